@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Set up and run the project's tasks, on nothing but python3 and pip.
+
+python3 make.py setup     its own environment in .venv, from requirements.lock with hashes
+python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
+                          (--date 2026-04-10 for another night of the virtual basin)
+python3 make.py up        Airflow with its UI on http://127.0.0.1:8080
+python3 make.py test      linters, types and all tests
+python3 make.py bench     benchmarks, each beside a named peer
+python3 make.py docs      the parts of README and docs that are made by running
+python3 make.py lock      resolve the dependencies anew into requirements.lock
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.lock"
+UV = "uv==0.13.9"
+
+
+def environment() -> dict[str, str]:
+    """Return the environment that every command of the project runs in."""
+    return os.environ | {
+        "AIRFLOW_HOME": str(ROOT),
+        "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(ROOT),
+        "OPENBLAS_NUM_THREADS": "1",
+        "UV_SYSTEM_CERTS": "1",
+    }
+
+
+def run(*command: str | Path, quiet: bool = False) -> None:
+    """Run a command in the project's environment; leave with its exit code if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        env=environment(),
+        check=False,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+    )
+    if done.returncode:
+        if quiet:
+            sys.stdout.write(done.stdout.decode(errors="replace"))
+        print(f"make.py: this command failed: {' '.join(map(str, command))}", file=sys.stderr)
+        sys.exit(done.returncode)
+
+
+def output(*command: str | Path) -> str:
+    """Return what a command of the project prints."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        env=environment(),
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    return done.stdout.decode().strip()
+
+
+def uv(*arguments: str | Path) -> None:
+    """Run uv, fetched by pip into .tools on first use."""
+    if not (TOOLS / "bin" / "uv").exists():
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--target", TOOLS, UV, quiet=True)
+    run(TOOLS / "bin" / "uv", *arguments)
+
+
+def setup() -> None:
+    """Make .venv what requirements.lock says; nothing is done where it already is."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = VENV / "made-from"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("Setting up the environment (once) ...", flush=True)
+    started = time.monotonic()
+    if PYTHON.exists():
+        stamp.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(VENV, ignore_errors=True)
+        uv("venv", "--quiet", "--python", sys.executable, VENV)
+    uv("pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK)
+    uv(
+        *("pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"),
+        *("--offline", "--editable", ROOT),
+    )
+    stamp.write_text(wanted)
+    print(f"Environment ready after {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def prepare(date: str) -> None:
+    """Lay out the virtual upstream for a night and, once, its history and the models."""
+    run(VENV / "bin" / "mekong", "simulate", "--date", date, "--history")
+
+
+def nightly(date: str | None) -> None:
+    """Run the DAG ``mekong_nightly`` for a date of the virtual basin and show what it says."""
+    started = time.monotonic()
+    date = date or output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)")
+    prepare(date)
+    if not (ROOT / "var" / "airflow.db").exists():
+        print("Making Airflow's database (once) ...", flush=True)
+        run("airflow", "db", "migrate", quiet=True)
+    print(f"Running the DAG mekong_nightly for {date} 00:30 UTC ...", flush=True)
+    os.environ["AIRFLOW__CORE__DEFAULT_TASK_RETRIES"] = "0"  # here a failure is to be seen at once
+    run("airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00", quiet=True)
+    run(VENV / "bin" / "mekong", "status", "--date", date)
+    print(f"Done after {time.monotonic() - started:.0f} s.")
+
+
+def up() -> None:
+    """Run Airflow with its UI on loopback until interrupted."""
+    prepare(output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)"))
+    os.execvpe("airflow", ["airflow", "standalone"], environment())  # noqa: S606
+
+
+def test() -> None:
+    """Linters, types, the quick tests, then the slow ones."""
+    run("ruff", "check", "--quiet")
+    run("ruff", "format", "--check", "--quiet")
+    run("mypy")
+    run(PYTHON, "-m", "pytest", "-m", "not slow")
+    run(PYTHON, "-m", "pytest", "-m", "slow")
+
+
+def bench() -> None:
+    """Run the benchmarks."""
+    run(PYTHON, "-m", "pytest", "tests/benchmarks", "-s")
+
+
+def docs() -> None:
+    """Make the generated parts of README and docs."""
+    run(PYTHON, "-m", "docs.make")
+
+
+def secret() -> None:
+    """Print the key that Airflow signs its tokens with, made on first use and kept private."""
+    path = ROOT / "var" / "jwt-secret"
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+            stream.write(secrets.token_urlsafe(64))
+    print(path.read_text())
+
+
+def lock() -> None:
+    """Resolve the dependencies anew; the lock names versions and hashes and no index."""
+    uv(
+        *("export", "--all-groups", "--no-emit-project", "--no-header", "--quiet"),
+        *("--format", "requirements-txt", "-o", LOCK),
+    )
+
+
+def main() -> None:
+    """Read the task from the command line and run it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    tasks = {"up": up, "test": test, "bench": bench, "docs": docs, "lock": lock}
+    parser.add_argument("task", choices=["setup", "nightly", *tasks])
+    parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    os.environ["PATH"] = environment()["PATH"]
+    if arguments.task != "lock":
+        setup()
+    if arguments.task == "nightly":
+        nightly(arguments.date)
+    elif arguments.task != "setup":
+        tasks[arguments.task]()
+
+
+if __name__ == "__main__":
+    main()

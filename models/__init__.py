@@ -1,0 +1,1 @@
+"""Forecast models: stage change and drought class, with calibrated probabilities."""

@@ -1,0 +1,228 @@
+"""From errors made on held-out years to one predictive distribution per station and lead.
+
+The distribution of the scaled error z = (observed − predicted) / scale is a table of quantiles with
+generalised Pareto tails beyond it; quantiles and exceedance probabilities both come from it, so
+they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PROBABILITIES = np.array(
+    [0.01, 0.025, 0.05, 0.075, *np.arange(0.10, 0.91, 0.05).round(2), 0.925, 0.95, 0.975, 0.99]
+)
+"""Levels of the quantile table; beyond the first and last the tails take over."""
+TAIL_SHAPE = 0.1
+"""Shape of both Pareto tails: heavier than exponential, with a finite variance. Too few errors lie
+beyond the table to fit it per station."""
+PATHS = 2000
+"""Draws of the joint errors over the leads."""
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """Distribution of scaled errors per lead.
+
+    Parameters
+    ----------
+    quantiles
+        Quantiles of z at ``PROBABILITIES``, shape (n_leads, n_probabilities), increasing.
+    tail_scales
+        Scale of the lower and upper Pareto tail, shape (n_leads, 2).
+    correlation
+        Correlation of the normal scores of the errors between leads, shape (n_leads, n_leads).
+    """
+
+    quantiles: NDArray[np.float64]
+    tail_scales: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+
+
+def weighted_quantiles(
+    values: NDArray[np.float64], weights: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of a weighted sample, linear between the middles of the weights.
+
+    Examples
+    --------
+    >>> weighted_quantiles(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.5])).tolist()
+    [2.0]
+    """
+    order = np.argsort(values, kind="stable")
+    ranked, weight = values[order], weights[order]
+    position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+    return np.interp(levels, position, ranked)
+
+
+def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTable:
+    """Fit the distribution of scaled errors made on held-out years.
+
+    Parameters
+    ----------
+    z
+        Scaled errors, shape (n, n_leads), finite.
+    weights
+        Weight of each row, shape (n,).
+
+    Returns
+    -------
+    ErrorTable
+        With the sample's inflation (n + 1) / n at the ends as in split-conformal prediction.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 30 rows.
+    """
+    if len(z) < 30:
+        raise ValueError(f"expected at least 30 errors, found {len(z)}")
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    levels = np.clip(0.5 + (PROBABILITIES - 0.5) * (effective + 1.0) / effective, 0.0, 1.0)
+    quantiles = np.stack([weighted_quantiles(column, weights, levels) for column in z.T])
+    quantiles = np.maximum.accumulate(quantiles, axis=1)
+    quantiles += 1e-9 * np.arange(quantiles.shape[1])
+    scales = np.empty((z.shape[1], 2))
+    for lead, column in enumerate(z.T):
+        for side, sign in enumerate((-1.0, 1.0)):
+            edge = quantiles[lead, 0 if side == 0 else -1]
+            beyond = sign * (column - edge)
+            far = beyond > 0.0
+            excess = np.average(beyond[far], weights=weights[far]) if far.any() else 0.0
+            inner = abs(edge - quantiles[lead, 2 if side == 0 else -3])
+            # The mean excess of a Pareto tail is scale / (1 - shape); inner spacing is the floor.
+            scales[lead, side] = max(excess * (1.0 - TAIL_SHAPE), 0.3 * inner, 1e-6)
+    table = ErrorTable(quantiles, scales, np.eye(z.shape[1]))
+    scores = np.stack(
+        [ndtri(np.clip(cdf(table, lead, z[:, lead]), 1e-4, 1 - 1e-4)) for lead in range(z.shape[1])]
+    )
+    correlation = np.clip(np.atleast_2d(np.corrcoef(scores)), -1.0, 1.0)
+    return ErrorTable(
+        quantiles, scales, np.nan_to_num(correlation) * 0.999 + 0.001 * np.eye(len(scores))
+    )
+
+
+def climatology_table(stages_m: NDArray[np.float64]) -> ErrorTable:
+    """Table of one row of climatology: stages in m at ``PROBABILITIES``, and tails as wide."""
+    spread = max(float(stages_m[-1] - stages_m[-3]), float(stages_m[2] - stages_m[0]), 0.05)
+    rising = np.maximum.accumulate(stages_m) + 1e-9 * np.arange(len(stages_m))
+    return ErrorTable(rising[None], np.full((1, 2), spread), np.eye(1))
+
+
+def quantile(table: ErrorTable, lead: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles of z at a lead (index), increasing in ``p``; 0 < p < 1."""
+    row, levels = table.quantiles[lead], PROBABILITIES
+    found = np.interp(p, levels, row)
+    for side, edge, sign in ((0, levels[0], -1.0), (1, 1.0 - levels[-1], 1.0)):
+        outside = p if side == 0 else 1.0 - p
+        scale = table.tail_scales[lead, side]
+        end = row[0 if side == 0 else -1]
+        ratio = np.clip(outside / edge, 1e-300, 1.0)
+        tail = end + sign * scale / TAIL_SHAPE * (ratio**-TAIL_SHAPE - 1.0)
+        found = np.where(outside < edge, tail, found)
+    return np.asarray(found)
+
+
+def cdf(table: ErrorTable, lead: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(error ≤ z) at a lead (index); the inverse of :func:`quantile`, non-decreasing in z."""
+    row, levels = table.quantiles[lead], PROBABILITIES
+    z = np.asarray(z, dtype="float64")
+    found = np.interp(z, row, levels)
+    low = np.maximum(row[0] - z, 0.0) / table.tail_scales[lead, 0]
+    high = np.maximum(z - row[-1], 0.0) / table.tail_scales[lead, 1]
+    below = levels[0] * (1.0 + TAIL_SHAPE * low) ** (-1.0 / TAIL_SHAPE)
+    above = 1.0 - (1.0 - levels[-1]) * (1.0 + TAIL_SHAPE * high) ** (-1.0 / TAIL_SHAPE)
+    return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, found)))
+
+
+def by_lead(p: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(exceeded on any day up to the lead) from each day's own probability.
+
+    Days are joined by a Gaussian copula with the errors' correlation over the leads.
+
+    Parameters
+    ----------
+    p
+        Probability of each lead's day, shape (n_leads,).
+    correlation
+        Correlation of the normal scores, shape (n_leads, n_leads).
+
+    Returns
+    -------
+    ndarray
+        Non-decreasing, nowhere below ``p``, at most the sum of p, shape (n_leads,).
+
+    Examples
+    --------
+    >>> by_lead(np.array([0.1, 0.1]), np.eye(2)).round(2).tolist()
+    [0.1, 0.19]
+    """
+    worst = np.maximum.accumulate(p)
+    if worst[-1] < 1e-4:
+        return np.asarray(worst)
+    values, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    draws = np.random.default_rng(20).standard_normal((PATHS // 2, len(p)))
+    scores = np.vstack([draws, -draws]) @ root.T
+    over = scores > -ndtri(np.clip(p, 1e-12, 1.0 - 1e-12))
+    share = np.logical_or.accumulate(over, axis=1).mean(axis=0)
+    return np.asarray(np.minimum(np.maximum(share, worst), np.minimum(np.cumsum(p), 1.0)))
+
+
+def fit_scale(
+    regime: NDArray[np.float64], error: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Regress the log of the error's size on what its spread depends on.
+
+    Parameters
+    ----------
+    regime
+        Shape (n_leads, n, n_terms).
+    error, weights
+        Errors in m, shape (n, n_leads), and the weight of each row.
+
+    Returns
+    -------
+    tuple of ndarray
+        Coefficients (n_leads, n_terms), and the lower and upper limit of the log (n_leads, 2).
+    """
+    root = np.sqrt(weights)[:, None]
+    coefficients, limits = [], []
+    for columns, one in zip(regime, error.T, strict=True):
+        log = np.log(0.01 + np.abs(one))
+        solved = np.linalg.lstsq(columns * root, log * root[:, 0], rcond=None)[0]
+        coefficients.append(solved)
+        limits.append(np.quantile(columns @ solved, [0.01, 0.99]))
+    return np.array(coefficients), np.array(limits)
+
+
+def scale_of(
+    regime: NDArray[np.float64], coefficients: NDArray[np.float64], limits: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale of the error in m as :func:`fit_scale` found it, shape (n, n_leads)."""
+    log = np.einsum("lnk,lk->nl", regime, coefficients)
+    return np.asarray(np.exp(np.clip(log, limits[:, 0], limits[:, 1])))
+
+
+def widening(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compare how wide 80 % of the errors lie on years ahead and on years in between, 1 to 1.6.
+
+    Years in between are known from both sides; a river that dams are changing is not.
+
+    Returns
+    -------
+    ndarray
+        Factor per lead.
+    """
+    rows = np.isfinite(ahead).all(axis=1)
+    if rows.sum() < 365:
+        return np.ones(z.shape[1])
+    ratio = np.quantile(np.abs(ahead[rows]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
+    return np.asarray(np.clip(ratio, 1.0, 1.6))

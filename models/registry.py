@@ -1,0 +1,180 @@
+"""Trained models on disk: skops files, one folder per version, and a pointer to the latest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import skops.io
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRUSTED = frozenset(
+    {
+        "models.calibration.ErrorTable",
+        "models.design.Design",
+        "models.drought.DroughtModel",
+        "models.stage.StageModel",
+        "models.stage.StationModel",
+        "models.stage.TierModel",
+    }
+)
+"""Types of this project that a model file may hold beside those that skops trusts by itself."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+LATEST = "latest"
+METADATA = "metadata.json"
+
+
+class UntrustedModel(ValueError):  # noqa: N818
+    """A model file holds types that nobody vouched for; it was not loaded."""
+
+
+def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path) -> str:
+    """Write models and make them the latest.
+
+    Parameters
+    ----------
+    models
+        Name -> model; each becomes ``<name>.skops``.
+    metadata
+        What JSON can hold: training period, origin of the data, package versions, features.
+    folder
+        Folder of all versions; made if absent.
+
+    Returns
+    -------
+    str
+        Version: the first 16 hex digits of the SHA-256 of the models' bytes and the metadata. The
+        same models with the same metadata have the same version.
+
+    Raises
+    ------
+    UntrustedModel
+        A model holds a type that :func:`load` would refuse.
+    """
+    payload = {name: _plain(skops.io.dumps(model)) for name, model in sorted(models.items())}
+    for name, data in payload.items():
+        _check(name, data)
+    text = json.dumps(dict(metadata), indent=1, sort_keys=True, allow_nan=False)
+    digest = hashlib.sha256(text.encode())
+    for name, data in payload.items():
+        digest.update(name.encode() + hashlib.sha256(data).digest())
+    version = digest.hexdigest()[:16]
+    target = folder / version
+    folder.mkdir(parents=True, exist_ok=True)
+    if not target.is_dir():
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+        try:
+            for name, data in payload.items():
+                (draft / f"{name}.skops").write_bytes(data)
+            (draft / METADATA).write_text(text, encoding="utf-8")
+            draft.chmod(0o755)
+            draft.rename(target)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not target.is_dir():
+                raise
+    _point(folder, version)
+    return version
+
+
+def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the models of a version.
+
+    Parameters
+    ----------
+    folder
+        As given to :func:`save`.
+    version
+        Default the latest.
+
+    Returns
+    -------
+    tuple of dict
+        Name -> model, and the metadata with ``version`` added.
+
+    Raises
+    ------
+    LookupError
+        There is no such version.
+    UntrustedModel
+        A file holds a type that is not trusted, or its bytes are not those that were saved.
+    """
+    if version is None:
+        pointer = folder / LATEST
+        if not pointer.is_symlink():
+            raise LookupError(f"{folder}: expected a trained model, found none")
+        version = pointer.readlink().name
+    source = folder / version
+    if not re.fullmatch(r"[0-9a-f]{16}", version) or not source.is_dir():
+        raise LookupError(f"{folder}: expected a model version, found no {version!r}")
+    text = (source / METADATA).read_text(encoding="utf-8")
+    digest = hashlib.sha256(text.encode())
+    payload = {path.stem: path.read_bytes() for path in sorted(source.glob("*.skops"))}
+    for name, data in payload.items():
+        digest.update(name.encode() + hashlib.sha256(data).digest())
+    if digest.hexdigest()[:16] != version:
+        raise UntrustedModel(f"{source}: expected the bytes that were saved, found others")
+    models = {}
+    for name, data in payload.items():
+        _check(name, data)
+        models[name] = skops.io.loads(data, trusted=sorted(TRUSTED))
+    return models, {**json.loads(text), "version": version}
+
+
+def _check(name: str, data: bytes) -> None:
+    unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
+    if unknown:
+        raise UntrustedModel(
+            f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(unknown)}"
+        )
+
+
+def _plain(data: bytes) -> bytes:
+    """Rewrite an archive with fixed times and with members named by order, not by address."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    schema = json.loads(members.pop("schema.json"))
+    names: dict[str, str] = {}
+    numbers: dict[int, int] = {}
+    _renumber(schema, names, numbers)
+    ordered = {new: members[old] for old, new in names.items()}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for filename, content in [*ordered.items(), ("schema.json", json.dumps(schema).encode())]:
+            info = zipfile.ZipInfo(filename, EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+def _renumber(node: Any, names: dict[str, str], numbers: dict[int, int]) -> None:
+    """Replace memory addresses by order of appearance, in place."""
+    if isinstance(node, dict):
+        address = node.get("__id__")
+        if isinstance(address, int):
+            node["__id__"] = numbers.setdefault(address, len(numbers) + 1)
+        member = node.get("file")
+        if isinstance(member, str):
+            node["file"] = names.setdefault(member, f"{len(names):06d}{Path(member).suffix}")
+        for value in node.values():
+            _renumber(value, names, numbers)
+    elif isinstance(node, list):
+        for value in node:
+            _renumber(value, names, numbers)
+
+
+def _point(folder: Path, version: str) -> None:
+    draft = folder / f".{LATEST}-{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(version)
+    draft.replace(folder / LATEST)

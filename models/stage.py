@@ -1,0 +1,434 @@
+"""Stage 1 to 7 days ahead: ridge regression on changes, with calibrated errors, per gauge.
+
+Each gauge has a model per tier of what is at hand; every tier is trained, and the
+distribution of its errors comes from years that its own fit had not seen.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from models.calibration import (
+    PROBABILITIES,
+    ErrorTable,
+    by_lead,
+    cdf,
+    climatology_table,
+    fit_errors,
+    fit_scale,
+    quantile,
+    scale_of,
+    widening,
+)
+from models.design import GROUPS, TIER_GROUPS, Design, gauges_for, station_design, units_for
+from models.ridge import NormalEquations
+from pipeline.features import DAY, library
+from pipeline.places import stations as all_stations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from pipeline.features import Library, StageInputs
+
+QUANTILES = {"q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50,
+             "q75": 0.75, "q90": 0.90, "q95": 0.95, "q975": 0.975}  # fmt: skip
+PURGE_D = 37
+"""Days at the start of a water year left out of those fits: longest lag plus longest lead."""
+DRY_WEIGHT = 0.15
+"""Weight of a day of December to April beside one of the flood season."""
+HALF_LIFE_Y = 15.0
+"""Years after which a day of the past weighs half: the dams have changed the river."""
+LEAST_YEARS = 2.0
+CLIMATOLOGY_WINDOW_D = 15
+"""Days each side of a date whose stages make its climatology."""
+HISTORY_D = 70
+"""Rows before the issue date that the features look back on."""
+
+
+@dataclass(frozen=True)
+class TierModel:
+    """Regression on one tier of inputs with the distribution of its errors.
+
+    Parameters
+    ----------
+    columns
+        Indices of the design's columns that this tier may use.
+    coefficients
+        Change in m per standard deviation of each column, last the constant, shape
+        (n_columns + 1, n_leads).
+    scale_coefficients
+        Of the log of the error's scale on :func:`_regime`, shape (n_leads, 4).
+    scale_limits
+        Lower and upper limit of that log, shape (n_leads, 2).
+    errors
+        Distribution of the scaled errors on held-out years.
+    """
+
+    columns: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+    scale_coefficients: NDArray[np.float64]
+    scale_limits: NDArray[np.float64]
+    errors: ErrorTable
+
+
+@dataclass(frozen=True)
+class StationModel:
+    """All tiers of one gauge.
+
+    Parameters
+    ----------
+    design
+        How features become columns.
+    tiers
+        Tier -> model; ``climatology`` is not among them.
+    climatology
+        Stage in m at ``PROBABILITIES`` for each fifth day of the year, shape (73, n_probabilities).
+    highest_m
+        Highest stage in training.
+    """
+
+    design: Design
+    tiers: dict[str, TierModel]
+    climatology: NDArray[np.float64]
+    highest_m: float
+
+
+@dataclass(frozen=True)
+class StageModel:
+    """Trained models of all gauges.
+
+    Parameters
+    ----------
+    stations
+        MRC code -> model.
+    leads
+        Days ahead, increasing.
+    trained_from, trained_to
+        First and last date seen, ISO.
+    origin
+        ``virtual`` or ``measured``, of the data it was trained on.
+    """
+
+    stations: dict[str, StationModel]
+    leads: tuple[int, ...]
+    trained_from: str
+    trained_to: str
+    origin: str
+
+
+def fit(
+    inputs: StageInputs,
+    *,
+    end: datetime,
+    stations: Iterable[str],
+    leads: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7),
+    start: datetime | None = None,
+) -> StageModel:
+    """Train every tier of every gauge.
+
+    Parameters
+    ----------
+    inputs
+        Features are made of rows before ``end`` only, targets are stages before it.
+    end
+        Aware moment; nothing observed at or after it is used.
+    stations
+        Codes of the gauges to forecast.
+    leads
+        Days ahead, increasing.
+    start
+        First date used; default the first row.
+
+    Returns
+    -------
+    StageModel
+        Gauges with less than ``LEAST_YEARS`` of data are left out.
+
+    Raises
+    ------
+    ValueError
+        No gauge has enough data.
+    """
+    known = inputs.until(pd.Timestamp(end).tz_convert(None) - pd.Timedelta(1, "ns"))
+    if start is not None:
+        first = pd.Timestamp(start).tz_convert(None) - HISTORY_D * DAY
+        known = known.last(int((known.stage.index >= first).sum()))
+    lib = library(known)
+    # Two gauges at a time; linear algebra's own threads would only get in each other's way.
+    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+        found = dict(pool.map(lambda code: (code, _fit_station(lib, code, leads)), stations))
+    fitted = {code: model for code, model in found.items() if model is not None}
+    if not fitted:
+        span = f"{len(lib.dates)} days"
+        raise ValueError(f"expected a gauge with {LEAST_YEARS:g} years of stages, found {span}")
+    return StageModel(
+        stations=fitted,
+        leads=tuple(leads),
+        trained_from=f"{lib.dates[0]:%Y-%m-%d}",
+        trained_to=f"{lib.dates[-1]:%Y-%m-%d}",
+        origin=inputs.origin,
+    )
+
+
+def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationModel | None:
+    if code not in lib.level:
+        return None
+    level = lib.level[code].to_numpy()
+    observed = (
+        lib.level[code].where(lib.age_h[code] == 0.0).interpolate(limit=2, limit_area="inside")
+    )
+    target = np.column_stack([observed.shift(-lead).to_numpy() - level for lead in leads])
+    rows = np.isfinite(target).all(axis=1)
+    if rows.sum() < LEAST_YEARS * 365:
+        return None
+    design, matrix = station_design(
+        lib, code, gauges=gauges_for(lib, code), units=units_for(lib), rows=rows
+    )
+    dates = lib.dates[rows]
+    target = target[rows]
+    weights = training_weights(dates)
+    year = np.asarray((dates - pd.Timedelta(days=90)).year)
+    purged = np.asarray((dates - pd.Timedelta(days=90)).day_of_year) <= PURGE_D
+    normal = NormalEquations(matrix, target, weights, year, purged)
+    tiers = {}
+    for tier, groups in TIER_GROUPS.items():
+        columns = np.flatnonzero(np.isin(design.groups, groups))
+        coefficients, held_out, ahead = normal.ridge(columns)
+        regime = _regime(design, matrix, held_out)
+        scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
+        scale = scale_of(regime, scale_coefficients, scale_limits)
+        z = (target - held_out) / scale
+        z *= widening(z, (target - ahead) / scale)
+        tiers[tier] = TierModel(
+            columns=columns,
+            coefficients=coefficients,
+            scale_coefficients=scale_coefficients,
+            scale_limits=scale_limits,
+            errors=fit_errors(z, weights),
+        )
+    return StationModel(design, tiers, _climatology(lib.dates, level), float(np.nanmax(level)))
+
+
+def training_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Weight of each date: the flood season and recent years count more, shape (n,)."""
+    age_y = np.asarray((dates[-1] - dates) / DAY) / 365.25
+    season = np.where(dates.month.isin([5, 6, 7, 8, 9, 10, 11]), 1.0, DRY_WEIGHT)
+    return np.asarray(season * 0.5 ** (age_y / HALF_LIFE_Y))
+
+
+def _regime(
+    design: Design, matrix: NDArray[np.float64], change: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Stack what the spread depends on: own unrest, stage, forecast change, (n_leads, n, 4)."""
+    own = np.abs(matrix[:, design.unrest]).mean(axis=1)
+    level = matrix[:, design.level]
+    ones = np.ones(len(matrix))
+    return np.stack(
+        [
+            np.column_stack([ones, np.log(0.1 + own), level, np.log(0.02 + np.abs(one))])
+            for one in change.T
+        ]
+    )
+
+
+def _climatology(dates: pd.DatetimeIndex, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    day = np.minimum(np.asarray(dates.day_of_year), 365)
+    table = []
+    for centre in range(3, 366, 5):
+        apart = np.abs(day - centre)
+        near = level[np.minimum(apart, 365 - apart) <= CLIMATOLOGY_WINDOW_D]
+        near = near[np.isfinite(near)]
+        table.append(
+            np.quantile(near, PROBABILITIES) if len(near) else np.full(len(PROBABILITIES), np.nan)
+        )
+    return np.array(table)
+
+
+def predict(
+    model: StageModel, inputs: StageInputs, *, issue_time: datetime, model_version: str
+) -> pd.DataFrame:
+    """Forecast of every gauge as issued at one moment.
+
+    Parameters
+    ----------
+    model
+        As :func:`fit` gave it.
+    inputs
+        Rows after the date of ``issue_time`` are not looked at.
+    issue_time
+        Aware moment, 00:30 UTC of the date.
+    model_version
+        Goes into every row.
+
+    Returns
+    -------
+    DataFrame
+        One row per station and lead as the stage forecasts contract says: quantiles in m,
+        ``p_alarm``, ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
+        to it; NaN without a threshold), ``tier``, ``drivers_cm`` (adding up to the change of q50;
+        NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
+    """
+    date = pd.Timestamp(issue_time).tz_convert(None).normalize()
+    recent = inputs.until(date).last(HISTORY_D)
+    return predict_dates(model, recent, dates=[date], model_version=model_version)
+
+
+def predict_dates(
+    model: StageModel, inputs: StageInputs, *, dates: Iterable[pd.Timestamp], model_version: str
+) -> pd.DataFrame:
+    """Forecasts as issued on several mornings, each from rows up to its own date only.
+
+    Raises
+    ------
+    ValueError
+        The inputs have no row for one of the dates.
+    """
+    lib = library(inputs)
+    rows = lib.dates.get_indexer(pd.DatetimeIndex(list(dates)))
+    if (rows < 0).any():
+        raise ValueError(f"expected dates within {lib.dates[0]} to {lib.dates[-1]}, found others")
+    with threadpool_limits(1):
+        frames = [
+            _station_frame(code, one, lib, rows, model.leads)
+            for code, one in model.stations.items()
+        ]
+    frame = pd.concat(frames, ignore_index=True)
+    frame["model_version"] = model_version
+    return frame.sort_values(["issue_time", "station", "lead_days"], ignore_index=True)
+
+
+@dataclass
+class _Issue:
+    """Forecasts of one gauge on n mornings, filled tier by tier."""
+
+    thresholds: dict[str, float | None]
+    quantiles: NDArray[np.float64]
+    exceed: dict[str, NDArray[np.float64]]
+    exceed_by: dict[str, NDArray[np.float64]]
+    drivers: NDArray[np.object_]
+
+
+def _station_frame(
+    code: str, model: StationModel, lib: Library, rows: NDArray[np.int64], leads: tuple[int, ...]
+) -> pd.DataFrame:
+    place = all_stations().get(code)
+    thresholds = {
+        "alarm": place.alarm_m if place else None,
+        "flood": place.flood_m if place else None,
+    }
+    shape = len(rows), len(leads)
+    issue = _Issue(
+        thresholds,
+        np.full((*shape, len(QUANTILES)), np.nan),
+        {name: np.full(shape, np.nan) for name in thresholds},
+        {name: np.full(shape, np.nan) for name in thresholds},
+        np.empty(shape, dtype=object),
+    )
+    level, age = (table[code].to_numpy()[rows] for table in (lib.level, lib.age_h))
+    tier = np.array(model.design.tiers(lib, rows))
+    for one in np.unique(tier):
+        chosen = np.flatnonzero(tier == one)
+        if one == "climatology":
+            _from_climatology(issue, chosen, model, lib.dates[rows[chosen]])
+        else:
+            matrix = model.design.matrix(lib, rows[chosen])
+            _from_tier(issue, chosen, model, one, matrix=matrix, level=level[chosen])
+    dates = lib.dates[rows]
+    frame = pd.DataFrame(
+        {
+            "issue_time": np.repeat(dates + pd.Timedelta(minutes=30), shape[1]),
+            "station": code,
+            "lead_days": np.tile(leads, shape[0]),
+            "valid_time": np.repeat(dates, shape[1]) + np.tile(leads, shape[0]) * DAY,
+            **{name: issue.quantiles[:, :, k].ravel() for k, name in enumerate(QUANTILES)},
+            **{f"p_{name}": issue.exceed[name].ravel() for name in thresholds},
+            **{f"p_{name}_by": issue.exceed_by[name].ravel() for name in thresholds},
+            "tier": np.repeat(tier, shape[1]),
+            "drivers_cm": issue.drivers.ravel(),
+            "stage_m": np.repeat(level, shape[1]),
+            "stage_time": np.repeat(dates - pd.to_timedelta(age, unit="h"), shape[1]),
+        }
+    )
+    frame["extrapolated"] = frame[["q95", "stage_m"]].max(axis=1) > model.highest_m
+    return frame
+
+
+def _from_tier(
+    issue: _Issue,
+    chosen: NDArray[np.int64],
+    model: StationModel,
+    name: str,
+    *,
+    matrix: NDArray[np.float64],
+    level: NDArray[np.float64],
+) -> None:
+    tier = model.tiers[name]
+    use = np.append(tier.columns, matrix.shape[1] - 1)
+    terms = matrix[:, use, None] * tier.coefficients
+    change = terms.sum(axis=1)
+    scale = scale_of(
+        _regime(model.design, matrix, change), tier.scale_coefficients, tier.scale_limits
+    )
+    levels = np.array(list(QUANTILES.values()))
+    groups = np.array([*(model.design.groups[k] for k in tier.columns), "season"])
+    centre = np.empty_like(change)
+    for lead in range(change.shape[1]):
+        z = quantile(tier.errors, lead, levels)
+        middle = level + change[:, lead]
+        issue.quantiles[chosen, lead] = middle[:, None] + scale[:, [lead]] * z
+        centre[:, lead] = scale[:, lead] * z[list(QUANTILES).index("q50")]
+        for kind, threshold in issue.thresholds.items():
+            if threshold is not None:
+                scaled = (threshold - middle) / scale[:, lead]
+                issue.exceed[kind][chosen, lead] = 1.0 - cdf(tier.errors, lead, scaled)
+    for row, index in enumerate(chosen):
+        for lead in range(change.shape[1]):
+            parts = {kind: float(terms[row, groups == kind, lead].sum()) for kind in GROUPS}
+            # What the median's calibration adds belongs to no input; it goes with the constant.
+            parts["season"] += float(centre[row, lead])
+            issue.drivers[index, lead] = {kind: 100.0 * part for kind, part in parts.items()}
+        _add_windows(issue, index, tier.errors.correlation)
+
+
+def _from_climatology(
+    issue: _Issue,
+    chosen: NDArray[np.int64],
+    model: StationModel,
+    dates: pd.DatetimeIndex,
+) -> None:
+    """Distribution of past stages at the season of each lead's day."""
+    levels = np.array(list(QUANTILES.values()))
+    leads = issue.quantiles.shape[1]
+    # Stages of one week stand high or low together.
+    together = np.full((leads, leads), 0.95) + 0.05 * np.eye(leads)
+    for index, date in zip(chosen, dates, strict=True):
+        for lead in range(leads):
+            day = min((date + (lead + 1) * DAY).day_of_year, 365)
+            row = model.climatology[(day - 1) // 5]
+            table = climatology_table(row)
+            issue.quantiles[index, lead] = quantile(table, 0, levels)
+            issue.drivers[index, lead] = dict.fromkeys(GROUPS, float("nan"))
+            for kind, threshold in issue.thresholds.items():
+                if threshold is not None:
+                    over = 1.0 - cdf(table, 0, np.array([threshold]))[0]
+                    issue.exceed[kind][index, lead] = over
+        _add_windows(issue, index, together)
+
+
+def _add_windows(
+    issue: _Issue,
+    index: int,
+    correlation: NDArray[np.float64],
+) -> None:
+    for kind, threshold in issue.thresholds.items():
+        if threshold is not None:
+            issue.exceed_by[kind][index] = by_lead(issue.exceed[kind][index], correlation)

@@ -1,0 +1,1 @@
+"""Flood and drought early warning for the cities of the Mekong."""

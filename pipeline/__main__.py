@@ -1,0 +1,356 @@
+"""The ``mekong`` command: the verbs of ``pipeline.steps``, with progress and readable errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.settings import Settings
+from pipeline.sources import NIGHTLY
+from pipeline.virtual import SHOWCASE
+
+NIGHT, DATA, SKILL = "One night, step by step", "Data", "Models and their skill"
+app = typer.Typer(
+    name="mekong",
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Flood and drought early warning for the cities of the Mekong.",
+    pretty_exceptions_enable=False,
+)
+console = Console()
+if not console.is_terminal:
+    console = Console(width=120)
+errors = Console(stderr=True)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a date like 2026-04-10, found {text!r}") from None
+
+
+Day = Annotated[
+    date | None,
+    typer.Option("--date", parser=_day, help="The night's date; default the showcase flood."),
+]
+Upstream = Annotated[
+    Literal["virtual", "archive"] | None,
+    typer.Option(help="Where files come from; archive: only what has been ingested."),
+]
+
+
+def _asof(day: date | None) -> datetime:
+    """Issue time of a night, 00:30 UTC."""
+    return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
+
+
+def _settings(upstream: Literal["virtual", "archive"] | None = None) -> Settings:
+    return Settings() if upstream is None else Settings(upstream=upstream)
+
+
+def _say(done: object) -> None:
+    """Print what a step did."""
+    console.print(str(done), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a step is: what it does, done and total."""
+    with console.status(title) as status:
+
+        def show(what: str, done: int, total: int) -> None:
+            status.update(f"{title}: {what} {done}/{total}")
+
+        yield show
+
+
+@app.command(rich_help_panel=DATA)
+def simulate(
+    day: Day = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="The whole record on the 0.1 degree grid.")
+    ] = False,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Also ingest the history and train, where not yet done."),
+    ] = False,
+) -> None:
+    """Lay out the virtual basin's upstream files. Example: mekong simulate --date 2026-04-10."""
+    from pipeline import steps
+
+    with _progress("Virtual basin") as show:
+        _say(steps.simulate(asof=_asof(day), full=full, settings=_settings(), show=show))
+        if history:
+            trained = steps.prepare(asof=_asof(day), settings=_settings(), show=show)
+            _say(trained or "history and models: already there")
+
+
+@app.command(rich_help_panel=DATA)
+def ingest(
+    source: Annotated[str, typer.Argument(help="A source id, or 'all' for a night's sources.")],
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Take the files of this folder instead.")
+    ] = None,
+    day: Day = None,
+    since: Annotated[
+        date | None, typer.Option(parser=_day, help="Ask the upstream for files from this date on.")
+    ] = None,
+) -> None:
+    """Bring upstream files into the archive. Example: mekong ingest gauges --from DIR."""
+    from pipeline import steps
+
+    with _progress("Ingest") as show:
+        for one in NIGHTLY if source == "all" else [source]:
+            asof = datetime.now(UTC) if folder and day is None else _asof(day)
+            start = datetime.combine(since, time(), tzinfo=UTC) if since else None
+            settings = _settings()
+            _say(
+                steps.ingest(
+                    one, asof=asof, folder=folder, start=start, settings=settings, show=show
+                )
+            )
+
+
+@app.command(rich_help_panel=NIGHT)
+def assess(day: Day = None) -> None:
+    """Average the night's grids over the zones. Example: mekong assess --date 2026-04-10."""
+    from pipeline import steps
+
+    _say(steps.assess(asof=_asof(day), settings=_settings()))
+
+
+@app.command(rich_help_panel=NIGHT)
+def forecast(day: Day = None) -> None:
+    """Forecast stages and drought. Example: mekong forecast --date 2026-04-10."""
+    from pipeline import steps
+
+    _say(steps.forecast(asof=_asof(day), settings=_settings()))
+
+
+@app.command(rich_help_panel=NIGHT)
+def publish(day: Day = None) -> None:
+    """Decide, word and publish the alerts. Example: mekong publish --date 2026-04-10."""
+    from pipeline import steps
+
+    _say(steps.publish(asof=_asof(day), settings=_settings()))
+
+
+@app.command(rich_help_panel=NIGHT)
+def nightly(day: Day = None, upstream: Upstream = None) -> None:
+    """Run the whole night in one process. Example: mekong nightly --date 2026-04-10."""
+    from pipeline import steps
+
+    settings, asof = _settings(upstream), _asof(day)
+    with _progress(f"Night of {asof:%Y-%m-%d}") as show:
+        _say(steps.simulate(asof=asof, settings=settings, show=show))
+        trained = steps.prepare(asof=asof, settings=settings, show=show)
+        if trained:
+            _say(trained)
+        for source in NIGHTLY:
+            _say(steps.ingest(source, asof=asof, settings=settings, show=show))
+        _say(steps.assess(asof=asof, settings=settings))
+        _say(steps.forecast(asof=asof, settings=settings))
+        _say(steps.publish(asof=asof, settings=settings))
+        _say(steps.verify(asof=asof, settings=settings))
+    _show_night(asof, settings)
+
+
+@app.command(rich_help_panel=NIGHT)
+def status(day: Day = None) -> None:
+    """Show a night's alerts and where they are. Example: mekong status --date 2026-04-10."""
+    _show_night(_asof(day), _settings())
+
+
+@app.command(rich_help_panel=NIGHT)
+def replay(
+    identifier: Annotated[str, typer.Argument(help="Identifier of a published CAP message.")],
+    output: Annotated[
+        Path | None, typer.Option("--to", help="Write the message here; default standard output.")
+    ] = None,
+) -> None:
+    """Make a published message again, byte for byte. Example: mekong replay ID --to again.xml."""
+    from pipeline import steps
+
+    message = steps.replay(identifier, settings=_settings())
+    if output is None:
+        sys.stdout.buffer.write(message)
+    else:
+        output.write_bytes(message)
+
+
+@app.command(rich_help_panel=SKILL)
+def train(day: Day = None) -> None:
+    """Train the models on what was known at a date. Example: mekong train --date 2026-01-01."""
+    from pipeline import steps
+
+    with _progress("Train") as show:
+        asof = datetime.now(UTC) if day is None else _asof(day)
+        _say(steps.train(asof=asof, settings=_settings(), show=show))
+
+
+@app.command(
+    rich_help_panel=SKILL,
+    help="Forecast past years as if live. Example: mekong hindcast --start 2019-06-01 "
+    "--end 2020-10-31 --out OUT.",
+)
+def hindcast(
+    start: Annotated[date, typer.Option(parser=_day, help="First issue date.")],
+    end: Annotated[date, typer.Option(parser=_day, help="Last issue date.")],
+    output: Annotated[Path, typer.Option("--out", help="Folder for scores and forecasts.")],
+    train_from: Annotated[date, typer.Option(parser=_day, help="First training date.")] = date(
+        1992, 1, 1
+    ),
+    leads: Annotated[str, typer.Option(help="Lead times in days, parted by commas.")] = "1,3,5,7",
+) -> None:
+    """Forecast past years as if live."""
+    from pipeline import steps
+
+    with _progress("Hindcast") as show:
+        done = steps.hindcast(
+            start=start,
+            end=end,
+            train_from=train_from,
+            leads=tuple(int(lead) for lead in leads.split(",")),
+            folder=output,
+            settings=_settings(),
+            show=show,
+        )
+    _say(done)
+
+
+@app.command(rich_help_panel=SKILL)
+def verify(day: Day = None) -> None:
+    """Score past forecasts against what came. Example: mekong verify --date 2026-09-01."""
+    from pipeline import steps
+
+    _say(steps.verify(asof=_asof(day), settings=_settings()))
+
+
+STYLES = {
+    "emergency": "bold white on red",
+    "warning": "bold red",
+    "watch": "yellow",
+    "unknown": "magenta",
+    "none": "green",
+}
+LEVELS = list(STYLES)
+
+
+def _show_night(asof: datetime, settings: Settings) -> None:
+    """Print a published night: cities and hazards that are not quiet, and where the files are."""
+    folder = settings.published_dir / f"{asof:%Y%m%dT%H%MZ}"
+    if not (folder / "index.json").exists():
+        raise LookupError(f"expected a night published in {folder}, found none")
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    with (folder / "alerts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    table = Table(
+        title=f"{index['status']}: alerts issued {index['issue_time']}",
+        caption="P: chance of what the level is about; drivers: of the stage's change, in cm.",
+    )
+    for name in ("City", "Hazard", "Level", "P", "Now", "Alarm / flood", "Main drivers, evidence"):
+        table.add_column(name, justify="right" if name == "P" else "left")
+    loud = [row for row in rows if row["level"] not in {"none", "unknown"}]
+    for row in sorted(loud, key=lambda row: (LEVELS.index(row["level"]), row["hazard"])):
+        table.add_row(
+            f"{row['name']} {row['country']}",
+            row["hazard"],
+            f"[{STYLES[row['level']]}]{row['level']}[/]",
+            _chance(row),
+            _now(row),
+            f"{row['alarm_m']} / {row['flood_m']} m" if row["alarm_m"] else "–",
+            _drivers(row),
+        )
+    console.print(table)
+    for hazard in ("flood", "drought"):
+        of = [row for row in rows if row["hazard"] == hazard]
+        why: dict[str, list[str]] = {}
+        for row in of:
+            if row["level"] == "unknown":
+                why.setdefault(row["missing"], []).append(row["name"])
+        for missing, names in why.items():
+            said = f"UNKNOWN {hazard} in {', '.join(names)}: missing {missing}."
+            console.print(said, style=STYLES["unknown"], highlight=False)
+        quiet = [row["name"] for row in of if row["level"] == "none"]
+        said = f"No {hazard} warning, on sufficient evidence, in {len(quiet)} of {len(of)} cities"
+        console.print(f"{said}: {', '.join(quiet)}." if quiet else f"{said}.", highlight=False)
+    console.print("Where there is no gauge, flood means heavy rain over the city alone.")
+    for line in index["missing"]:
+        console.print(f"Missing: {line}", highlight=False)
+    console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
+    for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc"):
+        if (folder / path).exists():
+            console.print(f"  {folder / path}", highlight=False, soft_wrap=True)
+
+
+def _chance(row: dict[str, str]) -> str:
+    """Chance of what the level is about, or that it has been seen."""
+    if row["certainty"] == "Observed":
+        return "seen"
+    return f"{float(row['probability']):.0%}" if row["probability"] else "–"
+
+
+def _now(row: dict[str, str]) -> str:
+    """Say what was last observed."""
+    if row["hazard"] == "drought":
+        return row["drought_class"] or "–"
+    return f"{float(row['stage_m']):.2f} m" if row["stage_m"] else "–"
+
+
+def _drivers(row: dict[str, str]) -> str:
+    """Name two drivers of the river or the indices of a drought, and what was missing."""
+    words = []
+    if row["hazard"] == "drought":
+        for key, name in (("spi3", "SPI-3"), ("soil_moisture_percentile", "soil percentile")):
+            if row[key]:
+                words.append(f"{name} {float(row[key]):.1f}")
+    else:
+        found = {
+            key.removeprefix("driver_").removesuffix("_cm").replace("_", " "): float(value)
+            for key, value in row.items()
+            if key.startswith("driver_") and value
+        }
+        strongest = sorted(found.items(), key=lambda one: -abs(one[1]))[:2]
+        words += [f"{name} {value:+.0f}" for name, value in strongest]
+        if row["rain_return_period_years"] and float(row["rain_return_period_years"]) >= 2:
+            words.append(f"rain 1 in {float(row['rain_return_period_years']):.0f} y")
+    if row["missing"]:
+        words.append(f"missing: {row['missing']}")
+    return ", ".join(words)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line and exit code 2."""
+    from pipeline.steps import UserError
+
+    try:
+        app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (UserError, LookupError, FileNotFoundError, typer.TyperException) as mistake:
+        line = " ".join(str(mistake).split())
+    except ValidationError as mistake:
+        first = mistake.errors()[0]
+        line = (
+            f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}, found {first['input']!r}"
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+    else:
+        return
+    errors.print(f"mekong: {line}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From probabilities to levels, words and published files."""

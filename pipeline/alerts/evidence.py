@@ -1,0 +1,288 @@
+"""What a decision rests on: forecasts and observations of one place, checked as they come in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Level(StrEnum):
+    """Level of a city and hazard. UNKNOWN stands beside the ladder, not below it."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    WATCH = "watch"
+    WARNING = "warning"
+    EMERGENCY = "emergency"
+
+
+DRIVERS = frozenset({"own_trend", "upstream", "rain", "wetness", "season", "tide"})
+TIERS = frozenset({"full", "no_rain", "no_upstream", "own_stage", "climatology"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """Forecast of a gauge for one day ahead.
+
+    Parameters
+    ----------
+    days, valid_time
+        Lead and the moment it is for.
+    q05_m, q50_m, q95_m
+        Stage that is undercut in 5, 50 and 95 of 100 cases, metres.
+    p_alarm_by, p_flood_by
+        Probability that the stage reaches the mark on any day up to this one.
+    drivers_cm
+        What the change of the median since the last reading is made of.
+    extrapolated
+        Whether the forecast is beyond what the model was trained on.
+    """
+
+    days: int
+    valid_time: datetime
+    q05_m: float
+    q50_m: float
+    q95_m: float
+    p_alarm_by: float
+    p_flood_by: float
+    drivers_cm: Mapping[str, float]
+    extrapolated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class River:
+    """Stage forecast and last reading of one gauge.
+
+    Parameters
+    ----------
+    station, issue_time
+        MRC code and moment of issue.
+    leads
+        One per day ahead, in order.
+    tier
+        Which inputs the forecast had: full, no_rain, no_upstream, own_stage or climatology.
+    stage_m, stage_time
+        Last reading, NaN and None where there is none.
+    change_1d_m
+        Change of the observed stage over the day before that reading, NaN if not known.
+    model_version
+        Version of the model.
+
+    Raises
+    ------
+    ValueError
+        A probability lies outside 0..1, P(flood) exceeds P(alarm), a probability falls as the
+        window lengthens, or a tier or driver has no words.
+    """
+
+    station: str
+    issue_time: datetime
+    leads: tuple[Lead, ...]
+    tier: str
+    stage_m: float
+    stage_time: datetime | None
+    change_1d_m: float
+    model_version: str
+
+    def __post_init__(self) -> None:
+        drivers = {name for lead in self.leads for name in lead.drivers_cm}
+        if self.tier not in TIERS or not drivers <= DRIVERS:
+            raise ValueError(
+                f"{self.station}: expected a tier of {sorted(TIERS)} and drivers of "
+                f"{sorted(DRIVERS)}, found {self.tier}, {sorted(drivers)}"
+            )
+        alarm = flood = 0.0
+        for lead in self.leads:
+            for p in (lead.p_alarm_by, lead.p_flood_by):
+                if not (math.isnan(p) or 0.0 <= p <= 1.0):
+                    raise ValueError(f"{self.station}: expected a probability, found {p}")
+            if lead.p_flood_by > lead.p_alarm_by + 1e-9:
+                raise ValueError(
+                    f"{self.station}, day {lead.days}: expected P(flood) <= P(alarm), found "
+                    f"{lead.p_flood_by} > {lead.p_alarm_by}"
+                )
+            if lead.p_alarm_by < alarm - 1e-9 or lead.p_flood_by < flood - 1e-9:
+                raise ValueError(
+                    f"{self.station}, day {lead.days}: expected probabilities that do not fall as "
+                    f"the window lengthens, found {lead.p_alarm_by} after {alarm}, "
+                    f"{lead.p_flood_by} after {flood}"
+                )
+            alarm = alarm if math.isnan(lead.p_alarm_by) else lead.p_alarm_by
+            flood = flood if math.isnan(lead.p_flood_by) else lead.p_flood_by
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame, *, change_1d_m: float) -> Self:
+        """Take the rows of one station and issue time from the forecast table.
+
+        Parameters
+        ----------
+        rows
+            Canonical stage forecasts, one row per lead.
+        change_1d_m
+            Change of the observed stage over the last day, NaN if not known.
+        """
+        rows = rows.sort_values("lead_days")
+        keys = rows[["station", "issue_time"]].drop_duplicates()
+        if len(keys) != 1 or rows["lead_days"].duplicated().any():
+            raise ValueError(
+                f"expected one station, one issue time and each lead once, found {len(rows)} rows "
+                f"of {len(keys)} stations and issue times"
+            )
+        first = rows.iloc[0]
+        return cls(
+            station=str(first["station"]),
+            issue_time=_utc(first["issue_time"]),
+            leads=tuple(
+                Lead(
+                    days=int(row["lead_days"]),
+                    valid_time=_utc(row["valid_time"]),
+                    q05_m=float(row["q05"]),
+                    q50_m=float(row["q50"]),
+                    q95_m=float(row["q95"]),
+                    p_alarm_by=float(row["p_alarm_by"]),
+                    p_flood_by=float(row["p_flood_by"]),
+                    drivers_cm=dict(row["drivers_cm"] or {}),
+                    extrapolated=bool(row["extrapolated"]),
+                )
+                for row in rows.to_dict("records")
+            ),
+            tier=str(first["tier"]),
+            stage_m=float(first["stage_m"]),
+            stage_time=None if pd.isna(first["stage_time"]) else _utc(first["stage_time"]),
+            change_1d_m=change_1d_m,
+            model_version=str(first["model_version"]),
+        )
+
+    def p_by(self, mark: Literal["alarm", "flood"], days: int) -> float:
+        """Probability that a mark is reached within so many days, NaN if not known."""
+        for lead in self.leads:
+            if lead.days == days:
+                return lead.p_alarm_by if mark == "alarm" else lead.p_flood_by
+        return math.nan
+
+    @property
+    def peak(self) -> Lead | None:
+        """Day with the highest median stage, None if no median is known."""
+        known = [lead for lead in self.leads if not math.isnan(lead.q50_m)]
+        return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
+
+
+def _utc(moment: Any) -> datetime:
+    """Aware UTC moment of a table's naive or aware timestamp."""
+    stamp = pd.Timestamp(moment)
+    stamp = stamp.tz_localize(UTC) if stamp.tzinfo is None else stamp.tz_convert(UTC)
+    return stamp.to_pydatetime()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rain:
+    """Rain over a city: return period in years and pluvial index, NaN where not known."""
+
+    return_period_years: float
+    pluvial_index: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drought:
+    """Drought forecast of one zone.
+
+    Parameters
+    ----------
+    zone
+        Id of the zone.
+    current_class
+        −1 for no drought, 0..4 for D0..D4, None if not known.
+    cdi
+        Combined drought indicator: none, watch, warning, alert or unknown.
+    spi1, spi3
+        Standardised rain of one and three months, NaN if not known.
+    soil_moisture_percentile, vhi
+        Percent, NaN if not known.
+    p
+        Weeks ahead to P(class >= D0..D4).
+    tier
+        Which inputs the forecast had; ``climatology`` is no forecast.
+
+    Raises
+    ------
+    ValueError
+        A probability lies outside 0..1 or rises with the class.
+    """
+
+    zone: str
+    current_class: int | None
+    cdi: str
+    spi1: float
+    spi3: float
+    soil_moisture_percentile: float
+    vhi: float
+    p: Mapping[int, tuple[float, float, float, float, float]]
+    tier: str
+
+    def __post_init__(self) -> None:
+        if self.cdi not in {"none", "watch", "warning", "alert", "unknown"}:
+            raise ValueError(f"{self.zone}: expected a value of the CDI, found {self.cdi!r}")
+        for weeks, row in self.p.items():
+            known = [p for p in row if not math.isnan(p)]
+            if not all(0.0 <= p <= 1.0 for p in known) or any(
+                b > a + 1e-9 for a, b in pairwise(known)
+            ):
+                raise ValueError(
+                    f"{self.zone}, {weeks} weeks: expected probabilities that fall with the class, "
+                    f"found {row}"
+                )
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame) -> Self:
+        """Take the rows of one zone and issue time from the forecast table.
+
+        ``current_class`` may be −1..4, "none", "D0".."D4", or missing.
+        """
+        if len(rows["zone"].unique()) != 1 or rows["horizon_weeks"].duplicated().any():
+            raise ValueError(
+                f"expected one zone and each horizon once, found {len(rows)} rows of "
+                f"{len(rows['zone'].unique())} zones"
+            )
+        first = rows.iloc[0]
+        return cls(
+            zone=str(first["zone"]),
+            current_class=_class(first["current_class"]),
+            cdi=str(first["cdi"]),
+            spi1=float(first["spi1"]),
+            spi3=float(first["spi3"]),
+            soil_moisture_percentile=float(first["soil_moisture_percentile"]),
+            vhi=float(first["vhi"]),
+            p={
+                int(row["horizon_weeks"]): (
+                    float(row["p_d0"]),
+                    float(row["p_d1"]),
+                    float(row["p_d2"]),
+                    float(row["p_d3"]),
+                    float(row["p_d4"]),
+                )
+                for row in rows.sort_values("horizon_weeks").to_dict("records")
+            },
+            tier=str(first["tier"]),
+        )
+
+    def p_class(self, number: int, weeks: int) -> float:
+        """P(class >= D<number>) so many weeks ahead, NaN if not known."""
+        return self.p[weeks][number] if weeks in self.p else math.nan
+
+
+def _class(value: Any) -> int | None:
+    names = {"none": -1, "unknown": None} | {f"D{k}": k for k in range(5)}
+    if isinstance(value, str):
+        if value not in names:
+            raise ValueError(f"expected a drought class, found {value!r}")
+        return names[value]
+    return None if pd.isna(value) else int(value)

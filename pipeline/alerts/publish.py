@@ -1,0 +1,178 @@
+"""Published trees: complete or not there, whatever instruction a run is killed at.
+
+```
+published/
+  20260820T0030Z -> .versions/20260820T0030Z-3f2a…   the issue time, as last published
+  latest -> 20260820T0030Z                           the newest issue time
+  .versions/20260820T0030Z-3f2a…/                    index.json, alerts.geojson, alerts.csv, cap/…
+```
+
+A tree is written beside the others, brought to disk and renamed to a name made of its content;
+only then are the two links replaced, each by one rename. A version is never changed or removed, so
+a reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+STAMP = re.compile(r"\d{8}T\d{4}Z")
+
+
+def folder_name(issue_time: datetime) -> str:
+    """Name of the folder of an issue time.
+
+    Examples
+    --------
+    >>> folder_name(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
+    '20260820T0030Z'
+    """
+    if issue_time.tzinfo is None:
+        raise ValueError(f"expected an aware moment, found {issue_time!r}")
+    return f"{issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
+
+
+def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
+    """Put a tree in place and return its folder.
+
+    The same content again changes nothing. Other content for the same issue time replaces it.
+    ``latest`` is the newest issue time that is published: the rerun of an older night never moves
+    it back.
+
+    Parameters
+    ----------
+    tree
+        Content of each file by its relative path; ``index.json`` is required.
+    folder
+        Folder of all published trees, made if it is not there.
+    issue_time
+        Moment of the run, aware.
+
+    Raises
+    ------
+    ValueError
+        No index, or a path that leaves the tree.
+    """
+    if "index.json" not in tree:
+        raise ValueError(f"expected index.json in the tree, found {sorted(tree)}")
+    for path in tree:
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise ValueError(f"expected a relative path inside the tree, found {path!r}")
+    name = folder_name(issue_time)
+    versions = folder / ".versions"
+    versions.mkdir(parents=True, exist_ok=True)
+    with (versions / ".lock").open("w") as lock:  # freed by the system if the run is killed
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        target = versions / f"{name}-{_digest(tree)[:16]}"
+        if not target.is_dir():
+            _write(tree, target)
+        _link(folder / name, f".versions/{target.name}")
+        newest = max(one.name for one in folder.iterdir() if STAMP.fullmatch(one.name))
+        _link(folder / "latest", newest)
+    return folder / name
+
+
+def _digest(tree: Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for path, data in sorted(tree.items()):
+        total.update(f"{path}\0{len(data)}\0".encode())
+        total.update(data)
+    return total.hexdigest()
+
+
+def _write(tree: Mapping[str, bytes], target: Path) -> None:
+    """Write a version under a passing name, bring it to disk, and give it its name."""
+    draft = target.with_name(f".draft-{target.name}")
+    if draft.exists():  # a run before this one was killed while writing it
+        shutil.rmtree(draft)
+    draft.mkdir()
+    for path, data in sorted(tree.items()):
+        file = draft / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    for inner in sorted(draft.rglob("*")):
+        if inner.is_dir():
+            _sync(inner)
+    _sync(draft)
+    draft.replace(target)
+    _sync(target.parent)
+
+
+def _link(link: Path, target: str) -> None:
+    """Point a link at a target by one rename."""
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    draft = link.with_name(f".draft-{link.name}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+    _sync(link.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's entries to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:
+    """Write a dataset as CF-1.11 netCDF-4; the same dataset gives the same bytes.
+
+    Parameters
+    ----------
+    ds
+        What to write; its variables carry units.
+    title, source
+        CF global attributes.
+    issue_time
+        Moment of the run.
+
+    Raises
+    ------
+    ValueError
+        A variable has no units.
+    """
+    bare = [str(name) for name, array in ds.data_vars.items() if "units" not in _attributes(array)]
+    if bare:
+        raise ValueError(f"expected units on every variable, found none on {bare}")
+    marked = ds.assign_attrs(
+        Conventions="CF-1.11",
+        title=title,
+        source=source,
+        issue_time=f"{issue_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    )
+    # to_netcdf drops what it is not given again: without its grid mapping a variable has no CRS
+    encoding = {
+        name: {key: array.encoding[key] for key in ("grid_mapping",) if key in array.encoding}
+        | ({"zlib": True, "complevel": 4} if array.dtype.kind in "fiu" and array.ndim else {})
+        for name, array in ds.data_vars.items()
+    }
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "risk.nc"
+        marked.to_netcdf(path, engine="netcdf4", encoding=encoding)
+        return path.read_bytes()
+
+
+def _attributes(array: xr.DataArray) -> set[str]:
+    """Names of what says the unit: attributes, encoding, or a type that has one of its own."""
+    own = {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
+    return own | {str(key) for key in (*array.attrs, *array.encoding)}

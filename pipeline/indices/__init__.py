@@ -1,0 +1,1 @@
+"""Risk indices: pure, lazy, keyword-only functions on xarray."""

@@ -1,0 +1,333 @@
+"""Drought indices: seasonal percentile, drought score and class, combined indicator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from scipy.special import ndtri
+
+from pipeline.indices.reference import (
+    SLOTS,
+    along_time,
+    cadence,
+    definition,
+    require_units,
+    slots,
+    within,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+MIN_YEARS = 5
+"""Fewer years in the sample give no percentile; SMAP begins in 2015."""
+SPI_BOUNDS = (-0.5, -0.8, -1.3, -1.6, -2.0)
+PERCENTILE_BOUNDS = (30.0, 20.0, 10.0, 5.0, 2.0)
+"""Upper bounds of D0-D4 (US Drought Monitor, drought classification)."""
+CDI = ("none", "watch", "warning", "alert")
+"""Meaning of 0-3 in the combined drought indicator; NaN is unknown."""
+DRY_MONTHS = (12, 1, 2, 3)
+"""Months whose SPI-1 is no evidence: hardly any rain is usual."""
+SPI3_DRY, SPI1_DRY, SOIL_DRY_PERCENT, VHI_DRY_PERCENT = -1.0, -2.0, 15.87, 40.0
+"""Bounds of the combined indicator: rain and soil as in the EDO's (−1 and −2 standard deviations;
+15.87 % is −1), vegetation as Kogan's VHI has drought."""
+
+
+def fit_percentile(
+    *, values: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 15
+) -> xr.Dataset:
+    """Keep the reference sample for :func:`percentile`.
+
+    Parameters
+    ----------
+    values
+        Daily, any units, dims with ``time``.
+    start, end
+        Reference period, half-open.
+    half_window_days
+        Days of the year on either side that count, the year's end wrapped.
+
+    Returns
+    -------
+    Dataset
+        ``sample`` (sample_time, ...), the values of the period, and the attributes of
+        :func:`reference.definition`.
+
+    Raises
+    ------
+    ValueError
+        No units told, steps other than a day, or no time in the period.
+    """
+    if "units" not in values.attrs:
+        raise ValueError(f"{values.name}: expected units, found none")
+    if cadence(values) != np.timedelta64(1, "D"):
+        raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")
+    part = within(values, start=start, end=end)
+    how = definition(part, start=start, end=end, index="percentile", half_window=half_window_days)
+    plain = part.drop_vars([name for name in part.coords if name not in part.dims])
+    return xr.Dataset({"sample": plain.rename(time="sample_time")}, attrs=how)
+
+
+def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
+    """Percentile among the values of the season, by the Weibull plotting position.
+
+    100 i / (n+1), i the rank of the value among the n values of the reference period within the
+    window around its day of the year: i = #(smaller) + [#(equal) + 1] / 2, which is the rank
+    itself for a value of the sample, the mean rank of ties, and half-way between ranks else.
+
+    Parameters
+    ----------
+    values
+        In the units of the sample, dims with ``time``.
+    parameters
+        From :func:`fit_percentile`.
+
+    Returns
+    -------
+    DataArray
+        Percent, between 0 and 100, neither reached; NaN where the value is missing or the sample
+        has fewer than 5 years.
+
+    Raises
+    ------
+    ValueError
+        Units other than the sample's.
+
+    References
+    ----------
+    Weibull, W. (1939); Makkonen, L. (2006), doi 10.1175/JAM2349.1 (plotting position).
+
+    Examples
+    --------
+    >>> time = np.arange("2001-01-01", "2008-01-01", dtype="datetime64[D]").astype("M8[ns]")
+    >>> years = time.astype("datetime64[Y]").astype(int) - 30.0
+    >>> soil = xr.DataArray(years, {"time": time}, attrs={"units": "m3 m-3"})
+    >>> from datetime import UTC, datetime
+    >>> law = fit_percentile(values=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
+    ...                      end=datetime(2008, 1, 1, tzinfo=UTC), half_window_days=0)
+    >>> percentile(values=soil, parameters=law).sel(time=["2001-07-01", "2007-07-01"]).values
+    array([12.5, 87.5])
+    """
+    sample = parameters["sample"]
+    require_units(values, sample.attrs["units"])
+    half_window = int(parameters.attrs["half_window"])
+    time = sample["sample_time"].values
+    here, there = slots(values["time"].values, "dayofyear"), slots(time, "dayofyear")
+    years = time.astype("datetime64[Y]").astype(np.int64)
+
+    def kernel(x: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.floating]:
+        cells = x.reshape(len(x), -1)
+        pools = np.broadcast_to(among, (len(among), *x.shape[1:])).reshape(len(among), -1)
+        out = np.full(cells.shape, np.nan, x.dtype)
+        for number in np.unique(here):
+            apart = np.abs(there - number)
+            near = np.flatnonzero(np.minimum(apart, SLOTS["dayofyear"] - apart) <= half_window)
+            if near.size == 0:
+                continue
+            good = np.isfinite(pools[near])
+            begin = np.unique(years[near], return_index=True)[1]
+            n_years = np.logical_or.reduceat(good, begin, axis=0).sum(axis=0)
+            rows = np.flatnonzero(here == number)
+            # Each value and the next larger number: their places in the pool are the numbers of
+            # values smaller, and smaller or equal.
+            wanted = np.concatenate([cells[rows], np.nextafter(cells[rows], np.inf)]).T.copy()
+            ordered = np.sort(pools[near].T, axis=1)  # NaN last
+            place = np.zeros(wanted.shape)
+            for cell in np.flatnonzero(n_years >= MIN_YEARS):
+                place[cell] = ordered[cell].searchsorted(wanted[cell])
+            rank = (place[:, : len(rows)] + place[:, len(rows) :] + 1).T / 2
+            ceiling = np.where(n_years >= MIN_YEARS, good.sum(axis=0) + 1.0, np.nan)
+            out[rows] = 100.0 * rank / ceiling
+        return np.where(np.isfinite(cells), out, np.nan).reshape(x.shape)
+
+    found = along_time(kernel, values, sample, core=[["sample_time"]])
+    return found.assign_attrs(units="%", long_name=f"Seasonal percentile of {values.name}")
+
+
+def fit_score(
+    *, spi3: xr.DataArray, soil_moisture_percentile: xr.DataArray, start: datetime, end: datetime
+) -> xr.Dataset:
+    """Correlation of the two parts of :func:`drought_score` over a reference period.
+
+    Parameters
+    ----------
+    spi3
+        Standardised rain of three months, dims with ``time``.
+    soil_moisture_percentile
+        Percent, same dims.
+    start, end
+        Reference period, half-open.
+
+    Returns
+    -------
+    Dataset
+        ``correlation``, dims without ``time``, NaN with fewer than 365 common days.
+    """
+    require_units(spi3, "1")
+    require_units(soil_moisture_percentile, "%")
+    rain, soil = (
+        within(one, start=start, end=end) for one in (spi3, _normal(soil_moisture_percentile))
+    )
+    both = rain.notnull() & soil.notnull()
+    correlation = xr.corr(rain.where(both), soil.where(both), "time")
+    correlation = correlation.where(both.sum("time") >= SLOTS["dayofyear"])
+    how = definition(rain, start=start, end=end, index="drought score")
+    return xr.Dataset({"correlation": correlation.assign_attrs(units="1")}, attrs=how)
+
+
+def drought_score(
+    *, spi3: xr.DataArray, soil_moisture_percentile: xr.DataArray, parameters: xr.Dataset
+) -> xr.DataArray:
+    """Measure of drought that the project's classes and forecasts are about.
+
+    s = (SPI-3 + z) / √[2 (1 + r)], z = Φ⁻¹(soil moisture percentile / 100) within ±3, r their
+    correlation, so that s is standard normal like its parts; where soil moisture or r is missing,
+    s = SPI-3. In the way of the objective blends of the US Drought Monitor, with equal weights.
+
+    Parameters
+    ----------
+    spi3
+        Standardised rain of three months, dims with ``time``.
+    soil_moisture_percentile
+        Percent, same dims.
+    parameters
+        From :func:`fit_score`.
+
+    Returns
+    -------
+    DataArray
+        Standard normal; NaN where SPI-3 is missing.
+
+    References
+    ----------
+    Svoboda, M. et al. (2002), doi 10.1175/1520-0477-83.8.1181.
+
+    Examples
+    --------
+    >>> time = np.array(["2001-07-01"], "datetime64[ns]")
+    >>> drought_score(spi3=xr.DataArray([-1.0], {"time": time}, attrs={"units": "1"}),
+    ...               soil_moisture_percentile=xr.DataArray([50.0], {"time": time},
+    ...                                                     attrs={"units": "%"}),
+    ...               parameters=xr.Dataset({"correlation": -0.5})).values
+    array([-1.])
+    """
+    require_units(spi3, "1")
+    require_units(soil_moisture_percentile, "%")
+    spread = (2 * (1 + parameters["correlation"])) ** 0.5
+    blend = (spi3 + _normal(soil_moisture_percentile)) / spread
+    score = blend.fillna(spi3).astype(spi3.dtype).transpose(*spi3.dims, ...)
+    return score.drop_attrs(deep=False).assign_attrs(units="1", long_name="Drought score")
+
+
+def _normal(percent: xr.DataArray) -> xr.DataArray:
+    normal: xr.DataArray = xr.apply_ufunc(
+        ndtri, percent / 100.0, dask="parallelized", output_dtypes=[percent.dtype]
+    )
+    return normal.clip(-3.0, 3.0)
+
+
+def usdm_class(*, index: xr.DataArray) -> xr.DataArray:
+    """Drought class of the US Drought Monitor.
+
+    D0-D4 at or below 30, 20, 10, 5, 2 %, or at or below −0.5, −0.8, −1.3, −1.6, −2.0 of a
+    standardised index.
+
+    Parameters
+    ----------
+    index
+        Percentile (units %) or standardised index (units 1).
+
+    Returns
+    -------
+    DataArray
+        −1 no drought, 0-4 for D0-D4, NaN unknown.
+
+    Raises
+    ------
+    ValueError
+        Units other than these two.
+
+    References
+    ----------
+    US Drought Monitor, Drought Classification, droughtmonitor.unl.edu.
+
+    Examples
+    --------
+    >>> usdm_class(index=xr.DataArray([31.0, 30.0, 2.0, np.nan], attrs={"units": "%"})).values
+    array([-1.,  0.,  4., nan])
+    """
+    percent = index.attrs.get("units") == "%"
+    require_units(index, "%" if percent else "1")
+    level = xr.full_like(index, -1.0)
+    for bound in PERCENTILE_BOUNDS if percent else SPI_BOUNDS:
+        level = level + (index <= bound)
+    level = level.where(index.notnull())
+    return level.drop_attrs(deep=False).assign_attrs(
+        units="1",
+        long_name="Drought class",
+        flag_values=[-1.0, 0.0, 1.0, 2.0, 3.0, 4.0],
+        flag_meanings="none D0 D1 D2 D3 D4",
+    )
+
+
+def mekong_cdi(
+    *,
+    spi1: xr.DataArray,
+    spi3: xr.DataArray,
+    soil_moisture_percentile: xr.DataArray,
+    vhi: xr.DataArray,
+) -> xr.DataArray:
+    """Combine rain, soil and vegetation in the manner of the European Drought Observatory.
+
+    Watch: rain deficit, that is SPI-3 < −1, or SPI-1 < −2 outside December-March. Warning: and
+    soil moisture below −1 standard deviation (15.87 %). Alert: and vegetation in drought too
+    (VHI < 40).
+
+    Parameters
+    ----------
+    spi1, spi3
+        Standardised rain of one and three months, dims with ``time``.
+    soil_moisture_percentile, vhi
+        Percent.
+
+    Returns
+    -------
+    DataArray
+        0 none, 1 watch, 2 warning, 3 alert, NaN unknown: where it cannot be told whether rain is in
+        deficit. Missing soil or vegetation leaves the level that the rest supports.
+
+    References
+    ----------
+    Sepulcre-Canto, G. et al. (2012), doi 10.5194/nhess-12-3519-2012. Kogan (1995).
+
+    Examples
+    --------
+    >>> time = np.array(["2001-07-01"], "datetime64[ns]")
+    >>> one, percent = {"units": "1"}, {"units": "%"}
+    >>> mekong_cdi(spi1=xr.DataArray([0.1], {"time": time}, attrs=one),
+    ...            spi3=xr.DataArray([-1.2], {"time": time}, attrs=one),
+    ...            soil_moisture_percentile=xr.DataArray([10.0], {"time": time}, attrs=percent),
+    ...            vhi=xr.DataArray([np.nan], {"time": time}, attrs=percent)).values
+    array([2.])
+    """
+    for da, units in ((spi1, "1"), (spi3, "1"), (soil_moisture_percentile, "%"), (vhi, "%")):
+        require_units(da, units)
+    month = slots(spi1["time"].values, "month")
+    counts = xr.DataArray(~np.isin(month, DRY_MONTHS), {"time": spi1["time"]})
+    short = (spi1 < SPI1_DRY) & counts
+    deficit = (spi3 < SPI3_DRY) | short
+    known = deficit | (spi3.notnull() & (spi1.notnull() | ~counts))
+    soil = deficit & (soil_moisture_percentile < SOIL_DRY_PERCENT)
+    vegetation = soil & (vhi < VHI_DRY_PERCENT)
+    level = deficit.astype(spi3.dtype) + soil + vegetation
+    level = level.where(known).transpose(*spi3.dims, ...)
+    return level.drop_attrs(deep=False).assign_attrs(
+        units="1",
+        long_name="Combined drought indicator of the Mekong",
+        flag_values=[0.0, 1.0, 2.0, 3.0],
+        flag_meanings=" ".join(CDI),
+    )

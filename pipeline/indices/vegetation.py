@@ -1,0 +1,183 @@
+"""Vegetation condition, temperature condition and vegetation health (Kogan)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from pipeline.indices.reference import along_time, definition, require_units, slots, within
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+MIN_YEARS = 10
+"""Fewer years with a value in the calendar month give no bounds."""
+
+
+def fit_vegetation(
+    *, ndvi: xr.DataArray, lst: xr.DataArray, start: datetime, end: datetime
+) -> xr.Dataset:
+    """Lowest and highest NDVI and surface temperature of each calendar month.
+
+    Parameters
+    ----------
+    ndvi
+        1, quality-masked, dims with ``time``; values may stand on few of the days.
+    lst
+        K, likewise.
+    start, end
+        Reference period, half-open.
+
+    Returns
+    -------
+    Dataset
+        ``ndvi_min``, ``ndvi_max``, ``lst_min``, ``lst_max`` by ``month``, NaN below 10 years.
+        Attributes of :func:`reference.definition`.
+
+    Raises
+    ------
+    ValueError
+        Other units, or no time in the period.
+    """
+    require_units(ndvi, "1")
+    require_units(lst, "K")
+    fields = {}
+    for values in (ndvi, lst):
+        part = within(values, start=start, end=end)
+        month = slots(part["time"].values, "month")
+        years = part["time"].values.astype("datetime64[Y]")
+
+        def kernel(
+            x: NDArray[np.floating],
+            month: NDArray[np.int64] = month,
+            years: NDArray[np.datetime64] = years,
+        ) -> NDArray[np.floating]:
+            out = np.full((2, 12, *x.shape[1:]), np.nan)
+            for number in np.unique(month):
+                some = x[month == number]
+                begin = np.unique(years[month == number], return_index=True)[1]
+                seen = np.logical_or.reduceat(np.isfinite(some), begin, axis=0).sum(axis=0)
+                enough = seen >= MIN_YEARS
+                for row, extreme in enumerate((np.fmin, np.fmax)):
+                    out[row, number - 1] = np.where(enough, extreme.reduce(some, axis=0), np.nan)
+            return out
+
+        stacked = along_time(kernel, part, output={"bound": 2, "month": 12})
+        name = "ndvi" if values is ndvi else "lst"
+        for row, bound in enumerate(("min", "max")):
+            fields[f"{name}_{bound}"] = stacked.isel(bound=row).assign_attrs(values.attrs)
+    how = definition(within(ndvi, start=start, end=end), start=start, end=end, index="VHI")
+    return xr.Dataset(fields, {"month": np.arange(1, 13)}, how)
+
+
+def vci(*, ndvi: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
+    """Vegetation condition index: 100 (NDVI − min) / (max − min), bounds of the calendar month.
+
+    Parameters
+    ----------
+    ndvi
+        1, dims with ``time``.
+    parameters
+        From :func:`fit_vegetation`.
+
+    Returns
+    -------
+    DataArray
+        Percent, 0-100, low in drought; NaN where value or bounds are missing.
+
+    References
+    ----------
+    Kogan, F. N. (1990), doi 10.1080/01431169008955102.
+
+    Examples
+    --------
+    >>> time = np.array(["2001-04-06"], "datetime64[ns]")
+    >>> bounds = xr.Dataset({"ndvi_min": 0.2, "ndvi_max": 0.6}).expand_dims(month=12)
+    >>> ndvi = xr.DataArray([0.3], {"time": time}, attrs={"units": "1"})
+    >>> vci(ndvi=ndvi, parameters=bounds).values
+    array([25.])
+    """
+    require_units(ndvi, "1")
+    found = _between(ndvi, parameters["ndvi_min"], parameters["ndvi_max"])
+    return found.assign_attrs(units="%", long_name="Vegetation condition index")
+
+
+def tci(*, lst: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
+    """Temperature condition index: 100 (max − T) / (max − min), bounds of the calendar month.
+
+    Parameters
+    ----------
+    lst
+        Land surface temperature, K, dims with ``time``.
+    parameters
+        From :func:`fit_vegetation`.
+
+    Returns
+    -------
+    DataArray
+        Percent, 0-100, low in drought; NaN where value or bounds are missing.
+
+    References
+    ----------
+    Kogan, F. N. (1995), doi 10.1016/0273-1177(95)00079-T.
+
+    Examples
+    --------
+    >>> time = np.array(["2001-04-06"], "datetime64[ns]")
+    >>> bounds = xr.Dataset({"lst_min": 300.0, "lst_max": 310.0}).expand_dims(month=12)
+    >>> lst = xr.DataArray([309.0], {"time": time}, attrs={"units": "K"})
+    >>> tci(lst=lst, parameters=bounds).values
+    array([10.])
+    """
+    require_units(lst, "K")
+    found = 100.0 - _between(lst, parameters["lst_min"], parameters["lst_max"])
+    return found.assign_attrs(units="%", long_name="Temperature condition index")
+
+
+def _between(values: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
+    month = slots(values["time"].values, "month")
+
+    def kernel(
+        x: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        span = np.where(high > low, high - low, np.nan)
+        return np.clip(100 * (x - low[month - 1]) / span[month - 1], 0.0, 100.0)
+
+    return along_time(kernel, values, low, high, core=[["month"], ["month"]])
+
+
+def vhi(*, vci: xr.DataArray, tci: xr.DataArray, weight: float = 0.5) -> xr.DataArray:
+    """Vegetation health index: a VCI + (1 − a) TCI.
+
+    Parameters
+    ----------
+    vci, tci
+        Percent, of the same composite.
+    weight
+        a, between 0 and 1.
+
+    Returns
+    -------
+    DataArray
+        Percent; NaN where either is missing. Below 40 vegetation is in drought.
+
+    References
+    ----------
+    Kogan, F. N. (1995), doi 10.1016/0273-1177(95)00079-T.
+
+    Examples
+    --------
+    >>> percent = {"units": "%"}
+    >>> vhi(vci=xr.DataArray(20.0, attrs=percent), tci=xr.DataArray(50.0, attrs=percent)).item()
+    35.0
+    """
+    require_units(vci, "%")
+    require_units(tci, "%")
+    if not 0.0 <= weight <= 1.0:
+        raise ValueError(f"weight: expected 0 to 1, found {weight}")
+    found = weight * vci + (1 - weight) * tci
+    return found.assign_attrs(units="%", long_name="Vegetation health index")

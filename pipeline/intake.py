@@ -1,0 +1,209 @@
+"""From files to the stores: which are new, what each holds, and what is said of the bad ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pipeline.archive import utc64
+from pipeline.sources.base import BadGranule, Granule, Origin, Source, sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipeline.archive import Archive
+    from pipeline.records import Records
+
+
+class Show(Protocol):
+    """How far a step is: what it does, done and total."""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None:
+        """Show it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to read: what it should be, where it lies, when it was published.
+
+    Parameters
+    ----------
+    granule
+        What the file should be.
+    path
+        Where it lies.
+    published
+        Moment it became available.
+    sha256
+        Checksum, empty until it is wanted.
+    """
+
+    granule: Granule
+    path: Path
+    published: datetime
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file held, or why it could not be read."""
+
+    file: File
+    data: xr.Dataset | pd.DataFrame | None
+    origin: Origin
+    rejected: str | None
+
+
+def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
+    """List the files of a folder with their checksums; the interval the content will tell."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a folder of {row.id} files, found nothing at {folder}")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if row.kind == "readings":
+        files = [path for path in files if path.suffix == ".csv"]
+    if not files:
+        raise FileNotFoundError(f"expected {row.id} files in {folder}, found none")
+    return [
+        File(Granule(row.id, str(folder), path.name, asof, asof), path, asof, sha256(path))
+        for path in files
+    ]
+
+
+def unknown(found: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> list[File]:
+    """Files not dealt with yet, with their checksums; without one, known by time of publication."""
+    news = []
+    for file in found:
+        seen = known.get(file.path.name, set())
+        if not file.sha256 and any(time == file.published for time, _ in seen):
+            continue
+        marked = file if file.sha256 else replace(file, sha256=sha256(file.path))
+        if all(marked.sha256 != other for _, other in seen):
+            news.append(marked)
+    return news
+
+
+def take(
+    row: Source,
+    file: File,
+    read: Callable[[Path], xr.Dataset | pd.DataFrame],
+    *,
+    asof: datetime,
+    from_folder: bool,
+) -> Content:
+    """Read one file; one that is not what its name promises is kept as rejected, with the reason.
+
+    Raises
+    ------
+    Skipped
+        The file holds something that nothing here uses.
+    """
+    try:
+        data = read(file.path)
+        rejected = None
+        if isinstance(data, pd.DataFrame):
+            data, rejected = _not_after(data, file.path, asof=asof)
+        else:
+            _refuse_future(data, file.path, asof=asof)
+        if from_folder:
+            file = _told(row, data, file)
+        if isinstance(data, xr.Dataset) and row.kind == "grid":
+            known = np.full(data.sizes["time"], utc64(file.published))
+            data = data.assign_coords(available_time=("time", known))
+    except BadGranule as bad:
+        return Content(file, None, "measured", str(bad))
+    return Content(file, data, data.attrs["origin"], rejected)
+
+
+def store(
+    row: Source,
+    contents: list[Content],
+    *,
+    archive: Archive,
+    records: Records,
+    asof: datetime,
+) -> int:
+    """Store what files held, grids in one commit (the areal record year by year).
+
+    Returns
+    -------
+    int
+        Steps or readings that were new.
+    """
+    if not contents:
+        return 0
+    added = 0
+    grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
+    if row.kind == "grid" and grids:
+        grids = [
+            xr.concat(grids, "time", data_vars="all", join="exact", combine_attrs="drop_conflicts")
+        ]
+    for grid in grids:
+        message = f"{row.id} as of {asof:%Y-%m-%dT%H:%MZ}, {grid.sizes['time']} steps"
+        added += archive.append(row.id, grid, message=message)
+    with records.ingest(row.id, asof=asof) as batch:
+        origins: tuple[Origin, ...] = ("measured", "virtual")
+        for origin in origins:
+            tables = [
+                one.data
+                for one in contents
+                if isinstance(one.data, pd.DataFrame) and one.origin == origin
+            ]
+            if tables:
+                # Of two series of one gauge in one ingest (manual and telemetry) the first stands.
+                whole = pd.concat(tables).drop_duplicates(["station", "variable", "valid_time"])
+                added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
+        for one in contents:
+            batch.add_granule(
+                one.file.granule,
+                one.file.path.name,
+                sha256=one.file.sha256,
+                available_time=one.file.published,
+                origin=one.origin,
+                rejected=one.rejected,
+            )
+    return added
+
+
+def _not_after(
+    table: pd.DataFrame, path: Path, *, asof: datetime
+) -> tuple[pd.DataFrame, str | None]:
+    """Keep the readings up to a moment, and say what of those dated later."""
+    later = table["valid_time"] > pd.Timestamp(utc64(asof))
+    if not later.any():
+        return table, None
+    bad = BadGranule(
+        path,
+        expected=f"readings up to {asof:%Y-%m-%d %H:%MZ}",
+        found=f"{later.sum()} dated later, the last {table['valid_time'].max()}",
+    )
+    return table[~later], str(bad)
+
+
+def _refuse_future(ds: xr.Dataset, path: Path, *, asof: datetime) -> None:
+    last = ds["time"].to_numpy().max()
+    if last > utc64(asof):
+        raise BadGranule(
+            path, expected=f"times up to {asof:%Y-%m-%d %H:%MZ}", found=f"{last} in the future"
+        )
+
+
+def _told(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:
+    """Interval that a file's content tells, and when such a file is usually available."""
+    times = data["time"] if isinstance(data, xr.Dataset) else data["valid_time"]
+    first, last = (
+        datetime.fromtimestamp(int(moment.astype("datetime64[s]").astype("int64")), tz=UTC)
+        for moment in (times.to_numpy().min(), times.to_numpy().max())
+    )
+    if isinstance(data, pd.DataFrame):
+        granule = replace(file.granule, start=first, end=last)
+        return replace(file, granule=granule, published=first + row.latency)
+    end = last + row.cadence
+    return replace(
+        file, granule=replace(file.granule, start=first, end=end), published=end + row.latency
+    )

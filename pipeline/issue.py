@@ -1,0 +1,357 @@
+"""One run of the night: the evidence it sees, what it forecasts and decides, the tree it issues."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from models import drought, stage
+from pipeline import areal, features, places, records
+from pipeline.alerts import cap, feeds, publish, rules
+from pipeline.alerts.decision import recall
+from pipeline.alerts.evidence import Drought, Rain, River
+from pipeline.archive import Archive, NothingArchived, utc64
+from pipeline.indices import rain as rain_indices
+from pipeline.indices import risk, river
+from pipeline.sources import SOURCES
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from pipeline.alerts.decision import Decision
+    from pipeline.records import Records
+    from pipeline.settings import Settings
+
+HISTORY = timedelta(days=200)
+"""Readings before the issue time that a forecast looks at."""
+INPUTS = timedelta(days=120)
+"""Inputs that end before this are the history's, named by the model, not by the night."""
+SPIN_UP_DAYS = 400
+"""Days of the areal record before them that the published indices look at."""
+RISK_DAYS = 30
+"""Days of the risk indices that are published."""
+STEP = timedelta(days=1)
+SENDER_NAME = "Mekong early warning pipeline"
+
+
+@dataclass(frozen=True)
+class View:
+    """What one run sees: both stores as they are or were, at its issue time.
+
+    Parameters
+    ----------
+    archive, records
+        Stores, at the snapshot and batch of the run.
+    asof
+        Issue time.
+    models, version
+        Models by name, and their version.
+    """
+
+    archive: Archive
+    records: Records
+    asof: datetime
+    models: dict[str, Any]
+    version: str
+
+    def areal_record(self) -> xr.Dataset | None:
+        """Areal record up to the issue time, None where there is none."""
+        try:
+            return self.archive.read("zones", asof=self.asof)
+        except NothingArchived:
+            return None
+
+    def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
+        """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
+        found = self.records.readings(variable, asof=self.asof, start=start)
+        parts = [found]
+        for old in places.stations().values():
+            if old.replaced_by is not None:
+                last = found.loc[found["station"] == old.code, "valid_time"].max()
+                heir = found[found["station"] == old.replaced_by]
+                heir = heir[~(heir["valid_time"] <= last)]
+                parts.append(heir.assign(station=old.code))
+        return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+
+
+def stage_inputs(view: View, *, start: datetime | None) -> features.StageInputs:
+    """Take the stage model's inputs from the stores; the whole record where no start is given."""
+    return features.stage_inputs(
+        stage=view.readings("stage", start=start),
+        rain=view.readings("rain", start=start),
+        areal=view.areal_record(),
+        asof=view.asof,
+        start=start,
+    )
+
+
+def stage_forecasts(view: View) -> pd.DataFrame:
+    """Forecast every gauge, one row per station and lead; none where no gauge has reported."""
+    model = view.models["stage"]
+    if view.readings("stage", start=view.asof - HISTORY)["value"].notna().sum() == 0:
+        return pd.DataFrame(columns=["station", "lead_days", "tier", "valid_time"])
+    inputs = stage_inputs(view, start=view.asof - HISTORY)
+    # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
+    gauges = sorted({*inputs.stage, *model.stations})
+    inputs = replace(
+        inputs,
+        stage=inputs.stage.reindex(columns=gauges),
+        evening=inputs.evening.reindex(columns=gauges),
+    )
+    return stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+
+
+def drought_forecasts(view: View) -> pd.DataFrame:
+    """Forecast the drought class of every zone, one row per zone and horizon; none without rain."""
+    record = view.areal_record()
+    if record is None or "drought" not in view.models:
+        return pd.DataFrame()
+    return drought.predict(view.models["drought"], record, asof=view.asof)
+
+
+def risk_indices(view: View) -> xr.Dataset | None:
+    """Risk indices per zone and day up to the issue time, lazy; None without an areal record."""
+    record = view.areal_record()
+    if record is None or "drought" not in view.models:
+        return None
+    recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
+    indices = risk.risk(
+        recent,
+        parameters=view.models["drought"].parameters(),
+        network=river.routing(basins=places.basins()),
+    )
+    return indices.isel(time=slice(-RISK_DAYS, None))
+
+
+def absences(view: View) -> list[str]:
+    """Say in plain words which files and readings a night should have had, and which were bad."""
+    said = []
+    inputs = view.records.inputs(asof=view.asof, start=view.asof - INPUTS)
+    for source in SOURCES.values():
+        rows = [row for row in inputs if row["source"] == source.id]
+        if source.kind == "grid":
+            module = importlib.import_module(source.module)
+            begin = view.asof - min(source.lookback, INPUTS)
+            due = {
+                granule.start
+                for granule in module.granules(source.id, begin, view.asof, view.asof)
+                if granule.end + source.latency <= view.asof
+            }
+            lacking = due - {row["start"] for row in rows if row["rejected"] is None}
+            if lacking:
+                said.append(
+                    f"{source.id}: {len(lacking)} of {len(due)} files missing, the latest for "
+                    f"{max(lacking):%Y-%m-%d %H:%MZ}"
+                )
+        said += [f"{source.id}: rejected {row['rejected']}" for row in rows if row["rejected"]]
+    return [*said, *silent_gauges(view)]
+
+
+def silent_gauges(view: View) -> list[str]:
+    """Say which gauges of the last month have not sent this morning's reading."""
+    rows = view.readings("stage", start=view.asof - timedelta(days=30))
+    last = rows[rows["value"].notna()].groupby("station")["valid_time"].max()
+    morning = pd.Timestamp(utc64(view.asof)).normalize()
+    silent = [code for code in last.index[last < morning] if code in places.stations()]
+    names = [f"{places.station(code).name} ({code})" for code in silent]
+    return [f"gauges: this morning's reading is missing from {', '.join(names)}"] if names else []
+
+
+def decide(
+    view: View,
+    stages: pd.DataFrame,
+    droughts: pd.DataFrame,
+    *,
+    before: list[dict[str, Any]],
+    revisions: list[list[dict[str, Any]]],
+) -> list[Decision]:
+    """Decide flood and drought for every city.
+
+    Parameters
+    ----------
+    view
+        What the run sees.
+    stages, droughts
+        Forecasts of the run.
+    before
+        Rows of the alerts of the issue before this one.
+    revisions
+        Rows of the alerts of earlier revisions of this issue.
+    """
+    rain = city_rain(view)
+    changes = daily_changes(view)
+    memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
+    found = []
+    for city in places.cities().values():
+        station = places.station(city.station) if city.station else None
+        river = None
+        if station is not None and not stages.empty:
+            rows = stages[stages["station"] == station.code]
+            if not rows.empty:
+                change = changes.get(station.code, math.nan)
+                river = River.from_rows(rows, change_1d_m=change)
+        zone = None
+        if not droughts.empty:
+            rows = droughts[droughts["zone"] == f"city:{city.id}"]
+            zone = Drought.from_rows(rows) if not rows.empty else None
+        earlier = {
+            hazard: [
+                row["memory"]
+                for one in revisions
+                for row in one
+                if (row["city"], row["hazard"]) == (city.id, hazard)
+            ]
+            for hazard in ("flood", "drought")
+        }
+        found.append(
+            rules.decide_flood(
+                city,
+                issue_time=view.asof,
+                station=station,
+                river=river,
+                rain=rain.get(city.id, Rain(return_period_years=math.nan, pluvial_index=math.nan)),
+                memory=recall(memories.get((city.id, "flood")), revisions=earlier["flood"]),
+            )
+        )
+        found.append(
+            rules.decide_drought(
+                city,
+                issue_time=view.asof,
+                drought=zone,
+                memory=recall(memories.get((city.id, "drought")), revisions=earlier["drought"]),
+            )
+        )
+    return found
+
+
+def city_rain(view: View) -> dict[str, Rain]:
+    """Return period of yesterday's rain over each city, and the last day's pluvial index."""
+    indices = risk_indices(view)
+    if indices is None:
+        return {}
+    cities = [zone for zone in indices["zone"].values.tolist() if zone.startswith("city:")]
+    yesterday = utc64(view.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
+    years = indices["rain_return_period"].sel(zone=cities).reindex(time=[yesterday])
+    depth = risk.two_year_depths(parameters=view.models["drought"].parameters()).sel(zone=cities)
+    rain = areal.city_rain(view.archive, asof=view.asof)
+    index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
+    worst = index.max("time", skipna=True).sel(zone=cities)
+    return {
+        zone.removeprefix("city:"): Rain(return_period_years=float(one), pluvial_index=float(other))
+        for zone, one, other in zip(cities, years[0].values, worst.values, strict=True)
+    }
+
+
+def daily_changes(view: View) -> dict[str, float]:
+    """Change of each gauge's stage over the day before its last reading, m."""
+    rows = view.readings("stage", start=view.asof - timedelta(days=4))
+    rows = rows[rows["value"].notna() & (rows["qc"] != "range")]
+    found = {}
+    for code, series in rows.groupby("station"):
+        values = series.set_index("valid_time")["value"]
+        earlier = values.index[-1] - pd.Timedelta(STEP)
+        if earlier in values.index:
+            found[str(code)] = float(values.iloc[-1] - values[earlier])
+    return found
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What a run has to say: the files of its tree and the rows for the table of alerts."""
+
+    tree: dict[str, bytes]
+    alerts: list[dict[str, Any]]
+
+
+def issue(
+    view: View,
+    run: dict[str, Any],
+    stages: pd.DataFrame,
+    droughts: pd.DataFrame,
+    *,
+    settings: Settings,
+) -> Issued:
+    """Decide, word and index everything that a run publishes; nothing is written.
+
+    Parameters
+    ----------
+    view
+        What the run sees.
+    run
+        Its row in the table of runs.
+    stages, droughts
+        Its forecasts.
+    settings
+        Status, scope and sender.
+    """
+    store = view.records
+    before = []
+    if run["follows"] is not None:
+        moment, revision = run["follows"]
+        before = store.get(records.alerts, datetime.fromisoformat(moment), revision)
+    revisions = [
+        store.get(records.alerts, view.asof, earlier) for earlier in range(run["revision"])
+    ]
+    decisions = decide(view, stages, droughts, before=before, revisions=revisions)
+    issuer = cap.Issuer(
+        sender=settings.alert_sender,
+        sender_name=SENDER_NAME,
+        status=settings.alert_status,
+        scope=settings.alert_scope,
+        origin=run["origin"],
+        model_version=run["model_version"],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+    )
+    files: dict[str, bytes] = {}
+    in_force: dict[tuple[str, str], str] = {}
+    rows = []
+    for one in decisions:
+        message, memory = cap.issue(
+            one, issuer=issuer, revision=run["revision"], next_issue=view.asof + STEP
+        )
+        if message is not None:
+            files[f"cap/{message.identifier}.xml"] = message.content
+        if memory.sent and not memory.sent[-1].over:
+            in_force[one.city.id, one.hazard] = memory.sent[-1].identifier
+        rows.append(
+            {
+                "city": one.city.id,
+                "hazard": one.hazard,
+                "level": one.level.value,
+                "identifier": message.identifier if message else None,
+                "memory": memory.to_dict(),
+            }
+        )
+    facts = feeds.rows(decisions, in_force, origin=run["origin"], wanted=settings.alert_status)
+    files["alerts.geojson"] = feeds.geojson(facts)
+    files["alerts.csv"] = feeds.table(facts)
+    indices = risk_indices(view)
+    if indices is not None:
+        files["risk.nc"] = publish.netcdf(
+            indices.compute(),  # chunks that are computed while they are written come in any order
+            title="Flood and drought risk indices of the Mekong",
+            source="virtual basin, not measured" if run["origin"] == "virtual" else "measured",
+            issue_time=view.asof,
+        )
+    inputs = store.inputs(asof=view.asof, start=view.asof - INPUTS)
+    files["index.json"] = feeds.index(
+        decisions,
+        files,
+        issue_time=view.asof,
+        revision=run["revision"],
+        status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
+        origin=run["origin"],
+        inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in inputs},
+        missing=absences(view),
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+        model_version=run["model_version"],
+    )
+    return Issued(files, rows)

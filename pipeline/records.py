@@ -1,0 +1,511 @@
+"""The only door to tables: readings, granules, runs, forecasts as issued, alerts and scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.sources.base import Granule, Origin
+
+BACKFILL = timedelta(days=31)
+"""A reading that turns up later than this after its time comes from an archive, not from a late
+observer: when it had become available is not known and its nominal latency is taken."""
+
+metadata = sa.MetaData()
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """Aware UTC moment, stored as whole seconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> int | None:
+        """Store an aware moment; raise ValueError for one without a time zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"expected an aware moment, found {value!r} without a time zone")
+        return int(value.timestamp())
+
+    def process_result_value(self, value: int | None, _dialect: sa.Dialect) -> datetime | None:
+        """Give back an aware moment in UTC."""
+        return None if value is None else datetime.fromtimestamp(value, tz=UTC)
+
+
+ingests = sa.Table(
+    "ingests",
+    metadata,
+    sa.Column("batch", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("asof", Moment, nullable=False),
+    sa.Column("stored_at", sa.DateTime, server_default=sa.func.current_timestamp()),
+)
+granules = sa.Table(
+    "granules",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("start", Moment, nullable=False),
+    sa.Column("end", Moment, nullable=False),
+    sa.Column("available_time", Moment, nullable=False),
+    sa.Column("rejected", sa.Text, comment="why it could not be read; NULL where it could"),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("batch", sa.ForeignKey("ingests.batch"), nullable=False),
+)
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("variable", sa.Text, primary_key=True),
+    sa.Column("station", sa.Text, primary_key=True),
+    sa.Column("valid_time", sa.BigInteger, primary_key=True, comment="seconds since 1970, UTC"),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("value", sa.Float, comment="NULL where the agency reports it missing"),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("qc", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("available_time", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+    sa.Column("batch", sa.Integer, sa.ForeignKey("ingests.batch"), nullable=False),
+    sqlite_with_rowid=False,
+)
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("inputs_digest", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("batch", sa.Integer, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("follows", sa.JSON, comment="issue time and revision whose alerts it remembers"),
+)
+stage_forecasts = sa.Table(
+    "stage_forecasts",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("station", sa.Text, primary_key=True),
+    sa.Column("lead_days", sa.Integer, primary_key=True),
+    sa.Column("valid_time", Moment, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("row", sa.JSON, nullable=False, comment="quantiles, probabilities, drivers"),
+)
+drought_forecasts = sa.Table(
+    "drought_forecasts",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("horizon_weeks", sa.Integer, primary_key=True),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("row", sa.JSON, nullable=False, comment="probabilities, class, evidence"),
+)
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("city", sa.Text, primary_key=True),
+    sa.Column("hazard", sa.Text, primary_key=True),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("identifier", sa.Text, unique=True, comment="of the CAP message, where one was sent"),
+    sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
+)
+scores = sa.Table(
+    "scores",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("station", sa.Text, primary_key=True),
+    sa.Column("lead_days", sa.Integer, primary_key=True),
+    sa.Column("observed_m", sa.Float, nullable=False),
+    sa.Column("error_m", sa.Float, nullable=False),
+    sa.Column("persistence_error_m", sa.Float),
+    sa.Column("inside_80", sa.Boolean, nullable=False),
+)
+
+
+class Records:
+    """Tables as they are now, or as they were after a batch.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL; missing tables are made.
+    batch
+        Number of the last ingest that reads see; default all.
+    """
+
+    def __init__(self, url: str, *, batch: int | None = None) -> None:
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _sqlite_pragmas)
+        metadata.create_all(self._engine)
+        self._batch = batch
+
+    @property
+    def batch(self) -> int:
+        """Number of the last ingest that reads see; 0 before the first."""
+        if self._batch is not None:
+            return self._batch
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(ingests.c.batch))) or 0
+
+    @contextmanager
+    def ingest(self, source: str, *, asof: datetime) -> Iterator[Batch]:
+        """Everything written inside becomes visible together, or not at all."""
+        with self._engine.begin() as connection:
+            number = connection.execute(
+                ingests.insert().values(source=source, asof=asof)
+            ).inserted_primary_key
+            if number is None:
+                raise RuntimeError("the database gave no number to the ingest")
+            yield Batch(connection, source=source, number=number[0])
+
+    def known_granules(self, source: str) -> dict[str, set[tuple[datetime | None, str]]]:
+        """Files of a source already dealt with: by name the times of publication and checksums.
+
+        A file that was rejected has no time here: mended, it may come back under the old one.
+        """
+        query = sa.select(
+            granules.c.name, granules.c.available_time, granules.c.rejected, granules.c.sha256
+        ).where(granules.c.source == source)
+        found: dict[str, set[tuple[datetime | None, str]]] = {}
+        with self._engine.connect() as connection:
+            for name, time, rejected, sha256 in connection.execute(query):
+                mark = (time if rejected is None else None, sha256)
+                found.setdefault(name, set()).add(mark)
+        return found
+
+    def inputs(self, *, asof: datetime, start: datetime) -> list[dict[str, Any]]:
+        """Granules that were available by a moment and end after ``start``, rejected ones too."""
+        query = (
+            sa.select(granules)
+            .where(granules.c.available_time <= asof, granules.c.end > start)
+            .where(granules.c.batch <= self.batch)
+            .order_by(granules.c.source, granules.c.start, granules.c.name, granules.c.sha256)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def readings(
+        self,
+        variable: str,
+        *,
+        asof: datetime,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Return readings as they were known at a moment.
+
+        Parameters
+        ----------
+        variable
+            Name from ``variables.py``: stage, discharge or rain.
+        asof
+            Only versions available at or before this moment are seen, of several the last.
+        stations
+            Station codes; default all.
+        start, end
+            Half-open interval of the valid time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns station, variable, valid_time, value, unit, qc, source, version,
+            available_time, origin; sorted by station and valid time; times are naive UTC.
+        """
+        columns = [column for column in readings.c if column.name != "batch"]
+        query = (
+            sa.select(*columns)
+            .where(readings.c.variable == variable)
+            .where(readings.c.available_time <= int(asof.timestamp()))
+            .order_by(readings.c.station, readings.c.valid_time, readings.c.version)
+        )
+        if self._batch is not None:
+            query = query.where(readings.c.batch <= self._batch)
+        if stations is not None:
+            query = query.where(readings.c.station.in_(list(stations)))
+        if start is not None:
+            query = query.where(readings.c.valid_time >= int(start.timestamp()))
+        if end is not None:
+            query = query.where(readings.c.valid_time < int(end.timestamp()))
+        with self._engine.connect() as connection:
+            found = pd.DataFrame(
+                connection.execute(query).fetchall(), columns=[column.name for column in columns]
+            )
+        found = found.drop_duplicates(["station", "valid_time"], keep="last", ignore_index=True)
+        for column in ("valid_time", "available_time"):
+            found[column] = pd.to_datetime(found[column], unit="s").astype("datetime64[ns]")
+        return found.astype({"value": "float64"})
+
+    def add_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Register a run of the forecast and return its row, with its revision.
+
+        The same issue time with the same inputs, model and settings is the run that was registered
+        before, with the snapshot and batch that it saw.
+        """
+        same = [runs.c[key] == row[key] for key in ("issue_time", "inputs_digest", "model_version")]
+        with self._engine.begin() as connection:
+            for found in connection.execute(sa.select(runs).where(*same)).mappings():
+                if found["settings"] == row["settings"]:
+                    return dict(found)
+            query = sa.select(sa.func.max(runs.c.revision)).where(
+                runs.c.issue_time == row["issue_time"]
+            )
+            last = connection.scalar(query)
+            added = {**row, "revision": 0 if last is None else last + 1}
+            connection.execute(runs.insert().values(added))
+        return added
+
+    def run(self, issue_time: datetime, revision: int | None = None) -> dict[str, Any]:
+        """Return a run of an issue time, by default its last revision.
+
+        Raises
+        ------
+        LookupError
+            There was no such run.
+        """
+        query = sa.select(runs).where(runs.c.issue_time == issue_time)
+        if revision is not None:
+            query = query.where(runs.c.revision == revision)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(runs.c.revision.desc())).mappings().first()
+        if found is None:
+            raise LookupError(f"no forecast was made for {issue_time:%Y-%m-%d %H:%MZ}")
+        return dict(found)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, the last issued first."""
+        query = sa.select(runs).order_by(runs.c.issue_time.desc(), runs.c.revision.desc())
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def put(
+        self, table: sa.Table, issue_time: datetime, revision: int, rows: list[dict[str, Any]]
+    ) -> None:
+        """Replace what a run left in a table of forecasts, alerts or scores."""
+        mark = {"issue_time": issue_time, "revision": revision}
+        with self._engine.begin() as connection:
+            connection.execute(
+                table.delete().where(*(table.c[key] == value for key, value in mark.items()))
+            )
+            if rows:
+                connection.execute(table.insert(), [row | mark for row in rows])
+
+    def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
+        """Rows that a run left in a table, in the table's own order."""
+        query = (
+            sa.select(table)
+            .where(table.c.issue_time == issue_time, table.c.revision == revision)
+            .order_by(*table.primary_key.columns)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def last_issued(self, *, before: datetime) -> tuple[datetime, int] | None:
+        """Issue time and revision of the last alerts issued before a moment."""
+        query = (
+            sa.select(alerts.c.issue_time, alerts.c.revision)
+            .where(alerts.c.issue_time < before)
+            .order_by(alerts.c.issue_time.desc(), alerts.c.revision.desc())
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else (found[0], found[1])
+
+    def alert(self, identifier: str) -> dict[str, Any]:
+        """Return the alert with a CAP identifier.
+
+        Raises
+        ------
+        LookupError
+            No message with this identifier was published.
+        """
+        query = sa.select(alerts).where(alerts.c.identifier == identifier)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).mappings().first()
+        if found is None:
+            raise LookupError(f"no message with the identifier {identifier!r} was published")
+        return dict(found)
+
+    def all_scores(self) -> pd.DataFrame:
+        """Every score, one row per issue time, station and lead."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(scores)).mappings().all()
+        return pd.DataFrame(rows, columns=[column.name for column in scores.c])
+
+
+class Batch:
+    """One ingest being written; made by :meth:`Records.ingest`."""
+
+    def __init__(self, connection: sa.Connection, *, source: str, number: int) -> None:
+        self._connection = connection
+        self._source = source
+        self._number = number
+
+    def add_granule(
+        self,
+        granule: Granule,
+        name: str,
+        *,
+        sha256: str,
+        available_time: datetime,
+        origin: Origin,
+        rejected: str | None = None,
+    ) -> None:
+        """Note a granule as read, or as rejected and why."""
+        self._connection.execute(
+            granules.insert().values(
+                source=self._source,
+                name=name,
+                sha256=sha256,
+                start=granule.start,
+                end=granule.end,
+                available_time=available_time,
+                rejected=rejected,
+                origin=origin,
+                batch=self._number,
+            )
+        )
+
+    def add_readings(
+        self, found: pd.DataFrame, *, asof: datetime, latency: timedelta, origin: Origin
+    ) -> int:
+        """Add the readings that are new or changed; nothing stored is altered.
+
+        A reading that follows the series' newest is taken to have become available ``latency``
+        after its time. One that says another value than before was not known until ``asof``, nor
+        was one that turns up behind the newest, unless it is older than ``BACKFILL``.
+
+        Parameters
+        ----------
+        found
+            Canonical readings (station, variable, valid_time, value, unit, qc), one row per
+            station, variable and valid time.
+        asof
+            Moment of the ingest.
+        latency
+            Usual time from a reading to its arrival.
+        origin
+            Whether the readings were measured.
+
+        Returns
+        -------
+        int
+            Number of readings added.
+        """
+        added = 0
+        for (station, variable), series in found.groupby(["station", "variable"], sort=True):
+            news = self._news(str(station), str(variable), series, asof=asof, latency=latency)
+            if news.empty:
+                continue
+            news = news.assign(source=self._source, origin=origin, batch=self._number)
+            columns = [column.name for column in readings.c]
+            news = news.astype(object).where(news.notna(), None)
+            self._connection.execute(
+                readings.insert(),
+                [
+                    dict(zip(columns, row, strict=True))
+                    for row in news[columns].itertuples(index=False)
+                ],
+            )
+            added += len(news)
+        return added
+
+    def _news(
+        self,
+        station: str,
+        variable: str,
+        series: pd.DataFrame,
+        *,
+        asof: datetime,
+        latency: timedelta,
+    ) -> pd.DataFrame:
+        """Rows of one series that say something new, with version and available_time in seconds."""
+        seconds = series["valid_time"].to_numpy("datetime64[s]").astype("int64")
+        news = series.assign(valid_time=seconds).sort_values("valid_time")
+        query = (
+            sa.select(
+                readings.c.valid_time,
+                readings.c.version,
+                readings.c.value,
+                readings.c.qc,
+                ingests.c.asof,
+            )
+            .join(ingests, ingests.c.batch == readings.c.batch)
+            .where(readings.c.variable == variable, readings.c.station == station)
+            .where(readings.c.valid_time >= int(seconds.min()))
+            .order_by(readings.c.valid_time, readings.c.version)
+        )
+        stored = pd.DataFrame(
+            self._connection.execute(query).fetchall(),
+            columns=["valid_time", "stored_version", "stored_value", "stored_qc", "stored_asof"],
+        ).drop_duplicates("valid_time", keep="last")
+        newest = self._connection.scalar(
+            sa.select(sa.func.max(readings.c.valid_time)).where(
+                readings.c.variable == variable, readings.c.station == station
+            )
+        )
+        news = news.merge(stored, on="valid_time", how="left")
+        was, now = news["stored_value"].to_numpy("float64"), news["value"].to_numpy("float64")
+        known = news["stored_version"].notna().to_numpy()
+        same = (was == now) | (np.isnan(was) & np.isnan(now))
+        # An export older than what is stored can only take back corrections.
+        older = np.array([bool(moment > asof) for moment in news["stored_asof"].where(known, asof)])
+        keep = ~(known & same & (news["stored_qc"] == news["qc"]).to_numpy()) & ~(known & older)
+        nominal = news["valid_time"].to_numpy() + int(latency.total_seconds())
+        at = int(asof.timestamp())
+        behind = news["valid_time"].to_numpy() < (newest or -(2**62))
+        recent = nominal > at - int(BACKFILL.total_seconds())
+        late: NDArray[np.bool_] = known | (behind & recent)
+        available: NDArray[np.int64] = np.where(late, np.maximum(nominal, at), nominal)
+        news = news.assign(
+            available_time=available,
+            version=news["stored_version"].fillna(-1).astype("int64") + 1,
+        )
+        found: pd.DataFrame = news.loc[keep]
+        return found
+
+
+def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Row with numpy scalars and NaN made plain, for a JSON column.
+
+    Examples
+    --------
+    >>> as_json({"a": np.float64("nan"), "b": np.int64(3)})
+    {'a': None, 'b': 3}
+    """
+
+    def plain(value: object) -> object:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, float) and np.isnan(value):
+            return None
+        if isinstance(value, Mapping):
+            return {str(key): plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        return value
+
+    return json.loads(json.dumps({key: plain(value) for key, value in row.items()}))  # type: ignore[no-any-return]
+
+
+def _sqlite_pragmas(connection: Any, _record: object) -> None:
+    for pragma in ("journal_mode=WAL", "busy_timeout=60000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

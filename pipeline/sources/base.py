@@ -1,0 +1,134 @@
+"""What every source has in common: granules, their upstream, and the two ways they can fail.
+
+A source module, named in the table of sources, has two functions:
+
+``granules(source, start, end, asof)``
+    The granules of the source id that begin in [start, end) and have ended by ``asof``; whether
+    they have been published yet is for :func:`locate` to say.
+``read(path, grid=MEKONG)``
+    The canonical grid dataset of one file; sources of kind ``readings`` and ``zones`` take the
+    path alone. A file of a kind that the pipeline does not use raises :class:`Skipped`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Origin = Literal["virtual", "measured"]
+
+
+class NotPublished(Exception):  # noqa: N818
+    """A granule that should exist is not there yet: the one expected absence."""
+
+
+class BadGranule(ValueError):  # noqa: N818
+    """A granule is there but is not what its name promises.
+
+    The message names the file, what was expected and what was found.
+    """
+
+    def __init__(self, path: Path, *, expected: str, found: str) -> None:
+        super().__init__(f"{path.name}: expected {expected}, found {found}")
+        self.path = path
+
+
+class Skipped(Exception):  # noqa: N818
+    """A file is sound but of a kind that the pipeline does not use; say so and go on."""
+
+
+@dataclass(frozen=True)
+class Granule:
+    """One file that should exist upstream.
+
+    Parameters
+    ----------
+    source
+        Id of the source in the table of sources.
+    folder
+        Folder below the upstream's root, as the provider lays it out.
+    pattern
+        Glob for the file name, open where the name cannot be known beforehand (version letter,
+        production time). Of several matches the last in sort order counts.
+    start, end
+        Half-open UTC interval that the file describes.
+    """
+
+    source: str
+    folder: str
+    pattern: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Source:
+    """One row of the table of sources.
+
+    Parameters
+    ----------
+    id
+        Name used on the command line, in the archive and in the DAG.
+    kind
+        ``grid`` goes to the archive, ``readings`` to the tables, ``zones`` to the areal record.
+    cadence, latency
+        Time between granules, and from a granule's end to its usual publication.
+    module
+        Dotted name of the module that has ``granules()`` and ``read()``; a string, so that the
+        table is importable without xarray.
+    lookback
+        How far before the issue time a night asks for granules.
+    """
+
+    id: str
+    kind: Literal["grid", "readings", "zones"]
+    cadence: timedelta
+    latency: timedelta
+    module: str
+    lookback: timedelta
+
+
+def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, datetime]:
+    """Find a granule in an upstream laid out as folders.
+
+    Parameters
+    ----------
+    granule
+        What to look for.
+    upstream
+        Root folder of the upstream.
+    asof
+        Moment of the question: files published later are not there yet. A file's modification
+        time is its time of publication.
+
+    Returns
+    -------
+    tuple
+        Path of the file and the moment it became available (UTC).
+
+    Raises
+    ------
+    NotPublished
+        No file matches, or all that match were published after ``asof``.
+    """
+    found = []
+    for path in (upstream / granule.folder).glob(granule.pattern):
+        published = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+        if published <= asof:
+            found.append((published, path.name, path))
+    if not found:
+        wanted = f"{granule.folder}/{granule.pattern}"
+        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}")
+    published, _, path = max(found)
+    return path, published
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,226 @@
+"""GK2A AMI rain rate (KMA level 2, 2 km, every 10 minutes), full disk or East Asia.
+
+Files: `gk2a_ami_le2_rr_fd020ge_YYYYMMDDHHMM.nc` (full disk, geostationary view) and
+`..._ea020lc_...` (East Asia, Lambert conformal). The East-Asia sector ends near 12 N: south of it
+the result is NaN. The files carry no coordinates; they are built from the projection's attributes.
+
+References
+----------
+CGMS 03, LRIT/HRIT Global Specification 2.6, section 4.4.3 (normalised geostationary projection).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyproj import Transformer
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources.hdf import number, opened, text, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import h5py
+    import xarray as xr
+    from numpy.typing import NDArray
+
+_NAME = re.compile(r"gk2a_ami_le2_rr_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
+_SLOT = timedelta(minutes=10)
+
+
+def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    """Full-disk granules that begin in an interval and have ended by a moment.
+
+    Parameters
+    ----------
+    source
+        ``gk2a``.
+    start, end
+        Half-open interval, UTC.
+    asof
+        Nothing that ends later is named.
+    """
+    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _SLOT
+    time = start + (_SLOT - since if since else timedelta())
+    while time < end and time + _SLOT <= asof:
+        yield Granule(
+            source, f"GK2A/LE2/RR/FD/{time:%Y%m/%d/%H}",
+            f"gk2a_ami_le2_rr_fd020ge_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
+        )  # fmt: skip
+        time += _SLOT
+
+
+def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
+    """Read one granule as means of its good pixels in each cell.
+
+    Parameters
+    ----------
+    path
+        Level 2 rain-rate file; its name is the provider's.
+    grid
+        Target grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rain_rate`` (mm h-1), one time step; NaN where no good pixel lies in the cell.
+
+    Raises
+    ------
+    BadGranule
+        Not such a file, cut short, of another shape than its projection says, in other units,
+        without a flag that means good, or without a pixel in the grid.
+    """
+    name = _NAME.search(path.name)
+    if name is None:
+        raise BadGranule(path, expected="a GK2A rain-rate file name", found=path.name)
+    with opened(path) as file:
+        rain = variable(file, ("RR",), path)
+        flag = variable(file, ("DQF_RR", "RR_DQF1", "DQF"), path)
+        view = projection(variable(file, ("gk2a_imager_projection",), path), path)
+        for data in (rain, flag):
+            if data.shape != (view.height, view.width):
+                raise BadGranule(
+                    path, expected=f"{data.name} of {view.height} x {view.width} pixels as in its "
+                    "projection", found=str(data.shape),
+                )  # fmt: skip
+        if text(rain, "units") not in {"mm/h", "mm/hr", "mm h-1"}:
+            raise BadGranule(path, expected="units mm/h", found=text(rain, "units") or "none")
+        rows, columns, cell = pixels(view, grid)
+        if not (cell >= 0).any():
+            raise BadGranule(path, expected="pixels in the grid", found="none")
+        raw = rain[rows, columns]
+        missing = raw == number(rain, "_FillValue", path)
+        missing |= raw > number(rain, "valid_max", path)
+        missing |= ~np.isin(flag[rows, columns], _good(flag, path))
+        values = raw * np.float32(number(rain, "scale_factor", path))
+        values += np.float32(number(rain, "add_offset", path))
+        values[missing] = np.nan
+        virtual = text(file, "processing_environment") == "virtual"
+        version = text(file, "algorithm_version")
+    time = np.datetime64(datetime.strptime(f"{name[1]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
+    ds = grid.dataset(np.array([time]), rain_rate=grid.mean(values.ravel(), cell)[None])
+    return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Pixel centres of an image: x = x0 + dx * column, y = y0 + dy * row, in metres of ``crs``."""
+
+    crs: str
+    x0: float
+    dx: float
+    y0: float
+    dy: float
+    width: int
+    height: int
+
+
+def projection(mapping: h5py.Dataset, path: Path) -> Projection:
+    """Build an image's projection from `gk2a_imager_projection`, whose names are not CF's.
+
+    Parameters
+    ----------
+    mapping
+        The scalar variable that carries the attributes.
+    path
+        The file, for messages.
+
+    Raises
+    ------
+    BadGranule
+        An attribute is missing, or it is another kind of projection.
+    """
+    kind = text(mapping, "grid_mapping_name")
+
+    def value(name: str) -> float:
+        return number(mapping, name, path)
+
+    width, height = int(value("image_width")), int(value("image_height"))
+    if kind == "lambert_conformal_conic":
+        crs = (
+            f"+proj=lcc +lat_1={value('standard_parallel1')} +lat_2={value('standard_parallel2')} "
+            f"+lat_0={value('origin_latitude')} +lon_0={value('central_meridian')} "
+            f"+x_0={value('false_easting')} +y_0={value('false_northing')} +ellps=WGS84 +units=m"
+        )
+        size = value("pixel_size")
+        left, top = value("upper_left_easting"), value("upper_left_northing")
+        return Projection(crs, left, size, top, -size, width, height)
+    if kind == "geostationary":
+        semi_major = value("semi_major_axis")
+        altitude = value("perspective_point_height")
+        if altitude > 40e6:  # some files give the distance from the Earth's centre
+            altitude -= semi_major
+        crs = (
+            f"+proj=geos +h={altitude} +lon_0={value('longitude_of_projection_origin')} "
+            f"+a={semi_major} +b={value('semi_minor_axis')} +sweep=y +units=m"
+        )
+        # Columns and lines count from 1; 2^16 / factor is the pixel's angle in degrees.
+        dx = altitude * np.radians(65536 / value("column_scale_factor"))
+        dy = -altitude * np.radians(65536 / abs(value("line_scale_factor")))
+        x0, y0 = dx * (1 - value("column_offset")), dy * (1 - value("line_offset"))
+        return Projection(crs, x0, dx, y0, dy, width, height)
+    raise BadGranule(
+        path, expected="projection lambert_conformal_conic or geostationary", found=kind or "none"
+    )
+
+
+@lru_cache(maxsize=4)
+def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64]]:
+    """Window of an image that covers a grid, and the flat grid cell of each of its pixels.
+
+    Parameters
+    ----------
+    view
+        The image's projection.
+    grid
+        Target grid.
+
+    Returns
+    -------
+    tuple
+        Rows and columns of the window, and the cell of each pixel in it, row by row, −1 outside
+        the grid.
+    """
+    geographic = Transformer.from_crs("EPSG:4326", view.crs, always_xy=True)
+    lon, lat = np.meshgrid(
+        np.linspace(grid.lon_min, grid.lon_max, 200), np.linspace(grid.lat_min, grid.lat_max, 200)
+    )
+    x, y = geographic.transform(lon, lat)
+    seen = np.isfinite(x) & np.isfinite(y)
+    column, row = (x[seen] - view.x0) / view.dx, (y[seen] - view.y0) / view.dy
+
+    def span(index: NDArray[np.floating], size: int) -> slice:
+        if not index.size:
+            return slice(0, 0)
+        low, high = np.clip([index.min() - 3, index.max() + 4], 0, size).astype(int)
+        return slice(int(low), int(high))
+
+    rows, columns = span(row, view.height), span(column, view.width)
+    x, y = np.meshgrid(
+        view.x0 + view.dx * np.arange(columns.start, columns.stop),
+        view.y0 + view.dy * np.arange(rows.start, rows.stop),
+    )
+    lon, lat = geographic.transform(x.ravel(), y.ravel(), direction="INVERSE")
+    cell = np.full(lon.shape, -1)
+    seen = np.isfinite(lon) & np.isfinite(lat)
+    cell[seen] = grid.cell(lat[seen], lon[seen])
+    return rows, columns, cell
+
+
+def _good(flag: h5py.Dataset, path: Path) -> list[int]:
+    """Values of a quality flag whose meaning begins with `good`."""
+    meanings = text(flag, "flag_meanings")
+    found = [int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
+             if word.lower() == "good"]  # fmt: skip
+    if not found:
+        raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
+    return found

@@ -1,0 +1,98 @@
+"""The areal record: daily means per zone as issued the next morning, one netCDF file per year.
+
+Written by the virtual basin, and by the project itself from a gridded record. Dims (time, zone);
+each day says in ``available_time`` when it was known.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources.hdf import opened
+from pipeline.variables import VARIABLES, attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")
+
+
+def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    """Name the whole years that overlap an interval and have ended by a moment.
+
+    Parameters
+    ----------
+    source
+        ``zones``.
+    start, end
+        Half-open interval, UTC.
+    asof
+        Nothing that ends later is named.
+    """
+    for year in range(start.year, end.year + 1):
+        first, after = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+        if first < end and after <= asof:
+            yield Granule(source, "zones", f"areal_record_{year}.nc", first, after)
+
+
+def read(path: Path) -> xr.Dataset:
+    """Read one year of the areal record.
+
+    Parameters
+    ----------
+    path
+        File as :func:`pipeline.virtual.products.areal_record` writes it.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (time, zone); ``rain`` (mm per day), ``coverage``, ``soil_moisture``, ``ndvi``,
+        ``lst`` as float32, and the coordinate ``available_time`` (time), UTC.
+
+    Raises
+    ------
+    BadGranule
+        A variable, unit or coordinate is missing or another, a value is impossible, or days are
+        not whole, in order and known only afterwards.
+    """
+    with opened(path):
+        pass
+    with xr.open_dataset(path, engine="h5netcdf") as file:
+        ds = file.load()
+    missing = {*NAMES, "time", "zone", "available_time", "origin"} - {*ds.variables, *ds.attrs}
+    if missing:
+        raise BadGranule(
+            path, expected=", ".join(sorted(missing)), found=", ".join(map(str, ds.variables))
+        )
+    for name in NAMES:
+        data, row = ds[name], VARIABLES[name]
+        if data.dims != ("time", "zone") or data.attrs.get("units") != row.units:
+            raise BadGranule(
+                path, expected=f"{name} (time, zone) in {row.units}",
+                found=f"{data.dims} in {data.attrs.get('units')}",
+            )  # fmt: skip
+        if bool(((data < row.valid_min - 1e-6) | (data > row.valid_max)).any()):
+            raise BadGranule(
+                path, expected=f"{name} in {row.valid_min}..{row.valid_max}",
+                found=f"{float(data.min())}..{float(data.max())}",
+            )  # fmt: skip
+        ds[name].attrs = attributes(name)
+    time, known = ds["time"].values, ds["available_time"].values
+    if not time.size or (time != time.astype("datetime64[D]")).any() or (np.diff(time) <= 0).any():
+        raise BadGranule(path, expected="days in order", found=f"{time[:3]}")
+    if (known <= time).any():
+        raise BadGranule(
+            path, expected="days known afterwards", found="days known before they were"
+        )
+    ds = ds.assign_coords(available_time=("time", known.astype("datetime64[ns]")))
+    return (
+        ds[list(NAMES)]
+        .astype(np.float32)
+        .assign_attrs(origin=ds.attrs["origin"], version=str(ds.attrs.get("version", "")))
+    )

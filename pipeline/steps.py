@@ -1,0 +1,775 @@
+"""The only door: what the DAGs, the command line and the notebooks call.
+
+Each step takes identifiers and the moment ``asof`` it speaks for, leaves its results in the stores
+and returns a small record of what it did. Repeating a step with the same arguments changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from models import drought, evaluate, registry, stage
+from models.card import card
+from pipeline import areal, features, intake, issue, places, records
+from pipeline.alerts import publish as trees
+from pipeline.archive import Archive, NothingArchived, utc64
+from pipeline.records import Records
+from pipeline.settings import Settings
+from pipeline.sources import SOURCES
+from pipeline.sources.base import NotPublished, Skipped, locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.intake import Show
+
+RECENT = timedelta(days=10)
+"""Days whose areal record is made anew each night: late and revised files still come."""
+SPIN_UP = timedelta(days=120)
+"""Days of which an areal record is made where there is none yet."""
+VERIFIED = timedelta(days=60)
+"""Issue times before a moment whose forecasts are scored."""
+ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
+"""Settings that a message depends on; a run keeps them."""
+
+
+class UserError(Exception):
+    """Something only the user can mend; the message says what and how."""
+
+
+def quiet(_what: str, _done: int, _total: int, /) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest did.
+
+    Parameters
+    ----------
+    source
+        Id of the source.
+    read, known
+        Granules read now, and granules already stored.
+    added
+        Time steps or readings that were new.
+    missing, rejected, passed_over
+        Granules that should exist and do not; files that are not what their name promises, and
+        why; files of parameters that nothing here uses.
+    """
+
+    source: str
+    read: int
+    known: int
+    added: int
+    missing: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self) | {"missing": len(self.missing)}
+
+    def __str__(self) -> str:
+        """One line per thing that a person must know."""
+        lines = [
+            (
+                f"{self.source}: {self.read} files read, {self.added} steps or readings added, "
+                f"{self.known} known already"
+            )
+        ]
+        if self.missing:
+            lines.append(f"{self.source}: {len(self.missing)} files that should exist are missing")
+        lines += [f"{self.source}: rejected {why}" for why in self.rejected]
+        kinds = Counter(one.partition(": ")[2] for one in self.passed_over)
+        lines += [
+            f"{self.source}: passed over {n} files: {why}" for why, n in sorted(kinds.items())
+        ]
+        return "\n".join(lines)
+
+
+def ingest(
+    source: str,
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    show: Show = quiet,
+) -> Ingested:
+    """Bring what a source had published by a moment into the stores.
+
+    A file that is not what its name promises is noted with the reason and passed by; the rest of
+    the source goes on.
+
+    Parameters
+    ----------
+    source
+        Id from the table of sources.
+    asof
+        Issue time; nothing published later is taken.
+    settings
+        Default: from the environment.
+    folder
+        Take all files of this folder instead of the upstream's; each is then held to have been
+        available ``latency`` after its end.
+    start, end
+        Half-open interval asked for; default the source's lookback before ``asof``.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    Ingested
+
+    Raises
+    ------
+    UserError
+        Unknown source.
+    FileNotFoundError
+        The folder is not there, or holds no such files.
+    """
+    settings = settings or Settings()
+    if source not in SOURCES:
+        raise UserError(f"expected a source of {', '.join(SOURCES)}, found {source!r}")
+    row = SOURCES[source]
+    module = importlib.import_module(row.module)
+    archive, store = Archive(settings.archive_dir), Records(settings.database)
+    begin = start or asof - row.lookback
+    missing: list[str] = []
+    found: list[intake.File] = []
+    if folder is not None:
+        found = intake.in_folder(row, folder, asof=asof)
+    elif settings.upstream == "virtual":
+        for granule in module.granules(source, begin, end or asof, asof):
+            try:
+                path, published = locate(granule, settings.upstream_dir, asof=asof)
+            except NotPublished as absence:
+                if granule.end + row.latency <= asof:
+                    missing.append(str(absence))
+            else:
+                found.append(intake.File(granule, path, published))
+    news = intake.unknown(found, store.known_granules(source))
+    contents: list[intake.Content] = []
+    passed_over: list[str] = []
+    for number, file in enumerate(news):
+        show(source, number + 1, len(news))
+        try:
+            contents.append(
+                intake.take(row, file, module.read, asof=asof, from_folder=folder is not None)
+            )
+        except Skipped as skipped:
+            passed_over.append(str(skipped))
+    added = intake.store(row, contents, archive=archive, records=store, asof=asof)
+    return Ingested(
+        source=source,
+        read=sum(one.data is not None for one in contents),
+        known=len(found) - len(news),
+        added=added,
+        missing=tuple(missing),
+        rejected=tuple(one.rejected for one in contents if one.rejected),
+        passed_over=tuple(passed_over),
+    )
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the virtual basin laid out."""
+
+    files: int
+    years: list[int]
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"virtual basin: {self.files} upstream files written"
+
+
+def simulate(
+    *, asof: datetime, settings: Settings | None = None, full: bool = False, show: Show = quiet
+) -> Simulated:
+    """Lay out what the virtual basin's providers had published by a moment.
+
+    With another upstream than the virtual one nothing is done. Files that lie there are not
+    written again.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    settings
+        Default: from the environment.
+    full
+        Also the daily files of the whole record on the 0.1 degree grid.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    Simulated
+        Number of files written, and the years of which there is an areal record.
+
+    Raises
+    ------
+    UserError
+        The virtual basin does not reach to that date.
+    """
+    from pipeline.virtual.basin import VirtualBasin  # noqa: PLC0415
+    from pipeline.virtual.night import lay_out_days, lay_out_night  # noqa: PLC0415
+    from pipeline.virtual.weather import END, START  # noqa: PLC0415
+
+    settings = settings or Settings()
+    if settings.upstream != "virtual":
+        return Simulated(0, [])
+    if not START <= asof.date() < END:
+        raise UserError(
+            f"the virtual basin: expected a date from {START} to {END - timedelta(days=1)}, "
+            f"found {asof:%Y-%m-%d}"
+        )
+    basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
+    show("night and history", 1, 2)
+    files = lay_out_night(basin, asof, settings.upstream_dir)
+    if full:
+        first = datetime(START.year, START.month, START.day, tzinfo=UTC)
+        for number, year in enumerate(range(START.year, asof.year + 1)):
+            show("years of daily grids", number + 1, asof.year - START.year + 1)
+            begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
+            end = min(asof, datetime(year + 1, 1, 1, tzinfo=UTC))
+            files += lay_out_days(basin, begin, end, asof, settings.upstream_dir)
+    return Simulated(files, list(range(START.year, asof.year)))
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """What an assessment did: days of the areal record that were made, and how many said news."""
+
+    days: int
+    news: int
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"areal record: {self.days} days made, {self.news} of them new or changed"
+
+
+def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
+    """Average what the grids say of the days before a moment over every zone.
+
+    Days of the last ``RECENT`` are made anew, older ones where the record has none yet.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    settings
+        Default: from the environment.
+
+    Returns
+    -------
+    Assessed
+    """
+    settings = settings or Settings()
+    archive = Archive(settings.archive_dir)
+    if not set(archive.products()) & {row.id for row in SOURCES.values() if row.kind == "grid"}:
+        return Assessed(0, 0)
+    end = asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = end - RECENT
+    try:
+        known = archive.read("zones", asof=asof, end=start)["time"].values
+    except NothingArchived:
+        start = end - SPIN_UP
+    else:
+        start -= timedelta(days=int((utc64(start) - known[-1]) / areal.DAY) - 1)
+    record = areal.areal_record(archive, asof=asof, start=start, end=end)
+    news = archive.append("zones", record, message=f"areal record as of {asof:%Y-%m-%dT%H:%MZ}")
+    return Assessed(record.sizes["time"], news)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A set of models that was trained."""
+
+    version: str
+    stations: int
+    trained_to: str
+    origin: str
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        to = f"data to {self.trained_to}, {self.origin}"
+        return f"models {self.version}: {self.stations} gauges, {to}"
+
+
+def train(*, asof: datetime, settings: Settings | None = None, show: Show = quiet) -> Trained:
+    """Train all models on what was known at a moment and make them the latest.
+
+    Parameters
+    ----------
+    asof
+        Nothing known later is used; a night takes the last models trained by its issue time.
+    settings
+        Default: from the environment.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    UserError
+        There are no gauge readings.
+    """
+    settings = settings or Settings()
+    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    show("reading the record", 1, 3)
+    try:
+        inputs = issue.stage_inputs(view, start=None)
+    except ValueError as nothing:
+        raise UserError(f"cannot train: {nothing}; ingest gauges first") from nothing
+    show("gauges", 2, 3)
+    gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
+    fitted: dict[str, object] = {"stage": gauges}
+    record = view.areal_record()
+    if record is not None:
+        show("drought", 3, 3)
+        fitted["drought"] = drought.fit(record, end=asof)
+    metadata = {
+        "asof": asof.isoformat(),
+        "origin": inputs.origin,
+    }
+    version = registry.save(fitted, metadata, settings.models_dir)
+    text = card(gauges, pd.DataFrame(columns=list(evaluate.SCORES)), metadata)
+    (settings.models_dir / version / "card.md").write_text(text, encoding="utf-8")
+    return Trained(version, len(gauges.stations), f"{asof:%Y-%m-%d}", inputs.origin)
+
+
+def prepare(
+    *, asof: datetime, settings: Settings | None = None, show: Show = quiet
+) -> Trained | None:
+    """Bring in the history and train, where no models were trained for a night.
+
+    Parameters
+    ----------
+    asof
+        Issue time; models are trained on what was known on 1 January before it.
+    settings
+        Default: from the environment.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    Trained or None
+        None where there are models already.
+    """
+    settings = settings or Settings()
+    try:
+        models_for(asof, settings=settings)
+    except UserError:
+        for source in ("zones", "gauges"):
+            ingest(source, asof=asof, settings=settings, show=show)
+        new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
+        return train(asof=new_year, settings=settings, show=show)
+    return None
+
+
+def _forecast_stations(inputs: features.StageInputs) -> list[str]:
+    """Gauges of the table that still report or have an heir; the others only help to predict."""
+    return [code for code in places.stations() if code in inputs.stage]
+
+
+def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the last models trained on nothing later than a moment, and their metadata.
+
+    Raises
+    ------
+    UserError
+        None has been trained by then.
+    """
+    found = []
+    for path in settings.models_dir.glob(f"[!.]*/{registry.METADATA}"):
+        trained = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["asof"])
+        if trained <= asof and not path.parent.is_symlink():
+            found.append((trained, path.stat().st_mtime, path.parent.name))
+    if not found:
+        raise UserError(
+            f"expected models trained by {asof:%Y-%m-%d}, found none; "
+            f"run: mekong train --date {asof:%Y}-01-01"
+        )
+    return registry.load(settings.models_dir, max(found)[2])
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A run that was forecast."""
+
+    issue_time: str
+    revision: int
+    stations: int
+    zones: int
+    tiers: dict[str, int]
+    model_version: str
+    origin: str
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
+        return (
+            f"forecast {self.issue_time} r{self.revision}: {self.stations} gauges ({tiers}), "
+            f"{self.zones} zones"
+        )
+
+
+def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
+    """Forecast stages and drought classes from what is in the stores, and keep them as issued.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    settings
+        Default: from the environment.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    UserError
+        No model was trained by then.
+    """
+    settings = settings or Settings()
+    models, metadata = models_for(asof, settings=settings)
+    store = Records(settings.database)
+    inputs = store.inputs(asof=asof, start=asof - issue.INPUTS)
+    digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode()).hexdigest()
+    virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
+    follows = store.last_issued(before=asof)
+    run = store.add_run(
+        {
+            "issue_time": asof,
+            "inputs_digest": digest,
+            "snapshot": Archive(settings.archive_dir).snapshot,
+            "batch": store.batch,
+            "model_version": metadata["version"],
+            "origin": "virtual" if virtual else "measured",
+            "settings": settings.model_dump(include=ISSUED_UNDER),
+            "follows": follows and [follows[0].isoformat(), follows[1]],
+        }
+    )
+    view = _view(run, models, settings)
+    stages, droughts = _forecasts(view)
+    revision = run["revision"]
+    keys = ["station", "lead_days", "tier", "valid_time"]
+    store.put(records.stage_forecasts, asof, revision, _rows(stages, keys))
+    keys = ["zone", "horizon_weeks", "tier"]
+    store.put(records.drought_forecasts, asof, revision, _rows(droughts, keys))
+    tiers = stages.drop_duplicates("station")["tier"].value_counts()
+    return Forecast(
+        issue_time=f"{asof:%Y-%m-%dT%H:%MZ}",
+        revision=revision,
+        stations=stages["station"].nunique(),
+        zones=droughts["zone"].nunique() if not droughts.empty else 0,
+        tiers={str(tier): int(count) for tier, count in tiers.items()},
+        model_version=metadata["version"],
+        origin=run["origin"],
+    )
+
+
+def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> issue.View:
+    """Both stores as a run saw them."""
+    return issue.View(
+        Archive(settings.archive_dir, snapshot=run["snapshot"]),
+        Records(settings.database, batch=run["batch"]),
+        run["issue_time"],
+        models,
+        run["model_version"],
+    )
+
+
+def _forecasts(view: issue.View) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast stages and drought classes."""
+    return issue.stage_forecasts(view), issue.drought_forecasts(view)
+
+
+def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
+    """Rows of a table of forecasts: its keys as columns, the rest as JSON."""
+    rows = []
+    records_of: list[dict[Any, Any]] = frame.to_dict("records")
+    for row in records_of:
+        moments = {key: value for key, value in row.items() if isinstance(value, pd.Timestamp)}
+        rest = row | {key: value.isoformat() for key, value in moments.items()}
+        rest |= {key: None for key, value in row.items() if value is pd.NaT}
+        marks = {key: row[key] for key in keys}
+        if "valid_time" in marks:
+            marks["valid_time"] = marks["valid_time"].to_pydatetime().replace(tzinfo=UTC)
+        rows.append({**marks, "row": records.as_json(rest)})
+    return rows
+
+
+@dataclass(frozen=True)
+class Published:
+    """A tree that was published."""
+
+    folder: str
+    revision: int
+    messages: int
+    levels: dict[str, int]
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
+        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
+
+
+def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
+    """Decide, word and publish the alerts of the last forecast of an issue time.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    settings
+        Default: from the environment.
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    LookupError
+        No forecast was made for that issue time.
+    """
+    settings = settings or Settings()
+    store = Records(settings.database)
+    issued = _issue(store.run(asof), settings)
+    revision = store.run(asof)["revision"]
+    folder = trees.publish(issued.tree, folder=settings.published_dir, issue_time=asof)
+    store.put(records.alerts, asof, revision, issued.alerts)
+    return Published(
+        folder=str(folder),
+        revision=revision,
+        messages=sum(path.startswith("cap/") for path in issued.tree),
+        levels=dict(Counter(row["level"] for row in issued.alerts)),
+    )
+
+
+def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
+    """Make a published CAP message again from the inputs, the model and the rules of its run.
+
+    Parameters
+    ----------
+    identifier
+        Identifier of the message.
+    settings
+        Default: from the environment; status, scope and sender are those of the run.
+
+    Returns
+    -------
+    bytes
+        The message, byte for byte.
+
+    Raises
+    ------
+    LookupError
+        No such message was published.
+    """
+    settings = settings or Settings()
+    store = Records(settings.database)
+    alert = store.alert(identifier)
+    issued = _issue(store.run(alert["issue_time"], alert["revision"]), settings)
+    return issued.tree[f"cap/{identifier}.xml"]
+
+
+def _issue(run: dict[str, Any], settings: Settings) -> issue.Issued:
+    """Everything a run publishes, made from what it saw."""
+    models, _ = registry.load(settings.models_dir, run["model_version"])
+    view = _view(run, models, settings)
+    stages, droughts = _forecasts(view)
+    under = settings.model_copy(update=run["settings"])
+    return issue.issue(view, run, stages, droughts, settings=under)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Forecasts that were scored."""
+
+    forecasts: int
+    rmse_m: float | None = None
+    cp: float | None = None
+    cover80: float | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values, small enough to hand from task to task."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        if self.rmse_m is None:
+            return "verified: no forecast has come due yet"
+        text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
+        text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
+        return text if self.cp is None else f"{text}, CP {self.cp:.2f}"
+
+
+def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
+    """Score the stage forecasts of the last days whose time has come.
+
+    Parameters
+    ----------
+    asof
+        Forecasts for a time up to this moment are compared with the reading known by then.
+    settings
+        Default: from the environment.
+
+    Returns
+    -------
+    Verified
+        Pooled over gauges and leads; the scores of each forecast are kept in the tables.
+    """
+    settings = settings or Settings()
+    store = Records(settings.database)
+    start = asof - VERIFIED
+    seen = store.readings("stage", asof=asof, start=start).set_index(["station", "valid_time"])
+    observed = seen["value"].dropna().to_dict()
+    scored = []
+    for run in store.runs():
+        if not start <= run["issue_time"] < asof:
+            continue
+        rows = []
+        for forecast in store.get(records.stage_forecasts, run["issue_time"], run["revision"]):
+            key = forecast["station"], pd.Timestamp(utc64(forecast["valid_time"]))
+            row = forecast["row"]
+            if key not in observed or row["q50"] is None:
+                continue
+            came = observed[key]
+            persistence = None if row["stage_m"] is None else row["stage_m"] - came
+            rows.append(
+                {
+                    "station": forecast["station"],
+                    "lead_days": forecast["lead_days"],
+                    "observed_m": came,
+                    "error_m": row["q50"] - came,
+                    "persistence_error_m": persistence,
+                    "inside_80": row["q10"] <= came <= row["q90"],
+                }
+            )
+        store.put(records.scores, run["issue_time"], run["revision"], rows)
+        scored += rows
+    frame = pd.DataFrame(scored)
+    if frame.empty:
+        return Verified(0)
+    both = frame.dropna(subset="persistence_error_m")
+    squares = float((both["persistence_error_m"] ** 2).sum())
+    return Verified(
+        forecasts=len(frame),
+        rmse_m=float((frame["error_m"] ** 2).mean() ** 0.5),
+        cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
+        cover80=float(frame["inside_80"].mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Hindcast:
+    """A hindcast that was written."""
+
+    folder: str
+    forecasts: int
+    median_cp: dict[int, float]
+
+    def __str__(self) -> str:
+        """One line."""
+        scores = ", ".join(f"{lead} d {cp:.2f}" for lead, cp in self.median_cp.items())
+        return f"{self.forecasts} forecasts in {self.folder}; median wet-season CP: {scores}"
+
+
+def hindcast(
+    *,
+    start: date,
+    end: date,
+    train_from: date,
+    leads: tuple[int, ...],
+    folder: Path,
+    settings: Settings | None = None,
+    show: Show = quiet,
+) -> Hindcast:
+    """Forecast every morning of past years as it would have been, and score it.
+
+    Parameters
+    ----------
+    start, end
+        First and last issue date.
+    train_from
+        First date that models are trained on.
+    leads
+        Days ahead.
+    folder
+        Gets ``scores.csv`` and ``forecasts.parquet``.
+    settings
+        Default: from the environment.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    Hindcast
+
+    Raises
+    ------
+    UserError
+        There are no gauge readings.
+    """
+    settings = settings or Settings()
+    first, last, begin = (
+        datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end, train_from)
+    )
+    asof = last + timedelta(days=max(leads) + 1)
+    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    try:
+        inputs = issue.stage_inputs(view, start=begin)
+    except ValueError as nothing:
+        raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
+    years = evaluate.hydrological_years(first, last + timedelta(days=1))
+    told = iter(range(1, len(years) + 1))
+    found = evaluate.hindcast(
+        inputs,
+        train_from=begin,
+        start=first,
+        end=last + timedelta(days=1),
+        stations=_forecast_stations(inputs),
+        leads=leads,
+        progress=lambda year: show(year, next(told), len(years)),
+    )
+    scores = evaluate.score(found)
+    folder.mkdir(parents=True, exist_ok=True)
+    scores.assign(origin=inputs.origin).to_csv(folder / "scores.csv", index=False)
+    found.assign(origin=inputs.origin).to_parquet(folder / "forecasts.parquet")
+    wet = scores[scores["season"] == "wet"].groupby("lead_days")["cp"].median()
+    return Hindcast(str(folder), len(found), {int(str(k)): float(v) for k, v in wet.items()})

@@ -1,0 +1,67 @@
+"""One row per variable: its name, units, CF standard name and valid range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What is known of a variable wherever it appears.
+
+    Parameters
+    ----------
+    name
+        Name in datasets and tables.
+    units
+        UDUNITS string.
+    long_name
+        Words for a reader.
+    standard_name
+        CF standard name, empty where CF has none.
+    valid_min, valid_max
+        Physically possible range in ``units``.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    standard_name: str
+    valid_min: float
+    valid_max: float
+
+
+VARIABLES = {
+    row.name: row
+    for row in (
+        Variable("rain_rate", "mm h-1", "Rain rate", "lwe_precipitation_rate", 0.0, 500.0),
+        Variable("rain", "mm", "Rain", "lwe_thickness_of_precipitation_amount", 0.0, 2500.0),
+        Variable("n_valid", "1", "Half-hours that went into the sum", "", 0.0, 48.0),
+        Variable("coverage", "1", "Share of the zone's area with a value", "", 0.0, 1.0),
+        Variable("soil_moisture", "m3 m-3", "Root-zone soil moisture",
+                 "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
+        Variable("soil_moisture_surface", "m3 m-3", "Soil moisture of the top 5 cm",
+                 "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
+        Variable("ndvi", "1", "Normalised difference vegetation index",
+                 "normalized_difference_vegetation_index", -1.0, 1.0),
+        Variable("lst", "K", "Land surface temperature by day", "surface_temperature",
+                 200.0, 350.0),
+        Variable("stage", "m", "Stage above gauge zero",
+                 "water_surface_height_above_reference_datum", -5.0, 60.0),
+        Variable("discharge", "m3 s-1", "Discharge",
+                 "water_volume_transport_in_river_channel", 0.0, 120_000.0),
+    )
+}  # fmt: skip
+
+
+def attributes(name: str) -> dict[str, str]:
+    """CF attributes of a variable.
+
+    Examples
+    --------
+    >>> attributes("rain")["units"]
+    'mm'
+    """
+    row = VARIABLES[name]
+    found = {"units": row.units, "long_name": row.long_name, "standard_name": row.standard_name}
+    return {key: value for key, value in found.items() if value}

@@ -1,0 +1,198 @@
+"""Writers of soil moisture, vegetation and temperature products in their true layouts.
+
+As in :mod:`pipeline.virtual.products`: plain arrays in, a dated file out, marked as virtual inside.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pyproj import Transformer
+
+from pipeline.virtual.writing import array, attributes, fill_in, publish, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import h5py
+    from numpy.typing import NDArray
+
+    from pipeline.grid import Grid
+
+
+def _ease() -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Latitude of each row and longitude of each column of the global 9 km EASE-Grid 2.0."""
+    size, rows, columns = 9008.055210146, 1624, 3856
+    inverse = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True)
+    x = (np.arange(columns) - columns / 2 + 0.5) * size
+    y = (rows / 2 - 0.5 - np.arange(rows)) * size
+    lon, lat = inverse.transform(x, 0 * x)[0], inverse.transform(0 * y, y)[1]
+    return np.asarray(lat), np.asarray(lon)
+
+
+@cache
+def _smap_template() -> bytes:
+    lat, lon = _ease()
+
+    def build(file: h5py.File) -> None:
+        for name, values in (("y", lat), ("x", lon)):
+            array(file, name, (name,), data=values)
+        since = "seconds since 2000-01-01 11:58:55.816"
+        file.create_dataset("time", data=np.zeros(1), track_times=False)
+        attributes(file["time"], units=since, long_name="Time")
+        shape = lat.size, lon.size
+        for name, values in (
+            ("cell_lat", np.broadcast_to(lat[:, None], shape)),
+            ("cell_lon", np.broadcast_to(lon[None], shape)),
+        ):
+            file.create_dataset(
+                name, data=values.astype("f4"), chunks=(16, lon.size), compression="gzip",
+                compression_opts=2, track_times=False,
+            )  # fmt: skip
+        group = file.create_group("Geophysical_Data")
+        for name in ("sm_surface", "sm_rootzone", "sm_rootzone_pctl", "sm_profile_wetness"):
+            made = group.create_dataset(
+                name, shape, "f4", chunks=(16, lon.size), fillvalue=-9999.0, compression="gzip",
+                compression_opts=2, track_times=False,
+            )  # fmt: skip
+            made.attrs["_FillValue"] = np.array([-9999], "f4")
+            attributes(made, units="m3 m-3", coordinates="/cell_lat /cell_lon")
+        attributes(
+            file, Title="SMAP L4_SM Geophysical (GPH) Data Granule", Source="virtual basin",
+            Institution="none: synthetic", Conventions="CF",
+        )  # fmt: skip
+
+    return template(build)
+
+
+def smap_root_zone(
+    upstream: Path,
+    *,
+    time: datetime,
+    soil_moisture: NDArray[np.floating],
+    grid: Grid,
+    published: datetime,
+) -> Path:
+    """Write an SPL4SMGP file; each pixel takes the value of the cell its centre lies in.
+
+    Parameters
+    ----------
+    upstream
+        Root folder.
+    time
+        Start of the 3-hour slot.
+    soil_moisture
+        Root-zone soil moisture (m3 m-3) on ``grid``, NaN for missing.
+    grid
+        Any grid.
+    published
+        Moment of publication.
+    """
+    middle = time + timedelta(minutes=90)
+    name = f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv8011_001.h5"
+    epoch = datetime(2000, 1, 1, 11, 58, 55, 816000, tzinfo=UTC)
+
+    def change(file: h5py.File) -> None:
+        attributes(file, Filename=name)
+        file["time"][0] = (middle - epoch).total_seconds()
+        rows, columns, values = _pixels(*_ease(), soil_moisture, grid)
+        file["Geophysical_Data/sm_rootzone"][rows, columns] = np.where(
+            np.isfinite(values), values, -9999
+        )
+
+    path = upstream / f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}" / name
+    return publish(path, fill_in(_smap_template(), change), published)
+
+
+def _pixels(
+    lat: NDArray[np.floating], lon: NDArray[np.floating], values: NDArray[np.floating], grid: Grid
+) -> tuple[slice, slice, NDArray[np.floating]]:
+    """Window of a product's axes that covers a grid, and the cell's value at each pixel centre.
+
+    One more pixel on each side takes the value of the cell beside it.
+    """
+    down = np.flatnonzero((lat < grid.lat_max) & (lat > grid.lat_min))
+    across = np.flatnonzero((lon < grid.lon_max) & (lon > grid.lon_min))
+    rows, columns = slice(down[0] - 1, down[-1] + 2), slice(across[0] - 1, across[-1] + 2)
+    edge = grid.step / 2
+    north, east = np.meshgrid(
+        np.clip(lat[rows], grid.lat_min + edge, grid.lat_max - edge),
+        np.clip(lon[columns], grid.lon_min + edge, grid.lon_max - edge),
+        indexing="ij",
+    )
+    return rows, columns, values.ravel()[grid.cell(north, east)]
+
+
+_MONTHLY: dict[str, tuple[str, str, str, float, dict[str, Any], str, str, int]] = {
+    "ndvi": (
+        "VNP13C2", "VIIRS_Grid_monthly_VI_CMG", "CMG 0.05 Deg monthly NDVI", 1 / 10000,
+        {"dtype": "i2", "fill": -15000, "scale_factor": 10000.0, "units": "NDVI",
+         "valid_range": np.array([-10000, 10000], "i2")},
+        "CMG 0.05 Deg monthly pixel reliability", "i1", -1,
+    ),
+    "lst": (
+        "VNP21C3", "VIIRS_Grid_Monthly_CMG_LST", "LST_Day", 0.02,
+        {"dtype": "u2", "fill": 0, "scale_factor": 0.02, "units": "K",
+         "valid_range": np.array([7500, 65535], "u2")},
+        "QC_Day", "u2", 3,
+    ),
+}  # fmt: skip
+
+
+def viirs_month(
+    upstream: Path,
+    *,
+    variable: Literal["ndvi", "lst"],
+    month: datetime,
+    values: NDArray[np.floating],
+    grid: Grid,
+    published: datetime,
+) -> Path:
+    """Write a monthly VNP13C2 or VNP21C3 file.
+
+    Parameters
+    ----------
+    upstream
+        Root folder.
+    variable
+        ``ndvi`` (1) or ``lst`` (K).
+    month
+        First day of the month.
+    values
+        On ``grid``, NaN where cloud left nothing.
+    grid
+        Any grid.
+    published
+        Moment of publication.
+    """
+    product, grid_name, field, scale, layout, quality, quality_type, bad = _MONTHLY[variable]
+    lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
+    rows, columns, window = _pixels(lat, lon, values, grid)
+
+    def build(file: h5py.File) -> None:
+        fields = file.create_group(f"HDFEOS/GRIDS/{grid_name}/Data Fields")
+        for name, size in (("YDim", 3600), ("XDim", 7200)):
+            made = fields.parent.create_dataset(name, (size,), "f8", track_times=False)
+            made[:] = lat if name == "YDim" else lon
+        for name, dtype, fill in (
+            (field, layout["dtype"], layout["fill"]), (quality, quality_type, bad),
+        ):  # fmt: skip
+            made = fields.create_dataset(
+                name, (3600, 7200), dtype, chunks=(360, 720), fillvalue=fill, compression="gzip",
+                compression_opts=1, track_times=False,
+            )  # fmt: skip
+            made.attrs["_FillValue"] = np.array([fill], dtype)
+        attributes(fields[field], **{k: v for k, v in layout.items() if k not in {"dtype", "fill"}})
+        seen = np.isfinite(window)
+        raw = np.where(seen, np.round(np.where(seen, window, 0) / scale), layout["fill"])
+        fields[field][rows, columns] = raw.astype(layout["dtype"])
+        fields[quality][rows, columns] = np.where(seen, 0, bad).astype(quality_type)
+        attributes(file, ProcessingEnvironment="virtual basin", ShortName=product)
+
+    after = (month + timedelta(days=32)).replace(day=1)
+    name = f"{product}.A{month:%Y%j}.002.{after:%Y%j}000000.h5"
+    return publish(upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, template(build),
+                   published)  # fmt: skip

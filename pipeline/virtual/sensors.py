@@ -1,0 +1,218 @@
+"""What instruments make of the virtual Mekong: satellites with their errors, gauges with theirs.
+
+Every error depends on seed, product and date alone, so that any file can be made on its own.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from pipeline.virtual.weather import correlated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Run = Literal["early", "late", "final", "gk2a"]
+
+SIGMA: dict[Run, float] = {"early": 0.45, "late": 0.38, "final": 0.25, "gk2a": 0.65}
+"""Standard deviation of the logarithm of a day's rain error, by product."""
+BIAS: dict[Run, float] = {"early": 0.15, "late": 0.12, "final": 0.05, "gk2a": 0.15}
+"""Amplitude of the seasonal bias: too wet in July, too dry in January."""
+_SHARED = {"early": 0.9, "late": 0.9, "final": 0.7, "gk2a": 0.5}
+_ERROR_RANGE_KM = 150.0
+
+MODIS_START = date(2000, 3, 1)
+SMAP_SIGMA = 0.02
+"""Standard deviation of the error of root-zone soil moisture, m3 m-3."""
+
+TWICE_A_DAY = np.datetime64("2006-07-01")
+"""From here on gauges are read at 12:00Z too."""
+RETIRED = {"012001": ("1999-01-01", "2024-01-01"), "012002": ("2021-06-01", "2027-01-01")}
+"""Half-open life of gauges that did not read throughout."""
+DATUM_SHIFT = ("013102", "2014-01-01", "2015-01-01", 0.50)
+"""Station whose zero was wrong for a year: first day, day after the last, error in m."""
+RAIN_GAUGES = {
+    "010501": "2019-01-01", "011201": "2027-01-01", "011901": "2019-01-01",
+    "012001": "2019-01-01", "013101": "2019-01-01", "013402": "2027-01-01",
+    "013901": "2019-01-01", "014501": "2019-01-01", "014901": "2019-01-01",
+    "033401": "2027-01-01",
+}  # fmt: skip
+"""Gauges that read rain, and the day after their last reading."""
+
+
+def field(seed: int, product: int, day: int, *, count: int = 1) -> NDArray[np.float64]:
+    """Draw standard normal noise on the nodes, correlated over 150 km, shape (count, node)."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(product, day)))
+    return correlated(rng, (count,), _ERROR_RANGE_KM)
+
+
+def satellite_rain(
+    seed: int, run: Run, day: date, rain_mm: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Rain of a day as a satellite product sees it.
+
+    Log-normal error with mean 1, a seasonal bias, nothing below 1 mm; GK2A adds light rain where
+    there is none. The products of one day share most of their error.
+
+    Parameters
+    ----------
+    seed, run, day
+        What the error depends on.
+    rain_mm
+        True rain at the nodes, mm, shape (node,).
+    """
+    shared, *own = field(seed, 4, day.toordinal(), count=5)
+    part = _SHARED[run]
+    sigma = SIGMA[run]
+    noise = part * shared + np.sqrt(1 - part**2) * own[list(SIGMA).index(run)]
+    season = 1.0 - BIAS[run] * np.cos(2 * np.pi * (day.timetuple().tm_yday - 15) / 365.25)
+    seen = np.where(rain_mm < 1.0, 0.0, rain_mm * season * np.exp(sigma * noise - sigma**2 / 2))
+    if run == "gk2a":
+        false = field(seed, 5, day.toordinal())[0]
+        seen = np.where(rain_mm < 1.0, np.maximum(false - 1.0, 0.0) * 2.0, seen)
+    return np.where(np.isfinite(rain_mm), seen, np.nan)
+
+
+def outage(seed: int, day: date) -> bool:
+    """Whether a day of satellite rain never came, one day in 250.
+
+    Examples
+    --------
+    >>> 50 < sum(outage(1, date.fromordinal(730000 + n)) for n in range(25000)) < 150
+    True
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(6, day.toordinal())))
+    return bool(rng.random() < 1 / 250)
+
+
+def soil_error(seed: int, day: date) -> NDArray[np.float64]:
+    """Error of root-zone soil moisture at the nodes, m3 m-3: slow over a month, and daily."""
+    month = day.year * 12 + day.month
+    part = (day.day - 1) / 31.0
+    slow = (1 - part) * field(seed, 7, month)[0] + part * field(seed, 7, month + 1)[0]
+    daily = field(seed, 8, day.toordinal())[0]
+    found: NDArray[np.float64] = SMAP_SIGMA * (0.85 * slow + 0.4 * daily)
+    return found
+
+
+def stage_readings(seed: int, times: NDArray[np.datetime64], stage_m: pd.DataFrame) -> pd.DataFrame:
+    """Give readings as the agencies report them.
+
+    Errors of ±2 cm, values that stick, gaps, a zero that was wrong for a year, and slips of the
+    pen that are put right days later. Most arrive 20 minutes after they were read, some by hours
+    or days.
+
+    Parameters
+    ----------
+    seed
+        Seed of the virtual basin.
+    times
+        Moments of reading, UTC, twelve hours apart.
+    stage_m
+        True stage at those moments, one column per station.
+
+    Returns
+    -------
+    DataFrame
+        Columns station, valid_time, arrival_time, value (m), in order of arrival; a corrected
+        reading has a second row.
+    """
+    parts = []
+    for number, code in enumerate(sorted(str(name) for name in stage_m)):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(9, number)))
+        value, gone = _read(rng, stage_m[code].to_numpy(float))
+        first, last = RETIRED.get(code, ("1999-01-01", "2027-01-01"))
+        gone |= (times < np.datetime64(first)) | (times >= np.datetime64(last))
+        gone |= (times < TWICE_A_DAY) & (times != times.astype("datetime64[D]"))
+        if code == DATUM_SHIFT[0]:
+            wrong = (times >= np.datetime64(DATUM_SHIFT[1])) & (
+                times < np.datetime64(DATUM_SHIFT[2])
+            )
+            value = value + DATUM_SHIFT[3] * wrong
+        minutes = rng.integers(8, 26, len(times))
+        late = rng.random(len(times))
+        minutes = np.where(late < 0.05, rng.integers(90, 660, len(times)), minutes)
+        minutes = np.where(late < 0.01, rng.integers(1440, 5760, len(times)), minutes)
+        arrival = times + minutes.astype("timedelta64[m]")
+        slip = rng.random(len(times)) < 0.002
+        wrong_by = rng.choice([-1.0, -0.1, 0.1, 1.0], len(times))
+        corrected = arrival + rng.integers(1440, 7200, len(times)).astype("timedelta64[m]")
+        frame = {"station": code, "valid_time": times, "arrival_time": arrival}
+        parts.append(pd.DataFrame(frame | {"value": value + slip * wrong_by})[~gone])
+        again = frame | {"arrival_time": corrected, "value": value}
+        parts.append(pd.DataFrame(again)[slip & ~gone])
+    found = pd.concat(parts, ignore_index=True)
+    found["value"] = found["value"].round(2)
+    return found.sort_values(["arrival_time", "station", "valid_time"], ignore_index=True)
+
+
+def _read(
+    rng: np.random.Generator, true_m: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values read, and where none was read."""
+    count = len(true_m)
+    value = true_m + 0.012 * rng.standard_normal(count)
+    gone = rng.random(count) < 0.012
+    years = count / 730.5
+    for start in rng.integers(0, count, rng.poisson(0.3 * years)):
+        value[start : start + rng.integers(3, 9)] = value[start]
+    for start in rng.integers(0, count, rng.poisson(0.25 * years)):
+        gone[start : start + rng.integers(6, 30)] = True
+    return value, gone
+
+
+def rain_readings(seed: int, days: NDArray[np.datetime64], rain_mm: pd.DataFrame) -> pd.DataFrame:
+    """Daily totals of rain gauges, dated at the 00:00Z that ends them.
+
+    Parameters
+    ----------
+    seed
+        Seed of the virtual basin.
+    days
+        Start of each day, UTC.
+    rain_mm
+        True rain of those days at each gauge, one column per station.
+
+    Returns
+    -------
+    DataFrame
+        Columns as of :func:`stage_readings`; value in mm.
+    """
+    parts = []
+    for number, code in enumerate(sorted(str(name) for name in rain_mm)):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(10, number)))
+        catch = 0.95 * np.exp(0.15 * rng.standard_normal(len(days)))
+        times = days + np.timedelta64(1, "D")
+        keep = (rng.random(len(days)) > 0.02) & (times < np.datetime64(RAIN_GAUGES[code]))
+        arrival = times + rng.integers(8, 26, len(days)).astype("timedelta64[m]")
+        value = (rain_mm[code].to_numpy(float) * catch).round(1)
+        frame = {"station": code, "valid_time": times, "arrival_time": arrival, "value": value}
+        parts.append(pd.DataFrame(frame)[keep])
+    found: pd.DataFrame = pd.concat(parts)
+    return found.sort_values(["arrival_time", "station"], ignore_index=True)
+
+
+def flow_readings(seed: int, times: NDArray[np.datetime64], flow_m3s: pd.DataFrame) -> pd.DataFrame:
+    """Rated discharge at 00:00Z, with the error of its rating, an hour after the stage.
+
+    Columns as of :func:`stage_readings`; value in m3/s.
+    """
+    parts = []
+    for number, code in enumerate(sorted(str(name) for name in flow_m3s)):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(11, number)))
+        value = flow_m3s[code].to_numpy(float) * np.exp(0.04 * rng.standard_normal(len(times)))
+        keep = (rng.random(len(times)) > 0.02) & (times == times.astype("datetime64[D]"))
+        arrival = times + np.timedelta64(80, "m")
+        frame = {
+            "station": code,
+            "valid_time": times,
+            "arrival_time": arrival,
+            "value": value.round(0),
+        }
+        parts.append(pd.DataFrame(frame)[keep])
+    found: pd.DataFrame = pd.concat(parts)
+    return found.sort_values(["arrival_time", "station"], ignore_index=True)

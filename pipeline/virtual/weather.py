@@ -1,0 +1,241 @@
+"""The weather of the virtual Mekong: daily rain on a coarse lattice, and its course within a day.
+
+Rain lives on the nodes of a one-degree lattice. Everywhere else it is the bilinear interpolation
+between nodes, which is linear: sub-basin means, city means and gridded files all agree.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy import signal, special, stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.grid import Grid
+
+START = date(1999, 1, 1)
+END = date(2027, 1, 1)
+"""Half-open period of the virtual record; its first year is spin-up."""
+DAYS = np.arange(START.isoformat(), END.isoformat(), dtype="datetime64[D]")
+MONTH = DAYS.astype("datetime64[M]").astype(int) % 12
+"""Month of each day, 0 to 11."""
+DAY_OF_YEAR = np.minimum((DAYS - DAYS.astype("datetime64[Y]")).astype(int), 364)
+"""Day of the year, 0 to 364; 31 December of a leap year counts as 364."""
+
+NODE_LAT = np.arange(35.0, 6.0, -1.0)
+NODE_LON = np.arange(93.0, 111.0, 1.0)
+LAT, LON = (axis.ravel() for axis in np.meshgrid(NODE_LAT, NODE_LON, indexing="ij"))
+"""Coordinates of the nodes, flat, north to south and west to east."""
+
+_RANGE_KM, _MESO_RANGE_KM, _MESOSCALE = 600.0, 120.0, 0.6
+"""Correlation lengths of the latent field's two scales, and the amplitude of the smaller one."""
+_PERSISTENCE, _OSCILLATION = 0.4, 0.3
+"""Day-to-day persistence, and amplitude of the 30- to 60-day oscillation."""
+_SHAPE, _YEAR_SIGMA = 1.28, 0.03
+"""Shape of the gamma distribution of rain on wet days, and spread of the yearly factor."""
+
+
+class Cyclone(NamedTuple):
+    """A storm that crosses the lattice in three days.
+
+    ``lat`` and ``lon`` are the centre on the first day, ``lat_step`` and ``lon_step`` its daily
+    displacement in degrees, ``rain_mm`` the rain at the centre on each of the three days.
+    """
+
+    day: date
+    lat: float
+    lon: float
+    lat_step: float
+    lon_step: float
+    rain_mm: tuple[float, float, float]
+
+
+SCENARIO_CYCLONES = (
+    Cyclone(date(2026, 8, 9), 18.2, 106.0, 0.2, -1.6, (70.0, 75.0, 50.0)),
+    Cyclone(date(2026, 8, 16), 18.3, 106.2, 0.1, -1.4, (70.0, 75.0, 55.0)),
+)
+"""Storms placed by hand: the flood of August 2026 along the middle Mekong."""
+
+
+def interpolation(
+    lat: NDArray[np.float64], lon: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bilinear weights from the lattice's axes to the axes of a grid.
+
+    Returns
+    -------
+    tuple
+        Arrays (lat, node row) and (lon, node column); each row adds up to 1. A field ``f`` of
+        shape (node row, node column) becomes ``rows @ f @ columns.T`` on the grid.
+
+    Examples
+    --------
+    >>> rows, columns = interpolation(np.array([10.25]), np.array([100.0]))
+    >>> float(rows[0, NODE_LAT == 10.0][0]), float(columns[0, NODE_LON == 100.0][0])
+    (0.75, 1.0)
+    """
+    rows = np.maximum(0.0, 1.0 - np.abs(lat[:, None] - NODE_LAT))
+    columns = np.maximum(0.0, 1.0 - np.abs(lon[:, None] - NODE_LON))
+    if not (np.allclose(rows.sum(1), 1.0) and np.allclose(columns.sum(1), 1.0)):
+        raise ValueError(
+            "expected points inside the lattice of the virtual basin, found some outside"
+        )
+    return rows, columns
+
+
+def on_grid(nodes: NDArray[np.floating], grid: Grid) -> NDArray[np.float32]:
+    """Values of nodes, shape (..., node), interpolated to (..., lat, lon) of a grid."""
+    rows, columns = interpolation(grid.lat, grid.lon)
+    field = nodes.reshape(*nodes.shape[:-1], len(NODE_LAT), len(NODE_LON)).astype(np.float32)
+    found: NDArray[np.float32] = rows.astype(np.float32) @ field @ columns.T.astype(np.float32)
+    return found
+
+
+def distance_km(lat: float, lon: float) -> NDArray[np.float64]:
+    """Distance of every node from a point, km, on the local tangent plane."""
+    x = (LON - lon) * 111.2 * np.cos(np.radians((LAT + lat) / 2))
+    found: NDArray[np.float64] = np.hypot(x, (LAT - lat) * 111.2)
+    return found
+
+
+@cache
+def correlation_root(range_km: float) -> NDArray[np.float64]:
+    """Lower Cholesky factor of the nodes' correlation exp(−d / range_km)."""
+    apart = np.stack([distance_km(la, lo) for la, lo in zip(LAT, LON, strict=True)])
+    correlation = np.exp(-(apart + apart.T) / (2 * range_km)) + 1e-6 * np.eye(len(LAT))
+    return np.linalg.cholesky(correlation).astype(np.float64)
+
+
+def daily_rain(seed: int, monthly: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Daily rain of the whole record, mm, shape (day, node).
+
+    A latent Gaussian field of two scales with day-to-day persistence and a 30- to 60-day
+    oscillation is cut at the wet fraction and mapped to a gamma distribution; cyclones are
+    added, each node's months are scaled to the climatology, and the storms of the scenario follow.
+
+    Parameters
+    ----------
+    seed
+        Seed of the virtual basin.
+    monthly
+        Climatology of the nodes, mm per month, shape (month, node).
+    """
+    local, small, slow, yearly, storms = np.random.SeedSequence(seed, spawn_key=(1,)).spawn(5)
+    count = len(DAYS)
+    large = correlated(np.random.default_rng(local), (count,), _RANGE_KM)
+    meso = correlated(np.random.default_rng(small), (count,), _MESO_RANGE_KM)
+    noise = np.sqrt(1 - _MESOSCALE**2) * large + _MESOSCALE * meso
+    scale = np.sqrt(1 - _PERSISTENCE**2)
+    latent = signal.lfilter([scale], [1.0, -_PERSISTENCE], noise, axis=0)
+    latent *= np.sqrt(1 - _OSCILLATION**2)
+    latent += _OSCILLATION * _oscillation(np.random.default_rng(slow))
+
+    mean = _smooth_year(monthly)[DAY_OF_YEAR]
+    wet = 0.03 + 0.82 * -np.expm1(-((mean / 5.0) ** 1.3))
+    u = 1.0 - (1.0 - special.ndtr(latent)) / wet
+    depth = np.linspace(0.0, 18.0, 2000)
+    table = stats.gamma.ppf(-np.expm1(-depth), _SHAPE) / _SHAPE
+    dry = u <= 0
+    amount = np.interp(-np.log1p(-np.clip(u, 0.0, 1 - 1e-7)), depth, table)
+    rain: NDArray[np.float64] = np.where(dry, 0.0, amount * mean / wet)
+
+    years = DAYS.astype("datetime64[Y]").astype(int)
+    rain *= np.exp(_YEAR_SIGMA * np.random.default_rng(yearly).standard_normal(100))[
+        years - years[0], None
+    ]
+    for cyclone in _cyclones(np.random.default_rng(storms)):
+        _add(rain, cyclone)
+    for month in range(12):
+        here = month == MONTH
+        observed = rain[here].mean(0) * np.bincount(MONTH)[month] / 28.0
+        rain[here] *= np.clip(monthly[month] / np.maximum(observed, 1e-6), 0.3, 3.0)
+    for cyclone in SCENARIO_CYCLONES:
+        _add(rain, cyclone)
+    rain[rain < 0.05] = 0.0
+    return rain.round(2).astype(np.float32)
+
+
+def correlated(
+    rng: np.random.Generator, shape: tuple[int, ...], range_km: float
+) -> NDArray[np.float64]:
+    """Draw noise of unit variance with correlation exp(−d / range_km), shape (*shape, node).
+
+    Rounded to six decimals, so that the order in which a linear-algebra library adds up, which
+    differs between machines and numbers of threads, does not show.
+    """
+    white = rng.standard_normal((*shape, len(LAT)), np.float32).astype(float)
+    found: NDArray[np.float64] = (white @ correlation_root(range_km).T).round(6)
+    return found
+
+
+@lru_cache(maxsize=4)
+def half_hourly(seed: int, day: date) -> NDArray[np.float32]:
+    """Shares of a day's rain in its 48 half-hours, shape (48, node); they add up to 1 per node.
+
+    Afternoon and evening showers over land, morning rain over the sea, and spells that come and
+    go. Depends on seed and date alone.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, day.toordinal())))
+    noise = correlated(rng, (48 + 16,), 120.0)
+    spell = signal.lfilter([np.sqrt(1 - 0.88**2)], [1.0, -0.88], noise, axis=0)[16:]
+    local_hour = (np.arange(48)[:, None] + 0.5) / 2 + LON / 15
+    peak = np.where((LAT < 9.0) | ((LON > 108.5) & (LAT < 21.0)), 6.0, 17.5)
+    daily = 1.0 + 0.6 * np.cos(2 * np.pi * (local_hour - peak) / 24)
+    weight = daily * np.maximum(spell - 0.2, 0.0) ** 1.5 + 1e-4
+    share: NDArray[np.float32] = (weight / weight.sum(0)).astype(np.float32)
+    return share
+
+
+def _smooth_year(monthly: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Monthly sums, shape (12, node), to rates per day of the year, linear between mid-months."""
+    length = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+    middle = np.cumsum(length) - length / 2
+    rate = monthly / length[:, None]
+    padded = np.concatenate([rate[-1:], rate, rate[:1]])
+    at = np.concatenate([[middle[-1] - 365], middle, [middle[0] + 365]])
+    day = np.arange(365) + 0.5
+    upper = np.searchsorted(at, day)
+    part = ((day - at[upper - 1]) / (at[upper] - at[upper - 1]))[:, None]
+    found: NDArray[np.float64] = padded[upper - 1] * (1 - part) + padded[upper] * part
+    return found
+
+
+def _oscillation(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Make a 30- to 60-day oscillation that moves north at one degree a day, variance 1."""
+    count, lead = len(DAYS), 400
+    pole = 0.97 * np.exp(2j * np.pi / 42.0)
+    wave = signal.lfilter([1.0], [1.0, -pole], rng.standard_normal(count + lead))
+    wave /= wave.real.std()
+    turn = np.exp(-2j * np.pi / 42.0 * (LAT - 15.0))
+    found: NDArray[np.float64] = (wave[lead:, None] * turn).real
+    return found
+
+
+def _cyclones(rng: np.random.Generator) -> list[Cyclone]:
+    """Storms at random: 1.6 a year around day 235, in from the east, on a west-north-west track."""
+    found = []
+    for year in range(START.year, END.year):
+        for _ in range(rng.poisson(1.6)):
+            at = date(year, 1, 1).toordinal() + int(np.clip(rng.normal(235, 32), 130, 340))
+            late = (at - date(year, 8, 1).toordinal()) / 30.0
+            lat = float(np.clip(rng.normal(18.5 - 2.2 * late, 1.8), 10.0, 22.0))
+            first, second, third = (float(v) for v in rng.gamma(3.0, 13.0, 3))
+            drift = (float(rng.normal(0.5, 0.4)), float(rng.normal(-1.9, 0.5)))
+            if year < SCENARIO_CYCLONES[0].day.year:
+                found.append(
+                    Cyclone(date.fromordinal(at), lat, 106.5, *drift, (first, second, third))
+                )
+    return found
+
+
+def _add(rain: NDArray[np.float64], storm: Cyclone) -> None:
+    """Add a cyclone's rain, Gaussian in distance with a radius of 260 km."""
+    first = (storm.day - START).days
+    for step, amount in enumerate(storm.rain_mm):
+        away = distance_km(storm.lat + step * storm.lat_step, storm.lon + step * storm.lon_step)
+        rain[first + step] += amount * np.exp(-((away / 260.0) ** 2))

@@ -1,0 +1,190 @@
+"""River indices against hand-computed numbers and their invariants; low flow on a real series."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from pipeline.indices.flow import fit_sdi, low_flow_ratio, sdi
+from pipeline.indices.river import (
+    fit_stage_climatology,
+    routed_rain,
+    routing,
+    stage_anomaly,
+    unit_hydrograph,
+)
+from pipeline.places import basins
+
+PREK_KDAM = Path(__file__).parents[3] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    raise AssertionError("computed")
+
+
+def daily(values: Any, units: str, start: str = "1991-01-01") -> xr.DataArray:
+    values = np.asarray(values, np.float64)
+    time = np.datetime64(start, "ns") + np.arange(len(values)) * np.timedelta64(1, "D")
+    dims = ("time", "zone")[: values.ndim]
+    return xr.DataArray(values, {"time": time}, dims, name="x", attrs={"units": units})
+
+
+def test_unit_hydrograph_is_the_gamma_law_by_days() -> None:
+    u = unit_hydrograph(mean_days=6.0, reservoirs=3)
+    assert u.sum() == pytest.approx(1.0, abs=1e-12)
+    law = scipy.stats.gamma(3, scale=2.0)
+    assert u[2] == pytest.approx((law.cdf(3) - law.cdf(2)) / law.cdf(len(u)), rel=1e-12)
+    # Rain spread over its day: the mean delay of the shares is the law's less half a day.
+    assert (u * (np.arange(len(u)) + 0.5)).sum() == pytest.approx(6.0, rel=0.01)
+    with pytest.raises(ValueError, match=r"found 0\.0 d"):
+        unit_hydrograph(mean_days=0.0)
+
+
+def test_routing_adds_up_the_way_to_the_outlet() -> None:
+    net = routing(basins=basins(), basin_lag_days=1.5)
+    np.testing.assert_allclose(net["area_share"].sum("zone"), 1.0)
+    top = net.sel(outlet="basin:lancang_tibet")
+    assert top["area_share"].sel(zone="basin:lancang_tibet") == 1.0
+    way = net["travel_time_d"].sel(outlet="basin:jinghong_chiang_saen", zone="basin:lancang_tibet")
+    assert way.item() == pytest.approx(1.5 + 2.5 + 2.0 + 1.0)
+    assert np.isnan(net["travel_time_d"].sel(outlet="basin:chi", zone="basin:mun"))
+
+
+@pytest.fixture
+def network() -> xr.Dataset:
+    names = ["basin:far", "basin:near"]
+    return xr.Dataset(
+        {
+            "area_share": (("outlet", "zone"), [[1.0, 0.0], [0.25, 0.75]]),
+            "travel_time_d": (("outlet", "zone"), [[2.0, np.nan], [5.0, 2.0]]),
+        },
+        {"outlet": names, "zone": names},
+    )
+
+
+def rain_on(network: xr.Dataset, values: np.ndarray) -> xr.DataArray:
+    zones = [*network["zone"].values, "city:other"]
+    return daily(values, "mm").assign_coords(zone=zones)
+
+
+def test_one_day_of_rain_arrives_as_the_unit_hydrographs(network: xr.Dataset) -> None:
+    values = np.zeros((60, 3))
+    values[20, 0], values[25, 1], values[30, 2] = 8.0, 4.0, 500.0
+    found = routed_rain(rain=rain_on(network, values), network=network)
+    assert found.dims == ("time", "outlet")
+    expected = np.zeros(60)
+    far, near = unit_hydrograph(mean_days=5.0), unit_hydrograph(mean_days=2.0)
+    expected[20 : 20 + len(far)] += 0.25 * 8.0 * far
+    expected[25 : 25 + len(near)] += 0.75 * 4.0 * near
+    known = np.isfinite(found.values[:, 1])
+    assert known[20:].all()
+    np.testing.assert_allclose(found.values[known, 1], expected[known], atol=1e-12)
+    # By the time the first days are known all of the response has been seen but a tenth.
+    assert not known[:5].any()
+
+
+def test_routed_rain_keeps_missing_missing(network: xr.Dataset) -> None:
+    values = np.full((80, 3), 6.0)
+    values[40:60, 0] = np.nan
+    found = routed_rain(rain=rain_on(network, values), network=network)
+    assert np.isnan(found.sel(outlet="basin:far").values[42:60]).all()
+    np.testing.assert_allclose(found.values[np.isfinite(found.values)], 6.0)
+    assert np.isnan(found.sel(outlet="basin:near").values[55])  # a quarter of its rain is unknown
+    lenient = routed_rain(rain=rain_on(network, values), network=network, min_share=0.7)
+    assert lenient.sel(outlet="basin:near").values[55] == pytest.approx(6.0)
+
+
+def test_routed_rain_is_lazy_and_blind_to_layout_and_future(network: xr.Dataset) -> None:
+    rain = rain_on(network, np.random.default_rng(0).gamma(0.5, 9.0, (90, 3)))
+    whole = routed_rain(rain=rain, network=network)
+    with dask.config.set(scheduler=refuse):
+        lazy = routed_rain(rain=rain.chunk(time=11, zone=1), network=network)
+    np.testing.assert_array_equal(lazy.compute(scheduler="sync").values, whole.values)
+    turned = routed_rain(rain=rain.transpose("zone", "time"), network=network)
+    np.testing.assert_array_equal(turned.values.T, whole.values)
+    past = routed_rain(rain=rain.isel(time=slice(0, 71)), network=network)
+    np.testing.assert_array_equal(past.values, whole.values[:71])
+    with pytest.raises(ValueError, match=r"found no \['basin:near'\]"):
+        routed_rain(rain=rain.isel(zone=[0, 2]), network=network)
+
+
+def test_stage_anomaly_by_hand() -> None:
+    stage = daily(np.r_[np.full(365, 2.0), np.full(366, 5.0)], "m", "2003-01-01")
+    span: dict[str, Any] = {
+        "start": datetime(2003, 1, 1, tzinfo=UTC),
+        "end": datetime(2005, 1, 1, tzinfo=UTC),
+    }
+    usual = fit_stage_climatology(stage=stage, half_window_days=0, **span)
+    assert usual["mean"].values[0] == 3.5
+    assert usual["mean"].values[58] == pytest.approx((2 + 5 + 5) / 3)  # 28 and 29 February
+    anomaly = stage_anomaly(stage=stage, parameters=usual)
+    assert anomaly.sel(time="2004-02-29").item() == pytest.approx(1.0)
+    assert anomaly.sel(time="2003-06-01").item() == -1.5
+    assert np.isnan(stage_anomaly(stage=stage.where(stage > 3), parameters=usual).values[0])
+    with pytest.raises(ValueError, match="expected units 'm', found 'cm'"):
+        stage_anomaly(stage=stage.assign_attrs(units="cm"), parameters=usual)
+
+
+def test_sdi_is_the_standard_score_of_the_logarithm() -> None:
+    rng = np.random.default_rng(1)
+    time = np.arange("1991-01", "2021-01", dtype="M8[M]").astype("M8[ns]")
+    flow = xr.DataArray(
+        rng.lognormal(8.0, 0.4, 360), {"time": time}, name="q", attrs={"units": "m3 s-1"}
+    )
+    span: dict[str, Any] = {
+        "start": datetime(1991, 1, 1, tzinfo=UTC),
+        "end": datetime(2021, 1, 1, tzinfo=UTC),
+    }
+    law = fit_sdi(discharge=flow, **span)
+    april = np.log(flow.values[3::12])
+    expected = np.clip((april - april.mean()) / april.std(ddof=1), -3, 3)
+    np.testing.assert_allclose(sdi(discharge=flow, parameters=law).values[3::12], expected)
+    with dask.config.set(scheduler=refuse):
+        lazy = sdi(
+            discharge=flow.chunk(time=50), parameters=fit_sdi(discharge=flow.chunk(), **span)
+        )
+    np.testing.assert_allclose(lazy.compute(scheduler="sync").values[3::12], expected)
+    with pytest.raises(ValueError, match="expected above 0, found 0"):
+        fit_sdi(discharge=(flow * 0).assign_attrs(units="m3 s-1"), **span)
+    short = fit_sdi(discharge=flow, start=span["start"], end=datetime(2009, 1, 1, tzinfo=UTC))
+    assert np.isnan(sdi(discharge=flow, parameters=short)).all()
+
+
+def test_low_flow_ratio_has_no_value_without_a_reference() -> None:
+    flow = daily(np.full(365, 837.0), "m3 s-1", "2019-01-01")
+    agreed = xr.DataArray(
+        [1398.0, 1051.0, 837.0, 731.0, 735.0, 1057.0],
+        {"month": [12, 1, 2, 3, 4, 5]},
+        attrs={"units": "m3 s-1"},
+    )
+    ratio = low_flow_ratio(discharge=flow, reference_flow=agreed)
+    assert ratio.sel(time="2019-02-10").item() == 1.0
+    assert ratio.sel(time="2019-12-31").item() == pytest.approx(837 / 1398)
+    assert np.isnan(ratio.sel(time=slice("2019-06-01", "2019-11-30"))).all()
+
+
+@pytest.mark.skipif(not PREK_KDAM.exists(), reason="the gauge series is not beside the project")
+def test_the_drought_of_2015_shows_at_prek_kdam() -> None:
+    """A real series (CC0): the wet season of 2015 was the lowest in decades, that of 2000 high."""
+    table = pd.read_csv(PREK_KDAM, parse_dates=["Date"], index_col="Date")["Height"]
+    table = table[~table.index.duplicated()].asfreq("D")
+    stage = daily(table.to_numpy(), "m", str(table.index[0].date()))
+    usual = fit_stage_climatology(
+        stage=stage,
+        start=datetime(1981, 1, 1, tzinfo=UTC),
+        end=datetime(2011, 1, 1, tzinfo=UTC),
+    )
+    anomaly = stage_anomaly(stage=stage, parameters=usual)
+    by_season = anomaly.sel(time=anomaly["time"].dt.month.isin([8, 9, 10]))
+    mean = by_season.groupby("time.year").mean()
+    assert mean.sel(year=2015) < -1.5
+    assert mean.sel(year=2000) > 1.0
+    assert int(mean.sel(year=slice(1981, 2018)).rank("year").sel(year=2015)) <= 2

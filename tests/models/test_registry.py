@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+
+from models import registry
+from models.registry import UntrustedModel, load, save
+from models.stage import StageModel, fit, predict
+from tests.models.conftest import END, TOWN
+
+if TYPE_CHECKING:
+    from pipeline.features import StageInputs
+
+ISSUE = dt.datetime(2010, 8, 10, 0, 30, tzinfo=dt.UTC)
+
+
+def test_what_is_loaded_forecasts_as_what_was_saved(
+    tmp_path: Path, trained: StageModel, made_up: StageInputs
+) -> None:
+    version = save({"stage": trained}, {"origin": "virtual"}, tmp_path)
+    models, metadata = load(tmp_path)
+    assert metadata == {"origin": "virtual", "version": version}
+    pd.testing.assert_frame_equal(
+        predict(models["stage"], made_up, issue_time=ISSUE, model_version=version),
+        predict(trained, made_up, issue_time=ISSUE, model_version=version),
+    )
+
+
+def test_version_is_the_content(tmp_path: Path, made_up: StageInputs, trained: StageModel) -> None:
+    again = fit(made_up, end=END, stations=["013101", TOWN])
+    first = save({"stage": trained}, {"n": 1}, tmp_path / "a")
+    assert save({"stage": again}, {"n": 1}, tmp_path / "b") == first
+    other = save({"stage": trained}, {"n": 2}, tmp_path / "a")
+    assert other != first
+    same = [(tmp_path / one / first / "stage.skops").read_bytes() for one in ("a", "b")]
+    assert same[0] == same[1]
+
+
+def test_latest_moves_and_old_versions_stay(tmp_path: Path) -> None:
+    first = save({"x": np.arange(3.0)}, {}, tmp_path)
+    second = save({"x": np.arange(4.0)}, {}, tmp_path)
+    assert load(tmp_path)[1]["version"] == second
+    assert load(tmp_path, first)[0]["x"].tolist() == [0.0, 1.0, 2.0]
+    assert save({"x": np.arange(3.0)}, {}, tmp_path) == first
+    assert load(tmp_path)[1]["version"] == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first, second, "latest"])
+
+
+def test_a_foreign_type_is_refused_at_both_doors(tmp_path: Path) -> None:
+    foreign = {"path": Path("somewhere")}
+    with pytest.raises(UntrustedModel, match="expected types among"):
+        save({"stage": foreign}, {}, tmp_path)
+    version = save({"stage": np.arange(2.0)}, {}, tmp_path)
+    (tmp_path / version / "stage.skops").write_bytes(skops.io.dumps(foreign))
+    with pytest.raises(UntrustedModel, match="bytes that were saved"):
+        load(tmp_path, version)
+
+
+def test_types_are_checked_even_where_the_bytes_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: StageModel
+) -> None:
+    version = save({"stage": trained}, {}, tmp_path)
+    monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.StageModel"}))
+    with pytest.raises(UntrustedModel, match=r"models\.stage\.StationModel"):
+        load(tmp_path, version)
+
+
+def test_no_model_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="found none"):
+        load(tmp_path)
+    save({"x": np.arange(3.0)}, {}, tmp_path)
+    for wrong in ("../elsewhere", "0" * 16):
+        with pytest.raises(LookupError, match="model version"):
+            load(tmp_path, wrong)

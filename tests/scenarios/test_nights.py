@@ -1,0 +1,191 @@
+"""From the providers' files to the published messages, five nights of the virtual basin."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.places import cities
+from pipeline.records import Records, stage_forecasts
+from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, check_tree, text
+
+if TYPE_CHECKING:
+    from tests.scenarios.nights import Night
+
+pytestmark = pytest.mark.slow
+
+NO_SATELLITES = {"imerg_late", "imerg_early", "imerg_daily", "gk2a", "smap"}
+GAUGED = {city.id for city in cities().values() if city.station and city.id != "jinghong"}
+"""Cities with a gauge that has an alarm stage; Jinghong's has none."""
+UNGAUGED = set(cities()) - GAUGED
+NO_GAUGE = "a river gauge with an alarm stage"
+
+
+def tiers(night: Night) -> dict[str, str]:
+    rows = Records(night.settings.database).get(stage_forecasts, night.asof, 0)
+    return {row["station"]: row["tier"] for row in rows}
+
+
+def test_flood(flood: Night) -> None:
+    check_tree(flood)
+    levels = flood.levels()
+    assert {levels[city] for city in ("nakhon_phanom", "stung_treng")} == {"emergency"}
+    assert {levels[city] for city in ("mukdahan", "thakhek")} <= {"warning", "emergency"}
+    assert levels["pakse"] in RAISED
+    assert set(flood.levels("drought").values()) == {"none"}, "not in the middle of a flood"
+    assert {levels[city] for city in UNGAUGED} <= {"none", "watch"}, (
+        "without a gauge rain raises to Watch and no further"
+    )
+    alert = flood.message("nakhon_phanom")
+    assert (text(alert, "msgType"), text(alert, "references")) == ("Alert", "")
+    assert text(alert, "note") == "Exercise: made from the synthetic data of a virtual basin."
+    assert text(alert, "info/event") == "Flood Emergency"
+    assert text(alert, "info/headline") == "EXERCISE. Flood Emergency for Nakhon Phanom"
+    assert text(alert, "info/responseType") == "Execute"
+    assert text(alert, "info/certainty") == "Observed"
+    assert text(alert, "info/onset") == text(alert, "sent")
+    said = text(alert, "info/description")
+    assert "The river at Nakhon Phanom stood at 12.31 m on 20 August 2026 at 07:00 local" in said
+    assert "The river is at or above flood stage." in said
+    assert "Alarm stage is 11.5 m, flood stage 12.0 m." in said
+    assert "MRC term: flood stage exceeded." in said
+    assert "Missing evidence" not in said
+    assert "Go to high ground and stay there." in text(alert, "info/instruction")
+    row = flood.row("nakhon_phanom")
+    assert (row["station"], row["tier"], row["stage_m"]) == ("013101", "full", "12.31")
+    languages = [info.findtext("cap:language", namespaces=CAP) for info in alert.findall(
+        "cap:info", CAP)]  # fmt: skip
+    assert languages == ["en", "km", "lo", "th", "vi", "my", "zh"]
+
+
+def test_the_message_carries_the_reading_of_the_export(flood: Night) -> None:
+    (path,) = flood.settings.upstream_dir.glob(f"mrc/{FLOOD:%Y%m%dT%H%M}/Water Level*_013101_*.csv")
+    *_, before, _, last = path.read_text().splitlines()
+    fields = last.split(",")
+    assert fields[4] == "2026-08-20T00:00Z"
+    assert float(flood.row("nakhon_phanom")["stage_m"]) == float(fields[5])
+    rise = float(fields[5]) - float(before.split(",")[5])
+    assert float(flood.row("nakhon_phanom")["change_1d_m"]) == pytest.approx(rise, abs=1e-6)
+
+
+def test_a_gauge_that_failed_by_itself_is_unknown_not_green(flood: Night) -> None:
+    """In this night Chau Doc's reading has not come for days."""
+    row = flood.row("chau_doc")
+    assert (row["level"], row["level_in_force"], row["identifier"]) == ("unknown", "unknown", "")
+    assert "a river reading of the last 48 hours" in row["missing"]
+    assert row["headline"] == "Flood: not assessed for Chau Doc"
+
+
+def test_drought(drought: Night) -> None:
+    check_tree(drought)
+    assert set(drought.levels().values()) == {"none"}, "no flood at the end of the dry season"
+    levels = drought.levels("drought")
+    assert sum(level in RAISED for level in levels.values()) >= 15
+    assert levels["siem_reap"] == "emergency"
+    alert = drought.message("siem_reap", "drought")
+    assert text(alert, "info/event") == "Drought Emergency"
+    assert text(alert, "info/headline") == "EXERCISE. Drought Emergency for Siem Reap"
+    assert text(alert, "msgType") == "Alert"
+    said = text(alert, "info/description")
+    for words in (
+        "Drought class at present: ", "Chance of class D3 or worse: ",
+        "standardised (SPI-3): -", "Soil moisture is at percentile ", "Vegetation health index: ",
+    ):  # fmt: skip
+        assert words in said
+    assert "Missing evidence" not in said
+    assert "Use water for drinking and health first." in text(alert, "info/instruction")
+    row = drought.row("siem_reap", "drought")
+    assert row["drought_class"] == "D3"
+    assert float(row["soil_moisture_percentile"]) <= 30
+    assert float(row["spi3"]) <= -1.6, "class D3 by the rain of three months"
+    chances = [float(row[f"p_d{number}_4w"]) for number in (1, 2, 3)]
+    assert chances == sorted(chances, reverse=True)
+    assert (drought.settings.published_dir / "latest").resolve().name.startswith("20260821"), (
+        "an older night does not become the latest"
+    )
+
+
+def test_quiet_night(quiet: Night) -> None:
+    check_tree(quiet)
+    levels = quiet.levels()
+    assert set(levels.values()) == {"none"}
+    assert not [name for name in quiet.messages() if "-flood-" in name]
+    for city in GAUGED:
+        row = quiet.row(city)
+        assert row["tier"] != "climatology", "none rests on a forecast"
+        assert row["missing"] == "", city
+        assert row["headline"].startswith("Flood: no warning for ")
+        age = datetime.fromisoformat(row["stage_time"])
+        assert (QUIET - age).total_seconds() <= 48 * 3600
+        assert float(row["p_alarm_7d"]) < 0.25
+    for city in UNGAUGED:
+        assert float(quiet.row(city)["rain_return_period_years"]) < 5, "none rests on known rain"
+    assert "none" in quiet.levels("drought").values()
+
+
+def test_dead_satellites(dead_satellites: Night, flood: Night) -> None:
+    check_tree(dead_satellites)
+    missing = dead_satellites.index["missing"]
+    assert {said.split(":")[0] for said in missing} >= NO_SATELLITES
+    late = next(said for said in missing if said.startswith("imerg_late:"))
+    assert late == ("imerg_late: 164 of 164 files missing, the latest for 2026-08-19 10:00Z")
+    levels = dead_satellites.levels()
+    assert {levels[city] for city in UNGAUGED} == {"unknown"}, "never green"
+    assert set(dead_satellites.levels("drought").values()) == {"unknown"}
+    assert "full" not in tiers(dead_satellites).values()
+    assert levels["nakhon_phanom"] == "emergency"
+    assert levels["stung_treng"] == "emergency"
+    alert = dead_satellites.message("nakhon_phanom")
+    said = text(alert, "info/description")
+    assert "Missing evidence: " in said
+    gaps = said.split("Missing evidence: ")[1].splitlines()[0]
+    assert "in the river forecast" in gaps
+    assert "rain over the city, so that heavy local rain is not assessed" in gaps
+    assert dead_satellites.row("nakhon_phanom")["tier"] in {"no_rain", "own_stage"}
+    assert dead_satellites.row("nakhon_phanom")["rain_return_period_years"] == ""
+    for city, level in levels.items():
+        if city in GAUGED:
+            assert (level in RAISED) or flood.levels()[city] not in {"warning", "emergency"}, (
+                f"{city}: a warning was lost with the satellites"
+            )
+        if level == "none":
+            assert "rain" in dead_satellites.row(city)["missing"]
+    row = dead_satellites.row("siem_reap")
+    assert row["headline"] == "Flood: not assessed for Siem Reap"
+    assert "rain over the city" in row["missing"]
+
+
+def test_silent_gauge(silent_gauge: Night, flood: Night) -> None:
+    check_tree(silent_gauge)
+    row = silent_gauge.row("nong_khai")
+    assert row["level"] == "unknown"
+    assert row["stage_m"] == ""
+    assert "a river reading of the last 48 hours" in row["missing"]
+    assert row["headline"] == "Flood: not assessed for Nong Khai"
+    assert not [name for name in silent_gauge.messages() if "nong_khai" in name]
+    ours, theirs = silent_gauge.levels(), flood.levels()
+    assert theirs["nong_khai"] in RAISED
+    assert {city for city in ours if ours[city] != theirs[city]} == {"nong_khai"}
+    for city in GAUGED - {"nong_khai"}:
+        assert silent_gauge.row(city)["stage_m"] == flood.row(city)["stage_m"]
+    for city in UNGAUGED:
+        assert silent_gauge.row(city) == flood.row(city)
+    assert silent_gauge.levels("drought") == flood.levels("drought")
+
+
+def test_silence_does_not_end_an_emergency(silenced: Night) -> None:
+    check_tree(silenced)
+    row = silenced.row("nakhon_phanom")
+    assert (row["level"], row["level_in_force"]) == ("unknown", "emergency")
+    alert = silenced.message("nakhon_phanom")
+    assert text(alert, "info/headline") == (
+        "EXERCISE. Flood Emergency for Nakhon Phanom stays in force; "
+        "it cannot be assessed at present"
+    )
+    said = text(alert, "info/description")
+    assert "The last level stays in force as a precaution." in said
+    assert "Missing evidence: a river reading of the last 48 hours" in said
+    assert text(alert, "info/certainty") == "Unknown"
+    assert "Go to high ground and stay there." in text(alert, "info/instruction")

@@ -1,0 +1,137 @@
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from pyproj import Transformer
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources import gk2a
+from pipeline.sources.base import BadGranule
+from pipeline.virtual.products import gk2a_rain
+
+T0 = datetime(2024, 8, 1, 3, 10, tzinfo=UTC)
+DELTA = Grid(9.0, 11.0, 105.0, 107.0)
+
+
+def field(grid: Grid) -> np.ndarray:
+    rows, columns = grid.shape
+    return np.arange(rows)[:, None] * 0.5 + np.arange(columns) * 0.01
+
+
+def write(folder: Path, sector: str = "fd020ge", grid: Grid = DELTA) -> Path:
+    return gk2a_rain(
+        folder, sector=sector, time=T0, rain_rate=field(grid), grid=grid, published=T0,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def view(path: Path) -> gk2a.Projection:
+    with h5py.File(path) as file:
+        return gk2a.projection(file["gk2a_imager_projection"], path)
+
+
+def by_cgms(column: float, line: float) -> tuple[float, float]:
+    """Latitude and longitude of a pixel by the formulas of CGMS 03, section 4.4.3.2."""
+    x = math.radians((column - 2750.5) * 2**16 / 20425338.9)
+    y = math.radians((line - 2750.5) * 2**16 / 20425338.9)
+    cos = math.cos(x) * math.cos(y)
+    denominator = math.cos(y) ** 2 + 1.006739501 * math.sin(y) ** 2
+    root = math.sqrt((42164 * cos) ** 2 - denominator * 1737122264)
+    distance = (42164 * cos - root) / denominator
+    s1, s2 = 42164 - distance * cos, distance * math.sin(x) * math.cos(y)
+    s3 = -distance * math.sin(y)
+    lat = math.atan(1.006739501 * s3 / math.hypot(s1, s2))
+    return math.degrees(lat), math.degrees(math.atan(s2 / s1)) + 128.2
+
+
+def test_full_disk_geometry_is_that_of_the_cgms_formulas(tmp_path: Path) -> None:
+    found = view(write(tmp_path))
+    inverse = Transformer.from_crs(found.crs, "EPSG:4326", always_xy=True)
+    for column, line in ((2750.5, 2750.5), (1900, 2200), (1500, 2100), (2400, 1500)):
+        x = found.x0 + found.dx * (column - 1)
+        y = found.y0 + found.dy * (line - 1)
+        lon, lat = inverse.transform(x, y)
+        assert (lat, lon) == pytest.approx(by_cgms(column, line), abs=2e-4)
+    assert by_cgms(1500, 2100)[0] > 0, "the first lines are north"
+
+
+def test_height_from_the_centre_or_above_the_ellipsoid_is_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    centre = view(path)
+    with h5py.File(path, "r+") as file:
+        file["gk2a_imager_projection"].attrs["perspective_point_height"] = 42164000.0 - 6378137.0
+    assert view(path) == centre
+
+
+@pytest.mark.parametrize("sector", ["fd020ge", "ea020lc"])
+def test_cells_get_the_mean_of_their_pixels(tmp_path: Path, sector: str) -> None:
+    grid = Grid(18.0, 20.0, 103.0, 105.0)
+    ds = gk2a.read(write(tmp_path, sector, grid), grid)
+    np.testing.assert_allclose(ds["rain_rate"][0], field(grid), atol=1e-5)
+    assert ds["time"].values[0] == np.datetime64("2024-08-01T03:10")
+    assert ds.attrs["origin"] == "virtual"
+
+
+def test_mean_of_hand_set_pixels_masks_fill_and_bad_ones(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    chosen = np.flatnonzero(cell == 210)
+    assert len(chosen) >= 16
+    with h5py.File(path, "r+") as file:
+        rain, flag = file["RR"][rows, columns].ravel(), file["DQF_RR"][rows, columns].ravel()
+        rain[chosen], flag[chosen] = 65535, 0
+        rain[chosen[:3]] = 100, 300, 9000  # 1, 3 and a bad 90 mm/h
+        flag[chosen[2]] = 1
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        file["RR"][rows, columns] = rain.reshape(shape)
+        file["DQF_RR"][rows, columns] = flag.reshape(shape)
+    assert float(gk2a.read(path, DELTA)["rain_rate"].values.ravel()[210]) == pytest.approx(2.0)
+    with h5py.File(path, "r+") as file:
+        flag[chosen] = 1
+        file["DQF_RR"][rows, columns] = flag.reshape(shape)
+    assert np.isnan(gk2a.read(path, DELTA)["rain_rate"].values.ravel()[210])
+
+
+def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path: Path) -> None:
+    east = gk2a.read(write(tmp_path, "ea020lc", MEKONG))["rain_rate"][0]
+    assert bool(east.sel(lat=slice(11.0, 7.5)).isnull().all())
+    for lat, lon, seen in (
+        (20.25, 100.05, True),
+        (17.95, 102.65, True),
+        (11.55, 104.95, False),
+        (10.05, 105.75, False),
+    ):  # Chiang Saen, Vientiane, Phnom Penh, Can Tho
+        assert bool(east.sel(lat=lat, lon=lon, method="nearest").notnull()) == seen
+    disk = gk2a.read(write(tmp_path, "fd020ge", MEKONG))["rain_rate"][0]
+    assert not bool(disk.isnull().any())
+    with pytest.raises(BadGranule, match="pixels in the grid, found none"):
+        gk2a.read(write(tmp_path, "ea020lc", Grid(18.0, 20.0, 103.0, 105.0)), DELTA)
+
+
+def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    odd = path.with_name("gk2a_ami_le2_cld_fd020ge_202408010310.nc")
+    odd.write_bytes(whole)
+    with pytest.raises(BadGranule, match="a GK2A rain-rate file name"):
+        gk2a.read(odd, DELTA)
+
+    def expect(message: str, change: object) -> None:
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            change(file)  # type: ignore[operator]
+        with pytest.raises(BadGranule, match=message):
+            gk2a.read(path, DELTA)
+
+    name = "gk2a_imager_projection"
+    expect("expected variable RR, found", lambda f: f.pop("RR"))
+    expect("5500 x 5400 pixels", lambda f: f[name].attrs.modify("image_width", 5400))
+    expect("a flag that means good", lambda f: f["DQF_RR"].attrs.modify("flag_meanings", "0: Bad"))
+    expect("units mm/h, found mm", lambda f: f["RR"].attrs.modify("units", "mm"))
+    expect("column_offset, found ''", lambda f: f[name].attrs.pop("column_offset"))
+    expect("found mercator", lambda f: f[name].attrs.modify("grid_mapping_name", "mercator"))
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadGranule, match="a whole HDF5 file"):
+        gk2a.read(path, DELTA)

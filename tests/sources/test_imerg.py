@@ -1,0 +1,251 @@
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.settings import ROOT
+from pipeline.sources import imerg
+from pipeline.sources.base import BadGranule, locate
+from pipeline.virtual.products import imerg_day, imerg_half_hour
+
+REAL = ROOT.parent / "shared" / "real_files" / "imerg"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
+T0 = datetime(2024, 8, 1, 3, 30, tzinfo=UTC)
+BOX = Grid(14.0, 15.0, 100.0, 102.0)
+
+
+def rates() -> np.ndarray:
+    return np.arange(200.0).reshape(10, 20)
+
+
+def half_hour(folder: Path, time: datetime = T0, values: np.ndarray | None = None) -> Path:
+    values = rates() if values is None else values
+    return imerg_half_hour(
+        folder, run="late", time=time, rain_rate=values, grid=BOX,
+        published=time + timedelta(hours=14),
+    )  # fmt: skip
+
+
+def day(folder: Path, rain: np.ndarray, n_valid: np.ndarray) -> Path:
+    start = datetime(2024, 8, 1, tzinfo=UTC)
+    return imerg_day(
+        folder, time=start, rain=rain, n_valid=n_valid, grid=BOX,
+        published=start + timedelta(hours=38),
+    )  # fmt: skip
+
+
+def test_half_hour_is_turned_north_up(tmp_path: Path) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path) as file:  # the provider's order: (time, lon, lat), south-west first
+        assert file["Grid/precipitation"].shape == (1, 3600, 1800)
+        assert file["Grid/precipitation"][0, 2800, 1040] == 180.0
+        assert file["Grid/precipitation"][0, 2819, 1049] == 19.0
+    ds = imerg.read(path, BOX)
+    assert ds["rain_rate"].dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(ds["rain_rate"][0], rates())
+    assert ds["rain_rate"].attrs["units"] == "mm h-1"
+    assert float(ds["rain_rate"].sel(lat=14.95, lon=100.05)[0]) == 0.0
+    assert float(ds["rain_rate"].sel(lat=14.05, lon=101.95)[0]) == 199.0
+    assert ds.attrs == {"version": "V07B", "origin": "virtual"}
+    assert ds.rio.crs.to_epsg() == 4326
+
+
+def test_fill_is_masked_before_arithmetic_and_zero_is_kept(tmp_path: Path) -> None:
+    values = rates()
+    values[2, 3] = np.nan
+    ds = imerg.read(half_hour(tmp_path, values=values), BOX)
+    assert int(ds["rain_rate"].isnull().sum()) == 1
+    assert float(ds["rain_rate"][0, 0, 0]) == 0.0
+    assert float(ds["rain_rate"].min()) == 0.0
+
+
+def test_cells_beyond_what_was_written_are_missing(tmp_path: Path) -> None:
+    ds = imerg.read(half_hour(tmp_path), MEKONG)
+    assert int(ds["rain_rate"].notnull().sum()) == 200
+
+
+def test_half_hours_of_one_mm_per_hour_make_24_mm(tmp_path: Path) -> None:
+    start = datetime(2024, 8, 1, tzinfo=UTC)
+    ones = np.ones(BOX.shape)
+    steps = [
+        imerg.read(half_hour(tmp_path, start + i * timedelta(minutes=30), ones), BOX)["rain_rate"]
+        for i in range(48)
+    ]
+    total = (xr.concat(steps, "time") * 0.5).sum("time")
+    np.testing.assert_allclose(total, 24.0)
+    daily = imerg.read(day(tmp_path, np.full(BOX.shape, 24.0), np.full(BOX.shape, 48)), BOX)
+    np.testing.assert_allclose(daily["rain"][0], 24.0)
+    assert daily["rain"].attrs["units"] == "mm"
+
+
+def test_partial_days_keep_their_count_and_empty_ones_are_missing(tmp_path: Path) -> None:
+    n_valid = np.full(BOX.shape, 48)
+    n_valid[0, 0], n_valid[0, 1] = 0, 20
+    ds = imerg.read(day(tmp_path, np.full(BOX.shape, 6.0), n_valid), BOX)
+    assert np.isnan(ds["rain"][0, 0, 0])
+    assert float(ds["rain"][0, 0, 1]) == 6.0
+    assert ds["n_valid"][0, 0, :3].values.tolist() == [0, 20, 48]
+
+
+def test_version_6_sums_are_raised_to_the_whole_day(tmp_path: Path) -> None:
+    path = day(tmp_path, np.full(BOX.shape, 6.0), np.full(BOX.shape, 24))
+    old = path.with_name(path.name.replace("V07B", "V06"))
+    shutil.copy(path, old)
+    with h5py.File(old, "r+") as file:
+        file.move("precipitation", "precipitationCal")
+        file.move("precipitation_cnt", "precipitationCal_cnt")
+        file["precipitationCal"].attrs["units"] = np.bytes_(b"mm")
+    ds = imerg.read(old, BOX)
+    np.testing.assert_allclose(ds["rain"][0], 12.0)
+    assert ds.attrs["version"] == "V06"
+
+
+def test_time_is_civil_though_the_calendar_says_julian(tmp_path: Path) -> None:
+    ds = imerg.read(half_hour(tmp_path), BOX)
+    assert ds["time"].values[0] == np.datetime64("2024-08-01T03:30")
+    assert ds["time"].dtype == "datetime64[ns]"
+    leap = datetime(2024, 2, 29, 23, 30, tzinfo=UTC)
+    ds = imerg.read(half_hour(tmp_path, leap), BOX)
+    assert ds["time"].values[0] == np.datetime64("2024-02-29T23:30")
+
+
+def test_granules_find_the_files(tmp_path: Path) -> None:
+    written = half_hour(tmp_path)
+    asof = T0 + timedelta(hours=14)
+    (granule,) = imerg.granules("imerg_late", T0, T0 + timedelta(minutes=30), asof)
+    assert locate(granule, tmp_path, asof=asof) == (written, asof)
+    renamed = written.with_name(written.name.replace("V07B", "V07C"))
+    shutil.move(written, renamed)
+    assert locate(granule, tmp_path, asof=asof)[0] == renamed
+    assert imerg.read(renamed, BOX).attrs["version"] == "V07C"
+
+
+def test_longitudes_of_0_to_360_and_descending_latitudes(tmp_path: Path) -> None:
+    west = Grid(14.0, 15.0, -92.0, -90.0)
+    path = imerg_half_hour(
+        tmp_path, run="late", time=T0, rain_rate=rates(), grid=west, published=T0
+    )
+    with h5py.File(path, "r+") as file:
+        grid = file["Grid"]
+        rain = grid["precipitation"][...]
+        grid["precipitation"][...] = np.roll(rain, 1800, axis=1)[:, :, ::-1]
+        grid["lon"][...] = 0.05 + 0.1 * np.arange(3600)
+        grid["lat"][...] = grid["lat"][...][::-1]
+    np.testing.assert_array_equal(imerg.read(path, west)["rain_rate"][0], rates())
+
+
+def spoil(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
+    def act(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            change(file)
+
+    return act
+
+
+def set_units(file: h5py.File) -> None:
+    file["Grid/precipitation"].attrs["units"] = np.bytes_(b"mm/day")
+
+
+def set_time(file: h5py.File) -> None:
+    file["Grid/time"][0] += 1800
+
+
+def shift(file: h5py.File) -> None:
+    file["Grid/lon"][...] = file["Grid/lon"][...] + np.float32(0.05)
+
+
+def negative(file: h5py.File) -> None:
+    file["Grid/precipitation"][0, 2805, 1045] = -1.0
+
+
+def transpose(file: h5py.File) -> None:
+    del file["Grid/precipitation"]
+    file.create_dataset("Grid/precipitation", (1, 1800, 3600), "f4", chunks=True)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda p: p.write_bytes(b""), "an HDF5 file, found an empty file"),
+        (lambda p: p.write_text("<!DOCTYPE html><title>Login"), "begins with b'<!DOCTYPE"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-9000]), "a whole HDF5 file, found .*truncated"),
+        (spoil(lambda f: f.pop("Grid/precipitation")), "expected variable precipitation"),
+        (spoil(set_units), "units mm/hr or mm/h, found mm/day"),
+        (spoil(set_time), "time 2024-08-01T03:30:00.* as in its name, found 2024-08-01T04:00"),
+        (spoil(shift), "cell centres of the grid"),
+        (spoil(negative), "rain of at least 0, found -1"),
+        (spoil(transpose), r"\(time, lon, lat\) of 1 x 3600 x 1800, found \(1, 1800, 3600\)"),
+    ],
+    ids=["empty", "login page", "cut", "variable", "units", "time", "grid", "negative", "order"],
+)  # fmt: skip
+def test_bad_files_say_what_is_wrong(
+    tmp_path: Path, act: Callable[[Path], object], message: str
+) -> None:
+    path = half_hour(tmp_path)
+    act(path)
+    with pytest.raises(BadGranule, match=rf"3B-HHR-L.*{message}") as raised:
+        imerg.read(path, BOX)
+    assert raised.value.path == path
+
+
+def test_no_overlap_and_wrong_names_are_refused(tmp_path: Path) -> None:
+    path = half_hour(tmp_path)
+    odd = path.with_name("download.HDF5")
+    shutil.copy(path, odd)
+    with pytest.raises(BadGranule, match="an IMERG file name"):
+        imerg.read(odd, BOX)
+    with h5py.File(path, "r+") as file:
+        for name, size in (("lon", 3600), ("lat", 1800)):
+            file[f"Grid/{name}"][...] = 0.05 + 0.001 * np.arange(size)
+    with pytest.raises(BadGranule, match=r"cells in 14.0..15.0 N"):
+        imerg.read(path, BOX)
+
+
+@real
+@pytest.mark.parametrize("version", ["V06B", "V07A"])
+def test_real_half_hours(version: str) -> None:
+    (path,) = REAL.glob(f"3B-HHR*{version}.HDF5")
+    ds = imerg.read(path, Grid(-90.0, -89.0, -180.0, -179.0))
+    assert ds["time"].values[0] == np.datetime64("2000-06-01T00:00")
+    assert ds.attrs == {"version": version, "origin": "measured"}
+    with h5py.File(path) as file:
+        name = "precipitation" if version == "V07A" else "precipitationCal"
+        raw = file[f"Grid/{name}"][0].T[::-1]
+    np.testing.assert_array_equal(ds["rain_rate"][0], np.where(raw < -9000, np.nan, raw))
+    with pytest.raises(BadGranule, match="cells in"):
+        imerg.read(path, MEKONG)
+
+
+@real
+def test_real_day_subset() -> None:
+    (path,) = REAL.glob("3B-DAY*")
+    ds = imerg.read(path, Grid(2.8, 38.0, -109.1, -62.6))
+    with h5py.File(path) as file:
+        raw = file["precipitationCal"][0]
+    np.testing.assert_allclose(ds["rain"][0].sum(), raw.sum(dtype="f8"), rtol=1e-5)
+    assert float(ds["rain"].sel(lat=2.85, lon=-109.05)[0]) == raw[0, 0]
+    assert float(ds["rain"].sel(lat=37.95, lon=-62.65)[0]) == raw[-1, -1]
+    assert bool(ds["n_valid"].isnull().all())
+    assert ds["time"].values[0] == np.datetime64("2015-09-11")
+
+
+@real
+def test_real_coordinates_without_rain_then_with_it(tmp_path: Path) -> None:
+    source = REAL / "GPM_3IMERGHH_prefetch.nc4"
+    with pytest.raises(BadGranule, match="expected variable precipitation or precipitationCal"):
+        imerg.read(source)
+    path = tmp_path / "3B-HHR-L.MS.MRG.3IMERG.20200101-S120000-E122959.0720.V06B.HDF5"
+    path.write_bytes(source.read_bytes())
+    with h5py.File(path, "r+") as file:
+        made = file["Grid"].create_dataset("precipitationCal", (1, 3600, 1800), "f4", chunks=True)
+        made.attrs["units"] = np.bytes_(b"mm/hr")
+        made[0, 2800, 1040] = 7.5
+    ds = imerg.read(path, BOX)
+    assert float(ds["rain_rate"].sel(lat=14.05, lon=100.05)[0]) == 7.5
+    assert ds["time"].values[0] == np.datetime64("2020-01-01T12:00")

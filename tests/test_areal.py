@@ -1,0 +1,136 @@
+"""The night's rain and the areal record, from hand-made grids in a real archive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pipeline import areal
+from pipeline.archive import Archive, utc64
+from pipeline.grid import MEKONG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+DAY = datetime(2026, 8, 19, tzinfo=UTC)
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+NIGHT = {"asof": ASOF, "start": DAY, "end": DAY + timedelta(days=1)}
+
+
+def put(
+    archive: Archive,
+    product: str,
+    name: str,
+    values: list[float],
+    *,
+    start: datetime = DAY,
+    step: timedelta = timedelta(minutes=30),
+    known: datetime = ASOF,
+    more: dict[str, float] | None = None,
+) -> None:
+    time = utc64(start) + np.arange(len(values)) * np.timedelta64(step)
+    uniform = np.array(values, "float32")[:, None, None]
+    fields = {name: np.broadcast_to(uniform, (len(values), *MEKONG.shape)).copy()}
+    for other, value in (more or {}).items():
+        fields[other] = np.full((len(values), *MEKONG.shape), value, "float32")
+    ds = MEKONG.dataset(time, **fields)
+    times = ("time", np.full(len(values), utc64(known)))
+    archive.append(product, ds.assign_coords(available_time=times), message="test")
+
+
+def zone(ds: xr.Dataset, name: str, day: int = 0) -> float:
+    return float(ds[name].sel(zone="basin:chi")[day])
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+def test_one_millimetre_an_hour_makes_24_a_day(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
+    ds = areal.areal_record(archive, **NIGHT)
+    assert zone(ds, "rain") == pytest.approx(24.0)
+    assert zone(ds, "coverage") == pytest.approx(1.0)
+    assert ds["rain"].attrs["units"] == "mm"
+    assert ds["available_time"].values.tolist() == [utc64(ASOF).item()]
+
+
+def test_late_before_early_before_gk2a(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1.0] * 20)
+    put(archive, "imerg_early", "rain_rate", [2.0] * 40)
+    put(archive, "gk2a", "rain_rate", [4.0, 5.0, 6.0] * 48, step=timedelta(minutes=10))
+    rate = areal.half_hourly_rain(archive, **NIGHT)
+    assert rate[:, 100, 80].values.tolist() == [1.0] * 20 + [2.0] * 20 + [5.0] * 8
+    ds = areal.areal_record(archive, **NIGHT)
+    assert zone(ds, "rain") == pytest.approx(0.5 * (20 * 1 + 20 * 2 + 8 * 5), rel=1e-5)
+
+
+def test_a_cell_missing_from_late_is_filled_from_early(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [np.nan, 1.0])
+    put(archive, "imerg_early", "rain_rate", [2.0, 2.0])
+    rate = areal.half_hourly_rain(archive, **NIGHT)
+    assert rate[:3, 0, 0].values.tolist()[:2] == [2.0, 1.0]
+    assert np.isnan(rate[2, 0, 0])
+
+
+@pytest.mark.parametrize(("half_hours", "expected"), [(39, 24.0), (38, np.nan), (0, np.nan)])
+def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(
+    archive: Archive, half_hours: int, expected: float
+) -> None:
+    if half_hours:
+        put(archive, "imerg_late", "rain_rate", [1.0] * half_hours)
+    ds = areal.areal_record(archive, **NIGHT)
+    np.testing.assert_allclose(zone(ds, "rain"), expected, rtol=1e-5)
+
+
+def test_a_complete_daily_file_stands_and_a_partial_one_gives_way(archive: Archive) -> None:
+    yesterday = DAY - timedelta(days=1)
+    one = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [7.0], start=yesterday, step=one, more={"n_valid": 48.0})
+    put(archive, "imerg_daily", "rain", [9.0], start=DAY, step=one, more={"n_valid": 40.0})
+    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=yesterday)
+    ds = areal.areal_record(archive, asof=ASOF, start=yesterday, end=DAY + one)
+    assert [zone(ds, "rain", day) for day in (0, 1)] == pytest.approx([7.0, 24.0])
+
+
+def test_what_was_not_published_by_the_issue_time_stays_out(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1.0] * 48, known=ASOF + timedelta(minutes=1))
+    assert np.isnan(zone(areal.areal_record(archive, **NIGHT), "rain"))
+
+
+def test_soil_moisture_stands_on_the_day_it_came_as_the_mean_of_its_slots(archive: Archive) -> None:
+    put(
+        archive,
+        "smap",
+        "soil_moisture",
+        [0.2, 0.4],
+        start=DAY - timedelta(days=3),
+        step=timedelta(hours=3),
+        known=DAY + timedelta(hours=3),
+    )
+    ds = areal.areal_record(archive, **NIGHT)
+    assert zone(ds, "soil_moisture") == pytest.approx(0.3, rel=1e-5)
+
+
+def test_a_composite_stands_on_the_day_it_came(archive: Archive) -> None:
+    came = DAY + timedelta(hours=9)
+    put(archive, "ndvi", "ndvi", [0.6], start=datetime(2026, 7, 1, tzinfo=UTC), known=came)
+    two_days = {"asof": ASOF, "start": DAY - timedelta(days=1), "end": DAY + timedelta(days=1)}
+    ds = areal.areal_record(archive, **two_days)
+    np.testing.assert_allclose([zone(ds, "ndvi", day) for day in (0, 1)], [np.nan, 0.6], rtol=1e-5)
+
+
+def test_city_rain_is_the_last_hours_in_millimetres(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [2.0] * 48)
+    rain = areal.city_rain(archive, asof=ASOF, hours=24)
+    assert rain.sizes["time"] == 48
+    vientiane = rain.sel(zone="city:vientiane")
+    assert float(vientiane.sum()) == pytest.approx(47.0)  # 00:30 to 24:00 of the day, 1 mm each
+    assert np.isnan(vientiane[-1])
+    assert not any(str(one).startswith("basin:") for one in rain["zone"].values)

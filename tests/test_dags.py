@@ -1,0 +1,100 @@
+"""The orchestrator stays out of the library, and the library out of the schedule's parsing."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = sorted((*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")))
+PARSE = """
+import json, sys, time
+from airflow.sdk import dag, task
+from airflow.models.dagbag import DagBag
+before = set(sys.modules)
+start = time.perf_counter()
+bag = DagBag(sys.argv[1])
+seconds = time.perf_counter() - start
+heavy = {"xarray", "pandas", "sklearn", "numpy", "zarr", "scipy", "h5py"}
+print(json.dumps({
+    "seconds": seconds,
+    "heavy": sorted(heavy & (set(sys.modules) - before)),
+    "errors": bag.import_errors,
+    "dags": {
+        name: {
+            "schedule": getattr(dag.timetable, "expression", None),
+            "catchup": dag.catchup,
+            "tasks": [task.task_id for task in dag.topological_sort()],
+        }
+        for name, dag in bag.dags.items()
+    },
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a cold process finds when it parses the DAG files."""
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "airflow.cfg").write_text((ROOT / "airflow.cfg").read_text())
+    (home / "make.py").symlink_to(ROOT / "make.py")
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(ROOT / "dags")],
+        env=os.environ | {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_library_imports_no_airflow(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        assert not [name for name in names if name.split(".")[0] == "airflow"]
+
+
+def test_parsing_imports_nothing_heavy(parsed: dict[str, Any]) -> None:
+    assert parsed["errors"] == {}
+    assert parsed["heavy"] == []
+
+
+def test_parsing_takes_less_than_a_second(parsed: dict[str, Any]) -> None:
+    assert parsed["seconds"] < 1.0
+
+
+def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
+    parsed: dict[str, Any],
+) -> None:
+    night = parsed["dags"]["mekong_nightly"]
+    assert (night["schedule"], night["catchup"]) == ("30 0 * * *", False)
+    order = ["simulate", "ingest", "assess", "forecast", "publish", "verify"]
+    assert night["tasks"] == order
+
+
+def test_the_history_is_ingested_year_by_year_and_then_trained_on(parsed: dict[str, Any]) -> None:
+    history = parsed["dags"]["mekong_history"]
+    assert set(history["tasks"]) == {"years", "ingest_year", "ingest_gauges", "train"}
+    assert history["tasks"][-1] == "train"
+
+
+def test_the_configuration_holds_no_path_and_no_secret() -> None:
+    text = (ROOT / "airflow.cfg").read_text(encoding="utf-8")
+    values = [line.partition("=")[2].strip() for line in text.splitlines() if "=" in line]
+    assert not [value for value in values if value.startswith("/") or ":///" in value.replace(
+        "sqlite:///$AIRFLOW_HOME", ""
+    )]  # fmt: skip
+    assert "jwt_secret =" not in text
+    assert "fernet_key" not in text

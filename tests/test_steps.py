@@ -1,0 +1,220 @@
+"""The steps on little data; whole nights are in tests/scenarios."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from models import registry
+from pipeline import records, steps
+from pipeline.archive import Archive, utc64
+from pipeline.grid import MEKONG
+from pipeline.records import Records
+from pipeline.settings import Settings
+from pipeline.sources import NIGHTLY
+from pipeline.virtual.products import imerg_day
+from pipeline.virtual.tables import mrc_export
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+MORNING = datetime(2026, 8, 20, tzinfo=UTC)
+DAY = timedelta(days=1)
+PAKSE = "013901"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+
+
+def test_steps_with_nothing_to_work_on(settings: Settings) -> None:
+    for source in NIGHTLY:
+        done = steps.ingest(source, asof=ASOF, settings=settings)
+        assert (done.read, done.known, done.added, done.missing) == (0, 0, 0, ())
+    assert steps.assess(asof=ASOF, settings=settings) == steps.Assessed(0, 0)
+    assert str(steps.verify(asof=ASOF, settings=settings)) == (
+        "verified: no forecast has come due yet"
+    )
+    with pytest.raises(steps.UserError, match=r"cannot train: .*ingest gauges first"):
+        steps.train(asof=ASOF, settings=settings)
+    with pytest.raises(steps.UserError, match=r"found none; run: mekong train --date 2026-01-01"):
+        steps.forecast(asof=ASOF, settings=settings)
+    with pytest.raises(LookupError, match="no forecast was made for 2026-08-20 00:30Z"):
+        steps.publish(asof=ASOF, settings=settings)
+    with pytest.raises(LookupError, match="'mekong-x'"):
+        steps.replay("mekong-x", settings=settings)
+    assert not settings.published_dir.exists()
+
+
+def test_only_the_virtual_upstream_is_simulated(settings: Settings) -> None:
+    assert steps.simulate(asof=ASOF, settings=settings) == steps.Simulated(0, [])
+    assert not settings.upstream_dir.exists()
+
+
+def model(settings: Settings, trained: datetime) -> str:
+    metadata = {"asof": trained.isoformat(), "origin": "virtual"}
+    return registry.save({"stage": {"slope": 1.0}}, metadata, settings.models_dir)
+
+
+def test_a_night_takes_the_last_models_trained_by_then(settings: Settings) -> None:
+    first = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
+    second = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
+    model(settings, datetime(2027, 1, 1, tzinfo=UTC))
+
+    def version(asof: datetime) -> str:
+        return str(steps.models_for(asof, settings=settings)[1]["version"])
+
+    assert version(ASOF) == second
+    assert version(datetime(2026, 1, 1, tzinfo=UTC)) == second
+    assert version(datetime(2025, 12, 31, tzinfo=UTC)) == first
+    with pytest.raises(steps.UserError, match="expected models trained by 2024-06-01, found none"):
+        version(datetime(2024, 6, 1, tzinfo=UTC))
+
+
+def test_a_training_that_was_killed_leaves_no_model(settings: Settings) -> None:
+    whole = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
+    draft = settings.models_dir / ".draft-x1y2z3"
+    shutil.copytree(settings.models_dir / whole, draft)
+    metadata = json.loads((draft / registry.METADATA).read_text("utf-8"))
+    metadata["asof"] = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    (draft / registry.METADATA).write_text(json.dumps(metadata), "utf-8")
+    assert steps.models_for(ASOF, settings=settings)[1]["version"] == whole
+
+
+def test_prepare_does_nothing_where_there_are_models(settings: Settings) -> None:
+    model(settings, datetime(2026, 1, 1, tzinfo=UTC))
+    assert steps.prepare(asof=ASOF, settings=settings) is None
+
+
+def gauges(settings: Settings, folder: Path, values: list[float], *, asof: datetime) -> None:
+    """Morning readings of Pakse that end on the day of ``asof``."""
+    last = np.datetime64(asof.date(), "D")
+    mrc_export(
+        folder, country="LA", code=PAKSE, station="Pakse", lat=15.1, lon=105.8, variable="stage",
+        valid_time=last - np.arange(len(values))[::-1], value=np.array(values), published=asof,
+    )  # fmt: skip
+    steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
+
+
+def run_of(settings: Settings, issue_time: datetime, rows: list[dict[str, Any]]) -> None:
+    store = Records(settings.database)
+    run = store.add_run(
+        {
+            "issue_time": issue_time, "inputs_digest": "0", "snapshot": "s", "batch": 0,
+            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+        }
+    )  # fmt: skip
+    store.put(records.stage_forecasts, issue_time, run["revision"], rows)
+
+
+def forecast(
+    lead: int, *, q10: float, q50: float | None, q90: float, stage_m: float | None
+) -> dict[str, Any]:
+    """Forecast of Pakse issued on 18 August."""
+    return {
+        "station": PAKSE, "lead_days": lead, "tier": "full",
+        "valid_time": MORNING - 2 * DAY + lead * DAY,
+        "row": {"q10": q10, "q50": q50, "q90": q90, "stage_m": stage_m},
+    }  # fmt: skip
+
+
+def test_forecasts_are_scored_by_hand(settings: Settings, tmp_path: Path) -> None:
+    gauges(settings, tmp_path / "exports", [7.0, 8.5, 9.0], asof=ASOF)
+    issued = ASOF - 2 * DAY
+    run_of(
+        settings,
+        issued,
+        [
+            forecast(1, q10=7.5, q50=8.0, q90=8.4, stage_m=7.0),  # 8.5 came
+            forecast(2, q10=8.5, q50=9.25, q90=9.9, stage_m=7.0),  # 9.0 came
+            forecast(3, q10=8.5, q50=9.5, q90=9.9, stage_m=7.0),  # not due
+        ],
+    )
+    assert steps.verify(asof=issued + timedelta(hours=1), settings=settings).forecasts == 0
+    first = steps.verify(asof=ASOF - DAY, settings=settings)
+    assert first.forecasts == 1
+    assert first.rmse_m == pytest.approx(0.5)
+    assert first.cp == pytest.approx(1 - 0.25 / 2.25)
+    done = steps.verify(asof=ASOF, settings=settings)
+    assert done.forecasts == 2
+    assert done.rmse_m == pytest.approx(((0.25 + 0.0625) / 2) ** 0.5)
+    assert done.cp == pytest.approx(1 - 0.3125 / (1.5**2 + 2.0**2))
+    assert done.cover80 == 0.5
+    assert "2 forecasts of the last 60 days came due, RMSE 0.40 m" in str(done)
+    scores = Records(settings.database).all_scores()
+    assert scores["error_m"].tolist() == [-0.5, 0.25]
+    assert scores["observed_m"].tolist() == [8.5, 9.0]
+    assert scores["inside_80"].tolist() == [False, True]
+    assert steps.verify(asof=ASOF, settings=settings) == done
+    assert len(Records(settings.database).all_scores()) == 2
+
+
+def test_what_was_not_forecast_is_not_scored(settings: Settings, tmp_path: Path) -> None:
+    gauges(settings, tmp_path / "exports", [7.0, 8.5, 9.0], asof=ASOF)
+    rows = [
+        forecast(1, q10=7.5, q50=None, q90=8.4, stage_m=7.0),
+        forecast(2, q10=8.5, q50=9.0, q90=9.9, stage_m=None),
+    ]
+    run_of(settings, ASOF - 2 * DAY, rows)
+    done = steps.verify(asof=ASOF, settings=settings)
+    assert (done.forecasts, done.rmse_m, done.cp) == (1, 0.0, None)
+    assert "CP" not in str(done)
+
+
+def test_a_later_correction_is_what_a_forecast_is_scored_with(
+    settings: Settings, tmp_path: Path
+) -> None:
+    exports = tmp_path / "exports"
+    gauges(settings, exports, [7.0, 8.5, 9.0], asof=ASOF)
+    run_of(settings, ASOF - 2 * DAY, [forecast(2, q10=8.0, q50=9.0, q90=9.9, stage_m=7.0)])
+    assert steps.verify(asof=ASOF, settings=settings).rmse_m == 0.0
+    gauges(settings, exports, [7.0, 8.5, 9.4, 9.5], asof=ASOF + DAY)
+    assert steps.verify(asof=ASOF + DAY, settings=settings).rmse_m == pytest.approx(0.4)
+    assert steps.verify(asof=ASOF, settings=settings).rmse_m == 0.0
+
+
+def days_of_rain(settings: Settings, folder: Path, first: datetime, rain: list[float]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, depth in enumerate(rain):
+        start = first + number * DAY
+        path = imerg_day(
+            folder / "laid_out", time=start, rain=np.full(MEKONG.shape, depth), grid=MEKONG,
+            n_valid=np.full(MEKONG.shape, 48), published=start + DAY,
+        )  # fmt: skip
+        path.replace(folder / path.name)
+    steps.ingest("imerg_daily", asof=ASOF + 5 * DAY, settings=settings, folder=folder)
+
+
+@pytest.mark.slow
+def test_the_areal_record_grows_by_what_is_new(settings: Settings, tmp_path: Path) -> None:
+    def rain(asof: datetime) -> list[float]:
+        record = Archive(settings.archive_dir).read("zones", asof=asof, start=MORNING - 3 * DAY)
+        return [float(one) for one in record["rain"].sel(zone="basin:chi")]
+
+    days_of_rain(settings, tmp_path / "a", MORNING - 3 * DAY, [1.0, 2.0])
+    first = steps.assess(asof=ASOF, settings=settings)
+    assert (first.days, first.news) == (steps.SPIN_UP.days, steps.SPIN_UP.days)
+    assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
+    assert steps.assess(asof=ASOF, settings=settings).news == 0
+    snapshot = Archive(settings.archive_dir).snapshot
+
+    later = ASOF + 2 * DAY
+    days_of_rain(settings, tmp_path / "b", MORNING - DAY, [3.0, 4.0])
+    second = steps.assess(asof=later, settings=settings)
+    assert (second.days, second.news) == (steps.RECENT.days, 3), "one filled, two new"
+    assert rain(later) == pytest.approx([1.0, 2.0, 3.0, 4.0, np.nan], nan_ok=True)
+    assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
+    assert Archive(settings.archive_dir).snapshot != snapshot
+
+    gap = steps.assess(asof=ASOF + 20 * DAY, settings=settings)
+    assert gap.days == 18, "the last ten, and the eight that no night made"
+    record = Archive(settings.archive_dir).read("zones", asof=ASOF + 20 * DAY)
+    assert (np.diff(record["time"].values) == np.timedelta64(1, "D")).all(), "no day is left out"
+    assert record["time"].values[-1] == utc64(MORNING + 19 * DAY)

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipeline import places
+from pipeline.virtual import hydrology, soil
+from pipeline.virtual.weather import DAYS
+
+SOIL = list(soil.SOILS.values())
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(float, (60, len(SOIL)), elements=st.floats(0, 400)), st.floats(0.2, 4.0))
+def test_buckets_lose_no_water(rain: np.ndarray, factor: float) -> None:
+    found = soil.runoff(rain, SOIL, quick_factor=np.full(rain.shape, factor))
+    start = 0.5 * np.array([one.capacity_mm for one in SOIL]) + 30.0
+    left = rain.sum(0) - found.outflow_mm.sum(0) - found.evaporation_mm.sum(0)
+    np.testing.assert_allclose(found.stored_mm[-1] - start, left, atol=1e-6)
+    assert found.outflow_mm.min() >= 0
+    assert found.evaporation_mm.min() >= 0
+    assert found.wetness.min() >= 0
+    assert found.wetness.max() <= 1 + 1e-12
+
+
+def test_quick_factor_moves_water_in_time_only() -> None:
+    rain = np.full((400, 1), 8.0)
+    slow = soil.runoff(rain, SOIL[:1], quick_factor=3.0)
+    fast = soil.runoff(rain, SOIL[:1])
+    assert slow.outflow_mm[:10].sum() < fast.outflow_mm[:10].sum()
+    np.testing.assert_array_equal(slow.evaporation_mm, fast.evaporation_mm)
+
+
+@pytest.mark.parametrize("travel_d", [0.3, 1.0, 3.0])
+def test_muskingum_keeps_volume_and_takes_its_time(travel_d: float) -> None:
+    pulse = np.zeros(400)
+    pulse[20:40] = 100.0
+    routed = hydrology.muskingum(pulse, travel_d)
+    assert routed.sum() == pytest.approx(pulse.sum(), rel=1e-6)
+    steps = np.arange(400)
+    delay = (routed @ steps - pulse @ steps) / pulse.sum() / hydrology.STEPS
+    assert delay == pytest.approx(travel_d, rel=0.02)
+    assert routed.min() > -1e-9
+
+
+def test_flood_plain_cuts_the_crest_and_keeps_the_volume() -> None:
+    flow = np.full(2000, 1000.0)
+    flow[100:140] = 50_000.0
+    through = hydrology.flood_plain(flow, 30_000.0, 8.0)
+    assert through.max() < 45_000.0
+    assert through.sum() == pytest.approx(flow.sum(), rel=1e-6)
+    np.testing.assert_array_equal(through[:100], flow[:100])
+
+
+def test_rating_of_pakse_by_hand() -> None:
+    gauge = hydrology.GAUGES["013901"]
+    flow = 390.0 * (12.0 + 1.47) ** 1.8
+    assert gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent) == pytest.approx(12.0)
+
+
+def test_rating_through_two_points() -> None:
+    gauge = hydrology.GAUGES["013101"]
+    for flow, stage in ((1550.0, 1.0), (26500.0, 10.9)):
+        found = gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent)
+        assert found == pytest.approx(stage)
+
+
+def test_lake_breathes_in_with_the_flood_and_out_after_it() -> None:
+    steps = 365 * hydrology.STEPS
+    season = np.cos(2 * np.pi * (np.arange(steps) / steps - 0.65))
+    river = 17_000.0 + 15_000.0 * season
+    below, level, lake = hydrology._tonle_sap(np.tile(river, 3), np.full(3 * steps, 800.0))
+    exchange = (below - np.tile(river, 3))[steps:]
+    assert exchange.min() < -3000.0
+    assert exchange.max() > 3000.0
+    lag = int(lake[-steps:].argmax()) - int(level[-steps:].argmax())
+    assert 0 < lag < 60 * hydrology.STEPS
+    gained = (800.0 - (below - np.tile(river, 3))).sum() * 86400 / hydrology.STEPS
+    depth = lake - hydrology._LAKE_BOTTOM_M
+    volume = hydrology._LAKE_AREA_M2 * depth + hydrology._LAKE_SPREAD_M * depth**2 / 2
+    assert volume[-1] - volume[0] == pytest.approx(gained, rel=0.01)
+
+
+def test_pond_keeps_volume() -> None:
+    flow = np.full(400, 500.0)
+    held = hydrology._dam(flow, np.tile([0.8, 2.0], 200))
+    assert held.mean() == pytest.approx(500.0, rel=0.01)
+    assert held.std() > 10.0
+
+
+def test_tide_beats_between_spring_and_neap() -> None:
+    hours = np.arange(0.0, 24 * 29)
+    height = hydrology.tide(hours, lag_h=0.0)
+    daily = height.reshape(-1, 24)
+    ranges = np.ptp(daily, axis=1)
+    assert np.abs(height).max() <= 1.0
+    assert ranges.max() > 1.3 * ranges.min()
+
+
+def test_order_puts_every_basin_above_its_downstream() -> None:
+    basins = places.basins()
+    order = hydrology._downstream_order(basins)
+    assert sorted(order) == sorted(basins)
+    for name, basin in basins.items():
+        if basin.downstream:
+            assert order.index(name) < order.index(basin.downstream)
+
+
+def test_rivers_keep_the_water_above_kratie() -> None:
+    basins = places.basins()
+    lateral = np.zeros((len(DAYS), len(basins)))
+    lateral[:, list(basins).index("nam_ou")] = 1000.0
+    lateral[:, list(basins).index("mun")] = 500.0
+    flow = hydrology.rivers(1, lateral, basins).flow_m3s
+    assert flow["011201"][-1] == pytest.approx(1000.0)
+    assert flow["013801"][-1] == pytest.approx(1000.0)
+    assert flow["014901"][-1] == pytest.approx(1500.0)

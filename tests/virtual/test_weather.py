@@ -1,0 +1,111 @@
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.virtual import climate, weather
+from pipeline.virtual.weather import DAYS, LAT, LON, MONTH
+
+
+def reaches() -> dict[str, np.ndarray]:
+    centres = {"pakse": (15.2, 103.5), "kratie": (13.8, 107.0), "chiang_saen": (28.0, 98.5)}
+    found = {}
+    for name, (lat, lon) in centres.items():
+        near = np.exp(-((weather.distance_km(lat, lon) / 120.0) ** 2))
+        found[name] = near / near.sum()
+    return found
+
+
+@pytest.fixture(scope="module")
+def monthly() -> np.ndarray:
+    return climate.climatology(reaches())
+
+
+@pytest.fixture(scope="module")
+def rain(monthly: np.ndarray) -> np.ndarray:
+    return weather.daily_rain(7, monthly)
+
+
+def test_interpolation_is_exact_for_a_plane() -> None:
+    field = weather.on_grid(2.0 * LAT + 3.0 * LON, MEKONG)
+    expected = 2.0 * MEKONG.lat[:, None] + 3.0 * MEKONG.lon
+    np.testing.assert_allclose(field, expected, rtol=1e-5)
+
+
+def test_interpolation_by_hand() -> None:
+    nodes = np.zeros(len(LAT))
+    nodes[(LAT == 12.0) & (LON == 105.0)] = 8.0
+    cell = weather.on_grid(nodes, Grid(11.5, 12.0, 105.0, 105.5, step=0.5))
+    assert cell[0, 0] == pytest.approx(8.0 * 0.75 * 0.75)
+
+
+def test_points_off_the_lattice_are_refused() -> None:
+    with pytest.raises(ValueError, match="inside the lattice"):
+        weather.interpolation(np.array([36.0]), np.array([100.0]))
+
+
+def test_climatology_meets_the_reaches(monthly: np.ndarray) -> None:
+    for name, weights in reaches().items():
+        np.testing.assert_allclose(monthly @ weights, climate.RAIN_MM[name], rtol=0.02)
+    assert monthly.min() > 0
+
+
+def test_rain_repeats_with_its_seed_and_differs_with_another(
+    monthly: np.ndarray, rain: np.ndarray
+) -> None:
+    assert weather.daily_rain(7, monthly).tobytes() == rain.tobytes()
+    other = weather.daily_rain(8, monthly)
+    assert np.corrcoef(other[4000:5000].mean(1), rain[4000:5000].mean(1))[0, 1] < 0.9
+
+
+def test_rain_keeps_the_climatology(monthly: np.ndarray, rain: np.ndarray) -> None:
+    assert rain.min() == 0.0
+    assert rain.shape == (len(DAYS), len(LAT))
+    basin = (LAT > 12) & (LAT < 22) & (LON > 101) & (LON < 107)
+    for month in range(5, 10):
+        mean = rain[month == MONTH][:, basin].mean() * 30.6
+        assert mean == pytest.approx(monthly[month, basin].mean(), rel=0.05)
+    wet_days = (rain[MONTH == 7][:, basin] > 0).mean()
+    dry_days = (rain[MONTH == 0][:, basin] > 0).mean()
+    assert dry_days < 0.25
+    assert 0.6 < wet_days < 0.95
+
+
+def test_storms_of_the_scenario_are_there(rain: np.ndarray) -> None:
+    coast = int(weather.distance_km(18.0, 105.0).argmin())
+    for storm in weather.SCENARIO_CYCLONES:
+        first = (storm.day - weather.START).days
+        assert rain[first : first + 3, coast].sum() > 100.0
+
+
+def test_cyclone_by_hand() -> None:
+    rain = np.zeros((len(DAYS), len(LAT)))
+    storm = weather.Cyclone(date(2000, 9, 1), 16.0, 105.0, 0.0, -1.0, (30.0, 20.0, 10.0))
+    weather._add(rain, storm)
+    first = (date(2000, 9, 1) - weather.START).days
+    node = (LAT == 16.0) & (LON == 105.0)
+    away_km = 111.2 * np.cos(np.radians(16.0))
+    assert rain[first, node][0] == pytest.approx(30.0)
+    assert rain[first + 1, node][0] == pytest.approx(20.0 * np.exp(-((away_km / 260) ** 2)))
+    assert rain[first + 3].max() == 0.0
+
+
+def test_half_hours_share_the_day() -> None:
+    share = weather.half_hourly(3, date(2020, 8, 1))
+    assert share.shape == (48, len(LAT))
+    assert share.min() >= 0
+    np.testing.assert_allclose(share.sum(0), 1.0, atol=1e-5)
+    weather.half_hourly.cache_clear()
+    assert weather.half_hourly(3, date(2020, 8, 1)).tobytes() == share.tobytes()
+    assert not np.array_equal(weather.half_hourly(3, date(2020, 8, 2)), share)
+
+
+def test_land_rains_in_the_afternoon_and_by_spells() -> None:
+    inland = (LAT > 14) & (LAT < 18) & (LON > 101) & (LON < 105)
+    days = [weather.half_hourly(3, date(2020, 7, 1) + timedelta(n)) for n in range(40)]
+    mean = np.mean(days, axis=0)[:, inland].mean(1)
+    afternoon, morning = mean[14:28], mean[[*range(38, 48), *range(4)]]  # 14-21 h, 2-9 h local
+    assert afternoon.mean() > 1.5 * morning.mean()
+    raining = np.mean([(day[:, inland] > 0.005).mean() for day in days])
+    assert 0.2 < raining < 0.7

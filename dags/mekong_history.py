@@ -1,5 +1,6 @@
 """Once, and after a long outage: ingest the history year by year, then train the models."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from airflow.sdk import dag, task
@@ -29,19 +30,19 @@ def mekong_history() -> None:
 
         asof = datetime.fromisoformat(issue_time)
         start, end = (datetime(one, 1, 1, tzinfo=UTC) for one in (year, year + 1))
-        return steps.ingest("zones", asof=asof, start=start, end=end).summary()
+        return asdict(steps.ingest("zones", asof=asof, start=start, end=end))
 
     @task
     def ingest_gauges(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.ingest("gauges", asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.ingest("gauges", asof=datetime.fromisoformat(issue_time)))
 
     @task
     def train(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.train(asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.train(asof=datetime.fromisoformat(issue_time)))
 
     found = years(ISSUE_TIME)
     archived = ingest_year.partial(issue_time=ISSUE_TIME).expand(year=found)

@@ -1,5 +1,6 @@
 """Every night at 00:30 UTC: ingest, assess, forecast, publish, verify."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from airflow.sdk import dag, task
@@ -31,31 +32,31 @@ def mekong_nightly() -> None:
     def ingest(source: str, issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.ingest(source, asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.ingest(source, asof=datetime.fromisoformat(issue_time)))
 
     @task(trigger_rule="all_done")
     def assess(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.assess(asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.assess(asof=datetime.fromisoformat(issue_time)))
 
     @task
     def forecast(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.forecast(asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.forecast(asof=datetime.fromisoformat(issue_time)))
 
     @task
     def publish(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.publish(asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.publish(asof=datetime.fromisoformat(issue_time)))
 
     @task
     def verify(issue_time: str) -> dict[str, object]:
         from pipeline import steps
 
-        return steps.verify(asof=datetime.fromisoformat(issue_time)).summary()
+        return asdict(steps.verify(asof=datetime.fromisoformat(issue_time)))
 
     ingested = ingest.partial(issue_time=ISSUE_TIME).expand(source=list(NIGHTLY))
     (

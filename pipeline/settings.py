@@ -39,9 +39,6 @@ class Settings(BaseSettings):
     records_url: str | None = Field(
         default=None, description="SQLAlchemy URL of the tables; default SQLite under data_dir."
     )
-    dask_scheduler: str | None = Field(
-        default=None, description="Address of a dask.distributed scheduler; default threads."
-    )
     alert_status: Literal["Test", "Actual"] = Field(
         default="Test",
         description="CAP status where nothing virtual went in; 'Actual' is refused while "

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,8 @@ class Ingested:
     missing, rejected, passed_over
         Granules that should exist and do not; files that are not what their name promises, and
         why; files of parameters that nothing here uses.
+    strangers
+        Files with stages of stations that the table of stations does not know.
     """
 
     source: str
@@ -73,10 +75,7 @@ class Ingested:
     missing: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
-
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self) | {"missing": len(self.missing)}
+    strangers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -89,6 +88,11 @@ class Ingested:
         if self.missing:
             lines.append(f"{self.source}: {len(self.missing)} files that should exist are missing")
         lines += [f"{self.source}: rejected {why}" for why in self.rejected]
+        if self.strangers:
+            lines.append(
+                f"{self.source}: expected stations of data/reference/stations.csv, found others; "
+                f"kept, to predict with but not to warn by: {', '.join(self.strangers)}"
+            )
         kinds = Counter(one.partition(": ")[2] for one in self.passed_over)
         lines += [
             f"{self.source}: passed over {n} files: {why}" for why, n in sorted(kinds.items())
@@ -178,7 +182,19 @@ def ingest(
         missing=tuple(missing),
         rejected=tuple(one.rejected for one in contents if one.rejected),
         passed_over=tuple(passed_over),
+        strangers=_strangers(contents),
     )
+
+
+def _strangers(contents: list[intake.Content]) -> tuple[str, ...]:
+    """Files with stages of stations that the table of stations does not know."""
+    found = []
+    for one in contents:
+        if isinstance(one.data, pd.DataFrame):
+            stages = one.data[one.data["variable"] == "stage"]
+            if not set(stages["station"]) <= set(places.stations()):
+                found.append(one.file.path.name)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -254,10 +270,6 @@ class Assessed:
     days: int
     news: int
 
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self)
-
     def __str__(self) -> str:
         """One line."""
         return f"areal record: {self.days} days made, {self.news} of them new or changed"
@@ -304,10 +316,6 @@ class Trained:
     stations: int
     trained_to: str
     origin: str
-
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self)
 
     def __str__(self) -> str:
         """One line."""
@@ -428,10 +436,6 @@ class Forecast:
     model_version: str
     origin: str
 
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self)
-
     def __str__(self) -> str:
         """One line."""
         tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
@@ -538,10 +542,6 @@ class Published:
     messages: int
     levels: dict[str, int]
 
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self)
-
     def __str__(self) -> str:
         """One line."""
         levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
@@ -625,10 +625,6 @@ class Verified:
     rmse_m: float | None = None
     cp: float | None = None
     cover80: float | None = None
-
-    def summary(self) -> dict[str, Any]:
-        """Plain values, small enough to hand from task to task."""
-        return asdict(self)
 
     def __str__(self) -> str:
         """One line."""

@@ -236,7 +236,7 @@ def test_missing_only_after_its_latency(settings: Settings) -> None:
     assert "20260819-S003000" in missing
     assert "not published as of 2026-08-19 15:00Z" in missing
     assert "1 files that should exist are missing" in str(late)
-    assert late.summary()["missing"] == 1
+    assert len(late.missing) == 1
 
 
 def test_nothing_published_later_is_taken(settings: Settings) -> None:
@@ -444,6 +444,17 @@ def test_a_parameter_that_nothing_uses_is_passed_over(settings: Settings, export
     assert (done.read, done.rejected) == (1, ())
     assert "Evaporation is not used" in done.passed_over[0]
     assert "passed over 1 files" in str(done)
+
+
+def test_a_station_that_the_table_does_not_know_is_named_and_kept(
+    settings: Settings, exports: Path
+) -> None:
+    export(exports)
+    export(exports, code="450101", name="Lumphat")
+    done = take(settings, exports)
+    assert done.strangers == ("Water Level.Manual@LA_450101_[Lumphat].csv",)
+    assert "expected stations of data/reference/stations.csv, found others" in str(done)
+    assert set(stages(settings)) == {PAKSE, "450101"}
 
 
 def test_what_only_the_user_can_mend(settings: Settings, tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     )
     alert_status: Literal["Test", "Actual"] = Field(
         default="Test",
-        description="CAP status where nothing virtual went in; 'Actual' is refused while "
-        "a threshold it rests on is unverified.",
+        description="CAP status where nothing virtual went in; 'Actual' falls back to "
+        "Test for a city whose alarm or flood stage is unverified.",
     )
     alert_scope: Literal["Restricted", "Public"] = Field(
         default="Restricted",

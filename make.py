@@ -136,8 +136,8 @@ def test() -> None:
 
 
 def bench() -> None:
-    """Run the benchmarks."""
-    run(PYTHON, "-m", "pytest", "tests/benchmarks", "-s")
+    """Run the benchmarks, each beside a named peer, and write docs/performance.md."""
+    run(PYTHON, "-m", "tests.benchmarks")
 
 
 def docs() -> None:

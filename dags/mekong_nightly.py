@@ -1,13 +1,46 @@
-"""Every night at 00:30 UTC: ingest, assess, forecast, publish, verify."""
+"""Every night at 00:30 UTC: ingest, assess, forecast, publish, verify.
+
+Where a provider is behind, its ingest asks again every ten minutes, without holding a worker, until
+``MEKONG_WAIT_MINUTES`` are over; the night is then issued as of the moment that the last came.
+"""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import BaseOperator, chain, dag, task
 
-from pipeline.sources import NIGHTLY
+from pipeline.sources import asked
 
 ISSUE_TIME = "{{ (dag_run.logical_date or dag_run.run_after) | ts }}"
+AGAIN = timedelta(minutes=10)
+
+
+class Ingest(BaseOperator):
+    """Ingest a source; returns the moment as of which it was ingested."""
+
+    template_fields = ("source", "issue_time")
+
+    def __init__(self, *, source: str, issue_time: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.source, self.issue_time = source, issue_time
+
+    def execute(self, context: Any, event: Any = None) -> str:  # noqa: ARG002
+        """Ingest, or put it off; ``event`` is there when it had been put off."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        from pipeline import steps
+        from pipeline.settings import Settings
+
+        issued, now = datetime.fromisoformat(self.issue_time), datetime.now(UTC)
+        deadline = issued + timedelta(minutes=Settings().wait_minutes)
+        asof = min(now.replace(second=0, microsecond=0), deadline) if event else issued
+        done = steps.ingest(self.source, asof=asof)
+        self.log.info("%s", done)
+        if done.awaited and now < deadline:
+            moment = min(now + AGAIN, deadline)
+            self.defer(trigger=DateTimeTrigger(moment), method_name="execute")
+        return asof.isoformat()
 
 
 @dag(
@@ -23,50 +56,32 @@ def mekong_nightly() -> None:
     """One call per task into ``pipeline.steps``; what the tasks pass on lies in the stores."""
 
     @task
-    def simulate(issue_time: str) -> None:
+    def sources(issue_time: str) -> list[str]:
         from pipeline import steps
+        from pipeline.settings import Settings
 
         steps.simulate(asof=datetime.fromisoformat(issue_time))
-
-    @task(map_index_template="{{ source }}")
-    def ingest(source: str, issue_time: str) -> dict[str, object]:
-        from pipeline import steps
-
-        return asdict(steps.ingest(source, asof=datetime.fromisoformat(issue_time)))
+        return list(asked(Settings().upstream))
 
     @task(trigger_rule="all_done")
-    def assess(issue_time: str) -> dict[str, object]:
+    def assess(issue_time: str, ingested: Any) -> str:
         from pipeline import steps
 
-        return asdict(steps.assess(asof=datetime.fromisoformat(issue_time)))
+        asof = max(datetime.fromisoformat(one) for one in (issue_time, *(ingested or ())))
+        steps.assess(asof=asof)
+        return asof.isoformat()
 
     @task
-    def forecast(issue_time: str) -> dict[str, object]:
+    def do(step: str, asof: str) -> dict[str, object]:
         from pipeline import steps
 
-        return asdict(steps.forecast(asof=datetime.fromisoformat(issue_time)))
+        return asdict(getattr(steps, step)(asof=datetime.fromisoformat(asof)))
 
-    @task
-    def publish(issue_time: str) -> dict[str, object]:
-        from pipeline import steps
-
-        return asdict(steps.publish(asof=datetime.fromisoformat(issue_time)))
-
-    @task
-    def verify(issue_time: str) -> dict[str, object]:
-        from pipeline import steps
-
-        return asdict(steps.verify(asof=datetime.fromisoformat(issue_time)))
-
-    ingested = ingest.partial(issue_time=ISSUE_TIME).expand(source=list(NIGHTLY))
-    (
-        simulate(ISSUE_TIME)
-        >> ingested
-        >> assess(ISSUE_TIME)
-        >> forecast(ISSUE_TIME)
-        >> publish(ISSUE_TIME)
-        >> verify(ISSUE_TIME)
-    )
+    ingest = Ingest.partial(
+        task_id="ingest", issue_time=ISSUE_TIME, map_index_template="{{ task.source }}"
+    ).expand(source=sources(ISSUE_TIME))
+    asof: Any = assess(ISSUE_TIME, ingest.output)
+    chain(*(do.override(task_id=step)(step, asof) for step in ("forecast", "publish", "verify")))
 
 
 mekong_nightly()

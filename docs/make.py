@@ -181,6 +181,8 @@ def flow(path: Path) -> None:
 
 def main() -> None:
     """Make every generated part."""
+    from docs import agreement  # noqa: PLC0415  # its peers take seconds to import
+
     flow(ROOT / "docs" / "flow.svg")
     night = Settings().published_dir / f"{SHOWCASE:%Y%m%d}T0030Z"
     if not night.exists():
@@ -189,6 +191,7 @@ def main() -> None:
         "README.md": {"excerpt": excerpt(night.resolve())},
         "docs/operator.md": {"settings": settings(), "sources": sources()},
         "docs/hydrologist.md": {"thresholds": thresholds()},
+        "docs/indices.md": {"agreement": agreement.table(list(agreement.cases()))},
     }
     for name, made in parts.items():
         path = ROOT / name

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.features import LAGS, MEAN_RAIN_WINDOWS, RAIN_WINDOWS, window_mean
+from pipeline.features import (
+    ABOVE_D,
+    LAGS,
+    MEAN_RAIN_WINDOWS,
+    RAIN_WINDOWS,
+    ROSE_D,
+    SINCE_D,
+    WET_MONTH_WINDOW,
+)
 from pipeline.places import stations as all_stations
 
 if TYPE_CHECKING:
@@ -33,10 +41,18 @@ LEAST_SHARE = 0.5
 """Share of the upstream gauges, and of the rain units, that a tier needs on the day."""
 SEASON_WAVES = 6
 """Sines and cosines of the year, its half and its third."""
-WET_ROOT_MM = 2.0
-"""Root of the daily rain of a wet month, from which wetness is counted."""
+NEAR_GAUGES = 3
+"""Gauges upstream whose stage, rises, and products with the own stage go in."""
+MEMORY_GAUGES = 2
+"""Gauges upstream whose changes over weeks go in."""
+WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
 WORST = 8.0
 """Standard deviations beyond which a column says no more."""
+PRIOR = {"rise:": 0.6, "rain:": 0.6, "wet:": 0.3, "soil:": 0.3, "season:": 4.0, "level:": 4.0}
+"""Size expected of a standardised column's coefficient beside the others', by how its name begins:
+the penalty spares what is sure to matter and spends on single units' rain. Products count 1."""
+REGIME = (*(f"season:{k}" for k in range(4)), "mean:0:1", "mean:3:5", WET_MONTH)
+"""Columns that the spread of the errors depends on, where a tier has them."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +68,10 @@ class Design:
     units
         Rain units.
     names, groups
-        Name and group of each column, the constant not counted.
-    stage_mean_m, stage_sd_m
-        Of the gauge's own stage in training.
-    low, high, mean, sd
-        Limits, mean and standard deviation of each column, in its own unit.
-    level, unrest
-        Column of the own stage, and those of its last three daily changes.
+        Name and group of each column, the constant not counted: first the features, then their
+        products. ``a*b`` is the product of the standardised columns a and b.
+    limits
+        Lower and upper limit, mean and standard deviation of each column, shape (4, n_columns).
     """
 
     station: str
@@ -68,36 +81,24 @@ class Design:
     units: tuple[str, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...]
-    stage_mean_m: float
-    stage_sd_m: float
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
+    limits: NDArray[np.float64]
 
-    @property
-    def level(self) -> int:
-        """Index of the column of the own stage."""
-        return self.names.index(f"level:{self.station}")
-
-    @property
-    def unrest(self) -> list[int]:
-        """Indices of the columns of the own last three daily changes."""
-        return [self.names.index(f"change:{self.station}:{lag}") for lag in range(3)]
+    def regime(self, columns: NDArray[np.int64]) -> tuple[int, list[int], list[int]]:
+        """Columns of the own stage, of its last three changes, and of ``REGIME`` among some."""
+        changes = [self.names.index(f"change:{self.station}:{lag}") for lag in range(3)]
+        others = [int(k) for k in columns if self.names[k] in REGIME]
+        return self.names.index(f"level:{self.station}"), changes, others
 
     def matrix(self, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Standardised columns with the constant last, shape (n_rows, n_columns + 1).
+        """Standardised columns times their ``PRIOR``, constant last, (n_rows, n_columns + 1).
 
         What is missing becomes the column's mean.
         """
-        raw = _raw(self, lib, rows)
-        return self.standardise(raw)
-
-    def standardise(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Columns in standard deviations, bounded, NaN as 0, with the constant last."""
-        z = (np.clip(raw, self.low, self.high) - self.mean) / self.sd
-        z = np.clip(np.nan_to_num(z, nan=0.0), -WORST, WORST)
-        return np.column_stack([z, np.ones(len(z))])
+        features = _features(self, lib, rows)
+        first = features.shape[1]
+        z = _standard(features, self.limits[:, :first])
+        products = _standard(_products(self.names, z), self.limits[:, first:])
+        return _finished(self.names, np.column_stack([z, products]))
 
     def tiers(self, lib: Library, rows: NDArray[np.int64]) -> list[str]:
         """Best tier that the day's evidence allows, one per row."""
@@ -186,60 +187,91 @@ def station_design(
         The design, and its matrix of those rows, shape (n_rows, n_columns + 1).
     """
     upstream, tributaries, downstream = gauges
-    level = lib.level[code].to_numpy()[rows]
+    columns = [
+        *_own_columns(code, downstream),
+        *(
+            pair
+            for place, gauge in enumerate((*upstream, *tributaries))
+            for pair in _upstream_columns(code, gauge, place if place < len(upstream) else 99)
+        ),
+        *_rain_columns(lib, code, units),
+        *((name, "season") for name in lib.columns if name.startswith("season:")),
+        *((name, "tide") for name in lib.columns if name.startswith("tide:") and _feels_tide(code)),
+    ]
+    columns.sort(key=lambda pair: "*" in pair[0])
+    names, groups = zip(*columns, strict=True)
+    design = Design(code, upstream, tributaries, downstream, units, names, groups, np.empty((4, 0)))
+    features = _features(design, lib, np.flatnonzero(rows))
+    low = _limits(features)
+    z = _standard(features, low)
+    products = _products(names, z)
+    high = _limits(products)
+    matrix = _finished(names, np.column_stack([z, _standard(products, high)]))
+    return replace(design, limits=np.hstack([low, high])), matrix
+
+
+def _own_columns(code: str, downstream: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Name and group of what the gauge and its neighbour downstream say."""
+    level = f"level:{code}"
     names = [f"change:{code}:{lag}" for lag in range(LAGS)]
-    names += [f"rise:{code}", f"level:{code}", f"square:{code}", f"x:change:{code}:0"]
-    groups = ["own_trend"] * len(names)
+    names += [f"rise:{code}", level, f"{level}*{level}", f"{level}*{level}*{level}"]
+    names += [f"{level}*season:{k}" for k in range(SEASON_WAVES)]
+    names += [*_bends(code, level), *_memory(code, level)]
     for gauge in downstream:
-        part = [f"change:{gauge}:0", f"change:{gauge}:1", f"rise:{gauge}", f"level:{gauge}"]
-        names += part
-        groups += ["own_trend"] * len(part)
-    for place, gauge in enumerate((*upstream, *tributaries)):
-        part = [f"change:{gauge}:{lag}" for lag in range(4)]
-        part += [f"rise:{gauge}", f"x:change:{gauge}:0"]
-        part += [f"level:{gauge}"] if place < min(2, len(upstream)) else []
-        names += part
-        groups += ["upstream"] * len(part)
-    names += [f"x:season:{k}" for k in range(SEASON_WAVES)]
-    groups += ["own_trend"] * SEASON_WAVES
-    for first, after in MEAN_RAIN_WINDOWS if units else ():
-        part = [f"mean:{first}:{after}"]
+        names += [f"change:{gauge}:0", f"change:{gauge}:1", f"rise:{gauge}", f"level:{gauge}"]
+    return [(name, "own_trend") for name in names]
+
+
+def _upstream_columns(code: str, gauge: str, place: int) -> list[tuple[str, str]]:
+    """Name and group of what the gauge at a place upstream, 0 the nearest, says."""
+    own, level = f"level:{code}", f"level:{gauge}"
+    names = [f"change:{gauge}:{lag}" for lag in range(4)] + [f"rise:{gauge}"]
+    if place < NEAR_GAUGES:
+        names += [level, f"{level}*{level}", f"{level}*{level}*{level}"]
+        names += [f"{level}*season:{k}" for k in range(4)]
+        names += [f"change:{gauge}:{lag}*{level}" for lag in range(2)]
+        names += _bends(gauge, own)
+    else:
+        names.append(f"change:{gauge}:0*{own}")
+    if place < MEMORY_GAUGES:
+        names += _memory(gauge, own)
+    return [(name, "upstream") for name in names]
+
+
+def _bends(gauge: str, own: str) -> list[str]:
+    """Columns by which a change counts differently in a high river, and a rise than a fall."""
+    names = [f"change:{gauge}:{lag}*{own}" for lag in range(3)]
+    names += [f"change:{gauge}:{lag}*{own}*{own}" for lag in range(2)] + [f"rise:{gauge}*{own}"]
+    for days in ROSE_D:
+        names += [f"rose:{gauge}:{days}", f"rose:{gauge}:{days}*rose:{gauge}:{days}"]
+    return names
+
+
+def _memory(gauge: str, own: str) -> list[str]:
+    """Columns of the weeks before, from which a recession is told."""
+    names = [f"since:{gauge}:{days}" for days in SINCE_D]
+    names += [f"above:{gauge}:{days}" for days in ABOVE_D]
+    for days in (4, 10, 30):
+        names += [f"since:{gauge}:{days}*{by}" for by in (own, "season:0", "season:1")]
+    return names
+
+
+def _rain_columns(lib: Library, code: str, units: tuple[str, ...]) -> list[tuple[str, str]]:
+    if not units:
+        return []
+    names = [WET_MONTH]
+    for first, after in MEAN_RAIN_WINDOWS:
+        mean = f"mean:{first}:{after}"
+        names.append(mean)
         if after <= 7:
-            part += [f"{part[0]}:{by}" for by in ("level", "wet", *range(4))]
-        names += part
-        groups += ["rain"] * len(part)
-    for unit in units:
-        part = [f"rain:{unit}:{first}" for first, _ in RAIN_WINDOWS] + [f"x:rain:{unit}"]
-        names += [*part, f"wet:{unit}"]
-        groups += ["rain"] * len(part) + ["wetness"]
-        if f"soil:{unit}" in lib.columns:
-            names.append(f"soil:{unit}")
-            groups.append("wetness")
-    for kind in ("season", "tide"):
-        if kind == "tide" and not _feels_tide(code):
-            continue
-        part = [name for name in lib.columns if name.startswith(f"{kind}:")]
-        names += part
-        groups += [kind] * len(part)
-    width = len(names)
-    draft = Design(
-        code, upstream, tributaries, downstream, units, tuple(names), tuple(groups),
-        float(np.nanmean(level)), max(float(np.nanstd(level)), 1e-6),
-        np.full(width, -np.inf), np.full(width, np.inf), np.zeros(width), np.ones(width),
-    )  # fmt: skip
-    raw = _raw(draft, lib, np.flatnonzero(rows))
-    empty = ~np.isfinite(raw).any(axis=0)
-    raw[:, empty] = 0.0
-    middle, bottom, top = np.nanquantile(raw, [0.5, 0.001, 0.999], axis=0)
-    low, high = middle - 2.0 * (middle - bottom), middle + 2.0 * (top - middle)
-    bounded = np.clip(raw, low, high)
-    sd = np.nanstd(bounded, axis=0)
-    design = Design(
-        code, upstream, tributaries, downstream, units, tuple(names), tuple(groups),
-        draft.stage_mean_m, draft.stage_sd_m,
-        low, high, np.nanmean(bounded, axis=0), np.where(sd > 1e-9, sd, 1.0),
-    )  # fmt: skip
-    return design, design.standardise(raw)
+            by = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
+            names += [f"{mean}*{one}" for one in by]
+    names += [f"rain:{unit}:{first}" for unit in units for first, _ in RAIN_WINDOWS]
+    wet = [f"{kind}:{unit}" for unit in units for kind in ("wet", "soil")]
+    return [
+        *((name, "rain") for name in names),
+        *((name, "wetness") for name in wet if name in lib.columns),
+    ]
 
 
 def _feels_tide(code: str) -> bool:
@@ -268,62 +300,52 @@ def _rain3(lib: Library, unit: str, rows: NDArray[np.int64]) -> NDArray[np.float
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _raw(design: Design, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Columns in their own units, NaN where missing, shape (n_rows, n_columns)."""
-    own = lib.level[design.station].to_numpy()[rows]
-    mean_rain = _MeanRain(lib, design.units, rows)
-    anomaly = (own - design.stage_mean_m) / design.stage_sd_m
-    raw = np.full((len(rows), len(design.names)), np.nan)
-    for k, name in enumerate(design.names):
+def _features(design: Design, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Columns that are no products, in their own units, NaN where missing."""
+    names = [name for name in design.names if "*" not in name]
+    raw = np.full((len(rows), len(names)), np.nan)
+    for k, name in enumerate(names):
         if name.startswith("mean:"):
-            raw[:, k] = mean_rain.column(name, anomaly)
-        elif name.startswith("x:rain:"):
-            raw[:, k] = _rain3(lib, name.removeprefix("x:rain:"), rows) * anomaly
-        elif name.startswith("x:"):
-            column = lib.columns.get(name.removeprefix("x:"))
-            raw[:, k] = np.nan if column is None else column[rows] * anomaly
-        elif name.startswith("square:"):
-            raw[:, k] = anomaly**2
+            raw[:, k] = _mean_rain(lib, design.units, name, rows)
         elif name in lib.columns:
             raw[:, k] = lib.columns[name][rows]
     return raw
 
 
-class _MeanRain:
-    """Root of the rain averaged over a design's units, by window, made once per window.
+def _products(names: tuple[str, ...], z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Products of the standardised features that the names ask for, NaN where one is missing."""
+    place = {name: k for k, name in enumerate(names)}
+    wanted = [[place[part] for part in name.split("*")] for name in names if "*" in name]
+    return np.column_stack([np.prod(z[:, parts], axis=1) for parts in wanted])
 
-    Parameters
-    ----------
-    lib, units, rows
-        Features, rain units to average, and the rows wanted.
-    """
 
-    def __init__(self, lib: Library, units: tuple[str, ...], rows: NDArray[np.int64]) -> None:
-        self._lib, self._rows = lib, rows
-        self._units = [unit for unit in units if unit in lib.rain]
-        self._made: dict[tuple[int, int], NDArray[np.float64]] = {}
+def _limits(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Limits far beyond the usual, mean and standard deviation of each column, shape (4, n)."""
+    filled = np.where(np.isfinite(raw).any(axis=0), raw, 0.0)
+    middle, bottom, top = np.nanquantile(filled, [0.5, 0.001, 0.999], axis=0)
+    low, high = middle - 2.0 * (middle - bottom), middle + 2.0 * (top - middle)
+    bounded = np.clip(filled, low, high)
+    sd = np.nanstd(bounded, axis=0)
+    return np.stack([low, high, np.nanmean(bounded, axis=0), np.where(sd > 1e-9, sd, 1.0)])
 
-    def column(self, name: str, anomaly: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of ``mean:<first>:<after>``, or of its product with another."""
-        _, first, after, *by = name.split(":")
-        mean = self._window(int(first), int(after))
-        if not by:
-            return mean
-        if by[0] == "level":
-            return mean * anomaly
-        if by[0] == "wet":
-            return mean * (self._window(7, 37) - WET_ROOT_MM)
-        return np.asarray(mean * self._lib.columns[f"season:{by[0]}"][self._rows])
 
-    def _window(self, first: int, after: int) -> NDArray[np.float64]:
-        if (first, after) not in self._made:
-            total, count = np.zeros(len(self._rows)), np.zeros(len(self._rows))
-            for unit in self._units:
-                rain_mm = np.clip(self._lib.rain[unit].to_numpy(), 0.0, 300.0)
-                root = np.sqrt(window_mean(rain_mm, first, after)[self._rows])
-                seen = np.isfinite(root)
-                total += np.where(seen, root, 0.0)
-                count += seen
-            mean = np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
-            self._made[first, after] = mean
-        return self._made[first, after]
+def _standard(raw: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns in standard deviations, bounded, NaN where missing."""
+    low, high, mean, sd = limits
+    return np.asarray(np.clip((np.clip(raw, low, high) - mean) / sd, -WORST, WORST))
+
+
+def _finished(names: tuple[str, ...], z: NDArray[np.float64]) -> NDArray[np.float64]:
+    prior = [1.0 if "*" in name else PRIOR.get(f"{name.partition(':')[0]}:", 1.0) for name in names]
+    return np.column_stack([np.nan_to_num(z) * prior, np.ones(len(z))])
+
+
+def _mean_rain(
+    lib: Library, units: tuple[str, ...], name: str, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Root of a window's rain, averaged over the units that have it, NaN with none."""
+    window = name.removeprefix("mean:")
+    roots = [lib.columns.get(f"root:{unit}:{window}") for unit in units]
+    seen = np.stack([np.full(len(rows), np.nan) if root is None else root[rows] for root in roots])
+    count = np.isfinite(seen).sum(axis=0)
+    return np.where(count > 0, np.nansum(seen, axis=0) / np.maximum(count, 1), np.nan)

@@ -1,4 +1,4 @@
-"""Probability of each drought class 1, 4 and 12 weeks ahead, by zone.
+"""Probability of each drought class 1, 4, 8 and 12 weeks ahead, by zone.
 
 The class is that of the project's drought score: SPI of 90 days blended with the soil-moisture
 percentile (:func:`pipeline.indices.drought.drought_score`), D0-D4 at −0.5, −0.8, −1.3, −1.6, −2.0.
@@ -16,6 +16,7 @@ import xarray as xr
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from models.bootstrap import skill_over_years
 from models.drought_inputs import (
     CLASSES,
     DAY,
@@ -68,7 +69,8 @@ class DroughtModel:
     conditional
         By weeks P(class ≥ Dk) of shape (month of the target, class now + 1, k).
     scores
-        By inputs, weeks and class: Brier scores on held-out years, and their skill.
+        By inputs, weeks and class: Brier scores on held-out years, and their skill with its 95 %
+        interval over resampled years.
     """
 
     zones: list[str]
@@ -267,7 +269,7 @@ def _held_out(record: xr.Dataset) -> tuple[dict[str, float], list[dict[str, Any]
     time = record["time"].to_numpy()
     year = (time.astype("datetime64[M]") - np.timedelta64(5, "M")).astype("datetime64[Y]")
     number = (year - year[0]).astype(np.int64) // BLOCK_YEARS
-    sums: dict[str, list[NDArray[np.float64]]] = {}
+    sums: dict[str, list[list[NDArray[np.float64]]]] = {}
     for block in np.unique(number):
         inside = number == block
         if np.unique(year[~inside]).size < MIN_YEARS + 1 or inside.sum() < 365:
@@ -292,14 +294,18 @@ def _held_out(record: xr.Dataset) -> tuple[dict[str, float], list[dict[str, Any]
                     continue
                 x, known = design(evidence, weeks, kind)
                 known &= np.isfinite(came)
-                if known.any():
-                    sums.setdefault(key, []).append(
+                yearly = []
+                for one in np.unique(year[evidence.days[known.any(axis=1)]]):
+                    rows_in = known & (year[evidence.days] == one)[:, None]
+                    yearly.append(
                         _brier(
-                            _regressed(estimators[key], x[known]),
-                            usual[month[known], classes(evidence.score[known]) + 1],
-                            came[known][:, None] <= np.array(SPI_BOUNDS),
+                            _regressed(estimators[key], x[rows_in]),
+                            usual[month[rows_in], classes(evidence.score[rows_in]) + 1],
+                            came[rows_in][:, None] <= np.array(SPI_BOUNDS),
                         )
                     )
+                if yearly:
+                    sums.setdefault(key, []).append(yearly)
     return _chosen(sums)
 
 
@@ -312,17 +318,20 @@ def _brier(
 
 
 def _chosen(
-    sums: dict[str, list[NDArray[np.float64]]],
+    sums: dict[str, list[list[NDArray[np.float64]]]],
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     weights, scores = {}, []
     for key, blocks in sums.items():
-        every = np.stack(blocks)
+        every = np.stack([np.sum(years, axis=0) for years in blocks])
         total = every.sum(axis=0)
         weights[key] = float(WEIGHTS[total[:-2].sum(axis=1).argmin()])
-        if len(blocks) == 1:
-            picked = every[0, 0]
-        else:
-            picked = np.sum([one[(total - one)[:-2].sum(axis=1).argmin()] for one in every], axis=0)
+        own, usual = [], []
+        for block, years in zip(every, blocks, strict=True):
+            others = (total - block)[:-2].sum(axis=1)
+            own += [one[others.argmin() if len(blocks) > 1 else 0] for one in years]
+            usual += [one[0] for one in years]
+        picked, yearly = np.sum(own, axis=0), (np.array(own), np.array(usual))
+        skills = [skill_over_years(yearly[0][:, k], yearly[1][:, k]) for k in range(CLASSES)]
         kind, weeks = key.split("/")
         n, rate = total[-1], total[-2] / total[-1]
         scores += [
@@ -335,7 +344,9 @@ def _chosen(
                 "base_rate": float(rate[k]),
                 "brier": float(picked[k] / n[k]),
                 "brier_conditional": float(total[0, k] / n[k]),
-                "skill_vs_conditional": float(1 - picked[k] / total[0, k]),
+                "skill_vs_conditional": skills[k].value,
+                "skill_low": skills[k].low,
+                "skill_high": skills[k].high,
                 "skill_vs_base_rate": float(1 - picked[k] / (n[k] * rate[k] * (1 - rate[k])))
                 if 0 < rate[k] < 1
                 else float("nan"),

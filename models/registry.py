@@ -23,6 +23,7 @@ TRUSTED = frozenset(
         "models.calibration.ErrorTable",
         "models.design.Design",
         "models.drought.DroughtModel",
+        "models.low_flow.LowFlowModel",
         "models.stage.StageModel",
         "models.stage.StationModel",
         "models.stage.TierModel",

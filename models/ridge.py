@@ -38,8 +38,16 @@ class NormalEquations:
     ) -> None:
         self._matrix, self._target, self._weights = matrix, target, weights
         self._years, self._year = np.unique(year, return_inverse=True)
+        last = len(self._years)
+        parts = [self._sums((self._year == k) & ~purged) for k in range(last)]
         self._whole = self._sums(np.ones(len(matrix), dtype=bool))
-        self._parts = [self._sums((self._year == k) & ~purged) for k in range(len(self._years))]
+        self._others = {
+            block: _total([parts[k] for k in range(last) if k % BLOCKS != block] or parts)
+            for block in range(min(BLOCKS, last))
+        }
+        self._before = {
+            k: _total(parts[:k]) for k in range(max(last - FORWARD_YEARS, last // 2, 1), last)
+        }
 
     def _sums(self, rows: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         part = self._matrix[rows]
@@ -59,32 +67,31 @@ class NormalEquations:
             shape (n, n_leads).
         """
         use = np.append(columns, self._matrix.shape[1] - 1)
-        last = len(self._years)
+        grid = np.ix_(use, use)
         penalties = np.array(PENALTIES)
         trials = np.empty((len(penalties), *self._target.shape))
-        for block in range(min(BLOCKS, last)):
-            inside = [k for k in range(last) if k % BLOCKS == block]
-            others = [k for k in range(last) if k % BLOCKS != block] or inside
-            rows = np.isin(self._year, inside)
+        for block, (gram, right) in self._others.items():
+            rows = np.flatnonzero(self._year % BLOCKS == block)
             part = self._matrix[np.ix_(rows, use)]
-            trials[:, rows] = part @ _path(*self._totals(use, others))
+            trials[:, rows] = part @ _path(gram[grid], right[use])
         loss = np.einsum("n,knl->kl", self._weights, (trials - self._target) ** 2)
         best = penalties[loss.argmin(axis=0)]
         held_out = np.take_along_axis(trials, loss.argmin(axis=0)[None, None, :], axis=0)[0]
         ahead = np.full(self._target.shape, np.nan)
-        for year in range(max(last - FORWARD_YEARS, last // 2), last):
-            rows = self._year == year
-            coefficients = _solve(*self._totals(use, list(range(year))), best)
+        for year, (gram, right) in self._before.items():
+            rows = np.flatnonzero(self._year == year)
+            coefficients = _solve(gram[grid], right[use], best)
             ahead[rows] = self._matrix[np.ix_(rows, use)] @ coefficients
         whole, right = self._whole
-        return _solve(whole[np.ix_(use, use)], right[use], best), held_out, ahead
+        return _solve(whole[grid], right[use], best), held_out, ahead
 
-    def _totals(
-        self, use: NDArray[np.int64], years: list[int]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        grid = np.ix_(use, use)
-        gram = np.sum([self._parts[k][0][grid] for k in years], axis=0)
-        return gram, np.sum([self._parts[k][1][use] for k in years], axis=0)
+
+def _total(
+    parts: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.sum([gram for gram, _ in parts], axis=0), np.sum(
+        [right for _, right in parts], axis=0
+    )
 
 
 def _centred(

@@ -22,6 +22,7 @@ from models.calibration import (
     climatology_table,
     fit_errors,
     fit_scale,
+    new_year,
     quantile,
     scale_of,
     widening,
@@ -45,6 +46,7 @@ PURGE_D = 37
 """Days at the start of a water year left out of those fits: longest lag plus longest lead."""
 DRY_WEIGHT = 0.15
 """Weight of a day of December to April beside one of the flood season."""
+FLOOD_MONTHS = (6, 7, 8, 9, 10)
 HALF_LIFE_Y = 15.0
 """Years after which a day of the past weighs half: the dams have changed the river."""
 LEAST_YEARS = 2.0
@@ -66,7 +68,7 @@ class TierModel:
         Change in m per standard deviation of each column, last the constant, shape
         (n_columns + 1, n_leads).
     scale_coefficients
-        Of the log of the error's scale on :func:`_regime`, shape (n_leads, 4).
+        Of the log of the error's scale on :func:`_regime`, shape (n_leads, n_terms).
     scale_limits
         Lower and upper limit of that log, shape (n_leads, 2).
     errors
@@ -94,12 +96,16 @@ class StationModel:
         Stage in m at ``PROBABILITIES`` for each fifth day of the year, shape (73, n_probabilities).
     highest_m
         Highest stage in training.
+    held_out_cp
+        Tier -> persistence index in the wet season on years that the fit had not seen, shape
+        (n_leads,).
     """
 
     design: Design
     tiers: dict[str, TierModel]
     climatology: NDArray[np.float64]
     highest_m: float
+    held_out_cp: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -199,15 +205,16 @@ def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationMode
     year = np.asarray((dates - pd.Timedelta(days=90)).year)
     purged = np.asarray((dates - pd.Timedelta(days=90)).day_of_year) <= PURGE_D
     normal = NormalEquations(matrix, target, weights, year, purged)
-    tiers = {}
+    tiers, held_out_cp = {}, {}
     for tier, groups in TIER_GROUPS.items():
         columns = np.flatnonzero(np.isin(design.groups, groups))
         coefficients, held_out, ahead = normal.ridge(columns)
-        regime = _regime(design, matrix, held_out)
+        held_out_cp[tier] = _wet_cp(dates, target, held_out)
+        regime = _regime(design, columns, matrix, held_out)
         scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
         scale = scale_of(regime, scale_coefficients, scale_limits)
         z = (target - held_out) / scale
-        z *= widening(z, (target - ahead) / scale)
+        z *= widening(z, (target - ahead) / scale) * new_year(weights, year)
         tiers[tier] = TierModel(
             columns=columns,
             coefficients=coefficients,
@@ -215,7 +222,18 @@ def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationMode
             scale_limits=scale_limits,
             errors=fit_errors(z, weights),
         )
-    return StationModel(design, tiers, _climatology(lib.dates, level), float(np.nanmax(level)))
+    climatology, highest_m = _climatology(lib.dates, level), float(np.nanmax(level))
+    return StationModel(design, tiers, climatology, highest_m, held_out_cp)
+
+
+def _wet_cp(
+    dates: pd.DatetimeIndex, target: NDArray[np.float64], held_out: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Score unseen years' forecasts issued from June to October by the persistence index."""
+    wet = np.asarray(dates.month.isin(FLOOD_MONTHS))
+    squares = (target[wet] ** 2).sum(axis=0)
+    left = ((target - held_out)[wet] ** 2).sum(axis=0)
+    return np.asarray(1.0 - left / np.where(squares > 0.0, squares, np.nan))
 
 
 def training_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
@@ -226,18 +244,19 @@ def training_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
 
 
 def _regime(
-    design: Design, matrix: NDArray[np.float64], change: NDArray[np.float64]
+    design: Design,
+    columns: NDArray[np.int64],
+    matrix: NDArray[np.float64],
+    change: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Stack what the spread depends on: own unrest, stage, forecast change, (n_leads, n, 4)."""
-    own = np.abs(matrix[:, design.unrest]).mean(axis=1)
-    level = matrix[:, design.level]
-    ones = np.ones(len(matrix))
-    return np.stack(
-        [
-            np.column_stack([ones, np.log(0.1 + own), level, np.log(0.02 + np.abs(one))])
-            for one in change.T
-        ]
-    )
+    """Stack what a tier's spread depends on, shape (n_leads, n, n_terms).
+
+    Own unrest, stage, size of the forecast change, season, and rain where the tier has it.
+    """
+    level, changes, others = design.regime(columns)
+    unrest = np.log(0.1 + np.abs(matrix[:, changes]).mean(axis=1))
+    shared = np.column_stack([np.ones(len(matrix)), unrest, matrix[:, [level, *others]]])
+    return np.stack([np.column_stack([shared, np.log(0.02 + np.abs(one))]) for one in change.T])
 
 
 def _climatology(dates: pd.DatetimeIndex, level: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -376,7 +395,9 @@ def _from_tier(
     terms = matrix[:, use, None] * tier.coefficients
     change = terms.sum(axis=1)
     scale = scale_of(
-        _regime(model.design, matrix, change), tier.scale_coefficients, tier.scale_limits
+        _regime(model.design, tier.columns, matrix, change),
+        tier.scale_coefficients,
+        tier.scale_limits,
     )
     levels = np.array(list(QUANTILES.values()))
     groups = np.array([*(model.design.groups[k] for k in tier.columns), "season"])

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from pipeline.settings import Settings
-from pipeline.sources import NIGHTLY
+from pipeline.settings import Settings, Upstream
+from pipeline.sources import asked
 from pipeline.virtual import SHOWCASE
+
+if TYPE_CHECKING:
+    from pipeline.verification import CityScore
 
 NIGHT, DATA, SKILL = "One night, step by step", "Data", "Models and their skill"
 app = typer.Typer(
@@ -43,20 +49,26 @@ def _day(text: str) -> date:
 
 Day = Annotated[
     date | None,
-    typer.Option("--date", parser=_day, help="The night's date; default the showcase flood."),
+    typer.Option(
+        "--date",
+        parser=_day,
+        help="The night's date; default the showcase flood, from the internet the last night.",
+    ),
 ]
-Upstream = Annotated[
-    Literal["virtual", "archive"] | None,
-    typer.Option(help="Where files come from; archive: only what has been ingested."),
+From = Annotated[
+    Upstream | None,
+    typer.Option("--upstream", help="Where files come from; archive: only what has been ingested."),
 ]
 
 
-def _asof(day: date | None) -> datetime:
-    """Issue time of a night, 00:30 UTC."""
+def _asof(day: date | None, upstream: Upstream | None = None) -> datetime:
+    """Issue time of a night, 00:30 UTC; by default the showcase's, of measured data the last."""
+    if day is None and _settings(upstream).upstream == "internet":
+        day = (datetime.now(UTC) - timedelta(minutes=30)).date()
     return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
 
 
-def _settings(upstream: Literal["virtual", "archive"] | None = None) -> Settings:
+def _settings(upstream: Upstream | None = None) -> Settings:
     return Settings() if upstream is None else Settings(upstream=upstream)
 
 
@@ -112,15 +124,73 @@ def ingest(
     from pipeline import steps
 
     with _progress("Ingest") as show:
-        for one in NIGHTLY if source == "all" else [source]:
+        settings = _settings()
+        for one in asked(settings.upstream) if source == "all" else [source]:
             asof = datetime.now(UTC) if folder and day is None else _asof(day)
             start = datetime.combine(since, time(), tzinfo=UTC) if since else None
-            settings = _settings()
             _say(
                 steps.ingest(
                     one, asof=asof, folder=folder, start=start, settings=settings, show=show
                 )
             )
+
+
+@app.command(
+    rich_help_panel=DATA,
+    help="List every source: what it needs, how far it is; 'check' also tries each provider. "
+    "Example: mekong sources check.",
+)
+def sources(
+    what: Annotated[
+        Literal["check"] | None, typer.Argument(help="'check': ask for the last file of each.")
+    ] = None,
+    day: Day = None,
+) -> None:
+    """List every source: what it needs, how far it is."""
+    from pipeline import steps
+
+    settings = _settings()
+    asof = datetime.now(UTC) if day is None and settings.upstream == "internet" else _asof(day)
+    if what and day is None:
+        asof = datetime.now(UTC)
+    with _progress("Sources") as show:
+        found = steps.sources(asof=asof, settings=settings, check=what is not None, show=show)
+    table = Table(
+        title=f"Sources as of {asof:%Y-%m-%d %H:%MZ}",
+        box=box.ROUNDED if console.is_terminal else None,
+    )
+    names = ["Source", "Needs", "Last datum ends", "Lag", "Usual"]
+    for name in names + ["Provider"] * (what is not None):
+        table.add_column(name, justify="right" if name in {"Lag", "Usual"} else "left")
+    for one in found:
+        needs = [
+            f"{re.sub(' or [A-Z]+_', '/', name)}: {'set' if known else '[yellow]not set[/]'}"
+            for name, known in one.needs
+        ]
+        late = one.lag is not None and one.lag > one.usual
+        lag = _span(one.lag)
+        row = [
+            one.source,
+            ", ".join(needs) or "–",
+            f"{one.latest:%Y-%m-%d %H:%MZ}" if one.latest else "–",
+            f"[yellow]{lag}[/]" if late else lag,
+            _span(one.usual),
+        ]
+        if what:
+            mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}[one.well]
+            row.append(f"{mark}  {escape(one.reached)}")
+        table.add_row(*row)
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def _span(span: timedelta | None) -> str:
+    """Say a span of time in its fitting unit."""
+    if span is None:
+        return "–"
+    hours = span / timedelta(hours=1)
+    if abs(hours) < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.0f} h" if abs(hours) < 72 else f"{hours / 24:.0f} d"
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -129,6 +199,20 @@ def assess(day: Day = None) -> None:
     from pipeline import steps
 
     _say(steps.assess(asof=_asof(day), settings=_settings()))
+
+
+@app.command(rich_help_panel=NIGHT)
+def indices(
+    day: Day = None,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="Fit the reference and make every day of the record."),
+    ] = False,
+) -> None:
+    """Make the indices of every cell of the grid. Example: mekong indices --date 2026-08-20."""
+    from pipeline import steps
+
+    _say(steps.indices(asof=_asof(day), settings=_settings(), record=record))
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -148,19 +232,20 @@ def publish(day: Day = None) -> None:
 
 
 @app.command(rich_help_panel=NIGHT)
-def nightly(day: Day = None, upstream: Upstream = None) -> None:
+def nightly(day: Day = None, upstream: From = None) -> None:
     """Run the whole night in one process. Example: mekong nightly --date 2026-04-10."""
     from pipeline import steps
 
-    settings, asof = _settings(upstream), _asof(day)
+    settings, asof = _settings(upstream), _asof(day, upstream)
     with _progress(f"Night of {asof:%Y-%m-%d}") as show:
         _say(steps.simulate(asof=asof, settings=settings, show=show))
         trained = steps.prepare(asof=asof, settings=settings, show=show)
         if trained:
             _say(trained)
-        for source in NIGHTLY:
+        for source in asked(settings.upstream):
             _say(steps.ingest(source, asof=asof, settings=settings, show=show))
         _say(steps.assess(asof=asof, settings=settings))
+        _say(steps.indices(asof=asof, settings=settings))
         _say(steps.forecast(asof=asof, settings=settings))
         _say(steps.publish(asof=asof, settings=settings))
         _say(steps.verify(asof=asof, settings=settings))
@@ -208,7 +293,7 @@ def train(day: Day = None) -> None:
 def hindcast(
     start: Annotated[date, typer.Option(parser=_day, help="First issue date.")],
     end: Annotated[date, typer.Option(parser=_day, help="Last issue date.")],
-    output: Annotated[Path, typer.Option("--out", help="Folder for scores and forecasts.")],
+    output: Annotated[Path, typer.Option("--out", help="Folder for scores, forecasts and report.")],
     train_from: Annotated[date, typer.Option(parser=_day, help="First training date.")] = date(
         1992, 1, 1
     ),
@@ -234,8 +319,41 @@ def hindcast(
 def verify(day: Day = None) -> None:
     """Score past forecasts against what came. Example: mekong verify --date 2026-09-01."""
     from pipeline import steps
+    from pipeline.alerts.track import season_start
 
-    _say(steps.verify(asof=_asof(day), settings=_settings()))
+    done = steps.verify(asof=_asof(day), settings=_settings())
+    _say(done)
+    since = f"{season_start(_asof(day)):%Y-%m-%d}"
+    if done.cities:
+        console.print(_city_scores(done.cities, since))
+    for level in done.levels:
+        came = f"the mark was reached after {level.came_true} of {level.issued} of them"
+        _say(f"{level.city}, flood {level.level} since {since}: {came}")
+    for one in done.drought:
+        _say(
+            f"drought D1 or drier in {one.horizon_weeks} weeks since {since}: {one.forecasts} "
+            f"forecasts, {one.came} came, Brier score {one.brier:.3f}"
+        )
+
+
+def _city_scores(scores: Sequence[CityScore], since: str) -> Table:
+    """Scores of the issued stage forecasts by city and lead."""
+    table = Table(
+        title=f"Stage forecasts as issued since {since}",
+        caption="CP: 1 - MSE / MSE of persistence; 80 %: share inside that interval.",
+    )
+    for name in ("City", "Lead", "Forecasts", "RMSE", "CP", "80 %"):
+        table.add_column(name, justify="left" if name == "City" else "right")
+    for one in scores:
+        table.add_row(
+            one.city,
+            f"{one.lead_days} d",
+            str(one.forecasts),
+            f"{one.rmse_m:.2f} m",
+            "–" if one.cp is None else f"{one.cp:.2f}",
+            f"{one.cover80:.0%}",
+        )
+    return table
 
 
 STYLES = {

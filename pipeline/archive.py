@@ -11,8 +11,10 @@ import fcntl
 import hashlib
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
+import dask.array
 import icechunk
 import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
@@ -20,14 +22,18 @@ import xarray as xr
 import zarr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-CHUNKS = {"time": 64, "lat": 90, "lon": 85}
+CHUNKS = {"time": 128, "lat": 10, "lon": 85}
 """Chunk sizes of grids, for series as well as fields; an areal record is chunked by time alone."""
 AREAL_DAYS = 1024
+REFERENCE = "reference"
+"""Group of the parameters of the indices, one group in it per fit; not a product along time."""
+DRAFT = "draft"
+"""Branch on which a commit of several writers grows until it is whole."""
 
 
 icechunk.set_logs_filter("error")
@@ -72,7 +78,7 @@ class Archive:
         self._repository = icechunk.Repository.open_or_create(
             icechunk.local_filesystem_storage(str(folder))
         )
-        self._folder = folder
+        self.folder = folder
         self._snapshot = snapshot
 
     @property
@@ -82,11 +88,10 @@ class Archive:
 
     def products(self) -> list[str]:
         """Names of the products that have been archived."""
-        return (
-            sorted(zarr.open_group(self._session().store, mode="r").group_keys())
-            if (self._has_root())
-            else []
-        )
+        if not self._has_root():
+            return []
+        groups = zarr.open_group(self._session().store, mode="r").group_keys()
+        return sorted(name for name in groups if name != REFERENCE)
 
     def origin(self, product: str) -> str:
         """Say whether a product was measured or is virtual, as its first file said."""
@@ -192,28 +197,19 @@ class Archive:
         """
         if product not in self.products():
             raise NothingArchived(f"nothing has been archived for {product}")
-        ds: xr.Dataset = xr.open_zarr(
-            self._session().store,
-            group=product,
-            chunks={},
-            consolidated=False,
-        )
-        time, available = ds["time"].values, ds["available_time"].values
-        seen = available <= utc64(asof)
-        if start is not None:
-            seen &= time >= utc64(start)
-        if end is not None:
-            seen &= time < utc64(end)
-        rows = _latest(time, available, np.flatnonzero(seen))
+        ds = self._open(product)
+        rows, _ = _seen(ds, asof=asof, start=start, end=end)
         if rows.size == 0:
             raise NothingArchived(
                 f"no step of {product} was known as of {asof:%Y-%m-%d %H:%MZ}"
                 + (f" from {start:%Y-%m-%d %H:%MZ}" if start else "")
                 + (f" to {end:%Y-%m-%d %H:%MZ}" if end else "")
             )
-        ds = ds.drop_vars("digest").chunk({dim: -1 for dim in ds.dims if dim != "time"})
-        if rows.size != len(time) or (np.diff(rows) != 1).any():
-            ds = ds.isel(time=rows)
+        # Rows before chunks: a graph of the whole record would cost more than the days wanted.
+        ds = _chunked(ds.drop_vars("digest"), rows)
+        for name, da in ds.items():
+            if "scale_factor" in da.encoding:
+                ds[name] = da.astype(np.float32, keep_attrs=True)
         if "zone" in ds.dims:
             ds = ds.assign_coords(zone=ds["zone"].values.tolist())
         if "lat" in ds.dims:
@@ -221,10 +217,139 @@ class Archive:
             return located
         return ds
 
+    def rows(
+        self,
+        product: str,
+        *,
+        asof: datetime,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+        """Rows of the archive that :meth:`read` would give, and their times; none where none.
+
+        With :meth:`block` a worker reads the series of some cells without a graph of all chunks.
+        """
+        if product not in self.products():
+            return np.empty(0, np.int64), np.empty(0, "M8[ns]")
+        return _seen(self._open(product), asof=asof, start=start, end=end)
+
+    def block(
+        self,
+        product: str,
+        variable: str,
+        *,
+        rows: NDArray[np.int64],
+        lat: slice,
+        lon: slice,
+    ) -> NDArray[np.float32]:
+        """Read stored values of some rows and cells, of shape (row, lat, lon)."""
+        array = zarr.open_array(self._session().store, path=f"{product}/{variable}", mode="r")
+        if rows.size and (np.diff(rows) == 1).all():
+            found = array[rows[0] : rows[-1] + 1, lat, lon]
+        else:
+            found = array.oindex[rows, lat, lon]
+        return np.asarray(found, np.float32)
+
+    def digest(self, product: str, rows: NDArray[np.int64]) -> str:
+        """Hash of what some rows hold, over the digests that stand beside them."""
+        marks = np.ascontiguousarray(self._open(product)["digest"].values[rows])
+        return hashlib.sha256(marks.tobytes()).hexdigest()
+
+    def since(
+        self, product: str, *, asof: datetime, digest: int
+    ) -> dict[np.datetime64, np.datetime64]:
+        """Say of each step with one mark since when its last version known has been available."""
+        if product not in self.products():
+            return {}
+        ds = self._open(product)
+        time, available = ds["time"].values, ds["available_time"].values
+        seen = np.flatnonzero((available <= utc64(asof)) & (ds["digest"].values == digest))
+        rows = _latest(time, available, seen)
+        return dict(zip(time[rows], available[rows], strict=True))
+
+    def stored(self, product: str) -> xr.Dataset:
+        """Everything that a product holds, all versions of all steps, not yet read."""
+        return self._open(product)
+
+    def axes(self, product: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Latitudes and longitudes of a product's cells."""
+        ds = self._open(product)
+        return ds["lat"].values, ds["lon"].values
+
+    def references(self) -> list[dict[str, Any]]:
+        """Attributes of every fit of the indices, each with its ``id``."""
+        if not self._has_root():
+            return []
+        root = zarr.open_group(self._session().store, mode="r")
+        if REFERENCE not in root:
+            return []
+        fits = zarr.open_group(self._session().store, path=REFERENCE, mode="r").groups()
+        return [{**fit.attrs.asdict(), "id": name} for name, fit in sorted(fits)]
+
+    def reference(self, name: str) -> xr.Dataset:
+        """Parameters of one fit of the indices, not yet read."""
+        group = f"{REFERENCE}/{name}"
+        ds: xr.Dataset = xr.open_zarr(
+            self._session().store, group=group, chunks=None, consolidated=False
+        )
+        return ds
+
+    @contextmanager
+    def drafting(
+        self, frames: Mapping[str, xr.Dataset], *, message: str
+    ) -> Iterator[icechunk.Session]:
+        """Lay out groups for several writers to fill: all of it becomes the archive, or nothing.
+
+        Within the context each writer takes a ``fork()`` of the session, in this or another
+        process, writes whole chunks that no other one writes, and the caller merges the forks. The
+        draft grows on a branch of its own; a writer or caller that is killed leaves the archive as
+        it was. No other writer gets in before the context ends.
+
+        Parameters
+        ----------
+        frames
+            By group its coordinates, which are written, and variables of the right shape and
+            encoding, which the writers fill: a new group, or steps to append where it exists.
+        message
+            Words for the commit.
+        """
+        if self._snapshot is not None:
+            raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
+        with self._only_writer():
+            main = self._repository.lookup_branch("main")
+            if DRAFT in self._repository.list_branches():
+                self._repository.reset_branch(DRAFT, main)
+            else:
+                self._repository.create_branch(DRAFT, main)
+            session = self._repository.writable_session(DRAFT)
+            for group, frame in frames.items():
+                if self._has(group):
+                    _lengthen(zarr.open_group(session.store, path=group, mode="r+"), frame)
+                else:
+                    steps = {k: v for k, v in _encoding(frame).items() if k in frame.coords}
+                    frame.map(_unwritten, keep_attrs=True).to_zarr(
+                        session.store, group=group, mode="w", encoding=steps,
+                        consolidated=False, compute=False, zarr_format=3,
+                    )  # fmt: skip
+            session.commit(message, metadata={"laid out": sorted(frames)})
+            session = self._repository.writable_session(DRAFT)
+            yield session
+            whole = session.commit(message, metadata={"filled": sorted(frames)})
+            self._repository.reset_branch("main", whole, from_snapshot_id=main)
+
+    def _has(self, group: str) -> bool:
+        return self._has_root() and group in zarr.open_group(self._session().store, mode="r")
+
+    def _open(self, product: str) -> xr.Dataset:
+        ds: xr.Dataset = xr.open_zarr(
+            self._session().store, group=product, chunks=None, consolidated=False
+        )
+        return ds
+
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
         # A local file system gives Icechunk no compare-and-swap: two commits at once lose one.
-        with (self._folder / "writer.lock").open("w") as lock:
+        with (self.folder / "writer.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -232,7 +357,31 @@ class Archive:
         return self._repository.readonly_session(snapshot_id=self.snapshot)
 
     def _has_root(self) -> bool:
-        return len(list(self._repository.ancestry(snapshot_id=self.snapshot))) > 1
+        return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
+
+
+def _unwritten(da: xr.DataArray) -> xr.DataArray:
+    """Make an array one of dask's, which is laid out and not written."""
+    values = dask.array.full(da.shape, np.nan, dtype=da.dtype, chunks=-1)  # type: ignore[no-untyped-call]
+    return da.copy(data=values)
+
+
+def _lengthen(group: zarr.Group, frame: xr.Dataset) -> None:
+    """Make room for the steps of a frame in all arrays of a group, and write their coordinates.
+
+    What xarray's append does, without the graph of dask that it builds to fill them.
+    """
+    for name, da in frame.variables.items():
+        if "time" not in da.dims:
+            continue
+        array = group[str(name)]
+        if not isinstance(array, zarr.Array):
+            raise TypeError(f"{name}: expected an array, found {array}")
+        length = array.shape[0]
+        array.resize((length + da.shape[0], *array.shape[1:]))
+        if name in frame.coords:
+            seconds = da.values.astype("M8[s]") if da.dtype.kind == "M" else da.values
+            array[length:] = seconds.astype(np.int64)
 
 
 def _digests(ds: xr.Dataset) -> NDArray[np.int64]:
@@ -247,6 +396,20 @@ def _digests(ds: xr.Dataset) -> NDArray[np.int64]:
     return found
 
 
+def _seen(
+    ds: xr.Dataset, *, asof: datetime, start: datetime | None, end: datetime | None
+) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+    """Rows known at a moment in an interval, the last version of each time, and these times."""
+    time, available = ds["time"].values, ds["available_time"].values
+    seen = available <= utc64(asof)
+    if start is not None:
+        seen &= time >= utc64(start)
+    if end is not None:
+        seen &= time < utc64(end)
+    rows = _latest(time, available, np.flatnonzero(seen))
+    return rows, time[rows]
+
+
 def _latest(
     time: NDArray[np.datetime64], available: NDArray[np.datetime64], rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -257,6 +420,19 @@ def _latest(
     last = np.append(time[order][1:] != time[order][:-1], True)
     latest: NDArray[np.int64] = order[last]
     return latest
+
+
+def _chunked(ds: xr.Dataset, rows: NDArray[np.int64]) -> xr.Dataset:
+    """Rows of a dataset, lazily, cut where its chunks along time end."""
+    length = max((ds[name].encoding["chunks"][0] for name in ds.data_vars), default=rows.size)
+    if (np.diff(rows) == 1).all():
+        ds = ds.isel(time=slice(rows[0], rows[-1] + 1))
+        first = min(int(length - rows[0] % length), rows.size)
+    else:
+        ds, first = ds.isel(time=rows), min(length, rows.size)
+    rest, last = divmod(rows.size - first, length)
+    cuts = (first, *(length,) * rest, *((last,) if last else ()))
+    return ds.chunk({dim: cuts if dim == "time" else -1 for dim in ds.dims})
 
 
 def _news(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
@@ -296,6 +472,8 @@ def _encoding(ds: xr.Dataset) -> dict[str, dict[str, object]]:
         for name in ds.data_vars
     }
     seconds = {"units": "seconds since 1970-01-01", "dtype": "int64", "chunks": (65536,)}
+    if "time" not in ds.dims:
+        return encoding
     return encoding | {
         "time": dict(seconds),
         "available_time": dict(seconds),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from pipeline.quality import USED, used
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -20,6 +22,12 @@ STALE_H = 48.0
 """A gauge whose last reading is older says nothing of today; the forecast steps down a tier."""
 LAGS = 5
 """Daily changes of each gauge that go in, days."""
+SINCE_D = (4, 7, 10, 15, 30, 45)
+"""Days over which longer changes of each gauge go in."""
+ROSE_D = (1, 4)
+"""Days over which a rise counts and a fall does not."""
+ABOVE_D = (10, 30, 60)
+"""Days whose mean a stage is compared with."""
 RAIN_WINDOWS: tuple[tuple[int, int], ...] = ((0, 1), (1, 2), (2, 3), (3, 7), (7, 15), (15, 30))
 """Windows of rain, days before the issue time, half-open; the first is the last 24 h."""
 WETNESS_WINDOW = (0, 60)
@@ -27,6 +35,8 @@ MEAN_RAIN_WINDOWS = (
     (0, 1), (1, 2), (2, 3), (3, 5), (5, 7), (7, 10), (10, 15), (15, 22), (22, 30), (30, 60),
 )  # fmt: skip
 """Windows of the rain averaged over units, finer than a single unit's noise would bear."""
+WET_MONTH_WINDOW = (7, 37)
+"""Window of the mean rain that tells a wet month from a dry one."""
 TIDE_PERIODS_D = (14.7653, 14.1916, 9.6137, 182.6211)
 """M2, O1, N2 and K2 as a reading at one hour of the day sees them (aliased), days."""
 
@@ -154,10 +164,11 @@ def stage_inputs(
 
 
 def _usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
-    """Drop what came later or is out of range, but for a gauge that reports absolute levels."""
+    """Drop what came later or is not good, but for a gauge that reports absolute levels."""
     known = readings[(readings["valid_time"] <= moment) & readings["value"].notna()]
-    absolute = (known["qc"] == "range").groupby(known["station"]).transform("mean") > 0.5
-    return known[(known["qc"] != "range") | absolute]
+    above = known["qc"] == "absolute"
+    most = above.groupby(known["station"]).transform("mean") > 0.5
+    return known[(known["qc"].isin(USED) & ~most) | (above & most)]
 
 
 def _table(readings: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
@@ -173,7 +184,7 @@ def _rain(
 ) -> pd.DataFrame:
     parts = []
     if rain is not None and not rain.empty:
-        known = rain[(rain["valid_time"] <= moment) & (rain["qc"] != "range")]
+        known = used(rain[rain["valid_time"] <= moment])
         # A stamp ends its interval, so 06:00Z of a day belongs to the next morning's 24 h.
         date = known["valid_time"].dt.ceil("D")
         total = known.assign(date=date).groupby(["date", "station"])["value"].sum(min_count=1)
@@ -233,8 +244,10 @@ class Library:
         One row each.
     columns
         Name -> values of shape (n_dates,). Names begin with their kind: ``change:<gauge>:<lag>``,
-        ``rise:<gauge>`` (since the evening before), ``level:<gauge>``, ``rain:<unit>:<window>``,
-        ``wet:<unit>``, ``soil:<unit>``, ``season:<k>``, ``tide:<k>``.
+        ``rise:<gauge>`` (since the evening before), ``level:<gauge>``, ``since:<gauge>:<days>``,
+        ``rose:<gauge>:<days>`` (a fall is 0), ``above:<gauge>:<days>`` (their mean),
+        ``rain:<unit>:<first>`` (mean root of a window's days), ``root:<unit>:<window>`` (root of
+        their mean), ``wet:<unit>``, ``soil:<unit>``, ``season:<k>``, ``tide:<k>``.
     level, age_h
         :func:`filled_stage`.
     rain
@@ -260,17 +273,9 @@ def library(inputs: StageInputs) -> Library:
     dates = pd.DatetimeIndex(level.index)
     columns: dict[str, NDArray[np.float64]] = {}
     for gauge in level:
-        values = level[gauge].to_numpy()
-        change = values - _lagged(values, 1)
-        for lag in range(LAGS):
-            columns[f"change:{gauge}:{lag}"] = _lagged(change, lag)
-        columns[f"rise:{gauge}"] = values - inputs.evening[gauge].to_numpy()
-        columns[f"level:{gauge}"] = values
+        columns |= _of_gauge(str(gauge), level[gauge].to_numpy(), inputs.evening[gauge].to_numpy())
     for unit in inputs.rain:
-        root = np.sqrt(np.clip(inputs.rain[unit].to_numpy(), 0.0, 300.0))
-        for first, after in RAIN_WINDOWS:
-            columns[f"rain:{unit}:{first}"] = window_mean(root, first, after)
-        columns[f"wet:{unit}"] = window_mean(root, *WETNESS_WINDOW)
+        columns |= _of_rain(str(unit), np.clip(inputs.rain[unit].to_numpy(), 0.0, 300.0))
     if inputs.soil_moisture is not None:
         for unit in inputs.soil_moisture:
             columns[f"soil:{unit}"] = inputs.soil_moisture[unit].to_numpy()
@@ -279,6 +284,31 @@ def library(inputs: StageInputs) -> Library:
     for k, values in enumerate(_harmonics(dates, TIDE_PERIODS_D)):
         columns[f"tide:{k}"] = values
     return Library(dates, columns, level, age, inputs.rain)
+
+
+def _of_gauge(
+    gauge: str, level: NDArray[np.float64], evening: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    change = level - _lagged(level, 1)
+    columns = {f"change:{gauge}:{lag}": _lagged(change, lag) for lag in range(LAGS)}
+    columns |= {f"rise:{gauge}": level - evening, f"level:{gauge}": level}
+    for days in SINCE_D:
+        columns[f"since:{gauge}:{days}"] = level - _lagged(level, days)
+    for days in ROSE_D:
+        columns[f"rose:{gauge}:{days}"] = np.maximum(level - _lagged(level, days), 0.0)
+    for days in ABOVE_D:
+        columns[f"above:{gauge}:{days}"] = level - window_mean(level, 0, days)
+    return columns
+
+
+def _of_rain(unit: str, rain_mm: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    root = np.sqrt(rain_mm)
+    columns = {
+        f"rain:{unit}:{first}": window_mean(root, first, after) for first, after in RAIN_WINDOWS
+    }
+    for first, after in (*MEAN_RAIN_WINDOWS, WET_MONTH_WINDOW):
+        columns[f"root:{unit}:{first}:{after}"] = np.sqrt(window_mean(rain_mm, first, after))
+    return columns | {f"wet:{unit}": window_mean(root, *WETNESS_WINDOW)}
 
 
 def _lagged(values: NDArray[np.float64], lag: int) -> NDArray[np.float64]:

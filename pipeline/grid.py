@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry import MultiPolygon, Polygon
 
+    from pipeline.settings import Region
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -126,6 +128,10 @@ def _frame(grid: Grid) -> xr.Coordinates:
 
 MEKONG = Grid(7.5, 34.5, 93.0, 110.0)
 """The basin and the pilot cities of its five countries, 270 x 170 cells."""
+ASEAN = Grid(-10.0, 34.5, 93.0, 127.0)
+"""The same and the pilot cities of the island countries, 445 x 340 cells."""
+GRIDS: dict[Region, Grid] = {"mekong": MEKONG, "asean": ASEAN}
+"""Grid of each region."""
 
 
 def equal_area(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:

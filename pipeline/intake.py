@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from pipeline.archive import Archive
     from pipeline.records import Records
+
+
+READINGS = {".csv", ".json", ".xml", ".wml"}
+"""Files of a folder that may hold readings; metadata and maps lie beside exports."""
 
 
 class Show(Protocol):
@@ -66,7 +71,7 @@ def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
         raise FileNotFoundError(f"expected a folder of {row.id} files, found nothing at {folder}")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     if row.kind == "readings":
-        files = [path for path in files if path.suffix == ".csv"]
+        files = [path for path in files if path.suffix in READINGS]
     if not files:
         raise FileNotFoundError(f"expected {row.id} files in {folder}, found none")
     return [
@@ -109,7 +114,7 @@ def take(
         if isinstance(data, pd.DataFrame):
             data, rejected = _not_after(data, file.path, asof=asof)
         else:
-            _refuse_future(data, file.path, asof=asof)
+            _refuse_future(data, file.path, asof=asof + row.ahead)
         if from_folder:
             file = _told(row, data, file)
         if isinstance(data, xr.Dataset) and row.kind == "grid":
@@ -155,8 +160,9 @@ def store(
                 if isinstance(one.data, pd.DataFrame) and one.origin == origin
             ]
             if tables:
-                # Of two series of one gauge in one ingest (manual and telemetry) the first stands.
-                whole = pd.concat(tables).drop_duplicates(["station", "variable", "valid_time"])
+                # Of two files with the same series in one ingest the first stands.
+                series = ["station", "variable", "method", "valid_time"]
+                whole = pd.concat(tables).drop_duplicates(series)
                 added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
         for one in contents:
             batch.add_granule(
@@ -168,6 +174,27 @@ def store(
                 rejected=one.rejected,
             )
     return added
+
+
+def of_one_kind(contents: list[Content]) -> list[Content]:
+    """Reject grids that hold other variables than most files of their source."""
+    held = {
+        number: tuple(sorted(map(str, one.data.data_vars)))
+        for number, one in enumerate(contents)
+        if isinstance(one.data, xr.Dataset)
+    }
+    if len(set(held.values())) < 2:
+        return contents
+    ((usual, _),) = Counter(held.values()).most_common(1)
+    kept = list(contents)
+    for number, names in held.items():
+        if names != usual:
+            path = contents[number].file.path
+            bad = BadGranule(
+                path, expected=f"{', '.join(usual)} as in the others", found=", ".join(names)
+            )
+            kept[number] = replace(contents[number], data=None, rejected=str(bad))
+    return kept
 
 
 def _not_after(

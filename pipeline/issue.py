@@ -11,25 +11,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from models import drought, stage
-from pipeline import areal, features, places, records
-from pipeline.alerts import cap, feeds, publish, rules
+from models import drought, low_flow, stage
+from pipeline import areal, features, places, quality, records
+from pipeline.alerts import cap, feeds, publish, rules, track
+from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
-from pipeline.alerts.evidence import Drought, Rain, River
+from pipeline.alerts.evidence import Drought, LowFlow, Rain, River
+from pipeline.alerts.gauge import MARK
+from pipeline.alerts.ladder import RAISED
 from pipeline.archive import Archive, NothingArchived, utc64
 from pipeline.indices import rain as rain_indices
 from pipeline.indices import risk, river
-from pipeline.sources import SOURCES
+from pipeline.sources import SOURCES, geoglows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
     from pipeline.alerts.decision import Decision
     from pipeline.records import Records
-    from pipeline.settings import Settings
+    from pipeline.settings import Region, Settings
 
 HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""
+LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
+"""Readings before the issue time that a forecast of low flow looks at."""
 INPUTS = timedelta(days=120)
 """Inputs that end before this are the history's, named by the model, not by the night."""
 SPIN_UP_DAYS = 400
@@ -52,6 +59,8 @@ class View:
         Issue time.
     models, version
         Models by name, and their version.
+    region
+        Region whose grids and cities the stores hold.
     """
 
     archive: Archive
@@ -59,6 +68,7 @@ class View:
     asof: datetime
     models: dict[str, Any]
     version: str
+    region: Region = "mekong"
 
     def areal_record(self) -> xr.Dataset | None:
         """Areal record up to the issue time, None where there is none."""
@@ -91,6 +101,52 @@ def stage_inputs(view: View, *, start: datetime | None) -> features.StageInputs:
     )
 
 
+def as_known(
+    view: View, *, start: datetime
+) -> Callable[[datetime, datetime], features.StageInputs | None]:
+    """Give the stage model's inputs as of earlier moments, for a hindcast.
+
+    Parameters
+    ----------
+    view
+        What is known in the end.
+    start
+        First moment of interest.
+
+    Returns
+    -------
+    callable
+        Of a moment and the first time wanted: the inputs as they were known then, or None where
+        that is what the view has up to that moment, because everything had come by its morning and
+        nothing was corrected later.
+    """
+    record = view.areal_record()
+    parts = [view.readings(name, start=start) for name in ("stage", "rain")]
+    # That a reading is a spike its successors told, a day later or two.
+    told = (parts[0]["valid_time"] + 2 * STEP).where(parts[0]["qc"] == "spike")
+    parts[0]["available_time"] = parts[0]["available_time"].where(told.isna(), told)
+    spans = [part[["valid_time", "available_time"]] for part in parts]
+    # Only the readings of 00Z and 12Z are ever looked at, and rain by the morning it falls before.
+    hour = parts[0]["valid_time"].dt.hour + parts[0]["valid_time"].dt.minute / 60.0
+    spans[0] = spans[0][hour.isin([0.0, 12.0])]
+    if record is not None:
+        days = pd.DatetimeIndex(record["time"].values) + pd.Timedelta(STEP)
+        came = pd.DatetimeIndex(record["available_time"].values)
+        spans.append(pd.DataFrame({"valid_time": days, "available_time": came}))
+    every = pd.concat(spans, ignore_index=True)
+    morning = every["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
+    late = every[every["available_time"] > morning]
+    from_time, to_time = (late[name].to_numpy() for name in late)
+
+    def inputs(moment: datetime, since: datetime) -> features.StageInputs | None:
+        at = utc64(moment)
+        if not ((from_time <= at) & (at < to_time) & (from_time >= utc64(since))).any():
+            return None
+        return stage_inputs(replace(view, asof=moment), start=since)
+
+    return inputs
+
+
 def stage_forecasts(view: View) -> pd.DataFrame:
     """Forecast every gauge, one row per station and lead; none where no gauge has reported."""
     model = view.models["stage"]
@@ -108,11 +164,23 @@ def stage_forecasts(view: View) -> pd.DataFrame:
 
 
 def drought_forecasts(view: View) -> pd.DataFrame:
-    """Forecast the drought class of every zone, one row per zone and horizon; none without rain."""
+    """Forecast drought, one row per zone and horizon.
+
+    Zones are sub-basins and cities (class of rain and soil, where there is an areal record) and
+    gauges (``gauge:<code>``, class of the stage).
+    """
+    parts = []
     record = view.areal_record()
-    if record is None or "drought" not in view.models:
-        return pd.DataFrame()
-    return drought.predict(view.models["drought"], record, asof=view.asof)
+    if record is not None and "drought" in view.models:
+        parts.append(drought.predict(view.models["drought"], record, asof=view.asof))
+    if "low_flow" in view.models:
+        start = view.asof - LOW_FLOW_HISTORY
+        readings = view.readings("stage", start=start)
+        if readings["value"].notna().any():
+            inputs = features.stage_inputs(stage=readings, asof=view.asof, start=start)
+            model = view.models["low_flow"]
+            parts.append(low_flow.predict(model, inputs.stage, issue_time=view.asof))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def risk_indices(view: View) -> xr.Dataset | None:
@@ -129,13 +197,39 @@ def risk_indices(view: View) -> xr.Dataset | None:
     return indices.isel(time=slice(-RISK_DAYS, None))
 
 
+def second_opinion(view: View) -> list[dict[str, Any]]:
+    """Give GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
+
+    They rest on no gauge and decide nothing: they are there for who has no other forecast.
+    """
+    midnight = view.asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        flows = view.archive.read("geoglows", asof=view.asof, start=midnight).compute()
+    except NothingArchived:
+        return []
+    return [
+        {
+            "city": zone.removeprefix("city:"),
+            "valid_date": str(day.astype("datetime64[D]")),
+            "available_time": f"{known.astype('datetime64[m]')}Z",
+            **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
+        }
+        for column, zone in enumerate(flows["zone"].values.tolist())
+        for row, (day, known) in enumerate(
+            zip(flows["time"].values, flows["available_time"].values, strict=True)
+        )
+        for at in [(row, column)]
+        if np.isfinite(float(flows["flow_q50"][at]))
+    ]
+
+
 def absences(view: View) -> list[str]:
     """Say in plain words which files and readings a night should have had, and which were bad."""
     said = []
     inputs = view.records.inputs(asof=view.asof, start=view.asof - INPUTS)
     for source in SOURCES.values():
         rows = [row for row in inputs if row["source"] == source.id]
-        if source.kind == "grid":
+        if source.kind == "grid" and source.core:
             module = importlib.import_module(source.module)
             begin = view.asof - min(source.lookback, INPUTS)
             due = {
@@ -150,15 +244,20 @@ def absences(view: View) -> list[str]:
                     f"{max(lacking):%Y-%m-%d %H:%MZ}"
                 )
         said += [f"{source.id}: rejected {row['rejected']}" for row in rows if row["rejected"]]
+    week = view.asof - timedelta(days=7)
+    for variable in ("stage", "rain"):
+        every = view.records.every_reading(variable, asof=view.asof, start=week)
+        said += quality.suspects(every)
     return [*said, *silent_gauges(view)]
 
 
 def silent_gauges(view: View) -> list[str]:
     """Say which gauges of the last month have not sent this morning's reading."""
     rows = view.readings("stage", start=view.asof - timedelta(days=30))
-    last = rows[rows["value"].notna()].groupby("station")["valid_time"].max()
+    known = rows[rows["value"].notna() & rows["qc"].isin([*quality.USED, "absolute"])]
+    last = known.groupby("station")["valid_time"].max().reindex(rows["station"].unique())
     morning = pd.Timestamp(utc64(view.asof)).normalize()
-    silent = [code for code in last.index[last < morning] if code in places.stations()]
+    silent = [code for code in last.index[~(last >= morning)] if code in places.stations()]
     names = [f"{places.station(code).name} ({code})" for code in silent]
     return [f"gauges: this morning's reading is missing from {', '.join(names)}"] if names else []
 
@@ -171,7 +270,7 @@ def decide(
     before: list[dict[str, Any]],
     revisions: list[list[dict[str, Any]]],
 ) -> list[Decision]:
-    """Decide flood and drought for every city.
+    """Decide flood and drought for every city, by its own thresholds where it states some.
 
     Parameters
     ----------
@@ -188,7 +287,7 @@ def decide(
     changes = daily_changes(view)
     memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
     found = []
-    for city in places.cities().values():
+    for city in places.cities(view.region).values():
         station = places.station(city.station) if city.station else None
         river = None
         if station is not None and not stages.empty:
@@ -196,10 +295,12 @@ def decide(
             if not rows.empty:
                 change = changes.get(station.code, math.nan)
                 river = River.from_rows(rows, change_1d_m=change)
-        zone = None
+        zone = low = None
         if not droughts.empty:
             rows = droughts[droughts["zone"] == f"city:{city.id}"]
             zone = Drought.from_rows(rows) if not rows.empty else None
+            rows = droughts[droughts["zone"] == f"gauge:{city.station}"]
+            low = LowFlow.from_rows(rows) if not rows.empty else None
         earlier = {
             hazard: [
                 row["memory"]
@@ -217,6 +318,7 @@ def decide(
                 river=river,
                 rain=rain.get(city.id, Rain(return_period_years=math.nan, pluvial_index=math.nan)),
                 memory=recall(memories.get((city.id, "flood")), revisions=earlier["flood"]),
+                rules=rules_for(city.id),
             )
         )
         found.append(
@@ -227,7 +329,36 @@ def decide(
                 memory=recall(memories.get((city.id, "drought")), revisions=earlier["drought"]),
             )
         )
+        found[-1] = replace(found[-1], low_flow=low)
     return found
+
+
+def with_tracks(
+    view: View, decisions: list[Decision], *, follows: list[Any] | None
+) -> list[Decision]:
+    """Add what became of earlier warnings to those that forecast a mark not yet reached."""
+    if not any(_forecasts_a_mark(one) for one in decisions):
+        return decisions
+    start = track.season_start(view.asof)
+    nights = track.chain(view.records, follows, since=start)
+    seen = quality.used(view.readings("stage", start=start))
+    found = track.tally(nights, seen, asof=view.asof)
+    since = nights[0][0] if nights else view.asof
+    return [
+        replace(one, track=track.track_of(one.city.id, one.in_force, found, since=since))
+        if _forecasts_a_mark(one)
+        else one
+        for one in decisions
+    ]
+
+
+def _forecasts_a_mark(decision: Decision) -> bool:
+    """Whether a decision warns of a stage that the river has not reached."""
+    station, river = decision.station, decision.river
+    if decision.in_force not in RAISED or decision.memory.on_rain or not (station and river):
+        return False
+    mark = station.alarm_m if MARK[decision.in_force] == "alarm" else station.flood_m
+    return mark is not None and not river.stage_m >= mark
 
 
 def city_rain(view: View) -> dict[str, Rain]:
@@ -239,7 +370,7 @@ def city_rain(view: View) -> dict[str, Rain]:
     yesterday = utc64(view.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
     years = indices["rain_return_period"].sel(zone=cities).reindex(time=[yesterday])
     depth = risk.two_year_depths(parameters=view.models["drought"].parameters()).sel(zone=cities)
-    rain = areal.city_rain(view.archive, asof=view.asof)
+    rain = areal.city_rain(view.archive, asof=view.asof, region=view.region)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
     return {
@@ -251,7 +382,7 @@ def city_rain(view: View) -> dict[str, Rain]:
 def daily_changes(view: View) -> dict[str, float]:
     """Change of each gauge's stage over the day before its last reading, m."""
     rows = view.readings("stage", start=view.asof - timedelta(days=4))
-    rows = rows[rows["value"].notna() & (rows["qc"] != "range")]
+    rows = quality.used(rows)
     found = {}
     for code, series in rows.groupby("station"):
         values = series.set_index("valid_time")["value"]
@@ -299,6 +430,7 @@ def issue(
         store.get(records.alerts, view.asof, earlier) for earlier in range(run["revision"])
     ]
     decisions = decide(view, stages, droughts, before=before, revisions=revisions)
+    decisions = with_tracks(view, decisions, follows=run["follows"])
     issuer = cap.Issuer(
         sender=settings.alert_sender,
         sender_name=SENDER_NAME,
@@ -332,6 +464,9 @@ def issue(
     facts = feeds.rows(decisions, in_force, origin=run["origin"], wanted=settings.alert_status)
     files["alerts.geojson"] = feeds.geojson(facts)
     files["alerts.csv"] = feeds.table(facts)
+    other = second_opinion(view)
+    if other:
+        files["second_opinion.csv"] = feeds.table(other)
     indices = risk_indices(view)
     if indices is not None:
         files["risk.nc"] = publish.netcdf(

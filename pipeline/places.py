@@ -13,11 +13,14 @@ import pandas as pd
 from pyproj import Geod
 from shapely.geometry import Polygon
 
+from pipeline.grid import GRIDS
 from pipeline.settings import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from pipeline.settings import Region
 
 CITY_RADIUS_KM = 25.0
 """Radius of the disc that stands for a city: about two satellite cells each way."""
@@ -210,22 +213,33 @@ def stations() -> dict[str, Station]:
 
 
 @lru_cache
-def cities() -> dict[str, City]:
-    """All cities by id: those of the basin from north to south, then the pilots outside it.
+def cities(region: Region = "mekong") -> dict[str, City]:
+    """Cities of a region by id: the basin's from north to south, then the pilots outside it.
+
+    A city belongs to every region whose grid holds its disc.
 
     Examples
     --------
     >>> cities()["vientiane"].station, cities()["siem_reap"].station
     ('011901', None)
+    >>> "singapore" in cities(), "singapore" in cities("asean")
+    (False, True)
     """
+    grid = GRIDS[region]
     found = {}
     for row in _rows("cities.csv", ("id", "lat", "lon", "station", "ascn", "in_basin", "basin")):
+        lat, lon = float(row["lat"]), float(row["lon"])
+        west, south, east, north = disc(lat, lon, radius_km=CITY_RADIUS_KM).bounds
+        if min(west - grid.lon_min, grid.lon_max - east) < 0:
+            continue
+        if min(south - grid.lat_min, grid.lat_max - north) < 0:
+            continue
         found[row["id"]] = City(
             id=row["id"],
             name=row["name"],
             country=row["country"],
-            lat=float(row["lat"]),
-            lon=float(row["lon"]),
+            lat=lat,
+            lon=lon,
             station=row["station"] or None,
             ascn=row["ascn"] == "true",
             in_basin=row["in_basin"] == "true",
@@ -265,8 +279,8 @@ def basins() -> dict[str, Basin]:
 
 
 @lru_cache
-def zones() -> dict[str, Zone]:
-    """All areal units: ``basin:<id>`` for each sub-basin, ``city:<id>`` for each city.
+def zones(region: Region = "mekong") -> dict[str, Zone]:
+    """Areal units of a region: ``basin:<id>`` for each sub-basin, ``city:<id>`` for each city.
 
     Examples
     --------
@@ -277,7 +291,7 @@ def zones() -> dict[str, Zone]:
         f"basin:{one.id}": Zone(f"basin:{one.id}", "basin", one.name, one.polygon)
         for one in basins().values()
     }
-    for city in cities().values():
+    for city in cities(region).values():
         key = f"city:{city.id}"
         found[key] = Zone(
             key, "city", city.name, disc(city.lat, city.lon, radius_km=CITY_RADIUS_KM)
@@ -308,6 +322,23 @@ def reference_flows() -> pd.DataFrame:
     return _reference_flows().copy()
 
 
+@lru_cache
+def verified_zeros() -> dict[str, float]:
+    """Gauge zeros that were checked against a cited source, m above mean sea level, by MRC code.
+
+    Examples
+    --------
+    >>> verified_zeros()["013901"], "012702" in verified_zeros()
+    (86.49, False)
+    """
+    rows = _rows("station_figures.csv", ("station", "quantity", "value", "verified"))
+    return {
+        row["station"]: float(row["value"])
+        for row in rows
+        if (row["quantity"], row["verified"]) == ("gauge_zero", "V")
+    }
+
+
 def station(code: str) -> Station:
     """Return one gauge.
 
@@ -322,16 +353,17 @@ def station(code: str) -> Station:
 
 
 def city(city_id: str) -> City:
-    """Return one city.
+    """Return one city of any region.
 
     Raises
     ------
     LookupError
         No city has this id.
     """
-    if city_id not in cities():
-        raise LookupError(f"city: expected one of {', '.join(cities())}, found {city_id!r}")
-    return cities()[city_id]
+    known = cities("asean")
+    if city_id not in known:
+        raise LookupError(f"city: expected one of {', '.join(known)}, found {city_id!r}")
+    return known[city_id]
 
 
 def disc(lat: float, lon: float, *, radius_km: float) -> Polygon:

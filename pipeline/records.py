@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from pipeline import quality
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -70,11 +72,13 @@ readings = sa.Table(
     metadata,
     sa.Column("variable", sa.Text, primary_key=True),
     sa.Column("station", sa.Text, primary_key=True),
+    sa.Column("method", sa.Text, primary_key=True, comment="manual, calculated or telemetry"),
     sa.Column("valid_time", sa.BigInteger, primary_key=True, comment="seconds since 1970, UTC"),
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("value", sa.Float, comment="NULL where the agency reports it missing"),
     sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("qc", sa.Text, nullable=False),
+    sa.Column("raw", sa.Text, nullable=False, comment="as given, where unit or datum was another"),
+    sa.Column("qc", sa.Text, nullable=False, comment="as the file says; checks flag on reading"),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("available_time", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
@@ -158,6 +162,12 @@ class Records:
                 Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
             sa.event.listen(self._engine, "connect", _sqlite_pragmas)
         metadata.create_all(self._engine)
+        found = {column["name"] for column in sa.inspect(self._engine).get_columns("readings")}
+        if lacking := {column.name for column in readings.c} - found:
+            raise LookupError(
+                f"expected tables of this version, found some without {', '.join(sorted(lacking))};"
+                " ingest into a new data folder (MEKONG_DATA_DIR)"
+            )
         self._batch = batch
 
     @property
@@ -214,7 +224,7 @@ class Records:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> pd.DataFrame:
-        """Return readings as they were known at a moment.
+        """Return readings as they were known at a moment, flagged by what was known then.
 
         Parameters
         ----------
@@ -230,32 +240,59 @@ class Records:
         Returns
         -------
         pandas.DataFrame
-            Columns station, variable, valid_time, value, unit, qc, source, version,
-            available_time, origin; sorted by station and valid time; times are naive UTC.
+            Columns station, variable, method, valid_time, value, unit, raw, qc, source, version,
+            available_time, origin; sorted by station and valid time; times are naive UTC. One row
+            per station and time: :func:`pipeline.quality.best` chooses among the methods. What
+            may be used :data:`pipeline.quality.USED` tells.
+        """
+        every = self.every_reading(variable, asof=asof, stations=stations, start=start, end=end)
+        found = quality.best(every)
+        return found.sort_values(["station", "valid_time"], ignore_index=True)
+
+    def every_reading(
+        self,
+        variable: str,
+        *,
+        asof: datetime,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Return readings of every method as known at a moment, flagged; as :meth:`readings`.
+
+        The flags rest on the readings of ``quality.CONTEXT`` before ``start`` as well.
         """
         columns = [column for column in readings.c if column.name != "batch"]
         query = (
             sa.select(*columns)
             .where(readings.c.variable == variable)
             .where(readings.c.available_time <= int(asof.timestamp()))
-            .order_by(readings.c.station, readings.c.valid_time, readings.c.version)
+            .order_by(
+                readings.c.station, readings.c.method, readings.c.valid_time, readings.c.version
+            )
         )
         if self._batch is not None:
             query = query.where(readings.c.batch <= self._batch)
         if stations is not None:
             query = query.where(readings.c.station.in_(list(stations)))
         if start is not None:
-            query = query.where(readings.c.valid_time >= int(start.timestamp()))
+            context = int((start - quality.CONTEXT).timestamp())
+            query = query.where(readings.c.valid_time >= context)
         if end is not None:
             query = query.where(readings.c.valid_time < int(end.timestamp()))
         with self._engine.connect() as connection:
             found = pd.DataFrame(
                 connection.execute(query).fetchall(), columns=[column.name for column in columns]
             )
-        found = found.drop_duplicates(["station", "valid_time"], keep="last", ignore_index=True)
+        found = found.drop_duplicates(
+            ["station", "method", "valid_time"], keep="last", ignore_index=True
+        )
         for column in ("valid_time", "available_time"):
             found[column] = pd.to_datetime(found[column], unit="s").astype("datetime64[ns]")
-        return found.astype({"value": "float64"})
+        found = quality.flagged(found.astype({"value": "float64"}))
+        if start is not None:
+            found = found[found["valid_time"] >= pd.Timestamp(start).tz_convert(None)]
+        return found
 
     def add_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Register a run of the forecast and return its row, with its revision.
@@ -399,8 +436,8 @@ class Batch:
         Parameters
         ----------
         found
-            Canonical readings (station, variable, valid_time, value, unit, qc), one row per
-            station, variable and valid time.
+            Canonical readings (station, variable, method, valid_time, value, unit, raw, qc), one
+            row per station, variable, method and valid time.
         asof
             Moment of the ingest.
         latency
@@ -414,8 +451,8 @@ class Batch:
             Number of readings added.
         """
         added = 0
-        for (station, variable), series in found.groupby(["station", "variable"], sort=True):
-            news = self._news(str(station), str(variable), series, asof=asof, latency=latency)
+        for key, series in found.groupby(["station", "variable", "method"], sort=True):
+            news = self._news((str(part) for part in key), series, asof=asof, latency=latency)
             if news.empty:
                 continue
             news = news.assign(source=self._source, origin=origin, batch=self._number)
@@ -433,14 +470,19 @@ class Batch:
 
     def _news(
         self,
-        station: str,
-        variable: str,
+        key: Iterable[str],
         series: pd.DataFrame,
         *,
         asof: datetime,
         latency: timedelta,
     ) -> pd.DataFrame:
         """Rows of one series that say something new, with version and available_time in seconds."""
+        station, variable, method = key
+        own = (
+            (readings.c.variable == variable)
+            & (readings.c.station == station)
+            & (readings.c.method == method)
+        )
         seconds = series["valid_time"].to_numpy("datetime64[s]").astype("int64")
         news = series.assign(valid_time=seconds).sort_values("valid_time")
         query = (
@@ -452,19 +494,14 @@ class Batch:
                 ingests.c.asof,
             )
             .join(ingests, ingests.c.batch == readings.c.batch)
-            .where(readings.c.variable == variable, readings.c.station == station)
-            .where(readings.c.valid_time >= int(seconds.min()))
+            .where(own, readings.c.valid_time >= int(seconds.min()))
             .order_by(readings.c.valid_time, readings.c.version)
         )
         stored = pd.DataFrame(
             self._connection.execute(query).fetchall(),
             columns=["valid_time", "stored_version", "stored_value", "stored_qc", "stored_asof"],
         ).drop_duplicates("valid_time", keep="last")
-        newest = self._connection.scalar(
-            sa.select(sa.func.max(readings.c.valid_time)).where(
-                readings.c.variable == variable, readings.c.station == station
-            )
-        )
+        newest = self._connection.scalar(sa.select(sa.func.max(readings.c.valid_time)).where(own))
         news = news.merge(stored, on="valid_time", how="left")
         was, now = news["stored_value"].to_numpy("float64"), news["value"].to_numpy("float64")
         known = news["stored_version"].notna().to_numpy()
@@ -477,7 +514,8 @@ class Batch:
         behind = news["valid_time"].to_numpy() < (newest or -(2**62))
         recent = nominal > at - int(BACKFILL.total_seconds())
         late: NDArray[np.bool_] = known | (behind & recent)
-        available: NDArray[np.int64] = np.where(late, np.maximum(nominal, at), nominal)
+        # What is in hand is known, be it usual at that hour or not.
+        available: NDArray[np.int64] = np.where(late, at, np.minimum(nominal, at))
         news = news.assign(
             available_time=available,
             version=news["stored_version"].fillna(-1).astype("int64") + 1,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +15,11 @@ from pydantic_settings import (
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
+
+Upstream = Literal["virtual", "internet", "archive"]
+"""Where files come from."""
+Region = Literal["mekong", "asean"]
+"""Names of the regions; their grids are in ``pipeline.grid``."""
 
 
 class Settings(BaseSettings):
@@ -31,10 +36,22 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=ROOT / "data", description="Everything made by running lies here."
     )
-    upstream: Literal["virtual", "archive"] = Field(
+    upstream: Upstream = Field(
         default="virtual",
-        description="'virtual': files laid out under <data_dir>/upstream; 'archive': nothing is "
-        "fetched, only what has been ingested is used.",
+        description="'virtual': files laid out under <data_dir>/upstream; 'internet': files are "
+        "fetched from their providers into that folder; 'archive': nothing is fetched, only what "
+        "has been ingested is used.",
+    )
+    endpoints: dict[str, str] = Field(
+        default={},
+        description="Base addresses that stand in for those of ENDPOINTS in "
+        "pipeline/sources/http.py, in JSON.",
+    )
+    wait_minutes: int = Field(
+        default=90,
+        ge=0,
+        description="How long after its time a scheduled night waits for core files that are "
+        "usually there by then.",
     )
     records_url: str | None = Field(
         default=None, description="SQLAlchemy URL of the tables; default SQLite under data_dir."
@@ -49,6 +66,16 @@ class Settings(BaseSettings):
         description="CAP scope; public warnings are the national services' task.",
     )
     alert_sender: str = Field(default="mekong-early-warning@example.org", description="CAP sender.")
+    region: Region = Field(
+        default="mekong",
+        description="'mekong': the basin and the cities of its countries; 'asean': all pilots of "
+        "the ASEAN Smart Cities Network too, with everything made by running in <data_dir>/asean.",
+    )
+    dask_scheduler: str | None = Field(
+        default=None,
+        description="Address of a dask.distributed scheduler that computes grids, such as "
+        "'tcp://10.0.0.5:8786'; default threads of this process.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod
@@ -63,27 +90,43 @@ class Settings(BaseSettings):
         """Arguments first, then the environment, then the TOML file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @model_validator(mode="after")
+    def _tables_of_one_region(self) -> Self:
+        url = self.records_url
+        if url is not None and ("asean" in url) != (self.region == "asean"):
+            other = "with" if self.region == "asean" else "without"
+            raise ValueError(
+                f"records_url: expected a database of its own for region {self.region!r}, "
+                f"{other} 'asean' in its URL, found another"
+            )
+        return self
+
+    @property
+    def region_dir(self) -> Path:
+        """Folder of everything that holds one region's grids or cities; regions never mix."""
+        return self.data_dir if self.region == "mekong" else self.data_dir / self.region
+
     @property
     def upstream_dir(self) -> Path:
         """Folder that holds upstream files, laid out as the providers lay out theirs."""
-        return self.data_dir / "upstream"
+        return self.region_dir / "upstream"
 
     @property
     def archive_dir(self) -> Path:
         """Folder of the Icechunk repository."""
-        return self.data_dir / "archive"
+        return self.region_dir / "archive"
 
     @property
     def models_dir(self) -> Path:
         """Folder of trained models, one subfolder per version."""
-        return self.data_dir / "models"
+        return self.region_dir / "models"
 
     @property
     def published_dir(self) -> Path:
         """Folder of the published trees."""
-        return self.data_dir / "published"
+        return self.region_dir / "published"
 
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the tables."""
-        return self.records_url or f"sqlite:///{self.data_dir / 'records.db'}"
+        return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"

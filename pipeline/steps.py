@@ -10,31 +10,55 @@ import hashlib
 import importlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from models import drought, evaluate, registry, stage
+from models import drought, evaluate, low_flow, registry, scores, skill, stage
 from models.card import card
-from pipeline import areal, features, intake, issue, places, records
+from models.report import report
+from pipeline import (
+    areal,
+    features,
+    fetching,
+    gridded,
+    intake,
+    issue,
+    places,
+    records,
+    verification,
+)
 from pipeline.alerts import publish as trees
 from pipeline.archive import Archive, NothingArchived, utc64
+from pipeline.grid import GRIDS
 from pipeline.records import Records
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import NotPublished, Skipped, locate
+from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.intake import Show
+    from pipeline.sources.base import Granule, Source
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
 SPIN_UP = timedelta(days=120)
 """Days of which an areal record is made where there is none yet."""
+PATIENCE = 1.25
+"""Multiple of its usual delay after which a file is overdue."""
+LOST = timedelta(days=1)
+"""Time after which what is overdue is not waited for any more."""
+KNOWN = timedelta(days=400)
+"""How far back the last datum of a source is looked for; some come once a month, months late."""
 VERIFIED = timedelta(days=60)
 """Issue times before a moment whose forecasts are scored."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
@@ -66,6 +90,12 @@ class Ingested:
         why; files of parameters that nothing here uses.
     strangers
         Files with stages of stations that the table of stations does not know.
+    needs
+        Credential that is not set, without which nothing could be fetched.
+    unfetched
+        Why files that may be there could not be fetched.
+    awaited
+        Whether the last file that is overdue is not there yet: its provider is behind.
     """
 
     source: str
@@ -76,9 +106,14 @@ class Ingested:
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    needs: str | None = None
+    unfetched: tuple[str, ...] = ()
+    awaited: bool = False
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
+        if self.needs and not self.read:
+            return f"{self.source}: skipped, needs {self.needs}, which is not set"
         lines = [
             (
                 f"{self.source}: {self.read} files read, {self.added} steps or readings added, "
@@ -87,6 +122,11 @@ class Ingested:
         ]
         if self.missing:
             lines.append(f"{self.source}: {len(self.missing)} files that should exist are missing")
+        if self.unfetched:
+            lines.append(
+                f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
+                f"{self.unfetched[0]}"
+            )
         lines += [f"{self.source}: rejected {why}" for why in self.rejected]
         if self.strangers:
             lines.append(
@@ -138,7 +178,7 @@ def ingest(
     Raises
     ------
     UserError
-        Unknown source.
+        Unknown source or endpoint; measured data asked for into the folder of the virtual basin.
     FileNotFoundError
         The folder is not there, or holds no such files.
     """
@@ -147,32 +187,42 @@ def ingest(
         raise UserError(f"expected a source of {', '.join(SOURCES)}, found {source!r}")
     row = SOURCES[source]
     module = importlib.import_module(row.module)
+    read = module.read
+    if row.kind == "grid":
+        read = partial(module.read, grid=GRIDS[settings.region])
     archive, store = Archive(settings.archive_dir), Records(settings.database)
-    begin = start or asof - row.lookback
     missing: list[str] = []
     found: list[intake.File] = []
+    fetched, awaited = fetching.Fetched(), False
+    known = store.known_granules(source)
     if folder is not None:
         found = intake.in_folder(row, folder, asof=asof)
-    elif settings.upstream == "virtual":
-        for granule in module.granules(source, begin, end or asof, asof):
+    elif settings.upstream != "archive":
+        begin = start or asof - row.lookback
+        granules = list(module.granules(source, begin, end or asof, asof))
+        if settings.upstream == "internet":
+            fetched = _fetch(row, granules, asof=asof, settings=settings, known=known, show=show)
+        for granule in granules:
+            overdue = asof - LOST < granule.end + PATIENCE * row.latency <= asof
             try:
                 path, published = locate(granule, settings.upstream_dir, asof=asof)
             except NotPublished as absence:
-                if granule.end + row.latency <= asof:
+                if row.core and granule.end + row.latency <= asof:
                     missing.append(str(absence))
+                awaited |= overdue
             else:
                 found.append(intake.File(granule, path, published))
-    news = intake.unknown(found, store.known_granules(source))
+                awaited &= not overdue
+    news = intake.unknown(found, known)
     contents: list[intake.Content] = []
     passed_over: list[str] = []
     for number, file in enumerate(news):
         show(source, number + 1, len(news))
         try:
-            contents.append(
-                intake.take(row, file, module.read, asof=asof, from_folder=folder is not None)
-            )
+            contents.append(intake.take(row, file, read, asof=asof, from_folder=folder is not None))
         except Skipped as skipped:
             passed_over.append(str(skipped))
+    contents = intake.of_one_kind(contents)
     added = intake.store(row, contents, archive=archive, records=store, asof=asof)
     return Ingested(
         source=source,
@@ -183,7 +233,100 @@ def ingest(
         rejected=tuple(one.rejected for one in contents if one.rejected),
         passed_over=tuple(passed_over),
         strangers=_strangers(contents),
+        needs=fetched.needs,
+        unfetched=fetched.failures,
+        awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
     )
+
+
+def _fetch(
+    row: Source,
+    granules: list[Granule],
+    *,
+    asof: datetime,
+    settings: Settings,
+    known: dict[str, set[tuple[datetime | None, str]]],
+    show: Show,
+) -> fetching.Fetched:
+    """Bring what is not there yet from its provider into the upstream folder."""
+    if (settings.data_dir / "virtual").exists():
+        raise UserError(
+            f"{settings.data_dir} holds the virtual basin; give measured data a folder of its own "
+            "(MEKONG_DATA_DIR)"
+        )
+    with _client(settings) as client:
+        return fetching.fetch(
+            row,
+            granules,
+            client=client,
+            upstream=settings.upstream_dir,
+            asof=asof,
+            known={name: any(time for time, _ in marks) for name, marks in known.items()},
+            region=settings.region,
+            show=show,
+        )
+
+
+def _client(settings: Settings) -> Client:
+    """Return a client of the providers."""
+    try:
+        return Client(endpoints=settings.endpoints)
+    except ValueError as strange:
+        raise UserError(f"setting endpoints: {strange}") from None
+
+
+def sources(
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    check: bool = False,
+    show: Show = quiet,
+) -> list[fetching.State]:
+    """Say of each source what it needs and how far it is.
+
+    Parameters
+    ----------
+    asof
+        Moment of the question.
+    settings
+        Default: from the environment.
+    check
+        Also ask each provider for its last file, whatever the upstream is.
+    show
+        Told how far the step is.
+
+    Returns
+    -------
+    list
+        One state per source.
+
+    Raises
+    ------
+    UserError
+        An unknown endpoint in the settings.
+    """
+    settings = settings or Settings()
+    store = Records(settings.database)
+    ends: dict[str, datetime] = {}
+    for row in store.inputs(asof=asof, start=asof - KNOWN):
+        if row["rejected"] is None:
+            ends[row["source"]] = max(row["end"], ends.get(row["source"], row["end"]))
+    for variable in ("stage", "rain"):
+        readings = store.readings(variable, asof=asof, start=asof - KNOWN)
+        for source, last in readings.dropna().groupby("source")["valid_time"].max().items():
+            ends[str(source)] = last.to_pydatetime().replace(tzinfo=UTC)
+    with _client(settings) as client:
+        found = [
+            fetching.state(row, latest=ends.get(row.id), asof=asof, client=client)
+            for row in SOURCES.values()
+        ]
+        if check:
+            ask = partial(fetching.check, asof=asof, client=client, region=settings.region)
+            with ThreadPoolExecutor(fetching.THREADS) as threads:
+                for number, (well, said) in enumerate(threads.map(ask, SOURCES.values())):
+                    show("asked", number + 1, len(found))
+                    found[number] = replace(found[number], well=well, reached=said)
+    return found
 
 
 def _strangers(contents: list[intake.Content]) -> tuple[str, ...]:
@@ -250,16 +393,17 @@ def simulate(
             f"the virtual basin: expected a date from {START} to {END - timedelta(days=1)}, "
             f"found {asof:%Y-%m-%d}"
         )
-    basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
+    basin = VirtualBasin(settings.seed, settings.data_dir / "virtual", settings.region)
+    grid = GRIDS[settings.region]
     show("night and history", 1, 2)
-    files = lay_out_night(basin, asof, settings.upstream_dir)
+    files = lay_out_night(basin, asof, settings.upstream_dir, grid=grid)
     if full:
         first = datetime(START.year, START.month, START.day, tzinfo=UTC)
         for number, year in enumerate(range(START.year, asof.year + 1)):
             show("years of daily grids", number + 1, asof.year - START.year + 1)
             begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
             end = min(asof, datetime(year + 1, 1, 1, tzinfo=UTC))
-            files += lay_out_days(basin, begin, end, asof, settings.upstream_dir)
+            files += lay_out_days(basin, begin, end, asof, settings.upstream_dir, grid=grid)
     return Simulated(files, list(range(START.year, asof.year)))
 
 
@@ -303,9 +447,68 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         start = end - SPIN_UP
     else:
         start -= timedelta(days=int((utc64(start) - known[-1]) / areal.DAY) - 1)
-    record = areal.areal_record(archive, asof=asof, start=start, end=end)
-    news = archive.append("zones", record, message=f"areal record as of {asof:%Y-%m-%dT%H:%MZ}")
+    region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
+    with _computing(settings):
+        record, shares = areal.areal_record(archive, asof=asof, start=start, end=end, region=region)
+        pairs = areal.rain_pairs(archive, asof=asof, region=region)
+    news = archive.append("zones", record, message=f"areal record as of {at}")
+    archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
+    if pairs is not None:
+        archive.append("rain_pairs", pairs, message=f"rain of products beside Late as of {at}")
     return Assessed(record.sizes["time"], news)
+
+
+def indices(
+    *, asof: datetime, settings: Settings | None = None, record: bool = False
+) -> gridded.Made:
+    """Make the indices of every cell of the grid that are not there yet.
+
+    A night applies the reference that was last fitted to its newest days; where none was fitted,
+    nothing is made.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    settings
+        Default: from the environment.
+    record
+        Make every day and month of the record, and fit the reference where it is not fitted yet.
+
+    Returns
+    -------
+    gridded.Made
+
+    Raises
+    ------
+    UserError
+        The whole record was asked for and there are fewer than 20 whole years of daily rain.
+    """
+    settings = settings or Settings()
+    make = gridded.whole_record if record else gridded.newest
+    with _computing(settings):
+        try:
+            return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
+        except (NothingArchived, ValueError) as short:
+            raise UserError(f"cannot make the indices of the record: {short}") from short
+
+
+@contextmanager
+def _computing(settings: Settings) -> Iterator[None]:
+    """Compute grids on the cluster that the settings name, else in threads of this process."""
+    if settings.dask_scheduler is None:
+        yield
+        return
+    from distributed import Client as Cluster  # noqa: PLC0415  (costs 0.5 s, wanted only here)
+
+    try:
+        cluster = Cluster(settings.dask_scheduler, timeout="5s")  # type: ignore[no-untyped-call]
+    except OSError as absent:
+        raise UserError(
+            f"expected a dask scheduler at {settings.dask_scheduler}, found none: {absent}"
+        ) from absent
+    with cluster:
+        yield
 
 
 @dataclass(frozen=True)
@@ -354,16 +557,19 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     show("gauges", 2, 3)
     gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
     fitted: dict[str, object] = {"stage": gauges}
+    show("drought", 3, 3)
+    lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
+    if lows is not None:
+        fitted["low_flow"] = lows
     record = view.areal_record()
     if record is not None:
-        show("drought", 3, 3)
         fitted["drought"] = drought.fit(record, end=asof)
     metadata = {
         "asof": asof.isoformat(),
         "origin": inputs.origin,
     }
     version = registry.save(fitted, metadata, settings.models_dir)
-    text = card(gauges, pd.DataFrame(columns=list(evaluate.SCORES)), metadata)
+    text = card(gauges, metadata, low_flow=lows, drought=fitted.get("drought"))  # type: ignore[arg-type]
     (settings.models_dir / version / "card.md").write_text(text, encoding="utf-8")
     return Trained(version, len(gauges.stations), f"{asof:%Y-%m-%d}", inputs.origin)
 
@@ -510,6 +716,7 @@ def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> is
         run["issue_time"],
         models,
         run["model_version"],
+        settings.region,
     )
 
 
@@ -619,12 +826,15 @@ def _issue(run: dict[str, Any], settings: Settings) -> issue.Issued:
 
 @dataclass(frozen=True)
 class Verified:
-    """Forecasts that were scored."""
+    """Forecasts that were scored: those of the last days, and what is known by city and level."""
 
     forecasts: int
     rmse_m: float | None = None
     cp: float | None = None
     cover80: float | None = None
+    cities: tuple[verification.CityScore, ...] = ()
+    levels: tuple[verification.LevelScore, ...] = ()
+    drought: tuple[verification.DroughtScore, ...] = ()
 
     def __str__(self) -> str:
         """One line."""
@@ -632,11 +842,15 @@ class Verified:
             return "verified: no forecast has come due yet"
         text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
         text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
-        return text if self.cp is None else f"{text}, CP {self.cp:.2f}"
+        text = text if self.cp is None else f"{text}, CP {self.cp:.2f}"
+        issued, true = (sum(getattr(one, key) for one in self.levels) for key in (
+            "issued", "came_true"
+        ))  # fmt: skip
+        return f"{text}; {true} of {issued} flood warnings came true" if issued else text
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
-    """Score the stage forecasts of the last days whose time has come.
+    """Score what was issued before a moment with what had been observed by then.
 
     Parameters
     ----------
@@ -648,40 +862,20 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     Returns
     -------
     Verified
-        Pooled over gauges and leads; the scores of each forecast are kept in the tables.
+        Pooled over gauges and leads of the last ``VERIFIED``; by city and lead, by city and level,
+        and of drought over the seasons that alerts look back on. The scores of each stage forecast
+        are kept in the tables.
     """
     settings = settings or Settings()
     store = Records(settings.database)
-    start = asof - VERIFIED
-    seen = store.readings("stage", asof=asof, start=start).set_index(["station", "valid_time"])
-    observed = seen["value"].dropna().to_dict()
-    scored = []
-    for run in store.runs():
-        if not start <= run["issue_time"] < asof:
-            continue
-        rows = []
-        for forecast in store.get(records.stage_forecasts, run["issue_time"], run["revision"]):
-            key = forecast["station"], pd.Timestamp(utc64(forecast["valid_time"]))
-            row = forecast["row"]
-            if key not in observed or row["q50"] is None:
-                continue
-            came = observed[key]
-            persistence = None if row["stage_m"] is None else row["stage_m"] - came
-            rows.append(
-                {
-                    "station": forecast["station"],
-                    "lead_days": forecast["lead_days"],
-                    "observed_m": came,
-                    "error_m": row["q50"] - came,
-                    "persistence_error_m": persistence,
-                    "inside_80": row["q10"] <= came <= row["q90"],
-                }
-            )
-        store.put(records.scores, run["issue_time"], run["revision"], rows)
-        scored += rows
-    frame = pd.DataFrame(scored)
+    frame = verification.score_runs(store, asof=asof, window=VERIFIED)
+    longer = {
+        "cities": tuple(verification.by_city(store, asof=asof)),
+        "levels": tuple(verification.by_level(store, asof=asof)),
+        "drought": tuple(verification.of_drought(store, asof=asof)),
+    }
     if frame.empty:
-        return Verified(0)
+        return Verified(0, **longer)  # type: ignore[arg-type]
     both = frame.dropna(subset="persistence_error_m")
     squares = float((both["persistence_error_m"] ** 2).sum())
     return Verified(
@@ -689,6 +883,7 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
         rmse_m=float((frame["error_m"] ** 2).mean() ** 0.5),
         cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
         cover80=float(frame["inside_80"].mean()),
+        **longer,  # type: ignore[arg-type]
     )
 
 
@@ -698,12 +893,22 @@ class Hindcast:
 
     folder: str
     forecasts: int
+    origin: str
     median_cp: dict[int, float]
+    median_reference_cp: dict[int, float]
 
     def __str__(self) -> str:
-        """One line."""
-        scores = ", ".join(f"{lead} d {cp:.2f}" for lead, cp in self.median_cp.items())
-        return f"{self.forecasts} forecasts in {self.folder}; median wet-season CP: {scores}"
+        """One line per thing that a person must know."""
+        lines = [
+            f"{lead} d {cp:.2f} (reference {self.median_reference_cp.get(lead, float('nan')):.2f})"
+            for lead, cp in self.median_cp.items()
+        ]
+        mark = "SYNTHETIC, from the virtual basin: " if self.origin == "virtual" else ""
+        return (
+            f"{self.forecasts} forecasts in {self.folder}\n"
+            f"{mark}median wet-season CP: {', '.join(lines)}\n"
+            f"read {self.folder}/report.html; the scores are in scores.csv"
+        )
 
 
 def hindcast(
@@ -727,7 +932,7 @@ def hindcast(
     leads
         Days ahead.
     folder
-        Gets ``scores.csv`` and ``forecasts.parquet``.
+        Gets ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
     settings
         Default: from the environment.
     show
@@ -753,7 +958,7 @@ def hindcast(
     except ValueError as nothing:
         raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
     years = evaluate.hydrological_years(first, last + timedelta(days=1))
-    told = iter(range(1, len(years) + 1))
+    told = iter(range(1, len(years) + 2))
     found = evaluate.hindcast(
         inputs,
         train_from=begin,
@@ -761,11 +966,22 @@ def hindcast(
         end=last + timedelta(days=1),
         stations=_forecast_stations(inputs),
         leads=leads,
-        progress=lambda year: show(year, next(told), len(years)),
+        as_known=issue.as_known(view, start=begin),
+        progress=lambda year: show(year, next(told), len(years) + 1),
     )
-    scores = evaluate.score(found)
+    show("report", len(years) + 1, len(years) + 1)
+    table = scores.score(found)
     folder.mkdir(parents=True, exist_ok=True)
-    scores.assign(origin=inputs.origin).to_csv(folder / "scores.csv", index=False)
-    found.assign(origin=inputs.origin).to_parquet(folder / "forecasts.parquet")
-    wet = scores[scores["season"] == "wet"].groupby("lead_days")["cp"].median()
-    return Hindcast(str(folder), len(found), {int(str(k)): float(v) for k, v in wet.items()})
+    table.to_csv(folder / "scores.csv", index=False)
+    found.to_parquet(folder / "forecasts.parquet")
+    page = report(found, train_from=f"{train_from:%Y-%m-%d}")
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    wet = table[table["season"] == "wet"].groupby("lead_days")
+    peers = skill.by_station(skill.prepared(found).query("wet"), draws=1).groupby("lead_days")
+    return Hindcast(
+        folder=str(folder),
+        forecasts=len(found),
+        origin=inputs.origin,
+        median_cp={int(str(k)): float(v) for k, v in wet["cp"].median().items()},
+        median_reference_cp={int(str(k)): float(v) for k, v in peers["reference"].median().items()},
+    )

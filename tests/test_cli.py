@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
-    "nightly", "status",
+    "nightly", "status", "sources",
 )  # fmt: skip
 
 
@@ -76,4 +76,5 @@ def test_a_wrong_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, tmp_path, "status", MEKONG_UPSTREAM="ftp") == 2
-    assert "setting upstream: Input should be 'virtual' or 'archive'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in said

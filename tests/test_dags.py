@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.sources.servers import Earthdata, running
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")))
 PARSE = """
@@ -36,6 +38,31 @@ print(json.dumps({
         for name, dag in bag.dags.items()
     },
 }))
+"""
+
+
+WAIT = """
+import json, sys
+from datetime import UTC, datetime, timedelta
+from airflow.models.dagbag import DagBag
+from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import TaskDeferred
+from pipeline import steps
+ExecutorSafeguard.test_mode = True
+Ingest = DagBag(sys.argv[1]).dags["mekong_nightly"].task_dict["ingest"].operator_class
+found = []
+for ago, event in ((10, None), (85, None), (20, True), (100, None), (100, True)):
+    now = datetime.now(UTC)
+    issued = now - timedelta(minutes=ago)
+    task = Ingest(task_id=f"t{len(found)}", source="imerg_late", issue_time=issued.isoformat())
+    try:
+        asof = datetime.fromisoformat(task.execute({}, event))
+        found.append(["as of, minutes after its time", round((asof - issued).total_seconds() / 60)])
+    except TaskDeferred as put_off:
+        assert put_off.method_name == "execute"
+        moment = put_off.trigger.moment
+        found.append(["put off, minutes", round((moment - now).total_seconds() / 60)])
+print(json.dumps(found))
 """
 
 
@@ -80,8 +107,41 @@ def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
 ) -> None:
     night = parsed["dags"]["mekong_nightly"]
     assert (night["schedule"], night["catchup"]) == ("30 0 * * *", False)
-    order = ["simulate", "ingest", "assess", "forecast", "publish", "verify"]
+    order = ["sources", "ingest", "assess", "forecast", "publish", "verify"]
     assert night["tasks"] == order
+
+
+@pytest.mark.slow
+def test_a_night_waits_for_a_provider_that_is_behind_without_a_worker(tmp_path: Path) -> None:
+    """The catalogue answers and knows no file: each ingest is put off, until the deadline."""
+    with running("localhost", "127.0.0.1", "localhost", "127.0.0.1") as servers:
+        nasa = Earthdata(*servers)
+        done = subprocess.run(
+            [sys.executable, "-c", WAIT, str(ROOT / "dags")],
+            env=os.environ
+            | {
+                "AIRFLOW_HOME": str(tmp_path),
+                "EARTHDATA_TOKEN": Earthdata.TOKEN,
+                "HOME": str(tmp_path),
+                "MEKONG_DATA_DIR": str(tmp_path / "data"),
+                "MEKONG_ENDPOINTS": json.dumps(nasa.endpoints),
+                "MEKONG_UPSTREAM": "internet",
+                "MEKONG_WAIT_MINUTES": "90",
+                "PYTHONPATH": str(ROOT),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == [
+        ["put off, minutes", 10],
+        ["put off, minutes", 5],
+        ["put off, minutes", 10],
+        ["as of, minutes after its time", 0],
+        ["as of, minutes after its time", 90],
+    ]
 
 
 def test_the_history_is_ingested_year_by_year_and_then_trained_on(parsed: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def test_rain_of_the_day_pairs_with_the_next_morning() -> None:
 def test_out_of_range_is_dropped_but_an_absolute_gauge_stays() -> None:
     spike = STAGES.assign(qc=["good", "good", "range", "good", "good", "good"])
     absolute = readings("092600", [("2018-08-03 00:00", 536.1), ("2018-08-04 00:00", 536.4)])
-    inputs = stage_inputs(stage=pd.concat([spike, absolute.assign(qc="range")]), asof=ASOF)
+    inputs = stage_inputs(stage=pd.concat([spike, absolute.assign(qc="absolute")]), asof=ASOF)
     assert np.isnan(inputs.stage[TOWN].loc["2018-08-02"])
     assert inputs.stage.loc["2018-08-04", "092600"] == 536.4
 
@@ -121,7 +121,12 @@ def test_features_by_hand() -> None:
     assert columns[f"change:{TOWN}:0"][-1] == pytest.approx(1.7)
     assert columns[f"change:{TOWN}:1"][-1] == pytest.approx(0.0)
     assert columns[f"rise:{TOWN}"][-1] == pytest.approx(0.5)
+    # Four mornings do not reach back four days.
+    assert columns[f"rose:{TOWN}:1"].tolist() == pytest.approx([np.nan, 0.8, 0.0, 1.7], nan_ok=True)
+    assert np.isnan(columns[f"since:{TOWN}:4"][-1])
+    assert np.isnan(columns[f"above:{TOWN}:10"][-1])
     assert columns["rain:150504:0"][-1] == 2.0
+    assert columns["root:150504:0:1"][-1] == 2.0
     assert columns["rain:150504:1"][-1] == 4.0
 
 
@@ -145,3 +150,19 @@ def test_errors() -> None:
         stage_inputs(stage=STAGES, asof=datetime(2018, 8, 4))  # noqa: DTZ001
     with pytest.raises(ValueError, match="found none"):
         stage_inputs(stage=STAGES, asof=datetime(2018, 7, 1, tzinfo=UTC))
+
+
+def test_memory_of_weeks_by_hand() -> None:
+    days = pd.date_range("2018-07-01", periods=60)
+    rows = [(f"{day:%Y-%m-%d} 00:00", 10.0 - 0.1 * k) for k, day in enumerate(days)]
+    inputs = stage_inputs(
+        stage=readings(TOWN, rows), asof=datetime(2018, 8, 29, 0, 30, tzinfo=UTC),
+        rain=readings("150504", [("2018-08-28 00:00", 16.0), ("2018-08-29 00:00", 4.0)], "rain"),
+    )  # fmt: skip
+    columns = library(inputs).columns
+    assert columns[f"since:{TOWN}:7"][-1] == pytest.approx(-0.7)
+    # The mean of ten falling days lies 4.5 days back.
+    assert columns[f"above:{TOWN}:10"][-1] == pytest.approx(-0.45)
+    assert columns[f"rose:{TOWN}:4"][-1] == 0.0
+    assert np.isnan(columns["root:150504:3:5"][-1])
+    assert columns["root:150504:1:2"][-1] == 4.0

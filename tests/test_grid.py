@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from pipeline import places
-from pipeline.grid import MEKONG, Grid, equal_area, zonal_mean, zonal_weights
+from pipeline.grid import ASEAN, GRIDS, MEKONG, Grid, equal_area, zonal_mean, zonal_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +47,13 @@ def test_grid_is_north_up_and_named_by_centres() -> None:
     np.testing.assert_allclose(SMALL.lat, [10.35, 10.25, 10.15, 10.05])
     np.testing.assert_allclose(SMALL.lon[[0, -1]], [100.05, 100.55])
     assert MEKONG.shape == (270, 170)
+
+
+def test_cells_of_the_larger_region_are_the_basins_own() -> None:
+    assert GRIDS == {"mekong": MEKONG, "asean": ASEAN}
+    assert ASEAN.shape == (445, 340)
+    np.testing.assert_array_equal(ASEAN.lat[:270], MEKONG.lat)
+    np.testing.assert_array_equal(ASEAN.lon[:170], MEKONG.lon)
 
 
 def test_cell_holds_its_north_west_edge() -> None:

@@ -17,6 +17,7 @@ from pipeline.grid import Grid
 from pipeline.records import Records
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES, imerg, smap
+from pipeline.sources.base import Granule
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from pipeline.virtual.tables import mrc_export
 
@@ -403,9 +404,13 @@ def test_duplicates_count_once(settings: Settings, exports: Path) -> None:
     telemetry.write_text(rows.replace("Manual", "Telemetry").replace("7.00", "70.00"))
     done = take(settings, exports)
     assert done.rejected == ()
-    assert done.added == 3
+    assert done.added == 6, "the sensor's are kept as well"
     found = readings(settings)
-    assert found["value"].tolist() == [7.0, 8.0, 9.5], "of two series the first stands"
+    assert found["value"].tolist()[1:] == [8.0, 9.0], "of a conflict the sensor's stands"
+    assert found["method"].tolist() == ["manual", "manual", "telemetry"]
+    found = Records(settings.database).every_reading("stage", asof=ASOF)
+    assert found["value"].tolist() == [7.0, 8.0, 9.5, 70.0, 8.0, 9.0]
+    found = found[found["method"] == "manual"]
     assert found["qc"].tolist() == ["good", "good", "conflict"]
     assert found["origin"].unique().tolist() == ["virtual"]
 
@@ -458,8 +463,8 @@ def test_a_station_that_the_table_does_not_know_is_named_and_kept(
 
 
 def test_what_only_the_user_can_mend(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(steps.UserError, match=r"expected a source of .* found 'chirps'"):
-        steps.ingest("chirps", asof=ASOF, settings=settings)
+    with pytest.raises(steps.UserError, match=r"expected a source of .* found 'sentinel'"):
+        steps.ingest("sentinel", asof=ASOF, settings=settings)
     gone = tmp_path / "gone"
     with pytest.raises(FileNotFoundError, match=r"expected a folder of gauges files.*gone"):
         take(settings, gone)
@@ -536,3 +541,23 @@ def test_real_files_over_another_region_are_rejected_whole(settings: Settings) -
     assert len(done.rejected) == len(list((REAL / "imerg").iterdir()))
     assert any("cells in" in why for why in done.rejected)
     assert rates(settings) == {}
+
+
+def test_a_file_with_other_variables_than_the_rest_is_rejected_and_the_rest_stand(
+    tmp_path: Path,
+) -> None:
+    time = np.array(["2026-08-19"], "M8[ns]")
+    field = np.ones((1, *BOX.shape), "f4")
+    contents = [
+        intake.Content(
+            intake.File(Granule("smap", "", name, ASOF, ASOF), tmp_path / name, ASOF),
+            BOX.dataset(time, **{variable: field}),
+            "measured",
+            None,
+        )
+        for name, variable in (("a", "soil_moisture"), ("b", "rain"), ("c", "soil_moisture"))
+    ]
+    kept = intake.of_one_kind(contents)
+    assert [one.data is None for one in kept] == [False, True, False]
+    assert kept[1].rejected == "b: expected soil_moisture as in the others, found rain"
+    assert intake.of_one_kind(contents[:1]) == contents[:1]

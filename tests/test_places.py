@@ -15,13 +15,15 @@ from pyproj import Geod
 from shapely.geometry import Point, shape
 
 from pipeline import places
-from pipeline.grid import MEKONG, equal_area
+from pipeline.grid import GRIDS, MEKONG, equal_area
 from pipeline.settings import REFERENCE, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shapely.geometry.base import BaseGeometry
+
+    from pipeline.settings import Region
 
 OUTLINE = ROOT.parent / "shared" / "geo" / "mekong_basin_hydrobasins_l3.geojson"
 
@@ -90,7 +92,7 @@ def test_tables_name_only_known_stations_and_basins() -> None:
         assert set(station.upstream) <= set(known)
         assert station.basin in basins
         assert station.replaced_by is None or station.replaced_by in known
-    for city in places.cities().values():
+    for city in places.cities("asean").values():
         assert city.station is None or city.station in known
         assert city.in_basin == (city.basin is not None)
         assert city.basin is None or city.basin in basins
@@ -192,6 +194,35 @@ def test_pilot_cities() -> None:
     assert "M.7" in places.city("ubon_ratchathani").note
 
 
+def test_the_larger_region_has_all_26_pilots() -> None:
+    cities = places.cities("asean")
+    pilots = [city for city in cities.values() if city.ascn]
+    assert {city.name for city in pilots} == {
+        *("Bandar Seri Begawan", "Battambang", "Phnom Penh", "Siem Reap", "Banyuwangi"),
+        *("DKI Jakarta", "Makassar", "Luang Prabang", "Vientiane", "Johor Bahru"),
+        *("Kota Kinabalu", "Kuala Lumpur", "Kuching", "Mandalay", "Nay Pyi Taw", "Yangon"),
+        *("Cebu City", "Davao City", "Manila", "Singapore", "Bangkok", "Chonburi", "Phuket"),
+        *("Da Nang", "Hanoi", "Ho Chi Minh City"),
+    }
+    assert len(pilots) == 26
+    basin = places.cities("mekong")
+    assert list(cities)[: len(basin)] == list(basin) == list(places.cities())
+    assert {key: cities[key] for key in basin} == basin
+    offsets = {city.country: city.utc_offset_h for city in cities.values()}
+    for country, hours in {"BN": 8, "MY": 8, "PH": 8, "SG": 8, "MM": 6.5, "KH": 7}.items():
+        assert offsets[country] == hours
+    assert (cities["jakarta"].utc_offset_h, cities["makassar"].utc_offset_h) == (7, 8)
+    for city in pilots:
+        assert {"pluvial", "drought"} <= set(city.hazards.split())
+
+
+@pytest.mark.parametrize("region", list(GRIDS))
+def test_every_zone_lies_on_the_grid_of_its_region(region: Region) -> None:
+    grid = GRIDS[region]
+    box = shapely.box(grid.lon_min, grid.lat_min, grid.lon_max, grid.lat_max)
+    assert all(box.contains(zone.polygon) for zone in places.zones(region).values())
+
+
 def test_unknown_names_say_what_was_expected() -> None:
     with pytest.raises(LookupError, match=r"expected one of 092600, .*found '999999'"):
         places.station("999999")
@@ -284,7 +315,7 @@ def test_gauges_and_cities_lie_in_their_basins() -> None:
     basins = places.basins()
     for station in places.stations().values():
         assert gap_km(basins[station.basin].polygon, station.lat, station.lon) < 3, station.code
-    for city in places.cities().values():
+    for city in places.cities("asean").values():
         inside = {key for key, one in basins.items() if gap_km(one.polygon, city.lat, city.lon) < 3}
         assert city.basin in inside if city.in_basin else not inside, city.id
 
@@ -327,4 +358,4 @@ def test_a_table_without_its_columns_is_refused(
     (tmp_path / "cities.csv").write_text("id,name\nx,X\n", encoding="utf-8")
     monkeypatch.setattr(places, "REFERENCE", tmp_path)
     with pytest.raises(ValueError, match=r"cities.csv: expected columns .*found \['id', 'name'\]"):
-        places.cities.__wrapped__()
+        places.cities.__wrapped__("mekong")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
-from pipeline import records
+from pipeline import issue, records
+from pipeline.archive import Archive
 from pipeline.records import Records
 from pipeline.sources.base import Granule
 
@@ -21,22 +23,27 @@ def moment(day: int, hour: int = 0, minute: int = 30) -> datetime:
     return datetime(2026, 8, day, hour, minute, tzinfo=UTC)
 
 
-def table(values: dict[str, float], station: str = "013901") -> pd.DataFrame:
+def table(
+    values: dict[str, float], *, station: str = "013901", method: str = "manual"
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "station": station,
             "variable": "stage",
+            "method": method,
             "valid_time": pd.to_datetime(list(values)),
             "value": list(values.values()),
             "unit": "m",
+            "raw": "",
             "qc": "good",
         }
     )
 
 
-def add(store: Records, values: dict[str, float], asof: datetime) -> int:
+def add(store: Records, values: dict[str, float], asof: datetime, method: str = "manual") -> int:
+    found = table(values, method=method)
     with store.ingest("gauges", asof=asof) as batch:
-        return batch.add_readings(table(values), asof=asof, latency=LATENCY, origin="measured")
+        return batch.add_readings(found, asof=asof, latency=LATENCY, origin="measured")
 
 
 @pytest.fixture
@@ -87,6 +94,77 @@ def test_an_old_archive_is_taken_to_have_been_known_in_its_time(store: Records) 
     add(store, {"2018-08-01T00:00": 9.0}, moment(4))
     then = datetime(2018, 8, 1, 0, 30, tzinfo=UTC)
     assert store.readings("stage", asof=then)["value"].tolist() == [9.0]
+
+
+def test_what_is_in_hand_before_its_usual_delay_is_known(store: Records) -> None:
+    add(store, {"2026-08-01T00:00": 3.0}, moment(1, 0, 10))
+    assert store.readings("stage", asof=moment(1, 0, 9)).empty
+    assert store.readings("stage", asof=moment(1, 0, 10))["value"].tolist() == [3.0]
+
+
+def test_a_sensor_never_corrects_an_observer(store: Records) -> None:
+    add(store, {"2026-08-01T00:00": 3.0, "2026-08-01T12:00": 3.1}, moment(2))
+    sensor = {"2026-08-01T00:00": 3.05, "2026-08-01T06:00": 3.06, "2026-08-01T12:00": 3.12}
+    assert add(store, sensor, moment(3), "telemetry") == 3
+    assert add(store, sensor, moment(4), "telemetry") == 0
+    found = store.readings("stage", asof=moment(5))
+    assert found["value"].tolist() == [3.0, 3.06, 3.1]
+    assert found["method"].tolist() == ["manual", "telemetry", "manual"]
+    every = store.every_reading("stage", asof=moment(5))
+    assert every["method"].value_counts().to_dict() == {"telemetry": 3, "manual": 2}
+
+
+def test_a_flag_rests_on_what_was_known_then(store: Records) -> None:
+    """A spike is none until its successor came, and the value is kept as it was."""
+    mornings = {f"2026-08-{day:02}T00:00": 3.0 + 0.01 * day for day in range(1, 12)}
+    spiky = mornings | {"2026-08-09T00:00": 8.09}
+    for day, (time, value) in enumerate(spiky.items(), start=1):
+        add(store, {time: value}, moment(day))
+    then = store.readings("stage", asof=moment(9))
+    assert set(then["qc"]) == {"good"}
+    later = store.readings("stage", asof=moment(10))
+    bad = later.loc[later["qc"] != "good", ["value", "qc"]]
+    assert bad.to_numpy().tolist() == [[8.09, "spike"]]
+    assert store.readings("stage", asof=moment(9)).equals(then)
+    recent = store.readings("stage", asof=moment(11), start=moment(9, 0, 0))
+    assert recent["qc"].tolist() == ["spike", "good", "good"], "the readings before are context"
+
+
+def test_a_hindcast_sees_the_spike_as_its_morning_did(store: Records, tmp_path: Path) -> None:
+    values = {f"2026-08-{day:02}T00:00": 3.0 + 0.01 * day for day in range(1, 20)}
+    add(store, values | {"2026-08-09T00:00": 8.09}, moment(19))
+    view = issue.View(Archive(tmp_path / "archive"), store, moment(19), {}, "")
+    level = issue.stage_inputs(view, start=moment(1)).stage["013901"]
+    assert np.isnan(level["2026-08-09"])
+    as_known = issue.as_known(view, start=moment(1, 0, 0))
+    seen = as_known(moment(9), moment(1, 0, 0))
+    assert seen is not None
+    assert seen.stage["013901"].iloc[-1] == 8.09
+    assert as_known(moment(8), moment(1, 0, 0)) is None
+    assert as_known(moment(12), moment(1, 0, 0)) is None
+
+
+def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path: Path) -> None:
+    days = pd.date_range("2026-07-20", "2026-08-20")
+    add(store, {f"{day:%Y-%m-%dT%H:%M}": 4.2 for day in days}, moment(20))
+    view = issue.View(Archive(tmp_path / "archive"), store, moment(20), {}, "")
+    said = [line for line in issue.absences(view) if line.startswith("gauges")]
+    assert said == [
+        (
+            "gauges: Pakse (013901): 7 of 7 manual readings of stage are suspect and left out "
+            "(7 stuck)"
+        ),
+        "gauges: this morning's reading is missing from Pakse (013901)",
+    ]
+    assert issue.daily_changes(view) == {}
+
+
+def test_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE readings (variable TEXT, value FLOAT)"))
+    with pytest.raises(LookupError, match=r"found some without available_time.*method.*new data"):
+        Records(url)
 
 
 def test_readings_as_of_a_batch(store: Records, tmp_path: Path) -> None:

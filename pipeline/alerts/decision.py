@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pipeline.alerts.evidence import Drought, Level, Rain, River
+from pipeline.alerts.evidence import Drought, Level, LowFlow, Rain, River
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.alerts.track import Track
     from pipeline.places import City, Station
     from pipeline.sources.base import Origin
 
@@ -170,6 +171,10 @@ class Decision:
         Evidence as given; None where it does not apply.
     memory
         For the next run, before this run's message is added (see ``cap.issue``).
+    low_flow
+        Low flow at the city's gauge; shown beside a drought, no level rests on it.
+    track
+        What became of earlier warnings of this level; None where it is not about a forecast.
     """
 
     issue_time: datetime
@@ -190,6 +195,8 @@ class Decision:
     rain: Rain | None
     drought: Drought | None
     memory: Memory
+    low_flow: LowFlow | None = None
+    track: Track | None = None
 
 
 def status_of(decision: Decision, *, origin: Origin, wanted: Literal["Actual", "Test"]) -> Status:

@@ -279,6 +279,34 @@ class Drought:
         return self.p[weeks][number] if weeks in self.p else math.nan
 
 
+@dataclass(frozen=True, kw_only=True)
+class LowFlow:
+    """Forecast of low flow at one gauge.
+
+    Parameters
+    ----------
+    current_class
+        −1 for none, 0..4 for D0..D4 of the week's mean stage in its season, None if not known.
+    p_d1, p_below_6a
+        Weeks ahead to P(class >= D1), and to P(flow below that of PMFM Article 6A); NaN if not
+        known.
+    """
+
+    current_class: int | None
+    p_d1: Mapping[int, float]
+    p_below_6a: Mapping[int, float]
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame) -> Self:
+        """Take the rows of one gauge and issue time from the forecast table."""
+        weeks = rows["horizon_weeks"].astype(int)
+        return cls(
+            current_class=_class(rows["current_class"].iloc[0]),
+            p_d1=dict(zip(weeks, rows["p_d1"].astype(float), strict=True)),
+            p_below_6a=dict(zip(weeks, rows["p_below_6a"].astype(float), strict=True)),
+        )
+
+
 def _class(value: Any) -> int | None:
     names = {"none": -1, "unknown": None} | {f"D{k}": k for k in range(5)}
     if isinstance(value, str):

@@ -114,13 +114,27 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
             found[key] = drought.p_class(number, weeks) if drought else None
     for name in ("own_trend", "upstream", "rain", "wetness", "season", "tide"):
         found[f"driver_{name}_cm"] = peak.drivers_cm.get(name) if peak else None
+    low = decision.low_flow
+    found["low_flow_class"] = _name(low.current_class) if low else None
+    for weeks in (1, 4, 8, 12):
+        found[f"p_low_flow_{weeks}w"] = low.p_d1.get(weeks) if low else None
+    found["p_below_6a_4w"] = low.p_below_6a.get(4) if low else None
+    track = decision.track
+    found["track_since"] = stamp(track.since) if track else None
+    found["track_issued"] = track.issued if track else None
+    found["track_came_true"] = track.came_true if track else None
+    found["track_of_city"] = track.of_city if track else None
     return {key: _known(value) for key, value in found.items()}
 
 
 def _drought_class(decision: Decision) -> str | None:
     """Class now; D4 is never told from D3."""
     now = decision.drought.current_class if decision.drought else None
-    return None if now is None else "none" if now < 0 else f"D{min(now, 3)}"
+    return None if now is None else _name(min(now, 3))
+
+
+def _name(number: int | None) -> str | None:
+    return None if number is None else "none" if number < 0 else f"D{number}"
 
 
 def _known(value: Fact) -> Fact:

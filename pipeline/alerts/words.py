@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.alerts.evidence import Level
-from pipeline.alerts.gauge import HORIZON_D
+from pipeline.alerts.gauge import HORIZON_D, MARK
 from pipeline.alerts.ladder import RAISED
 from pipeline.alerts.rules import DROUGHT_CLASS
 from pipeline.places import CITY_RADIUS_KM
@@ -192,6 +192,7 @@ def _flood(decision: Decision, words: dict[str, Any]) -> list[str]:
                 chances.append(say[f"p_{mark}"].format(days=days, p=percent(p)))
         if decision.onset and decision.onset > decision.issue_time:
             chances.append(say["onset"].format(date=_date(decision.onset, decision, words)))
+        chances += _record(decision, words)
         chances += _mrc(station, river, say)
         ahead += _ahead(decision, river, words)
     years = decision.rain.return_period_years if decision.rain else math.nan
@@ -220,6 +221,18 @@ def _now(
     if not math.isnan(river.change_1d_m):
         found.append(say["trend"].format(change=f"{100 * river.change_1d_m:+.0f}"))
     return found
+
+
+def _record(decision: Decision, words: dict[str, Any]) -> list[str]:
+    """Say what became of earlier warnings of this level, or that they are too few to tell."""
+    track, say = decision.track, words["track"]
+    if track is None:
+        return []
+    if not track.enough:
+        return [say["few"]]
+    key = f"{MARK[decision.in_force]}_{'city' if track.of_city else 'all'}"
+    since = _date(track.since, decision, words)
+    return [say[key].format(since=since, true=track.came_true, issued=track.issued)]
 
 
 def _mrc(station: Station | None, river: River, say: dict[str, str]) -> list[str]:

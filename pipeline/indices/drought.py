@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtri
 
+from pipeline.indices.ranks import by_rank, keep_sample
 from pipeline.indices.reference import (
     SLOTS,
     along_time,
@@ -15,6 +16,7 @@ from pipeline.indices.reference import (
     definition,
     require_units,
     slots,
+    stated,
     within,
 )
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
 
 MIN_YEARS = 5
 """Fewer years in the sample give no percentile; SMAP begins in 2015."""
@@ -35,6 +39,10 @@ DRY_MONTHS = (12, 1, 2, 3)
 SPI3_DRY, SPI1_DRY, SOIL_DRY_PERCENT, VHI_DRY_PERCENT = -1.0, -2.0, 15.87, 40.0
 """Bounds of the combined indicator: rain and soil as in the EDO's (−1 and −2 standard deviations;
 15.87 % is −1), vegetation as Kogan's VHI has drought."""
+
+
+_ROWS = 256
+"""Days worked on at a time in double precision."""
 
 
 def fit_percentile(
@@ -62,14 +70,12 @@ def fit_percentile(
     ValueError
         No units told, steps other than a day, or no time in the period.
     """
-    if "units" not in values.attrs:
-        raise ValueError(f"{values.name}: expected units, found none")
+    found = keep_sample(
+        values=values, start=start, end=end, half_window_days=half_window_days, index="percentile"
+    )
     if cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")
-    part = within(values, start=start, end=end)
-    how = definition(part, start=start, end=end, index="percentile", half_window=half_window_days)
-    plain = part.drop_vars([name for name in part.coords if name not in part.dims])
-    return xr.Dataset({"sample": plain.rename(time="sample_time")}, attrs=how)
+    return found
 
 
 def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -112,40 +118,12 @@ def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     >>> percentile(values=soil, parameters=law).sel(time=["2001-07-01", "2007-07-01"]).values
     array([12.5, 87.5])
     """
-    sample = parameters["sample"]
-    require_units(values, sample.attrs["units"])
-    half_window = int(parameters.attrs["half_window"])
-    time = sample["sample_time"].values
-    here, there = slots(values["time"].values, "dayofyear"), slots(time, "dayofyear")
-    years = time.astype("datetime64[Y]").astype(np.int64)
-
-    def kernel(x: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.floating]:
-        cells = x.reshape(len(x), -1)
-        pools = np.broadcast_to(among, (len(among), *x.shape[1:])).reshape(len(among), -1)
-        out = np.full(cells.shape, np.nan, x.dtype)
-        for number in np.unique(here):
-            apart = np.abs(there - number)
-            near = np.flatnonzero(np.minimum(apart, SLOTS["dayofyear"] - apart) <= half_window)
-            if near.size == 0:
-                continue
-            good = np.isfinite(pools[near])
-            begin = np.unique(years[near], return_index=True)[1]
-            n_years = np.logical_or.reduceat(good, begin, axis=0).sum(axis=0)
-            rows = np.flatnonzero(here == number)
-            # Each value and the next larger number: their places in the pool are the numbers of
-            # values smaller, and smaller or equal.
-            wanted = np.concatenate([cells[rows], np.nextafter(cells[rows], np.inf)]).T.copy()
-            ordered = np.sort(pools[near].T, axis=1)  # NaN last
-            place = np.zeros(wanted.shape)
-            for cell in np.flatnonzero(n_years >= MIN_YEARS):
-                place[cell] = ordered[cell].searchsorted(wanted[cell])
-            rank = (place[:, : len(rows)] + place[:, len(rows) :] + 1).T / 2
-            ceiling = np.where(n_years >= MIN_YEARS, good.sum(axis=0) + 1.0, np.nan)
-            out[rows] = 100.0 * rank / ceiling
-        return np.where(np.isfinite(cells), out, np.nan).reshape(x.shape)
-
-    found = along_time(kernel, values, sample, core=[["sample_time"]])
-    return found.assign_attrs(units="%", long_name=f"Seasonal percentile of {values.name}")
+    found = by_rank(
+        values=values, parameters=parameters, min_years=MIN_YEARS,
+        score=lambda rank, n, _: 100 * rank / (n + 1),
+    )  # fmt: skip
+    name = f"Seasonal percentile of {values.name}"
+    return found.assign_attrs(units="%", long_name=name, **stated(parameters))
 
 
 def fit_score(
@@ -169,12 +147,23 @@ def fit_score(
     """
     require_units(spi3, "1")
     require_units(soil_moisture_percentile, "%")
-    rain, soil = (
-        within(one, start=start, end=end) for one in (spi3, _normal(soil_moisture_percentile))
-    )
-    both = rain.notnull() & soil.notnull()
-    correlation = xr.corr(rain.where(both), soil.where(both), "time")
-    correlation = correlation.where(both.sum("time") >= SLOTS["dayofyear"])
+    rain, soil = (within(one, start=start, end=end) for one in (spi3, soil_moisture_percentile))
+
+    def kernel(x: Floats, percent: Floats) -> Floats:
+        sums = np.zeros((6, *x.shape[1:]))
+        for begin in range(0, len(x), _ROWS):
+            some = slice(begin, begin + _ROWS)
+            u, v = x[some].astype(np.float64), _normal(percent[some].astype(np.float64))
+            both = np.isfinite(u) & np.isfinite(v)
+            u, v = np.where(both, u, 0.0), np.where(both, v, 0.0)
+            for row, one in enumerate((both, u, v, u * u, v * v, u * v)):
+                sums[row] += one.sum(axis=0)
+        n, a, b, aa, bb, ab = sums
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = (ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n))
+        return np.where(n >= SLOTS["dayofyear"], found, np.nan)[None]
+
+    correlation = along_time(kernel, rain, soil, core=[["time"]], output={"one": 1}).isel(one=0)
     how = definition(rain, start=start, end=end, index="drought score")
     return xr.Dataset({"correlation": correlation.assign_attrs(units="1")}, attrs=how)
 
@@ -217,17 +206,20 @@ def drought_score(
     """
     require_units(spi3, "1")
     require_units(soil_moisture_percentile, "%")
-    spread = (2 * (1 + parameters["correlation"])) ** 0.5
-    blend = (spi3 + _normal(soil_moisture_percentile)) / spread
-    score = blend.fillna(spi3).astype(spi3.dtype).transpose(*spi3.dims, ...)
-    return score.drop_attrs(deep=False).assign_attrs(units="1", long_name="Drought score")
 
+    def kernel(x: Floats, percent: Floats, correlation: Floats) -> Floats:
+        spread = np.sqrt(2 * (1 + correlation)).astype(x.dtype)
+        blend = (x + _normal(percent).astype(x.dtype)) / spread
+        return np.where(np.isnan(blend), x, blend)
 
-def _normal(percent: xr.DataArray) -> xr.DataArray:
-    normal: xr.DataArray = xr.apply_ufunc(
-        ndtri, percent / 100.0, dask="parallelized", output_dtypes=[percent.dtype]
+    score = along_time(
+        kernel, spi3, soil_moisture_percentile, parameters["correlation"], core=[["time"], []]
     )
-    return normal.clip(-3.0, 3.0)
+    return score.assign_attrs(units="1", long_name="Drought score", **stated(parameters))
+
+
+def _normal(percent: Floats) -> Floats:
+    return np.asarray(np.clip(ndtri(percent / 100), -3.0, 3.0))
 
 
 def usdm_class(*, index: xr.DataArray) -> xr.DataArray:

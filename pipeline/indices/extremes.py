@@ -1,74 +1,39 @@
-"""Return periods of rain from annual maxima by L-moments."""
+"""Return periods of rain from annual maxima by L-moments, of one place or of a region."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from scipy.special import gamma
 
+from pipeline.indices.moments import Law, l_moments, law_of, level_of
 from pipeline.indices.reference import (
     FULL_CLIMATE_YEARS,
     along_time,
     cadence,
     definition,
     require_units,
+    same_window,
+    stated,
     within,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from numpy.typing import NDArray
 
-EULER = 0.5772156649015329
+    Floats = NDArray[np.float64]
+
 MIN_YEARS = 10
 """Fewer annual maxima give no fit."""
 MIN_YEAR_SHARE = 0.9
 """A year with fewer of its steps has no maximum."""
-_PARAMETERS = ("location", "scale", "shape", "n_years")
-
-
-def l_moments(
-    maxima: NDArray[np.floating],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """First two L-moments and L-skewness along the first axis, unbiased, NaN left out.
-
-    b_r = n⁻¹ Σ_j [(j−1)...(j−r)] / [(n−1)...(n−r)] x_j over the sample in ascending order;
-    λ1 = b0, λ2 = 2 b1 − b0, λ3 = 6 b2 − 6 b1 + b0, t3 = λ3 / λ2.
-
-    Parameters
-    ----------
-    maxima
-        Shape (year, ...).
-
-    Returns
-    -------
-    l1, l2, t3, n
-        Each of shape (...).
-
-    References
-    ----------
-    Hosking, J. R. M. & Wallis, J. R. (1997). Regional Frequency Analysis, sections 2.4 and 2.8.
-
-    Examples
-    --------
-    >>> l1, l2, t3, n = l_moments(np.array([1.0, 2.0, 3.0, 6.0]))
-    >>> float(l1), round(float(l2), 6), round(float(t3), 6), int(n)
-    (3.0, 1.333333, 0.375, 4)
-    """
-    x = np.sort(np.asarray(maxima, np.float64), axis=0)
-    n = np.isfinite(x).sum(axis=0)
-    j = np.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
-    x = np.where(j < n, x, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        b0 = x.sum(axis=0) / n
-        b1 = (j * x).sum(axis=0) / (n * (n - 1))
-        b2 = (j * (j - 1) * x).sum(axis=0) / (n * (n - 1) * (n - 2))
-        l2 = 2 * b1 - b0
-        t3 = (6 * b2 - 6 * b1 + b0) / l2
-    return b0, l2, t3, n
+_UNITS = {"location": "mm", "scale": "mm", "shape": "1", "n_years": "1"}
+_BLOCK = 4_000_000
+"""Resampled maxima held at a time."""
 
 
 def fit_return_period(
@@ -76,7 +41,7 @@ def fit_return_period(
     total: xr.DataArray,
     start: datetime,
     end: datetime,
-    law: Literal["gumbel", "gev"] = "gumbel",
+    law: Law = "gumbel",
 ) -> xr.Dataset:
     """Law of the annual maxima of a reference period, by L-moments.
 
@@ -91,7 +56,7 @@ def fit_return_period(
         Reference period, half-open; maxima are of calendar years, which in the basin part no
         flood season.
     law
-        ``gev`` needs 30 years.
+        ``gev`` needs 30 years; below that, :func:`fit_regional`.
 
     Returns
     -------
@@ -110,41 +75,206 @@ def fit_return_period(
     """
     require_units(total, "mm")
     part = within(total, start=start, end=end)
-    cadence(part)
     how = definition(part, start=start, end=end, index="return period", law=law)
-    if law == "gev" and how["n_years"] < FULL_CLIMATE_YEARS:
-        raise ValueError(
-            f"law: expected {FULL_CLIMATE_YEARS} years for the GEV, found {how['n_years']}"
-        )
+    _long_enough(law, how["n_years"])
+    maxima = _yearly(part)
+
+    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        *moments, n = l_moments(maxima(x))
+        found = law_of(*moments, law=law)
+        found = np.where((n >= MIN_YEARS) & (found[1] > 0), found, np.nan)
+        return np.concatenate([found, n[None]])
+
+    stacked = along_time(kernel, part, output={"parameter": len(_UNITS)})
+    fields = {
+        name: stacked.isel(parameter=number).assign_attrs(units=units)
+        for number, (name, units) in enumerate(_UNITS.items())
+    }
+    return xr.Dataset(fields, attrs=how)
+
+
+def _long_enough(law: Law, n_years: int) -> None:
+    if law == "gev" and n_years < FULL_CLIMATE_YEARS:
+        raise ValueError(f"law: expected {FULL_CLIMATE_YEARS} years for the GEV, found {n_years}")
+
+
+def _yearly(part: xr.DataArray) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
+    """Give the function that takes values (time, ...) to the maxima of their years (year, ...)."""
+    cadence(part)
     years = part["time"].values.astype("datetime64[Y]")
     each, begin = np.unique(years, return_index=True)
     step = part["time"].values[1] - part["time"].values[0]
     length = ((each + 1).astype("M8[ns]") - each.astype("M8[ns]")) / step
 
-    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    def maxima(x: NDArray[np.floating]) -> NDArray[np.floating]:
         seen = np.add.reduceat(np.isfinite(x), begin, axis=0, dtype=np.int64)
         enough = seen >= MIN_YEAR_SHARE * length.reshape(-1, *(1,) * (x.ndim - 1))
-        l1, l2, t3, n = l_moments(np.where(enough, np.fmax.reduceat(x, begin, axis=0), np.nan))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if law == "gumbel":
-                scale, shape = l2 / np.log(2), np.zeros_like(l2)
-                location = l1 - EULER * scale
-            else:
-                c = 2 / (3 + t3) - np.log(2) / np.log(3)
-                shape = 7.859 * c + 2.9554 * c**2
-                scale = l2 * shape / ((1 - 2**-shape) * gamma(1 + shape))
-                location = l1 - scale * (1 - gamma(1 + shape)) / shape
-        usable = (n >= MIN_YEARS) & (scale > 0)
-        found = [np.where(usable, one, np.nan) for one in (location, scale, shape)]
-        return np.stack([*found, n.astype(np.float64)])
+        found = np.where(enough, np.fmax.reduceat(x, begin, axis=0), np.nan)
+        return np.asarray(found, np.float64)
 
-    stacked = along_time(kernel, part, output={"parameter": len(_PARAMETERS)})
-    units = {"location": "mm", "scale": "mm", "shape": "1", "n_years": "1"}
-    fields = {
-        name: stacked.isel(parameter=number).assign_attrs(units=units[name])
-        for number, name in enumerate(_PARAMETERS)
-    }
-    return xr.Dataset(fields, attrs=how)
+    return maxima
+
+
+def fit_regional(
+    *, total: xr.DataArray, region: xr.DataArray, start: datetime, end: datetime
+) -> xr.Dataset:
+    """GEV of the annual maxima with the L-moment ratios of a region: the index flood.
+
+    For records below 30 years, whose own skewness says little. Of each place λ1, t = λ2 / λ1 and
+    t3; of the region tᴿ = Σ n_i t_i / Σ n_i, t3ᴿ likewise. The GEV of (1, tᴿ, t3ᴿ) times λ1 of
+    the place is its law.
+
+    Parameters
+    ----------
+    total
+        mm, e.g. one- or three-day rain, dims with ``time``.
+    region
+        Label of each place's region, dims of ``total`` without ``time``. Places of a region are
+        taken to differ in their mean only; neighbouring cells of a grid see the same storms, so
+        that a region of many is worth fewer years than it counts.
+    start, end
+        Reference period, half-open.
+
+    Returns
+    -------
+    Dataset
+        As of :func:`fit_return_period`, ``n_years`` being the place's own, and ``station_years``
+        of its region; NaN below 10 years at the place or 30 in the region.
+
+    Raises
+    ------
+    ValueError
+        Units other than mm, no time in the period, or other dims of ``region``.
+
+    References
+    ----------
+    Hosking & Wallis (1997), chapter 6. Dalrymple, T. (1960). USGS Water-Supply Paper 1543-A.
+    """
+    require_units(total, "mm")
+    if set(region.dims) != set(total.dims) - {"time"}:
+        raise ValueError(f"region: expected the dims of {total.dims} but time, found {region.dims}")
+    part = within(total, start=start, end=end)
+    how = definition(part, start=start, end=end, index="return period", law="regional gev")
+    maxima = _yearly(part)
+
+    def moments(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        l1, l2, t3, n = l_moments(maxima(x))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            usable = (n >= MIN_YEARS) & (l2 > 0)
+            return np.concatenate([np.where(usable, [l1, l2 / l1, t3], np.nan), n[None]])
+
+    found = along_time(moments, part.astype(np.float64), output={"parameter": 4})
+    l1, t, t3, n = (found.isel(parameter=number) for number in range(4))
+    weight = n.where(l1.notnull(), 0.0)
+    places = list(region.dims)
+    pooled = {}
+    for name, one in (("t", t), ("t3", t3), ("years", xr.ones_like(t))):
+        pooled[name] = xr.full_like(l1, np.nan)
+        for label in np.unique(region.values):
+            here = weight.where(region == label, 0.0)
+            total_years = here.sum(places)
+            mean = total_years if name == "years" else (one * here).sum(places) / total_years
+            pooled[name] = pooled[name].where(region != label, mean)
+    enough = l1.notnull() & (pooled["years"] >= FULL_CLIMATE_YEARS)
+    law: xr.DataArray = xr.apply_ufunc(
+        lambda *of: np.moveaxis(law_of(*of, law="gev"), 0, -1), xr.ones_like(l1), pooled["t"],
+        pooled["t3"], output_core_dims=[["parameter"]], dask="parallelized",
+        output_dtypes=[np.float64], dask_gufunc_kwargs={"output_sizes": {"parameter": 3}},
+    )  # fmt: skip
+    location, scale, shape = (law.isel(parameter=number).where(enough) for number in range(3))
+    fields = {"location": location * l1, "scale": scale * l1, "shape": shape, "n_years": n}
+    order = [dim for dim in total.dims if dim != "time"]
+    return xr.Dataset(
+        {
+            name: one.transpose(*order).assign_attrs(units=_UNITS[name])
+            for name, one in fields.items()
+        }
+        | {"station_years": pooled["years"].transpose(*order).assign_attrs(units="1")},
+        attrs=how,
+    )
+
+
+def return_level_interval(
+    *,
+    total: xr.DataArray,
+    start: datetime,
+    end: datetime,
+    years: float,
+    seed: int,
+    law: Law = "gumbel",
+    coverage: float = 0.9,
+    replicates: int = 1000,
+) -> xr.Dataset:
+    """Interval of a return level, by resampling whole years.
+
+    Each replicate draws as many years as there are, with replacement, the same for all places, and
+    fits the law anew; the interval is between the (1 ∓ coverage) / 2 quantiles of its levels
+    (percentile bootstrap).
+
+    Parameters
+    ----------
+    total, start, end, law
+        As for :func:`fit_return_period`.
+    years
+        Return period T, above 1; beyond 2n the interval is NaN.
+    seed
+        Seed of the draws: the same gives the same interval, whatever the chunks.
+    coverage
+        Share of the replicates inside, between 0 and 1.
+    replicates
+        Number of replicates.
+
+    Returns
+    -------
+    Dataset
+        ``lower``, ``upper`` (mm); attributes of :func:`reference.definition`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`fit_return_period`; T, coverage or replicates out of range.
+
+    References
+    ----------
+    Efron, B. & Tibshirani, R. (1993). An Introduction to the Bootstrap, chapter 13.
+    """
+    require_units(total, "mm")
+    if years <= 1 or not 0 < coverage < 1 or replicates < 1:
+        raise ValueError(
+            "expected years above 1, coverage in (0, 1), a replicate or more, "
+            f"found {years}, {coverage}, {replicates}"
+        )
+    part = within(total, start=start, end=end)
+    how = definition(
+        part, start=start, end=end, index="return level", law=law, return_period_years=years,
+        coverage=coverage, replicates=replicates, seed=seed,
+    )  # fmt: skip
+    _long_enough(law, how["n_years"])
+    maxima = _yearly(part)
+    draws = np.random.default_rng(seed).integers(0, how["n_years"], (replicates, how["n_years"]))
+
+    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        each = maxima(x)
+        each = each.reshape(len(each), -1)
+        n = np.isfinite(each).sum(axis=0)
+        bounds = np.empty((2, each.shape[1]))
+        width = max(_BLOCK // draws.size, 1)
+        for begin in range(0, each.shape[1], width):
+            some = slice(begin, begin + width)
+            l1, l2, t3, _ = l_moments(each[draws.T, some])
+            levels = level_of(years, *law_of(l1, l2, t3, law=law))
+            bounds[:, some] = np.quantile(levels, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+        known = (n >= MIN_YEARS) & (years <= 2 * n)
+        return np.where(known, bounds, np.nan).reshape(2, *x.shape[1:])
+
+    stacked = along_time(kernel, part, output={"bound": 2})
+    return xr.Dataset(
+        {
+            name: stacked.isel(bound=row).assign_attrs(units="mm")
+            for row, name in enumerate(("lower", "upper"))
+        },
+        attrs=how,
+    )
 
 
 def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -179,16 +309,32 @@ def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
     array([50.])
     """
     require_units(total, "mm")
-    _same_window(total, parameters)
-    location, scale, shape = (parameters[name] for name in _PARAMETERS[:3])
-    reduced = (total - location) / scale
-    curved = shape.where(shape != 0)
-    bent = -xr.apply_ufunc(np.log, (1 - curved * reduced).clip(min=1e-300), dask="allowed") / curved
-    y = reduced.where(shape == 0, bent)
-    years = 1 / xr.apply_ufunc(lambda v: -np.expm1(-np.exp(-v)), y, dask="allowed")
-    years = years.clip(max=2 * parameters["n_years"]).transpose(*total.dims, ...)
-    plain: xr.DataArray = years.drop_attrs(deep=False)
-    return plain.assign_attrs(units="years", long_name="Return period")
+    same_window(total, parameters)
+
+    def kernel(
+        x: NDArray[np.floating],
+        location: NDArray[np.floating],
+        scale: NDArray[np.floating],
+        shape: NDArray[np.floating],
+        n_years: NDArray[np.floating],
+    ) -> NDArray[np.floating]:
+        place, inverse, k, most = (
+            one.astype(x.dtype) for one in (location, 1 / scale, shape, 2 * n_years)
+        )
+        y = (x - place) * inverse
+        with np.errstate(divide="ignore", over="ignore"):
+            if k.any():
+                curve = np.where(k, k, 1)
+                y = np.where(k == 0, np.exp(-y), np.maximum(1 - k * y, 0) ** (1 / curve))
+            else:
+                np.exp(np.negative(y, out=y), out=y)
+            # Now the mean number of exceedances in a year; F is exp of its negative.
+            np.expm1(np.negative(y, out=y), out=y)
+            return np.asarray(np.minimum(np.divide(-1, y, out=y), most))
+
+    fields = [parameters[name] for name in _UNITS]
+    found = along_time(kernel, total, *fields, core=[[]] * len(fields))
+    return found.assign_attrs(units="years", long_name="Return period", **stated(parameters))
 
 
 def return_level(*, years: float, parameters: xr.Dataset) -> xr.DataArray:
@@ -211,17 +357,11 @@ def return_level(*, years: float, parameters: xr.Dataset) -> xr.DataArray:
     """
     if years <= 1:
         raise ValueError(f"years: expected above 1, found {years}")
-    location, scale, shape = (parameters[name] for name in _PARAMETERS[:3])
-    y = -np.log(-np.log1p(-1 / years))
-    curved = shape.where(shape != 0)
-    bent = (1 - np.exp(-y) ** curved) / curved
-    level = location + scale * bent.where(shape != 0, y)
+    level: xr.DataArray = xr.apply_ufunc(
+        lambda *of: level_of(years, *of), *(parameters[name] for name in list(_UNITS)[:3]),
+        dask="parallelized", output_dtypes=[np.float64],
+    )  # fmt: skip
     level = level.where(years <= 2 * parameters["n_years"])
-    plain: xr.DataArray = level.drop_attrs(deep=False)
-    return plain.assign_attrs(units="mm", long_name=f"Level of return period {years} years")
-
-
-def _same_window(total: xr.DataArray, parameters: xr.Dataset) -> None:
-    expected, found = parameters.attrs.get("window", ""), total.attrs.get("window", "")
-    if expected and expected != found:
-        raise ValueError(f"{total.name}: expected the window {expected!r}, found {found!r}")
+    return level.assign_attrs(
+        units="mm", long_name=f"Level of return period {years:g} years", **stated(parameters)
+    )

@@ -1,31 +1,60 @@
-"""Streamflow indices: standardised discharge, and discharge against the agreed low flow."""
+"""Flow indices: standardised discharge and runoff, discharge against the agreed low flow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
+from scipy.special import ndtr, ndtri
 
-from pipeline.indices.reference import (
-    SLOTS,
-    Season,
-    along_time,
-    definition,
-    require_units,
-    season_of,
-    seasonal_sum,
-    slots,
-    within,
-)
+from pipeline.indices.reference import along_time, require_units, slots
+from pipeline.indices.spi import TOO_MANY_ZEROS
+from pipeline.indices.standard import LIMIT, fit_standard, standardise
+from pipeline.indices.windows import moving_sum
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import xarray as xr
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
 
 MIN_YEARS = 20
 """Fewer years give no index."""
+
+
+def mean_flow(*, discharge: xr.DataArray, steps: int, min_share: float = 1.0) -> xr.DataArray:
+    """Mean discharge of the last ``steps`` steps: the volume of Nalbantis and Tsakiris by its time.
+
+    Parameters
+    ----------
+    discharge
+        m3 s-1, daily or monthly means, dims with ``time``.
+    steps
+        Length of the window, 1 to 366.
+    min_share
+        Least share of the window's steps that must be known, above 0.
+
+    Returns
+    -------
+    DataArray
+        m3 s-1, NaN where too little is known; attributes ``window`` and ``min_share``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> time = np.arange("2001-01", "2001-04", dtype="datetime64[M]").astype("M8[ns]")
+    >>> flow = xr.DataArray([900.0, 1100.0, 1000.0], {"time": time}, attrs={"units": "m3 s-1"})
+    >>> mean_flow(discharge=flow, steps=3).values
+    array([  nan,   nan, 1000.])
+    """
+    require_units(discharge, "m3 s-1")
+    total = moving_sum(values=discharge, steps=steps, min_share=min_share)
+    mean: xr.DataArray = (total / steps).assign_attrs(total.attrs)
+    return mean.rename(discharge.name).assign_attrs(
+        units="m3 s-1", long_name=f"Mean discharge over {steps} steps", cell_methods="time: mean"
+    )
 
 
 def fit_sdi(
@@ -38,7 +67,8 @@ def fit_sdi(
     Parameters
     ----------
     discharge
-        m3 s-1 (monthly or daily means), or mm of runoff, above 0, dims with ``time``.
+        m3 s-1, above 0: monthly or daily means, or those of longer windows by :func:`mean_flow`;
+        dims with ``time``.
     start, end
         Reference period, half-open.
     half_window_days
@@ -53,40 +83,19 @@ def fit_sdi(
     Raises
     ------
     ValueError
-        Other units, a time axis with gaps, a value not above 0 (when computed).
+        Other units, a time axis with gaps, a reference period below 20 years; a value not above 0
+        (when computed).
 
     References
     ----------
-    Nalbantis, I. & Tsakiris, G. (2009), doi 10.1007/s11269-008-9305-1 (SDI); Shukla, S. & Wood,
-    A. W. (2008), doi 10.1029/2007GL032487 (SRI, the same for runoff).
+    Nalbantis, I. & Tsakiris, G. (2009), doi 10.1007/s11269-008-9305-1.
     """
-    require_units(discharge, "mm" if discharge.attrs.get("units") == "mm" else "m3 s-1")
-    season = season_of(discharge)
-    part = within(discharge, start=start, end=end)
-    slot, size = slots(part["time"].values, season), SLOTS[season]
-    window = 0 if season == "month" else half_window_days
-
-    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        log, good = _logarithm(x), np.isfinite(x)
-        log = np.where(good, log, 0.0)
-        count, total, square = (
-            seasonal_sum(one, slot, size=size, half_window=window)
-            for one in (good.astype(np.float64), log, log**2)
-        )
-        n_years = np.rint(count / (2 * window + 1))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mu = total / count
-            sigma = np.sqrt(np.maximum(square - count * mu**2, 0.0) / (count - 1))
-        usable = (n_years >= MIN_YEARS) & (sigma > 1e-6)
-        return np.stack([np.where(usable, mu, np.nan), np.where(usable, sigma, np.nan), n_years])
-
-    stacked = along_time(kernel, part, output={"parameter": 3, season: size})
-    how = definition(part, start=start, end=end, index="SDI", half_window=window)
-    fields = {
-        name: stacked.isel(parameter=number).assign_attrs(units="1")
-        for number, name in enumerate(("mu", "sigma", "n_years"))
-    }
-    return xr.Dataset(fields, {season: np.arange(1, size + 1)}, how)
+    require_units(discharge, "m3 s-1")
+    return fit_standard(
+        values=discharge, start=start, end=end, half_window_days=half_window_days,
+        min_years=MIN_YEARS, statistics=lambda x: _statistics(_above_zero(x)), law=_law,
+        units=dict.fromkeys(("mu", "sigma"), "1"), index="SDI",
+    )  # fmt: skip
 
 
 def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -107,22 +116,122 @@ def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Raises
     ------
     ValueError
-        Other units, or a value not above 0 (when computed).
+        Other units or another window, or a value not above 0 (when computed).
     """
-    require_units(discharge, "mm" if discharge.attrs.get("units") == "mm" else "m3 s-1")
-    season: Season = "month" if "month" in parameters.dims else "dayofyear"
-    slot = slots(discharge["time"].values, season)
+    require_units(discharge, "m3 s-1")
+    found = standardise(
+        values=discharge, parameters=parameters, names=("mu", "sigma"),
+        score=lambda x, mu, sigma: _score(_above_zero(x), mu, sigma),
+    )  # fmt: skip
+    return found.assign_attrs(long_name="Streamflow drought index")
 
-    def kernel(
-        x: NDArray[np.floating], mu: NDArray[np.floating], sigma: NDArray[np.floating]
-    ) -> NDArray[np.floating]:
-        z: NDArray[np.floating] = (_logarithm(x) - mu[slot - 1]) / sigma[slot - 1]
-        return np.asarray(np.clip(z, -3.0, 3.0))
 
-    found = along_time(
-        kernel, discharge, parameters["mu"], parameters["sigma"], core=[[season], [season]]
-    )
-    return found.assign_attrs(units="1", long_name="Streamflow drought index")
+def fit_sri(
+    *, runoff: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 5
+) -> xr.Dataset:
+    """Log-normal law of runoff by month or day of the year, with a mass of zeros.
+
+    Parameters
+    ----------
+    runoff
+        mm over n months or days, as of :func:`rain.accumulation`, not negative, dims with ``time``.
+    start, end, half_window_days
+        As for :func:`fit_sdi`.
+
+    Returns
+    -------
+    Dataset
+        ``mu``, ``sigma`` of the logarithm of runoff above 0, ``p_zero`` and ``h_zero`` as of
+        :func:`spi.fit_spi`, and ``n_years``; μ and σ are NaN below 20 years and where more than
+        half is zero.
+
+    Raises
+    ------
+    ValueError
+        As :func:`fit_sdi`; a negative value (when computed).
+
+    References
+    ----------
+    Shukla, S. & Wood, A. W. (2008), doi 10.1029/2007GL032487.
+    """
+    require_units(runoff, "mm")
+    return fit_standard(
+        values=runoff, start=start, end=end, half_window_days=half_window_days,
+        min_years=MIN_YEARS, statistics=_statistics, law=_law_with_zeros,
+        units=dict.fromkeys(("mu", "sigma", "p_zero", "h_zero"), "1"), index="SRI",
+    )  # fmt: skip
+
+
+def sri(*, runoff: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
+    """Standardised runoff index: z = Φ⁻¹[p0 + (1 − p0) Φ((ln R − μ) / σ)], at most ±3.
+
+    Parameters
+    ----------
+    runoff
+        As for the fit.
+    parameters
+        From :func:`fit_sri`.
+
+    Returns
+    -------
+    DataArray
+        Standard normal; NaN where runoff or law is missing.
+
+    Raises
+    ------
+    ValueError
+        Units other than mm or another window, or a negative value (when computed).
+    """
+    require_units(runoff, "mm")
+    found = standardise(
+        values=runoff, parameters=parameters, names=("mu", "sigma", "p_zero", "h_zero"),
+        score=_score_with_zeros,
+    )  # fmt: skip
+    return found.assign_attrs(long_name="Standardised runoff index")
+
+
+def _statistics(x: Floats) -> Floats:
+    """Values known and above zero, sums of their logarithms and of the squares (4, cell)."""
+    if (x < 0).any():
+        raise ValueError(f"runoff: expected 0 or more, found {np.nanmin(x)}")
+    flows = x > 0
+    log = np.log(np.where(flows, x, 1), dtype=np.float64)
+    return np.stack([np.isfinite(x).sum(axis=0), flows.sum(axis=0), log.sum(axis=0),
+                     (log**2).sum(axis=0)])  # fmt: skip
+
+
+def _law(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
+    _, flows, log, square = sums
+    mu = log / flows
+    sigma = np.sqrt(np.maximum(square - flows * mu**2, 0.0) / (flows - 1))
+    return np.where(enough & (sigma > 1e-6), np.stack([mu, sigma]), np.nan)
+
+
+def _law_with_zeros(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
+    count, flows = sums[:2]
+    zeros = count - flows
+    h_zero = np.where(zeros > 0, (zeros + 1) / (2 * (count + 1)), 0.0)
+    law = _law(sums, enough & (zeros <= TOO_MANY_ZEROS * count))
+    return np.concatenate([law, np.stack([zeros / (count + 1), h_zero])])
+
+
+def _score(x: Floats, mu: Floats, sigma: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return (np.log(x) - mu.astype(x.dtype)) / sigma.astype(x.dtype)
+
+
+def _score_with_zeros(
+    x: Floats, mu: Floats, sigma: Floats, p_zero: Floats, h_zero: Floats
+) -> Floats:
+    if (x < 0).any():
+        raise ValueError(f"runoff: expected 0 or more, found {np.nanmin(x)}")
+    z = _score(x, mu, sigma)
+    mixed = p_zero > 0
+    if mixed.any():
+        p = p_zero[mixed]
+        z[:, mixed] = ndtri(p + (1 - p) * ndtr(z[:, mixed]))
+    at_zero = np.where(np.isfinite(mu), np.maximum(ndtri(h_zero), -LIMIT), np.nan)
+    return np.where(x == 0, at_zero, z)
 
 
 def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> xr.DataArray:
@@ -142,6 +251,7 @@ def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> 
 
     Examples
     --------
+    >>> import xarray as xr
     >>> time = np.array(["2016-01-31", "2016-02-01", "2016-06-01"], "datetime64[ns]")
     >>> flow = xr.DataArray([699.0, 1051.0, 900.0], {"time": time}, attrs={"units": "m3 s-1"})
     >>> agreed = xr.DataArray([1398.0, 1051.0], {"month": [1, 2]}, attrs={"units": "m3 s-1"})
@@ -150,13 +260,15 @@ def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> 
     """
     require_units(discharge, "m3 s-1")
     require_units(reference_flow, "m3 s-1")
-    month = xr.DataArray(slots(discharge["time"].values, "month"), {"time": discharge["time"]})
-    agreed = reference_flow.reindex(month=np.arange(1, 13)).sel(month=month).drop_vars("month")
-    ratio = (discharge / agreed).transpose(*discharge.dims, ...)
-    return ratio.assign_attrs(units="1", long_name="Discharge over the agreed low flow")
+    month = slots(discharge["time"].values, "month") - 1
+    found = along_time(
+        lambda flow, agreed: flow / agreed[month], discharge,
+        reference_flow.reindex(month=np.arange(1, 13)), core=[["month"]],
+    )  # fmt: skip
+    return found.assign_attrs(units="1", long_name="Discharge over the agreed low flow")
 
 
-def _logarithm(x: NDArray[np.floating]) -> NDArray[np.float64]:
+def _above_zero(x: Floats) -> Floats:
     if (x <= 0).any():
         raise ValueError(f"discharge: expected above 0, found {np.nanmin(x)}")
-    return np.asarray(np.log(x, dtype=np.float64))
+    return x

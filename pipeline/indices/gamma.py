@@ -1,4 +1,4 @@
-"""From a gamma variate to the standard normal: exact, or faster where that is safe."""
+"""From a gamma variate to the standard normal: exact, or by polynomial where that is safe."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.special import gammainc, gammaincc, ndtri
+from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, ndtr, ndtri
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FAST_SHAPE = 4.0
-"""Least shape for which the fast way is taken; its error is then below 1e-6."""
-_REACH = 3.4
-"""Largest Wilson-Hilferty score that the fast way resolves; beyond it the result is at least ±3."""
-_TERMS = 12
+LEAST_SHAPE = 0.2
+"""Least shape for the polynomial, whose error is then below 2e-6."""
+BELL_SHAPE = 4.0
+"""Shape from which the cube root is nearly normal and few terms suffice."""
+_REACH = 3.15
+"""Largest score that the polynomial resolves below ``BELL_SHAPE``; above it, 3.4 Wilson-Hilferty
+scores. What lies beyond comes out at the edge, past ±3."""
+_WILSON_REACH = 3.4
+_BELL_TERMS = 12, 12
+_SKEW_TERMS = 18, 14
+"""Terms in the root of the variate and in the shape."""
 
 
-def exact(x: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
+def exact(x: NDArray[np.floating], shape: NDArray[np.floating]) -> NDArray[np.float64]:
     """Give the standard normal z of the same probability as a gamma variate of unit scale.
 
     z = Φ⁻¹(P(shape, x)), from the nearer tail, so that no digits are lost in the upper one.
@@ -39,58 +45,115 @@ def exact(x: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.floa
     return z
 
 
-@lru_cache
-def _correction() -> NDArray[np.float64]:
-    """Coefficients of z as a polynomial of the Wilson-Hilferty score and of shape^(-1/2).
+def normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Do as :func:`exact` for results within ±3.1, many times faster, in the precision of ``x``.
 
-    Chebyshev interpolation of :func:`exact` in both; rows for the terms in shape^(-1/2)
-    (Chebyshev), columns for the powers of the score over ``_REACH``.
-    """
-    nodes = np.cos(np.pi * (np.arange(_TERMS) + 0.5) / _TERMS)
-    shape = (np.maximum((nodes + 1) / 2, 1e-4) ** -2 * FAST_SHAPE)[:, None]
-    x = shape * (1 - 1 / (9 * shape) + _REACH * nodes / (3 * np.sqrt(shape))) ** 3
-    basis = chebyshev.chebvander(nodes, _TERMS - 1)
-    in_both = np.linalg.solve(basis, np.linalg.solve(basis, exact(x, shape).T).T)
-    powers = np.zeros((_TERMS, _TERMS))
-    for degree in range(_TERMS):
-        found = chebyshev.cheb2poly(np.eye(_TERMS)[degree])
-        powers[degree, : len(found)] = found
-    coefficients: NDArray[np.float64] = in_both @ powers
-    return coefficients
-
-
-def fast(x: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Do as :func:`exact`, for shapes of ``FAST_SHAPE`` and more and results within ±3.3.
-
-    The cube root of a gamma variate is nearly normal (Wilson & Hilferty 1931); a polynomial fitted
-    to the exact function removes what remains, to 1e-6. Results beyond ±3.3 stop near there.
+    A power of a gamma variate is nearly normal: for shapes of 4 and more the cube root (Wilson &
+    Hilferty 1931), below that the power a / (3a + 3) of shape a, which goes to the logarithm as
+    the shape goes to 0. A polynomial fitted to the exact function removes what remains.
 
     Parameters
     ----------
     x
-        Shape (time, cell).
+        Gamma variate over its mean, not negative, shape (time, cell).
     shape
-        Shape (cell,).
+        Shape (cell,), ``LEAST_SHAPE`` and more.
 
     Examples
     --------
-    >>> x, shape = np.array([[2.0, 30.0]]), np.array([5.0, 25.0])
-    >>> bool(np.abs(fast(x, shape) - exact(x, shape)).max() < 1e-6)
+    >>> mean, shape = np.array([[0.4, 1.2]]), np.array([0.7, 25.0])
+    >>> bool(np.abs(normal(mean, shape) - exact(mean * shape, shape)).max() < 2e-6)
     True
     """
-    basis = chebyshev.chebvander(2 * np.sqrt(FAST_SHAPE / shape) - 1, _TERMS - 1)
-    coefficients = np.ascontiguousarray((basis @ _correction()).T)
-    with np.errstate(divide="ignore"):
-        u = np.log(x)
-    u -= np.log(shape)
-    u /= 3.0
-    np.exp(u, out=u)
-    u -= 1 - 1 / (9 * shape)
-    u *= 3 * np.sqrt(shape) / _REACH
-    np.clip(u, -1.0, 1.0, out=u)
-    z: NDArray[np.float64] = coefficients[-1] * u
+    bell = shape >= BELL_SHAPE
+    terms = _BELL_TERMS[0] if bell.all() else _SKEW_TERMS[0]
+    power, centre, half = np.full((3, len(shape)), 1 / 3)
+    coefficients = np.zeros((terms, len(shape)))
+    at = shape[bell]
+    centre[bell], half[bell] = _wilson_hilferty(at)
+    coefficients[: _BELL_TERMS[0], bell] = _polynomial(_bell_abscissa(at), _bell())
+    if not bell.all():
+        at = shape[~bell]
+        table, centres, halves = _skew()
+        abscissa = _skew_abscissa(at)
+        power[~bell] = _skew_power(at)
+        centre[~bell] = chebyshev.chebval(abscissa, centres)
+        half[~bell] = chebyshev.chebval(abscissa, halves)
+        coefficients[:, ~bell] = _polynomial(abscissa, table)
+    kind = x.dtype
+    coefficients = coefficients.astype(kind)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.log(x)
+    t *= power.astype(kind)
+    np.exp(t, out=t)
+    t -= centre.astype(kind)
+    t *= (1 / half).astype(kind)
+    np.clip(t, -1, 1, out=t)
+    z: NDArray[np.floating] = coefficients[-1] * t
     for row in coefficients[-2:0:-1]:
         z += row
-        z *= u
+        z *= t
     z += coefficients[0]
     return z
+
+
+def _wilson_hilferty(shape: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and half the range of the cube root of a variate over its mean."""
+    return 1 - 1 / (9 * shape), _WILSON_REACH / (3 * np.sqrt(shape))
+
+
+def _bell_abscissa(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(2 * np.sqrt(BELL_SHAPE / shape) - 1)
+
+
+def _skew_abscissa(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(2 * np.log(shape / LEAST_SHAPE) / np.log(BELL_SHAPE / LEAST_SHAPE) - 1)
+
+
+def _skew_power(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    return shape / (3 * shape + 3)
+
+
+def _polynomial(abscissa: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coefficients (power, cell) of the polynomials of some shapes."""
+    return np.asarray((chebyshev.chebvander(abscissa, len(table) - 1) @ table).T)
+
+
+def _nodes(terms: int) -> NDArray[np.float64]:
+    return np.cos(np.pi * (np.arange(terms) + 0.5) / terms)
+
+
+def _interpolate(z: NDArray[np.float64], nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Table (Chebyshev term in the shape, power of t) of scores z (shape's node, t's node)."""
+    terms = z.shape[1]
+    in_shape = np.linalg.solve(chebyshev.chebvander(nodes, len(nodes) - 1), z)
+    both = np.linalg.solve(chebyshev.chebvander(_nodes(terms), terms - 1), in_shape.T).T
+    powers = np.zeros((terms, terms))
+    for degree in range(terms):
+        found = chebyshev.cheb2poly(np.eye(terms)[degree])
+        powers[degree, : len(found)] = found
+    return np.asarray(both @ powers)
+
+
+@lru_cache
+def _bell() -> NDArray[np.float64]:
+    """Table for shapes of ``BELL_SHAPE`` and more."""
+    nodes = _nodes(_BELL_TERMS[1])
+    shape = (np.maximum((nodes + 1) / 2, 1e-4) ** -2 * BELL_SHAPE)[:, None]
+    centre, half = _wilson_hilferty(shape)
+    return _interpolate(exact(shape * (centre + half * _nodes(_BELL_TERMS[0])) ** 3, shape), nodes)
+
+
+@lru_cache
+def _skew() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Table for smaller shapes; Chebyshev series of the centre and of half the range."""
+    nodes = _nodes(_SKEW_TERMS[1])
+    shape = LEAST_SHAPE * (BELL_SHAPE / LEAST_SHAPE) ** ((nodes + 1) / 2)
+    tail, power = ndtr(-_REACH), _skew_power(shape)
+    edges = [(inverse(shape, tail) / shape) ** power for inverse in (gammaincinv, gammainccinv)]
+    centre, half = (edges[1] + edges[0]) / 2, (edges[1] - edges[0]) / 2
+    basis = chebyshev.chebvander(nodes, len(nodes) - 1)
+    series = np.linalg.solve(basis, np.stack([centre, half]).T).T
+    shape, power = shape[:, None], power[:, None]
+    root = centre[:, None] + half[:, None] * _nodes(_SKEW_TERMS[0])
+    return _interpolate(exact(shape * root ** (1 / power), shape), nodes), series[0], series[1]

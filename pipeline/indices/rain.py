@@ -6,42 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from scipy.signal import lfilter
 
 from pipeline.indices.reference import along_time, cadence, require_units
+from pipeline.indices.windows import known_steps, moving_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WET_DAY_MM = 1.0
 """Least rain of a wet day (WMO-ETCCDI)."""
-MAX_STEPS = 366
 DURATIONS_H = (1, 3, 6, 24, 72)
 """Durations of the pluvial index."""
-
-
-def _shifted(x: NDArray[np.floating], steps: int, fill: float) -> NDArray[np.floating]:
-    """Values of so many steps before; ``fill`` before the first."""
-    out = np.full_like(x, fill)
-    if steps < len(x):
-        out[steps:] = x[: len(x) - steps]
-    return out
-
-
-def _moving_sum(x: NDArray[np.floating], steps: int, fill: float) -> NDArray[np.floating]:
-    """Sum over the last ``steps`` rows by doubling: no drift, and a sum of zeros is zero."""
-    total, taken, power, width = None, 0, x, 1
-    left = steps
-    while True:
-        if left & 1:
-            piece = _shifted(power, taken, fill) if taken else power
-            total = piece if total is None else total + piece
-            taken += width
-        left >>= 1
-        if not left:
-            return total if total is not None else power
-        power = power + _shifted(power, width, fill)
-        width *= 2
 
 
 def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> xr.DataArray:
@@ -62,7 +37,7 @@ def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> x
     Returns
     -------
     DataArray
-        mm, NaN where too little is known; attribute ``window`` names the window.
+        mm, NaN where too little is known; attributes ``window`` and ``min_share``.
 
     Raises
     ------
@@ -83,28 +58,11 @@ def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> x
     array([nan, 4.5, 4.5, 9. ])
     """
     require_units(rain, "mm")
-    if not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"steps: expected 1 to {MAX_STEPS}, found {steps}")
-    if not 0.0 < min_share <= 1.0:
-        raise ValueError(f"min_share: expected above 0 and up to 1, found {min_share}")
-    each = cadence(rain)
-
-    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        if min_share == 1.0:
-            return _moving_sum(x, steps, np.nan)
-        good = np.isfinite(x)
-        seen = _moving_sum(good.astype(x.dtype), steps, 0.0)
-        total = _moving_sum(np.where(good, x, x.dtype.type(0)), steps, 0.0)
-        enough = seen >= min_share * steps - 1e-6
-        return np.where(enough, total * (steps / np.where(enough, seen, 1)), np.nan)
-
-    length = "month" if each is None else str(each.astype("timedelta64[m]"))
-    return along_time(kernel, rain).assign_attrs(
+    return moving_sum(values=rain, steps=steps, min_share=min_share).assign_attrs(
         units="mm",
         long_name=f"Rain over {steps} steps",
         standard_name="lwe_thickness_of_precipitation_amount",
         cell_methods="time: sum",
-        window=f"{steps} x {length}",
     )
 
 
@@ -160,20 +118,32 @@ def api(
         )
     whole = (1 - k**spin_up_days) / (1 - k)
 
-    def weighted(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        endless = lfilter([1.0], [1.0, -k], x, axis=0)
-        return np.maximum(endless - k**spin_up_days * _shifted(endless, spin_up_days, 0.0), 0.0)
-
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
         good = np.isfinite(x)
-        share = weighted(good.astype(np.float64)) / whole
-        share = np.where(share > 1 - 1e-9, 1.0, share)
-        total = weighted(np.where(good, x, 0.0).astype(np.float64))
-        return np.where(share >= min_share, total / np.where(share > 0, share, 1.0), np.nan)
+        total = _fading_sum(np.where(good, x, x.dtype.type(0)), k, spin_up_days)
+        share = _fading_sum(known_steps(good).astype(np.float64), k, spin_up_days) / whole
+        share[share > 1 - 1e-9] = 1.0
+        share[share < max(min_share, 1e-9)] = np.nan
+        return np.asarray(np.multiply(total, (1 / share).astype(x.dtype), out=total))
 
     return along_time(kernel, rain).assign_attrs(
-        units="mm", long_name=f"Antecedent precipitation index, k = {k}"
+        units="mm", long_name=f"Antecedent precipitation index, k = {k}", min_share=min_share
     )
+
+
+def _fading_sum(x: NDArray[np.floating], k: float, steps: int) -> NDArray[np.floating]:
+    """Σ kⁱ x_{t−i} over i < steps, along the first axis, by doubling: few passes and no drift."""
+    total, taken = np.zeros_like(x), 0
+    power, width = x, 1
+    while taken < steps:
+        if steps & width:
+            total[taken:] += power[: len(x) - taken] * x.dtype.type(k**taken)
+            taken += width
+        if taken < steps:
+            wider = power.copy()
+            wider[width:] += power[: len(x) - width] * x.dtype.type(k**width)
+            power, width = wider, 2 * width
+    return total
 
 
 def dry_spell(*, rain: xr.DataArray, wet_mm: float = WET_DAY_MM) -> xr.DataArray:
@@ -215,10 +185,14 @@ def dry_spell(*, rain: xr.DataArray, wet_mm: float = WET_DAY_MM) -> xr.DataArray
         )
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        row = np.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
-        wet = np.maximum.accumulate(np.where(x >= wet_mm, row, -1), axis=0)
-        missing = np.maximum.accumulate(np.where(np.isnan(x), row, -1), axis=0)
-        return np.where(wet > missing, row - wet, np.nan)
+        out = np.empty_like(x)
+        count = np.full(x.shape[1:], np.nan, x.dtype)
+        for row, today in enumerate(x):
+            count += 1
+            count[np.isnan(today)] = np.nan
+            count[today >= wet_mm] = 0
+            out[row] = count
+        return out
 
     return along_time(kernel, rain).assign_attrs(
         units="days", long_name=f"Days since rain of {wet_mm} mm or more"

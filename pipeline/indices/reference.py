@@ -127,16 +127,17 @@ def definition(
     -------
     dict
         ``reference_period``, ``n_years``, ``provisional_lt30y`` (1 or 0), the settings, and
-        ``definition_sha256`` over all of it and the array's name, units and window.
+        ``definition_sha256`` over all of it and the array's name, units, window and least share
+        of known steps.
     """
     period = f"{start:%Y-%m-%d}/{end:%Y-%m-%d}"
     n_years = np.unique(da["time"].values.astype("datetime64[Y]")).size
     window = str(da.attrs.get("window", ""))
-    stated = {
+    whole = {
         "name": str(da.name), "units": str(da.attrs.get("units", "")), "window": window,
-        "reference_period": period, **how,
+        "min_share": float(da.attrs.get("min_share", 1.0)), "reference_period": period, **how,
     }  # fmt: skip
-    digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
     return {
         **how,
         "window": window,
@@ -145,6 +146,31 @@ def definition(
         "provisional_lt30y": int(n_years < FULL_CLIMATE_YEARS),
         "definition_sha256": digest,
     }
+
+
+def stated(parameters: xr.Dataset | xr.DataArray) -> dict[str, Any]:
+    """Attributes that an index takes from its parameters: period, its hash, whether provisional.
+
+    Examples
+    --------
+    >>> stated(xr.Dataset(attrs={"reference_period": "1991-01-01/2021-01-01", "law": "gamma"}))
+    {'reference_period': '1991-01-01/2021-01-01'}
+    """
+    names = ("reference_period", "definition_sha256", "provisional_lt30y")
+    return {name: parameters.attrs[name] for name in names if name in parameters.attrs}
+
+
+def same_window(values: xr.DataArray, parameters: xr.Dataset) -> None:
+    """Raise unless values are over the window that a law was fitted on.
+
+    Raises
+    ------
+    ValueError
+        The windows differ.
+    """
+    expected, found = parameters.attrs.get("window", ""), values.attrs.get("window", "")
+    if expected and expected != found:
+        raise ValueError(f"{values.name}: expected totals over {expected!r}, found {found!r}")
 
 
 def along_time(
@@ -160,7 +186,7 @@ def along_time(
     ----------
     kernel
         Takes arrays whose core dimensions come first and gives one whose output dimensions come
-        first; the others broadcast.
+        first; the others, one at least, broadcast.
     first
         Array with the dimension ``time``; the result keeps its dtype and its order of dimensions.
     *others
@@ -185,14 +211,17 @@ def along_time(
     ]
 
     def run(*values: NDArray[Any]) -> NDArray[np.floating]:
-        loops = max(value.ndim - len(dims) for value, dims in zip(values, cores, strict=True))
+        values = (values[0].astype(dtype, copy=False), *values[1:])
+        wanted = max(value.ndim - len(dims) for value, dims in zip(values, cores, strict=True))
+        loops = max(wanted, 1)
         moved = []
         for value, dims in zip(values, cores, strict=True):
             lead = (1,) * (loops + len(dims) - value.ndim)
             full = value.reshape(lead + value.shape)
             moved.append(np.moveaxis(full, range(-len(dims), 0), range(len(dims))))
         found = kernel(*moved).astype(dtype, copy=False)
-        return np.moveaxis(found, range(len(sizes)), range(-len(sizes), 0))
+        found = np.moveaxis(found, range(len(sizes)), range(-len(sizes), 0))
+        return found if wanted else found[0]
 
     dtype = first.dtype if np.issubdtype(first.dtype, np.floating) else np.dtype(np.float64)
     kept = {name for name in sizes if name == "time"}
@@ -236,10 +265,22 @@ def seasonal_sum(
     single = np.zeros((size, *values.shape[1:]))
     for number in np.unique(slot):
         single[number - 1] = values[slot == number].sum(axis=0, dtype=np.float64)
+    return windowed(single, half_window=half_window)
+
+
+def windowed(single: NDArray[np.float64], *, half_window: int) -> NDArray[np.float64]:
+    """Sum of each slot (first axis) and its neighbours on either side, wrapped.
+
+    Examples
+    --------
+    >>> windowed(np.array([1.0, 2.0, 0.0, 4.0]), half_window=1)
+    array([7., 3., 6., 5.])
+    """
     total = single.copy()
     for shift in range(1, half_window + 1):
-        total += np.roll(single, shift, axis=0)
-        total += np.roll(single, -shift, axis=0)
+        for turn in (shift, -shift):
+            total[turn:] += single[:-turn]
+            total[:turn] += single[-turn:]
     return total
 
 
@@ -261,10 +302,14 @@ def carried(*, values: xr.DataArray, days: int) -> xr.DataArray:
     """
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        row = np.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
-        last = np.maximum.accumulate(np.where(np.isnan(x), -1, row), axis=0)
-        found = np.take_along_axis(x, np.maximum(last, 0), axis=0)
-        return np.where((last >= 0) & (row - last <= days), found, np.nan)
+        out = np.empty_like(x)
+        last, age = np.full(x.shape[1:], np.nan, x.dtype), np.zeros(x.shape[1:])
+        for row, today in enumerate(x):
+            new = np.isfinite(today)
+            age = np.where(new, 0, age + 1)
+            last = np.where(new, today, last)
+            out[row] = np.where(age <= days, last, np.nan)
+        return out
 
     if values.sizes["time"] > 1 and cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")

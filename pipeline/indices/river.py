@@ -16,6 +16,7 @@ from pipeline.indices.reference import (
     require_units,
     seasonal_sum,
     slots,
+    stated,
     within,
 )
 
@@ -286,4 +287,6 @@ def stage_anomaly(*, stage: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
         return x - mean[slot - 1]
 
     found = along_time(kernel, stage, parameters["mean"], core=[["dayofyear"]])
-    return found.assign_attrs(units="m", long_name="Stage above its seasonal mean")
+    return found.assign_attrs(
+        units="m", long_name="Stage above its seasonal mean", **stated(parameters)
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline.indices.reference import along_time, definition, require_units, slots, within
+from pipeline.indices.reference import along_time, definition, require_units, slots, stated, within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,7 +103,9 @@ def vci(*, ndvi: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """
     require_units(ndvi, "1")
     found = _between(ndvi, parameters["ndvi_min"], parameters["ndvi_max"])
-    return found.assign_attrs(units="%", long_name="Vegetation condition index")
+    return found.assign_attrs(
+        units="%", long_name="Vegetation condition index", **stated(parameters)
+    )
 
 
 def tci(*, lst: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -135,7 +137,9 @@ def tci(*, lst: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """
     require_units(lst, "K")
     found = 100.0 - _between(lst, parameters["lst_min"], parameters["lst_max"])
-    return found.assign_attrs(units="%", long_name="Temperature condition index")
+    return found.assign_attrs(
+        units="%", long_name="Temperature condition index", **stated(parameters)
+    )
 
 
 def _between(values: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
@@ -180,4 +184,5 @@ def vhi(*, vci: xr.DataArray, tci: xr.DataArray, weight: float = 0.5) -> xr.Data
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"weight: expected 0 to 1, found {weight}")
     found = weight * vci + (1 - weight) * tci
-    return found.assign_attrs(units="%", long_name="Vegetation health index")
+    kept = {name: vci.attrs[name] for name in stated(vci) if name in tci.attrs}
+    return found.assign_attrs(units="%", long_name="Vegetation health index", **kept)

@@ -6,47 +6,133 @@ from datetime import timedelta
 
 from pipeline.sources.base import Source
 
+_EARTHDATA = "EARTHDATA_TOKEN or EARTHDATA_PASSWORD"
 SOURCES = {
     row.id: row
     for row in (
         Source(
             "imerg_late", "grid", timedelta(minutes=30), timedelta(hours=14),
             "pipeline.sources.imerg", timedelta(days=4),
+            core=True, window=True,
         ),
         Source(
             "imerg_early", "grid", timedelta(minutes=30), timedelta(hours=4),
             "pipeline.sources.imerg", timedelta(hours=24),
+            core=True, window=True,
         ),
         Source(
             "imerg_daily", "grid", timedelta(days=1), timedelta(hours=14),
             "pipeline.sources.imerg", timedelta(days=366),
+            core=True, needs=(_EARTHDATA,), window=True,
+        ),
+        Source(
+            "imerg_final", "grid", timedelta(minutes=30), timedelta(days=107),
+            "pipeline.sources.imerg", timedelta(),
+            needs=(_EARTHDATA,), window=True,
+        ),
+        Source(
+            "imerg_daily_final", "grid", timedelta(days=1), timedelta(days=107),
+            "pipeline.sources.imerg", timedelta(),
+            needs=(_EARTHDATA,), window=True,
         ),
         Source(
             "gk2a", "grid", timedelta(minutes=10), timedelta(minutes=12),
-            "pipeline.sources.gk2a", timedelta(hours=5),
+            "pipeline.sources.gk2a", timedelta(hours=15),
+            core=True, needs=("KMA_API_KEY",),
+        ),
+        Source(
+            "gk2a_ir", "grid", timedelta(minutes=30), timedelta(minutes=15),
+            "pipeline.sources.gk2a_ir", timedelta(hours=5),
         ),
         Source(
             "smap", "grid", timedelta(hours=24), timedelta(days=2, hours=12),
             "pipeline.sources.smap", timedelta(days=10),
+            core=True, needs=(_EARTHDATA,), window=True,
         ),
         Source(
             "ndvi", "grid", timedelta(days=30), timedelta(days=8),
             "pipeline.sources.vegetation", timedelta(days=400),
+            core=True, needs=(_EARTHDATA,),
         ),
         Source(
             "lst", "grid", timedelta(days=30), timedelta(days=5),
             "pipeline.sources.vegetation", timedelta(days=400),
+            core=True, needs=(_EARTHDATA,),
         ),
         Source(
             "zones", "zones", timedelta(days=366), timedelta(days=1),
             "pipeline.sources.zones", timedelta(days=366 * 30),
+            core=True,
+        ),
+        Source(
+            "chirps", "grid", timedelta(days=1), timedelta(days=7),
+            "pipeline.sources.chirps", timedelta(days=60), revised=timedelta(days=60),
+        ),
+        Source(
+            "outlook", "grid", timedelta(days=1), timedelta(),
+            "pipeline.sources.outlook", timedelta(days=2), ahead=timedelta(days=16),
+        ),
+        Source(
+            "geoglows", "cities", timedelta(days=1), timedelta(hours=12),
+            "pipeline.sources.geoglows", timedelta(days=2), ahead=timedelta(days=16),
         ),
         Source(
             "gauges", "readings", timedelta(hours=12), timedelta(minutes=20),
             "pipeline.sources.gauges", timedelta(days=366),
+            core=True,
+        ),
+        Source(
+            "mrc_live", "readings", timedelta(minutes=15), timedelta(minutes=20),
+            "pipeline.sources.gauges", timedelta(days=31),
+            needs=("MRC_API_KEY",),
+        ),
+        Source(
+            "mrc_archive", "readings", timedelta(hours=12), timedelta(minutes=20),
+            "pipeline.sources.gauges", timedelta(days=31),
+        ),
+        Source(
+            "thaiwater", "readings", timedelta(hours=1), timedelta(minutes=40),
+            "pipeline.sources.gauges", timedelta(days=31),
+        ),
+        Source(
+            "smap_l3", "grid", timedelta(days=1), timedelta(hours=50),
+            "pipeline.sources.smap", timedelta(days=10),
+            needs=(_EARTHDATA,),
+        ),
+        Source(
+            "gldas", "grid", timedelta(hours=3), timedelta(days=45),
+            "pipeline.sources.gldas", timedelta(days=50),
+            needs=(_EARTHDATA,), window=True,
+        ),
+        Source(
+            "floodmap", "grid", timedelta(days=1), timedelta(hours=12),
+            "pipeline.sources.floodmap", timedelta(days=6),
+            needs=("EARTHDATA_TOKEN",), revised=timedelta(days=2), window=True,
+        ),
+        Source(
+            "lis", "grid", timedelta(hours=3), timedelta(hours=12),
+            "pipeline.sources.lis", timedelta(days=10),
         ),
     )
 }  # fmt: skip
 """Every source by its id."""
-NIGHTLY = tuple(row.id for row in SOURCES.values() if row.kind != "zones")
-"""Sources that every night asks for."""
+NIGHTLY = tuple(row.id for row in SOURCES.values() if row.core and row.kind != "zones")
+"""Sources that every night counts on."""
+OTHERS = tuple(row.id for row in SOURCES.values() if not row.core and row.lookback)
+"""Sources that add to a night; the Final runs of IMERG are only for comparison."""
+
+
+def asked(upstream: str) -> tuple[str, ...]:
+    """List the sources that a night asks for; only the providers have more than it counts on.
+
+    Parameters
+    ----------
+    upstream
+        The setting of that name.
+
+    Examples
+    --------
+    >>> asked("virtual") == NIGHTLY
+    True
+    """
+    return NIGHTLY + OTHERS if upstream == "internet" else NIGHTLY

@@ -1,4 +1,4 @@
-"""What every source has in common: granules, their upstream, and the two ways they can fail.
+"""What every source has in common: granules, their upstream, and the ways they can fail.
 
 A source module, named in the table of sources, has two functions:
 
@@ -38,6 +38,25 @@ class BadGranule(ValueError):  # noqa: N818
         self.path = path
 
 
+class NeedsCredentials(Exception):  # noqa: N818
+    """A source cannot be fetched from without a credential that is not set; carries its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"needs {name}, which is not set")
+        self.name = name
+
+
+class HttpError(Exception):
+    """A provider could not be reached or did not answer with what was asked for.
+
+    The message holds the address without its query, and no credential.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Skipped(Exception):  # noqa: N818
     """A file is sound but of a kind that the pipeline does not use; say so and go on."""
 
@@ -75,7 +94,8 @@ class Source:
     id
         Name used on the command line, in the archive and in the DAG.
     kind
-        ``grid`` goes to the archive, ``readings`` to the tables, ``zones`` to the areal record.
+        ``grid`` goes to the archive, ``readings`` to the tables, ``zones`` to the areal record,
+        ``cities`` to the archive with a time of availability of its own.
     cadence, latency
         Time between granules, and from a granule's end to its usual publication.
     module
@@ -83,14 +103,31 @@ class Source:
         table is importable without xarray.
     lookback
         How far before the issue time a night asks for granules.
+    core
+        Every night counts on it: what it lacks is said to be missing. The others add to a night
+        where they are configured.
+    needs
+        Names of the credentials without which nothing can be fetched; alternatives parted by "or".
+    revised
+        How long after its end a file may still be rewritten in place; until then a night asks its
+        provider for it again.
+    window
+        The provider cuts windows out of its files: ``fetch`` takes the target grid as ``grid``.
+    ahead
+        How far beyond the present its steps reach: it forecasts.
     """
 
     id: str
-    kind: Literal["grid", "readings", "zones"]
+    kind: Literal["grid", "readings", "zones", "cities"]
     cadence: timedelta
     latency: timedelta
     module: str
     lookback: timedelta
+    core: bool = False
+    needs: tuple[str, ...] = ()
+    revised: timedelta = timedelta()
+    window: bool = False
+    ahead: timedelta = timedelta()
 
 
 def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, datetime]:

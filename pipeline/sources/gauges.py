@@ -1,64 +1,189 @@
-"""River and rain gauges: CSV exports of the MRC data portal, one file per series.
+"""River and rain gauges, from files and from the interfaces of the MRC and of ThaiWater.
 
-Files: `Water Level.Manual@LA_013901_[Pakse].csv`, with `..__metadata.txt` beside. The header says
-UTC+07:00 but the stamps end in `Z`, and the `Z` is right: 00:00Z is the reading of 07:00 in Laos.
-The data is under the MRC's Non-commercial Data Use Licence: a user brings their own copy.
+MRC portal exports, one file per series: `Water Level.Manual@LA_013901_[Pakse].csv`, with
+`..__metadata.txt` beside. The header says UTC+07:00 but the stamps end in `Z`, and the `Z` is
+right: 00:00Z is the reading of 07:00 in Laos. The data is under the MRC's Non-commercial Data Use
+Licence: a user brings their own copy. What else is read is in ``gauge_formats`` and
+``gauge_answers``.
+
+Answers of the interfaces are kept as they came, one file per station and issue time, below
+``mrc_live``, ``mrc_archive`` and ``thaiwater``; nothing there is written over.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
-from typing import TYPE_CHECKING
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.places import stations
-from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.variables import VARIABLES
+from pipeline.quality import METHODS
+from pipeline.sources import SOURCES
+from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
+from pipeline.sources.gauge_answers import read_json, thaiwater_stations
+from pipeline.sources.gauge_formats import (
+    COLUMNS,
+    HYMOS,
+    PARAMETERS,
+    NoReadings,
+    method_of,
+    numbers,
+    read_csv,
+    read_hymos,
+    read_waterml,
+    series,
+    settle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
+
+    from pipeline.sources.http import Client
 
 HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
 VIRTUAL_GRADE = "Virtual basin, not a measurement"
+LONGEST = timedelta(days=364)
+"""ThaiWater cuts a longer interval off at its begin, and does not say so."""
+_BANGKOK = timezone(timedelta(hours=7))
 _COLUMNS = ["country", "station", "parameter", "label", "time", "value", "unit", "oe", "approval",
             "grade"]  # fmt: skip
 _CONSTANT = [c for c in _COLUMNS if c not in {"time", "value", "oe"}]
-_PARAMETERS = {
-    "Water Level": ("stage", {"m": 1.0, "cm": 0.01, "mm": 0.001}),
-    "Discharge": ("discharge", {"m^3/s": 1.0, "m3/s": 1.0}),
-    "Rainfall": ("rain", {"mm": 1.0, "cm": 10.0}),
-}
-_NO_VALUE = -9999.0
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """List the newest stage export of each gauge, and the history where the interval reaches back.
+    """List the files that should exist.
 
     Parameters
     ----------
     source
-        ``gauges``.
+        ``gauges``: the newest stage export of each gauge, and the history where the interval
+        reaches back. ``mrc_live``, ``mrc_archive``, ``thaiwater``: the answers of a night, one
+        per station (and parameter; and year).
     start, end
         Half-open interval, UTC. ``mrc/<night>/`` holds the export of a night, which covers its
         year; ``mrc/history/<1 January>/`` holds the years before.
     asof
-        Moment of the question.
+        Moment of the question; part of the name of an answer.
     """
+    folder, stamp = f"{source}/{asof:%Y%m%dT%H%M}", f"{asof:%Y%m%dT%H%M}"
+    last = min(end, asof - SOURCES[source].latency)
+    if source == "thaiwater":
+        for number in thaiwater_stations():
+            begin = start
+            while begin < last:
+                until = min(last, begin + LONGEST)
+                name = f"waterlevel_graph_{number}_{begin:%Y%m%d}_{stamp}.json"
+                yield Granule(source, folder, name, begin, until)
+                begin = until
+        return
     for code in stations():
-        name = f"Water Level.Manual@??_{code}_*.csv"
-        new_year = asof.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-        if start < new_year:
-            yield Granule(source, "mrc/history", f"*/{name}", start, min(end, new_year))
-        if end > new_year:
-            yield Granule(source, "mrc", f"2*/{name}", max(start, new_year), min(end, asof))
+        if source == "mrc_live":
+            yield Granule(source, folder, f"measurement_{code}_{stamp}.json", start, last)
+        elif source == "mrc_archive":
+            for parameter in ("Water Level", "Rainfall"):
+                name = f"{parameter}.*@??_{code}_*_{stamp}.json"
+                yield Granule(source, folder, name, start, last)
+        else:
+            name = f"Water Level.Manual@??_{code}_*.csv"
+            new_year = asof.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+            if start < new_year:
+                yield Granule(source, "mrc/history", f"*/{name}", start, min(end, new_year))
+            if end > new_year:
+                yield Granule(source, "mrc", f"2*/{name}", max(start, new_year), min(end, asof))
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
+    """Bring the answer of an interface into the upstream, as it is.
+
+    Its time of modification is that of its last reading, but not after the granule's end.
+
+    Parameters
+    ----------
+    granule
+        One of ``mrc_live``, ``mrc_archive`` or ``thaiwater``.
+    upstream
+        Root folder.
+    client
+        Asks; knows ``MRC_API_KEY``.
+
+    Raises
+    ------
+    NotPublished
+        The station has no readings there, or nobody fetches such files.
+    NeedsCredentials, HttpError
+        As of :class:`~pipeline.sources.http.Client`.
+    """
+    name, headers, params = granule.pattern, {}, {}
+    if granule.source == "mrc_live":
+        code = name.split("_")[1]
+        url = f"{client.endpoint('mrc')}/api/v1/time-series/telemetry/recent/measurement/{code}"
+        headers = {"X-API-Key": client.secret("MRC_API_KEY")}
+    elif granule.source == "mrc_archive":
+        found = _inventory(granule, client)
+        base = client.endpoint("mrc_archive")
+        url = f"{base}/api/v1/ts/data/timeSeriesCorrectedData/{found['uniqueId']}"
+        params = {"sd": f"{granule.start:%Y-%m-%d}", "ed": f"{granule.end:%Y-%m-%d}"}
+        place = re.sub(r"[^\w .()-]", "", str(found.get("stationName", "")))
+        front = f"{found['parameter']}.{_label(found)}@{found['countryCode']}"
+        name = f"{front}_{found['stationCode']}_[{place}]_{name.rpartition('_')[2]}"
+    elif granule.source == "thaiwater":
+        url = f"{client.endpoint('thaiwater')}/api/v1/thaiwater30/public/waterlevel_graph"
+        local = [moment.astimezone(_BANGKOK) for moment in (granule.start, granule.end)]
+        params = {
+            "station_type": "tele_waterlevel",
+            "station_id": name.split("_")[2],
+            "start_date": f"{local[0]:%Y-%m-%d %H:%M}",
+            "end_date": f"{local[1]:%Y-%m-%d %H:%M}",
+        }
+    else:
+        raise NotPublished(f"{granule.folder}/{name} is not fetched: it is exported by hand")
+    content = client.get(url, params=params, headers=headers)
+    path = upstream / granule.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        part = Path(folder) / name
+        part.write_bytes(content)
+        try:
+            last = read_json(part)["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
+        except NoReadings as none:
+            raise NotPublished(str(none)) from none
+        except BadGranule as bad:
+            raise HttpError(f"{url}: {bad}") from bad
+        os.utime(part, (min(last, granule.end).timestamp(),) * 2)
+        part.replace(path)
+    return path
+
+
+def _inventory(granule: Granule, client: Client) -> dict[str, Any]:
+    """Series of the archive that a granule asks for: the first method that still reports."""
+    parameter, _, rest = granule.pattern.partition(".")
+    code = rest.split("_")[1]
+    url = f"{client.endpoint('mrc_archive')}/api/v1/ts/inventory/timeSeriesList"
+    since = f"{granule.start:%Y-%m-%d}"
+    found = [
+        row
+        for row in client.json(url, keep=True)
+        if (row.get("stationCode"), row.get("parameter")) == (code, parameter)
+        and str(row.get("correctedEndTime") or "") >= since
+    ]
+    if not found:
+        raise NotPublished(f"{granule.pattern}: no such series reports in the archive")
+    return min(found, key=lambda row: METHODS.index(method_of(_label(row))))
+
+
+def _label(row: dict[str, Any]) -> str:
+    return str(row.get("label") or "Manual")
 
 
 def exports(folder: Path) -> list[Path]:
@@ -82,30 +207,56 @@ def exports(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read one export as canonical readings.
+    """Read the readings of a file, whatever it is: its content tells.
+
+    A portal export, rows of HYMOS or FMMP, an answer of the MRC's or ThaiWater's interface,
+    WaterML 2.0, or the plain CSV of the operator's guide.
 
     Parameters
     ----------
     path
-        CSV file of one series.
+        File.
 
     Returns
     -------
     pandas.DataFrame
-        Columns station, variable (``stage`` in m above gauge zero or as reported, ``discharge``
-        in m3 s-1, ``rain`` in mm, ending at the stamp), valid_time (UTC), value, unit, qc and
-        version, in order of time, one row per time. qc is ``good``, ``estimated`` (so marked by
-        the agency), ``range`` (outside the variable's valid range, as an absolute level is) or
-        ``conflict`` (another value stood earlier in the file). Rows without a value are left out.
+        Columns station, variable (``stage`` in m above gauge zero, ``discharge`` in m3 s-1,
+        ``rain`` in mm, ending at the stamp), method (``manual``, ``calculated``, ``telemetry``),
+        valid_time (UTC), value, unit, qc, version and raw (what the file says where it was
+        restated), in order of series and time, one row per time. qc is ``good``, ``estimated``
+        (so marked by the agency), ``absolute`` (above mean sea level at a gauge whose zero is not
+        verified) or ``conflict`` (another value stood earlier in the file). Rows without a value
+        are left out.
 
     Raises
     ------
     Skipped
-        The series is of a parameter that the pipeline does not use.
+        What it holds is of a kind that the pipeline does not use.
     BadGranule
-        Not such a file, cut short, of several series, in an unknown unit, with a malformed
-        station code, stamp or value, or another station than its name says.
+        None of these, cut short, in an unknown unit, with a malformed station code, stamp or
+        value, or another station than its name says.
     """
+    with path.open("rb") as stream:
+        head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    first = head.partition(b"\n")[0].strip()
+    if first == HEADER.encode():
+        return _export(path)
+    if tuple(first.decode("utf-8", "replace").split(",")[: len(COLUMNS)]) == COLUMNS:
+        return read_csv(path)
+    if HYMOS.match(first):
+        return read_hymos(path)
+    if head.startswith((b"{", b"[")):
+        return read_json(path)
+    if b"opengis.net/waterml/2.0" in head:
+        return read_waterml(path)
+    found = f"a file that begins with {first[:60]!r}" if head else "an empty file"
+    raise BadGranule(
+        path, expected=f"the header {HEADER[:34]}.. or another format of readings", found=found
+    )
+
+
+def _export(path: Path) -> pd.DataFrame:
+    """Read one export of the portal."""
     raw = _table(path)
     if raw.empty:
         raise BadGranule(path, expected="at least one row", found="the header alone")
@@ -113,46 +264,28 @@ def read(path: Path) -> pd.DataFrame:
     for column in _CONSTANT[:5]:
         if (raw[column] != first[column]).any():
             raise BadGranule(path, expected=f"one {column}", found=str(list(raw[column].unique())))
-    if first["parameter"] not in _PARAMETERS:
+    if first["parameter"] not in PARAMETERS:
         raise Skipped(f"{path.name}: {first['parameter']} is not used")
-    variable, units = _PARAMETERS[first["parameter"]]
-    if first["unit"] not in units:
-        raise BadGranule(path, expected=f"unit {' or '.join(units)}", found=str(first["unit"]))
     code = str(first["station"])
     named = re.search(r"@[A-Z]{2}_([^_]+)_", path.name)
     if not re.fullmatch(r"\d{6}", code) or (named and named[1] != code):
         expected = f"station {named[1]} as in its name" if named else "a station code of six digits"
         raise BadGranule(path, expected=expected, found=repr(code))
-    row = VARIABLES[variable]
-    value = raw["value"] * units[first["unit"]]
-    frame = pd.DataFrame({
-        "station": code,
-        "variable": variable,
-        "valid_time": raw["time"],
-        "value": value,
-        "unit": row.units,
-        "qc": np.select(
-            [(value < row.valid_min) | (value > row.valid_max), raw["oe"] == "E"],
-            ["range", "estimated"], "good",
-        ),
-        "version": f"{first['label']}, " + raw["approval"].astype(str),
-    })[raw["value"].notna() & (raw["value"] != _NO_VALUE)]  # fmt: skip
-    frame = frame.drop_duplicates(["valid_time", "value"], keep="last")
-    frame.loc[frame["valid_time"].duplicated(keep=False), "qc"] = "conflict"
-    frame = frame.drop_duplicates("valid_time", keep="last")
-    frame = frame.sort_values("valid_time", ignore_index=True)
-    virtual = (raw["grade"] == VIRTUAL_GRADE).any()
-    frame.attrs["origin"] = "virtual" if virtual else "measured"
+    made = series(
+        path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
+        method=method_of(first["label"]), time=raw["time"], value=raw["value"],
+        qc=pd.Series(np.where(raw["oe"] == "E", "estimated", "good"), dtype="str"),
+        version=f"{first['label']}, " + raw["approval"].astype(str),
+    )  # fmt: skip
+    frame = settle(path, [made])
+    if (raw["grade"] == VIRTUAL_GRADE).any():
+        frame.attrs["origin"] = "virtual"
     return frame
 
 
 def _table(path: Path) -> pd.DataFrame:
     """Rows of an export with parsed time and value; raises on anything that is not one."""
     with path.open("rb") as stream:
-        head = stream.readline(400).removeprefix(b"\xef\xbb\xbf").strip()
-        if head != HEADER.encode():
-            found = f"a file that begins with {head[:60]!r}" if head else "an empty file"
-            raise BadGranule(path, expected=f"the header {HEADER[:34]}..", found=found)
         stream.seek(-1, 2)
         if stream.read() != b"\n":
             raise BadGranule(path, expected="a last line that ends", found="a file cut short")
@@ -168,12 +301,7 @@ def _table(path: Path) -> pd.DataFrame:
     if (raw["grade"].fillna("") == "").any():
         raise BadGranule(path, expected="ten columns in each row", found="fewer")
     time = pd.to_datetime(raw["time"], format="%Y-%m-%dT%H:%MZ", errors="coerce")
-    value = pd.to_numeric(raw["value"], errors="coerce")
-    bad_value = value.isna() & ~raw["value"].str.strip().isin(["", "NaN"])
-    for bad, expected, column in (
-        (time.isna(), "stamps like 2024-08-01T00:00Z", "time"),
-        (bad_value, "numbers", "value"),
-    ):
-        if bad.any():
-            raise BadGranule(path, expected=expected, found=repr(raw.loc[bad, column].iloc[0]))
-    return raw.assign(time=time.astype("datetime64[ns]"), value=value)
+    if time.isna().any():
+        found = repr(raw.loc[time.isna(), "time"].iloc[0])
+        raise BadGranule(path, expected="stamps like 2024-08-01T00:00Z", found=found)
+    return raw.assign(time=time.astype("datetime64[ns]"), value=numbers(path, raw["value"]))

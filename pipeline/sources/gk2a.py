@@ -21,7 +21,7 @@ import numpy as np
 from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
 from pipeline.sources.hdf import number, opened, text, variable
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import h5py
     import xarray as xr
     from numpy.typing import NDArray
+
+    from pipeline.sources.http import Client
 
 _NAME = re.compile(r"gk2a_ami_le2_rr_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
 _SLOT = timedelta(minutes=10)
@@ -224,3 +226,41 @@ def _good(flag: h5py.Dataset, path: Path) -> list[int]:
     if not found:
         raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
     return found
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
+    """Bring one granule from KMA's API hub.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks ``kma``; the key is ``KMA_API_KEY``.
+
+    Raises
+    ------
+    NotPublished
+        The hub does not list the slot yet.
+    NeedsCredentials, HttpError
+        As of the client; also where the list is none.
+    """
+    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/RR/FD"
+    key = {"authKey": client.secret("KMA_API_KEY")}
+    hour = granule.start.replace(minute=0)
+    asked = {"sDate": f"{hour:%Y%m%d%H}00", "eDate": f"{hour:%Y%m%d%H}59"}
+    listed = client.json(f"{base}/dataList", params=asked | key, keep=True)
+    slot = f"{granule.start:%Y%m%d%H%M}"
+    try:
+        slots = {row["item"] for row in listed["list"]}
+    except (KeyError, TypeError):
+        found = str(listed)[:80]
+        raise HttpError(f"{base}/dataList: expected a list of items, found {found}") from None
+    if slot not in slots:
+        raise NotPublished(f"{granule.pattern} is not listed by KMA")
+    return client.download(
+        f"{base}/data", upstream / granule.folder / granule.pattern,
+        magic=(b"\x89HDF\r\n\x1a\n",), params={"date": slot} | key,
+    )  # fmt: skip

@@ -1,7 +1,8 @@
-"""What the readers of HDF5 and netCDF-4 files share: opening, naming, masking, windows."""
+"""What the readers of HDF5, netCDF-4 and HDF4 files share: opening, naming, masking, windows."""
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,15 @@ import numpy as np
 from pipeline.sources.base import BadGranule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from pipeline.grid import Grid
+
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_MAGIC_4 = b"\x0e\x03\x13\x01"
 
 
 @contextmanager
@@ -46,13 +50,81 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise BadGranule(path, expected="a whole HDF5 file", found=str(error)) from error
 
 
-def variable(group: h5py.Group, names: tuple[str, ...], path: Path) -> h5py.Dataset:
+@contextmanager
+def opened_eos(path: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """Open the grid of an HDF-EOS file: version 5 (HDF5, one grid) or 2 (HDF4).
+
+    Yields
+    ------
+    fields, file
+        Data fields by name, each with ``attrs``, ``shape`` and slicing as in h5py, and the owner
+        of the file's attributes.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    BadGranule
+        The file is empty, is something else, has not one grid, or ends too early, now or while its
+        fields are read.
+    """
+    with path.open("rb") as stream:
+        is_4 = stream.read(4) == _MAGIC_4
+    if is_4:
+        with _opened_4(path) as (fields, file):
+            yield fields, file
+        return
+    with opened(path) as file:
+        grids = variable(file, ("HDFEOS/GRIDS",), path)
+        if len(grids) != 1:
+            raise BadGranule(
+                path, expected="one grid in HDFEOS/GRIDS", found=", ".join(grids) or "none"
+            )
+        yield variable(grids[next(iter(grids))], ("Data Fields",), path), file
+
+
+class _Owner:
+    """What carries attributes in an HDF4 file, and where it is a field its values, as in h5py."""
+
+    def __init__(self, item: Any) -> None:
+        self.attrs: dict[str, Any] = item.attributes()
+        self._item = item
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each dimension."""
+        sizes = self._item.info()[2]
+        return tuple(sizes) if isinstance(sizes, list) else (sizes,)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.asarray(self._item[index])
+
+
+@contextmanager
+def _opened_4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+    from pyhdf.error import HDF4Error  # noqa: PLC0415  (HDF4 is rare)
+    from pyhdf.SD import SD  # noqa: PLC0415
+
+    try:
+        file = SD(str(path))
+        try:
+            yield {name: _Owner(file.select(name)) for name in file.datasets()}, _Owner(file)
+        finally:
+            file.end()
+    except HDF4Error as error:
+        raise BadGranule(path, expected="a whole HDF4 file", found=str(error)) from error
+
+
+def variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
     """Return the first of several variables that a group has.
 
     Parameters
     ----------
     group
-        Where to look.
+        Where to look: an HDF5 group, or the fields of an HDF4 file by name.
     names
         Names in order of preference; versions of a product name the same thing differently.
     path
@@ -71,7 +143,7 @@ def variable(group: h5py.Group, names: tuple[str, ...], path: Path) -> h5py.Data
     )
 
 
-def text(owner: h5py.HLObject, name: str) -> str:
+def text(owner: Any, name: str) -> str:
     """Return an attribute as text, empty where it is absent.
 
     Parameters
@@ -87,7 +159,7 @@ def text(owner: h5py.HLObject, name: str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def number(owner: h5py.HLObject, name: str, path: Path) -> float:
+def number(owner: Any, name: str, path: Path) -> float:
     """Return an attribute as a number.
 
     Parameters
@@ -110,6 +182,38 @@ def number(owner: h5py.HLObject, name: str, path: Path) -> float:
         raise BadGranule(
             path, expected=f"a number in {name}", found=repr(text(owner, name))
         ) from None
+
+
+def moment(time: h5py.Dataset, path: Path) -> np.datetime64:
+    """Return the one moment that a time variable holds, UTC.
+
+    Parameters
+    ----------
+    time
+        Count since an epoch, in seconds, minutes, hours or days.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        It holds several, or its units say something else.
+    """
+    said = text(time, "units")
+    found = re.fullmatch(
+        r"(second|minute|hour|day)s? since (\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d+)?))?"
+        r" ?(?:UTC|Z)?", said,
+    )  # fmt: skip
+    if found is None or time.size != 1:
+        raise BadGranule(
+            path, expected="one time in seconds, minutes, hours or days since an epoch",
+            found=f"{time.size} in {said!r}",
+        )  # fmt: skip
+    size = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}[found[1]]
+    seconds = round(float(np.ravel(time[...])[0]) * size)
+    return np.datetime64(f"{found[2]}T{found[3] or '00:00:00'}", "ns") + np.timedelta64(
+        seconds, "s"
+    )
 
 
 def masked(values: NDArray[Any], fill: float) -> NDArray[np.float32]:
@@ -164,3 +268,74 @@ def window(index: NDArray[np.int64]) -> slice:
     """
     inside = index[index >= 0]
     return slice(int(inside.min()), int(inside.max()) + 1)
+
+
+def cells(
+    grid: Grid,
+    lat: NDArray[np.floating],
+    lon: NDArray[np.floating],
+    path: Path,
+    *,
+    north: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda lat: lat,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of the pixel that holds the centre of each row and column of a grid's cells.
+
+    Parameters
+    ----------
+    grid
+        Target grid.
+    lat, lon
+        Pixel centres of the file, degrees, either way up; longitudes up to 180 or to 360.
+    path
+        The file, for the message.
+    north
+        What of the latitude is evenly spaced; default the latitude.
+
+    Returns
+    -------
+    tuple
+        As of :func:`positions`.
+
+    Raises
+    ------
+    BadGranule
+        No pixel lies in the grid.
+    """
+    rows = positions(north(lat), north(grid.lat))
+    columns = positions(lon, grid.lon % 360 if lon.max() > 180 else grid.lon)
+    if (rows < 0).all() or (columns < 0).all():
+        raise BadGranule(
+            path,
+            expected=f"pixels in {grid.lat_min}..{grid.lat_max} N, "
+            f"{grid.lon_min}..{grid.lon_max} E",
+            found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
+        )
+    return rows, columns
+
+
+def cut(
+    data: Any, rows: NDArray[np.int64], columns: NDArray[np.int64], fill: float
+) -> NDArray[np.float32]:
+    """Pixels of the cells, (row, column), NaN for fill and outside; one hyperslab is read.
+
+    Parameters
+    ----------
+    data
+        Field whose last two dims are rows and columns; of those before them the first is taken.
+    rows, columns
+        From :func:`cells`.
+    fill
+        The fill value, in stored units.
+
+    Examples
+    --------
+    >>> cut(np.array([[1.0, -9999.0], [3.0, 4.0]]), np.array([1, 0]), np.array([-1, 1]), -9999.0)
+    array([[nan,  4.],
+           [nan, nan]], dtype=float32)
+    """
+    down, across = window(rows), window(columns)
+    slab = masked(data[(0,) * (len(data.shape) - 2) + (down, across)], fill)
+    found = np.full((len(rows), len(columns)), np.nan, np.float32)
+    inside = np.ix_(rows >= 0, columns >= 0)
+    found[inside] = slab[np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)]
+    return found

@@ -1,7 +1,11 @@
-"""GPM IMERG rain: half-hourly HDF5 and daily netCDF-4, versions 06 and 07, whole or subset.
+"""GPM IMERG rain: half-hourly HDF5 and daily netCDF-4 of any version, whole or subset.
 
 Files: `3B-HHR[-E|-L].MS.MRG.3IMERG.20240630-S233000-E235959.1410.V07B.HDF5` and
-`3B-DAY[-E|-L].MS.MRG.3IMERG.20240630-S000000-E235959.V07B.nc4`, laid out as GES DISC does.
+`3B-DAY[-E|-L].MS.MRG.3IMERG.20240630-S000000-E235959.V07B.nc4`, laid out as GES DISC does, with
+`.dap.nc4` behind where OPeNDAP cut a window; `....V07B.RT-H5` from PPS.
+
+The Final run, months late and corrected by rain gauges, is for comparison: no night asks for it,
+and no blend takes it for what was known at the time.
 
 References
 ----------
@@ -12,12 +16,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources import earthdata
+from pipeline.sources.base import (
+    BadGranule,
+    Granule,
+    HttpError,
+    NeedsCredentials,
+    NotPublished,
+)
 from pipeline.sources.hdf import masked, opened, positions, text, variable, window
 
 if TYPE_CHECKING:
@@ -28,11 +40,16 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from pipeline.sources.http import Client
+
 _NAME = re.compile(
-    r"3B-(HHR|DAY)(?:-[EL])?\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)\."
+    r"3B-(HHR|DAY)(?:-[EL])?\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"
 )
-_RUNS = {"imerg_late": "L", "imerg_early": "E"}
-_HALF_HOUR = timedelta(minutes=30)
+_HALF_HOURLY = {"imerg_late": "-L", "imerg_early": "-E", "imerg_final": ""}
+_DAILY = {"imerg_daily": "-L", "imerg_daily_final": ""}
+_FAILURES = (NeedsCredentials, NotPublished, HttpError)
+"""Ways in which a provider can fail, the weightiest last."""
+_HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
 _PER_DAY = 48
 
 
@@ -42,35 +59,118 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     Parameters
     ----------
     source
-        ``imerg_late``, ``imerg_early`` or ``imerg_daily`` (the Late run).
+        ``imerg_late``, ``imerg_early`` or ``imerg_final``, half-hourly; ``imerg_daily``, of the
+        Late run, or ``imerg_daily_final``.
     start, end
         Half-open interval, UTC.
     asof
         Nothing that ends later is named.
     """
-    if source == "imerg_daily":
-        day = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        day += timedelta(days=day < start)
-        while day < end and day + timedelta(days=1) <= asof:
-            yield Granule(
-                source, f"GPM_L3/GPM_3IMERGDL.07/{day:%Y/%m}",
-                f"3B-DAY-L.MS.MRG.3IMERG.{day:%Y%m%d}-S000000-E235959.V0*.nc4",
-                day, day + timedelta(days=1),
-            )  # fmt: skip
-            day += timedelta(days=1)
-        return
-    run = _RUNS[source]
-    since = (start - datetime(1980, 1, 6, tzinfo=UTC)) % _HALF_HOUR
-    time = start + (_HALF_HOUR - since if since else timedelta())
-    while time < end and time + _HALF_HOUR <= asof:
-        last = time + _HALF_HOUR - timedelta(seconds=1)
-        minute = time.hour * 60 + time.minute
-        yield Granule(
-            source, f"GPM_L3/GPM_3IMERGHH{run}.07/{time:%Y/%j}",
-            f"3B-HHR-{run}.MS.MRG.3IMERG.{time:%Y%m%d-S%H%M%S}-E{last:%H%M%S}.{minute:04d}.V0*.HDF5",
-            time, time + _HALF_HOUR,
-        )  # fmt: skip
-        time += _HALF_HOUR
+    daily = source in _DAILY
+    run, step = _DAILY[source] if daily else _HALF_HOURLY[source], _DAY if daily else _HALF_HOUR
+    since = (start - datetime(1980, 1, 6, tzinfo=UTC)) % step
+    time = start + (step - since if since else timedelta())
+    while time < end and time + step <= asof:
+        last = time + step - timedelta(seconds=1)
+        name = f"MS.MRG.3IMERG.{time:%Y%m%d-S%H%M%S}-E{last:%H%M%S}"
+        if daily:
+            folder = f"GPM_L3/GPM_3IMERGD{run[1:] or 'F'}.07/{time:%Y/%m}"
+            pattern = f"3B-DAY{run}.{name}.V0*"
+        else:
+            folder = f"GPM_L3/GPM_3IMERGHH{run[1:]}.07/{time:%Y/%j}"
+            pattern = f"3B-HHR{run}.{name}.{time.hour * 60 + time.minute:04d}.V0*"
+        yield Granule(source, folder, pattern, time, time + step)
+        time += step
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
+    """Bring one granule: a window from GES DISC, else the whole file.
+
+    Half-hourly Early and Late files that do not come from there come from PPS, which has the last
+    days under a login of its own, else from a public store.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks.
+    grid
+        Window.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    NotPublished
+        No provider that can be asked has it yet.
+    NeedsCredentials
+        No provider can be asked.
+    HttpError
+        A provider fails, and no other has it.
+    """
+    ways = [_from_ges_disc]
+    if _HALF_HOURLY.get(granule.source):
+        ways += [_from_pps, _from_store]
+    failures: list[Exception] = []
+    for way in ways:
+        if way is _from_store and isinstance(failures[0], NotPublished):
+            break  # the store is filled from GES DISC
+        try:
+            return way(granule, upstream, client, grid)
+        except _FAILURES as error:
+            failures.append(error)
+    raise max(failures, key=lambda error: _FAILURES.index(type(error)))
+
+
+def _from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
+    """Bring a window of a granule from GES DISC, or the whole."""
+    product = granule.folder.split("/")[1].partition(".")[0]
+    window = _window(grid, daily=granule.source in _DAILY)
+    return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
+
+
+def _from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
+    """Bring one half-hour from the near-real-time server of PPS, whose files bear ``.RT-H5``."""
+    client.secret("PPS_USERNAME")
+    run = granule.source.removeprefix("imerg_")
+    place = f"imerg/{run}/{granule.start:%Y%m}"
+    base = client.endpoint("pps")
+    listed = client.get(f"{base}/text/{place}/", keep=True).decode("ascii", "replace")
+    names = {found[0] for found in re.finditer(r"3B-HHR[\w.-]+\.RT-H5", listed)}
+    fitting = sorted(name for name in names if fnmatchcase(name, granule.pattern))
+    if not fitting:
+        raise NotPublished(f"{place}/{granule.pattern} is not listed by PPS")
+    path = upstream / granule.folder / fitting[-1]
+    return client.download(f"{base}/{place}/{fitting[-1]}", path, magic=earthdata.HDF)
+
+
+def _from_store(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
+    """Bring one half-hour from the public Icechunk store, which needs no login."""
+    from pipeline.sources import imerg_store  # noqa: PLC0415  (heavy, and seldom needed)
+
+    return imerg_store.fetch(granule, upstream, grid, client=client)
+
+
+def _window(grid: Grid, *, daily: bool) -> str:
+    """Rain of a window as a constraint of DAP4; ranges of indices include their ends."""
+    across, down = (
+        f"[{round((least + half) * 10)}:{round((most + half) * 10) - 1}]"
+        for least, most, half in (
+            (grid.lon_min, grid.lon_max, 180),
+            (grid.lat_min, grid.lat_max, 90),
+        )
+    )
+    group = "/" if daily else "/Grid/"
+    fields = [f"precipitation[0]{across}{down}", f"lon{across}", f"lat{down}", "time"]
+    if daily:
+        fields.append(f"precipitation_cnt[0]{across}{down}")
+    return ";".join(group + field for field in fields)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:

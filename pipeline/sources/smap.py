@@ -1,29 +1,35 @@
 """SMAP soil moisture on the EASE-Grid 2.0: level 4 (9 km) and the level 3 radiometer grid (36 km).
 
-* SPL4SMGP, 3-hourly `SMAP_L4_SM_gph_YYYYMMDDTHHMMSS_Vvxxxx_nnn.h5`: `sm_rootzone` (0-100 cm).
-* SPL4SMAU, analysis update `SMAP_L4_SM_aup_...h5`, whole or subset: `sm_profile_analysis`, which
-  is the whole profile down to bedrock, the nearest thing to the root zone in that product.
-* SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_...h5`: `soil_moisture` of the morning pass, the top 5 cm;
-  it comes out as ``soil_moisture_surface``.
+* SPL4SMGP, 3-hourly `SMAP_L4_SM_gph_YYYYMMDDTHHMMSS_Vvxxxx_nnn.h5`: `sm_rootzone` (0-100 cm),
+  which is ``soil_moisture``.
+* SPL4SMAU, analysis update `SMAP_L4_SM_aup_...h5`: `sm_rootzone_analysis`, the same; a subset
+  without it gives `sm_profile_analysis`, the whole soil down to bedrock, as
+  ``soil_moisture_profile``.
+* SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, for
+  when level 4 is late, as ``soil_moisture_surface``.
+
+No two of the three names are ever in one series: they are soils of different depth. In ``OUTAGES``
+SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
 
 References
 ----------
 Brodzik et al. 2012, EASE-Grid 2.0 (EPSG:6933); Reichle et al. 2022, SPL4SMGP v7 product
-specification.
+specification; O'Neill et al. 2023, SPL3SMP v9 user guide.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
+from pipeline.sources import earthdata
 from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.hdf import masked, opened, positions, text, variable, window
+from pipeline.sources.hdf import cells, cut, masked, opened, text, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,38 +39,62 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from pipeline.sources.http import Client
+
+OUTAGES = (
+    (date(2019, 6, 19), date(2019, 7, 23)),
+    (date(2022, 8, 6), date(2022, 9, 20)),
+)
+"""First and last days without retrievals."""
 _NAME = re.compile(r"SMAP_L(?:4_SM_(gph|aup)|3_SM_(P))_(\d{8})(?:T(\d{6}))?_(\w+?)_\d{3}\.h5")
-_FIELDS = {
-    "gph": ("Geophysical_Data", "sm_rootzone", "soil_moisture"),
-    "aup": ("Analysis_Data", "sm_profile_analysis", "soil_moisture"),
-    "P": ("Soil_Moisture_Retrieval_Data_AM", "soil_moisture", "soil_moisture_surface"),
+_GROUPS = {
+    "gph": "Geophysical_Data",
+    "aup": "Analysis_Data",
+    "P": "Soil_Moisture_Retrieval_Data_AM",
 }
+_DEPTHS = {
+    "sm_rootzone": "soil_moisture",
+    "sm_rootzone_analysis": "soil_moisture",
+    "sm_profile_analysis": "soil_moisture_profile",
+}
+"""Name of each level 4 field here."""
+_UNITS = {"m3 m-3", "m^3 m^-3", "cm**3/cm**3", "cm3/cm3"}
 _EASE = Transformer.from_crs("EPSG:4326", "EPSG:6933", always_xy=True)
+_SIZE_36_KM = 36032.220840584
+_SIZE_9_KM = _SIZE_36_KM / 4
 _HALF_SLOT = timedelta(minutes=90)
 _SLOT = 12
 """Hour at which the one 3-hour slot of a day begins that a night takes; soil moves slowly."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """One level 4 granule a day, the slot 12-15 UTC, that begins in an interval and has ended.
+    """One granule a day that begins in an interval and has ended.
 
     Parameters
     ----------
     source
-        ``smap``.
+        ``smap``: level 4, the slot 12-15 UTC. ``smap_l3``: level 3, the UTC day; none in
+        ``OUTAGES``.
     start, end
         Half-open interval, UTC.
     asof
         Nothing that ends later is named.
     """
-    time = start.replace(hour=_SLOT, minute=0, second=0, microsecond=0)
+    first, length = (_SLOT, 2 * _HALF_SLOT) if source == "smap" else (0, timedelta(days=1))
+    time = start.replace(hour=first, minute=0, second=0, microsecond=0)
     time += timedelta(days=time < start)
-    while time < end and time + 2 * _HALF_SLOT <= asof:
-        middle = time + _HALF_SLOT
-        yield Granule(
-            source, f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}",
-            f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5", time, time + 2 * _HALF_SLOT,
-        )  # fmt: skip
+    while time < end and time + length <= asof:
+        if source == "smap":
+            middle = time + _HALF_SLOT
+            yield Granule(
+                source, f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}",
+                f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5*", time, time + length,
+            )  # fmt: skip
+        elif not any(gone <= time.date() <= back for gone, back in OUTAGES):
+            yield Granule(
+                source, f"SMAP/SPL3SMP/009/{time:%Y/%m/%d}",
+                f"SMAP_L3_SM_P_{time:%Y%m%d}_R?????_???.h5", time, time + length,
+            )  # fmt: skip
         time += timedelta(days=1)
 
 
@@ -81,51 +111,76 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``soil_moisture`` or ``soil_moisture_surface`` (m3 m-3), one time step; NaN outside the
-        file, over water and where nothing was retrieved.
+        ``soil_moisture``, ``soil_moisture_profile`` or ``soil_moisture_surface`` (m3 m-3), one time
+        step; NaN outside the file, over water and where nothing was retrieved. Level 3 takes the
+        morning pass, where that has no retrieval of recommended quality the evening's.
 
     Raises
     ------
     BadGranule
-        Not such a file, cut short, without its variable, of another shape than its axes, or with
-        a time that is not that of its name.
+        Not such a file, cut short, without its variables, in other units, of another shape than
+        its axes, or with a time that is not that of its name.
     """
     with opened(path) as file:
-        found = [k for k, (group, *_) in _FIELDS.items() if group in file]
-        if not found:
-            groups = " or ".join(group for group, *_ in _FIELDS.values())
+        kind = next((kind for kind, group in _GROUPS.items() if group in file), None)
+        if kind is None:
+            groups = " or ".join(_GROUPS.values())
             raise BadGranule(path, expected=f"group {groups}", found=", ".join(file))
-        kind = found[0]
-        group, field, name = _FIELDS[kind]
-        data = variable(file[group], (field,), path)
         said = _NAME.search(path.name) or _NAME.search(text(file, "Filename"))
         if said is None or (said[1] or said[2]) != kind:
             raise BadGranule(path, expected=f"the name of a {kind} file", found=path.name)
         day, clock, version = said[3], said[4] or "000000", said[5]
         time = datetime.strptime(f"{day}{clock}Z", "%Y%m%d%H%M%S%z")
         _agree(file, time, path)
-        lat, lon = _axes(file, path)
-        if data.shape != (lat.size, lon.size):
-            raise BadGranule(path, expected=f"{lat.size} x {lon.size}", found=str(data.shape))
-        rows = positions(_northing(lat), _northing(grid.lat))  # rows are even in metres
-        columns = positions(lon, grid.lon)
-        if (rows < 0).all() or (columns < 0).all():
-            raise BadGranule(
-                path, expected=f"pixels in {grid.lat_min}..{grid.lat_max} N, "
-                f"{grid.lon_min}..{grid.lon_max} E",
-                found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
-            )  # fmt: skip
-        down, across = window(rows), window(columns)
-        fill = float(np.ravel(data.attrs.get("_FillValue", -9999.0))[0])
-        slab = masked(data[down, across], fill)
+        lat, lon = _axes_36_km(file, path) if kind == "P" else _axes(file, path)
+        rows, columns = cells(grid, lat, lon, path, north=_northing)  # even in metres
+        if kind == "P":
+            name, values = "soil_moisture_surface", _retrieved(file, rows, columns, path)
+        else:
+            data = variable(file[_GROUPS[kind]], tuple(_DEPTHS), path)
+            _shaped(data, (lat.size, lon.size), path)
+            name = _DEPTHS[data.name.rpartition("/")[2]]
+            values = _moisture(data, rows, columns, path)
         virtual = "virtual" in text(file, "Source").lower()
-    values = np.full(grid.shape, np.nan, np.float32)
-    values[np.ix_(rows >= 0, columns >= 0)] = slab[
-        np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)
-    ]
     begin = time - _HALF_SLOT if kind == "gph" else time
     ds = grid.dataset(np.array([np.datetime64(begin.replace(tzinfo=None))]), **{name: values[None]})
     return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
+
+
+def _moisture(
+    data: h5py.Dataset, rows: NDArray[np.int64], columns: NDArray[np.int64], path: Path
+) -> NDArray[np.float32]:
+    """Field on the grid, NaN for fill and outside."""
+    if text(data, "units") not in _UNITS:
+        raise BadGranule(path, expected="units m3 m-3", found=text(data, "units") or "none")
+    return cut(data, rows, columns, float(np.ravel(data.attrs.get("_FillValue", -9999.0))[0]))
+
+
+def _retrieved(
+    file: h5py.File, rows: NDArray[np.int64], columns: NDArray[np.int64], path: Path
+) -> NDArray[np.float32]:
+    """Level 3 on the grid: the morning's recommended retrievals, filled up by the evening's.
+
+    A retrieval is of recommended quality where bits 0 to 2 of its flag are not set.
+    """
+    passes = []
+    for passing, suffix in (("AM", ""), ("PM", "_pm")):
+        group = variable(file, (f"Soil_Moisture_Retrieval_Data_{passing}",), path)
+        data = variable(group, (f"soil_moisture{suffix}",), path)
+        flag = variable(group, (f"retrieval_qual_flag{suffix}",), path)
+        for part in (data, flag):
+            _shaped(part, (406, 964), path)
+        values = _moisture(data, rows, columns, path)
+        quality = np.nan_to_num(cut(flag, rows, columns, np.nan), nan=1).astype(np.int64)
+        passes.append(np.where(quality & 0b111 == 0, values, np.nan))
+    morning, evening = passes
+    return np.where(np.isfinite(morning), morning, evening)
+
+
+def _shaped(data: h5py.Dataset, shape: tuple[int, int], path: Path) -> None:
+    """Raise unless a variable has a shape."""
+    if data.shape != shape:
+        raise BadGranule(path, expected=f"{shape[0]} x {shape[1]}", found=str(data.shape))
 
 
 def _agree(file: h5py.File, named: datetime, path: Path) -> None:
@@ -148,15 +203,36 @@ def _agree(file: h5py.File, named: datetime, path: Path) -> None:
 
 
 def _axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Latitude of each row and longitude of each column, degrees."""
-    morning = file.get("Soil_Moisture_Retrieval_Data_AM")
-    if morning is not None:
-        lat = masked(variable(morning, ("latitude",), path)[:], -9999.0)
-        lon = masked(variable(morning, ("longitude",), path)[:], -9999.0)
-        return _row_mean(lat, axis=1), _row_mean(lon, axis=0)
+    """Latitude of each row and longitude of each column of a level 4 file, degrees."""
     if "cell_lat" in file and "cell_lon" in file:
         return np.asarray(file["cell_lat"][:, 0], "f8"), np.asarray(file["cell_lon"][0, :], "f8")
-    x, y = (np.float64(variable(file, (name,), path)[:]) for name in ("x", "y"))
+    x, y = (variable(file, (name,), path)[:].astype(np.float64) for name in ("x", "y"))
+    return _degrees(x, y)
+
+
+def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Axes of the global 36 km grid; the file's, empty outside the swaths, must agree."""
+    group = file[_GROUPS["P"]]
+    parts = [variable(group, (name,), path) for name in ("latitude", "longitude")]
+    for part in parts:
+        _shaped(part, (406, 964), path)
+    lat, lon = _degrees(
+        _SIZE_36_KM * (np.arange(964) - 481.5), _SIZE_36_KM * (202.5 - np.arange(406))
+    )
+    for part, axis in zip(parts, (lat[:, None], lon), strict=True):
+        off = np.abs(masked(part[:], -9999.0) - axis)
+        if np.isfinite(off).any() and np.nanmax(off) > 0.01:
+            raise BadGranule(
+                path, expected="pixels of the 36 km EASE-Grid 2.0",
+                found=f"a {part.name.rpartition('/')[2]} {np.nanmax(off):.2f} degrees off",
+            )  # fmt: skip
+    return lat, lon
+
+
+def _degrees(
+    x: NDArray[np.floating], y: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Latitude of each northing and longitude of each easting of the EASE-Grid."""
     lon, _ = _EASE.transform(x, np.zeros_like(x), direction="INVERSE")
     _, lat = _EASE.transform(np.zeros_like(y), y, direction="INVERSE")
     return np.asarray(lat), np.asarray(lon)
@@ -168,6 +244,33 @@ def _northing(lat: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(north)
 
 
-def _row_mean(values: NDArray[np.float32], *, axis: int) -> NDArray[np.float64]:
-    """Mean of what is there along an axis: level 3 leaves coordinates empty outside the swaths."""
-    return np.asarray(np.nanmean(values, axis=axis), np.float64)
+def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
+    """Bring one granule from NSIDC: the root zone of a window for level 4, else the whole file.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks.
+    grid
+        Window.
+
+    Raises
+    ------
+    NotPublished, NeedsCredentials, HttpError
+        As of :func:`earthdata.fetch`.
+    """
+    product = granule.folder.split("/")[1]
+    window = None
+    if product == "SPL4SMGP":
+        x, _ = _EASE.transform(np.array([grid.lon_min, grid.lon_max]), np.zeros(2))
+        y = _northing(np.array([grid.lat_max, grid.lat_min]))
+        first, last = (int((edge + 17367530.445) // _SIZE_9_KM) for edge in x)
+        top, bottom = (int((7314540.831 - edge) // _SIZE_9_KM) for edge in y)
+        box = f"[{top}:{bottom}][{first}:{last}]"
+        fields = ("/Geophysical_Data/sm_rootzone", "/cell_lat", "/cell_lon")
+        window = ";".join((*(f"{field}{box}" for field in fields), "/time"))
+    return earthdata.fetch(granule, upstream, client=client, product=product, window=window)

@@ -1,62 +1,78 @@
-"""VIIRS monthly vegetation index and land surface temperature, 0.05 degree, HDF5.
+"""Vegetation index and land surface temperature of MODIS and VIIRS, 0.05 degree, HDF4 and HDF5.
 
-* VNP13C2 `VNP13C2.AYYYYDDD.002.<production>.h5`: `CMG 0.05 Deg monthly NDVI`.
-* VNP21C3 `VNP21C3.AYYYYDDD.002.<production>.h5`: `LST_Day`.
+* VNP13C2 (VIIRS, monthly, HDF5) `VNP13C2.AYYYYDDD.002.<production>.h5`; MOD13C2 and MYD13C2
+  (MODIS, monthly, HDF4), MOD13C1 and MYD13C1 (16 days, HDF4): NDVI.
+* VNP21C3 (VIIRS, monthly, HDF5), MOD11C3 and MYD11C3 (MODIS, monthly, HDF4): temperature by day.
 
-Both are HDF-EOS grids of 3600 x 7200 pixels from 90 N, 180 W.
+All are HDF-EOS grids of 3600 x 7200 pixels from 90 N, 180 W. Scale, fill, valid range and units are
+those of the file; one without them is refused. The layouts of VNP21C3 and of VNP13C2's attributes
+are from their documents, not from a file.
 
 References
 ----------
-Didan & Barreto 2018, VIIRS Vegetation Index Suite User Guide 2; Hulley et al. 2022, VNP21 User
-Guide 2.
+Didan & Barreto 2018, VIIRS Vegetation Index Suite User Guide 2; Didan & Munoz 2019, MODIS
+Vegetation Index User's Guide 3.10; Hulley et al. 2022, VNP21 User Guide 2; Wan 2013, MOD11
+Collection 6 Users' Guide.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.hdf import number, opened, positions, text, variable, window
+from pipeline.sources import earthdata
+from pipeline.sources.base import BadGranule, Granule, Skipped
+from pipeline.sources.hdf import number, opened_eos, positions, text, variable, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import h5py
     import xarray as xr
     from numpy.typing import NDArray
+
+    from pipeline.sources.http import Client
 
 
 class _Product(NamedTuple):
     variable: str
+    units: frozenset[str]
     fields: tuple[str, ...]
     quality: tuple[str, ...]
     good: tuple[int, ...]
     quality_bits: int
 
 
+_INDEX = frozenset({"NDVI", "1", "none", "unitless", "dimensionless"})
+_KELVIN = frozenset({"K", "Kelvin", "kelvin"})
+_MONTHLY = ("CMG 0.05 Deg Monthly NDVI",), ("CMG 0.05 Deg Monthly pixel reliability",)
+_16_DAYS = ("CMG 0.05 Deg 16 days NDVI",), ("CMG 0.05 Deg 16 days pixel reliability",)
 _PRODUCTS = {
     # Reliability 0 excellent .. 6 poor is seen; 7 shadow, 8 snow, 9 cloud, 10 and 11 filled in.
     "VNP13C2": _Product(
-        "ndvi", ("CMG 0.05 Deg monthly NDVI",), ("CMG 0.05 Deg monthly pixel reliability",),
+        "ndvi", _INDEX, ("CMG 0.05 Deg monthly NDVI",), ("CMG 0.05 Deg monthly pixel reliability",),
         (0, 1, 2, 3, 4, 5, 6), 0xFF,
     ),
+    # Reliability 0 good, 1 marginal; 2 snow, 3 cloud, 4 estimated, -1 not processed.
+    "13C2": _Product("ndvi", _INDEX, *_MONTHLY, (0, 1), 0xFF),
+    "13C1": _Product("ndvi", _INDEX, *_16_DAYS, (0, 1), 0xFF),
     # Bits 0-1: 0 good, 1 check other flags, 2 cloud, 3 not produced.
-    "VNP21C3": _Product(
-        "lst", ("LST_Day", "LST_Day_CMG"), ("QC_Day",), (0, 1), 0b11,
-    ),
+    "VNP21C3": _Product("lst", _KELVIN, ("LST_Day", "LST_Day_CMG"), ("QC_Day",), (0, 1), 0b11),
+    "11C3": _Product("lst", _KELVIN, ("LST_Day_CMG",), ("QC_Day",), (0, 1), 0b11),
 }  # fmt: skip
 _IDS = {"ndvi": "VNP13C2", "lst": "VNP21C3"}
-_NAME = re.compile(r"(VNP13C2|VNP21C3)\.A(\d{7})\.(\d{3})\.\d+\.h5$")
+_NAME = re.compile(
+    r"(VNP13C2|VNP21C3|(?:MOD|MYD)(?=1[13]C)(1[13]C\d))\.A(\d{7})\.(\d{3})\.\d+\.(?:h5|hdf)$"
+)
+_TILE = re.compile(r"(\w{5,8})\.A\d{7}\.(h\d\dv\d\d)\.")
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Monthly composites that begin in an interval and have ended by a moment.
+    """Monthly VIIRS composites that begin in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -85,67 +101,95 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Parameters
     ----------
     path
-        VNP13C2 or VNP21C3 file; its name is the provider's.
+        File of one of the products above; its name is the provider's.
     grid
         Target grid.
 
     Returns
     -------
     xarray.Dataset
-        ``ndvi`` (1) or ``lst`` (K, by day), one time step, the month's first day.
+        ``ndvi`` (1) or ``lst`` (K, by day), one time step, the first day of the month or of the
+        16 days.
 
     Raises
     ------
     BadGranule
-        Not such a file, cut short, without its variables, or not 3600 x 7200.
+        Not such a file, cut short, without its variables, their scale, fill, range or units, or
+        not 3600 x 7200.
+    Skipped
+        A tile of the sinusoidal grid, such as MOD13Q1: a cell of 0.1 degree needs no 250 m.
     """
     name = _NAME.search(path.name)
     if name is None:
-        raise BadGranule(path, expected="a VNP13C2 or VNP21C3 file name", found=path.name)
-    product = _PRODUCTS[name[1]]
-    with opened(path) as file:
-        fields = _fields(file, path)
+        if tile := _TILE.match(path.name):
+            raise Skipped(
+                f"{path.name}: {tile[1]} is a tile of the sinusoidal grid ({tile[2]}); the global "
+                "0.05 degree files VNP13C2, MOD13C2, MOD13C1, VNP21C3 and MOD11C3 are used instead"
+            )
+        raise BadGranule(
+            path, expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
+            found=path.name,
+        )  # fmt: skip
+    product = _PRODUCTS[name[2] or name[1]]
+    with opened_eos(path) as (fields, file):
         data = variable(fields, product.fields, path)
         quality = variable(fields, product.quality, path)
         for part in (data, quality):
             if part.shape != (3600, 7200):
                 raise BadGranule(path, expected="3600 x 7200 pixels", found=str(part.shape))
+        if text(data, "units") not in product.units:
+            raise BadGranule(
+                path, expected=f"units {' or '.join(sorted(product.units))}",
+                found=text(data, "units") or "none",
+            )  # fmt: skip
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
-        raw = data[down, across]
         flag = quality[down, across].astype(np.int64) & product.quality_bits
-        values = _scaled(raw, data, path)
+        values = _scaled(data[down, across], data, path)
         values[~np.isin(flag, product.good)] = np.nan
         virtual = "virtual" in text(file, "ProcessingEnvironment").lower()
     north, east = np.meshgrid(lat[down], lon[across], indexing="ij")
     mean = grid.mean(values.ravel(), grid.cell(north.ravel(), east.ravel()))
-    month = np.datetime64(datetime.strptime(f"{name[2]}Z", "%Y%j%z").replace(tzinfo=None))
-    ds = grid.dataset(np.array([month]), **{product.variable: mean[None]})
-    return ds.assign_attrs(version=name[3], origin="virtual" if virtual else "measured")
+    begin = np.datetime64(datetime.strptime(f"{name[3]}Z", "%Y%j%z").replace(tzinfo=None))
+    ds = grid.dataset(np.array([begin]), **{product.variable: mean[None]})
+    return ds.assign_attrs(version=name[4], origin="virtual" if virtual else "measured")
 
 
-def _fields(file: h5py.File, path: Path) -> h5py.Group:
-    """Return the data fields of the file's one grid, whose name differs between versions."""
-    grids = variable(file, ("HDFEOS/GRIDS",), path)
-    if len(grids) != 1:
-        raise BadGranule(
-            path, expected="one grid in HDFEOS/GRIDS", found=", ".join(grids) or "none"
-        )
-    return variable(grids[next(iter(grids))], ("Data Fields",), path)
-
-
-def _scaled(raw: NDArray[np.integer], data: h5py.Dataset, path: Path) -> NDArray[np.float32]:
+def _scaled(raw: NDArray[np.integer], data: Any, path: Path) -> NDArray[np.float32]:
     """Physical values, NaN for fill and outside the valid range.
 
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
     scale = number(data, "scale_factor", path)
+    if (offset := float(text(data, "add_offset") or 0)) != 0:
+        raise BadGranule(path, expected="add_offset 0 or none", found=f"{offset}")
     valid = np.ravel(data.attrs.get("valid_range", ()))
     if valid.size != 2:
         valid = np.array(re.findall(r"-?\d+", text(data, "valid_range")), np.float64)
     if valid.size != 2:
         raise BadGranule(path, expected="a valid_range", found=text(data, "valid_range") or "none")
+    named = next((name for name in data.attrs if name.lower() == "_fillvalue"), "_FillValue")
     values = raw.astype(np.float32)
-    values[(raw < valid[0]) | (raw > valid[1]) | (raw == number(data, "_FillValue", path))] = np.nan
+    values[(raw < valid[0]) | (raw > valid[1]) | (raw == number(data, named, path))] = np.nan
     return values / np.float32(scale) if scale > 1 else values * np.float32(scale)
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
+    """Bring one composite, whole, through Earthdata.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks.
+
+    Raises
+    ------
+    NotPublished, NeedsCredentials, HttpError
+        As of :func:`earthdata.fetch`.
+    """
+    return earthdata.fetch(granule, upstream, client=client, product=_IDS[granule.source])

@@ -16,17 +16,20 @@ import pandas as pd
 import xarray as xr
 
 from pipeline import places
-from pipeline.grid import MEKONG, Grid, zonal_weights
+from pipeline.grid import GRIDS, MEKONG, Grid, zonal_weights
 from pipeline.settings import REFERENCE
 from pipeline.variables import attributes
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
-from pipeline.virtual.weather import DAYS, LAT, MONTH, START, on_grid
+from pipeline.virtual.lattice import BASIN, LATTICES
+from pipeline.virtual.weather import DAYS, MONTH, START
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from shapely import MultiPolygon, Polygon
+
+    from pipeline.settings import Region
 
 SHOWCASE_DROUGHT = date(2026, 4, 10)
 """A morning of drought in the lower basin; it came by chance with the default seed."""
@@ -38,25 +41,27 @@ SOIL_DRY, SOIL_RANGE = 0.12, 0.30
 """Root-zone soil moisture of an empty bucket and the range to a full one, m3 m-3."""
 
 
-def node_weights(polygons: Mapping[str, Polygon | MultiPolygon]) -> NDArray[np.float64]:
-    """Weights of the lattice's nodes in the areal mean of each polygon, shape (polygon, node)."""
-    area = zonal_weights(MEKONG, polygons).toarray().reshape(-1, *MEKONG.shape)
-    rows, columns = weather.interpolation(MEKONG.lat, MEKONG.lon)
+def node_weights(
+    polygons: Mapping[str, Polygon | MultiPolygon], region: Region = "mekong"
+) -> NDArray[np.float64]:
+    """Weights of a region's nodes in the areal mean of each polygon, shape (polygon, node)."""
+    grid = GRIDS[region]
+    area = zonal_weights(grid, polygons).toarray().reshape(-1, *grid.shape)
+    rows, columns = LATTICES[region].interpolation(grid.lat, grid.lon)
     weights: NDArray[np.float64] = rows.T @ (area / area.sum((1, 2), keepdims=True)) @ columns
     return weights.reshape(len(polygons), -1).round(9)
 
 
 def point_weights(lat: float, lon: float) -> NDArray[np.float64]:
-    """Weights of the nodes at a point, shape (node,)."""
-    rows, columns = weather.interpolation(np.array([lat]), np.array([lon]))
+    """Weights of the basin's nodes at a point, shape (node,)."""
+    rows, columns = BASIN.interpolation(np.array([lat]), np.array([lon]))
     return (rows.T @ columns).ravel()
 
 
 def _fingerprint() -> str:
     here = Path(__file__).parent
-    used = [
-        here / name for name in ("basin.py", "climate.py", "hydrology.py", "soil.py", "weather.py")
-    ]
+    names = ("basin", "climate", "hydrology", "lattice", "soil", "weather")
+    used = [here / f"{name}.py" for name in names]
     used += [REFERENCE / name for name in ("basins.csv", "basins.geojson", "cities.csv")]
     found = hashlib.sha256()
     for path in used:
@@ -64,8 +69,10 @@ def _fingerprint() -> str:
     return found.hexdigest()[:12]
 
 
-def simulate(seed: int) -> dict[str, NDArray[np.float32]]:
+def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float32]]:
     """Simulate the whole record from a seed.
+
+    The rivers are the basin's in every region, and so is the weather over the basin.
 
     Returns
     -------
@@ -80,27 +87,34 @@ def simulate(seed: int) -> dict[str, NDArray[np.float32]]:
     reach = ["lower" if name in soil.LOWER else one.reach for name, one in basins.items()]
     total = {name: areas * (np.array(reach) == name) for name in dict.fromkeys(reach)}
     means = {name: share @ weights / share.sum() for name, share in total.items()}
-    rain = weather.daily_rain(seed, climate.climatology(means))
+    lattice = LATTICES[region]
+    rain = weather.daily_rain(seed, climate.climatology(means, lattice), lattice)
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(12,)))
     noise = hydrology.ripple(rng, (len(DAYS), len(basins)), soil.QUICK_PERSISTENCE)
     upper = np.array(reach) == "chiang_saen"
     sigma = np.where(upper, soil.QUICK_SIGMA_LANCANG, soil.QUICK_SIGMA)
     areal = soil.runoff(
-        (rain.astype(float) @ weights.T).round(6),
+        (rain[:, lattice.inside].astype(float) @ weights.T).round(6),
         [soil.SOILS[name] for name in reach],
         quick_factor=np.exp(sigma * noise),
     )
     nearest = np.argmax(np.stack([mean / mean.max() for mean in means.values()]), axis=0)
-    nodes = soil.runoff(rain, [soil.SOILS[list(means)[n]] for n in nearest])
-    rivers = hydrology.rivers(seed, areal.outflow_mm * areas / 86.4, basins)
+    soils = np.full(len(lattice.lat), "lower", dtype=object)
+    soils[lattice.inside] = np.array(list(means), dtype=object)[nearest]
+    nodes = soil.runoff(rain, [soil.SOILS[name] for name in soils])
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(15,)))
+    noise = hydrology.ripple(rng, (len(DAYS), len(basins)), soil.INFLOW_PERSISTENCE)
+    sigma = np.where(upper, soil.INFLOW_SIGMA_LANCANG, soil.INFLOW_SIGMA)
+    unseen = np.exp(sigma * noise - sigma**2 / 2)
+    rivers = hydrology.rivers(seed, unseen * areal.outflow_mm * areas / 86.4, basins)
     return {
         "rain": rain,
         "wetness": nodes.wetness.round(5).astype(np.float32),
         "stage": np.stack([_half_days(rivers.stage_m[code]) for code in STATIONS], axis=1),
         "flow": np.stack([_half_days(rivers.flow_m3s[code]) for code in hydrology.GAUGES], axis=1),
         "zone_weights": node_weights(
-            {name: zone.polygon for name, zone in places.zones().items()}
+            {name: zone.polygon for name, zone in places.zones(region).items()}, region
         ).astype(np.float32),
     }
 
@@ -125,15 +139,19 @@ class VirtualBasin:
     folder
         Folder of the kept simulation, made if need be. A simulation by other code or with other
         reference data is not used.
+    region
+        How far the weather reaches beyond the basin, and which cities have a record.
     """
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, region: Region = "mekong") -> None:
         self.seed = seed
-        path = folder / f"basin-{seed}-{_fingerprint()}.npz"
+        self.region = region
+        self.lattice = LATTICES[region]
+        path = folder / f"{region}-{seed}-{_fingerprint()}.npz"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             fresh = path.with_suffix(".part.npz")
-            np.savez(fresh, allow_pickle=False, **simulate(seed))
+            np.savez(fresh, allow_pickle=False, **simulate(seed, region))
             fresh.replace(path)
         with np.load(path) as kept:
             self.rain = kept["rain"]
@@ -151,14 +169,21 @@ class VirtualBasin:
             raise ValueError(f"expected a day from {DAYS[0]} to {DAYS[-1]}, found {day}")
         return index
 
+    def _shares(self, day: date) -> NDArray[np.float32]:
+        return weather.half_hourly(self.seed, day, self.lattice)
+
+    def _seen(self, run: sensors.Run, day: date) -> NDArray[np.float64]:
+        rain = self.rain[self._index(day)]
+        return sensors.satellite_rain(self.seed, run, day, rain, self.lattice)
+
     def rain_day(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Give the true rain of a UTC day, mm, shape (lat, lon)."""
-        return on_grid(self.rain[self._index(day)], grid)
+        return self.lattice.on_grid(self.rain[self._index(day)], grid)
 
     def rain_cells(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Give the true rain rate in the 48 half-hours of a UTC day, mm/h, shape (48, lat, lon)."""
-        share = weather.half_hourly(self.seed, day)
-        return on_grid(2 * share * self.rain[self._index(day)], grid)
+        share = self._shares(day)
+        return self.lattice.on_grid(2 * share * self.rain[self._index(day)], grid)
 
     def imerg(
         self, start: datetime, run: Literal["early", "late", "final"], grid: Grid = MEKONG
@@ -168,28 +193,25 @@ class VirtualBasin:
         Over a day the half-hours add up to :meth:`imerg_day` of the same run.
         """
         day = start.date()
-        seen = sensors.satellite_rain(self.seed, run, day, self.rain[self._index(day)])
+        seen = self._seen(run, day)
         slot = start.hour * 2 + start.minute // 30
-        return on_grid(2 * weather.half_hourly(self.seed, day)[slot] * seen, grid)
+        return self.lattice.on_grid(2 * self._shares(day)[slot] * seen, grid)
 
     def imerg_day(
         self, day: date, run: Literal["early", "late", "final"], grid: Grid = MEKONG
     ) -> NDArray[np.float32]:
         """Rain of a UTC day as IMERG sees it, mm per day, shape (lat, lon)."""
-        return on_grid(
-            sensors.satellite_rain(self.seed, run, day, self.rain[self._index(day)]), grid
-        )
+        return self.lattice.on_grid(self._seen(run, day), grid)
 
     def gk2a(self, start: datetime, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Rain rate of the ten minutes from ``start`` as GK2A sees it, mm/h, shape (lat, lon)."""
         day = start.date()
-        seen = sensors.satellite_rain(self.seed, "gk2a", day, self.rain[self._index(day)])
+        seen = self._seen("gk2a", day)
         slot = start.hour * 2 + start.minute // 30
-        flicker = sensors.field(
-            self.seed, 13, day.toordinal() * 144 + start.hour * 6 + start.minute // 10
-        )[0]
-        rate = 2 * weather.half_hourly(self.seed, day)[slot] * seen * np.exp(0.3 * flicker - 0.045)
-        return on_grid(rate, grid)
+        tenth = day.toordinal() * 144 + start.hour * 6 + start.minute // 10
+        flicker = sensors.field(self.seed, 13, tenth, lattice=self.lattice)[0]
+        rate = 2 * self._shares(day)[slot] * seen * np.exp(0.3 * flicker - 0.045)
+        return self.lattice.on_grid(rate, grid)
 
     def true_soil_moisture(self, day: date) -> NDArray[np.float32]:
         """Root-zone soil moisture at the end of a day at the nodes, m3 m-3."""
@@ -197,11 +219,12 @@ class VirtualBasin:
         return np.float32(SOIL_DRY) + np.float32(SOIL_RANGE) * wetness
 
     def _soil_moisture(self, day: date) -> NDArray[np.float64]:
-        return np.clip(self.true_soil_moisture(day) + sensors.soil_error(self.seed, day), 0.02, 0.6)
+        error = sensors.soil_error(self.seed, day, self.lattice)
+        return np.clip(self.true_soil_moisture(day) + error, 0.02, 0.6)
 
     def soil_moisture(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Root-zone soil moisture as SMAP L4 sees it, m3 m-3, shape (lat, lon)."""
-        return on_grid(self._soil_moisture(day), grid)
+        return self.lattice.on_grid(self._soil_moisture(day), grid)
 
     @cached_property
     def _monthly(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -215,16 +238,20 @@ class VirtualBasin:
         before = np.vstack([anomaly[:1], anomaly[:-1]])
         green = np.vstack([normal[-1:], normal[:-1]]) - normal.mean(0)
         yearly = self.rain.mean(0) * 365.25
-        noise = [sensors.field(self.seed, 14, month, count=2) for month in range(len(wet))]
+        noise = [
+            sensors.field(self.seed, 14, month, count=2, lattice=self.lattice)
+            for month in range(len(wet))
+        ]
         ndvi = 0.30 + 0.42 * -np.expm1(-yearly / 1100.0) + np.tile(0.28 * green, (years, 1))
         ndvi = ndvi + 0.7 * (0.4 * anomaly + 0.6 * before) + 0.012 * np.stack([n[0] for n in noise])
+        lat = self.lattice.lat
         season = np.cos(
-            2 * np.pi * (np.arange(12)[:, None] - (3.4 + np.clip(LAT - 16, 0, 10) * 0.2)) / 12
+            2 * np.pi * (np.arange(12)[:, None] - (3.4 + np.clip(lat - 16, 0, 10) * 0.2)) / 12
         )
         warm = (
             305.5
-            - 0.75 * np.maximum(LAT - 20.0, 0.0)
-            + (1.5 + 0.30 * np.maximum(LAT - 8, 0)) * season
+            - 0.75 * np.maximum(lat - 20.0, 0.0)
+            + (1.5 + 0.30 * np.maximum(lat - 8, 0)) * season
         )
         lst = np.tile(warm - 6.0 * (normal - normal.mean(0)), (years, 1)) - 22.0 * anomaly
         lst = lst + 0.5 * np.stack([n[1] for n in noise])
@@ -235,11 +262,11 @@ class VirtualBasin:
 
     def ndvi(self, month: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Monthly NDVI of the month that holds a date, shape (lat, lon)."""
-        return on_grid(self._monthly[0][self._month(month)], grid)
+        return self.lattice.on_grid(self._monthly[0][self._month(month)], grid)
 
     def lst(self, month: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Mean daytime surface temperature of the month that holds a date, K, (lat, lon)."""
-        return on_grid(self._monthly[1][self._month(month)], grid)
+        return self.lattice.on_grid(self._monthly[1][self._month(month)], grid)
 
     def areal_record(self, year: int) -> xr.Dataset:
         """Areal means of all zones for a year, as issued the next morning.
@@ -263,23 +290,22 @@ class VirtualBasin:
             date(year, 1, 1) + timedelta(n)
             for n in range((date(year + 1, 1, 1) - date(year, 1, 1)).days)
         ]
-        blank = np.full((len(days), len(LAT)), np.nan)
+        blank = np.full((len(days), len(self.lattice.lat)), np.nan)
         found = {name: blank.copy() for name in ("rain", "soil_moisture", "ndvi", "lst")}
         for row, day in enumerate(days):
             if not sensors.outage(self.seed, day):
-                found["rain"][row] = sensors.satellite_rain(
-                    self.seed, "early", day, self.rain[self._index(day)]
-                )
+                found["rain"][row] = self._seen("early", day)
             found["soil_moisture"][row] = self._soil_moisture(max(day - SOIL_DELAY, START))
             if day.day == MONTHLY_DAY and day > sensors.MODIS_START:
                 month = self._month(day) - 1
                 found["ndvi"][row], found["lst"][row] = (one[month] for one in self._monthly)
         weights = self.zone_weights.astype(float).T
+        zones = list(places.zones(self.region))
         means = {name: (one @ weights).round(4).astype(np.float32) for name, one in found.items()}
         means["coverage"] = np.isfinite(means["rain"]).astype(np.float32)
         return xr.Dataset(
             {name: (("time", "zone"), means[name], attributes(name)) for name in sorted(means)},
-            coords={"time": np.array(days, "datetime64[ns]"), "zone": list(places.zones())},
+            coords={"time": np.array(days, "datetime64[ns]"), "zone": zones},
             attrs={"origin": "virtual", "version": "early"},
         )
 
@@ -290,7 +316,8 @@ class VirtualBasin:
             list(hydrology.DISCHARGE_GAUGES)
         ]
         sites = {code: places.station(code) for code in sensors.RAIN_GAUGES}
-        rain = {code: self.rain @ point_weights(one.lat, one.lon) for code, one in sites.items()}
+        true = self.rain[:, self.lattice.inside]
+        rain = {code: true @ point_weights(one.lat, one.lon) for code, one in sites.items()}
         return {
             "stage": sensors.stage_readings(self.seed, self.half_days, stage),
             "discharge": sensors.flow_readings(self.seed, self.half_days, flow),

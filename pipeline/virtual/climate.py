@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.virtual.weather import distance_km
+from pipeline.virtual.lattice import BASIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RAIN_MM = {
-    "chiang_saen": (10.4, 13.8, 29, 47, 82, 132, 172, 201, 83, 78, 30, 14.6),
-    "luang_prabang": (15, 18.3, 40, 99, 139, 214, 268, 367, 172, 98, 48, 17.8),
-    "vientiane": (9.3, 15.9, 47, 79, 188, 255, 218, 364, 177, 118, 25, 7.9),
-    "nakhon_phanom": (7, 15, 40, 95, 273, 455, 427, 506, 324, 134, 16.8, 6),
-    "mukdahan": (4, 15, 35, 80, 218, 408, 294, 466, 234, 97, 15.6, 4),
-    "pakse": (5, 15.5, 44, 70, 136, 243, 169, 331, 151, 147, 24, 4),
-    "kratie": (4, 10, 38, 98, 171, 318, 325, 548, 211, 172, 65, 17.3),
-    "lower": (8, 6, 25, 75, 160, 180, 195, 210, 250, 240, 110, 30),
+    from pipeline.virtual.lattice import Lattice
+
+RAIN_MM: dict[str, tuple[float, ...]] = {
+    "chiang_saen": (10.5, 14.2, 29.5, 48, 83.5, 133.2, 172.9, 197.5, 82.9, 76.6, 29.5, 14.5),
+    "luang_prabang": (15.1, 18.9, 41.7, 100.2, 141.2, 215.6, 270.9, 361.2, 169.8, 96.5, 47.1, 17.7),
+    "vientiane": (9.5, 16.8, 47.9, 82.2, 190, 253.9, 222.3, 358.5, 175.3, 115.2, 24.5, 7.9),
+    "nakhon_phanom": (7.2, 15.7, 41.6, 100.3, 278.4, 454.2, 429.3, 500.6, 318.4, 130.5, 16.5, 6),
+    "mukdahan": (4.3, 15.6, 36.3, 84.1, 223.6, 404.6, 299.1, 459.1, 229.9, 94.6, 15.3, 4),
+    "pakse": (5.3, 16.3, 44.8, 72, 139.2, 240.8, 173.8, 325.7, 150.9, 143.4, 23.4, 4),
+    "kratie": (4.2, 10.8, 39.8, 100.2, 175.4, 318.2, 331.6, 538, 209.8, 168.8, 63.6, 16.9),
+    "lower": (7.9, 6.6, 26.5, 77.5, 160.6, 180.4, 195.4, 211.2, 249.7, 236.2, 107.6, 29.3),
     "annam": (70, 30, 30, 45, 90, 90, 90, 130, 320, 560, 380, 200),
     "tonkin": (22, 25, 45, 90, 180, 240, 280, 310, 230, 130, 50, 22),
     "chao_phraya": (8, 18, 35, 75, 180, 150, 165, 190, 280, 190, 40, 8),
@@ -60,24 +62,69 @@ _POINTS = (
 )  # fmt: skip
 
 
-def climatology(reaches: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+RAIN_BEYOND_MM: dict[str, tuple[float, ...]] = {
+    "malaya": (230, 110, 180, 190, 180, 140, 150, 160, 180, 210, 270, 300),
+    "sarawak": (640, 500, 330, 280, 260, 230, 200, 230, 270, 330, 350, 470),
+    "sabah": (180, 100, 90, 130, 220, 290, 270, 260, 300, 330, 310, 260),
+    "java": (350, 290, 210, 140, 105, 75, 60, 45, 60, 105, 150, 220),
+    "sulawesi": (620, 490, 380, 210, 115, 75, 45, 20, 35, 85, 240, 540),
+    "luzon": (20, 12, 17, 25, 130, 270, 420, 450, 360, 220, 130, 70),
+    "visayas": (110, 75, 60, 60, 105, 170, 185, 155, 175, 190, 170, 140),
+    "mindanao": (120, 100, 100, 140, 200, 190, 170, 170, 170, 170, 140, 120),
+    "pearl": (40, 70, 90, 180, 290, 310, 240, 240, 180, 70, 40, 35),
+    "yangtze": (55, 65, 100, 110, 120, 190, 160, 150, 110, 60, 55, 40),
+}
+"""Mean monthly rain of regions beyond the basin's box, mm: round figures from memory."""
+
+_POINTS_BEYOND = (
+    (1.5, 103.7, "malaya", 1.0), (3.1, 101.7, "malaya", 1.1), (4.5, 98.0, "malaya", 0.9),
+    (-2.0, 103.5, "malaya", 1.1), (1.5, 110.3, "sarawak", 1.0), (-1.0, 113.5, "sarawak", 0.75),
+    (5.5, 115.5, "sabah", 1.0), (1.0, 118.0, "sabah", 0.8), (-6.3, 106.8, "java", 1.0),
+    (-7.5, 110.5, "java", 1.1), (-8.2, 114.4, "java", 0.75), (-9.0, 121.0, "java", 0.6),
+    (-5.1, 119.4, "sulawesi", 1.0), (-2.0, 122.0, "sulawesi", 0.6), (14.6, 121.0, "luzon", 1.0),
+    (18.0, 121.5, "luzon", 0.8), (10.3, 123.9, "visayas", 1.0), (9.5, 118.5, "visayas", 1.0),
+    (7.1, 125.6, "mindanao", 1.0), (23.0, 113.5, "pearl", 1.0), (24.0, 120.5, "pearl", 1.0),
+    (19.5, 115.0, "pearl", 0.8), (31.0, 120.5, "yangtze", 1.0), (28.0, 112.5, "yangtze", 1.25),
+    (34.0, 114.5, "yangtze", 0.55), (33.0, 126.0, "yangtze", 1.0),
+)  # fmt: skip
+
+
+def climatology(
+    reaches: dict[str, NDArray[np.float64]], lattice: Lattice = BASIN
+) -> NDArray[np.float64]:
     """Mean monthly rain at the nodes, mm, shape (month, node).
 
     Parameters
     ----------
     reaches
-        For each reach the weights of the nodes in its areal mean; the field is scaled, smoothly
-        and in steps, until those means are the reach's row of ``RAIN_MM``.
+        For each reach the weights of the basin's nodes in its areal mean; the field is scaled,
+        smoothly and in steps, until those means are the reach's row of ``RAIN_MM``.
+    lattice
+        Nodes; those of the basin get the same on every lattice.
     """
-    away = np.stack([distance_km(la, lo) for la, lo, _, _ in _POINTS])
-    weight = 1.0 / (away**2 + 60.0**2) ** 2
-    weight /= weight.sum(0)
-    points = np.array([np.array(RAIN_MM[region]) * factor for _, _, region, factor in _POINTS])
-    field = points.T @ weight
+    field = _spread(RAIN_MM, _POINTS, BASIN)
     rows = np.stack(list(reaches.values()))
     target = np.array([RAIN_MM[reach] for reach in reaches], float).T
     share = rows / rows.max(1, keepdims=True)
     share /= np.maximum(share.sum(0), 1.0)
     for _ in range(20):
         field *= np.clip(1.0 + (target / (field @ rows.T) - 1.0) @ share, 0.5, 2.0)
-    return field
+    if lattice == BASIN:
+        return field
+    whole = _spread(RAIN_MM | RAIN_BEYOND_MM, (*_POINTS, *_POINTS_BEYOND), lattice)
+    whole[:, lattice.inside] = field
+    return whole
+
+
+def _spread(
+    rain_mm: dict[str, tuple[float, ...]],
+    points: tuple[tuple[float, float, str, float], ...],
+    lattice: Lattice,
+) -> NDArray[np.float64]:
+    """Spread points of known climate over the nodes by inverse distance, shape (month, node)."""
+    away = np.stack([lattice.distance_km(la, lo) for la, lo, _, _ in points])
+    weight = 1.0 / (away**2 + 60.0**2) ** 2
+    weight /= weight.sum(0)
+    known = np.array([np.array(rain_mm[region]) * factor for _, _, region, factor in points])
+    found: NDArray[np.float64] = known.T @ weight
+    return found

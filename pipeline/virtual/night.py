@@ -65,7 +65,7 @@ def lay_out_night(
     """
     written = lay_out_history(basin, issue_time, upstream)
     for row in (imerg, gk2a, smap, vegetation):
-        for source in (s for s in SOURCES.values() if s.module == row.__name__):
+        for source in (s for s in SOURCES.values() if s.core and s.module == row.__name__):
             begin = issue_time - source.lookback
             for granule in row.granules(source.id, begin, issue_time, issue_time):
                 written += _granule(basin, granule, issue_time, upstream, grid)
@@ -75,7 +75,13 @@ def lay_out_night(
 
 
 def lay_out_days(
-    basin: VirtualBasin, start: datetime, end: datetime, issue_time: datetime, upstream: Path
+    basin: VirtualBasin,
+    start: datetime,
+    end: datetime,
+    issue_time: datetime,
+    upstream: Path,
+    *,
+    grid: Grid = MEKONG,
 ) -> int:
     """Write the daily IMERG files of an interval, as published by an issue time.
 
@@ -89,6 +95,8 @@ def lay_out_days(
         Moment of the night.
     upstream
         Root folder.
+    grid
+        Window of the global product that is written.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def lay_out_days(
         Files written.
     """
     days = imerg.granules("imerg_daily", start, end, issue_time)
-    return sum(_granule(basin, day, issue_time, upstream, MEKONG) for day in days)
+    return sum(_granule(basin, day, issue_time, upstream, grid) for day in days)
 
 
 def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -> int:

@@ -6,15 +6,18 @@ Every error depends on seed, product and date alone, so that any file can be mad
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from pipeline.virtual.weather import correlated
+from pipeline.virtual.lattice import BASIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pipeline.virtual.lattice import Lattice
 
 Run = Literal["early", "late", "final", "gk2a"]
 
@@ -44,14 +47,17 @@ RAIN_GAUGES = {
 """Gauges that read rain, and the day after their last reading."""
 
 
-def field(seed: int, product: int, day: int, *, count: int = 1) -> NDArray[np.float64]:
+@lru_cache(maxsize=8)
+def field(
+    seed: int, product: int, day: int, *, count: int = 1, lattice: Lattice = BASIN
+) -> NDArray[np.float64]:
     """Draw standard normal noise on the nodes, correlated over 150 km, shape (count, node)."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(product, day)))
-    return correlated(rng, (count,), _ERROR_RANGE_KM)
+    return lattice.noise(rng, (count,), _ERROR_RANGE_KM)
 
 
 def satellite_rain(
-    seed: int, run: Run, day: date, rain_mm: NDArray[np.floating]
+    seed: int, run: Run, day: date, rain_mm: NDArray[np.floating], lattice: Lattice = BASIN
 ) -> NDArray[np.float64]:
     """Rain of a day as a satellite product sees it.
 
@@ -64,15 +70,17 @@ def satellite_rain(
         What the error depends on.
     rain_mm
         True rain at the nodes, mm, shape (node,).
+    lattice
+        Nodes.
     """
-    shared, *own = field(seed, 4, day.toordinal(), count=5)
+    shared, *own = field(seed, 4, day.toordinal(), count=5, lattice=lattice)
     part = _SHARED[run]
     sigma = SIGMA[run]
     noise = part * shared + np.sqrt(1 - part**2) * own[list(SIGMA).index(run)]
     season = 1.0 - BIAS[run] * np.cos(2 * np.pi * (day.timetuple().tm_yday - 15) / 365.25)
     seen = np.where(rain_mm < 1.0, 0.0, rain_mm * season * np.exp(sigma * noise - sigma**2 / 2))
     if run == "gk2a":
-        false = field(seed, 5, day.toordinal())[0]
+        false = field(seed, 5, day.toordinal(), lattice=lattice)[0]
         seen = np.where(rain_mm < 1.0, np.maximum(false - 1.0, 0.0) * 2.0, seen)
     return np.where(np.isfinite(rain_mm), seen, np.nan)
 
@@ -89,12 +97,13 @@ def outage(seed: int, day: date) -> bool:
     return bool(rng.random() < 1 / 250)
 
 
-def soil_error(seed: int, day: date) -> NDArray[np.float64]:
+def soil_error(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.float64]:
     """Error of root-zone soil moisture at the nodes, m3 m-3: slow over a month, and daily."""
     month = day.year * 12 + day.month
     part = (day.day - 1) / 31.0
-    slow = (1 - part) * field(seed, 7, month)[0] + part * field(seed, 7, month + 1)[0]
-    daily = field(seed, 8, day.toordinal())[0]
+    this, following = (field(seed, 7, one, lattice=lattice)[0] for one in (month, month + 1))
+    slow = (1 - part) * this + part * following
+    daily = field(seed, 8, day.toordinal(), lattice=lattice)[0]
     found: NDArray[np.float64] = SMAP_SIGMA * (0.85 * slow + 0.4 * daily)
     return found
 

@@ -41,8 +41,10 @@ SOILS = {
 """Calibrated buckets by reach of the main stem."""
 LOWER = ("kampong_cham", "phnom_penh", "tonle_sap", "delta")
 """Sub-basins below Kratie: their reach is ``lower`` whatever the table says."""
-QUICK_SIGMA, QUICK_SIGMA_LANCANG, QUICK_PERSISTENCE = 0.85, 0.45, 0.95
+QUICK_SIGMA, QUICK_SIGMA_LANCANG, QUICK_PERSISTENCE = 0.5, 0.45, 0.95
 """Unsteadiness of quick flow from a sub-basin (lower and upper Mekong), its daily persistence."""
+INFLOW_SIGMA, INFLOW_SIGMA_LANCANG, INFLOW_PERSISTENCE = 0.4, 0.12, 0.4
+"""The same of all inflow from a sub-basin: what no gauge and no rain product sees of it."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,20 @@
-"""The weather of the virtual Mekong: daily rain on a coarse lattice, and its course within a day.
-
-Rain lives on the nodes of a one-degree lattice. Everywhere else it is the bilinear interpolation
-between nodes, which is linear: sub-basin means, city means and gridded files all agree.
-"""
+"""The weather of the virtual Mekong: daily rain on the lattice, and its course within a day."""
 
 from __future__ import annotations
 
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import signal, special, stats
 
+from pipeline.virtual.lattice import BASIN
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.grid import Grid
+    from pipeline.virtual.lattice import Lattice
 
 START = date(1999, 1, 1)
 END = date(2027, 1, 1)
@@ -26,11 +24,6 @@ MONTH = DAYS.astype("datetime64[M]").astype(int) % 12
 """Month of each day, 0 to 11."""
 DAY_OF_YEAR = np.minimum((DAYS - DAYS.astype("datetime64[Y]")).astype(int), 364)
 """Day of the year, 0 to 364; 31 December of a leap year counts as 364."""
-
-NODE_LAT = np.arange(35.0, 6.0, -1.0)
-NODE_LON = np.arange(93.0, 111.0, 1.0)
-LAT, LON = (axis.ravel() for axis in np.meshgrid(NODE_LAT, NODE_LON, indexing="ij"))
-"""Coordinates of the nodes, flat, north to south and west to east."""
 
 _RANGE_KM, _MESO_RANGE_KM, _MESOSCALE = 600.0, 120.0, 0.6
 """Correlation lengths of the latent field's two scales, and the amplitude of the smaller one."""
@@ -62,56 +55,9 @@ SCENARIO_CYCLONES = (
 """Storms placed by hand: the flood of August 2026 along the middle Mekong."""
 
 
-def interpolation(
-    lat: NDArray[np.float64], lon: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bilinear weights from the lattice's axes to the axes of a grid.
-
-    Returns
-    -------
-    tuple
-        Arrays (lat, node row) and (lon, node column); each row adds up to 1. A field ``f`` of
-        shape (node row, node column) becomes ``rows @ f @ columns.T`` on the grid.
-
-    Examples
-    --------
-    >>> rows, columns = interpolation(np.array([10.25]), np.array([100.0]))
-    >>> float(rows[0, NODE_LAT == 10.0][0]), float(columns[0, NODE_LON == 100.0][0])
-    (0.75, 1.0)
-    """
-    rows = np.maximum(0.0, 1.0 - np.abs(lat[:, None] - NODE_LAT))
-    columns = np.maximum(0.0, 1.0 - np.abs(lon[:, None] - NODE_LON))
-    if not (np.allclose(rows.sum(1), 1.0) and np.allclose(columns.sum(1), 1.0)):
-        raise ValueError(
-            "expected points inside the lattice of the virtual basin, found some outside"
-        )
-    return rows, columns
-
-
-def on_grid(nodes: NDArray[np.floating], grid: Grid) -> NDArray[np.float32]:
-    """Values of nodes, shape (..., node), interpolated to (..., lat, lon) of a grid."""
-    rows, columns = interpolation(grid.lat, grid.lon)
-    field = nodes.reshape(*nodes.shape[:-1], len(NODE_LAT), len(NODE_LON)).astype(np.float32)
-    found: NDArray[np.float32] = rows.astype(np.float32) @ field @ columns.T.astype(np.float32)
-    return found
-
-
-def distance_km(lat: float, lon: float) -> NDArray[np.float64]:
-    """Distance of every node from a point, km, on the local tangent plane."""
-    x = (LON - lon) * 111.2 * np.cos(np.radians((LAT + lat) / 2))
-    found: NDArray[np.float64] = np.hypot(x, (LAT - lat) * 111.2)
-    return found
-
-
-@cache
-def correlation_root(range_km: float) -> NDArray[np.float64]:
-    """Lower Cholesky factor of the nodes' correlation exp(−d / range_km)."""
-    apart = np.stack([distance_km(la, lo) for la, lo in zip(LAT, LON, strict=True)])
-    correlation = np.exp(-(apart + apart.T) / (2 * range_km)) + 1e-6 * np.eye(len(LAT))
-    return np.linalg.cholesky(correlation).astype(np.float64)
-
-
-def daily_rain(seed: int, monthly: NDArray[np.float64]) -> NDArray[np.float32]:
+def daily_rain(
+    seed: int, monthly: NDArray[np.float64], lattice: Lattice = BASIN
+) -> NDArray[np.float32]:
     """Daily rain of the whole record, mm, shape (day, node).
 
     A latent Gaussian field of two scales with day-to-day persistence and a 30- to 60-day
@@ -124,16 +70,18 @@ def daily_rain(seed: int, monthly: NDArray[np.float64]) -> NDArray[np.float32]:
         Seed of the virtual basin.
     monthly
         Climatology of the nodes, mm per month, shape (month, node).
+    lattice
+        Nodes.
     """
     local, small, slow, yearly, storms = np.random.SeedSequence(seed, spawn_key=(1,)).spawn(5)
     count = len(DAYS)
-    large = correlated(np.random.default_rng(local), (count,), _RANGE_KM)
-    meso = correlated(np.random.default_rng(small), (count,), _MESO_RANGE_KM)
+    large = lattice.noise(np.random.default_rng(local), (count,), _RANGE_KM)
+    meso = lattice.noise(np.random.default_rng(small), (count,), _MESO_RANGE_KM)
     noise = np.sqrt(1 - _MESOSCALE**2) * large + _MESOSCALE * meso
     scale = np.sqrt(1 - _PERSISTENCE**2)
     latent = signal.lfilter([scale], [1.0, -_PERSISTENCE], noise, axis=0)
     latent *= np.sqrt(1 - _OSCILLATION**2)
-    latent += _OSCILLATION * _oscillation(np.random.default_rng(slow))
+    latent += _OSCILLATION * _oscillation(np.random.default_rng(slow), lattice)
 
     mean = _smooth_year(monthly)[DAY_OF_YEAR]
     wet = 0.03 + 0.82 * -np.expm1(-((mean / 5.0) ** 1.3))
@@ -149,42 +97,30 @@ def daily_rain(seed: int, monthly: NDArray[np.float64]) -> NDArray[np.float32]:
         years - years[0], None
     ]
     for cyclone in _cyclones(np.random.default_rng(storms)):
-        _add(rain, cyclone)
+        _add(rain, cyclone, lattice)
     for month in range(12):
         here = month == MONTH
         observed = rain[here].mean(0) * np.bincount(MONTH)[month] / 28.0
         rain[here] *= np.clip(monthly[month] / np.maximum(observed, 1e-6), 0.3, 3.0)
     for cyclone in SCENARIO_CYCLONES:
-        _add(rain, cyclone)
+        _add(rain, cyclone, lattice)
     rain[rain < 0.05] = 0.0
     return rain.round(2).astype(np.float32)
 
 
-def correlated(
-    rng: np.random.Generator, shape: tuple[int, ...], range_km: float
-) -> NDArray[np.float64]:
-    """Draw noise of unit variance with correlation exp(−d / range_km), shape (*shape, node).
-
-    Rounded to six decimals, so that the order in which a linear-algebra library adds up, which
-    differs between machines and numbers of threads, does not show.
-    """
-    white = rng.standard_normal((*shape, len(LAT)), np.float32).astype(float)
-    found: NDArray[np.float64] = (white @ correlation_root(range_km).T).round(6)
-    return found
-
-
 @lru_cache(maxsize=4)
-def half_hourly(seed: int, day: date) -> NDArray[np.float32]:
+def half_hourly(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.float32]:
     """Shares of a day's rain in its 48 half-hours, shape (48, node); they add up to 1 per node.
 
-    Afternoon and evening showers over land, morning rain over the sea, and spells that come and
-    go. Depends on seed and date alone.
+    Afternoon and evening showers over land, morning rain over the sea within the basin's box, and
+    spells that come and go. Depends on seed and date alone.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, day.toordinal())))
-    noise = correlated(rng, (48 + 16,), 120.0)
+    noise = lattice.noise(rng, (48 + 16,), 120.0)
     spell = signal.lfilter([np.sqrt(1 - 0.88**2)], [1.0, -0.88], noise, axis=0)[16:]
-    local_hour = (np.arange(48)[:, None] + 0.5) / 2 + LON / 15
-    peak = np.where((LAT < 9.0) | ((LON > 108.5) & (LAT < 21.0)), 6.0, 17.5)
+    local_hour = (np.arange(48)[:, None] + 0.5) / 2 + lattice.lon / 15
+    sea = (lattice.lat < 9.0) | ((lattice.lon > 108.5) & (lattice.lat < 21.0))
+    peak = np.where(lattice.inside & sea, 6.0, 17.5)
     daily = 1.0 + 0.6 * np.cos(2 * np.pi * (local_hour - peak) / 24)
     weight = daily * np.maximum(spell - 0.2, 0.0) ** 1.5 + 1e-4
     share: NDArray[np.float32] = (weight / weight.sum(0)).astype(np.float32)
@@ -205,13 +141,13 @@ def _smooth_year(monthly: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _oscillation(rng: np.random.Generator) -> NDArray[np.float64]:
+def _oscillation(rng: np.random.Generator, lattice: Lattice) -> NDArray[np.float64]:
     """Make a 30- to 60-day oscillation that moves north at one degree a day, variance 1."""
     count, lead = len(DAYS), 400
     pole = 0.97 * np.exp(2j * np.pi / 42.0)
     wave = signal.lfilter([1.0], [1.0, -pole], rng.standard_normal(count + lead))
     wave /= wave.real.std()
-    turn = np.exp(-2j * np.pi / 42.0 * (LAT - 15.0))
+    turn = np.exp(-2j * np.pi / 42.0 * (lattice.lat - 15.0))
     found: NDArray[np.float64] = (wave[lead:, None] * turn).real
     return found
 
@@ -233,9 +169,10 @@ def _cyclones(rng: np.random.Generator) -> list[Cyclone]:
     return found
 
 
-def _add(rain: NDArray[np.float64], storm: Cyclone) -> None:
+def _add(rain: NDArray[np.float64], storm: Cyclone, lattice: Lattice = BASIN) -> None:
     """Add a cyclone's rain, Gaussian in distance with a radius of 260 km."""
     first = (storm.day - START).days
     for step, amount in enumerate(storm.rain_mm):
-        away = distance_km(storm.lat + step * storm.lat_step, storm.lon + step * storm.lon_step)
+        lat, lon = storm.lat + step * storm.lat_step, storm.lon + step * storm.lon_step
+        away = lattice.distance_km(lat, lon)
         rain[first + step] += amount * np.exp(-((away / 260.0) ** 2))

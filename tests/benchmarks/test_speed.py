@@ -1,135 +1,96 @@
-"""Each benchmark runs its peer beside itself, checks that both say the same, prints the ratio.
-
-None fails on time; ``python3 make.py bench`` shows the figures.
-"""
+"""Each benchmark once, small: it runs, and both sides say the same. None fails on time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import xarray as xr
 
-from pipeline.grid import MEKONG, zonal_mean, zonal_weights
-from pipeline.indices.rain import accumulation
-from pipeline.indices.spi import fit_spi, spi
-from pipeline.sources import imerg
-from pipeline.virtual.products import imerg_half_hour
+from pipeline.archive import Archive
+from tests.benchmarks import granules, job, nights, spi, zones
+from tests.benchmarks.__main__ import Row, _apart, page
+from tests.benchmarks.measure import Result, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
-def seconds(work: Callable[[], object], *, repeat: int = 3) -> float:
-    """Best wall time of some runs."""
-    best = np.inf
-    for _ in range(repeat):
-        begin = perf_counter()
-        work()
-        best = min(best, perf_counter() - begin)
-    return best
-
-
-def show(what: str, peer: str, ours_s: float, peer_s: float) -> None:
-    print(f"\n{what}: {ours_s:.3f} s, {peer} {peer_s:.3f} s, {peer_s / ours_s:.1f} x as fast")
+@pytest.mark.slow
+def test_spi_beside_climate_indices_and_xclim() -> None:
+    ours = spi.fit_and_apply(cells=spi.COMPARED, threads=1)
+    for theirs in (spi.climate_indices(cells=spi.COMPARED), spi.xclim(cells=spi.COMPARED)):
+        assert _apart(ours.values, theirs.values, inside=2.99) < 1e-4
+    assert (np.abs(ours.values) < 2.99).mean() > 0.95
+    assert ours.work == spi.COMPARED
 
 
 @pytest.mark.slow
-def test_spi6_beside_climate_indices() -> None:
-    from climate_indices import indices
-    from climate_indices.compute import Periodicity
-    from climate_indices.indices import Distribution
-
-    time = np.arange("1981-01", "2021-01", dtype="M8[M]").astype("M8[ns]")
-    rng = np.random.default_rng(0)
-    season = 60 * (1.2 - np.cos(2 * np.pi * np.arange(len(time)) / 12))
-    cells = 400
-    values = rng.gamma(2.0, season[:, None], (len(time), cells))
-    rain = xr.DataArray(values, {"time": time}, ("time", "cell"), attrs={"units": "mm"})
-    start, end = datetime(1981, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
-
-    def ours() -> xr.DataArray:
-        total = accumulation(rain=rain, steps=6)
-        return spi(total=total, parameters=fit_spi(total=total, start=start, end=end))
-
-    def peer() -> np.ndarray:
-        return np.stack(
-            [
-                indices.spi(
-                    values[:, cell], 6, Distribution.gamma, 1981, 1981, 2020, Periodicity.monthly
-                )
-                for cell in range(cells)
-            ],
-            axis=1,
-        )
-
-    found, other = ours().values, peer()
-    inner = np.abs(found) < 2.99  # beyond, each clips where it will
-    assert inner.mean() > 0.95
-    np.testing.assert_allclose(found[inner], other[inner], atol=0.01)
-    show(f"SPI-6, {cells} series of {len(time)} months", "climate_indices", seconds(ours),
-         seconds(peer, repeat=1))  # fmt: skip
-
-
-@pytest.mark.slow
-def test_half_hourly_granules_beside_open_mfdataset(tmp_path: Path) -> None:
-    start = datetime(2026, 8, 1, tzinfo=UTC)
-    rng = np.random.default_rng(0)
-    for step in range(48):
-        time = start + timedelta(minutes=30 * step)
-        imerg_half_hour(
-            tmp_path, run="late", time=time, grid=MEKONG, published=time,
-            rain_rate=rng.gamma(0.3, 4.0, MEKONG.shape).astype("f4"),
-        )  # fmt: skip
-    paths = sorted(tmp_path.rglob("*.HDF5"))
-
-    def ours() -> xr.DataArray:
-        return xr.concat([imerg.read(path) for path in paths], "time")["rain_rate"]
-
-    def peer() -> xr.DataArray:
-        ds = xr.open_mfdataset(
-            paths, group="Grid", engine="h5netcdf", combine="nested", concat_dim="time",
-            preprocess=lambda one: one[["precipitation"]].sel(
-                lat=slice(7.5, 34.5), lon=slice(93, 110)
-            ),
-            decode_times=False, data_vars="all",
-        )  # fmt: skip
-        return ds["precipitation"].transpose("time", "lat", "lon")[:, ::-1].load()
-
-    np.testing.assert_allclose(ours().values, peer().values)
-    show(f"{len(paths)} half-hourly granules", "open_mfdataset", seconds(ours), seconds(peer))
+@pytest.mark.parametrize("season", ["month", "dayofyear"])
+def test_one_step_beside_the_incomplete_gamma_function(season: str) -> None:
+    ours, theirs = (work(cells=500, season=season) for work in (spi.one_step, spi.one_step_exactly))
+    assert _apart(ours.values, theirs.values, inside=np.inf) < 0.01
 
 
 @pytest.mark.slow
 def test_zonal_means_beside_exactextract() -> None:
-    import geopandas
-    import shapely
-    from exactextract import exact_extract
+    size = {"steps": 12, "polygons": 60}
+    ours, theirs = zones.ours(**size), zones.exactextract(**size)
+    # exactextract weighs cells by degrees, not by area on the ellipsoid.
+    np.testing.assert_allclose(ours.values, theirs.values, rtol=0.02)
 
-    rng = np.random.default_rng(0)
-    steps, zones = 12, 60
-    centres = rng.uniform((94.5, 9.0), (108.5, 33.0), (zones, 2))
-    polygons = {f"z{n}": shapely.Point(*at).buffer(0.8) for n, at in enumerate(centres)}
-    time = np.arange("2026-01-01", "2026-01-13", dtype="M8[D]").astype("M8[ns]")
-    rain = rng.gamma(0.5, 8.0, (steps, *MEKONG.shape)).astype("f4")
-    ds = MEKONG.dataset(time, rain=rain)["rain"]
-    weights = zonal_weights(MEKONG, polygons)
-    frame = geopandas.GeoDataFrame(geometry=list(polygons.values()), crs="EPSG:4326")
 
-    def ours() -> np.ndarray:
-        found: np.ndarray = zonal_mean(ds, weights, list(polygons))[0].values
-        return found
+@pytest.mark.slow
+def test_half_hourly_granules_beside_open_mfdataset(tmp_path: Path) -> None:
+    granules.write(tmp_path, 6)
+    ours, theirs = (work(folder=str(tmp_path)) for work in (granules.ours, granules.mfdataset))
+    np.testing.assert_allclose(ours.values, theirs.values)
+    assert ours.work == theirs.work == 6
 
-    def peer() -> np.ndarray:
-        found: np.ndarray = exact_extract(ds, frame, "mean", output="pandas").to_numpy().T
-        return found
 
-    # exactextract weighs cells by degrees, not by true area: within a zone of 1.6 degrees the
-    # difference stays below a few per cent of the spread.
-    np.testing.assert_allclose(ours(), peer(), rtol=0.02)
-    show(f"means of {zones} zones, {steps} steps, weights kept", "exactextract", seconds(ours),
-         seconds(peer))  # fmt: skip
+@pytest.mark.slow
+def test_the_record_and_its_last_days(tmp_path: Path) -> None:
+    folder, end = str(tmp_path / "archive"), 2026
+    job.generate(folder=folder, first=2005, end=end, edges=[10.0, 10.4, 100.0, 100.4])
+    ours, theirs = (work(folder=folder, end=end) for work in (job.whole_record, job.some_plainly))
+    assert _apart(ours.values, theirs.values, inside=3) < 0.001
+    assert ours.notes["days"] == 7670
+    nights.shorten(folder=folder, to=str(tmp_path / "short"), days=366)
+    long, short = Archive(tmp_path / "archive"), Archive(tmp_path / "short")
+    assert short.products() == long.products()
+    assert short.references() == long.references()
+    assert short.stored("indices").sizes["time"] == 366
+    last = {"time": slice(-366, None)}
+    assert short.stored("indices").identical(long.stored("indices").isel(last))
+    (fit,) = long.references()
+    assert short.reference(fit["id"]).identical(long.reference(fit["id"]))
+
+
+@pytest.mark.slow
+def test_a_piece_of_work_in_a_process_of_its_own(tmp_path: Path) -> None:
+    found = run("spi.one_step", tmp_path, cells=50, season="month")
+    assert found.values.shape == (50,)
+    assert found.seconds > 0
+    assert 50 < found.peak_mb < 5000
+    with pytest.raises(RuntimeError, match="has no attribute 'nothing'"):
+        run("spi.nothing", tmp_path)
+
+
+def test_the_page_says_what_was_missed_and_what_was_scaled() -> None:
+    ours = Result(2.0, 100, np.zeros(1), 4e9, 512, {"days": 2, "months": 1, "written_bytes": 1e9})
+    theirs = Result(3.0, 10, np.zeros(1), peak_mb=100)
+    rows = [
+        Row("all indices", ours, "peer", theirs, ("20 x", False), "0"),
+        Row("more", Result(0.05, 1, np.zeros(1), 4e8)),
+    ]
+    text = page(rows, one_pass=4e9, took=60)
+    assert (
+        "| all indices | 2.00 s, 512 MB | peer: 30 s, from 10 of 100, 100 MB | 15.0 x "
+        "| 20 x: **missed** | 2 x | 0 |"
+    ) in text
+    assert "| more | 50.0 ms, 0 MB | – | – | – | 0 x | – |" in text
+
+
+def test_one_side_missing_is_no_agreement() -> None:
+    assert _apart(np.array([1.0, np.nan]), np.array([1.0, 2.0]), inside=3) == np.inf
+    assert _apart(np.array([1.0, np.nan]), np.array([1.5, np.nan]), inside=3) == 0.5

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.indices.extremes import (
+    fit_regional,
     fit_return_period,
-    l_moments,
     return_level,
+    return_level_interval,
     return_period,
 )
+from pipeline.indices.moments import l_moments, weighted_moments
 from pipeline.indices.rain import (
     accumulation,
     api,
@@ -228,7 +230,7 @@ def test_a_short_or_broken_record_has_no_return_period() -> None:
     assert period.values[:, 0].max() <= 24
     with pytest.raises(ValueError, match="expected 30 years for the GEV, found 12"):
         fit_return_period(total=total, start=start, end=end, law="gev")
-    with pytest.raises(ValueError, match="expected the window"):
+    with pytest.raises(ValueError, match="expected totals over"):
         three = accumulation(rain=total, steps=3)
         return_period(
             total=total.assign_attrs(window="x"),
@@ -250,3 +252,108 @@ def test_return_period_is_monotone_and_lazy() -> None:
     assert (
         np.diff(return_period(total=rising, parameters=law.compute()).values, axis=0) >= 0
     ).all()
+
+
+def yearly(maxima: np.ndarray, first: int = 1981) -> xr.DataArray:
+    """Daily rain whose highest of each year (rows) is given."""
+    days = np.arange(f"{first}-01-01", f"{first + len(maxima)}-01-01", dtype="M8[D]")
+    values = np.zeros((len(days), maxima.shape[1]))
+    year = days.astype("M8[Y]").astype(int) + 1970 - first
+    for row, highest in enumerate(maxima):
+        values[np.flatnonzero(year == row)[200]] = highest
+    return daily(values, f"{first}-01-01")
+
+
+def span(first: int, years: int) -> dict[str, Any]:
+    return {
+        "start": datetime(first, 1, 1, tzinfo=UTC),
+        "end": datetime(first + years, 1, 1, tzinfo=UTC),
+    }
+
+
+def test_moments_with_gaps_are_those_of_the_rest() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.gumbel(size=(30, 4))
+    holes = np.insert(x, [3, 9, 9], np.nan, axis=0)
+    for one, two in zip(weighted_moments(x), weighted_moments(holes), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+    assert np.isnan(weighted_moments(x[:2])[2]).all()
+
+
+def test_the_interval_is_that_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(9)
+    maxima = rng.gumbel(60, 15, (25, 2))
+    total = yearly(maxima)
+    found = return_level_interval(
+        total=total, years=10, seed=3, replicates=200, coverage=0.8, **span(1981, 25)
+    )
+    draws = np.random.default_rng(3).integers(0, 25, (200, 25))
+    levels = []
+    for draw in draws:
+        x = np.sort(maxima[draw, 0])
+        l2 = 2 * (np.arange(25) * x).sum() / (25 * 24) - x.mean()
+        alpha = l2 / np.log(2)
+        levels.append(x.mean() - 0.5772156649 * alpha - alpha * np.log(-np.log(0.9)))
+    expected = np.quantile(levels, [0.1, 0.9])
+    assert found["lower"].values[0] == pytest.approx(expected[0], rel=1e-9)
+    assert found["upper"].values[0] == pytest.approx(expected[1], rel=1e-9)
+    assert found.attrs["seed"] == 3
+    again = return_level_interval(
+        total=total.chunk(zone=1), years=10, seed=3, replicates=200, coverage=0.8, **span(1981, 25)
+    )
+    np.testing.assert_array_equal(again["upper"].compute(scheduler="sync"), found["upper"])
+    other = return_level_interval(
+        total=total, years=10, seed=4, replicates=200, coverage=0.8, **span(1981, 25)
+    )
+    assert (other["upper"] != found["upper"]).all()
+    beyond = return_level_interval(total=total, years=51, seed=3, replicates=20, **span(1981, 25))
+    assert np.isnan(beyond["upper"]).all()
+    with pytest.raises(ValueError, match="coverage in"):
+        return_level_interval(total=total, years=10, seed=3, coverage=1.0, **span(1981, 25))
+    with pytest.raises(ValueError, match="expected 30 years for the GEV, found 25"):
+        return_level_interval(total=total, years=10, seed=3, law="gev", **span(1981, 25))
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(10)
+    total = yearly(rng.gumbel(60, 15, (40, 300)))
+    found = return_level_interval(
+        total=total, years=20, seed=0, replicates=300, coverage=0.9, **span(1981, 40)
+    )
+    truth = 60 - 15 * np.log(-np.log(1 - 1 / 20))
+    inside = ((found["lower"] < truth) & (truth < found["upper"])).mean()
+    assert 0.82 < inside < 0.93  # a percentile bootstrap of 40 years is a little too narrow
+
+
+def test_regional_gev_by_hand_against_lmoments3() -> None:
+    import lmoments3
+    from lmoments3 import distr
+
+    rng = np.random.default_rng(11)
+    mean = np.array([40.0, 80.0, 120.0, 70.0])
+    maxima = distr.gev.rvs(-0.1, loc=0.8, scale=0.3, size=(20, 4), random_state=rng) * mean
+    maxima[:8, 2] = np.nan
+    total = yearly(maxima)
+    total[: 8 * 365, 2] = np.nan
+    region = xr.DataArray(["a", "a", "a", "b"], dims="zone")
+    law = fit_regional(total=total, region=region, **span(1981, 20))
+    assert law["n_years"].values.tolist() == [20, 20, 12, 20]
+    assert law["station_years"].values.tolist() == [52, 52, 52, 20]
+    sites = [lmoments3.lmom_ratios(list(column[~np.isnan(column)]), nmom=3) for column in
+             maxima[:, :3].T]  # fmt: skip
+    weights = np.array([20, 20, 12]) / 52
+    t = sum(w * l2 / l1 for w, (l1, l2, _) in zip(weights, sites, strict=True))
+    t3 = sum(w * one[2] for w, one in zip(weights, sites, strict=True))
+    growth = distr.gev.lmom_fit(lmom_ratios=[1.0, t, t3])
+    for zone, (l1, _, _) in enumerate(sites):
+        level = return_level(years=20, parameters=law).values[zone]
+        assert level == pytest.approx(l1 * distr.gev.ppf(0.95, **growth), rel=1e-3)
+    assert np.isnan(law["scale"].values[3])  # 20 years in all of region b
+    assert np.isnan(return_level(years=30, parameters=law).values[2])  # beyond 2 x 12
+    rare = daily(np.full((2, 4), 1e4))
+    assert return_period(total=rare, parameters=law).values[0, :3].tolist() == [40, 40, 24]
+    with dask.config.set(scheduler=refuse):
+        lazy = fit_regional(total=total.chunk(zone=2), region=region, **span(1981, 20))
+    xr.testing.assert_allclose(lazy.compute(scheduler="sync"), law)
+    with pytest.raises(ValueError, match="region: expected the dims"):
+        fit_regional(total=total, region=xr.DataArray("a"), **span(1981, 20))

@@ -154,8 +154,10 @@ def test_sdi_is_the_standard_score_of_the_logarithm() -> None:
     np.testing.assert_allclose(lazy.compute(scheduler="sync").values[3::12], expected)
     with pytest.raises(ValueError, match="expected above 0, found 0"):
         fit_sdi(discharge=(flow * 0).assign_attrs(units="m3 s-1"), **span)
-    short = fit_sdi(discharge=flow, start=span["start"], end=datetime(2009, 1, 1, tzinfo=UTC))
-    assert np.isnan(sdi(discharge=flow, parameters=short)).all()
+    with pytest.raises(ValueError, match="expected 20 years or more, found 18"):
+        fit_sdi(discharge=flow, start=span["start"], end=datetime(2009, 1, 1, tzinfo=UTC))
+    gaps = flow.where(flow["time"].dt.year >= 2002)
+    assert np.isnan(sdi(discharge=gaps, parameters=fit_sdi(discharge=gaps, **span))).all()
 
 
 def test_low_flow_ratio_has_no_value_without_a_reference() -> None:

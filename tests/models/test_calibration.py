@@ -13,6 +13,7 @@ from models.calibration import (
     cdf,
     climatology_table,
     fit_errors,
+    new_year,
     quantile,
     weighted_quantiles,
 )
@@ -84,3 +85,19 @@ def test_climatology_table_gives_back_its_row() -> None:
 def test_too_few_errors_raise() -> None:
     with pytest.raises(ValueError, match="at least 30"):
         fit_errors(np.zeros((29, 2)), np.ones(29))
+
+
+def test_few_years_make_a_wider_year_to_come() -> None:
+    def years(n: int) -> float:
+        return new_year(np.ones(200 * n), np.repeat(np.arange(n), 200))
+
+    assert years(4) > years(8) > years(20) > years(100) > 1.0
+    assert years(100) == pytest.approx(1.0, abs=0.02)
+    # Student's t with 4 degrees of freedom at 0.9 is 1.533, the normal's 1.2816.
+    assert years(5) == pytest.approx(1.5332 * np.sqrt(1.2) / 1.2816, abs=1e-3)
+
+
+def test_years_that_weigh_nothing_do_not_count() -> None:
+    year = np.repeat(np.arange(20), 50)
+    recent = np.where(year >= 15, 1.0, 0.0)
+    assert new_year(recent, year) == pytest.approx(new_year(np.ones(250), year[750:]))

@@ -75,13 +75,18 @@ def test_it_beats_conditional_climatology_on_years_held_out(model: DroughtModel)
     # Twelve weeks ahead hardly anything is known of this rain: no skill, but no harm either.
     assert rain.loc[12, "skill_vs_conditional"].min() > -0.05
     assert rain.loc[1, "brier"].lt(rain.loc[4, "brier"]).all()
+    # Resampled by whole years the skill at 1 and 4 weeks stands clear of 0.
+    assert (rain["skill_low"] <= rain["skill_vs_conditional"]).all()
+    assert (rain["skill_vs_conditional"] <= rain["skill_high"]).all()
+    assert rain.loc[(1, 0), "skill_low"] > 0.0
+    assert rain.loc[(4, 0), "skill_low"] > 0.0
 
 
 def test_a_forecast_keeps_the_contract(model: DroughtModel, areal: xr.Dataset) -> None:
     found = predict(model, areal, asof=ASOF)
-    assert len(found) == len(ZONES) * 3
-    assert found["horizon_weeks"].tolist() == [1] * 4 + [4] * 4 + [12] * 4
-    assert found["zone"].tolist() == ZONES * 3
+    assert len(found) == len(ZONES) * 4
+    assert found["horizon_weeks"].tolist() == [1] * 4 + [4] * 4 + [8] * 4 + [12] * 4
+    assert found["zone"].tolist() == ZONES * 4
     assert (found["valid_time"] - pd.Timestamp("2026-04-10")).dt.days.tolist() == [
         7 * weeks for weeks in found["horizon_weeks"]
     ]
@@ -93,7 +98,7 @@ def test_a_forecast_keeps_the_contract(model: DroughtModel, areal: xr.Dataset) -
     assert set(found["current_class"]) <= {"none", "D0", "D1", "D2", "D3", "D4"}
     for _, rows in found.groupby("zone"):
         drought = Drought.from_rows(rows)  # the alert rules read it
-        assert set(drought.p) == {1, 4, 12}
+        assert set(drought.p) == {1, 4, 8, 12}
 
 
 def test_wet_and_dry_differ(model: DroughtModel, areal: xr.Dataset) -> None:

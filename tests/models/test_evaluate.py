@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from models.baselines import NAMES, baselines
-from models.evaluate import SCORES, hindcast, pinball, pooled_alarms, score
+from models.evaluate import PEERS, hindcast
+from models.reference import reference
+from models.scores import SCORES, SYNTHETIC, pinball, pooled_alarms, score
 from models.stage import QUANTILES
-from pipeline.features import StageInputs, stage_inputs
-from pipeline.places import stations
 from tests.models.conftest import TOWN, UPSTREAM
 
-PREK_KDAM = Path(__file__).parents[3] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
+if TYPE_CHECKING:
+    from pipeline.features import StageInputs
 
 
 def forecasts(observed: list[float], q50: list[float], stage: list[float]) -> pd.DataFrame:
@@ -27,6 +29,7 @@ def forecasts(observed: list[float], q50: list[float], stage: list[float]) -> pd
             "issue_time": times, "station": TOWN, "lead_days": 1, "valid_time": times,
             **spread, "stage_m": stage, "observed_m": observed, "tier": "full",
             "p_alarm": (np.asarray(q50) >= 12.0).astype(float), "climatology_p_alarm": 0.25,
+            "origin": "measured",
         }
     )  # fmt: skip
 
@@ -49,6 +52,25 @@ def test_scores_by_hand() -> None:
     assert wet["name"] == "Mukdahan"
 
 
+def test_the_columns_are_those_of_the_issue_and_synthetic_names_say_so() -> None:
+    assert ",".join(SCORES) == (
+        "station,name,lead_days,season,n,rmse_m,mae_m,rmse_persistence_m,cp,nse,kge,pinball_m,"
+        "cover80,cover95,alarm_events,alarm_pod,alarm_far,alarm_csi,brier,"
+        "brier_skill_climatology,tier"
+    )
+    frame = forecasts([11.0, 12.0], [11.1, 12.0], [10.0, 11.0]).assign(origin="virtual")
+    assert set(score(frame)["name"]) == {"Mukdahan (synthetic)"}
+    assert SYNTHETIC == " (synthetic)"
+
+
+def test_both_seasons_stand_there_even_without_a_case() -> None:
+    winter = forecasts([11.0, 12.0], [11.1, 12.0], [10.0, 11.0])
+    winter["valid_time"] += pd.Timedelta(days=180)
+    found: Any = score(winter).set_index("season")
+    assert found["n"].to_dict() == {"wet": 0, "all": 2}
+    assert np.isnan(found.loc["wet", "cp"])
+
+
 def test_misses_and_false_alarms_are_ratios_of_the_right_things() -> None:
     frame = forecasts([12.5, 11.0, 12.5, 11.0], [11.0, 12.5, 12.6, 12.5], [11.0] * 4)
     wet = score(frame).iloc[0]
@@ -56,7 +78,9 @@ def test_misses_and_false_alarms_are_ratios_of_the_right_things() -> None:
     assert wet.alarm_far == pytest.approx(2 / 3)  # a share of what was said, not of what was quiet
     assert wet.alarm_csi == pytest.approx(1 / 4)
     pooled = pooled_alarms(frame).iloc[0]
-    assert (pooled.cases, pooled.pod, pooled.csi) == (2, 0.5, 0.25)
+    assert (pooled.cases, pooled.hits, pooled.false) == (2, 1, 2)
+    assert (pooled.pod, pooled.csi) == (0.5, 0.25)
+    assert pooled.far == pytest.approx(2 / 3)
 
 
 def test_unobserved_rows_count_for_nothing() -> None:
@@ -140,29 +164,82 @@ def test_baselines_are_fitted_on_the_past_alone(made_up: StageInputs) -> None:
         baselines(made_up, station="019999", fit_until=until, leads=[1])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not PREK_KDAM.exists(), reason="../shared is not there")
-def test_prek_kdam_end_to_end() -> None:
-    table = pd.read_csv(PREK_KDAM).dropna()
-    readings = pd.DataFrame(
-        {
-            "station": "020102",
-            "valid_time": pd.to_datetime(table["Date"], format="%Y/%m/%d"),
-            "value": table["Height"] - stations()["020102"].zero_m_amsl,  # type: ignore[operator]
-            "qc": "good",
-        }
+def test_every_peer_stands_beside_the_forecast(hindcast_2009: pd.DataFrame) -> None:
+    names = [f"{name}_m" for name in PEERS]
+    assert hindcast_2009[names].notna().all().all()
+    assert set(hindcast_2009["origin"]) == {"virtual"}
+    day = hindcast_2009[(hindcast_2009.station == TOWN) & (hindcast_2009.lead_days == 1)]
+    # The town is the upper gauge of the day before: who looks upstream is right within centimetres.
+    errors = (day[["reference_m", "arx_m", "ar_m"]].sub(day["observed_m"], axis=0)).abs().mean()
+    assert errors["arx_m"] < 1e-6
+    assert errors["reference_m"] < 0.02 < errors["ar_m"]
+
+
+def test_the_reference_is_fitted_on_the_past_alone(made_up: StageInputs) -> None:
+    until = datetime(2009, 6, 1, tzinfo=UTC)
+    whole: Any = reference(made_up, station=TOWN, fit_until=until, leads=[1, 3])
+    cut = made_up.until(pd.Timestamp("2009-07-15"))
+    pd.testing.assert_frame_equal(
+        whole.loc[:"2009-07-15"],
+        reference(cut, station=TOWN, fit_until=until, leads=[1, 3]),
+        check_freq=False,
     )
-    inputs = stage_inputs(stage=readings, asof=datetime(2018, 12, 31, 0, 30, tzinfo=UTC))
+    young = made_up.until(pd.Timestamp("2003-09-01"))
+    assert reference(young, station=TOWN, fit_until=until, leads=[1]).empty
+    too_young = reference(
+        made_up, station=TOWN, fit_until=datetime(2004, 1, 1, tzinfo=UTC), leads=[1]
+    )
+    assert too_young.isna().all().all()
+
+
+def test_what_was_corrected_later_is_not_known_before(made_up: StageInputs) -> None:
+    """A reading that is put right later: forecasts see the wrong one until then, fits too."""
+    wrong = pd.Timestamp("2009-05-20")
+    mended = datetime(2009, 6, 3, 12, tzinfo=UTC)
+    stage = made_up.stage.copy()
+    stage[TOWN] = stage[TOWN] + 1.0 * (stage.index == wrong)
+    before = replace(made_up, stage=stage)
+    asked = []
+
+    def as_known(moment: datetime, since: datetime) -> StageInputs | None:
+        asked.append(moment)
+        seen = pd.Timestamp(moment).tz_convert(None)
+        if wrong > seen or moment >= mended or pd.Timestamp(since).tz_convert(None) > wrong:
+            return None
+        return before.until(seen.normalize())
+
+    options: Any = {
+        "train_from": datetime(2003, 1, 1, tzinfo=UTC), "start": datetime(2009, 5, 18, tzinfo=UTC),
+        "end": datetime(2009, 6, 6, tzinfo=UTC), "stations": [TOWN], "leads": (1,),
+    }  # fmt: skip
+    plain = hindcast(made_up, **options).set_index("issue_time")
+    found: Any = hindcast(made_up, as_known=as_known, **options).set_index("issue_time")
+    change = (found["q50"] - plain["q50"]).abs()
+    assert (change.loc[:"2009-05-19"] == 0.0).all()
+    assert change.loc["2009-05-20"].item() > 0.3
+    assert (change.loc["2009-05-21":"2009-05-24"] > 0.0).all()  # it is among the lags
+    assert found.loc["2009-05-20", "stage_m"].item() == stage.loc[wrong, TOWN]
+    # The second model was fitted before the correction, so it still differs after it, by little.
+    assert 0.0 < change.loc["2009-06-04":].max() < 0.05
+    assert found["observed_m"].equals(plain["observed_m"])
+    assert len(asked) == 2 + 19
+
+
+def test_a_gap_is_not_filled_before_it_is_scored(made_up: StageInputs) -> None:
+    """Trap 18: persistence looks perfect where gaps were filled with the last reading."""
+    stage = made_up.stage.copy()
+    gap = pd.date_range("2009-08-03", "2009-08-04")
+    stage.loc[gap, TOWN] = np.nan
+    evening = made_up.evening.copy()
+    evening.loc["2009-08-04", TOWN] = 3.0  # of the 3rd, 12Z
     found = hindcast(
-        inputs,
-        train_from=datetime(1992, 1, 1, tzinfo=UTC),
-        start=datetime(2014, 6, 1, tzinfo=UTC),
-        end=datetime(2016, 6, 1, tzinfo=UTC),
-        stations=["020102"],
-        leads=(1, 3, 5, 7),
-    )
-    scores = score(found)
-    wet = scores[scores.season == "wet"].set_index("lead_days")
-    assert set(found.tier) == {"no_rain"}
-    assert (wet.cp > 0.0).all()
-    assert wet.cover80.between(0.65, 0.92).all()
+        replace(made_up, stage=stage, evening=evening),
+        train_from=datetime(2003, 1, 1, tzinfo=UTC),
+        start=datetime(2009, 8, 1, tzinfo=UTC),
+        end=datetime(2009, 8, 8, tzinfo=UTC),
+        stations=[TOWN],
+        leads=(1,),
+    ).set_index("valid_time")
+    assert found["observed_m"].isna().tolist() == [day in gap for day in found.index]
+    assert found.loc["2009-08-05", "stage_m"] == 3.0
+    assert score(found.reset_index()).set_index("season").loc["all", "n"] == 5

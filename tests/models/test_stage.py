@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from models import stage
-from models.design import GROUPS, TIER_GROUPS
+from models.design import GROUPS, PRIOR, TIER_GROUPS
 from models.stage import QUANTILES, StageModel, fit, predict, predict_dates
+from pipeline.features import library
 from pipeline.places import stations
 from tests.models.conftest import END, TOWN, UPSTREAM
 
@@ -196,3 +197,37 @@ def test_predict_wants_the_issue_date(trained: StageModel, made_up: StageInputs)
         predict_dates(
             trained, made_up, dates=[made_up.stage.index[-1] + timedelta(days=9)], model_version="t"
         )
+
+
+def test_products_are_of_standardised_columns(trained: StageModel, made_up: StageInputs) -> None:
+    design = trained.stations[TOWN].design
+    rows = np.flatnonzero(made_up.stage.index < "2010-01-01")[60:]
+    matrix = design.matrix(library(made_up), rows)
+    own, change = f"level:{TOWN}", f"change:{UPSTREAM}:0"
+    z = [matrix[:, design.names.index(name)] / PRIOR.get(key, 1.0)
+         for name, key in ((own, "level:"), (change, "change:"))]  # fmt: skip
+    product = matrix[:, design.names.index(f"{change}*{own}")]
+    inner = np.abs(product) < 2.0
+    assert np.corrcoef(product[inner], (z[0] * z[1])[inner])[0, 1] > 0.9999
+    assert design.names == tuple(sorted(design.names, key=lambda name: "*" in name))
+
+
+def test_what_is_missing_is_the_mean_also_in_products(
+    trained: StageModel, made_up: StageInputs
+) -> None:
+    design = trained.stations[TOWN].design
+    inputs = without(made_up, stage_of=UPSTREAM)
+    row = np.flatnonzero(inputs.stage.index == DATE)
+    matrix = design.matrix(library(inputs), row)[0]
+    touched = [f"change:{UPSTREAM}:0" in name for name in (*design.names, "")]
+    assert sum(touched) > 3
+    assert (matrix[touched] == 0.0).all()
+
+
+def test_spread_depends_on_rain_only_where_the_tier_has_it(trained: StageModel) -> None:
+    one = trained.stations[TOWN]
+    for name, tier in one.tiers.items():
+        _, _, others = one.design.regime(tier.columns)
+        rainy = any(one.design.names[k].startswith("mean:") for k in others)
+        assert rainy == (name in ("full", "no_upstream"))
+        assert tier.scale_coefficients.shape == (7, 4 + len(others))

@@ -1,14 +1,15 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import smap
-from pipeline.sources.base import BadGranule
+from pipeline.sources.base import BadGranule, locate
 from pipeline.virtual.land import smap_root_zone
 
 REAL = ROOT.parent / "shared" / "real_files" / "smap"
@@ -58,8 +59,9 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(BadGranule, match=r"1624 x 3856, found \(3856, 1624\)"):
         smap.read(path, BOX)
     with h5py.File(path, "r+") as file:
+        file["Geophysical_Data/sm_rootzone"].attrs["units"] = np.bytes_(b"percent")
         del file["Geophysical_Data/sm_rootzone"]
-    with pytest.raises(BadGranule, match="variable sm_rootzone, found sm_profile_wetness"):
+    with pytest.raises(BadGranule, match=r"variable sm_rootzone or .* found sm_profile_wetness"):
         smap.read(path, BOX)
     with h5py.File(path, "r+") as file:
         del file["Geophysical_Data"]
@@ -88,28 +90,122 @@ def test_real_analysis_update() -> None:
     k = np.cos(np.radians(30)) / np.sqrt(1 - e2 * np.sin(np.radians(30)) ** 2)
     north = 6378137.0 * q / (2 * k)
     wanted = raw[np.abs(y - north).argmin(), np.abs(x - east).argmin()]
-    got = float(ds["soil_moisture"].sel(lat=35.05, lon=-105.05, method="nearest")[0])
+    (name,) = ds.data_vars
+    assert name == "soil_moisture_profile", "down to bedrock is not the root zone"
+    got = float(ds[name].sel(lat=35.05, lon=-105.05, method="nearest")[0])
     assert got == pytest.approx(wanted)
-    assert 0.05 < float(ds["soil_moisture"].mean()) < 0.5
+    assert 0.05 < float(ds[name].mean()) < 0.5
     with pytest.raises(BadGranule, match=r"pixels in 7\.5"):
         smap.read(path, MEKONG)
 
 
-@real
-def test_real_level_3_coordinates_without_and_with_soil_moisture(tmp_path: Path) -> None:
-    source = REAL / "SC_SPL3SMP_009_prefetch.nc4"
-    with pytest.raises(BadGranule, match="variable soil_moisture, found"):
-        smap.read(source)
-    path = tmp_path / "SMAP_L3_SM_P_20150410_R19240_001.h5"
-    path.write_bytes(source.read_bytes())
+def test_the_root_zone_of_an_analysis_is_soil_moisture(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    update = path.with_name(path.name.replace("gph", "aup"))
+    update.write_bytes(path.read_bytes())
+    with h5py.File(update, "r+") as file:
+        file.move("Geophysical_Data", "Analysis_Data")
+        fields = file["Analysis_Data"]
+        fields.move("sm_rootzone", "sm_rootzone_analysis")
+        fields.move("sm_profile_wetness", "sm_profile_analysis")
+    ds = smap.read(update, BOX)
+    np.testing.assert_array_equal(ds["soil_moisture"], smap.read(path, BOX)["soil_moisture"])
+    assert ds["time"].values[0] == np.datetime64("2024-08-01T13:30"), "at its stamp"
+    with h5py.File(update, "r+") as file:
+        file["Analysis_Data/sm_rootzone_analysis"].attrs["units"] = np.bytes_(b"percent")
+    with pytest.raises(BadGranule, match="units m3 m-3, found percent"):
+        smap.read(update, BOX)
+
+
+def ease_36_km() -> tuple[np.ndarray, np.ndarray]:
+    """Centres by the grid's definition: 964 columns, 406 rows of equal area."""
+    lon = (np.arange(964) + 0.5) * 360 / 964 - 180
+    inverse = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True)
+    north = 36032.220840584 * (202.5 - np.arange(406))
+    return np.asarray(inverse.transform(0 * north, north)[1]), lon
+
+
+def level_3(folder: Path, *, name: str = "SMAP_L3_SM_P_20240801_R19240_001.h5") -> Path:
+    """Both passes: the morning sees west of 101.5 E, the evening everything."""
+    path = folder / name
+    lat, lon = ease_36_km()
+    with h5py.File(path, "w") as file:
+        for passing, suffix, value in (("AM", "", 0.2), ("PM", "_pm", 0.3)):
+            group = file.create_group(f"Soil_Moisture_Retrieval_Data_{passing}")
+            seen = np.broadcast_to((lon < 101.5) | (passing == "PM"), (406, 964))
+            for key, values, fill, dtype in (
+                ("latitude", np.broadcast_to(lat[:, None], seen.shape), -9999.0, "f4"),
+                ("longitude", np.broadcast_to(lon, seen.shape), -9999.0, "f4"),
+                ("soil_moisture", np.full(seen.shape, value), -9999.0, "f4"),
+                ("retrieval_qual_flag", np.zeros(seen.shape), 65534, "u2"),
+            ):
+                made = group.create_dataset(
+                    key + suffix, data=np.where(seen, values, fill).astype(dtype)
+                )
+                made.attrs["_FillValue"] = np.array([fill], dtype)
+            group[f"soil_moisture{suffix}"].attrs["units"] = np.bytes_(b"cm**3/cm**3")
+    return path
+
+
+def test_level_3_is_the_surface_by_recommended_retrievals(tmp_path: Path) -> None:
+    path = level_3(tmp_path)
+    lat, lon = ease_36_km()
+    flags = "Soil_Moisture_Retrieval_Data_{}/retrieval_qual_flag{}"
     with h5py.File(path, "r+") as file:
-        group = file["Soil_Moisture_Retrieval_Data_AM"]
-        lat, lon = group["latitude"][...], group["longitude"][...]
-        made = group.create_dataset("soil_moisture", (406, 964), "f4", fillvalue=-9999)
-        made.attrs["_FillValue"] = np.float32(-9999)
-        made[...] = np.where(lon > -9000, lon / 1000, -9999)
+        row = int(np.abs(lat - 15.05).argmin())
+        marks = {100.25: (1, 0), 100.75: (8, 0), 102.15: (0, 1), 102.75: (0, 8)}
+        for east, (morning, evening) in marks.items():
+            column = int(np.abs(lon - east).argmin())
+            file[flags.format("AM", "")][row, column] = morning
+            file[flags.format("PM", "_pm")][row, column] = evening
     ds = smap.read(path, BOX)
-    seen = ds["soil_moisture_surface"].values[0]
-    assert np.isfinite(seen).any()
-    assert np.nanmax(np.abs(seen * 1000 - BOX.lon)) <= 360 / 964 / 2 + 1e-3
-    assert lat.shape == (406, 964)
+    (name,) = ds.data_vars
+    assert name == "soil_moisture_surface"
+    assert ds["time"].values[0] == np.datetime64("2024-08-01T00:00")
+    assert ds.attrs == {"version": "R19240", "origin": "measured"}
+    surface = ds[name][0]
+    for east, expected in (
+        (100.05, 0.2),  # the morning
+        (100.25, 0.3),  # not recommended in the morning, so the evening
+        (100.75, 0.2),  # bit 3 is for frozen ground alone
+        (102.35, 0.3),  # not seen in the morning
+        (102.15, np.nan),  # nor recommended in the evening
+        (102.75, 0.3),
+    ):
+        got = float(surface.sel(lat=15.05, lon=east, method="nearest"))
+        assert got == pytest.approx(expected, nan_ok=True), east
+
+
+def test_level_3_files_that_are_not_whole(tmp_path: Path) -> None:
+    path = level_3(tmp_path)
+    whole = path.read_bytes()
+    for change, message in (
+        (lambda f: f["Soil_Moisture_Retrieval_Data_PM"].pop("retrieval_qual_flag_pm"),
+         "variable retrieval_qual_flag_pm"),
+        (lambda f: f.pop("Soil_Moisture_Retrieval_Data_PM"), "variable Soil_Moisture_.*_PM"),
+        (lambda f: f["Soil_Moisture_Retrieval_Data_AM/latitude"].write_direct(
+            np.full((406, 964), 12.0, "f4")), "of the 36 km EASE-Grid 2.0, found a latitude"),
+    ):  # fmt: skip
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        with pytest.raises(BadGranule, match=message):
+            smap.read(path, BOX)
+
+
+@pytest.mark.parametrize(("gone", "back"), smap.OUTAGES)
+def test_level_3_has_no_files_in_an_outage(gone: date, back: date) -> None:
+    start = datetime(gone.year, gone.month, gone.day, tzinfo=UTC) - timedelta(days=1)
+    end = datetime(back.year, back.month, back.day, tzinfo=UTC) + timedelta(days=2)
+    found = list(smap.granules("smap_l3", start, end, end))
+    assert [one.start.date() for one in found] == [start.date(), back + timedelta(days=1)]
+    assert len(list(smap.granules("smap", start, end, end))) == (end - start).days, "model alone"
+
+
+def test_granules_of_level_3_find_the_file(tmp_path: Path) -> None:
+    day = datetime(2024, 8, 1, tzinfo=UTC)
+    folder = tmp_path / "SMAP/SPL3SMP/009/2024/08/01"
+    folder.mkdir(parents=True)
+    path = level_3(folder, name="SMAP_L3_SM_P_20240801_R19240_002.h5")
+    (granule,) = smap.granules("smap_l3", day, day + timedelta(days=1), day + timedelta(days=1))
+    assert locate(granule, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0] == path

@@ -27,15 +27,15 @@ def test_every_row_names_a_module_with_both_functions() -> None:
         module = import_module(source.module)
         assert callable(module.read)
         found = list(module.granules(source.id, T0 - timedelta(days=400), T0, T0))
-        assert found
-        assert {g.source for g in found} == {source.id}
-        assert all(g.start < g.end <= T0 for g in found)
+        assert found or source.id == "geoglows", "which asks for nothing until rivers are named"
+        assert {g.source for g in found} <= {source.id}
+        assert all(g.start < g.end <= T0 + source.ahead for g in found), source.id
 
 
 @pytest.mark.parametrize(
     ("source", "hours", "count"),
     [("imerg_late", 24, 48), ("imerg_early", 2, 4), ("imerg_daily", 72, 3), ("gk2a", 5, 30),
-     ("smap", 48, 2)],
+     ("smap", 48, 2), ("smap_l3", 48, 2), ("gldas", 24, 8), ("floodmap", 72, 3), ("lis", 24, 8)],
 )  # fmt: skip
 def test_granules_tile_the_interval(source: str, hours: int, count: int) -> None:
     module = import_module(SOURCES[source].module)

@@ -1,13 +1,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from pyhdf.SD import SD, SDC
 
 from pipeline.grid import Grid
 from pipeline.sources import vegetation
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule, Skipped, locate
 from pipeline.virtual.land import viirs_month
 
 MONTH = datetime(2024, 2, 1, tzinfo=UTC)
@@ -45,6 +47,89 @@ def test_lst_in_kelvin_with_cloud_masked(tmp_path: Path) -> None:
     ds = vegetation.read(write(tmp_path, "lst", values), BOX)
     np.testing.assert_allclose(ds["lst"][0], values)
     assert ds["lst"].attrs["units"] == "K"
+
+
+def modis(folder: Path, product: str, **changes: Any) -> Path:
+    """HDF4 as MODIS writes it: four pixels in the first cell, one of them out of range and one in
+    cloud; fill everywhere else."""
+    said: dict[str, Any]
+    if product[3:5] == "13":
+        step = "16 days" if product.endswith("C1") else "Monthly"
+        names = f"CMG 0.05 Deg {step} NDVI", f"CMG 0.05 Deg {step} pixel reliability"
+        kinds = (SDC.INT16, "i2"), (SDC.INT8, "i1")
+        pixels, flags, no_flag = [[2000, 4000], [-2500, 6000]], [[0, 1], [0, 3]], -1
+        said = {"scale_factor": 10000.0, "_FillValue": -3000, "valid_range": [-2000, 10000],
+                "units": "NDVI", "add_offset": 0.0}  # fmt: skip
+    else:
+        names = "LST_Day_CMG", "QC_Day"
+        kinds = (SDC.UINT16, "u2"), (SDC.UINT8, "u1")
+        pixels, flags, no_flag = [[15000, 15100], [7000, 15200]], [[0, 65], [0, 2]], 0
+        said = {"scale_factor": 0.02, "_FillValue": 0, "valid_range": [7500, 65535], "units": "K",
+                "add_offset": 0.0}  # fmt: skip
+    path = folder / f"{product}.A{MONTH:%Y%j}.061.2024066123456.hdf"
+    file = SD(str(path), SDC.WRITE | SDC.CREATE | SDC.TRUNC)
+    for name, (kind, dtype), part, fill in zip(
+        names, kinds, (pixels, flags), (said["_FillValue"], no_flag), strict=True
+    ):
+        values = np.full((3600, 7200), fill, dtype)
+        values[1500:1502, 5600:5602] = part
+        made = file.create(name, kind, values.shape)
+        made.setcompress(SDC.COMP_DEFLATE, 1)
+        made[:] = values
+        if part is pixels:
+            for key, value in (said | changes).items():
+                own = kind if key in {"_FillValue", "valid_range"} else SDC.FLOAT64
+                if value is not None:
+                    made.attr(key).set(SDC.CHAR if isinstance(value, str) else own, value)
+        made.endaccess()
+    file.attr("HDFEOSVersion").set(SDC.CHAR, "HDFEOS_V2.19")
+    file.end()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("product", "variable", "expected"),
+    [("MOD13C2", "ndvi", 0.3), ("MYD13C1", "ndvi", 0.3), ("MOD11C3", "lst", 301.0)],
+)
+def test_modis_hdf4(tmp_path: Path, product: str, variable: str, expected: float) -> None:
+    ds = vegetation.read(modis(tmp_path, product), BOX)
+    assert float(ds[variable][0, 0, 0]) == pytest.approx(expected), "of two good pixels of four"
+    assert int(ds[variable].notnull().sum()) == 1
+    assert ds["time"].values[0] == np.datetime64("2024-02-01")
+    assert ds.attrs == {"version": "061", "origin": "measured"}
+
+
+def test_a_scale_below_one_is_a_factor(tmp_path: Path) -> None:
+    path = modis(tmp_path, "MOD13C2", scale_factor=0.0001)
+    assert float(vegetation.read(path, BOX)["ndvi"][0, 0, 0]) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"scale_factor": None}, "a number in scale_factor"),
+        ({"units": "percent"}, "units .*NDVI.* found percent"),
+        ({"units": None}, "units .*NDVI.* found none"),
+        ({"valid_range": None}, "a valid_range"),
+        ({"add_offset": 5.0}, "add_offset 0 or none, found 5.0"),
+    ],
+)
+def test_what_a_file_must_say(tmp_path: Path, said: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadGranule, match=message):
+        vegetation.read(modis(tmp_path, "MOD13C2", **said), BOX)
+
+
+def test_hdf4_cut_short(tmp_path: Path) -> None:
+    path = modis(tmp_path, "MOD13C2")
+    path.write_bytes(path.read_bytes()[:-40_000])
+    with pytest.raises(BadGranule, match="a whole HDF4 file"):
+        vegetation.read(path, BOX)
+
+
+def test_tiles_of_the_sinusoidal_grid_are_passed_over() -> None:
+    path = Path("MOD13Q1.A2023353.h17v06.061.2024005131728.hdf")
+    with pytest.raises(Skipped, match=r"MOD13Q1 is a tile .* MOD13C2, MOD13C1"):
+        vegetation.read(path, BOX)
 
 
 @pytest.mark.parametrize("variable", ["ndvi", "lst"])

@@ -7,7 +7,10 @@ import pytest
 import xarray as xr
 from sklearn.linear_model import RidgeCV
 
+from models.evaluate import observed
+from models.stage import fit, predict_dates
 from pipeline import places
+from pipeline.features import stage_inputs
 from pipeline.grid import MEKONG, zonal_mean, zonal_weights
 from pipeline.settings import Settings
 from pipeline.virtual import SHOWCASE, hydrology, sensors, weather
@@ -20,6 +23,7 @@ from pipeline.virtual.basin import (
     point_weights,
     simulate,
 )
+from pipeline.virtual.lattice import BASIN
 from pipeline.virtual.weather import DAYS, MONTH, START
 
 YEAR = DAYS.astype("datetime64[Y]").astype(int) + 1970
@@ -76,7 +80,7 @@ def test_monthly_flows(basin: VirtualBasin, code: str) -> None:
     flow = daily_flow(basin, code)
     assert flow.min() > 0
     for month, expected in enumerate(FLOW_M3S[code]):
-        assert flow[(month == MONTH) & (YEAR >= 2000)].mean() == pytest.approx(expected, rel=0.1)
+        assert flow[(month == MONTH) & (YEAR >= 2000)].mean() == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_monthly_flows(basin: VirtualBasin, code: str) -> None:
 def test_annual_maxima(basin: VirtualBasin, code: str, expected: float) -> None:
     flow = daily_flow(basin, code)
     mean = np.mean([flow[year == YEAR].max() for year in range(2000, 2027)])
-    assert mean / 1e3 == pytest.approx(expected, rel=0.15)
+    assert mean / 1e3 == pytest.approx(expected, rel=0.05)
 
 
 def test_flood_stage_is_rare(basin: VirtualBasin) -> None:
@@ -96,12 +100,9 @@ def test_flood_stage_is_rare(basin: VirtualBasin) -> None:
         assert flood_m is not None
         return int((stage(basin, code)[inside] >= flood_m).sum())
 
-    assert days("010501") == days("019802") == days("033401") == 0
-    assert days("014901") <= 20
-    assert 0 < days("011901") < 30
-    assert 5 < days("012001") < 60
-    assert 20 < days("013101") < 150
-    assert 20 < days("013901") < 150
+    assert days("010501") == days("014901") == days("019802") == days("033401") == 0
+    for code, real in (("011901", 7), ("012001", 25), ("013101", 85), ("013901", 86)):
+        assert days(code) == pytest.approx(real, rel=0.25)
 
 
 def test_tonle_sap_turns_twice_a_year(basin: VirtualBasin) -> None:
@@ -151,7 +152,7 @@ def test_areal_record_knows_when_each_sensor_began(basin: VirtualBasin) -> None:
 def test_vegetation_follows_the_soil(basin: VirtualBasin) -> None:
     ndvi = basin._monthly[0]
     months = pd.period_range("1999-01", "2026-12", freq="M")
-    place = int(weather.distance_km(15.5, 103.5).argmin())
+    place = int(BASIN.distance_km(15.5, 103.5).argmin())
     wet = pd.Series(basin.wetness[:, place], pd.to_datetime(DAYS)).resample("MS").mean().to_numpy()
     april = np.flatnonzero((months.month == 4) & (months.year > 1999))
     assert np.corrcoef(ndvi[april, place], wet[april - 1])[0, 1] > 0.5
@@ -176,7 +177,7 @@ def test_satellite_error(basin: VirtualBasin, run: sensors.Run) -> None:
 
 
 def test_satellite_passes_missing_on() -> None:
-    nodes = np.full(len(weather.LAT), np.nan)
+    nodes = np.full(len(BASIN.lat), np.nan)
     assert np.isnan(sensors.satellite_rain(1, "gk2a", date(2020, 1, 1), nodes)).all()
 
 
@@ -304,20 +305,16 @@ def test_persistence_is_as_poor_as_on_real_stages(basin: VirtualBasin) -> None:
         assert np.median(rmse) == pytest.approx(real_m, rel=0.1)
 
 
-def test_ridge_is_about_as_good_as_on_real_stages(basin: VirtualBasin) -> None:
+def test_a_rivers_own_rise_tells_as_much_as_on_real_stages(basin: VirtualBasin) -> None:
     rng = np.random.default_rng(0)
-    levels = {
-        code: stage(basin, code) + 0.012 * rng.standard_normal(len(DAYS)) for code in STATIONS
-    }
     angle = 2 * np.pi * weather.DAY_OF_YEAR / 365
     season = [f(n * angle) for n in (1, 2) for f in (np.sin, np.cos)]
     wet = (MONTH >= 5) & (MONTH <= 9)
 
-    def steps(level: np.ndarray, lags: tuple[int, ...]) -> list[np.ndarray]:
-        return [level - np.concatenate([np.full(n, np.nan), level[:-n]]) for n in lags]
-
-    def persistence_index(code: str, lead: int, columns: list[np.ndarray]) -> float:
-        x, y = np.stack(columns, axis=1), changes(levels[code], lead)
+    def persistence_index(code: str, lead: int) -> float:
+        level = stage(basin, code) + 0.012 * rng.standard_normal(len(DAYS))
+        rises = [level - np.concatenate([np.full(n, np.nan), level[:-n]]) for n in (1, 2, 3, 5)]
+        x, y = np.stack([*rises, *season], axis=1), changes(level, lead)
         good = np.isfinite(x).all(1) & np.isfinite(y) & (YEAR >= 2000)
         train, test = good & (YEAR < 2015), good & (YEAR >= 2015) & wet
         centre, spread = x[train].mean(0), x[train].std(0)
@@ -325,14 +322,37 @@ def test_ridge_is_about_as_good_as_on_real_stages(basin: VirtualBasin) -> None:
         error = y[test] - model.predict((x[test] - centre) / spread)
         return float(1 - (error**2).mean() / (y[test] ** 2).mean())
 
-    real = ((1, 0.41, 0.63), (3, 0.23, 0.49), (5, 0.21, 0.38), (7, 0.23, 0.34))
-    for lead, own_real, upstream_real in real:
-        own, upstream = [], []
-        for code in GAUGES:
-            columns = [*steps(levels[code], (1, 2, 3, 5)), *season]
-            own.append(persistence_index(code, lead, columns))
-            for other in places.station(code).upstream[:4]:
-                columns += [levels[other], *steps(levels[other], (1, 2, 4))]
-            upstream.append(persistence_index(code, lead, columns))
-        assert np.median(own) == pytest.approx(own_real, abs=0.08)
-        assert np.median(upstream) == pytest.approx(upstream_real, abs=0.08)
+    for lead, real in ((1, 0.41), (3, 0.23), (5, 0.21), (7, 0.23)):
+        found = np.median([persistence_index(code, lead) for code in GAUGES])
+        assert found == pytest.approx(real, abs=0.08)
+
+
+@pytest.mark.slow
+def test_the_projects_model_finds_it_as_hard_as_real_stages(basin: VirtualBasin) -> None:
+    """The median persistence index of 16 gauges, wet seasons 2012-2018, from gauges alone.
+
+    The real ones are those of docs/decisions/0010-stage-model.md, refitted yearly; one fit on
+    the years before serves here and is 0.00-0.02 lower.
+    """
+    first, end = datetime(2012, 6, 1, tzinfo=UTC), datetime(2018, 11, 8, tzinfo=UTC)
+    readings = {
+        name: basin.gauge_readings(datetime(1999, 6, 1, tzinfo=UTC), end, name)
+        .drop_duplicates(["station", "valid_time"], keep="last")
+        .assign(qc="good", origin="virtual")
+        for name in ("stage", "rain")
+    }
+    inputs = stage_inputs(stage=readings["stage"], rain=readings["rain"], asof=end)
+    leads = (1, 3, 5, 7)
+    model = fit(inputs, end=first, stations=GAUGES, leads=leads)
+    dates = pd.DatetimeIndex(inputs.stage.loc["2012-06-01":].index)
+    dates = dates[dates.month.isin([6, 7, 8, 9, 10])]
+    found = predict_dates(model, inputs, dates=dates, model_version="test")
+    found["observed_m"] = observed(inputs, found)
+    found = found.dropna(subset=["observed_m", "stage_m"])
+    error, naive = (found[name] - found["observed_m"] for name in ("q50", "stage_m"))
+    keys = [found["lead_days"], found["station"]]
+    cp = 1 - (error**2).groupby(keys).sum() / (naive**2).groupby(keys).sum()
+    assert len(cp) == len(leads) * len(GAUGES)
+    median = cp.groupby(level=0).median()
+    for lead, real in zip(leads, (0.789, 0.675, 0.601, 0.526), strict=True):
+        assert median[lead] == pytest.approx(real, abs=0.05)

@@ -53,17 +53,39 @@ def test_flood_plain_cuts_the_crest_and_keeps_the_volume() -> None:
     np.testing.assert_array_equal(through[:100], flow[:100])
 
 
-def test_rating_of_pakse_by_hand() -> None:
-    gauge = hydrology.GAUGES["013901"]
-    flow = 390.0 * (12.0 + 1.47) ** 1.8
-    assert gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent) == pytest.approx(12.0)
+@pytest.mark.parametrize("code", ["010501", "011901", "014901"])
+def test_ratings_by_hand(code: str) -> None:
+    scale, level_m, exponent = {
+        "010501": (246.7, -0.77, 1.7), "011901": (290.0, -1.77, 1.6), "014901": (177.0, 2.11, 1.9),
+    }[code]  # fmt: skip
+    gauge = hydrology.GAUGES[code]
+    flow = scale * (9.0 - level_m) ** exponent
+    assert gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent) == pytest.approx(9.0)
 
 
 def test_rating_through_two_points() -> None:
-    gauge = hydrology.GAUGES["013101"]
-    for flow, stage in ((1550.0, 1.0), (26500.0, 10.9)):
-        found = gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent)
-        assert found == pytest.approx(stage)
+    for code, points in (
+        ("013101", ((1550.0, 1.0), (26500.0, 11.4))),
+        ("013901", ((1800.0, 0.9), (37000.0, 12.0))),
+    ):
+        gauge = hydrology.GAUGES[code]
+        for flow, stage in points:
+            found = gauge.level_m + (flow / gauge.scale) ** (1 / gauge.exponent)
+            assert found == pytest.approx(stage)
+
+
+def test_streams_gather_a_days_runoff_in_a_day() -> None:
+    pulse = np.zeros(200)
+    pulse[20:24] = 100.0
+    river = hydrology.gathered(pulse)
+    assert river.sum() == pytest.approx(pulse.sum(), rel=1e-9)
+    assert river.min() >= 0
+    steps = np.arange(200)
+    delay = (river @ steps - pulse @ steps) / pulse.sum() / hydrology.STEPS
+    # A store that empties by a share each step holds water for 1 / (e^(1/k) - 1) steps.
+    k = hydrology.STEPS * hydrology.GATHER_D / hydrology.GATHER_STORES
+    assert delay == pytest.approx(2 / (np.exp(1 / k) - 1) / hydrology.STEPS, rel=1e-6)
+    assert delay == pytest.approx(hydrology.GATHER_D, rel=0.25)
 
 
 def test_lake_breathes_in_with_the_flood_and_out_after_it() -> None:

@@ -3,16 +3,18 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from pipeline.grid import MEKONG, Grid
 from pipeline.virtual import climate, weather
-from pipeline.virtual.weather import DAYS, LAT, LON, MONTH
+from pipeline.virtual.lattice import BASIN
+from pipeline.virtual.weather import DAYS, MONTH
+
+LAT, LON = BASIN.lat, BASIN.lon
 
 
 def reaches() -> dict[str, np.ndarray]:
     centres = {"pakse": (15.2, 103.5), "kratie": (13.8, 107.0), "chiang_saen": (28.0, 98.5)}
     found = {}
     for name, (lat, lon) in centres.items():
-        near = np.exp(-((weather.distance_km(lat, lon) / 120.0) ** 2))
+        near = np.exp(-((BASIN.distance_km(lat, lon) / 120.0) ** 2))
         found[name] = near / near.sum()
     return found
 
@@ -25,24 +27,6 @@ def monthly() -> np.ndarray:
 @pytest.fixture(scope="module")
 def rain(monthly: np.ndarray) -> np.ndarray:
     return weather.daily_rain(7, monthly)
-
-
-def test_interpolation_is_exact_for_a_plane() -> None:
-    field = weather.on_grid(2.0 * LAT + 3.0 * LON, MEKONG)
-    expected = 2.0 * MEKONG.lat[:, None] + 3.0 * MEKONG.lon
-    np.testing.assert_allclose(field, expected, rtol=1e-5)
-
-
-def test_interpolation_by_hand() -> None:
-    nodes = np.zeros(len(LAT))
-    nodes[(LAT == 12.0) & (LON == 105.0)] = 8.0
-    cell = weather.on_grid(nodes, Grid(11.5, 12.0, 105.0, 105.5, step=0.5))
-    assert cell[0, 0] == pytest.approx(8.0 * 0.75 * 0.75)
-
-
-def test_points_off_the_lattice_are_refused() -> None:
-    with pytest.raises(ValueError, match="inside the lattice"):
-        weather.interpolation(np.array([36.0]), np.array([100.0]))
 
 
 def test_climatology_meets_the_reaches(monthly: np.ndarray) -> None:
@@ -73,7 +57,7 @@ def test_rain_keeps_the_climatology(monthly: np.ndarray, rain: np.ndarray) -> No
 
 
 def test_storms_of_the_scenario_are_there(rain: np.ndarray) -> None:
-    coast = int(weather.distance_km(18.0, 105.0).argmin())
+    coast = int(BASIN.distance_km(18.0, 105.0).argmin())
     for storm in weather.SCENARIO_CYCLONES:
         first = (storm.day - weather.START).days
         assert rain[first : first + 3, coast].sum() > 100.0

@@ -1,0 +1,106 @@
+"""Standardised soil-moisture index, from ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+from pipeline.indices.ranks import by_rank, keep_sample
+from pipeline.indices.reference import stated
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+MIN_YEARS = 10
+"""Fewer years give no index; SMAP begins in 2015."""
+
+
+def fit_ssi(
+    *, soil_moisture: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 15
+) -> xr.Dataset:
+    """Keep the reference sample for :func:`ssi`.
+
+    Parameters
+    ----------
+    soil_moisture
+        m3 m-3 or any other units, daily or monthly, dims with ``time``.
+    start, end
+        Reference period, half-open.
+    half_window_days
+        For daily values: days of the year on either side that count, the year's end wrapped.
+
+    Returns
+    -------
+    Dataset
+        ``sample`` (sample_time, ...) and the attributes of :func:`reference.definition`.
+
+    Raises
+    ------
+    ValueError
+        No units told, steps other than a day or a month, or no time in the period.
+    """
+    return keep_sample(
+        values=soil_moisture, start=start, end=end, half_window_days=half_window_days, index="SSI"
+    )
+
+
+def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
+    """Standardised soil-moisture index.
+
+    z = Φ⁻¹(p), p = (i − 0.44) / (n + 0.12) by Gringorten, i the rank among the n values of the
+    season. Without a law, since soil moisture between wilting and saturation follows none; so a
+    sample of N years says nothing of what is rarer than its own extremes, and
+    |z| ≤ Φ⁻¹[(N − 0.44) / (N + 0.12)], 1.6 for ten years and 2.1 for thirty.
+
+    Parameters
+    ----------
+    soil_moisture
+        In the units of the fit, dims with ``time``.
+    parameters
+        From :func:`fit_ssi`.
+
+    Returns
+    -------
+    DataArray
+        NaN where the value is missing or the season has fewer than 10 years.
+
+    Raises
+    ------
+    ValueError
+        Units other than the sample's.
+
+    References
+    ----------
+    Hao, Z. & AghaKouchak, A. (2013), doi 10.1016/j.advwatres.2013.03.009. Farahmand, A. &
+    AghaKouchak, A. (2015), doi 10.1016/j.advwatres.2014.11.012. Gringorten, I. I. (1963), doi
+    10.1029/JZ068i003p00813.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from datetime import UTC, datetime
+    >>> time = np.arange("2001-01", "2012-01", dtype="datetime64[M]").astype("M8[ns]")
+    >>> years = time.astype("datetime64[Y]").astype(int) - 30.0
+    >>> soil = xr.DataArray(years, {"time": time}, attrs={"units": "m3 m-3"})
+    >>> law = fit_ssi(soil_moisture=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
+    ...               end=datetime(2012, 1, 1, tzinfo=UTC))
+    >>> found = ssi(soil_moisture=soil, parameters=law)
+    >>> found.sel(time=["2001-07-01", "2006-07-01"]).values.round(2)
+    array([-1.64,  0.  ])
+    """
+
+    def score(
+        rank: NDArray[np.float64], n: NDArray[np.int64], n_years: NDArray[np.int64]
+    ) -> NDArray[np.floating]:
+        most = ndtri((n_years - 0.44) / (n_years + 0.12))
+        return np.clip(ndtri((rank - 0.44) / (n + 0.12)), -most, most)
+
+    found = by_rank(values=soil_moisture, parameters=parameters, min_years=MIN_YEARS, score=score)
+    return found.assign_attrs(
+        units="1", long_name="Standardised soil-moisture index", **stated(parameters)
+    )

@@ -1,0 +1,264 @@
+"""NASA LANCE flood maps of MODIS (MCDWD) and VIIRS (VCDWD), 250 m, near-real-time: flooded share.
+
+Files: tiles of 10 x 10 degrees, 4800 x 4800 pixels, on EPSG:4326:
+`MCDWD_L3_NRT.AYYYYDDD.hHHvVV.061.hdf` (HDF4), `VCDWD_L3_NRT.AYYYYDDD.hHHvVV.002.<production>.h5`
+(HDF5) and the 3-day layer alone, `[MV]CDWD_L3_F3_NRT.AYYYYDDD.hHHvVV.061.tif`. The 3-day composite
+is read, the one that is least misled by cloud shadows: 0 no water, 1 water of the reference, 2
+flood that recurs, 3 unusual flood, 255 not seen, **which is not dry**.
+
+The tiles of a day are one field, so the newest of them reads those beside it, and the older ones
+are passed over. They are rewritten in place for some hours; each time the field is read anew. LANCE
+keeps a week. MODIS ends with its satellites, so VIIRS is what is fetched; the layout of its files
+is from public code that reads them, not from a file.
+
+References
+----------
+Slayback 2025, MODIS/VIIRS NRT Global Flood Products User Guide, revision F.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
+from pipeline.sources.earthdata import HDF
+from pipeline.sources.hdf import opened_eos, text, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from pipeline.sources.http import Client
+
+_NAME = re.compile(
+    r"(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
+    r"\.(?P<version>\d{3})\.(?:\d+\.)?(?P<form>hdf|h5|tiff?)$"
+)
+_LAYERS = ("Flood_3Day_250m", "Flood 3-Day 250m")
+_PIXELS, _DEGREES = 4800, 10.0
+_NOT_SEEN, _FLOODED, _CLASSES = 255, (2, 3), (0, 1, 2, 3, 255)
+_FOLDER = "allData/5200/VCDWD_L3_NRT"
+
+
+def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    """Days of VIIRS tiles that begin in an interval and have ended by a moment.
+
+    Parameters
+    ----------
+    source
+        ``floodmap``.
+    start, end
+        Half-open interval, UTC.
+    asof
+        Nothing that ends later is named.
+    """
+    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    day += timedelta(days=day < start)
+    while day < end and day + timedelta(days=1) <= asof:
+        yield Granule(
+            source, f"{_FOLDER}/{day:%Y/%j}",
+            f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5", day, day + timedelta(days=1),
+        )  # fmt: skip
+        day += timedelta(days=1)
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
+    """Bring the tiles of a day that touch a grid, those that are there again where they are newer.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks.
+    grid
+        Window.
+
+    Returns
+    -------
+    Path
+        The tile that was published last.
+
+    Raises
+    ------
+    NotPublished
+        No tile of the grid is there yet.
+    NeedsCredentials
+        ``EARTHDATA_TOKEN`` is not set.
+    HttpError
+        LANCE does not answer as it should.
+    """
+    bearer = {"Authorization": f"Bearer {client.secret('EARTHDATA_TOKEN')}"}
+    address = f"{client.endpoint('lance')}/archive/{granule.folder}"
+    listed = client.json(f"{address}.json", headers=bearer)
+    try:
+        names = sorted(str(one["name"]) for one in listed["content"])
+    except (KeyError, TypeError) as odd:
+        raise HttpError(f"{address}.json: expected names in content, found {odd!r}") from None
+    tiles = {}
+    for name in names:
+        match = _NAME.search(name)
+        if match is not None and fnmatchcase(name, granule.pattern) and _touches(match, grid):
+            tiles[match["h"], match["v"]] = name  # of several the last produced
+    if not tiles:
+        raise NotPublished(f"{granule.folder} has no tile of the grid")
+    folder = upstream / granule.folder
+    paths = [
+        client.download(f"{address}/{name}", folder / name, magic=HDF, headers=bearer)
+        for name in tiles.values()
+    ]
+    return max(paths, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
+    """Read the tiles of a day as shares of each cell.
+
+    Parameters
+    ----------
+    path
+        The newest tile of its day in its folder; the others are read with it.
+    grid
+        Target grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        One time step, the last day of the composite: ``flood_share`` (1, flooded share of the area
+        that was seen; NaN where nothing was) and ``seen_share`` (1, share of the cell that was
+        seen; NaN where there is no tile).
+
+    Raises
+    ------
+    BadGranule
+        Not such a file, cut short, without the 3-day layer, not 4800 x 4800 on its tile, with
+        classes that have no meaning, or off the grid.
+    Skipped
+        Another tile of the day is newer and reads this one.
+    """
+    name = _NAME.search(path.name)
+    if name is None:
+        raise BadGranule(path, expected="a MCDWD or VCDWD 3-day tile name", found=path.name)
+    tiles = _of_the_day(path, name)
+    if tiles[-1][0] != path:
+        raise Skipped(f"a tile of {name['product']}.A{name['day']} is read with the day's newest")
+    counts = np.zeros((3, *grid.shape))  # pixels, seen ones, flooded ones
+    virtual = False
+    for tile, match in tiles:
+        if not _touches(match, grid):
+            continue
+        west, north = _corner(match)
+        classes, marked = _classes(tile, west, north)
+        virtual |= marked
+        counts += _counts(classes, west, north, grid)
+    pixels, seen, flooded = counts
+    if not pixels.any():
+        raise BadGranule(
+            path, expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
+            f"{grid.lon_min}..{grid.lon_max} E", found=f"h{name['h']}v{name['v']}",
+        )  # fmt: skip
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = {"flood_share": flooded / seen, "seen_share": seen / pixels}
+    time = np.datetime64(datetime.strptime(f"{name['day']}Z", "%Y%j%z").replace(tzinfo=None))
+    ds = grid.dataset(
+        np.array([time]), **{key: share[None].astype("f4") for key, share in shares.items()}
+    )
+    return ds.assign_attrs(version=name["version"], origin="virtual" if virtual else "measured")
+
+
+def _of_the_day(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[str]]]:
+    """One file for each tile of the day beside a file, and its name, oldest first.
+
+    A file's time of publication is its time of modification.
+    """
+    found: dict[str, tuple[float, str, Path, re.Match[str]]] = {}
+    for other in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
+        match = _NAME.search(other.name)
+        if match is not None and match["form"] == name["form"]:
+            mark = other.stat().st_mtime, other.name, other, match
+            tile = match["h"] + match["v"]
+            found[tile] = max(mark, found.get(tile, mark), key=lambda one: one[:2])
+    oldest_first = sorted(found.values(), key=lambda one: one[:2])
+    return [(other, match) for *_, other, match in oldest_first]
+
+
+def _corner(name: re.Match[str]) -> tuple[float, float]:
+    """West and north edge of a tile, degrees."""
+    return _DEGREES * int(name["h"]) - 180, 90 - _DEGREES * int(name["v"])
+
+
+def _touches(name: re.Match[str], grid: Grid) -> bool:
+    """Whether a tile and a grid share an area."""
+    west, north = _corner(name)
+    across = west < grid.lon_max and west + _DEGREES > grid.lon_min
+    return across and north > grid.lat_min and north - _DEGREES < grid.lat_max
+
+
+def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], bool]:
+    """Classes of the 3-day layer, north-up, and whether the file is virtual."""
+    if path.suffix.startswith(".tif"):
+        values, mark = _from_geotiff(path, west, north)
+    else:
+        with opened_eos(path) as (fields, file):
+            values = np.asarray(variable(fields, _LAYERS, path)[:, :])
+            mark = text(file, "ProcessingEnvironment")
+    if values.shape != (_PIXELS, _PIXELS):
+        raise BadGranule(path, expected="4800 x 4800 pixels", found=str(values.shape))
+    if strange := set(np.flatnonzero(np.bincount(values.ravel()))) - set(_CLASSES):
+        raise BadGranule(
+            path, expected="classes 0, 1, 2, 3 and 255",
+            found=", ".join(str(one) for one in sorted(strange)),
+        )  # fmt: skip
+    return values.astype(np.uint8), "virtual" in mark.lower()
+
+
+def _from_geotiff(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], str]:
+    """Classes of an image and its tag of origin."""
+    import rasterio  # noqa: PLC0415  (GDAL is slow to load)
+
+    step = _DEGREES / _PIXELS
+    wanted = (step, 0.0, west, 0.0, -step, north)
+    try:
+        with rasterio.open(path) as image:
+            found = tuple(image.transform)[:6]
+            if image.crs is None or image.crs.to_epsg() != 4326 \
+                    or not np.allclose(found, wanted, atol=1e-6):  # fmt: skip
+                raise BadGranule(
+                    path, expected=f"EPSG:4326 and transform {wanted}",
+                    found=f"{image.crs} and {found}",
+                )  # fmt: skip
+            return image.read(1), image.tags().get("ORIGIN", "")
+    except rasterio.errors.RasterioError as error:
+        raise BadGranule(path, expected="a whole GeoTIFF", found=str(error)) from error
+
+
+def _counts(
+    classes: NDArray[np.uint8], west: float, north: float, grid: Grid
+) -> NDArray[np.float64]:
+    """Pixels of a tile in each cell: all, seen, flooded; shape (3, row, column)."""
+    middle = (np.arange(_PIXELS) + 0.5) * _DEGREES / _PIXELS
+    width = grid.shape[1]
+    row = grid.cell(north - middle, np.full(_PIXELS, grid.lon[0]))
+    column = grid.cell(np.full(_PIXELS, grid.lat[0]), west + middle)
+    down, across = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+    counts = np.zeros((3, *grid.shape))
+    if down.size == 0 or across.size == 0:
+        return counts
+    inside = classes[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    rows, first = np.unique(row[down] // width, return_index=True)
+    columns, left = np.unique(column[across], return_index=True)
+    masks = (np.ones_like(inside), inside != _NOT_SEEN, np.isin(inside, _FLOODED))
+    for count, mask in zip(counts, masks, strict=True):
+        by_row = np.add.reduceat(mask, first, axis=0, dtype=np.int32)
+        count[np.ix_(rows, columns)] = np.add.reduceat(by_row, left, axis=1)
+    return counts

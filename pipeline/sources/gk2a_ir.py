@@ -1,0 +1,207 @@
+"""Rain from GK2A's infrared window (AMI Level 1B, 10.5 um, full disk): the keyless stand-in.
+
+The public bucket has Level 1B only. The GOES precipitation index counts every pixel whose cloud
+top is colder than 235 K as raining 3 mm/h. It was fitted to means over large areas and hours in
+the tropics: over a sub-basin and a day it is fair, over a city and an hour it is of **low
+quality**, and it sees no warm rain at all. Half-hourly pictures of 35 MB each.
+
+Files: `gk2a_ami_le1b_ir105_fd020ge_YYYYMMDDHHMM.nc`.
+
+References
+----------
+Arkin & Meisner 1987, Mon. Wea. Rev. 115, 51-74 (the index). KMA NMSC 2019, GK-2A AMI Level 1B
+user manual (counts to radiance to brightness temperature).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
+from pipeline.sources.gk2a import Projection, pixels
+from pipeline.sources.hdf import number, opened, text, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from pipeline.sources.http import Client
+
+COLD_K = 235.0
+RATE_MM_H = 3.0
+_NAME = re.compile(r"gk2a_ami_le1b_ir105_fd020ge_(\d{12})\.nc$")
+_SLOT = timedelta(minutes=30)
+_PLANCK, _LIGHT, _BOLTZMANN = 6.62607015e-34, 299792458.0, 1.380649e-23
+_COLDEST_K, _WARMEST_K = 160.0, 340.0
+
+
+def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    """Pictures on the half-hours of an interval that have been taken by a moment.
+
+    Parameters
+    ----------
+    source
+        ``gk2a_ir``.
+    start, end
+        Half-open interval, UTC.
+    asof
+        Nothing that ends later is named.
+    """
+    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _SLOT
+    time = start + (_SLOT - since if since else timedelta())
+    while time < end and time + _SLOT <= asof:
+        yield Granule(
+            source, f"AMI/L1B/FD/{time:%Y%m/%d/%H}",
+            f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
+        )  # fmt: skip
+        time += _SLOT
+
+
+def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
+    """Read one picture and turn it into rain by the GOES precipitation index.
+
+    Parameters
+    ----------
+    path
+        Level 1B file of the band at 10.5 um; its name is the provider's.
+    grid
+        Target grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rain_rate`` (mm h-1), one time step: 3 mm/h times the share of the cell's good pixels
+        below 235 K, NaN where the cell has no good pixel.
+
+    Raises
+    ------
+    BadGranule
+        Not such a file, cut short, of another shape than it says, or with temperatures that
+        clouds and land do not have.
+    """
+    name = _NAME.search(path.name)
+    if name is None:
+        raise BadGranule(path, expected="a GK2A Level 1B IR105 file name", found=path.name)
+    with opened(path) as file:
+        counts = variable(file, ("image_pixel_values",), path)
+        view = projection(file, path)
+        if counts.shape != (view.height, view.width):
+            raise BadGranule(
+                path, expected=f"{view.height} x {view.width} pixels", found=str(counts.shape)
+            )
+        rows, columns, cell = pixels(view, grid)
+        if not (cell >= 0).any():
+            raise BadGranule(path, expected="pixels in the grid", found="none")
+        temperature = brightness(counts[rows, columns], file, path)
+        virtual = text(file, "processing_environment") == "virtual"
+    good = temperature[np.isfinite(temperature)]
+    if good.size and not (good.min() >= _COLDEST_K and good.max() <= _WARMEST_K):
+        raise BadGranule(
+            path, expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
+            found=f"{good.min():.1f} to {good.max():.1f} K",
+        )  # fmt: skip
+    rate = np.where(np.isfinite(temperature), RATE_MM_H * (temperature < COLD_K), np.nan)
+    time = np.datetime64(datetime.strptime(f"{name[1]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
+    ds = grid.dataset(np.array([time]), rain_rate=grid.mean(rate.ravel(), cell)[None])
+    return ds.assign_attrs(version="GPI", origin="virtual" if virtual else "measured")
+
+
+def projection(file: Any, path: Path) -> Projection:
+    """Geostationary view that a Level 1B file's attributes describe.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    path
+        Its path, for messages.
+
+    Raises
+    ------
+    BadGranule
+        An attribute is missing.
+    """
+
+    def value(attribute: str) -> float:
+        return number(file, attribute, path)
+
+    semi_major = value("earth_equatorial_radius")
+    altitude = value("nominal_satellite_height") - semi_major
+    crs = (
+        f"+proj=geos +h={altitude} +lon_0={np.degrees(value('sub_longitude'))} "
+        f"+a={semi_major} +b={value('earth_polar_radius')} +sweep=y +units=m"
+    )
+    # Columns and lines count from 1; 2^16 / factor is the pixel's angle in degrees.
+    dx = altitude * np.radians(65536 / value("cfac"))
+    dy = -altitude * np.radians(65536 / abs(value("lfac")))
+    x0, y0 = dx * (1 - value("coff")), dy * (1 - value("loff"))
+    width, height = int(value("number_of_columns")), int(value("number_of_lines"))
+    return Projection(crs, x0, dx, y0, dy, width, height)
+
+
+def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.float64]:
+    """Brightness temperature of counts whose two highest bits are their quality.
+
+    Parameters
+    ----------
+    counts
+        As stored; quality 0 and 1 (conditionally usable) are used.
+    file, path
+        The open file, whose attributes have the calibration, and its path for messages.
+
+    Returns
+    -------
+    ndarray
+        K, NaN for pixels out of scan or in error.
+    """
+    bits = int(number(file["image_pixel_values"], "number_of_valid_bits_per_pixel", path))
+    value = (counts & ((1 << bits) - 1)).astype(np.float64)
+    radiance = value * number(file, "DN_to_Radiance_Gain", path)
+    radiance += number(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1
+    radiance[(counts >> 14 > 1) | (radiance <= 0)] = np.nan
+    holder = file["image_pixel_values"]
+    if "channel_center_wavelength" in file.attrs:
+        holder = file
+    wave_m = 1e6 / number(holder, "channel_center_wavelength", path)  # wavenumber, m-1
+    first = 2 * _PLANCK * _LIGHT**2 * wave_m**3
+    effective = (_PLANCK * _LIGHT / _BOLTZMANN * wave_m) / np.log1p(first / (radiance * 1e-5))
+    c0, c1, c2 = (number(file, f"Teff_to_Tbb_c{n}", path) for n in range(3))
+    temperature: NDArray[np.float64] = c0 + c1 * effective + c2 * effective**2
+    return temperature
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
+    """Bring one picture from the public bucket.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks ``gk2a_bucket``.
+
+    Raises
+    ------
+    Skipped
+        There is a key for KMA's API hub, whose own rain rate is better.
+    NotPublished, HttpError
+        As of the client.
+    """
+    try:
+        client.secret("KMA_API_KEY")
+    except NeedsCredentials:
+        url = f"{client.endpoint('gk2a_bucket')}/{granule.folder}/{granule.pattern}"
+        return client.download(
+            url, upstream / granule.folder / granule.pattern, magic=(b"\x89HDF\r\n\x1a\n",)
+        )
+    raise Skipped("gk2a_ir: not fetched, KMA_API_KEY is set and gk2a has the rain rate itself")

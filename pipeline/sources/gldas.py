@@ -1,0 +1,174 @@
+"""GLDAS 2.1 Noah land surface model, 0.25 degree, 3-hourly netCDF-4: runoff, soil, evaporation.
+
+Files: `GLDAS_NOAH025_3H[_EP].AYYYYMMDD.HHMM.021.nc4`, laid out as GES DISC does; `EP` is the early
+product, about six weeks late, the other comes months later. South-up, 60 S to 90 N. A file's stamp
+is the end of its step: means and sums are over the three hours before it, instants are at it.
+
+The root zone of `RootMoist_inst` is as deep as the roots of the cell's vegetation, which the file
+does not say, so it stays in kg m-2 (``root_water``); ``soil_moisture`` is made of the three layers
+down to 1 m, the depth of SMAP's root zone.
+
+References
+----------
+Rui & Beaudoing 2020, README for GLDAS Version 2 Data Products; Rodell et al. 2004,
+https://doi.org/10.1175/BAMS-85-3-381; Chen & Dudhia 2001 (latent heat of Noah).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources import earthdata
+from pipeline.sources.base import BadGranule, Granule, NotPublished
+from pipeline.sources.hdf import cells, cut, moment, number, opened, text, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from pipeline.sources.http import Client
+
+_NAME = re.compile(r"GLDAS_NOAH025_3H(?:_EP)?\.A(\d{8})\.(\d{4})\.(\d{3})\.nc4")
+_STEP = timedelta(hours=3)
+_LAYERS_M = {"SoilMoi0_10cm_inst": 0.1, "SoilMoi10_40cm_inst": 0.3, "SoilMoi40_100cm_inst": 0.6}
+_WATER = ("Qs_acc", "Qsb_acc", "RootMoist_inst", *_LAYERS_M)
+_POTENTIAL, _WARMTH = "PotEvap_tavg", "Tair_f_inst"
+_PER_DAY = {"W m-2": 86_400 / 2.501e6, "kg m-2 s-1": 86_400.0}
+"""To mm d-1; a watt evaporates 1/2.501e6 kg a second, Noah's latent heat of water."""
+
+
+def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    """Early-product granules that begin in an interval and have ended by a moment.
+
+    Parameters
+    ----------
+    source
+        ``gldas``.
+    start, end
+        Half-open interval, UTC.
+    asof
+        Nothing that ends later is named.
+    """
+    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _STEP
+    time = start + (_STEP - since if since else timedelta())
+    while time < end and time + _STEP <= asof:
+        stamp = time + _STEP
+        yield Granule(
+            source, f"GLDAS/GLDAS_NOAH025_3H_EP.2.1/{stamp:%Y/%j}",
+            f"GLDAS_NOAH025_3H_EP.A{stamp:%Y%m%d.%H%M}.021.nc4*", time, stamp,
+        )  # fmt: skip
+        time += _STEP
+
+
+def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
+    """Bring the window of one granule from GES DISC, or the whole.
+
+    Parameters
+    ----------
+    granule
+        From :func:`granules`.
+    upstream
+        Root folder of the upstream.
+    client
+        Asks.
+    grid
+        Window.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    NotPublished, NeedsCredentials, HttpError
+        As of :func:`pipeline.sources.earthdata.fetch`.
+    """
+    down, across = (
+        f"[{int((least + half) * 4)}:{ceil((most + half) * 4) - 1}]"
+        for least, most, half in (
+            (grid.lat_min, grid.lat_max, 60),
+            (grid.lon_min, grid.lon_max, 180),
+        )
+    )
+    fields = [f"/{name}[0]{down}{across}" for name in (*_WATER, _POTENTIAL, _WARMTH)]
+    window = ";".join([*fields, f"/lat{down}", f"/lon{across}", "/time"])
+    product = granule.folder.split("/")[1].partition(".")[0]
+    stamped = replace(granule, start=granule.end)
+    try:
+        return earthdata.fetch(stamped, upstream, client=client, product=product, window=window)
+    except NotPublished:  # the catalogue may count midnight's file to the day before
+        return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
+
+
+def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
+    """Read one granule: each cell takes the pixel that holds its centre.
+
+    Parameters
+    ----------
+    path
+        Whole file or subset; its name is the provider's.
+    grid
+        Target grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        One time step of three hours: ``runoff`` (mm in the step, surface and subsurface),
+        ``soil_moisture`` (m3 m-3, 0-1 m), ``root_water`` (kg m-2), ``air_temperature`` (K) and
+        ``pet`` (mm d-1); NaN over water and outside the file.
+
+    Raises
+    ------
+    BadGranule
+        Not such a file, cut short, without its variables, in other units, of another shape than
+        its axes, or with a time that is not that of its name.
+    """
+    name = _NAME.search(path.name)
+    if name is None:
+        raise BadGranule(path, expected="a GLDAS_NOAH025_3H file name", found=path.name)
+    stamp = np.datetime64(
+        datetime.strptime(f"{name[1]}{name[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None), "ns"
+    )
+    with opened(path) as file:
+        lat, lon = (variable(file, (axis,), path)[:] for axis in ("lat", "lon"))
+        time = moment(variable(file, ("time",), path), path)
+        if time != stamp:
+            raise BadGranule(path, expected=f"time {stamp} as in its name", found=str(time))
+        rows, columns = cells(grid, lat, lon, path)
+
+        def field(name: str, units: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
+            data = variable(file, (name,), path)
+            if data.shape != (1, lat.size, lon.size):
+                wanted = f"{name} of 1 x {lat.size} x {lon.size}"
+                raise BadGranule(path, expected=wanted, found=str(data.shape))
+            if (said := text(data, "units")) not in units:
+                wanted = f"units {' or '.join(units)} of {name}"
+                raise BadGranule(path, expected=wanted, found=said or "none")
+            return cut(data, rows, columns, number(data, "_FillValue", path)), said
+
+        water = {key: field(key, ("kg m-2",))[0] for key in _WATER}
+        potential, said = field(_POTENTIAL, tuple(_PER_DAY))
+        warmth, _ = field(_WARMTH, ("K",))
+        virtual = "virtual" in text(file, "institution").lower()
+    depth_m = sum(_LAYERS_M.values())
+    found = {
+        "runoff": water["Qs_acc"] + water["Qsb_acc"],
+        "soil_moisture": np.sum([water[key] for key in _LAYERS_M], axis=0) / (1000 * depth_m),
+        "root_water": water["RootMoist_inst"],
+        "air_temperature": warmth,
+        "pet": potential * np.float32(_PER_DAY[said]),
+    }
+    begin = np.array([stamp - np.timedelta64(_STEP)])
+    ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in found.items()})
+    return ds.assign_attrs(version=name[3], origin="virtual" if virtual else "measured")

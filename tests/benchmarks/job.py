@@ -1,0 +1,76 @@
+"""All indices of the whole record from the archive: time and memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline import gridded
+from pipeline.archive import Archive
+from pipeline.grid import Grid
+from pipeline.indices.rain import accumulation
+from pipeline.indices.risk import MIN_SHARE
+from pipeline.indices.spi import fit_spi, spi
+from tests.benchmarks import record
+from tests.benchmarks.measure import Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EDGES = 7.5, 34.5, 93.0, 110.0
+CHECKED = 4
+"""Cells whose SPI-90 is also made by plain calls."""
+
+
+def generate(*, folder: str, first: int, end: int, edges: list[float]) -> Result:
+    """Fill an archive; nothing of it is measured but how long it takes."""
+    begin = perf_counter()
+    record.record(Path(folder), first=first, end=end, grid=Grid(*edges))
+    return Result(perf_counter() - begin, end - first, np.zeros(0))
+
+
+def whole_record(*, folder: str, end: int) -> Result:
+    """Ours: fit the reference, make every day and month, write it all to the archive."""
+    archive, asof = Archive(Path(folder)), _asof(end)
+    begin = perf_counter()
+    made = gridded.whole_record(archive, asof=asof)
+    took = perf_counter() - begin
+    read = sum(
+        archive.stored(product)[name].nbytes
+        for product, name in (
+            ("imerg_daily", "rain"), ("imerg_daily", "n_valid"), ("gldas", "pet"),
+            ("smap", "soil_moisture"), ("ndvi", "ndvi"), ("lst", "lst"),
+        )
+    )  # fmt: skip
+    written = sum(
+        da.size * da.encoding["dtype"].itemsize
+        for product in (gridded.DAILY, gridded.MONTHLY)
+        for da in archive.stored(product).data_vars.values()
+    )
+    found = archive.read(gridded.DAILY, asof=asof)["spi_90d"][:, 0, :CHECKED].values
+    lat, lon = archive.axes("imerg_daily")
+    return Result(
+        took, lat.size * lon.size, found, read,
+        notes={"days": made.days, "months": made.months, "written_bytes": written},
+    )  # fmt: skip
+
+
+def some_plainly(*, folder: str, end: int) -> Result:
+    """SPI-90 of a few cells by the functions that a notebook would call."""
+    archive, asof = Archive(Path(folder)), _asof(end)
+    rain = archive.read("imerg_daily", asof=asof)["rain"][:, 0, :CHECKED].compute()
+    start, stop = gridded._period(rain["time"].values)
+    begin = perf_counter()
+    total = accumulation(rain=rain, steps=90, min_share=MIN_SHARE)
+    found: NDArray[np.floating] = spi(
+        total=total, parameters=fit_spi(total=total, start=start, end=stop)
+    ).values
+    return Result(perf_counter() - begin, CHECKED, found)
+
+
+def _asof(end: int) -> datetime:
+    return datetime(end, 1, 3, 0, 30, tzinfo=UTC)

@@ -1,0 +1,196 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import pytest
+from pytest_httpserver import HTTPServer
+
+from pipeline.grid import MEKONG, Grid
+from pipeline.sources import gldas
+from pipeline.sources.base import BadGranule, NotPublished, locate
+from pipeline.sources.http import Client
+
+STAMP = datetime(2026, 6, 1, 6, tzinfo=UTC)
+BOX = Grid(14.0, 16.0, 100.0, 103.0)
+UNITS = {
+    "Qs_acc": "kg m-2", "Qsb_acc": "kg m-2", "RootMoist_inst": "kg m-2",
+    "SoilMoi0_10cm_inst": "kg m-2", "SoilMoi10_40cm_inst": "kg m-2",
+    "SoilMoi40_100cm_inst": "kg m-2", "PotEvap_tavg": "W m-2", "Tair_f_inst": "K",
+}  # fmt: skip
+VALUES = {
+    "Qs_acc": 2.0, "Qsb_acc": 0.5, "RootMoist_inst": 300.0, "SoilMoi0_10cm_inst": 20.0,
+    "SoilMoi10_40cm_inst": 90.0, "SoilMoi40_100cm_inst": 240.0, "PotEvap_tavg": 250.1,
+    "Tair_f_inst": 300.0,
+}  # fmt: skip
+
+
+def write(folder: Path, *, name: str = f"GLDAS_NOAH025_3H_EP.A{STAMP:%Y%m%d.%H%M}.021.nc4") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with netCDF4.Dataset(path, "w") as file:
+        for axis, size, first in (("lat", 600, -59.875), ("lon", 1440, -179.875)):
+            file.createDimension(axis, size)
+            made = file.createVariable(axis, "f4", (axis,))
+            made.units = {"lat": "degrees_north", "lon": "degrees_east"}[axis]
+            made[:] = first + 0.25 * np.arange(size)
+        file.createDimension("time", None)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "minutes since 2000-01-01 00:00:00"
+        time[:] = (STAMP - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds() / 60
+        for key, units in UNITS.items():
+            made = file.createVariable(
+                key, "f4", ("time", "lat", "lon"), fill_value=-9999.0, zlib=True, complevel=1,
+                chunksizes=(1, 50, 120),
+            )  # fmt: skip
+            made.units = units
+            # Row of 15.125 N is 300, of 14.875 N 299; column of 101.125 E is 1124.
+            made[0, 295:305, 1118:1135] = VALUES[key]
+        file["Qs_acc"][0, 300, 1124] = 7.0
+        file["Qs_acc"][0, 299, 1124] = np.ma.masked
+        file.institution = "NASA GSFC"
+    return path
+
+
+def test_water_and_heat_in_the_units_of_the_table(tmp_path: Path) -> None:
+    ds = gldas.read(write(tmp_path), BOX)
+    assert ds["time"].values[0] == np.datetime64("2026-06-01T03:00"), "the stamp is the step's end"
+    here = ds.isel(time=0).sel(lat=14.55, lon=102.05, method="nearest")
+    assert float(here["runoff"]) == 2.5
+    assert float(here["soil_moisture"]) == pytest.approx(0.35), "350 kg in a cubic metre of soil"
+    assert float(here["root_water"]) == 300.0
+    assert float(here["air_temperature"]) == 300.0
+    assert float(here["pet"]) == pytest.approx(8.64), "250.1 W / 2.501 MJ kg-1 for a day"
+    assert {k: v.attrs["units"] for k, v in ds.data_vars.items()} == {
+        "runoff": "mm", "soil_moisture": "m3 m-3", "root_water": "kg m-2", "air_temperature": "K",
+        "pet": "mm d-1",
+    }  # fmt: skip
+    assert ds.attrs == {"version": "021", "origin": "measured"}
+
+
+def test_south_up_is_turned_and_fill_stays_missing(tmp_path: Path) -> None:
+    ds = gldas.read(write(tmp_path), BOX)
+    runoff = ds["runoff"][0]
+    assert float(runoff.sel(lat=15.05, lon=101.05, method="nearest")) == 7.5
+    assert float(runoff.sel(lat=15.15, lon=101.15, method="nearest")) == 7.5
+    assert np.isnan(runoff.sel(lat=14.85, lon=101.15, method="nearest"))
+    assert float(runoff.sel(lat=15.35, lon=101.15, method="nearest")) == 2.5
+    assert int(runoff.isnull().sum()) < 10
+    assert bool(gldas.read(tmp_path / write(tmp_path).name, MEKONG)["runoff"].isnull().any())
+
+
+def test_evaporation_as_a_mass_flux(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with netCDF4.Dataset(path, "r+") as file:
+        file["PotEvap_tavg"].units = "kg m-2 s-1"
+        file["PotEvap_tavg"][:] = 1e-4
+    assert float(gldas.read(path, BOX)["pet"][0, 0, 0]) == pytest.approx(8.64)
+
+
+def test_granules_find_the_file(tmp_path: Path) -> None:
+    begin = STAMP - timedelta(hours=3)
+    folder = tmp_path / f"GLDAS/GLDAS_NOAH025_3H_EP.2.1/{STAMP:%Y/%j}"
+    path = write(folder)
+    (granule,) = gldas.granules("gldas", begin, STAMP, STAMP)
+    assert (granule.start, granule.end) == (begin, STAMP)
+    assert locate(granule, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0] == path
+    midnight = STAMP.replace(hour=0)
+    (last,) = gldas.granules("gldas", midnight - timedelta(hours=3), midnight, midnight)
+    assert last.pattern == "GLDAS_NOAH025_3H_EP.A20260601.0000.021.nc4*", "the day before's last"
+
+
+def test_midnights_file_is_looked_for_on_both_days(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """A catalogue and a subset service: the window of MEKONG is asked for and read."""
+    begin = STAMP - timedelta(hours=3)
+    (granule,) = gldas.granules("gldas", begin, STAMP, STAMP)
+    whole = write(tmp_path / "server")
+    base = httpserver.url_for("").rstrip("/")
+    item = {
+        "meta": {"concept-id": "G1-GES_DISC", "collection-concept-id": "C1-GES_DISC",
+                 "native-id": whole.name, "revision-date": "2026-07-16T05:00:00Z"},
+        "umm": {"GranuleUR": f"GLDAS_NOAH025_3H_EP.2.1:{whole.name}", "RelatedUrls": [
+            {"Type": "GET DATA", "URL": f"{base}/data/{whole.name}"},
+            {"Type": "USE SERVICE API", "Subtype": "OPENDAP DATA",
+             "URL": f"{base}/dap/{whole.name}"},
+        ]},
+    }  # fmt: skip
+    asked = []
+
+    def catalogue(request: Any) -> Any:
+        from werkzeug import Response
+
+        asked.append(request.args["temporal"][:10])
+        assert request.args["short_name"] == "GLDAS_NOAH025_3H_EP"
+        found = [item] if asked[-1] == f"{STAMP:%Y-%m-%d}" else []
+        return Response(json.dumps({"hits": len(found), "items": found}))
+
+    def subset(request: Any) -> Any:
+        from werkzeug import Response
+
+        parts = request.args["dap4.ce"].split(";")
+        assert "/Qs_acc[0][270:377][1092:1159]" in parts
+        assert parts[-3:] == ["/lat[270:377]", "/lon[1092:1159]", "/time"]
+        return Response(_cut(whole).read_bytes(), headers={"Last-Modified": "Thu, 16 Jul 2026"})
+
+    httpserver.expect_request("/search/granules.umm_json").respond_with_handler(catalogue)
+    httpserver.expect_request(f"/dap/{whole.name}.dap.nc4").respond_with_handler(subset)
+    with Client(
+        endpoints={"cmr": base, "opendap": base}, environment={"EARTHDATA_TOKEN": "t"},
+        sleep=lambda _: None, attempts=2,
+    ) as client:  # fmt: skip
+        path = gldas.fetch(granule, tmp_path, client=client)
+        assert path.name == f"{whole.name}.dap.nc4"
+        assert locate(granule, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0] == path
+        ds = gldas.read(path)
+        assert float(ds["runoff"].sel(lat=15.05, lon=101.05, method="nearest")[0]) == 7.5
+        (missing,) = gldas.granules("gldas", STAMP.replace(day=2), STAMP.replace(day=2, hour=9),
+                                    STAMP.replace(day=3))  # fmt: skip
+        asked.clear()
+        with pytest.raises(NotPublished):
+            gldas.fetch(missing, tmp_path, client=client)
+
+
+def _cut(whole: Path) -> Path:
+    """What the service answers: the window's rows and columns, the attributes as they were."""
+    path = whole.with_name("window.nc4")
+    with netCDF4.Dataset(whole) as old, netCDF4.Dataset(path, "w") as new:
+        keep = {"lat": slice(270, 378), "lon": slice(1092, 1160), "time": slice(0, 1)}
+        for name, part in keep.items():
+            new.createDimension(name, part.stop - part.start)
+        for name, data in old.variables.items():
+            fill = -9999.0 if data.ndim == 3 else None
+            made = new.createVariable(name, data.dtype, data.dimensions, fill_value=fill)
+            made.units = data.units
+            made[:] = data[tuple(keep[dim] for dim in data.dimensions)]
+    return path
+
+
+def _attribute(name: str, value: str) -> Callable[[netCDF4.Dataset], None]:
+    return lambda file: setattr(file[name], "units", value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_attribute("PotEvap_tavg", "mm/day"), "W m-2 or kg m-2 s-1 of PotEvap_tavg, found mm/day"),
+        (_attribute("Qs_acc", "m"), "units kg m-2 of Qs_acc, found m"),
+        (lambda f: f.renameVariable("Qsb_acc", "Qsb_tavg"), "variable Qsb_acc, found"),
+        (lambda f: f["time"].__setitem__(0, 0), "time 2026-06-01T06.* found 2000-01-01"),
+        (_attribute("time", "fortnights since 2000-01-01"), "one time in seconds, minutes"),
+        (lambda f: f["lat"].__setitem__(slice(None), f["lat"][:] - 300), "pixels in 14"),
+    ],
+    ids=["evaporation", "runoff", "variable", "time", "calendar", "place"],
+)
+def test_bad_files_say_what_is_wrong(
+    tmp_path: Path, change: Callable[[netCDF4.Dataset], None], message: str
+) -> None:
+    path = write(tmp_path)
+    with netCDF4.Dataset(path, "r+") as file:
+        change(file)
+    with pytest.raises(BadGranule, match=message):
+        gldas.read(path, BOX)
+    with pytest.raises(BadGranule, match="a GLDAS_NOAH025_3H file name"):
+        gldas.read(path.rename(tmp_path / "gldas.nc4"), BOX)

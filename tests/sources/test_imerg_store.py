@@ -1,0 +1,124 @@
+"""The public Icechunk store of IMERG, on a local server that speaks S3."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import icechunk
+import numpy as np
+import pytest
+import xarray as xr
+from moto.server import ThreadedMotoServer
+
+from pipeline.grid import Grid
+from pipeline.sources import imerg, imerg_store
+from pipeline.sources.base import Granule, HttpError, NotPublished
+from pipeline.sources.http import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GRID = Grid(9.0, 10.0, 105.0, 106.0)
+START = datetime(2024, 8, 20, 3, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    import boto3
+
+    url = f"http://127.0.0.1:{port}"
+    assert host
+    s3 = boto3.client(
+        "s3", endpoint_url=url, region_name=imerg_store.REGION, aws_access_key_id="a",
+        aws_secret_access_key="b",  # noqa: S106
+    )  # fmt: skip
+    bucket = imerg_store.BUCKET
+    s3.create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": imerg_store.REGION}
+    )
+    public = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": ["s3:GetObject", "s3:ListBucket"],
+                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+            }
+        ],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(public))
+    yield url
+    server.stop()
+
+
+def publish(endpoint: str, source: str, *, units: str = "kg m-2 s-1") -> xr.DataArray:
+    """Three half-hours over a box a little larger than the grid, as dynamical.org lays it out."""
+    storage = icechunk.s3_storage(
+        bucket=imerg_store.BUCKET, prefix=imerg_store.PREFIXES[source], region=imerg_store.REGION,
+        endpoint_url=endpoint, allow_http=True, force_path_style=True, access_key_id="a",
+        secret_access_key="b",  # noqa: S106
+    )  # fmt: skip
+    session = icechunk.Repository.create(storage).writable_session("main")
+    half_hours = np.arange(3) * np.timedelta64(30, "m")
+    time = np.datetime64("2024-08-20T02:30") + half_hours
+    latitude = np.round(np.arange(10.45, 8.5, -0.1), 2)
+    longitude = np.round(np.arange(104.55, 106.5, 0.1), 2)
+    rng = np.random.default_rng(0)
+    rate = rng.gamma(0.3, 1e-3, (3, len(latitude), len(longitude))).astype("f4")
+    rate[1, 12, 9] = np.nan
+    rate[2] = np.nan
+    da = xr.DataArray(
+        rate,
+        {"time": time.astype("M8[ns]"), "latitude": latitude, "longitude": longitude},
+        ("time", "latitude", "longitude"),
+        attrs={"units": units},
+    )
+    da.to_dataset(name="precipitation_surface").to_zarr(
+        session.store, zarr_format=3, consolidated=False
+    )
+    session.commit("three steps")
+    return da
+
+
+def granule(source: str, start: datetime) -> Granule:
+    (found,) = imerg.granules(source, start, start + timedelta(minutes=30), START.replace(day=22))
+    return found
+
+
+def test_a_step_of_the_store_reads_as_a_granule(endpoint: str, tmp_path: Path) -> None:
+    truth = publish(endpoint, "imerg_late")
+    with Client(endpoints={"imerg_store": endpoint}, environment={}) as client:
+        path = imerg_store.fetch(granule("imerg_late", START), tmp_path, GRID, client=client)
+        with pytest.raises(NotPublished, match="empty"):
+            imerg_store.fetch(
+                granule("imerg_late", START + timedelta(minutes=30)), tmp_path, GRID, client=client
+            )
+        with pytest.raises(NotPublished, match="not in the public store yet"):
+            imerg_store.fetch(
+                granule("imerg_late", START + timedelta(hours=1)), tmp_path, GRID, client=client
+            )
+    ds = imerg.read(path, GRID)
+    box = truth.sel(time=ds["time"][0], latitude=slice(10, 9), longitude=slice(105, 106)) * 3600
+    np.testing.assert_allclose(ds["rain_rate"].values[0], box.values, rtol=1e-6)
+    assert np.isnan(ds["rain_rate"].values[0]).sum() == 1
+    assert (ds.attrs["version"], ds.attrs["origin"]) == ("V07", "measured")
+    published = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    assert published == START + timedelta(minutes=30, hours=14)
+
+
+def test_a_store_in_other_units_is_refused(endpoint: str, tmp_path: Path) -> None:
+    publish(endpoint, "imerg_early", units="mm h-1")
+    with (
+        Client(endpoints={"imerg_store": endpoint}, environment={}) as client,
+        pytest.raises(HttpError, match=r"expected the public store in kg m-2 s-1, found mm h-1"),
+    ):
+        imerg_store.fetch(granule("imerg_early", START), tmp_path, GRID, client=client)

@@ -1,0 +1,330 @@
+"""CHIRPS, its outlook, GK2A's infrared rain and GEOGLOWS: files, and servers that hand them out."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import math
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from rasterio.transform import from_origin
+
+from pipeline import issue
+from pipeline.archive import Archive
+from pipeline.grid import Grid
+from pipeline.records import Records
+from pipeline.sources import chirps, geoglows, gk2a, gk2a_ir, outlook
+from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
+from pipeline.sources.http import Client
+from pipeline.virtual.products import gk2a_rain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytest_httpserver import HTTPServer
+
+DAY = datetime(2024, 8, 20, tzinfo=UTC)
+NEXT = datetime(2024, 8, 21, tzinfo=UTC)
+GRID = Grid(10.0, 10.2, 105.0, 105.2)
+
+
+def tif(path: Path, values: np.ndarray, *, crs: str = "EPSG:4326", west: float = 104.95) -> Path:
+    """Image of 0.05 degree whose north-west corner is 10.25 N."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+        dtype="float32", crs=crs, transform=from_origin(west, 10.25, 0.05, 0.05),
+    ) as image:  # fmt: skip
+        image.write(values.astype("f4"), 1)
+    return path
+
+
+def pixels() -> np.ndarray:
+    """Six by six pixels, one ring around the grid of two by two cells."""
+    values = np.full((6, 6), 99.0)
+    values[1:5, 1:5] = [
+        [1, 3, 0, 0],
+        [5, 7, 0, 0],
+        [-9999, 2, -9999, -9999],
+        [4, -9999] + [-9999] * 2,
+    ]
+    return values
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder as a public bucket does: plain GET, 404 for what is not there."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(name: str, url: str, **environment: str) -> Client:
+    return Client(endpoints={name: url}, environment=environment, sleep=lambda _: None, attempts=2)
+
+
+def only(found: Iterator[Granule]) -> Granule:
+    (granule,) = found
+    return granule
+
+
+def test_chirps_takes_means_of_pixels_and_keeps_the_sea_missing(tmp_path: Path) -> None:
+    path = tif(tmp_path / "chirps-v3.0.rnl.2024.08.20.tif", pixels())
+    ds = chirps.read(path, GRID)
+    expected = [[4.0, 0.0], [3.0, np.nan]]
+    np.testing.assert_allclose(ds["rain"].values[0], expected)
+    assert ds["time"].values[0] == np.datetime64("2024-08-20")
+    assert (ds.attrs["version"], ds.attrs["origin"]) == ("v3.0 rnl", "measured")
+    assert ds["rain"].attrs["units"] == "mm"
+
+
+def test_chirps_outside_the_file_is_missing(tmp_path: Path) -> None:
+    path = tif(tmp_path / "chirps-v3.0.rnl.2024.08.20.tif", np.ones((6, 6)), west=105.1)
+    np.testing.assert_array_equal(
+        chirps.read(path, GRID)["rain"].values[0], [[np.nan, 1.0], [np.nan, 1.0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda p: tif(p, np.full((6, 6), -1.0)), "found -1.0"),
+        (lambda p: tif(p, np.ones((6, 6)), crs="EPSG:32648"), "EPSG:32648"),
+        (lambda p: tif(p, np.ones((6, 6)), west=10.0), "expected pixels in the grid"),
+        (lambda p: p.write_bytes(b"<html>"), "expected a whole GeoTIFF"),
+        (lambda p: p.write_bytes(tif(p, np.ones((6, 6))).read_bytes()[:150]), "GeoTIFF"),
+    ],
+)
+def test_bad_chirps_files_say_what_is_wrong(
+    tmp_path: Path, make: Callable[[Path], object], found: str
+) -> None:
+    path = tmp_path / "chirps-v3.0.rnl.2024.08.20.tif"
+    make(path)
+    with pytest.raises(BadGranule, match=found):
+        chirps.read(path, GRID)
+
+
+def test_chirps_is_final_where_out_and_preliminary_until_then(tmp_path: Path) -> None:
+    bucket, upstream = tmp_path / "bucket", tmp_path / "upstream"
+    root = bucket / "products/CHIRPS/v3.0/daily"
+    granule = only(chirps.granules("chirps", DAY, NEXT, NEXT))
+    with served(bucket) as url, ask("chirps", url) as client:
+        with pytest.raises(NotPublished, match="neither final nor preliminary"):
+            chirps.fetch(granule, upstream, client=client)
+        tif(root / "prelim/sat/2024/chirps-v3.0.prelim.2024.08.20.tif", np.ones((6, 6)))
+        early = chirps.fetch(granule, upstream, client=client)
+        tif(root / "final/rnl/2024/chirps-v3.0.rnl.2024.08.20.tif", np.full((6, 6), 2.0))
+        late = chirps.fetch(granule, upstream, client=client)
+    assert chirps.read(early, GRID)["rain"].values[0, 0, 0] == 1.0
+    assert chirps.read(late, GRID)["rain"].values[0, 0, 0] == 2.0
+    assert {early.match(granule.pattern), late.match(granule.pattern)} == {True}
+
+
+def test_an_outlook_names_sixteen_days_from_its_issue(tmp_path: Path) -> None:
+    found = list(outlook.granules("outlook", DAY, NEXT, DAY))
+    assert [found[0].pattern, found[-1].pattern] == [
+        "data.2024.0820.issued.2024.0820.tif",
+        "data.2024.0904.issued.2024.0820.tif",
+    ]
+    assert {one.folder for one in found} == {"CHIRPS-GEFS/2024/08/20"}
+    assert list(outlook.granules("outlook", NEXT, NEXT.replace(day=22), DAY)) == []
+    bucket = tmp_path / "bucket"
+    folder = bucket / "products/EWX/data/forecasts/CHIRPS-GEFS_precip_v12/daily_16day/2024/08/20"
+    tif(folder / "data.2024.0904.tif", np.full((6, 6), 7.0))
+    with served(bucket) as url, ask("chirps", url) as client:
+        ds = outlook.read(outlook.fetch(found[-1], tmp_path, client=client), GRID)
+        with pytest.raises(NotPublished):
+            outlook.fetch(found[0], tmp_path, client=client)
+    assert ds["time"].values[0] == np.datetime64("2024-09-04")
+    assert (ds["rain"].values == 7.0).all()
+
+
+def infrared(path: Path, temperature_k: np.ndarray, quality: int = 0) -> Path:
+    """Level 1B file whose few pixels lie over the grid, one every 0.05 degree or so."""
+    height, width = temperature_k.shape
+    wave_m = 1e6 / 10.35
+    first = 2 * 6.62607015e-34 * 299792458.0**2 * wave_m**3
+    second = 6.62607015e-34 * 299792458.0 / 1.380649e-23 * wave_m
+    radiance = first / np.expm1(second / temperature_k) / 1e-5
+    gain, offset = -0.03, 240.0
+    counts = np.round((radiance - offset) / gain).astype("u2") | np.uint16(quality << 14)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("image_pixel_values", data=counts)
+        data.attrs["number_of_valid_bits_per_pixel"] = np.uint8(13)
+        data.attrs["channel_center_wavelength"] = "10.35"
+        file.attrs.update(
+            {
+                "DN_to_Radiance_Gain": gain, "DN_to_Radiance_Offset": offset,
+                "Teff_to_Tbb_c0": 0.0, "Teff_to_Tbb_c1": 1.0, "Teff_to_Tbb_c2": 0.0,
+                "earth_equatorial_radius": 6378137.0, "earth_polar_radius": 6356752.3,
+                "nominal_satellite_height": 42164000.0, "sub_longitude": math.radians(128.2),
+                "cfac": 20425338.9 / 4, "lfac": 20425338.9 / 4,
+                "coff": 306.0, "loff": 146.0,
+                "number_of_columns": width, "number_of_lines": height,
+            }
+        )  # fmt: skip
+    return path
+
+
+NAME = "gk2a_ami_le1b_ir105_fd020ge_202408200300.nc"
+
+
+def test_cold_tops_rain_three_millimetres_an_hour(tmp_path: Path) -> None:
+    whole = Grid(9.0, 11.0, 104.0, 106.0, step=1.0)
+    cold = infrared(tmp_path / NAME, np.full((300, 300), 210.0))
+    found = gk2a_ir.read(cold, whole)["rain_rate"].values
+    np.testing.assert_allclose(found, 3.0)
+    warm = gk2a_ir.read(infrared(tmp_path / NAME, np.full((300, 300), 280.0)), whole)
+    np.testing.assert_allclose(warm["rain_rate"].values, 0.0)
+    striped = np.full((300, 300), 280.0)
+    striped[::2] = 230.0
+    half = gk2a_ir.read(infrared(tmp_path / NAME, striped), whole)["rain_rate"].values
+    np.testing.assert_allclose(half, 1.5, atol=0.2)
+    assert warm.attrs["version"] == "GPI"
+
+
+def test_pixels_in_error_are_missing_not_dry(tmp_path: Path) -> None:
+    bad = infrared(tmp_path / NAME, np.full((300, 300), 280.0), quality=2)
+    assert np.isnan(gk2a_ir.read(bad, GRID)["rain_rate"].values).all()
+
+
+def test_impossible_temperatures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadGranule, match="expected brightness temperatures of 160 to 340 K"):
+        gk2a_ir.read(infrared(tmp_path / NAME, np.full((300, 300), 345.0)), GRID)
+
+
+def test_the_bucket_serves_pictures_only_to_those_without_a_key(tmp_path: Path) -> None:
+    start = DAY.replace(hour=3)
+    granule = only(gk2a_ir.granules("gk2a_ir", start, start.replace(minute=30), NEXT))
+    bucket = tmp_path / "bucket"
+    infrared(bucket / granule.folder / granule.pattern, np.full((300, 300), 210.0))
+    with served(bucket) as url:
+        with ask("gk2a_bucket", url) as client:
+            path = gk2a_ir.fetch(granule, tmp_path, client=client)
+        assert path.name == NAME
+        with ask("gk2a_bucket", url, KMA_API_KEY="k") as client, pytest.raises(Skipped):
+            gk2a_ir.fetch(granule, tmp_path, client=client)
+
+
+def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    made = gk2a_rain(
+        tmp_path / "made", sector="fd020ge", time=start, published=start, grid=GRID,
+        rain_rate=np.full(GRID.shape, 6.0),
+    )  # fmt: skip
+    base = "/api/typ05/api/GK2A/LE2/RR/FD"
+    key = {"authKey": "s3cret"}
+    httpserver.expect_request(
+        f"{base}/dataList", query_string={"sDate": "202408200300", "eDate": "202408200359"} | key
+    ).respond_with_json({"list": [{"item": "202408200310"}]})
+    httpserver.expect_request(
+        f"{base}/data", query_string={"date": "202408200310"} | key
+    ).respond_with_data(made.read_bytes(), content_type="application/octet-stream")
+    url = httpserver.url_for("").rstrip("/")
+    with ask("kma", url, KMA_API_KEY="s3cret") as client:
+        path = gk2a.fetch(granule, tmp_path, client=client)
+        np.testing.assert_allclose(gk2a.read(path, GRID)["rain_rate"].values, 6.0, atol=0.01)
+        later = start.replace(minute=20)
+        missing = only(gk2a.granules("gk2a", later, later.replace(minute=30), NEXT))
+        with pytest.raises(NotPublished):
+            gk2a.fetch(missing, tmp_path, client=client)
+    httpserver.clear()
+    httpserver.expect_request(f"{base}/dataList").respond_with_json({"result": {"status": 403}})
+    client = ask("kma", url, KMA_API_KEY="s3cret")
+    with client, pytest.raises(HttpError, match="expected a list of items") as said:
+        gk2a.fetch(granule, tmp_path, client=client)
+    assert "s3cret" not in str(said.value)
+
+
+def store(bucket: Path, members: int = 52) -> None:
+    """One day's Zarr store of three rivers, two days of 3-hourly flows that differ by member."""
+    time = np.arange("2024-08-20", "2024-08-22", np.timedelta64(3, "h"), dtype="M8[ns]")
+    ensemble = np.arange(1, members + 1)
+    flow = ensemble[:, None, None] + np.array([0.0, 100.0, 200.0])[:, None] + np.zeros(len(time))
+    flow[51:] = 1e5
+    ds = xr.Dataset(
+        {"Qout": (("ensemble", "rivid", "time"), flow)},
+        {"ensemble": ensemble, "rivid": [11, 22, 33], "time": time},
+    )
+    ds.to_zarr(bucket / "2024082000.zarr", zarr_format=2, consolidated=True)
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "rivers.csv"
+    table.write_text("city,river_id\nkhon_kaen,22\nchiang_rai,33\n", encoding="utf-8")
+    monkeypatch.setattr(geoglows.rivers, "__defaults__", (table,))
+
+
+@pytest.mark.usefixtures("named")
+def test_geoglows_gives_quantiles_of_51_members_per_city(tmp_path: Path) -> None:
+    granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
+    store(tmp_path / "bucket")
+    with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
+        path = geoglows.fetch(granule, tmp_path, client=client)
+    ds = geoglows.read(path)
+    assert ds["zone"].values.tolist() == ["city:khon_kaen", "city:chiang_rai"]
+    np.testing.assert_allclose(ds["flow_q50"].values, [[126.0, 226.0]] * 2)
+    np.testing.assert_allclose(ds["flow_q10"].values[0], [106.0, 206.0])
+    np.testing.assert_allclose(ds["flow_q90"].values[0], [146.0, 246.0])
+    assert ds["available_time"].values[0] == np.datetime64("2024-08-20T12:00")
+
+
+@pytest.mark.usefixtures("named")
+def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
+    store(tmp_path / "bucket")
+    archive, asof = Archive(tmp_path / "archive"), DAY.replace(hour=13)
+    view = issue.View(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
+    assert issue.second_opinion(view) == []
+    granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
+    with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
+        path = geoglows.fetch(granule, tmp_path, client=client)
+    archive.append("geoglows", geoglows.read(path), message="test")
+    rows = issue.second_opinion(view)
+    assert [(row["city"], row["valid_date"]) for row in rows] == [
+        (city, day) for city in ("khon_kaen", "chiang_rai") for day in ("2024-08-20", "2024-08-21")
+    ]
+    assert rows[0]["flow_q50_m3s"] == 126.0
+    assert rows[0]["available_time"] == "2024-08-20T12:00Z"
+
+
+@pytest.mark.usefixtures("named")
+def test_geoglows_refuses_what_is_not_there(tmp_path: Path) -> None:
+    granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
+    (tmp_path / "bucket").mkdir()
+    with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
+        with pytest.raises(NotPublished):
+            geoglows.fetch(granule, tmp_path, client=client)
+        store(tmp_path / "bucket", members=50)
+        path = geoglows.fetch(granule, tmp_path, client=client)
+    with pytest.raises(BadGranule, match="expected 51 members"):
+        geoglows.read(path)
+
+
+def test_no_river_is_asked_for_until_someone_names_one() -> None:
+    assert geoglows.rivers() == {}
+    assert list(geoglows.granules("geoglows", DAY, NEXT, NEXT)) == []

@@ -123,7 +123,7 @@ def by_city(store: Records, *, asof: datetime) -> list[CityScore]:
     now, since = (pd.Timestamp(utc64(one)) for one in (asof, track.season_start(asof)))
     frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
     last = frame.groupby("issue_time")["revision"].transform("max")
-    frame = frame[frame["revision"] == last]
+    frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
     found = []
     towns = {city.station: city.id for city in places.cities().values() if city.station}
     for (station, lead), part in frame.groupby(["station", "lead_days"]):

@@ -29,7 +29,7 @@ from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -68,175 +68,144 @@ class Cells:
     lst: xr.DataArray | None = None
 
 
-def totals(cells: Cells) -> dict[str, xr.DataArray]:
-    """Add up what laws are fitted to: ``rain_30d``, ``balance_30d``, ``rain_3m``, ``soil_1m``."""
-    found = {}
-    monthly = by_month(cells.rain)
-    for days in TOTALS_D:
-        found[f"rain_{days}d"] = accumulation(rain=cells.rain, steps=days, min_share=MIN_SHARE)
-    for months in WINDOWS_M:
-        found[f"rain_{months}m"] = accumulation(rain=monthly, steps=months)
-    if cells.pet is not None:
-        monthly_pet = by_month(cells.pet)
-        for days in WINDOWS_D:
-            found[f"balance_{days}d"] = water_balance(
-                rain=cells.rain, pet=cells.pet, steps=days, min_share=MIN_SHARE
-            )
-        for months in WINDOWS_M:
-            found[f"balance_{months}m"] = water_balance(rain=monthly, pet=monthly_pet, steps=months)
-    if cells.soil_moisture is not None:
-        mean = by_month(cells.soil_moisture, mean=True)
-        for months in WINDOWS_SOIL:
-            found[f"soil_{months}m"] = mean.rolling(time=months).mean().assign_attrs(mean.attrs)
-    return found
-
-
-def fit(
-    cells: Cells, sums: Mapping[str, xr.DataArray], *, start: datetime, end: datetime
-) -> dict[str, xr.Dataset]:
-    """Fit everything but the drought score, which rests on the others' indices.
+def by_day(
+    cells: Cells,
+    laws: dict[str, xr.Dataset],
+    *,
+    days: NDArray[np.int64],
+    period: tuple[datetime, datetime] | None = None,
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Make the indices of some days, one after the other, so that few are in memory at a time.
 
     Parameters
     ----------
     cells
-        What is known, from at least a year before the reference period where there is so much.
-    sums
-        From :func:`totals`.
-    start, end
-        Reference period, half-open.
-    """
-    found = {}
-    for name in [*(f"{n}d" for n in WINDOWS_D), *(f"{n}m" for n in WINDOWS_M)]:
-        found[f"spi_{name}"] = fit_spi(total=sums[f"rain_{name}"], start=start, end=end)
-        if cells.pet is not None:
-            balance = sums[f"balance_{name}"]
-            found[f"spei_{name}"] = fit_spei(balance=balance, start=start, end=end)
-    for name, days in EXTREMES.items():
-        total = sums[f"rain_{days}d"]
-        found[name] = fit_return_period(total=total, start=start, end=end)
-    if cells.soil_moisture is not None:
-        found["soil_moisture"] = fit_percentile(values=cells.soil_moisture, start=start, end=end)
-        for n in WINDOWS_SOIL:
-            soil = sums[f"soil_{n}m"]
-            found[f"ssi_{n}m"] = fit_ssi(soil_moisture=soil, start=start, end=end)
-    if cells.ndvi is not None and cells.lst is not None:
-        found["vegetation"] = fit_vegetation(ndvi=cells.ndvi, lst=cells.lst, start=start, end=end)
-    return found
-
-
-def fit_blend(daily: xr.Dataset, *, start: datetime, end: datetime) -> xr.Dataset:
-    """Fit the drought score to the indices of the reference period, as of :func:`by_day`."""
-    return fit_score(
-        spi3=daily["spi_90d"],
-        soil_moisture_percentile=daily["soil_moisture_percentile"],
-        start=start,
-        end=end,
-    )
-
-
-def by_day(
-    cells: Cells,
-    sums: Mapping[str, xr.DataArray],
-    parameters: Mapping[str, xr.Dataset],
-    *,
-    days: NDArray[np.int64],
-) -> xr.Dataset:
-    """Apply the laws to some days; the drought score and what rests on it are left out.
-
-    Parameters
-    ----------
-    cells, sums
         What is known, from 90 days before the first one wanted, and a dry spell's length.
-    parameters
-        From :func:`fit`.
+    laws
+        By name the parameters; where a period is given they are fitted on the way and put here.
     days
         Places on the axis of days, ascending.
+    period
+        Reference period to fit, half-open; the days should be its own.
 
-    Returns
-    -------
-    Dataset
-        Dims (time, cell), NaN where not known or not fitted.
+    Yields
+    ------
+    tuple
+        Name, and array of dims (time, cell), NaN where not known.
     """
     axis = cells.rain["time"].values
     wanted: slice | NDArray[np.int64] = days
     if days[-1] - days[0] + 1 == len(days):
         wanted = slice(days[0], days[-1] + 1)  # a view, where a list of places would be a copy
-    at = {key: one.isel(time=wanted) for key, one in sums.items() if key.endswith("d")}
-    fields = {name: at[name].assign_attrs(long_name=f"Rain of {name[5:-1]} days")
-              for name in (f"rain_{n}d" for n in TOTALS_D[1:])}  # fmt: skip
-    fields["api"] = api(rain=cells.rain, min_share=MIN_SHARE).isel(time=wanted)
-    fields["dry_spell"] = dry_spell(rain=cells.rain).isel(time=wanted)
-    one, three = (
-        return_period(total=at[f"rain_{length}d"], parameters=parameters[name])
-        for name, length in EXTREMES.items()
-    )
-    fields["rain_return_period"] = one.copy(data=np.maximum(one.values, three.values)).assign_attrs(
-        long_name="Return period of the rain of one or three days"
-    )
+    yield "api", api(rain=cells.rain, min_share=MIN_SHARE).isel(time=wanted)
+    yield "dry_spell", dry_spell(rain=cells.rain).isel(time=wanted)
+    rarity: xr.DataArray | None = None
+    spis = []
+    for n in TOTALS_D:
+        total = accumulation(rain=cells.rain, steps=n, min_share=MIN_SHARE)
+        if n > 1:
+            named = total.isel(time=wanted).assign_attrs(long_name=f"Rain of {n} days")
+            yield f"rain_{n}d", named
+        if n in EXTREMES.values():
+            name = next(name for name, length in EXTREMES.items() if length == n)
+            law = _law(laws, name, period, fit_return_period, total=total)
+            found = return_period(total=total.isel(time=wanted), parameters=law)
+            if rarity is not None:
+                found = found.copy(data=np.maximum(found.values, rarity.values))
+            rarity = found
+        if n in WINDOWS_D:
+            law = _law(laws, f"spi_{n}d", period, fit_spi, total=total)
+            spis.append(spi(total=total.isel(time=wanted), parameters=law))
+            yield f"spi_{n}d", spis[-1]
+    if rarity is not None:
+        yield (
+            "rain_return_period",
+            rarity.assign_attrs(long_name="Return period of the rain of one or three days"),
+        )
     for n in WINDOWS_D:
-        fields[f"spi_{n}d"] = spi(total=at[f"rain_{n}d"], parameters=parameters[f"spi_{n}d"])
-        if cells.pet is not None:
-            fields[f"spei_{n}d"] = spei(
-                balance=at[f"balance_{n}d"], parameters=parameters[f"spei_{n}d"]
-            )
+        if cells.pet is None:
+            break
+        total = water_balance(rain=cells.rain, pet=cells.pet, steps=n, min_share=MIN_SHARE)
+        law = _law(laws, f"spei_{n}d", period, fit_spei, balance=total)
+        yield f"spei_{n}d", spei(balance=total.isel(time=wanted), parameters=law)
+    month, quarter = spis
+    soil = health = xr.full_like(quarter, np.nan).drop_attrs().assign_attrs(units="%")
+    score = quarter
     if cells.soil_moisture is not None:
-        soil = cells.soil_moisture
-        lag = (soil["time"].values[0] - axis[0]) // DAY
-        near = np.unique(days[:, None] - lag - np.arange(SOIL_DAYS + 1))
-        near = near[(near >= 0) & (near < soil.sizes["time"])]
-        some = percentile(values=soil.isel(time=near), parameters=parameters["soil_moisture"])
-        fields["soil_moisture_percentile"] = _on_days(some, axis, days, age=SOIL_DAYS)
+        law = _law(laws, "soil_moisture", period, fit_percentile, values=cells.soil_moisture)
+        soil = _soil_percentile(cells.soil_moisture, law, axis, days)
+        yield "soil_moisture_percentile", soil
+        both = {"spi3": quarter, "soil_moisture_percentile": soil}
+        law = _law(laws, "score", period, fit_score, **both)
+        score = drought_score(**both, parameters=law)
     if cells.ndvi is not None and cells.lst is not None:
-        both = np.intersect1d(cells.ndvi["time"].values, cells.lst["time"].values)
-        bounds = parameters["vegetation"]
-        health = vhi(
-            vci=vci(ndvi=cells.ndvi.sel(time=both), parameters=bounds),
-            tci=tci(lst=cells.lst.sel(time=both), parameters=bounds),
-        )
-        age = COMPOSITE_DAYS + VEGETATION_DAYS
-        fields["vhi"] = _on_days(health, axis, days, age=age)
-    return xr.Dataset(fields)
-
-
-def blended(daily: xr.Dataset, parameters: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Add the drought score, the class of the US Drought Monitor and the combined indicator."""
-    unknown = xr.full_like(daily["spi_90d"], np.nan).drop_attrs().assign_attrs(units="%")
-    soil = daily.get("soil_moisture_percentile", unknown)
-    score = daily["spi_90d"]
-    if "score" in parameters:
-        score = drought_score(
-            spi3=score, soil_moisture_percentile=soil, parameters=parameters["score"]
-        )
-    level = mekong_cdi(
-        spi1=daily["spi_30d"],
-        spi3=daily["spi_90d"],
-        soil_moisture_percentile=soil,
-        vhi=daily.get("vhi", unknown),
-    )
-    return daily.assign(drought_score=score, drought_class=usdm_class(index=score), cdi=level)
+        law = _law(laws, "vegetation", period, fit_vegetation, ndvi=cells.ndvi, lst=cells.lst)
+        health = _vegetation_health(cells.ndvi, cells.lst, law, axis, days)
+        yield "vhi", health
+    yield "drought_score", score.assign_attrs(long_name="Drought score")
+    yield "drought_class", usdm_class(index=score)
+    yield "cdi", mekong_cdi(spi1=month, spi3=quarter, soil_moisture_percentile=soil, vhi=health)
 
 
 def by_calendar_month(
     cells: Cells,
-    sums: Mapping[str, xr.DataArray],
-    parameters: Mapping[str, xr.Dataset],
+    laws: dict[str, xr.Dataset],
     *,
     months: NDArray[np.int64],
-) -> xr.Dataset:
-    """Apply the laws to some calendar months, dims (time, cell), as of :func:`by_day`."""
-    fields = {}
-    axis = whole_months(cells.rain["time"].values)[months]
-    if cells.soil_moisture is not None:
-        for n in WINDOWS_SOIL:
-            soil = sums[f"soil_{n}m"].reindex(time=axis)
-            fields[f"ssi_{n}m"] = ssi(soil_moisture=soil, parameters=parameters[f"ssi_{n}m"])
+    period: tuple[datetime, datetime] | None = None,
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Make the indices of some of the calendar months on the axis, as of :func:`by_day`."""
+    rain = by_month(cells.rain)
+    pet = None if cells.pet is None else by_month(cells.pet)
     for n in WINDOWS_M:
-        total = sums[f"rain_{n}m"].isel(time=months)
-        fields[f"spi_{n}m"] = spi(total=total, parameters=parameters[f"spi_{n}m"])
-        if cells.pet is not None:
-            balance = sums[f"balance_{n}m"].isel(time=months)
-            fields[f"spei_{n}m"] = spei(balance=balance, parameters=parameters[f"spei_{n}m"])
-    return xr.Dataset(fields)
+        total = accumulation(rain=rain, steps=n)
+        law = _law(laws, f"spi_{n}m", period, fit_spi, total=total)
+        yield f"spi_{n}m", spi(total=total.isel(time=months), parameters=law)
+        if pet is not None:
+            total = water_balance(rain=rain, pet=pet, steps=n)
+            law = _law(laws, f"spei_{n}m", period, fit_spei, balance=total)
+            yield f"spei_{n}m", spei(balance=total.isel(time=months), parameters=law)
+    if cells.soil_moisture is not None:
+        mean = by_month(cells.soil_moisture, mean=True)
+        for n in WINDOWS_SOIL:
+            soil = mean.rolling(time=n).mean().assign_attrs(mean.attrs)
+            law = _law(laws, f"ssi_{n}m", period, fit_ssi, soil_moisture=soil)
+            some = soil.reindex(time=rain["time"].values[months])
+            yield f"ssi_{n}m", ssi(soil_moisture=some, parameters=law)
+
+
+def _law(
+    laws: dict[str, xr.Dataset],
+    name: str,
+    period: tuple[datetime, datetime] | None,
+    fit: Callable[..., xr.Dataset],
+    **values: xr.DataArray,
+) -> xr.Dataset:
+    """Take a law as it is kept, or fit and keep it."""
+    if period is not None:
+        laws[name] = fit(**values, start=period[0], end=period[1])
+    return laws[name]
+
+
+def _soil_percentile(
+    soil: xr.DataArray, law: xr.Dataset, axis: Days, days: NDArray[np.int64]
+) -> xr.DataArray:
+    lag = (soil["time"].values[0] - axis[0]) // DAY
+    near = np.unique(days[:, None] - lag - np.arange(SOIL_DAYS + 1))
+    near = near[(near >= 0) & (near < soil.sizes["time"])]
+    some = percentile(values=soil.isel(time=near), parameters=law)
+    return _on_days(some, axis, days, age=SOIL_DAYS)
+
+
+def _vegetation_health(
+    ndvi: xr.DataArray, lst: xr.DataArray, law: xr.Dataset, axis: Days, days: NDArray[np.int64]
+) -> xr.DataArray:
+    both = np.intersect1d(ndvi["time"].values, lst["time"].values)
+    health = vhi(
+        vci=vci(ndvi=ndvi.sel(time=both), parameters=law),
+        tci=tci(lst=lst.sel(time=both), parameters=law),
+    )
+    return _on_days(health, axis, days, age=COMPOSITE_DAYS + VEGETATION_DAYS)
 
 
 def by_month(daily: xr.DataArray, *, mean: bool = False) -> xr.DataArray:

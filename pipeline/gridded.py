@@ -29,6 +29,7 @@ from pipeline.indices.spi import MIN_YEARS
 from pipeline.packing import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import icechunk
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Region
 
     Days = NDArray[np.datetime64]
-    Fields = dict[str, NDArray[Any]]
-    Like = tuple[dict[str, xr.Dataset], xr.Dataset, xr.Dataset]
 
 DAILY, MONTHLY = "indices", "indices_monthly"
 """Products of the archive, by day and by calendar month."""
@@ -63,8 +62,8 @@ _LONGEST = 26 * 366
 """Days that a block goes through at a time; a reference period of 30 years is a little longer."""
 _BLOCK = ROWS * COLUMNS * (_LONGEST + LEAD)
 """Values of one input of a block."""
-_VALUES = ROWS * COLUMNS * (_LONGEST + LEAD) // 3
-"""Of which so many are worked on at a time: a third of a block of least height."""
+_VALUES = _BLOCK
+"""Of which so many are worked on at a time."""
 _TALLEST = 90
 _NEEDS = {
     "spei": {"rain", "pet"}, "soil": {"soil_moisture"}, "ssi": {"soil_moisture"},
@@ -250,19 +249,20 @@ def _fit(
     """Fit a reference period and make its indices, unless the same inputs have been fitted."""
     axis = _axis(*(utc64(moment) for moment in period))
     job = _job(archive, axis, whole_months(axis), asof=asof, region=region, period=period)
-    like: Like = _indices(job, _blank(job), None)
-    laws = {name: law for name, law in like[0].items() if _needs(name) <= set(job.inputs)}
+    laws, made = _indices(job, _blank(job), None)
+    like = dict(made)
+    laws = {name: law for name, law in laws.items() if _needs(name) <= set(job.inputs)}
     digest = hashlib.sha256()
     for name, law in sorted(laws.items()):
         digest.update(f"{name} {law.attrs['definition_sha256']}".encode())
     for one in job.inputs.values():
         digest.update(archive.digest(one.product, one.rows).encode())
     job = replace(job, reference=digest.hexdigest()[:16])
-    made = 0, 0
+    count = 0, 0
     if job.reference not in {one["id"] for one in archive.references()}:
-        _make(archive, job, (laws, *like[1:]), asof=asof)
-        made = job.days.size, job.months.size
-    return next(one for one in archive.references() if one["id"] == job.reference), made
+        _make(archive, job, like, laws, asof=asof)
+        count = job.days.size, job.months.size
+    return next(one for one in archive.references() if one["id"] == job.reference), count
 
 
 def _needs(law: str) -> set[str]:
@@ -283,7 +283,7 @@ def _apply(
         limit = min([*days[:1], *months[:1]]) + _LONGEST * DAY
         near, soon = days < limit, next_months(months) <= limit
         job = _job(archive, days[near], months[soon], asof=asof, region=region, reference=reference)
-        _make(archive, job, ({}, archive.stored(DAILY), archive.stored(MONTHLY)), asof=asof)
+        _make(archive, job, _variables(archive), {}, asof=asof)
         days, months = days[~near], months[~soon]
     return made
 
@@ -351,30 +351,49 @@ def _job(
     )
 
 
+def _variables(archive: Archive) -> dict[str, xr.DataArray]:
+    """Variables of both products, by product and name."""
+    return {
+        f"{product}/{name}": da
+        for product in (DAILY, MONTHLY)
+        for name, da in archive.stored(product).data_vars.items()
+    }
+
+
 def _make(
     archive: Archive,
     job: Job,
-    like: Like,
+    like: dict[str, xr.DataArray],
+    laws: dict[str, xr.Dataset],
     *,
     asof: datetime,
 ) -> None:
     """Make one job's blocks, wherever dask computes, and commit them together.
 
-    ``like`` has the laws to keep, if any, and the variables of both products.
+    Parameters
+    ----------
+    archive, job
+        Where, what.
+    like
+        The variables of both products, by product and name.
+    laws
+        The laws to keep; none where they have been kept.
+    asof
+        Moment that all of it counts as available from.
     """
     lat, lon = archive.axes(RAIN)
     space = {"lat": lat, "lon": lon}
-    laws, *indices = like
     frames = {}
     if laws:
         frames[f"{REFERENCE}/{job.reference}"] = shelf(
             laws, space, available=asof, snapshot=job.snapshot
         )
     places = {DAILY: job.axis[job.days], MONTHLY: whole_months(job.axis)[job.months]}
-    for (product, times), ds in zip(places.items(), indices, strict=True):
+    for product, times in places.items():
         if times.size:
+            its = {k.split("/")[1]: da for k, da in like.items() if k.startswith(f"{product}/")}
             frames[product] = frame(
-                ds, times, space, available=asof, reference=job.reference
+                its, times, space, available=asof, reference=job.reference
             ).assign_attrs(origin=archive.origin(RAIN))
     height = int(np.clip(_BLOCK // (len(job.axis) * COLUMNS), ROWS, _TALLEST)) // ROWS * ROWS
     boxes = every(_cuts(len(lat), height), _cuts(len(lon), COLUMNS))
@@ -396,54 +415,41 @@ def _block(job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession) -> icec
         kept = parameters(archive.reference(job.reference).isel(lat=lat, lon=lon), days=days)
     inputs = _load(archive, job, lat, lon, kept)
     shape = lat.stop - lat.start, lon.stop - lon.start
-    parts: list[tuple[str, int | None, list[Fields]]] = [
-        (f"{REFERENCE}/{job.reference}", None, []),
-        (DAILY, job.days.size, []),
-        (MONTHLY, job.months.size, []),
-    ]
+    parts: list[dict[str, NDArray[Any]]] = []
     for some in _cuts(shape[0] * shape[1], max(_VALUES // len(job.axis), 64)):
         law = {name: one.isel(cell=some) for name, one in kept.items()} if kept else None
-        laws, *indices = _indices(
-            job, {name: one.isel(cell=some) for name, one in inputs.items()}, law
-        )
-        parts[0][2].append({} if kept else flat(laws))
-        for (_, _, fields), ds in zip(parts[1:], indices, strict=True):
-            fields.append({str(name): pack(da) for name, da in ds.items()})
+        laws, made = _indices(job, {name: one.isel(cell=some) for name, one in inputs.items()}, law)
+        parts.append({name: pack(da) for name, da in made})
+        if not kept:
+            parts[-1] |= {f"{REFERENCE}/{job.reference}/{k}": v for k, v in flat(laws).items()}
     group = zarr.open_group(fork.store, mode="r+")
-    for path, count, fields in parts:
-        for name in list(fields[0]):
-            whole = np.concatenate([one.pop(name) for one in fields], axis=-1)
-            whole = whole.reshape(*whole.shape[:-1], *shape)
-            array = cast("zarr.Array[Any]", group[f"{path}/{name}"])
-            front = () if array.ndim == 2 else (slice(None),) if count is None else (
-                slice(array.shape[0] - count, None),
-            )  # fmt: skip
-            array[(*front, lat, lon)] = whole
+    steps = {DAILY: job.days.size, MONTHLY: job.months.size}
+    for name in list(parts[0]):
+        whole = np.concatenate([one.pop(name) for one in parts], axis=-1)
+        array = cast("zarr.Array[Any]", group[name])
+        front = [slice(None)] * (array.ndim - 2)
+        if (count := steps.get(name.split("/")[0])) is not None:
+            front = [slice(array.shape[0] - count, None)]
+        array[(*front, lat, lon)] = whole.reshape(*whole.shape[:-1], *shape)
     return fork
 
 
-def _indices(job: Job, inputs: dict[str, xr.DataArray], kept: dict[str, xr.Dataset] | None) -> Like:
-    """Laws, daily and monthly indices of some cells, as a job has them."""
-    known = cells.Cells(**inputs)
-    sums = cells.totals(known)
-    daily, monthly = xr.Dataset(), xr.Dataset()
-    if kept is None:
-        if job.period is None:
-            raise ValueError("expected a reference period or its laws, found neither")
-        start, end = job.period
-        laws = cells.fit(known, sums, start=start, end=end)
-        daily = cells.by_day(known, sums, laws, days=job.days)
-        if "soil_moisture" in laws:
-            laws["score"] = cells.fit_blend(daily, start=start, end=end)
-    else:
-        laws = kept
+def _indices(
+    job: Job, inputs: dict[str, xr.DataArray], kept: dict[str, xr.Dataset] | None
+) -> tuple[dict[str, xr.Dataset], Iterator[tuple[str, xr.DataArray]]]:
+    """Laws and indices of some cells: the laws are whole once all indices have been made."""
+    known, laws = cells.Cells(**inputs), dict(kept or {})
+
+    def made() -> Iterator[tuple[str, xr.DataArray]]:
+        of: dict[str, Any] = {"laws": laws, "period": job.period}
         if job.days.size:
-            daily = cells.by_day(known, sums, laws, days=job.days)
-    if job.days.size:
-        daily = cells.blended(daily, laws)
-    if job.months.size:
-        monthly = cells.by_calendar_month(known, sums, laws, months=job.months)
-    return laws, daily, monthly
+            for name, da in cells.by_day(known, days=job.days, **of):
+                yield f"{DAILY}/{name}", da
+        if job.months.size:
+            for name, da in cells.by_calendar_month(known, months=job.months, **of):
+                yield f"{MONTHLY}/{name}", da
+
+    return laws, made()
 
 
 def _load(

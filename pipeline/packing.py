@@ -125,14 +125,19 @@ def _within(slot: NDArray[np.int64], wanted: NDArray[np.int64], *, days: int) ->
 
 
 def frame(
-    like: xr.Dataset, times: Days, space: Space, *, available: datetime, reference: str
+    like: Mapping[str, xr.DataArray],
+    times: Days,
+    space: Space,
+    *,
+    available: datetime,
+    reference: str,
 ) -> xr.Dataset:
     """Lay out steps of indices with nothing in them yet.
 
     Parameters
     ----------
     like
-        Variables with their attributes, of any shape.
+        By name variables with their attributes, of any shape.
     times
         Steps.
     space

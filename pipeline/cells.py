@@ -229,7 +229,7 @@ def by_month(daily: xr.DataArray, *, mean: bool = False) -> xr.DataArray:
     part = daily.values[begin[0] : np.searchsorted(time, next_months(whole)[-1])]
     good = np.isfinite(part)
     length = ((next_months(whole) - whole) // DAY).astype(part.dtype)[:, None]
-    seen = np.add.reduceat(good, begin - begin[0], axis=0, dtype=part.dtype)
+    seen = np.add.reduceat(good.view(np.uint8), begin - begin[0], axis=0).astype(part.dtype)
     seen[seen < MIN_SHARE * length - 1e-6] = np.nan
     total = np.add.reduceat(np.where(good, part, part.dtype.type(0)), begin - begin[0], axis=0)
     found = total / seen if mean else total * (length / seen)

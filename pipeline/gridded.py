@@ -62,9 +62,9 @@ _LONGEST = 26 * 366
 """Days that a block goes through at a time; a reference period of 30 years is a little longer."""
 _BLOCK = ROWS * COLUMNS * (_LONGEST + LEAD)
 """Values of one input of a block."""
-_VALUES = _BLOCK
-"""Of which so many are worked on at a time."""
 _TALLEST = 90
+_MANY_CHUNKS = {"codec_pipeline.batch_size": 64, "array.write_empty_chunks": True}
+"""Zarr takes a third less time to write many chunks when it takes them together."""
 _NEEDS = {
     "spei": {"rain", "pet"}, "soil": {"soil_moisture"}, "ssi": {"soil_moisture"},
     "score": {"rain", "soil_moisture"}, "vegetation": {"ndvi", "lst"},
@@ -402,7 +402,7 @@ def _make(
         shared = delayed(job, traverse=False)
         block = delayed(_block, pure=False, traverse=False)
         blocks = [block(shared, rows, columns, session.fork()) for rows, columns in boxes]
-        for fork in compute(*blocks, traverse=False):  # type: ignore[no-untyped-call]
+        for fork in compute(*blocks, traverse=False, chunksize=1):  # type: ignore[no-untyped-call]
             session.merge(fork)
 
 
@@ -414,23 +414,21 @@ def _block(job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession) -> icec
     if not job.period:
         kept = parameters(archive.reference(job.reference).isel(lat=lat, lon=lon), days=days)
     inputs = _load(archive, job, lat, lon, kept)
-    shape = lat.stop - lat.start, lon.stop - lon.start
-    parts: list[dict[str, NDArray[Any]]] = []
-    for some in _cuts(shape[0] * shape[1], max(_VALUES // len(job.axis), 64)):
-        law = {name: one.isel(cell=some) for name, one in kept.items()} if kept else None
-        laws, made = _indices(job, {name: one.isel(cell=some) for name, one in inputs.items()}, law)
-        parts.append({name: pack(da) for name, da in made})
-        if not kept:
-            parts[-1] |= {f"{REFERENCE}/{job.reference}/{k}": v for k, v in flat(laws).items()}
+    laws, made = _indices(job, inputs, kept)
     group = zarr.open_group(fork.store, mode="r+")
-    steps = {DAILY: job.days.size, MONTHLY: job.months.size}
-    for name in list(parts[0]):
-        whole = np.concatenate([one.pop(name) for one in parts], axis=-1)
+
+    def put(name: str, values: NDArray[Any], *front: slice) -> None:
         array = cast("zarr.Array[Any]", group[name])
-        front = [slice(None)] * (array.ndim - 2)
-        if (count := steps.get(name.split("/")[0])) is not None:
-            front = [slice(array.shape[0] - count, None)]
-        array[(*front, lat, lon)] = whole.reshape(*whole.shape[:-1], *shape)
+        where = (*(front or [slice(None)] * (array.ndim - 2)), lat, lon)
+        shape = *values.shape[:-1], lat.stop - lat.start, lon.stop - lon.start
+        array[where] = values.reshape(shape)
+
+    with zarr.config.set(_MANY_CHUNKS):
+        for name, da in made:
+            put(name, pack(da), slice(-da.sizes["time"], None))
+        if not kept:
+            for name, values in flat(laws).items():
+                put(f"{REFERENCE}/{job.reference}/{name}", values)
     return fork
 
 

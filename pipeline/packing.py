@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 10, 85
 """Cells of one chunk: the least block that can be written by itself."""
-_CHUNKS = {"time": 256, "dayofyear": 32, "month": 12, "sample": 64, "lat": ROWS, "lon": COLUMNS}
+_CHUNKS = {"time": 366, "dayofyear": 73, "month": 12, "sample": 256, "lat": ROWS, "lon": COLUMNS}
 _PACKED = {
     "mm": ("u2", 0.1), "%": ("u2", 0.01), "years": ("u2", 0.01), "days": ("u2", 1.0),
     "1": ("i2", 0.001), "class": ("i1", 1.0),
 }  # fmt: skip
 """Type and step of what is written, by units; ``class`` for what has flags."""
+_ROWS = 64
+"""Steps packed at a time: the passes over them stay in cache."""
 
 
 def pack(da: xr.DataArray) -> NDArray[np.integer]:
@@ -46,11 +48,15 @@ def pack(da: xr.DataArray) -> NDArray[np.integer]:
     """
     kind, step = _kind(da)
     info, fill = np.iinfo(kind), _fill(kind)
-    values = np.rint(da.values * np.float32(1 / step))
-    missing = np.isnan(values)
-    np.clip(values, info.min, info.max - (fill == info.max), out=values)
-    values[missing] = fill
-    packed: NDArray[np.integer] = values.astype(kind)
+    packed: NDArray[np.integer] = np.empty(da.shape, kind)
+    for begin in range(0, len(packed), _ROWS):
+        some = slice(begin, begin + _ROWS)
+        values = da.values[some] * np.float32(1 / step)
+        missing = np.isnan(values)
+        np.rint(values, out=values)
+        np.clip(values, info.min, info.max - (fill == info.max), out=values)
+        values[missing] = fill
+        packed[some] = values
     return packed
 
 

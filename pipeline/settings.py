@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     dask_scheduler: str | None = Field(
         default=None,
         description="Address of a dask.distributed scheduler that computes grids, such as "
-        "'tcp://10.0.0.5:8786'; default threads of this process.",
+        "'tcp://10.0.0.5:8786'; default this machine's cores.",
     )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import dask
 import pandas as pd
 
 from models import drought, evaluate, low_flow, registry, scores, skill, stage
@@ -486,7 +487,7 @@ def indices(
     """
     settings = settings or Settings()
     make = gridded.whole_record if record else gridded.newest
-    with _computing(settings):
+    with _computing(settings, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
         except (NothingArchived, ValueError) as short:
@@ -494,10 +495,15 @@ def indices(
 
 
 @contextmanager
-def _computing(settings: Settings) -> Iterator[None]:
-    """Compute grids on the cluster that the settings name, else in threads of this process."""
+def _computing(settings: Settings, *, scheduler: str | None = None) -> Iterator[None]:
+    """Compute grids on the cluster that the settings name, else here, in threads by default.
+
+    Work of many minutes is done in processes: its laws go by season in so many small steps that
+    threads would wait for each other.
+    """
     if settings.dask_scheduler is None:
-        yield
+        with dask.config.set({"scheduler": scheduler} if scheduler else {}):
+            yield
         return
     from distributed import Client as Cluster  # noqa: PLC0415  (costs 0.5 s, wanted only here)
 

@@ -260,6 +260,16 @@ def test_a_short_record_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_processes_make_what_threads_make(
+    inputs: Path, made: tuple[Archive, gridded.Made], tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
+    shutil.copytree(inputs, settings.archive_dir)
+    assert steps.indices(asof=ASOF, settings=settings, record=True) == made[1]
+    xr.testing.assert_identical(stacked(Archive(settings.archive_dir)), stacked(made[0]))
+
+
+@pytest.mark.slow
 def test_an_absent_scheduler_is_the_users_to_mend(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None,
                         dask_scheduler="tcp://127.0.0.1:1")  # fmt: skip

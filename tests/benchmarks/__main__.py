@@ -207,7 +207,8 @@ Made by `python3 make.py bench`, all in one run of {took / 60:.0f} minutes: {os.
 {memory:.0f} GB of memory, Linux, Python {platform.python_version()}, NumPy {np.__version__}.
 Mean load of the last quarter of an hour at the end {load:.1f}; the run itself makes 1 to 2, the
 rest is other work on the machine. Every piece of work runs in a process of its own, and its peak
-of memory is that of the process, libraries and input included (300 MB before anything is done).
+of memory is that of the process, libraries and input included (300 MB before anything is done),
+and of all processes together where it starts others.
 
 {lines}
 

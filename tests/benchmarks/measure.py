@@ -37,7 +37,8 @@ class Result:
     read_bytes
         Bytes of input, uncompressed.
     peak_mb
-        Largest resident memory of the process, data and libraries included.
+        Largest resident memory of the process, data and libraries included, and as many times
+        that of its largest child as it says it had ``processes``.
     notes
         More figures of the same run, by name.
     """
@@ -103,7 +104,9 @@ def main() -> None:
         **json.loads(size)
     )
     np.save(out, found.values)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    own, child = (resource.getrusage(who).ru_maxrss / 1024
+                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))  # fmt: skip
+    peak_mb = own + found.notes.get("processes", 0) * child
     told = {"seconds": found.seconds, "work": found.work, "read_bytes": found.read_bytes}
     print(json.dumps({**told, "peak_mb": peak_mb, "notes": found.notes}))
 

@@ -131,8 +131,9 @@ def test() -> None:
     run("ruff", "check", "--quiet")
     run("ruff", "format", "--check", "--quiet")
     run("mypy")
-    run(PYTHON, "-m", "pytest", "-m", "not slow")
-    run(PYTHON, "-m", "pytest", "-m", "slow")
+    shared = ("--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+    run(PYTHON, "-m", "pytest", *shared, "-m", "not slow")
+    run(PYTHON, "-m", "pytest", *shared, "-m", "slow")
 
 
 def bench() -> None:

@@ -1,4 +1,4 @@
-"""Every night at 00:30 UTC: ingest, assess, forecast, publish, verify.
+"""Every night at 00:30 UTC: ingest, assess, forecast, publish, verify; the indices of the grid.
 
 Where a provider is behind, its ingest asks again every ten minutes, without holding a worker, until
 ``MEKONG_WAIT_MINUTES`` are over; the night is then issued as of the moment that the last came.
@@ -81,7 +81,11 @@ def mekong_nightly() -> None:
         task_id="ingest", issue_time=ISSUE_TIME, map_index_template="{{ task.source }}"
     ).expand(source=sources(ISSUE_TIME))
     asof: Any = assess(ISSUE_TIME, ingest.output)
-    chain(*(do.override(task_id=step)(step, asof) for step in ("forecast", "publish", "verify")))
+    forecast, publish, verify, indices = (
+        do.override(task_id=step)(step, asof)
+        for step in ("forecast", "publish", "verify", "indices")
+    )
+    chain(forecast, publish, [verify, indices])
 
 
 mekong_nightly()

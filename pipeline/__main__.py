@@ -249,13 +249,15 @@ def nightly(day: Day = None, upstream: From = None) -> None:
         _say(steps.forecast(asof=asof, settings=settings))
         _say(steps.publish(asof=asof, settings=settings))
         _say(steps.verify(asof=asof, settings=settings))
-    _show_night(asof, settings)
+    _show_night(settings.published_dir / f"{asof:%Y%m%dT%H%MZ}")
 
 
 @app.command(rich_help_panel=NIGHT)
 def status(day: Day = None) -> None:
-    """Show a night's alerts and where they are. Example: mekong status --date 2026-04-10."""
-    _show_night(_asof(day), _settings())
+    """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
+    first = _settings().published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
+    later = first.parent.glob(f"{first.name[:9]}*/index.json")  # of a night that waited for rain
+    _show_night(max((index.parent for index in later), default=first))
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -366,9 +368,8 @@ STYLES = {
 LEVELS = list(STYLES)
 
 
-def _show_night(asof: datetime, settings: Settings) -> None:
+def _show_night(folder: Path) -> None:
     """Print a published night: cities and hazards that are not quiet, and where the files are."""
-    folder = settings.published_dir / f"{asof:%Y%m%dT%H%MZ}"
     if not (folder / "index.json").exists():
         raise LookupError(f"expected a night published in {folder}, found none")
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))

@@ -106,7 +106,7 @@ def fetch(
     def one(granule: Granule) -> Exception | None:
         try:
             bring(granule)
-        except (NeedsCredentials, NotPublished, HttpError) as error:
+        except (NeedsCredentials, NotPublished, HttpError, Skipped) as error:
             return error
         return None
 

@@ -569,7 +569,8 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         fitted["low_flow"] = lows
     record = view.areal_record()
     if record is not None:
-        fitted["drought"] = drought.fit(record, end=asof)
+        longer = areal.with_baseline(record, view.archive, asof=asof, region=settings.region)
+        fitted["drought"] = drought.fit(longer, end=asof)
     metadata = {
         "asof": asof.isoformat(),
         "origin": inputs.origin,

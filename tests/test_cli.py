@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import __main__ as cli
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +80,16 @@ def test_a_wrong_setting_is_named(
     assert run(monkeypatch, tmp_path, "status", MEKONG_UPSTREAM="ftp") == 2
     said = capsys.readouterr().err
     assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in said
+
+
+def test_status_finds_the_night_that_waited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = {"status": "Actual", "missing": [], "model_version": "m", "archive_snapshot": "s"}
+    for issued in ("20260409T0230Z", "20260410T0030Z", "20260410T0140Z"):
+        folder = Settings(data_dir=tmp_path).published_dir / issued
+        folder.mkdir(parents=True)
+        (folder / "index.json").write_text(json.dumps(index | {"issue_time": issued}))
+        (folder / "alerts.csv").write_text("level,hazard\n")
+    assert run(monkeypatch, tmp_path, "status", "--date", "2026-04-10") == 0
+    assert "Actual: alerts issued 20260410T0140Z" in capsys.readouterr().out

@@ -107,6 +107,14 @@ def test_what_was_ingested_may_be_deleted(nasa: Earthdata, settings: Settings) -
     assert not [one for one in nasa.data.asked if "/opendap" in one.path]
 
 
+def test_a_fallback_that_is_not_wanted_is_no_failure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KMA_API_KEY", "k")
+    done = ingest(settings, source="gk2a_ir")
+    assert (done.read, done.unfetched, done.needs) == (0, (), None)
+
+
 def test_what_is_published_later_is_not_seen(nasa: Earthdata, settings: Settings) -> None:
     publish(nasa, range(2), delay=timedelta(hours=20))
     done = ingest(settings)

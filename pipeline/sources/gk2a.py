@@ -11,6 +11,7 @@ CGMS 03, LRIT/HRIT Global Specification 2.6, section 4.4.3 (normalised geostatio
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"gk2a_ami_le2_rr_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
 _SLOT = timedelta(minutes=10)
+LATENCY = timedelta(minutes=12)
+"""Time after a slot's end by which it usually is out."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -260,7 +263,11 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         raise HttpError(f"{base}/dataList: expected a list of items, found {found}") from None
     if slot not in slots:
         raise NotPublished(f"{granule.pattern} is not listed by KMA")
-    return client.download(
+    path = client.download(
         f"{base}/data", upstream / granule.folder / granule.pattern,
         magic=(b"\x89HDF\r\n\x1a\n",), params={"date": slot} | key,
     )  # fmt: skip
+    # The hub tells no time of publication, and that of the answer is after the question's.
+    usual = (granule.end + LATENCY).timestamp()
+    os.utime(path, (min(path.stat().st_mtime, usual),) * 2)
+    return path

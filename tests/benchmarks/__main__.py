@@ -235,8 +235,10 @@ def main() -> None:
     try:
         for part in (standardised, areal, half_hours, record, one_more_night):
             started = perf_counter()
-            rows += part(folder)
+            rows += (made := part(folder))
             print(f"{part.__name__}: {perf_counter() - started:.0f} s", flush=True)
+            for row in made:
+                print(" | ".join(row.cells(one_pass)), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     PAGE.write_text(page(rows, one_pass, perf_counter() - begin), encoding="utf-8")

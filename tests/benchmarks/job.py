@@ -77,4 +77,4 @@ def some_plainly(*, folder: str, end: int) -> Result:
 
 
 def _asof(end: int) -> datetime:
-    return datetime(end, 1, 3, 0, 30, tzinfo=UTC)
+    return datetime(end, 1, 2, 0, 30, tzinfo=UTC)

@@ -22,7 +22,14 @@ from pipeline.archive import Archive
 from pipeline.grid import Grid
 from pipeline.records import Records
 from pipeline.sources import chirps, geoglows, gk2a, gk2a_ir, outlook
-from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
+from pipeline.sources.base import (
+    BadGranule,
+    Granule,
+    HttpError,
+    NotPublished,
+    Skipped,
+    locate,
+)
 from pipeline.sources.http import Client
 from pipeline.virtual.products import gk2a_rain
 
@@ -247,6 +254,8 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
     url = httpserver.url_for("").rstrip("/")
     with ask("kma", url, KMA_API_KEY="s3cret") as client:
         path = gk2a.fetch(granule, tmp_path, client=client)
+        usual = granule.end + gk2a.LATENCY
+        assert locate(granule, tmp_path, asof=usual) == (path, usual), "seen the same night"
         np.testing.assert_allclose(gk2a.read(path, GRID)["rain_rate"].values, 6.0, atol=0.01)
         later = start.replace(minute=20)
         missing = only(gk2a.granules("gk2a", later, later.replace(minute=30), NEXT))

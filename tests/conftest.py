@@ -1,0 +1,15 @@
+"""How the tests are shared out among processes."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares fixtures in one process: a file's tests, and all that build on one night."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        shared = {"flood", "trained", "laid_out", "gridded"} & set(
+            getattr(item, "fixturenames", ())
+        )
+        item.add_marker(pytest.mark.xdist_group("night" if shared else file))

@@ -7,9 +7,11 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 import shapely
 import xarray as xr
+from xarray.indexes import PandasIndex
 
 from pipeline.variables import attributes
 
@@ -109,8 +111,13 @@ class Grid:
             )
             for name, data in variables.items()
         }
-        moments = ("time", np.asarray(time, "datetime64[ns]"), {"standard_name": "time"})
-        return xr.Dataset(fields, coords=_frame(self)).assign_coords(time=moments)
+        frame = _frame(self)
+        index = PandasIndex(pd.DatetimeIndex(np.asarray(time, "datetime64[ns]")), "time")
+        moments = xr.Variable("time", index.index, {"standard_name": "time"})
+        coords = xr.Coordinates(
+            {**frame.variables, "time": moments}, indexes={**frame.xindexes, "time": index}
+        )
+        return xr.Dataset(fields, coords=coords)
 
 
 @lru_cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -12,10 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.archive import utc64
-from pipeline.sources.base import BadGranule, Granule, Origin, Source, sha256
+from pipeline.places import stations
+from pipeline.sources.base import BadGranule, Granule, Origin, Skipped, Source, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pipeline.archive import Archive
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 READINGS = {".csv", ".json", ".xml", ".wml"}
 """Files of a folder that may hold readings; metadata and maps lie beside exports."""
+BATCH = 512
+"""Grid files that are in memory at a time: 0.1 GB of a variable. A batch is one commit."""
 
 
 class Show(Protocol):
@@ -65,6 +70,30 @@ class Content:
     rejected: str | None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What files held, all in all.
+
+    Parameters
+    ----------
+    read
+        How many could be read.
+    added
+        Steps or readings that were new.
+    rejected, passed_over
+        Files that are not what their name promises, and files of parameters that nothing here
+        uses; each with the reason.
+    strangers
+        Files with stages of stations that the table of stations does not know.
+    """
+
+    read: int = 0
+    added: int = 0
+    rejected: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+
 def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
     """List the files of a folder with their checksums; the interval the content will tell."""
     if not folder.is_dir():
@@ -93,6 +122,91 @@ def unknown(found: list[File], known: dict[str, set[tuple[datetime | None, str]]
     return news
 
 
+def bring_in(
+    row: Source,
+    files: Sequence[File],
+    read: Callable[[Path], xr.Dataset | pd.DataFrame],
+    *,
+    archive: Archive,
+    records: Records,
+    asof: datetime,
+    from_folder: bool,
+    show: Show,
+) -> Taken:
+    """Read files and store what they hold; grids batch by batch, so that a long record fits.
+
+    Parameters
+    ----------
+    row
+        Their source.
+    files
+        From :func:`unknown`.
+    read
+        Its reader.
+    archive, records
+        Where to.
+    asof
+        Moment of the question.
+    from_folder
+        Whether the content tells the interval.
+    show
+        Told how far it is.
+    """
+    total = Taken()
+    size = BATCH if row.kind == "grid" else max(len(files), 1)
+    for first in range(0, len(files), size):
+
+        def shown(what: str, done: int, _: int, /, first: int = first) -> None:
+            show(what, first + done, len(files))
+
+        contents, passed_over = read_all(
+            row, files[first : first + size], read, asof=asof, from_folder=from_folder, show=shown
+        )
+        contents = of_one_kind(contents)
+        total = Taken(
+            read=total.read + sum(one.data is not None for one in contents),
+            added=total.added + store(row, contents, archive=archive, records=records, asof=asof),
+            rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
+            passed_over=(*total.passed_over, *passed_over),
+            strangers=(*total.strangers, *_strangers(contents)),
+        )
+    return total
+
+
+def read_all(
+    row: Source,
+    files: Sequence[File],
+    read: Callable[[Path], xr.Dataset | pd.DataFrame],
+    *,
+    asof: datetime,
+    from_folder: bool,
+    show: Show,
+) -> tuple[list[Content], list[str]]:
+    """Read files in their order, a few at a time; say which were passed over.
+
+    Parameters
+    ----------
+    row, files, read, asof, from_folder, show
+        As of :func:`bring_in`.
+    """
+
+    def one(file: File) -> Content | str:
+        try:
+            return take(row, file, read, asof=asof, from_folder=from_folder)
+        except Skipped as skipped:
+            return str(skipped)
+
+    contents, passed_over = list[Content](), list[str]()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for number, found in enumerate(threads.map(one, files)):
+            show(row.id, number + 1, len(files))
+            if isinstance(found, str):
+                passed_over.append(found)
+            else:
+                contents.append(found)
+    return contents, passed_over
+
+
 def take(
     row: Source,
     file: File,
@@ -117,9 +231,6 @@ def take(
             _refuse_future(data, file.path, asof=asof + row.ahead)
         if from_folder:
             file = _told(row, data, file)
-        if isinstance(data, xr.Dataset) and row.kind == "grid":
-            known = np.full(data.sizes["time"], utc64(file.published))
-            data = data.assign_coords(available_time=("time", known))
     except BadGranule as bad:
         return Content(file, None, "measured", str(bad))
     return Content(file, data, data.attrs["origin"], rejected)
@@ -144,11 +255,7 @@ def store(
         return 0
     added = 0
     grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
-    if row.kind == "grid" and grids:
-        grids = [
-            xr.concat(grids, "time", data_vars="all", join="exact", combine_attrs="drop_conflicts")
-        ]
-    for grid in grids:
+    for grid in [together(contents)] if row.kind == "grid" and grids else grids:
         message = f"{row.id} as of {asof:%Y-%m-%dT%H:%MZ}, {grid.sizes['time']} steps"
         added += archive.append(row.id, grid, message=message)
     with records.ingest(row.id, asof=asof) as batch:
@@ -174,6 +281,32 @@ def store(
                 rejected=one.rejected,
             )
     return added
+
+
+def together(contents: Sequence[Content]) -> xr.Dataset:
+    """Put the steps of grids one behind the other, each with the moment it became available."""
+    found = {
+        number: one.data for number, one in enumerate(contents) if isinstance(one.data, xr.Dataset)
+    }
+    known = [
+        utc64(contents[number].file.published)
+        for number, data in found.items()
+        for _ in range(data.sizes["time"])
+    ]
+    grids = list(found.values())
+    joined = xr.concat(grids, "time", data_vars="all", join="exact", combine_attrs="drop_conflicts")
+    return joined.assign_coords(available_time=("time", np.array(known)))
+
+
+def _strangers(contents: list[Content]) -> list[str]:
+    """Files with stages of stations that the table of stations does not know."""
+    found = []
+    for one in contents:
+        if isinstance(one.data, pd.DataFrame):
+            stages = one.data[one.data["variable"] == "stage"]
+            if not set(stages["station"]) <= set(stations()):
+                found.append(one.file.path.name)
+    return found
 
 
 def of_one_kind(contents: list[Content]) -> list[Content]:

@@ -40,7 +40,7 @@ from pipeline.grid import GRIDS
 from pipeline.records import Records
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
-from pipeline.sources.base import NotPublished, Skipped, locate
+from pipeline.sources.base import NotPublished, locate
 from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
@@ -215,25 +215,19 @@ def ingest(
                 found.append(intake.File(granule, path, published))
                 awaited &= not overdue
     news = intake.unknown(found, known)
-    contents: list[intake.Content] = []
-    passed_over: list[str] = []
-    for number, file in enumerate(news):
-        show(source, number + 1, len(news))
-        try:
-            contents.append(intake.take(row, file, read, asof=asof, from_folder=folder is not None))
-        except Skipped as skipped:
-            passed_over.append(str(skipped))
-    contents = intake.of_one_kind(contents)
-    added = intake.store(row, contents, archive=archive, records=store, asof=asof)
+    taken = intake.bring_in(
+        row, news, read, archive=archive, records=store, asof=asof,
+        from_folder=folder is not None, show=show,
+    )  # fmt: skip
     return Ingested(
         source=source,
-        read=sum(one.data is not None for one in contents),
+        read=taken.read,
         known=len(found) - len(news),
-        added=added,
+        added=taken.added,
         missing=tuple(missing),
-        rejected=tuple(one.rejected for one in contents if one.rejected),
-        passed_over=tuple(passed_over),
-        strangers=_strangers(contents),
+        rejected=taken.rejected,
+        passed_over=taken.passed_over,
+        strangers=taken.strangers,
         needs=fetched.needs,
         unfetched=fetched.failures,
         awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
@@ -328,17 +322,6 @@ def sources(
                     show("asked", number + 1, len(found))
                     found[number] = replace(found[number], well=well, reached=said)
     return found
-
-
-def _strangers(contents: list[intake.Content]) -> tuple[str, ...]:
-    """Files with stages of stations that the table of stations does not know."""
-    found = []
-    for one in contents:
-        if isinstance(one.data, pd.DataFrame):
-            stages = one.data[one.data["variable"] == "stage"]
-            if not set(stages["station"]) <= set(places.stations()):
-                found.append(one.file.path.name)
-    return tuple(found)
 
 
 @dataclass(frozen=True)

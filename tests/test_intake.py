@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import weakref
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -491,6 +492,38 @@ def test_killed_between_the_two_stores(settings: Settings, monkeypatch: pytest.M
     assert Archive(settings.archive_dir).snapshot == snapshot
     assert len(notes(settings)) == 4
     assert rates(settings) == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0}
+
+
+def test_a_long_record_is_taken_batch_by_batch(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 3)
+    for slot in range(8):
+        half_hour(settings, slot)
+    broken = half_hour(settings, 5)
+    republish(broken, HTML)
+    held, most = set[int](), 0
+    take = intake.take
+
+    def counted(*given: Any, **more: Any) -> intake.Content:
+        nonlocal most
+        one = take(*given, **more)
+        held.add(id(one))
+        weakref.finalize(one, held.discard, id(one))
+        most = max(most, len(held))
+        return one
+
+    shown: list[tuple[int, int]] = []
+    monkeypatch.setattr(intake, "take", counted)
+    done = steps.ingest(
+        "imerg_late", asof=ASOF, settings=settings, start=DAY, end=DAY + 8 * HALF_HOUR,
+        show=lambda _, number, total: shown.append((number, total)),
+    )  # fmt: skip
+    assert (done.read, done.added, len(done.rejected)) == (7, 7, 1)
+    assert broken.name in done.rejected[0]
+    assert rates(settings) == {slot: float(slot) for slot in range(8) if slot != 5}
+    assert shown == [(number, 8) for number in range(1, 9)]
+    assert most <= 2 * intake.BATCH, "what has been stored is let go of"
 
 
 @real

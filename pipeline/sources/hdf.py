@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from pipeline.grid import Grid
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_PART = 1 << 17
+"""Bytes of a chunk that are inflated at a time."""
 _MAGIC_4 = b"\x0e\x03\x13\x01"
+_HDF4 = threading.Lock()
+"""Held by who is in the library of HDF4, which unlike HDF5 does not see to it by itself."""
 
 
 @contextmanager
@@ -108,14 +114,15 @@ def _opened_4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     from pyhdf.error import HDF4Error  # noqa: PLC0415  (HDF4 is rare)
     from pyhdf.SD import SD  # noqa: PLC0415
 
-    try:
-        file = SD(str(path))
+    with _HDF4:
         try:
-            yield {name: _Owner(file.select(name)) for name in file.datasets()}, _Owner(file)
-        finally:
-            file.end()
-    except HDF4Error as error:
-        raise BadGranule(path, expected="a whole HDF4 file", found=str(error)) from error
+            file = SD(str(path))
+            try:
+                yield {name: _Owner(file.select(name)) for name in file.datasets()}, _Owner(file)
+            finally:
+                file.end()
+        except HDF4Error as error:
+            raise BadGranule(path, expected="a whole HDF4 file", found=str(error)) from error
 
 
 def variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
@@ -136,8 +143,9 @@ def variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
         The group has none of them.
     """
     for name in names:
-        if name in group:
-            return group[name]
+        found = group.get(name)
+        if found is not None:
+            return found
     raise BadGranule(
         path, expected=f"variable {' or '.join(names)}", found=f"{', '.join(group) or 'nothing'}"
     )
@@ -236,6 +244,72 @@ def masked(values: NDArray[Any], fill: float) -> NDArray[np.float32]:
     found = np.array(values, dtype=np.float32)
     found[np.abs(found - np.float32(fill)) <= max(1e-4 * abs(fill), 0.01)] = np.nan
     return found
+
+
+def slab(data: h5py.Dataset, down: slice, across: slice) -> NDArray[Any]:
+    """Read a window of the last two dims; of those before them the first is taken.
+
+    Chunks that are deflated and nothing else are inflated here: HDF5 lets one thread in at a time,
+    so that several files would not be read any faster than one.
+
+    Parameters
+    ----------
+    data
+        Dataset.
+    down, across
+        Windows in the last dim but one and in the last, with start and stop.
+
+    Raises
+    ------
+    OSError
+        A chunk is damaged.
+    """
+    layout, before = data.id.get_create_plist(), (0,) * (data.ndim - 2)
+    filters = [layout.get_filter(number)[0] for number in range(layout.get_nfilters())]
+    if filters != [h5py.h5z.FILTER_DEFLATE] or any(size > 1 for size in data.chunks[:-2]):
+        return np.asarray(data[(*before, down, across)])
+    rows, columns = data.chunks[-2:]
+    found = np.empty((down.stop - down.start, across.stop - across.start), data.dtype)
+    for top in range(down.start - down.start % rows, down.stop, rows):
+        for left in range(across.start - across.start % columns, across.stop, columns):
+            try:
+                unfiltered, packed = data.id.read_direct_chunk((*before, top, left))
+            except RuntimeError:  # nothing was written there
+                unfiltered, packed = 1, b""
+            if unfiltered:
+                return np.asarray(data[(*before, down, across)])
+            first, last = max(across.start, left), min(across.stop, left + columns)
+            here, there = (slice(first - each, last - each) for each in (across.start, left))
+            for row, part in _inflated(packed, (rows, columns), data.dtype):
+                begin, end = max(down.start, top + row), min(down.stop, top + row + len(part))
+                if begin < end:
+                    lines = part[begin - top - row : end - top - row, there]
+                    found[begin - down.start : end - down.start, here] = lines
+    return found
+
+
+def _inflated(
+    packed: bytes, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Rows of a deflated chunk by parts, each with the number of its first.
+
+    A chunk is a megabyte or more: inflated in one piece each would be memory of its own that the
+    system clears, which takes as long as inflating it.
+    """
+    rows, columns = shape
+    stream, width = zlib.decompressobj(), columns * dtype.itemsize
+    most = max(1, _PART // width)
+    try:
+        for row in range(0, rows, most):
+            count = min(most, rows - row)
+            content = stream.decompress(packed, count * width)
+            packed = stream.unconsumed_tail
+            yield row, np.frombuffer(content, dtype).reshape(count, columns)
+        whole = not stream.decompress(packed, 1) and stream.eof
+    except (zlib.error, ValueError) as damage:
+        raise OSError(f"a damaged chunk: {damage}") from damage
+    if not whole:
+        raise OSError("a chunk of another size than its file says")
 
 
 def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -15,9 +15,10 @@ Huffman et al. 2023, IMERG V07 Technical Documentation, NASA GSFC.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.sources.hdf import masked, opened, positions, text, variable, window
+from pipeline.sources.hdf import masked, opened, positions, slab, text, variable, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,50 +209,47 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                               .replace(tzinfo=None), "ns")  # fmt: skip
         if time != named:
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
-        rows, columns = _cells(group, grid, path)
-        if rain.ndim != 3 or rain.shape != (1, group["lon"].size, group["lat"].size):
+        lat, lon = (variable(group, (axis,), path)[:] for axis in ("lat", "lon"))
+        if rain.shape != (1, lon.size, lat.size):
             raise BadGranule(
-                path, expected=f"dims (time, lon, lat) of 1 x {group['lon'].size} x "
-                f"{group['lat'].size}", found=str(rain.shape),
+                path, expected=f"dims (time, lon, lat) of 1 x {lon.size} x {lat.size}",
+                found=str(rain.shape),
             )  # fmt: skip
+        box = _Box.of(grid, lat, lon, path)
         if kind == "HHR":
             _units(rain, ("mm/hr", "mm/h"), path)
-            ds = grid.dataset(np.array([time]), rain_rate=_box(rain, rows, columns)[None])
+            fields = {"rain_rate": box.cut(rain)}
         else:
-            total, n_valid = _daily(group, rain, rows, columns, path)
-            ds = grid.dataset(np.array([time]), rain=total[None], n_valid=n_valid[None])
+            fields = _daily(group, rain, box, path)
         virtual = "ProcessingSystem=VIRTUAL" in text(file, "FileHeader")
-    least = float(np.nanmin(ds[next(iter(ds))].values, initial=0.0))
+    least = float(np.nanmin(next(iter(fields.values())), initial=0.0))
     if least < 0:
         raise BadGranule(path, expected="rain of at least 0", found=f"{least}")
+    ds = grid.dataset(np.array([time]), **{key: each[None] for key, each in fields.items()})
     return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
 
 
 def _daily(
-    group: h5py.Group,
-    rain: h5py.Dataset,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    path: Path,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    group: h5py.Group, rain: h5py.Dataset, box: _Box, path: Path
+) -> dict[str, NDArray[np.float32]]:
     """Total of the day (mm) and the half-hours that went into it.
 
     V07 stores the mean rate of the valid half-hours in mm/day; V06 stored their sum, half of
     their rates in mm/h each, which is raised here to 48 half-hours where the count is in the file.
     """
-    values = _box(rain, rows, columns)
+    values = box.cut(rain)
     if rain.name.endswith("precipitation"):
         _units(rain, ("mm/day",), path)
-        n_valid = _box(variable(group, ("precipitation_cnt",), path), rows, columns)
+        n_valid = box.cut(variable(group, ("precipitation_cnt",), path))
         values[~(n_valid > 0)] = np.nan
-        return values, n_valid
+        return {"rain": values, "n_valid": n_valid}
     _units(rain, ("mm",), path)
     if "precipitationCal_cnt" not in group:
-        return values, np.full_like(values, np.nan)
-    n_valid = _box(group["precipitationCal_cnt"], rows, columns)
+        return {"rain": values, "n_valid": np.full_like(values, np.nan)}
+    n_valid = box.cut(group["precipitationCal_cnt"])
     values[~(n_valid > 0)] = np.nan
     values *= _PER_DAY / np.fmax(n_valid, 1)
-    return values, n_valid
+    return {"rain": values, "n_valid": n_valid}
 
 
 def _time(time: h5py.Dataset, path: Path) -> np.datetime64:
@@ -272,40 +270,65 @@ def _time(time: h5py.Dataset, path: Path) -> np.datetime64:
     return np.datetime64(found[2], "ns") + np.timedelta64(seconds, "s")
 
 
-def _cells(
-    group: h5py.Group, grid: Grid, path: Path
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Index of each grid row in the file's latitudes and of each column in its longitudes."""
-    lat = variable(group, ("lat",), path)[:]
-    lon = variable(group, ("lon",), path)[:]
-    wanted = grid.lon % 360 if lon.max() > 180 else grid.lon
-    rows, columns = positions(lat, grid.lat), positions(lon, wanted)
-    if (rows < 0).all() or (columns < 0).all():
-        raise BadGranule(
-            path,
-            expected=f"cells in {grid.lat_min}..{grid.lat_max} N, {grid.lon_min}..{grid.lon_max} E",
-            found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
+class _Along(NamedTuple):
+    """Cells of a grid along an axis of a file: where they lie there, and which of the grid's."""
+
+    there: slice
+    here: slice
+    same_way: bool
+
+
+@dataclass(frozen=True)
+class _Box:
+    """Cells of a grid in a file, rows and columns."""
+
+    shape: tuple[int, int]
+    rows: _Along
+    columns: _Along
+
+    @classmethod
+    def of(
+        cls, grid: Grid, lat: NDArray[np.floating], lon: NDArray[np.floating], path: Path
+    ) -> Self:
+        """Find the cells of a grid by the centres of a file's."""
+        wanted = grid.lon % 360 if lon.max() > 180 else grid.lon
+        rows, columns = positions(lat, grid.lat), positions(lon, wanted)
+        if (rows < 0).all() or (columns < 0).all():
+            raise BadGranule(
+                path,
+                expected=f"cells in {grid.lat_min}..{grid.lat_max} N, "
+                f"{grid.lon_min}..{grid.lon_max} E",
+                found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
+            )
+        return cls(
+            grid.shape, _along(lat, grid.lat, rows, path), _along(lon, wanted, columns, path)
         )
-    off = max(
-        np.abs(lat[rows[rows >= 0]] - grid.lat[rows >= 0]).max(),
-        np.abs(lon[columns[columns >= 0]] - wanted[columns >= 0]).max(),
-    )
+
+    def cut(self, data: h5py.Dataset) -> NDArray[np.float32]:
+        """Cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
+        fill = float(np.ravel(data.attrs.get("_FillValue", -9999.9))[0])
+        values = slab(data, self.columns.there, self.rows.there).T
+        values = values[:: 1 if self.rows.same_way else -1, :: 1 if self.columns.same_way else -1]
+        if values.shape == self.shape:
+            return masked(values, fill)
+        found = np.full(self.shape, np.nan, np.float32)
+        found[self.rows.here, self.columns.here] = masked(values, fill)
+        return found
+
+
+def _along(
+    axis: NDArray[np.floating], wanted: NDArray[np.floating], index: NDArray[np.int64], path: Path
+) -> _Along:
+    """Place of wanted centres along an axis of the same cells, whichever way it runs."""
+    inside = index >= 0
+    off = np.abs(axis[index[inside]] - wanted[inside]).max()
     if off > 0.001:
         raise BadGranule(path, expected="cell centres of the grid", found=f"centres {off:.3f} off")
-    return rows, columns
-
-
-def _box(
-    data: h5py.Dataset, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Cells of the grid, (lat, lon) north-up, NaN where fill or outside; one hyperslab is read."""
-    across, down = window(columns), window(rows)
-    fill = float(np.ravel(data.attrs.get("_FillValue", -9999.9))[0])
-    slab = masked(data[0, across, down], fill).T
-    found = np.full((len(rows), len(columns)), np.nan, np.float32)
-    inside = np.ix_(rows >= 0, columns >= 0)
-    found[inside] = slab[np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)]
-    return found
+    there, here = window(index), window(np.where(inside, np.arange(index.size), -1))
+    if there.stop - there.start != here.stop - here.start:
+        step = abs(float(axis[1] - axis[0]))
+        raise BadGranule(path, expected="cells of 0.1 degree", found=f"cells of {step:.3f}")
+    return _Along(there, here, bool(index[here.start] <= index[here.stop - 1]))
 
 
 def _units(data: h5py.Dataset, allowed: tuple[str, ...], path: Path) -> None:

@@ -7,11 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 
-from pipeline.grid import MEKONG
-from pipeline.sources import imerg
+from pipeline.grid import Grid
+from pipeline.intake import File, read_all, together
+from pipeline.sources import SOURCES, imerg
+from pipeline.sources.base import Granule
 from pipeline.virtual.products import imerg_half_hour
 from tests.benchmarks.measure import Result, seconds
 
@@ -19,23 +23,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+STRIP = Grid(-90.0, 90.0, 81.0, 110.0)
+"""What the two chunks hold that the box lies in: whatever reads it must inflate all of that."""
+
+
 def write(folder: Path, count: int) -> None:
-    """Lay out granules in the provider's layout."""
+    """Lay out granules in the provider's layout, with rain on a tenth of the strip."""
     rng = np.random.default_rng(0)
     for step in range(count):
         time = datetime(2026, 8, 1, tzinfo=UTC) + timedelta(minutes=30 * step)
-        rain = rng.gamma(0.3, 4.0, MEKONG.shape).astype("f4")
-        imerg_half_hour(folder, run="late", time=time, grid=MEKONG, published=time, rain_rate=rain)
+        clouds = gaussian_filter(rng.standard_normal(STRIP.shape, np.float32), 6.0)
+        drops = np.exp(0.3 * rng.standard_normal(STRIP.shape, np.float32))
+        rain = np.round(4.0 * drops * np.maximum(clouds / clouds.std() - 1.3, 0.0), 2)
+        imerg_half_hour(folder, run="late", time=time, grid=STRIP, published=time, rain_rate=rain)
 
 
 def ours(*, folder: str) -> Result:
-    """Read each file by itself and put the steps together, as an ingest does."""
+    """Read the files and put the steps together, as an ingest does."""
     paths = sorted(Path(folder).rglob("*.HDF5"))
+    row, asof = SOURCES["imerg_late"], datetime(2026, 9, 1, tzinfo=UTC)
+    files = [File(Granule(row.id, "", path.name, asof, asof), path, asof) for path in paths]
 
     def work() -> NDArray[np.floating]:
-        found: NDArray[np.floating] = xr.concat([imerg.read(path) for path in paths], "time")[
-            "rain_rate"
-        ].values
+        contents, _ = read_all(
+            row, files, imerg.read, asof=asof, from_folder=False, show=lambda *_: None
+        )
+        found: NDArray[np.floating] = together(contents)["rain_rate"].values
         return found
 
     found = work()
@@ -43,8 +56,13 @@ def ours(*, folder: str) -> Result:
 
 
 def mfdataset(*, folder: str) -> Result:
-    """Peer: the best of its options: nested, either engine, box cut before combining."""
+    """Peer: the best of its options: nested, one variable, box cut before combining.
+
+    With ``parallel=True`` it crashes now and then: netCDF-C lets one thread in at a time.
+    """
     paths = sorted(Path(folder).rglob("*.HDF5"))
+    with h5py.File(paths[0]) as file:
+        unused = {*file["Grid"]} - {"precipitation", "time", "lat", "lon"}
 
     def cut(one: xr.Dataset) -> xr.Dataset:
         return one[["precipitation"]].sel(lat=slice(7.5, 34.5), lon=slice(93, 110))
@@ -53,7 +71,7 @@ def mfdataset(*, folder: str) -> Result:
         ds = xr.open_mfdataset(
             paths, group="Grid", engine=engine, combine="nested", concat_dim="time",
             preprocess=cut, decode_times=False, data_vars="all", coords="minimal",
-            compat="override", join="override",
+            compat="override", join="override", combine_attrs="override", drop_variables=unused,
         )  # fmt: skip
         found: NDArray[np.floating] = (
             ds["precipitation"].transpose("time", "lat", "lon")[:, ::-1].values
@@ -62,6 +80,6 @@ def mfdataset(*, folder: str) -> Result:
         return found
 
     found = work("netcdf4")
-    took = {name: seconds(partial(work, name), repeat=1) for name in ("netcdf4", "h5netcdf")}
-    notes = {f"{name}_s": each for name, each in took.items()}
-    return Result(min(took.values()), len(paths), found[-1], notes=notes)
+    took = {"netcdf4_s": seconds(partial(work, "netcdf4"), repeat=2)}
+    took["h5netcdf_s"] = seconds(partial(work, "h5netcdf"), repeat=1)
+    return Result(min(took.values()), len(paths), found[-1], notes=took)

@@ -207,6 +207,14 @@ def test_no_overlap_and_wrong_names_are_refused(tmp_path: Path) -> None:
         imerg.read(path, BOX)
 
 
+def test_finer_cells_are_refused_though_their_centres_fit(tmp_path: Path) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["Grid/lat"][...] = 5.05 + 0.05 * np.arange(1800)
+    with pytest.raises(BadGranule, match=r"expected cells of 0\.1 degree, found cells of 0\.050"):
+        imerg.read(path, BOX)
+
+
 @real
 @pytest.mark.parametrize("version", ["V06B", "V07A"])
 def test_real_half_hours(version: str) -> None:

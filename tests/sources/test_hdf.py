@@ -1,0 +1,119 @@
+"""What the readers share: windows of chunked arrays, read outside of HDF5."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.sources import hdf
+from pipeline.sources.base import BadGranule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+VALUES = np.arange(23 * 17, dtype="<f4").reshape(1, 23, 17)
+PLAIN: Any = {"compression": "gzip"}
+
+
+def write(path: Path, values: NDArray[Any] = VALUES, **layout: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("rain", data=values, **layout)
+    return path
+
+
+def read(path: Path, down: slice, across: slice) -> NDArray[Any]:
+    with hdf.opened(path) as file:
+        return hdf.slab(file["rain"], down, across)
+
+
+@given(data=st.data(), chunks=st.tuples(st.just(1), st.integers(1, 23), st.integers(1, 17)))
+def test_any_window_of_any_chunks_is_that_of_hdf5(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    chunks: tuple[int, int, int],
+) -> None:
+    path = write(tmp_path_factory.mktemp("slab") / "f.h5", chunks=chunks, **PLAIN)
+    down, across = (
+        slice(*sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))))
+        for n in (23, 17)
+    )
+    np.testing.assert_array_equal(read(path, down, across), VALUES[0, down, across])
+
+
+@pytest.mark.parametrize("part", [1, 68, 100, 1 << 20])
+def test_parts_of_any_size_make_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(hdf, "_PART", part)
+    path = write(tmp_path / "f.h5", chunks=(1, 10, 17), **PLAIN)
+    np.testing.assert_array_equal(read(path, slice(3, 21), slice(2, 9)), VALUES[0, 3:21, 2:9])
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"chunks": (1, 5, 5)},
+        {"chunks": (1, 5, 5), "shuffle": True, **PLAIN},
+        {"chunks": (1, 5, 5), "fletcher32": True, **PLAIN},
+        {"chunks": (1, 5, 5), "compression": "lzf"},
+    ],
+    ids=["contiguous", "not deflated", "shuffled", "checked", "other"],
+)
+def test_other_layouts_go_through_hdf5(tmp_path: Path, layout: dict[str, Any]) -> None:
+    path = write(tmp_path / "f.h5", **layout)
+    np.testing.assert_array_equal(read(path, slice(4, 20), slice(3, 12)), VALUES[0, 4:20, 3:12])
+
+
+def test_big_endian_integers_keep_their_values(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5", VALUES.astype(">i2"), chunks=(1, 4, 17), **PLAIN)
+    np.testing.assert_array_equal(read(path, slice(0, 9), slice(0, 17)), VALUES[0, :9])
+
+
+def test_a_chunk_that_was_never_written_is_fill(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset(
+            "rain", (1, 20, 10), "f4", chunks=(1, 10, 10), fillvalue=-9999.9, compression="gzip"
+        )
+        made[0, :10] = 1.5
+    found = read(path, slice(8, 12), slice(0, 2))
+    assert found.tolist() == pytest.approx(np.float32([[1.5] * 2] * 2 + [[-9999.9] * 2] * 2))
+
+
+def test_a_chunk_that_skipped_its_filter_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5", chunks=(1, 23, 17), **PLAIN)
+    with h5py.File(path, "r+") as file:
+        file["rain"].id.write_direct_chunk((0, 0, 0), (VALUES + 1).tobytes(), filter_mask=1)
+    np.testing.assert_array_equal(read(path, slice(0, 3), slice(0, 17)), VALUES[0, :3] + 1)
+
+
+@pytest.mark.parametrize("at", [10, -1], ids=["in the middle", "in the checksum"])
+def test_a_damaged_chunk_is_told(tmp_path: Path, at: int) -> None:
+    noise = np.random.default_rng(0).random((1, 40, 30))
+    path = write(tmp_path / "f.h5", noise, chunks=(1, 40, 30), **PLAIN)
+    with h5py.File(path, "r+") as file:
+        chunk = file["rain"].id
+        packed = bytearray(chunk.read_direct_chunk((0, 0, 0))[1])
+        packed[at] ^= 0xFF
+        chunk.write_direct_chunk((0, 0, 0), bytes(packed))
+    with pytest.raises(BadGranule, match="expected a whole HDF5 file, found a"):
+        read(path, slice(0, 1), slice(0, 1))
+
+
+@pytest.mark.parametrize("rows", [22, 24])
+def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
+    path = write(tmp_path / "f.h5", chunks=(1, 23, 17), **PLAIN)
+    with h5py.File(path, "r+") as file:
+        other = zlib.compress(np.zeros((rows, 17), "f4").tobytes())
+        file["rain"].id.write_direct_chunk((0, 0, 0), other)
+    with pytest.raises(BadGranule, match="expected a whole HDF5 file, found a"):
+        read(path, slice(0, 23), slice(0, 17))

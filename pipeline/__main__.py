@@ -409,7 +409,7 @@ def _show_night(folder: Path) -> None:
     for line in index["missing"]:
         console.print(f"Missing: {line}", highlight=False)
     console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
-    for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc"):
+    for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc", "monthly.nc"):
         if (folder / path).exists():
             console.print(f"  {folder / path}", highlight=False, soft_wrap=True)
 

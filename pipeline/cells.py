@@ -21,26 +21,27 @@ from pipeline.indices.drought import (
     usdm_class,
 )
 from pipeline.indices.extremes import fit_return_period, return_period
+from pipeline.indices.monthly import standardised
 from pipeline.indices.rain import accumulation, api, dry_spell
+from pipeline.indices.reference import law_of
 from pipeline.indices.risk import EXTREMES, MIN_SHARE, SOIL_DAYS, VEGETATION_DAYS
-from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
+from pipeline.indices.windows import DAY, by_month
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from numpy.typing import NDArray
 
     Days = NDArray[np.datetime64]
 
-DAY = np.timedelta64(1, "D")
 TOTALS_D = (1, 3, 7, 30, 90)
 """Lengths of rain totals, days; the 30 and 90 days' are standardised."""
-WINDOWS_D, WINDOWS_M, WINDOWS_SOIL = (30, 90), (1, 3, 6, 9, 12), (1, 3)
-"""Lengths of the windows of SPI and SPEI, days and months, and of the SSI, months."""
+WINDOWS_D = 30, 90
+"""Lengths of the windows of SPI and SPEI, days."""
 COMPOSITE_DAYS = 31
 """Days that a monthly composite describes; it counts for ``VEGETATION_DAYS`` after them."""
 
@@ -59,6 +60,8 @@ class Cells:
         m3 m-3, every day from its first one on.
     ndvi, lst
         1 and K, one time per composite, its first day.
+    runoff
+        mm per month, one time per month, its first day.
     """
 
     rain: xr.DataArray
@@ -66,6 +69,7 @@ class Cells:
     soil_moisture: xr.DataArray | None = None
     ndvi: xr.DataArray | None = None
     lst: xr.DataArray | None = None
+    runoff: xr.DataArray | None = None
 
 
 def by_day(
@@ -93,14 +97,26 @@ def by_day(
     tuple
         Name, and array of dims (time, cell), NaN where not known.
     """
-    axis = cells.rain["time"].values
     wanted: slice | NDArray[np.int64] = days
     if days[-1] - days[0] + 1 == len(days):
         wanted = slice(days[0], days[-1] + 1)  # a view, where a list of places would be a copy
+    spis: dict[int, xr.DataArray] = {}
+    yield from _rain_by_day(cells, laws, wanted, period, spis)
+    yield from _balance_by_day(cells, laws, wanted, period)
+    yield from _drought_by_day(cells, laws, days, period, spis)
+
+
+def _rain_by_day(
+    cells: Cells,
+    laws: dict[str, xr.Dataset],
+    wanted: slice | NDArray[np.int64],
+    period: tuple[datetime, datetime] | None,
+    spis: dict[int, xr.DataArray],
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Make those of rain alone; the SPI are kept by their days, for those that build on them."""
     yield "api", api(rain=cells.rain, min_share=MIN_SHARE).isel(time=wanted)
     yield "dry_spell", dry_spell(rain=cells.rain).isel(time=wanted)
     rarity: xr.DataArray | None = None
-    spis = []
     for n in TOTALS_D:
         total = accumulation(rain=cells.rain, steps=n, min_share=MIN_SHARE)
         if n > 1:
@@ -108,38 +124,55 @@ def by_day(
             yield f"rain_{n}d", named
         if n in EXTREMES.values():
             name = next(name for name, length in EXTREMES.items() if length == n)
-            law = _law(laws, name, period, fit_return_period, total=total)
+            law = law_of(laws, name, period, fit_return_period, total=total)
             found = return_period(total=total.isel(time=wanted), parameters=law)
             if rarity is not None:
                 found = found.copy(data=np.maximum(found.values, rarity.values))
             rarity = found
         if n in WINDOWS_D:
-            law = _law(laws, f"spi_{n}d", period, fit_spi, total=total)
-            spis.append(spi(total=total.isel(time=wanted), parameters=law))
-            yield f"spi_{n}d", spis[-1]
+            law = law_of(laws, f"spi_{n}d", period, fit_spi, total=total)
+            spis[n] = spi(total=total.isel(time=wanted), parameters=law)
+            yield f"spi_{n}d", spis[n]
     if rarity is not None:
         yield (
             "rain_return_period",
             rarity.assign_attrs(long_name="Return period of the rain of one or three days"),
         )
+
+
+def _balance_by_day(
+    cells: Cells,
+    laws: dict[str, xr.Dataset],
+    wanted: slice | NDArray[np.int64],
+    period: tuple[datetime, datetime] | None,
+) -> Iterator[tuple[str, xr.DataArray]]:
     for n in WINDOWS_D:
         if cells.pet is None:
             break
         total = water_balance(rain=cells.rain, pet=cells.pet, steps=n, min_share=MIN_SHARE)
-        law = _law(laws, f"spei_{n}d", period, fit_spei, balance=total)
+        law = law_of(laws, f"spei_{n}d", period, fit_spei, balance=total)
         yield f"spei_{n}d", spei(balance=total.isel(time=wanted), parameters=law)
-    month, quarter = spis
+
+
+def _drought_by_day(
+    cells: Cells,
+    laws: dict[str, xr.Dataset],
+    days: NDArray[np.int64],
+    period: tuple[datetime, datetime] | None,
+    spis: dict[int, xr.DataArray],
+) -> Iterator[tuple[str, xr.DataArray]]:
+    axis, (month, quarter) = cells.rain["time"].values, (spis[n] for n in WINDOWS_D)
     soil = health = xr.full_like(quarter, np.nan).drop_attrs().assign_attrs(units="%")
     score = quarter
     if cells.soil_moisture is not None:
-        law = _law(laws, "soil_moisture", period, fit_percentile, values=cells.soil_moisture)
+        law = law_of(laws, "soil_moisture", period, fit_percentile, values=cells.soil_moisture)
         soil = _soil_percentile(cells.soil_moisture, law, axis, days)
         yield "soil_moisture_percentile", soil
         both = {"spi3": quarter, "soil_moisture_percentile": soil}
-        law = _law(laws, "score", period, fit_score, **both)
+        law = law_of(laws, "score", period, fit_score, **both)
         score = drought_score(**both, parameters=law)
     if cells.ndvi is not None and cells.lst is not None:
-        law = _law(laws, "vegetation", period, fit_vegetation, ndvi=cells.ndvi, lst=cells.lst)
+        law = law_of(laws, "vegetation", period, fit_vegetation, ndvi=cells.ndvi, lst=cells.lst)
         health = _vegetation_health(cells.ndvi, cells.lst, law, axis, days)
         yield "vhi", health
     yield "drought_score", score.assign_attrs(long_name="Drought score")
@@ -151,40 +184,18 @@ def by_calendar_month(
     cells: Cells,
     laws: dict[str, xr.Dataset],
     *,
-    months: NDArray[np.int64],
+    months: Days,
     period: tuple[datetime, datetime] | None = None,
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    """Make the indices of some of the calendar months on the axis, as of :func:`by_day`."""
-    rain = by_month(cells.rain)
-    pet = None if cells.pet is None else by_month(cells.pet)
-    for n in WINDOWS_M:
-        total = accumulation(rain=rain, steps=n)
-        law = _law(laws, f"spi_{n}m", period, fit_spi, total=total)
-        yield f"spi_{n}m", spi(total=total.isel(time=months), parameters=law)
-        if pet is not None:
-            total = water_balance(rain=rain, pet=pet, steps=n)
-            law = _law(laws, f"spei_{n}m", period, fit_spei, balance=total)
-            yield f"spei_{n}m", spei(balance=total.isel(time=months), parameters=law)
+    """Make the indices of some calendar months, by their first days, as of :func:`by_day`."""
+    values = {"rain": by_month(cells.rain, min_share=MIN_SHARE)}
+    if cells.pet is not None:
+        values["pet"] = by_month(cells.pet, min_share=MIN_SHARE)
     if cells.soil_moisture is not None:
-        mean = by_month(cells.soil_moisture, mean=True)
-        for n in WINDOWS_SOIL:
-            soil = mean.rolling(time=n).mean().assign_attrs(mean.attrs)
-            law = _law(laws, f"ssi_{n}m", period, fit_ssi, soil_moisture=soil)
-            some = soil.reindex(time=rain["time"].values[months])
-            yield f"ssi_{n}m", ssi(soil_moisture=some, parameters=law)
-
-
-def _law(
-    laws: dict[str, xr.Dataset],
-    name: str,
-    period: tuple[datetime, datetime] | None,
-    fit: Callable[..., xr.Dataset],
-    **values: xr.DataArray,
-) -> xr.Dataset:
-    """Take a law as it is kept, or fit and keep it."""
-    if period is not None:
-        laws[name] = fit(**values, start=period[0], end=period[1])
-    return laws[name]
+        values["soil_moisture"] = by_month(cells.soil_moisture, min_share=MIN_SHARE, mean=True)
+    if cells.runoff is not None:
+        values["runoff"] = cells.runoff
+    yield from standardised(values, laws, months=months, period=period)
 
 
 def _soil_percentile(
@@ -206,53 +217,6 @@ def _vegetation_health(
         tci=tci(lst=lst.sel(time=both), parameters=law),
     )
     return _on_days(health, axis, days, age=COMPOSITE_DAYS + VEGETATION_DAYS)
-
-
-def by_month(daily: xr.DataArray, *, mean: bool = False) -> xr.DataArray:
-    """Sum or average over the calendar months that lie whole on the axis.
-
-    Missing days count as the mean of the others; below ``MIN_SHARE`` of its days a month is
-    missing.
-
-    Examples
-    --------
-    >>> time = np.arange("2001-02-01", "2001-04-10", dtype="M8[D]").astype("M8[ns]")
-    >>> rain = xr.DataArray(np.ones((68, 1)), {"time": time}, ("time", "cell"))
-    >>> rain[3] = np.nan  # one of 28 days, which leaves 96 %
-    >>> rain[30:34] = np.nan  # four of 31, which leave 87 %
-    >>> by_month(rain).values.ravel()
-    array([28., nan])
-    """
-    time = daily["time"].values
-    whole = whole_months(time)
-    begin = np.searchsorted(time, whole)
-    part = daily.values[begin[0] : np.searchsorted(time, next_months(whole)[-1])]
-    good = np.isfinite(part)
-    length = ((next_months(whole) - whole) // DAY).astype(part.dtype)[:, None]
-    seen = np.add.reduceat(good.view(np.uint8), begin - begin[0], axis=0).astype(part.dtype)
-    seen[seen < MIN_SHARE * length - 1e-6] = np.nan
-    total = np.add.reduceat(np.where(good, part, part.dtype.type(0)), begin - begin[0], axis=0)
-    found = total / seen if mean else total * (length / seen)
-    return xr.DataArray(found, {"time": whole}, daily.dims, name=daily.name, attrs=daily.attrs)
-
-
-def whole_months(axis: Days) -> Days:
-    """Calendar months that lie whole on an axis of days.
-
-    Examples
-    --------
-    >>> whole_months(np.arange("2001-01-31", "2001-04-01", dtype="M8[D]"))
-    array(['2001-02-01T00:00:00.000000000', '2001-03-01T00:00:00.000000000'],
-          dtype='datetime64[ns]')
-    """
-    first = axis[0].astype("M8[M]")
-    first = first + int(first < axis[0])
-    return np.arange(first, (axis[-1] + DAY).astype("M8[M]")).astype("M8[ns]")
-
-
-def next_months(months: Days) -> Days:
-    """First day of the month after each."""
-    return (months.astype("M8[M]") + 1).astype("M8[ns]")
 
 
 def _on_days(

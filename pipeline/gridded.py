@@ -23,9 +23,9 @@ from dask.delayed import delayed
 
 from pipeline import areal, cells
 from pipeline.archive import REFERENCE, Archive, NothingArchived, utc64
-from pipeline.cells import DAY, next_months, whole_months
 from pipeline.indices.risk import MIN_SHARE
 from pipeline.indices.spi import MIN_YEARS
+from pipeline.indices.windows import DAY, next_months, whole_months
 from pipeline.packing import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
 
 if TYPE_CHECKING:
@@ -48,8 +48,11 @@ INPUTS = {
     "soil_moisture": ("smap", "soil_moisture", "m3 m-3"),
     "ndvi": ("ndvi", "ndvi", "1"),
     "lst": ("lst", "lst", "K"),
+    "runoff": ("gldas_monthly", "runoff", "mm"),
 }
-"""Product and variable of each input, and its units by day; without it, its indices are missing."""
+"""Product, variable and units of each input; without it, its indices are missing."""
+COMPOSITES = {"ndvi", "lst"}
+"""Inputs that come by month, with months left out; ``runoff`` comes by month too."""
 NORMAL = 1991, 2020
 """Years of the reference where the record has them (WMO-No. 1203), else all its whole years."""
 LEAD = 400
@@ -67,7 +70,7 @@ _MANY_CHUNKS = {"codec_pipeline.batch_size": 64, "array.write_empty_chunks": Tru
 """Zarr takes a third less time to write many chunks when it takes them together."""
 _NEEDS = {
     "spei": {"rain", "pet"}, "soil": {"soil_moisture"}, "ssi": {"soil_moisture"},
-    "score": {"rain", "soil_moisture"}, "vegetation": {"ndvi", "lst"},
+    "score": {"rain", "soil_moisture"}, "vegetation": COMPOSITES, "sri": {"runoff"},
 }  # fmt: skip
 """Inputs of the laws whose names begin so; of all others, rain."""
 
@@ -426,6 +429,7 @@ def _block(job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession) -> icec
     with zarr.config.set(_MANY_CHUNKS):
         for name, da in made:
             put(name, pack(da), slice(-da.sizes["time"], None))
+            del da  # the next one is made before the name is bound again
         if not kept:
             for name, values in flat(laws).items():
                 put(f"{REFERENCE}/{job.reference}/{name}", values)
@@ -443,8 +447,9 @@ def _indices(
         if job.days.size:
             for name, da in cells.by_day(known, days=job.days, **of):
                 yield f"{DAILY}/{name}", da
-        if job.months.size:
-            for name, da in cells.by_calendar_month(known, months=job.months, **of):
+        months = whole_months(job.axis)[job.months]
+        if months.size:
+            for name, da in cells.by_calendar_month(known, months=months, **of):
                 yield f"{MONTHLY}/{name}", da
 
     return laws, made()
@@ -462,8 +467,12 @@ def _load(
             continue
         one = job.inputs[name]
         values = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
-        if name in {"ndvi", "lst"}:
+        if name in COMPOSITES:
             time, whole = job.axis[one.place], values
+        elif name == "runoff":
+            time = _months_of(job, one.place)
+            whole = np.full((len(time), *shape), np.nan, np.float32)
+            whole[np.searchsorted(time, job.axis[one.place])] = np.maximum(values, 0)
         else:
             begin = int(one.place[0]) if name == "soil_moisture" else 0
             time = job.axis[begin:]
@@ -477,6 +486,12 @@ def _load(
             whole[-len(job.tail) :] = job.tail[:, lat, lon]
         found[name] = _cells(name, whole.reshape(len(time), -1), time, units)
     return found
+
+
+def _months_of(job: Job, place: NDArray[np.int64]) -> Days:
+    """Months without gaps from the first to the last of some places on the axis."""
+    first, last = job.axis[place[[0, -1]]].astype("M8[M]")
+    return np.arange(first, last + 1).astype("M8[ns]")
 
 
 def _daily(values: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -499,8 +514,10 @@ def _blank(job: Job) -> dict[str, xr.DataArray]:
     for name, (_, _, units) in INPUTS.items():
         place = job.inputs[name].place if name in job.inputs else np.arange(len(job.axis))
         time = job.axis[place[0] :] if name == "soil_moisture" else job.axis
-        if name in {"ndvi", "lst"}:
+        if name in COMPOSITES:
             time = job.axis[place]
+        if name == "runoff":
+            time = _months_of(job, place)
         found[name] = _cells(name, np.full((len(time), 1), np.nan, np.float32), time, units)
     return found
 

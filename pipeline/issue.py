@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from models import drought, low_flow, stage
-from pipeline import areal, features, places, quality, records
+from pipeline import areal, bulletin, features, places, quality, records
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
@@ -195,6 +195,21 @@ def risk_indices(view: View) -> xr.Dataset | None:
         network=river.routing(basins=places.basins()),
     )
     return indices.isel(time=slice(-RISK_DAYS, None))
+
+
+def monthly_indices(view: View) -> xr.Dataset | None:
+    """Make the monthly bulletin; None where there is no areal record or no law."""
+    record = view.areal_record()
+    if record is None or "monthly" not in view.models:
+        return None
+    record = record.isel(time=slice(-bulletin.SPIN_UP_DAYS, None)).compute()
+    start = pd.Timestamp(record["time"].values[0]).tz_localize("UTC").to_pydatetime()
+    found = bulletin.known(
+        record,
+        land=bulletin.land_months(view.archive, asof=view.asof, start=start, region=view.region),
+        discharge=quality.used(view.readings("discharge", start=start)),
+    )
+    return bulletin.bulletin(found, view.models["monthly"])
 
 
 def second_opinion(view: View) -> list[dict[str, Any]]:
@@ -472,6 +487,14 @@ def issue(
         files["risk.nc"] = publish.netcdf(
             indices.compute(),  # chunks that are computed while they are written come in any order
             title="Flood and drought risk indices of the Mekong",
+            source="virtual basin, not measured" if run["origin"] == "virtual" else "measured",
+            issue_time=view.asof,
+        )
+    months = monthly_indices(view)
+    if months is not None:
+        files["monthly.nc"] = publish.netcdf(
+            months,
+            title="Standardised indices of whole months in the Mekong countries",
             source="virtual basin, not measured" if run["origin"] == "virtual" else "measured",
             issue_time=view.asof,
         )

@@ -22,15 +22,18 @@ import pandas as pd
 
 from models import drought, evaluate, low_flow, registry, scores, skill, stage
 from models.card import card
+from models.drought_inputs import known_by
 from models.report import report
 from pipeline import (
     areal,
+    bulletin,
     features,
     fetching,
     gridded,
     intake,
     issue,
     places,
+    quality,
     records,
     verification,
 )
@@ -554,6 +557,12 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     if record is not None:
         longer = areal.with_baseline(record, view.archive, asof=asof, region=settings.region)
         fitted["drought"] = drought.fit(longer, end=asof)
+        months = bulletin.known(
+            known_by(longer, asof=asof),
+            land=bulletin.land_months(view.archive, asof=asof, region=settings.region),
+            discharge=quality.used(view.readings("discharge")),
+        )
+        fitted["monthly"] = bulletin.fit(months, end=asof)
     metadata = {
         "asof": asof.isoformat(),
         "origin": inputs.origin,
@@ -587,7 +596,7 @@ def prepare(
     try:
         models_for(asof, settings=settings)
     except UserError:
-        for source in ("zones", "gauges"):
+        for source in ("zones", "gldas_monthly", "gauges"):
             ingest(source, asof=asof, settings=settings, show=show)
         new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
         return train(asof=new_year, settings=settings, show=show)

@@ -46,7 +46,7 @@ VARIABLES = {
                  "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
         Variable("root_water", "kg m-2", "Water in the root zone of the vegetation",
                  "mass_content_of_water_in_soil", 0.0, 3000.0),
-        Variable("runoff", "mm", "Surface and subsurface runoff of the step", "", 0.0, 1000.0),
+        Variable("runoff", "mm", "Surface and subsurface runoff of the step", "", 0.0, 5000.0),
         Variable("air_temperature", "K", "Air temperature", "air_temperature", 200.0, 340.0),
         Variable("pet", "mm d-1", "Potential evaporation", "", -10.0, 100.0),
         Variable("flood_share", "1", "Flooded share of the area that was seen", "", 0.0, 1.0),

@@ -16,10 +16,12 @@ from pipeline import cells, gridded, packing, steps
 from pipeline.archive import Archive, NothingArchived
 from pipeline.grid import Grid
 from pipeline.indices import risk
+from pipeline.indices.flow import fit_sri, sri
 from pipeline.indices.rain import accumulation
 from pipeline.indices.reference import carried
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
+from pipeline.indices.windows import moving_sum
 from pipeline.settings import Settings
 from tests.benchmarks import record as generated
 
@@ -120,6 +122,11 @@ def test_months_and_evaporation_against_plain_calls(made: tuple[Archive, gridded
     by_month = stacked(archive, gridded.MONTHLY)
     np.testing.assert_allclose(by_month["spi_6m"], wanted, atol=0.0006)
     assert by_month["spi_6m"].notnull().sum("time").max() == 252 - 5
+    runoff = series(archive, "gldas_monthly", "runoff").assign_attrs(units="mm")
+    total = moving_sum(values=runoff, steps=3).assign_attrs(units="mm")
+    wanted = sri(runoff=total, parameters=fit_sri(runoff=total, **PERIOD))
+    wanted = wanted.reindex(time=by_month["time"])  # the last two months come later
+    np.testing.assert_allclose(by_month["sri_3m"], wanted, atol=0.0006)
 
 
 def test_vegetation_counts_for_its_month_and_45_days(made: tuple[Archive, gridded.Made]) -> None:

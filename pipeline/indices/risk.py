@@ -132,13 +132,16 @@ def risk(
     -------
     Dataset
         Dims (time, zone) and CF attributes; lazy where ``areal`` is. ``rain_1d``, ``rain_3d``,
-        ``rain_7d``, ``rain_30d`` and ``api`` (mm), ``dry_spell`` (days), ``rain_return_period``
+        ``rain_7d``, ``rain_30d``, ``rain_90d`` and ``api`` (mm), ``coverage`` of the day's rain
+        where the record tells it (1), ``dry_spell`` (days), ``rain_return_period``
         (years, the rarer of one and three days), ``routed_rain`` (mm per day, at the outlet of a
         sub-basin's zone; NaN for cities), and the variables of :func:`drought_state`.
     """
     rain = areal["rain"]
-    totals = {days: _total(rain, days) for days in (1, 3, 7, 30)}
+    totals = {days: _total(rain, days) for days in (1, 3, 7, 30, 90)}
     fields = {f"rain_{days}d": total for days, total in totals.items()}
+    if "coverage" in areal:
+        fields["coverage"] = areal["coverage"]
     fields["api"] = api(rain=rain, min_share=MIN_SHARE)
     fields["dry_spell"] = dry_spell(rain=rain)
     periods = [

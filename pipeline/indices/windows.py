@@ -1,4 +1,4 @@
-"""Sums over the last steps of a series, with a rule for what is missing."""
+"""Sums over the last steps of a series and over months, with a rule for what is missing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    Days = NDArray[np.datetime64]
+
+DAY = np.timedelta64(1, "D")
 MAX_STEPS = 366
 
 
@@ -106,3 +109,68 @@ def _moving_sum(x: NDArray[np.floating], steps: int, first: int) -> NDArray[np.f
         ahead[:, -1 - row] += ahead[:, -row]
     total[1:, :-1] += ahead[:-1, 1:]
     return total.reshape(-1, *x.shape[1:])[first : first + len(x)]
+
+
+def by_month(daily: xr.DataArray, *, min_share: float, mean: bool = False) -> xr.DataArray:
+    """Sum or average over the calendar months that lie whole on the axis.
+
+    Parameters
+    ----------
+    daily
+        Per day, dims with ``time``, no gaps in the axis, one whole month at least.
+    min_share
+        Least share of a month's days that must be known; the others count as their mean.
+    mean
+        Give the mean of the days, not their sum.
+
+    Returns
+    -------
+    DataArray
+        One time per month, its first day; NaN where too little is known.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> time = np.arange("2001-02-01", "2001-04-10", dtype="M8[D]").astype("M8[ns]")
+    >>> rain = xr.DataArray(np.ones((68, 1)), {"time": time}, ("time", "cell"))
+    >>> rain[3] = np.nan  # one of 28 days, which leaves 96 %
+    >>> rain[30:34] = np.nan  # four of 31, which leave 87 %
+    >>> by_month(rain, min_share=0.9).values.ravel()
+    array([28., nan])
+    """
+    time = daily["time"].values
+    whole = whole_months(time)
+    begin = np.searchsorted(time, whole)
+    last = np.searchsorted(time, next_months(whole)[-1:])
+    days = (next_months(whole) - whole) // DAY
+
+    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        part = x[begin[0] : last[0]]
+        good = np.isfinite(part)
+        length = days.astype(part.dtype).reshape(-1, *(1,) * (part.ndim - 1))
+        seen = np.add.reduceat(good.view(np.uint8), begin - begin[0], axis=0).astype(part.dtype)
+        seen[seen < min_share * length - 1e-6] = np.nan
+        total = np.add.reduceat(np.where(good, part, part.dtype.type(0)), begin - begin[0], axis=0)
+        return total / seen if mean else total * (length / seen)
+
+    found = along_time(kernel, daily, output={"month": whole.size}).rename(month="time")
+    return found.assign_coords(time=whole).assign_attrs(daily.attrs).rename(daily.name)
+
+
+def whole_months(axis: Days) -> Days:
+    """Calendar months that lie whole on an axis of days.
+
+    Examples
+    --------
+    >>> whole_months(np.arange("2001-01-31", "2001-04-01", dtype="M8[D]"))
+    array(['2001-02-01T00:00:00.000000000', '2001-03-01T00:00:00.000000000'],
+          dtype='datetime64[ns]')
+    """
+    first = axis[0].astype("M8[M]")
+    first = first + int(first < axis[0])
+    return np.arange(first, (axis[-1] + DAY).astype("M8[M]")).astype("M8[ns]")
+
+
+def next_months(months: Days) -> Days:
+    """First day of the month after each."""
+    return (months.astype("M8[M]") + 1).astype("M8[ns]")

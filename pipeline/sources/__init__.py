@@ -60,6 +60,11 @@ SOURCES = {
             core=True, needs=(_EARTHDATA,),
         ),
         Source(
+            "gldas_monthly", "grid", timedelta(days=30), timedelta(days=45),
+            "pipeline.sources.gldas", timedelta(days=366 * 27),
+            core=True, needs=(_EARTHDATA,), window=True,
+        ),
+        Source(
             "zones", "zones", timedelta(days=366), timedelta(days=1),
             "pipeline.sources.zones", timedelta(days=366 * 30),
             core=True,
@@ -93,6 +98,16 @@ SOURCES = {
         Source(
             "thaiwater", "readings", timedelta(hours=1), timedelta(minutes=40),
             "pipeline.sources.gauges", timedelta(days=31),
+        ),
+        Source(
+            "gk2a_lst", "grid", timedelta(days=1), timedelta(minutes=12),
+            "pipeline.sources.gk2a", timedelta(days=10),
+            needs=("KMA_API_KEY",),
+        ),
+        Source(
+            "gk2a_ndvi", "grid", timedelta(days=1), timedelta(hours=6),
+            "pipeline.sources.gk2a", timedelta(days=10),
+            needs=("KMA_API_KEY",),
         ),
         Source(
             "smap_l3", "grid", timedelta(days=1), timedelta(hours=50),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipeline.places import stations
+from pipeline.places import reference_flows, stations
 from pipeline.quality import METHODS
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
@@ -67,9 +67,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     Parameters
     ----------
     source
-        ``gauges``: the newest stage export of each gauge, and the history where the interval
-        reaches back. ``mrc_live``, ``mrc_archive``, ``thaiwater``: the answers of a night, one
-        per station (and parameter; and year).
+        ``gauges``: the newest export of each gauge's stage, and of its discharge where a low flow
+        is agreed, and the history where the interval reaches back. ``mrc_live``, ``mrc_archive``,
+        ``thaiwater``: the answers of a night, one per station (and parameter; and year).
     start, end
         Half-open interval, UTC. ``mrc/<night>/`` holds the export of a night, which covers its
         year; ``mrc/history/<1 January>/`` holds the years before.
@@ -87,6 +87,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
                 yield Granule(source, folder, name, begin, until)
                 begin = until
         return
+    flows = reference_flows()
+    agreed = set(flows.loc[flows["kind"] == "pmfm_6a", "station"])
     for code in stations():
         if source == "mrc_live":
             yield Granule(source, folder, f"measurement_{code}_{stamp}.json", start, last)
@@ -95,12 +97,15 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
                 name = f"{parameter}.*@??_{code}_*_{stamp}.json"
                 yield Granule(source, folder, name, start, last)
         else:
-            name = f"Water Level.Manual@??_{code}_*.csv"
+            names = [f"Water Level.Manual@??_{code}_*.csv"]
+            if code in agreed:
+                names.append(f"Discharge.*@??_{code}_*.csv")
             new_year = asof.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-            if start < new_year:
-                yield Granule(source, "mrc/history", f"*/{name}", start, min(end, new_year))
-            if end > new_year:
-                yield Granule(source, "mrc", f"2*/{name}", max(start, new_year), min(end, asof))
+            for name in names:
+                if start < new_year:
+                    yield Granule(source, "mrc/history", f"*/{name}", start, min(end, new_year))
+                if end > new_year:
+                    yield Granule(source, "mrc", f"2*/{name}", max(start, new_year), min(end, asof))
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

@@ -1,8 +1,12 @@
-"""GLDAS 2.1 Noah land surface model, 0.25 degree, 3-hourly netCDF-4: runoff, soil, evaporation.
+"""GLDAS 2.1 Noah land surface model, 0.25 degree, netCDF-4, by 3 hours or month: runoff, soil, PET.
 
 Files: `GLDAS_NOAH025_3H[_EP].AYYYYMMDD.HHMM.021.nc4`, laid out as GES DISC does; `EP` is the early
 product, about six weeks late, the other comes months later. South-up, 60 S to 90 N. A file's stamp
 is the end of its step: means and sums are over the three hours before it, instants are at it.
+
+Months are in `GLDAS_NOAH025_M[_EP].AYYYYMM.021.nc4`: an accumulation there is the mean of the
+month's 3-hourly ones, so that the month's runoff is that times 8 times its days. Three hundred
+files make a reference period.
 
 The root zone of `RootMoist_inst` is as deep as the roots of the cell's vegetation, which the file
 does not say, so it stays in kg m-2 (``root_water``); ``soil_moisture`` is made of the three layers
@@ -39,26 +43,35 @@ if TYPE_CHECKING:
     from pipeline.sources.http import Client
 
 _NAME = re.compile(r"GLDAS_NOAH025_3H(?:_EP)?\.A(\d{8})\.(\d{4})\.(\d{3})\.nc4")
+_MONTH = re.compile(r"GLDAS_NOAH025_M(?:_EP)?\.A(\d{4})(\d\d)\.(\d{3})\.nc4")
 _STEP = timedelta(hours=3)
+_SETTLED = timedelta(days=150)
+"""Age from which a month is looked for in the main product: it then takes the early one's place."""
 _LAYERS_M = {"SoilMoi0_10cm_inst": 0.1, "SoilMoi10_40cm_inst": 0.3, "SoilMoi40_100cm_inst": 0.6}
 _WATER = ("Qs_acc", "Qsb_acc", "RootMoist_inst", *_LAYERS_M)
 _POTENTIAL, _WARMTH = "PotEvap_tavg", "Tair_f_inst"
 _PER_DAY = {"W m-2": 86_400 / 2.501e6, "kg m-2 s-1": 86_400.0}
 """To mm d-1; a watt evaporates 1/2.501e6 kg a second, Noah's latent heat of water."""
+_MONTHLY = ("Qs_acc", "Qsb_acc", _POTENTIAL)
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Early-product granules that begin in an interval and have ended by a moment.
+    """Granules that begin in an interval and have ended by a moment.
+
+    Those of three hours, and of recent months, are the early product's.
 
     Parameters
     ----------
     source
-        ``gldas``.
+        ``gldas`` or ``gldas_monthly``.
     start, end
         Half-open interval, UTC.
     asof
         Nothing that ends later is named.
     """
+    if source == "gldas_monthly":
+        yield from _months(source, start, end, asof)
+        return
     since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _STEP
     time = start + (_STEP - since if since else timedelta())
     while time < end and time + _STEP <= asof:
@@ -68,6 +81,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
             f"GLDAS_NOAH025_3H_EP.A{stamp:%Y%m%d.%H%M}.021.nc4*", time, stamp,
         )  # fmt: skip
         time += _STEP
+
+
+def _months(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
+    first = max(start, datetime(2000, 1, 1, tzinfo=UTC))
+    month = datetime(first.year, first.month, 1, tzinfo=UTC)
+    while month < end:
+        after = (month + timedelta(days=31)).replace(day=1)
+        if month >= start and after <= asof:
+            product = "GLDAS_NOAH025_M" if after + _SETTLED <= asof else "GLDAS_NOAH025_M_EP"
+            yield Granule(
+                source, f"GLDAS/{product}.2.1/{month:%Y}", f"{product}.A{month:%Y%m}.021.nc4*",
+                month, after,
+            )  # fmt: skip
+        month = after
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
@@ -101,9 +128,13 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
             (grid.lon_min, grid.lon_max, 180),
         )
     )
-    fields = [f"/{name}[0]{down}{across}" for name in (*_WATER, _POTENTIAL, _WARMTH)]
+    monthly = granule.source == "gldas_monthly"
+    names = _MONTHLY if monthly else (*_WATER, _POTENTIAL, _WARMTH)
+    fields = [f"/{name}[0]{down}{across}" for name in names]
     window = ";".join([*fields, f"/lat{down}", f"/lon{across}", "/time"])
     product = granule.folder.split("/")[1].partition(".")[0]
+    if monthly:
+        return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
     stamped = replace(granule, start=granule.end)
     try:
         return earthdata.fetch(stamped, upstream, client=client, product=product, window=window)
@@ -124,9 +155,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        One time step of three hours: ``runoff`` (mm in the step, surface and subsurface),
+        One time step. Of three hours: ``runoff`` (mm in the step, surface and subsurface),
         ``soil_moisture`` (m3 m-3, 0-1 m), ``root_water`` (kg m-2), ``air_temperature`` (K) and
-        ``pet`` (mm d-1); NaN over water and outside the file.
+        ``pet`` (mm d-1). Of a month: ``runoff`` (mm in the month) and ``pet`` (mm d-1). NaN over
+        water and outside the file.
 
     Raises
     ------
@@ -134,17 +166,25 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         Not such a file, cut short, without its variables, in other units, of another shape than
         its axes, or with a time that is not that of its name.
     """
-    name = _NAME.search(path.name)
+    step, month = _NAME.search(path.name), _MONTH.search(path.name)
+    name = step or month
     if name is None:
-        raise BadGranule(path, expected="a GLDAS_NOAH025_3H file name", found=path.name)
-    stamp = np.datetime64(
-        datetime.strptime(f"{name[1]}{name[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None), "ns"
-    )
+        raise BadGranule(
+            path, expected="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name", found=path.name
+        )
+    if step:
+        stamp = np.datetime64(
+            datetime.strptime(f"{step[1]}{step[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None), "ns"
+        )
+        wanted, names = f"time {stamp} as in its name", (*_WATER, _WARMTH)
+    else:
+        stamp = np.datetime64(f"{name[1]}-{name[2]}", "ns")
+        wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
     with opened(path) as file:
         lat, lon = (variable(file, (axis,), path)[:] for axis in ("lat", "lon"))
         time = moment(variable(file, ("time",), path), path)
-        if time != stamp:
-            raise BadGranule(path, expected=f"time {stamp} as in its name", found=str(time))
+        if (time if step else time.astype("M8[M]")) != stamp:
+            raise BadGranule(path, expected=wanted, found=str(time))
         rows, columns = cells(grid, lat, lon, path)
 
         def field(name: str, units: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
@@ -157,18 +197,28 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 raise BadGranule(path, expected=wanted, found=said or "none")
             return cut(data, rows, columns, number(data, "_FillValue", path)), said
 
-        water = {key: field(key, ("kg m-2",))[0] for key in _WATER}
+        known = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
         potential, said = field(_POTENTIAL, tuple(_PER_DAY))
-        warmth, _ = field(_WARMTH, ("K",))
         virtual = "virtual" in text(file, "institution").lower()
-    depth_m = sum(_LAYERS_M.values())
-    found = {
-        "runoff": water["Qs_acc"] + water["Qsb_acc"],
-        "soil_moisture": np.sum([water[key] for key in _LAYERS_M], axis=0) / (1000 * depth_m),
-        "root_water": water["RootMoist_inst"],
-        "air_temperature": warmth,
-        "pet": potential * np.float32(_PER_DAY[said]),
-    }
-    begin = np.array([stamp - np.timedelta64(_STEP)])
-    ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in found.items()})
+    found = {"runoff": known["Qs_acc"] + known["Qsb_acc"]}
+    begin = stamp
+    if step:
+        begin = stamp - np.timedelta64(_STEP)
+        layers = np.sum([known[key] for key in _LAYERS_M], axis=0)
+        found["soil_moisture"] = layers / (1000 * sum(_LAYERS_M.values()))
+        found["root_water"] = known["RootMoist_inst"]
+        found["air_temperature"] = known[_WARMTH]
+    else:
+        found["runoff"] *= _steps_of(stamp)
+    found["pet"] = potential * np.float32(_PER_DAY[said])
+    ds = grid.dataset(
+        np.array([begin]), **{key: each[None].astype("f4") for key, each in found.items()}
+    )
     return ds.assign_attrs(version=name[3], origin="virtual" if virtual else "measured")
+
+
+def _steps_of(month: np.datetime64) -> np.float32:
+    """Count the steps of three hours in a month."""
+    first = month.astype("M8[M]")
+    days = (first + 1).astype("M8[D]") - first.astype("M8[D]")
+    return np.float32(8 * days.astype(int))

@@ -77,9 +77,9 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
     Returns
     -------
     dict
-        ``rain`` mm and ``wetness`` (day, node); ``stage`` m and ``flow`` m3/s at 00:00Z and
-        12:00Z, (half-day, gauge) in the order of ``STATIONS`` and of ``hydrology.GAUGES``;
-        ``zone_weights`` (zone, node).
+        ``rain`` mm and ``wetness`` (day, node); ``runoff`` mm (month, node); ``stage`` m and
+        ``flow`` m3/s at 00:00Z and 12:00Z, (half-day, gauge) in the order of ``STATIONS`` and of
+        ``hydrology.GAUGES``; ``zone_weights`` (zone, node).
     """
     basins = places.basins()
     weights = node_weights({name: one.polygon for name, one in basins.items()})
@@ -111,6 +111,7 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
     return {
         "rain": rain,
         "wetness": nodes.wetness.round(5).astype(np.float32),
+        "runoff": np.add.reduceat(nodes.outflow_mm, _MONTHS).round(3).astype(np.float32),
         "stage": np.stack([_half_days(rivers.stage_m[code]) for code in STATIONS], axis=1),
         "flow": np.stack([_half_days(rivers.flow_m3s[code]) for code in hydrology.GAUGES], axis=1),
         "zone_weights": node_weights(
@@ -119,6 +120,8 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
     }
 
 
+_MONTHS = np.flatnonzero(np.diff(MONTH, prepend=-1))
+"""Day with which each month of the record begins."""
 STATIONS = tuple(sorted((*hydrology.GAUGES, "033401", "020101", "020102", "020106")))
 """Codes of the gauges whose stage is simulated."""
 
@@ -156,6 +159,7 @@ class VirtualBasin:
         with np.load(path) as kept:
             self.rain = kept["rain"]
             self.wetness = kept["wetness"]
+            self.runoff = kept["runoff"]
             self.stage = kept["stage"]
             self.flow = kept["flow"]
             self.zone_weights = kept["zone_weights"]
@@ -229,9 +233,8 @@ class VirtualBasin:
     @cached_property
     def _monthly(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """NDVI and surface temperature (K) of every month of the record, (month, node) each."""
-        starts = np.flatnonzero(np.diff(MONTH, prepend=-1))
-        counts = np.diff(starts, append=len(DAYS))[:, None]
-        wet = np.add.reduceat(self.wetness.astype(float), starts, axis=0) / counts
+        counts = np.diff(_MONTHS, append=len(DAYS))[:, None]
+        wet = np.add.reduceat(self.wetness.astype(float), _MONTHS, axis=0) / counts
         years = len(wet) // 12
         normal = wet[12:].reshape(years - 1, 12, -1).mean(0)
         anomaly = wet - np.tile(normal, (years, 1))
@@ -267,6 +270,20 @@ class VirtualBasin:
     def lst(self, month: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Mean daytime surface temperature of the month that holds a date, K, (lat, lon)."""
         return self.lattice.on_grid(self._monthly[1][self._month(month)], grid)
+
+    def land(
+        self, month: date, grid: Grid = MEKONG
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give potential evaporation, mm per day, and runoff, mm, of the month that holds a date.
+
+        What evaporates depends on how much warmer than usual the month is, by 2 % a kelvin.
+        """
+        lst, at = self._monthly[1], self._month(month)
+        warmer = lst[at] - lst[at % 12 :: 12].mean(axis=0)
+        days = (date(month.year + month.month // 12, month.month % 12 + 1, 1)
+                - date(month.year, month.month, 1)).days  # fmt: skip
+        pet = soil.PET_MM[month.month - 1] / days * (1 + 0.02 * warmer)
+        return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[at], grid)
 
     def areal_record(self, year: int) -> xr.Dataset:
         """Areal means of all zones for a year, as issued the next morning.

@@ -1,4 +1,4 @@
-"""Writers of soil moisture, vegetation and temperature products in their true layouts.
+"""Writers of soil moisture, vegetation, temperature and runoff in their products' true layouts.
 
 As in :mod:`pipeline.virtual.products`: plain arrays in, a dated file out, marked as virtual inside.
 """
@@ -196,3 +196,62 @@ def viirs_month(
     name = f"{product}.A{month:%Y%j}.002.{after:%Y%j}000000.h5"
     return publish(upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, template(build),
                    published)  # fmt: skip
+
+
+def gldas_month(
+    upstream: Path,
+    *,
+    month: datetime,
+    product: str,
+    pet: NDArray[np.floating],
+    runoff: NDArray[np.floating],
+    grid: Grid,
+    published: datetime,
+) -> Path:
+    """Write the window of a monthly GLDAS 2.1 file that a subset service would cut out.
+
+    Parameters
+    ----------
+    upstream
+        Root folder.
+    month
+        First day of the month.
+    product
+        ``GLDAS_NOAH025_M`` or, where it is the early one, ``GLDAS_NOAH025_M_EP``.
+    pet
+        Potential evaporation (mm per day) on ``grid``; it is written in W m-2.
+    runoff
+        mm of the month; written as its mean over steps of three hours, one half of it subsurface.
+    grid
+        Any grid.
+    published
+        Moment of publication.
+    """
+    lat, lon = -59.875 + 0.25 * np.arange(600), -179.875 + 0.25 * np.arange(1440)
+    days = ((month + timedelta(days=31)).replace(day=1) - month).days
+    half = runoff / (2 * 8 * days)
+    fields = {
+        "Qs_acc": (half, "kg m-2"), "Qsb_acc": (half, "kg m-2"),
+        "PotEvap_tavg": (pet * 2.501e6 / 86_400, "W m-2"),
+    }  # fmt: skip
+
+    def build(file: h5py.File) -> None:
+        rows, columns, _ = _pixels(lat, lon, runoff, grid)
+        epoch = datetime(2000, 1, 1, tzinfo=UTC)
+        array(
+            file, "time", ("time",), data=np.array([float((month - epoch).days)]),
+            units="days since 2000-01-01 00:00:00",
+        )  # fmt: skip
+        array(file, "lat", ("lat",), data=lat[rows].astype("f4"), units="degrees_north")
+        array(file, "lon", ("lon",), data=lon[columns].astype("f4"), units="degrees_east")
+        for name, (values, units) in fields.items():
+            window = _pixels(lat, lon, np.asarray(values), grid)[2]
+            array(
+                file, name, ("time", "lat", "lon"), data=window[None].astype("f4"), fill=-9999.0,
+                units=units,
+            )  # fmt: skip
+        attributes(file, institution="none: virtual basin", Conventions="CF-1.6")
+
+    name = f"{product}.A{month:%Y%m}.021.nc4.dap.nc4"
+    folder = upstream / f"GLDAS/{product}.2.1/{month:%Y}"
+    return publish(folder / name, template(build), published)

@@ -11,9 +11,9 @@ import numpy as np
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.places import station
-from pipeline.sources import SOURCES, gk2a, imerg, smap, vegetation
+from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.virtual.basin import MONTHLY_DAY
-from pipeline.virtual.land import smap_root_zone, viirs_month
+from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month
 from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
 from pipeline.virtual.sensors import outage
 from pipeline.virtual.tables import areal_record, mrc_export
@@ -64,9 +64,10 @@ def lay_out_night(
         Files written.
     """
     written = lay_out_history(basin, issue_time, upstream)
-    for row in (imerg, gk2a, smap, vegetation):
+    first = datetime(START.year, START.month, START.day, tzinfo=UTC)
+    for row in (imerg, gk2a, smap, vegetation, gldas):
         for source in (s for s in SOURCES.values() if s.core and s.module == row.__name__):
-            begin = issue_time - source.lookback
+            begin = max(issue_time - source.lookback, first)
             for granule in row.granules(source.id, begin, issue_time, issue_time):
                 written += _granule(basin, granule, issue_time, upstream, grid)
     start = datetime(issue_time.year, 1, 1, tzinfo=UTC) - OVERLAP
@@ -195,6 +196,12 @@ def _granule(
         viirs_month(
             upstream, variable="ndvi", month=start, values=basin.ndvi(day, grid), grid=grid,
             published=published,
+        )  # fmt: skip
+    elif source == "gldas_monthly":
+        pet, runoff = basin.land(day, grid)
+        gldas_month(
+            upstream, month=start, product=granule.pattern.partition(".")[0], pet=pet,
+            runoff=runoff, grid=grid, published=published,
         )  # fmt: skip
     else:
         viirs_month(

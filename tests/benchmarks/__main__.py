@@ -219,7 +219,8 @@ and of all processes together where it starts others.
 * Rain, soil moisture, evaporation and vegetation are generated in
   [record.py](../tests/benchmarks/record.py), with the zeros of a monsoon climate: synthetic.
 * The 25 years hold {read:.1f} GB of input and give {written:.1f} GB of indices before compression:
-  {days:,.0f} days of 16 and {months:,.0f} months of 12.
+  {days:,.0f} days of {made.notes["by_day"]:.0f} and {months:,.0f} months of
+  {made.notes["by_month"]:.0f}.
 * Both nights apply the same reference, fitted on 25 years; the short archive holds 366 days.
 * SMAP begins in 2015 and the composites in 2012, here as in the sky.
 """

@@ -47,6 +47,7 @@ def whole_record(*, folder: str, end: int) -> Result:
         for product, name in (
             ("imerg_daily", "rain"), ("imerg_daily", "n_valid"), ("gldas", "pet"),
             ("smap", "soil_moisture"), ("ndvi", "ndvi"), ("lst", "lst"),
+            ("gldas_monthly", "runoff"),
         )
     )  # fmt: skip
     written = sum(
@@ -59,6 +60,8 @@ def whole_record(*, folder: str, end: int) -> Result:
     return Result(
         took, lat.size * lon.size, found, read,
         notes={"days": made.days, "months": made.months, "written_bytes": written,
+               "by_day": len(archive.stored(gridded.DAILY).data_vars),
+               "by_month": len(archive.stored(gridded.MONTHLY).data_vars),
                "processes": CPU_COUNT},
     )  # fmt: skip
 

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-PRODUCTS = ("imerg_daily", "gldas", "smap", "ndvi", "lst", "indices", "indices_monthly")
+PRODUCTS = (
+    "imerg_daily",
+    "gldas",
+    "smap",
+    "ndvi",
+    "lst",
+    "gldas_monthly",
+    "indices",
+    "indices_monthly",
+)
 SOURCES = ("imerg_late", "imerg_daily", "smap")
 
 

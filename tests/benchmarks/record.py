@@ -1,4 +1,4 @@
-"""An archive of generated rain, soil, evaporation and vegetation, as large as the real one.
+"""An archive of generated rain, soil, evaporation, runoff and vegetation, as large as the real one.
 
 Seeded and plainly statistical: what costs time is the number of values, how many are zero and how
 many seasons have totals of zero, and these are as in the basin. It has no weather and no river.
@@ -47,6 +47,8 @@ def record(
         months = np.unique(days[days >= np.datetime64(str(since[1]))].astype("M8[M]"))
         if months.size:
             put |= vegetation(months.astype("M8[ns]"), grid, rng)
+        every = np.unique(days.astype("M8[M]")).astype("M8[ns]")
+        put["gldas_monthly"] = runoff(every, grid, rng)
         for product, ds in put.items():
             archive.append(product, ds, message=f"{product} from {year}")
     return archive, datetime(end, 3, 1, tzinfo=UTC)
@@ -75,6 +77,13 @@ def evaporation(days: NDArray[np.datetime64], grid: Grid, rng: np.random.Generat
     shape = len(days), *grid.shape
     noise = rng.integers(-10, 11, shape, dtype="i1").astype("f4")
     return known(grid.dataset(days, pet=(50 - 20 * season(days) + noise) / 10), 45 * 24)
+
+
+def runoff(months: NDArray[np.datetime64], grid: Grid, rng: np.random.Generator) -> xr.Dataset:
+    """Monthly runoff, skewed, 10 to 200 mm, to a tenth."""
+    shape = len(months), *grid.shape
+    amount = (10 + 190 * season(months)) * rng.standard_exponential(shape, dtype="f4")
+    return known(grid.dataset(months, runoff=np.round(amount, 1)), 76 * 24)
 
 
 def soil(days: NDArray[np.datetime64], grid: Grid, rng: np.random.Generator) -> xr.Dataset:

@@ -77,7 +77,14 @@ def test_a_piece_of_work_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_page_says_what_was_missed_and_what_was_scaled() -> None:
-    ours = Result(2.0, 100, np.zeros(1), 4e9, 512, {"days": 2, "months": 1, "written_bytes": 1e9})
+    ours = Result(
+        2.0,
+        100,
+        np.zeros(1),
+        4e9,
+        512,
+        {"days": 2, "months": 1, "written_bytes": 1e9, "by_day": 16, "by_month": 16},
+    )
     theirs = Result(3.0, 10, np.zeros(1), peak_mb=100)
     rows = [
         Row("all indices", ours, "peer", theirs, ("20 x", False), "0"),

@@ -192,5 +192,5 @@ def test_bad_files_say_what_is_wrong(
         change(file)
     with pytest.raises(BadGranule, match=message):
         gldas.read(path, BOX)
-    with pytest.raises(BadGranule, match="a GLDAS_NOAH025_3H file name"):
+    with pytest.raises(BadGranule, match="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name"):
         gldas.read(path.rename(tmp_path / "gldas.nc4"), BOX)

@@ -1,8 +1,11 @@
-"""GK2A AMI rain rate (KMA level 2, 2 km, every 10 minutes), full disk or East Asia.
+"""GK2A AMI of KMA, level 2 at 2 km: rain rate every 10 minutes, surface temperature, NDVI.
 
-Files: `gk2a_ami_le2_rr_fd020ge_YYYYMMDDHHMM.nc` (full disk, geostationary view) and
+Files: `gk2a_ami_le2_{rr|lst|vgt}_fd020ge_YYYYMMDDHHMM.nc` (full disk, geostationary view) and
 `..._ea020lc_...` (East Asia, Lambert conformal). The East-Asia sector ends near 12 N: south of it
 the result is NaN. The files carry no coordinates; they are built from the projection's attributes.
+
+The layout is that of a real file of another level 2 product; names and flags of these three
+products are those of public code that reads them. A rain rate may come without a quality flag.
 
 References
 ----------
@@ -16,7 +19,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pyproj import Transformer
@@ -35,32 +38,61 @@ if TYPE_CHECKING:
 
     from pipeline.sources.http import Client
 
-_NAME = re.compile(r"gk2a_ami_le2_rr_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
+
+class _Product(NamedTuple):
+    """A level 2 product, and of its flags the bits and what they are where a pixel is good."""
+
+    variable: str
+    field: str
+    units: tuple[str, ...]
+    flags: tuple[str, ...]
+    bits: int
+    good: int
+
+
+_PRODUCTS = {
+    "rr": _Product("rain_rate", "RR", ("mm/h", "mm/hr", "mm h-1"), ("DQF_RR", "RR_DQF1", "DQF"),
+                   0xFF, 0),
+    "lst": _Product("lst", "LST", ("K", "Kelvin"), ("DQF_LST",), 0xFF, 0),
+    # Bit 2 is set over water, bit 3 where the index is of low quality, bit 7 off the disk.
+    "vgt": _Product("ndvi", "NDVI", ("", "1", "none", "NDVI"), ("DQF_NDVI", "DQF"),
+                    0b1000_1100, 0),
+}  # fmt: skip
+_SERIES = {
+    "gk2a": ("rr", timedelta(minutes=10), timedelta()),
+    "gk2a_lst": ("lst", timedelta(days=1), timedelta(hours=6, minutes=30)),
+    "gk2a_ndvi": ("vgt", timedelta(days=1), timedelta()),
+}
+"""Product of each source, time between its files, and when in it they are taken: temperature half
+an hour after noon, as VIIRS does, and the day's NDVI at midnight UTC."""
+_SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
+_NAME = re.compile(r"gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
 _SLOT = timedelta(minutes=10)
 LATENCY = timedelta(minutes=12)
 """Time after a slot's end by which it usually is out."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Full-disk granules that begin in an interval and have ended by a moment.
+    """Granules that begin in an interval and have ended by a moment.
 
     Parameters
     ----------
     source
-        ``gk2a``.
+        ``gk2a``, ``gk2a_lst`` or ``gk2a_ndvi``.
     start, end
         Half-open interval, UTC.
     asof
         Nothing that ends later is named.
     """
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _SLOT
-    time = start + (_SLOT - since if since else timedelta())
+    product, step, offset = _SERIES[source]
+    since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % step
+    time = start + (step - since if since else timedelta())
     while time < end and time + _SLOT <= asof:
         yield Granule(
-            source, f"GK2A/LE2/RR/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le2_rr_fd020ge_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
+            source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
+            f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
         )  # fmt: skip
-        time += _SLOT
+        time += step
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -69,50 +101,61 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Parameters
     ----------
     path
-        Level 2 rain-rate file; its name is the provider's.
+        Level 2 file; its name is the provider's.
     grid
         Target grid.
 
     Returns
     -------
     xarray.Dataset
-        ``rain_rate`` (mm h-1), one time step; NaN where no good pixel lies in the cell.
+        ``rain_rate`` (mm h-1), ``lst`` (K) or ``ndvi`` (1), one time step; NaN where no good pixel
+        lies in the cell.
 
     Raises
     ------
     BadGranule
         Not such a file, cut short, of another shape than its projection says, in other units,
-        without a flag that means good, or without a pixel in the grid.
+        without its quality flag, or without a pixel in the grid.
     """
     name = _NAME.search(path.name)
     if name is None:
-        raise BadGranule(path, expected="a GK2A rain-rate file name", found=path.name)
+        raise BadGranule(
+            path, expected="a file name of GK2A rain rate, surface temperature or NDVI",
+            found=path.name,
+        )  # fmt: skip
+    product = _PRODUCTS[name[1]]
     with opened(path) as file:
-        rain = variable(file, ("RR",), path)
-        flag = variable(file, ("DQF_RR", "RR_DQF1", "DQF"), path)
+        data = variable(file, (product.field,), path)
+        flagged = name[1] != "rr" or any(one in file for one in product.flags)
+        flag = variable(file, product.flags, path) if flagged else None
         view = projection(variable(file, ("gk2a_imager_projection",), path), path)
-        for data in (rain, flag):
-            if data.shape != (view.height, view.width):
+        for part in (data, data if flag is None else flag):
+            if part.shape != (view.height, view.width):
                 raise BadGranule(
-                    path, expected=f"{data.name} of {view.height} x {view.width} pixels as in its "
-                    "projection", found=str(data.shape),
+                    path, expected=f"{part.name} of {view.height} x {view.width} pixels as in its "
+                    "projection", found=str(part.shape),
                 )  # fmt: skip
-        if text(rain, "units") not in {"mm/h", "mm/hr", "mm h-1"}:
-            raise BadGranule(path, expected="units mm/h", found=text(rain, "units") or "none")
+        if text(data, "units") not in product.units:
+            raise BadGranule(
+                path, expected=f"units {' or '.join(filter(None, product.units))}",
+                found=text(data, "units") or "none",
+            )  # fmt: skip
         rows, columns, cell = pixels(view, grid)
         if not (cell >= 0).any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
-        raw = rain[rows, columns]
-        missing = raw == number(rain, "_FillValue", path)
-        missing |= raw > number(rain, "valid_max", path)
-        missing |= ~np.isin(flag[rows, columns], _good(flag, path))
-        values = raw * np.float32(number(rain, "scale_factor", path))
-        values += np.float32(number(rain, "add_offset", path))
+        raw = data[rows, columns]
+        missing = raw == number(data, "_FillValue", path)
+        missing |= raw > number(data, "valid_max", path)
+        if flag is not None:
+            missing |= ~np.isin(flag[rows, columns] & product.bits, _good(flag, product, path))
+        values = raw * np.float32(number(data, "scale_factor", path))
+        values += np.float32(number(data, "add_offset", path))
         values[missing] = np.nan
         virtual = text(file, "processing_environment") == "virtual"
         version = text(file, "algorithm_version")
-    time = np.datetime64(datetime.strptime(f"{name[1]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
-    ds = grid.dataset(np.array([time]), rain_rate=grid.mean(values.ravel(), cell)[None])
+    time = np.datetime64(datetime.strptime(f"{name[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
+    mean = grid.mean(values.ravel(), cell)
+    ds = grid.dataset(np.array([time]), **{product.variable: mean[None]})
     return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
 
 
@@ -221,18 +264,18 @@ def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64
     return rows, columns, cell
 
 
-def _good(flag: h5py.Dataset, path: Path) -> list[int]:
-    """Values of a quality flag whose meaning begins with `good`."""
+def _good(flag: h5py.Dataset, product: _Product, path: Path) -> list[int]:
+    """Values of a quality flag whose meaning begins with `good`; where it has none, the usual."""
     meanings = text(flag, "flag_meanings")
     found = [int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
              if word.lower() == "good"]  # fmt: skip
-    if not found:
+    if meanings and not found and product.bits == 0xFF:
         raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
-    return found
+    return found or [product.good]
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one granule from KMA's API hub.
+    """Bring one granule from KMA's API hub: the full disk; where it offers none, East Asia.
 
     Parameters
     ----------
@@ -250,24 +293,44 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     NeedsCredentials, HttpError
         As of the client; also where the list is none.
     """
-    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/RR/FD"
+    product, slot = granule.folder.split("/")[2], f"{granule.start:%Y%m%d%H%M}"
     key = {"authKey": client.secret("KMA_API_KEY")}
-    hour = granule.start.replace(minute=0)
-    asked = {"sDate": f"{hour:%Y%m%d%H}00", "eDate": f"{hour:%Y%m%d%H}59"}
-    listed = client.json(f"{base}/dataList", params=asked | key, keep=True)
-    slot = f"{granule.start:%Y%m%d%H%M}"
-    try:
-        slots = {row["item"] for row in listed["list"]}
-    except (KeyError, TypeError):
-        found = str(listed)[:80]
-        raise HttpError(f"{base}/dataList: expected a list of items, found {found}") from None
-    if slot not in slots:
-        raise NotPublished(f"{granule.pattern} is not listed by KMA")
+    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{product}"
+    refused = None
+    for area in _SECTORS:
+        try:
+            slots = _listed(f"{base}/{area}/dataList", granule.start, key, client)
+        except HttpError as error:
+            if error.status in {401, 403} or refused is not None:
+                raise
+            refused = error
+            continue
+        if slot in slots:
+            break
+        if slots:
+            raise NotPublished(f"{granule.pattern} is not listed by KMA")
+    else:
+        raise NotPublished(f"{granule.pattern}: KMA lists nothing of that hour")
+    name = f"gk2a_ami_le2_{product.lower()}_{_SECTORS[area]}_{slot}.nc"
     path = client.download(
-        f"{base}/data", upstream / granule.folder / granule.pattern,
+        f"{base}/{area}/data", upstream / granule.folder / name,
         magic=(b"\x89HDF\r\n\x1a\n",), params={"date": slot} | key,
     )  # fmt: skip
     # The hub tells no time of publication, and that of the answer is after the question's.
     usual = (granule.end + LATENCY).timestamp()
     os.utime(path, (min(path.stat().st_mtime, usual),) * 2)
     return path
+
+
+def _listed(url: str, start: datetime, key: dict[str, str], client: Client) -> set[str]:
+    """Slots of an hour that the hub has of a product and sector."""
+    asked = {"sDate": f"{start:%Y%m%d%H}00", "eDate": f"{start:%Y%m%d%H}59", "format": "json"}
+    try:
+        answer = client.json(url, params=asked | key, keep=True)
+    except NotPublished:
+        return set()
+    try:
+        return {row["item"] for row in answer["list"]}
+    except (KeyError, TypeError):
+        found = str(answer)[:80]
+        raise HttpError(f"{url}: expected a list of items, found {found}") from None

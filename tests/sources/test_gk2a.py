@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import h5py
@@ -94,6 +94,95 @@ def test_mean_of_hand_set_pixels_masks_fill_and_bad_ones(tmp_path: Path) -> None
     assert np.isnan(gk2a.read(path, DELTA)["rain_rate"].values.ravel()[210])
 
 
+def test_rain_without_a_flag_is_taken_by_its_fill_and_range(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    chosen = np.flatnonzero(cell == 210)
+    with h5py.File(path, "r+") as file:
+        del file["DQF_RR"]
+        rain = file["RR"][rows, columns].ravel()
+        rain[chosen] = 65535
+        rain[chosen[:3]] = 100, 300, 65534  # 1, 3 and beyond what is valid
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        file["RR"][rows, columns] = rain.reshape(shape)
+        assert int(file["RR"].attrs["valid_max"]) < 65534
+    assert float(gk2a.read(path, DELTA)["rain_rate"].values.ravel()[210]) == pytest.approx(2.0)
+
+
+def land(folder: Path, product: str, field: str, flag: str, units: str) -> Path:
+    """Another level 2 product in the same layout: 5 in each pixel of a cell, 7 in three of it."""
+    path = write(folder)
+    made = path.with_name(path.name.replace("_rr_", f"_{product}_"))
+    path.rename(made)
+    rows, columns, cell = gk2a.pixels(view(made), DELTA)
+    chosen = np.flatnonzero(cell == 210)
+    values, marks = np.full(cell.shape, 65535, "u2"), np.full(cell.shape, 0, "u1")
+    values[chosen], values[chosen[:3]] = 500, 700
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    with h5py.File(made, "r+") as file:
+        file.move("RR", field)
+        file.move("DQF_RR", flag)
+        file[flag].attrs["flag_meanings"] = np.bytes_(b"")
+        file[field].attrs["units"] = np.bytes_(units.encode())
+        file[field][rows, columns] = values.reshape(shape)
+        file[flag][rows, columns] = marks.reshape(shape)
+    return made
+
+
+def mark(path: Path, flag: str, values: list[int]) -> float:
+    """Flag all pixels of the cell but some; give what is read of it."""
+    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    chosen = np.flatnonzero(cell == 210)
+    with h5py.File(path, "r+") as file:
+        marks = file[flag][rows, columns].ravel()
+        marks[chosen] = values[-1]
+        marks[chosen[: len(values) - 1]] = values[:-1]
+        file[flag][rows, columns] = marks.reshape(rows.stop - rows.start, -1)
+    ds = gk2a.read(path, DELTA)
+    (name,) = ds.data_vars
+    return float(ds[name].values.ravel()[210])
+
+
+def test_surface_temperature_of_clear_pixels(tmp_path: Path) -> None:
+    path = land(tmp_path, "lst", "LST", "DQF_LST", "K")
+    with h5py.File(path, "r+") as file:
+        file["LST"].attrs["add_offset"] = 295.0
+    assert mark(path, "DQF_LST", [0, 0, 1, 2]) == pytest.approx(302.0)
+    ds = gk2a.read(path, DELTA)
+    assert (list(ds.data_vars), ds["lst"].attrs["units"]) == (["lst"], "K")
+    assert ds["time"].values[0] == np.datetime64("2024-08-01T03:10")
+    with h5py.File(path, "r+") as file:
+        del file["DQF_LST"]
+    with pytest.raises(BadGranule, match="expected variable DQF_LST"):
+        gk2a.read(path, DELTA)
+
+
+@pytest.mark.parametrize(
+    ("bit", "seen"), [(0, True), (2, False), (3, False), (4, True), (7, False)]
+)
+def test_ndvi_where_its_bits_say_so(tmp_path: Path, bit: int, seen: bool) -> None:
+    path = land(tmp_path, "vgt", "NDVI", "DQF", "")
+    with h5py.File(path, "r+") as file:
+        file["NDVI"].attrs["scale_factor"] = 0.001
+    expected = 0.7 if seen else np.nan  # only the three of 700 are not over water
+    found = mark(path, "DQF", [1 << bit] * 3 + [0b100])
+    assert found == pytest.approx(expected, nan_ok=True)
+    assert list(gk2a.read(path, DELTA).data_vars) == ["ndvi"]
+
+
+@pytest.mark.parametrize(
+    ("source", "first", "product"), [("gk2a_lst", 6.5, "LST"), ("gk2a_ndvi", 0.0, "VGT")]
+)
+def test_land_products_are_asked_for_once_a_day(source: str, first: float, product: str) -> None:
+    start = datetime(2024, 8, 1, tzinfo=UTC)
+    end = start + timedelta(days=3)
+    found = list(gk2a.granules(source, start, end, end))
+    assert [one.start for one in found] == [
+        start + timedelta(days=day, hours=first) for day in range(3)
+    ]
+    assert found[1].folder.startswith(f"GK2A/LE2/{product}/FD/202408/02/")
+
+
 def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path: Path) -> None:
     east = gk2a.read(write(tmp_path, "ea020lc", MEKONG))["rain_rate"][0]
     assert bool(east.sel(lat=slice(11.0, 7.5)).isnull().all())
@@ -115,7 +204,9 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     whole = path.read_bytes()
     odd = path.with_name("gk2a_ami_le2_cld_fd020ge_202408010310.nc")
     odd.write_bytes(whole)
-    with pytest.raises(BadGranule, match="a GK2A rain-rate file name"):
+    with pytest.raises(
+        BadGranule, match="a file name of GK2A rain rate, surface temperature or NDVI"
+    ):
         gk2a.read(odd, DELTA)
 
     def expect(message: str, change: object) -> None:
@@ -129,7 +220,7 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     expect("expected variable RR, found", lambda f: f.pop("RR"))
     expect("5500 x 5400 pixels", lambda f: f[name].attrs.modify("image_width", 5400))
     expect("a flag that means good", lambda f: f["DQF_RR"].attrs.modify("flag_meanings", "0: Bad"))
-    expect("units mm/h, found mm", lambda f: f["RR"].attrs.modify("units", "mm"))
+    expect("units mm/h or mm/hr or mm h-1, found mm", lambda f: f["RR"].attrs.modify("units", "mm"))
     expect("column_offset, found ''", lambda f: f[name].attrs.pop("column_offset"))
     expect("found mercator", lambda f: f[name].attrs.modify("grid_mapping_name", "mercator"))
     path.write_bytes(whole[: len(whole) // 2])

@@ -245,9 +245,10 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
     )  # fmt: skip
     base = "/api/typ05/api/GK2A/LE2/RR/FD"
     key = {"authKey": "s3cret"}
-    httpserver.expect_request(
-        f"{base}/dataList", query_string={"sDate": "202408200300", "eDate": "202408200359"} | key
-    ).respond_with_json({"list": [{"item": "202408200310"}]})
+    asked = {"sDate": "202408200300", "eDate": "202408200359", "format": "json"}
+    httpserver.expect_request(f"{base}/dataList", query_string=asked | key).respond_with_json(
+        {"list": [{"item": "202408200310"}]}
+    )
     httpserver.expect_request(
         f"{base}/data", query_string={"date": "202408200310"} | key
     ).respond_with_data(made.read_bytes(), content_type="application/octet-stream")
@@ -262,11 +263,59 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
         with pytest.raises(NotPublished):
             gk2a.fetch(missing, tmp_path, client=client)
     httpserver.clear()
-    httpserver.expect_request(f"{base}/dataList").respond_with_json({"result": {"status": 403}})
+    for area in ("FD", "EA"):
+        httpserver.expect_request(f"{base[:-2]}{area}/dataList").respond_with_json(
+            {"result": {"status": 403}}
+        )
     client = ask("kma", url, KMA_API_KEY="s3cret")
     with client, pytest.raises(HttpError, match="expected a list of items") as said:
         gk2a.fetch(granule, tmp_path, client=client)
     assert "s3cret" not in str(said.value)
+
+
+@pytest.mark.parametrize("disk", [{"list": []}, {"result": {"status": 400}}, None])
+def test_where_kma_has_no_full_disk_east_asia_comes(
+    tmp_path: Path, httpserver: HTTPServer, disk: dict[str, object] | None
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    north = Grid(18.0, 18.2, 103.0, 103.2)
+    made = gk2a_rain(
+        tmp_path / "made", sector="ea020lc", time=start, published=start, grid=north,
+        rain_rate=np.full(north.shape, 6.0),
+    )  # fmt: skip
+    base = "/api/typ05/api/GK2A/LE2/RR"
+    if disk is not None:
+        httpserver.expect_request(f"{base}/FD/dataList").respond_with_json(disk)
+    else:
+        httpserver.expect_request(f"{base}/FD/dataList").respond_with_data("", status=404)
+    httpserver.expect_request(f"{base}/EA/dataList").respond_with_json(
+        {"list": [{"item": "202408200310"}]}
+    )
+    httpserver.expect_request(f"{base}/EA/data").respond_with_data(made.read_bytes())
+    with ask("kma", httpserver.url_for("").rstrip("/"), KMA_API_KEY="s3cret") as client:
+        path = gk2a.fetch(granule, tmp_path, client=client)
+    assert path.name == "gk2a_ami_le2_rr_ea020lc_202408200310.nc"
+    assert locate(granule, tmp_path, asof=NEXT)[0] == path
+    np.testing.assert_allclose(gk2a.read(path, north)["rain_rate"].values, 6.0, atol=0.01)
+
+
+def test_an_expired_key_of_kma_is_an_error_and_no_reason_for_east_asia(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    httpserver.expect_request("/api/typ05/api/GK2A/LE2/RR/FD/dataList").respond_with_json(
+        {"result": {"status": 401}}, status=401
+    )
+    url = httpserver.url_for("").rstrip("/")
+    with (
+        ask("kma", url, KMA_API_KEY="s3cret") as client,
+        pytest.raises(HttpError, match="401") as said,
+    ):
+        gk2a.fetch(granule, tmp_path, client=client)
+    assert "s3cret" not in str(said.value)
+    assert len(httpserver.log) == 1
 
 
 def store(bucket: Path, members: int = 52) -> None:

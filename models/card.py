@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.design import TIER_GROUPS
-from models.stage import DRY_WEIGHT, HALF_LIFE_Y
+from models.stage import HALF_LIFE_Y, SEASONS
 from pipeline.features import STALE_H
 from pipeline.places import stations as all_stations
 
@@ -74,8 +74,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
     method = (
-        "ridge regression per gauge, lead and tier; a day's weight halves in "
-        f"{HALF_LIFE_Y:g} years and is {DRY_WEIGHT:g} from December to April; penalties, error "
+        f"ridge regression per gauge, lead, tier and season ({', '.join(SEASONS)}, each passing "
+        f"over into the next); a day's weight halves in {HALF_LIFE_Y:g} years; penalties, error "
         "scales and quantiles come from years that the fit had not seen"
     )
     lines = [

@@ -48,9 +48,20 @@ MEMORY_GAUGES = 2
 WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
 WORST = 8.0
 """Standard deviations beyond which a column says no more."""
-PRIOR = {"rise:": 0.6, "rain:": 0.6, "wet:": 0.3, "soil:": 0.3, "season:": 4.0, "level:": 4.0}
-"""Size expected of a standardised column's coefficient beside the others', by how its name begins:
-the penalty spares what is sure to matter and spends on single units' rain. Products count 1."""
+PRIOR = {
+    "rise": 0.6, "rose": 0.3, "level": 4.0, "season": 4.0, "tide": 0.5,
+    "mean": 1.5, "rain": 0.6, "wet": 0.09, "soil": 0.09,
+    "own since": 2.5, "own above": 2.5, "near change": 2.0, "near rise": 1.2,
+    "tributary change": 0.5, "tributary rise": 0.3, "downstream level": 1.6,
+    "own level*level": 1.0, "own level*season": 1.0, "own since*season": 1.0,
+    "rose*rose": 1.0, "mean*mean": 1.0, "mean*season": 4.0,
+}  # fmt: skip
+"""Size expected of a standardised column's coefficient beside the others', by what its name begins
+with, and before that by whose gauge it is: the penalty spares what is sure to matter and spends on
+single units' rain. Other features count 1, other products ``PRODUCT_PRIOR``."""
+PRODUCT_PRIOR = 0.5
+PRIOR_GAUGES = 4
+"""Gauges upstream that are ``near`` in ``PRIOR``."""
 REGIME = (*(f"season:{k}" for k in range(4)), "mean:0:1", "mean:3:5", WET_MONTH)
 """Columns that the spread of the errors depends on, where a tier has them."""
 
@@ -98,7 +109,32 @@ class Design:
         first = features.shape[1]
         z = _standard(features, self.limits[:, :first])
         products = _standard(_products(self.names, z), self.limits[:, first:])
-        return _finished(self.names, np.column_stack([z, products]))
+        return self.finished(np.column_stack([z, products]))
+
+    def finished(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised columns times their ``PRIOR``, what is missing 0, and the constant."""
+        return np.column_stack([np.nan_to_num(z) * self.priors(), np.ones(len(z))])
+
+    def priors(self) -> list[float]:
+        """Size expected of each column's coefficient beside the others'."""
+        return [self._prior(name) for name in self.names]
+
+    def _prior(self, name: str) -> float:
+        first, *factors = name.split("*")
+        kind, gauge = first.split(":")[:2]
+        what = "*".join([kind, *(one.partition(":")[0] for one in factors[:1])])
+        default = PRODUCT_PRIOR if factors else 1.0
+        return PRIOR.get(f"{self._role(gauge)} {what}", PRIOR.get(what, default))
+
+    def _role(self, gauge: str) -> str:
+        """Whose gauge it is; empty for one far upstream and for what is no gauge."""
+        roles = {
+            "own": (self.station,),
+            "near": self.upstream[:PRIOR_GAUGES],
+            "tributary": self.tributaries,
+            "downstream": self.downstream,
+        }
+        return next((role for role, gauges in roles.items() if gauge in gauges), "")
 
     def tiers(self, lib: Library, rows: NDArray[np.int64]) -> list[str]:
         """Best tier that the day's evidence allows, one per row."""
@@ -206,7 +242,7 @@ def station_design(
     z = _standard(features, low)
     products = _products(names, z)
     high = _limits(products)
-    matrix = _finished(names, np.column_stack([z, _standard(products, high)]))
+    matrix = design.finished(np.column_stack([z, _standard(products, high)]))
     return replace(design, limits=np.hstack([low, high])), matrix
 
 
@@ -333,11 +369,6 @@ def _standard(raw: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[
     """Columns in standard deviations, bounded, NaN where missing."""
     low, high, mean, sd = limits
     return np.asarray(np.clip((np.clip(raw, low, high) - mean) / sd, -WORST, WORST))
-
-
-def _finished(names: tuple[str, ...], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    prior = [1.0 if "*" in name else PRIOR.get(f"{name.partition(':')[0]}:", 1.0) for name in names]
-    return np.column_stack([np.nan_to_num(z) * prior, np.ones(len(z))])
 
 
 def _mean_rain(

@@ -26,6 +26,8 @@ class NormalEquations:
         Standardised columns with the constant last, targets and row weights.
     year, purged
         Water year of each row and whether it lies too near to the year before.
+    judged
+        Weights of the held-out errors by which a penalty is chosen; default ``weights``.
     """
 
     def __init__(
@@ -35,8 +37,11 @@ class NormalEquations:
         weights: NDArray[np.float64],
         year: NDArray[np.int64],
         purged: NDArray[np.bool_],
+        *,
+        judged: NDArray[np.float64] | None = None,
     ) -> None:
         self._matrix, self._target, self._weights = matrix, target, weights
+        self._judged = weights if judged is None else judged
         self._years, self._year = np.unique(year, return_inverse=True)
         last = len(self._years)
         parts = [self._sums((self._year == k) & ~purged) for k in range(last)]
@@ -74,7 +79,7 @@ class NormalEquations:
             rows = np.flatnonzero(self._year % BLOCKS == block)
             part = self._matrix[np.ix_(rows, use)]
             trials[:, rows] = part @ _path(gram[grid], right[use])
-        loss = np.einsum("n,knl->kl", self._weights, (trials - self._target) ** 2)
+        loss = np.einsum("n,knl->kl", self._judged, (trials - self._target) ** 2)
         best = penalties[loss.argmin(axis=0)]
         held_out = np.take_along_axis(trials, loss.argmin(axis=0)[None, None, :], axis=0)[0]
         ahead = np.full(self._target.shape, np.nan)

@@ -44,7 +44,9 @@ def score(forecasts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns ``SCORES``, one row per station, lead and season that was forecast (``n`` 0 where
         nothing can be scored); season ``wet`` (valid June to October) and ``all``. ``cp`` is the
-        persistence index 1 − MSE / MSE of persistence. The ``alarm_*`` columns count forecasts
+        persistence index 1 − MSE / MSE of persistence. Each score is of the point it is least for
+        (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the distribution's
+        mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count forecasts
         issued while the river stood below alarm stage: a case is one whose day came at or above
         it; ``alarm_events`` are the merged crossings. NaN without a threshold or a case.
         Names end in ``SYNTHETIC`` where anything virtual went in.
@@ -84,16 +86,16 @@ def scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _score(part: pd.DataFrame, threshold_m: float | None) -> dict[str, object]:
-    seen, middle = part["observed_m"].to_numpy(), part["q50"].to_numpy()
-    error, naive_error = middle - seen, part["stage_m"].to_numpy() - seen
+    seen, mean = part["observed_m"].to_numpy(), part["mean_m"].to_numpy()
+    error, naive_error = mean - seen, part["stage_m"].to_numpy() - seen
     return {
         "n": len(part),
         "rmse_m": float(np.sqrt(np.mean(error**2))),
-        "mae_m": float(np.mean(np.abs(error))),
+        "mae_m": float(np.mean(np.abs(part["q50"].to_numpy() - seen))),
         "rmse_persistence_m": float(np.sqrt(np.mean(naive_error**2))),
         "cp": 1.0 - _ratio(np.sum(error**2), np.sum(naive_error**2)),
         "nse": 1.0 - _ratio(np.sum(error**2), np.sum((seen - seen.mean()) ** 2)),
-        "kge": kge(middle, seen),
+        "kge": kge(mean, seen),
         "pinball_m": pinball(part, seen),
         "cover80": float(np.mean((part["q10"] <= seen) & (seen <= part["q90"]))),
         "cover95": float(np.mean((part["q025"] <= seen) & (seen <= part["q975"]))),

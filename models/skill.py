@@ -44,7 +44,7 @@ def prepared(forecasts: pd.DataFrame) -> pd.DataFrame:
         ``near`` (the stage at issue within ``NEAR_M`` of alarm stage), both known at issue.
     """
     found = scorable(forecasts)
-    middle = {"model": found["q50"], "persistence": found["stage_m"]}
+    middle = {"model": found["mean_m"], "persistence": found["stage_m"]}
     middle |= {name: found[f"{name}_m"] for name in PEERS}
     for name in METHODS:
         found[f"se_{name}"] = (middle[name] - found["observed_m"]) ** 2

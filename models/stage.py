@@ -22,6 +22,7 @@ from models.calibration import (
     climatology_table,
     fit_errors,
     fit_scale,
+    mean,
     new_year,
     quantile,
     scale_of,
@@ -45,7 +46,17 @@ QUANTILES = {"q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50,
 PURGE_D = 37
 """Days at the start of a water year left out of those fits: longest lag plus longest lead."""
 DRY_WEIGHT = 0.15
-"""Weight of a day of December to April beside one of the flood season."""
+"""Weight of a day of December to April beside one of the flood season in the errors' spread."""
+SEASONS = ("dry", "rise", "flood", "recession")
+"""Parts of the year with a regression of their own."""
+SEASON_KNOTS = (
+    (1, "dry"), (115, "dry"), (166, "rise"), (232, "flood"), (288, "recession"), (345, "dry"),
+)  # fmt: skip
+"""Days of the year on which a season's regression stands alone; between two days both share."""
+LENT = 0.3
+"""Weight that a day of another wet season keeps in a season's regression."""
+FAR = 0.1
+"""Weight that a wet day keeps in the dry season's regression, and a dry one in the others'."""
 FLOOD_MONTHS = (6, 7, 8, 9, 10)
 HALF_LIFE_Y = 15.0
 """Years after which a day of the past weighs half: the dams have changed the river."""
@@ -65,8 +76,8 @@ class TierModel:
     columns
         Indices of the design's columns that this tier may use.
     coefficients
-        Change in m per standard deviation of each column, last the constant, shape
-        (n_columns + 1, n_leads).
+        Change in m per standard deviation of each column, last the constant, of each season's
+        regression, shape (n_seasons, n_columns + 1, n_leads); :func:`season_shares` joins them.
     scale_coefficients
         Of the log of the error's scale on :func:`_regime`, shape (n_leads, n_terms).
     scale_limits
@@ -202,13 +213,19 @@ def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationMode
     dates = lib.dates[rows]
     target = target[rows]
     weights = training_weights(dates)
+    shares = season_shares(dates)
     year = np.asarray((dates - pd.Timedelta(days=90)).year)
     purged = np.asarray((dates - pd.Timedelta(days=90)).day_of_year) <= PURGE_D
-    normal = NormalEquations(matrix, target, weights, year, purged)
+    normal = [
+        NormalEquations(matrix, target, season, year, purged, judged=_recency(dates) * share)
+        for season, share in zip(season_weights(dates), shares.T, strict=True)
+    ]
     tiers, held_out_cp = {}, {}
     for tier, groups in TIER_GROUPS.items():
         columns = np.flatnonzero(np.isin(design.groups, groups))
-        coefficients, held_out, ahead = normal.ridge(columns)
+        found = [season.ridge(columns) for season in normal]
+        coefficients, *unseen = (np.stack(part) for part in zip(*found, strict=True))
+        held_out, ahead = (np.einsum("ns,snl->nl", shares, one) for one in unseen)
         held_out_cp[tier] = _wet_cp(dates, target, held_out)
         regime = _regime(design, columns, matrix, held_out)
         scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
@@ -238,9 +255,35 @@ def _wet_cp(
 
 def training_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
     """Weight of each date: the flood season and recent years count more, shape (n,)."""
-    age_y = np.asarray((dates[-1] - dates) / DAY) / 365.25
     season = np.where(dates.month.isin([5, 6, 7, 8, 9, 10, 11]), 1.0, DRY_WEIGHT)
-    return np.asarray(season * 0.5 ** (age_y / HALF_LIFE_Y))
+    return np.asarray(season * _recency(dates))
+
+
+def _recency(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
+    age_y = np.asarray((dates[-1] - dates) / DAY) / 365.25
+    return np.asarray(0.5 ** (age_y / HALF_LIFE_Y))
+
+
+def season_shares(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Share of each season's regression in the forecast issued on a date, shape (n, n_seasons).
+
+    Examples
+    --------
+    >>> season_shares(pd.DatetimeIndex(["2018-02-01", "2018-07-18", "2018-08-20"])).tolist()
+    [[1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    """
+    day = np.asarray(dates.day_of_year, dtype="float64")
+    knots = [knot for knot, _ in SEASON_KNOTS]
+    alone = [[float(one == name) for _, one in SEASON_KNOTS] for name in SEASONS]
+    return np.column_stack([np.interp(day, knots, one, period=365.25) for one in alone])
+
+
+def season_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Weight of each date in each season's regression, shape (n_seasons, n)."""
+    shares = season_shares(dates)
+    dry = shares[:, 0]
+    wet = np.maximum(shares[:, 1:], np.maximum(LENT * (1.0 - dry), FAR)[:, None])
+    return np.asarray(np.column_stack([np.maximum(dry, FAR), wet]).T * _recency(dates))
 
 
 def _regime(
@@ -292,7 +335,8 @@ def predict(
     -------
     DataFrame
         One row per station and lead as the stage forecasts contract says: quantiles in m,
-        ``p_alarm``, ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
+        ``mean_m`` (the distribution's mean, which a squared error is least for), ``p_alarm``,
+        ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
         to it; NaN without a threshold), ``tier``, ``drivers_cm`` (adding up to the change of q50;
         NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
     """
@@ -331,6 +375,7 @@ class _Issue:
 
     thresholds: dict[str, float | None]
     quantiles: NDArray[np.float64]
+    mean_m: NDArray[np.float64]
     exceed: dict[str, NDArray[np.float64]]
     exceed_by: dict[str, NDArray[np.float64]]
     drivers: NDArray[np.object_]
@@ -348,6 +393,7 @@ def _station_frame(
     issue = _Issue(
         thresholds,
         np.full((*shape, len(QUANTILES)), np.nan),
+        np.full(shape, np.nan),
         {name: np.full(shape, np.nan) for name in thresholds},
         {name: np.full(shape, np.nan) for name in thresholds},
         np.empty(shape, dtype=object),
@@ -360,7 +406,8 @@ def _station_frame(
             _from_climatology(issue, chosen, model, lib.dates[rows[chosen]])
         else:
             matrix = model.design.matrix(lib, rows[chosen])
-            _from_tier(issue, chosen, model, one, matrix=matrix, level=level[chosen])
+            shares = season_shares(lib.dates[rows[chosen]])
+            _from_tier(issue, chosen, model, one, matrix=matrix, shares=shares, level=level[chosen])
     dates = lib.dates[rows]
     frame = pd.DataFrame(
         {
@@ -369,6 +416,7 @@ def _station_frame(
             "lead_days": np.tile(leads, shape[0]),
             "valid_time": np.repeat(dates, shape[1]) + np.tile(leads, shape[0]) * DAY,
             **{name: issue.quantiles[:, :, k].ravel() for k, name in enumerate(QUANTILES)},
+            "mean_m": issue.mean_m.ravel(),
             **{f"p_{name}": issue.exceed[name].ravel() for name in thresholds},
             **{f"p_{name}_by": issue.exceed_by[name].ravel() for name in thresholds},
             "tier": np.repeat(tier, shape[1]),
@@ -388,11 +436,12 @@ def _from_tier(
     name: str,
     *,
     matrix: NDArray[np.float64],
+    shares: NDArray[np.float64],
     level: NDArray[np.float64],
 ) -> None:
     tier = model.tiers[name]
     use = np.append(tier.columns, matrix.shape[1] - 1)
-    terms = matrix[:, use, None] * tier.coefficients
+    terms = matrix[:, use, None] * np.tensordot(shares, tier.coefficients, axes=1)
     change = terms.sum(axis=1)
     scale = scale_of(
         _regime(model.design, tier.columns, matrix, change),
@@ -406,6 +455,7 @@ def _from_tier(
         z = quantile(tier.errors, lead, levels)
         middle = level + change[:, lead]
         issue.quantiles[chosen, lead] = middle[:, None] + scale[:, [lead]] * z
+        issue.mean_m[chosen, lead] = middle + scale[:, lead] * mean(tier.errors, lead)
         centre[:, lead] = scale[:, lead] * z[list(QUANTILES).index("q50")]
         for kind, threshold in issue.thresholds.items():
             if threshold is not None:
@@ -437,6 +487,7 @@ def _from_climatology(
             row = model.climatology[(day - 1) // 5]
             table = climatology_table(row)
             issue.quantiles[index, lead] = quantile(table, 0, levels)
+            issue.mean_m[index, lead] = mean(table, 0)
             issue.drivers[index, lead] = dict.fromkeys(GROUPS, float("nan"))
             for kind, threshold in issue.thresholds.items():
                 if threshold is not None:

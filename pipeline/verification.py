@@ -97,13 +97,16 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
             if key not in observed or row["q50"] is None:
                 continue
             came = observed[key]
+            # Squared errors are of the mean; runs before it was published have the median alone.
+            mean = row.get("mean_m")
+            point = row["q50"] if mean is None else mean
             persistence = None if row["stage_m"] is None else row["stage_m"] - came
             rows.append(
                 {
                     "station": forecast["station"],
                     "lead_days": forecast["lead_days"],
                     "observed_m": came,
-                    "error_m": row["q50"] - came,
+                    "error_m": point - came,
                     "persistence_error_m": persistence,
                     "inside_80": row["q10"] <= came <= row["q90"],
                 }

@@ -94,7 +94,8 @@ def test_hindcast_of_a_generated_export(tmp_path: Path) -> None:
 
     as_issued = {
         "issue_time", "station", "lead_days", "valid_time", "q025", "q05", "q10", "q25", "q50",
-        "q75", "q90", "q95", "q975", "p_alarm", "p_flood", "tier", "model_version", "origin",
+        "q75", "q90", "q95", "q975", "mean_m", "p_alarm", "p_flood", "tier", "model_version",
+        "origin",
     }  # fmt: skip
     assert as_issued <= set(forecasts.columns)
     assert forecasts[sorted(as_issued - {"p_alarm", "p_flood"})].notna().all().all()
@@ -104,8 +105,8 @@ def test_hindcast_of_a_generated_export(tmp_path: Path) -> None:
     _, blind, _ = run(tmp_path / "cut", until="2018-06-16")
     until = pd.Timestamp("2018-06-15")
     keys = [
-        "station", "lead_days", "issue_time", "q10", "q50", "q90", "p_alarm", "arx_m",
-        "reference_m",
+        "station", "lead_days", "issue_time", "q10", "q50", "q90", "mean_m", "p_alarm",
+        "arx_m", "reference_m",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(
         forecasts.loc[forecasts["issue_time"] < until, keys].reset_index(drop=True),

@@ -177,6 +177,21 @@ def issued_forecast(lead: int, q50: float, *, day: int, half_m: float = 0.3) -> 
     return {"station": PAKSE, "lead_days": lead, "tier": "full", "valid_time": valid, "row": row}
 
 
+def test_squared_errors_are_of_the_mean_where_it_was_published(
+    settings: Settings, tmp_path: Path
+) -> None:
+    store = Records(settings.database)
+    skewed = issued_forecast(1, 9.5, day=0)
+    skewed["row"]["mean_m"] = 9.25
+    run(store, FIRST, "none", None, tables={"stage_forecasts": [skewed]})
+    export(tmp_path / "a", [9.0] * 9, asof=FIRST + 8 * DAY)
+    asof = FIRST + 8 * DAY
+    steps.ingest("gauges", asof=asof, settings=settings, folder=tmp_path / "a")
+    (one,) = steps.verify(asof=asof, settings=settings).cities
+    assert one.rmse_m == pytest.approx(0.25)
+    assert one.cover80 == 0.0  # 9.0 lies below 9.2, the lower end of the interval
+
+
 def dry(current: str, p: float) -> list[dict[str, Any]]:
     row = {"current_class": current, "p_d1": p}
     return [{"zone": "city:pakse", "horizon_weeks": 1, "tier": "full", "row": row}]

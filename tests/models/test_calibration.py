@@ -13,6 +13,7 @@ from models.calibration import (
     cdf,
     climatology_table,
     fit_errors,
+    mean,
     new_year,
     quantile,
     weighted_quantiles,
@@ -43,6 +44,15 @@ def test_cdf_is_the_inverse_of_the_quantile_tails_included() -> None:
     p = np.array([1e-5, 0.003, 0.01, 0.2, 0.5, 0.77, 0.99, 0.998, 0.99999])
     assert cdf(table, 1, quantile(table, 1, p)) == pytest.approx(p, rel=1e-6)
     assert (np.diff(quantile(table, 1, p)) > 0).all()
+
+
+def test_the_mean_of_a_skewed_error_is_no_median() -> None:
+    z = np.random.default_rng(5).exponential(1.0, (20_000, 1))
+    table = fit_errors(z, np.ones(len(z)))
+    assert mean(table, 0) == pytest.approx(1.0, abs=0.03)
+    assert quantile(table, 0, np.array([0.5]))[0] == pytest.approx(np.log(2.0), abs=0.03)
+    p = (np.arange(200_000) + 0.5) / 200_000
+    assert mean(table, 0) == pytest.approx(quantile(table, 0, p).mean(), abs=0.005)
 
 
 def test_the_tail_never_reaches_certainty() -> None:

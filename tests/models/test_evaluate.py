@@ -27,7 +27,7 @@ def forecasts(observed: list[float], q50: list[float], stage: list[float]) -> pd
     return pd.DataFrame(
         {
             "issue_time": times, "station": TOWN, "lead_days": 1, "valid_time": times,
-            **spread, "stage_m": stage, "observed_m": observed, "tier": "full",
+            **spread, "mean_m": q50, "stage_m": stage, "observed_m": observed, "tier": "full",
             "p_alarm": (np.asarray(q50) >= 12.0).astype(float), "climatology_p_alarm": 0.25,
             "origin": "measured",
         }
@@ -61,6 +61,16 @@ def test_the_columns_are_those_of_the_issue_and_synthetic_names_say_so() -> None
     frame = forecasts([11.0, 12.0], [11.1, 12.0], [10.0, 11.0]).assign(origin="virtual")
     assert set(score(frame)["name"]) == {"Mukdahan (synthetic)"}
     assert SYNTHETIC == " (synthetic)"
+
+
+def test_squared_errors_are_of_the_mean_and_absolute_ones_of_the_median() -> None:
+    frame = forecasts([11.0, 12.0], [11.0, 12.0], [10.0, 11.0])
+    frame["mean_m"] = frame["q50"] + 0.5
+    wet = score(frame).iloc[0]
+    assert wet.rmse_m == pytest.approx(0.5)
+    assert wet.cp == pytest.approx(1 - 0.25)
+    assert wet.nse == pytest.approx(1 - 0.25 / 0.25)
+    assert wet.mae_m == 0.0
 
 
 def test_both_seasons_stand_there_even_without_a_case() -> None:

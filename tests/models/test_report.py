@@ -50,6 +50,7 @@ def made(*, years: int = 4, origin: str = "measured", peer_error_m: float = 0.2)
                     "climatology_p_alarm": 0.1,
                     "origin": origin,
                     **{name: (middle + (q - 0.5)).to_numpy() for name, q in QUANTILES.items()},
+                    "mean_m": middle.to_numpy(),
                     **{f"{name}_m": (came + peer_error_m).to_numpy() for name in PEERS},
                 }
             )
@@ -90,7 +91,7 @@ def test_who_is_worse_beats_nobody() -> None:
 
 def test_equals_are_not_beaten() -> None:
     frame = made()
-    frame["reference_m"] = frame["q50"]
+    frame["reference_m"] = frame["mean_m"]
     found = skill.skill(skill.prepared(frame), draws=200)
     assert found is not None
     assert [(one.low, one.high) for one in found.margin["reference"]] == [(0.0, 0.0)] * 2

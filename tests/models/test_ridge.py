@@ -65,6 +65,21 @@ def test_purged_rows_teach_no_other_year() -> None:
     assert held_out == pytest.approx(clean, abs=1e-9)
 
 
+def test_the_penalty_is_chosen_by_what_is_judged() -> None:
+    matrix, target, weights, year, purged = rows(noise=0.0)
+    # In odd years nothing that the columns say is true: judged by those, a large penalty is best.
+    rng = np.random.default_rng(8)
+    odd = year % 2 == 1
+    target[odd] = 3.0 + rng.standard_normal((odd.sum(), 2))
+    sizes = []
+    for judged in (~odd, odd):
+        normal = NormalEquations(
+            matrix, target, weights, year, purged, judged=judged.astype("float64")
+        )
+        sizes.append(float(np.abs(normal.ridge(np.arange(4))[0][:-1]).sum()))
+    assert sizes[1] < 0.7 * sizes[0]
+
+
 def test_two_years_are_enough() -> None:
     found, held_out, _ = NormalEquations(*rows(n_years=2)).ridge(np.arange(4))
     assert np.isfinite(found).all()

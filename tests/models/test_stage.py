@@ -9,8 +9,19 @@ import pandas as pd
 import pytest
 
 from models import stage
-from models.design import GROUPS, PRIOR, TIER_GROUPS
-from models.stage import QUANTILES, StageModel, fit, predict, predict_dates
+from models.design import GROUPS, PRIOR, PRODUCT_PRIOR, TIER_GROUPS
+from models.stage import (
+    FAR,
+    LENT,
+    QUANTILES,
+    SEASONS,
+    StageModel,
+    fit,
+    predict,
+    predict_dates,
+    season_shares,
+    season_weights,
+)
 from pipeline.features import library
 from pipeline.places import stations
 from tests.models.conftest import END, TOWN, UPSTREAM
@@ -166,6 +177,58 @@ def test_one_morning_equals_the_same_morning_of_a_long_run(
     pd.testing.assert_frame_equal(many.reset_index(drop=True), one)
 
 
+def test_a_forecast_passes_from_one_season_to_the_next(
+    trained: StageModel, made_up: StageInputs
+) -> None:
+    dates = pd.DatetimeIndex(made_up.stage.loc["2010-07-05":"2010-07-25"].index)
+    shares = season_shares(dates)
+    assert np.allclose(shares.sum(axis=1), 1.0)
+    tier = trained.stations[TOWN].tiers["full"]
+    assert tier.coefficients.shape == (len(SEASONS), len(tier.columns) + 1, 7)
+    design = trained.stations[TOWN].design
+    rows = made_up.stage.index.get_indexer(dates)
+    matrix = design.matrix(library(made_up), rows)[:, [*tier.columns, -1]]
+    each = np.stack([matrix @ one[:, 0] for one in tier.coefficients])
+    found = predict_dates(trained, made_up, dates=dates, model_version="test")
+    one = found[(found.station == TOWN) & (found.lead_days == 1)]
+    centre = one.q50.to_numpy() - one.stage_m.to_numpy()
+    joined = (shares.T * each).sum(axis=0)
+    # What the median's calibration adds is small beside the change.
+    assert np.abs(centre - joined).max() < 0.05
+    assert np.abs(joined).max() > 0.2
+
+
+def test_each_season_learns_most_from_its_own_days() -> None:
+    dates = pd.date_range("2017-12-01", "2018-11-30")
+    shares, weights = season_shares(dates), season_weights(dates)
+    # The half-life is that of years: within one year, weights are the season's own.
+    recent = 0.5 ** (np.asarray((dates[-1] - dates).days) / 365.25 / stage.HALF_LIFE_Y)
+    own = weights / recent
+    for month, season in ((2, "dry"), (6, "rise"), (8, "flood"), (10, "recession")):
+        row = int(np.flatnonzero((dates.month == month) & (dates.day == 18))[0])
+        k = SEASONS.index(season)
+        assert shares[row, k] > 0.7
+        assert own[:, row].argmax() == k
+    february, august = (
+        int(np.flatnonzero(dates == day)[0]) for day in ("2018-02-01", "2018-08-20")
+    )
+    assert own[:, february] == pytest.approx([1.0, FAR, FAR, FAR])
+    assert own[:, august] == pytest.approx([FAR, LENT, 1.0, LENT])
+    assert (own >= FAR - 1e-12).all()
+    assert (own <= 1.0 + 1e-12).all()
+
+
+def test_the_mean_lies_among_the_quantiles_and_is_near_the_median(
+    trained: StageModel, made_up: StageInputs
+) -> None:
+    for inputs in (made_up, without(made_up, stage_of=TOWN)):
+        found = at(trained, inputs)
+        assert found.mean_m.between(found.q10, found.q90).all()
+    full = at(trained, made_up)
+    apart = (full.mean_m - full.q50).abs() / (full.q90 - full.q10)
+    assert apart.max() < 0.2
+
+
 def test_intervals_hold_what_they_promise(trained: StageModel, made_up: StageInputs) -> None:
     dates = made_up.stage.loc["2010-01-01":"2010-12-20"].index
     found = predict_dates(trained, made_up, dates=dates, model_version="test")
@@ -204,12 +267,33 @@ def test_products_are_of_standardised_columns(trained: StageModel, made_up: Stag
     rows = np.flatnonzero(made_up.stage.index < "2010-01-01")[60:]
     matrix = design.matrix(library(made_up), rows)
     own, change = f"level:{TOWN}", f"change:{UPSTREAM}:0"
-    z = [matrix[:, design.names.index(name)] / PRIOR.get(key, 1.0)
-         for name, key in ((own, "level:"), (change, "change:"))]  # fmt: skip
+    z = [matrix[:, design.names.index(name)] / PRIOR[key]
+         for name, key in ((own, "level"), (change, "near change"))]  # fmt: skip
     product = matrix[:, design.names.index(f"{change}*{own}")]
     inner = np.abs(product) < 2.0
     assert np.corrcoef(product[inner], (z[0] * z[1])[inner])[0, 1] > 0.9999
     assert design.names == tuple(sorted(design.names, key=lambda name: "*" in name))
+
+
+def test_priors_know_whose_gauge_it_is(trained: StageModel) -> None:
+    upper, town = (trained.stations[code].design for code in (UPSTREAM, TOWN))
+    expected = {
+        f"since:{TOWN}:7": PRIOR["own since"],
+        f"since:{UPSTREAM}:7": 1.0,
+        f"change:{TOWN}:0": 1.0,
+        f"change:{UPSTREAM}:0": PRIOR["near change"],
+        f"rise:{TOWN}": PRIOR["rise"],
+        f"level:{UPSTREAM}": PRIOR["level"],
+        f"level:{TOWN}*level:{TOWN}*level:{TOWN}": PRIOR["own level*level"],
+        f"level:{UPSTREAM}*level:{UPSTREAM}": PRODUCT_PRIOR,
+        "mean:0:1*season:2": PRIOR["mean*season"],
+        f"mean:0:1*level:{TOWN}": PRODUCT_PRIOR,
+        "rain:basin:songkhram:0": PRIOR["rain"],
+    }
+    found = dict(zip(town.names, town.priors(), strict=True))
+    assert {name: found[name] for name in expected} == expected
+    found = dict(zip(upper.names, upper.priors(), strict=True))
+    assert found[f"level:{TOWN}"] == PRIOR["downstream level"]
 
 
 def test_what_is_missing_is_the_mean_also_in_products(

@@ -66,6 +66,8 @@ _SERIES = {
 """Product of each source, time between its files, and when in it they are taken: temperature half
 an hour after noon, as VIIRS does, and the day's NDVI at midnight UTC."""
 _SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
+_NOT_OFFERED = {400, 404}
+"""What the hub says where it has a product not in a sector."""
 _NAME = re.compile(r"gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
 _SLOT = timedelta(minutes=10)
 LATENCY = timedelta(minutes=12)
@@ -296,14 +298,12 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     product, slot = granule.folder.split("/")[2], f"{granule.start:%Y%m%d%H%M}"
     key = {"authKey": client.secret("KMA_API_KEY")}
     base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{product}"
-    refused = None
     for area in _SECTORS:
         try:
             slots = _listed(f"{base}/{area}/dataList", granule.start, key, client)
         except HttpError as error:
-            if error.status in {401, 403} or refused is not None:
+            if area == "EA" or error.status not in _NOT_OFFERED:
                 raise
-            refused = error
             continue
         if slot in slots:
             break
@@ -332,5 +332,9 @@ def _listed(url: str, start: datetime, key: dict[str, str], client: Client) -> s
     try:
         return {row["item"] for row in answer["list"]}
     except (KeyError, TypeError):
-        found = str(answer)[:80]
-        raise HttpError(f"{url}: expected a list of items, found {found}") from None
+        result = answer.get("result") if isinstance(answer, dict) else None
+        status = result.get("status") if isinstance(result, dict) else None
+        raise HttpError(
+            f"{url}: expected a list of items, found {type(answer).__name__} with status {status}",
+            status=status if isinstance(status, int) else None,
+        ) from None

@@ -263,10 +263,7 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
         with pytest.raises(NotPublished):
             gk2a.fetch(missing, tmp_path, client=client)
     httpserver.clear()
-    for area in ("FD", "EA"):
-        httpserver.expect_request(f"{base[:-2]}{area}/dataList").respond_with_json(
-            {"result": {"status": 403}}
-        )
+    httpserver.expect_request(f"{base}/dataList").respond_with_json({"result": {"status": 403}})
     client = ask("kma", url, KMA_API_KEY="s3cret")
     with client, pytest.raises(HttpError, match="expected a list of items") as said:
         gk2a.fetch(granule, tmp_path, client=client)

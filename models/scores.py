@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 WET_MONTHS = (6, 7, 8, 9, 10)
 MERGE_D = 5
 """Up-crossings of a threshold nearer than this belong to one event."""
-DECLARED_P = {1: 0.42, 2: 0.37, 3: 0.33, 4: 0.29, 5: 0.25}
+DECLARED_P = {1: 0.40, 2: 0.36, 3: 0.33, 4: 0.31, 5: 0.30}
 """Probability from which a crossing counts as forecast, by lead; later leads take ``LATE_P``."""
-LATE_P = 0.22
+LATE_P = 0.28
 SYNTHETIC = " (synthetic)"
 """Stands after the name of every gauge in scores that rest on the virtual basin."""
 SCORES = (

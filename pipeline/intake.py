@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -182,28 +180,20 @@ def read_all(
     from_folder: bool,
     show: Show,
 ) -> tuple[list[Content], list[str]]:
-    """Read files in their order, a few at a time; say which were passed over.
+    """Read files one after the other, and say which were passed over.
 
     Parameters
     ----------
     row, files, read, asof, from_folder, show
         As of :func:`bring_in`.
     """
-
-    def one(file: File) -> Content | str:
-        try:
-            return take(row, file, read, asof=asof, from_folder=from_folder)
-        except Skipped as skipped:
-            return str(skipped)
-
     contents, passed_over = list[Content](), list[str]()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for number, found in enumerate(threads.map(one, files)):
-            show(row.id, number + 1, len(files))
-            if isinstance(found, str):
-                passed_over.append(found)
-            else:
-                contents.append(found)
+    for number, file in enumerate(files):
+        show(row.id, number + 1, len(files))
+        try:
+            contents.append(take(row, file, read, asof=asof, from_folder=from_folder))
+        except Skipped as skipped:
+            passed_over.append(str(skipped))
     return contents, passed_over
 
 
@@ -346,7 +336,7 @@ def _not_after(
 
 
 def _refuse_future(ds: xr.Dataset, path: Path, *, asof: datetime) -> None:
-    last = ds["time"].to_numpy().max()
+    last = ds.indexes["time"].max().to_datetime64()
     if last > utc64(asof):
         raise BadGranule(
             path, expected=f"times up to {asof:%Y-%m-%d %H:%MZ}", found=f"{last} in the future"

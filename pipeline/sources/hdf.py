@@ -261,10 +261,11 @@ def slab(data: h5py.Dataset, down: slice, across: slice) -> NDArray[Any]:
     """
     layout, before = data.id.get_create_plist(), (0,) * (data.ndim - 2)
     filters = [layout.get_filter(number)[0] for number in range(layout.get_nfilters())]
-    if filters != [h5py.h5z.FILTER_DEFLATE] or any(size > 1 for size in data.chunks[:-2]):
+    size = layout.get_chunk() if filters == [h5py.h5z.FILTER_DEFLATE] else ()
+    if not size or any(one > 1 for one in size[:-2]):
         return np.asarray(data[(*before, down, across)])
-    rows, columns = data.chunks[-2:]
-    found = np.empty((down.stop - down.start, across.stop - across.start), data.dtype)
+    (rows, columns), dtype = size[-2:], data.dtype
+    found = np.empty((down.stop - down.start, across.stop - across.start), dtype)
     for top in range(down.start - down.start % rows, down.stop, rows):
         for left in range(across.start - across.start % columns, across.stop, columns):
             try:
@@ -275,7 +276,7 @@ def slab(data: h5py.Dataset, down: slice, across: slice) -> NDArray[Any]:
                 return np.asarray(data[(*before, down, across)])
             first, last = max(across.start, left), min(across.stop, left + columns)
             here, there = (slice(first - each, last - each) for each in (across.start, left))
-            for row, part in _inflated(packed, (rows, columns), data.dtype):
+            for row, part in _inflated(packed, (rows, columns), dtype):
                 begin, end = max(down.start, top + row), min(down.stop, top + row + len(part))
                 if begin < end:
                     lines = part[begin - top - row : end - top - row, there]

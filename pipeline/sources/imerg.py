@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -258,16 +259,24 @@ def _time(time: h5py.Dataset, path: Path) -> np.datetime64:
     The files call the calendar julian; the count is of civil days all the same, without leap
     seconds, so it is added to the epoch as it stands.
     """
-    found = re.fullmatch(r"(seconds|days) since (\d{4}-\d\d-\d\d) 00:00:00 ?(?:UTC|Z)?",
-                         text(time, "units"))  # fmt: skip
-    if found is None or time.size != 1:
+    values, said = time[...].ravel(), text(time, "units")
+    epoch = _epoch(said)
+    if epoch is None or values.size != 1:
         raise BadGranule(
             path, expected="one time in seconds or days since an epoch",
-            found=f"{time.size} in {text(time, 'units')!r}",
+            found=f"{values.size} in {said!r}",
         )  # fmt: skip
-    scale = {"seconds": 1, "days": 86_400}[found[1]]
-    seconds = round(float(time[:].ravel()[0]) * scale)
-    return np.datetime64(found[2], "ns") + np.timedelta64(seconds, "s")
+    since, scale_s = epoch
+    return since + np.timedelta64(round(float(values[0]) * scale_s), "s")
+
+
+@lru_cache
+def _epoch(units: str) -> tuple[np.datetime64, int] | None:
+    """Epoch and seconds of each count, None where they are something else."""
+    found = re.fullmatch(r"(seconds|days) since (\d{4}-\d\d-\d\d) 00:00:00 ?(?:UTC|Z)?", units)
+    if found is None:
+        return None
+    return np.datetime64(found[2], "ns"), {"seconds": 1, "days": 86_400}[found[1]]
 
 
 class _Along(NamedTuple):

@@ -179,6 +179,7 @@ def one_more_night(folder: Path) -> list[Row]:
     first = nights.first_night(END)
     nights.lay_out(folder / "night", first, NIGHTS + 1)
     size = {"files": str(folder / "night"), "first": first.isoformat(), "nights": NIGHTS}
+    os.sync()  # or the nights wait for the disk to take the record
     short, long = (
         run("nights.run", folder, data=str(folder / k), **size) for k in ("short", "long")
     )

@@ -208,8 +208,8 @@ Made by `python3 make.py bench`, all in one run of {took / 60:.0f} minutes: {os.
 {memory:.0f} GB of memory, Linux, Python {platform.python_version()}, NumPy {np.__version__}.
 Mean load of the last quarter of an hour at the end {load:.1f}; the run itself makes 1 to 2, the
 rest is other work on the machine. Every piece of work runs in a process of its own, and its peak
-of memory is that of the process, libraries and input included (300 MB before anything is done),
-and of all processes together where it starts others.
+of memory is that of the process, libraries and input included, and of all processes together
+where it starts others.
 
 {lines}
 
@@ -220,8 +220,8 @@ and of all processes together where it starts others.
 * Rain, soil moisture, evaporation and vegetation are generated in
   [record.py](../tests/benchmarks/record.py), with the zeros of a monsoon climate: synthetic.
 * The 25 years hold {read:.1f} GB of input and give {written:.1f} GB of indices before compression:
-  {days:,.0f} days of {made.notes["by_day"]:.0f} and {months:,.0f} months of
-  {made.notes["by_month"]:.0f}.
+  {days:,.0f} days of {made.notes["by_day"]:.0f} indices,
+  {months:,.0f} months of {made.notes["by_month"]:.0f}.
 * Both nights apply the same reference, fitted on 25 years; the short archive holds 366 days.
 * SMAP begins in 2015 and the composites in 2012, here as in the sky.
 """

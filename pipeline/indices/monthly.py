@@ -42,7 +42,7 @@ def standardised(
     values
         By calendar month without gaps, dims with ``time``: ``rain``, ``pet`` and ``runoff`` (mm per
         month), ``soil_moisture`` (m3 m-3), ``discharge`` (m3 s-1, above 0). What is not there has
-        no index; ``pet`` is on the months of ``rain``, the others each on their own.
+        no index; each is on its own months, and SPEI on those of both ``rain`` and ``pet``.
     laws
         By name the parameters; where a period is given they are fitted on the way and put here.
     months

@@ -1,4 +1,4 @@
-"""Rank of a value among those of its season in a reference sample."""
+"""Rank of a value among those of its season: in a reference sample, or in another's words."""
 
 from __future__ import annotations
 
@@ -156,3 +156,96 @@ def _trues(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     for begin in range(0, len(mask), 255):
         total += np.add.reduce(mask[begin : begin + 255].view(np.uint8), axis=0, dtype=np.uint8)
     return total
+
+
+def matched(
+    *,
+    values: xr.DataArray,
+    ours: xr.DataArray,
+    theirs: xr.DataArray,
+    half_window_days: int,
+    least: int,
+) -> xr.DataArray:
+    """Say a product's values in another's words: the same rank among the dates that both have.
+
+    y = F⁻¹[G(x)], G the distribution of ours and F that of theirs over their common dates of a
+    value's season, linear between ranks; beyond them on, by the ratio of the standard deviations.
+
+    Parameters
+    ----------
+    values
+        Of our product, dims with ``time``.
+    ours, theirs
+        Of both products on the same times, any units, dims as of ``values``; dates that either
+        lacks are left out.
+    half_window_days
+        Days of the year on either side that are of a season, the year's end wrapped.
+    least
+        Fewer common dates in the season give none.
+
+    Returns
+    -------
+    DataArray
+        In the units of ``theirs``, shape of ``values``; NaN where the value is missing or too few
+        dates are common. Lazy where ``values`` is.
+
+    Raises
+    ------
+    ValueError
+        ``ours`` and ``theirs`` are not on the same times, or other coordinates differ.
+
+    References
+    ----------
+    Reichle, R. H. and Koster, R. D. (2004), doi 10.1029/2004GL020938.
+
+    Examples
+    --------
+    >>> time = np.arange("2026-07-01", "2026-07-05", dtype="datetime64[D]").astype("M8[ns]")
+    >>> ours = xr.DataArray([0.1, 0.2, 0.3, 0.4], {"time": time})
+    >>> theirs = xr.DataArray([0.30, 0.32, 0.34, np.nan], {"time": time}, attrs={"units": "1"})
+    >>> matched(values=ours, ours=ours, theirs=theirs,
+    ...         half_window_days=45, least=3).values.round(2)
+    array([0.3 , 0.32, 0.34, 0.36])
+    """
+    if not np.array_equal(ours["time"].values, theirs["time"].values):
+        raise ValueError(
+            f"expected the same times of both, found {ours.sizes['time']} and "
+            f"{theirs.sizes['time']}"
+        )
+    near = same_season(values["time"].values, ours["time"].values, half_window_days)
+
+    def kernel(
+        x: NDArray[np.floating], a: NDArray[np.floating], b: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        out = np.full(x.shape, np.nan)
+        both = np.isfinite(a) & np.isfinite(b)
+        for at in np.argwhere(np.isfinite(x)):
+            row, cell = at[0], tuple(at[1:])
+            pool = near[row] & both[(slice(None), *cell)]
+            if pool.sum() >= least:
+                some = (pool, *cell)
+                out[tuple(at)] = _by_rank(float(x[tuple(at)]), a[some], b[some])
+        return out
+
+    common = [one.rename(time="common").drop_vars("common") for one in (ours, theirs)]
+    found = along_time(kernel, values, *common, core=[["common"], ["common"]])
+    return found.assign_attrs(theirs.attrs)
+
+
+def same_season(
+    time: NDArray[np.datetime64], others: NDArray[np.datetime64], half_window_days: int
+) -> NDArray[np.bool_]:
+    """Tell which others are within so many days of the year of which times, (time, other)."""
+    apart = np.abs(slots(time, "dayofyear")[:, None] - slots(others, "dayofyear"))
+    near: NDArray[np.bool_] = np.minimum(apart, SLOTS["dayofyear"] - apart) <= half_window_days
+    return near
+
+
+def _by_rank(x: float, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    levels, which, count = np.unique(a, return_inverse=True, return_counts=True)
+    rank = np.empty(a.size, np.int64)
+    rank[np.argsort(a, kind="stable")] = np.arange(a.size)
+    told = np.bincount(which, np.sort(b)[rank]) / count  # ties share the mean of their ranks
+    slope = float(b.std() / a.std()) if levels.size > 1 else 0.0
+    beyond = x - float(np.clip(x, levels[0], levels[-1]))
+    return float(np.interp(x, levels, told)) + slope * beyond

@@ -1,4 +1,4 @@
-"""Standardised soil-moisture index, from ranks."""
+"""Soil moisture: its standardised index, from ranks, and the root zone as the surface tells it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from pipeline.indices.ranks import by_rank, keep_sample
-from pipeline.indices.reference import stated
+from pipeline.indices.reference import along_time, stated
+from pipeline.indices.windows import DAY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MIN_YEARS = 10
 """Fewer years give no index; SMAP begins in 2015."""
+ROOT_ZONE_DAYS = 20.0
+"""Time scale of the first metre of soil behind its surface (Wagner et al. 1999)."""
+LEAST_WEIGHT = 3.0
+"""Retrievals, each weighed by its age, that an index of the root zone takes: fewer are surface."""
 
 
 def fit_ssi(
@@ -104,3 +109,49 @@ def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     return found.assign_attrs(
         units="1", long_name="Standardised soil-moisture index", **stated(parameters)
     )
+
+
+def soil_water_index(*, surface: xr.DataArray) -> xr.DataArray:
+    """Moisture of the root zone as the surface's of the last weeks tells it.
+
+    Mean of the retrievals mᵢ at times tᵢ ≤ t, weighed by exp[−(t − tᵢ) / T], T = 20 days; as a
+    recursion mₙ' = mₙ₋₁' + Kₙ (mₙ − mₙ₋₁'), Kₙ = Kₙ₋₁ / {Kₙ₋₁ + exp[−(tₙ − tₙ₋₁) / T]}.
+
+    Parameters
+    ----------
+    surface
+        Soil moisture of the surface, any units, dims with ``time``, ascending and perhaps with
+        gaps; NaN where nothing was retrieved.
+
+    Returns
+    -------
+    DataArray
+        In the same units and of the surface's range; NaN where nothing was retrieved, and where
+        the weights add up to less than 3.
+
+    References
+    ----------
+    Wagner, W. et al. (1999), doi 10.1016/S0034-4257(99)00036-X. Albergel, C. et al. (2008),
+    doi 10.5194/hess-12-1323-2008.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> time = np.arange("2026-07-01", "2026-07-05", dtype="datetime64[D]").astype("M8[ns]")
+    >>> surface = xr.DataArray([0.2, 0.2, 0.2, 0.4], {"time": time}, attrs={"units": "m3 m-3"})
+    >>> soil_water_index(surface=surface).values.round(4)
+    array([   nan,    nan,    nan, 0.2538])
+    """
+    steps = np.diff(surface["time"].values, prepend=surface["time"].values[:1]) / DAY
+
+    def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        out = np.full(x.shape, np.nan)
+        level, weight = np.zeros(x.shape[1:]), np.zeros(x.shape[1:])
+        for row, (step, today) in enumerate(zip(steps, x.astype(np.float64), strict=True)):
+            seen = np.isfinite(today)
+            weight = weight * np.exp(-step / ROOT_ZONE_DAYS) + seen
+            level = np.where(seen, level + (today - level) / np.maximum(weight, 1.0), level)
+            out[row] = np.where(seen & (weight >= LEAST_WEIGHT), level, np.nan)
+        return out
+
+    return along_time(kernel, surface).assign_attrs(surface.attrs)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from models import drought, low_flow, stage
-from pipeline import areal, bulletin, features, places, quality, records
+from pipeline import areal, bulletin, features, places, quality, records, stand_ins
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
@@ -76,6 +76,13 @@ class View:
             return self.archive.read("zones", asof=self.asof)
         except NothingArchived:
             return None
+
+    def filled_record(self) -> xr.Dataset | None:
+        """Areal record with its gaps filled by what stands in, to look at and not to fit."""
+        record = self.areal_record()
+        if record is None:
+            return None
+        return stand_ins.filled(record, self.archive, asof=self.asof)
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
@@ -167,12 +174,14 @@ def drought_forecasts(view: View) -> pd.DataFrame:
     """Forecast drought, one row per zone and horizon.
 
     Zones are sub-basins and cities (class of rain and soil, where there is an areal record) and
-    gauges (``gauge:<code>``, class of the stage).
+    gauges (``gauge:<code>``, class of the stage). ``stands_in`` names the products that do.
     """
     parts = []
-    record = view.areal_record()
+    record = view.filled_record()
     if record is not None and "drought" in view.models:
-        parts.append(drought.predict(view.models["drought"], record, asof=view.asof))
+        found = drought.predict(view.models["drought"], record, asof=view.asof)
+        stands = stand_ins.standing(record, asof=view.asof)
+        parts.append(found.assign(stands_in=found["zone"].map(stands)))
     if "low_flow" in view.models:
         start = view.asof - LOW_FLOW_HISTORY
         readings = view.readings("stage", start=start)
@@ -185,7 +194,7 @@ def drought_forecasts(view: View) -> pd.DataFrame:
 
 def risk_indices(view: View) -> xr.Dataset | None:
     """Risk indices per zone and day up to the issue time, lazy; None without an areal record."""
-    record = view.areal_record()
+    record = view.filled_record()
     if record is None or "drought" not in view.models:
         return None
     recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
@@ -193,7 +202,7 @@ def risk_indices(view: View) -> xr.Dataset | None:
         recent,
         parameters=view.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
-    )
+    ).assign(stand_ins.shares(recent))
     return indices.isel(time=slice(-RISK_DAYS, None))
 
 
@@ -263,6 +272,10 @@ def absences(view: View) -> list[str]:
     for variable in ("stage", "rain"):
         every = view.records.every_reading(variable, asof=view.asof, start=week)
         said += quality.suspects(every)
+    record = view.filled_record()
+    if record is not None:
+        stands = stand_ins.standing(record, asof=view.asof)
+        said += stand_ins.said(view.archive, stands, asof=view.asof)
     return [*said, *silent_gauges(view)]
 
 

@@ -35,6 +35,7 @@ from pipeline import (
     places,
     quality,
     records,
+    stand_ins,
     verification,
 )
 from pipeline.alerts import publish as trees
@@ -436,12 +437,16 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         start -= timedelta(days=int((utc64(start) - known[-1]) / areal.DAY) - 1)
     region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
     with _computing(settings):
-        record, shares = areal.areal_record(archive, asof=asof, start=start, end=end, region=region)
+        days: Any = {"asof": asof, "start": start, "end": end, "region": region}
+        record, shares = areal.areal_record(archive, **days)
+        stood = stand_ins.made(archive, **days)
         pairs = areal.rain_pairs(archive, asof=asof, region=region)
     news = archive.append("zones", record, message=f"areal record as of {at}")
     archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
     if pairs is not None:
         archive.append("rain_pairs", pairs, message=f"rain of products beside Late as of {at}")
+    for product, table in stood.items():
+        archive.append(product, table, message=f"{product} as of {at}")
     return Assessed(record.sizes["time"], news)
 
 

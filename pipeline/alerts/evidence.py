@@ -211,6 +211,8 @@ class Drought:
         Weeks ahead to P(class >= D0..D4).
     tier
         Which inputs the forecast had; ``climatology`` is no forecast.
+    stands_in
+        Products that stand in for late ones.
 
     Raises
     ------
@@ -227,6 +229,7 @@ class Drought:
     vhi: float
     p: Mapping[int, tuple[float, float, float, float, float]]
     tier: str
+    stands_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.cdi not in {"none", "watch", "warning", "alert", "unknown"}:
@@ -272,6 +275,7 @@ class Drought:
                 for row in rows.sort_values("horizon_weeks").to_dict("records")
             },
             tier=str(first["tier"]),
+            stands_in=tuple(str(first.get("stands_in", "")).split()),
         )
 
     def p_class(self, number: int, weeks: int) -> float:

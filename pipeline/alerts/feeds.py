@@ -107,6 +107,7 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "spi3": drought.spi3 if drought else None,
         "soil_moisture_percentile": drought.soil_moisture_percentile if drought else None,
         "vhi_percent": drought.vhi if drought else None,
+        "stands_in": list(drought.stands_in) if drought else None,
     }
     for number in (1, 2, 3):
         for weeks in (1, 4, 12):

@@ -200,7 +200,8 @@ def decide_drought(
     The CDI's warning (rain and soil both in deficit) is about as rare as D2; its alert adds
     vegetation, which supports evidence and starts nothing, so it goes no higher. From December to
     March class and CDI count only as far as SPI-3 or soil moisture shows them, so that no alert
-    is driven by SPI-1. The evidence is sufficient if the class, the CDI and the probabilities
+    is driven by SPI-1. A class is called observed only as far as it does not rest on what stands in
+    for soil moisture. The evidence is sufficient if the class, the CDI and the probabilities
     are known and the forecast is not climatology. The hysteresis is that of floods.
 
     Parameters
@@ -243,7 +244,7 @@ def decide_drought(
     number = DROUGHT_CLASS.get(step.in_force, 9)
     if step.level is Level.UNKNOWN:
         certainty = "Unknown"
-    elif now is not None and now >= number:
+    elif (_observed(drought, now) or -1) >= number:
         certainty = "Observed"
     return Decision(
         issue_time=issue_time,
@@ -296,6 +297,14 @@ def _seen(drought: Drought | None, issue_time: datetime) -> tuple[int | None, in
     if shown is None:
         return None, None
     return now if now is None else min(now, shown), cdi if cdi is None or shown >= 1 else -1
+
+
+def _observed(drought: Drought | None, now: int | None) -> int | None:
+    """Class now as far as it shows without what stands in for soil moisture, so by SPI-3 alone."""
+    if drought is None or now is None or "smap_l3" not in drought.stands_in:
+        return now
+    shown = class_of(spi3=drought.spi3, soil_moisture_percentile=math.nan)
+    return None if shown is None else min(now, shown)
 
 
 def _drought_reasons(

@@ -5,11 +5,11 @@
 * SPL4SMAU, analysis update `SMAP_L4_SM_aup_...h5`: `sm_rootzone_analysis`, the same; a subset
   without it gives `sm_profile_analysis`, the whole soil down to bedrock, as
   ``soil_moisture_profile``.
-* SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, for
-  when level 4 is late, as ``soil_moisture_surface``.
+* SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, as
+  ``soil_moisture_surface``; :mod:`pipeline.stand_ins` uses it when level 4 is late.
 
-No two of the three names are ever in one series: they are soils of different depth. In ``OUTAGES``
-SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
+No two of the three names are ever in one series as they are: they are soils of different depth. In
+``OUTAGES`` SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
 
 References
 ----------

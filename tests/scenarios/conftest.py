@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import steps
+from pipeline.archive import Archive
 from pipeline.sources import NIGHTLY
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_history
 from tests.scenarios import nights
+from tests.sources.test_smap import level_3
+from tests.test_stand_ins import two_summers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +89,24 @@ def dead_satellites(laid_out: Settings, folder: Path) -> Night:
     for name in nights.SATELLITES:
         shutil.rmtree(settings.upstream_dir / name)
     nights.ingest(settings, nights.FLOOD, NIGHTLY)
+    return nights.assess_to_publish(settings, nights.FLOOD)
+
+
+@pytest.fixture(scope="session")
+def late_soil(laid_out: Settings, folder: Path) -> Night:
+    """The flood night with SMAP level 4 to 6 August only, level 3, and two summers of both."""
+    settings = nights.fork(laid_out, folder / "late_soil")
+    for path in settings.upstream_dir.glob("SMAP/SPL4SMGP/008/2026/08/*"):
+        if int(path.name) > 6:
+            shutil.rmtree(path)
+    for day in range(11, 17):
+        into = settings.upstream_dir / f"SMAP/SPL3SMP/009/2026/08/{day}"
+        into.mkdir(parents=True)
+        path = level_3(into, name=f"SMAP_L3_SM_P_202608{day}_R19240_001.h5")
+        published = datetime(2026, 8, day + 3, 2, tzinfo=UTC).timestamp()
+        os.utime(path, (published, published))
+    two_summers(Archive(settings.archive_dir))
+    nights.ingest(settings, nights.FLOOD, [*NIGHTLY, "smap_l3"])
     return nights.assess_to_publish(settings, nights.FLOOD)
 
 

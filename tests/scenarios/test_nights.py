@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import xarray as xr
 
+from pipeline.archive import Archive
 from pipeline.places import cities
 from pipeline.records import Records, stage_forecasts
 from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, check_tree, text
@@ -155,6 +158,28 @@ def test_dead_satellites(dead_satellites: Night, flood: Night) -> None:
     row = dead_satellites.row("siem_reap")
     assert row["headline"] == "Flood: not assessed for Siem Reap"
     assert "rain over the city" in row["missing"]
+
+
+def test_late_soil_is_stood_in_for_and_says_so(late_soil: Night, flood: Night) -> None:
+    check_tree(late_soil)
+    for city in cities():
+        row, own = late_soil.row(city, "drought"), flood.row(city, "drought")
+        assert (row["stands_in"], own["stands_in"]) == ("smap_l3", "")
+        assert row["soil_moisture_percentile"] != ""
+        assert row["soil_moisture_percentile"] != own["soil_moisture_percentile"]
+        assert row["vhi_percent"] == own["vhi_percent"]
+        assert row["certainty"] != "Observed"
+        assert late_soil.row(city)["stands_in"] == ""
+    said = late_soil.index["missing"]
+    assert any(line.startswith("smap: smap_l3 stands in for it in ") for line in said)
+    assert any(line.startswith("smap: ") and "files missing" in line for line in said)
+    assert not any("stand" in line for line in flood.index["missing"])
+    for night, shares in ((late_soil, {1.0}), (flood, {0.0})):
+        with xr.open_dataset(night.folder / "risk.nc") as risk:
+            assert set(risk["share_smap_l3"].values[-1]) == shares
+            assert risk["soil_moisture_percentile"].notnull().values[-1].all()
+    record = Archive(late_soil.settings.archive_dir).read("zones", asof=FLOOD)["soil_moisture"]
+    assert record.dropna("time", how="all")["time"].values[-1] < np.datetime64("2026-08-12")
 
 
 def test_silent_gauge(silent_gauge: Night, flood: Night) -> None:

@@ -63,8 +63,8 @@ HALF_SEASON = 45
 ranks would tell the season, and not how dry it is for it."""
 LEAST_PICTURES = 24
 """A month with fewer daily pictures has no composite."""
-RECENT = {"day": 10 * DAY, "highest": 93 * DAY, "mean": 93 * DAY}
-"""How far back before the days asked for values are made anew."""
+RECENT = {"day": 40 * DAY, "highest": 93 * DAY, "mean": 93 * DAY}
+"""How far back before the days asked for values are made anew: two time scales of the filter."""
 TABLE = "stand_ins"
 
 
@@ -88,7 +88,8 @@ def made(
         Tables by product of the archive, dims (time, zone), all available ``asof``, computed.
         ``pairs_<name>``: ``ours`` and ``theirs`` by date, those that are new or may have changed.
         ``stand_ins``: the variables of the record in its units, on the day by which their product
-        was due and what stands in had come, NaN where the product has that date or a later one.
+        was due and what stands in had come, NaN where the product has that date or a later one, or
+        soil moisture of the five days before.
         Empty where nothing that stands in has been archived.
     """
     axis, names = np.arange(utc64(start), utc64(end), DAY), list(zones(region))
@@ -231,10 +232,15 @@ def _ours(one: StandIn, pairs: xr.Dataset) -> xr.DataArray:
 
 
 def _lacking(one: StandIn, pairs: xr.Dataset, *, asof: datetime) -> xr.DataArray:
-    """Where a product has neither a date, though it is due, nor any later one, (time, zone)."""
+    """Where a product has neither a date that is due, nor a later one, (time, zone).
+
+    A day also has the last value of its own product, as long as that counts.
+    """
+    time = pairs["time"].values
+    own = time - one.counts * DAY if one.of == "day" else time
     there = pairs["theirs"].notnull().values[::-1]
-    after = np.logical_or.accumulate(there)[::-1]
-    due = _due(one, pairs["time"].values) <= utc64(asof)
+    after = np.logical_or.accumulate(there)[::-1][np.searchsorted(time, own)]
+    due = _due(one, time) <= utc64(asof)
     return pairs["theirs"].copy(data=~after & due[:, None])
 
 

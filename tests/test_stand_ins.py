@@ -99,8 +99,8 @@ def two_summers(archive: Archive, count: int = 60) -> None:
 
 
 def late(archive: Archive) -> None:
-    """Level 4 has come up to 12 August; level 3 goes on to the 16th, known on the 19th."""
-    root_zone(archive, datetime(2026, 8, 3, tzinfo=UTC), [0.25] * 10)
+    """Level 4 has come up to 7 August; level 3 goes on to the 16th, known on the 19th."""
+    root_zone(archive, datetime(2026, 8, 3, tzinfo=UTC), [0.25] * 5)
     surface(archive, datetime(2026, 8, 3, tzinfo=UTC), 14)
 
 
@@ -132,10 +132,13 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
     two_summers(archive)
     late(archive)
     steps.assess(asof=NIGHT, settings=settings)
-    # Between the summers at the surface, so between them below it, as in the first half of August.
-    # Filled are the days on which level 4 was due and had nothing: the 16th to the 19th.
+    # Between the summers at the surface, so between them below it, as in the first days of August.
     tonight = {"record": NAN * 3, "filled": [0.25] * 3, "share": [1.0] * 3}
     assert seen(settings, NIGHT) == tonight
+    days = archive.read("stand_ins", asof=NIGHT)["soil_moisture"].dropna("time", how="all")
+    assert days["time"].values[0] == np.datetime64("2026-08-16"), (
+        "the 7th's came on the 10th and counts for five days more"
+    )
     zone_count = len(zones())
     assert said(settings, NIGHT) == [f"smap: smap_l3 stands in for it in {zone_count} zones"]
 
@@ -162,7 +165,7 @@ def test_without_a_record_in_common_it_stays_missing_and_says_so(
     late(archive)
     steps.assess(asof=NIGHT, settings=settings)
     assert seen(settings, NIGHT) == {"record": NAN * 3, "filled": NAN * 3, "share": NAN * 3}
-    # Of the two summers 12 days each have an index of the root zone, of this August 7 to the 12th.
+    # Of the two summers 12 days each have an index of the root zone, of this August two.
     (line,) = said(settings, NIGHT)
     assert line.startswith("smap: smap_l3 has come and does not stand in for it: at most ")
     assert line.endswith(" dates of the season in common, 60 are needed")
@@ -170,7 +173,7 @@ def test_without_a_record_in_common_it_stays_missing_and_says_so(
 
 def test_what_came_after_the_night_is_not_seen(settings: Settings, archive: Archive) -> None:
     two_summers(archive)
-    root_zone(archive, datetime(2026, 8, 3, tzinfo=UTC), [0.25] * 10)
+    root_zone(archive, datetime(2026, 8, 3, tzinfo=UTC), [0.25] * 5)
     surface(archive, datetime(2026, 8, 3, tzinfo=UTC), 13)
     grids(archive, "smap_l3", "soil_moisture_surface", [0.3] * 2,
           datetime(2026, 8, 16, tzinfo=UTC), known=NIGHT + timedelta(minutes=1))  # fmt: skip
@@ -273,7 +276,7 @@ def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
     steps.assess(asof=NIGHT, settings=settings)
     stored = archive.read("zones", asof=NIGHT)["soil_moisture"]
     last = stored.dropna("time", how="all")
-    assert last["time"].values[-1] == np.datetime64("2026-08-15"), "when the 12th's came"
+    assert last["time"].values[-1] == np.datetime64("2026-08-10"), "when the 7th's came"
     view = issue.View(Archive(settings.archive_dir), Records(settings.database), NIGHT, {}, "")
     record = view.areal_record()
     assert record is not None

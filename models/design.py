@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import linalg
 
 from pipeline.features import (
     ABOVE_D,
@@ -19,6 +20,8 @@ from pipeline.features import (
 from pipeline.places import stations as all_stations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from pipeline.features import Library
@@ -46,6 +49,12 @@ NEAR_GAUGES = 3
 MEMORY_GAUGES = 2
 """Gauges upstream whose changes over weeks go in."""
 WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
+UNSURE = 0.05
+"""Weight of the identity in the covariance of features."""
+FEW_ROWS = 200.0
+"""Shared rows at which the covariance of two features is believed by half."""
+LEAST_VARIANCE = 0.02
+"""Least eigenvalue of that covariance."""
 WORST = 8.0
 """Standard deviations beyond which a column says no more."""
 PRIOR = {
@@ -81,8 +90,14 @@ class Design:
     names, groups
         Name and group of each column, the constant not counted: first the features, then their
         products. ``a*b`` is the product of the standardised columns a and b.
+    witnesses
+        Features that are no columns of the regression and only help to fill gaps in those that are:
+        of rain units that have ended.
     limits
-        Lower and upper limit, mean and standard deviation of each column, shape (4, n_columns).
+        Lower and upper limit, mean and standard deviation of each feature, witness and product,
+        shape (4, n).
+    precision
+        Inverse covariance of features and witnesses, in standard deviations, shape (n, n).
     """
 
     station: str
@@ -92,7 +107,9 @@ class Design:
     units: tuple[str, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...]
+    witnesses: tuple[str, ...]
     limits: NDArray[np.float64]
+    precision: NDArray[np.float64]
 
     def regime(self, columns: NDArray[np.int64]) -> tuple[int, list[int], list[int]]:
         """Columns of the own stage, of its last three changes, and of ``REGIME`` among some."""
@@ -103,17 +120,23 @@ class Design:
     def matrix(self, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Standardised columns times their ``PRIOR``, constant last, (n_rows, n_columns + 1).
 
-        What is missing becomes the column's mean.
+        What is missing becomes what the rest of the row leads one to expect.
         """
         features = _features(self, lib, rows)
         first = features.shape[1]
-        z = _standard(features, self.limits[:, :first])
-        products = _standard(_products(self.names, z), self.limits[:, first:])
-        return self.finished(np.column_stack([z, products]))
+        z = expected(_standard(features, self.limits[:, :first]), self.precision)
+        return self.finished(z, _products(self.names, z), self.limits[:, first:])
 
-    def finished(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standardised columns times their ``PRIOR``, what is missing 0, and the constant."""
-        return np.column_stack([np.nan_to_num(z) * self.priors(), np.ones(len(z))])
+    def finished(
+        self,
+        z: NDArray[np.float64],
+        products: NDArray[np.float64],
+        limits: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Features and standardised products times their ``PRIOR``, and the constant."""
+        features = z[:, : z.shape[1] - len(self.witnesses)]
+        columns = np.column_stack([features, _standard(products, limits)])
+        return np.column_stack([columns * self.priors(), np.ones(len(z))])
 
     def priors(self) -> list[float]:
         """Size expected of each column's coefficient beside the others'."""
@@ -125,6 +148,12 @@ class Design:
         what = "*".join([kind, *(one.partition(":")[0] for one in factors[:1])])
         default = PRODUCT_PRIOR if factors else 1.0
         return PRIOR.get(f"{self._role(gauge)} {what}", PRIOR.get(what, default))
+
+    def shared_names(self) -> list[str]:
+        """Names of the columns with gauges called by their place, to compare with other gauges'."""
+        upstream = {gauge: f"up{k}" for k, gauge in enumerate(self.upstream)}
+        called = {self.station: "own", **upstream, **dict.fromkeys(self.downstream, "down")}
+        return ["*".join(_called(one, called) for one in name.split("*")) for name in self.names]
 
     def _role(self, gauge: str) -> str:
         """Whose gauge it is; empty for one far upstream and for what is no gauge."""
@@ -152,6 +181,10 @@ class Design:
             rains, np.where(flows, "full", "no_upstream"), np.where(flows, "no_rain", "own_stage")
         )
         return [str(one) for one in np.where(own, best, "climatology")]
+
+
+def _called(name: str, called: dict[str, str]) -> str:
+    return ":".join(called.get(part, part) for part in name.split(":"))
 
 
 def gauges_for(lib: Library, code: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -236,14 +269,26 @@ def station_design(
     ]
     columns.sort(key=lambda pair: "*" in pair[0])
     names, groups = zip(*columns, strict=True)
-    design = Design(code, upstream, tributaries, downstream, units, names, groups, np.empty((4, 0)))
+    ended = (str(unit) for unit in lib.rain if unit not in units)
+    witnesses = tuple(
+        name
+        for unit in ended
+        if np.isfinite(lib.rain[unit].to_numpy()).sum() >= LEAST_DAYS
+        for name in _unit_names(lib, [unit])
+    )
+    blank = np.empty((4, 0)), np.empty((0, 0))
+    design = Design(
+        code, upstream, tributaries, downstream, units, names, groups, witnesses, *blank
+    )
     features = _features(design, lib, np.flatnonzero(rows))
     low = _limits(features)
-    z = _standard(features, low)
+    standard = _standard(features, low)
+    precision = _precision(standard)
+    z = expected(standard, precision)
     products = _products(names, z)
     high = _limits(products)
-    matrix = design.finished(np.column_stack([z, _standard(products, high)]))
-    return replace(design, limits=np.hstack([low, high])), matrix
+    design = replace(design, limits=np.hstack([low, high]), precision=precision)
+    return design, design.finished(z, products, high)
 
 
 def _own_columns(code: str, downstream: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -302,12 +347,20 @@ def _rain_columns(lib: Library, code: str, units: tuple[str, ...]) -> list[tuple
         if after <= 7:
             by = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
             names += [f"{mean}*{one}" for one in by]
-    names += [f"rain:{unit}:{first}" for unit in units for first, _ in RAIN_WINDOWS]
-    wet = [f"{kind}:{unit}" for unit in units for kind in ("wet", "soil")]
     return [
         *((name, "rain") for name in names),
-        *((name, "wetness") for name in wet if name in lib.columns),
+        *(
+            (name, "rain" if name.startswith("rain:") else "wetness")
+            for name in _unit_names(lib, units)
+        ),
     ]
+
+
+def _unit_names(lib: Library, units: Iterable[str]) -> list[str]:
+    """Features of single rain units."""
+    names = [f"rain:{unit}:{first}" for unit in units for first, _ in RAIN_WINDOWS]
+    names += [f"{kind}:{unit}" for unit in units for kind in ("wet", "soil")]
+    return [name for name in names if name in lib.columns]
 
 
 def _feels_tide(code: str) -> bool:
@@ -337,8 +390,8 @@ def _rain3(lib: Library, unit: str, rows: NDArray[np.int64]) -> NDArray[np.float
 
 
 def _features(design: Design, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Columns that are no products, in their own units, NaN where missing."""
-    names = [name for name in design.names if "*" not in name]
+    """Features and witnesses in their own units, NaN where missing."""
+    names = [*(name for name in design.names if "*" not in name), *design.witnesses]
     raw = np.full((len(rows), len(names)), np.nan)
     for k, name in enumerate(names):
         if name.startswith("mean:"):
@@ -348,8 +401,59 @@ def _features(design: Design, lib: Library, rows: NDArray[np.int64]) -> NDArray[
     return raw
 
 
+def _precision(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse covariance of standardised columns with gaps, from the rows that each pair shares.
+
+    The covariance is drawn to the identity, more where a pair shares few rows, and kept positive.
+    """
+    seen = np.isfinite(z)
+    filled = np.where(seen, z, 0.0)
+    together = seen.T.astype("float64") @ seen
+    covariance = (1.0 - UNSURE) * (filled.T @ filled) / (together + FEW_ROWS)
+    values, vectors = linalg.eigh(covariance + UNSURE * np.eye(z.shape[1]))
+    return np.asarray((vectors / np.clip(values, LEAST_VARIANCE, None)) @ vectors.T)
+
+
+def expected(z: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standardised columns with the gaps of each row filled by their conditional mean.
+
+    Parameters
+    ----------
+    z
+        Rows of standardised columns, NaN where missing, shape (n, n_columns).
+    precision
+        Inverse covariance of the columns, shape (n_columns, n_columns).
+
+    Returns
+    -------
+    ndarray
+        The same without gaps: normal columns' expectation given those that the row has, the
+        first step of regularised expectation maximisation (Schneider 2001, J. Climate 14,
+        853-871); all 0 for a row of nothing.
+
+    Examples
+    --------
+    >>> two = np.linalg.inv([[1.0, 0.5], [0.5, 1.0]])
+    >>> expected(np.array([[2.0, np.nan], [2.0, -1.0]]), two).tolist()
+    [[2.0, 1.0], [2.0, -1.0]]
+    """
+    gaps = ~np.isfinite(z)
+    filled = np.where(gaps, 0.0, z)
+    pull = filled @ precision
+    patterns, kind = np.unique(gaps, axis=0, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(kind, minlength=len(patterns)))[:-1])
+    for pattern, rows in zip(patterns, groups, strict=True):
+        holes = np.flatnonzero(pattern)
+        if len(holes):
+            here = np.ix_(rows, holes)
+            among = precision[np.ix_(holes, holes)]
+            filled[here] = -linalg.solve(among, pull[here].T, assume_a="pos").T
+    return np.clip(filled, -WORST, WORST)
+
+
 def _products(names: tuple[str, ...], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Products of the standardised features that the names ask for, NaN where one is missing."""
+    """Products of the standardised features that the names ask for."""
     place = {name: k for k, name in enumerate(names)}
     wanted = [[place[part] for part in name.split("*")] for name in names if "*" in name]
     return np.column_stack([np.prod(z[:, parts], axis=1) for parts in wanted])

@@ -29,7 +29,7 @@ from models.calibration import (
     widening,
 )
 from models.design import GROUPS, TIER_GROUPS, Design, gauges_for, station_design, units_for
-from models.ridge import NormalEquations
+from models.ridge import NormalEquations, RidgeFit
 from pipeline.features import DAY, library
 from pipeline.places import stations as all_stations
 
@@ -39,10 +39,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.ridge import Fold
     from pipeline.features import Library, StageInputs
+
+    Sizes = dict[tuple[int, Fold], dict[str, float]]
 
 QUANTILES = {"q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50,
              "q75": 0.75, "q90": 0.90, "q95": 0.95, "q975": 0.975}  # fmt: skip
+WATER_YEAR = pd.Timedelta(days=90)
+"""What a water year begins after the calendar year."""
 PURGE_D = 37
 """Days at the start of a water year left out of those fits: longest lag plus longest lead."""
 DRY_WEIGHT = 0.15
@@ -182,8 +187,11 @@ def fit(
     lib = library(known)
     # Two gauges at a time; linear algebra's own threads would only get in each other's way.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        found = dict(pool.map(lambda code: (code, _fit_station(lib, code, leads)), stations))
-    fitted = {code: model for code, model in found.items() if model is not None}
+        found = pool.map(lambda code: _training(lib, code, leads), stations)
+        training = [one for one in found if one is not None]
+        sizes = _shared(pool.map(_first_sizes, training))
+        models = list(pool.map(lambda one: _fit_station(lib, one, sizes), training))
+    fitted = {one.design.station: model for one, model in zip(training, models, strict=True)}
     if not fitted:
         span = f"{len(lib.dates)} days"
         raise ValueError(f"expected a gauge with {LEAST_YEARS:g} years of stages, found {span}")
@@ -196,7 +204,32 @@ def fit(
     )
 
 
-def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationModel | None:
+@dataclass(frozen=True)
+class _Training:
+    """What one gauge's regressions are fitted on."""
+
+    design: Design
+    dates: pd.DatetimeIndex
+    matrix: NDArray[np.float64]
+    target: NDArray[np.float64]
+    year: NDArray[np.int64]
+
+    def equations(self) -> list[NormalEquations]:
+        """Sum up the rows of each season."""
+        purged = np.asarray((self.dates - WATER_YEAR).day_of_year) <= PURGE_D
+        recency = _recency(self.dates)
+        return [
+            NormalEquations(
+                self.matrix, self.target, weights, self.year, purged, judged=recency * share
+            )
+            for weights, share in zip(
+                season_weights(self.dates), season_shares(self.dates).T, strict=True
+            )
+        ]
+
+
+def _training(lib: Library, code: str, leads: tuple[int, ...]) -> _Training | None:
+    """Design of one gauge on the days that have every lead's stage; None with too few of them."""
     if code not in lib.level:
         return None
     level = lib.level[code].to_numpy()
@@ -211,34 +244,78 @@ def _fit_station(lib: Library, code: str, leads: tuple[int, ...]) -> StationMode
         lib, code, gauges=gauges_for(lib, code), units=units_for(lib), rows=rows
     )
     dates = lib.dates[rows]
-    target = target[rows]
+    year = np.asarray((dates - WATER_YEAR).year)
+    return _Training(design, dates, matrix, target[rows], year)
+
+
+def _first_sizes(one: _Training) -> Sizes:
+    """Sizes of coefficients that a first fit of one gauge finds, by season and fold."""
+    names, columns = one.design.shared_names(), np.arange(len(one.design.names))
+    return {
+        (season, fold): dict(zip(names, sizes.tolist(), strict=True))
+        for season, normal in enumerate(one.equations())
+        for fold, sizes in normal.ridge(columns).sizes.items()
+    }
+
+
+def _shared(found: Iterable[Sizes]) -> Sizes:
+    """Average the sizes over the gauges that have a column: 20 floods of one say little."""
+    gathered: dict[tuple[int, Fold], dict[str, list[float]]] = {}
+    for sizes in found:
+        for key, by_name in sizes.items():
+            into = gathered.setdefault(key, {})
+            for name, size in by_name.items():
+                into.setdefault(name, []).append(size)
+    return {
+        key: {name: float(np.mean(sizes)) for name, sizes in by_name.items()}
+        for key, by_name in gathered.items()
+    }
+
+
+def _season_fit(
+    normal: NormalEquations, season: int, one: _Training, columns: NDArray[np.int64], sizes: Sizes
+) -> RidgeFit:
+    """Fit with the sizes that all gauges found, and again halfway to those found then."""
+    names = one.design.shared_names()
+    lent = {
+        fold: np.array([by_name.get(names[k], 1.0) for k in columns])
+        for (of, fold), by_name in sizes.items()
+        if of == season
+    }
+    found = normal.ridge(columns, lent).sizes
+    return normal.ridge(columns, {fold: (lent[fold] + own) / 2.0 for fold, own in found.items()})
+
+
+def _fit_station(lib: Library, one: _Training, sizes: Sizes) -> StationModel:
+    design, dates, matrix, target = one.design, one.dates, one.matrix, one.target
     weights = training_weights(dates)
     shares = season_shares(dates)
-    year = np.asarray((dates - pd.Timedelta(days=90)).year)
-    purged = np.asarray((dates - pd.Timedelta(days=90)).day_of_year) <= PURGE_D
-    normal = [
-        NormalEquations(matrix, target, season, year, purged, judged=_recency(dates) * share)
-        for season, share in zip(season_weights(dates), shares.T, strict=True)
-    ]
+    equations = one.equations()
     tiers, held_out_cp = {}, {}
     for tier, groups in TIER_GROUPS.items():
         columns = np.flatnonzero(np.isin(design.groups, groups))
-        found = [season.ridge(columns) for season in normal]
-        coefficients, *unseen = (np.stack(part) for part in zip(*found, strict=True))
-        held_out, ahead = (np.einsum("ns,snl->nl", shares, one) for one in unseen)
+        found = [
+            _season_fit(normal, season, one, columns, sizes)
+            for season, normal in enumerate(equations)
+        ]
+        held_out, ahead = (
+            np.einsum("ns,snl->nl", shares, np.stack(unseen))
+            for unseen in zip(*((each.held_out, each.ahead) for each in found), strict=True)
+        )
         held_out_cp[tier] = _wet_cp(dates, target, held_out)
         regime = _regime(design, columns, matrix, held_out)
         scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
         scale = scale_of(regime, scale_coefficients, scale_limits)
         z = (target - held_out) / scale
-        z *= widening(z, (target - ahead) / scale) * new_year(weights, year)
+        z *= widening(z, (target - ahead) / scale) * new_year(weights, one.year)
         tiers[tier] = TierModel(
             columns=columns,
-            coefficients=coefficients,
+            coefficients=np.stack([each.coefficients for each in found]),
             scale_coefficients=scale_coefficients,
             scale_limits=scale_limits,
             errors=fit_errors(z, weights),
         )
+    level = lib.level[design.station].to_numpy()
     climatology, highest_m = _climatology(lib.dates, level), float(np.nanmax(level))
     return StationModel(design, tiers, climatology, highest_m, held_out_cp)
 

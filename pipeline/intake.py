@@ -284,8 +284,15 @@ def together(contents: Sequence[Content]) -> xr.Dataset:
         for _ in range(data.sizes["time"])
     ]
     grids = list(found.values())
-    joined = xr.concat(grids, "time", data_vars="all", join="exact", combine_attrs="drop_conflicts")
-    return joined.assign_coords(available_time=("time", np.array(known)))
+    # All are of one grid and of the same variables, which xr.concat would look into at length.
+    joined = {}
+    for name in ("time", *grids[0].data_vars):
+        first = grids[0].variables[name]
+        steps = np.concatenate([one.variables[name].values for one in grids])
+        joined[name] = xr.Variable(first.dims, steps, first.attrs, first.encoding)
+    whole = grids[0].drop_dims("time").assign(joined)
+    whole.attrs = dict(set.intersection(*(set(one.attrs.items()) for one in grids)))
+    return whole.assign_coords(available_time=("time", np.array(known)))
 
 
 def _strangers(contents: list[Content]) -> list[str]:

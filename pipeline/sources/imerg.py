@@ -32,7 +32,7 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.sources.hdf import masked, opened, positions, slab, text, variable, window
+from pipeline.sources.hdf import axis, masked, opened, positions, slab, text, variable, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
-        lat, lon = (variable(group, (axis,), path)[:] for axis in ("lat", "lon"))
+        lat, lon = (axis(variable(group, (name,), path)) for name in ("lat", "lon"))
         if rain.shape != (1, lon.size, lat.size):
             raise BadGranule(
                 path, expected=f"dims (time, lon, lat) of 1 x {lon.size} x {lat.size}",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from models import stage
-from models.design import GROUPS, PRIOR, PRODUCT_PRIOR, TIER_GROUPS
+from models.design import GROUPS, PRIOR, PRODUCT_PRIOR, TIER_GROUPS, station_design, units_for
 from models.stage import (
     FAR,
     LENT,
@@ -162,7 +162,8 @@ def test_a_late_reading_is_dated_and_a_stale_one_lowers_the_tier(
 def test_nothing_after_the_issue_time_matters(trained: StageModel, made_up: StageInputs) -> None:
     cut = made_up.until(DATE)
     pd.testing.assert_frame_equal(at(trained, made_up), at(trained, cut))
-    again = fit(made_up.until(pd.Timestamp(END).tz_localize(None)), end=END, stations=[TOWN])
+    known = made_up.until(pd.Timestamp(END).tz_localize(None))
+    again = fit(known, end=END, stations=[UPSTREAM, TOWN])
     whole = trained.stations[TOWN].tiers["full"].coefficients
     assert np.array_equal(again.stations[TOWN].tiers["full"].coefficients, whole)
 
@@ -296,16 +297,65 @@ def test_priors_know_whose_gauge_it_is(trained: StageModel) -> None:
     assert found[f"level:{TOWN}"] == PRIOR["downstream level"]
 
 
-def test_what_is_missing_is_the_mean_also_in_products(
+def test_what_is_missing_is_what_the_rest_leads_to_expect(
     trained: StageModel, made_up: StageInputs
 ) -> None:
+    """The town of today is the upper gauge of yesterday, so it tells where that one stood."""
     design = trained.stations[TOWN].design
-    inputs = without(made_up, stage_of=UPSTREAM)
-    row = np.flatnonzero(inputs.stage.index == DATE)
-    matrix = design.matrix(library(inputs), row)[0]
-    touched = [f"change:{UPSTREAM}:0" in name for name in (*design.names, "")]
-    assert sum(touched) > 3
-    assert (matrix[touched] == 0.0).all()
+    rows = np.flatnonzero(made_up.stage.index >= "2010-06-01")
+    whole = design.matrix(library(made_up), rows)
+    gone = replace(made_up, stage=made_up.stage.assign(**{UPSTREAM: np.nan}))
+    filled = design.matrix(library(gone), rows)
+    known, level, product = (
+        design.names.index(name)
+        for name in (f"level:{TOWN}", f"level:{UPSTREAM}", f"level:{UPSTREAM}*season:0")
+    )
+    assert filled[:, known].tolist() == whole[:, known].tolist()
+    for column in (level, product):
+        assert np.corrcoef(filled[:, column], whole[:, column])[0, 1] > 0.9
+    nothing = replace(gone, stage=gone.stage * np.nan, rain=gone.rain * np.nan)
+    assert np.isfinite(design.matrix(library(nothing), rows)).all()
+
+
+def test_rain_that_has_ended_fills_the_years_before_a_younger_gauge(made_up: StageInputs) -> None:
+    old = made_up.rain["basin:songkhram"].rename("old")
+    young = (2.0 * old).where(old.index >= "2006-01-01").rename("young")
+    inputs = replace(
+        made_up, rain=pd.concat([old.where(old.index < "2009-01-01"), young], axis=1)
+    ).until(pd.Timestamp("2009-12-31"))
+    lib = library(inputs)
+    assert units_for(lib) == ("young",)
+    rows = np.isfinite(lib.columns[f"level:{TOWN}"]) & (lib.dates >= pd.Timestamp("2003-06-01"))
+    design, matrix = station_design(
+        lib, TOWN, gauges=((UPSTREAM,), (), ()), units=("young",), rows=rows
+    )
+    assert {name.split(":")[1] for name in design.witnesses} == {"old"}
+    column = matrix[:, design.names.index("rain:young:0")]
+    early = lib.dates[rows] < pd.Timestamp("2006-01-01")
+    assert np.corrcoef(column[early], lib.columns["rain:old:0"][rows][early])[0, 1] > 0.95
+    assert matrix.shape == (rows.sum(), len(design.names) + 1)
+
+
+def test_columns_are_called_by_the_place_of_their_gauge(trained: StageModel) -> None:
+    upper, town = (trained.stations[code].design for code in (UPSTREAM, TOWN))
+    called = dict(zip(town.names, town.shared_names(), strict=True))
+    assert called[f"change:{TOWN}:0"] == "change:own:0"
+    assert called[f"change:{UPSTREAM}:1*level:{TOWN}"] == "change:up0:1*level:own"
+    assert called["rain:basin:songkhram:0"] == "rain:basin:songkhram:0"
+    assert f"level:{TOWN}" in upper.names
+    assert upper.shared_names()[upper.names.index(f"level:{TOWN}")] == "level:down"
+
+
+def test_gauges_share_what_they_found_to_matter() -> None:
+    flood, whole = 2, ("all", 0)
+    one = {
+        (flood, whole): {"level:own": 1.5, "rain:a:0": 0.5},
+        (flood, ("before", 2010)): {"x": 1.0},
+    }
+    other = {(flood, whole): {"level:own": 0.5}}
+    assert stage._shared([one, other]) == {
+        (flood, whole): {"level:own": 1.0, "rain:a:0": 0.5}, (flood, ("before", 2010)): {"x": 1.0},
+    }  # fmt: skip
 
 
 def test_spread_depends_on_rain_only_where_the_tier_has_it(trained: StageModel) -> None:

@@ -117,3 +117,48 @@ def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
         file["rain"].id.write_direct_chunk((0, 0, 0), other)
     with pytest.raises(BadGranule, match="expected a whole HDF5 file, found a"):
         read(path, slice(0, 23), slice(0, 17))
+
+
+LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
+
+
+def coordinate(path: Path, values: NDArray[Any] = LAT, **layout: Any) -> NDArray[Any]:
+    with hdf.opened(write(path, values, **layout)) as file:
+        return hdf.axis(file["rain"])
+
+
+def test_a_coordinate_that_files_repeat_is_inflated_once(tmp_path: Path) -> None:
+    whole: Any = {"chunks": (1800,), **PLAIN}
+    first, again = (coordinate(tmp_path / name, **whole) for name in ("a.h5", "b.h5"))
+    np.testing.assert_array_equal(first, LAT)
+    assert again is first
+    np.testing.assert_array_equal(coordinate(tmp_path / "c.h5", LAT[::-1], **whole), LAT[::-1])
+    doubles = coordinate(tmp_path / "d.h5", LAT.astype("<f8"), **whole)
+    np.testing.assert_array_equal(doubles, LAT.astype("<f8"))
+
+
+@pytest.mark.parametrize(
+    "layout", [{}, {"chunks": (700,), **PLAIN}, {"chunks": (1800,), "shuffle": True, **PLAIN}],
+    ids=["contiguous", "chunks", "shuffled"],
+)  # fmt: skip
+def test_other_coordinates_go_through_hdf5(tmp_path: Path, layout: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(coordinate(tmp_path / "f.h5", **layout), LAT)
+
+
+def test_a_coordinate_that_was_never_written_is_fill(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("rain", (4,), "f4", chunks=(4,), fillvalue=-1.0, **PLAIN)
+    with hdf.opened(tmp_path / "f.h5") as file:
+        assert hdf.axis(file["rain"]).tolist() == [-1.0] * 4
+
+
+def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5", LAT, chunks=(1800,), **PLAIN)
+    with h5py.File(path, "r+") as file:
+        chunk = file["rain"].id
+        chunk.write_direct_chunk((0,), chunk.read_direct_chunk((0,))[1][:-7])
+    with (
+        pytest.raises(BadGranule, match="expected a whole HDF5 file, found a damaged"),
+        hdf.opened(path) as file,
+    ):
+        hdf.axis(file["rain"])

@@ -241,10 +241,10 @@ def decide_drought(
         Level.WARNING: ("Expected", "Severe", "Likely" if p > 0.5 else "Possible"),
         Level.EMERGENCY: ("Expected", "Severe", "Likely" if p > 0.5 else "Possible"),
     }.get(step.in_force, ("Unknown", "Unknown", "Unknown"))
-    number = DROUGHT_CLASS.get(step.in_force, 9)
+    number, observed = DROUGHT_CLASS.get(step.in_force, 9), _observed(drought, now)
     if step.level is Level.UNKNOWN:
         certainty = "Unknown"
-    elif (_observed(drought, now) or -1) >= number:
+    elif observed is not None and observed >= number:
         certainty = "Observed"
     return Decision(
         issue_time=issue_time,

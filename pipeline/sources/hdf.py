@@ -261,20 +261,15 @@ def slab(data: h5py.Dataset, down: slice, across: slice) -> NDArray[Any]:
     OSError
         A chunk is damaged.
     """
-    layout, before = data.id.get_create_plist(), (0,) * (data.ndim - 2)
-    filters = [layout.get_filter(number)[0] for number in range(layout.get_nfilters())]
-    size = layout.get_chunk() if filters == [h5py.h5z.FILTER_DEFLATE] else ()
+    size, before = _deflated(data), (0,) * (data.ndim - 2)
     if not size or any(one > 1 for one in size[:-2]):
         return np.asarray(data[(*before, down, across)])
     (rows, columns), dtype = size[-2:], data.dtype
     found = np.empty((down.stop - down.start, across.stop - across.start), dtype)
     for top in range(down.start - down.start % rows, down.stop, rows):
         for left in range(across.start - across.start % columns, across.stop, columns):
-            try:
-                unfiltered, packed = data.id.read_direct_chunk((*before, top, left))
-            except RuntimeError:  # nothing was written there
-                unfiltered, packed = 1, b""
-            if unfiltered:
+            packed = _packed(data, (*before, top, left))
+            if packed is None:
                 return np.asarray(data[(*before, down, across)])
             first, last = max(across.start, left), min(across.stop, left + columns)
             here, there = (slice(first - each, last - each) for each in (across.start, left))
@@ -299,14 +294,23 @@ def axis(data: h5py.Dataset) -> NDArray[Any]:
     OSError
         Its chunk is damaged.
     """
+    packed = _packed(data, (0,)) if _deflated(data) == data.shape else None
+    return np.asarray(data[:]) if packed is None else _coordinate(packed, len(data), data.dtype)
+
+
+def _deflated(data: h5py.Dataset) -> tuple[int, ...]:
+    """Shape of the chunks, empty unless they are deflated and nothing else."""
     layout = data.id.get_create_plist()
     filters = [layout.get_filter(number)[0] for number in range(layout.get_nfilters())]
-    whole = filters == [h5py.h5z.FILTER_DEFLATE] and layout.get_chunk() == data.shape
-    if whole and data.id.get_storage_size():
-        unfiltered, packed = data.id.read_direct_chunk((0,))
-        if not unfiltered:
-            return _coordinate(packed, data.shape[0], data.dtype)
-    return np.asarray(data[:])
+    return tuple(layout.get_chunk()) if filters == [h5py.h5z.FILTER_DEFLATE] else ()
+
+
+def _packed(data: h5py.Dataset, at: tuple[int, ...]) -> bytes | None:
+    """Content of a chunk as stored; None where it was never written or skipped its filter."""
+    if not data.id.get_chunk_info_by_coord(at).size:  # read directly, it can be any length
+        return None
+    unfiltered, packed = data.id.read_direct_chunk(at)
+    return None if unfiltered else bytes(packed)
 
 
 @lru_cache(maxsize=32)

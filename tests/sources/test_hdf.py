@@ -119,6 +119,13 @@ def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
         read(path, slice(0, 23), slice(0, 17))
 
 
+def test_a_variable_that_was_never_written_is_fill(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("rain", (1, 40, 30), "f4", chunks=(1, 10, 10), fillvalue=-1.0, **PLAIN)
+    found = read(tmp_path / "f.h5", slice(5, 25), slice(0, 30))
+    np.testing.assert_array_equal(found, np.full((20, 30), -1.0, np.float32))
+
+
 LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
 
 

@@ -37,8 +37,11 @@ TIER_GROUPS: dict[str, tuple[str, ...]] = {
 """Ladder of tiers, best first, and the evidence each uses; below the last is climatology."""
 UPSTREAM_GAUGES = 8
 TRIBUTARY_GAUGES = 6
-ALIVE_D = 180
-"""Days before the end of training in which a series must have half its values to be used."""
+SILENT_D = 120
+"""Days without a value after which a series has ended."""
+LEAST_OF_YEAR = 0.25
+"""Share of the last year's days that a series must have: some gauges write in the wet season alone,
+and are known for it by the end of the dry one."""
 LEAST_DAYS = 3 * 365
 LEAST_SHARE = 0.5
 """Share of the upstream gauges, and of the rain units, that a tier needs on the day."""
@@ -226,7 +229,8 @@ def units_for(lib: Library) -> tuple[str, ...]:
 
 def _alive(values: NDArray[np.float64]) -> bool:
     seen = np.isfinite(values)
-    return bool(seen[-ALIVE_D:].mean() >= 0.5 and seen.sum() >= LEAST_DAYS)
+    heard, of_year = seen[-SILENT_D:].any(), seen[-365:].mean()
+    return bool(heard and of_year >= LEAST_OF_YEAR and seen.sum() >= LEAST_DAYS)
 
 
 def station_design(
@@ -440,7 +444,9 @@ def expected(z: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[
     gaps = ~np.isfinite(z)
     filled = np.where(gaps, 0.0, z)
     pull = filled @ precision
-    patterns, kind = np.unique(gaps, axis=0, return_inverse=True)
+    packed = np.packbits(gaps, axis=1)
+    _, first, kind = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    patterns = gaps[first]
     order = np.argsort(kind, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(kind, minlength=len(patterns)))[:-1])
     for pattern, rows in zip(patterns, groups, strict=True):

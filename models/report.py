@@ -53,7 +53,7 @@ BEATEN = """<p>Below the line: the model's median less a baseline's, over the sa
 marks where the whole interval lies above 0: only there the model <i>beats</i> it.</p>"""
 ALARMS = """<h2>Alarm stage: forecast while still below it</h2>
 <p>Pooled over gauges. A case is a forecast issued below alarm stage whose day came at or above
-it; it is said where P(alarm) ≥ {declared}, {late:.2f} later (chosen on 2012–2018). FAR is a
+it; it is said where P(alarm) ≥ {declared}, {late:.2f} later (chosen on 2006–2018). FAR is a
 share of what was said. Under {few} cases only counts are given.</p>"""
 EVENTS = """<h3>As events</h3><p>Up-crossings, those less than 5 days apart merged, matched one
 to one within a day (to 3 d ahead) or two.</p>"""

@@ -81,7 +81,8 @@ class NormalEquations:
         self._year = year
         parts = {int(one): self._sums((year == one) & ~purged) for one in np.unique(year)}
         years = list(parts)
-        self._folds: dict[Fold, Sums] = {("all", 0): self._sums(np.ones(len(matrix), dtype=bool))}
+        everything = _total([*parts.values(), self._sums(purged)])
+        self._folds: dict[Fold, Sums] = {("all", 0): everything}
         for block in sorted({one % BLOCKS for one in years}):
             others = [parts[one] for one in years if one % BLOCKS != block]
             self._folds["without", block] = _total(others or list(parts.values()))

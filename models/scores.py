@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WET_MONTHS = (6, 7, 8, 9, 10)
 MERGE_D = 5
 """Up-crossings of a threshold nearer than this belong to one event."""
-DECLARED_P = {1: 0.33, 2: 0.31, 3: 0.29, 4: 0.29, 5: 0.29}
+DECLARED_P = {1: 0.36, 2: 0.32}
 """Probability from which a crossing counts as forecast, by lead; later leads take ``LATE_P``."""
 LATE_P = 0.28
 SYNTHETIC = " (synthetic)"

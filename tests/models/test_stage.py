@@ -317,6 +317,24 @@ def test_what_is_missing_is_what_the_rest_leads_to_expect(
     assert np.isfinite(design.matrix(library(nothing), rows)).all()
 
 
+def test_a_rain_gauge_that_is_silent_in_the_dry_season_has_not_ended(
+    made_up: StageInputs,
+) -> None:
+    rain = made_up.rain["basin:songkhram"]
+    date = pd.DatetimeIndex(rain.index)
+    table = pd.DataFrame(
+        {
+            "all_year": rain,
+            "wet_season": rain.where(date.month.isin([5, 6, 7, 8, 9, 10])),
+            "late": rain.where(date < pd.Timestamp("2010-05-01")),
+            "ended": rain.where(date < pd.Timestamp("2010-01-01")),
+            "seldom": rain.where(date.day <= 7),
+        }
+    )
+    lib = library(replace(made_up, rain=table).until(pd.Timestamp("2010-05-31")))
+    assert units_for(lib) == ("all_year", "wet_season", "late")
+
+
 def test_rain_that_has_ended_fills_the_years_before_a_younger_gauge(made_up: StageInputs) -> None:
     old = made_up.rain["basin:songkhram"].rename("old")
     young = (2.0 * old).where(old.index >= "2006-01-01").rename("young")

@@ -354,5 +354,5 @@ def test_the_projects_model_finds_it_as_hard_as_real_stages(basin: VirtualBasin)
     cp = 1 - (error**2).groupby(keys).sum() / (naive**2).groupby(keys).sum()
     assert len(cp) == len(leads) * len(GAUGES)
     median = cp.groupby(level=0).median()
-    for lead, real in zip(leads, (0.804, 0.719, 0.632, 0.545), strict=True):
+    for lead, real in zip(leads, (0.804, 0.719, 0.639, 0.547), strict=True):
         assert median[lead] == pytest.approx(real, abs=0.05)

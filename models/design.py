@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from pipeline.features import Library
 
 GROUPS = ("own_trend", "upstream", "rain", "wetness", "season", "tide")
-"""Kinds of evidence that a forecast's change is split into."""
+"""Kinds of evidence that a tier has or lacks; rain of more than a week ago is wetness."""
+DRIVERS = ("height", *GROUPS)
+"""Kinds of evidence that a forecast's change is split into: how high the river stands, here and at
+other gauges, apart from how it changes."""
 TIER_GROUPS: dict[str, tuple[str, ...]] = {
     "full": GROUPS,
     "no_rain": ("own_trend", "upstream", "season", "tide"),
@@ -51,6 +54,8 @@ NEAR_GAUGES = 3
 """Gauges upstream whose stage, rises, and products with the own stage go in."""
 MEMORY_GAUGES = 2
 """Gauges upstream whose changes over weeks go in."""
+RAIN_D = 7
+"""Days back from which rain is called wetness."""
 WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
 UNSURE = 0.05
 """Weight of the identity in the covariance of features."""
@@ -157,6 +162,13 @@ class Design:
         upstream = {gauge: f"up{k}" for k, gauge in enumerate(self.upstream)}
         called = {self.station: "own", **upstream, **dict.fromkeys(self.downstream, "down")}
         return ["*".join(_called(one, called) for one in name.split("*")) for name in self.names]
+
+    def drivers(self) -> list[str]:
+        """Name for each column the one of ``DRIVERS`` that it belongs to."""
+        return [
+            "height" if name.startswith(("level:", "above:")) else group
+            for name, group in zip(self.names, self.groups, strict=True)
+        ]
 
     def _role(self, gauge: str) -> str:
         """Whose gauge it is; empty for one far upstream and for what is no gauge."""
@@ -351,13 +363,13 @@ def _rain_columns(lib: Library, code: str, units: tuple[str, ...]) -> list[tuple
         if after <= 7:
             by = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
             names += [f"{mean}*{one}" for one in by]
-    return [
-        *((name, "rain") for name in names),
-        *(
-            (name, "rain" if name.startswith("rain:") else "wetness")
-            for name in _unit_names(lib, units)
-        ),
-    ]
+    return [(name, _rain_group(name)) for name in (*names, *_unit_names(lib, units))]
+
+
+def _rain_group(name: str) -> str:
+    kind, *words = name.partition("*")[0].split(":")
+    since_d = {"mean": words[0], "rain": words[-1]}.get(kind, RAIN_D)
+    return "rain" if int(since_d) < RAIN_D else "wetness"
 
 
 def _unit_names(lib: Library, units: Iterable[str]) -> list[str]:

@@ -28,7 +28,7 @@ from models.calibration import (
     scale_of,
     widening,
 )
-from models.design import GROUPS, TIER_GROUPS, Design, gauges_for, station_design, units_for
+from models.design import DRIVERS, TIER_GROUPS, Design, gauges_for, station_design, units_for
 from models.ridge import NormalEquations, RidgeFit
 from pipeline.features import DAY, library
 from pipeline.places import stations as all_stations
@@ -526,7 +526,8 @@ def _from_tier(
         tier.scale_limits,
     )
     levels = np.array(list(QUANTILES.values()))
-    groups = np.array([*(model.design.groups[k] for k in tier.columns), "season"])
+    drivers = model.design.drivers()
+    kinds = np.array([*(drivers[k] for k in tier.columns), "season"])
     centre = np.empty_like(change)
     for lead in range(change.shape[1]):
         z = quantile(tier.errors, lead, levels)
@@ -540,7 +541,7 @@ def _from_tier(
                 issue.exceed[kind][chosen, lead] = 1.0 - cdf(tier.errors, lead, scaled)
     for row, index in enumerate(chosen):
         for lead in range(change.shape[1]):
-            parts = {kind: float(terms[row, groups == kind, lead].sum()) for kind in GROUPS}
+            parts = {kind: float(terms[row, kinds == kind, lead].sum()) for kind in DRIVERS}
             # What the median's calibration adds belongs to no input; it goes with the constant.
             parts["season"] += float(centre[row, lead])
             issue.drivers[index, lead] = {kind: 100.0 * part for kind, part in parts.items()}
@@ -565,7 +566,7 @@ def _from_climatology(
             table = climatology_table(row)
             issue.quantiles[index, lead] = quantile(table, 0, levels)
             issue.mean_m[index, lead] = mean(table, 0)
-            issue.drivers[index, lead] = dict.fromkeys(GROUPS, float("nan"))
+            issue.drivers[index, lead] = dict.fromkeys(DRIVERS, float("nan"))
             for kind, threshold in issue.thresholds.items():
                 if threshold is not None:
                     over = 1.0 - cdf(table, 0, np.array([threshold]))[0]

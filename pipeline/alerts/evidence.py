@@ -25,7 +25,8 @@ class Level(StrEnum):
     EMERGENCY = "emergency"
 
 
-DRIVERS = frozenset({"own_trend", "upstream", "rain", "wetness", "season", "tide"})
+DRIVERS = ("height", "own_trend", "upstream", "rain", "wetness", "season", "tide")
+"""What the change of a forecast's median is made of."""
 TIERS = frozenset({"full", "no_rain", "no_upstream", "own_stage", "climatology"})
 
 
@@ -95,7 +96,7 @@ class River:
 
     def __post_init__(self) -> None:
         drivers = {name for lead in self.leads for name in lead.drivers_cm}
-        if self.tier not in TIERS or not drivers <= DRIVERS:
+        if self.tier not in TIERS or not drivers <= {*DRIVERS}:
             raise ValueError(
                 f"{self.station}: expected a tier of {sorted(TIERS)} and drivers of "
                 f"{sorted(DRIVERS)}, found {self.tier}, {sorted(drivers)}"

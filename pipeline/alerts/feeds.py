@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.alerts.decision import status_of
-from pipeline.alerts.evidence import Level
+from pipeline.alerts.evidence import DRIVERS, Level
 from pipeline.alerts.words import headline, missing_words
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         for weeks in (1, 4, 12):
             key = f"p_d{number}_{weeks}w"
             found[key] = drought.p_class(number, weeks) if drought else None
-    for name in ("own_trend", "upstream", "rain", "wetness", "season", "tide"):
+    for name in DRIVERS:
         found[f"driver_{name}_cm"] = peak.drivers_cm.get(name) if peak else None
     low = decision.low_flow
     found["low_flow_class"] = _name(low.current_class) if low else None

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from models import stage
-from models.design import GROUPS, PRIOR, PRODUCT_PRIOR, TIER_GROUPS, station_design, units_for
+from models.design import DRIVERS, PRIOR, PRODUCT_PRIOR, TIER_GROUPS, station_design, units_for
 from models.stage import (
     FAR,
     LENT,
@@ -102,7 +102,7 @@ def test_windows_and_thresholds_are_coherent(
 def test_drivers_add_up_to_the_forecast_change(trained: StageModel, made_up: StageInputs) -> None:
     for inputs in (made_up, without(made_up, rain=True), without(made_up, stage_of=UPSTREAM)):
         for row in at(trained, inputs).itertuples():
-            assert set(row.drivers_cm) == set(GROUPS)
+            assert set(row.drivers_cm) == set(DRIVERS)
             if row.tier != "climatology":
                 change_cm = 100.0 * (row.q50 - row.stage_m)
                 assert sum(row.drivers_cm.values()) == pytest.approx(change_cm, abs=1e-6)
@@ -113,11 +113,27 @@ def test_a_storm_upstream_shows_among_the_drivers(
 ) -> None:
     table = made_up.stage.copy()
     table.loc[DATE, UPSTREAM] = made_up.stage[UPSTREAM][DATE] + 1.0
-    before, after = at(trained, made_up), at(trained, replace(made_up, stage=table))
-    rise = (
-        after.loc[(TOWN, 1)].drivers_cm["upstream"] - before.loc[(TOWN, 1)].drivers_cm["upstream"]
+    before, after = (
+        at(trained, inputs).loc[(TOWN, 1)].drivers_cm
+        for inputs in (made_up, replace(made_up, stage=table))
     )
-    assert 70.0 < rise < 130.0
+    rise, height = (after[name] - before[name] for name in ("upstream", "height"))
+    assert rise > 50.0
+    assert 70.0 < rise + height < 130.0
+
+
+def test_height_and_wetness_are_told_from_rise_and_rain(trained: StageModel) -> None:
+    design = trained.stations[TOWN].design
+    driver = dict(zip(design.names, design.drivers(), strict=True))
+    unit = design.units[0]
+    assert {name: driver[name] for name in driver if name.startswith(("level:", "above:"))} == {
+        name: "height" for name in driver if name.startswith(("level:", "above:"))
+    }
+    assert driver[f"change:{TOWN}:0"] == driver[f"since:{TOWN}:30"] == "own_trend"
+    rise = f"change:{UPSTREAM}:0"
+    assert driver[rise] == driver[f"{rise}*level:{TOWN}"] == "upstream"
+    assert driver["mean:5:7"] == driver[f"rain:{unit}:3"] == driver["mean:0:1*mean:7:37"] == "rain"
+    assert driver["mean:7:10"] == driver[f"rain:{unit}:7"] == driver[f"wet:{unit}"] == "wetness"
 
 
 def test_ladder_of_tiers(trained: StageModel, made_up: StageInputs) -> None:

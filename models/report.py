@@ -11,7 +11,7 @@ from models import charts
 from models import reliability as rely
 from models import skill as tables
 from models.bootstrap import DRAWS, Interval
-from models.scores import DECLARED_P, LATE_P, pooled_alarms, scorable
+from models.scores import LATER_P, NEXT_DAY_P, pooled_alarms, scorable
 from pipeline.alerts.costs import threshold
 from pipeline.places import cities
 from pipeline.places import stations as all_stations
@@ -53,8 +53,8 @@ BEATEN = """<p>Below the line: the model's median less a baseline's, over the sa
 marks where the whole interval lies above 0: only there the model <i>beats</i> it.</p>"""
 ALARMS = """<h2>Alarm stage: forecast while still below it</h2>
 <p>Pooled over gauges. A case is a forecast issued below alarm stage whose day came at or above
-it; it is said where P(alarm) ≥ {declared}, {late:.2f} later (chosen on 2006–2018). FAR is a
-share of what was said. Under {few} cases only counts are given.</p>"""
+it; it is said where P(alarm) ≥ {next_day:.2f} at 1 d, {later:.2f} later (chosen on 2006–2018).
+FAR is a share of what was said. Under {few} cases only counts are given.</p>"""
 EVENTS = """<h3>As events</h3><p>Up-crossings, those less than 5 days apart merged, matched one
 to one within a day (to 3 d ahead) or two.</p>"""
 VALUE = """<h2>What acting is worth, by city</h2>
@@ -296,8 +296,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _alarms(rows: pd.DataFrame) -> str:
-    declared = ", ".join(f"{p:.2f} at {lead} d" for lead, p in DECLARED_P.items())
-    parts = [ALARMS.format(declared=declared, late=LATE_P, few=tables.FEW)]
+    parts = [ALARMS.format(next_day=NEXT_DAY_P, later=LATER_P, few=tables.FEW)]
     body = [
         [
             f"{row['lead_days']} d",

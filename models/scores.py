@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 WET_MONTHS = (6, 7, 8, 9, 10)
 MERGE_D = 5
 """Up-crossings of a threshold nearer than this belong to one event."""
-DECLARED_P = {1: 0.36, 2: 0.32}
-"""Probability from which a crossing counts as forecast, by lead; later leads take ``LATE_P``.
+NEXT_DAY_P = 0.32
+"""Probability from which a crossing on the next day counts as forecast.
 
-At 1, 3, 5 and 7 d the least that decision 10's false alarms allow; 2 d lies midway.
+It is the least that decision 10's false alarms allow.
 """
-LATE_P = 0.28
+LATER_P = 0.28
+"""The same two days ahead and later."""
 SYNTHETIC = " (synthetic)"
 """Stands after the name of every gauge in scores that rest on the virtual basin."""
 SCORES = (
@@ -165,7 +166,7 @@ def alarm_scores(part: pd.DataFrame, threshold_m: float) -> dict[str, float]:
 
 def declared(part: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether each forecast says that alarm stage will be reached on its day."""
-    least = part["lead_days"].map(lambda lead: DECLARED_P.get(lead, LATE_P))
+    least = np.where(part["lead_days"] == 1, NEXT_DAY_P, LATER_P)
     return np.asarray(part["p_alarm"] >= least)
 
 

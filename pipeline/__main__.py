@@ -377,7 +377,8 @@ def _show_night(folder: Path) -> None:
         rows = list(csv.DictReader(stream))
     table = Table(
         title=f"{index['status']}: alerts issued {index['issue_time']}",
-        caption="P: chance of what the level is about; drivers: of the stage's change, in cm.",
+        caption="P: chance of what the level is about; drivers: of the stage's change, in cm "
+        "(height: a high river tends to fall).",
     )
     for name in ("City", "Hazard", "Level", "P", "Now", "Alarm / flood", "Main drivers, evidence"):
         table.add_column(name, justify="right" if name == "P" else "left")

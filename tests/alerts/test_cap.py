@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
+from models import design
 from pipeline.alerts import cap, words
 from pipeline.alerts.cap import Issuer, Message
 from pipeline.alerts.decision import Decision, Memory, Sent, recall, status_of
-from pipeline.alerts.evidence import Level, Rain
+from pipeline.alerts.evidence import DRIVERS, Level, Rain
 from pipeline.alerts.rules import decide_flood
 from tests.alerts.alert_cases import (
     CITY,
@@ -124,6 +125,7 @@ def test_slots_of_every_language_match() -> None:
         assert found["language"] == language
         assert found["reviewed"] is (language == "en")
         assert len(found["months"]) == 12
+        assert set(found["driver"]) == set(DRIVERS) == set(design.DRIVERS)
 
 
 def test_an_alert() -> None:

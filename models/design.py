@@ -55,7 +55,7 @@ NEAR_GAUGES = 3
 MEMORY_GAUGES = 2
 """Gauges upstream whose changes over weeks go in."""
 RAIN_D = 7
-"""Days back from which rain is called wetness."""
+"""Days back from which rain is called wetness and no longer multiplied with the river's state."""
 WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
 UNSURE = 0.05
 """Weight of the identity in the covariance of features."""
@@ -360,13 +360,14 @@ def _rain_columns(lib: Library, code: str, units: tuple[str, ...]) -> list[tuple
     for first, after in MEAN_RAIN_WINDOWS:
         mean = f"mean:{first}:{after}"
         names.append(mean)
-        if after <= 7:
+        if after <= RAIN_D:
             by = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
             names += [f"{mean}*{one}" for one in by]
     return [(name, _rain_group(name)) for name in (*names, *_unit_names(lib, units))]
 
 
 def _rain_group(name: str) -> str:
+    """Rain, by the first day of the column's window, or wetness."""
     kind, *words = name.partition("*")[0].split(":")
     since_d = {"mean": words[0], "rain": words[-1]}.get(kind, RAIN_D)
     return "rain" if int(since_d) < RAIN_D else "wetness"

@@ -126,9 +126,8 @@ def test_height_and_wetness_are_told_from_rise_and_rain(trained: StageModel) -> 
     design = trained.stations[TOWN].design
     driver = dict(zip(design.names, design.drivers(), strict=True))
     unit = design.units[0]
-    assert {name: driver[name] for name in driver if name.startswith(("level:", "above:"))} == {
-        name: "height" for name in driver if name.startswith(("level:", "above:"))
-    }
+    assert driver[f"level:{TOWN}"] == driver[f"level:{UPSTREAM}"] == "height"
+    assert driver[f"above:{TOWN}:10"] == driver[f"level:{TOWN}*season:0"] == "height"
     assert driver[f"change:{TOWN}:0"] == driver[f"since:{TOWN}:30"] == "own_trend"
     rise = f"change:{UPSTREAM}:0"
     assert driver[rise] == driver[f"{rise}*level:{TOWN}"] == "upstream"

@@ -199,18 +199,18 @@ def readings(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
 def test_hymos_rows(tmp_path: Path) -> None:
     path = text(
         tmp_path, "hymos.csv",
-        "LA,12703,HH,M,2000-01-01T07:00:00+07:00,4.5,m     , O",
-        "LA,12703,HH,M,2000-01-01T19:00:00+07:00,-9999,m     , O",
-        "LA,12703,HH,T,2000-01-01T07:00:00+07:00,4.55,m     , E",
-        "CN,92600,HH,M,2000-01-01T07:00:00+08:00,536.2,m     , O",
-        "LA,12703,PM,M,2000-01-01T07:00:00+07:00,12.5,mm    , O",
+        "LA,12703,HH,M,2024-08-01T07:00:00+07:00,6.4,m     , O",
+        "LA,12703,HH,M,2024-08-01T19:00:00+07:00,-9999,m     , O",
+        "LA,12703,HH,T,2024-08-01T07:00:00+07:00,6.45,m     , E",
+        "CN,92600,HH,M,2024-08-01T07:00:00+08:00,536.2,m     , O",
+        "LA,12703,PM,M,2024-08-01T07:00:00+07:00,12.5,mm    , O",
     )  # fmt: skip
     found = gauges.read(path)
     assert readings(found, "station", "variable", "method", "valid_time", "value", "qc") == [
-        ["012703", "rain", "manual", "2000-01-01 00:00", 12.5, "good"],
-        ["012703", "stage", "manual", "2000-01-01 00:00", 4.5, "good"],
-        ["012703", "stage", "telemetry", "2000-01-01 00:00", 4.55, "estimated"],
-        ["092600", "stage", "manual", "1999-12-31 23:00", 536.2, "good"],
+        ["012703", "rain", "manual", "2024-08-01 00:00", 12.5, "good"],
+        ["012703", "stage", "manual", "2024-08-01 00:00", 6.4, "good"],
+        ["012703", "stage", "telemetry", "2024-08-01 00:00", 6.45, "estimated"],
+        ["092600", "stage", "manual", "2024-07-31 23:00", 536.2, "good"],
     ]
     assert found.attrs["origin"] == "measured"
 

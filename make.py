@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Set up and run the project's tasks, on nothing but python3 and pip.
 
-python3 make.py setup     its own environment in .venv, from requirements.lock with hashes
+python3 make.py setup     its own environment in .venv, from requirements.lock with hashes;
+                          what only tests need is added by the tasks that need it
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
 python3 make.py up        Airflow with its UI on http://127.0.0.1:8080
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py docs      the parts of README and docs that are made by running
-python3 make.py lock      resolve the dependencies anew into requirements.lock
+python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+"""The packages of ``LOCK`` and those that only tests, benchmarks and docs need."""
+OLDEST, NEWEST = (3, 11), (3, 14)
+"""Pythons that the locks resolve for."""
 UV = "uv==0.13.9"
 
 
@@ -78,25 +83,38 @@ def uv(*arguments: str | Path) -> None:
     run(TOOLS / "bin" / "uv", *arguments)
 
 
-def setup() -> None:
-    """Make .venv what requirements.lock says; nothing is done where it already is."""
-    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+def check_python() -> None:
+    """Leave with one line unless this is a Python that the locks resolve for."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        oldest, newest, found = (
+            ".".join(map(str, version)) for version in (OLDEST, NEWEST, sys.version_info[:3])
+        )
+        print(f"make.py: expected Python {oldest} to {newest}, found {found}", file=sys.stderr)
+        sys.exit(2)
+
+
+def setup(*, dev: bool = False) -> None:
+    """Make .venv what a lock says; nothing is done where it already holds that and more."""
+    project = (ROOT / "pyproject.toml").read_bytes()
+    marks = {
+        lock: hashlib.sha256(sys.version.encode() + lock.read_bytes() + project).hexdigest()
+        for lock in (LOCK, DEV_LOCK)
+    }
+    lock = DEV_LOCK if dev else LOCK
     stamp = VENV / "made-from"
-    if stamp.exists() and stamp.read_text() == wanted:
+    made = stamp.read_text() if stamp.exists() else ""
+    if made in {marks[lock], marks[DEV_LOCK]}:
         return
     print("Setting up the environment (once) ...", flush=True)
     started = time.monotonic()
-    if PYTHON.exists():
-        stamp.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(VENV, ignore_errors=True)
-        uv("venv", "--quiet", "--python", sys.executable, VENV)
-    uv("pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK)
+    shutil.rmtree(VENV, ignore_errors=True)
+    uv("venv", "--quiet", "--python", sys.executable, VENV)
+    uv("pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", lock)
     uv(
         *("pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"),
         *("--offline", "--editable", ROOT),
     )
-    stamp.write_text(wanted)
+    stamp.write_text(marks[lock])
     print(f"Environment ready after {time.monotonic() - started:.0f} s.", flush=True)
 
 
@@ -157,11 +175,14 @@ def secret() -> None:
 
 
 def lock() -> None:
-    """Resolve the dependencies anew; the lock names versions and hashes and no index."""
-    uv(
-        *("export", "--all-groups", "--no-emit-project", "--no-header", "--quiet"),
-        *("--format", "requirements-txt", "-o", LOCK),
+    """Resolve the dependencies anew; the locks name versions and hashes and no index."""
+    resolve = (
+        *("pip", "compile", "pyproject.toml", "--quiet", "--universal", "--generate-hashes"),
+        *("--python-version", ".".join(map(str, OLDEST)), "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--upgrade", "--group", "build"),
     )
+    uv(*resolve, "--group", "dev", "-o", DEV_LOCK)
+    uv(*resolve, "--constraint", DEV_LOCK, "-o", LOCK)
 
 
 def main() -> None:
@@ -173,10 +194,11 @@ def main() -> None:
     parser.add_argument("task", choices=["setup", "nightly", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     arguments = parser.parse_args()
+    check_python()
     os.chdir(ROOT)
     os.environ["PATH"] = environment()["PATH"]
     if arguments.task != "lock":
-        setup()
+        setup(dev=arguments.task in {"test", "bench", "docs"})
     if arguments.task == "nightly":
         nightly(arguments.date)
     elif arguments.task != "setup":

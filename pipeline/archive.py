@@ -35,7 +35,7 @@ REFERENCE = "reference"
 DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
 FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
-"""Format in which a repository is made: the one that icechunk 1, the last for Python 3.11, reads."""
+"""A repository is made in format 1, which icechunk 1, the last for Python 3.11, reads."""
 
 icechunk.set_logs_filter("error")
 

@@ -5,7 +5,8 @@ python3 make.py setup     its own environment in .venv, from requirements.lock w
                           what only tests need is added by the tasks that need it
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
-python3 make.py up        Airflow with its UI on http://127.0.0.1:8080
+python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a password
+                          (--one-person: without one, on a host that nobody else can log in to)
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py docs      the parts of README and docs that are made by running
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -133,14 +135,30 @@ def nightly(date: str | None) -> None:
         run("airflow", "db", "migrate", quiet=True)
     print(f"Running the DAG mekong_nightly for {date} 00:30 UTC ...", flush=True)
     os.environ["AIRFLOW__CORE__DEFAULT_TASK_RETRIES"] = "0"  # here a failure is to be seen at once
-    run("airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00", quiet=True)
+    log = ROOT / "var" / "nightly.log"
+    with log.open("wb") as stream:
+        ran = subprocess.run(
+            ["airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00"],
+            cwd=ROOT, env=environment(), check=False, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     run(VENV / "bin" / "mekong", "status", "--date", date)
     print(f"Done after {time.monotonic() - started:.0f} s.")
+    if ran.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        said = [line for line in lines if line.startswith("AirflowFailException")]
+        print("\n".join(["make.py: the run failed", *said, f"all of it: {log}"]), file=sys.stderr)
+        sys.exit(4)
 
 
-def up() -> None:
+def up(*, one_person: bool) -> None:
     """Run Airflow with its UI on loopback until interrupted."""
     prepare(output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)"))
+    # Every local user reaches the loopback interface: without a password each is an administrator.
+    if one_person:
+        os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] = "True"
+    else:
+        passwords = kept("airflow-passwords.json", json.dumps({"admin": secrets.token_urlsafe(12)}))
+        print(f"The UI's user is admin, the password stands in {passwords}.", flush=True)
     os.execvpe("airflow", ["airflow", "standalone"], environment())  # noqa: S606
 
 
@@ -164,14 +182,19 @@ def docs() -> None:
     run(PYTHON, "-m", "docs.make")
 
 
-def secret() -> None:
-    """Print the key that Airflow signs its tokens with, made on first use and kept private."""
-    path = ROOT / "var" / "jwt-secret"
-    path.parent.mkdir(exist_ok=True)
+def kept(name: str, content: str) -> Path:
+    """Return a file below var that only its owner reads, made with a content on first use."""
+    path = ROOT / "var" / name
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
-            stream.write(secrets.token_urlsafe(64))
-    print(path.read_text())
+            stream.write(content)
+    return path
+
+
+def secret() -> None:
+    """Print the key that Airflow signs its tokens with, made on first use and kept private."""
+    print(kept("jwt-secret", secrets.token_urlsafe(64)).read_text())
 
 
 def lock() -> None:
@@ -190,9 +213,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = {"up": up, "test": test, "bench": bench, "docs": docs, "lock": lock}
-    parser.add_argument("task", choices=["setup", "nightly", *tasks])
+    tasks = {"test": test, "bench": bench, "docs": docs, "lock": lock}
+    parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
+    parser.add_argument("--one-person", action="store_true", help="no password (up only)")
     arguments = parser.parse_args()
     check_python()
     os.chdir(ROOT)
@@ -201,6 +225,8 @@ def main() -> None:
         setup(dev=arguments.task in {"test", "bench", "docs"})
     if arguments.task == "nightly":
         nightly(arguments.date)
+    elif arguments.task == "up":
+        up(one_person=arguments.one_person)
     elif arguments.task != "setup":
         tasks[arguments.task]()
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from lxml import etree
 
 from pipeline.places import verified_zeros
-from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.base import BadGranule
 from pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -29,18 +28,6 @@ COLUMNS = ("station", "variable", "time", "value", "unit")
 HYMOS = re.compile(rb"[A-Z]{2},\d{5,6},[A-Z]+,[A-Z],\d{4}-\d\d-\d\dT")
 """How a row of HYMOS or FMMP begins."""
 _CODE = re.compile(r"\d{6}|(?!\d{1,5}$)[A-Za-z0-9][A-Za-z0-9_.-]{2,31}")
-_WML = "{http://www.opengis.net/waterml/2.0}"
-_OM = "{http://www.opengis.net/om/2.0}"
-_GML = "{http://www.opengis.net/gml/3.2}"
-_XLINK = "{http://www.w3.org/1999/xlink}"
-_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_WORDS = (
-    ("discharge", r"discharge|stream ?flow|00060"),
-    ("rain", r"rain|precip|00045"),
-    ("stage", r"water ?_?-?level|gage ?height|gauge ?height|stage|00065"),
-)
-
-
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 
@@ -58,10 +45,10 @@ def method_of(label: str) -> str:
 
 
 class NoReadings(BadGranule):
-    """A sound file without a single reading."""
+    """A sound file without a single reading, and what it says instead."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, expected="at least one reading", found="none")
+    def __init__(self, path: Path, *, said: str = "none") -> None:
+        super().__init__(path, expected="at least one reading", found=said)
 
 
 def series(
@@ -262,74 +249,3 @@ def _rows(path: Path, **how: Any) -> pd.DataFrame:
     if len(lengths) > 1:
         raise BadGranule(path, expected="as many cells in each row", found=f"{sorted(lengths)}")
     return rows
-
-
-def read_waterml(path: Path) -> pd.DataFrame:
-    """Read OGC WaterML 2.0: each observation's time-value pairs.
-
-    The unit comes from the default metadata of the points, the offset from each time or, where
-    times have none, from the monitoring point's ``zoneOffset``. Nil values are missing. The
-    station is the monitoring point's identifier or the last part of its reference.
-
-    Raises
-    ------
-    Skipped
-        All observations are of properties that the pipeline does not use.
-    BadGranule
-        Not well formed, or an observation without station, unit or time zone.
-    """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.parse(path, parser).getroot()
-    except etree.XMLSyntaxError as error:
-        raise BadGranule(path, expected="well-formed XML", found=str(error)) from error
-    found, unused = [], []
-    for one in root.iter(f"{_OM}OM_Observation"):
-        observed = _reference(one.find(f"{_OM}observedProperty"))
-        variable = next(
-            (name for name, words in _WORDS if re.search(words, observed, re.IGNORECASE)), None
-        )
-        if variable is None:
-            unused.append(observed)
-            continue
-        found.append(_observation(path, one, variable))
-    if not found and unused:
-        raise Skipped(f"{path.name}: {unused[0]} is not used")
-    return settle(path, found)
-
-
-def _observation(path: Path, one: etree._Element, variable: str) -> pd.DataFrame:
-    feature = one.find(f"{_OM}featureOfInterest")
-    identifier = feature.find(f".//{_GML}identifier") if feature is not None else None
-    place = (identifier.text if identifier is not None else None) or _reference(feature)
-    station = re.split(r"[/:#=]", place.strip())[-1]
-    uom = one.find(f".//{_WML}uom")
-    unit = (uom.get("code") or uom.get("title") or "") if uom is not None else ""
-    zone = one.find(f".//{_WML}zoneOffset")
-    offset = (zone.text or "").strip() if zone is not None else ""
-    sensor = "sensor" in _reference(one.find(f"{_OM}procedure")).lower()
-    pairs: list[tuple[str, str | None]] = []
-    for point in one.iter(f"{_WML}MeasurementTVP"):
-        time, value = point.find(f"{_WML}time"), point.find(f"{_WML}value")
-        given = None if value is None or value.get(_NIL) in {"true", "1"} else value.text
-        stamp = (time.text or "").strip() if time is not None else ""
-        zoned = re.search(r"(?:Z|[+-]\d\d:?\d\d)$", stamp)
-        pairs.append((stamp if zoned else stamp + offset, given))
-    if not pairs:
-        raise NoReadings(path)
-    rows = pd.DataFrame(pairs, columns=["time", "value"])
-    return series(
-        path, station=station, variable=variable, unit=unit,
-        method="telemetry" if sensor else "manual",
-        time=utc(path, rows["time"], like="2026-08-20T07:00:00+07:00"),
-        value=numbers(path, rows["value"]),
-    )  # fmt: skip
-
-
-def _reference(element: etree._Element | None) -> str:
-    """Return what an element refers to, in words and by its address."""
-    if element is None:
-        return ""
-    return " ".join(
-        part for part in (element.get(f"{_XLINK}title"), element.get(f"{_XLINK}href")) if part
-    )

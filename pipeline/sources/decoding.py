@@ -1,0 +1,462 @@
+"""Decode the JSON and XML of providers within bounds, and check their fields by typed models.
+
+What comes from outside is of no known type until it has passed here: an answer that is too long,
+too deep or of another type is a :class:`~pipeline.sources.base.BadGranule`, and never another
+exception. One bad point costs itself; more than ``SPARED`` of them cost the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from lxml import etree
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.gauge_formats import NoReadings, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+LARGEST = 32 << 20
+"""Longest JSON or XML file, bytes; decoded it takes about twenty times as much memory."""
+SPARED = 0.05
+"""Share of bad points up to which the others of an answer are kept."""
+FIRST_YEAR, LAST_YEAR = 1850, 2149
+"""Years of a stamp; another one is a clock that was not set, or a mark for "no end"."""
+BUDDHIST = 543
+"""Years of the Buddhist era minus those of the common era."""
+_SHOWN = 60
+
+
+class Answer(BaseModel):
+    """Fields of an answer, or of a part of it; those that are not named here are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=Answer)
+
+
+class _Twice:
+    """Two values that one JSON object gives for one key; valid as no field."""
+
+    def __init__(self, first: object, second: object) -> None:
+        self.values = (first, second)
+
+    def __repr__(self) -> str:
+        return "two values for one key"
+
+
+def shown(value: object) -> str:
+    """Text of a value for a message: short, on one line, without lone surrogates."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def code_text(value: object) -> str:
+    """Text of a station code or name that was given as text or as a whole number.
+
+    Raises
+    ------
+    ValueError
+        It is neither, or longer than any code.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("expected a code")  # noqa: TRY004  # pydantic takes ValueError
+    text = str(value).strip()
+    if not text or len(text) > 200:
+        raise ValueError("expected a code")
+    return text
+
+
+def number(value: object) -> float:
+    """Return a value as a number; NaN where it is missing.
+
+    Parameters
+    ----------
+    value
+        Number or text as decoded from JSON or XML; blank, null and the codes for "missing" are
+        missing.
+
+    Raises
+    ------
+    ValueError
+        It is of another type, no number, or infinite.
+
+    Examples
+    --------
+    >>> number("3.21"), number(" "), number(-9999)
+    (3.21, nan, nan)
+    """
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("expected a number")  # noqa: TRY004  # pydantic takes ValueError
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() in {"", "nan", "null", "none", "na", "n/a", "-", "--", "---", "***", "m"}:
+            return float("nan")
+        if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", text, re.ASCII):
+            raise ValueError("expected a number")
+        value = text
+    try:
+        found = float(value)
+    except OverflowError:
+        raise ValueError("expected a finite number") from None
+    if np.isinf(found):
+        raise ValueError("expected a finite number")
+    return float("nan") if found == -9999 else found
+
+
+def _stamp(value: object) -> str:
+    """Text of a stamp; empty where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("expected a stamp")  # noqa: TRY004  # pydantic takes ValueError
+    text = str(value).strip()
+    if len(text) > 40:
+        raise ValueError("expected a stamp")
+    return text
+
+
+Number = Annotated[float, BeforeValidator(number)]
+"""A number, or NaN where it is missing."""
+Code = Annotated[str, BeforeValidator(code_text)]
+"""A station's code or name."""
+Stamp = Annotated[str, BeforeValidator(_stamp)]
+"""A stamp as given, empty where there is none."""
+
+
+def content_of(path: Path) -> bytes:
+    """Bytes of a file that is to be decoded in memory.
+
+    Raises
+    ------
+    BadGranule
+        It is longer than ``LARGEST``.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise BadGranule(
+            path, expected=f"at most {LARGEST >> 20} MB", found=f"{path.stat().st_size:,} bytes"
+        )
+    return content
+
+
+def from_json(path: Path, content: bytes) -> Any:
+    """Decode JSON.
+
+    Parameters
+    ----------
+    path
+        Named in the error.
+    content
+        UTF-8, 16 or 32, with or without its mark.
+
+    Returns
+    -------
+    object
+        As of :func:`json.loads`, with whole numbers of more than 18 digits as floats and an
+        object's key that stands twice with two values as a value of no type.
+
+    Raises
+    ------
+    BadGranule
+        Not whole JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(
+            content.strip(),
+            parse_int=lambda text: int(text) if len(text) <= 18 else float(text),
+            object_pairs_hook=_object,
+        )
+    except ValueError as error:
+        raise BadGranule(path, expected="whole JSON", found=str(error)) from error
+    except RecursionError:
+        raise BadGranule(path, expected="whole JSON", found="one nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        first: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in first and first[key] != value:
+                found[key] = _Twice(first[key], value)
+            first.setdefault(key, value)
+    return found
+
+
+def from_xml(path: Path, content: bytes) -> etree._Element:
+    """Decode XML: no entity, no document type, nothing from the network, depth and text bounded.
+
+    Raises
+    ------
+    BadGranule
+        Not well formed, nested too deeply, or with a document type.
+    """
+    refused = BadGranule(
+        path, expected="XML of station codes and readings without a document type",
+        found="a document type declaration",
+    )  # fmt: skip
+    if re.search(rb"<!(?:DOCTYPE|ENTITY)", content[:65536]):
+        raise refused
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+        huge_tree=False, remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise BadGranule(path, expected="well-formed XML", found=str(error)) from error
+    if root.getroottree().docinfo.doctype:
+        raise refused
+    return root
+
+
+def typed(path: Path, model: type[_Model], answer: object, *, at: str = "") -> _Model:
+    """Check the fields of an answer.
+
+    Parameters
+    ----------
+    path
+        Named in the error.
+    model
+        What is expected.
+    answer
+        Decoded JSON.
+    at
+        Where in the file it stands.
+
+    Raises
+    ------
+    BadGranule
+        A field is absent or of another type; names the field by its path.
+    """
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        raise BadGranule(path, **_wrong(error, at)) from None
+
+
+def _wrong(error: ValidationError, at: str) -> dict[str, str]:
+    """Return what was expected of the first wrong field, and what it held."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in (*([at] if at else ()), *first["loc"])) or "the answer"
+    if first["type"] == "missing":
+        return {"expected": f"a field {field}", "found": "none"}
+    wanted = str(first["msg"]).removeprefix("Value error, expected ")
+    return {"expected": f"{wanted} as {field}", "found": shown(first["input"])}
+
+
+class Tally:
+    """Points of a file: how many there are, and what is wrong with the bad ones.
+
+    Parameters
+    ----------
+    path
+        File.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.total = 0
+        self.bad: list[tuple[str, str]] = []
+
+    def points(self, model: type[_Model], rows: Iterable[object], *, at: str) -> list[_Model]:
+        """Check points one by one; a bad one is left out and noted.
+
+        Parameters
+        ----------
+        model
+            What each is.
+        rows
+            Decoded JSON, or attributes of XML.
+        at
+            Where they stand.
+        """
+        good = []
+        for place, row in enumerate(rows):
+            self.total += 1
+            try:
+                good.append(model.model_validate(row))
+            except ValidationError as error:
+                wrong = _wrong(error, f"{at}.{place}")
+                self.bad.append((wrong["expected"], wrong["found"]))
+        return good
+
+    def timed(self, rows: pd.DataFrame, *, offset: str = "", like: str) -> pd.DataFrame:
+        """Turn the stamps of points into times; points without a possible one are noted.
+
+        Parameters
+        ----------
+        rows
+            Column ``time`` with stamps; other columns as they are. Rows with an empty stamp and
+            nothing else are no points.
+        offset
+            Offset from UTC of stamps that have none, as ``+07:00``; empty where they need one.
+        like
+            Example for the message.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The good rows, with ``time`` in naive UTC.
+        """
+        values = rows.select_dtypes("number")
+        rows = rows[~((rows["time"] == "") & values.isna().all(axis=1))]
+        time = moments(rows["time"], offset=offset)
+        self.note(rows.loc[time.isna(), "time"], like=like)
+        return rows.assign(time=time)[time.notna()]
+
+    def note(self, stamps: pd.Series[Any], *, like: str) -> None:
+        """Note stamps that are none.
+
+        Parameters
+        ----------
+        stamps
+            Text.
+        like
+            Example for the message.
+        """
+        self.bad.extend((f"stamps like {like}", shown(text)) for text in stamps)
+
+    def finish(self, found: Iterable[pd.DataFrame]) -> pd.DataFrame:
+        """Put the series of the file in order.
+
+        Parameters
+        ----------
+        found
+            Series of :func:`~pipeline.sources.gauge_formats.series`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As of :func:`~pipeline.sources.gauge_formats.settle`; ``attrs["bad_rows"]`` tells of
+            the points that were left out, if any.
+
+        Raises
+        ------
+        BadGranule
+            More than ``SPARED`` of the points are bad, or there is no reading.
+        """
+        if len(self.bad) > SPARED * self.total:
+            more = f" ({len(self.bad)} of {self.total} points are bad)" if self.total > 1 else ""
+            expected, what = self.bad[0]
+            raise BadGranule(self.path, expected=expected, found=what + more)
+        frame = settle(self.path, found)
+        if self.bad:
+            frame.attrs["bad_rows"] = tuple(
+                f"expected {expected}, found {what}" for expected, what in self.bad
+            )
+        return frame
+
+
+def read_parts(
+    path: Path, tally: Tally, parts: Iterable[Callable[[], pd.DataFrame]]
+) -> pd.DataFrame:
+    """Read the series of a file each by itself, so that a bad one does not cost the others.
+
+    Parameters
+    ----------
+    path
+        File.
+    tally
+        Of its points.
+    parts
+        Readers of one series each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of :meth:`Tally.finish`; ``attrs["bad_rows"]`` names the bad series as well, and
+        ``attrs["passed_over"]`` those of a kind that the pipeline does not use.
+
+    Raises
+    ------
+    Skipped
+        All series are of a kind that the pipeline does not use.
+    BadGranule
+        None of the others can be read: what is wrong with the first.
+    """
+    found, bad, unused = list[pd.DataFrame](), list[BadGranule](), list[str]()
+    for read in parts:
+        try:
+            found.append(read())
+        except Skipped as skipped:
+            unused.append(str(skipped).removeprefix(f"{path.name}: "))
+        except NoReadings:
+            continue
+        except BadGranule as wrong:
+            bad.append(wrong)
+    if bad and not found:
+        raise bad[0]
+    if unused and not found:
+        raise Skipped(f"{path.name}: {unused[0]}")
+    frame = tally.finish(found)
+    if bad:
+        told = (str(wrong).removeprefix(f"{path.name}: ") for wrong in bad)
+        frame.attrs["bad_rows"] = (*told, *frame.attrs.get("bad_rows", ()))
+    if unused:
+        frame.attrs["passed_over"] = tuple(unused)
+    return frame
+
+
+def moments(stamps: pd.Series[Any], *, offset: str = "") -> pd.Series[Any]:
+    """Naive UTC of ISO 8601 stamps; NaT for what is none, or no year that can be meant.
+
+    Parameters
+    ----------
+    stamps
+        Text. Where all are of Buddhist years (2400 to 2700) they are taken back by 543 years.
+    offset
+        Offset of stamps that have none, as ``+07:00``; empty where such a stamp is none.
+
+    Examples
+    --------
+    >>> moments(pd.Series(["2026-08-20 07:00", "9999-12-31 00:00"]), offset="+07:00").tolist()
+    [Timestamp('2026-08-20 00:00:00'), NaT]
+    """
+    text = stamps.astype("str").str.strip()
+    bare = ~text.str.contains(r"[T ].*(?:Z|[+-]\d\d:?\d\d)$", regex=True)
+    text = (text + offset).where(bare, text) if offset else text.mask(bare, "")
+    years = pd.to_numeric(text.str.extract(r"^(\d{4})-", expand=False), errors="coerce")
+    if years.notna().any() and years.dropna().between(2400, 2700).all():
+        years -= BUDDHIST
+        back = years.fillna(0).astype("int64").astype("str")
+        text = (back + text.str.slice(4)).where(years.notna(), text)
+    text = text.where(years.between(FIRST_YEAR, LAST_YEAR), "")
+    time = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    return time.dt.tz_localize(None).astype("datetime64[ns]")
+
+
+def unit_of(text: str) -> str:
+    """Return a unit as the tables of this package write it, whatever an agency calls it.
+
+    Examples
+    --------
+    >>> unit_of("cumec"), unit_of("m³/s"), unit_of("metres"), unit_of("ft")
+    ('m3/s', 'm3/s', 'm', 'ft')
+    """
+    plain = re.sub(r"\s+", " ", text.strip().replace("³", "3")).lower()
+    for unit, names in _UNIT_NAMES.items():
+        if plain in names:
+            return unit
+    return text.strip()
+
+
+_UNIT_NAMES = {
+    "m": {"m", "metre", "metres", "meter", "meters", "mtr"},
+    "cm": {"cm", "centimetre", "centimetres", "centimeter", "centimeters"},
+    "mm": {"mm", "millimetre", "millimetres", "millimeter", "millimeters"},
+    "m3/s": {"m3/s", "m^3/s", "m3 s-1", "m3.s-1", "m3s-1", "m**3/s", "m3/sec", "cumec", "cumecs",
+             "cms", "cubic metres per second", "cubic meters per second", "m3/second"},
+}  # fmt: skip

@@ -70,9 +70,22 @@ def code_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("expected a code")  # noqa: TRY004  # pydantic takes ValueError
     text = str(value).strip()
-    if not text or len(text) > 200:
+    if not text or len(text) > 200 or not text.isprintable():
         raise ValueError("expected a code")
     return text
+
+
+def plain_text(value: object) -> str | None:
+    """Return text that can be stored and shown: no control characters, no lone surrogates.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    if value is not None and not (isinstance(value, str) and value.isprintable()):
+        raise ValueError("expected a line of text")
+    return value
 
 
 def number(value: object) -> float:
@@ -121,7 +134,7 @@ def _stamp(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("expected a stamp")  # noqa: TRY004  # pydantic takes ValueError
     text = str(value).strip()
-    if len(text) > 40:
+    if len(text) > 40 or not text.isascii():
         raise ValueError("expected a stamp")
     return text
 
@@ -130,6 +143,8 @@ Number = Annotated[float, BeforeValidator(number)]
 """A number, or NaN where it is missing."""
 Code = Annotated[str, BeforeValidator(code_text)]
 """A station's code or name."""
+Text = Annotated[str, BeforeValidator(plain_text)]
+"""A line of text."""
 Stamp = Annotated[str, BeforeValidator(_stamp)]
 """A stamp as given, empty where there is none."""
 

@@ -21,6 +21,7 @@ from pipeline.sources.decoding import (
     Number,
     Stamp,
     Tally,
+    Text,
     number,
     read_parts,
     shown,
@@ -61,22 +62,22 @@ def _flag_number(value: object) -> int:
 
 
 class _Step(Answer):
-    unit: str = "nonequidistant"
+    unit: Text = "nonequidistant"
     multiplier: Number = 1.0
 
 
 class _Header(Answer):
-    type: str = "instantaneous"
+    type: Text = "instantaneous"
     locationId: Code  # noqa: N815  # the interface's names
     parameterId: Code  # noqa: N815
-    moduleInstanceId: str | None = None  # noqa: N815
+    moduleInstanceId: Text | None = None  # noqa: N815
     forecastDate: Any = None  # noqa: N815
     ensembleId: Any = None  # noqa: N815
     ensembleMemberId: Any = None  # noqa: N815
     ensembleMemberIndex: Any = None  # noqa: N815
     timeStep: _Step | None = None  # noqa: N815
     missVal: Number = float("nan")  # noqa: N815
-    units: str | None = None
+    units: Text | None = None
 
 
 class _Series(Answer):

@@ -16,6 +16,7 @@ from pipeline.sources.decoding import (
     Number,
     Stamp,
     Tally,
+    Text,
     content_of,
     from_json,
     read_parts,
@@ -65,7 +66,7 @@ class _Archive(Answer):
     """One series of the MRC's archive."""
 
     Points: list[Any] | None
-    Unit: str | None = None
+    Unit: Text | None = None
 
 
 class _Numeric(Answer):
@@ -214,10 +215,11 @@ def _telemetry(path: Path, tally: Tally, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     """Read the points of one series; which one it is the name says, as that of an export does."""
-    named = re.search(r"^(.+?)\.(.+)@([A-Z]{2})_([^_]+)_", path.name)
+    name = path.name.encode(errors="replace").decode()
+    named = re.search(r"^(.+?)\.(.+)@([A-Z]{2})_([^_]+)_", name)
     if named is None:
         raise BadGranule(
-            path, expected="a name like Water Level.Manual@LA_013901_[Pakse].json", found=path.name
+            path, expected="a name like Water Level.Manual@LA_013901_[Pakse].json", found=name
         )
     parameter, label, _, code = named.groups()
     if parameter not in PARAMETERS:

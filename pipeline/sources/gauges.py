@@ -142,6 +142,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         found = _inventory(granule, client)
         base = client.endpoint("mrc_archive")
         unique = quote(found.uniqueId, safe="")
+        if not unique.strip("."):
+            raise HttpError(f"{base}: expected the id of a series, found {found.uniqueId!r}")
         url = f"{base}/api/v1/ts/data/timeSeriesCorrectedData/{unique}"
         params = {"sd": f"{granule.start:%Y-%m-%d}", "ed": f"{granule.end:%Y-%m-%d}"}
         name = _archive_name(granule, found)

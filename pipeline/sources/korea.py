@@ -23,6 +23,7 @@ from pipeline.sources.decoding import (
     Number,
     Stamp,
     Tally,
+    Text,
     read_parts,
     shown,
     typed,
@@ -41,12 +42,12 @@ _KINDS = (("stage", "m", "wl"), ("discharge", "m3/s", "fw"), ("rain", "mm", "rf"
 
 class _Refusal(Answer):
     code: Code
-    message: str = ""
+    message: Text = ""
 
 
 class _Result(Answer):
     code: Code = ""
-    msg: str = ""
+    msg: Text = ""
 
 
 class _Hrfco(Answer):

@@ -98,7 +98,7 @@ def name_of(heading: str) -> str:
     return re.sub(r"[\s_]+", " ", heading.strip().strip("\"'")).strip().casefold()
 
 
-def decode(path: Path, content: bytes) -> tuple[str, list[str]]:
+def decode(path: Path) -> tuple[str, list[str]]:
     """Text of a file: UTF-8, UTF-16, UTF-32, TIS-620 or Windows-1252; and which of the last two.
 
     Raises
@@ -106,10 +106,12 @@ def decode(path: Path, content: bytes) -> tuple[str, list[str]]:
     BadGranule
         Too large, or not what its first bytes say.
     """
-    if len(content) > LARGEST:
+    size = path.stat().st_size
+    if size > LARGEST:
         raise BadGranule(
-            path, expected=f"at most {LARGEST >> 20} MB of text", found=f"{len(content) >> 20} MB"
+            path, expected=f"at most {LARGEST >> 20} MB of text", found=f"{size >> 20} MB"
         )
+    content = path.read_bytes()
     mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", "utf-8"))
     content = content[len(mark) :]
     if not mark:

@@ -2,7 +2,7 @@
 
 What comes from outside is of no known type until it has passed here: an answer that is too long,
 too deep or of another type is a :class:`~pipeline.sources.base.BadGranule`, and never another
-exception. One bad point costs itself; more than ``SPARED`` of them cost the answer.
+exception. One bad point costs itself; too many of them, as of rows of a table, cost the answer.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauge_formats import NoReadings, settle
+from pipeline.sources.missing_codes import NO_VALUE
+from pipeline.sources.stamps import to_utc, zone_of
+from pipeline.sources.tables import BAD_FEW, BAD_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 LARGEST = 32 << 20
 """Longest JSON or XML file, bytes; decoded it takes about twenty times as much memory."""
-SPARED = 0.05
-"""Share of bad points up to which the others of an answer are kept."""
-FIRST_YEAR, LAST_YEAR = 1850, 2149
-"""Years of a stamp; another one is a clock that was not set, or a mark for "no end"."""
-BUDDHIST = 543
-"""Years of the Buddhist era minus those of the common era."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _SHOWN = 60
 
 
@@ -94,8 +92,8 @@ def number(value: object) -> float:
     Parameters
     ----------
     value
-        Number or text as decoded from JSON or XML; blank, null and the codes for "missing" are
-        missing.
+        Number or text as decoded from JSON or XML. Null and the texts that stand for "missing" are
+        missing; of numbers that do, only the variable tells.
 
     Raises
     ------
@@ -104,7 +102,7 @@ def number(value: object) -> float:
 
     Examples
     --------
-    >>> number("3.21"), number(" "), number(-9999)
+    >>> number("3.21"), number(" "), number("NULL")
     (3.21, nan, nan)
     """
     if value is None:
@@ -113,9 +111,9 @@ def number(value: object) -> float:
         raise ValueError("expected a number")  # noqa: TRY004  # pydantic takes ValueError
     if isinstance(value, str):
         text = value.strip()
-        if text.lower() in {"", "nan", "null", "none", "na", "n/a", "-", "--", "---", "***", "m"}:
-            return float("nan")
-        if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", text, re.ASCII):
+        if len(text) > 40 or NO_VALUE.fullmatch(text):
+            return _no_value(text)
+        if not _NUMBER.fullmatch(text):
             raise ValueError("expected a number")
         value = text
     try:
@@ -124,7 +122,14 @@ def number(value: object) -> float:
         raise ValueError("expected a finite number") from None
     if np.isinf(found):
         raise ValueError("expected a finite number")
-    return float("nan") if found == -9999 else found
+    return found
+
+
+def _no_value(text: str) -> float:
+    """NaN for a text that stands for missing; a long text is none."""
+    if len(text) > 40:
+        raise ValueError("expected a number")
+    return float("nan")
 
 
 def _stamp(value: object) -> str:
@@ -273,7 +278,7 @@ def _wrong(error: ValidationError, at: str) -> dict[str, str]:
 
 
 class Tally:
-    """Points of a file: how many there are, and what is wrong with the bad ones.
+    """Points of a file: how many there are, what is wrong with the bad ones, and what else to say.
 
     Parameters
     ----------
@@ -285,6 +290,7 @@ class Tally:
         self.path = path
         self.total = 0
         self.bad: list[tuple[str, str]] = []
+        self.said: list[str] = []
 
     def points(self, model: type[_Model], rows: Iterable[object], *, at: str) -> list[_Model]:
         """Check points one by one; a bad one is left out and noted.
@@ -328,9 +334,10 @@ class Tally:
         """
         values = rows.select_dtypes("number")
         rows = rows[~((rows["time"] == "") & values.isna().all(axis=1))]
-        time = moments(rows["time"], offset=offset)
-        self.note(rows.loc[time.isna(), "time"], like=like)
-        return rows.assign(time=time)[time.notna()]
+        stamps = to_utc(rows["time"], zone=zone_of(offset) if offset else None)
+        self.said.extend(stamps.said)
+        self.note(rows.loc[stamps.time.isna(), "time"], like=like)
+        return rows.assign(time=stamps.time)[stamps.time.notna()]
 
     def note(self, stamps: pd.Series[Any], *, like: str) -> None:
         """Note stamps that are none.
@@ -344,35 +351,33 @@ class Tally:
         """
         self.bad.extend((f"stamps like {like}", shown(text)) for text in stamps)
 
-    def finish(self, found: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    def finish(self, found: Sequence[pd.DataFrame], *, lost: Sequence[str] = ()) -> pd.DataFrame:
         """Put the series of the file in order.
 
         Parameters
         ----------
         found
             Series of :func:`~pipeline.sources.gauge_formats.series`.
+        lost
+            What is wrong with series that are left out.
 
         Returns
         -------
         pandas.DataFrame
-            As of :func:`~pipeline.sources.gauge_formats.settle`; ``attrs["bad_rows"]`` tells of
-            the points that were left out, if any.
+            As of :func:`~pipeline.sources.gauge_formats.settle`.
 
         Raises
         ------
         BadGranule
-            More than ``SPARED`` of the points are bad, or there is no reading.
+            Too many points are bad, or there is no reading.
         """
-        if len(self.bad) > SPARED * self.total:
+        none = all(part.empty for part in found)
+        if len(self.bad) > max(BAD_FEW, BAD_SHARE * self.total) or (self.bad and none):
             more = f" ({len(self.bad)} of {self.total} points are bad)" if self.total > 1 else ""
             expected, what = self.bad[0]
             raise BadGranule(self.path, expected=expected, found=what + more)
-        frame = settle(self.path, found)
-        if self.bad:
-            frame.attrs["bad_rows"] = tuple(
-                f"expected {expected}, found {what}" for expected, what in self.bad
-            )
-        return frame
+        points = (f"expected {expected}, found {what}" for expected, what in self.bad)
+        return settle(self.path, found, bad_rows=[*lost, *points], said=self.said)
 
 
 def read_parts(
@@ -393,7 +398,7 @@ def read_parts(
     -------
     pandas.DataFrame
         As of :meth:`Tally.finish`; ``attrs["bad_rows"]`` names the bad series as well, and
-        ``attrs["passed_over"]`` those of a kind that the pipeline does not use.
+        ``attrs["said"]`` those of a kind that the pipeline does not use.
 
     Raises
     ------
@@ -416,62 +421,6 @@ def read_parts(
         raise bad[0]
     if unused and not found:
         raise Skipped(f"{path.name}: {unused[0]}")
-    frame = tally.finish(found)
-    if bad:
-        told = (str(wrong).removeprefix(f"{path.name}: ") for wrong in bad)
-        frame.attrs["bad_rows"] = (*told, *frame.attrs.get("bad_rows", ()))
-    if unused:
-        frame.attrs["passed_over"] = tuple(unused)
-    return frame
-
-
-def moments(stamps: pd.Series[Any], *, offset: str = "") -> pd.Series[Any]:
-    """Naive UTC of ISO 8601 stamps; NaT for what is none, or no year that can be meant.
-
-    Parameters
-    ----------
-    stamps
-        Text. Where all are of Buddhist years (2400 to 2700) they are taken back by 543 years.
-    offset
-        Offset of stamps that have none, as ``+07:00``; empty where such a stamp is none.
-
-    Examples
-    --------
-    >>> moments(pd.Series(["2026-08-20 07:00", "9999-12-31 00:00"]), offset="+07:00").tolist()
-    [Timestamp('2026-08-20 00:00:00'), NaT]
-    """
-    text = stamps.astype("str").str.strip()
-    bare = ~text.str.contains(r"[T ].*(?:Z|[+-]\d\d:?\d\d)$", regex=True)
-    text = (text + offset).where(bare, text) if offset else text.mask(bare, "")
-    years = pd.to_numeric(text.str.extract(r"^(\d{4})-", expand=False), errors="coerce")
-    if years.notna().any() and years.dropna().between(2400, 2700).all():
-        years -= BUDDHIST
-        back = years.fillna(0).astype("int64").astype("str")
-        text = (back + text.str.slice(4)).where(years.notna(), text)
-    text = text.where(years.between(FIRST_YEAR, LAST_YEAR), "")
-    time = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-    return time.dt.tz_localize(None).astype("datetime64[ns]")
-
-
-def unit_of(text: str) -> str:
-    """Return a unit as the tables of this package write it, whatever an agency calls it.
-
-    Examples
-    --------
-    >>> unit_of("cumec"), unit_of("m³/s"), unit_of("metres"), unit_of("ft")
-    ('m3/s', 'm3/s', 'm', 'ft')
-    """
-    plain = re.sub(r"\s+", " ", text.strip().replace("³", "3")).lower()
-    for unit, names in _UNIT_NAMES.items():
-        if plain in names:
-            return unit
-    return text.strip()
-
-
-_UNIT_NAMES = {
-    "m": {"m", "metre", "metres", "meter", "meters", "mtr"},
-    "cm": {"cm", "centimetre", "centimetres", "centimeter", "centimeters"},
-    "mm": {"mm", "millimetre", "millimetres", "millimeter", "millimeters"},
-    "m3/s": {"m3/s", "m^3/s", "m3 s-1", "m3.s-1", "m3s-1", "m**3/s", "m3/sec", "cumec", "cumecs",
-             "cms", "cubic metres per second", "cubic meters per second", "m3/second"},
-}  # fmt: skip
+    tally.said.extend(unused)
+    lost = [str(wrong).removeprefix(f"{path.name}: ") for wrong in bad]
+    return tally.finish(found, lost=lost)

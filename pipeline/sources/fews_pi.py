@@ -26,9 +26,8 @@ from pipeline.sources.decoding import (
     read_parts,
     shown,
     typed,
-    unit_of,
 )
-from pipeline.sources.gauge_formats import series
+from pipeline.sources.gauge_formats import series, unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +110,7 @@ def read_pi_json(path: Path, answer: object) -> pd.DataFrame:
     -------
     pandas.DataFrame
         As of :func:`pipeline.sources.gauges.read`. Flags 0 to 2 of FEWS (reliable) are ``good``,
-        3 to 5 (doubtful) ``estimated``, 6 to 8 ``unreliable``, which nothing uses; 9 is missing.
+        3 to 5 (doubtful) ``estimated``, 6 to 8 (unreliable) ``suspect``; 9 is missing.
 
     Raises
     ------
@@ -208,7 +207,7 @@ def _read(path: Path, tally: Tally, given: object, at: str, offset: str) -> pd.D
     flag = rows["flag"].reindex(frame.index)
     doubtful, unreliable = flag.between(3, 5), flag.between(6, 8)
     frame["qc"] = frame["qc"].mask(doubtful & (frame["qc"] == "good"), "estimated")
-    frame["qc"] = frame["qc"].mask(unreliable, "unreliable")
+    frame["qc"] = frame["qc"].mask(unreliable, "suspect")
     return frame
 
 

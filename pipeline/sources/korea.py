@@ -16,8 +16,6 @@ from pydantic import Field
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.decoding import (
-    FIRST_YEAR,
-    LAST_YEAR,
     Answer,
     Code,
     Number,
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 
 KST = pd.Timedelta(hours=9)
 _LIKE = "202608200700"
+_YEARS = (1850, 2150)
 _EMPTY = r"no data|not exist|데이터가? ?없|자료가? ?없|조회된"
 """How a refusal says that there is nothing, in English and in Korean."""
 _KINDS = (("stage", "m", "wl"), ("discharge", "m3/s", "fw"), ("rain", "mm", "rf"))
@@ -203,10 +202,6 @@ def kst(stamps: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
     hours = pd.to_numeric(parts[1]).fillna(24)
     minutes = pd.to_numeric(parts[2]).fillna(0)
     day = pd.to_datetime(parts[0], format="%Y%m%d", errors="coerce")
-    possible = (
-        day.dt.year.between(FIRST_YEAR, LAST_YEAR)
-        & (hours * 60 + minutes <= 24 * 60)
-        & (minutes < 60)
-    )
+    possible = day.dt.year.between(*_YEARS) & (hours * 60 + minutes <= 24 * 60) & (minutes < 60)
     time = day + pd.to_timedelta(hours * 60 + minutes, unit="min") - KST
     return time.where(possible).astype("datetime64[ns]"), of_day

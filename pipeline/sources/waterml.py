@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import pandas as pd
 
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.sources.decoding import Tally, number, read_parts, shown, unit_of
-from pipeline.sources.gauge_formats import NoReadings, series
+from pipeline.sources.decoding import Tally, number, read_parts, shown
+from pipeline.sources.gauge_formats import NoReadings, series, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def read_waterml(path: Path, root: etree._Element) -> pd.DataFrame:
     -------
     pandas.DataFrame
         As of :func:`pipeline.sources.gauges.read`. ``qc`` is ``estimated`` where a qualifier says
-        so and ``unreliable``, which nothing uses, where one says that the value is suspect.
+        so and ``suspect`` where one says that the value is doubtful.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _pairs(
     offset = _offset(observation)
     for point in result.iter(f"{_WML}MeasurementTVP"):
         tally.total += 1
-        stamp, daily = _stamp(point.findtext(f"{_WML}time") or "", offset)
+        stamp, daily = _stamp(tally.path, point.findtext(f"{_WML}time") or "", offset)
         given = point.find(f"{_WML}value")
         nil = given is None or given.get(_NIL) in {"true", "1"}
         text = None if given is None or nil else given.text
@@ -144,12 +144,20 @@ def _pairs(
         yield stamp, value, own or usual_unit, _flag(notes), notes, daily
 
 
-def _stamp(text: str, offset: str) -> tuple[str, bool]:
-    """Stamp with its offset from UTC, and whether it is a date alone."""
+def _stamp(path: Path, text: str, offset: str) -> tuple[str, bool]:
+    """Stamp with its offset from UTC, and whether it is a date alone.
+
+    Raises
+    ------
+    BadGranule
+        Neither it nor the monitoring point has an offset: all its stamps could be hours off.
+    """
     text = text.strip()
     if re.fullmatch(r"\d{4}-\d\d-\d\d(?:Z|[+-]\d\d:?\d\d)?", text):
         return f"{text[:10]}T00:00:00Z", True
     zoned = not text or re.search(r"(?:Z|[+-]\d\d:?\d\d)$", text)
+    if not zoned and not offset:
+        raise BadGranule(path, expected=f"stamps like {_LIKE}, or a zoneOffset", found=repr(text))
     return (text if zoned else text + offset), False
 
 
@@ -220,7 +228,7 @@ def _notes(element: etree._Element | None) -> str:
 
 def _flag(notes: str) -> str:
     if re.search(_DOUBTFUL, notes, re.IGNORECASE):
-        return "unreliable"
+        return "suspect"
     return "estimated" if re.search(_ESTIMATED, notes, re.IGNORECASE) else "good"
 
 

@@ -140,10 +140,8 @@ def test_a_forecast_beside_observations_is_left_out(tmp_path: Path) -> None:
     forecast = series(("2026-08-21", "00:00:00", "12.5", "0"), moduleInstanceId="URBS_Forecast")
     found = gauges.read(write(tmp_path, forecast, series(EVENT), series(EVENT, units="ft")))
     assert rows(found, "value") == [[9.8]]
-    assert found.attrs["passed_over"] == (
-        "module 'URBS_Forecast' is not known to import observations",
-    )
-    assert found.attrs["bad_rows"] == ("expected unit m or cm or mm, found ft",)
+    assert found.attrs["said"] == ["module 'URBS_Forecast' is not known to import observations"]
+    assert found.attrs["bad_rows"] == ["expected unit m or cm or mm, found ft"]
 
 
 def test_flags_of_fews(tmp_path: Path) -> None:
@@ -151,7 +149,7 @@ def test_flags_of_fews(tmp_path: Path) -> None:
     found = gauges.read(write(tmp_path, series(*events)))
     assert rows(found, "qc") == [
         ["good"], ["good"], ["good"], ["estimated"], ["estimated"], ["estimated"],
-        ["unreliable"], ["unreliable"], ["unreliable"],
+        ["suspect"], ["suspect"], ["suspect"],
     ]  # fmt: skip
 
 
@@ -185,12 +183,12 @@ def test_one_bad_event_costs_itself(tmp_path: Path) -> None:
     events[7] = ("2026-08-19", "07:00:00", "high", "0")
     found = gauges.read(write(tmp_path, series(*events)))
     assert len(found) == 23
-    assert found.attrs["bad_rows"] == (
-        "expected a number as timeSeries.0.events.7.value, found 'high'",
-    )
+    assert found.attrs["bad_rows"] == [
+        "expected a number as timeSeries.0.events.7.value, found 'high'"
+    ]
     for bad in (("9999-12-31", "00:00:00", "9.5", "0"), ("2026-08-19", "25:00:00", "9.5", "0")):
-        with pytest.raises(BadGranule, match=r"events\.7\.value, found 'high' \(2 of 24"):
-            gauges.read(write(tmp_path, series(*events[:23], bad)))
+        with pytest.raises(BadGranule, match=r"events\.7\.value, found 'high' \(3 of 24"):
+            gauges.read(write(tmp_path, series(*events[:22], bad, bad)))
 
 
 @pytest.mark.parametrize(

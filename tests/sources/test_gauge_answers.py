@@ -99,22 +99,28 @@ def test_one_bad_measurement_costs_itself(tmp_path: Path, bad: object) -> None:
     assert set(found["value"]) == {9.5}
     (told,) = found.attrs["bad_rows"]
     assert told.startswith("expected ")
-    with pytest.raises(BadGranule, match=r"expected .*, found .*2 of 21 points are bad"):
-        answer(tmp_path, LIVE, live(*hours(19), bad, bad))
+    with pytest.raises(BadGranule, match=r"expected .*, found .*3 of 21 points are bad"):
+        answer(tmp_path, LIVE, live(*hours(18), bad, bad, bad))
+
+
+def test_an_answer_of_bad_measurements_alone_is_refused(tmp_path: Path) -> None:
+    for bad in BAD_MEASUREMENTS[:10]:
+        with pytest.raises(BadGranule, match=r"expected .*, found "):
+            answer(tmp_path, LIVE, live(bad))
 
 
 def test_a_field_is_named_by_its_path(tmp_path: Path) -> None:
     found = answer(tmp_path, LIVE, live(*hours(20), {"d": "2026-08-19T23:00:00Z", "w": "high"}))
-    assert found.attrs["bad_rows"] == ("expected a number as measurements.20.w, found 'high'",)
+    assert found.attrs["bad_rows"] == ["expected a number as measurements.20.w, found 'high'"]
     found = answer(tmp_path, LIVE, live(*hours(20), {"w": 1}))
-    assert found.attrs["bad_rows"] == ("expected a field measurements.20.d, found none",)
+    assert found.attrs["bad_rows"] == ["expected a field measurements.20.d, found none"]
 
 
 @pytest.mark.parametrize("missing", [None, "", " ", "NULL", "NA", "nan", "-", "---", "***", -9999])
 def test_missing_values_are_missing(tmp_path: Path, missing: object) -> None:
     found = answer(tmp_path, LIVE, live(*hours(2), {"d": "2026-08-19T23:00:00Z", "w": missing}))
     assert len(found) == 2
-    assert "bad_rows" not in found.attrs
+    assert found.attrs["bad_rows"] == []
 
 
 def test_numbers_as_text_and_codes_as_numbers(tmp_path: Path) -> None:
@@ -135,6 +141,7 @@ def test_buddhist_years_of_a_whole_answer_are_taken_back(tmp_path: Path) -> None
     data = {"graph_data": [{"datetime": "2569-08-20 07:00", "value": 110.2}]}
     found = answer(tmp_path, GRAPH, {"result": "OK", "data": data})
     assert rows(found, "valid_time", "value") == [["2026-08-20 00:00", 110.2]]
+    assert "Buddhist years are taken back by 543: 2569 is 2026" in found.attrs["said"]
 
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
@@ -142,9 +149,9 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     twice = good + ', {"d": "2026-08-19T23:00:00Z", "w": 9.5, "w": 1.5}]}'
     found = gauges.read(text(tmp_path, LIVE, twice))
     assert len(found) == 20
-    assert found.attrs["bad_rows"] == (
-        "expected a number as measurements.20.w, found two values for one key",
-    )
+    assert found.attrs["bad_rows"] == [
+        "expected a number as measurements.20.w, found two values for one key"
+    ]
     same = good + ', {"d": "2026-08-19T23:00:00Z", "w": 1.5, "w": 1.5}]}'
     assert len(gauges.read(text(tmp_path, LIVE, same))) == 21
     station = '{"station": {"stationId": "013901", "stationId": "014901"}, "measurements": []}'
@@ -153,6 +160,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
 
 
 DEEP = 200_000
+ONE = json.dumps(live({"d": "2026-08-20T00:00:00Z", "w": 1}))
 JSON_ANSWERS = [
     "", "null", "true", "5", '"text"', "[]", "{}", "[null]", "[[]]", "[1, 2]", '["x"]', "NaN", "{",
     "[" * DEEP, "[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP,
@@ -164,9 +172,9 @@ JSON_ANSWERS = [
     '{"measurements": [{"d": NaN, "w": Infinity}], "station": {"stationId": "013901"}}',
     '{"measurements": [{"d": "2026-08-20T00:00:00Z", "w": ' + "9" * 5000
     + '}], "station": {"stationId": "013901"}}',
-    '{"measurements": [{"d": "2026-08-20T00:00:00Z", "w": 1}], "station": {"stationId": "../../x"}}',
-    '{"measurements": [{"d": "2026-08-20T00:00:00Z", "w": 1}], "station": {"stationId": "\\ud800"}}',
-    '{"measurements": [{"d": "2026-08-20T00:00:00Z", "w": 1}], "station": {"stationId": "\\u0000"}}',
+    ONE.replace("013901", "../../x"),
+    ONE.replace("013901", "\\ud800"),
+    ONE.replace("013901", "\\u0000"),
     '{"Points": {}}', '{"Points": null}', '{"Points": [5]}', '{"Points": [{"Timestamp": []}]}',
     '{"Points": [{"Timestamp": "2026-08-20T00:00:00Z", "Value": 5}]}',
     '{"Points": [{"Timestamp": "2026-08-20T00:00:00Z", "Value": {"Numeric": 5}}], "Unit": []}',
@@ -176,7 +184,8 @@ JSON_ANSWERS = [
     '{"result": "OK", "data": [5]}', '{"result": "OK", "data": [{"station": 5}]}',
     '{"waterlevel_data": 5}', '{"waterlevel_data": []}', '{"waterlevel_data": {"data": "x"}}',
     '{"content": {}}', '{"content": [[]]}', '{"content": "x"}', '{"list": {}}', '{"list": [5]}',
-    '{"code": {}, "message": []}', '{"result": {"code": []}, "list": []}', '{"result": 5, "list": 5}',
+    '{"code": {}, "message": []}', '{"result": {"code": []}, "list": []}',
+    '{"result": 5, "list": 5}',
     '{"timeSeries": {}}', '{"timeSeries": [[]]}', '{"timeSeries": [{"header": [], "events": {}}]}',
     "\ufeff[]", "<html></html>", "\x00" * 40, "{" + "\x00" * 40, "{'a': 1}", '{"a": 1} {"a": 1}',
 ]  # fmt: skip

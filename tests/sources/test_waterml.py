@@ -163,7 +163,7 @@ def test_empty_pairs_nil_values_and_dates_alone(tmp_path: Path) -> None:
     assert rows(found, "method", "valid_time", "value") == [
         ["calculated", "2026-08-19 00:00", 9.7], ["calculated", "2026-08-20 00:00", 9.8]
     ]  # fmt: skip
-    assert "bad_rows" not in found.attrs
+    assert found.attrs["bad_rows"] == []
 
 
 def test_several_series_each_with_its_unit(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_qualifiers_become_flags(tmp_path: Path) -> None:
     assert rows(found, "value", "qc", "version") == [
         [9.5, "good", "Provisional data subject to revision"],
         [9.6, "estimated", "Estimated"],
-        [99.7, "unreliable", "suspect"],
+        [99.7, "suspect", "suspect"],
         [9.8, "good", "approved"],
     ]
 
@@ -214,12 +214,13 @@ def test_one_bad_pair_costs_itself_and_a_bad_series_not_the_others(tmp_path: Pat
     )
     assert len(found) == 23
     assert set(found["station"]) == {"013901"}
-    assert found.attrs["bad_rows"] == (
+    assert found.attrs["bad_rows"] == [
         "expected unit m or cm or mm, found ft",
         "expected numbers: a number at '2026-08-19T03:00:00Z', found 'high'",
-    )
+    ]
     pairs[4] = pair("9999-12-31T00:00:00Z", "9.5")
-    with pytest.raises(BadGranule, match=r"numbers.*found 'high' \(2 of 24 points are bad\)"):
+    pairs[5] = pair("2026-08-19T99:00:00Z", "9.5")
+    with pytest.raises(BadGranule, match=r"numbers.*found 'high' \(3 of 24 points are bad\)"):
         read(tmp_path, observation(timeseries(*pairs)))
 
 

@@ -293,7 +293,10 @@ class Tally:
         self.said: list[str] = []
 
     def points(self, model: type[_Model], rows: Iterable[object], *, at: str) -> list[_Model]:
-        """Check points one by one; a bad one is left out and noted.
+        """Check points one by one; a bad one is left out and noted, a bad number costs itself.
+
+        Of a point whose rain is no number the stage is kept; one with a wrong stamp, code or flag
+        is left out whole.
 
         Parameters
         ----------
@@ -312,6 +315,10 @@ class Tally:
             except ValidationError as error:
                 wrong = _wrong(error, f"{at}.{place}")
                 self.bad.append((wrong["expected"], wrong["found"]))
+                fields = {part["loc"][0] for part in error.errors() if part["loc"]}
+                if isinstance(row, dict) and fields and fields <= _optional_numbers(model):
+                    rest = {name: value for name, value in row.items() if name not in fields}
+                    good.append(model.model_validate(rest))
         return good
 
     def timed(self, rows: pd.DataFrame, *, offset: str = "", like: str) -> pd.DataFrame:
@@ -378,6 +385,14 @@ class Tally:
             raise BadGranule(self.path, expected=expected, found=what + more)
         points = (f"expected {expected}, found {what}" for expected, what in self.bad)
         return settle(self.path, found, bad_rows=[*lost, *points], said=self.said)
+
+
+def _optional_numbers(model: type[Answer]) -> set[int | str]:
+    """Fields of a model that are NaN where they are absent."""
+    return {
+        name for name, field in model.model_fields.items()
+        if isinstance(field.default, float) and np.isnan(field.default)
+    }  # fmt: skip
 
 
 def read_parts(

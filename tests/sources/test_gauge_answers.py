@@ -144,6 +144,15 @@ def test_buddhist_years_of_a_whole_answer_are_taken_back(tmp_path: Path) -> None
     assert "Buddhist years are taken back by 543: 2569 is 2026" in found.attrs["said"]
 
 
+def test_a_bad_rain_does_not_cost_the_stage(tmp_path: Path) -> None:
+    found = answer(tmp_path, LIVE, live({"d": "2026-08-19T23:00:00Z", "w": 9.5, "r": {}}))
+    assert rows(found, "variable", "value") == [["stage", 9.5]]
+    assert found.attrs["bad_rows"] == ["expected a number as measurements.0.r, found {}"]
+    row = {"wlobscd": "1018683", "ymdhm": "202608200700", "wl": "x", "fw": "412"}
+    found = answer(tmp_path, "answer.json", {"content": [row]})
+    assert rows(found, "variable", "value") == [["discharge", 412.0]]
+
+
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     good = json.dumps(live(*hours(20)))[:-2]
     twice = good + ', {"d": "2026-08-19T23:00:00Z", "w": 9.5, "w": 1.5}]}'

@@ -15,6 +15,7 @@ from pipeline.sources.spreadsheets import sheet_rows
 from pipeline.sources.stamps import zone_of
 from pipeline.sources.tables import (
     HEADING_WITHIN,
+    LONGEST_LINE,
     Rows,
     body,
     decode,
@@ -146,7 +147,7 @@ def _is_hymos(cells: list[str]) -> bool:
 
 def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
     text, said = decode(path)
-    lines, ended = split_lines(text)
+    lines, ended = split_lines(path, text)
     heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
     if heading is not None:
         number, delimiter, names = heading
@@ -189,7 +190,7 @@ def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | Non
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
     """Delimiter and number of cells of rows without a heading."""
-    first = next((line for line in lines if line.strip()), "")
+    first = next((line for line in lines if line.strip()), "")[:LONGEST_LINE]
     for delimiter in (",", ";", "\t", "|"):
         cells = split_cells(first, delimiter)
         if cells and _is_hymos(cells):

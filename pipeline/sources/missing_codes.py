@@ -28,13 +28,20 @@ _CELL = re.compile(
     r" ?(?P<unit>[^0-9].*)?"
 )
 _ZEROS = "๐໐០၀０"  # of Thai, Lao, Khmer, Burmese and full-width digits
-ASCII = str.maketrans(
+_ASCII = str.maketrans(
     dict.fromkeys("\u00a0\u2009\u202f\t", " ")
     | dict.fromkeys("−－﹣", "-")
     | {chr(ord(zero) + digit): str(digit) for zero in _ZEROS for digit in range(10)}
 )
-"""Digits of other scripts, minus signs and blanks of typesetting, for ``str.translate``."""
 _CONTESTED = "?"
+
+
+def to_ascii(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Cells as text, with the digits of other scripts, minus signs and blanks that ASCII has."""
+    cells = text.where(text.notna(), "").astype("str")
+    if not all(cell.isascii() for cell in cells):
+        cells = cells.str.translate(_ASCII)
+    return cells.str.strip()
 
 
 def is_code(given: float | pd.Series[Any]) -> Any:
@@ -113,7 +120,7 @@ def to_numbers(
         Numbers, NaN where missing or unreadable; and whether a cell is unreadable, ambiguous or
         infinite.
     """
-    cells = text.where(text.notna(), "").astype("str").str.translate(ASCII).str.strip()
+    cells = to_ascii(text)
     plain = cells.str.fullmatch(_PLAIN)
     value = pd.to_numeric(cells.where(plain), errors="coerce").astype("float64")
     commas = cells.str.contains(",", regex=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -81,6 +82,10 @@ class OwnLayout:
         for given in (self.station, self.time, self.value, self.unit):
             if not given.strip():
                 raise ValueError("expected --station, --time, --value and --unit, found one empty")
+
+    def mark(self, sha256: str) -> str:
+        """Checksum of a file as read with this layout: refused without it, it is read again."""
+        return hashlib.sha256(f"{sha256} {self}".encode()).hexdigest()
 
     def columns(self) -> set[str]:
         """Names of the columns, as headings are compared; among them what holds for every row."""

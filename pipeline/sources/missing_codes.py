@@ -44,34 +44,6 @@ def to_ascii(text: pd.Series[Any]) -> pd.Series[Any]:
     return cells.str.strip()
 
 
-def is_code(given: float | pd.Series[Any]) -> Any:
-    """Say whether a number, as the file gives it, is a code for missing.
-
-    Examples
-    --------
-    >>> is_code(-999.9), is_code(9.99)
-    (True, False)
-    """
-    if isinstance(given, pd.Series):
-        return given.isin(MISSING)
-    return given in MISSING
-
-
-def may_be_code(raw: str) -> bool:
-    """Say whether what a file gave, number and unit, could be a code for missing.
-
-    A reading keeps ``raw`` where such a number is possible at some gauge: 999 cm is a stage of
-    9.99 m at Kratie and a code elsewhere. The gauge's own history decides.
-
-    Examples
-    --------
-    >>> may_be_code("999 cm"), may_be_code("-99 cm"), may_be_code("950 cm"), may_be_code("")
-    (True, True, False, False)
-    """
-    number = raw.partition(" ")[0]
-    return re.fullmatch(_PLAIN, number) is not None and float(number) in MISSING
-
-
 def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str) -> pd.Series[Any]:
     """Tell the codes that cannot be a value.
 
@@ -82,16 +54,16 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
     value
         The same in the canonical unit, stages above the gauge's zero.
     variable
-        ``stage``, ``discharge`` or ``rain``. Of rain every code counts as missing: 999 mm is
-        above every record of the basin.
+        ``stage``, ``discharge`` or ``rain``. Stages alone may be what a code says, as 999 cm at
+        Kratie: that the gauge's history decides, in quality control.
 
     Returns
     -------
     pandas.Series
-        True where the number is a code and outside the variable's valid range.
+        True where the number is a code and no possible stage.
     """
     row = VARIABLES[variable]
-    possible = value.between(row.valid_min, row.valid_max) & (variable != "rain")
+    possible = value.between(row.valid_min, row.valid_max) & (variable == "stage")
     return given.isin(MISSING) & ~possible
 
 

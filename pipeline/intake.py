@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.archive import Archive
     from pipeline.records import Records
+    from pipeline.sources.layouts import OwnLayout
 
 
 READINGS = {".csv", ".json", ".xml", ".wml"}
@@ -92,7 +93,9 @@ class Taken:
     strangers: tuple[str, ...] = ()
 
 
-def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
+def in_folder(
+    row: Source, folder: Path, *, asof: datetime, layout: OwnLayout | None = None
+) -> list[File]:
     """List the files of a folder with their checksums; the interval the content will tell."""
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of {row.id} files, found nothing at {folder}")
@@ -101,8 +104,9 @@ def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
         files = [path for path in files if path.suffix in READINGS]
     if not files:
         raise FileNotFoundError(f"expected {row.id} files in {folder}, found none")
+    mark = layout.mark if layout is not None else str
     return [
-        File(Granule(row.id, str(folder), path.name, asof, asof), path, asof, sha256(path))
+        File(Granule(row.id, str(folder), path.name, asof, asof), path, asof, mark(sha256(path)))
         for path in files
     ]
 

@@ -48,11 +48,12 @@ from pipeline.sources.base import NotPublished, locate
 from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.intake import Show
     from pipeline.sources.base import Granule, Source
+    from pipeline.sources.layouts import OwnLayout
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
@@ -153,6 +154,7 @@ def ingest(
     folder: Path | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    layout: OwnLayout | None = None,
     show: Show = quiet,
 ) -> Ingested:
     """Bring what a source had published by a moment into the stores.
@@ -173,6 +175,8 @@ def ingest(
         available ``latency`` after its end.
     start, end
         Half-open interval asked for; default the source's lookback before ``asof``.
+    layout
+        Of a ministry's own tables of readings in the folder.
     show
         Told how far the step is.
 
@@ -195,13 +199,15 @@ def ingest(
     read = module.read
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
+    if layout is not None:
+        read = _with_layout(module.read, layout, row, folder)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []
     fetched, awaited = fetching.Fetched(), False
     known = store.known_granules(source)
     if folder is not None:
-        found = intake.in_folder(row, folder, asof=asof)
+        found = intake.in_folder(row, folder, asof=asof, layout=layout)
     elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
@@ -236,6 +242,15 @@ def ingest(
         unfetched=fetched.failures,
         awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
     )
+
+
+def _with_layout(
+    read: Callable[..., pd.DataFrame], layout: OwnLayout, row: Source, folder: Path | None
+) -> Callable[[Path], pd.DataFrame]:
+    """Reader of a ministry's own tables, which come in a folder of readings alone."""
+    if row.kind != "readings" or folder is None:
+        raise UserError("expected a ministry's own layout with readings and --from alone")
+    return partial(read, layout=layout)
 
 
 def _fetch(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.places import verified_zeros
 from pipeline.sources.base import BadGranule
-from pipeline.sources.missing_codes import MISSING, impossible_codes, to_numbers
+from pipeline.sources.missing_codes import impossible_codes, to_numbers
 from pipeline.sources.stamps import to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.variables import VARIABLES
@@ -104,8 +104,8 @@ def series(
     -------
     pandas.DataFrame
         Columns station, variable, method, valid_time, value, unit, qc, version and raw (what the
-        file said where it was restated or may be a code for missing, else empty), without missing
-        values. ``attrs["said"]`` has what is to be said of the station.
+        file said where it was restated, else empty), without missing values. ``attrs["said"]``
+        has what is to be said of the station.
 
     Raises
     ------
@@ -137,10 +137,9 @@ def series(
         "version": version,
         "raw": "",
     })  # fmt: skip
-    said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
-    restated = factor != 1.0 or datum == "msl"
-    shown = given.isin(MISSING) | restated
-    frame.loc[shown, "raw"] = given[shown].map(said.format)
+    if factor != 1.0 or datum == "msl":
+        said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
+        frame["raw"] = given.map(said.format)
     left_out = given.isna() | time.isna() | impossible_codes(given, frame["value"], variable)
     frame = frame[~left_out]
     frame.attrs["said"] = [remark] if remark else []

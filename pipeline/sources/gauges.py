@@ -244,7 +244,7 @@ def read(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame:
         Columns station, variable (``stage`` in m above gauge zero, ``discharge`` in m3 s-1,
         ``rain`` in mm, ending at the stamp), method (``manual``, ``calculated``, ``telemetry``),
         valid_time (UTC), value, unit, qc, version and raw (what the file says where it was
-        restated, or may be a code for missing), in order of series and time. qc is ``good``,
+        restated), in order of series and time. qc is ``good``,
         ``estimated`` or ``suspect`` (so marked by the agency), ``shifted`` (moved by 7 h to the
         observer's time), ``absolute`` (above mean sea level at a gauge whose zero is not
         verified) or ``conflict`` (the file has several values of one time; each is a row). Rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,7 @@ from pipeline.sources.spreadsheets import sheet_rows
 from pipeline.sources.stamps import zone_of
 from pipeline.sources.tables import (
     HEADING_WITHIN,
+    LONGEST_LINE,
     Rows,
     body,
     decode,
@@ -81,6 +83,10 @@ class OwnLayout:
             if not given.strip():
                 raise ValueError("expected --station, --time, --value and --unit, found one empty")
 
+    def mark(self, sha256: str) -> str:
+        """Checksum of a file as read with this layout: refused without it, it is read again."""
+        return hashlib.sha256(f"{sha256} {self}".encode()).hexdigest()
+
     def columns(self) -> set[str]:
         """Names of the columns, as headings are compared; among them what holds for every row."""
         return {
@@ -146,7 +152,7 @@ def _is_hymos(cells: list[str]) -> bool:
 
 def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
     text, said = decode(path)
-    lines, ended = split_lines(text)
+    lines, ended = split_lines(path, text)
     heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
     if heading is not None:
         number, delimiter, names = heading
@@ -189,7 +195,7 @@ def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | Non
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
     """Delimiter and number of cells of rows without a heading."""
-    first = next((line for line in lines if line.strip()), "")
+    first = next((line for line in lines if line.strip()), "")[:LONGEST_LINE]
     for delimiter in (",", ";", "\t", "|"):
         cells = split_cells(first, delimiter)
         if cells and _is_hymos(cells):

@@ -28,41 +28,20 @@ _CELL = re.compile(
     r" ?(?P<unit>[^0-9].*)?"
 )
 _ZEROS = "๐໐០၀０"  # of Thai, Lao, Khmer, Burmese and full-width digits
-ASCII = str.maketrans(
+_ASCII = str.maketrans(
     dict.fromkeys("\u00a0\u2009\u202f\t", " ")
     | dict.fromkeys("−－﹣", "-")
     | {chr(ord(zero) + digit): str(digit) for zero in _ZEROS for digit in range(10)}
 )
-"""Digits of other scripts, minus signs and blanks of typesetting, for ``str.translate``."""
 _CONTESTED = "?"
 
 
-def is_code(given: float | pd.Series[Any]) -> Any:
-    """Say whether a number, as the file gives it, is a code for missing.
-
-    Examples
-    --------
-    >>> is_code(-999.9), is_code(9.99)
-    (True, False)
-    """
-    if isinstance(given, pd.Series):
-        return given.isin(MISSING)
-    return given in MISSING
-
-
-def may_be_code(raw: str) -> bool:
-    """Say whether what a file gave, number and unit, could be a code for missing.
-
-    A reading keeps ``raw`` where such a number is possible at some gauge: 999 cm is a stage of
-    9.99 m at Kratie and a code elsewhere. The gauge's own history decides.
-
-    Examples
-    --------
-    >>> may_be_code("999 cm"), may_be_code("-99 cm"), may_be_code("950 cm"), may_be_code("")
-    (True, True, False, False)
-    """
-    number = raw.partition(" ")[0]
-    return re.fullmatch(_PLAIN, number) is not None and float(number) in MISSING
+def to_ascii(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Cells as text, with the digits of other scripts, minus signs and blanks that ASCII has."""
+    cells = text.where(text.notna(), "").astype("str")
+    if not all(cell.isascii() for cell in cells):
+        cells = cells.str.translate(_ASCII)
+    return cells.str.strip()
 
 
 def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str) -> pd.Series[Any]:
@@ -75,16 +54,16 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
     value
         The same in the canonical unit, stages above the gauge's zero.
     variable
-        ``stage``, ``discharge`` or ``rain``. Of rain every code counts as missing: 999 mm is
-        above every record of the basin.
+        ``stage``, ``discharge`` or ``rain``. Stages alone may be what a code says, as 999 cm at
+        Kratie: that the gauge's history decides, in quality control.
 
     Returns
     -------
     pandas.Series
-        True where the number is a code and outside the variable's valid range.
+        True where the number is a code and no possible stage.
     """
     row = VARIABLES[variable]
-    possible = value.between(row.valid_min, row.valid_max) & (variable != "rain")
+    possible = value.between(row.valid_min, row.valid_max) & (variable == "stage")
     return given.isin(MISSING) & ~possible
 
 
@@ -113,7 +92,7 @@ def to_numbers(
         Numbers, NaN where missing or unreadable; and whether a cell is unreadable, ambiguous or
         infinite.
     """
-    cells = text.where(text.notna(), "").astype("str").str.translate(ASCII).str.strip()
+    cells = to_ascii(text)
     plain = cells.str.fullmatch(_PLAIN)
     value = pd.to_numeric(cells.where(plain), errors="coerce").astype("float64")
     commas = cells.str.contains(",", regex=False)

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LARGEST = 128 * 2**20
+LARGEST = 64 * 2**20
 """Bytes of XML that are read of one part of a workbook."""
 WIDEST = 1000
-"""Columns that are read."""
+MOST_CELLS = 5_000_000
+"""Columns, and cells with the empty ones between them, that are read."""
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -107,7 +108,7 @@ def _rows(
     parse = etree.iterparse(
         BytesIO(content), tag=f"{_MAIN}row", resolve_entities=False, no_network=True, load_dtd=False
     )
-    number = 0
+    number = total = 0
     for _, row in parse:
         number = int(row.get("r") or number + 1)
         cells: list[str] = []
@@ -118,6 +119,9 @@ def _rows(
                 break
             cells.extend([""] * (column - len(cells)))
             cells.append(_cell(cell, texts, formats, first).strip())
+        total += len(cells)
+        if total > MOST_CELLS:
+            raise ValueError(f"more than {MOST_CELLS} cells")
         yield number, cells
         row.clear()
         while row.getprevious() is not None:

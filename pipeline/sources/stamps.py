@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from pipeline.sources.missing_codes import ASCII
+from pipeline.sources.missing_codes import to_ascii
 
 LIKE = "2026-08-20T07:00:00+07:00"
 """Example of a stamp for messages."""
@@ -117,7 +117,7 @@ def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
     zone
         Zone of stamps that have none.
     """
-    cells = text.where(text.notna(), "").astype("str").str.translate(ASCII).str.strip()
+    cells = to_ascii(text)
     plain = cells.str.fullmatch(_ZONED).to_numpy(dtype=bool)
     time = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[ns]")
     read = pd.to_datetime(cells[plain], format="ISO8601", utc=True, errors="coerce")

@@ -116,7 +116,11 @@ def test_a_field_is_named_by_its_path(tmp_path: Path) -> None:
     assert found.attrs["bad_rows"] == ["expected a field measurements.20.d, found none"]
 
 
-@pytest.mark.parametrize("missing", [None, "", " ", "NULL", "NA", "nan", "-", "---", "***", -9999])
+@pytest.mark.parametrize(
+    "missing",
+    [None, "", " ", "NULL", "NA", "n/a", "nan", "-", "---", "***", "M", -9999, "-999.9", -99, 999,
+     "9999", 99999, -888],
+)  # fmt: skip
 def test_missing_values_are_missing(tmp_path: Path, missing: object) -> None:
     found = answer(tmp_path, LIVE, live(*hours(2), {"d": "2026-08-19T23:00:00Z", "w": missing}))
     assert len(found) == 2

@@ -37,7 +37,7 @@ SOURCES = {
         ),
         Source(
             "gk2a", "grid", timedelta(minutes=10), timedelta(minutes=12),
-            "pipeline.sources.gk2a", timedelta(hours=15),
+            "pipeline.sources.gk2a", timedelta(days=5),
             core=True, needs=("KMA_API_KEY",),
         ),
         Source(

@@ -73,8 +73,8 @@ _SLOT = timedelta(minutes=10)
 LATENCY = timedelta(minutes=12)
 """Time after a slot's end by which it usually is out."""
 DENSE = timedelta(hours=15)
-"""End of an interval in which every slot of rain is named, as long as Late takes; of what lies before
-it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
+"""End of an interval in which every slot of rain is named, as long as Late takes; of what lies
+before it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:

@@ -17,11 +17,12 @@ import rasterio
 import xarray as xr
 from rasterio.transform import from_origin
 
-from pipeline import issue
+from pipeline import fetching, issue, steps
 from pipeline.archive import Archive
 from pipeline.grid import Grid
 from pipeline.records import Records
-from pipeline.sources import chirps, geoglows, gk2a, gk2a_ir, outlook
+from pipeline.settings import Settings
+from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -115,7 +116,7 @@ def test_chirps_outside_the_file_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "found"),
     [
-        (lambda p: tif(p, np.full((6, 6), -1.0)), "found -1.0"),
+        (lambda p: tif(p, np.full((6, 6), -1.0)), "found 16 of 16 cells outside, the worst -1"),
         (lambda p: tif(p, np.ones((6, 6)), crs="EPSG:32648"), "EPSG:32648"),
         (lambda p: tif(p, np.ones((6, 6)), west=10.0), "expected pixels in the grid"),
         (lambda p: p.write_bytes(b"<html>"), "expected a whole GeoTIFF"),
@@ -131,39 +132,86 @@ def test_bad_chirps_files_say_what_is_wrong(
         chirps.read(path, GRID)
 
 
-def test_chirps_is_final_where_out_and_preliminary_until_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["prelim", "sat"])
+def test_other_kinds_of_chirps_are_no_part_of_the_series(tmp_path: Path, kind: str) -> None:
+    path = tif(tmp_path / f"chirps-v3.0.{kind}.2024.08.20.tif", np.ones((6, 6)))
+    with pytest.raises(Skipped, match=f"{kind} is another series than the baseline's"):
+        chirps.read(path, GRID)
+
+
+def test_chirps_is_asked_for_where_it_is_final(tmp_path: Path) -> None:
     bucket, upstream = tmp_path / "bucket", tmp_path / "upstream"
     root = bucket / "products/CHIRPS/v3.0/daily"
     granule = only(chirps.granules("chirps", DAY, NEXT, NEXT))
+    tif(root / "prelim/sat/2024/chirps-v3.0.prelim.2024.08.20.tif", np.ones((6, 6)))
     with served(bucket) as url, ask("chirps", url) as client:
-        with pytest.raises(NotPublished, match="neither final nor preliminary"):
+        with pytest.raises(NotPublished):
             chirps.fetch(granule, upstream, client=client)
-        tif(root / "prelim/sat/2024/chirps-v3.0.prelim.2024.08.20.tif", np.ones((6, 6)))
-        early = chirps.fetch(granule, upstream, client=client)
         tif(root / "final/rnl/2024/chirps-v3.0.rnl.2024.08.20.tif", np.full((6, 6), 2.0))
         late = chirps.fetch(granule, upstream, client=client)
-    assert chirps.read(early, GRID)["rain"].values[0, 0, 0] == 1.0
     assert chirps.read(late, GRID)["rain"].values[0, 0, 0] == 2.0
-    assert {early.match(granule.pattern), late.match(granule.pattern)} == {True}
+    assert locate(granule, upstream, asof=datetime.now(UTC))[0] == late
+    assert not list(upstream.rglob("*prelim*"))
+
+
+def test_a_folder_of_both_kinds_gives_one_reference_series(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    for day, kind, mm in ((18, "rnl", 2.0), (19, "rnl", 3.0), (19, "prelim", 30.0),
+                          (20, "prelim", 40.0), (20, "sat", 50.0)):  # fmt: skip
+        tif(folder / f"chirps-v3.0.{kind}.2024.08.{day}.tif", np.full((6, 6), mm))
+    settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    asof = datetime(2024, 12, 1, tzinfo=UTC)
+    done = steps.ingest("chirps", asof=asof, settings=settings, folder=folder)
+    assert (done.read, len(done.passed_over), done.rejected) == (2, 3, ())
+    rain = Archive(settings.archive_dir).read("chirps", asof=asof)["rain"]
+    place = {"lat": 10.15, "lon": 105.05}
+    assert rain["time"].dt.day.values.tolist() == [18, 19]
+    assert rain.sel(place, method="nearest").values.tolist() == [2.0, 3.0]
 
 
 def test_an_outlook_names_sixteen_days_from_its_issue(tmp_path: Path) -> None:
     found = list(outlook.granules("outlook", DAY, NEXT, DAY))
     assert [found[0].pattern, found[-1].pattern] == [
-        "data.2024.0820.issued.2024.0820.tif",
-        "data.2024.0904.issued.2024.0820.tif",
+        "c3g_2024.08.20.issued.2024.08.20.tif",
+        "c3g_2024.09.04.issued.2024.08.20.tif",
     ]
     assert {one.folder for one in found} == {"CHIRPS-GEFS/2024/08/20"}
     assert list(outlook.granules("outlook", NEXT, NEXT.replace(day=22), DAY)) == []
     bucket = tmp_path / "bucket"
-    folder = bucket / "products/EWX/data/forecasts/CHIRPS-GEFS_precip_v12/daily_16day/2024/08/20"
-    tif(folder / "data.2024.0904.tif", np.full((6, 6), 7.0))
+    folder = bucket / "products/CHIRPS-GEFS/v3/daily/global/2024/08/20"
+    made = tif(folder / "c3g_2024.09.04.tif", np.full((6, 6), 7.0))
     with served(bucket) as url, ask("chirps", url) as client:
         ds = outlook.read(outlook.fetch(found[-1], tmp_path, client=client), GRID)
-        with pytest.raises(NotPublished):
+        with pytest.raises(NotPublished, match=r"an outlook is late after 08:30Z of its day"):
             outlook.fetch(found[0], tmp_path, client=client)
     assert ds["time"].values[0] == np.datetime64("2024-09-04")
     assert (ds["rain"].values == 7.0).all()
+    assert ds.attrs["version"] == "v3"
+    assert outlook.read(made, GRID)["time"].values[0] == np.datetime64("2024-09-04")
+
+
+def test_an_outlook_is_late_from_half_past_eight_of_its_day() -> None:
+    row = SOURCES["outlook"]
+    last = next(outlook.granules("outlook", DAY, NEXT, DAY)).end
+
+    def late(asof: datetime) -> bool:
+        with Client(endpoints={}, environment={}) as client:
+            one = fetching.state(row, latest=last, asof=asof, client=client)
+        assert one.lag is not None
+        return one.lag > one.usual
+
+    assert not late(NEXT.replace(hour=0, minute=30)), "a night has that of the day before"
+    assert not late(NEXT.replace(hour=8, minute=30))
+    assert late(NEXT.replace(hour=8, minute=31))
+
+
+@pytest.mark.parametrize("name", [
+    "c3g_2024.09.05.issued.2024.08.20.tif", "c3g_2024.08.19.issued.2024.08.20.tif",
+    "c3g_2024.02.30.issued.2024.02.20.tif", "c3g_2024.13.01.tif", "data.2024.0904.tif",
+])  # fmt: skip
+def test_a_name_that_no_outlook_has_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadGranule, match="expected"):
+        outlook.read(tif(tmp_path / name, np.ones((6, 6))), GRID)
 
 
 def infrared(path: Path, temperature_k: np.ndarray, quality: int = 0) -> Path:

@@ -89,7 +89,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     """Bring one granule: a window from GES DISC, else the whole file.
 
     Half-hourly Early and Late files that do not come from there come from PPS, which has the last
-    days under a login of its own, else from a public store.
+    days under a login of its own, else from a public store. What the catalogue of GES DISC does not
+    know is not there yet, however PPS says so.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     failures: list[Exception] = []
     for way in ways:
         if way is _from_store and isinstance(failures[0], NotPublished):
-            break  # the store is filled from GES DISC
+            raise failures[0]  # the store is filled from GES DISC
         try:
             return way(granule, upstream, client, grid)
         except _FAILURES as error:
@@ -138,13 +139,13 @@ def _from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid)
 
 
 def _from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
-    """Bring one half-hour from the near-real-time server of PPS, whose files bear ``.RT-H5``."""
+    """Bring one half-hour from the near-real-time server of PPS: ``.RT-H5``, V08 ``.RT-NC``."""
     client.secret("PPS_USERNAME")
     run = granule.source.removeprefix("imerg_")
     place = f"imerg/{run}/{granule.start:%Y%m}"
     base = client.endpoint("pps")
     listed = client.get(f"{base}/text/{place}/", keep=True).decode("ascii", "replace")
-    names = {found[0] for found in re.finditer(r"3B-HHR[\w.-]+\.RT-H5", listed)}
+    names = {found[0] for found in re.finditer(r"3B-HHR[\w.-]+\.RT-(?:H5|NC)", listed)}
     fitting = sorted(name for name in names if fnmatchcase(name, granule.pattern))
     if not fitting:
         raise NotPublished(f"{place}/{granule.pattern} is not listed by PPS")

@@ -197,6 +197,7 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
         filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
         rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
         rain.attrs["units"] = "mm/hr"
+        rain.attrs["DimensionNames"] = "time,lon,lat"
         rain.attrs["_FillValue"] = _FILL
     # The store tells no time of publication: a step counts as out when its run usually is.
     os.utime(part, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)

@@ -19,7 +19,7 @@ Slayback 2025, MODIS/VIIRS NRT Global Flood Products User Guide, revision F.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,12 @@ import numpy as np
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
 from pipeline.sources.earthdata import HDF
-from pipeline.sources.hdf import opened_eos, text, variable
+from pipeline.sources.geotiff import opened
+from pipeline.sources.hdf import opened_eos, stamp, text, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     import xarray as xr
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
     from pipeline.sources.http import Client
 
 _NAME = re.compile(
-    r"(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
-    r"\.(?P<version>\d{3})\.(?:\d+\.)?(?P<form>hdf|h5|tiff?)$"
+    r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
+    r"\.(?P<version>\d{3})\.(?:\d+\.)?(?P<form>hdf|h5|tiff?)$",
+    re.ASCII,
 )
 _LAYERS = ("Flood_3Day_250m", "Flood 3-Day 250m")
 _PIXELS, _DEGREES = 4800, 10.0
@@ -149,6 +152,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a MCDWD or VCDWD 3-day tile name", found=path.name)
+    time = stamp(name["day"], "%Y%j", path)
     tiles = _of_the_day(path, name)
     if tiles[-1][0] != path:
         raise Skipped(f"a tile of {name['product']}.A{name['day']} is read with the day's newest")
@@ -169,7 +173,6 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         )  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {"flood_share": flooded / seen, "seen_share": seen / pixels}
-    time = np.datetime64(datetime.strptime(f"{name['day']}Z", "%Y%j%z").replace(tzinfo=None))
     ds = grid.dataset(
         np.array([time]), **{key: share[None].astype("f4") for key, share in shares.items()}
     )
@@ -210,36 +213,42 @@ def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], 
         values, mark = _from_geotiff(path, west, north)
     else:
         with opened_eos(path) as (fields, file):
-            values = np.asarray(variable(fields, _LAYERS, path)[:, :])
-            mark = text(file, "ProcessingEnvironment")
-    if values.shape != (_PIXELS, _PIXELS):
-        raise BadGranule(path, expected="4800 x 4800 pixels", found=str(values.shape))
+            data = variable(fields, _LAYERS, path)
+            _check_tile(tuple(data.shape), path)
+            values, mark = np.asarray(data[:, :]), text(file, "ProcessingEnvironment")
+    if values.dtype != np.uint8:
+        raise BadGranule(path, expected="classes of one byte", found=str(values.dtype))
     if strange := set(np.flatnonzero(np.bincount(values.ravel()))) - set(_CLASSES):
         raise BadGranule(
             path, expected="classes 0, 1, 2, 3 and 255",
             found=", ".join(str(one) for one in sorted(strange)),
         )  # fmt: skip
-    return values.astype(np.uint8), "virtual" in mark.lower()
+    return values, "virtual" in mark.lower()
+
+
+def _check_tile(shape: tuple[int, ...], path: Path) -> None:
+    """Raise unless an array has the shape of a tile."""
+    if shape != (_PIXELS, _PIXELS):
+        raise BadGranule(path, expected="4800 x 4800 pixels", found=str(shape))
 
 
 def _from_geotiff(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], str]:
     """Classes of an image and its tag of origin."""
-    import rasterio  # noqa: PLC0415  (GDAL is slow to load)
-
     step = _DEGREES / _PIXELS
     wanted = (step, 0.0, west, 0.0, -step, north)
-    try:
-        with rasterio.open(path) as image:
-            found = tuple(image.transform)[:6]
-            if image.crs is None or image.crs.to_epsg() != 4326 \
-                    or not np.allclose(found, wanted, atol=1e-6):  # fmt: skip
-                raise BadGranule(
-                    path, expected=f"EPSG:4326 and transform {wanted}",
-                    found=f"{image.crs} and {found}",
-                )  # fmt: skip
-            return image.read(1), image.tags().get("ORIGIN", "")
-    except rasterio.errors.RasterioError as error:
-        raise BadGranule(path, expected="a whole GeoTIFF", found=str(error)) from error
+    with opened(path) as image:
+        found = tuple(image.transform)[:6]
+        if image.crs is None or image.crs.to_epsg() != 4326 \
+                or not np.allclose(found, wanted, atol=1e-6):  # fmt: skip
+            raise BadGranule(
+                path, expected=f"EPSG:4326 and transform {wanted}", found=f"{image.crs} and {found}"
+            )
+        _check_tile(image.shape, path)
+        if image.count != 1 or image.dtypes[0] != "uint8":
+            raise BadGranule(
+                path, expected="one band of bytes", found=f"{image.count} of {image.dtypes[0]}"
+            )
+        return image.read(1), image.tags().get("ORIGIN", "")
 
 
 def _counts(

@@ -22,25 +22,32 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import xarray as xr
 from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
+from pipeline.sources.ami import check_time, finite, size
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
-from pipeline.sources.hdf import number, opened, text, variable
+from pipeline.sources.cf import unpacked
+from pipeline.sources.hdf import number, opened, stamp, text, variable
+from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import h5py
-    import xarray as xr
     from numpy.typing import NDArray
 
     from pipeline.sources.http import Client
 
 
 class _Product(NamedTuple):
-    """A level 2 product, and of its flags the bits and what they are where a pixel is good."""
+    """A level 2 product.
+
+    Of its flags the bits and what they are where a pixel is good; and how far from the time of its
+    name it may have been observed.
+    """
 
     variable: str
     field: str
@@ -48,15 +55,17 @@ class _Product(NamedTuple):
     flags: tuple[str, ...]
     bits: int
     good: int
+    observed: timedelta
 
 
+_SLOT = timedelta(minutes=10)
 _PRODUCTS = {
     "rr": _Product("rain_rate", "RR", ("mm/h", "mm/hr", "mm h-1"), ("DQF_RR", "RR_DQF1", "DQF"),
-                   0xFF, 0),
-    "lst": _Product("lst", "LST", ("K", "Kelvin"), ("DQF_LST",), 0xFF, 0),
+                   0xFF, 0, _SLOT),
+    "lst": _Product("lst", "LST", ("K", "Kelvin"), ("DQF_LST",), 0xFF, 0, _SLOT),
     # Bit 2 is set over water, bit 3 where the index is of low quality, bit 7 off the disk.
     "vgt": _Product("ndvi", "NDVI", ("", "1", "none", "NDVI"), ("DQF_NDVI", "DQF"),
-                    0b1000_1100, 0),
+                    0b1000_1100, 0, timedelta(days=1)),
 }  # fmt: skip
 _SERIES = {
     "gk2a": ("rr", timedelta(minutes=10), timedelta()),
@@ -68,14 +77,22 @@ an hour after noon, as VIIRS does, and the day's NDVI at midnight UTC."""
 _SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
 _NOT_OFFERED = {400, 404}
 """What the hub says where it has a product not in a sector."""
-_NAME = re.compile(r"gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$")
-_SLOT = timedelta(minutes=10)
+_NAME = re.compile(
+    r"^gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$", re.ASCII
+)
+MOST_PIXELS = 1 << 23
+"""Most pixels of a window: 0.4 GB while they are placed."""
 LATENCY = timedelta(minutes=12)
 """Time after a slot's end by which it usually is out."""
+DENSE = timedelta(hours=15)
+"""End of an interval in which every slot of rain is named, as long as Late takes; of what lies
+before it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
     """Granules that begin in an interval and have ended by a moment.
+
+    Rain is named by half-hours up to :data:`DENSE` before the end.
 
     Parameters
     ----------
@@ -90,10 +107,11 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % step
     time = start + (step - since if since else timedelta())
     while time < end and time + _SLOT <= asof:
-        yield Granule(
-            source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-        )  # fmt: skip
+        if source != "gk2a" or time >= end - DENSE or time.minute % 30 == 0:
+            yield Granule(
+                source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
+                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
+            )  # fmt: skip
         time += step
 
 
@@ -117,7 +135,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ------
     BadGranule
         Not such a file, cut short, of another shape than its projection says, in other units,
-        without its quality flag, or without a pixel in the grid.
+        without its quality flag or its scale, observed at another time than its name says, with
+        impossible values in more than 1 % of the pixels, or without a pixel in the grid.
     """
     name = _NAME.search(path.name)
     if name is None:
@@ -125,8 +144,9 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             path, expected="a file name of GK2A rain rate, surface temperature or NDVI",
             found=path.name,
         )  # fmt: skip
-    product = _PRODUCTS[name[1]]
+    product, time = _PRODUCTS[name[1]], stamp(name[2], "%Y%m%d%H%M", path)
     with opened(path) as file:
+        check_time(file, time, path, within=product.observed)
         data = variable(file, (product.field,), path)
         flagged = name[1] != "rr" or any(one in file for one in product.flags)
         flag = variable(file, product.flags, path) if flagged else None
@@ -145,20 +165,20 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         rows, columns, cell = pixels(view, grid)
         if not (cell >= 0).any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
-        raw = data[rows, columns]
-        missing = raw == number(data, "_FillValue", path)
-        missing |= raw > number(data, "valid_max", path)
+        for needed in ("_FillValue", "scale_factor"):
+            number(data, needed, path)
+        values = unpacked(data, data[rows, columns], path)
         if flag is not None:
-            missing |= ~np.isin(flag[rows, columns] & product.bits, _good(flag, product, path))
-        values = raw * np.float32(number(data, "scale_factor", path))
-        values += np.float32(number(data, "add_offset", path))
-        values[missing] = np.nan
+            good = _good(flag, product, path)
+            values[~np.isin(flag[rows, columns] & product.bits, good)] = np.nan
         virtual = text(file, "processing_environment") == "virtual"
         version = text(file, "algorithm_version")
-    time = np.datetime64(datetime.strptime(f"{name[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
-    mean = grid.mean(values.ravel(), cell)
+        pixel = limited(xr.Dataset({product.variable: ("pixel", values.ravel())}), path)
+    mean = grid.mean(pixel[product.variable].to_numpy(), cell)
     ds = grid.dataset(np.array([time]), **{product.variable: mean[None]})
-    return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
+    return ds.assign_attrs(
+        pixel.attrs, version=version, origin="virtual" if virtual else "measured"
+    )
 
 
 @dataclass(frozen=True)
@@ -187,23 +207,23 @@ def projection(mapping: h5py.Dataset, path: Path) -> Projection:
     Raises
     ------
     BadGranule
-        An attribute is missing, or it is another kind of projection.
+        An attribute is missing or makes no sense, or it is another kind of projection.
     """
     kind = text(mapping, "grid_mapping_name")
 
     def value(name: str) -> float:
-        return number(mapping, name, path)
+        return finite(mapping, name, path)
 
-    width, height = int(value("image_width")), int(value("image_height"))
+    width, height = (size(mapping, name, path) for name in ("image_width", "image_height"))
     if kind == "lambert_conformal_conic":
         crs = (
             f"+proj=lcc +lat_1={value('standard_parallel1')} +lat_2={value('standard_parallel2')} "
             f"+lat_0={value('origin_latitude')} +lon_0={value('central_meridian')} "
             f"+x_0={value('false_easting')} +y_0={value('false_northing')} +ellps=WGS84 +units=m"
         )
-        size = value("pixel_size")
+        step = value("pixel_size")
         left, top = value("upper_left_easting"), value("upper_left_northing")
-        return Projection(crs, left, size, top, -size, width, height)
+        return Projection(crs, left, step, top, -step, width, height)
     if kind == "geostationary":
         semi_major = value("semi_major_axis")
         altitude = value("perspective_point_height")
@@ -239,7 +259,14 @@ def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64
     tuple
         Rows and columns of the window, and the cell of each pixel in it, row by row, −1 outside
         the grid.
+
+    Raises
+    ------
+    ValueError
+        The projection has pixels of no size, or more than :data:`MOST_PIXELS` in the window.
     """
+    if not view.dx or not view.dy:
+        raise ValueError(f"expected pixels of some size, found {view.dx} x {view.dy} m")
     geographic = Transformer.from_crs("EPSG:4326", view.crs, always_xy=True)
     lon, lat = np.meshgrid(
         np.linspace(grid.lon_min, grid.lon_max, 200), np.linspace(grid.lat_min, grid.lat_max, 200)
@@ -248,13 +275,15 @@ def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64
     seen = np.isfinite(x) & np.isfinite(y)
     column, row = (x[seen] - view.x0) / view.dx, (y[seen] - view.y0) / view.dy
 
-    def span(index: NDArray[np.floating], size: int) -> slice:
+    def span(index: NDArray[np.floating], count: int) -> slice:
         if not index.size:
             return slice(0, 0)
-        low, high = np.clip([index.min() - 3, index.max() + 4], 0, size).astype(int)
+        low, high = np.clip([index.min() - 3, index.max() + 4], 0, count).astype(int)
         return slice(int(low), int(high))
 
     rows, columns = span(row, view.height), span(column, view.width)
+    if (count := (rows.stop - rows.start) * (columns.stop - columns.start)) > MOST_PIXELS:
+        raise ValueError(f"expected at most {MOST_PIXELS} pixels in the grid, found {count}")
     x, y = np.meshgrid(
         view.x0 + view.dx * np.arange(columns.start, columns.stop),
         view.y0 + view.dy * np.arange(rows.start, rows.stop),

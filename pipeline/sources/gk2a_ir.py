@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
+from pipeline.sources.ami import check_time, finite, size
 from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
 from pipeline.sources.gk2a import Projection, pixels
-from pipeline.sources.hdf import number, opened, text, variable
+from pipeline.sources.hdf import number, opened, stamp, text, variable
+from pipeline.sources.limits import MOST_OUT_OF_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +39,13 @@ if TYPE_CHECKING:
 
 COLD_K = 235.0
 RATE_MM_H = 3.0
-_NAME = re.compile(r"gk2a_ami_le1b_ir105_fd020ge_(\d{12})\.nc$")
+_NAME = re.compile(r"^gk2a_ami_le1b_ir105_fd020ge_(\d{12})\.nc$", re.ASCII)
+_SCAN = timedelta(minutes=10)
 _SLOT = timedelta(minutes=30)
 _PLANCK, _LIGHT, _BOLTZMANN = 6.62607015e-34, 299792458.0, 1.380649e-23
 _COLDEST_K, _WARMEST_K = 160.0, 340.0
+_MOST_BITS = 14
+"""Bits of a pixel below those of its quality."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -84,13 +89,16 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Raises
     ------
     BadGranule
-        Not such a file, cut short, of another shape than it says, or with temperatures that
-        clouds and land do not have.
+        Not such a file, cut short, of another shape than it says, observed at another time than
+        its name says, or with temperatures that clouds and land do not have in more than 1 % of the
+        pixels.
     """
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a GK2A Level 1B IR105 file name", found=path.name)
+    time = stamp(name[1], "%Y%m%d%H%M", path)
     with opened(path) as file:
+        check_time(file, time, path, within=_SCAN)
         counts = variable(file, ("image_pixel_values",), path)
         view = projection(file, path)
         if counts.shape != (view.height, view.width):
@@ -102,14 +110,14 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             raise BadGranule(path, expected="pixels in the grid", found="none")
         temperature = brightness(counts[rows, columns], file, path)
         virtual = text(file, "processing_environment") == "virtual"
-    good = temperature[np.isfinite(temperature)]
-    if good.size and not (good.min() >= _COLDEST_K and good.max() <= _WARMEST_K):
+    odd = (temperature < _COLDEST_K) | (temperature > _WARMEST_K)
+    if odd.sum() > MOST_OUT_OF_RANGE * np.isfinite(temperature).sum():
         raise BadGranule(
             path, expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
-            found=f"{good.min():.1f} to {good.max():.1f} K",
+            found=f"{np.nanmin(temperature):.1f} to {np.nanmax(temperature):.1f} K",
         )  # fmt: skip
+    temperature[odd] = np.nan
     rate = np.where(np.isfinite(temperature), RATE_MM_H * (temperature < COLD_K), np.nan)
-    time = np.datetime64(datetime.strptime(f"{name[1]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None))
     ds = grid.dataset(np.array([time]), rain_rate=grid.mean(rate.ravel(), cell)[None])
     return ds.assign_attrs(version="GPI", origin="virtual" if virtual else "measured")
 
@@ -131,7 +139,7 @@ def projection(file: Any, path: Path) -> Projection:
     """
 
     def value(attribute: str) -> float:
-        return number(file, attribute, path)
+        return finite(file, attribute, path)
 
     semi_major = value("earth_equatorial_radius")
     altitude = value("nominal_satellite_height") - semi_major
@@ -143,7 +151,7 @@ def projection(file: Any, path: Path) -> Projection:
     dx = altitude * np.radians(65536 / value("cfac"))
     dy = -altitude * np.radians(65536 / abs(value("lfac")))
     x0, y0 = dx * (1 - value("coff")), dy * (1 - value("loff"))
-    width, height = int(value("number_of_columns")), int(value("number_of_lines"))
+    width, height = (size(file, name, path) for name in ("number_of_columns", "number_of_lines"))
     return Projection(crs, x0, dx, y0, dy, width, height)
 
 
@@ -163,6 +171,10 @@ def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.
         K, NaN for pixels out of scan or in error.
     """
     bits = int(number(file["image_pixel_values"], "number_of_valid_bits_per_pixel", path))
+    if counts.dtype != np.uint16 or not 8 <= bits <= _MOST_BITS:
+        raise BadGranule(
+            path, expected=f"8 to {_MOST_BITS} bits of 16", found=f"{bits} of {counts.dtype}"
+        )
     value = (counts & ((1 << bits) - 1)).astype(np.float64)
     radiance = value * number(file, "DN_to_Radiance_Gain", path)
     radiance += number(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1

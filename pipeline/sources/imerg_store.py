@@ -4,15 +4,21 @@ Half-hourly Early and Late runs from 1998, `precipitation_surface` in kg m-2 s-1
 latitude, longitude). One step of it is written in the layout of a subset of the provider's file,
 so that one reader serves both. The store holds no version letter: the name says V07.
 Licence CC BY 4.0; credit dynamical.org and NASA.
+
+A chunk of the store is 30 days of 100 x 100 cells: a half-hour costs as much as all of them, so the
+days around the first that is asked for are read at once and the others are taken from memory. A
+store of Icechunk format 2 is read by the library's version 2, which Python 3.12 and later have.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import threading
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import h5py
 import icechunk
@@ -35,28 +41,103 @@ PREFIXES = {
 }
 BUCKET, REGION = "dynamical-nasa-imerg", "us-west-2"
 LATENCY = {"imerg_early": timedelta(hours=4), "imerg_late": timedelta(hours=14)}
+BEFORE, AFTER = np.timedelta64(5, "D"), np.timedelta64(1, "D")
+"""What is read before and after a half-hour, which is all that a night asks for: 0.05 GB."""
+_NEWER = ("upgrade the icechunk library", "more modern version")
+"""What the library says of a store of a format that it does not know."""
 _EPOCH = np.datetime64("1980-01-06", "ns")
 _FILL = np.float32(-9999.9)
 
 
-@lru_cache(maxsize=4)
-def _store(source: str, client: Client) -> xr.DataArray:
-    """Rain rate of one run, lazy; opened once for the life of a client."""
-    endpoint = client.endpoint("imerg_store")
-    parts = urlsplit(endpoint)
-    storage = icechunk.s3_storage(
-        bucket=BUCKET, prefix=PREFIXES[source], region=REGION, anonymous=True,
-        endpoint_url=endpoint.replace(f"{BUCKET}.", "", 1),
-        allow_http=parts.scheme == "http", force_path_style=True,
-    )  # fmt: skip
+class _Run:
+    """One run of the store as a client sees it: opened once, some days of it in memory."""
+
+    def __init__(self, source: str, client: Client) -> None:
+        self._source, self._endpoint = source, client.endpoint("imerg_store")
+        self._lock = threading.Lock()
+        self._rate: xr.DataArray | None = None
+        self._days: tuple[Grid, xr.DataArray] | None = None
+
+    def step(self, time: np.datetime64, grid: Grid) -> xr.DataArray | None:
+        """Rain rate of a half-hour, latitude descending; None where the store lacks it."""
+        with self._lock:
+            if self._rate is None:
+                self._rate = self._opened()
+            known = self._rate.indexes["time"]
+            if time not in known:
+                return None
+            days = self._days
+            if days is None or days[0] != grid or time not in days[1].indexes["time"]:
+                wanted = (known >= time - BEFORE) & (known < time + AFTER)
+                days = self._days = grid, _window(self._rate.isel(time=wanted), grid).load()
+        return days[1].sel(time=time)
+
+    def _opened(self) -> xr.DataArray:
+        """Rain rate of all times, lazy."""
+        parts = urlsplit(self._endpoint)
+        storage = icechunk.s3_storage(
+            bucket=BUCKET, prefix=PREFIXES[self._source], region=REGION, anonymous=True,
+            endpoint_url=self._endpoint.replace(f"{BUCKET}.", "", 1),
+            allow_http=parts.scheme == "http", force_path_style=True,
+        )  # fmt: skip
+        rate = opened(storage, f"{self._endpoint}: the public store of {self._source}")[
+            "precipitation_surface"
+        ]
+        units = rate.attrs.get("units")
+        if units != "kg m-2 s-1":
+            raise HttpError(
+                f"{self._source}: expected the public store in kg m-2 s-1, found {units}"
+            )
+        times = rate.indexes["time"]
+        if not (times.is_unique and times.is_monotonic_increasing):
+            raise HttpError(f"{self._source}: expected times that rise in the public store")
+        return rate
+
+
+def opened(storage: icechunk.Storage, name: str) -> xr.Dataset:
+    """Open the newest state of a store, lazily.
+
+    Parameters
+    ----------
+    storage
+        Where it lies.
+    name
+        What it is called in messages.
+
+    Raises
+    ------
+    HttpError
+        It does not open; of a format newer than the library the message says what reads it.
+    """
     try:
         session = icechunk.Repository.open(storage).readonly_session("main")
-        ds = xr.open_zarr(session.store, consolidated=False, chunks=None)
+        return xr.open_zarr(session.store, consolidated=False, chunks=None)
     except icechunk.IcechunkError as error:
-        said = f"{endpoint}: the public store of {source} did not open"
-        raise HttpError(said, passing=True) from error
-    rate: xr.DataArray = ds["precipitation_surface"]
-    return rate
+        said = " ".join(str(error).split())
+        if any(words in said for words in _NEWER):
+            raise HttpError(
+                f"{name} is of a newer format than icechunk {icechunk.__version__} of Python "
+                f"{platform.python_version()} reads; Python 3.12 and later bring icechunk 2, "
+                "which reads it"
+            ) from error
+        raise HttpError(f"{name} did not open", passing=True) from error
+
+
+def _window(rate: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Cells of a grid, latitude descending, whichever way the store has it."""
+    lat, lon = rate["latitude"].values, rate["longitude"].values
+    rows = np.flatnonzero((lat > grid.lat_min) & (lat < grid.lat_max))
+    columns = np.flatnonzero((lon > grid.lon_min) & (lon < grid.lon_max))
+    if not rows.size or not columns.size:
+        raise HttpError("expected cells of the grid in the public store, found none")
+    box = rate.isel(
+        latitude=slice(rows[0], rows[-1] + 1), longitude=slice(columns[0], columns[-1] + 1)
+    )
+    return box.sortby("latitude", ascending=False).sortby("longitude")
+
+
+_RUNS: WeakKeyDictionary[Client, dict[str, _Run]] = WeakKeyDictionary()
+_RUNS_LOCK = threading.Lock()
 
 
 def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Path:
@@ -83,24 +164,27 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
     NotPublished
         The store does not reach to that half-hour yet, or has nothing in it there.
     HttpError
-        The store does not answer or is in other units.
+        The store does not answer, is of a format that the library does not read, or holds something
+        else.
     """
-    rate = _store(granule.source, client)
-    units = rate.attrs.get("units")
-    if units != "kg m-2 s-1":
-        raise HttpError(f"{granule.source}: expected the public store in kg m-2 s-1, found {units}")
     time = utc64(granule.start)
+    with _RUNS_LOCK:
+        runs = _RUNS.setdefault(client, {})
+        run = runs.setdefault(granule.source, _Run(granule.source, client))
     try:
-        field = rate.sel(
-            time=time,
-            latitude=slice(grid.lat_max, grid.lat_min),
-            longitude=slice(grid.lon_min, grid.lon_max),
-        ).load()
-    except KeyError:
-        raise NotPublished(f"{granule.pattern} is not in the public store yet") from None
+        field = run.step(time, grid)
+    except HttpError:
+        raise
     except icechunk.IcechunkError as error:
         said = f"{granule.source}: the public store failed in {time}"
         raise HttpError(said, passing=True) from error
+    except Exception as error:  # what a store holds makes the libraries below raise of any kind
+        raise HttpError(
+            f"{granule.source}: expected rain rates in the public store, found "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
+    if field is None:
+        raise NotPublished(f"{granule.pattern} is not in the public store yet")
     values = field.transpose("longitude", "latitude").values[:, ::-1] * np.float32(3600.0)
     if not np.isfinite(values).any():
         raise NotPublished(f"{granule.pattern} is empty in the public store")
@@ -116,6 +200,7 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
         filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
         rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
         rain.attrs["units"] = "mm/hr"
+        rain.attrs["DimensionNames"] = "time,lon,lat"
         rain.attrs["_FillValue"] = _FILL
     # The store tells no time of publication: a step counts as out when its run usually is.
     os.utime(part, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)

@@ -18,22 +18,32 @@ Collection 6 Users' Guide.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources import earthdata
 from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.sources.hdf import number, opened_eos, positions, text, variable, window
+from pipeline.sources.cf import unpacked
+from pipeline.sources.hdf import (
+    attribute_names,
+    number,
+    opened_eos,
+    positions,
+    stamp,
+    text,
+    variable,
+    window,
+)
+from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
 
     from pipeline.sources.http import Client
 
@@ -66,8 +76,16 @@ _PRODUCTS = {
 }  # fmt: skip
 _IDS = {"ndvi": "VNP13C2", "lst": "VNP21C3"}
 _NAME = re.compile(
-    r"(VNP13C2|VNP21C3|(?:MOD|MYD)(?=1[13]C)(1[13]C\d))\.A(\d{7})\.(\d{3})\.\d+\.(?:h5|hdf)$"
+    r"^(VNP13C2|VNP21C3|(?:MOD|MYD)(?=1[13]C)(1[13]C\d))\.A(\d{7})\.(\d{3})\.\d+\.(?:h5|hdf)$",
+    re.ASCII,
 )
+_IDENTITY = re.compile(r"(\w{7})\.A(\d{7})\.", re.ASCII)
+_BEGIN = re.compile(
+    r"RANGEBEGINNINGDATE\b.*?VALUE\s*=\s*\"([\d-]+)\".*?END_OBJECT", re.DOTALL | re.ASCII
+)
+_GRANULE = re.compile(r"LOCALGRANULEID\b.*?VALUE\s*=\s*\"([^\"]+)\".*?END_OBJECT", re.DOTALL)
+_BLENDED = np.timedelta64(16, "D")
+"""How far before its month the first of the composites may begin that a monthly one is made of."""
 _TILE = re.compile(r"(\w{5,8})\.A\d{7}\.(h\d\dv\d\d)\.")
 
 
@@ -114,8 +132,9 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Raises
     ------
     BadGranule
-        Not such a file, cut short, without its variables, their scale, fill, range or units, or
-        not 3600 x 7200.
+        Not such a file, cut short, without its variables, their scale, fill, range or units, not
+        3600 x 7200, of another month than its name says, or with impossible values in more than 1 %
+        of the pixels.
     Skipped
         A tile of the sinusoidal grid, such as MOD13Q1: a cell of 0.1 degree needs no 250 m.
     """
@@ -130,8 +149,9 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             path, expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
             found=path.name,
         )  # fmt: skip
-    product = _PRODUCTS[name[2] or name[1]]
+    product, begin = _PRODUCTS[name[2] or name[1]], stamp(name[3], "%Y%j", path)
     with opened_eos(path) as (fields, file):
+        _check_time(file, name, begin, path)
         data = variable(fields, product.fields, path)
         quality = variable(fields, product.quality, path)
         for part in (data, quality):
@@ -146,33 +166,52 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
         flag = quality[down, across].astype(np.int64) & product.quality_bits
-        values = _scaled(data[down, across], data, path)
+        values = _physical(data, data[down, across], path)
         values[~np.isin(flag, product.good)] = np.nan
         virtual = "virtual" in text(file, "ProcessingEnvironment").lower()
+        pixel = limited(xr.Dataset({product.variable: (("y", "x"), values)}), path)
     north, east = np.meshgrid(lat[down], lon[across], indexing="ij")
-    mean = grid.mean(values.ravel(), grid.cell(north.ravel(), east.ravel()))
-    begin = np.datetime64(datetime.strptime(f"{name[3]}Z", "%Y%j%z").replace(tzinfo=None))
+    mean = grid.mean(
+        pixel[product.variable].to_numpy().ravel(), grid.cell(north.ravel(), east.ravel())
+    )
     ds = grid.dataset(np.array([begin]), **{product.variable: mean[None]})
-    return ds.assign_attrs(version=name[4], origin="virtual" if virtual else "measured")
+    return ds.assign_attrs(
+        pixel.attrs, version=name[4], origin="virtual" if virtual else "measured"
+    )
 
 
-def _scaled(raw: NDArray[np.integer], data: Any, path: Path) -> NDArray[np.float32]:
-    """Physical values, NaN for fill and outside the valid range.
+def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path) -> None:
+    """Refuse a file that says it is another, or of another time, than its name does."""
+    core = text(file, "CoreMetadata.0")
+    identity = text(file, "LocalGranuleID")
+    if found := _GRANULE.search(core):
+        identity = found[1]
+    found = _IDENTITY.search(identity)
+    if found is not None and (found[1], found[2]) != (name[1], name[3]):
+        raise BadGranule(path, expected=f"{name[1]}.A{name[3]} as in its name", found=identity)
+    said = text(file, "RangeBeginningDate")
+    if found := _BEGIN.search(core):
+        said = found[1]
+    if said:
+        early = begin - stamp(said[:10], "%Y-%m-%d", path)
+        monthly = not name[0].split(".", maxsplit=1)[0].endswith("C1")
+        if not np.timedelta64(0) <= early <= (_BLENDED if monthly else np.timedelta64(0)):
+            raise BadGranule(
+                path, expected=f"a beginning of {str(begin)[:10]} as in its name", found=said
+            )
+
+
+def _physical(data: Any, stored: Any, path: Path) -> Any:
+    """Physical values, NaN for fill and outside the valid range, all of which a file must tell.
 
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
-    scale = number(data, "scale_factor", path)
-    if (offset := float(text(data, "add_offset") or 0)) != 0:
-        raise BadGranule(path, expected="add_offset 0 or none", found=f"{offset}")
-    valid = np.ravel(data.attrs.get("valid_range", ()))
-    if valid.size != 2:
-        valid = np.array(re.findall(r"-?\d+", text(data, "valid_range")), np.float64)
-    if valid.size != 2:
-        raise BadGranule(path, expected="a valid_range", found=text(data, "valid_range") or "none")
-    named = next((name for name in data.attrs if name.lower() == "_fillvalue"), "_FillValue")
-    values = raw.astype(np.float32)
-    values[(raw < valid[0]) | (raw > valid[1]) | (raw == number(data, named, path))] = np.nan
-    return values / np.float32(scale) if scale > 1 else values * np.float32(scale)
+    number(data, "scale_factor", path)
+    names = attribute_names(data)
+    number(data, next((one for one in names if one.lower() == "_fillvalue"), "_FillValue"), path)
+    if "valid_range" not in names:
+        raise BadGranule(path, expected="a valid_range", found="none")
+    return unpacked(data, stored, path, divides=True)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

@@ -364,17 +364,27 @@ def pps(nasa: Earthdata, half_hour: bytes, name: str) -> None:
     nasa.pps.routes["/"] = route
 
 
+@pytest.mark.parametrize("behind", ["V07B.RT-H5", "V08A.RT-NC"])
 def test_near_real_time_comes_from_pps_where_there_is_no_earthdata_login(
-    nasa: Earthdata, connect: Connect, tmp_path: Path, half_hour: bytes
+    nasa: Earthdata, connect: Connect, tmp_path: Path, half_hour: bytes, behind: str
 ) -> None:
-    name = NAME.replace("HDF5", "RT-H5")
+    name = NAME.replace("V07B.HDF5", behind)
     pps(nasa, half_hour, name)
     mail = {"PPS_USERNAME": "me@example.org", "PPS_PASSWORD": "me@example.org"}
     path = imerg.fetch(granule(), tmp_path, client=connect(mail))
     assert path == tmp_path / "GPM_L3/GPM_3IMERGHHL.07/2024/214" / name
     ds = imerg.read(path, BOX)
     np.testing.assert_allclose(ds["rain_rate"][0], expected(BOX), rtol=1e-6)
-    assert ds.attrs["version"] == "V07B"
+    assert ds.attrs["version"] == behind[:4]
+
+
+def test_what_the_catalogue_does_not_know_is_awaited_however_pps_says_so(
+    nasa: Earthdata, connect: Connect, tmp_path: Path
+) -> None:
+    nasa.pps.routes["/"] = lambda _: Answer(b"half of a line", cut=4)  # the connection breaks off
+    logins = BY_TOKEN | {"PPS_USERNAME": "me@example.org", "PPS_PASSWORD": "me@example.org"}
+    with pytest.raises(NotPublished, match="not in the catalogue"):
+        imerg.fetch(granule(), tmp_path, client=connect(logins))
 
 
 def test_daily_rain_comes_with_its_count(nasa: Earthdata, connect: Connect, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources import gk2a
+from pipeline.sources import SOURCES, gk2a
 from pipeline.sources.base import BadGranule
 from pipeline.virtual.products import gk2a_rain
 
@@ -183,6 +183,92 @@ def test_land_products_are_asked_for_once_a_day(source: str, first: float, produ
     assert found[1].folder.startswith(f"GK2A/LE2/{product}/FD/202408/02/")
 
 
+@pytest.mark.parametrize(
+    ("attribute", "said", "fits"),
+    [
+        ("observation_start_time", 775753831.2, True),  # seconds of J2000: 2024-08-01 03:10:31
+        ("observation_start_time", 775753831.2 + 600, False),
+        ("observation_start_time", "2024-08-01T03:10:31.2Z", True),
+        ("observation_start_time", "2024-08-02T03:10:31Z", False),
+        ("observation_start_time", "soon", False),
+        ("observation_start_time", np.inf, False),
+        ("origianl_sourece_file", "gk2a_ami_le2_rr_fd020ge_202408010310.nc", True),
+        ("origianl_sourece_file", "gk2a_ami_le2_rr_fd020ge_202408010330.nc", False),
+        ("file_creation_time", "2024-08-01T03:21:52.928Z", True),
+        ("file_creation_time", "2024-08-01T03:01:52.928Z", False),
+    ],
+)
+def test_the_time_inside_is_held_against_the_name(
+    tmp_path: Path, attribute: str, said: object, fits: bool
+) -> None:
+    path = write(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file.attrs[attribute] = said
+    if fits:
+        assert gk2a.read(path, DELTA)["time"].values[0] == np.datetime64("2024-08-01T03:10")
+        return
+    with pytest.raises(BadGranule):
+        gk2a.read(path, DELTA)
+
+
+def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    chosen = np.flatnonzero(cell == 210)
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    with h5py.File(path, "r+") as file:
+        rain = file["RR"][rows, columns].ravel()
+        rain[chosen] = 300
+        rain[chosen[:2]] = 60_000  # 600 mm/h, which the file calls valid
+        file["RR"][rows, columns] = rain.reshape(shape)
+        file["RR"].attrs["valid_max"] = np.uint16(65000)
+    ds = gk2a.read(path, DELTA)
+    assert float(ds["rain_rate"].values.ravel()[210]) == pytest.approx(3.0)
+    assert ds.attrs["out_of_range"]["rain_rate"]["cells"] == 2
+    assert ds.attrs["out_of_range"]["rain_rate"]["worst"] == pytest.approx(600)
+    with h5py.File(path, "r+") as file:
+        file["RR"].attrs["scale_factor"] = 10.0
+    with pytest.raises(BadGranule, match=r"rain_rate in 0\.\.500 mm h-1"):
+        gk2a.read(path, DELTA)
+
+
+def test_sizes_that_no_image_has_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+
+    def expect(message: str, **said: object) -> None:
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            for name, value in said.items():
+                file["gk2a_imager_projection"].attrs[name] = value
+        with pytest.raises(BadGranule, match=message):
+            gk2a.read(path, DELTA)
+
+    expect("image_width of 1 to 22000, found 3e", image_width=3e9)
+    expect("a finite number in image_height, found nan", image_height=np.nan)
+    expect("a finite number in column_scale_factor, found inf", column_scale_factor=np.inf)
+    expect("pixels in the grid", column_scale_factor=1e300, line_scale_factor=1e300)
+    expect("expected", column_scale_factor=0.0)
+    expect("expected", semi_minor_axis=-1.0)
+
+
+def test_rain_is_asked_for_by_half_hours_before_late_is_there() -> None:
+    asof = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+    row = SOURCES["gk2a"]
+    found = [one.start for one in gk2a.granules("gk2a", asof - row.lookback, asof, asof)]
+    assert len(found) == len(set(found)) == 15 * 6 + (5 * 24 - 15) * 2
+    near = [time for time in found if time >= asof - timedelta(hours=15)]
+    assert np.unique(np.diff(near)).tolist() == [timedelta(minutes=10)]
+    half_hour = timedelta(minutes=30)
+    midnight = asof.replace(minute=0)
+    for day in (midnight - timedelta(days=before) for before in range(1, 5)):
+        slots = {day + slot * half_hour for slot in range(48)}
+        assert slots <= set(found), "each of the days whose half-hours are summed is whole"
+    later = asof + timedelta(days=1)
+    again = {one.start for one in gk2a.granules("gk2a", later - row.lookback, later, later)}
+    assert len(again - set(found)) == 24 * 6 - 9 * 6 + 9 * 2, "of a day 108 files, not 144"
+
+
 def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path: Path) -> None:
     east = gk2a.read(write(tmp_path, "ea020lc", MEKONG))["rain_rate"][0]
     assert bool(east.sel(lat=slice(11.0, 7.5)).isnull().all())
@@ -202,6 +288,10 @@ def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path:
 def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     path = write(tmp_path)
     whole = path.read_bytes()
+    never = path.with_name("gk2a_ami_le2_rr_fd020ge_202413010310.nc")
+    never.write_bytes(whole)
+    with pytest.raises(BadGranule, match="a date as"):
+        gk2a.read(never, DELTA)
     odd = path.with_name("gk2a_ami_le2_cld_fd020ge_202408010310.nc")
     odd.write_bytes(whole)
     with pytest.raises(
@@ -218,6 +308,8 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
 
     name = "gk2a_imager_projection"
     expect("expected variable RR, found", lambda f: f.pop("RR"))
+    expect("a number in scale_factor", lambda f: f["RR"].attrs.pop("scale_factor"))
+    expect("a number in _FillValue", lambda f: f["RR"].attrs.pop("_FillValue"))
     expect("5500 x 5400 pixels", lambda f: f[name].attrs.modify("image_width", 5400))
     expect("a flag that means good", lambda f: f["DQF_RR"].attrs.modify("flag_meanings", "0: Bad"))
     expect("units mm/h or mm/hr or mm h-1, found mm", lambda f: f["RR"].attrs.modify("units", "mm"))

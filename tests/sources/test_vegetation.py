@@ -99,6 +99,65 @@ def test_modis_hdf4(tmp_path: Path, product: str, variable: str, expected: float
     assert ds.attrs == {"version": "061", "origin": "measured"}
 
 
+def core(identity: str, begin: str) -> str:
+    """Metadata as the text in a file of MODIS has them."""
+    return (
+        f'OBJECT = LOCALGRANULEID\n NUM_VAL = 1\n VALUE = "{identity}"\nEND_OBJECT\n'
+        f'OBJECT = RANGEBEGINNINGDATE\n NUM_VAL = 1\n VALUE = "{begin}"\nEND_OBJECT\n'
+    )
+
+
+@pytest.mark.parametrize(("product", "identity", "begin", "fits"), [
+    ("MOD13C2", "MOD13C2.A2024032.061.2024066123456.hdf", "2024-02-01", True),
+    ("MOD13C2", "MOD13C2.A2024032.061.2024066123456.hdf", "2024-01-17", True),
+    ("MOD13C2", "MOD13C2.A2024032.061.2024066123456.hdf", "2024-01-01", False),
+    ("MOD13C2", "MOD13C2.A2024032.061.2024066123456.hdf", "2024-02-02", False),
+    ("MOD13C2", "MOD13C2.A2024001.061.2024066123456.hdf", "2024-02-01", False),
+    ("MOD13C2", "MYD13C2.A2024032.061.2024066123456.hdf", "2024-02-01", False),
+    ("MYD13C1", "MYD13C1.A2024032.061.2024066123456.hdf", "2024-01-16", False),
+    ("MOD11C3", "MOD11C3.A2024032.061.2024066123456.hdf", "2024-13-01", False),
+])  # fmt: skip
+def test_the_time_inside_is_held_against_the_name(
+    tmp_path: Path, product: str, identity: str, begin: str, fits: bool
+) -> None:
+    path = modis(tmp_path, product)
+    file = SD(str(path), SDC.WRITE)
+    file.attr("CoreMetadata.0").set(SDC.CHAR, core(identity, begin))
+    file.end()
+    if fits:
+        assert vegetation.read(path, BOX)["time"].values[0] == np.datetime64("2024-02-01")
+        return
+    with pytest.raises(BadGranule, match=r"as in its name|a date as"):
+        vegetation.read(path, BOX)
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("RangeBeginningDate", "2024-03-01"), ("LocalGranuleID", "VNP13C2.A2023032.002.2024066.h5"),
+])  # fmt: skip
+def test_the_time_inside_viirs_is_held_against_the_name(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    path = write(tmp_path, "ndvi", np.full(BOX.shape, 0.5))
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = np.bytes_(said.encode())
+    with pytest.raises(BadGranule, match="as in its name"):
+        vegetation.read(path, BOX)
+
+
+def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, "ndvi", np.full(BOX.shape, 0.5))
+    with h5py.File(path, "r+") as file:
+        file[FIELD].attrs["valid_range"] = np.array([-32000, 32000], "i2")
+        file[FIELD][1500:1502, 5600:5602] = [[1000, 30000], [3000, -20000]]
+    ds = vegetation.read(path, BOX)
+    assert float(ds["ndvi"][0, 0, 0]) == pytest.approx(0.2)
+    assert ds.attrs["out_of_range"]["ndvi"]["cells"] == 2
+    with h5py.File(path, "r+") as file:
+        file[FIELD][1500:1510] = 20000
+    with pytest.raises(BadGranule, match=r"ndvi in -1\.\.1"):
+        vegetation.read(path, BOX)
+
+
 def test_a_scale_below_one_is_a_factor(tmp_path: Path) -> None:
     path = modis(tmp_path, "MOD13C2", scale_factor=0.0001)
     assert float(vegetation.read(path, BOX)["ndvi"][0, 0, 0]) == pytest.approx(0.3)
@@ -156,6 +215,10 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
         file["HDFEOS/GRIDS"].create_group("second")
     with pytest.raises(BadGranule, match="one grid in HDFEOS/GRIDS"):
         vegetation.read(path, BOX)
+    never = path.with_name("VNP13C2.A2024367.002.2024066123456.h5")
+    never.write_bytes(path.read_bytes())
+    with pytest.raises(BadGranule, match="a date as"):
+        vegetation.read(never, BOX)
     odd = path.with_name("ndvi.h5")
     odd.write_bytes(path.read_bytes())
     with pytest.raises(BadGranule, match="a VNP13C2 or VNP21C3 file name"):

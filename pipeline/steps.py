@@ -93,14 +93,19 @@ class Ingested:
     missing, rejected, passed_over
         Granules that should exist and do not; files that are not what their name promises, and
         why; files of parameters that nothing here uses.
-    strangers
-        Files with stages of stations that the table of stations does not know.
+    strangers, new_stations
+        Files with stages of stations that the table of stations does not know, and their codes.
     needs
         Credential that is not set, without which nothing could be fetched.
     unfetched
         Why files that may be there could not be fetched.
     awaited
         Whether the last file that is overdue is not there yet: its provider is behind.
+    remarks
+        What is to be said of files that were read: bad rows, cells out of range, what the reader
+        made of an unclear layout.
+    nothing
+        Whether nothing is there of what was asked for, neither read now nor before.
     """
 
     source: str
@@ -114,6 +119,9 @@ class Ingested:
     needs: str | None = None
     unfetched: tuple[str, ...] = ()
     awaited: bool = False
+    new_stations: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    nothing: bool = False
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -135,13 +143,22 @@ class Ingested:
         lines += [f"{self.source}: rejected {why}" for why in self.rejected]
         if self.strangers:
             lines.append(
-                f"{self.source}: expected stations of data/reference/stations.csv, found others; "
-                f"kept, to predict with but not to warn by: {', '.join(self.strangers)}"
+                f"{self.source}: expected stations of data/reference/stations.csv, found others: "
+                f"new stations {', '.join(self.new_stations)} in {', '.join(self.strangers)}; "
+                "kept, to predict with but not to warn by"
             )
-        kinds = Counter(one.partition(": ")[2] for one in self.passed_over)
-        lines += [
-            f"{self.source}: passed over {n} files: {why}" for why, n in sorted(kinds.items())
-        ]
+        lines += [f"{self.source}: {remark}" for remark in self.remarks]
+        kinds = dict[str, list[str]]()
+        for name, _, why in (one.partition(": ") for one in self.passed_over):
+            kinds.setdefault(why, []).append(name)
+        for why, names in sorted(kinds.items()):
+            more = f" and {len(names) - intake.SHOWN} more" if len(names) > intake.SHOWN else ""
+            lines.append(
+                f"{self.source}: passed over {len(names)} files: {why} "
+                f"({', '.join(names[: intake.SHOWN])}{more})"
+            )
+        if self.nothing:
+            lines.append(f"{self.source}: nothing came in")
         return "\n".join(lines)
 
 
@@ -198,10 +215,11 @@ def ingest(
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []
+    beside: list[str] = []
     fetched, awaited = fetching.Fetched(), False
-    known = store.known_granules(source)
+    known = store.known_granules(source, asof=asof)
     if folder is not None:
-        found = intake.in_folder(row, folder, asof=asof)
+        found, beside = intake.in_folder(row, folder, asof=asof), intake.beside(row, folder)
     elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
@@ -230,11 +248,16 @@ def ingest(
         added=taken.added,
         missing=tuple(missing),
         rejected=taken.rejected,
-        passed_over=taken.passed_over,
+        passed_over=(*taken.passed_over, *beside),
         strangers=taken.strangers,
+        new_stations=taken.new_stations,
         needs=fetched.needs,
         unfetched=fetched.failures,
         awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
+        remarks=taken.remarks,
+        nothing=not taken.read
+        and not intake.any_sound(found, known)
+        and bool(found or missing or fetched.failures),
     )
 
 

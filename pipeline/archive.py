@@ -22,7 +22,7 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 import zarr
 
-from pipeline.folders import make_private_folder
+from pipeline.folders import BrokenState, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
 
 
-icechunk.set_logs_filter("error")
+icechunk.set_logs_filter("off")  # what it logs it also raises
 
 
 class NothingArchived(LookupError):  # noqa: N818
@@ -64,6 +64,23 @@ def utc64(moment: datetime) -> np.datetime64:
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "ns")
 
 
+def broken_archive(folder: Path, error: Exception) -> str:
+    """Say of an archive that could not be read or written what is wrong and what to do.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> broken_archive(Path("archive"), ValueError(" x object not found\\n | context"))[:65]
+    'archive: the archive could not be read or written: object not fou'
+    """
+    words = str(error).strip().removeprefix("x ").splitlines()[0].strip()
+    return (
+        f"{folder}: the archive could not be read or written: {words}; where the disk is full or "
+        "read-only mend that, else put back a backup of archive, records.db and models "
+        "(docs/operator.md, Backup), or move them away and ingest again"
+    )
+
+
 class Archive:
     """Gridded storage as it is now, or as it was at a snapshot.
 
@@ -81,8 +98,12 @@ class Archive:
         self.folder = folder
         self._snapshot = snapshot
         storage = icechunk.local_filesystem_storage(str(folder))
-        with _locked(folder):  # of two that make a repository at once Icechunk lets one fail
-            self._repository = icechunk.Repository.open_or_create(storage)
+        try:
+            with _locked(folder):  # of two that make a repository at once Icechunk lets one fail
+                self._repository = icechunk.Repository.open_or_create(storage)
+            self._repository.lookup_branch("main")
+        except icechunk.IcechunkError as error:
+            raise BrokenState(broken_archive(folder, error)) from error
 
     @property
     def snapshot(self) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from pipeline.archive import Archive, NothingArchived
 from pipeline.places import basins
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
     from numpy.typing import NDArray
+
+    from pipeline.archive import Archive
 
     Field = NDArray[np.float32]
     Moment = np.datetime64
@@ -114,10 +115,8 @@ def _last_before(
     if earlier.size == 0:
         return None
     row = rows[earlier[-1:]]
-    try:
-        return archive.block(product, name, rows=row, lat=slice(None), lon=slice(None))[0]
-    except (KeyError, NothingArchived):
-        return None
+    field: Field = archive.block(product, name, rows=row, lat=slice(None), lon=slice(None))[0]
+    return field
 
 
 @lru_cache(maxsize=4)

@@ -240,7 +240,9 @@ def bring_in(
             rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
             passed_over=(*total.passed_over, *passed_over),
             strangers=(*total.strangers, *(shown_name(one.file.path) for one in strange)),
-            new_stations=tuple(sorted(set(total.new_stations).union(*(_new_stations(one.data) for one in strange)))),
+            new_stations=tuple(
+                sorted(set(total.new_stations).union(*(_new_stations(one.data) for one in strange)))
+            ),
             remarks=(*total.remarks, *(said for one in contents for said in _remarks(one))),
         )
     return total

@@ -179,6 +179,7 @@ class Records:
             if file and not file.startswith((":memory:", "file:")):
                 _make_database(Path(file))
             sa.event.listen(self._engine, "connect", _sqlite_pragmas)
+        sa.event.listen(self._engine, "handle_error", _tell_broken_state)
         self._lay_out()
         self._batch = batch
 
@@ -255,6 +256,16 @@ class Records:
         with self._engine.connect() as connection:
             found = [dict(row) for row in connection.execute(query).mappings()]
         return [row | {"notes": row["notes"] or {}} for row in found]
+
+    def sources_read(self) -> set[str]:
+        """Ids of the sources of which a granule was read."""
+        query = (
+            sa.select(granules.c.source)
+            .where(granules.c.rejected.is_(None), granules.c.batch <= self.batch)
+            .distinct()
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(query))
 
     def suspects(
         self, source: str, *, asof: datetime, start: datetime, end: datetime
@@ -610,6 +621,35 @@ def _sqlite_pragmas(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _tell_broken_state(context: sa.engine.ExceptionContext) -> None:
+    """Raise BrokenState for what is the matter with the database and not with what was asked."""
+    error = context.sqlalchemy_exception
+    statement_is_wrong = sa.exc.ProgrammingError | sa.exc.IntegrityError | sa.exc.DataError
+    if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, statement_is_wrong):
+        url = context.engine.url if context.engine is not None else None
+        where = "the tables" if url is None else url.render_as_string(hide_password=True)
+        words = str(error.orig).splitlines()[0]
+        what_to_do = next(
+            (todo for mark, todo in _WHAT_TO_DO.items() if mark in words),
+            "see that the database is there and answers",
+        )
+        raise BrokenState(f"{where}: {words}; {what_to_do}") from error
+
+
+_RESTORE = (
+    "put back a backup (docs/operator.md, Backup), or move it and the archive away and ingest again"
+)
+_WHAT_TO_DO = {
+    "malformed": _RESTORE,
+    "not a database": _RESTORE,
+    "disk is full": "make room and run the same command again",
+    "disk I/O": "see whether the disk is full or failing, then run the same command again",
+    "readonly": "give this user the right to write there, or mount the disk for writing",
+    "unable to open": "give this user the right to write there, or mount the disk for writing",
+    "locked": "another process has been writing for a minute: run the same command again",
+}
+
+
 def _only_writer(connection: sa.Connection) -> None:
     """Keep other ingests out until the transaction ends, so that each sees what the last wrote.
 
@@ -653,8 +693,7 @@ def _make_database(path: Path) -> None:
     if head != _SQLITE:
         found = "another file" if head else "an empty one"
         raise BrokenState(
-            f"{path}: expected an SQLite database, found {found}; put back a backup (docs/operator"
-            ".md, Backup), or move it and the archive away and ingest again"
+            f"{path}: expected an SQLite database, found {found}; {_RESTORE}"
         )
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if file.exists():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 import pandas as pd
+import sqlalchemy as sa
 
 from models import drought, evaluate, low_flow, registry, scores, skill, stage
 from models.card import card
@@ -40,6 +41,7 @@ from pipeline import (
 )
 from pipeline.alerts import publish as trees
 from pipeline.archive import Archive, NothingArchived, utc64
+from pipeline.folders import BrokenState, make_private_folder
 from pipeline.grid import GRIDS
 from pipeline.records import Records
 from pipeline.settings import Settings
@@ -162,6 +164,35 @@ class Ingested:
         return "\n".join(lines)
 
 
+def check_stores(settings: Settings) -> None:
+    """Raise unless archive and tables are there and belong to each other.
+
+    Raises
+    ------
+    BrokenState
+        One of them is damaged, gone, or older than the other; the message says what to do.
+    """
+    store, products = Records(settings.database), set(Archive(settings.archive_dir).products())
+    gridded_sources = {row.id for row in SOURCES.values() if row.kind != "readings"}
+    lacking = store.sources_read() & gridded_sources - products
+    if lacking:
+        raise BrokenState(
+            f"{settings.archive_dir}: expected the grids of {', '.join(sorted(lacking))} that "
+            f"{_shown(settings)} names, found {'others' if products else 'an empty archive'}; put "
+            "back a backup of the archive, or move both away and ingest again"
+        )
+    if "rain_shares" in products and not store.batch:
+        raise BrokenState(
+            f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
+            "empty tables; put back a backup of them, or move the archive away and ingest again"
+        )
+
+
+def _shown(settings: Settings) -> str:
+    """Address of the tables without a password."""
+    return sa.engine.make_url(settings.database).render_as_string(hide_password=True)
+
+
 def ingest(
     source: str,
     *,
@@ -212,6 +243,7 @@ def ingest(
     read = module.read
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
+    check_stores(settings)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []
@@ -276,6 +308,7 @@ def _fetch(
             f"{settings.data_dir} holds the virtual basin; give measured data a folder of its own "
             "(MEKONG_DATA_DIR)"
         )
+    make_private_folder(settings.upstream_dir)
     with _client(settings) as client:
         return fetching.fetch(
             row,
@@ -404,6 +437,8 @@ def simulate(
             f"the virtual basin: expected a date from {START} to {END - timedelta(days=1)}, "
             f"found {asof:%Y-%m-%d}"
         )
+    for folder in (settings.data_dir / "virtual", settings.upstream_dir):
+        make_private_folder(folder)
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual", settings.region)
     grid = GRIDS[settings.region]
     show("night and history", 1, 2)
@@ -447,6 +482,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     Assessed
     """
     settings = settings or Settings()
+    check_stores(settings)
     archive = Archive(settings.archive_dir)
     if not set(archive.products()) & {row.id for row in SOURCES.values() if row.kind == "grid"}:
         return Assessed(0, 0)
@@ -698,6 +734,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         No model was trained by then.
     """
     settings = settings or Settings()
+    check_stores(settings)
     models, metadata = models_for(asof, settings=settings)
     store = Records(settings.database)
     inputs = store.inputs(asof=asof, start=asof - issue.INPUTS)
@@ -802,6 +839,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         No forecast was made for that issue time.
     """
     settings = settings or Settings()
+    check_stores(settings)
     store = Records(settings.database)
     issued = _issue(store.run(asof), settings)
     revision = store.run(asof)["revision"]

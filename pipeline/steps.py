@@ -806,12 +806,25 @@ def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Published:
-    """A tree that was published."""
+    """A tree that was published.
+
+    Parameters
+    ----------
+    folder, revision
+        Where it lies, and which revision of its issue time it is.
+    messages
+        Number of CAP messages.
+    levels
+        Number of cities and hazards by level.
+    degraded
+        Why the night is not a good one; empty where it is.
+    """
 
     folder: str
     revision: int
     messages: int
     levels: dict[str, int]
+    degraded: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line."""

@@ -65,14 +65,7 @@ def utc64(moment: datetime) -> np.datetime64:
 
 
 def broken_archive(folder: Path, error: Exception) -> str:
-    """Say of an archive that could not be read or written what is wrong and what to do.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> broken_archive(Path("archive"), ValueError(" x object not found\\n | context"))[:65]
-    'archive: the archive could not be read or written: object not fou'
-    """
+    """Say of an archive that could not be read or written what is wrong and what to do."""
     words = str(error).strip().removeprefix("x ").splitlines()[0].strip()
     return (
         f"{folder}: the archive could not be read or written: {words}; where the disk is full or "

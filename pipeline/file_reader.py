@@ -89,11 +89,12 @@ class FileReader:
         try:
             self._requests.send(path)
             # The alarm ends the child; a child that never came to set it is ended here.
-            if not self._answers.poll(2 * self._max_seconds + 10):
-                raise EOFError
-            message = self._answers.recv_bytes()
+            answered = self._answers.poll(2 * self._max_seconds + 10)
+            message = self._answers.recv_bytes() if answered else b""
         except (EOFError, OSError):
-            raise self._ended(path) from None
+            message = b""
+        if not message:
+            raise self._ended(path)
         answer: Data | Exception = pickle.loads(message)  # noqa: S301  (from this process's child)
         if isinstance(answer, Exception):
             raise answer

@@ -234,15 +234,14 @@ def bring_in(
         contents = of_one_kind(contents, archived=_variables(row, archive))
         contents = flagged_fields(row, contents, archive=archive, asof=asof)
         strange = [one for one in contents if _new_stations(one.data)]
+        codes = {code for one in strange for code in _new_stations(one.data)}
         total = Taken(
             read=total.read + sum(one.data is not None for one in contents),
             added=total.added + store(row, contents, archive=archive, records=records, asof=asof),
             rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
             passed_over=(*total.passed_over, *passed_over),
             strangers=(*total.strangers, *(shown_name(one.file.path) for one in strange)),
-            new_stations=tuple(
-                sorted(set(total.new_stations).union(*(_new_stations(one.data) for one in strange)))
-            ),
+            new_stations=tuple(sorted(codes.union(total.new_stations))),
             remarks=(*total.remarks, *(said for one in contents for said in _remarks(one))),
         )
     return total
@@ -393,7 +392,7 @@ def _new_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
 
 
 def _remarks(one: Content) -> list[str]:
-    """What is to be said of a file that was read, line by line."""
+    """Say what is to be known of a file that was read, line by line."""
     name = shown_name(one.file.path)
     bad_rows = list(one.notes.get("bad_rows", ()))
     remarks = [f"{name}: {said}" for said in one.notes.get("said", ())]

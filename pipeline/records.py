@@ -692,9 +692,7 @@ def _make_database(path: Path) -> None:
         head = stream.read(len(_SQLITE))
     if head != _SQLITE:
         found = "another file" if head else "an empty one"
-        raise BrokenState(
-            f"{path}: expected an SQLite database, found {found}; {_RESTORE}"
-        )
+        raise BrokenState(f"{path}: expected an SQLite database, found {found}; {_RESTORE}")
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if file.exists():
             close_to_others(file)

@@ -673,24 +673,38 @@ def _forecast_stations(inputs: features.StageInputs) -> list[str]:
 
 
 def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the last models trained on nothing later than a moment, and their metadata.
+    """Return the last sound models trained on nothing later than a moment, and their metadata.
+
+    Where newer ones are damaged, ``broken`` of the metadata says which and how.
 
     Raises
     ------
     UserError
-        None has been trained by then.
+        None has been trained by then, or all that were are damaged.
     """
-    found = []
-    for path in settings.models_dir.glob(f"[!.]*/{registry.METADATA}"):
-        trained = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["asof"])
-        if trained <= asof and not path.parent.is_symlink():
-            found.append((trained, path.stat().st_mtime, path.parent.name))
-    if not found:
-        raise UserError(
-            f"expected models trained by {asof:%Y-%m-%d}, found none; "
-            f"run: mekong train --date {asof:%Y}-01-01"
-        )
-    return registry.load(settings.models_dir, max(found)[2])
+    broken, found = list[str](), []
+    for path in settings.models_dir.glob("[!.]*"):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        try:
+            metadata = json.loads((path / registry.METADATA).read_text(encoding="utf-8"))
+            trained = datetime.fromisoformat(metadata["asof"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            broken.append(f"models {path.name} are damaged ({registry.METADATA}: {error})")
+        else:
+            if trained <= asof:
+                found.append((trained, path.stat().st_mtime, path.name))
+    for _, _, version in sorted(found, reverse=True):
+        try:
+            models, metadata = registry.load(settings.models_dir, version)
+        except (registry.UntrustedModel, OSError, LookupError, ValueError) as error:
+            broken.append(f"models {version} are damaged ({error})")
+        else:
+            return models, metadata | {"broken": sorted(broken)}
+    raise UserError(
+        f"expected models trained by {asof:%Y-%m-%d}, found "
+        f"{'; '.join(sorted(broken)) or 'none'}; run: mekong train --date {asof:%Y}-01-01"
+    )
 
 
 @dataclass(frozen=True)
@@ -704,14 +718,17 @@ class Forecast:
     tiers: dict[str, int]
     model_version: str
     origin: str
+    broken_models: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """One line."""
+        """One line, and one for each set of models that could not be used."""
         tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
-        return (
+        line = (
             f"forecast {self.issue_time} r{self.revision}: {self.stations} gauges ({tiers}), "
             f"{self.zones} zones"
         )
+        used = f"used {self.model_version} in their place; train anew or put back a backup"
+        return "\n".join([line, *(f"{broken}; {used}" for broken in self.broken_models)])
 
 
 def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
@@ -769,6 +786,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         tiers={str(tier): int(count) for tier, count in tiers.items()},
         model_version=metadata["version"],
         origin=run["origin"],
+        broken_models=tuple(metadata["broken"]),
     )
 
 

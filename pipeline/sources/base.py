@@ -230,7 +230,7 @@ _KINDS = {
 
 
 def _sidecars(pattern: str) -> tuple[str, ...]:
-    """Ends of names that lie beside a granule, without the granule's own."""
+    """List the ends of names that lie beside a granule, without the granule's own."""
     return tuple(end for end in SIDECARS if not pattern.lower().endswith(end))
 
 

@@ -45,7 +45,10 @@ if not console.is_terminal:
 errors = Console(stderr=True)
 
 
-def _day(text: str) -> date:
+def _day(text: str | date) -> date:
+    """Read a date; a default comes here as well, and is one already."""
+    if isinstance(text, date):
+        return text
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -331,6 +334,10 @@ def hindcast(
     """Forecast past years as if live."""
     from pipeline import steps
 
+    if end < start:
+        raise typer.BadParameter(f"--end: expected a date from {start} on, found {end}")
+    if not re.fullmatch(r"[1-9]\d?(,[1-9]\d?)*", leads):
+        raise typer.BadParameter(f"--leads: expected whole days parted by commas, found {leads!r}")
     with _progress("Hindcast") as show:
         done = steps.hindcast(
             start=start,
@@ -491,7 +498,8 @@ def main() -> None:
         code, line = found
         line = " ".join(line.split())
         errors.print(f"mekong: {line}", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(code)
+    if code:
+        sys.exit(code)
 
 
 def _told(error: Exception) -> tuple[int, str] | None:

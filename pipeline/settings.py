@@ -149,9 +149,14 @@ class Settings(BaseSettings):
 
 def _refuse_unknown_variables(fields: set[str]) -> None:
     """Raise SettingsError for a variable of the environment that is no setting: a typo is told."""
-    known = {f"MEKONG_{field.upper()}" for field in fields}
+    prefix, known = "MEKONG_", sorted(field.upper() for field in fields)
     for name in sorted(os.environ):
-        if name.upper().startswith("MEKONG_") and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=1)
-            meant = f"did you mean {near[0]}?" if near else f"expected {', '.join(sorted(known))}"
+        field = name.upper().removeprefix(prefix)
+        if name.upper().startswith(prefix) and field not in known:
+            near = difflib.get_close_matches(field, known, n=1)
+            meant = (
+                f"did you mean {prefix}{near[0]}?"
+                if near
+                else (f"expected {', '.join(prefix + one for one in known)}")
+            )
             raise SettingsError(f"{name} is no setting; {meant}")

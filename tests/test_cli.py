@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,9 +156,9 @@ def stores(tmp_path: Path) -> Path:
     (exports / "a.csv").write_text(PLAIN)
     settings = Settings(data_dir=data, upstream="archive", records_url=None)
     steps.ingest("gauges", asof=ASOF, settings=settings, folder=exports)
-    time = ASOF - timedelta(days=1)
+    rain = np.random.default_rng(1).gamma(1, 5, MEKONG.shape)
     path = imerg_day(
-        grids, time=time.replace(minute=0), rain=np.random.default_rng(1).gamma(1, 5, MEKONG.shape), grid=MEKONG,
+        grids, time=datetime(2026, 8, 17, tzinfo=UTC), rain=rain, grid=MEKONG,
         n_valid=np.full(MEKONG.shape, 48), published=ASOF,
     )  # fmt: skip
     steps.ingest("imerg_daily", asof=ASOF, settings=settings, folder=path.parent)

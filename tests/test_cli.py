@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
+import shutil
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from pipeline import __main__ as cli
-from pipeline.settings import Settings
+from pipeline import steps
+from pipeline.archive import Archive
+from pipeline.grid import MEKONG
+from pipeline.settings import ROOT, Settings
+from pipeline.virtual.products import imerg_day
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
 VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
@@ -80,6 +93,248 @@ def test_a_wrong_setting_is_named(
     assert run(monkeypatch, tmp_path, "status", MEKONG_UPSTREAM="ftp") == 2
     said = capsys.readouterr().err
     assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MEKONG_UPSTREM", "MEKONG_UPSTREM is no setting; did you mean MEKONG_UPSTREAM?"),
+        ("MEKONG_DATADIR", "MEKONG_DATADIR is no setting; did you mean MEKONG_DATA_DIR?"),
+        ("MEKONG_QQQQ", "MEKONG_QQQQ is no setting; expected MEKONG_ALERT_SCOPE, "),
+    ],
+)
+def test_a_mistyped_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    said: str,
+) -> None:
+    assert run(monkeypatch, tmp_path, "status", **{name: "x"}) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'region = "mek', "mekong.toml: expected TOML, found: "),
+        (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
+        (b"regoin = 'mekong'", "setting regoin: Extra inputs are not permitted"),
+    ],
+)
+def test_a_settings_file_that_is_wrong_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes,
+    said: str,
+) -> None:
+    (tmp_path / "mekong.toml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, tmp_path, "status") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_endpoints_that_are_no_json_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, tmp_path, "status", MEKONG_ENDPOINTS="x") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "endpoints" in line
+
+
+PLAIN = "station,variable,time,value,unit\n013901,stage,2026-08-20T00:00Z,9.0,m\n"
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    """Stores of a night: some readings and some rain."""
+    data, exports, grids = tmp_path / "data", tmp_path / "exports", tmp_path / "grids"
+    exports.mkdir()
+    (exports / "a.csv").write_text(PLAIN)
+    settings = Settings(data_dir=data, upstream="archive", records_url=None)
+    steps.ingest("gauges", asof=ASOF, settings=settings, folder=exports)
+    rain = np.random.default_rng(1).gamma(1, 5, MEKONG.shape)
+    path = imerg_day(
+        grids, time=datetime(2026, 8, 17, tzinfo=UTC), rain=rain, grid=MEKONG,
+        n_valid=np.full(MEKONG.shape, 48), published=ASOF,
+    )  # fmt: skip
+    steps.ingest("imerg_daily", asof=ASOF, settings=settings, folder=path.parent)
+    assert Archive(settings.archive_dir).products() == ["imerg_daily"]
+    return data
+
+
+def empty(data: Path) -> None:
+    for path in data.glob("records.db*"):
+        path.unlink()
+    (data / "records.db").touch()
+
+
+def html(data: Path) -> None:
+    empty(data)
+    (data / "records.db").write_text("<html>")
+
+
+def garbage(data: Path) -> None:
+    with (data / "records.db").open("r+b") as stream:
+        stream.seek(100)
+        stream.write(b"\xa5" * 40_000)
+
+
+def no_archive(data: Path) -> None:
+    shutil.rmtree(data / "archive")
+
+
+def no_refs(data: Path) -> None:
+    shutil.rmtree(data / "archive" / "refs")
+
+
+def no_snapshots(data: Path) -> None:
+    shutil.rmtree(data / "archive" / "snapshots")
+
+
+def no_chunks(data: Path) -> None:
+    for path in (data / "archive" / "chunks").iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (empty, "expected an SQLite database, found an empty one; put back a backup"),
+        (html, "expected an SQLite database, found another file; put back a backup"),
+        (garbage, "put back a backup"),
+        (no_archive, "expected the grids of imerg_daily that sqlite:///"),
+        (no_refs, "the archive could not be read or written"),
+        (no_snapshots, "the archive could not be read or written"),
+        (no_chunks, "the archive could not be read or written"),
+    ],
+)
+def test_a_broken_store_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stores: Path,
+    spoil: Callable[[Path], None],
+    said: str,
+) -> None:
+    spoil(stores)
+    command = ["assess", "--date", "2026-08-20"]
+    assert run(monkeypatch, stores, *command, MEKONG_UPSTREAM="archive") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("mekong: ")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "make room"), (errno.EROFS, "for writing"), (errno.EDQUOT, "make room")],
+)
+def test_a_full_or_read_only_disk_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stores: Path,
+    code: int,
+    said: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), "somewhere")
+
+    monkeypatch.setattr(steps, "assess", refuse)
+    assert run(monkeypatch, stores, "assess") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert os.strerror(code) in line
+    assert said in line
+
+
+def test_nothing_that_came_in_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    command = ["ingest", "gauges", "--from", str(exports), "--date", "2026-08-20"]
+    for content, code in (
+        ("<html>", 1),
+        (PLAIN.replace("2026-08", "2026-09"), 1),
+        (PLAIN, 0),
+    ):
+        (exports / "a.csv").write_text(content)
+        assert run(monkeypatch, tmp_path, *command) == code, content
+        assert run(monkeypatch, tmp_path, *command) == code, f"again: {content}"
+        assert ("nothing came in" in capsys.readouterr().out) == (code == 1)
+    (exports / "b.csv").write_text("<html>")
+    assert run(monkeypatch, tmp_path, *command) == 0, "one file of two came in"
+
+
+def test_a_degraded_night_is_exit_code_4(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for reasons, code in (((), 0), (("imerg_late gave nothing",), 4)):
+        done = steps.Published("there", 0, 1, {"none": 80}, degraded=reasons)
+        monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
+        assert run(monkeypatch, tmp_path, "publish") == code
+    assert capsys.readouterr().err == "degraded: imerg_late gave nothing\n"
+
+
+def test_a_replay_that_differs_is_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "replay", lambda *_, **__: b"<alert/>")
+    published = Settings(data_dir=tmp_path).published_dir / "20260820T0030Z" / "cap" / "ID.xml"
+    published.parent.mkdir(parents=True)
+    for content, code in ((b"<alert/>", 0), (b"<alert />", 3)):
+        published.write_bytes(content)
+        assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
+    assert "ID.xml, which was published" in capsys.readouterr().err
+
+
+def test_a_hindcast_as_its_help_shows_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    def noted(**given: object) -> str:
+        asked.update(given)
+        return "done"
+
+    monkeypatch.setattr(steps, "hindcast", noted)
+    command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]
+    assert run(monkeypatch, tmp_path, *command) == 0
+    assert [str(asked[name]) for name in ("start", "end", "train_from", "folder")] == [
+        "2019-06-01", "2020-10-31", "1992-01-01", "OUT"
+    ]  # fmt: skip
+    assert asked["leads"] == (1, 3, 5, 7)
+    assert run(monkeypatch, tmp_path, *command, "--leads", "1,x") == 2
+    assert "expected whole days parted by commas, found '1,x'" in capsys.readouterr().err
+    assert run(monkeypatch, tmp_path, "hindcast", "--start", "2020-10-31", "--end", "2019-06-01",
+               "--out", "OUT") == 2  # fmt: skip
+    assert "--end: expected a date from 2020-10-31 on" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fault(**_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(steps, "assess", fault)
+    with pytest.raises(KeyError, match="a bug"):
+        run(monkeypatch, tmp_path, "assess")
+
+
+def test_the_exit_codes_are_those_of_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "operator.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\n## Exit codes\n(.*?)\n## ", page, re.DOTALL)
+    rows = dict(re.findall(r"^\| (\d) \| ([\w ]+?) \|", table, re.MULTILINE))
+    assert {int(code) for code in rows} == {
+        0, cli.ERROR, cli.USAGE, cli.DIFFERS, cli.DEGRADED
+    }  # fmt: skip
+    assert run(monkeypatch, tmp_path, "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(f"{code} {words}" for code, words in rows.items()) in said
 
 
 def test_status_finds_the_night_that_waited(

@@ -171,6 +171,9 @@ class Decision:
         Evidence as given; None where it does not apply.
     memory
         For the next run, before this run's message is added (see ``cap.issue``).
+    river_level, rain_level
+        What each line of evidence of a flood says by itself, UNKNOWN where it is missing; None for
+        the river where there is no gauge with an alarm stage, and for droughts.
     low_flow
         Low flow at the city's gauge; shown beside a drought, no level rests on it.
     track
@@ -195,6 +198,8 @@ class Decision:
     rain: Rain | None
     drought: Drought | None
     memory: Memory
+    river_level: Level | None = None
+    rain_level: Level | None = None
     low_flow: LowFlow | None = None
     track: Track | None = None
 

@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 DRIVERS = ("height", "own_trend", "upstream", "rain", "wetness", "season", "tide")
 """What the change of a forecast's median is made of."""
-TIERS = frozenset({"full", "no_rain", "no_upstream", "own_stage", "climatology"})
+TIERS = frozenset({"full", "gk2a_rain", "no_rain", "no_upstream", "own_stage", "climatology"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ class River:
     leads
         One per day ahead, in order.
     tier
-        Which inputs the forecast had: full, no_rain, no_upstream, own_stage or climatology.
+        Which inputs the forecast had: full, gk2a_rain (GK2A's rain where IMERG's is missing),
+        no_rain, no_upstream, own_stage or climatology.
     stage_m, stage_time
         Last reading, NaN and None where there is none.
     change_1d_m
@@ -186,10 +187,26 @@ def _utc(moment: Any) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Rain:
-    """Rain over a city: return period in years and pluvial index, NaN where not known."""
+    """Rain over a city.
+
+    Parameters
+    ----------
+    return_period_years, pluvial_index
+        Of yesterday and of the last three days, NaN where not known.
+    tier
+        Whose rain it is: ``imerg``, ``gk2a``, or empty where it is not known.
+    log_error
+        Standard deviation of the logarithm of yesterday's rain over that of IMERG Late, NaN where
+        not known; 0 where Late or its daily file told all of it.
+    suspect
+        Whether it rests on files that are sound cell by cell and suspect as a whole.
+    """
 
     return_period_years: float
     pluvial_index: float
+    tier: str = ""
+    log_error: float = math.nan
+    suspect: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +231,8 @@ class Drought:
         Which inputs the forecast had; ``climatology`` is no forecast.
     stands_in
         Products that stand in for late ones.
+    suspect
+        Whether neither rain nor soil moisture is known from files free of doubt.
 
     Raises
     ------
@@ -231,6 +250,7 @@ class Drought:
     p: Mapping[int, tuple[float, float, float, float, float]]
     tier: str
     stands_in: tuple[str, ...] = ()
+    suspect: bool = False
 
     def __post_init__(self) -> None:
         if self.cdi not in {"none", "watch", "warning", "alert", "unknown"}:

@@ -9,7 +9,8 @@ Contract, version 1 (``SCHEMA_VERSION``):
 * ``index.json``: what was issued, from what, and the SHA-256 of every other file.
 
 ``level`` is ``none`` only where the evidence sufficed; ``unknown`` is neither safe nor a warning,
-and ``level_in_force`` then names the level that still stands, if one does.
+and ``level_in_force`` then names the level that still stands, if one does. ``river_level`` and
+``rain_level`` say what each line of evidence of a flood comes to by itself.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "hazard": decision.hazard,
         "level": decision.level.value,
         "level_in_force": decision.in_force.value,
+        "river_level": decision.river_level.value if decision.river_level else None,
+        "rain_level": decision.rain_level.value if decision.rain_level else None,
         "headline": headline(decision, event=decision.in_force),
         "identifier": identifier,
         "urgency": decision.urgency,
@@ -101,6 +104,8 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "extrapolated": any(lead.extrapolated for lead in river.leads) if river else None,
         "rain_return_period_years": rain.return_period_years if rain else None,
         "pluvial_index": rain.pluvial_index if rain else None,
+        "rain_tier": (rain.tier or None) if rain else None,
+        "rain_log_error": rain.log_error if rain else None,
         "drought_class": _drought_class(decision),
         "cdi": drought.cdi if drought else None,
         "spi1": drought.spi1 if drought else None,

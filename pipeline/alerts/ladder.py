@@ -127,6 +127,7 @@ def climb(
     issue_time: datetime,
     sufficient: bool,
     rules: Rules,
+    whole: bool = True,
 ) -> Step:
     """Apply the hysteresis to what one run says.
 
@@ -142,6 +143,8 @@ def climb(
 
     **Unknown.** With evidence that is not sufficient a trigger still raises, but nothing is
     lowered: a level that this run cannot confirm is UNKNOWN, and the last one stays in force.
+    Where the evidence suffices to lower a level but is not whole, a level comes down as far as the
+    lowest of the ladder, which then stays in force, and no further: what would be NONE is UNKNOWN.
 
     **Outage.** A level decided longer ago than ``rules.forget`` holds nothing.
 
@@ -154,9 +157,11 @@ def climb(
     issue_time
         Moment of the run.
     sufficient
-        Whether the evidence is enough for NONE.
+        Whether the evidence is enough to lower a level.
     rules
         Thresholds.
+    whole
+        Whether no other line of evidence is missing, so that NONE may be said.
 
     Raises
     ------
@@ -183,6 +188,9 @@ def climb(
         kept = LADDER[LADDER.index(kept) - 1]
     if sufficient:
         level = in_force = higher(raised, kept)
+        if level is Level.NONE and not whole:
+            level = Level.UNKNOWN
+            in_force = RAISED[0] if held in RAISED else Level.UNKNOWN
     elif raised is not Level.NONE and higher(raised, held) is raised:
         level = in_force = raised
     else:
@@ -194,7 +202,7 @@ def climb(
         in_force=in_force,
         memory=Memory(
             issue_time=issue_time,
-            level=last if level is Level.UNKNOWN else level,
+            level=last if in_force is Level.UNKNOWN else in_force,
             runs_up=up,
             runs_down=down,
             on_rain=False,

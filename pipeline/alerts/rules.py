@@ -42,12 +42,13 @@ def decide_flood(
     | Emergency | P(flood <= 2 d) >= 0.70, or observed >= flood |
 
     Rising means by more than MRC's stable band in a day; a trend that is not known counts as
-    rising. The evidence is sufficient at a gauge with a reading no older than 48 h and a
-    forecast that is not climatology, and without a gauge if the rain is known. NONE, and any
-    lowering, needs sufficient evidence; a trigger counts whatever else is missing. At a gauge,
-    missing rain does not stop a NONE, which then speaks of the river only and lists the rain as
-    missing; a Watch that rests on rain does not end before the rain is known to be below 0.6
-    times its threshold. Without a gauge rain raises to Watch and no further.
+    rising. River and rain are two lines of evidence. The river's is sufficient at a gauge with a
+    reading no older than 48 h and a forecast that is not climatology; the rain's if the rain is
+    known and its files are free of doubt. NONE needs all lines that the city has; a trigger of
+    either counts whatever else is missing. The river alone lowers Emergency and Warning, down to a
+    Watch that stays in force until the rain is known too; a Watch that rests on rain does not end
+    before the rain is known to be below 0.6 times its threshold. Without a gauge rain raises to
+    Watch and no further.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def decide_flood(
     river
         Forecast and last reading of the gauge; None where there is none.
     rain
-        Rain over the city, NaN where it is not known.
+        Rain over the city, NaN where it is not known; what is suspect may raise and calms nothing.
     memory
         What the run before left (see :func:`pipeline.alerts.evidence.recall`); None at first.
     rules
@@ -73,6 +74,8 @@ def decide_flood(
     """
     gauge = gauge_of(city, station, river, issue_time, rules)
     years = rain.return_period_years
+    suspect = rain.suspect and not years >= rules.watch_rain_years
+    years = math.nan if suspect else years
     memory = recent(memory, issue_time, rules)
     on_rain = memory is not None and memory.on_rain
     rungs = _with_rain(gauge, years, on_rain=on_rain, rules=rules)
@@ -82,12 +85,15 @@ def decide_flood(
         issue_time=issue_time,
         sufficient=gauge.fresh and gauge.usable if gauge else not math.isnan(years),
         rules=rules,
+        whole=not math.isnan(years),
     )
     p = math.nan
     if gauge:
         p = gauge.p(step.in_force if step.in_force in RAISED else Level.WATCH)
     urgency, severity, certainty = _flood_words(step, gauge, p, years, rules)
     missing = gauge.missing() if gauge else ["gauge"]
+    if math.isnan(years):
+        missing.append("suspect" if suspect else "rain")
     onset = None
     if step.in_force in RAISED:
         if rungs[step.in_force].seen:
@@ -107,7 +113,7 @@ def decide_flood(
         severity=severity,
         certainty=certainty,
         reasons=_flood_reasons(step, gauge, years, rules),
-        missing=(*missing, "rain") if math.isnan(years) else tuple(missing),
+        missing=tuple(missing),
         onset=onset,
         valid_to=issue_time + timedelta(days=HORIZON_D[step.in_force]),
         station=station if gauge else None,
@@ -115,7 +121,23 @@ def decide_flood(
         rain=rain,
         drought=None,
         memory=replace(step.memory, on_rain=rests and step.in_force in RAISED),
+        river_level=_river_level(gauge, memory, issue_time, rules),
+        rain_level=Level.UNKNOWN if math.isnan(years) else Level.WATCH if rests else Level.NONE,
     )
+
+
+def _river_level(
+    gauge: Gauge | None, memory: Memory | None, issue_time: datetime, rules: Rules
+) -> Level | None:
+    """Level that the river alone comes to; a Watch before that rested on rain is none of it."""
+    if gauge is None:
+        return None
+    if memory is not None and memory.on_rain and memory.level is Level.WATCH:
+        memory = replace(memory, level=Level.NONE)
+    sufficient = gauge.fresh and gauge.usable
+    return climb(
+        gauge.rungs(), memory=memory, issue_time=issue_time, sufficient=sufficient, rules=rules
+    ).level
 
 
 def _with_rain(
@@ -202,7 +224,8 @@ def decide_drought(
     March class and CDI count only as far as SPI-3 or soil moisture shows them, so that no alert
     is driven by SPI-1. A class is called observed only as far as it does not rest on what stands in
     for soil moisture. The evidence is sufficient if the class, the CDI and the probabilities
-    are known and the forecast is not climatology. The hysteresis is that of floods.
+    are known and the forecast is not climatology; NONE also needs rain or soil moisture from files
+    free of doubt. The hysteresis is that of floods.
 
     Parameters
     ----------
@@ -233,6 +256,7 @@ def decide_drought(
         issue_time=issue_time,
         sufficient=now is not None and cdi is not None and forecast,
         rules=rules,
+        whole=drought is None or not drought.suspect,
     )
     rung = rungs[step.in_force if step.in_force in RAISED else Level.WATCH]
     p = math.nan if rung.p is None else rung.p
@@ -333,6 +357,7 @@ def _drought_missing(
         "spi3": drought is None or math.isnan(drought.spi3),
         "soil_moisture": drought is None or math.isnan(drought.soil_moisture_percentile),
         "vegetation": drought is None or math.isnan(drought.vhi),
+        "suspect": drought is not None and drought.suspect,
     }
     return tuple(key for key, absent in found.items() if absent)
 

@@ -90,6 +90,7 @@ def headline(decision: Decision, *, event: Level, language: str = "en") -> str:
     lines = words["headline"]
     if event not in RAISED:
         key = "none" if decision.level is Level.NONE else "unassessed"
+        key = "partly" if key != "none" and decision.river_level is Level.NONE else key
         hazard = words["hazard"][decision.hazard]
         return str(lines[key].format(hazard=hazard, city=decision.city.name))
     key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(decision.level, "active")

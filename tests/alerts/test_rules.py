@@ -14,6 +14,7 @@ from pipeline.alerts.decision import Decision, Memory, recall
 from pipeline.alerts.evidence import Drought, Level, Rain, River
 from pipeline.alerts.ladder import LADDER
 from pipeline.alerts.rules import class_of, decide_flood
+from pipeline.alerts.words import headline
 from tests.alerts.alert_cases import (
     CITY,
     DRY,
@@ -231,9 +232,66 @@ def test_partial_evidence_never_lowers() -> None:
     assert flood(number=4, memory=back.memory).level is Level.NONE
 
 
-def test_missing_rain_does_not_stop_a_none_at_a_gauge_but_is_said() -> None:
-    decision = flood(rain=UNKNOWN_RAIN)
-    assert (decision.level, decision.missing) == (Level.NONE, ("rain",))
+def lines(decision: Decision) -> tuple[str, str | None, str | None]:
+    """Level, and what the river and the rain say by themselves."""
+    river, rain = decision.river_level, decision.rain_level
+    return decision.level.value, river and river.value, rain and rain.value
+
+
+def test_none_needs_the_river_and_the_rain() -> None:
+    calm = flood()
+    assert lines(calm) == ("none", "none", "none")
+    blind = flood(rain=UNKNOWN_RAIN)
+    assert lines(blind) == ("unknown", "none", "unknown")
+    assert (blind.in_force, blind.missing) == (Level.UNKNOWN, ("rain",))
+    assert lines(flood(age_h=50.0)) == ("unknown", "unknown", "none")
+    assert lines(pluvial(1.0)) == ("none", None, "none")
+    assert lines(pluvial(NAN)) == ("unknown", None, "unknown")
+    assert headline(blind, event=blind.in_force) == (
+        "Flood: no warning from the river for Vientiane; rain is not assessed"
+    )
+    stale = flood(age_h=50.0)
+    assert headline(stale, event=stale.in_force) == "Flood: not assessed for Vientiane"
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_missing_rain_hides_no_alarm_of_the_river(number: int) -> None:
+    for values, expected in (((0.9,), "watch"), ((0.6, 0.6), "warning"), ((0.8,) * 3, "emergency")):
+        memory = None
+        for night_before in range(number + 1):
+            found = flood(*values, number=night_before, memory=memory, rain=UNKNOWN_RAIN)
+            memory = found.memory
+        assert lines(found) == (expected, expected, "unknown")
+
+
+def test_each_line_raises_by_itself() -> None:
+    assert lines(flood(rain=HEAVY)) == ("watch", "none", "watch")
+    assert lines(flood(0.6, 0.6, rain=HEAVY)) == ("warning", "warning", "watch")
+    assert lines(flood(NAN, NAN, NAN, stage_m=NAN, age_h=None, rain=HEAVY)) == (
+        "watch", "unknown", "watch",
+    )  # fmt: skip
+
+
+def test_rain_of_suspect_files_may_raise_and_calms_nothing() -> None:
+    dry = replace(DRY, suspect=True)
+    assert lines(flood(rain=dry)) == ("unknown", "none", "unknown")
+    assert flood(rain=dry).missing == ("suspect",)
+    assert lines(flood(rain=replace(HEAVY, suspect=True))) == ("watch", "none", "watch")
+    watch = flood(rain=HEAVY)
+    for number in (1, 2, 3):
+        watch = flood(number=number, memory=watch.memory, rain=dry)
+        assert watch.level is Level.WATCH, "what is suspect does not end it"
+
+
+def test_a_drought_none_does_not_rest_on_suspect_files_alone() -> None:
+    calm = dry_spell()
+    assert drought(calm).level is Level.NONE
+    found = drought(replace(calm, suspect=True))
+    assert (found.level, found.in_force, found.missing) == (
+        Level.UNKNOWN, Level.UNKNOWN, ("suspect",),
+    )  # fmt: skip
+    assert drought(replace(dry_spell(now=2), suspect=True)).level is Level.WARNING
+    assert (found.river_level, found.rain_level) == (None, None)
 
 
 def test_watch_on_rain_waits_for_the_rain_to_be_known() -> None:
@@ -245,10 +303,17 @@ def test_watch_on_rain_waits_for_the_rain_to_be_known() -> None:
     assert flood(number=5, memory=one.memory, rain=DRY).level is Level.NONE
 
 
-def test_watch_on_the_river_ends_without_rain() -> None:
-    watch = flood(0.3)
-    one = flood(number=1, memory=watch.memory, rain=UNKNOWN_RAIN)
-    assert flood(number=2, memory=one.memory, rain=UNKNOWN_RAIN).level is Level.NONE
+def test_without_rain_the_river_lowers_to_a_watch_that_stays_in_force() -> None:
+    emergency = flood(0.9, 0.9, 0.9)
+    one = flood(number=1, memory=emergency.memory, rain=UNKNOWN_RAIN)
+    two = flood(number=2, memory=one.memory, rain=UNKNOWN_RAIN)
+    assert (one.level, two.level, two.in_force) == (Level.EMERGENCY, Level.UNKNOWN, Level.WATCH)
+    assert lines(two) == ("unknown", "none", "unknown")
+    again = flood(0.3, number=3, memory=two.memory, rain=UNKNOWN_RAIN)
+    assert again.level is Level.WATCH, "the Emergency does not come back"
+    quiet = flood(number=3, memory=two.memory, rain=UNKNOWN_RAIN)
+    assert (quiet.level, quiet.in_force) == (Level.UNKNOWN, Level.WATCH)
+    assert flood(number=4, memory=quiet.memory).level is Level.NONE, "the rain is known again"
 
 
 def test_city_without_a_gauge() -> None:

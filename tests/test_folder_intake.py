@@ -1,0 +1,351 @@
+"""A folder as people leave it: sidecars, pipes, links, later files, files that provoke anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pipeline import intake, steps
+from pipeline.archive import Archive
+from pipeline.grid import Grid
+from pipeline.records import Records
+from pipeline.settings import ROOT, Settings
+from pipeline.sources import SOURCES
+from pipeline.sources.base import Granule, NotPublished, locate
+from pipeline.virtual.products import imerg_half_hour
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+DAY = datetime(2026, 8, 19, tzinfo=UTC)
+BOX = Grid(15.0, 15.3, 105.0, 105.4)
+PLAIN = "station,variable,time,value,unit\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", upstream="virtual", records_url=None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "downloads"
+    made.mkdir()
+    return made
+
+
+def granule(folder: Path, slot: int = 0) -> Path:
+    time = DAY + slot * timedelta(minutes=30)
+    path = imerg_half_hour(
+        folder / "laid_out", run="late", time=time, grid=BOX,
+        rain_rate=np.full(BOX.shape, float(slot + 1)), published=ASOF,
+    )  # fmt: skip
+    return path.replace(folder / path.name)
+
+
+def rows(*readings: tuple[str, float], station: str = "013901") -> str:
+    return PLAIN + "".join(f"{station},stage,{time},{value},m\n" for time, value in readings)
+
+
+def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> steps.Ingested:
+    return steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
+
+
+def lay_beside(folder: Path, outside: Path) -> dict[str, str]:
+    """Lay what is no granule into a folder; return by name what is to be said of it."""
+    outside.write_text("another folder's\n")
+    for name in ("a.nc4.xml", "a.HDF5.md5", "b.tif.aux.xml", "c.cmr.json", "d.h5.dmrpp", "e.met",
+                 "f.SHA256", "g.nc.part", ".hidden.nc4"):  # fmt: skip
+        (folder / name).write_text("beside\n")
+    (folder / "folder.nc4").mkdir()
+    os.mkfifo(folder / "pipe.nc4")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(folder / "s.nc4"))
+    (folder / "out.nc4").symlink_to(outside)
+    (folder / "nothing.nc4").symlink_to(folder / "gone")
+    (folder / "loop.nc4").symlink_to(folder / "loop.nc4")
+    return {
+        "a.nc4.xml": ".xml", "a.HDF5.md5": ".md5", "b.tif.aux.xml": ".xml", "c.cmr.json": ".json",
+        "d.h5.dmrpp": ".dmrpp", "e.met": ".met", "f.SHA256": ".sha256", "g.nc.part": ".part",
+        ".hidden.nc4": "a hidden file", "folder.nc4": "a folder", "pipe.nc4": "a pipe",
+        "s.nc4": "a socket", "out.nc4": "a link that leaves the folder",
+        "nothing.nc4": "a link to nothing", "loop.nc4": "a link to nothing",
+    }  # fmt: skip
+
+
+def test_what_lies_beside_granules_is_passed_over_and_named(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    granule(folder)
+    beside = lay_beside(folder, tmp_path / "outside.nc4")
+    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert (done.read, done.added, done.rejected) == (1, 1, ())
+    said = dict(one.split(": ", 1) for one in done.passed_over)
+    assert set(said) == {*beside, "laid_out"}
+    for name, reason in beside.items():
+        assert reason in said[name], name
+        assert name in str(done) or "and" in str(done)
+    assert "passed over 1 files: a pipe (pipe.nc4)" in str(done)
+
+
+def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
+    folder = tmp_path / "imerg"
+    folder.mkdir()
+    wanted = Granule("imerg_late", "imerg", "3B*.nc4*", DAY, DAY)
+    beside = lay_beside(folder, tmp_path / "outside.nc4")
+    for name in beside:
+        if not name.startswith("."):
+            (folder / name).rename(folder / f"3B{name}")
+    with pytest.raises(NotPublished, match=r"passed over .*3Bpipe\.nc4: a pipe"):
+        locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))
+    good = folder / "3B.V07B.nc4"
+    good.write_bytes(b"data")
+    (folder / "3B.V07C.nc4").touch()
+    path, _ = locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))
+    assert path == good, "an empty file is not newer data"
+
+
+def test_a_link_within_the_folder_and_a_linked_upstream_are_followed(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "3B.nc4").write_bytes(b"data")
+    (disk / "3C.nc4").symlink_to("3B.nc4")
+    (tmp_path / "imerg").symlink_to(disk)
+    for pattern in ("3B*", "3C*"):
+        wanted = Granule("imerg_late", "imerg", pattern, DAY, DAY)
+        assert locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0].exists()
+
+
+def test_a_pattern_of_xml_or_json_finds_its_own(tmp_path: Path) -> None:
+    for name in ("answer.json", "answer.cmr.xml"):
+        (tmp_path / name).write_text("{}")
+    wanted = Granule("thaiwater", ".", "answer*.json", DAY, DAY)
+    assert locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0].name == "answer.json"
+
+
+def test_readings_are_taken_whatever_the_case_of_the_name(folder: Path) -> None:
+    names = ["A.CSV", "b.txt", "c.csv.gz", "D.Zip", "e.XLSX", "f.json", "g.XML", "h.wml", "i.tsv"]
+    others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
+    for name in names + others:
+        (folder / name).write_text("x")
+    found = intake.in_folder(SOURCES["gauges"], folder, asof=ASOF)
+    assert sorted(file.path.name for file in found) == sorted(names)
+    said = intake.beside(SOURCES["gauges"], folder)
+    assert [one.split(": ")[0] for one in said] == sorted(others)
+    assert "j.pdf: not a file of readings (.csv, .txt" in said[0]
+
+
+def test_a_file_that_is_later_is_left_out_and_comes_in_later(
+    settings: Settings, folder: Path
+) -> None:
+    (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="014501"))
+    (folder / "later.csv").write_text(rows(("2026-08-25T00:00Z", 7.5)))
+    done = take(settings, folder)
+    assert (done.read, done.added, done.rejected, done.nothing) == (1, 1, (), False)
+    (said,) = done.passed_over
+    assert said.startswith("later.csv: later than 2026-08-20 00:30Z, left out: its first reading")
+    assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in str(done)
+    after = take(settings, folder, ASOF + timedelta(days=9))
+    assert (after.read, after.added) == (1, 1)
+    found = Records(settings.database).readings("stage", asof=ASOF + timedelta(days=9))
+    assert found.set_index("station")["value"].to_dict() == {"014501": 9.0, "013901": 7.5}
+
+
+def test_the_later_part_of_a_file_comes_in_later(settings: Settings, folder: Path) -> None:
+    path = folder / "part.csv"
+    path.write_text(rows(("2026-08-20T00:00Z", 7.0), ("2026-08-21T00:00Z", 8.0)))
+    first = take(settings, folder)
+    assert (first.read, first.added) == (1, 1)
+    assert "1 dated later" in first.rejected[0]
+    assert take(settings, folder).read == 0
+    later = take(settings, folder, ASOF + timedelta(days=1))
+    assert (later.read, later.added, later.rejected) == (1, 1, ())
+
+
+def test_a_grid_of_the_future_comes_in_when_it_is_due(settings: Settings, folder: Path) -> None:
+    granule(folder, slot=60)
+    early = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert "in the future" in early.rejected[0]
+    assert early.nothing
+    due = steps.ingest(
+        "imerg_late", asof=ASOF + timedelta(days=1), settings=settings, folder=folder
+    )
+    assert (due.read, due.added, due.rejected) == (1, 1, ())
+
+
+def test_whatever_a_file_provokes_is_its_rejection(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.sources import gauges
+
+    read = gauges.read
+
+    def provoked(path: Path) -> object:
+        word = path.read_text().split()[0]
+        if word == "deep":
+            return provoked(path)
+        if word == "odd":
+            raise ZeroDivisionError("division\x00 by \ud800 zero")
+        return read(path)
+
+    monkeypatch.setattr(gauges, "read", provoked)
+    (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0)))
+    (folder / "deep.csv").write_text("deep")
+    (folder / "deep.csv").rename(os.fsdecode(os.fsencode(folder) + b"/deep\xff\n.csv"))
+    (folder / "odd.csv").write_text("odd")
+    done = take(settings, folder)
+    assert (done.read, done.added) == (1, 1)
+    assert [why.split(":")[0] for why in done.rejected] == ["deep\\udcff\\n.csv", "odd.csv"]
+    assert "found RecursionError" in done.rejected[0]
+    assert done.rejected[1].endswith("found ZeroDivisionError: division? by ? zero")
+    inputs = Records(settings.database).inputs(asof=ASOF, start=DAY - timedelta(days=9))
+    kept = {row["name"]: row["sha256"] for row in inputs}
+    assert len(kept["odd.csv"]) == 64
+    again = take(settings, folder)
+    assert (again.read, again.known, again.rejected) == (0, 3, ()), "not read again"
+
+
+def test_what_a_reader_remarks_is_told_and_kept(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.sources import gauges
+
+    read = gauges.read
+
+    def remarking(path: Path) -> object:
+        table = read(path)
+        table.attrs["bad_rows"] = [f"line {n}: 'x' is no number" for n in range(2, 9)]
+        table.attrs["said"] = ["taken for the plain layout"]
+        return table
+
+    monkeypatch.setattr(gauges, "read", remarking)
+    (folder / "a.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="450101"))
+    done = take(settings, folder)
+    text = str(done)
+    assert "gauges: a.csv: taken for the plain layout" in text
+    assert "a.csv: left out 7 bad rows: line 2: 'x' is no number; line 3:" in text
+    assert "line 6: 'x' is no number; and 2 more" in text
+    assert "line 7" not in text
+    assert "new stations 450101 in a.csv" in text
+    (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY - timedelta(days=9))
+    assert row["notes"]["said"] == ["taken for the plain layout"]
+    assert len(row["notes"]["bad_rows"]) == 7
+
+
+def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.sources import imerg
+
+    read = imerg.read
+
+    def counting(path: Path, grid: Grid) -> object:
+        ds = read(path, grid)
+        ds.attrs["out_of_range"] = {"rain_rate": {"cells": 3, "worst": np.float64(1e30)}}
+        return ds
+
+    monkeypatch.setattr(imerg, "read", counting)
+    monkeypatch.setattr(
+        intake, "suspicions",
+        lambda grids, **_: {grids[0]["time"].values[0]: "identical to the window before"},
+    )  # fmt: skip
+    for slot in (0, 1):
+        granule(folder, slot)
+    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert done.added == 2
+    assert "3 cells of rain_rate out of range, the worst 1e+30" in str(done)
+    assert "suspect, identical to the window before" in str(done)
+    store = Records(settings.database)
+    first, second = store.inputs(asof=ASOF, start=DAY)
+    assert first["notes"]["out_of_range"] == {"rain_rate": {"cells": 3, "worst": 1e30}}
+    assert "suspect" not in second["notes"]
+    span = {"asof": ASOF, "start": DAY, "end": ASOF}
+    assert store.suspects("imerg_late", **span) == {DAY}
+    assert store.suspects("imerg_early", **span) == set()
+    ds = Archive(settings.archive_dir).read("imerg_late", asof=ASOF)
+    assert "out_of_range" not in ds.attrs
+
+
+def test_a_file_of_other_variables_than_the_archive_does_not_end_the_night(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.sources import imerg
+
+    granule(folder, 0)
+    steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    read = imerg.read
+    monkeypatch.setattr(imerg, "read", lambda path, grid: read(path, grid).rename(rain_rate="rain"))
+    granule(folder, 1)
+    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert "expected rain_rate as in the others, found rain" in done.rejected[0]
+
+
+def test_a_file_of_more_than_a_gigabyte_is_not_opened(settings: Settings, folder: Path) -> None:
+    with (folder / "big.csv").open("wb") as stream:
+        stream.truncate(1_000_000_001)
+    (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0)))
+    done = take(settings, folder)
+    assert done.rejected == ("big.csv: expected at most 1e+09 bytes, found 1000000001",)
+    assert done.added == 1
+    assert take(settings, folder).known == 2
+
+
+@pytest.mark.slow
+def test_two_ingests_at_once_both_end_well(settings: Settings, folder: Path) -> None:
+    for number in range(3):
+        granule(folder, number)
+    exports = folder.parent / "exports"
+    exports.mkdir()
+    for code in ("013901", "014501"):
+        (exports / f"{code}.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station=code))
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MEKONG_")}
+    environment = kept | {"MEKONG_DATA_DIR": str(settings.data_dir), "PYTHONPATH": str(ROOT)}
+    commands = [("gauges", exports)] * 3
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "ingest", source, "--from", str(taken),
+             "--date", "2026-08-20"],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for source, taken in commands
+    ]  # fmt: skip
+    for one in started:
+        said, _ = one.communicate(timeout=300)
+        assert one.returncode == 0, said
+        assert "Traceback" not in said
+    found = Records(settings.database).readings("stage", asof=ASOF)
+    assert found["station"].tolist() == ["013901", "014501"]
+    assert found["version"].tolist() == [0, 0]
+
+
+def test_what_is_made_is_its_owners_alone(settings: Settings, folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        granule(folder, 0)
+        (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0)))
+        steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    finally:
+        os.umask(before)
+
+    def mode(path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode)
+
+    assert mode(settings.data_dir) == 0o711, "published/ can be passed on from it"
+    assert mode(settings.archive_dir) == 0o700
+    for end in ("", "-wal", "-shm"):
+        path = settings.data_dir / f"records.db{end}"
+        assert not path.exists() or mode(path) == 0o600
+    (settings.data_dir / "records.db").chmod(0o644)
+    Records(settings.database)
+    assert mode(settings.data_dir / "records.db") == 0o640
+    shutil.rmtree(settings.data_dir)

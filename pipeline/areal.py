@@ -211,8 +211,8 @@ def suspect_rain(archive: Archive, *, asof: datetime, days: int) -> xr.DataArray
     return doubts["suspect_rain"].compute()
 
 
-def _summed_from(archive: Archive, *, asof: datetime, start: datetime, end: datetime) -> datetime:
-    """First day that is summed from half-hours: further back where the daily files do not come."""
+def summed_from(archive: Archive, *, asof: datetime, start: datetime, end: datetime) -> datetime:
+    """Find the first day that is summed from half-hours: an earlier one where daily files lack."""
     recent = max(start, end - timedelta(days=SUMMED_DAYS))
     days = np.arange(utc64(start), utc64(recent), DAY)
     of = {"asof": asof, "start": start, "end": end}
@@ -267,7 +267,7 @@ def daily_rain(
         rain, n_valid = _blank(time, "rain", region), _blank(time, "n_valid", region)
     else:
         rain, n_valid = ds["rain"].reindex(time=time), ds["n_valid"].reindex(time=time)
-    recent = _summed_from(archive, asof=asof, start=start, end=end)
+    recent = summed_from(archive, asof=asof, start=start, end=end)
     rates = half_hourly_rain(
         archive, asof=asof, start=recent, end=end, region=region, suspects=suspects
     )

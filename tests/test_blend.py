@@ -102,6 +102,13 @@ def test_shares_add_up_to_one_where_anything_was_seen(values: list[float]) -> No
             assert rate == values[0]
 
 
+def test_a_result_that_no_rain_can_have_is_missing_and_marked() -> None:
+    found = blend.combine({"imerg_late": cells([501.0, 499.0])}, None, ZONE)
+    np.testing.assert_array_equal(found["rain_rate"].values.ravel(), np.float32([np.nan, 499.0]))
+    assert found["impossible"].values.ravel().tolist() == [True, False]
+    assert np.isnan(found["share_imerg_late"].values.ravel()[0])
+
+
 def test_lazy_until_asked() -> None:
     rates = {"imerg_early": cells([2.0, 2.0]).chunk(), "gk2a": cells([4.0, np.nan]).chunk()}
     assert blend.combine(rates, blend.fit(paired(10.0, 10.0)), ZONE)["rain_rate"].chunks

@@ -516,6 +516,7 @@ def _load(
             continue
         one = job.inputs[name]
         values = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
+        values[outside(xr.DataArray(values), one.variable).values] = np.nan
         if name in COMPOSITES:
             time, whole = job.axis[one.place], values
         elif name == "runoff":

@@ -42,13 +42,16 @@ class Absences:
 
     Parameters
     ----------
+    nobody
+        That no provider gave anything, if so: said before all else.
     said
-        All of it in plain words, what the whole night suffers from first.
+        All the rest in plain words.
     degraded
         What of it makes the night another than a good one: no gauges, a source that every night
         counts on and that gave nothing.
     """
 
+    nobody: tuple[str, ...]
     said: tuple[str, ...]
     degraded: tuple[str, ...]
 
@@ -94,8 +97,8 @@ def absences(view: View, *, upstream: Upstream = "archive") -> Absences:
     if record is not None:
         stands = stand_ins.standing(record, asof=view.asof)
         said += stand_ins.said(view.archive, stands, asof=view.asof)
-    first = _nobody(last, view.asof) if upstream == "internet" else []
-    return Absences((*first, *said, *_doubts(view), *gauges), (*first, *silent))
+    nobody = _nobody(last, view.asof) if upstream == "internet" else []
+    return Absences(tuple(nobody), (*said, *_doubts(view), *gauges), tuple(silent))
 
 
 def _lacking(source: Source, rows: Sequence[dict[str, Any]], *, asof: datetime) -> list[str]:

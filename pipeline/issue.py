@@ -586,9 +586,9 @@ def issue(
         status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
         origin=run["origin"],
         inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in inputs},
-        missing=[*broken, *gaps.said, *left_out],
+        missing=[*gaps.nobody, *broken, *gaps.said, *left_out],
         archive_snapshot=run["snapshot"],
         records_batch=run["batch"],
         model_version=run["model_version"],
     )
-    return Issued(files, rows, (*broken, *gaps.degraded))
+    return Issued(files, rows, (*gaps.nobody, *broken, *gaps.degraded))

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io
 
+from pipeline.folders import make_private_folder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -71,7 +73,7 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
         digest.update(name.encode() + hashlib.sha256(data).digest())
     version = digest.hexdigest()[:16]
     target = folder / version
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     if not target.is_dir():
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
         try:

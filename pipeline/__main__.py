@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import re
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -26,12 +28,15 @@ from pipeline.virtual import SHOWCASE
 if TYPE_CHECKING:
     from pipeline.verification import CityScore
 
+ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
+"""Exit codes; docs/operator.md has the table."""
 NIGHT, DATA, SKILL = "One night, step by step", "Data", "Models and their skill"
 app = typer.Typer(
     name="mekong",
     add_completion=False,
     rich_markup_mode="rich",
     help="Flood and drought early warning for the cities of the Mekong.",
+    epilog="Exit codes: 0 good, 1 error, 2 usage, 3 replay differs, 4 published but degraded.",
     pretty_exceptions_enable=False,
 )
 console = Console()
@@ -123,16 +128,19 @@ def ingest(
     """Bring upstream files into the archive. Example: mekong ingest gauges --from DIR."""
     from pipeline import steps
 
+    nothing = list[bool]()
     with _progress("Ingest") as show:
         settings = _settings()
         for one in asked(settings.upstream) if source == "all" else [source]:
             asof = datetime.now(UTC) if folder and day is None else _asof(day)
             start = datetime.combine(since, time(), tzinfo=UTC) if since else None
-            _say(
-                steps.ingest(
-                    one, asof=asof, folder=folder, start=start, settings=settings, show=show
-                )
+            done = steps.ingest(
+                one, asof=asof, folder=folder, start=start, settings=settings, show=show
             )
+            _say(done)
+            nothing.append(done.nothing)
+    if all(nothing):
+        raise typer.Exit(ERROR)
 
 
 @app.command(
@@ -228,7 +236,17 @@ def publish(day: Day = None) -> None:
     """Decide, word and publish the alerts. Example: mekong publish --date 2026-04-10."""
     from pipeline import steps
 
-    _say(steps.publish(asof=_asof(day), settings=_settings()))
+    done = steps.publish(asof=_asof(day), settings=_settings())
+    _say(done)
+    _leave_if_degraded(done.degraded)
+
+
+def _leave_if_degraded(reasons: Sequence[str]) -> None:
+    """Name why a published night is not a good one, and leave with its exit code."""
+    for reason in reasons:
+        errors.print(f"degraded: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if reasons:
+        raise typer.Exit(DEGRADED)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -247,9 +265,11 @@ def nightly(day: Day = None, upstream: From = None) -> None:
         _say(steps.assess(asof=asof, settings=settings))
         _say(steps.indices(asof=asof, settings=settings))
         _say(steps.forecast(asof=asof, settings=settings))
-        _say(steps.publish(asof=asof, settings=settings))
+        published = steps.publish(asof=asof, settings=settings)
+        _say(published)
         _say(steps.verify(asof=asof, settings=settings))
     _show_night(settings.published_dir / f"{asof:%Y%m%dT%H%MZ}")
+    _leave_if_degraded(published.degraded)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -270,11 +290,18 @@ def replay(
     """Make a published message again, byte for byte. Example: mekong replay ID --to again.xml."""
     from pipeline import steps
 
-    message = steps.replay(identifier, settings=_settings())
+    settings = _settings()
+    message = steps.replay(identifier, settings=settings)
     if output is None:
         sys.stdout.buffer.write(message)
     else:
         output.write_bytes(message)
+    published = sorted(settings.published_dir.rglob(f"cap/{identifier}.xml"))
+    for path in published:
+        if path.read_bytes() != message:
+            errors.print(f"mekong: the message differs from {path}, which was published",
+                         markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+            raise typer.Exit(DIFFERS)
 
 
 @app.command(rich_help_panel=SKILL)
@@ -452,24 +479,64 @@ def _drivers(row: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line and exit code 2."""
+    """Run the command; what goes wrong is one line and an exit code."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        found = _told(error)
+        if found is None:
+            raise  # a fault of this program: its traceback is what mends it
+        code, line = found
+        line = " ".join(line.split())
+        errors.print(f"mekong: {line}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _told(error: Exception) -> tuple[int, str] | None:
+    """Exit code and line of an error that the user can do something about; None of another."""
     from pipeline.steps import UserError
 
-    try:
-        app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except (UserError, LookupError, FileNotFoundError, typer.TyperException) as mistake:
-        line = " ".join(str(mistake).split())
-    except ValidationError as mistake:
-        first = mistake.errors()[0]
-        line = (
-            f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}, found {first['input']!r}"
-        )
-    except KeyboardInterrupt:
-        sys.exit(130)
+    line = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        line = f"setting {where}: {first['msg']}, found {first['input']!r}"
+    usage = UserError | LookupError | typer.TyperException | SettingsError | ValidationError
+    if isinstance(error, KeyError | IndexError):
+        found = None
+    elif isinstance(error, usage) or (isinstance(error, FileNotFoundError) and not error.errno):
+        found = USAGE, line
     else:
-        return
-    errors.print(f"mekong: {line}", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
+        found = _broken(error)
+    return found
+
+
+def _broken(error: Exception) -> tuple[int, str] | None:
+    """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
+    from models.registry import UntrustedModel
+    from pipeline.archive import broken_archive
+    from pipeline.folders import BrokenState
+
+    if isinstance(error, BrokenState | UntrustedModel):
+        return ERROR, str(error)
+    if isinstance(error, OSError):
+        return ERROR, f"{error}; {_DISK.get(error.errno or 0, 'see docs/operator.md')}"
+    if type(error).__module__.partition(".")[0] == "icechunk":
+        return ERROR, broken_archive(_settings().archive_dir, error)
+    return None
+
+
+_AGAIN = "run the same command again: nothing half-written is read"
+_DISK = {
+    errno.ENOSPC: f"make room on the disk, then {_AGAIN}",
+    errno.EDQUOT: f"make room on the disk, then {_AGAIN}",
+    errno.EROFS: f"mount the disk for writing, then {_AGAIN}",
+    errno.EACCES: f"give this user the right to write there, then {_AGAIN}",
+    errno.ENOENT: "what earlier runs left is gone: put back a backup (docs/operator.md, Backup)",
+}
+"""What to do about an error of the disk."""
 
 
 if __name__ == "__main__":

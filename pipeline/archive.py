@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,6 +21,8 @@ import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 import zarr
+
+from pipeline.folders import BrokenState, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +39,7 @@ DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
 
 
-icechunk.set_logs_filter("error")
+icechunk.set_logs_filter("off")  # what it logs it also raises
 
 
 class NothingArchived(LookupError):  # noqa: N818
@@ -61,6 +64,16 @@ def utc64(moment: datetime) -> np.datetime64:
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "ns")
 
 
+def broken_archive(folder: Path, error: Exception) -> str:
+    """Say of an archive that could not be read or written what is wrong and what to do."""
+    words = str(error).strip().removeprefix("x ").splitlines()[0].strip()
+    return (
+        f"{folder}: the archive could not be read or written: {words}; where the disk is full or "
+        "read-only mend that, else put back a backup of archive, records.db and models "
+        "(docs/operator.md, Backup), or move them away and ingest again"
+    )
+
+
 class Archive:
     """Gridded storage as it is now, or as it was at a snapshot.
 
@@ -74,12 +87,16 @@ class Archive:
     """
 
     def __init__(self, folder: Path, *, snapshot: str | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._repository = icechunk.Repository.open_or_create(
-            icechunk.local_filesystem_storage(str(folder))
-        )
+        make_private_folder(folder)
         self.folder = folder
         self._snapshot = snapshot
+        storage = icechunk.local_filesystem_storage(str(folder))
+        try:
+            with _locked(folder):  # of two that make a repository at once Icechunk lets one fail
+                self._repository = icechunk.Repository.open_or_create(storage)
+            self._repository.lookup_branch("main")
+        except icechunk.IcechunkError as error:
+            raise BrokenState(broken_archive(folder, error)) from error
 
     @property
     def snapshot(self) -> str:
@@ -349,8 +366,8 @@ class Archive:
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
         # A local file system gives Icechunk no compare-and-swap: two commits at once lose one.
-        with (self.folder / "writer.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        (self.folder / "writer.lock").touch()
+        with _locked(self.folder / "writer.lock"):
             yield
 
     def _session(self) -> icechunk.Session:
@@ -358,6 +375,17 @@ class Archive:
 
     def _has_root(self) -> bool:
         return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file or folder for this process alone; others that ask for it wait."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _unwritten(da: xr.DataArray) -> xr.DataArray:

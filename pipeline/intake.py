@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from pipeline.archive import utc64
+from pipeline.field_checks import suspicions
+from pipeline.file_reader import FileReader, refusal
 from pipeline.places import stations
-from pipeline.sources.base import BadGranule, Granule, Origin, Skipped, Source, sha256
+from pipeline.records import as_json
+from pipeline.sources.base import (
+    MAX_BYTES,
+    SIDECARS,
+    BadGranule,
+    Granule,
+    Origin,
+    Skipped,
+    Source,
+    not_a_granule,
+    sha256,
+    shown_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +37,15 @@ if TYPE_CHECKING:
     from pipeline.records import Records
 
 
-READINGS = {".csv", ".json", ".xml", ".wml"}
-"""Files of a folder that may hold readings; metadata and maps lie beside exports."""
+READINGS = (
+    ".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz", ".zip", ".xlsx", ".json", ".xml",
+    ".wml",
+)  # fmt: skip
+"""Ends of the names, in small letters, of files of a folder that may hold readings."""
+SHOWN = 5
+"""Bad rows of a file, and names of files passed over, that are shown one by one."""
+NOTES = ("out_of_range", "bad_rows", "said")
+"""Attributes of what a reader returns that are kept with the granule and told to the user."""
 BATCH = 512
 """Grid files that are in memory at a time: 0.1 GB of a variable. A batch is one commit."""
 
@@ -66,6 +87,10 @@ class Content:
     data: xr.Dataset | pd.DataFrame | None
     origin: Origin
     rejected: str | None
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What is to be known of a file that was read: cells out of range, bad rows, remarks."""
+    later: bool = False
+    """Whether all of it lies after the moment asked for: it is not noted, and read again."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +106,10 @@ class Taken:
     rejected, passed_over
         Files that are not what their name promises, and files of parameters that nothing here
         uses; each with the reason.
-    strangers
-        Files with stages of stations that the table of stations does not know.
+    strangers, new_stations
+        Files with stages of stations that the table of stations does not know, and their codes.
+    remarks
+        What is to be said of files that were read.
     """
 
     read: int = 0
@@ -90,34 +117,78 @@ class Taken:
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    new_stations: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
-    """List the files of a folder with their checksums; the interval the content will tell."""
+    """List the files of a folder with their checksums; the interval the content will tell.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder, or no file of the source in it.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of {row.id} files, found nothing at {folder}")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    if row.kind == "readings":
-        files = [path for path in files if path.suffix in READINGS]
-    if not files:
-        raise FileNotFoundError(f"expected {row.id} files in {folder}, found none")
+    paths = [path for path in sorted(folder.iterdir()) if not _beside(row, path, folder)]
+    if not paths:
+        found = ", ".join(beside(row, folder)[:SHOWN]) or "none"
+        raise FileNotFoundError(f"expected {row.id} files in {folder}, found {found}")
     return [
-        File(Granule(row.id, str(folder), path.name, asof, asof), path, asof, sha256(path))
-        for path in files
+        File(Granule(row.id, str(folder), shown_name(path), asof, asof), path, asof, checksum(path))
+        for path in paths
     ]
+
+
+def beside(row: Source, folder: Path) -> list[str]:
+    """Name what lies in a folder beside a source's files, each with the reason; opens nothing."""
+    reasons = ((path, _beside(row, path, folder)) for path in sorted(folder.iterdir()))
+    return [f"{shown_name(path)}: {reason}" for path, reason in reasons if reason]
+
+
+def _beside(row: Source, path: Path, folder: Path) -> str | None:
+    """Say why something in a folder is not one of a source's files; None where it may be."""
+    if row.kind != "readings":
+        return not_a_granule(path, folder)
+    sidecars = tuple(end for end in SIDECARS if end not in READINGS)
+    own = (".aux.xml", ".cmr.json", *sidecars)
+    if reason := not_a_granule(path, folder, sidecars=own):
+        return reason
+    if not path.name.lower().endswith(READINGS):
+        return f"not a file of readings ({', '.join(READINGS)})"
+    return None
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, or what marks one that is too big or not readable."""
+    try:
+        size = path.stat().st_size
+        return sha256(path) if size <= MAX_BYTES else f"not read: {size} bytes"
+    except OSError as error:
+        return f"not read: {error.strerror}"
 
 
 def unknown(found: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> list[File]:
     """Files not dealt with yet, with their checksums; without one, known by time of publication."""
     news = []
     for file in found:
-        seen = known.get(file.path.name, set())
+        seen = known.get(shown_name(file.path), set())
         if not file.sha256 and any(time == file.published for time, _ in seen):
             continue
-        marked = file if file.sha256 else replace(file, sha256=sha256(file.path))
+        marked = file if file.sha256 else replace(file, sha256=checksum(file.path))
         if all(marked.sha256 != other for _, other in seen):
             news.append(marked)
     return news
+
+
+def any_sound(found: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> bool:
+    """Whether any of some files has been read before and was sound."""
+    return any(
+        time is not None and (time == file.published or mark == file.sha256)
+        for file in found
+        for time, mark in known.get(shown_name(file.path), ())
+    )
 
 
 def bring_in(
@@ -160,13 +231,18 @@ def bring_in(
         contents, passed_over = read_all(
             row, files[first : first + size], read, asof=asof, from_folder=from_folder, show=shown
         )
-        contents = of_one_kind(contents)
+        contents = of_one_kind(contents, archived=_variables(row, archive))
+        contents = flagged_fields(row, contents, archive=archive, asof=asof)
+        strange = [one for one in contents if _new_stations(one.data)]
+        codes = {code for one in strange for code in _new_stations(one.data)}
         total = Taken(
             read=total.read + sum(one.data is not None for one in contents),
             added=total.added + store(row, contents, archive=archive, records=records, asof=asof),
             rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
             passed_over=(*total.passed_over, *passed_over),
-            strangers=(*total.strangers, *_strangers(contents)),
+            strangers=(*total.strangers, *(shown_name(one.file.path) for one in strange)),
+            new_stations=tuple(sorted(codes.union(total.new_stations))),
+            remarks=(*total.remarks, *(said for one in contents for said in _remarks(one))),
         )
     return total
 
@@ -188,12 +264,13 @@ def read_all(
         As of :func:`bring_in`.
     """
     contents, passed_over = list[Content](), list[str]()
-    for number, file in enumerate(files):
-        show(row.id, number + 1, len(files))
-        try:
-            contents.append(take(row, file, read, asof=asof, from_folder=from_folder))
-        except Skipped as skipped:
-            passed_over.append(str(skipped))
+    with FileReader(read) as reader:
+        for number, file in enumerate(files):
+            show(row.id, number + 1, len(files))
+            try:
+                contents.append(take(row, file, reader, asof=asof, from_folder=from_folder))
+            except Skipped as skipped:
+                passed_over.append(str(skipped))
     return contents, passed_over
 
 
@@ -210,20 +287,28 @@ def take(
     Raises
     ------
     Skipped
-        The file holds something that nothing here uses.
+        The file holds something that nothing here uses, or readings of later moments alone.
     """
     try:
         data = read(file.path)
+        notes = {name: data.attrs.pop(name) for name in NOTES if data.attrs.get(name)}
         rejected = None
         if isinstance(data, pd.DataFrame):
-            data, rejected = _not_after(data, file.path, asof=asof)
-        else:
-            _refuse_future(data, file.path, asof=asof + row.ahead)
+            _check_times(data, file.path)
+            data, rejected, first_later = _not_after(data, file.path, asof=asof)
+            if first_later is not None:
+                notes["later"] = f"{first_later:%Y-%m-%dT%H:%M:%SZ}"
+        elif later := _later(data, file.path, asof=asof + row.ahead):
+            return Content(file, None, "measured", later, later=True)
         if from_folder:
             file = _told(row, data, file)
+        return Content(file, data, data.attrs["origin"], rejected, as_json(notes))
+    except Skipped:
+        raise
     except BadGranule as bad:
         return Content(file, None, "measured", str(bad))
-    return Content(file, data, data.attrs["origin"], rejected)
+    except Exception as error:  # noqa: BLE001  (a file's fault must not end the night)
+        return Content(file, None, "measured", str(refusal(file.path, error)))
 
 
 def store(
@@ -262,13 +347,16 @@ def store(
                 whole = pd.concat(tables).drop_duplicates(series)
                 added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
         for one in contents:
+            if one.later:
+                continue
             batch.add_granule(
                 one.file.granule,
-                one.file.path.name,
+                shown_name(one.file.path),
                 sha256=one.file.sha256,
                 available_time=one.file.published,
                 origin=one.origin,
                 rejected=one.rejected,
+                notes=one.notes,
             )
     return added
 
@@ -295,27 +383,51 @@ def together(contents: Sequence[Content]) -> xr.Dataset:
     return whole.assign_coords(available_time=("time", np.array(known)))
 
 
-def _strangers(contents: list[Content]) -> list[str]:
-    """Files with stages of stations that the table of stations does not know."""
-    found = []
-    for one in contents:
-        if isinstance(one.data, pd.DataFrame):
-            stages = one.data[one.data["variable"] == "stage"]
-            if not set(stages["station"]) <= set(stations()):
-                found.append(one.file.path.name)
-    return found
+def _new_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
+    """Codes of stations with stages that the table of stations does not know."""
+    if not isinstance(data, pd.DataFrame):
+        return set()
+    stages = data[data["variable"] == "stage"]
+    return set(map(str, stages["station"].unique())) - set(stations())
 
 
-def of_one_kind(contents: list[Content]) -> list[Content]:
-    """Reject grids that hold other variables than most files of their source."""
+def _remarks(one: Content) -> list[str]:
+    """Say what is to be known of a file that was read, line by line."""
+    name = shown_name(one.file.path)
+    bad_rows = list(one.notes.get("bad_rows", ()))
+    remarks = [f"{name}: {said}" for said in one.notes.get("said", ())]
+    if bad_rows:
+        rest = f"; and {len(bad_rows) - SHOWN} more" if len(bad_rows) > SHOWN else ""
+        shown = "; ".join(map(str, bad_rows[:SHOWN]))
+        remarks.append(f"{name}: left out {len(bad_rows)} bad rows: {shown}{rest}")
+    remarks += [
+        f"{name}: {found['cells']} cells of {variable} out of range, the worst {found['worst']}"
+        for variable, found in one.notes.get("out_of_range", {}).items()
+    ]
+    if suspect := one.notes.get("suspect"):
+        remarks.append(f"{name}: suspect, {suspect}")
+    return remarks
+
+
+def _variables(row: Source, archive: Archive) -> tuple[str, ...] | None:
+    """Names of the variables that the archive holds of a source, sorted; None where it has none."""
+    if row.kind == "readings" or row.id not in archive.products():
+        return None
+    return tuple(sorted(map(str, archive.stored(row.id).data_vars)))
+
+
+def of_one_kind(
+    contents: list[Content], *, archived: tuple[str, ...] | None = None
+) -> list[Content]:
+    """Reject grids that hold other variables than the archive, or than most where it has none."""
     held = {
         number: tuple(sorted(map(str, one.data.data_vars)))
         for number, one in enumerate(contents)
         if isinstance(one.data, xr.Dataset)
     }
-    if len(set(held.values())) < 2:
+    if not held or set(held.values()) == {archived}:
         return contents
-    ((usual, _),) = Counter(held.values()).most_common(1)
+    usual = archived or Counter(held.values()).most_common(1)[0][0]
     kept = list(contents)
     for number, names in held.items():
         if names != usual:
@@ -327,27 +439,69 @@ def of_one_kind(contents: list[Content]) -> list[Content]:
     return kept
 
 
+def flagged_fields(
+    row: Source, contents: list[Content], *, archive: Archive, asof: datetime
+) -> list[Content]:
+    """Note with each grid of observations why it is suspect as a whole, where it is."""
+    if row.kind != "grid" or row.ahead:
+        return contents
+    grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
+    reasons = suspicions(grids, product=row.id, archive=archive, asof=asof)
+    if not reasons:
+        return contents
+    kept = list(contents)
+    for number, one in enumerate(contents):
+        if isinstance(one.data, xr.Dataset):
+            own = [reasons[time] for time in one.data["time"].values if time in reasons]
+            if own:
+                kept[number] = replace(one, notes={**one.notes, "suspect": own[0]})
+    return kept
+
+
+def _check_times(table: pd.DataFrame, path: Path) -> None:
+    """Raise BadGranule unless there are readings and each has a time."""
+    lacking = int(table["valid_time"].isna().sum())
+    if table.empty or lacking:
+        found = f"{lacking} readings without a time" if lacking else "none"
+        raise BadGranule(path, expected="readings that each have a time", found=found)
+
+
 def _not_after(
     table: pd.DataFrame, path: Path, *, asof: datetime
-) -> tuple[pd.DataFrame, str | None]:
-    """Keep the readings up to a moment, and say what of those dated later."""
+) -> tuple[pd.DataFrame, str | None, pd.Timestamp | None]:
+    """Keep the readings up to a moment; say what of those dated later, and the first of these.
+
+    Raises
+    ------
+    Skipped
+        All readings are dated later.
+    """
     later = table["valid_time"] > pd.Timestamp(utc64(asof))
     if not later.any():
-        return table, None
+        return table, None, None
+    first, last = table["valid_time"][later].min(), table["valid_time"].max()
+    if later.all():
+        raise Skipped(
+            f"{shown_name(path)}: later than {asof:%Y-%m-%d %H:%MZ}, left out: "
+            f"its first reading is of {first:%Y-%m-%d %H:%MZ}"
+        )
     bad = BadGranule(
         path,
         expected=f"readings up to {asof:%Y-%m-%d %H:%MZ}",
-        found=f"{later.sum()} dated later, the last {table['valid_time'].max()}",
+        found=f"{later.sum()} dated later, the last {last}",
     )
-    return table[~later], str(bad)
+    return table[~later], str(bad), first
 
 
-def _refuse_future(ds: xr.Dataset, path: Path, *, asof: datetime) -> None:
+def _later(ds: xr.Dataset, path: Path, *, asof: datetime) -> str | None:
+    """Say that a grid is of a moment still to come; None where it is not."""
     last = ds.indexes["time"].max().to_datetime64()
-    if last > utc64(asof):
-        raise BadGranule(
-            path, expected=f"times up to {asof:%Y-%m-%d %H:%MZ}", found=f"{last} in the future"
-        )
+    if last <= utc64(asof):
+        return None
+    bad = BadGranule(
+        path, expected=f"times up to {asof:%Y-%m-%d %H:%MZ}", found=f"{last} in the future"
+    )
+    return str(bad)
 
 
 def _told(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline import quality
+from pipeline.folders import (
+    OWNER_ONLY_FILE,
+    BrokenState,
+    close_to_others,
+    make_passable_folder,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +30,10 @@ if TYPE_CHECKING:
 BACKFILL = timedelta(days=31)
 """A reading that turns up later than this after its time comes from an archive, not from a late
 observer: when it had become available is not known and its nominal latency is taken."""
+
+_SQLITE = b"SQLite format 3\0"
+_LOCK = 20260820
+"""Key of PostgreSQL's advisory lock for who writes an ingest."""
 
 metadata = sa.MetaData()
 
@@ -66,6 +77,12 @@ granules = sa.Table(
     sa.Column("rejected", sa.Text, comment="why it could not be read; NULL where it could"),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("batch", sa.ForeignKey("ingests.batch"), nullable=False),
+    sa.Column(
+        "notes",
+        sa.JSON,
+        comment="what is to be known of a file that was read: out_of_range, suspect, bad_rows, "
+        "said, later; NULL in tables of before there were notes",
+    ),
 )
 readings = sa.Table(
     "readings",
@@ -158,17 +175,36 @@ class Records:
     def __init__(self, url: str, *, batch: int | None = None) -> None:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "sqlite":
-            if self._engine.url.database:
-                Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            file = self._engine.url.database
+            if file and not file.startswith((":memory:", "file:")):
+                _make_database(Path(file))
             sa.event.listen(self._engine, "connect", _sqlite_pragmas)
-        metadata.create_all(self._engine)
-        found = {column["name"] for column in sa.inspect(self._engine).get_columns("readings")}
-        if lacking := {column.name for column in readings.c} - found:
+        sa.event.listen(self._engine, "handle_error", _tell_broken_state)
+        self._lay_out()
+        self._batch = batch
+
+    def _lay_out(self) -> None:
+        """Make the tables and columns that are not there yet.
+
+        Raises
+        ------
+        LookupError
+            The tables are of another version.
+        """
+        inspector = sa.inspect(self._engine)
+        whole = set(metadata.tables) <= set(inspector.get_table_names())
+        if not whole or _lacking(inspector, granules):
+            with self._engine.begin() as connection:
+                _only_writer(connection)
+                metadata.create_all(connection)
+                if _lacking(sa.inspect(connection), granules) == {"notes"}:
+                    connection.execute(sa.text("ALTER TABLE granules ADD COLUMN notes JSON"))
+            inspector = sa.inspect(self._engine)
+        if lacking := _lacking(inspector, readings) | _lacking(inspector, granules):
             raise LookupError(
                 f"expected tables of this version, found some without {', '.join(sorted(lacking))};"
                 " ingest into a new data folder (MEKONG_DATA_DIR)"
             )
-        self._batch = batch
 
     @property
     def batch(self) -> int:
@@ -182,6 +218,7 @@ class Records:
     def ingest(self, source: str, *, asof: datetime) -> Iterator[Batch]:
         """Everything written inside becomes visible together, or not at all."""
         with self._engine.begin() as connection:
+            _only_writer(connection)
             number = connection.execute(
                 ingests.insert().values(source=source, asof=asof)
             ).inserted_primary_key
@@ -189,19 +226,23 @@ class Records:
                 raise RuntimeError("the database gave no number to the ingest")
             yield Batch(connection, source=source, number=number[0])
 
-    def known_granules(self, source: str) -> dict[str, set[tuple[datetime | None, str]]]:
+    def known_granules(
+        self, source: str, *, asof: datetime | None = None
+    ) -> dict[str, set[tuple[datetime | None, str]]]:
         """Files of a source already dealt with: by name the times of publication and checksums.
 
-        A file that was rejected has no time here: mended, it may come back under the old one.
+        A file that was rejected has no time here: mended, it may come back under the old one. One
+        whose later readings were left out is not known any more once ``asof`` has reached them.
         """
-        query = sa.select(
-            granules.c.name, granules.c.available_time, granules.c.rejected, granules.c.sha256
-        ).where(granules.c.source == source)
+        query = sa.select(granules).where(granules.c.source == source)
         found: dict[str, set[tuple[datetime | None, str]]] = {}
         with self._engine.connect() as connection:
-            for name, time, rejected, sha256 in connection.execute(query):
-                mark = (time if rejected is None else None, sha256)
-                found.setdefault(name, set()).add(mark)
+            for row in connection.execute(query):
+                later = (row.notes or {}).get("later")
+                if asof and later and datetime.fromisoformat(later) <= asof:
+                    continue
+                mark = (row.available_time if row.rejected is None else None, row.sha256)
+                found.setdefault(row.name, set()).add(mark)
         return found
 
     def inputs(self, *, asof: datetime, start: datetime) -> list[dict[str, Any]]:
@@ -213,7 +254,30 @@ class Records:
             .order_by(granules.c.source, granules.c.start, granules.c.name, granules.c.sha256)
         )
         with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            found = [dict(row) for row in connection.execute(query).mappings()]
+        return [row | {"notes": row["notes"] or {}} for row in found]
+
+    def sources_read(self) -> set[str]:
+        """Ids of the sources of which a granule was read."""
+        query = (
+            sa.select(granules.c.source)
+            .where(granules.c.rejected.is_(None), granules.c.batch <= self.batch)
+            .distinct()
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(query))
+
+    def suspects(
+        self, source: str, *, asof: datetime, start: datetime, end: datetime
+    ) -> set[datetime]:
+        """Begins of the granules in [start, end) of which the last known version is suspect."""
+        last: dict[datetime, dict[str, Any]] = {}
+        for row in self.inputs(asof=asof, start=start):
+            if row["source"] == source and start <= row["start"] < end and row["rejected"] is None:
+                before = last.get(row["start"])
+                if before is None or before["available_time"] <= row["available_time"]:
+                    last[row["start"]] = row
+        return {begin for begin, row in last.items() if "suspect" in row["notes"]}
 
     def last_files(self, *, asof: datetime) -> dict[str, datetime]:
         """By source the end of the last sound file known at a moment, none later than it."""
@@ -436,19 +500,23 @@ class Batch:
         available_time: datetime,
         origin: Origin,
         rejected: str | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note a granule as read, or as rejected and why."""
+        """Note a granule as read, or as rejected and why; one that is noted stays as it is."""
+        key = {"source": self._source, "name": name, "sha256": sha256}
+        noted = sa.select(granules.c.batch).where(*(granules.c[k] == v for k, v in key.items()))
+        if self._connection.execute(noted).first() is not None:
+            return  # another ingest was quicker, or what was later then is due now
         self._connection.execute(
             granules.insert().values(
-                source=self._source,
-                name=name,
-                sha256=sha256,
+                **key,
                 start=granule.start,
                 end=granule.end,
                 available_time=available_time,
                 rejected=rejected,
                 origin=origin,
                 batch=self._number,
+                notes=dict(notes or {}),
             )
         )
 
@@ -576,5 +644,83 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sqlite_pragmas(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "busy_timeout=60000", "foreign_keys=ON"):
+    # The wait comes first: to turn on WAL wants the file for itself.
+    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _tell_broken_state(context: sa.engine.ExceptionContext) -> None:
+    """Raise BrokenState for what is the matter with the database and not with what was asked."""
+    error = context.sqlalchemy_exception
+    statement_is_wrong = sa.exc.ProgrammingError | sa.exc.IntegrityError | sa.exc.DataError
+    if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, statement_is_wrong):
+        url = context.engine.url if context.engine is not None else None
+        where = "the tables" if url is None else url.render_as_string(hide_password=True)
+        words = str(error.orig).splitlines()[0]
+        what_to_do = next(
+            (todo for mark, todo in _WHAT_TO_DO.items() if mark in words),
+            "see that the database is there and answers",
+        )
+        raise BrokenState(f"{where}: {words}; {what_to_do}") from error
+
+
+_RESTORE = (
+    "put back a backup (docs/operator.md, Backup), or move it and the archive away and ingest again"
+)
+_WHAT_TO_DO = {
+    "malformed": _RESTORE,
+    "not a database": _RESTORE,
+    "disk is full": "make room and run the same command again",
+    "disk I/O": "see whether the disk is full or failing, then run the same command again",
+    "readonly": "give this user the right to write there, or mount the disk for writing",
+    "unable to open": "give this user the right to write there, or mount the disk for writing",
+    "locked": "another process has been writing for a minute: run the same command again",
+}
+
+
+def _only_writer(connection: sa.Connection) -> None:
+    """Keep other ingests out until the transaction ends, so that each sees what the last wrote.
+
+    PostgreSQL gives out batch numbers before it commits: without the lock a run could note a batch
+    and an earlier one come after it.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _lacking(inspector: sa.Inspector, table: sa.Table) -> set[str]:
+    """Columns that a table of the database has not got."""
+    return set(table.c.keys()) - {column["name"] for column in inspector.get_columns(table.name)}
+
+
+def _make_database(path: Path) -> None:
+    """Make an SQLite file for its owner alone, with all tables, or check one that is there.
+
+    Raises
+    ------
+    BrokenState
+        The file holds nothing, or is none of SQLite's.
+    """
+    if not path.exists():
+        make_passable_folder(path.parent)
+        # Under its own name only when it is whole: a second process never sees it without tables.
+        draft = path.with_name(f".{path.name}-{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        draft.touch()
+        draft.chmod(OWNER_ONLY_FILE)
+        engine = sa.create_engine(f"sqlite:///{draft}")
+        metadata.create_all(engine)
+        engine.dispose()
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    with path.open("rb") as stream:
+        head = stream.read(len(_SQLITE))
+    if head != _SQLITE:
+        found = "another file" if head else "an empty one"
+        raise BrokenState(f"{path}: expected an SQLite database, found {found}; {_RESTORE}")
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if file.exists():
+            close_to_others(file)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -87,8 +91,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the TOML file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments first, then the environment, then the TOML file.
+
+        Raises
+        ------
+        SettingsError
+            The TOML file cannot be read, or a variable of the environment is no setting.
+        """
+        _refuse_unknown_variables(set(settings_cls.model_fields))
+        try:
+            toml = TomlConfigSettingsSource(settings_cls)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(f"mekong.toml: expected TOML, found: {error}") from error
+        return init_settings, env_settings, toml
 
     @model_validator(mode="after")
     def _tables_of_one_region(self) -> Self:
@@ -130,3 +145,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL of the tables."""
         return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"
+
+
+def _refuse_unknown_variables(fields: set[str]) -> None:
+    """Raise SettingsError for a variable of the environment that is no setting: a typo is told."""
+    known = {f"MEKONG_{field.upper()}" for field in fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith("MEKONG_") and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), sorted(known), n=1)
+            meant = f"did you mean {near[0]}?" if near else f"expected {', '.join(sorted(known))}"
+            raise SettingsError(f"{name} is no setting; {meant}")

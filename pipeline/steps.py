@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import dask
 import pandas as pd
+import sqlalchemy as sa
 
 from models import drought, evaluate, low_flow, registry, scores, skill, stage
 from models.card import card
@@ -42,6 +42,7 @@ from pipeline import (
 )
 from pipeline.alerts import publish as trees
 from pipeline.archive import Archive, NothingArchived, utc64
+from pipeline.folders import BrokenState, make_private_folder
 from pipeline.grid import GRIDS
 from pipeline.records import Records
 from pipeline.settings import Settings
@@ -75,8 +76,6 @@ HISTORY_FROM = {
 """Providers of gauge readings that hold history, and since when it is asked for."""
 NO_MODELS = "none"
 """Version of the models of a run that had none."""
-BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile)
-"""What a broken folder of models raises, from its metadata to its pickled arrays."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
 """Settings that a message depends on; a run keeps them."""
 
@@ -104,14 +103,19 @@ class Ingested:
     missing, rejected, passed_over
         Granules that should exist and do not; files that are not what their name promises, and
         why; files of parameters that nothing here uses.
-    strangers
-        Files with stages of stations that the table of stations does not know.
+    strangers, new_stations
+        Files with stages of stations that the table of stations does not know, and their codes.
     needs
         Credential that is not set, without which nothing could be fetched.
     unfetched
         Why files that may be there could not be fetched.
     awaited
         Whether the last file that is overdue is not there yet: its provider is behind.
+    remarks
+        What is to be said of files that were read: bad rows, cells out of range, what the reader
+        made of an unclear layout.
+    nothing
+        Whether nothing is there of what was asked for, neither read now nor before.
     """
 
     source: str
@@ -125,6 +129,9 @@ class Ingested:
     needs: str | None = None
     unfetched: tuple[str, ...] = ()
     awaited: bool = False
+    new_stations: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    nothing: bool = False
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -146,14 +153,52 @@ class Ingested:
         lines += [f"{self.source}: rejected {why}" for why in self.rejected]
         if self.strangers:
             lines.append(
-                f"{self.source}: expected stations of data/reference/stations.csv, found others; "
-                f"kept, to predict with but not to warn by: {', '.join(self.strangers)}"
+                f"{self.source}: expected stations of data/reference/stations.csv, found others: "
+                f"new stations {', '.join(self.new_stations)} in {', '.join(self.strangers)}; "
+                "kept, to predict with but not to warn by"
             )
-        kinds = Counter(one.partition(": ")[2] for one in self.passed_over)
-        lines += [
-            f"{self.source}: passed over {n} files: {why}" for why, n in sorted(kinds.items())
-        ]
+        lines += [f"{self.source}: {remark}" for remark in self.remarks]
+        kinds = dict[str, list[str]]()
+        for name, _, why in (one.partition(": ") for one in self.passed_over):
+            kinds.setdefault(why, []).append(name)
+        for why, names in sorted(kinds.items()):
+            more = f" and {len(names) - intake.SHOWN} more" if len(names) > intake.SHOWN else ""
+            lines.append(
+                f"{self.source}: passed over {len(names)} files: {why} "
+                f"({', '.join(names[: intake.SHOWN])}{more})"
+            )
+        if self.nothing:
+            lines.append(f"{self.source}: nothing came in")
         return "\n".join(lines)
+
+
+def check_stores(settings: Settings) -> None:
+    """Raise unless archive and tables are there and belong to each other.
+
+    Raises
+    ------
+    BrokenState
+        One of them is damaged, gone, or older than the other; the message says what to do.
+    """
+    store, products = Records(settings.database), set(Archive(settings.archive_dir).products())
+    gridded_sources = {row.id for row in SOURCES.values() if row.kind != "readings"}
+    lacking = store.sources_read() & gridded_sources - products
+    if lacking:
+        raise BrokenState(
+            f"{settings.archive_dir}: expected the grids of {', '.join(sorted(lacking))} that "
+            f"{_shown(settings)} names, found {'others' if products else 'an empty archive'}; put "
+            "back a backup of the archive, or move both away and ingest again"
+        )
+    if "rain_shares" in products and not store.batch:
+        raise BrokenState(
+            f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
+            "empty tables; put back a backup of them, or move the archive away and ingest again"
+        )
+
+
+def _shown(settings: Settings) -> str:
+    """Address of the tables without a password."""
+    return sa.engine.make_url(settings.database).render_as_string(hide_password=True)
 
 
 def ingest(
@@ -206,13 +251,15 @@ def ingest(
     read = module.read
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
+    check_stores(settings)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []
+    beside: list[str] = []
     fetched, awaited = fetching.Fetched(), False
-    known = store.known_granules(source)
+    known = store.known_granules(source, asof=asof)
     if folder is not None:
-        found = intake.in_folder(row, folder, asof=asof)
+        found, beside = intake.in_folder(row, folder, asof=asof), intake.beside(row, folder)
     elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
@@ -241,11 +288,16 @@ def ingest(
         added=taken.added,
         missing=tuple(missing),
         rejected=taken.rejected,
-        passed_over=taken.passed_over,
+        passed_over=(*taken.passed_over, *beside),
         strangers=taken.strangers,
+        new_stations=taken.new_stations,
         needs=fetched.needs,
         unfetched=fetched.failures,
         awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
+        remarks=taken.remarks,
+        nothing=not taken.read
+        and not intake.any_sound(found, known)
+        and bool(found or missing or fetched.failures),
     )
 
 
@@ -264,6 +316,7 @@ def _fetch(
             f"{settings.data_dir} holds the virtual basin; give measured data a folder of its own "
             "(MEKONG_DATA_DIR)"
         )
+    make_private_folder(settings.upstream_dir)
     with _client(settings) as client:
         return fetching.fetch(
             row,
@@ -392,6 +445,8 @@ def simulate(
             f"the virtual basin: expected a date from {START} to {END - timedelta(days=1)}, "
             f"found {asof:%Y-%m-%d}"
         )
+    for folder in (settings.data_dir / "virtual", settings.upstream_dir):
+        make_private_folder(folder)
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual", settings.region)
     grid = GRIDS[settings.region]
     show("night and history", 1, 2)
@@ -435,6 +490,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     Assessed
     """
     settings = settings or Settings()
+    check_stores(settings)
     archive = Archive(settings.archive_dir)
     if not set(archive.products()) & {row.id for row in SOURCES.values() if row.kind == "grid"}:
         return Assessed(0, 0)
@@ -645,49 +701,38 @@ def _forecast_stations(inputs: features.StageInputs) -> list[str]:
 
 
 def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the last models trained on nothing later than a moment, and their metadata.
+    """Return the last sound models trained on nothing later than a moment, and their metadata.
 
-    Of models that cannot be loaded those before are taken.
+    Where newer ones are damaged, ``broken`` of the metadata says which and how.
 
     Raises
     ------
     UserError
-        None has been trained by then, or none can be loaded.
+        None has been trained by then, or all that were are damaged.
     """
-    amiss = ""
-    for _, _, name in _trained(asof, settings=settings):
-        try:
-            return registry.load(settings.models_dir, name)
-        except BROKEN as broken:
-            amiss = amiss or f" that can be loaded ({name}: {_line(broken)})"
-    raise UserError(
-        f"expected models trained by {asof:%Y-%m-%d}, found none{amiss}; "
-        f"run: mekong train --date {asof:%Y}-01-01"
-    )
-
-
-def _trained(asof: datetime, *, settings: Settings) -> list[tuple[datetime, float, str]]:
-    """Moment of training, age of the folder and version of models trained by a moment, last first.
-
-    A folder whose metadata cannot be read comes first: it may be the newest.
-    """
-    found = []
-    for path in settings.models_dir.glob("[!.]*/"):
-        if path.is_symlink():
+    broken, found = list[str](), []
+    for path in settings.models_dir.glob("[!.]*"):
+        if path.is_symlink() or not path.is_dir():
             continue
-        age = path.stat().st_mtime
         try:
-            text = (path / registry.METADATA).read_text(encoding="utf-8")
-            trained = datetime.fromisoformat(json.loads(text)["asof"])
-        except BROKEN:
-            trained = asof
-        if trained <= asof:
-            found.append((trained, age, path.name))
-    return sorted(found, reverse=True)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+            metadata = json.loads((path / registry.METADATA).read_text(encoding="utf-8"))
+            trained = datetime.fromisoformat(metadata["asof"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            broken.append(f"models {path.name} are damaged ({registry.METADATA}: {error})")
+        else:
+            if trained <= asof:
+                found.append((trained, path.stat().st_mtime, path.name))
+    for _, _, version in sorted(found, reverse=True):
+        try:
+            models, metadata = registry.load(settings.models_dir, version)
+        except (registry.UntrustedModel, OSError, LookupError, ValueError) as error:
+            broken.append(f"models {version} are damaged ({error})")
+        else:
+            return models, metadata | {"broken": sorted(broken)}
+    raise UserError(
+        f"expected models trained by {asof:%Y-%m-%d}, found "
+        f"{'; '.join(sorted(broken)) or 'none'}; run: mekong train --date {asof:%Y}-01-01"
+    )
 
 
 @dataclass(frozen=True)
@@ -701,14 +746,17 @@ class Forecast:
     tiers: dict[str, int]
     model_version: str
     origin: str
+    broken_models: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """One line."""
+        """One line, and one for each set of models that could not be used."""
         tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
-        return (
+        line = (
             f"forecast {self.issue_time} r{self.revision}: {self.stations} gauges ({tiers}), "
             f"{self.zones} zones"
         )
+        used = f"used {self.model_version} in their place; train anew or put back a backup"
+        return "\n".join([line, *(f"{broken}; {used}" for broken in self.broken_models)])
 
 
 def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
@@ -729,6 +777,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     Forecast
     """
     settings = settings or Settings()
+    check_stores(settings)
     try:
         models, metadata = models_for(asof, settings=settings)
     except UserError:
@@ -768,6 +817,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         tiers={str(tier): int(count) for tier, count in tiers.items()},
         model_version=metadata["version"],
         origin=run["origin"],
+        broken_models=tuple(metadata["broken"]),
     )
 
 
@@ -866,6 +916,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         No forecast was made for that issue time.
     """
     settings = settings or Settings()
+    check_stores(settings)
     store = Records(settings.database)
     run = store.run(asof)
     broken = _models_amiss(run, settings)
@@ -910,19 +961,16 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
 
 
 def _models_amiss(run: dict[str, Any], settings: Settings) -> list[str]:
-    """Say that a run had no models, or which newer ones could not be loaded."""
-    version = run["model_version"]
+    """Say that a run had no models, or which newer ones are damaged."""
+    version, broken = run["model_version"], list[str]()
+    try:
+        broken = models_for(run["issue_time"], settings=settings)[1]["broken"]
+    except UserError as none:
+        if version == NO_MODELS:
+            return [f"models: none, so that only what is observed raises a level: {none}"]
     if version == NO_MODELS:
-        return ["models: none were trained by then, so that only what is observed raises a level"]
-    said = []
-    for _, _, name in _trained(run["issue_time"], settings=settings):
-        if name == version:
-            break
-        try:
-            registry.load(settings.models_dir, name)
-        except BROKEN as broken:
-            said.append(f"models: {name} cannot be loaded ({_line(broken)}), {version} stand in")
-    return said
+        return ["models: none when it was forecast, so that only what is observed raises a level"]
+    return [f"{one}; {version} stands in" for one in broken]
 
 
 def _issue(run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()) -> issue.Issued:

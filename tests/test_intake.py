@@ -533,7 +533,7 @@ def test_a_long_record_is_taken_batch_by_batch(
         ("imerg_late", "imerg/3B-HHR*V06B.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.0),
         ("imerg_late", "imerg/3B-HHR*V07A.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.7),
         ("imerg_daily", "imerg/3B-DAY*", Grid(2.8, 38.0, -109.1, -62.6), 1.0),
-        ("smap", "smap/SMAP_L4_SM_aup*", Grid(30.0, 40.0, -110.0, -100.0), 1.0),
+        ("smap", "smap/SMAP_L4_SM_aup_input*", Grid(30.0, 40.0, -110.0, -100.0), 1.0),
     ],
 )
 def test_real_files_come_back_from_the_archive(

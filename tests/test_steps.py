@@ -64,7 +64,10 @@ def tree(settings: Settings) -> tuple[dict[str, Any], dict[tuple[str, str], dict
     return index, rows
 
 
-NO_MODELS = "models: none were trained by then, so that only what is observed raises a level"
+NO_MODELS = (
+    "models: none, so that only what is observed raises a level: expected models trained by "
+    "2026-08-20, found none; run: mekong train --date 2026-01-01"
+)
 
 
 def test_a_night_in_an_empty_folder_is_published_and_all_is_unknown(settings: Settings) -> None:
@@ -141,11 +144,11 @@ def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Set
     run = steps.forecast(asof=ASOF, settings=settings)
     assert run.model_version == first
     done = steps.publish(asof=ASOF, settings=settings)
-    assert done.degraded[0].startswith(f"models: {second} cannot be loaded (")
-    assert done.degraded[0].endswith(f"), {first} stand in")
+    assert done.degraded[0].startswith(f"models {second} are damaged (")
+    assert done.degraded[0].endswith(f"; {first} stands in")
     assert tree(settings)[0]["missing"][0] == done.degraded[0]
     (settings.models_dir / first / registry.METADATA).write_text("{")
-    with pytest.raises(steps.UserError, match="found none that can be loaded"):
+    with pytest.raises(steps.UserError, match="found models .* are damaged"):
         steps.models_for(ASOF, settings=settings)
     assert steps.forecast(asof=ASOF, settings=settings).model_version == "none"
 

@@ -13,14 +13,23 @@ A source module, named in the table of sources, has two functions:
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Origin = Literal["virtual", "measured"]
+MAX_BYTES = 1_000_000_000
+"""Size of a file, and memory that reading it may take (bytes)."""
+SIDECARS = (
+    ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
+    ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",
+)  # fmt: skip
+"""Ends of the names of files that providers, download tools and GIS programs leave beside data."""
 
 
 class NotPublished(Exception):  # noqa: N818
@@ -34,8 +43,14 @@ class BadGranule(ValueError):  # noqa: N818
     """
 
     def __init__(self, path: Path, *, expected: str, found: str) -> None:
-        super().__init__(f"{path.name}: expected {expected}, found {found}")
+        super().__init__(f"{shown_name(path)}: expected {expected}, found {found}")
         self.path = path
+        self.expected = expected
+        self.found = found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the arguments, which are given by name; a subclass becomes this class."""
+        return partial(BadGranule, expected=self.expected, found=self.found), (self.path,)
 
 
 class NeedsCredentials(Exception):  # noqa: N818
@@ -151,18 +166,87 @@ def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, d
     Raises
     ------
     NotPublished
-        No file matches, or all that match were published after ``asof``.
+        No file matches, or all that match were published after ``asof``, or what matches is not a
+        file that may be opened.
     """
-    found = []
-    for path in (upstream / granule.folder).glob(granule.pattern):
-        published = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    folder = upstream / granule.folder
+    found, beside = [], list[str]()
+    for path in folder.glob(granule.pattern):
+        reason = not_a_granule(path, folder, sidecars=_sidecars(granule.pattern))
+        if reason:
+            beside.append(f"{shown_name(path)}: {reason}")
+            continue
+        status = path.stat()
+        published = datetime.fromtimestamp(status.st_mtime, tz=UTC)
         if published <= asof:
-            found.append((published, path.name, path))
+            found.append((status.st_size > 0, published, path.name, path))
     if not found:
         wanted = f"{granule.folder}/{granule.pattern}"
-        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}")
-    published, _, path = max(found)
+        passed_over = f"; passed over {', '.join(sorted(beside))}" if beside else ""
+        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{passed_over}")
+    _, published, _, path = max(found)
     return path, published
+
+
+def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS) -> str | None:
+    """Say why something in a folder is not a file to read; nothing is opened.
+
+    Parameters
+    ----------
+    path
+        What lies in the folder.
+    folder
+        Folder that a link must not leave.
+    sidecars
+        Ends of names, in small letters, of files that lie beside data.
+
+    Returns
+    -------
+    str or None
+        None for a file that may be read.
+    """
+    if path.name.startswith("."):
+        return "a hidden file"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return "a link to nothing" if path.is_symlink() else f"not readable: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        # Opening a pipe would wait for a writer for ever.
+        return _KINDS.get(stat.S_IFMT(mode), "not a file")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return "a link that leaves the folder"
+    end = next((end for end in sidecars if path.name.lower().endswith(end)), None)
+    return f"a {end} file beside the data" if end else None
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _sidecars(pattern: str) -> tuple[str, ...]:
+    """List the ends of names that lie beside a granule, without the granule's own."""
+    return tuple(end for end in SIDECARS if not pattern.lower().endswith(end))
+
+
+def shown_name(path: Path) -> str:
+    r"""Name of a file as text that any table and terminal takes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> shown_name(Path("a\udcff\n.csv"))
+    'a\\udcff\\n.csv'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in path.name
+    )
 
 
 def sha256(path: Path) -> str:

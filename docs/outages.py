@@ -53,7 +53,7 @@ PRODUCTS = {
 CASES = [(), *((one,) for one in PRODUCTS), *combinations(PRODUCTS, 2)]
 NIGHTS = 1, 10
 DAY = timedelta(days=1)
-JUDGED = pd.date_range(f"{SHOWCASE.year}-06-15", f"{SHOWCASE.year}-08-12", freq="4D")
+JUDGED = pd.date_range(f"{SHOWCASE.year}-06-15", f"{SHOWCASE.year}-08-12", freq="6D")
 """Mornings after the last one that the models were trained on."""
 LEADS = 1, 3, 5, 7
 SLOT = timedelta(minutes=30)
@@ -71,6 +71,16 @@ class Withheld(Archive):
         if product in self._dead:
             ds = ds.isel(time=ds["available_time"].values < self._since)
         return ds
+
+
+def prepared(settings: Settings, place: Path) -> Settings:
+    """Copy the showcase night's stores and add GK2A's rain as ten nights have brought it."""
+    shutil.copytree(settings.data_dir, place / "data", symlinks=True)
+    copy = settings.model_copy(update={"data_dir": place / "data", "records_url": None})
+    for moment in (ASOF - 5 * DAY, ASOF):
+        steps.simulate(asof=moment, settings=copy)
+        steps.ingest("gk2a", asof=moment, settings=copy)
+    return copy
 
 
 def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path) -> list[Decision]:
@@ -151,9 +161,15 @@ def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, fl
     inputs = replace(inputs, rain=inputs.rain[[c for c in inputs.rain if c in zones()]])
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
     gk2a = gk2a_days(basin, JUDGED[0] - 10 * DAY, JUDGED[-1])
-    found = {}
+    found: dict[tuple[tuple[str, ...], int], dict[int, float]] = {}
+    made: dict[tuple[frozenset[str], int], dict[int, float]] = {}
     for case in CASES:
+        blind = {*case} - {"vegetation"} - ({"GK2A"} if "IMERG" not in case else set())
         for nights in NIGHTS if case else (0,):
+            key = frozenset(blind), nights if blind else 0
+            if key in made:
+                found[case, nights] = made[key]
+                continue
             errors = []
             for date in JUDGED:
                 recent = inputs.until(date).last(stage.HISTORY_D)
@@ -162,7 +178,7 @@ def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, fl
                     models["stage"], seen, dates=[date], model_version=""
                 )  # fmt: skip
                 errors.append(_errors(rows, inputs.stage, date))
-            found[case, nights] = _cp(pd.concat(errors))
+            found[case, nights] = made[key] = _cp(pd.concat(errors))
     return found
 
 
@@ -188,16 +204,19 @@ def _cp(errors: pd.DataFrame) -> dict[int, float]:
 
 def main() -> None:
     """Measure, and write both tables."""
-    settings = Settings()
     whole: list[Decision] = []
     rows = []
-    for case in CASES:
-        for nights in NIGHTS if case else (0,):
-            with TemporaryDirectory() as place:
-                found = decided(settings, case, nights, Path(place))
-            whole = whole or found
-            rows.append((" and ".join(case) or "none", str(nights or "–"), *counted(found, whole)))
-    skill = skills(settings)
+    with TemporaryDirectory() as folder:
+        settings = prepared(Settings(), Path(folder))
+        for case in CASES:
+            for nights in NIGHTS if case else (0,):
+                with TemporaryDirectory() as place:
+                    found = decided(settings, case, nights, Path(place))
+                whole = whole or found
+                name = " and ".join(case) or "none"
+                rows.append((name, str(nights or "–"), *counted(found, whole)))
+                print(*rows[-1], sep=" | ", flush=True)
+        skill = skills(settings)
     base = skill[(), 0]
     lost = [
         (

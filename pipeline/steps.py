@@ -781,7 +781,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     try:
         models, metadata = models_for(asof, settings=settings)
     except UserError:
-        models, metadata = {}, {"version": NO_MODELS, "origin": "measured"}
+        models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
     store, archive = Records(settings.database), Archive(settings.archive_dir)
     inputs = store.inputs(asof=asof, start=asof - absences.INPUTS)
     digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode())

@@ -97,7 +97,7 @@ def test_history_is_asked_of_the_archive_and_trained_on(
     assert "1960-01-01" in begins
     assert index["model_version"] != "none"
     pakse = rows["pakse", "flood"]
-    assert (pakse["stage_time"], pakse["tier"]) == ("2026-08-20T00:00:00Z", "own_stage")
+    assert (pakse["stage_time"], pakse["tier"]) == ("2026-08-20T00:00:00Z", "no_rain")
     assert (pakse["level"], pakse["river_level"], pakse["rain_level"]) == (
         "unknown", "none", "unknown",
     )  # fmt: skip

@@ -50,11 +50,26 @@ class HttpError(Exception):
     """A provider could not be reached or did not answer with what was asked for.
 
     The message holds the address without its query, and no credential.
+
+    Parameters
+    ----------
+    message
+        What was expected and what was found.
+    status
+        Of the answer, if there was one.
+    passing
+        It may be otherwise a little later: a lost connection, silence, 429, 5xx, or a page or JSON
+        where a file was asked for. Some providers say so that a file is not there yet; whether it
+        could be, :mod:`pipeline.fetching` decides by the file's age.
+    refused
+        Name of the credential that was sent and refused.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, passing: bool = False, refused: str = ""
+    ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.passing, self.refused = status, passing, refused
 
 
 class Skipped(Exception):  # noqa: N818

@@ -2,6 +2,7 @@
 
 Connections are kept, each host is asked by a few threads at a time, what may pass (429, 5xx, lost
 connections, timeouts) is tried again after the time the server names or a growing, jittered one.
+A request ends by its deadline, its tries, waits and redirects included, whatever its server does.
 Credentials come from the environment, an Airflow connection's environment form or netrc. They go to
 the host they are for and to no other, and stand in no message, no log and no stored address.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import email.utils
-import fcntl
 import json
 import logging
 import os
@@ -19,18 +19,23 @@ import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
+from datetime import UTC, datetime, timedelta
+from math import inf
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import httpx
 import tenacity
 
+from pipeline.sources import wire
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.credentials import Credentials
+from pipeline.sources.parts import Busy, OtherFile, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from pipeline.sources.parts import Part
 
 _T = TypeVar("_T")
 
@@ -57,12 +62,18 @@ PER_HOST = 4
 HOPS = 10
 LONGEST_WAIT_S = 120.0
 """A server that asks for more patience than this is left for the next run."""
-SMALL, LARGE = 64 << 20, 2 << 30
-"""Limits of an answer kept in memory and of a file, bytes; a GK2A full disk is 0.04 of the last."""
+SMALL, LARGE = 32 << 20, 1 << 30
+"""Limits of an answer kept in memory and of a file, bytes. JSON takes 20 times its size in memory
+at worst; a GK2A full disk is 0.08 of the last."""
 GIVEN_UP = 3
 """Requests in a row that failed after all tries, after which a client asks a host no more; one
 refused login is enough, so that no account is locked."""
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+EARLY_TRIES = 2
+"""How often a file is asked for that may not be there yet: it is awaited all the same."""
+EARLIEST = datetime(1998, 1, 1, tzinfo=UTC)
+"""No file of these providers was published before; a stamp of 1970 is a clock that was not set."""
+_SKEW = timedelta(days=1)
+_LOGIN_PAGE = 64 << 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSWORDS = {"earthdata": "EARTHDATA", "pps": "PPS"}
 """Endpoints that are logged in to by name and password, and the names of their credentials."""
@@ -74,7 +85,7 @@ def _warnings_only(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
-for _name in ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy"))):
+for _name in ("httpx", *(f"httpcore.{layer}" for layer in ("connection", "http11", "proxy"))):
     logging.getLogger(_name).addFilter(_warnings_only)
 
 
@@ -85,6 +96,29 @@ class _Passing(Exception):  # noqa: N818
         super().__init__(str(error))
         self.error = error
         self.wait_s = wait_s
+
+
+class _Terms(threading.local):
+    """Under what terms this thread asks."""
+
+    until = inf
+    early = False
+
+
+@dataclass
+class _Request:
+    """A request with all its tries: when it ends, and whether what it asks for may be early."""
+
+    address: httpx.URL
+    headers: dict[str, str]
+    end: float
+    early: bool
+
+    @property
+    def bearer(self) -> str:
+        """Name of the token that is sent, empty where none is."""
+        proof = self.headers.get("Authorization", "")
+        return "EARTHDATA_TOKEN" if proof.startswith("Bearer ") else ""
 
 
 @dataclass
@@ -113,7 +147,8 @@ class Client:
     timeout_s
         Longest silence on a connection, seconds.
     limit_s
-        Longest time one try may take, seconds.
+        Longest time a request may take, seconds: its redirects, tries and waits included, but not
+        its turn among the requests to the same host.
 
     Raises
     ------
@@ -139,17 +174,21 @@ class Client:
         hosts = {name: httpx.URL(base).host for name, base in self._endpoints.items()}
         self._credentials = Credentials(hosts, environment)
         self._sleep, self._attempts, self._limit_s = sleep, attempts, limit_s
+        self._wire = wire.Wire()
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 15.0)),
-            headers={"User-Agent": "mekong-early-warning"},
-            mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
+            headers={"User-Agent": "mekong-early-warning", "Accept-Encoding": "gzip"},
+            transport=self._wire,
+            trust_env=False,
         )
+        self._terms = _Terms()
         self._lock = threading.Lock()
         self._gates: defaultdict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(PER_HOST)
         )
         self._kept: defaultdict[object, _Kept] = defaultdict(_Kept)
-        self._failed: Counter[str] = Counter()
+        self._failed: Counter[tuple[str, bool]] = Counter()
+        self._left: dict[str, HttpError] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +209,36 @@ class Client:
             Key of ``ENDPOINTS``.
         """
         return self._endpoints[name].rstrip("/")
+
+    @contextmanager
+    def asking(self, *, until: float = inf, early: bool = False) -> Iterator[None]:
+        """Set the terms on which this thread asks, in a ``with`` block.
+
+        Parameters
+        ----------
+        until
+            Moment of ``time.monotonic`` by which every request ends, seconds.
+        early
+            What is asked for may not be there yet: it is tried less often, and failures count
+            apart, so that a provider that resets connections for files it does not have yet is
+            still asked for those it has.
+        """
+        before = self._terms.until, self._terms.early
+        self._terms.until, self._terms.early = until, early
+        try:
+            yield
+        finally:
+            self._terms.until, self._terms.early = before
+
+    def clean(self, text: str) -> str:
+        """Return a text on one line without any credential that was given out.
+
+        Parameters
+        ----------
+        text
+            What another library said.
+        """
+        return " ".join(self._credentials.clean(text).split())
 
     def secret(self, name: str) -> str:
         """Return a credential; where it is looked up, :meth:`Credentials.get` says.
@@ -218,26 +287,36 @@ class Client:
             Anything else that is not an answer, after the tries that it is worth.
         """
         if keep:
-            with self._lock:
-                kept = self._kept[url, tuple(sorted((params or {}).items()))]
-            with kept.lock:
-                if kept.answer is None:
-                    try:
-                        kept.answer = self.get(url, params=params, headers=headers)
-                    except (HttpError, NotPublished, NeedsCredentials) as error:
-                        kept.answer = error
-                if isinstance(kept.answer, Exception):
-                    raise kept.answer
-                return kept.answer
+            return self._once(url, params, headers)
 
-        def body(response: httpx.Response, deadline: float) -> bytes:
-            found = bytearray()
-            for piece in response.iter_bytes():
-                found += piece
-                self._bounded(response, len(found), SMALL, deadline)
-            return bytes(found)
+        def body(response: httpx.Response) -> bytes:
+            if response.status_code != 200:
+                raise HttpError(f"{_shown(response.url)}: {response.status_code} was not asked for")
+            return wire.content(response, SMALL)
 
         return self._persistently(url, params, headers, dict, body)
+
+    def _once(
+        self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> bytes:
+        """Ask once, with all the tries that it is worth, and remember the answer."""
+        with self._lock:
+            kept = self._kept[url, tuple(sorted((params or {}).items()))]
+        left = min(self._terms.until - time.monotonic(), threading.TIMEOUT_MAX)
+        if not kept.lock.acquire(timeout=max(left, 0)):
+            raise HttpError(f"{_shown(url)}: not asked, its time is over", passing=True)
+        try:
+            if kept.answer is None:
+                try:
+                    with self.asking(until=self._terms.until):
+                        kept.answer = self.get(url, params=params, headers=headers)
+                except (HttpError, NotPublished, NeedsCredentials) as error:
+                    kept.answer = error
+            if isinstance(kept.answer, Exception):
+                raise kept.answer
+            return kept.answer
+        finally:
+            kept.lock.release()
 
     def json(
         self,
@@ -261,10 +340,10 @@ class Client:
         """
         content = self.get(url, params=params, headers=headers, keep=keep)
         try:
-            return json.loads(content)
-        except ValueError:
+            return json.loads(content, parse_constant=_no_number)
+        except (ValueError, RecursionError):
             found = self._kind(content)
-        raise HttpError(f"{_shown(url)}: expected JSON, found {found}")
+        raise HttpError(f"{_shown(url)}: expected JSON, found {found}", passing=True)
 
     def download(
         self,
@@ -286,7 +365,10 @@ class Client:
             As of :meth:`get`.
         path
             Where the file shall lie. Its time of modification becomes the answer's
-            ``Last-Modified``, else its ``Date``.
+            ``Last-Modified`` where that lies between ``EARLIEST`` and the moment of receipt, else
+            the moment of receipt: the answer's ``Date`` where it is within a day of this machine's
+            clock, else that clock. A stamp of a year to come would keep the file "not published
+            yet" for as long, one of 1970 would make it known before it was measured.
         magic
             What the file may begin with; a page in HTML is an error whatever is named here.
 
@@ -300,50 +382,82 @@ class Client:
         NotPublished, NeedsCredentials, HttpError
             As of :meth:`get`; also where the file begins otherwise or is too long.
         """
+        if ".." in path.parts or "\0" in path.name:
+            raise HttpError(f"{_shown(url)}: expected the name of a file, found {path.name!r}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        note = path.with_name(f".{path.name}.mark")
-        with _alone(part) as stream:
+        until = min(self._terms.until, time.monotonic() + self._limit_s)
+        try:
+            with part_of(path, deadline=until) as part:
+                return self._bring(
+                    part, url=url, path=path, magic=magic, params=params, headers=headers
+                )
+        except Busy as busy:
+            raise HttpError(f"{_shown(url)}: {busy}", passing=True) from None
 
-            def protocol() -> dict[str, str]:
-                asked = {"Accept-Encoding": "identity"}
-                if size := stream.seek(0, os.SEEK_END):
-                    if note.exists():
-                        mark = note.read_text(encoding="utf-8")
-                        return asked | {"Range": f"bytes={size}-", "If-Range": mark}
-                    stream.truncate(0)
-                if path.exists():
-                    stamp = email.utils.formatdate(path.stat().st_mtime, usegmt=True)
-                    asked["If-Modified-Since"] = stamp
-                return asked
+    def _bring(
+        self,
+        part: Part,
+        *,
+        url: str,
+        path: Path,
+        magic: tuple[bytes, ...],
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Path:
+        """Bring a file through its part."""
+        sent: dict[str, str] = {}
 
-            def body(response: httpx.Response, deadline: float) -> httpx.Response:
-                if response.status_code != 304:
-                    resumable = not (params or httpx.URL(url).query)
-                    size = _begin(response, stream, note, resumable=resumable)
-                    for piece in response.iter_raw():
-                        stream.write(piece)
-                        size += len(piece)
-                        self._bounded(response, size, LARGE, deadline)
-                return response
+        def protocol() -> dict[str, str]:
+            sent.clear()
+            sent.update(part.asked(path))
+            return {"Accept-Encoding": "identity"} | sent
 
-            response = self._persistently(url, params, headers, protocol, body)
-            note.unlink(missing_ok=True)
+        def body(response: httpx.Response) -> httpx.Response:
             if response.status_code == 304:
-                return path
-            stream.flush()
-            stream.seek(0)
-            head = stream.read(512)
-            if not head.startswith(magic or b"") or _is_html(head) or not head:
-                stream.truncate(0)
-                wanted = " or ".join(repr(one.decode("latin-1")) for one in magic) or "a file"
-                raise HttpError(f"{_shown(url)}: expected {wanted}, found {self._kind(head)}")
-            os.fsync(stream.fileno())
-            for name in ("Date", "Last-Modified"):
-                if published := _moment(response, name):
-                    os.utime(part, (published.timestamp(),) * 2)
-            part.replace(path)
+                if "If-Modified-Since" in sent:
+                    return response
+                raise HttpError(f"{_shown(response.url)}: 304 was not asked for")
+            size, whole = part.begin(response, resumable=not (params or httpx.URL(url).query))
+            for piece in response.iter_raw():
+                size += len(piece)
+                if size > LARGE:
+                    part.drop()
+                    raise wire.Unusable(f"expected at most {LARGE} bytes, found more")
+                part.stream.write(piece)
+            if whole is not None and size != whole:
+                part.drop()
+                raise OtherFile(f"expected {whole} bytes, found {size}")
+            return response
+
+        response = self._persistently(url, params, headers, protocol, body)
+        part.note.unlink(missing_ok=True)
+        if response.status_code == 304:
+            return path
+        part.stream.flush()
+        part.stream.seek(0)
+        head = part.stream.read(_LOGIN_PAGE)
+        if not head.startswith(magic or b"") or _is_html(head) or not head:
+            part.drop()
+            self._not_a_file(url, head, magic, headers or {})
+        os.fsync(part.stream.fileno())
+        received = datetime.fromtimestamp(os.fstat(part.stream.fileno()).st_mtime, tz=UTC)
+        published = _published(response, received)
+        os.utime(part.path, (published.timestamp(),) * 2)
+        part.path.replace(path)
         return path
+
+    def _not_a_file(
+        self, url: str, head: bytes, magic: tuple[bytes, ...], headers: Mapping[str, str]
+    ) -> NoReturn:
+        """Raise for what came in a file's place: a login page means that the login is refused."""
+        wanted = " or ".join(repr(one.decode("latin-1")) for one in magic) or "a file"
+        said = f"{_shown(url)}: expected {wanted}, found {self._kind(head)}"
+        if _is_html(head) and (b"Earthdata Login" in head or b"urs.earthdata.nasa.gov" in head):
+            request = _Request(_address(url), dict(headers), inf, early=False)
+            error = HttpError(said, status=401, refused=request.bearer)
+            self._count(request.address.host, error)
+            raise error
+        raise HttpError(said, passing=True)
 
     def _persistently(
         self,
@@ -351,108 +465,171 @@ class Client:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         protocol: Callable[[], dict[str, str]],
-        body: Callable[[httpx.Response, float], _T],
+        body: Callable[[httpx.Response], _T],
     ) -> _T:
         """Ask again while a failure may pass; ``protocol`` gives headers that go to every host."""
-        address = _address(url).copy_merge_params(dict(params or {}))
-        self._not_given_up(address)
+        request = _Request(
+            _address(url).copy_merge_params(dict(params or {})),
+            dict(headers or {}),
+            min(time.monotonic() + self._limit_s, self._terms.until),
+            self._terms.early,
+        )
+        host = request.address.host
+        self._not_given_up(request.address)
         retrying = tenacity.Retrying(
             sleep=self._sleep,
-            stop=tenacity.stop_after_attempt(self._attempts),
+            stop=tenacity.stop_after_attempt(
+                min(EARLY_TRIES, self._attempts) if request.early else self._attempts
+            )
+            | tenacity.stop_before_delay(max(request.end - time.monotonic(), 0)),
             wait=_wait,
             retry=tenacity.retry_if_exception_type(_Passing),
             reraise=True,
         )
         try:
-            found: _T = retrying(self._ask, address, dict(headers or {}), protocol, body)
+            found: _T = retrying(self._ask, request, protocol, body)
         except _Passing as last:
-            with self._lock:
-                self._failed[address.host] += 1
+            self._count(host, last.error)
             raise last.error from None
+        except HttpError as error:
+            if error.passing or error.refused:
+                self._count(host, error)
+            raise
         with self._lock:
-            self._failed[address.host] = 0
+            self._failed[host, request.early] = 0
         return found
 
     def _ask(
         self,
-        address: httpx.URL,
-        headers: dict[str, str],
+        request: _Request,
         protocol: Callable[[], dict[str, str]],
-        body: Callable[[httpx.Response, float], _T],
+        body: Callable[[httpx.Response], _T],
     ) -> _T:
         """Ask once, hop by hop: what proves who we are is chosen anew for each host."""
-        deadline = time.monotonic() + self._limit_s
-        target = address
+        target = request.address
         for _ in range(HOPS):
-            own = headers if _origin(target) == _origin(address) else {}
-            login = {} if "Authorization" in own else self._login(target)
-            with self._lock:
-                gate = self._gates[target.netloc.decode()]
-            with gate, self._answer(target, own | login | protocol()) as response:
-                if response.status_code not in _REDIRECTS:
-                    self._judge(response, login=bool(login))
-                    return body(response, deadline)
-                goal = target.join(response.headers.get("Location", ""))
+            own = request.headers if _origin(target) == _origin(request.address) else {}
+            with self._turn(target, request):
+                login = {} if "Authorization" in own else self._login(target, request)
+                with self._answer(target, own | login | protocol(), request.end) as response:
+                    if response.status_code not in _REDIRECTS:
+                        self._judge(response, request, login=bool(login), own=bool(own))
+                        return body(response)
+                    goal = _address(str(target.join(response.headers.get("Location", ""))))
             _allowed(goal, after=target)
             target = goal
-        raise HttpError(f"{_shown(address)}: more than {HOPS} redirects")
+        raise HttpError(f"{_shown(request.address)}: more than {HOPS} redirects")
 
-    def _login(self, target: httpx.URL) -> dict[str, str]:
+    @contextmanager
+    def _turn(self, target: httpx.URL, request: _Request) -> Iterator[None]:
+        """Wait for a turn at a host; the time that takes is not the request's."""
+        with self._lock:
+            gate = self._gates[target.netloc.decode()]
+        began = time.monotonic()
+        left = min(self._terms.until - began, threading.TIMEOUT_MAX)
+        if not gate.acquire(timeout=max(left, 0)):
+            raise HttpError(f"{_shown(target)}: not asked, its time is over", passing=True)
+        try:
+            request.end = min(request.end + time.monotonic() - began, self._terms.until)
+            self._not_given_up(target)
+            yield
+        finally:
+            gate.release()
+
+    def _login(self, target: httpx.URL, request: _Request) -> dict[str, str]:
         """Name and password of a host that is logged in to, as a header."""
         for endpoint, service in _PASSWORDS.items():
             if _origin(target) == _origin(httpx.URL(self._endpoints[endpoint])):
-                self._not_given_up(target)
-                name, word = (self.secret(f"{service}_{f}") for f in ("USERNAME", "PASSWORD"))
+                try:
+                    name, word = (self.secret(f"{service}_{f}") for f in ("USERNAME", "PASSWORD"))
+                except NeedsCredentials:
+                    if not request.bearer:
+                        raise
+                    raise HttpError(
+                        f"{_shown(request.address)}: {request.bearer} is refused, perhaps expired: "
+                        "the answer is the way to the login",
+                        status=401,
+                        refused=request.bearer,
+                    ) from None
                 code = base64.b64encode(f"{name}:{word}".encode()).decode()
                 return {"Authorization": f"Basic {code}"}
         return {}
 
     @contextmanager
-    def _answer(self, target: httpx.URL, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _answer(
+        self, target: httpx.URL, headers: dict[str, str], end: float
+    ) -> Iterator[httpx.Response]:
         """Open one answer; what is lost on the way may pass."""
         _allowed(target)
-        request = self._http.build_request("GET", target, headers=headers)
         try:
-            response = self._http.send(request, stream=True)
-            try:
-                yield response
-            finally:
-                response.close()
+            with self._wire.until(end):
+                request = self._http.build_request("GET", target, headers=headers)
+                response = self._http.send(request, stream=True)
+                try:
+                    yield response
+                finally:
+                    response.close()
         except httpx.RequestError as lost:
-            said = self._credentials.clean(str(lost)) or "no answer in time"
-            raise _Passing(HttpError(f"{_shown(target)}: {type(lost).__name__}: {said}")) from None
+            said = self.clean(str(lost)) or "no answer in time"
+            raise _Passing(
+                HttpError(f"{_shown(target)}: {type(lost).__name__}: {said}", passing=True)
+            ) from None
+        except OtherFile as other:
+            raise _Passing(HttpError(f"{_shown(target)}: {other}", passing=True), 0) from None
+        except wire.Overrun as late:
+            said = f"not whole after {self._limit_s:g} s or by the end of its source's time"
+            raise HttpError(f"{_shown(target)}: {said}: {late}", passing=True) from None
+        except wire.Unusable as found:
+            raise HttpError(f"{_shown(target)}: {found}") from None
+        except (ValueError, httpx.InvalidURL) as odd:  # a header, a cookie, a long length
+            said = f"{type(odd).__name__}: {self.clean(str(odd))[:120]}"
+            raise HttpError(f"{_shown(target)}: {said}") from None
+
+    def _count(self, host: str, error: HttpError) -> None:
+        """Count a request that failed after all tries."""
+        with self._lock:
+            self._failed[host, self._terms.early] += 1
+            if error.refused and self._failed[host, self._terms.early] >= GIVEN_UP:
+                self._left[host] = error
 
     def _not_given_up(self, address: httpx.URL) -> None:
         """Raise where a host has been given up."""
-        if self._failed[address.host] >= GIVEN_UP:
-            raise HttpError(f"{_shown(address)}: not asked, {address.host} was given up")
+        host = address.host
+        why = self._left.get(host)
+        said = f"{_shown(address)}: not asked, {host} was given up"
+        if why is not None:
+            raise HttpError(f"{said}: {why}", status=why.status, refused=why.refused)
+        if self._failed[host, self._terms.early] >= GIVEN_UP:
+            raise HttpError(said, passing=True)
 
-    def _judge(self, response: httpx.Response, *, login: bool) -> None:
+    def _judge(
+        self, response: httpx.Response, request: _Request, *, login: bool, own: bool
+    ) -> None:
         """Raise where an answer is none; who refuses a login or wants to be left is given up."""
         where, status = _shown(response.url), response.status_code
         if status in {200, 206, 304}:
             return
         if status in {404, 410}:
             raise NotPublished(f"{where} is not there ({status})")
-        error = HttpError(f"{where}: {status} {response.reason_phrase}", status=status)
+        refused = request.bearer if own and status == 401 else ""
+        error = HttpError(
+            f"{where}: {status} {response.reason_phrase[:80]}",
+            status=status,
+            passing=status in PASSING,
+            refused=refused,
+        )
         if status == 416:  # what an earlier try left is as long as the file, or longer
             raise _Passing(error, 0)
         if status not in PASSING:
             if login and status in {401, 403}:
-                self._failed[response.url.host] = GIVEN_UP
+                self._left[response.url.host] = error
             raise error
         wait_s = _retry_after(response)
         if wait_s is not None and wait_s > LONGEST_WAIT_S:
-            self._failed[response.url.host] = GIVEN_UP
-            raise HttpError(f"{error}, to be asked again in {wait_s:.0f} s", status=status)
+            said = f"{error}, to be asked again in {wait_s:.0f} s"
+            self._left[response.url.host] = HttpError(said, status=status, passing=True)
+            raise HttpError(said, status=status, passing=True)
         raise _Passing(error, wait_s)
-
-    def _bounded(self, response: httpx.Response, size: int, most: int, deadline: float) -> None:
-        """Raise where an answer is too long or takes too long."""
-        if size > most:
-            raise HttpError(f"{_shown(response.url)}: expected at most {most} bytes, found more")
-        if time.monotonic() > deadline:
-            raise HttpError(f"{_shown(response.url)}: not whole after {self._limit_s:g} s")
 
     def _kind(self, content: bytes) -> str:
         """Name what an answer is, for a message."""
@@ -462,50 +639,27 @@ class Client:
         return repr(text[:60]) if text else "nothing"
 
 
-@contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """Open a partial file that no other thread or process writes; an empty one does not stay."""
-    while True:
-        stream = part.open("a+b")
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        if part.exists() and part.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-            break
-        stream.close()
-    with stream:
-        try:
-            yield stream
-        finally:
-            stream.flush()
-            if part.exists() and not os.fstat(stream.fileno()).st_size:
-                part.unlink()
+def _no_number(name: str) -> NoReturn:
+    """Refuse what JSON has no number for: NaN and the infinities."""
+    raise ValueError(name)
 
 
-def _begin(response: httpx.Response, stream: BinaryIO, note: Path, *, resumable: bool) -> int:
-    """Make a partial file ready for an answer; return the bytes it has already."""
-    etag = response.headers.get("ETag", "")
-    weak = not etag or etag.startswith("W/")
-    mark = response.headers.get("Last-Modified", "") if weak else etag
-    if response.status_code == 206:
-        size = stream.seek(0, os.SEEK_END)
-        begins = response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
-        if begins and mark == note.read_text(encoding="utf-8"):
-            return size
-        stream.truncate(0)
-        note.unlink()
-        raise _Passing(HttpError(f"{_shown(response.url)}: the rest of another file came"), 0)
-    stream.truncate(0)
-    note.unlink(missing_ok=True)
-    if mark and resumable:
-        note.write_text(mark, encoding="utf-8")
-    return 0
+def _published(response: httpx.Response, received: datetime) -> datetime:
+    """Moment of publication that an answer may be believed in, see :meth:`Client.download`."""
+    date, modified = _moment(response, "Date"), _moment(response, "Last-Modified")
+    if date is not None and abs(date - received) < _SKEW:
+        received = min(date, received)
+    if modified is not None and EARLIEST <= modified <= received:
+        return modified
+    return received
 
 
 def _address(text: str) -> httpx.URL:
     """Address of a text."""
     try:
         return httpx.URL(text)
-    except httpx.InvalidURL:
-        raise HttpError(f"expected an address, found {text.partition('?')[0]!r}") from None
+    except (httpx.InvalidURL, ValueError):
+        raise HttpError(f"expected an address, found {text.partition('?')[0][:200]!r}") from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -520,7 +674,7 @@ def _allowed(target: httpx.URL, *, after: httpx.URL | None = None) -> None:
     ------
     HttpError
     """
-    local = target.host in _LOOPBACK and (after is None or after.host in _LOOPBACK)
+    local = target.host in wire.LOOPBACK and (after is None or after.host in wire.LOOPBACK)
     if target.scheme != "https" and not (target.scheme == "http" and local):
         raise HttpError(f"{_shown(target)}: expected https, found {target.scheme or 'no scheme'}")
 
@@ -528,7 +682,8 @@ def _allowed(target: httpx.URL, *, after: httpx.URL | None = None) -> None:
 def _shown(url: httpx.URL | str) -> str:
     """Address for a message: without name, password, query and fragment."""
     parts = httpx.URL(url)
-    return f"{parts.scheme}://{parts.netloc.decode()}{parts.path}"
+    path = parts.raw_path.decode().partition("?")[0]
+    return f"{parts.scheme}://{parts.netloc.decode()}{path[:200]}"
 
 
 def _is_html(content: bytes) -> bool:
@@ -541,16 +696,16 @@ def _moment(response: httpx.Response, header: str) -> datetime | None:
     """Moment in a header."""
     try:
         found = email.utils.parsedate_to_datetime(response.headers[header])
-    except (KeyError, ValueError):
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds that a server asks to wait, from either form of its header."""
     text = response.headers.get("Retry-After", "")
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdecimal():
+        return float(text[:12])
     then, now = _moment(response, "Retry-After"), _moment(response, "Date")
     return max((then - now).total_seconds(), 0.0) if then and now else None
 

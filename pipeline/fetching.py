@@ -1,25 +1,30 @@
 """From the providers into the upstream folder; and how far each source is.
 
 What lies in the folder is what the readers read, whoever laid it there: the virtual basin, this
-module or a user.
+module or a user. Whatever a provider answers, and however long it takes, is a failure of the file
+that was asked for and of no other: nothing that it can do ends a night.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import threading
+import time
 from bisect import bisect_left
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.grid import GRIDS
 from pipeline.sources.base import (
-    BadGranule,
     Granule,
     HttpError,
     NeedsCredentials,
@@ -29,16 +34,28 @@ from pipeline.sources.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from pipeline.intake import Show
     from pipeline.settings import Region
     from pipeline.sources.http import Client
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 _TRIES = 3
 THREADS = 8
 """Granules under way at a time; the client keeps fewer to one host."""
+PATIENCE = 1.25
+"""Multiple of its usual delay after which a file is overdue."""
+SOURCE_S = 1200.0
+"""Time for all files of a source in one night, seconds: a night's files come in a tenth of it over
+10 Mbit/s, all but GK2A's, whose newest come first. The sources of a night are asked side by side,
+and what is late by more is the next night's."""
+CHECK_S = 120.0
+"""Time for the check of a source, seconds."""
+_GRACE_S = 5.0
+"""How much longer a library is waited for that asks by itself and knows no deadline, seconds."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,18 @@ class Fetched:
         Name of the credential that is not set, where that kept all from coming.
     failures
         Why others did not come though they may be there.
+    awaited
+        Why others did not come that are not due yet, where the provider said so by a lost
+        connection, silence, a server's error or a page in place of a file.
+    refused
+        Name of the credential that was sent and refused; waiting does not help.
     """
 
     files: int = 0
     needs: str | None = None
     failures: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 def fetch(
@@ -70,6 +94,7 @@ def fetch(
     known: Mapping[str, bool],
     region: Region,
     show: Show,
+    limit_s: float = SOURCE_S,
 ) -> Fetched:
     """Bring the granules of a source that are not there yet, the last first, several at a time.
 
@@ -92,6 +117,8 @@ def fetch(
         Whose window is fetched.
     show
         Told how far it is.
+    limit_s
+        Time for all of them, seconds; what has not come by then is a failure each.
     """
     bring = fetcher(row, client=client, upstream=upstream, region=region)
     if bring is None:
@@ -101,25 +128,118 @@ def fetch(
         granule
         for granule in granules
         if asof < granule.end + row.revised or not _there(granule, upstream, known, sound)
-    ]
+    ][::-1]
+    until = time.monotonic() + limit_s
 
     def one(granule: Granule) -> Exception | None:
-        try:
-            bring(granule)
-        except (NeedsCredentials, NotPublished, HttpError, Skipped) as error:
-            return error
-        return None
+        with client.asking(until=until, early=early(row, granule, asof=asof)):
+            return _failure(lambda: dated(row, granule, bring(granule)), granule, client)
 
-    came, needs, failures = 0, None, list[str]()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for number, error in enumerate(threads.map(one, reversed(wanted))):
-            show(f"{row.id} from its provider", number + 1, len(wanted))
-            came += error is None
-            if isinstance(error, NeedsCredentials):
-                needs = error.name
-            elif isinstance(error, HttpError):
-                failures.append(str(error))
-    return Fetched(came, needs, tuple(failures))
+    errors: dict[int, Exception | None] = {}
+    for number, error in _side_by_side(one, wanted, until=until):
+        errors[number] = error
+        show(f"{row.id} from its provider", len(errors), len(wanted))
+    return _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
+
+
+def early(row: Source, granule: Granule, *, asof: datetime) -> bool:
+    """Whether a file may not be there yet, so that a failure may be its provider's way to say so.
+
+    Parameters
+    ----------
+    row
+        Its source. An interface of readings is there at all times.
+    granule
+        The file.
+    asof
+        Moment of the question.
+    """
+    return row.kind != "readings" and asof < granule.end + PATIENCE * row.latency
+
+
+def dated(row: Source, granule: Granule, path: Path) -> Path:
+    """Return a file that has come; one said to be older than what it holds is dated anew.
+
+    Its time of publication is then the usual one: no file is known before it can have been made.
+
+    Parameters
+    ----------
+    row
+        Its source; one that forecasts is published before what it holds.
+    granule
+        What it holds.
+    path
+        The file.
+    """
+    stamp = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    if row.kind == "grid" and not row.ahead and stamp < granule.start:
+        os.utime(path, ((granule.end + row.latency).timestamp(),) * 2)
+    return path
+
+
+def _failure(bring: Callable[[], object], granule: Granule, client: Client) -> Exception | None:
+    """Return why a file did not come, None where it came."""
+    try:
+        bring()
+    except (NeedsCredentials, NotPublished, HttpError, Skipped) as error:
+        return error
+    # The one border: a panic of a library in Rust is no Exception, and all is the provider's doing.
+    except BaseException as error:  # noqa: BLE001
+        said = client.clean(str(error))[:200]
+        return HttpError(f"{granule.pattern}: {type(error).__name__}: {said}")
+    return None
+
+
+def _side_by_side(
+    do: Callable[[_T], _R], items: Sequence[_T], *, until: float
+) -> Iterator[tuple[int, _R]]:
+    """Do something for several items at a time; yield numbers and results as they come.
+
+    A thread that is not done in time is left to itself. It is a daemon, so that the process ends
+    without it: an executor's threads would be waited for.
+    """
+    todo, done = deque(enumerate(items)), SimpleQueue[tuple[int, _R]]()
+
+    def work() -> None:
+        while time.monotonic() < until:
+            try:
+                number, item = todo.popleft()
+            except IndexError:
+                return
+            done.put((number, do(item)))
+
+    for _ in range(min(THREADS, len(items))):
+        threading.Thread(target=work, daemon=True).start()
+    for _ in items:
+        left = until + _GRACE_S - time.monotonic()
+        try:
+            yield done.get(timeout=max(left, 0.001))
+        except Empty:
+            return
+
+
+def _summed(
+    row: Source,
+    wanted: Sequence[Granule],
+    errors: Mapping[int, Exception | None],
+    *,
+    asof: datetime,
+    limit_s: float,
+) -> Fetched:
+    """Tell files that came from those that failed and those that are awaited."""
+    over = f"not asked to its end, the {limit_s:g} s of {row.id} are over"
+    came, needs, refused = 0, None, None
+    failures, awaited = list[str](), list[str]()
+    for number, granule in enumerate(wanted):
+        error = errors.get(number, HttpError(f"{granule.pattern}: {over}"))
+        came += error is None
+        if isinstance(error, NeedsCredentials):
+            needs = error.name
+        elif isinstance(error, HttpError):
+            refused = error.refused or refused
+            late = error.passing and early(row, granule, asof=asof)
+            (awaited if late else failures).append(str(error))
+    return Fetched(came, needs, tuple(failures), tuple(awaited), refused)
 
 
 def fetcher(
@@ -237,18 +357,29 @@ def check(
         for granule in module.granules(row.id, begin, asof, asof)
         if min(granule.end, granule.start + row.cadence) + row.latency <= asof
     ]
-    with TemporaryDirectory() as folder:
+    until = time.monotonic() + CHECK_S
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         bring = fetcher(row, client=client, upstream=Path(folder), region=region)
         if bring is None or not due:
             return None, "no provider to ask"
-        for granule in due[: -_TRIES - 1 : -1]:
-            try:
+
+        def one(granule: Granule) -> tuple[Exception | None, str]:
+            said = list[str]()
+
+            def whole() -> None:
                 path = bring(granule)
                 module.read(path)
-            except NotPublished:
-                continue
-            except (NeedsCredentials, HttpError, BadGranule, Skipped) as error:
+                size = path.stat().st_size / 1000
+                said.append(f"{size:,.0f} kB, {granule.start:%Y-%m-%d %H:%MZ}")
+
+            with client.asking(until=until):
+                return _failure(whole, granule, client), "".join(said)
+
+        for granule in due[: -_TRIES - 1 : -1]:
+            over = HttpError(f"{granule.pattern}: nothing within {CHECK_S:g} s"), ""
+            _, (error, said) = next(_side_by_side(one, [granule], until=until), (0, over))
+            if error is None:
+                return True, said
+            if not isinstance(error, NotPublished):
                 return False, str(error)
-            size = path.stat().st_size / 1000
-            return True, f"{size:,.0f} kB, {granule.start:%Y-%m-%d %H:%MZ}"
     return False, f"{min(_TRIES, len(due))} due files absent"

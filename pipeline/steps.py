@@ -58,12 +58,14 @@ RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
 SPIN_UP = timedelta(days=120)
 """Days of which an areal record is made where there is none yet."""
-PATIENCE = 1.25
+PATIENCE = fetching.PATIENCE
 """Multiple of its usual delay after which a file is overdue."""
 LOST = timedelta(days=1)
 """Time after which what is overdue is not waited for any more."""
 KNOWN = timedelta(days=400)
 """How far back the last datum of a source is looked for; some come once a month, months late."""
+BY_HAND_S = 30.0
+"""Time for each file of an interval asked for by hand, seconds; a night has its own limit."""
 VERIFIED = timedelta(days=60)
 """Issue times before a moment whose forecasts are scored."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
@@ -99,6 +101,8 @@ class Ingested:
         Credential that is not set, without which nothing could be fetched.
     unfetched
         Why files that may be there could not be fetched.
+    not_yet
+        Why files that are not due yet did not come, where that is more than their absence.
     awaited
         Whether the last file that is overdue is not there yet: its provider is behind.
     """
@@ -113,6 +117,7 @@ class Ingested:
     strangers: tuple[str, ...] = ()
     needs: str | None = None
     unfetched: tuple[str, ...] = ()
+    not_yet: tuple[str, ...] = ()
     awaited: bool = False
 
     def __str__(self) -> str:
@@ -131,6 +136,11 @@ class Ingested:
             lines.append(
                 f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
                 f"{self.unfetched[0]}"
+            )
+        if self.not_yet:
+            lines.append(
+                f"{self.source}: {len(self.not_yet)} files are not due yet and did not come, the "
+                f"last: {self.not_yet[0]}"
             )
         lines += [f"{self.source}: rejected {why}" for why in self.rejected]
         if self.strangers:
@@ -206,7 +216,10 @@ def ingest(
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
         if settings.upstream == "internet":
-            fetched = _fetch(row, granules, asof=asof, settings=settings, known=known, show=show)
+            fetched = _fetch(
+                row, granules, asof=asof, settings=settings, known=known, show=show,
+                limit_s=BY_HAND_S * len(granules) if start else 0.0,
+            )  # fmt: skip
         for granule in granules:
             overdue = asof - LOST < granule.end + PATIENCE * row.latency <= asof
             try:
@@ -234,7 +247,11 @@ def ingest(
         strangers=taken.strangers,
         needs=fetched.needs,
         unfetched=fetched.failures,
-        awaited=awaited and row.core and settings.upstream == "internet" and not fetched.needs,
+        not_yet=fetched.awaited,
+        awaited=awaited
+        and row.core
+        and settings.upstream == "internet"
+        and not (fetched.needs or fetched.refused),
     )
 
 
@@ -246,6 +263,7 @@ def _fetch(
     settings: Settings,
     known: dict[str, set[tuple[datetime | None, str]]],
     show: Show,
+    limit_s: float,
 ) -> fetching.Fetched:
     """Bring what is not there yet from its provider into the upstream folder."""
     if (settings.data_dir / "virtual").exists():
@@ -263,6 +281,7 @@ def _fetch(
             known={name: any(time for time, _ in marks) for name, marks in known.items()},
             region=settings.region,
             show=show,
+            limit_s=max(limit_s, fetching.SOURCE_S),
         )
 
 

@@ -1,19 +1,34 @@
-"""Credentials: from the environment, an Airflow connection or netrc; never logged, never stored."""
+"""Credentials: from the environment, an Airflow connection or netrc; never logged, never stored.
+
+A message about one that cannot be used names its variable, its file or the line, never its text.
+"""
 
 from __future__ import annotations
 
-import json
 import netrc
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from pydantic import BaseModel, TypeAdapter
 
 from pipeline.sources.base import NeedsCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class _Connection(BaseModel):
+    """An Airflow connection in JSON, as far as it is used."""
+
+    login: str | None = None
+    password: str | None = None
+    extra: dict[str, Any] | str | None = None
+
+
+_Extra = TypeAdapter(dict[str, Any])
 
 
 class Credentials:
@@ -48,17 +63,27 @@ class Credentials:
         name
             Name of the service and of the field: USERNAME, PASSWORD, TOKEN or API_KEY.
 
+        Blanks and line ends around a token or key, as a file or a form leaves them, are no part of
+        it.
+
         Raises
         ------
         NeedsCredentials
-            It is set nowhere, or where it should be cannot be read.
+            It is set nowhere, where it should be cannot be read, or it is a token or key that no
+            header can carry.
         """
         service, _, field = name.partition("_")
         value = (
             self._environment.get(name)
             or self._connection(service, field)
             or self._netrc(service.lower(), field)
+            or ""
         )
+        if field not in {"USERNAME", "PASSWORD"}:
+            value = value.strip()
+            # h11 quotes a header that it refuses, escaped, so that clean() would not know it again
+            if not (value.isascii() and value.isprintable()):
+                raise NeedsCredentials(f"{name} in printable ASCII on one line")
         if not value:
             raise NeedsCredentials(name)
         if field != "USERNAME":
@@ -86,32 +111,33 @@ class Credentials:
         text = self._environment.get(name, "")
         try:
             if text.lstrip().startswith("{"):
-                found = json.loads(text)
-                login, password, more = (
-                    found.get(key) or "" for key in ("login", "password", "extra")
-                )
-                extra = json.loads(more or "{}") if isinstance(more, str) else more
+                found = _Connection.model_validate_json(text)
+                login, password, more = found.login or "", found.password or "", found.extra or "{}"
+                extra = _Extra.validate_json(more) if isinstance(more, str) else more
             else:
                 parts = urlsplit(text)
                 login, password = unquote(parts.username or ""), unquote(parts.password or "")
-                extra = dict(parse_qsl(parts.query))
-                extra |= json.loads(extra.get("__extra__", "{}"))
+                query = dict(parse_qsl(parts.query))
+                extra = query | _Extra.validate_json(query.get("__extra__", "{}"))
         except ValueError:
             raise NeedsCredentials(f"{name} as an address or in JSON") from None
         if field in {"USERNAME", "PASSWORD"}:
             return (login if field == "USERNAME" else password) if login else None
-        return extra.get(field.lower()) or (None if login else password)
+        kept = extra.get(field.lower())
+        return kept if kept and isinstance(kept, str) else (None if login else password)
 
     def _netrc(self, service: str, field: str) -> str | None:
         """Field of the netrc entry of a service's host."""
         home = Path(self._environment.get("HOME", os.devnull))
         path = Path(self._environment.get("NETRC", home / ".netrc"))
-        if service not in self._hosts or not path.is_file():
-            return None
         try:
+            if service not in self._hosts or not path.is_file():
+                return None
             found = netrc.netrc(path).hosts.get(self._hosts[service])
         except netrc.NetrcParseError as broken:
             what = f"{path.name} without the mistake in line {broken.lineno}"
             raise NeedsCredentials(what) from None
+        except (OSError, ValueError):
+            raise NeedsCredentials(f"{path.name} as a text that can be read") from None
         login, _, password = found or ("", "", "")
         return {"USERNAME": login, "PASSWORD": password, "API_KEY": password}.get(field)

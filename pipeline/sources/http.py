@@ -294,7 +294,9 @@ class Client:
                 raise HttpError(f"{_shown(response.url)}: {response.status_code} was not asked for")
             return wire.content(response, SMALL)
 
-        return self._persistently(url, params, headers, dict, body)
+        found = self._persistently(url, params, headers, dict, body)
+        self._sound(url)
+        return found
 
     def _once(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
@@ -432,6 +434,7 @@ class Client:
         response = self._persistently(url, params, headers, protocol, body)
         part.note.unlink(missing_ok=True)
         if response.status_code == 304:
+            self._sound(url)
             return path
         part.stream.flush()
         part.stream.seek(0)
@@ -444,6 +447,7 @@ class Client:
         published = _published(response, received)
         os.utime(part.path, (published.timestamp(),) * 2)
         part.path.replace(path)
+        self._sound(url)
         return path
 
     def _not_a_file(
@@ -495,8 +499,6 @@ class Client:
             if error.passing or error.refused:
                 self._count(host, error)
             raise
-        with self._lock:
-            self._failed[host, request.early] = 0
         return found
 
     def _ask(
@@ -584,6 +586,11 @@ class Client:
         except (ValueError, httpx.InvalidURL) as odd:  # a header, a cookie, a long length
             said = f"{type(odd).__name__}: {self.clean(str(odd))[:120]}"
             raise HttpError(f"{_shown(target)}: {said}") from None
+
+    def _sound(self, url: str) -> None:
+        """Forget the failures of a host that has given what was asked for."""
+        with self._lock:
+            self._failed[_address(url).host, self._terms.early] = 0
 
     def _count(self, host: str, error: HttpError) -> None:
         """Count a request that failed after all tries."""

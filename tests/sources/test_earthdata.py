@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ import xarray as xr
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources import earthdata, imerg, smap, vegetation
 from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished, locate
-from pipeline.sources.http import Client
+from pipeline.sources.http import GIVEN_UP, Client
 from pipeline.virtual.land import smap_root_zone
 from tests.sources.servers import HTML, Answer, Earthdata, Request, running
 
@@ -131,9 +133,85 @@ def test_an_expired_token_alone_is_named(
 ) -> None:
     with pytest.raises(HttpError, match="EARTHDATA_TOKEN is refused, perhaps expired") as failed:
         imerg.fetch(granule(source="imerg_late"), tmp_path, client=connect(EXPIRED))
-    assert failed.value.status == 401
+    assert (failed.value.status, failed.value.refused) == (401, "EARTHDATA_TOKEN")
     assert "last.year" not in str(failed.value)
-    assert published.data.paths().count(f"/data/{NAME}") == 0
+    assert published.data.paths().count(f"/data/{NAME}") == 1, "OPeNDAP wants an approval apart"
+
+
+@pytest.mark.parametrize("refusal", ["redirect", "page", "401"])
+def test_a_refused_token_is_named_in_each_way_that_it_is_said(
+    published: Earthdata, connect: Connect, tmp_path: Path, refusal: str
+) -> None:
+    def refuse(_: Request) -> Answer:
+        if refusal == "redirect":
+            goal = f"{published.login.url}/oauth/authorize?client_id=x&response_type=code"
+            return Answer(status=302, headers={"Location": goal})
+        return Answer(HTML, status=200 if refusal == "page" else 401)
+
+    published.data.routes["/data/"] = published.data.routes["/opendap/"] = refuse
+    client = connect(EXPIRED)
+    for _ in range(4):
+        with pytest.raises(
+            HttpError, match="EARTHDATA_TOKEN is refused, perhaps expired"
+        ) as failed:
+            earthdata.fetch(granule(), tmp_path, client=client, product="GPM_3IMERGHHL", window="x")
+        assert failed.value.refused == "EARTHDATA_TOKEN"
+        assert not failed.value.passing
+    assert published.login.asked == [], "a login by name needs a name"
+    asked = [path for path in published.data.paths() if not path.startswith("/search")]
+    assert len(asked) == GIVEN_UP, "then the host is given up"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_opendap_alone_refuses_comes_whole(
+    published: Earthdata, connect: Connect, tmp_path: Path, half_hour: bytes, status: int
+) -> None:
+    published.data.serve("/opendap/", Answer(HTML, status=status))
+    client = connect(BY_TOKEN)
+    for number in range(GIVEN_UP + 1):
+        path = imerg.fetch(granule(), tmp_path / str(number), client=client)
+        assert path.name == NAME
+        assert path.read_bytes() == half_hour
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://x.nasa.gov/..%2F..%2Fevil{fit}", "https://x.nasa.gov/{fit}%00", "https://[::1/{fit}",
+     "https://x.nasa.gov/?/{fit}", "https://x.nasa.gov/.{fit}", "{fit}", "s3://x/{fit}"],
+)  # fmt: skip
+def test_a_name_from_the_catalogue_never_becomes_a_path(
+    published: Earthdata, connect: Connect, tmp_path: Path, url: str
+) -> None:
+    links = published.catalogue[0]["umm"]["RelatedUrls"]  # type: ignore[index]
+    for link in links:
+        link["URL"] = url.format(fit=NAME)
+    wanted = replace(granule(), pattern=f"*{granule().pattern}*")
+    with pytest.raises(NotPublished, match="is not in the catalogue"):
+        earthdata.fetch(wanted, tmp_path, client=connect(BY_TOKEN), product="GPM_3IMERGHHL")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_odd_item_does_not_lose_the_others(published: Earthdata, connect: Connect) -> None:
+    [sound] = published.catalogue
+    odd = [{"meta": 1, "umm": None}, {"meta": {}, "umm": {"GranuleUR": 5}}, {"meta": sound["meta"]}]
+    answer = {"items": [*odd, 7, None, {"meta": sound["meta"], "umm": sound["umm"]}]}
+    published.data.serve("/search/granules.umm_json", Answer(json.dumps(answer).encode()))
+    entry = earthdata.find(granule(), client=connect({}), product="GPM_3IMERGHHL")
+    assert (entry.name, entry.published) == (NAME, INSERTED)
+
+
+@pytest.mark.parametrize(
+    "date", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "soon", "", "2999-01-01"]
+)
+def test_a_date_to_come_in_the_catalogue_is_not_believed(
+    published: Earthdata, connect: Connect, tmp_path: Path, date: str
+) -> None:
+    for one in published.catalogue[0]["umm"]["ProviderDates"]:  # type: ignore[index]
+        one["Date"] = date
+    published.catalogue[0]["meta"]["revision-date"] = date  # type: ignore[index]
+    path = imerg.fetch(granule(), tmp_path, client=connect(BY_TOKEN))
+    assert abs(path.stat().st_mtime - datetime.now(UTC).timestamp()) < 60
 
 
 def test_a_wrong_password_is_an_error_and_not_a_file(

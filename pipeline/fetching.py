@@ -7,6 +7,7 @@ that was asked for and of no other: nothing that it can do ends a night.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import re
@@ -54,6 +55,7 @@ SOURCE_S = 1200.0
 and what is late by more is the next night's."""
 CHECK_S = 120.0
 """Time for the check of a source, seconds."""
+_EXIT_S = 60.0
 _GRACE_S = 5.0
 """How much longer a library is waited for that asks by itself and knows no deadline, seconds."""
 
@@ -196,7 +198,8 @@ def _side_by_side(
     """Do something for several items at a time; yield numbers and results as they come.
 
     A thread that is not done in time is left to itself. It is a daemon, so that the process ends
-    without it: an executor's threads would be waited for.
+    without it, while an executor's threads would be waited for. A daemon that is within a library
+    in Rust when the process ends takes it down, so those left have some time to come to an end.
     """
     todo, done = deque(enumerate(items)), SimpleQueue[tuple[int, _R]]()
 
@@ -208,14 +211,23 @@ def _side_by_side(
                 return
             done.put((number, do(item)))
 
-    for _ in range(min(THREADS, len(items))):
-        threading.Thread(target=work, daemon=True).start()
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(THREADS, len(items)))]
+    for thread in threads:
+        thread.start()
     for _ in items:
         left = until + _GRACE_S - time.monotonic()
         try:
             yield done.get(timeout=max(left, 0.001))
         except Empty:
+            atexit.register(_wait, threads)
             return
+
+
+def _wait(threads: Sequence[threading.Thread]) -> None:
+    """Wait for threads that were left to themselves, but not for ever."""
+    until = time.monotonic() + _EXIT_S
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0))
 
 
 def _summed(

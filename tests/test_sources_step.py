@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,13 +16,14 @@ import numpy as np
 import pytest
 
 from pipeline import __main__ as cli
-from pipeline import steps
+from pipeline import fetching, steps
 from pipeline.archive import Archive
 from pipeline.grid import MEKONG
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, asked
-from pipeline.sources.http import PER_HOST
-from tests.sources.servers import HTML, Answer, Earthdata, running
+from pipeline.sources.base import Granule
+from pipeline.sources.http import PER_HOST, Client
+from tests.sources.servers import HTML, Answer, Earthdata, Request, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,3 +243,173 @@ def test_the_command_lists_sources_and_no_secret(
     assert "EARTHDATA_TOKEN/PASSWORD: set" in lines["smap"]
     assert Earthdata.TOKEN not in text
     assert "│" not in text, "plain where nobody looks at a terminal"
+
+
+def pps_that_resets(nasa: Earthdata, listed: str = "") -> None:
+    """Answer with a list, and reset the connection where a file is not there yet."""
+
+    def route(asked: Request) -> Answer:
+        if asked.path.startswith("/text/"):
+            return Answer(listed.encode())
+        raise ConnectionResetError
+
+    nasa.pps.routes["/"] = route
+
+
+def late(number: int) -> str:
+    """Name of a half-hour of the Late run at PPS."""
+    time = START + number * HALF_HOUR
+    last = time + HALF_HOUR - timedelta(seconds=1)
+    minute = time.hour * 60 + time.minute
+    return f"3B-HHR-L.MS.MRG.3IMERG.{time:%Y%m%d-S%H%M%S}-E{last:%H%M%S}.{minute:04d}.V07C.RT-H5"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.sources.http._WAIT", lambda _: 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_not_due_is_awaited_where_its_providers_reset_or_send_pages(
+    nasa: Earthdata, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 18:00 a half-hour of the Late run may be absent if it ends after 00:30."""
+    monkeypatch.setenv("PPS_USERNAME", "me@example.org")
+    monkeypatch.setenv("PPS_PASSWORD", "me@example.org")
+    publish(nasa, range(3))
+    page = Answer(b"<html>Not ready</html>")
+    nasa.data.serve("/data/", page)
+    nasa.data.serve("/opendap/", page)
+    pps_that_resets(nasa, "\n".join(late(number) for number in range(3)))
+    done = ingest(settings)
+    assert done.awaited is True, "that of 00:00 is overdue"
+    [overdue] = done.unfetched
+    assert "page in HTML" in overdue or "RemoteProtocolError" in overdue
+    assert len(done.not_yet) == 2
+    assert "2 files are not due yet and did not come" in str(done)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_resets_for_new_files_do_not_keep_old_ones_from_coming(
+    nasa: Earthdata, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    monkeypatch.setenv("PPS_USERNAME", "me@example.org")
+    monkeypatch.setenv("PPS_PASSWORD", "me@example.org")
+    sound = half_hour(START, 2.0)
+
+    def route(asked: Request) -> Answer:
+        if asked.path.startswith("/text/"):
+            return Answer("\n".join(late(number) for number in range(8)).encode())
+        if asked.path.endswith(late(0)):
+            stamp = {"Last-Modified": "Thu, 20 Aug 2026 14:00:00 GMT"}
+            return Answer(sound, headers=stamp)
+        raise ConnectionResetError
+
+    nasa.pps.routes["/"] = route
+    done = ingest(settings)
+    assert (done.read, done.unfetched, done.awaited) == (1, (), False)
+    assert len(done.not_yet) == 7
+
+
+def test_a_refused_token_is_said_and_not_waited_for(
+    nasa: Earthdata, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "last.year")
+    publish(nasa, range(8))
+    done = ingest(settings)
+    assert done.awaited is False
+    assert done.missing
+    assert len(done.unfetched) == 8, "a refusal is no sign that a file is not there yet"
+    assert "EARTHDATA_TOKEN is refused" in str(done)
+    assert "last.year" not in str(done)
+
+
+def test_a_source_has_one_wall_clock(
+    nasa: Earthdata, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hangs, within the client or without, is left; what came before counts."""
+    row, hung = SOURCES["chirps"], threading.Event()
+    granules = [
+        Granule("chirps", "x", f"{number}", START + number * HALF_HOUR, START)
+        for number in range(20)
+    ]
+
+    def bring(granule: Granule) -> Path:
+        if granule.pattern != "19":
+            hung.wait(20)
+        path = settings.data_dir / granule.pattern
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        return path
+
+    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetching, "_GRACE_S", 0.1)
+    began = time.monotonic()
+    with Client(endpoints=nasa.endpoints, environment={}) as client:
+        done = fetching.fetch(
+            row, granules, client=client, upstream=settings.upstream_dir, asof=ASOF, known={},
+            region="mekong", show=steps.quiet, limit_s=0.3,
+        )  # fmt: skip
+    assert time.monotonic() - began < 3
+    hung.set()
+    assert (done.files, len(done.failures)) == (1, 19)
+    assert done.failures[0] == "18: not asked to its end, the 0.3 s of chirps are over"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("k3y\nin two lines"), RecursionError(), OSError(28, "No space left"),
+              KeyboardInterrupt("a panic is no Exception")],
+)  # fmt: skip
+def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def bring(granule: Granule) -> Path:
+        if granule.pattern == "0":
+            raise error
+        path = settings.data_dir / granule.pattern
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        return path
+
+    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
+    granules = [Granule("chirps", "x", str(number), START, START) for number in range(3)]
+    with Client(environment={"KMA_API_KEY": "k3y"}) as client:
+        client.secret("KMA_API_KEY")
+        done = fetching.fetch(
+            SOURCES["chirps"], granules, client=client, upstream=settings.upstream_dir,
+            asof=START + timedelta(days=30), known={}, region="mekong", show=steps.quiet,
+        )  # fmt: skip
+    [said] = done.failures
+    assert (done.files, said.startswith(f"0: {type(error).__name__}: ")) == (2, True)
+    assert "k3y" not in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "stamp", "expected"),
+    [
+        ("imerg_late", START - timedelta(days=20000), START + timedelta(hours=14, minutes=30)),
+        ("imerg_late", START + timedelta(hours=5), START + timedelta(hours=5)),
+        ("outlook", START - timedelta(hours=5), START - timedelta(hours=5)),
+        ("mrc_live", START - timedelta(days=2), START - timedelta(days=2)),
+    ],
+)
+def test_no_file_is_known_before_it_can_have_been_made(
+    tmp_path: Path, source: str, stamp: datetime, expected: datetime
+) -> None:
+    path = tmp_path / "x"
+    path.touch()
+    os.utime(path, (stamp.timestamp(),) * 2)
+    granule = Granule(source, "x", "x", START, START + HALF_HOUR)
+    assert fetching.dated(SOURCES[source], granule, path) == path
+    assert path.stat().st_mtime == expected.timestamp()
+
+
+def test_what_may_be_early() -> None:
+    """A quarter over its usual delay a file is overdue; an interface is always there."""
+    granule = Granule("smap", "x", "x", START - HALF_HOUR, START)
+    usual = SOURCES["smap"].latency
+    assert fetching.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
+    assert not fetching.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
+    assert not fetching.early(SOURCES["mrc_live"], granule, asof=START)

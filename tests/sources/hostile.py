@@ -332,6 +332,7 @@ KINDS: dict[str, Callable[[Talk], None]] = {
     "a name that is a path": _whole(
         HDF, f'Content-Disposition: attachment; filename="{UP}"', f"Content-Location: {UP}"
     ),
+    "a file that is none": _whole(HDF, "Last-Modified: Wed, 19 Aug 2026 20:00:00 GMT"),
     "a file of the year 9999": _whole(HDF, "Last-Modified: Fri, 31 Dec 9999 23:59:59 GMT"),
     "a file of the year 1": _whole(HDF, "Last-Modified: Mon, 01 Jan 0001 00:00:00 +2359"),
     "a file of no time": _whole(HDF, "Last-Modified: Thu, 99 Foo 2026 99:99:99 +9999999"),
@@ -347,9 +348,11 @@ KINDS: dict[str, Callable[[Talk], None]] = {
 """Every kind of answer, by its name."""
 ABSENT = {"404", "410"}
 """Kinds that say that there is no such file."""
+NAMES = {"paths as names", "half a surrogate", "the wrong types inside"}
+"""Kinds that are lists of other files: what was asked for is not in them."""
 FILES = {
-    "a name that is a path", "a file of the year 9999", "a file of the year 1",
-    "a file of no time",
+    "a file that is none", "a name that is a path", "a file of the year 9999",
+    "a file of the year 1", "a file of no time",
 }  # fmt: skip
 """Kinds that begin as the file that was asked for; only reading them tells that they are none."""
 

@@ -53,8 +53,7 @@ def _store(source: str, client: Client) -> xr.DataArray:
         session = icechunk.Repository.open(storage).readonly_session("main")
         ds = xr.open_zarr(session.store, consolidated=False, chunks=None)
     except icechunk.IcechunkError as error:
-        said = f"{endpoint}: the public store of {source} did not open"
-        raise HttpError(said, passing=True) from error
+        raise HttpError(f"{endpoint}: the public store of {source} did not open") from error
     rate: xr.DataArray = ds["precipitation_surface"]
     return rate
 
@@ -99,8 +98,7 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
     except KeyError:
         raise NotPublished(f"{granule.pattern} is not in the public store yet") from None
     except icechunk.IcechunkError as error:
-        said = f"{granule.source}: the public store failed in {time}"
-        raise HttpError(said, passing=True) from error
+        raise HttpError(f"{granule.source}: the public store failed in {time}") from error
     values = field.transpose("longitude", "latitude").values[:, ::-1] * np.float32(3600.0)
     if not np.isfinite(values).any():
         raise NotPublished(f"{granule.pattern} is empty in the public store")

@@ -293,7 +293,6 @@ def test_what_is_not_due_is_awaited_where_its_providers_reset_or_send_pages(
 def test_resets_for_new_files_do_not_keep_old_ones_from_coming(
     nasa: Earthdata, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("EARTHDATA_TOKEN")
     monkeypatch.setenv("PPS_USERNAME", "me@example.org")
     monkeypatch.setenv("PPS_PASSWORD", "me@example.org")
     sound = half_hour(START, 2.0)

@@ -173,10 +173,10 @@ def attack(name: str, kind: str, servers: list[Hostile], upstream: Path) -> tupl
         wrong = f"{name}: a file came"
     elif done.files:
         read = import_module(row.module).read
-        for path in upstream.rglob("*.*"):
-            if path.is_file() and not path.name.startswith("."):
+        for came in upstream.rglob("*"):
+            if came.is_file() and not came.name.startswith("."):
                 with pytest.raises(Exception, match=r".+"):
-                    read(path)
+                    read(came)
     elif not said and kind not in ABSENT | NAMES and row.kind != "readings":
         wrong = f"{name}: nothing said"
     if any(secret in one for secret in ("k3y", "t0ken", "s3cret") for one in said):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from models import drought, low_flow, stage
-from pipeline import areal, bulletin, features, places, quality, records, stand_ins
+from pipeline import areal, bulletin, features, mornings, places, quality, records, stand_ins
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
@@ -129,21 +129,17 @@ def as_known(
     """
     record = view.areal_record()
     parts = [view.readings(name, start=start) for name in ("stage", "rain")]
-    # That a reading is a spike its successors told, a day later or two.
-    told = (parts[0]["valid_time"] + 2 * STEP).where(parts[0]["qc"] == "spike")
-    parts[0]["available_time"] = parts[0]["available_time"].where(told.isna(), told)
-    spans = [part[["valid_time", "available_time"]] for part in parts]
-    # Only the readings of 00Z and 12Z are ever looked at, and rain by the morning it falls before.
-    hour = parts[0]["valid_time"].dt.hour + parts[0]["valid_time"].dt.minute / 60.0
-    spans[0] = spans[0][hour.isin([0.0, 12.0])]
+    spans = [parts[1][["valid_time", "available_time"]]]
     if record is not None:
         days = pd.DatetimeIndex(record["time"].values) + pd.Timedelta(STEP)
         came = pd.DatetimeIndex(record["available_time"].values)
         spans.append(pd.DataFrame({"valid_time": days, "available_time": came}))
     every = pd.concat(spans, ignore_index=True)
     morning = every["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
-    late = every[every["available_time"] > morning]
-    from_time, to_time = (late[name].to_numpy() for name in late)
+    counts = parts[0]["qc"].isin([*quality.USED, "absolute"])
+    late = pd.DataFrame({"begin": every["valid_time"], "end": every["available_time"]})
+    late = pd.concat([late[every["available_time"] > morning], mornings.late(parts[0], counts)])
+    from_time, to_time = (late[name].to_numpy("datetime64[ns]") for name in ("begin", "end"))
 
     def inputs(moment: datetime, since: datetime) -> features.StageInputs | None:
         at = utc64(moment)
@@ -161,12 +157,7 @@ def stage_forecasts(view: View) -> pd.DataFrame:
         return pd.DataFrame(columns=["station", "lead_days", "tier", "valid_time"])
     inputs = stage_inputs(view, start=view.asof - HISTORY)
     # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
-    gauges = sorted({*inputs.stage, *model.stations})
-    inputs = replace(
-        inputs,
-        stage=inputs.stage.reindex(columns=gauges),
-        evening=inputs.evening.reindex(columns=gauges),
-    )
+    inputs = inputs.with_gauges(model.stations)
     return stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
 
 
@@ -284,7 +275,7 @@ def silent_gauges(view: View) -> list[str]:
     rows = view.readings("stage", start=view.asof - timedelta(days=30))
     known = rows[rows["value"].notna() & rows["qc"].isin([*quality.USED, "absolute"])]
     last = known.groupby("station")["valid_time"].max().reindex(rows["station"].unique())
-    morning = pd.Timestamp(utc64(view.asof)).normalize()
+    morning = pd.Timestamp(utc64(view.asof)).normalize() - pd.Timedelta(mornings.NEAR)
     silent = [code for code in last.index[~(last >= morning)] if code in places.stations()]
     names = [f"{places.station(code).name} ({code})" for code in silent]
     return [f"gauges: this morning's reading is missing from {', '.join(names)}"] if names else []
@@ -409,14 +400,12 @@ def city_rain(view: View) -> dict[str, Rain]:
 
 def daily_changes(view: View) -> dict[str, float]:
     """Change of each gauge's stage over the day before its last reading, m."""
-    rows = view.readings("stage", start=view.asof - timedelta(days=4))
-    rows = quality.used(rows)
+    rows = quality.used(view.readings("stage", start=view.asof - timedelta(days=4)))
     found = {}
-    for code, series in rows.groupby("station"):
-        values = series.set_index("valid_time")["value"]
-        earlier = values.index[-1] - pd.Timedelta(STEP)
-        if earlier in values.index:
-            found[str(code)] = float(values.iloc[-1] - values[earlier])
+    for code, time, value, _ in mornings.by_station(rows):
+        before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
+        if np.isfinite(before):
+            found[code] = float(value[-1] - before)
     return found
 
 

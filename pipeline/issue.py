@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 
 from models import drought, low_flow, stage
-from pipeline import areal, bulletin, features, mornings, places, quality, records, stand_ins
+from pipeline import (
+    areal,
+    bulletin,
+    features,
+    mornings,
+    observed,
+    places,
+    quality,
+    records,
+    stand_ins,
+)
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
@@ -25,11 +35,12 @@ from pipeline.indices import risk, river
 from pipeline.sources import SOURCES, geoglows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import xarray as xr
 
     from pipeline.alerts.decision import Decision
+    from pipeline.alerts.evidence import Doubt
     from pipeline.records import Records
     from pipeline.settings import Region, Settings
 
@@ -87,20 +98,46 @@ class View:
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
         found = self.records.readings(variable, asof=self.asof, start=start)
-        parts = [found]
-        for old in places.stations().values():
-            if old.replaced_by is not None:
-                last = found.loc[found["station"] == old.code, "valid_time"].max()
-                heir = found[found["station"] == old.replaced_by]
-                heir = heir[~(heir["valid_time"] <= last)]
-                parts.append(heir.assign(station=old.code))
-        return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+        return with_heirs(found)
+
+    def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
+        """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
+        found = self.records.every_reading(variable, asof=self.asof, start=start)
+        return with_heirs(found)
 
 
-def stage_inputs(view: View, *, start: datetime | None) -> features.StageInputs:
-    """Take the stage model's inputs from the stores; the whole record where no start is given."""
+def with_heirs(found: pd.DataFrame) -> pd.DataFrame:
+    """Let the series of a retired gauge go on as its successor's."""
+    parts = [found]
+    for old in places.stations().values():
+        if old.replaced_by is not None:
+            last = found.loc[found["station"] == old.code, "valid_time"].max()
+            heir = found[found["station"] == old.replaced_by]
+            heir = heir[~(heir["valid_time"] <= last)]
+            parts.append(heir.assign(station=old.code))
+    return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+
+
+def stage_inputs(
+    view: View, *, start: datetime | None, believed: Mapping[str, Doubt] | None = None
+) -> features.StageInputs:
+    """Take the stage model's inputs from the stores; the whole record where no start is given.
+
+    Parameters
+    ----------
+    view
+        What the run sees.
+    start
+        First moment.
+    believed
+        By gauge the newest reading, where it is used whatever its flag.
+    """
+    stages = view.readings("stage", start=start)
+    for code, doubt in (believed or {}).items():
+        time = pd.Timestamp(utc64(doubt.time))
+        stages.loc[(stages["station"] == code) & (stages["valid_time"] == time), "qc"] = "good"
     return features.stage_inputs(
-        stage=view.readings("stage", start=start),
+        stage=stages,
         rain=view.readings("rain", start=start),
         areal=view.areal_record(),
         asof=view.asof,
@@ -158,7 +195,13 @@ def stage_forecasts(view: View) -> pd.DataFrame:
     inputs = stage_inputs(view, start=view.asof - HISTORY)
     # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
     inputs = inputs.with_gauges(model.stations)
-    return stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    found = stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    believed = observed.foreseen(observed.last_readings(view), found)
+    if believed:
+        inputs = stage_inputs(view, start=view.asof - HISTORY, believed=believed)
+        inputs = inputs.with_gauges(model.stations)
+        found = stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    return found
 
 
 def drought_forecasts(view: View) -> pd.DataFrame:
@@ -303,7 +346,7 @@ def decide(
         Rows of the alerts of earlier revisions of this issue.
     """
     rain = city_rain(view)
-    changes = daily_changes(view)
+    changes, last = daily_changes(view), observed.last_readings(view)
     memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
     found = []
     for city in places.cities(view.region).values():
@@ -314,6 +357,8 @@ def decide(
             if not rows.empty:
                 change = changes.get(station.code, math.nan)
                 river = River.from_rows(rows, change_1d_m=change)
+                if station.code in last:
+                    river = observed.with_last(river, last[station.code])
         zone = low = None
         if not droughts.empty:
             rows = droughts[droughts["zone"] == f"city:{city.id}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.stage import StageModel
     from pipeline.features import StageInputs
 
 ISSUED_AT = pd.Timedelta(minutes=30)
@@ -90,7 +88,10 @@ def hindcast(
         version = f"hindcast {first:%Y-%m-%d}"
         made = [
             predict(
-                model, _with_gauges(seen, model), issue_time=moments[day], model_version=version
+                model,
+                seen.with_gauges(model.stations),
+                issue_time=moments[day],
+                model_version=version,
             )
             for day, seen in apart.items()
         ]
@@ -107,16 +108,6 @@ def hindcast(
     found["observed_m"] = observed(inputs, found)
     found["origin"] = inputs.origin
     return found
-
-
-def _with_gauges(inputs: StageInputs, model: StageModel) -> StageInputs:
-    """Give every gauge of a model a column, empty where it had said nothing yet."""
-    gauges = sorted({*inputs.stage, *model.stations})
-    return replace(
-        inputs,
-        stage=inputs.stage.reindex(columns=gauges),
-        evening=inputs.evening.reindex(columns=gauges),
-    )
 
 
 def _with_peers(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipeline import places, quality, stand_ins
+from pipeline import mornings, places, quality, stand_ins
 from pipeline.archive import NothingArchived, utc64
 from pipeline.sources import NIGHTLY, SOURCES, asked
 
@@ -27,8 +27,6 @@ INPUTS = timedelta(days=120)
 """Inputs that end before this are the history's, named by the model, not by the night."""
 PATIENCE = 1.25
 """Multiple of its usual delay after which a source that has said nothing gave nothing."""
-EARLY = pd.Timedelta(minutes=90)
-"""How long before the morning its reading may be taken."""
 RECENTLY = timedelta(days=30)
 """Gauges that have said something since are silent this morning, the others for longer."""
 DOUBTFUL_DAYS = 10
@@ -218,7 +216,7 @@ def _doubts(view: View) -> list[str]:
 
 
 def _morning(view: View) -> pd.Timestamp:
-    return pd.Timestamp(utc64(view.asof)).normalize() - EARLY
+    return pd.Timestamp(utc64(view.asof)).normalize() - pd.Timedelta(mornings.NEAR)
 
 
 def _last_readings(view: View) -> dict[str, pd.Timestamp]:

@@ -7,14 +7,15 @@ that an earlier check flagged, and tells which are faulty. :mod:`pipeline.qualit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
-Bools = NDArray[np.bool_]
+from pipeline.courses import Course, follow, no_evidence
+
+if TYPE_CHECKING:
+    from pipeline.courses import Agreed, Bools, Floats
 
 
 class Check(Protocol):
@@ -62,12 +63,9 @@ class Range:
 
 @dataclass(frozen=True)
 class Rate:
-    """A change that no river makes, and what follows it until the level comes back.
+    """A change that no river makes, until it is undone or has proved to be water.
 
-    Known at once: the newest reading may be flagged. The excursion ends where more than half of it
-    is undone in one step, or in four within three hours.
-    After ``hold_h`` the new level is taken as it is: by then the gauge was named as suspect on 30
-    mornings, and someone may have moved it for good.
+    Known at once: the newest reading may be flagged. See :func:`follow` for what ends it.
 
     Parameters
     ----------
@@ -76,8 +74,6 @@ class Rate:
         between two readings of 43 exported series 1960-2018 that a look at the plots leaves
         standing are 4.7 m in a day on the main river and 8.8 m on a tributary; 3 m/h is more than
         the fastest hour of a flash flood there. Metre spikes of 15-minute telemetry exceed it.
-    hold_h
-        How long an excursion may last, hours.
 
     Examples
     --------
@@ -88,13 +84,16 @@ class Rate:
     noise_m: float = 0.5
     per_hour_m: float = 3.0
     most_m: float = 10.0
-    hold_h: float = 720.0
 
     def check(self, hours: Floats, value: Floats) -> Bools:
         """Tell which follow an impossible change."""
+        return self.course(hours, value).faulty
+
+    def course(self, hours: Floats, value: Floats, agreed: Agreed = no_evidence) -> Course:
+        """Follow the impossible changes."""
         possible = np.minimum(self.noise_m + self.per_hour_m * np.diff(hours), self.most_m)
         breaks = np.flatnonzero(np.abs(np.diff(value)) > possible) + 1
-        return _excursions(hours, value, breaks, hold_h=self.hold_h)
+        return follow(hours, value, breaks, agreed)
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Jump:
     """A step between two quiet stretches of telemetry, as when a sensor or its datum is moved.
 
     A flood wave's front goes on rising after its first step; a moved sensor is as quiet as before.
-    Known once ``quiet`` readings followed; ends like an excursion of :class:`Rate`.
+    Known once ``quiet`` readings followed. See :func:`follow` for what ends it.
 
     Parameters
     ----------
@@ -117,8 +116,8 @@ class Jump:
     spacing_h, gap_h
         Only where readings are no further apart than ``spacing_h``, and across gaps up to
         ``gap_h``, over which the quiet changes are allowed to add up.
-    hold_h
-        How long an excursion may last, hours.
+    habit
+        From so many there and back on, the steps are a dam's releases: a sensor is moved once.
 
     Examples
     --------
@@ -132,18 +131,22 @@ class Jump:
     quiet: int = 6
     spacing_h: float = 1.0
     gap_h: float = 24.0
-    hold_h: float = 720.0
+    habit: int = 4
 
     def check(self, hours: Floats, value: Floats) -> Bools:
         """Tell which follow a step between two quiet stretches."""
+        return self.course(hours, value).faulty
+
+    def course(self, hours: Floats, value: Floats, agreed: Agreed = no_evidence) -> Course:
+        """Follow the steps between two quiet stretches."""
         n = self.quiet
-        faulty = np.zeros(len(value), dtype=np.bool_)
+        none = Course(np.zeros(len(value), dtype=np.bool_), np.full(len(value), np.nan))
         if len(value) < 2 * n + 2:
-            return faulty
+            return none
         change, apart = np.diff(value), np.diff(hours)
         usual = np.median(apart)
         if usual > self.spacing_h:
-            return faulty
+            return none
         speed = np.abs(change) / apart
         large = np.flatnonzero((np.abs(change) >= self.step_m) & (apart <= self.gap_h))
         breaks = [
@@ -154,38 +157,7 @@ class Jump:
             * max(speed[i - n : i].max(), speed[i + 1 : i + 1 + n].max())
             * max(apart[i], usual)
         ]
-        return _excursions(hours, value, np.array(breaks, dtype=np.int64), hold_h=self.hold_h)
-
-
-def _excursions(
-    hours: Floats,
-    value: Floats,
-    breaks: NDArray[np.int64],
-    *,
-    hold_h: float,
-) -> Bools:
-    """Mark the readings from each break to where its better half is undone, or for ``hold_h``.
-
-    ``breaks`` holds the first reading after each step. Of two steps that undo each other the
-    first leads away. The way back may take four readings of telemetry, or lie in a gap.
-    """
-    faulty = np.zeros(len(value), dtype=np.bool_)
-    done = 0
-    for start in breaks.tolist():
-        if start < done:
-            continue
-        size = value[start] - value[start - 1]
-        end = int(np.searchsorted(hours, hours[start] + hold_h))
-        for lag in (1, 2, 3, 4):
-            at = np.arange(start + lag, end)
-            back = (value[at] - value[at - lag]) / size
-            quick = (hours[at] - hours[at - lag] <= 3.0) | (lag == 1)
-            undone = at[(back < -0.5) & quick]
-            if len(undone):
-                end = int(undone[0])
-        faulty[start:end] = True
-        done = end + 1
-    return faulty
+        return follow(hours, value, np.array(breaks, dtype=np.int64), agreed, habit=self.habit)
 
 
 @dataclass(frozen=True)
@@ -252,7 +224,7 @@ class Hampel:
     """A few readings of telemetry off the median of the hours around (Davies and Gather 1993).
 
     The rise of a flood carries the median, and the spread, along. Known once four readings
-    followed.
+    followed of which two are back at the median: the front of a wave is not.
 
     Parameters
     ----------
@@ -293,7 +265,9 @@ class Hampel:
             off = abs(value[at] - middle)
             if off > self.least_m:
                 spread = 1.4826 * float(np.median(np.abs(around - middle)))
-                faulty[at] = off > self.deviations * spread
+                near = max(self.least_m, self.deviations * spread)
+                back = np.abs(value[at + 1 : last[at]] - middle) <= near
+                faulty[at] = off > self.deviations * spread and np.count_nonzero(back) >= 2
         return faulty
 
 

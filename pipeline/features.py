@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from pipeline import mornings
 from pipeline.quality import USED, used
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     import xarray as xr
@@ -48,9 +50,10 @@ class StageInputs:
     Parameters
     ----------
     stage
-        Reading at 00:00Z of the date in m, one column per gauge; NaN where there is none.
+        Stage at 00:00Z of the date in m, one column per gauge: the reading nearest to it within
+        90 minutes, or on a line between two readings; NaN where there is none.
     evening
-        Reading at 12:00Z of the day before, m, same columns.
+        Stage at 12:00Z of the day before, m, same columns.
     rain
         Rain in mm of the 24 h that end at 00:00Z of the date, one column per unit: a sub-basin
         (``basin:...``) or the code of a rain gauge.
@@ -58,6 +61,9 @@ class StageInputs:
         Root-zone soil moisture of the day before, m3 m-3, one column per sub-basin; or None.
     origin
         ``virtual`` if any part is, else ``measured``.
+    newest, newest_age_h
+        Last reading before the issue time of the date, m, and its age at 00:00Z, hours; same
+        columns. None where only mornings and evenings are known.
     """
 
     stage: pd.DataFrame
@@ -65,27 +71,37 @@ class StageInputs:
     rain: pd.DataFrame
     soil_moisture: pd.DataFrame | None
     origin: Literal["virtual", "measured"]
+    newest: pd.DataFrame | None = None
+    newest_age_h: pd.DataFrame | None = None
 
     def until(self, date: pd.Timestamp) -> StageInputs:
         """Rows up to and including a date; what the morning of that date knew."""
-        wet = self.soil_moisture
-        return replace(
-            self,
-            stage=self.stage.loc[:date],
-            evening=self.evening.loc[:date],
-            rain=self.rain.loc[:date],
-            soil_moisture=None if wet is None else wet.loc[:date],
-        )
+        return self._each(lambda table: table.loc[:date])
 
     def last(self, days: int) -> StageInputs:
         """Last rows alone."""
-        wet = self.soil_moisture
+        return self._each(lambda table: table.iloc[-days:])
+
+    def with_gauges(self, gauges: Iterable[str]) -> StageInputs:
+        """Give every gauge a column, empty where it has said nothing."""
+        columns = sorted({*self.stage, *gauges})
+        names = ("stage", "evening", "newest", "newest_age_h")
+        tables = {name: getattr(self, name) for name in names}
         return replace(
             self,
-            stage=self.stage.iloc[-days:],
-            evening=self.evening.iloc[-days:],
-            rain=self.rain.iloc[-days:],
-            soil_moisture=None if wet is None else wet.iloc[-days:],
+            **{
+                name: table.reindex(columns=columns)
+                for name, table in tables.items()
+                if table is not None
+            },
+        )
+
+    def _each(self, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> StageInputs:
+        """Cut every table alike."""
+        names = ("stage", "evening", "rain", "soil_moisture", "newest", "newest_age_h")
+        tables = {name: getattr(self, name) for name in names}
+        return replace(
+            self, **{name: cut(table) for name, table in tables.items() if table is not None}
         )
 
 
@@ -142,11 +158,7 @@ def stage_inputs(
         raise ValueError("expected stage readings, found none that is usable")
     first = pd.Timestamp(start).tz_convert(None) if start else readings["valid_time"].min()
     dates = pd.date_range(first.normalize(), moment.normalize(), name="date")
-    hour = readings["valid_time"].dt.hour + readings["valid_time"].dt.minute / 60.0
-    day = readings["valid_time"].dt.normalize()
-    morning = _table(readings.assign(date=day)[hour == 0.0], dates)
-    evening = _table(readings.assign(date=day + DAY)[hour == 12.0], dates)
-    columns = sorted({*morning.columns.astype(str), *evening.columns.astype(str)})
+    by_date = mornings.tables(readings, dates, issued=(moment - moment.normalize()).to_numpy())
     virtual = "virtual" in {
         part.attrs.get("origin") for part in (stage, rain, areal) if part is not None
     } or any(
@@ -155,11 +167,13 @@ def stage_inputs(
         if part is not None
     )
     return StageInputs(
-        stage=morning.reindex(columns=columns),
-        evening=evening.reindex(columns=columns),
+        stage=by_date.morning,
+        evening=by_date.evening,
         rain=_rain(rain, areal, moment, dates),
         soil_moisture=_zones(areal, "soil_moisture", dates),
         origin="virtual" if virtual else "measured",
+        newest=by_date.newest,
+        newest_age_h=by_date.newest_age_h,
     )
 
 
@@ -169,11 +183,6 @@ def _usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     above = known["qc"] == "absolute"
     most = above.groupby(known["station"]).transform("mean") > 0.5
     return known[(known["qc"].isin(USED) & ~most) | (above & most)]
-
-
-def _table(readings: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
-    frame = readings.pivot_table(index="date", columns="station", values="value", aggfunc="last")
-    return frame.reindex(dates).astype("float64")
 
 
 def _rain(
@@ -212,16 +221,20 @@ def _zones(areal: xr.Dataset | None, name: str, dates: pd.DatetimeIndex) -> pd.D
 def filled_stage(inputs: StageInputs) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Last reading of each gauge on each date, and its age.
 
-    Where the morning's reading has not come, the evening before stands, then the morning before,
-    back to before ``STALE_H``: at 00:30 a reading of 00:00 two days ago is older than that.
+    Where the morning's reading has not come, the newest one before it stands, back to before
+    ``STALE_H``: at 00:30 a reading of 00:00 two days ago is older than that.
 
     Returns
     -------
     tuple of DataFrame
-        Stage in m and age in hours, both NaN where the last reading is older than ``STALE_H``.
+        Stage in m and age in hours (0 for the morning's), both NaN where the last reading is older
+        than ``STALE_H``.
     """
     level = inputs.stage
     age = level.where(level.isna(), 0.0)
+    if inputs.newest is not None and inputs.newest_age_h is not None:
+        new = level.isna() & (inputs.newest_age_h < STALE_H)
+        return level.where(~new, inputs.newest), age.where(~new, inputs.newest_age_h)
     steps = [(days, part) for days in range(int(STALE_H // 24) + 1) for part in (0.0, 12.0)]
     for days, part in steps:
         hours = 24.0 * days + part

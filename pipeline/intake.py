@@ -342,14 +342,12 @@ def store(
         origins: tuple[Origin, ...] = ("measured", "virtual")
         for origin in origins:
             tables = [
-                one.data
+                one.data.assign(file=one.file.path.name)
                 for one in contents
                 if isinstance(one.data, pd.DataFrame) and one.origin == origin
             ]
             if tables:
-                # Of two files with the same series in one ingest the first stands.
-                series = ["station", "variable", "method", "valid_time"]
-                whole = pd.concat(tables).drop_duplicates(series)
+                whole = with_conflicts(pd.concat(tables, ignore_index=True))
                 added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
         for one in contents:
             if one.later:
@@ -364,6 +362,28 @@ def store(
                 notes=one.notes,
             )
     return added
+
+
+def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
+    """Keep each value once; where several stand for one time, mark them and say where each stood.
+
+    Parameters
+    ----------
+    readings
+        Canonical readings of the files of one ingest, with ``file``.
+    """
+    series = ["station", "variable", "method", "valid_time"]
+    given = readings.sort_values([*series, "value"], kind="stable")
+    # A missing value contradicts nothing, and two values that agree to the millimetre are one.
+    given = given.assign(millimetres=(1000.0 * given["value"]).round())
+    given = given.drop_duplicates([*series, "millimetres"])
+    known = given["value"].notna().groupby([given[name] for name in series]).transform("any")
+    given = given[given["value"].notna() | ~known]
+    twice = given.duplicated(series, keep=False)
+    source = given["value"].map("{:g} in ".format) + given["file"]
+    return given.assign(
+        qc=given["qc"].mask(twice, "conflict"), raw=given["raw"].mask(twice, source)
+    ).drop(columns=["millimetres", "file"])
 
 
 def together(contents: Sequence[Content]) -> xr.Dataset:

@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 
 from models import drought, low_flow, stage
-from pipeline import areal, bulletin, features, places, quality, records, stand_ins
+from pipeline import (
+    areal,
+    bulletin,
+    features,
+    mornings,
+    observed,
+    places,
+    quality,
+    records,
+    stand_ins,
+)
 from pipeline.absences import INPUTS, absences
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
@@ -26,11 +36,12 @@ from pipeline.sources import geoglows
 from pipeline.variables import INDICES, outside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import xarray as xr
 
     from pipeline.alerts.decision import Decision
+    from pipeline.alerts.evidence import Doubt
     from pipeline.records import Records
     from pipeline.settings import Region, Settings
 
@@ -86,20 +97,46 @@ class View:
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
         found = self.records.readings(variable, asof=self.asof, start=start)
-        parts = [found]
-        for old in places.stations().values():
-            if old.replaced_by is not None:
-                last = found.loc[found["station"] == old.code, "valid_time"].max()
-                heir = found[found["station"] == old.replaced_by]
-                heir = heir[~(heir["valid_time"] <= last)]
-                parts.append(heir.assign(station=old.code))
-        return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+        return with_heirs(found)
+
+    def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
+        """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
+        found = self.records.every_reading(variable, asof=self.asof, start=start)
+        return with_heirs(found)
 
 
-def stage_inputs(view: View, *, start: datetime | None) -> features.StageInputs:
-    """Take the stage model's inputs from the stores; the whole record where no start is given."""
+def with_heirs(found: pd.DataFrame) -> pd.DataFrame:
+    """Let the series of a retired gauge go on as its successor's."""
+    parts = [found]
+    for old in places.stations().values():
+        if old.replaced_by is not None:
+            last = found.loc[found["station"] == old.code, "valid_time"].max()
+            heir = found[found["station"] == old.replaced_by]
+            heir = heir[~(heir["valid_time"] <= last)]
+            parts.append(heir.assign(station=old.code))
+    return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+
+
+def stage_inputs(
+    view: View, *, start: datetime | None, believed: Mapping[str, Doubt] | None = None
+) -> features.StageInputs:
+    """Take the stage model's inputs from the stores; the whole record where no start is given.
+
+    Parameters
+    ----------
+    view
+        What the run sees.
+    start
+        First moment.
+    believed
+        By gauge the newest reading, where it is used whatever its flag.
+    """
+    stages = view.readings("stage", start=start)
+    for code, doubt in (believed or {}).items():
+        time = pd.Timestamp(utc64(doubt.time))
+        stages.loc[(stages["station"] == code) & (stages["valid_time"] == time), "qc"] = "good"
     return features.stage_inputs(
-        stage=view.readings("stage", start=start),
+        stage=stages,
         rain=view.readings("rain", start=start),
         areal=view.areal_record(),
         asof=view.asof,
@@ -128,21 +165,17 @@ def as_known(
     """
     record = view.areal_record()
     parts = [view.readings(name, start=start) for name in ("stage", "rain")]
-    # That a reading is a spike its successors told, a day later or two.
-    told = (parts[0]["valid_time"] + 2 * STEP).where(parts[0]["qc"] == "spike")
-    parts[0]["available_time"] = parts[0]["available_time"].where(told.isna(), told)
-    spans = [part[["valid_time", "available_time"]] for part in parts]
-    # Only the readings of 00Z and 12Z are ever looked at, and rain by the morning it falls before.
-    hour = parts[0]["valid_time"].dt.hour + parts[0]["valid_time"].dt.minute / 60.0
-    spans[0] = spans[0][hour.isin([0.0, 12.0])]
+    spans = [parts[1][["valid_time", "available_time"]]]
     if record is not None:
         days = pd.DatetimeIndex(record["time"].values) + pd.Timedelta(STEP)
         came = pd.DatetimeIndex(record["available_time"].values)
         spans.append(pd.DataFrame({"valid_time": days, "available_time": came}))
     every = pd.concat(spans, ignore_index=True)
     morning = every["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
-    late = every[every["available_time"] > morning]
-    from_time, to_time = (late[name].to_numpy() for name in late)
+    counts = parts[0]["qc"].isin([*quality.USED, "absolute"])
+    late = pd.DataFrame({"begin": every["valid_time"], "end": every["available_time"]})
+    late = pd.concat([late[every["available_time"] > morning], mornings.late(parts[0], counts)])
+    from_time, to_time = (late[name].to_numpy("datetime64[ns]") for name in ("begin", "end"))
 
     def inputs(moment: datetime, since: datetime) -> features.StageInputs | None:
         at = utc64(moment)
@@ -163,13 +196,13 @@ def stage_forecasts(view: View) -> pd.DataFrame:
     model = view.models["stage"]
     inputs = stage_inputs(view, start=view.asof - HISTORY)
     # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
-    gauges = sorted({*inputs.stage, *model.stations})
-    inputs = replace(
-        inputs,
-        stage=inputs.stage.reindex(columns=gauges),
-        evening=inputs.evening.reindex(columns=gauges),
-    )
+    inputs = inputs.with_gauges(model.stations)
     found = stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    believed = observed.foreseen(observed.last_readings(view), found)
+    if believed:
+        inputs = stage_inputs(view, start=view.asof - HISTORY, believed=believed)
+        inputs = inputs.with_gauges(model.stations)
+        found = stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
     told = areal.told_by(view.archive, asof=view.asof)
     if told is not None:
         basins = [zone.startswith("basin:") for zone in told["zone"].values.tolist()]
@@ -359,7 +392,7 @@ def decide(
         Rows of the alerts of earlier revisions of this issue.
     """
     rain = city_rain(view)
-    changes = daily_changes(view)
+    changes, last = daily_changes(view), observed.last_readings(view)
     memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
     found = []
     for city in places.cities(view.region).values():
@@ -370,6 +403,8 @@ def decide(
             if not rows.empty:
                 change = changes.get(station.code, math.nan)
                 river = River.from_rows(rows, change_1d_m=change)
+                if station.code in last:
+                    river = observed.with_last(river, last[station.code])
         zone = low = None
         if not droughts.empty:
             rows = droughts[droughts["zone"] == f"city:{city.id}"]
@@ -467,14 +502,12 @@ def city_rain(view: View) -> dict[str, Rain]:
 
 def daily_changes(view: View) -> dict[str, float]:
     """Change of each gauge's stage over the day before its last reading, m."""
-    rows = view.readings("stage", start=view.asof - timedelta(days=4))
-    rows = quality.used(rows)
+    rows = quality.used(view.readings("stage", start=view.asof - timedelta(days=4)))
     found = {}
-    for code, series in rows.groupby("station"):
-        values = series.set_index("valid_time")["value"]
-        earlier = values.index[-1] - pd.Timedelta(STEP)
-        if earlier in values.index:
-            found[str(code)] = float(values.iloc[-1] - values[earlier])
+    for code, time, value, _ in mornings.by_station(rows):
+        before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
+        if np.isfinite(before):
+            found[code] = float(value[-1] - before)
     return found
 
 

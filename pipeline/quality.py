@@ -5,7 +5,8 @@ anew on every read, from the readings known at the moment of the question alone.
 ingest would either look ahead (a history read in one go knows the morning after) or depend on the
 order of the files. So the newest reading is taken as it is unless it is impossible: whether it is a
 spike can only be told by what follows, and a crest that is held back would be a flood that is
-missed.
+missed. But a newest reading beyond all that its gauge has shown before is ``unconfirmed``: it alone
+puts no Warning in force, and the next reading, a neighbour or the forecast decides.
 """
 
 from __future__ import annotations
@@ -17,36 +18,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pipeline import conflicts
 from pipeline.checks import Blocked, Check, Downpour, Hampel, Jump, Range, Rate, Spike, Stuck
+from pipeline.courses import Frozen
+from pipeline.gauge_record import Limits, gauge_records, limits_at
+from pipeline.missing_values import is_code
 from pipeline.places import stations, verified_zeros
 from pipeline.variables import VARIABLES
+from pipeline.witnesses import Witnesses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from pipeline.checks import Bools, Floats
+    from pipeline.courses import Bools, Floats
 
     Objects = NDArray[np.object_]
 
 METHODS = ("manual", "calculated", "telemetry")
 """How a value was got, in order of precedence: of several good values of one time the observer's
 stands before one calculated from the day, and both before a sensor's."""
-USED = ("good", "estimated", "converted")
+USED = ("good", "estimated", "converted", "shifted", "chosen")
 """Flags of the readings that forecasts, training and verification use."""
-FLAGS = (*USED, "absolute", "conflict", "range", "rate", "jump", "spike", "stuck")
-"""``estimated`` and ``conflict`` (another value stood for the same time in the file) come from the
-file; ``absolute`` is a level above the sea at a gauge without zero and thresholds: its changes
-count, the level does not."""
+HELD = ("unconfirmed", "rate", "jump")
+"""Flags of a newest reading on which the next one decides."""
+FLAGS = (*USED, "absolute", "conflict", "code", "range", "spike", "stuck", *HELD)
+"""``estimated``, ``shifted`` (a stamp put right) and ``conflict`` come from the file; ``chosen`` is
+the value that is used of several that stood for one time, ``conflict`` the others, or all of them
+where they lie on both sides of a mark; ``absolute`` is a level above the sea at a gauge without
+zero and thresholds: its changes count, the level does not; ``code`` is a number that stands for
+missing."""
 CONTEXT = timedelta(days=45)
 """Readings before an interval that its flags depend on: longer than any check looks back."""
 _HOUR = np.timedelta64(3600, "s")
-STAGE: tuple[tuple[str, Check], ...] = (
-    ("spike", Spike()),
-    ("spike", Spike(up_m=0.3, down_m=0.3, alone=2.0, nearest_h=0.0, farthest_h=1.5)),
-    ("spike", Hampel()), ("stuck", Stuck()), ("rate", Rate()), ("jump", Jump()),
-)  # fmt: skip
-"""Checks of a stage within its range, in order: a spike is no jump there and back, and the end of
-a frozen stretch none either."""
+_DAILY = Spike()
+_CLOSE = Spike(up_m=0.3, down_m=0.3, alone=2.0, nearest_h=0.0, farthest_h=1.5)
+FLASHY_YEARS, FLASHY_SHARE = 4, 0.1
+"""A gauge that peaks for one reading in so many years, and so great a share of them, is flashy."""
 RAIN: tuple[tuple[str, Check], ...] = (
     ("range", Downpour()), ("stuck", Stuck(close_h=6.0, apart_h=96.0, least=1.0)),
     ("stuck", Blocked()),
@@ -60,46 +69,76 @@ SEA_M = 20.0
 """A gauge whose zero is higher than this above the sea cannot read its level for its stage."""
 
 
-def flagged(readings: pd.DataFrame) -> pd.DataFrame:
-    """Flag readings by what is known from them alone.
+def flagged(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> pd.DataFrame:
+    """Flag readings by what is known from them, and of their gauges, alone.
 
     Parameters
     ----------
     readings
         Canonical readings (station, variable, method, valid_time, value, unit, qc, raw): all that
-        were known at a moment, one per station, variable, method and time.
+        were known at a moment; of one station, variable, method and time several where files
+        disagree.
+    limits
+        What each gauge has shown before; by default in these readings.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows, by series and time, with ``qc`` from ``FLAGS``. Where a stage was plainly
-        given in another unit or above the sea, ``value`` is restated, ``raw`` says what was given
-        and ``qc`` is ``converted``; no other value is changed.
+        The same rows, by series and time, with ``qc`` from ``FLAGS`` and ``settled``, the moment
+        (naive UTC) from which on the reading is used, or left out, as it is. Where a stage was
+        plainly given in another unit or above the sea, ``value`` is restated, ``raw`` says what was
+        given and ``qc`` is ``converted``; no other value is changed.
     """
     keys = ["station", "variable", "method"]
-    found = readings.sort_values([*keys, "valid_time"], ignore_index=True)
+    found = readings.sort_values([*keys, "valid_time"], ignore_index=True, kind="stable")
     if found.empty:
-        return found
+        return found.assign(settled=found["valid_time"])
+    stages = found[(found["variable"] == "stage") & found["value"].notna()]
+    once = stages[~stages.duplicated([*keys, "valid_time"], keep=False)]
+    if limits is None:
+        limits = limits_at(gauge_records(once[once["qc"].isin(USED)]))
+    witnesses = Witnesses(_by_series(once))
+    found = conflicts.choose(found, witnesses)
+    hours = (found["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
     series = _Series(
-        hours=(found["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR,
+        hours=hours,
         value=found["value"].to_numpy("float64", copy=True),
         flag=found["qc"].to_numpy(dtype=object, copy=True),
         raw=found["raw"].to_numpy(dtype=object, copy=True),
+        settled=hours.copy(),
+        unfound=(found["qc"].isin([*USED, "absolute"]) & found["value"].notna()).to_numpy().copy(),
     )
     starts = np.flatnonzero((found[keys] != found[keys].shift()).any(axis=1))
-    names = found.loc[starts, ["station", "variable"]].itertuples(index=False)
-    for start, end, (station, variable) in zip(
+    names = found.loc[starts, keys].itertuples(index=False)
+    for start, end, (station, variable, method) in zip(
         starts, [*starts[1:], len(found)], names, strict=True
     ):
         one = series.part(slice(start, end))
         if variable == "stage":
-            _stage(station, one)
+            _stage(station, method, one, limits.get(station, Limits(0)), witnesses)
         else:
             row = VARIABLES[variable]
             one.apply("range", Range(row.valid_min, row.valid_max))
             for name, check in RAIN if variable == "rain" else ():
                 one.apply(name, check)
-    return found.assign(value=series.value, qc=pd.array(series.flag, dtype="str"), raw=series.raw)
+    seconds = np.round(series.settled * 3600.0).astype("timedelta64[s]")
+    return found.assign(
+        value=series.value,
+        qc=pd.array(series.flag, dtype="str"),
+        raw=series.raw,
+        settled=(np.datetime64(0, "s") + seconds).astype("datetime64[ns]"),
+    )
+
+
+def _by_series(stages: pd.DataFrame) -> dict[tuple[str, str], tuple[Floats, Floats]]:
+    """Collect times (hours) and stages of each station and method that no file doubts."""
+    rows = stages[stages["qc"].isin(USED)]
+    hours = (rows["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
+    value = rows["value"].to_numpy("float64")
+    return {
+        (str(code), str(method)): (hours[at], value[at])
+        for (code, method), at in rows.groupby(["station", "method"]).indices.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -110,36 +149,145 @@ class _Series:
     value: Floats
     flag: Objects
     raw: Objects
+    settled: Floats
+    unfound: Bools
 
     def part(self, rows: slice) -> _Series:
         """Give views of some rows."""
-        return _Series(self.hours[rows], self.value[rows], self.flag[rows], self.raw[rows])
+        columns = (self.hours, self.value, self.flag, self.raw, self.settled, self.unfound)
+        return _Series(*(column[rows] for column in columns))
+
+    def left(self) -> NDArray[np.int64]:
+        """Rows that no check has found so far."""
+        return np.flatnonzero(self.unfound)
+
+    def set(self, name: str, rows: NDArray[np.int64] | Bools) -> None:
+        """Give rows a flag."""
+        self.flag[rows] = name
+        self.unfound[rows] = name in {*USED, "absolute"}
 
     def apply(self, name: str, check: Check) -> None:
         """Flag what a check finds among the readings that none found before."""
-        left = np.flatnonzero(np.isfinite(self.value) & np.isin(self.flag, [*USED, "absolute"]))
-        self.flag[left[check.check(self.hours[left], self.value[left])]] = name
+        left = self.left()
+        self.put(name, left, check.check(self.hours[left], self.value[left]))
+
+    def put(self, name: str, left: NDArray[np.int64], faulty: Bools) -> None:
+        """Flag the faulty ones of some rows; settled once a reading that is not follows."""
+        bad = left[faulty]
+        if not len(bad):
+            return
+        self.set(name, bad)
+        good = np.append(self.hours[left[~faulty]], np.inf)
+        after = good[np.searchsorted(good, self.hours[bad])]
+        self.settled[bad] = np.where(np.isfinite(after), after, self.hours[-1])
 
 
-def _stage(station: str, series: _Series) -> None:
+def _stage(
+    station: str, method: str, series: _Series, limits: Limits, witnesses: Witnesses
+) -> None:
     gauge = stations().get(station)
     row = VARIABLES["stage"]
     warned = gauge is not None and (gauge.alarm_m is not None or gauge.flood_m is not None)
     highest = row.valid_max
     if gauge is not None and gauge.flood_m is not None:
         highest = gauge.flood_m + ABOVE_FLOOD_M
-    limits = Range(row.valid_min, highest)
+        if limits.known:
+            highest = max(highest, limits.highest + limits.room[0])
+    within = Range(row.valid_min, highest)
     if warned:  # a level above the sea would be taken for a flood
-        series.flag[series.flag == "absolute"] = "range"
-    known = np.isfinite(series.value)
-    out = limits.check(series.hours, series.value) & np.isin(series.flag, USED)
+        series.set("range", series.flag == "absolute")
+    left = series.left()
+    code = is_code(series.hours[left], series.value[left], limits)
+    series.set("code", left[code])
+    known = np.isfinite(series.value) & (series.flag != "code")
+    stage = series.unfound & (series.flag != "absolute")
+    out = within.check(series.hours, series.value) & stage
     if not warned and 2 * np.count_nonzero(out & (series.value > highest)) > known.sum():
-        series.flag[known & np.isin(series.flag, USED)] = "range"
-        series.flag[out & (series.value > highest)] = "absolute"
+        series.set("range", stage)
+        series.set("absolute", out & (series.value > highest))
     elif out.any():
-        _restate(series, out, limits, zero_m_amsl=verified_zeros().get(station))
-    for name, check in STAGE:
-        series.apply(name, check)
+        _restate(series, out, within, zero_m_amsl=verified_zeros().get(station))
+    _spikes(series)
+    series.apply("stuck", Stuck())
+    _steps(station, method, series, witnesses)
+    series.apply("stuck", Frozen())
+    flood_m = None if gauge is None else gauge.flood_m
+    _newest(station, method, series, limits, witnesses, flood_m=flood_m)
+
+
+def _spikes(series: _Series) -> None:
+    """Flag what stands alone; peaks of one reading are water where the gauge has them often."""
+    left = series.left()
+    hours, value = series.hours[left], series.value[left]
+    faulty = _DAILY.check(hours, value)
+    at = np.flatnonzero(faulty)
+    peaks = at[value[at] > value[at - 1]]
+    years = len(np.unique(hours[peaks] // 8766.0))
+    if years >= FLASHY_YEARS and years >= FLASHY_SHARE * np.ptp(hours) / 8766.0:
+        faulty[peaks] = False
+    series.put("spike", left, faulty)
+    series.apply("spike", _CLOSE)
+    series.apply("spike", Hampel())
+    spikes = series.flag == "spike"
+    # Of a spike the readings of a day or two tell, and it is one in their light alone.
+    series.settled[spikes] = np.maximum(series.settled, series.hours + 48.0)[spikes]
+
+
+def _steps(station: str, method: str, series: _Series, witnesses: Witnesses) -> None:
+    """Follow steps that no river makes: undone, or water, or not decided yet."""
+    for name, check in (("rate", Rate()), ("jump", Jump())):
+        left = series.left()
+        hours, value = series.hours[left], series.value[left]
+
+        def agreed(start: int, hours: Floats = hours, value: Floats = value) -> bool | None:
+            before, after = ((float(hours[at]), float(value[at])) for at in (start - 1, start))
+            return witnesses.agree(station, method, before=before, after=after)
+
+        course = check.course(hours, value, agreed)
+        doubted = np.isfinite(course.doubted_h)
+        series.settled[left[doubted]] = course.doubted_h[doubted]
+        series.put(name, left, course.faulty)
+
+
+def _newest(
+    station: str,
+    method: str,
+    series: _Series,
+    limits: Limits,
+    witnesses: Witnesses,
+    *,
+    flood_m: float | None,
+) -> None:
+    """Flag the newest reading where it is beyond what its gauge has shown before, and alone.
+
+    The reading before it is a spike if it was beyond as well and the newest takes half of it back.
+    """
+    left = series.left()
+    if len(left) < 2:
+        return
+    hours, value = series.hours[left], series.value[left]
+    beyond = limits.outside(value[:-1], value[1:], np.diff(hours), flood_m=flood_m)
+    doubted = left[1:-1][beyond[:-1]]
+    # Each was the newest once, and held until the next one came.
+    series.settled[doubted] = np.maximum(series.settled[doubted], hours[2:][beyond[:-1]])
+    last = len(left) - 1
+    if len(left) > 2 and beyond[-2]:
+        size = value[-2] - value[-3]
+        if (value[-1] - value[-3]) / size < 0.5 and not witnesses.agree(
+            station, method, before=(hours[-3], value[-3]), after=(hours[-2], value[-2])
+        ):
+            series.set("spike", left[-2:-1])
+            apart = np.array([hours[-1] - hours[-3]])
+            again = limits.outside(value[-3:-2], value[-1:], apart, flood_m=flood_m)
+            if not again[0]:
+                return
+    if beyond[-1] and not witnesses.agree(
+        station,
+        method,
+        before=(float(hours[last - 1]), float(value[last - 1])),
+        after=(float(hours[last]), float(value[last])),
+    ):
+        series.set("unconfirmed", left[last:])
 
 
 def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float | None) -> None:
@@ -149,7 +297,7 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
     above the sea where the gauge's zero is verified and so high that nothing else fits.
     """
     hours, value = series.hours, series.value
-    good = np.flatnonzero(~out & np.isfinite(value) & np.isin(series.flag, USED))
+    good = np.flatnonzero(~out & series.unfound & (series.flag != "absolute"))
     last = -1
     for at in np.flatnonzero(out).tolist():
         before = good[: np.searchsorted(good, at)]
@@ -166,7 +314,7 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
             series.raw[at] = f"{value[at]:g} m"
             value[at], series.flag[at], last = tried[0], "converted", at
         else:
-            series.flag[at] = "range"
+            series.set("range", np.array([at]))
 
 
 def best(flagged: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +332,7 @@ def best(flagged: pd.DataFrame) -> pd.DataFrame:
     keys = ["station", "variable"]
     sensor = (flagged["variable"] == "rain") & (flagged["method"] == "telemetry")
     several = flagged.groupby(keys)["method"].transform("nunique") > 1
+    several |= flagged.duplicated([*keys, "valid_time"], keep=False)
     if not (several | sensor).any():
         return flagged
     rows = flagged[several | sensor]
@@ -216,7 +365,7 @@ def used(readings: pd.DataFrame) -> pd.DataFrame:
 
 
 def suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int = 3) -> list[str]:
-    """Say which gauges of the table had many of their readings flagged.
+    """Say which gauges of the table had many of their readings flagged, and where files disagree.
 
     Parameters
     ----------
@@ -228,12 +377,13 @@ def suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int = 3) -> l
     Returns
     -------
     list of str
-        One line per gauge, variable and method.
+        One line per conflict, and per gauge, variable and method.
     """
-    lines = []
+    lines = conflicts.told(readings)
+    named = ("absolute", "conflict", "code")
     known = readings[readings["value"].notna() & readings["station"].isin(list(stations()))]
     for (code, variable, method), series in known.groupby(["station", "variable", "method"]):
-        bad = series.loc[~series["qc"].isin([*USED, "absolute"]), "qc"].value_counts()
+        bad = series.loc[~series["qc"].isin([*USED, *named]), "qc"].value_counts()
         if bad.sum() >= max(least, share * len(series)):
             why = ", ".join(f"{count} {name}" for name, count in bad.items())
             gauge = f"{stations()[str(code)].name} ({code})"

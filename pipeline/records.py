@@ -21,6 +21,8 @@ from pipeline.folders import (
     close_to_others,
     make_passable_folder,
 )
+from pipeline.gauge_record import GaugeRecord, gauge_records, limits_at
+from pipeline.witnesses import neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +36,8 @@ observer: when it had become available is not known and its nominal latency is t
 _SQLITE = b"SQLite format 3\0"
 _LOCK = 20260820
 """Key of PostgreSQL's advisory lock for who writes an ingest."""
+STORED = ("version", "value", "qc", "batch", "asof")
+"""What a new reading is compared with."""
 
 metadata = sa.MetaData()
 
@@ -182,6 +186,7 @@ class Records:
         sa.event.listen(self._engine, "handle_error", _tell_broken_state)
         self._lay_out()
         self._batch = batch
+        self._gauges: tuple[int, dict[str, GaugeRecord]] | None = None
 
     def _lay_out(self) -> None:
         """Make the tables and columns that are not there yet.
@@ -333,9 +338,9 @@ class Records:
         -------
         pandas.DataFrame
             Columns station, variable, method, valid_time, value, unit, raw, qc, source, version,
-            available_time, origin; sorted by station and valid time; times are naive UTC. One row
-            per station and time: :func:`pipeline.quality.best` chooses among the methods. What
-            may be used :data:`pipeline.quality.USED` tells.
+            available_time, origin, settled; sorted by station and valid time; times are naive UTC.
+            One row per station and time: :func:`pipeline.quality.best` chooses among the methods.
+            What may be used :data:`pipeline.quality.USED` tells.
         """
         every = self.every_reading(variable, asof=asof, stations=stations, start=start, end=end)
         found = quality.best(every)
@@ -352,39 +357,77 @@ class Records:
     ) -> pd.DataFrame:
         """Return readings of every method as known at a moment, flagged; as :meth:`readings`.
 
-        The flags rest on the readings of ``quality.CONTEXT`` before ``start`` as well.
+        Of one method and time several are returned where files of one ingest disagreed. The flags
+        rest on the readings of ``quality.CONTEXT`` before ``start``, on the neighbours of the
+        stations asked for, and on what each gauge has shown before.
         """
-        columns = [column for column in readings.c if column.name != "batch"]
+        wanted = None if stations is None else set(stations)
+        near = wanted
+        if wanted is not None and variable == "stage":
+            near = wanted.union(*(neighbours(code) for code in wanted))
+        names = [column.name for column in readings.c]
+        context = None if start is None else start - quality.CONTEXT
+        found = self._rows(names, variable, asof=asof, stations=near, start=context, end=end)
+        key = ["station", "method", "valid_time"]
+        if (found["version"] > 0).any():
+            # Alternatives of one ingest stand beside each other; a later ingest supersedes them.
+            found = found[found["batch"] == found.groupby(key)["batch"].transform("max")]
+            last = found["version"] == found.groupby(key)["version"].transform("max")
+            found = found[last | (found["qc"] == "conflict")]
+        found = found.drop(columns="batch").reset_index(drop=True)
+        for column in ("valid_time", "available_time"):
+            found[column] = pd.to_datetime(found[column], unit="s").astype("datetime64[ns]")
+        limits = limits_at(self._gauge_records(), _utc64(asof)) if variable == "stage" else {}
+        found = quality.flagged(found.astype({"value": "float64"}), limits)
+        if wanted is not None:
+            found = found[found["station"].isin(wanted)]
+        if start is not None:
+            found = found[found["valid_time"] >= pd.Timestamp(start).tz_convert(None)]
+        return found
+
+    def _rows(
+        self,
+        names: list[str],
+        variable: str,
+        *,
+        asof: datetime | None = None,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Read columns of the readings, all versions, by series and time."""
         query = (
-            sa.select(*columns)
+            sa.select(*(readings.c[name] for name in names))
             .where(readings.c.variable == variable)
-            .where(readings.c.available_time <= int(asof.timestamp()))
             .order_by(
                 readings.c.station, readings.c.method, readings.c.valid_time, readings.c.version
             )
         )
+        if asof is not None:
+            query = query.where(readings.c.available_time <= int(asof.timestamp()))
         if self._batch is not None:
             query = query.where(readings.c.batch <= self._batch)
         if stations is not None:
             query = query.where(readings.c.station.in_(list(stations)))
         if start is not None:
-            context = int((start - quality.CONTEXT).timestamp())
-            query = query.where(readings.c.valid_time >= context)
+            query = query.where(readings.c.valid_time >= int(start.timestamp()))
         if end is not None:
             query = query.where(readings.c.valid_time < int(end.timestamp()))
         with self._engine.connect() as connection:
-            found = pd.DataFrame(
-                connection.execute(query).fetchall(), columns=[column.name for column in columns]
-            )
-        found = found.drop_duplicates(
-            ["station", "method", "valid_time"], keep="last", ignore_index=True
-        )
-        for column in ("valid_time", "available_time"):
-            found[column] = pd.to_datetime(found[column], unit="s").astype("datetime64[ns]")
-        found = quality.flagged(found.astype({"value": "float64"}))
-        if start is not None:
-            found = found[found["valid_time"] >= pd.Timestamp(start).tz_convert(None)]
-        return found
+            return pd.DataFrame(connection.execute(query).fetchall(), columns=names)
+
+    def _gauge_records(self) -> dict[str, GaugeRecord]:
+        """Collect what each gauge has shown, once per ingest: it takes a second per million."""
+        batch = self.batch
+        if self._gauges is None or self._gauges[0] != batch:
+            names = ["station", "method", "valid_time", "value", "available_time", "qc"]
+            rows = self._rows(names, "stage")
+            rows = rows[rows["qc"].isin(quality.USED) & rows["value"].notna()]
+            rows = rows.drop_duplicates(["station", "method", "valid_time"], keep="last")
+            for column in ("valid_time", "available_time"):
+                rows[column] = rows[column].to_numpy("int64").astype("datetime64[s]")
+            self._gauges = batch, gauge_records(rows.astype({"value": "float64"}))
+        return self._gauges[1]
 
     def add_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Register a run of the forecast and return its row, with its revision.
@@ -533,7 +576,8 @@ class Batch:
         ----------
         found
             Canonical readings (station, variable, method, valid_time, value, unit, raw, qc), one
-            row per station, variable, method and valid time.
+            row per station, variable, method and valid time; several, each with ``qc`` conflict,
+            where files disagree: they are stored as versions side by side.
         asof
             Moment of the ingest.
         latency
@@ -580,13 +624,15 @@ class Batch:
             & (readings.c.method == method)
         )
         seconds = series["valid_time"].to_numpy("datetime64[s]").astype("int64")
-        news = series.assign(valid_time=seconds).sort_values("valid_time")
+        news = series.assign(valid_time=seconds).sort_values(["valid_time", "value"])
+        rank = news.groupby("valid_time").cumcount()
         query = (
             sa.select(
                 readings.c.valid_time,
                 readings.c.version,
                 readings.c.value,
                 readings.c.qc,
+                readings.c.batch,
                 ingests.c.asof,
             )
             .join(ingests, ingests.c.batch == readings.c.batch)
@@ -595,8 +641,10 @@ class Batch:
         )
         stored = pd.DataFrame(
             self._connection.execute(query).fetchall(),
-            columns=["valid_time", "stored_version", "stored_value", "stored_qc", "stored_asof"],
-        ).drop_duplicates("valid_time", keep="last")
+            columns=["valid_time", *(f"stored_{name}" for name in STORED)],
+        )
+        standing = _alternatives(news, stored)
+        stored = stored.drop_duplicates("valid_time", keep="last")
         newest = self._connection.scalar(sa.select(sa.func.max(readings.c.valid_time)).where(own))
         news = news.merge(stored, on="valid_time", how="left")
         was, now = news["stored_value"].to_numpy("float64"), news["value"].to_numpy("float64")
@@ -604,7 +652,9 @@ class Batch:
         same = (was == now) | (np.isnan(was) & np.isnan(now))
         # An export older than what is stored can only take back corrections.
         older = np.array([bool(moment > asof) for moment in news["stored_asof"].where(known, asof)])
-        keep = ~(known & same & (news["stored_qc"] == news["qc"]).to_numpy()) & ~(known & older)
+        same &= (news["stored_qc"] == news["qc"]).to_numpy() & (news["qc"] != "conflict").to_numpy()
+        same |= news["valid_time"].isin(standing).to_numpy()
+        keep = ~(known & same) & ~(known & older)
         nominal = news["valid_time"].to_numpy() + int(latency.total_seconds())
         at = int(asof.timestamp())
         behind = news["valid_time"].to_numpy() < (newest or -(2**62))
@@ -614,10 +664,27 @@ class Batch:
         available: NDArray[np.int64] = np.where(late, at, np.minimum(nominal, at))
         news = news.assign(
             available_time=available,
-            version=news["stored_version"].fillna(-1).astype("int64") + 1,
+            version=news["stored_version"].fillna(-1).astype("int64") + 1 + rank.to_numpy(),
         )
         found: pd.DataFrame = news.loc[keep]
         return found
+
+
+def _alternatives(news: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
+    """Find times whose values all stand among conflicting ones that the last ingest stored."""
+    old = stored[stored["stored_qc"] == "conflict"]
+    if old.empty:
+        return set()
+    last = stored.groupby("valid_time")["stored_batch"].max()
+    old = old[old["stored_batch"] == old["valid_time"].map(last)]
+    stand = old.groupby("valid_time")["stored_value"].agg(frozenset)
+    given = news[news["valid_time"].isin(stand.index)].groupby("valid_time")["value"].agg(frozenset)
+    return {int(time) for time, values in given.items() if values <= stand[time]}
+
+
+def _utc64(moment: datetime) -> np.datetime64:
+    """Naive UTC moment of an aware one."""
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "s")
 
 
 def as_json(row: Mapping[str, Any]) -> dict[str, Any]:

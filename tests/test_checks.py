@@ -166,7 +166,7 @@ def test_the_tide_is_no_spike() -> None:
     assert set(quality.flagged(rows)["qc"]) == {"good"}
 
 
-def test_a_jump_lasts_until_it_is_undone_or_a_month() -> None:
+def test_a_jump_lasts_until_it_is_undone_or_has_lasted_six_hours() -> None:
     hours = np.arange(4 * 24 * 50) / 4.0
     level = 5.0 + 0.3 * np.sin(hours / 200.0)
     back = level.copy()
@@ -180,8 +180,13 @@ def test_a_jump_lasts_until_it_is_undone_or_a_month() -> None:
     assert np.flatnonzero(Jump().check(hours[gap], back[gap])).tolist() == list(range(200, 800))
     for_good = level.copy()
     for_good[200:] += 0.8
-    found = np.flatnonzero(Jump().check(hours, for_good))
-    assert found.tolist() == list(range(200, 200 + 4 * 24 * 30)), "then it is the gauge's datum"
+    assert not Jump().check(hours, for_good).any(), "then it is the river, or the gauge's datum"
+    found = np.flatnonzero(Jump().check(hours[:224], for_good[:224]))
+    assert found.tolist() == list(range(200, 224)), "5 h 45 min: not decided yet"
+    assert not Jump().check(hours[:225], for_good[:225]).any()
+    contradicted = Jump().course(hours, for_good, lambda _start: False).faulty
+    assert np.flatnonzero(contradicted).tolist() == list(range(200, 200 + 4 * 24 * 30))
+    assert not Jump().course(hours[:210], for_good[:210], lambda _start: True).faulty.any()
     assert not Jump().check(hours[:205], for_good[:205]).any(), "not known before it stays"
     assert not Jump().check(hours, level).any()
 

@@ -60,6 +60,27 @@ class Lead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """Newest reading of a gauge where it is not believed yet, or readings that disagree.
+
+    Parameters
+    ----------
+    kind
+        ``unconfirmed``: one reading beyond what the gauge has shown before; the next one decides.
+        ``conflict``: readings of one time on both sides of the alarm or the flood stage.
+    lowest_m, highest_m
+        Stages that were read; the same for one reading.
+    time
+        When.
+    """
+
+    kind: Literal["unconfirmed", "conflict"]
+    lowest_m: float
+    highest_m: float
+    time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class River:
     """Stage forecast and last reading of one gauge.
 
@@ -78,6 +99,8 @@ class River:
         Change of the observed stage over the day before that reading, NaN if not known.
     model_version
         Version of the model.
+    doubt
+        Newer reading than the last one that is not believed.
 
     Raises
     ------
@@ -94,6 +117,7 @@ class River:
     stage_time: datetime | None
     change_1d_m: float
     model_version: str
+    doubt: Doubt | None = None
 
     def __post_init__(self) -> None:
         drivers = {name for lead in self.leads for name in lead.drivers_cm}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.alerts.evidence import Level, River
+from pipeline.alerts.evidence import Doubt, Level, River
 from pipeline.alerts.ladder import RAISED, Rules, Rung
 
 if TYPE_CHECKING:
@@ -50,8 +50,27 @@ class Gauge:
 
     @property
     def fresh(self) -> bool:
-        """Whether the reading is recent enough to lower a level."""
-        return self.age is not None and self.age <= self.rules.stale
+        """Whether the reading is recent enough to lower a level, and no newer ones disagree."""
+        disagree = self.doubt is not None and self.doubt.kind == "conflict"
+        return self.age is not None and self.age <= self.rules.stale and not disagree
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Newest reading where it is not believed, as long as it counts."""
+        doubt = self.river.doubt if self.river else None
+        if doubt is None or self.river is None:
+            return None
+        return doubt if self.river.issue_time - doubt.time <= self.rules.stale else None
+
+    @property
+    def on_doubt(self) -> bool:
+        """Whether only a reading that is not believed yet stands above the alarm stage."""
+        return self.doubt is not None and self.doubt.lowest_m >= self.alarm_m > self.below_m
+
+    @property
+    def below_m(self) -> float:
+        """Last reading that is believed; below everything where there is none."""
+        return -math.inf if math.isnan(self.stage_m) else self.stage_m
 
     @property
     def stage_m(self) -> float:
@@ -77,14 +96,20 @@ class Gauge:
         return not any(math.isnan(self.p(level)) for level in RAISED)
 
     def rungs(self) -> dict[Level, Rung]:
-        """Levels from the river alone."""
+        """Levels from the river alone.
+
+        What is not believed yet puts no more than a Watch in force, and calms nothing.
+        """
         rules, stage_m = self.rules, self.stage_m
         # a tenth of a millimetre of slack: 11.5 - 0.2 is not exactly 11.3
         low = self.fresh and stage_m <= self.alarm_m - rules.lower_m + 1e-4
         under = self.fresh and stage_m <= self.flood_m - rules.lower_m + 1e-4
         above = stage_m >= self.alarm_m
+        if self.doubt is not None:
+            low = low and self.doubt.highest_m < self.alarm_m
+            under = under and self.doubt.highest_m < self.flood_m
         rows = (
-            (Level.WATCH, rules.watch_p_alarm_7d, above, low),
+            (Level.WATCH, rules.watch_p_alarm_7d, above or self.on_doubt, low),
             (Level.WARNING, rules.warning_p_flood_5d, above and self.rising, low),
             (Level.EMERGENCY, rules.emergency_p_flood_2d, stage_m >= self.flood_m, under),
         )
@@ -103,7 +128,7 @@ class Gauge:
 
     def missing(self) -> list[str]:
         """Keys of what is missing at the gauge."""
-        found = [] if self.fresh else ["stage"]
+        found = [self.doubt.kind] if self.doubt else [] if self.fresh else ["stage"]
         if not self.usable:
             found.append("forecast")
         elif self.river and self.river.tier != "full":

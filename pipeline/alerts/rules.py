@@ -41,6 +41,10 @@ def decide_flood(
     | Warning | P(flood <= 5 d) >= 0.40, or observed >= alarm and rising |
     | Emergency | P(flood <= 2 d) >= 0.70, or observed >= flood |
 
+    Observed means a reading that is believed. One beyond what the gauge has shown before, that
+    nothing confirms, puts no more than a Watch in force, with certainty Possible; of readings that
+    disagree across a mark the lowest counts for a level, and nothing is lowered.
+
     Rising means by more than MRC's stable band in a day; a trend that is not known counts as
     rising. River and rain are two lines of evidence. The river's is sufficient at a gauge with a
     reading no older than 48 h and a forecast that is not climatology; the rain's if the rain is
@@ -172,7 +176,7 @@ def _flood_words(
         certainty = "Observed" if seen else certainty
     if step.level is Level.UNKNOWN:
         certainty = "Unknown"
-    elif step.level in RAISED and gauge and not gauge.fresh:
+    elif step.level in RAISED and gauge and (not gauge.fresh or gauge.on_doubt):
         certainty = "Possible"
     return urgency, severity, certainty
 
@@ -185,6 +189,8 @@ def _flood_reasons(step: Step, gauge: Gauge | None, years: float, rules: Rules) 
             found.append("seen_flood")
         elif gauge.stage_m >= gauge.alarm_m:
             found.append("seen_alarm_rising" if gauge.rising else "seen_alarm")
+        elif gauge.on_doubt:
+            found.append("seen_unconfirmed")
         names = {
             Level.EMERGENCY: "p_flood_2d",
             Level.WARNING: "p_flood_5d",

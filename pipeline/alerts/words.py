@@ -178,6 +178,7 @@ def _flood(decision: Decision, words: dict[str, Any]) -> list[str]:
     if station:
         if river and river.stage_time and not math.isnan(river.stage_m):
             now += _now(decision, station, river, river.stage_time, words)
+        now += _doubt(decision, station, river, words)
         now.append(say["thresholds"].format(alarm=station.alarm_m, flood=station.flood_m))
         now += _local_terms(station, river.stage_m if river else math.nan, say)
         now += [say["tidal"]] if station.tidal else []
@@ -222,6 +223,21 @@ def _now(
     if not math.isnan(river.change_1d_m):
         found.append(say["trend"].format(change=f"{100 * river.change_1d_m:+.0f}"))
     return found
+
+
+def _doubt(
+    decision: Decision, station: Station, river: River | None, words: dict[str, Any]
+) -> list[str]:
+    """Say what the newest reading was where it is not believed."""
+    doubt = river.doubt if river else None
+    if doubt is None:
+        return []
+    local = doubt.time + timedelta(hours=decision.city.utc_offset_h)
+    when = {"date": _date(doubt.time, decision, words), "time": f"{local:%H:%M}"}
+    low, high = f"{doubt.lowest_m:.2f}", f"{doubt.highest_m:.2f}"
+    if doubt.kind == "unconfirmed":
+        return [words["flood"]["unconfirmed"].format(station=station.name, stage=high, **when)]
+    return [words["flood"]["conflict"].format(station=station.name, low=low, high=high, **when)]
 
 
 def _record(decision: Decision, words: dict[str, Any]) -> list[str]:

@@ -1,0 +1,147 @@
+"""Several values for one time: both kept, both named, and which is used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from pipeline import issue, quality
+from pipeline.archive import Archive
+from pipeline.intake import in_folder, read_all, store, with_conflicts
+from pipeline.records import Records
+from pipeline.settings import ROOT
+from pipeline.sources import SOURCES, gauges
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.sources.base import Source
+
+CASES = ROOT.parent / "shared" / "cases" / "gauges"
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+PAKSE, KHONG_CHIAM = "013901", "013801"
+HEAD = "station,variable,time,value,unit\n"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(f"sqlite:///{tmp_path / 'records.db'}")
+
+
+def bring(folder: Path, records: Records, tmp_path: Path, *, asof: datetime = ASOF) -> int:
+    row: Source = SOURCES["gauges"]
+    contents, _ = read_all(
+        row, in_folder(row, folder, asof=asof), gauges.read, asof=asof, from_folder=True,
+        show=lambda *_: None,
+    )  # fmt: skip
+    archive = Archive(tmp_path / "archive")
+    return store(row, contents, archive=archive, records=records, asof=asof)
+
+
+def write(folder: Path, **files: list[tuple[str, str, float]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, rows in files.items():
+        lines = [f"{code},stage,{time}:00+07:00,{value},m\n" for code, time, value in rows]
+        (folder / f"{name}.csv").write_text(HEAD + "".join(lines), encoding="utf-8")
+    return folder
+
+
+def flags(records: Records, asof: datetime = ASOF) -> dict[tuple[str, float], str]:
+    rows = records.every_reading("stage", asof=asof)
+    rows = rows[rows["station"] == PAKSE]
+    return {
+        (f"{row['valid_time']:%m-%d}", row["value"]): str(row["qc"])
+        for row in rows.to_dict("records")
+    }
+
+
+def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
+    records: Records, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "in",
+        a_lao=[(PAKSE, "2026-08-20T07:00", 9.8), (PAKSE, "2026-08-19T07:00", 9.4)],
+        b_mrc=[(PAKSE, "2026-08-20T07:00", 11.2), (PAKSE, "2026-08-19T07:00", 9.4)],
+    )
+    assert bring(folder, records, tmp_path) == 3
+    assert flags(records) == {
+        ("08-19", 9.4): "good", ("08-20", 9.8): "conflict", ("08-20", 11.2): "conflict",
+    }  # fmt: skip
+    used = quality.used(records.readings("stage", asof=ASOF))
+    assert used["value"].tolist() == [9.4], "neither is used, and none is lost"
+    view = issue.View(Archive(tmp_path / "archive"), records, ASOF, {}, "")
+    assert issue.absences(view)[-2:] == [
+        (
+            "gauges: Pakse (013901): 2 values of stage for 2026-08-20 00:00Z: 11.2 m (11.2 in "
+            "b_mrc.csv) and 9.8 m (9.8 in a_lao.csv); neither is used, for they lie on both sides "
+            "of the alarm or the flood stage (11 m, 12 m)"
+        ),
+        "gauges: this morning's reading is missing from Pakse (013901)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "used"), [([5.0, 5.1], 9.5), ([5.0, 6.0], 10.4)], ids=["level", "rising"]
+)
+def test_the_value_nearer_to_what_is_expected_is_used(
+    records: Records, tmp_path: Path, upstream: list[float], used: float
+) -> None:
+    """Of 9.5 and 10.4 m after 9.4 m: a metre more at Khong Chiam makes it the higher one."""
+    folder = write(
+        tmp_path / "in",
+        one=[(PAKSE, "2026-08-19T07:00", 9.4), (PAKSE, "2026-08-20T07:00", 9.5)],
+        two=[(PAKSE, "2026-08-20T07:00", 10.4)],
+        up=[(KHONG_CHIAM, f"2026-08-{19 + n}T07:00", one) for n, one in enumerate(upstream)],
+    )
+    bring(folder, records, tmp_path)
+    other = 10.4 if used == 9.5 else 9.5
+    assert flags(records)["08-20", used] == "chosen"
+    assert flags(records)["08-20", other] == "conflict"
+    rows = quality.used(records.readings("stage", asof=ASOF, stations=[PAKSE]))
+    assert rows["value"].tolist() == [9.4, used]
+    (line,) = quality.suspects(records.every_reading("stage", asof=ASOF))
+    assert line.endswith(f"10.4 m (10.4 in two.csv) and 9.5 m (9.5 in one.csv); {used:g} is used")
+
+
+def test_repeating_either_file_changes_nothing_and_another_value_does(
+    records: Records, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "in",
+        a=[(PAKSE, "2026-08-20T07:00", 9.8)], b=[(PAKSE, "2026-08-20T07:00", 11.2)],
+    )  # fmt: skip
+    assert bring(folder, records, tmp_path) == 2
+    again = partial(bring, records=records, tmp_path=tmp_path)
+    repeated = write(tmp_path / "again", c=[(PAKSE, "2026-08-20T07:00", 9.8)])
+    assert again(repeated, asof=datetime(2026, 8, 21, tzinfo=UTC)) == 0
+    assert set(flags(records).values()) == {"conflict"}, "the lower is not taken silently"
+    corrected = write(tmp_path / "corrected", d=[(PAKSE, "2026-08-20T07:00", 9.9)])
+    later = datetime(2026, 8, 22, tzinfo=UTC)
+    assert again(corrected, asof=later) == 1
+    assert flags(records, later) == {("08-20", 9.9): "good"}
+    assert set(flags(records)) == {("08-20", 9.8), ("08-20", 11.2)}, "as it was known then"
+
+
+def test_the_same_value_twice_and_a_missing_one_are_no_conflict() -> None:
+    rows = pd.DataFrame(
+        {
+            "station": PAKSE, "variable": "stage", "method": "manual",
+            "valid_time": pd.Timestamp("2026-08-20"), "value": [9.8, 9.8, None], "unit": "m",
+            "raw": "", "qc": "good", "file": ["a.csv", "b.csv", "c.csv"],
+        }
+    )  # fmt: skip
+    found = with_conflicts(rows)
+    assert found[["value", "qc", "raw"]].to_numpy().tolist() == [[9.8, "good", ""]]
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the cases lie beside the checkout")
+def test_the_cases(records: Records, tmp_path: Path) -> None:
+    bring(CASES / "two_files_disagree", records, tmp_path)
+    found = flags(records)
+    assert {key for key, flag in found.items() if flag == "conflict"} == {
+        ("08-20", 9.8), ("08-20", 11.2),
+    }  # fmt: skip

@@ -49,10 +49,10 @@ def border(path: Path, form: str = "HDF5") -> Iterator[None]:
         yield
     except (BadGranule, Skipped):
         raise
-    except Exception as error:  # noqa: BLE001  # of a damaged file the libraries raise any kind
+    except Exception as error:  # of a damaged file the libraries raise every kind
         # That of a key or an index says little without its kind.
         kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-        found = " ".join(f"{kind}{error}".split())[:300]
+        found = " ".join(f"{kind}{error}".split())[:300].removesuffix(":")
         raise BadGranule(path, expected=f"a whole {form} file", found=found) from error
 
 
@@ -267,11 +267,11 @@ def attribute(owner: Any, name: str) -> Any:
     if not h5py.h5a.exists(owner.id, key):
         return None
     found = h5py.h5a.open(owner.id, key)
-    if (size := found.get_storage_size()) > _ATTRIBUTE:
-        raise OSError(f"the attribute {name} has {size} bytes, expected at most {_ATTRIBUTE}")
     shape, kind = found.shape, found.dtype
     if shape is None:
         return None
+    if (size := math.prod(shape) * kind.itemsize) > _ATTRIBUTE:
+        raise OSError(f"the attribute {name} has {size} bytes, expected at most {_ATTRIBUTE}")
     if kind.kind not in "iufS" or kind.subdtype:  # h5py knows the rest
         return owner.attrs[name]
     value = np.empty(shape, kind)

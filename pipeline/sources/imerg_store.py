@@ -111,7 +111,7 @@ def opened(storage: icechunk.Storage, name: str) -> xr.Dataset:
     """
     try:
         session = icechunk.Repository.open(storage).readonly_session("main")
-        return xr.open_zarr(session.store, consolidated=False, chunks=None)
+        found: xr.Dataset = xr.open_zarr(session.store, consolidated=False, chunks=None)
     except icechunk.IcechunkError as error:
         said = " ".join(str(error).split())
         if any(words in said for words in _NEWER):
@@ -121,6 +121,7 @@ def opened(storage: icechunk.Storage, name: str) -> xr.Dataset:
                 "which reads it"
             ) from error
         raise HttpError(f"{name} did not open", passing=True) from error
+    return found
 
 
 def _window(rate: xr.DataArray, grid: Grid) -> xr.DataArray:

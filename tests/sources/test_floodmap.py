@@ -252,12 +252,20 @@ def test_what_lance_may_answer_instead(tmp_path: Path, httpserver: HTTPServer) -
         (lambda f: geotiff(f, "h28v07", classes(), crs="EPSG:3857"), "EPSG:4326 and transform"),
         (lambda f: geotiff(f, "h28v07", classes(), transform=rasterio.Affine(
             STEP, 0, 100, 0, -STEP, 10)), "EPSG:4326 and transform"),
+        (lambda f: geotiff(f, "h28v07", classes().astype("i2"), dtype="int16"), "1 of int16"),
+        (lambda f: geotiff(f, "h28v07", classes()[:48, :48], width=48, height=48),
+         r"4800 x 4800 pixels, found \(48, 48\)"),
+        (lambda f: hdf5(f, "h28v07", classes().astype("f4")), "classes of one byte"),
+        (lambda f: _huge(hdf5(f, "h28v07", classes())), "in Flood_3Day_250m"),
+        (lambda f: hdf5(f, "h28v07", classes()).rename(
+            f / "VCDWD_L3_NRT.A2026367.h28v07.002.1.h5"), "a date as"),
         (lambda f: _cut(hdf4(f, "h28v07", classes())), "a whole HDF4 file"),
         (lambda f: _cut(geotiff(f, "h28v07", classes())), "a whole GeoTIFF"),
         (lambda f: _html(hdf4(f, "h28v07", classes())), "begins with b'<html>"),
         (lambda f: hdf4(f, "h28v07", classes()).rename(f / "MCDWD.hdf"), "3-day tile name"),
     ],
-    ids=["layer", "shape", "class", "projection", "place", "cut", "cut image", "html", "name"],
+    ids=["layer", "shape", "class", "projection", "place", "type", "size", "type of hdf5", "huge",
+         "day", "cut", "cut image", "html", "name"],
 )  # fmt: skip
 def test_bad_files_say_what_is_wrong(
     tmp_path: Path, write: Callable[[Path], Path], message: str
@@ -268,6 +276,15 @@ def test_bad_files_say_what_is_wrong(
 
 def _cut(path: Path) -> Path:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def _huge(path: Path) -> Path:
+    """Declare 3e9 rows, none of them written."""
+    with h5py.File(path, "r+") as file:
+        fields = file["HDFEOS/GRIDS/Flood_Composite/Data Fields"]
+        del fields[FLOOD]
+        fields.create_dataset(FLOOD, (3_000_000_000, 4800), "u1", chunks=(480, 4800))
     return path
 
 

@@ -1,5 +1,6 @@
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -258,7 +259,7 @@ def test_rain_is_asked_for_by_half_hours_before_late_is_there() -> None:
     found = [one.start for one in gk2a.granules("gk2a", asof - row.lookback, asof, asof)]
     assert len(found) == len(set(found)) == 15 * 6 + (5 * 24 - 15) * 2
     near = [time for time in found if time >= asof - timedelta(hours=15)]
-    assert np.unique(np.diff(near)).tolist() == [timedelta(minutes=10)]
+    assert {later - time for time, later in pairwise(near)} == {timedelta(minutes=10)}
     half_hour = timedelta(minutes=30)
     midnight = asof.replace(minute=0)
     for day in (midnight - timedelta(days=before) for before in range(1, 5)):

@@ -271,6 +271,38 @@ def test_impossible_temperatures_are_refused(tmp_path: Path) -> None:
         gk2a_ir.read(infrared(tmp_path / NAME, np.full((300, 300), 345.0)), GRID)
 
 
+def test_a_few_impossible_temperatures_are_missing(tmp_path: Path) -> None:
+    mixed = np.full((300, 300), 280.0)
+    mixed[::20, ::20] = 345.0
+    path = infrared(tmp_path / NAME, mixed)
+    found = gk2a_ir.read(path, Grid(9.0, 11.0, 104.0, 106.0, step=1.0))["rain_rate"].values
+    np.testing.assert_allclose(found, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.attrs.update(observation_start_time=777394831.5), None),
+        (lambda f: f.attrs.update(observation_start_time=777396631.5), "near 2024-08-20T03:00"),
+        (lambda f: f.attrs.update(number_of_columns=1e9), "number_of_columns of 1 to 22000"),
+        (lambda f: f.attrs.update(cfac=np.nan), "a finite number in cfac"),
+        (lambda f: f["image_pixel_values"].attrs.update(number_of_valid_bits_per_pixel=200),
+         "8 to 14 bits of 16, found 200"),
+    ],
+)  # fmt: skip
+def test_what_a_picture_says_of_itself_is_held_against_its_name(
+    tmp_path: Path, change: Callable[[h5py.File], None], message: str | None
+) -> None:
+    path = infrared(tmp_path / NAME, np.full((300, 300), 210.0))
+    with h5py.File(path, "r+") as file:
+        change(file)
+    if message is None:  # 31.5 s after 03:00 of 20 August 2024, in seconds since noon of J2000
+        assert gk2a_ir.read(path, GRID)["time"].values[0] == np.datetime64("2024-08-20T03:00")
+        return
+    with pytest.raises(BadGranule, match=message):
+        gk2a_ir.read(path, GRID)
+
+
 def test_the_bucket_serves_pictures_only_to_those_without_a_key(tmp_path: Path) -> None:
     start = DAY.replace(hour=3)
     granule = only(gk2a_ir.granules("gk2a_ir", start, start.replace(minute=30), NEXT))

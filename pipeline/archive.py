@@ -37,7 +37,8 @@ REFERENCE = "reference"
 """Group of the parameters of the indices, one group in it per fit; not a product along time."""
 DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
-
+FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
+"""A repository is made in format 1, which icechunk 1, the last for Python 3.11, reads."""
 
 icechunk.set_logs_filter("off")  # what it logs it also raises
 
@@ -93,7 +94,7 @@ class Archive:
         storage = icechunk.local_filesystem_storage(str(folder))
         try:
             with _locked(folder):  # of two that make a repository at once Icechunk lets one fail
-                self._repository = icechunk.Repository.open_or_create(storage)
+                self._repository = icechunk.Repository.open_or_create(storage, **FORMAT)
             self._repository.lookup_branch("main")
         except icechunk.IcechunkError as error:
             raise BrokenState(broken_archive(folder, error)) from error

@@ -26,11 +26,13 @@ from pipeline.sources import asked
 from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
+    from pipeline.sources.layouts import OwnLayout
     from pipeline.verification import CityScore
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes; docs/operator.md has the table."""
 NIGHT, DATA, SKILL = "One night, step by step", "Data", "Models and their skill"
+OWN = "A ministry's own tables of readings, with --from"
 app = typer.Typer(
     name="mekong",
     add_completion=False,
@@ -120,6 +122,7 @@ def simulate(
 @app.command(rich_help_panel=DATA)
 def ingest(
     source: Annotated[str, typer.Argument(help="A source id, or 'all' for a night's sources.")],
+    *,
     folder: Annotated[
         Path | None, typer.Option("--from", help="Take the files of this folder instead.")
     ] = None,
@@ -127,10 +130,30 @@ def ingest(
     since: Annotated[
         date | None, typer.Option(parser=_day, help="Ask the upstream for files from this date on.")
     ] = None,
+    station: Annotated[
+        str | None, typer.Option(help="Column of the station, or its code.", rich_help_panel=OWN)
+    ] = None,
+    stamps: Annotated[
+        str | None,
+        typer.Option("--time", help="Column of the stamps, or Date+Time.", rich_help_panel=OWN),
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Column of the readings.", rich_help_panel=OWN)
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Column of the unit, or the unit.", rich_help_panel=OWN)
+    ] = None,
+    tz: Annotated[
+        str, typer.Option(help="Asia/Bangkok or +07:00 of such stamps.", rich_help_panel=OWN)
+    ] = "",
+    decimal: Annotated[
+        str | None, typer.Option(help="Decimal sign, . or ,", rich_help_panel=OWN)
+    ] = None,
 ) -> None:
     """Bring upstream files into the archive. Example: mekong ingest gauges --from DIR."""
     from pipeline import steps
 
+    layout = _layout([station, stamps, value, unit], tz, decimal)
     nothing = list[bool]()
     with _progress("Ingest") as show:
         settings = _settings()
@@ -138,12 +161,34 @@ def ingest(
             asof = datetime.now(UTC) if folder and day is None else _asof(day)
             start = datetime.combine(since, time(), tzinfo=UTC) if since else None
             done = steps.ingest(
-                one, asof=asof, folder=folder, start=start, settings=settings, show=show
+                one,
+                asof=asof,
+                folder=folder,
+                start=start,
+                layout=layout,
+                settings=settings,
+                show=show,
             )
             _say(done)
             nothing.append(done.nothing)
     if all(nothing):
         raise typer.Exit(ERROR)
+
+
+def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLayout | None:
+    """Layout of a ministry's own tables, None where no option speaks of one."""
+    from pipeline.sources.layouts import OwnLayout
+
+    given = [column for column in columns if column]
+    if not given and not zone and decimal is None:
+        return None
+    if len(given) < len(columns):
+        raise typer.BadParameter("expected --station, --time, --value and --unit together")
+    station, stamps, value, unit = given
+    try:
+        return OwnLayout(station, stamps, value, unit, zone=zone, decimal=decimal)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command(

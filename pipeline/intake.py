@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.archive import Archive
     from pipeline.records import Records
+    from pipeline.sources.layouts import OwnLayout
 
 
 READINGS = (
@@ -121,7 +122,9 @@ class Taken:
     remarks: tuple[str, ...] = ()
 
 
-def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
+def in_folder(
+    row: Source, folder: Path, *, asof: datetime, layout: OwnLayout | None = None
+) -> list[File]:
     """List the files of a folder with their checksums; the interval the content will tell.
 
     Raises
@@ -135,10 +138,9 @@ def in_folder(row: Source, folder: Path, *, asof: datetime) -> list[File]:
     if not paths:
         found = ", ".join(beside(row, folder)[:SHOWN]) or "none"
         raise FileNotFoundError(f"expected {row.id} files in {folder}, found {found}")
-    return [
-        File(Granule(row.id, str(folder), shown_name(path), asof, asof), path, asof, checksum(path))
-        for path in paths
-    ]
+    mark = layout.mark if layout is not None else str
+    granules = {path: Granule(row.id, str(folder), shown_name(path), asof, asof) for path in paths}
+    return [File(granule, path, asof, mark(checksum(path))) for path, granule in granules.items()]
 
 
 def beside(row: Source, folder: Path) -> list[str]:

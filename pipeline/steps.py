@@ -50,11 +50,12 @@ from pipeline.sources.base import NotPublished, locate
 from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.intake import Show
     from pipeline.sources.base import Granule, Source
+    from pipeline.sources.layouts import OwnLayout
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
@@ -201,6 +202,7 @@ def ingest(
     folder: Path | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    layout: OwnLayout | None = None,
     show: Show = quiet,
 ) -> Ingested:
     """Bring what a source had published by a moment into the stores.
@@ -221,6 +223,8 @@ def ingest(
         available ``latency`` after its end.
     start, end
         Half-open interval asked for; default the source's lookback before ``asof``.
+    layout
+        Of a ministry's own tables of readings in the folder.
     show
         Told how far the step is.
 
@@ -244,6 +248,8 @@ def ingest(
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
     check_stores(settings)
+    if layout is not None:
+        read = _with_layout(module.read, layout, row, folder)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []
@@ -251,7 +257,8 @@ def ingest(
     fetched, awaited = fetching.Fetched(), False
     known = store.known_granules(source, asof=asof)
     if folder is not None:
-        found, beside = intake.in_folder(row, folder, asof=asof), intake.beside(row, folder)
+        found = intake.in_folder(row, folder, asof=asof, layout=layout)
+        beside = intake.beside(row, folder)
     elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
@@ -291,6 +298,15 @@ def ingest(
         and not intake.any_sound(found, known)
         and bool(found or missing or fetched.failures),
     )
+
+
+def _with_layout(
+    read: Callable[..., pd.DataFrame], layout: OwnLayout, row: Source, folder: Path | None
+) -> Callable[[Path], pd.DataFrame]:
+    """Reader of a ministry's own tables, which come in a folder of readings alone."""
+    if row.kind != "readings" or folder is None:
+        raise UserError("expected a ministry's own layout with readings and --from alone")
+    return partial(read, layout=layout)
 
 
 def _fetch(

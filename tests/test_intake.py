@@ -340,12 +340,16 @@ def swap(path: Path, old: str, new: str, *, count: int = -1) -> Path:
 BAD_EXPORTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "unit": (lambda path: swap(path, ",m,", ",ft,"), "unit m or cm or mm", "ft"),
     "two units": (lambda path: swap(path, ",m,", ",cm,", count=1), "one unit", "cm"),
-    "malformed code": (lambda path: swap(path, PAKSE, "13901"), "station 013901", "13901"),
+    "malformed code": (lambda path: swap(path, PAKSE, "13910"), "station 013901", "13910"),
     "other station": (lambda path: swap(path, PAKSE, "014501"), "station 013901", "014501"),
-    "stamp": (lambda path: swap(path, "2026-08-19T", "19/08/2026 "), "stamps like", "19/08/2026"),
-    "text": (lambda path: swap(path, ",8.00,", ",high,"), "numbers", "'high'"),
+    "stamps": (lambda path: swap(path, "2026-08-", "08/2026/"), "rows of a portal", "stamps like"),
+    "texts": (
+        lambda path: swap(path, ".00,m", ".x,m"),
+        "rows of a portal",
+        "a number, found '8.x'",
+    ),
     "HTML": (lambda path: path.write_bytes(HTML), "the header", "<!DOCTYPE html>"),
-    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "a last line", "cut"),
+    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:180]), "rows of", "10 cells"),
     "empty": (lambda path: path.write_bytes(b""), "the header", "an empty file"),
 }
 
@@ -410,7 +414,7 @@ def test_duplicates_count_once(settings: Settings, exports: Path) -> None:
     assert found["value"].tolist()[1:] == [8.0, 9.0], "of a conflict the sensor's stands"
     assert found["method"].tolist() == ["manual", "manual", "telemetry"]
     found = Records(settings.database).every_reading("stage", asof=ASOF)
-    assert found["value"].tolist() == [7.0, 8.0, 9.5, 70.0, 8.0, 9.0]
+    assert found["value"].tolist() == [7.0, 8.0, 9.0, 70.0, 8.0, 9.0]
     found = found[found["method"] == "manual"]
     assert found["qc"].tolist() == ["good", "good", "conflict"]
     assert found["origin"].unique().tolist() == ["virtual"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from lxml import etree
 
 from pipeline.places import verified_zeros
 from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.missing_codes import impossible_codes, to_numbers
+from pipeline.sources.stamps import to_utc, zone_of
+from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 UNITS = {
@@ -23,12 +25,13 @@ UNITS = {
     "rain": {"mm": 1.0, "cm": 10.0},
 }
 """Units that are read, and what turns them into the canonical one."""
-NO_VALUE = -9999.0
-COLUMNS = ("station", "variable", "time", "value", "unit")
-"""Columns of the plain CSV; ``method``, ``datum`` and ``version`` may follow in any order."""
-HYMOS = re.compile(rb"[A-Z]{2},\d{5,6},[A-Z]+,[A-Z],\d{4}-\d\d-\d\dT")
-"""How a row of HYMOS or FMMP begins."""
-_CODE = re.compile(r"\d{6}|(?!\d{1,5}$)[A-Za-z0-9][A-Za-z0-9_.-]{2,31}")
+_SPELLINGS = {
+    "metre": "m", "meter": "m", "metres": "m", "meters": "m", "mtr": "m", "ม": "m",
+    "centimetre": "cm", "centimeter": "cm", "centimetres": "cm", "centimeters": "cm", "ซม": "cm",
+    "millimetre": "mm", "millimeter": "mm", "millimetres": "mm", "millimeters": "mm", "มม": "mm",
+    "m³/s": "m3/s", "m3 s-1": "m3/s", "m3/sec": "m3/s", "cumec": "m3/s", "cumecs": "m3/s",
+    "cms": "m3/s",
+}  # fmt: skip
 _WML = "{http://www.opengis.net/waterml/2.0}"
 _OM = "{http://www.opengis.net/om/2.0}"
 _GML = "{http://www.opengis.net/gml/3.2}"
@@ -64,6 +67,19 @@ class NoReadings(BadGranule):
         super().__init__(path, expected="at least one reading", found="none")
 
 
+def unit_of(text: str) -> str:
+    """Spell a unit as the table of units does, where it knows it.
+
+    Examples
+    --------
+    >>> unit_of(" Metres "), unit_of("cumec"), unit_of("ft")
+    ('m', 'm3/s', 'ft')
+    """
+    key = text.strip().casefold().rstrip(".")
+    known = _SPELLINGS.get(key, key)
+    return known if any(known in units for units in UNITS.values()) else text.strip()
+
+
 def series(
     path: Path,
     *,
@@ -76,6 +92,7 @@ def series(
     datum: str = "gauge",
     qc: pd.Series[Any] | str = "good",
     version: pd.Series[Any] | str = "",
+    six_digits: bool = False,
 ) -> pd.DataFrame:
     """Make canonical readings of one series, in the canonical unit and above the gauge's zero.
 
@@ -84,80 +101,109 @@ def series(
     path
         File that holds them.
     station, variable, unit, method
-        As the file says.
+        As the file says; a station may be spelled as in :mod:`pipeline.sources.station_codes`.
     time
-        Naive UTC.
+        Naive UTC; NaT where unreadable.
     value
-        As given; NaN or -9999 where missing.
+        As given; NaN or a code where missing.
     datum
         ``gauge``, or ``msl`` for levels above mean sea level: they become stages where the
         gauge's zero is verified; elsewhere they are kept and flagged ``absolute``.
     qc, version
         Flag and version of each reading.
+    six_digits
+        Whether stations can be such of the MRC alone.
 
     Returns
     -------
     pandas.DataFrame
         Columns station, variable, method, valid_time, value, unit, qc, version and raw (what the
-        file said where it was restated, else empty), without missing values.
+        file said where it was restated, else empty), without missing values. ``attrs["said"]``
+        has what is to be said of the station.
 
     Raises
     ------
     BadGranule
         Malformed code, unknown unit or datum.
     """
-    if not _CODE.fullmatch(station):
-        raise BadGranule(path, expected="a station code of six digits", found=repr(station))
-    if unit not in UNITS[variable]:
+    try:
+        code, remark = resolve(station, six_digits=six_digits)
+    except UnknownStationError as error:
+        raise BadGranule(
+            path, expected="a station code of six digits", found=str(error).removeprefix("found ")
+        ) from error
+    known = unit_of(unit)
+    if known not in UNITS[variable]:
         raise BadGranule(path, expected=f"unit {' or '.join(UNITS[variable])}", found=unit)
     if datum not in {"gauge", "msl"} or (datum == "msl" and variable != "stage"):
         raise BadGranule(path, expected="datum gauge, or msl of a stage", found=repr(datum))
-    factor = UNITS[variable][unit]
-    zero = verified_zeros().get(station) if datum == "msl" else 0.0
+    factor = UNITS[variable][known]
+    zero = verified_zeros().get(code) if datum == "msl" else 0.0
+    given = value.astype("float64")
     frame = pd.DataFrame({
-        "station": station,
+        "station": code,
         "variable": variable,
         "method": method,
         "valid_time": time.astype("datetime64[ns]"),
-        "value": value.astype("float64") * factor - (zero or 0.0),
+        "value": given * factor - (zero or 0.0),
         "unit": VARIABLES[variable].units,
         "qc": qc if zero is not None else "absolute",
         "version": version,
         "raw": "",
     })  # fmt: skip
     if factor != 1.0 or datum == "msl":
-        said = f"{{:g}} {unit}{' amsl' if datum == 'msl' else ''}"
-        frame["raw"] = value.map(said.format)
-    return frame[value.notna() & (value != NO_VALUE)]
+        said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
+        frame["raw"] = given.map(said.format)
+    left_out = given.isna() | time.isna() | impossible_codes(given, frame["value"], variable)
+    frame = frame[~left_out]
+    frame.attrs["said"] = [remark] if remark else []
+    return frame
 
 
-def settle(path: Path, found: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put the series of a file in order, one reading per time; the last of a time stands.
+def settle(
+    path: Path, found: Iterable[pd.DataFrame], *, bad_rows: Sequence[str] = (),
+    said: Sequence[str] = (),
+) -> pd.DataFrame:  # fmt: skip
+    """Put the series of a file in order; of several values of one time all are kept.
 
-    Of several values of one time the last is flagged ``conflict``.
+    Values that differ for one time are each flagged ``conflict``.
+
+    Parameters
+    ----------
+    path
+        File that holds them.
+    found
+        Readings of each series.
+    bad_rows, said
+        What was left out, line by line, and what is to be said of the file; go to ``attrs``,
+        with what is said of each series.
 
     Raises
     ------
     NoReadings
         There is none.
     """
-    parts = [part for part in found if not part.empty]
+    parts = list(found)
+    remarks = [*said, *(remark for part in parts for remark in part.attrs.get("said", ()))]
+    parts = [part for part in parts if not part.empty]
     if not parts:
         raise NoReadings(path)
     frame = pd.concat(parts, ignore_index=True)
     keys = ["station", "variable", "method", "valid_time"]
     frame = frame.drop_duplicates([*keys, "value"], keep="last")
-    twice = frame.duplicated(keys, keep=False)
-    if twice.any():
-        frame.loc[twice, "qc"] = "conflict"
-        frame = frame.drop_duplicates(keys, keep="last")
-    frame = frame.sort_values(keys, ignore_index=True)
-    frame.attrs["origin"] = "measured"
+    frame.loc[frame.duplicated(keys, keep=False), "qc"] = "conflict"
+    frame = frame.sort_values(keys, ignore_index=True, kind="stable")
+    frame.attrs = {
+        "origin": "measured", "bad_rows": list(bad_rows), "said": list(dict.fromkeys(remarks))
+    }  # fmt: skip
     return frame
 
 
-def utc(path: Path, stamps: pd.Series[Any], *, like: str, offset: str = "") -> pd.Series[Any]:
-    """Naive UTC of ISO 8601 stamps, each with a ``Z`` or an offset.
+def utc(
+    path: Path, stamps: pd.Series[Any], *, like: str, offset: str = "",
+    bad: list[str] | None = None,
+) -> pd.Series[Any]:  # fmt: skip
+    """Naive UTC of stamps, each with a ``Z`` or an offset.
 
     Parameters
     ----------
@@ -168,100 +214,49 @@ def utc(path: Path, stamps: pd.Series[Any], *, like: str, offset: str = "") -> p
     like
         Example for the message.
     offset
-        Put behind each stamp; for providers that write local time without one.
+        Zone of stamps that have none; for providers that write local time without one.
+    bad
+        Where given, takes a line for each unreadable stamp, whose time is NaT.
+
+    Raises
+    ------
+    BadGranule
+        A stamp is unreadable, and nothing takes it.
     """
-    text = stamps.astype("str").str.strip() + offset
-    bare = ~text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
-    time = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-    bad = time.isna() | bare
-    if bad.any():
-        raise BadGranule(path, expected=f"stamps like {like}", found=repr(stamps[bad].iloc[0]))
-    return time.dt.tz_localize(None)
+    found = to_utc(stamps, zone=zone_of(offset) if offset else None)
+    wrong = found.time.isna()
+    _complain(path, stamps[wrong], f"stamps like {like}", bad)
+    return found.time
 
 
-def numbers(path: Path, text: pd.Series[Any]) -> pd.Series[Any]:
-    """Numbers of a column; NaN where it is empty or says null."""
-    value = pd.to_numeric(text, errors="coerce").astype("float64")
-    empty = text.isna() | text.astype("str").str.strip().isin(["", "NaN", "nan", "None"])
-    bad = (value.isna() & ~empty) | np.isinf(value)
-    if bad.any():
-        raise BadGranule(path, expected="numbers", found=repr(text[bad].iloc[0]))
+def numbers(path: Path, text: pd.Series[Any], *, bad: list[str] | None = None) -> pd.Series[Any]:
+    """Numbers of a column; NaN where it is empty or has a text that stands for missing.
+
+    Parameters
+    ----------
+    path
+        File that holds them.
+    text
+        Cells.
+    bad
+        Where given, takes a line for each unreadable cell, whose number is NaN.
+
+    Raises
+    ------
+    BadGranule
+        A cell is unreadable, and nothing takes it.
+    """
+    value, wrong = to_numbers(text)
+    _complain(path, text[wrong], "numbers", bad)
     return value
 
 
-def read_hymos(path: Path) -> pd.DataFrame:
-    """Read rows of HYMOS or FMMP: country, code, parameter, method, time, value, unit, flag.
-
-    They have no header and no leading zero in the code; times are local, with their offset.
-    """
-    rows = _rows(path, header=None, names=[*"ncpm", "time", "value", "unit", "flag"])
-    rows = rows.apply(lambda column: column.str.strip())
-    found = []
-    for (code, kind, method, unit), part in rows.groupby(["c", "p", "m", "unit"]):
-        variable = next((name for name, units in UNITS.items() if unit in units), None)
-        if variable == "stage" and kind != "HH":
-            variable = "rain" if unit == "mm" else None
-        if variable is None:
-            raise BadGranule(
-                path, expected="HH in m, rain in mm or m3/s", found=f"{kind} in {unit}"
-            )
-        if method not in {"M", "T"}:
-            raise BadGranule(path, expected="method M or T", found=repr(method))
-        found.append(
-            series(
-                path, station=str(code).zfill(6), variable=variable, unit=str(unit),
-                time=utc(path, part["time"], like="2000-01-01T07:00:00+07:00"),
-                value=numbers(path, part["value"]),
-                method="manual" if method == "M" else "telemetry",
-                qc=part["flag"].map(lambda flag: "estimated" if flag == "E" else "good"),
-            )
-        )  # fmt: skip
-    return settle(path, found)
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read the plain CSV of agencies, as the operator's guide describes it."""
-    rows = _rows(path, header=0)
-    for column, usual in (("method", "manual"), ("datum", "gauge"), ("version", "")):
-        if column not in rows:
-            rows[column] = usual
-    found = []
-    for (station, variable, unit, method, datum), part in rows.groupby(
-        ["station", "variable", "unit", "method", "datum"]
-    ):
-        if variable not in UNITS:
-            raise BadGranule(path, expected=f"variable {' or '.join(UNITS)}", found=str(variable))
-        if method not in {"manual", "calculated", "telemetry"}:
-            raise BadGranule(
-                path, expected="method manual, calculated or telemetry", found=repr(method)
-            )
-        found.append(
-            series(
-                path, station=str(station), variable=str(variable), unit=str(unit),
-                method=str(method), datum=str(datum), version=part["version"],
-                time=utc(path, part["time"], like="2026-08-20T07:00:00+07:00"),
-                value=numbers(path, part["value"]),
-            )
-        )  # fmt: skip
-    return settle(path, found)
-
-
-def _rows(path: Path, **how: Any) -> pd.DataFrame:
-    """Text of a CSV file's cells; raises where rows are of different length or cut short."""
-    content = path.read_bytes()
-    if not content.endswith(b"\n"):
-        raise BadGranule(path, expected="a last line that ends", found="a file cut short")
-    try:
-        rows: pd.DataFrame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig",
-            on_bad_lines="error", **how,
-        )  # fmt: skip
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise BadGranule(path, expected="as many cells in each row", found=str(error)) from error
-    lengths = {line.count(b",") for line in content.splitlines() if line.strip()}
-    if len(lengths) > 1:
-        raise BadGranule(path, expected="as many cells in each row", found=f"{sorted(lengths)}")
-    return rows
+def _complain(path: Path, cells: pd.Series[Any], expected: str, bad: list[str] | None) -> None:
+    """Note unreadable cells, by their place in the file's order, or raise for the first."""
+    for place, cell in cells.items():
+        if bad is None:
+            raise BadGranule(path, expected=expected, found=repr(cell))
+        bad.append(f"reading {place}: expected {expected}, found {cell!r}")
 
 
 def read_waterml(path: Path) -> pd.DataFrame:

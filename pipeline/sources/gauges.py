@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.places import reference_flows, stations
@@ -28,37 +26,24 @@ from pipeline.quality import METHODS
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
 from pipeline.sources.gauge_answers import read_json, thaiwater_stations
-from pipeline.sources.gauge_formats import (
-    COLUMNS,
-    HYMOS,
-    PARAMETERS,
-    NoReadings,
-    method_of,
-    numbers,
-    read_csv,
-    read_hymos,
-    read_waterml,
-    series,
-    settle,
-)
+from pipeline.sources.gauge_formats import NoReadings, method_of, read_waterml, settle
+from pipeline.sources.gauge_tables import read_table
+from pipeline.sources.unpacking import gunzip, is_workbook, unzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from pipeline.sources.http import Client
+    from pipeline.sources.layouts import OwnLayout
 
 HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
-VIRTUAL_GRADE = "Virtual basin, not a measurement"
 LONGEST = timedelta(days=364)
 """ThaiWater cuts a longer interval off at its begin, and does not say so."""
 _BANGKOK = timezone(timedelta(hours=7))
-_COLUMNS = ["country", "station", "parameter", "label", "time", "value", "unit", "oe", "approval",
-            "grade"]  # fmt: skip
-_CONSTANT = [c for c in _COLUMNS if c not in {"time", "value", "oe"}]
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -211,16 +196,19 @@ def exports(folder: Path) -> list[Path]:
     return found
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame:
     """Read the readings of a file, whatever it is: its content tells.
 
-    A portal export, rows of HYMOS or FMMP, an answer of the MRC's or ThaiWater's interface,
-    WaterML 2.0, or the plain CSV of the operator's guide.
+    A portal export, rows of HYMOS or FMMP, the plain CSV of the operator's guide or a ministry's
+    own table, each as text or as a workbook; an answer of the MRC's or ThaiWater's interface, or
+    WaterML 2.0. Any of these may be compressed, or be one of the files of a zip archive.
 
     Parameters
     ----------
     path
         File.
+    layout
+        Of a ministry's own table.
 
     Returns
     -------
@@ -228,85 +216,89 @@ def read(path: Path) -> pd.DataFrame:
         Columns station, variable (``stage`` in m above gauge zero, ``discharge`` in m3 s-1,
         ``rain`` in mm, ending at the stamp), method (``manual``, ``calculated``, ``telemetry``),
         valid_time (UTC), value, unit, qc, version and raw (what the file says where it was
-        restated), in order of series and time, one row per time. qc is ``good``, ``estimated``
-        (so marked by the agency), ``absolute`` (above mean sea level at a gauge whose zero is not
-        verified) or ``conflict`` (another value stood earlier in the file). Rows without a value
-        are left out.
+        restated), in order of series and time. qc is ``good``,
+        ``estimated`` or ``suspect`` (so marked by the agency), ``shifted`` (moved by 7 h to the
+        observer's time), ``absolute`` (above mean sea level at a gauge whose zero is not
+        verified) or ``conflict`` (the file has several values of one time; each is a row). Rows
+        without a value are left out. ``attrs`` hold ``origin``, ``bad_rows``: what was left out,
+        line by line, and ``said``: remarks on the whole file.
 
     Raises
     ------
     Skipped
         What it holds is of a kind that the pipeline does not use.
     BadGranule
-        None of these, cut short, in an unknown unit, with a malformed station code, stamp or
-        value, or another station than its name says.
+        None of these; in an unknown unit; with too many malformed codes, stamps, values or rows;
+        or another station than its name says.
     """
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith(b"\x1f\x8b"):
+        return _unpacked(path, layout)
+    if start == b"PK\x03\x04" and not is_workbook(path):
+        return _archive(path, layout)
+    return _read(path, layout)
+
+
+def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read a file that is not compressed."""
+    if path.name.casefold().endswith("__metadata.txt"):
+        raise Skipped(f"{path.name}: the description of an export is not used")
     with path.open("rb") as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     first = head.partition(b"\n")[0].strip()
-    if first == HEADER.encode():
-        return _export(path)
-    if tuple(first.decode("utf-8", "replace").split(",")[: len(COLUMNS)]) == COLUMNS:
-        return read_csv(path)
-    if HYMOS.match(first):
-        return read_hymos(path)
     if head.startswith((b"{", b"[")):
         return read_json(path)
     if b"opengis.net/waterml/2.0" in head:
         return read_waterml(path)
-    found = f"a file that begins with {first[:60]!r}" if head else "an empty file"
-    raise BadGranule(
-        path, expected=f"the header {HEADER[:34]}.. or another format of readings", found=found
-    )
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise BadGranule(path, expected="a workbook saved as .xlsx, or CSV", found="an old .xls")
+    found = read_table(path, layout)
+    if found is not None:
+        return found
+    wanted = f"the header {HEADER[:34]}.. or another format of readings"
+    if layout is not None:
+        wanted = f"columns called {', '.join((*layout.time.split('+'), layout.value))}"
+    begin = f"a file that begins with {first[:60]!r}" if head else "an empty file"
+    raise BadGranule(path, expected=wanted, found=begin)
 
 
-def _export(path: Path) -> pd.DataFrame:
-    """Read one export of the portal."""
-    raw = _table(path)
-    if raw.empty:
-        raise BadGranule(path, expected="at least one row", found="the header alone")
-    first = raw.iloc[0]
-    for column in _CONSTANT[:5]:
-        if (raw[column] != first[column]).any():
-            raise BadGranule(path, expected=f"one {column}", found=str(list(raw[column].unique())))
-    if first["parameter"] not in PARAMETERS:
-        raise Skipped(f"{path.name}: {first['parameter']} is not used")
-    code = str(first["station"])
-    named = re.search(r"@[A-Z]{2}_([^_]+)_", path.name)
-    if not re.fullmatch(r"\d{6}", code) or (named and named[1] != code):
-        expected = f"station {named[1]} as in its name" if named else "a station code of six digits"
-        raise BadGranule(path, expected=expected, found=repr(code))
-    made = series(
-        path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
-        method=method_of(first["label"]), time=raw["time"], value=raw["value"],
-        qc=pd.Series(np.where(raw["oe"] == "E", "estimated", "good"), dtype="str"),
-        version=f"{first['label']}, " + raw["approval"].astype(str),
-    )  # fmt: skip
-    frame = settle(path, [made])
-    if (raw["grade"] == VIRTUAL_GRADE).any():
-        frame.attrs["origin"] = "virtual"
+def _unpacked(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read the one file of a gzip file."""
+    with TemporaryDirectory() as folder:
+        try:
+            return _read(gunzip(path, Path(folder)), layout)
+        except BadGranule as bad:
+            if bad.path == path:
+                raise
+            raise BadGranule(path, expected="readings inside", found=str(bad)) from bad
+
+
+def _archive(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read the files of a zip archive as if they lay beside each other."""
+    found, bad_rows, said, origins = list[pd.DataFrame](), list[str](), list[str](), set[str]()
+    with TemporaryDirectory() as folder:
+        for member in unzip(path, Path(folder)):
+            try:
+                one = _read(member, layout)
+            except Skipped as skipped:
+                said.append(str(skipped))
+                continue
+            except BadGranule as bad:
+                bad_rows.append(str(bad))
+                continue
+            found.append(one)
+            origins.add(one.attrs["origin"])
+            bad_rows.extend(f"{member.name}: {line}" for line in one.attrs["bad_rows"])
+            one.attrs["said"] = [f"{member.name}: {line}" for line in one.attrs["said"]]
+    if not found:
+        if said and not bad_rows:
+            raise Skipped(f"{path.name}: {'; '.join(said)}")
+        raise BadGranule(
+            path, expected="a file of readings inside", found="; ".join(bad_rows[:5]) or "none"
+        )
+    if len(origins) > 1:
+        raise BadGranule(path, expected="files of one origin", found=" and ".join(sorted(origins)))
+    frame = settle(path, found, bad_rows=bad_rows, said=said)
+    frame.attrs["origin"] = origins.pop()
     return frame
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """Rows of an export with parsed time and value; raises on anything that is not one."""
-    with path.open("rb") as stream:
-        stream.seek(-1, 2)
-        if stream.read() != b"\n":
-            raise BadGranule(path, expected="a last line that ends", found="a file cut short")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            raw = pd.read_csv(
-                path, header=0, names=_COLUMNS, keep_default_na=False, encoding="utf-8-sig",
-                dtype=str, index_col=False,
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
-        raise BadGranule(path, expected="ten columns in each row", found=str(error)) from error
-    if (raw["grade"].fillna("") == "").any():
-        raise BadGranule(path, expected="ten columns in each row", found="fewer")
-    time = pd.to_datetime(raw["time"], format="%Y-%m-%dT%H:%MZ", errors="coerce")
-    if time.isna().any():
-        found = repr(raw.loc[time.isna(), "time"].iloc[0])
-        raise BadGranule(path, expected="stamps like 2024-08-01T00:00Z", found=found)
-    return raw.assign(time=time.astype("datetime64[ns]"), value=numbers(path, raw["value"]))

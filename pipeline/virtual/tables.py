@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from h5py import string_dtype
 
-from pipeline.sources.gauges import HEADER, VIRTUAL_GRADE
+from pipeline.sources.gauge_tables import VIRTUAL_GRADE
+from pipeline.sources.gauges import HEADER
 from pipeline.variables import VARIABLES
 from pipeline.virtual.writing import array, attributes, publish, template
 

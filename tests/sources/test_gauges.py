@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -88,8 +89,8 @@ def test_duplicates_conflicts_and_empty_rows(tmp_path: Path) -> None:
         level("2024-08-04T00:00Z", ""), level("2024-08-05T00:00Z", -9999),
     )  # fmt: skip
     frame = gauges.read(path)
-    assert frame["value"].tolist() == [1.0, 2.5, 5.0]
-    assert frame["qc"].tolist() == ["good", "conflict", "good"]
+    assert frame["value"].tolist() == [1.0, 2.0, 2.5, 5.0], "both values are kept"
+    assert frame["qc"].tolist() == ["good", "conflict", "conflict", "good"]
 
 
 def test_what_is_estimated_is_flagged_and_kept(tmp_path: Path) -> None:
@@ -131,14 +132,16 @@ def test_other_parameters_are_skipped_not_failed(tmp_path: Path) -> None:
         ("<html><body>Sign in</body></html>\n", "the header Country Code.*begins with b'<html>"),
         (gauges.HEADER + "\n", "found the header alone"),
         (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1)[:-4], "a file cut short"),
-        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1)[:-40] + "\n", "ten columns"),
-        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + ",x\n", "ten columns"),
+        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1)[:-40] + "\n",
+         "portal export, found 1 bad of 1 rows: line 2: expected 10 cells .*, found 8"),
+        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + ",x\n", "10 cells .* found 11"),
         (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1, "ft") + "\n",
          "unit m or cm.*found ft"),
         (gauges.HEADER + "\n" + level("01/08/2024 07:00", 1) + "\n", "stamps like"),
-        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", "high") + "\n", "numbers, found 'high'"),
-        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1).replace("013901", "13901") + "\n",
-         "station 013901 as in its name, found '13901'"),
+        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", "high") + "\n",
+         "a number, found 'high'"),
+        (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1).replace("013901", "14901") + "\n",
+         "station 013901 as in its name, found '14901'"),
         (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + "\n"
          + level("2024-08-02T00:00Z", 1).replace("013901", "013801") + "\n", "one station"),
         (gauges.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + "\n"
@@ -247,12 +250,15 @@ def test_plain_csv_of_an_agency(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("013901,stage,2026-08-20T07:00:00,9.5,m", "stamps like 2026-08-20T07:00:00.07:00, found"),
-        ("13901,stage,2026-08-20T00:00:00Z,9.5,m", "station code of six digits, found '13901'"),
+        (
+            "13910,stage,2026-08-20T00:00:00Z,9.5,m",
+            "line 2: expected a station code of six digits, found '13910'; did you mean 013901",
+        ),
         ("013901,level,2026-08-20T00:00:00Z,9.5,m", "variable stage or discharge or rain"),
-        ("013901,stage,2026-08-20T00:00:00Z,9.5,ft", "unit m or cm or mm, found ft"),
-        ("013901,stage,2026-08-20T00:00:00Z,high,m", "numbers, found 'high'"),
-        ("013901,stage,2026-08-20T00:00:00Z,inf,m", "numbers, found 'inf'"),
-        ("013901,stage,2026-08-20T00:00:00Z,9.5", "as many cells in each row"),
+        ("013901,stage,2026-08-20T00:00:00Z,9.5,ft", "unit m or cm or mm, found 'ft'"),
+        ("013901,stage,2026-08-20T00:00:00Z,high,m", "a number, found 'high'"),
+        ("013901,stage,2026-08-20T00:00:00Z,inf,m", "a number, found 'inf'"),
+        ("013901,stage,2026-08-20T00:00:00Z,9.5", "5 cells as in the heading, found 4"),
         ("013901,stage,2026-08-20T00:00:00Z,,m", "at least one reading, found none"),
     ],
 )
@@ -264,16 +270,20 @@ def test_a_bad_plain_csv_says_what_is_wrong(tmp_path: Path, line: str, message: 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("LA,12703,HH,X,2000-01-01T07:00:00+07:00,4.5,m, O", "method M or T, found 'X'"),
+        ("LA,12703,HH,X,2000-01-01T07:00:00+07:00,4.5,m, O", "method M, T or A, found 'X'"),
         ("LA,12703,QQ,M,2000-01-01T07:00:00+07:00,4.5,m, O", "HH in m, rain in mm or m3/s"),
-        ("LA,12703,HH,M,2000-01-01T07:00:00,4.5,m, O", "stamps like 2000-01-01T07:00:00.07:00"),
-        ("LA,12703,HH,M,2000-01-01T07:00:00+07:00,4.5,m", "cells in each row"),
+        ("LA,12703,HH,M,2000-01-01T07:00:00,4.5,m, O", "stamps like 2026-08-20T07:00:00.07:00"),
+        ("LA,12703,HH,M,2000-01-01T07:00:00+07:00,4.5,m", "8 cells as in the heading, found 7"),
     ],
 )
 def test_bad_hymos_rows_say_what_is_wrong(tmp_path: Path, line: str, message: str) -> None:
     good = "LA,12703,HH,M,2000-01-02T07:00:00+07:00,4.5,m, O"
-    with pytest.raises(BadGranule, match=message):
-        gauges.read(text(tmp_path, "hymos.csv", good, line))
+    found = gauges.read(text(tmp_path, "hymos.csv", good, line))
+    assert readings(found, "valid_time", "value") == [["2000-01-02 00:00", 4.5]]
+    assert len(found.attrs["bad_rows"]) == 1
+    assert re.search(rf"^line 2: expected .*{message}", found.attrs["bad_rows"][0])
+    with pytest.raises(BadGranule, match=rf"rows of HYMOS or FMMP, found 3 bad of 4 .*{message}"):
+        gauges.read(text(tmp_path, "hymos.csv", good, line, line, line))
 
 
 WATERML = """<?xml version="1.0" encoding="UTF-8"?>
@@ -322,7 +332,7 @@ def test_waterml_with_units_zones_and_nil(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"zone": ""}, "stamps like .*found '2026-08-20T08:00:00'"), ({"uom": "ft"}, "unit m or cm"),
-     ({"uom": ""}, "unit m or cm or mm, found $"), ({"station": "13901"}, "of six digits"),
+     ({"uom": ""}, "unit m or cm or mm, found $"), ({"station": "13"}, "of six digits"),
      ({"station": "<"}, "well-formed XML")],
 )  # fmt: skip
 def test_bad_waterml_says_what_is_wrong(

@@ -1,0 +1,306 @@
+"""Gauge readings in tables: portal exports, HYMOS rows, the plain CSV and a ministry's own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipeline.quality import METHODS
+from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.gauge_formats import PARAMETERS, UNITS, method_of, series, settle, unit_of
+from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
+from pipeline.sources.missing_codes import to_numbers
+from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
+from pipeline.sources.station_codes import UnknownStationError, resolve
+from pipeline.sources.tables import Rows, name_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VIRTUAL_GRADE = "Virtual basin, not a measurement"
+METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
+"""Observers, telemetry, and automatic recorders, which are sensors as well."""
+GOOD = {"", "good", "ok", "o", "valid", "verified", "validated", "approved", "final", "provisional",
+        "preliminary", "raw", "measured", "observed", "original", "normal", "passed", "pass",
+        "unchecked", "unverified"}  # fmt: skip
+ESTIMATED = {"e", "est", "estimated", "estimate", "interpolated", "infilled", "filled"}
+SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "bad", "invalid",
+           "error", "erroneous", "wrong", "rejected", "fail", "failed", "unreliable",
+           "unusable"}  # fmt: skip
+ABSENT = {"missing", "no data", "nodata"}
+"""Words of a column of quality, and what they say of a reading."""
+
+
+def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
+    """Read a table of readings in text or on the first sheet of a workbook.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Where a table is that has none of the known layouts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of :func:`pipeline.sources.gauges.read`, or None where no layout fits.
+
+    Raises
+    ------
+    Skipped
+        What it holds is of a kind that the pipeline does not use.
+    BadGranule
+        Too many of its rows are bad, or what all rest on is.
+    """
+    opened = open_table(path, layout)
+    if opened is None:
+        return None
+    kind, rows = opened
+    if kind == "own" and layout is not None:
+        return _own(rows, layout)
+    return {"portal": _portal, "plain": _plain, "hymos": _hymos}[kind](rows)
+
+
+def _resolve_stations(rows: Rows, column: str, *, six_digits: bool = False) -> None:
+    """Put the codes of the stations for what the file calls them."""
+    codes, wrong = dict[str, str](), dict[str, str]()
+    for text in rows.cells[column].unique():
+        try:
+            codes[text], remark = resolve(text, six_digits=six_digits)
+        except UnknownStationError as error:
+            wrong[text] = str(error).removeprefix("found ")
+        else:
+            if remark:
+                rows.said.append(remark)
+    bad = rows.cells[column].isin(list(wrong))
+    for line in rows.cells.index[bad.to_numpy(dtype=bool)]:
+        found = wrong[rows.cells.loc[line, column]]
+        rows.bad[line] = f"expected a station code of six digits, found {found}"
+    rows.cells = rows.cells[~bad]
+    rows.cells[column] = rows.cells[column].map(codes)
+
+
+def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None) -> None:
+    """Add the columns ``_time``, in naive UTC, and ``_value``; unreadable rows are left out."""
+    stamps = to_utc(rows.cells[time], zone=zone_of(zone) if zone else None)
+    rows.said.extend(stamps.said)
+    rows.cells = rows.cells.assign(_time=stamps.time)
+    rows.leave_out(stamps.time.isna(), stamps.expected, time)
+    value, bad = to_numbers(rows.cells["value"], decimal=decimal, units=rows.cells["unit"])
+    rows.cells = rows.cells.assign(_value=value)
+    rows.leave_out(bad, "a number", "value")
+
+
+def _qualify(rows: Rows, column: str) -> None:
+    """Add the column ``_qc`` from what the agency says of each reading; drop what it misses."""
+    words = rows.cells[column].str.casefold()
+    qc = pd.Series("good", index=words.index, dtype="str")
+    unknown = ~words.isin(GOOD | ESTIMATED | SUSPECT | ABSENT)
+    if unknown.any():
+        raise BadGranule(
+            rows.path,
+            expected=f"words like good, estimated or suspect in the column {column}",
+            found=repr(rows.cells.loc[unknown, column].iloc[0]),
+        )
+    qc[words.isin(ESTIMATED)], qc[words.isin(SUSPECT)] = "estimated", "suspect"
+    before = rows.cells.get("_qc", qc)
+    qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
+    rows.cells = rows.cells.assign(_qc=qc)[~words.isin(ABSENT)]
+
+
+def _portal(rows: Rows) -> pd.DataFrame:
+    """Read one export of the portal, which is one series."""
+    path, cells = rows.path, rows.cells
+    if cells.empty:
+        rows.settle()
+        raise BadGranule(path, expected="at least one row", found="the header alone")
+    for column in ("country code", "station code", "parameter", "label", "unit"):
+        if column in cells:
+            _hold_constant(rows, column)
+    first = rows.cells.iloc[0]
+    if first["parameter"] not in PARAMETERS:
+        raise Skipped(f"{path.name}: {first['parameter']} is not used")
+    named = re.search(r"@[A-Z]{2}_([^_]+)_", path.name)
+    code = _portal_station(rows, named[1] if named else None)
+    _parse(rows, "timestamp")
+    rows.cells = rows.cells.assign(_qc="good", version=f"{first['label']}, ")
+    if "observed or estimated" in rows.cells:
+        estimated = rows.cells["observed or estimated"].str.upper() == "E"
+        rows.cells.loc[estimated, "_qc"] = "estimated"
+    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
+        _qualify(rows, column)
+    if "approval level" in rows.cells:
+        rows.cells["version"] += rows.cells["approval level"]
+    method = method_of(str(first["label"]))
+    if method == "manual":
+        _shift(rows)
+    bad_rows, cells = rows.settle(), rows.cells
+    made = series(
+        path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
+        method=method, time=cells["_time"], value=cells["_value"], qc=cells["_qc"],
+        version=cells["version"], six_digits=True,
+    )  # fmt: skip
+    frame = settle(path, [made], bad_rows=bad_rows, said=rows.said)
+    if "grade" in cells and (cells["grade"] == VIRTUAL_GRADE).any():
+        frame.attrs["origin"] = "virtual"
+    return frame
+
+
+def _portal_station(rows: Rows, named: str | None) -> str:
+    """Code of an export's station, which its name may hold as well."""
+    given = str(rows.cells.iloc[0]["station code"])
+    expected = f"station {named} as in its name" if named else "a station code of six digits"
+    try:
+        code, remark = resolve(given, six_digits=True)
+    except UnknownStationError as error:
+        found = str(error).removeprefix("found ")
+        raise BadGranule(rows.path, expected=expected, found=found) from error
+    if named is not None and code != named:
+        raise BadGranule(rows.path, expected=expected, found=repr(given))
+    if remark:
+        rows.said.append(remark)
+    return code
+
+
+def _hold_constant(rows: Rows, column: str) -> None:
+    """Leave out the few rows of an export whose cell differs from that of all others."""
+    counts = rows.cells[column].value_counts()
+    usual = counts.index[0]
+    differs = rows.cells[column] != usual
+    if differs.mean() > 0.05:
+        found = str(list(rows.cells[column].unique()[:5]))
+        raise BadGranule(rows.path, expected=f"one {column}", found=found)
+    rows.leave_out(differs, f"{column} {usual} as in the other rows", column)
+
+
+def _shift(rows: Rows) -> None:
+    """Move the stretches that the portal stamps at local midnight and noon to the observer's time.
+
+    Their ``available_time`` is made from the moved time, so that a hindcast gains nothing.
+    """
+    early = stamped_at_midnight(rows.cells["_time"])
+    if not early.any():
+        return
+    days = (rows.cells.loc[early, "_time"] + SHIFT).dt.strftime("%Y-%m-%d")
+    rows.said.append(
+        f"{early.sum()} manual readings of {days.min()} to {days.max()} that are stamped at local "
+        "midnight and noon are moved by 7 h to the observer's 07:00 and 19:00"
+    )
+    rows.cells.loc[early, "_time"] += SHIFT
+    rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
+
+
+def _hymos(rows: Rows) -> pd.DataFrame:
+    """Read rows of HYMOS or FMMP: country, code, parameter, method, time, value, unit, flag.
+
+    They have no header and no leading zero in the code; times are local, with their offset.
+    """
+    cells = rows.cells
+    if "flag" not in cells:
+        cells = cells.assign(flag="")
+    cells = cells.assign(
+        station=cells["station"].str.replace(r"\.0$", "", regex=True).str.zfill(6),
+        unit=cells["unit"].map(unit_of),
+        method=cells["method"].str.upper().map(METHODS_OF_HYMOS),
+        given=cells["method"],
+        parameter=cells["parameter"].str.upper(),
+        _qc=cells["flag"].str.upper().map({"E": "estimated"}).fillna("good"),
+    )
+    cells["variable"] = cells["unit"].map(_variable_of).fillna("")
+    level = cells["parameter"] == "HH"
+    cells.loc[(cells["variable"] == "stage") & ~level, "variable"] = ""
+    rain = (cells["unit"] == "mm") & ~level
+    cells.loc[rain, "variable"] = "rain"
+    cells["kind"] = cells["parameter"] + " in " + cells["unit"]
+    rows.cells = cells
+    rows.leave_out(cells["variable"] == "", "HH in m, rain in mm or m3/s", "kind")
+    rows.leave_out(rows.cells["method"].isna(), "method M, T or A", "given")
+    _resolve_stations(rows, "station", six_digits=True)
+    _parse(rows, "time")
+    return _by_series(rows)
+
+
+def _variable_of(unit: str) -> str | None:
+    return next((name for name, units in UNITS.items() if unit in units), None)
+
+
+def _plain(rows: Rows) -> pd.DataFrame:
+    """Read the plain CSV of agencies, as the operator's guide describes it."""
+    cells = rows.cells
+    for column, usual in (("method", "manual"), ("datum", "gauge"), ("version", "")):
+        if column not in cells:
+            cells = cells.assign(**{column: usual})
+        elif column != "version":
+            cells[column] = cells[column].str.casefold().replace("", usual)
+    cells = cells.assign(variable=cells["variable"].str.casefold(), _qc="good")
+    cells["unit"] = cells["unit"].map(unit_of)
+    rows.cells = cells
+    rows.leave_out(~cells["variable"].isin(list(UNITS)), f"variable {' or '.join(UNITS)}",
+                   "variable")  # fmt: skip
+    rows.leave_out(
+        ~rows.cells["method"].isin(METHODS), "method manual, calculated or telemetry", "method"
+    )
+    for variable, units in UNITS.items():
+        of = rows.cells[rows.cells["variable"] == variable]
+        rows.leave_out(~of["unit"].isin(list(units)), f"unit {' or '.join(units)}", "unit")
+    _resolve_stations(rows, "station")
+    _parse(rows, "time")
+    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
+        _qualify(rows, column)
+    return _by_series(rows)
+
+
+def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
+    """Read a ministry's own table by the names of its columns."""
+    cells = rows.cells
+    station, unit = name_of(layout.station), name_of(layout.unit)
+    time = [name_of(part) for part in layout.time.split("+")]
+    units = cells[unit] if unit in cells else pd.Series(layout.unit, index=cells.index)
+    stamps = cells[time[0]]
+    for part in time[1:]:
+        stamps = stamps + " " + cells[part]
+    quality = {name: cells[name] for name in cells.columns if QUALITY.fullmatch(name)}
+    rows.cells = pd.DataFrame({
+        "station": cells.get(station, layout.station),
+        "time": stamps,
+        "value": cells[name_of(layout.value)],
+        "unit": units.map(unit_of),
+        "method": "manual",
+        "datum": cells.get("datum", "gauge"),
+        "version": "",
+        "_qc": "good",
+        **quality,
+    }, index=cells.index)  # fmt: skip
+    rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge")
+    level = re.search(r"level|stage|height|ระดับ", name_of(layout.value)) is not None
+    rows.cells["variable"] = (
+        rows.cells["unit"]
+        .map(lambda given: ("stage" if level else "rain") if given == "mm" else _variable_of(given))
+        .fillna("")
+    )
+    rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
+    _resolve_stations(rows, "station")
+    _parse(rows, "time", zone=layout.zone, decimal=layout.decimal)
+    for column in quality:
+        _qualify(rows, column)
+    return _by_series(rows)
+
+
+def _by_series(rows: Rows) -> pd.DataFrame:
+    """Canonical readings of rows that may be of several series."""
+    bad_rows, cells = rows.settle(), rows.cells
+    if "datum" not in cells:
+        cells = cells.assign(datum="gauge", version="")
+    keys: list[Any] = ["station", "variable", "unit", "method", "datum"]
+    found = [
+        series(
+            rows.path, station=str(station), variable=str(variable), unit=str(unit),
+            method=str(method), datum=str(datum), time=part["_time"], value=part["_value"],
+            qc=part["_qc"], version=part["version"],
+        )
+        for (station, variable, unit, method, datum), part in cells.groupby(keys)
+    ]  # fmt: skip
+    return settle(rows.path, found, bad_rows=bad_rows, said=rows.said)

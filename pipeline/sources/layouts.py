@@ -1,0 +1,268 @@
+"""Layouts of tables of readings: which one a file has, and its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from pipeline.quality import METHODS
+from pipeline.sources.base import BadGranule
+from pipeline.sources.gauge_formats import unit_of
+from pipeline.sources.spreadsheets import sheet_rows
+from pipeline.sources.stamps import zone_of
+from pipeline.sources.tables import (
+    HEADING_WITHIN,
+    LONGEST_LINE,
+    Rows,
+    body,
+    decode,
+    find_heading,
+    from_cells,
+    name_of,
+    split_cells,
+    split_lines,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+COLUMNS = ("station", "variable", "time", "value", "unit")
+"""Columns of the plain CSV, in any order; ``method``, ``datum``, ``version`` and a column of the
+agency's quality may be among them."""
+PORTAL = ("station code", "parameter", "label", "timestamp", "value", "unit")
+"""Columns that an export of the MRC's portal must have."""
+QUALITY = re.compile(r"(?:data |qc |quality )?(?:quality|qc|flags?|status|qualifiers?)(?: code)?")
+MEANING = re.compile(
+    r"\b(?:datum|quality|qc|flags?|status|qualifiers?|validity|offset|scale|factor|multiplier|"
+    r"time ?zone|tz|zone|reference|zero|missing|suspect|error)\b"
+)
+_HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
+
+Kind = Literal["portal", "plain", "hymos", "own"]
+_LAYOUTS = {
+    "portal": "rows of a portal export",
+    "plain": f"rows of the plain CSV ({','.join(COLUMNS)})",
+    "hymos": "rows of HYMOS or FMMP",
+    "own": "rows of the columns that were named",
+}
+
+
+@dataclass(frozen=True)
+class OwnLayout:
+    """What a ministry's own table has where.
+
+    Parameters
+    ----------
+    station, time, value, unit
+        Name of a column, or what holds for every row; of ``time`` and ``value`` columns alone.
+        Date and time of day in two columns: their names joined by ``+``.
+    zone
+        IANA name or offset of stamps that have none.
+    decimal
+        ``.`` or ``,`` where the numbers do not show it.
+    """
+
+    station: str
+    time: str
+    value: str
+    unit: str
+    zone: str = ""
+    decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.zone:
+            zone_of(self.zone)
+        if self.decimal not in {None, ".", ","}:
+            raise ValueError(f"expected a decimal sign . or ',', found {self.decimal!r}")
+        for given in (self.station, self.time, self.value, self.unit):
+            if not given.strip():
+                raise ValueError("expected --station, --time, --value and --unit, found one empty")
+
+    def mark(self, sha256: str) -> str:
+        """Checksum of a file as read with this layout: refused without it, it is read again."""
+        return hashlib.sha256(f"{sha256} {self}".encode()).hexdigest()
+
+    def columns(self) -> set[str]:
+        """Names of the columns, as headings are compared; among them what holds for every row."""
+        return {
+            name_of(name) for name in (self.station, *self.time.split("+"), self.value, self.unit)
+        }
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a heading has the columns that must be columns."""
+        return all(name_of(part) in names for part in (*self.time.split("+"), self.value))
+
+
+def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
+    """Open a table in text or on the first sheet of a workbook.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Of a table that has none of the known layouts.
+
+    Returns
+    -------
+    tuple
+        Which layout it has, and its rows; None where no layout fits.
+
+    Raises
+    ------
+    BadGranule
+        Not whole, too large, without a column that its layout needs, or with one that changes the
+        meaning of the others and is not known.
+    """
+    with path.open("rb") as stream:
+        workbook = stream.read(4) == b"PK\x03\x04"
+    return _open_sheet(path, layout) if workbook else _open_text(path, layout)
+
+
+def _kind(names: list[str], layout: OwnLayout | None) -> Kind | None:
+    """Layout that a heading shows."""
+    names = _portal_names(names)
+    if layout is not None and layout.fits(names):
+        return "own"
+    if set(PORTAL) <= set(names):
+        return "portal"
+    return "plain" if set(COLUMNS) <= set(names) else None
+
+
+def _portal_names(names: list[str]) -> list[str]:
+    return ["timestamp" if name.startswith("timestamp") else name for name in names]
+
+
+def _is_hymos(cells: list[str]) -> bool:
+    """Whether cells are a row of HYMOS or FMMP, which has no heading."""
+    return (
+        len(cells) in {7, 8}
+        and re.fullmatch(r"[A-Za-z]{2}", cells[0]) is not None
+        and re.fullmatch(r"\d{5,6}(?:\.0)?", cells[1]) is not None
+        and re.fullmatch(r"[A-Za-z]{1,4}", cells[2]) is not None
+        and re.fullmatch(r"[A-Za-z]", cells[3]) is not None
+        and re.match(r"\d{4}-\d\d-\d\d[T ]", cells[4]) is not None
+    )
+
+
+def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    text, said = decode(path)
+    lines, ended = split_lines(path, text)
+    heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
+    if heading is not None:
+        number, delimiter, names = heading
+        kind = _kind([name_of(name) for name in names], layout)
+        first = number + 1
+    else:
+        found = _hymos_delimiter(lines)
+        if found is None:
+            _explain(path, lines)
+            return None
+        kind, (delimiter, width), first, number = "hymos", found, 0, 0
+        names = list(_HYMOS[:width])
+    if kind is None:
+        return None
+    cells, bad = body(lines, delimiter, names, first=first)
+    if number:
+        said.append(f"lines 1 to {number}, above the heading, are passed over")
+    rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    if not ended:
+        _check_last(rows, len(lines), name_of(names[-1]), layout)
+    return kind, rows
+
+
+def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    found, said = sheet_rows(path)
+    for at, (number, names) in enumerate(found[:HEADING_WITHIN]):
+        kind = _kind([name_of(name) for name in names], layout)
+        if kind is None:
+            continue
+        width = len(names)
+        padded = (
+            (line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row)
+        )
+        cells, bad = from_cells(padded, names, {})
+        if at:
+            said.append(f"rows above the heading in row {number} are passed over")
+        return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    return None
+
+
+def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
+    """Delimiter and number of cells of rows without a heading."""
+    first = next((line for line in lines if line.strip()), "")[:LONGEST_LINE]
+    for delimiter in (",", ";", "\t", "|"):
+        cells = split_cells(first, delimiter)
+        if cells and _is_hymos(cells):
+            return delimiter, len(cells)
+    return None
+
+
+def _explain(path: Path, lines: list[str]) -> None:
+    """Refuse a plain CSV that lacks a column, by the column's name."""
+    heading = find_heading(lines, lambda names: len(set(COLUMNS) & set(names)) >= 3)
+    if heading is not None:
+        lacking = [name for name in COLUMNS if name not in map(name_of, heading[2])]
+        raise BadGranule(
+            path, expected=_LAYOUTS["plain"], found=f"no column called {' or '.join(lacking)}"
+        )
+
+
+def _checked(
+    path: Path,
+    kind: Kind,
+    cells: pd.DataFrame,
+    *,
+    bad: dict[int, str],
+    said: list[str],
+    layout: OwnLayout | None,
+) -> Rows:
+    """Rows of a table whose columns are known, or do not change the meaning of the others."""
+    cells.columns = pd.Index(_portal_names(list(cells.columns)))
+    known: set[str] = set(_HYMOS)
+    if kind == "portal":
+        known = {*PORTAL, "country code", "observed or estimated", "approval level", "grade"}
+    elif kind == "plain":
+        known = {*COLUMNS, "method", "datum", "version"}
+    elif kind == "own" and layout is not None:
+        known = {"datum", *layout.columns()}
+    names = list(cells.columns)
+    for name in known & set(names):
+        if names.count(name) > 1:
+            raise BadGranule(path, expected=f"one column called {name}", found="several")
+    others = [name for name in names if name not in known and not QUALITY.fullmatch(name)]
+    for name in others:
+        if MEANING.search(name):
+            raise BadGranule(
+                path,
+                expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
+                found=f"a column called {name!r}",
+            )
+    if others:
+        said.append(f"columns that are not used: {', '.join(map(repr, others))}")
+    return Rows(path, _LAYOUTS[kind], cells, bad, said)
+
+
+def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:
+    """Leave the last line out where it has no end and its last cell may be cut short."""
+    if line not in rows.cells.index:
+        return
+    last = _portal_names([last])[0]
+    cell = str(rows.cells.loc[line, last])
+    others = set(rows.cells[last].drop(index=line))
+    used = {"value", "time", "station", "timestamp", "version"}
+    if layout is not None:
+        used |= layout.columns() - {name_of(layout.unit)}
+    whole = bool(cell) and last not in used and cell in others
+    if last in {"unit", "method", "datum"}:
+        alone = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
+        whole = cell in others or unit_of(cell) in alone or (cell == "m" and not others)
+    if not whole and last != "version":
+        rows.leave_out(
+            pd.Series(data=True, index=[line]), "a whole last line in a file cut short", last
+        )

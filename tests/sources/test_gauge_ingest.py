@@ -1,0 +1,122 @@
+"""Exports and own tables on their way from a folder to the table of readings."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from pipeline import __main__ as cli
+from pipeline import steps
+from pipeline.records import Records
+from pipeline.settings import Settings
+from pipeline.sources import gauges
+from pipeline.sources.layouts import OwnLayout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+OWN = "Code;Datum der Messung;Pegel\n13901;20/08/2569 07:00;9,80\n13901;19/08/2569 07:00;9,40\n"
+COLUMNS = ["--station", "a", "--time", "b", "--value", "c", "--unit", "m"]
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(data_dir=folder / "data", upstream="archive", records_url=None)
+
+
+def stages(data: Settings, asof: datetime) -> dict[str, float]:
+    found = Records(data.database).readings("stage", asof=asof)
+    return dict(
+        zip(found["valid_time"].dt.strftime("%Y-%m-%d %H:%M:%S"), found["value"], strict=True)
+    )
+
+
+def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> None:
+    """A hindcast gains nothing: what was stamped at 17:00Z is known at 00:20Z, not at 17:20Z."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    rows = [
+        f"LA,013901,Water Level,Manual,{at:%Y-%m-%dT%H:%MZ},{5 + number / 10},m,O,Raw,Unverified"
+        for number, at in enumerate(pd.date_range("2021-02-20T17:00", periods=6, freq="12h"))
+    ]
+    path = folder / "Water Level.Manual@LA_013901_[Pakse].csv"
+    path.write_text("\n".join([gauges.HEADER, *rows]) + "\n", encoding="utf-8")
+    data = settings(tmp_path)
+    steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    morning = datetime(2021, 2, 22, 0, 30, tzinfo=UTC)
+    assert list(stages(data, morning)) == [
+        "2021-02-21 00:00:00", "2021-02-21 12:00:00", "2021-02-22 00:00:00"
+    ]  # fmt: skip
+    assert stages(data, morning)["2021-02-22 00:00:00"] == 5.2
+    before = datetime(2021, 2, 22, 0, 19, tzinfo=UTC)
+    assert list(stages(data, before)) == ["2021-02-21 00:00:00", "2021-02-21 12:00:00"]
+    known = Records(data.database).readings("stage", asof=NIGHT)
+    assert set(known["available_time"] - known["valid_time"]) == {pd.Timedelta(minutes=20)}
+    assert set(known["qc"]) == {"shifted"}
+
+
+def test_a_table_refused_before_is_read_once_its_layout_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "ministry"
+    folder.mkdir()
+    (folder / "own.csv").write_text(OWN, encoding="utf-8")
+    data = settings(tmp_path)
+    first = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    assert (first.read, len(first.rejected)) == (0, 1)
+    layout = OwnLayout("Code", "Datum der Messung", "Pegel", "m", zone="Asia/Vientiane")
+    done = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=layout)
+    assert (done.read, done.added, done.rejected) == (1, 2, ())
+    again = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=layout)
+    assert (again.read, again.known) == (0, 1)
+    assert stages(data, NIGHT) == {"2026-08-19 00:00:00": 9.4, "2026-08-20 00:00:00": 9.8}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, data: Path, *arguments: str) -> int | str | None:
+    monkeypatch.setenv("MEKONG_DATA_DIR", str(data))
+    monkeypatch.setenv("MEKONG_UPSTREAM", "archive")
+    monkeypatch.setattr(sys, "argv", ["mekong", "ingest", *arguments])
+    try:
+        cli.main()
+    except SystemExit as done:
+        return done.code
+    return 0
+
+
+def test_the_options_of_an_own_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ministry"
+    folder.mkdir()
+    (folder / "own.csv").write_text(OWN, encoding="utf-8")
+    code = run(
+        monkeypatch, tmp_path / "data", "gauges", "--from", str(folder), "--date", "2026-08-20",
+        "--station", "code", "--time", "Datum der Messung", "--value", "pegel", "--unit", "m",
+        "--tz", "+07:00", "--decimal", ",",
+    )  # fmt: skip
+    assert not code
+    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings("stage", asof=NIGHT)
+    assert found["value"].tolist() == [9.4, 9.8]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gauges", "--station", "a"], "expected --station, --time, --value and --unit together"),
+        (["gauges", "--tz", "+07:00"], "expected --station, --time, --value and --unit together"),
+        (["gauges", *COLUMNS, "--tz", "ICT"],
+         "expected a time zone like Asia/Bangkok or +07:00, found 'ICT'"),
+        (["gauges", *COLUMNS, "--decimal", ";"], "expected a decimal sign . or ',', found ';'"),
+        (["gauges", *COLUMNS], "expected a ministry's own layout with readings and --from alone"),
+        (["imerg_late", "--from", ".", *COLUMNS],
+         "expected a ministry's own layout with readings and --from alone"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_options_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], said: str,
+) -> None:  # fmt: skip
+    assert run(monkeypatch, tmp_path, *arguments) == 2
+    shown = capsys.readouterr().err
+    assert said in " ".join(shown.split())
+    assert "Traceback" not in shown

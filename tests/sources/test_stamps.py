@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
+
+
+def read(*stamps: str | None, zone: str | None = None) -> tuple[list[str], list[str]]:
+    """Times in words, empty where unreadable, and what the file told."""
+    found = to_utc(pd.Series(stamps, dtype=object), zone=zone_of(zone) if zone else None)
+    assert (found.time.isna() == (found.expected != "")).all()
+    return found.time.dt.strftime("%Y-%m-%d %H:%M").fillna("").tolist(), list(found.said)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["2026-08-20T07:00:00+07:00", "2026-08-20 00:00Z", "2026-08-20T07:00+07",
+     "2026-08-20T0700+0700", "2026/8/20 7:00 UTC+7", "20260820T070000+07:00", "2026-08-19T24:00Z",
+     "2026-08-20T00:00:00.000Z", "20 Aug 2026 07:00 +07:00", "๒๐๒๖-๐๘-๒๐ ๐๗:๐๐ +07:00",
+     "20/08/2026 12:00 AM UTC"],
+)  # fmt: skip
+def test_one_moment_in_many_spellings(stamp: str) -> None:
+    assert read(stamp)[0] == ["2026-08-20 00:00"]
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["2026-08-20", "2026-08-20T07:00:00", "2026-02-30T00:00Z", "2026-08-20T25:00Z", "abc", "", None,
+     "2026-08-20T00:00:60Z", "2026-08-20T07:00:00+15:00", "9999-12-31T24:00Z", "0001-01-01T00:00Z",
+     "3000-08-18T07:00Z", "05/08/2026 07:00Z", "20/08/69 07:00Z", "2026-08-20T07:00 ICT",
+     "2026-13-01T00:00Z", "20/20/2026 07:00Z"],
+)  # fmt: skip
+def test_unreadable_stamps(stamp: str | None) -> None:
+    assert read(stamp, "2026-08-20T00:00Z")[0] == ["", "2026-08-20 00:00"]
+
+
+def test_buddhist_years_of_a_whole_file_are_taken_back() -> None:
+    found, said = read("2569-08-18T07:00:00+07:00", "2567-02-29 07:00 +0700")
+    assert found == ["2026-08-18 00:00", "2024-02-29 00:00"], "29 February by the year it is"
+    assert said == ["Buddhist years are taken back by 543: 2569 is 2026"]
+    found, said = read("20/08/2569 07.00 น.", "20 ส.ค. 2569 08:00", zone="Asia/Bangkok")
+    assert found == ["2026-08-20 00:00", "2026-08-20 01:00"]
+    assert said[1] == "dates are read with the day before month, as the whole file shows"
+
+
+def test_a_buddhist_year_among_others_is_unreadable() -> None:
+    found = to_utc(pd.Series(["2569-08-18T07:00+07:00", "2026-08-19T07:00+07:00"]))
+    assert found.time.isna().tolist() == [True, False]
+    assert found.expected[0] == "years of one calendar in the whole file"
+    assert found.said == ()
+
+
+def test_the_whole_file_tells_the_order_of_day_and_month() -> None:
+    assert read("8/20/2026 7:00 AM", "8/2/2026 12:00 PM", zone="+7")[0] == [
+        "2026-08-20 00:00", "2026-08-02 05:00"
+    ]  # fmt: skip
+    assert read("20.08.2026 07:00", "02.08.2026 07:00", zone="+7")[0][1] == "2026-08-02 00:00"
+    assert read("8/20/2026 7:00", "20/8/2026 7:00", zone="+7")[0] == ["", ""]
+
+
+def test_zones() -> None:
+    assert read("2026-08-20 07:00", "2026-08-20 07:00Z", zone="Asia/Yangon")[0] == [
+        "2026-08-20 00:30", "2026-08-20 07:00"
+    ]  # fmt: skip
+    for name in ("Asia/Nowhere", "../etc/passwd", "+15:00", "", "7"):
+        with pytest.raises(ValueError, match=r"a time zone like Asia/Bangkok or \+07:00"):
+            zone_of(name)
+
+
+def early(*stamps: str) -> list[bool]:
+    return stamped_at_midnight(pd.Series(pd.to_datetime(list(stamps)))).tolist()
+
+
+def test_the_portal_shift_is_told_per_stretch() -> None:
+    assert early(
+        "2021-02-26 17:00", "2021-02-27 05:00", "2021-02-27 17:00", "2021-02-28 05:00",
+        "2021-03-01 00:00", "2021-03-01 12:00", "2021-03-02 00:00",
+    ) == [True] * 4 + [False] * 3  # fmt: skip
+    assert early("1960-01-01 17:00", "1960-01-02 17:00", "1960-01-03 17:00") == [True] * 3
+    assert timedelta(hours=7) == SHIFT
+
+
+def test_an_extra_reading_at_noon_is_no_shift() -> None:
+    assert not any(
+        early("2021-08-01 00:00", "2021-08-01 12:00", "2021-08-02 05:00", "2021-08-03 00:00")
+    )
+    assert not any(early("2021-08-01 00:00", "2021-08-01 05:00", "2021-08-01 12:00"))
+    assert not any(early("2021-08-01 05:00", "2021-08-02 05:00", "2021-08-03 05:00"))
+
+
+def test_readings_of_every_hour_and_every_third() -> None:
+    hourly = pd.Series(pd.date_range("2020-01-01", periods=72, freq="h"))
+    assert not stamped_at_midnight(hourly).any()
+    delta = pd.Series(pd.date_range("2020-01-01", periods=64, freq="3h"))
+    assert not stamped_at_midnight(delta).any()
+    assert stamped_at_midnight(delta - SHIFT).all()

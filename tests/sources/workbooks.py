@@ -1,0 +1,59 @@
+"""Excel workbooks made part by part, as programs write them."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+STYLES = (
+    f'{HEAD}<styleSheet xmlns="{MAIN}"><numFmts count="2">'
+    '<numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm"/>'
+    '<numFmt numFmtId="165" formatCode="0.00&quot; m day&quot;"/></numFmts>'
+    '<cellXfs count="4"><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="14"/>'
+    '<xf numFmtId="165"/></cellXfs></styleSheet>'
+)
+GENERAL, STAMP, DATE, METRES = range(4)
+"""Numbers of the styles: general, with a date and a time of day, with a date, with a unit."""
+
+
+def workbook(
+    path: Path, sheet: str, *, shared: list[str] | None = None, properties: str = "",
+    sheets: int = 1, target: str = "worksheets/sheet1.xml",
+) -> Path:  # fmt: skip
+    """Write a workbook whose first sheet has the rows of ``sheet``, in XML."""
+    names = "".join(
+        f'<sheet name="S{at}" sheetId="{at}" r:id="rId{at}"/>' for at in range(1, sheets + 1)
+    )
+    strings = "".join(f"<si>{text}</si>" for text in shared or [])
+    parts = {
+        "[Content_Types].xml": f"{HEAD}<Types/>",
+        "xl/workbook.xml": f'{HEAD}<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">{properties}'
+        f"<sheets>{names}</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'{HEAD}<Relationships><Relationship Id="rId1" '
+        f'Target="{target}"/></Relationships>',
+        "xl/styles.xml": STYLES,
+        "xl/worksheets/sheet1.xml": f'{HEAD}<worksheet xmlns="{MAIN}"><sheetData>{sheet}'
+        "</sheetData></worksheet>",
+    }
+    if shared is not None:
+        parts["xl/sharedStrings.xml"] = f'{HEAD}<sst xmlns="{MAIN}">{strings}</sst>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def inline(place: str, text: str) -> str:
+    """Cell with its text inside."""
+    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def number(place: str, value: object, style: int = GENERAL) -> str:
+    """Cell with a number."""
+    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'

@@ -139,11 +139,8 @@ def in_folder(
         found = ", ".join(beside(row, folder)[:SHOWN]) or "none"
         raise FileNotFoundError(f"expected {row.id} files in {folder}, found {found}")
     mark = layout.mark if layout is not None else str
-    whole = Granule(row.id, str(folder), "", asof, asof)
-    return [
-        File(replace(whole, pattern=shown_name(path)), path, asof, mark(checksum(path)))
-        for path in paths
-    ]
+    granules = {path: Granule(row.id, str(folder), shown_name(path), asof, asof) for path in paths}
+    return [File(granule, path, asof, mark(checksum(path))) for path, granule in granules.items()]
 
 
 def beside(row: Source, folder: Path) -> list[str]:

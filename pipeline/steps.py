@@ -265,9 +265,9 @@ def ingest(
     read = module.read
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
+    check_stores(settings)
     if layout is not None:
         read = _with_layout(module.read, layout, row, folder)
-    check_stores(settings)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
     found: list[intake.File] = []

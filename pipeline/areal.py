@@ -287,7 +287,7 @@ def daily_rain(
         {
             "rain": rain.assign_attrs(attributes("rain")),
             "n_valid": n_valid.assign_attrs(attributes("n_valid")),
-            "impossible": xr.where(wrong, 1.0, summed["impossible"].fillna(0.0)),
+            "impossible": summed["impossible"].fillna(0.0).where(~wrong, 1.0),
             "suspect": summed["suspect"].where(better, xr.DataArray(doubtful * 1.0, dims="time")),
             **shares,
         }
@@ -395,7 +395,7 @@ def _by_day(
     values, day = values.isel(time=within), day.values[within]
     wrong = outside(values, name)
     dates = values["time"].values.astype("M8[D]")
-    doubtful = np.isin(dates, [np.datetime64(one, "D") for one in suspects.get(product, ())])
+    doubtful = np.isin(dates, [one.astype("M8[D]") for one in suspects.get(product, ())])
     whole = xr.Dataset(
         {
             name: values.where(~wrong),

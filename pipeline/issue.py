@@ -239,7 +239,7 @@ def unmodelled(view: View, readings: pd.DataFrame, *, known: Collection[str]) ->
         issue_time=pd.Timestamp(utc64(view.asof)),
         valid_time=morning + pd.to_timedelta(found["lead_days"], unit="D"),
         tier="climatology",
-        drivers_cm=[dict.fromkeys(DRIVERS, math.nan) for _ in range(len(found))],
+        drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(found), found.index),
         extrapolated=False,
         model_version=view.version,
         **dict.fromkeys(blank, math.nan),
@@ -490,11 +490,15 @@ def city_rain(view: View) -> dict[str, Rain]:
     }
     told = areal.told_by(view.archive, asof=view.asof)
     doubts = areal.suspect_rain(view.archive, asof=view.asof, days=max(risk.EXTREMES.values()))
-    for zone in cities if told is not None else ():
+    for zone in cities:
+        if told is None:
+            break
         share, error = (float(told[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
         tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
         found[zone] = replace(found[zone], tier=tier, log_error=error)
-    for zone in cities if doubts is not None else ():
+    for zone in cities:
+        if doubts is None:
+            break
         suspect = bool((doubts.sel(zone=zone) > areal.MOST_SUSPECT).any())
         found[zone] = replace(found[zone], suspect=suspect)
     return {zone.removeprefix("city:"): rain for zone, rain in found.items()}

@@ -247,7 +247,8 @@ def epoch(units: str) -> tuple[datetime, float] | None:
         seconds=int(second or 0) + float(f"0{fraction or '.0'}0"),
     )
     try:
-        day = datetime(*map(int, date), tzinfo=UTC)  # type: ignore[misc]
+        year, month, day_of_month = map(int, date)
+        day = datetime(year, month, day_of_month, tzinfo=UTC)
         return day + clock - (-ahead if sign == "-" else ahead), unit_s
     except (ValueError, OverflowError):
         return None

@@ -144,7 +144,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         flows = [_first(file, each, path) for each in names]
         if soil is None or flows != [None, None]:
             flows = [variable(file, each, path) for each in names]
-        shape = (soil if soil is not None else flows[0]).shape[-2:]
+        plane = soil if soil is not None else variable(file, names[0], path)
+        shape = plane.shape[-2:]
         pixels = _Pixels(file, shape, grid, path)
         fields = {}
         if soil is not None:

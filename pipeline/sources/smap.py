@@ -242,7 +242,7 @@ def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
         part = [*whole]
         part[1 - dim] = slice(at, at + 1)
         ends.append(unpacked(plane, slab(plane, *part), path, dtype=np.float64).ravel())
-    if not np.allclose(*ends, rtol=0, atol=1e-3):
+    if not np.allclose(ends[0], ends[1], rtol=0, atol=1e-3):
         raise BadGranule(
             path, expected=f"{plane.name} that varies along dim {dim} alone",
             found=f"{ends[0][0]:.3f} and {ends[1][0]:.3f} at its ends",

@@ -106,8 +106,6 @@ def test_a_result_that_no_rain_can_have_is_missing_and_marked() -> None:
     found = blend.combine({"imerg_late": cells([501.0, 499.0])}, None, ZONE)
     expected = np.array([np.nan, 499.0], "f4")
     np.testing.assert_array_equal(found["rain_rate"].values.ravel(), expected)
-        found["rain_rate"].values.ravel(), np.array([np.nan, 499.0], "f4")
-    )
     assert found["impossible"].values.ravel().tolist() == [True, False]
     assert np.isnan(found["share_imerg_late"].values.ravel()[0])
 

@@ -16,6 +16,10 @@ HOLD_H = 720.0
 SETTLE_H = 6.0
 """A new level that has lasted so long is believed, hours."""
 
+TURN_READINGS, TURN_M, TURN_SHARE = 4, 0.05, 0.03
+"""A level turns after a step if in so many readings or more it has moved by so much, and by so
+great a share of the step, otherwise than in as many before it; stilling wells are quiet to 1 cm."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -55,8 +59,9 @@ def follow(
 
     A step is **undone** where half to one and a half of it is taken back in one step, or in four
     within three hours: the readings in between are faulty. It is **water** if the level goes on the
-    same way (a sensor jumps once), if other readings agree, or if it has lasted ``SETTLE_H``; until
-    then, and for ``HOLD_H`` where other readings contradict it, the readings are faulty.
+    same way (a sensor jumps once) or turns otherwise than it moved before, as a wave does that
+    falls, if other readings agree, or if it has lasted ``SETTLE_H``; until then, and for ``HOLD_H``
+    where other readings contradict it, the readings are faulty.
 
     Parameters
     ----------
@@ -89,6 +94,8 @@ def follow(
             done = hold + 1
         elif settled < len(hours):
             doubted_h[start:settled] = hours[settled]
+        elif _turns(value, start):
+            doubted_h[start:] = hours[-1]
         else:
             faulty[start:] = True
             break
@@ -103,6 +110,20 @@ def _goes_on(value: Floats, start: int) -> bool:
     size = value[start] - value[start - 1]
     around = np.diff(value[max(start - 2, 0) : start + 3]) / size
     return bool(np.count_nonzero(around >= 0.2) > 1)
+
+
+def _turns(value: Floats, start: int) -> bool:
+    """Whether the level moves otherwise since a step than it moved before it.
+
+    A moved sensor shows the river's own slow change as before; the crest of a wave falls.
+    """
+    count = len(value) - 1 - start
+    if count < TURN_READINGS or start - 1 - count < 0:
+        return False
+    since = value[-1] - value[start]
+    before = value[start - 1] - value[start - 1 - count]
+    size = abs(value[start] - value[start - 1])
+    return bool(abs(since - before) >= max(TURN_M, TURN_SHARE * size))
 
 
 def _undone(hours: Floats, value: Floats, start: int, end: int) -> int | None:

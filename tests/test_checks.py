@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import quality
 from pipeline.checks import Blocked, Hampel, Jump, Rate, Spike, Stuck
+from pipeline.gauge_record import gauge_records
 from pipeline.places import stations, verified_zeros
 
 if TYPE_CHECKING:
@@ -297,3 +298,105 @@ def test_a_suspect_gauge_is_named() -> None:
     said = "24 of 27 manual readings of stage are suspect and left out (24 stuck)"
     assert line == f"gauges: Pakse (013901): {said}"
     assert quality.suspects(quality.flagged(mornings(5.0 + 0.1 * np.arange(9)))) == []
+
+
+@pytest.mark.parametrize("case", ["wave of 1.2-3 m in half an hour", "releases of a dam"])
+def test_a_crest_that_the_next_readings_confirm_is_kept(case: str) -> None:
+    from docs import quality as measured
+
+    for trial in measured.trials(case, 4):
+        assert set(measured.flag(trial.told)["qc"]) == {"good"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "found", "lost", "hours"),
+    [
+        ("spikes of 1-4 readings", 0.99, 0.001, 1.0),
+        ("frozen two days through a rise", 0.95, 0.02, 6.0),
+        ("drift of 0.6 m, put right by a visit", 0.0, 0.001, 6.0),
+        ("datum moved for three days", 0.99, 0.001, 6.0),
+        ("wave of 1.2-3 m in half an hour", None, 0.001, 6.0),
+        ("releases of a dam", None, 0.001, 0.5),
+        ("flash flood of 2-6 m", None, 0.001, 0.5),
+    ],
+)
+def test_faults_are_found_and_floods_are_kept(
+    case: str, found: float | None, lost: float, hours: float
+) -> None:
+    from docs import quality as measured
+
+    share, bad, until = measured.measure(case, 3)
+    assert found is None or share >= found
+    assert bad <= lost
+    assert until <= hours
+
+
+def steps(*parts: tuple[int, float]) -> NDArray[np.float64]:
+    """Levels of quiet telemetry, so many readings each."""
+    level = np.concatenate([np.full(count, height) for count, height in parts])
+    return np.asarray(level + np.tile([0.0, 0.01, 0.0, -0.01], len(level))[: len(level)])
+
+
+def test_the_observer_decides_on_a_jump_of_the_sensor() -> None:
+    time = pd.date_range("2026-07-01", periods=500, freq="15min")
+    level = steps((400, 5.0), (100, 5.9))
+    sensor = frame(time, level, method="telemetry")
+    moved = sensor.iloc[400:412]["valid_time"]
+    for observed, flag in ((5.9, "good"), (5.0, "jump")):
+        manual = mornings([5.0, 5.0, 5.0, 5.0, observed, observed])
+        manual["valid_time"] += pd.Timedelta(hours=4)
+        found = quality.flagged(pd.concat([sensor, manual])).query("method == 'telemetry'")
+        flags = found.set_index("valid_time")["qc"]
+        assert set(flags[moved]) == {flag}
+        assert flags.iloc[-1] == flag, "a day later: the observer still contradicts, or agrees"
+    alone = quality.flagged(sensor.iloc[:412])["qc"]
+    assert set(alone.iloc[400:]) == {"jump"}, "nobody else: not believed within three hours"
+
+
+def test_a_code_is_a_stage_where_the_gauge_stands_there() -> None:
+    assert flags([9.7, 9.85, 9.99, 10.1], station=KRATIE) == ["good"] * 4
+    assert flags([9.7, 9.85, 9.99], station=KRATIE) == ["good"] * 3
+    assert flags([4.7, 4.8, 9.99, 4.9]) == ["good", "good", "code", "good"]
+    assert flags([4.7, 4.8, 9.99]) == ["good", "good", "code"]
+    assert flags([1.2, 1.1, -0.99, 1.1]) == ["good", "good", "code", "good"]
+    for number in (999.0, -999.0, 9999.0, -99.0, 999.9, 99999.0):
+        found = quality.flagged(mornings([9.9, 9.95, number, 9.9], station=KRATIE))
+        assert found["qc"].iloc[2] == "code", "never converted"
+        assert found["value"].iloc[2] == number
+
+
+def test_a_zero_is_missing_where_the_river_was_never_so_low() -> None:
+    assert flags([8.0, 8.1, 0.0, 8.2, 0.0]) == ["good", "good", "code", "good", "code"]
+    assert flags([1.9, 1.0, 0.0, 0.5]) == ["good"] * 4
+    assert flags([-0.2, 0.0, 0.3], station="039803") == ["good"] * 3
+    assert flags([0.0, 0.0]) == ["good"] * 2, "nothing is known of the gauge"
+
+
+def test_a_peak_of_one_reading_is_water_at_a_gauge_that_has_them_often() -> None:
+    days = pd.date_range("2001-01-01", "2012-12-31")
+    level = 1.7 + 0.05 * np.sin(np.arange(len(days)))
+    years = np.asarray(days.year)
+    for year in range(2002, 2010):
+        level[(years == year) & (days.day_of_year == 240)] += 1.3
+    found = quality.flagged(frame(days, level.round(2), station="040201"))
+    assert set(found["qc"]) == {"good"}
+    level[(years >= 2004) & (years < 2010) & (days.day_of_year == 240)] -= 1.3
+    found = quality.flagged(frame(days, level.round(2), station="040201"))
+    assert (found["qc"] == "spike").sum() == 2
+
+
+def test_limits_come_from_what_two_readings_bear_out() -> None:
+    days = pd.date_range("2010-01-01", periods=1200)
+    level = 5.0 + 2.0 * np.sin(np.arange(1200) / 58.0)
+    level[500] += 6.0  # a spike
+    level[700:] += np.where(np.arange(500) < 100, 1.0, 0.0)  # a metre in a day, and back
+    record = gauge_records(frame(days, level))[PAKSE]
+    limits = record.limits()
+    assert limits.highest == pytest.approx(np.sort(np.delete(level, 500))[-2], abs=0.01)
+    assert limits.rise_day == pytest.approx(1.0, abs=0.1)
+    assert limits.fall_day == pytest.approx(1.0, abs=0.1)
+    before = record.limits(np.datetime64("2011-11-01"))
+    assert before.rise_day < 0.05, "what came later was not known then"
+    assert before.days == 670
+    assert not record.limits(np.datetime64("2010-03-01")).known

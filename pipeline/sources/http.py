@@ -10,7 +10,6 @@ the host they are for and to no other, and stand in no message, no log and no st
 from __future__ import annotations
 
 import base64
-import email.utils
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -27,6 +26,15 @@ import httpx
 import tenacity
 
 from pipeline.sources import wire
+from pipeline.sources.answers import (
+    allowed,
+    is_html,
+    origin,
+    published_at,
+    retry_after,
+    shown,
+    url_of,
+)
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.credentials import Credentials
 from pipeline.sources.parts import Busy, OtherFile, part_of
@@ -70,9 +78,6 @@ GIVEN_UP = 3
 refused login is enough, so that no account is locked."""
 EARLY_TRIES = 2
 """How often a file is asked for that may not be there yet: it is awaited all the same."""
-EARLIEST = datetime(1998, 1, 1, tzinfo=UTC)
-"""No file of these providers was published before; a stamp of 1970 is a clock that was not set."""
-_SKEW = timedelta(days=1)
 _LOGIN_PAGE = 64 << 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSWORDS = {"earthdata": "EARTHDATA", "pps": "PPS"}
@@ -291,7 +296,7 @@ class Client:
 
         def body(response: httpx.Response) -> bytes:
             if response.status_code != 200:
-                raise HttpError(f"{_shown(response.url)}: {response.status_code} was not asked for")
+                raise HttpError(f"{shown(response.url)}: {response.status_code} was not asked for")
             return wire.content(response, SMALL)
 
         found = self._persistently(url, params, headers, dict, body)
@@ -306,7 +311,7 @@ class Client:
             kept = self._kept[url, tuple(sorted((params or {}).items()))]
         left = min(self._terms.until - time.monotonic(), threading.TIMEOUT_MAX)
         if not kept.lock.acquire(timeout=max(left, 0)):
-            raise HttpError(f"{_shown(url)}: not asked, its time is over", passing=True)
+            raise HttpError(f"{shown(url)}: not asked, its time is over", passing=True)
         try:
             if kept.answer is None:
                 try:
@@ -345,7 +350,7 @@ class Client:
             return json.loads(content, parse_constant=_no_number)
         except (ValueError, RecursionError):
             found = self._kind(content)
-        raise HttpError(f"{_shown(url)}: expected JSON, found {found}", passing=True)
+        raise HttpError(f"{shown(url)}: expected JSON, found {found}", passing=True)
 
     def download(
         self,
@@ -367,8 +372,8 @@ class Client:
             As of :meth:`get`.
         path
             Where the file shall lie. Its time of modification becomes the answer's
-            ``Last-Modified`` where that lies between ``EARLIEST`` and the moment of receipt, else
-            the moment of receipt: the answer's ``Date`` where it is within a day of this machine's
+            ``Last-Modified`` where that lies between 1998 and the moment of receipt, else that
+            moment: the answer's ``Date`` where it is within a day of this machine's
             clock, else that clock. A stamp of a year to come would keep the file "not published
             yet" for as long, one of 1970 would make it known before it was measured.
         magic
@@ -385,7 +390,7 @@ class Client:
             As of :meth:`get`; also where the file begins otherwise or is too long.
         """
         if ".." in path.parts or "\0" in path.name:
-            raise HttpError(f"{_shown(url)}: expected the name of a file, found {path.name!r}")
+            raise HttpError(f"{shown(url)}: expected the name of a file, found {path.name!r}")
         path.parent.mkdir(parents=True, exist_ok=True)
         until = min(self._terms.until, time.monotonic() + self._limit_s)
         try:
@@ -394,7 +399,7 @@ class Client:
                     part, url=url, path=path, magic=magic, params=params, headers=headers
                 )
         except Busy as busy:
-            raise HttpError(f"{_shown(url)}: {busy}", passing=True) from None
+            raise HttpError(f"{shown(url)}: {busy}", passing=True) from None
 
     def _bring(
         self,
@@ -418,7 +423,7 @@ class Client:
             if response.status_code == 304:
                 if "If-Modified-Since" in sent:
                     return response
-                raise HttpError(f"{_shown(response.url)}: 304 was not asked for")
+                raise HttpError(f"{shown(response.url)}: 304 was not asked for")
             size, whole = part.begin(response, resumable=not (params or httpx.URL(url).query))
             for piece in response.iter_raw():
                 size += len(piece)
@@ -439,12 +444,12 @@ class Client:
         part.stream.flush()
         part.stream.seek(0)
         head = part.stream.read(_LOGIN_PAGE)
-        if not head.startswith(magic or b"") or _is_html(head) or not head:
+        if not head.startswith(magic or b"") or is_html(head) or not head:
             part.drop()
             self._not_a_file(url, head, magic, headers or {})
         os.fsync(part.stream.fileno())
         received = datetime.fromtimestamp(os.fstat(part.stream.fileno()).st_mtime, tz=UTC)
-        published = _published(response, received)
+        published = published_at(response, received)
         os.utime(part.path, (published.timestamp(),) * 2)
         part.path.replace(path)
         self._sound(url)
@@ -455,9 +460,9 @@ class Client:
     ) -> NoReturn:
         """Raise for what came in a file's place: a login page means that the login is refused."""
         wanted = " or ".join(repr(one.decode("latin-1")) for one in magic) or "a file"
-        said = f"{_shown(url)}: expected {wanted}, found {self._kind(head)}"
-        if _is_html(head) and (b"Earthdata Login" in head or b"urs.earthdata.nasa.gov" in head):
-            request = _Request(_address(url), dict(headers), inf, early=False)
+        said = f"{shown(url)}: expected {wanted}, found {self._kind(head)}"
+        if is_html(head) and (b"Earthdata Login" in head or b"urs.earthdata.nasa.gov" in head):
+            request = _Request(url_of(url), dict(headers), inf, early=False)
             error = HttpError(said, status=401, refused=request.bearer)
             self._count(request.address.host, error)
             raise error
@@ -473,7 +478,7 @@ class Client:
     ) -> _T:
         """Ask again while a failure may pass; ``protocol`` gives headers that go to every host."""
         request = _Request(
-            _address(url).copy_merge_params(dict(params or {})),
+            url_of(url).copy_merge_params(dict(params or {})),
             dict(headers or {}),
             min(time.monotonic() + self._limit_s, self._terms.until),
             self._terms.early,
@@ -510,17 +515,17 @@ class Client:
         """Ask once, hop by hop: what proves who we are is chosen anew for each host."""
         target = request.address
         for _ in range(HOPS):
-            own = request.headers if _origin(target) == _origin(request.address) else {}
+            own = request.headers if origin(target) == origin(request.address) else {}
             with self._turn(target, request):
                 login = {} if "Authorization" in own else self._login(target, request)
                 with self._answer(target, own | login | protocol(), request.end) as response:
                     if response.status_code not in _REDIRECTS:
                         self._judge(response, request, login=bool(login), own=bool(own))
                         return body(response)
-                    goal = _address(str(target.join(response.headers.get("Location", ""))))
-            _allowed(goal, after=target)
+                    goal = url_of(str(target.join(response.headers.get("Location", ""))))
+            allowed(goal, after=target)
             target = goal
-        raise HttpError(f"{_shown(request.address)}: more than {HOPS} redirects")
+        raise HttpError(f"{shown(request.address)}: more than {HOPS} redirects")
 
     @contextmanager
     def _turn(self, target: httpx.URL, request: _Request) -> Iterator[None]:
@@ -530,7 +535,7 @@ class Client:
         began = time.monotonic()
         left = min(self._terms.until - began, threading.TIMEOUT_MAX)
         if not gate.acquire(timeout=max(left, 0)):
-            raise HttpError(f"{_shown(target)}: not asked, its time is over", passing=True)
+            raise HttpError(f"{shown(target)}: not asked, its time is over", passing=True)
         try:
             request.end = min(request.end + time.monotonic() - began, self._terms.until)
             self._not_given_up(target)
@@ -541,14 +546,14 @@ class Client:
     def _login(self, target: httpx.URL, request: _Request) -> dict[str, str]:
         """Name and password of a host that is logged in to, as a header."""
         for endpoint, service in _PASSWORDS.items():
-            if _origin(target) == _origin(httpx.URL(self._endpoints[endpoint])):
+            if origin(target) == origin(httpx.URL(self._endpoints[endpoint])):
                 try:
                     name, word = (self.secret(f"{service}_{f}") for f in ("USERNAME", "PASSWORD"))
                 except NeedsCredentials:
                     if not request.bearer:
                         raise
                     raise HttpError(
-                        f"{_shown(request.address)}: {request.bearer} is refused, perhaps expired: "
+                        f"{shown(request.address)}: {request.bearer} is refused, perhaps expired: "
                         "the answer is the way to the login",
                         status=401,
                         refused=request.bearer,
@@ -562,7 +567,7 @@ class Client:
         self, target: httpx.URL, headers: dict[str, str], end: float
     ) -> Iterator[httpx.Response]:
         """Open one answer; what is lost on the way may pass."""
-        _allowed(target)
+        allowed(target)
         try:
             with self._wire.until(end):
                 request = self._http.build_request("GET", target, headers=headers)
@@ -574,23 +579,23 @@ class Client:
         except httpx.RequestError as lost:
             said = self.clean(str(lost)) or "no answer in time"
             raise _Passing(
-                HttpError(f"{_shown(target)}: {type(lost).__name__}: {said}", passing=True)
+                HttpError(f"{shown(target)}: {type(lost).__name__}: {said}", passing=True)
             ) from None
         except OtherFile as other:
-            raise _Passing(HttpError(f"{_shown(target)}: {other}", passing=True), 0) from None
+            raise _Passing(HttpError(f"{shown(target)}: {other}", passing=True), 0) from None
         except wire.Overrun as late:
             said = f"not whole after {self._limit_s:g} s or by the end of its source's time"
-            raise HttpError(f"{_shown(target)}: {said}: {late}", passing=True) from None
+            raise HttpError(f"{shown(target)}: {said}: {late}", passing=True) from None
         except wire.Unusable as found:
-            raise HttpError(f"{_shown(target)}: {found}") from None
+            raise HttpError(f"{shown(target)}: {found}") from None
         except (ValueError, httpx.InvalidURL) as odd:  # a header, a cookie, a long length
             said = f"{type(odd).__name__}: {self.clean(str(odd))[:120]}"
-            raise HttpError(f"{_shown(target)}: {said}") from None
+            raise HttpError(f"{shown(target)}: {said}") from None
 
     def _sound(self, url: str) -> None:
         """Forget the failures of a host that has given what was asked for."""
         with self._lock:
-            self._failed[_address(url).host, self._terms.early] = 0
+            self._failed[url_of(url).host, self._terms.early] = 0
 
     def _count(self, host: str, error: HttpError) -> None:
         """Count a request that failed after all tries."""
@@ -603,7 +608,7 @@ class Client:
         """Raise where a host has been given up."""
         host = address.host
         why = self._left.get(host)
-        said = f"{_shown(address)}: not asked, {host} was given up"
+        said = f"{shown(address)}: not asked, {host} was given up"
         if why is not None:
             raise HttpError(f"{said}: {why}", status=why.status, refused=why.refused)
         if self._failed[host, self._terms.early] >= GIVEN_UP:
@@ -613,7 +618,7 @@ class Client:
         self, response: httpx.Response, request: _Request, *, login: bool, own: bool
     ) -> None:
         """Raise where an answer is none; who refuses a login or wants to be left is given up."""
-        where, status = _shown(response.url), response.status_code
+        where, status = shown(response.url), response.status_code
         if status in {200, 206, 304}:
             return
         if status in {404, 410}:
@@ -631,7 +636,7 @@ class Client:
             if login and status in {401, 403}:
                 self._left[response.url.host] = error
             raise error
-        wait_s = _retry_after(response)
+        wait_s = retry_after(response)
         if wait_s is not None and wait_s > LONGEST_WAIT_S:
             said = f"{error}, to be asked again in {wait_s:.0f} s"
             self._left[response.url.host] = HttpError(said, status=status, passing=True)
@@ -640,7 +645,7 @@ class Client:
 
     def _kind(self, content: bytes) -> str:
         """Name what an answer is, for a message."""
-        if _is_html(content):
+        if is_html(content):
             return "a page in HTML (a login, a licence to agree to, or an error)"
         text = self._credentials.clean(content[:4096].decode("latin-1"))
         return repr(text[:60]) if text else "nothing"
@@ -649,72 +654,6 @@ class Client:
 def _no_number(name: str) -> NoReturn:
     """Refuse what JSON has no number for: NaN and the infinities."""
     raise ValueError(name)
-
-
-def _published(response: httpx.Response, received: datetime) -> datetime:
-    """Moment of publication that an answer may be believed in, see :meth:`Client.download`."""
-    date, modified = _moment(response, "Date"), _moment(response, "Last-Modified")
-    if date is not None and abs(date - received) < _SKEW:
-        received = min(date, received)
-    if modified is not None and EARLIEST <= modified <= received:
-        return modified
-    return received
-
-
-def _address(text: str) -> httpx.URL:
-    """Address of a text."""
-    try:
-        return httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        raise HttpError(f"expected an address, found {text.partition('?')[0][:200]!r}") from None
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port."""
-    return url.scheme, url.host, url.port
-
-
-def _allowed(target: httpx.URL, *, after: httpx.URL | None = None) -> None:
-    """Raise unless an address is https, or http on the loopback interface and reached from there.
-
-    Raises
-    ------
-    HttpError
-    """
-    local = target.host in wire.LOOPBACK and (after is None or after.host in wire.LOOPBACK)
-    if target.scheme != "https" and not (target.scheme == "http" and local):
-        raise HttpError(f"{_shown(target)}: expected https, found {target.scheme or 'no scheme'}")
-
-
-def _shown(url: httpx.URL | str) -> str:
-    """Address for a message: without name, password, query and fragment."""
-    parts = httpx.URL(url)
-    path = parts.raw_path.decode().partition("?")[0]
-    return f"{parts.scheme}://{parts.netloc.decode()}{path[:200]}"
-
-
-def _is_html(content: bytes) -> bool:
-    """Whether an answer is a page."""
-    begins = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return begins.startswith((b"<!doctype html", b"<html", b"<head"))
-
-
-def _moment(response: httpx.Response, header: str) -> datetime | None:
-    """Moment in a header."""
-    try:
-        found = email.utils.parsedate_to_datetime(response.headers[header])
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (KeyError, ValueError, OverflowError):
-        return None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that a server asks to wait, from either form of its header."""
-    text = response.headers.get("Retry-After", "")
-    if text.isascii() and text.isdecimal():
-        return float(text[:12])
-    then, now = _moment(response, "Retry-After"), _moment(response, "Date")
-    return max((then - now).total_seconds(), 0.0) if then and now else None
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """Set up and run the project's tasks, on nothing but python3 and pip.
 
-python3 make.py setup     its own environment in .venv, from requirements.lock with hashes
+python3 make.py setup     its own environment in .venv, from requirements.lock with hashes;
+                          what only tests need is added by the tasks that need it
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
-python3 make.py up        Airflow with its UI on http://127.0.0.1:8080
+python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a password
+                          (--one-person: without one, on a host that nobody else can log in to)
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py docs      the parts of README and docs that are made by running
-python3 make.py lock      resolve the dependencies anew into requirements.lock
+python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -28,6 +31,10 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+"""The packages of ``LOCK`` and those that only tests, benchmarks and docs need."""
+OLDEST, NEWEST = (3, 11), (3, 14)
+"""Pythons that the locks resolve for."""
 UV = "uv==0.13.9"
 
 
@@ -78,25 +85,38 @@ def uv(*arguments: str | Path) -> None:
     run(TOOLS / "bin" / "uv", *arguments)
 
 
-def setup() -> None:
-    """Make .venv what requirements.lock says; nothing is done where it already is."""
-    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+def check_python() -> None:
+    """Leave with one line unless this is a Python that the locks resolve for."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        oldest, newest, found = (
+            ".".join(map(str, version)) for version in (OLDEST, NEWEST, sys.version_info[:3])
+        )
+        print(f"make.py: expected Python {oldest} to {newest}, found {found}", file=sys.stderr)
+        sys.exit(2)
+
+
+def setup(*, dev: bool = False) -> None:
+    """Make .venv what a lock says; nothing is done where it already holds that and more."""
+    project = (ROOT / "pyproject.toml").read_bytes()
+    marks = {
+        lock: hashlib.sha256(sys.version.encode() + lock.read_bytes() + project).hexdigest()
+        for lock in (LOCK, DEV_LOCK)
+    }
+    lock = DEV_LOCK if dev else LOCK
     stamp = VENV / "made-from"
-    if stamp.exists() and stamp.read_text() == wanted:
+    made = stamp.read_text() if stamp.exists() else ""
+    if made in {marks[lock], marks[DEV_LOCK]}:
         return
     print("Setting up the environment (once) ...", flush=True)
     started = time.monotonic()
-    if PYTHON.exists():
-        stamp.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(VENV, ignore_errors=True)
-        uv("venv", "--quiet", "--python", sys.executable, VENV)
-    uv("pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK)
+    shutil.rmtree(VENV, ignore_errors=True)
+    uv("venv", "--quiet", "--python", sys.executable, VENV)
+    uv("pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", lock)
     uv(
         *("pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"),
         *("--offline", "--editable", ROOT),
     )
-    stamp.write_text(wanted)
+    stamp.write_text(marks[lock])
     print(f"Environment ready after {time.monotonic() - started:.0f} s.", flush=True)
 
 
@@ -115,14 +135,30 @@ def nightly(date: str | None) -> None:
         run("airflow", "db", "migrate", quiet=True)
     print(f"Running the DAG mekong_nightly for {date} 00:30 UTC ...", flush=True)
     os.environ["AIRFLOW__CORE__DEFAULT_TASK_RETRIES"] = "0"  # here a failure is to be seen at once
-    run("airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00", quiet=True)
+    log = ROOT / "var" / "nightly.log"
+    with log.open("wb") as stream:
+        ran = subprocess.run(
+            ["airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00"],
+            cwd=ROOT, env=environment(), check=False, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     run(VENV / "bin" / "mekong", "status", "--date", date)
     print(f"Done after {time.monotonic() - started:.0f} s.")
+    if ran.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        said = [line for line in lines if line.startswith("AirflowFailException")]
+        print("\n".join(["make.py: the run failed", *said, f"all of it: {log}"]), file=sys.stderr)
+        sys.exit(4)
 
 
-def up() -> None:
+def up(*, one_person: bool) -> None:
     """Run Airflow with its UI on loopback until interrupted."""
     prepare(output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)"))
+    # Every local user reaches the loopback interface: without a password each is an administrator.
+    if one_person:
+        os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] = "True"
+    else:
+        passwords = kept("airflow-passwords.json", json.dumps({"admin": secrets.token_urlsafe(12)}))
+        print(f"The UI's user is admin, the password stands in {passwords}.", flush=True)
     os.execvpe("airflow", ["airflow", "standalone"], environment())  # noqa: S606
 
 
@@ -146,22 +182,30 @@ def docs() -> None:
     run(PYTHON, "-m", "docs.make")
 
 
-def secret() -> None:
-    """Print the key that Airflow signs its tokens with, made on first use and kept private."""
-    path = ROOT / "var" / "jwt-secret"
-    path.parent.mkdir(exist_ok=True)
+def kept(name: str, content: str) -> Path:
+    """Return a file below var that only its owner reads, made with a content on first use."""
+    path = ROOT / "var" / name
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
-            stream.write(secrets.token_urlsafe(64))
-    print(path.read_text())
+            stream.write(content)
+    return path
+
+
+def secret() -> None:
+    """Print the key that Airflow signs its tokens with, made on first use and kept private."""
+    print(kept("jwt-secret", secrets.token_urlsafe(64)).read_text())
 
 
 def lock() -> None:
-    """Resolve the dependencies anew; the lock names versions and hashes and no index."""
-    uv(
-        *("export", "--all-groups", "--no-emit-project", "--no-header", "--quiet"),
-        *("--format", "requirements-txt", "-o", LOCK),
+    """Resolve the dependencies anew; the locks name versions and hashes and no index."""
+    resolve = (
+        *("pip", "compile", "pyproject.toml", "--quiet", "--universal", "--generate-hashes"),
+        *("--python-version", ".".join(map(str, OLDEST)), "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--upgrade", "--group", "build"),
     )
+    uv(*resolve, "--group", "dev", "-o", DEV_LOCK)
+    uv(*resolve, "--constraint", DEV_LOCK, "-o", LOCK)
 
 
 def main() -> None:
@@ -169,16 +213,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = {"up": up, "test": test, "bench": bench, "docs": docs, "lock": lock}
-    parser.add_argument("task", choices=["setup", "nightly", *tasks])
+    tasks = {"test": test, "bench": bench, "docs": docs, "lock": lock}
+    parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
+    parser.add_argument("--one-person", action="store_true", help="no password (up only)")
     arguments = parser.parse_args()
+    check_python()
     os.chdir(ROOT)
     os.environ["PATH"] = environment()["PATH"]
     if arguments.task != "lock":
-        setup()
+        setup(dev=arguments.task in {"test", "bench", "docs"})
     if arguments.task == "nightly":
         nightly(arguments.date)
+    elif arguments.task == "up":
+        up(one_person=arguments.one_person)
     elif arguments.task != "setup":
         tasks[arguments.task]()
 

@@ -1,5 +1,8 @@
 """Every night at 00:30 UTC: ingest, assess, forecast, publish, verify; the indices of the grid.
 
+A source that fails does not keep the night from being published; the last task, ``verdict``, then
+fails the run, so that it does not look like a good one. The next night waits for neither.
+
 Where a provider is behind, its ingest asks again every ten minutes, without holding a worker, until
 ``MEKONG_WAIT_MINUTES`` are over; the night is then issued as of the moment that the last came.
 """
@@ -9,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, chain, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from pipeline.sources import asked
 
@@ -17,7 +21,7 @@ AGAIN = timedelta(minutes=10)
 
 
 class Ingest(BaseOperator):
-    """Ingest a source; returns the moment as of which it was ingested."""
+    """Ingest a source; returns its id and the moment as of which it was ingested."""
 
     template_fields = ("source", "issue_time")
 
@@ -25,7 +29,7 @@ class Ingest(BaseOperator):
         super().__init__(**rest)
         self.source, self.issue_time = source, issue_time
 
-    def execute(self, context: Any, event: Any = None) -> str:  # noqa: ARG002
+    def execute(self, context: Any, event: Any = None) -> tuple[str, str]:  # noqa: ARG002
         """Ingest, or put it off; ``event`` is there when it had been put off."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
@@ -40,7 +44,7 @@ class Ingest(BaseOperator):
         if done.awaited and now < deadline:
             moment = min(now + AGAIN, deadline)
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute")
-        return asof.isoformat()
+        return self.source, asof.isoformat()
 
 
 @dag(
@@ -67,7 +71,8 @@ def mekong_nightly() -> None:
     def assess(issue_time: str, ingested: Any) -> str:
         from pipeline import steps
 
-        asof = max(datetime.fromisoformat(one) for one in (issue_time, *(ingested or ())))
+        moments = (issue_time, *(moment for _, moment in ingested or ()))
+        asof = max(map(datetime.fromisoformat, moments))
         steps.assess(asof=asof)
         return asof.isoformat()
 
@@ -77,15 +82,30 @@ def mekong_nightly() -> None:
 
         return asdict(getattr(steps, step)(asof=datetime.fromisoformat(asof)))
 
+    @task(trigger_rule="all_done", retries=0)
+    def verdict(wanted: Any, ingested: Any, results: dict[str, Any]) -> None:
+        came = {source for source, _ in ingested or ()}
+        failed = [f"ingest of {source}" for source in wanted or () if source not in came]
+        failed += [step for step, result in (("sources", wanted), *results.items()) if not result]
+        said = [f"failed: {', '.join(failed)}"] if failed else []
+        if degraded := (results["publish"] or {}).get("degraded"):
+            said.append(f"published, but degraded: {'; '.join(degraded)}")
+        if said:
+            raise AirflowFailException(". ".join(said))
+
+    wanted = sources(ISSUE_TIME)
     ingest = Ingest.partial(
         task_id="ingest", issue_time=ISSUE_TIME, map_index_template="{{ task.source }}"
-    ).expand(source=sources(ISSUE_TIME))
+    ).expand(source=wanted)
     asof: Any = assess(ISSUE_TIME, ingest.output)
     forecast, publish, verify, indices = (
         do.override(task_id=step)(step, asof)
         for step in ("forecast", "publish", "verify", "indices")
     )
     chain(forecast, publish, [verify, indices])
+    steps = {"assess": asof, "forecast": forecast, "publish": publish}
+    steps |= {"verify": verify, "indices": indices}
+    verdict(wanted, ingest.output, steps)
 
 
 mekong_nightly()

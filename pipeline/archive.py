@@ -34,7 +34,8 @@ REFERENCE = "reference"
 """Group of the parameters of the indices, one group in it per fit; not a product along time."""
 DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
-
+FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
+"""A repository is made in format 1, which icechunk 1, the last for Python 3.11, reads."""
 
 icechunk.set_logs_filter("error")
 
@@ -76,7 +77,7 @@ class Archive:
     def __init__(self, folder: Path, *, snapshot: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._repository = icechunk.Repository.open_or_create(
-            icechunk.local_filesystem_storage(str(folder))
+            icechunk.local_filesystem_storage(str(folder)), **FORMAT
         )
         self.folder = folder
         self._snapshot = snapshot

@@ -129,3 +129,10 @@ def test_a_killed_append_leaves_the_last_good_state(
 def test_a_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a time zone"):
         utc64(datetime(2026, 8, 1))  # noqa: DTZ001
+
+
+def test_an_archive_is_made_in_the_format_that_every_python_reads(archive: Archive) -> None:
+    archive.append("rain", steps("2026-08-01", [1.0], "2026-08-03"), message="a")
+    # Format 2 keeps its branches in a file called repo; format 1 keeps each in a folder of refs.
+    assert (archive.folder / "refs" / "branch.main" / "ref.json").exists()
+    assert not (archive.folder / "repo").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -56,13 +57,28 @@ for ago, event in ((10, None), (85, None), (20, True), (100, None), (100, True))
     issued = now - timedelta(minutes=ago)
     task = Ingest(task_id=f"t{len(found)}", source="imerg_late", issue_time=issued.isoformat())
     try:
-        asof = datetime.fromisoformat(task.execute({}, event))
+        source, moment = task.execute({}, event)
+        assert source == "imerg_late"
+        asof = datetime.fromisoformat(moment)
         found.append(["as of, minutes after its time", round((asof - issued).total_seconds() / 60)])
     except TaskDeferred as put_off:
         assert put_off.method_name == "execute"
         moment = put_off.trigger.moment
         found.append(["put off, minutes", round((moment - now).total_seconds() / 60)])
 print(json.dumps(found))
+"""
+
+
+LOGIN = """
+import json
+from airflow.api_fastapi.app import create_app
+from fastapi.testclient import TestClient
+with TestClient(create_app(apps="core")) as client:
+    told = {"none": client.get("/auth/token")}
+    for name, word in (("wrong", "guess"), ("right", "a-password")):
+        body = {"username": "admin", "password": word}
+        told[name] = client.post("/auth/token", json=body)
+print(json.dumps({name: answer.status_code for name, answer in told.items()}))
 """
 
 
@@ -108,8 +124,9 @@ def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
     night = parsed["dags"]["mekong_nightly"]
     assert (night["schedule"], night["catchup"]) == ("30 0 * * *", False)
     order = ["sources", "ingest", "assess", "forecast", "publish"]
-    assert night["tasks"][:-2] == order
-    assert set(night["tasks"][-2:]) == {"verify", "indices"}
+    assert night["tasks"][:-3] == order
+    assert set(night["tasks"][-3:-1]) == {"verify", "indices"}
+    assert night["tasks"][-1] == "verdict"
 
 
 @pytest.mark.slow
@@ -159,3 +176,29 @@ def test_the_configuration_holds_no_path_and_no_secret() -> None:
     )]  # fmt: skip
     assert "jwt_secret =" not in text
     assert "fernet_key" not in text
+
+
+@pytest.mark.slow
+def test_a_local_user_without_the_password_gets_no_token(tmp_path: Path) -> None:
+    """What the API server asks of who reaches its port, by the project's own configuration."""
+    (tmp_path / "make.py").symlink_to(ROOT / "make.py")
+    (tmp_path / "airflow.cfg").symlink_to(ROOT / "airflow.cfg")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "airflow-passwords.json").write_text('{"admin": "a-password"}')
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LOGIN], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"none": 403, "wrong": 401, "right": 201}
+
+
+def test_files_that_hold_a_secret_are_their_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "make.py").write_bytes((ROOT / "make.py").read_bytes())
+    path = Path(runpy.run_path(str(tmp_path / "make.py"))["kept"]("a-secret", "word"))
+    assert path.read_text() == "word"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)

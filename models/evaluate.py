@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.stage import StageModel
     from pipeline.features import StageInputs
 
 ISSUED_AT = pd.Timedelta(minutes=30)
@@ -90,7 +88,10 @@ def hindcast(
         version = f"hindcast {first:%Y-%m-%d}"
         made = [
             predict(
-                model, seen.with_gauges(model.stations), issue_time=moments[day], model_version=version
+                model,
+                seen.with_gauges(model.stations),
+                issue_time=moments[day],
+                model_version=version,
             )
             for day, seen in apart.items()
         ]

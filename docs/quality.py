@@ -216,14 +216,14 @@ def hours_until_right(trial: Trial) -> float:
 
 def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
     """Share of wrong readings found, share of true ones lost, and median hours until right."""
-    found, lost, hours = [], [], []
+    found, lost, hours = list[float](), list[float](), list[float]()
     for number, trial in enumerate(trials(case, count)):
         rows = flag(trial.told)
         bad = ~rows["qc"].isin(quality.USED).to_numpy()
         right = np.abs(rows["value"].to_numpy() - trial.truth) <= 0.1
         wrong = trial.wrong
-        found.append(np.mean((bad | right)[wrong]) if wrong.any() else np.nan)
-        lost.append(np.mean(bad[~wrong]))
+        found.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
+        lost.append(float(np.mean(bad[~wrong])))
         if number < 5 and not (wrong.any() and wrong[-1]):
             hours.append(hours_until_right(trial))
     share = float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
@@ -232,7 +232,7 @@ def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
 
 def rows() -> list[tuple[str, ...]]:
     """Rows of the table."""
-    made = []
+    made: list[tuple[str, ...]] = []
     for case in CASES:
         found, lost, hours = measure(case)
         made.append(

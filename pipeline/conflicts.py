@@ -98,7 +98,9 @@ def told(readings: pd.DataFrame) -> list[str]:
         if len(same) < 2:
             continue
         gauge = stations()[str(code)]
-        given = " and ".join(sorted(_given(row) for row in same.to_dict("records")))
+        given = " and ".join(
+            sorted(_given(*row) for row in same[["value", "unit", "raw"]].itertuples(index=False))
+        )
         chosen = same.loc[same["qc"] == "chosen", "value"]
         what = f"{chosen.iloc[0]:g} is used" if len(chosen) else (
             f"neither is used, for they lie on both sides of the alarm or the flood stage "
@@ -111,7 +113,7 @@ def told(readings: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _given(row: dict[str, object]) -> str:
+def _given(value: float, unit: str, raw: str) -> str:
     """Value of a reading and where it stood."""
-    said = f"{row['value']:g} {row['unit']}"
-    return f"{said} ({row['raw']})" if row["raw"] else said
+    said = f"{value:g} {unit}"
+    return f"{said} ({raw})" if raw else said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -87,22 +87,21 @@ class StageInputs:
         columns = sorted({*self.stage, *gauges})
         names = ("stage", "evening", "newest", "newest_age_h")
         tables = {name: getattr(self, name) for name in names}
-        return replace(
-            self,
-            **{
-                name: table.reindex(columns=columns)
-                for name, table in tables.items()
-                if table is not None
-            },
-        )
+        wider: dict[str, Any] = {
+            name: table.reindex(columns=columns)
+            for name, table in tables.items()
+            if table is not None
+        }
+        return replace(self, **wider)
 
     def _each(self, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> StageInputs:
         """Cut every table alike."""
         names = ("stage", "evening", "rain", "soil_moisture", "newest", "newest_age_h")
         tables = {name: getattr(self, name) for name in names}
-        return replace(
-            self, **{name: cut(table) for name, table in tables.items() if table is not None}
-        )
+        cuts: dict[str, Any] = {
+            name: cut(table) for name, table in tables.items() if table is not None
+        }
+        return replace(self, **cuts)
 
 
 def stage_inputs(

@@ -105,7 +105,7 @@ class Limits:
         beyond = np.where(up, value > self.highest + metres, value < self.lowest - metres)
         # A level never seen is believed where the river came up to it as it does.
         limit = np.where(beyond, 0.5 * day * days, factor * most)
-        return np.asarray(np.abs(size) > np.fmax(limit, 0.3))
+        return np.asarray(np.abs(size) > np.fmax(limit, 0.3), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _third_day(hours: Floats, known: np.ndarray, size: Floats) -> tuple[np.ndarr
     frame = pd.DataFrame({"day": hours // 24.0, "known": known, "size": size})
     daily = frame[frame["size"] > 0.0].sort_values("size").drop_duplicates("day", keep="last")
     top: list[float] = []
-    moments, sizes = [], []
+    moments, sizes = list[np.datetime64](), list[float]()
     for moment, one in daily.sort_values("known")[["known", "size"]].itertuples(index=False):
         heapq.heappush(top, one)
         if len(top) > MOVED_TWICE:

@@ -134,20 +134,20 @@ def tables(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.timede
     issued
         From midnight to the moment of issue.
     """
-    midnight = dates.to_numpy("datetime64[ns]")
+    midnight: NDArray[np.datetime64] = dates.to_numpy("datetime64[ns]")
     found: dict[str, dict[str, NDArray[np.float64]]] = {
         name: {} for name in ("morning", "evening", "newest", "age")
     }
     for code, time, value, _ in by_station(readings):
         found["morning"][code] = sample(time, value, midnight).value
-        found["evening"][code] = sample(time, value, midnight - EVENING).value
-        at = newest(time, midnight + issued)
+        evening: NDArray[np.datetime64] = midnight - EVENING
+        found["evening"][code] = sample(time, value, evening).value
+        moments: NDArray[np.datetime64] = midnight + issued
+        at = newest(time, moments)
         found["newest"][code] = np.where(at >= 0, value[at], np.nan)
         found["age"][code] = np.where(at >= 0, (midnight - time[at]) / _HOUR, np.nan)
-    morning, evening, last, age = (
-        pd.DataFrame(columns, index=dates, dtype="float64") for columns in found.values()
-    )
-    return Tables(morning, evening, last, age)
+    tabled = (pd.DataFrame(columns, index=dates, dtype="float64") for columns in found.values())
+    return Tables(*tabled)
 
 
 def late(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.DataFrame:
@@ -180,11 +180,13 @@ def _late(readings: pd.DataFrame) -> pd.DataFrame:
     for _, time, value, rows in by_station(readings):
         came = rows["came"].to_numpy("datetime64[ns]")
         first, last = time[0].astype("datetime64[D]"), time[-1].astype("datetime64[D]")
-        midnight = np.arange(first, last + 2 * DAY).astype("datetime64[ns]")
+        days = pd.date_range(first, last + DAY)
+        midnight: NDArray[np.datetime64] = days.to_numpy("datetime64[ns]")
         morning = sample(time, value, midnight)
-        last_read = np.where(morning.last < 0, newest(time, midnight + ISSUED), -1)
-        for at in (morning.last, sample(time, value, midnight - EVENING).last, last_read):
-            issue = midnight + ISSUED
+        issue: NDArray[np.datetime64] = midnight + ISSUED
+        noon: NDArray[np.datetime64] = midnight - EVENING
+        last_read = np.where(morning.last < 0, newest(time, issue), -1)
+        for at in (morning.last, sample(time, value, noon).last, last_read):
             behind = (at >= 0) & (came[at] > issue)
             parts.append(pd.DataFrame({"begin": issue[behind], "end": came[at[behind]]}))
     return pd.concat(parts, ignore_index=True)

@@ -46,13 +46,14 @@ def last_readings(view: View) -> dict[str, Last]:
     """Collect the last readings of every gauge."""
     rows = view.every_reading("stage", start=view.asof - SPAN)
     rows = rows[rows["value"].notna()]
-    best = {code: one for code, *one in mornings.by_station(quality.used(quality.best(rows)))}
+    used = quality.used(quality.best(rows))
+    best = {code: (time, value) for code, time, value, _ in mornings.by_station(used)}
     doubted = rows[rows["qc"].isin([*quality.HELD, "conflict"])]
     found = {}
     for code in sorted({*best, *doubted["station"]}):
         stage_m, when = math.nan, None
         if code in best:
-            time, value, _ = best[code]
+            time, value = best[code]
             stage_m, when = float(value[-1]), _moment(time[-1])
         own = doubted[doubted["station"] == code]
         found[code] = Last(stage_m, when, _doubt(own, when))
@@ -89,15 +90,18 @@ def foreseen(last: Mapping[str, Last], forecasts: pd.DataFrame) -> dict[str, Dou
     forecasts
         Forecasts that rest on none of the readings in doubt.
     """
-    first = forecasts[forecasts["lead_days"] == 1].set_index("station")
-    return {
-        code: one.doubt
-        for code, one in last.items()
-        if one.doubt is not None
-        and one.doubt.kind == "unconfirmed"
-        and code in first.index
-        and first.loc[code, "q05"] <= one.doubt.highest_m <= first.loc[code, "q95"]
+    first = forecasts[forecasts["lead_days"] == 1]
+    bands = {
+        str(code): (float(low), float(high))
+        for code, low, high in zip(first["station"], first["q05"], first["q95"], strict=True)
     }
+    found = {}
+    for code, one in last.items():
+        low, high = bands.get(code, (math.nan, math.nan))
+        doubt = one.doubt
+        if doubt and doubt.kind == "unconfirmed" and low <= doubt.highest_m <= high:
+            found[code] = doubt
+    return found
 
 
 def with_last(river: River, last: Last) -> River:

@@ -135,9 +135,10 @@ def _by_series(stages: pd.DataFrame) -> dict[tuple[str, str], tuple[Floats, Floa
     rows = stages[stages["qc"].isin(USED)]
     hours = (rows["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
     value = rows["value"].to_numpy("float64")
+    grouped = rows.reset_index(drop=True).groupby(["station", "method"])
     return {
-        (str(code), str(method)): (hours[at], value[at])
-        for (code, method), at in rows.groupby(["station", "method"]).indices.items()
+        (str(key[0]), str(key[1])): (hours[one.index], value[one.index])
+        for key, one in grouped["value"]
     }
 
 
@@ -154,8 +155,14 @@ class _Series:
 
     def part(self, rows: slice) -> _Series:
         """Give views of some rows."""
-        columns = (self.hours, self.value, self.flag, self.raw, self.settled, self.unfound)
-        return _Series(*(column[rows] for column in columns))
+        return _Series(
+            hours=self.hours[rows],
+            value=self.value[rows],
+            flag=self.flag[rows],
+            raw=self.raw[rows],
+            settled=self.settled[rows],
+            unfound=self.unfound[rows],
+        )
 
     def left(self) -> NDArray[np.int64]:
         """Rows that no check has found so far."""

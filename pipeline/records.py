@@ -679,7 +679,8 @@ def _alternatives(news: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
     old = old[old["stored_batch"] == old["valid_time"].map(last)]
     stand = old.groupby("valid_time")["stored_value"].agg(frozenset)
     given = news[news["valid_time"].isin(stand.index)].groupby("valid_time")["value"].agg(frozenset)
-    return {int(time) for time, values in given.items() if values <= stand[time]}
+    pairs = zip(given.index.tolist(), given, stand.loc[given.index], strict=True)
+    return {int(time) for time, values, standing in pairs if values <= standing}
 
 
 def _utc64(moment: datetime) -> np.datetime64:

@@ -36,7 +36,7 @@ def record(days: pd.DatetimeIndex) -> pd.Series[float]:
     season = 5.4 - 4.4 * np.cos(2 * np.pi * (days.day_of_year - 80) / 365.25)
     year = np.asarray(days.year)
     series = pd.Series((season + 0.1 * np.sin(year)).round(2), index=days)
-    burst = (days >= "2011-09-01") & (days <= "2011-09-03")
+    burst = days.isin(pd.date_range("2011-09-01", "2011-09-03"))
     series[burst] -= 1.5
     return series
 
@@ -61,10 +61,10 @@ def view(
     return issue.View(Archive(tmp_path / "archive"), store, issued, {}, "")
 
 
-def decide(seen: issue.View, **more: float) -> Decision:
+def decide(seen: issue.View) -> Decision:
     """Level of Prek Kdam with a forecast that rests on the last believed reading."""
     last = observed.last_readings(seen)[PREK_KDAM]
-    river = forecast(issue_time=seen.asof, station=PREK_KDAM, stage_m=last.stage_m, **more)
+    river = forecast(issue_time=seen.asof, station=PREK_KDAM, stage_m=last.stage_m)
     river = replace(river, stage_time=last.time)
     return decide_flood(
         places.city("prek_kdam"), issue_time=seen.asof, station=places.station(PREK_KDAM),

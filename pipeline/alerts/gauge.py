@@ -128,7 +128,10 @@ class Gauge:
 
     def missing(self) -> list[str]:
         """Keys of what is missing at the gauge."""
-        found = [self.doubt.kind] if self.doubt else [] if self.fresh else ["stage"]
+        disagree = self.doubt is not None and self.doubt.kind == "conflict"
+        found: list[str] = [] if self.fresh or disagree else ["stage"]
+        if self.doubt:
+            found.append(self.doubt.kind)
         if not self.usable:
             found.append("forecast")
         elif self.river and self.river.tier != "full":

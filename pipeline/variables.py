@@ -35,7 +35,7 @@ VARIABLES = {
     row.name: row
     for row in (
         Variable("rain_rate", "mm h-1", "Rain rate", "lwe_precipitation_rate", 0.0, 500.0),
-        Variable("rain", "mm", "Rain", "lwe_thickness_of_precipitation_amount", 0.0, 2500.0),
+        Variable("rain", "mm", "Rain", "lwe_thickness_of_precipitation_amount", 0.0, 2000.0),
         Variable("n_valid", "1", "Half-hours that went into the sum", "", 0.0, 48.0),
         Variable("coverage", "1", "Share of the zone's area with a value", "", 0.0, 1.0),
         Variable("soil_moisture", "m3 m-3", "Root-zone soil moisture",

@@ -18,6 +18,7 @@ from pipeline.grid import MEKONG, zonal_mean
 from pipeline.places import basins, zones
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
+from pipeline.variables import LEAST_HALF_HOURS
 from pipeline.virtual.basin import VirtualBasin
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def zonal(grids: xr.DataArray) -> xr.DataArray:
 def day_sum(rain_rate: xr.DataArray) -> NDArray[np.float64]:
     """Rain of the day over each sub-basin, mm, NaN with less than 80 % of its half-hours."""
     mean = zonal(rain_rate).values
-    enough = np.isfinite(mean).sum(0) >= areal.LEAST_HALF_HOURS
+    enough = np.isfinite(mean).sum(0) >= LEAST_HALF_HOURS
     return np.where(enough, np.nanmean(np.where(enough, mean, 0.0), axis=0) * 24, np.nan)
 
 

@@ -13,7 +13,7 @@ from pipeline import blend
 from pipeline.archive import NothingArchived, utc64
 from pipeline.grid import GRIDS, zonal_mean, zonal_weights
 from pipeline.places import zones
-from pipeline.variables import attributes
+from pipeline.variables import LEAST_HALF_HOURS, attributes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,8 +27,6 @@ HALF_HOUR = np.timedelta64(30, "m")
 DAY = np.timedelta64(1, "D")
 SUMMED_DAYS = 4
 """Days before the issue time whose rain is summed from half-hours; older ones are daily files."""
-LEAST_HALF_HOURS = 39
-"""A day with fewer of its 48 half-hours (80 %) has no sum."""
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from pipeline.indices.risk import MIN_SHARE
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.windows import DAY, next_months, whole_months
 from pipeline.packing import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
+from pipeline.variables import LEAST_HALF_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -481,7 +482,7 @@ def _load(
         if name == "rain" and "n_valid" in job.inputs:
             one = job.inputs["n_valid"]
             count = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
-            whole[one.place] = np.where(count >= areal.LEAST_HALF_HOURS, whole[one.place], np.nan)
+            whole[one.place] = np.where(count >= LEAST_HALF_HOURS, whole[one.place], np.nan)
         if name == "rain" and job.tail is not None:
             whole[-len(job.tail) :] = job.tail[:, lat, lon]
         found[name] = _cells(name, whole.reshape(len(time), -1), time, units)

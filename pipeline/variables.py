@@ -63,6 +63,10 @@ VARIABLES = {
 }  # fmt: skip
 
 
+LEAST_HALF_HOURS = 39
+"""A day with fewer of its 48 half-hours (80 %) has no sum, ``n_valid`` of them."""
+
+
 def attributes(name: str) -> dict[str, str]:
     """CF attributes of a variable.
 

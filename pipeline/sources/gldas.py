@@ -30,8 +30,11 @@ import numpy as np
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources import earthdata
+from pipeline.sources.axes import cells, cut, is_north_first, lat_lon
 from pipeline.sources.base import BadGranule, Granule, NotPublished
-from pipeline.sources.hdf import cells, cut, moment, number, opened, text, variable
+from pipeline.sources.cf import moment
+from pipeline.sources.hdf import opened, text, variable
+from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +167,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ------
     BadGranule
         Not such a file, cut short, without its variables, in other units, of another shape than
-        its axes, or with a time that is not that of its name.
+        its axes, with a time that is not that of its name, or impossible in many cells.
     """
     step, month = _NAME.search(path.name), _MONTH.search(path.name)
     name = step or month
@@ -172,16 +175,15 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         raise BadGranule(
             path, expected="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name", found=path.name
         )
-    if step:
-        stamp = np.datetime64(
-            datetime.strptime(f"{step[1]}{step[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None), "ns"
-        )
-        wanted, names = f"time {stamp} as in its name", (*_WATER, _WARMTH)
-    else:
-        stamp = np.datetime64(f"{name[1]}-{name[2]}", "ns")
-        wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
     with opened(path) as file:
-        lat, lon = (variable(file, (axis,), path)[:] for axis in ("lat", "lon"))
+        if step:
+            named = datetime.strptime(f"{step[1]}{step[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None)
+            stamp = np.datetime64(named, "ns")
+            wanted, names = f"time {stamp} as in its name", (*_WATER, _WARMTH)
+        else:
+            stamp = np.datetime64(f"{name[1]}-{name[2]}", "ns")
+            wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
+        lat, lon = lat_lon(*(variable(file, (axis,), path) for axis in ("lat", "lon")), path)
         time = moment(variable(file, ("time",), path), path)
         if (time if step else time.astype("M8[M]")) != stamp:
             raise BadGranule(path, expected=wanted, found=str(time))
@@ -189,13 +191,12 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
         def field(name: str, units: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
             data = variable(file, (name,), path)
-            if data.shape != (1, lat.size, lon.size):
-                wanted = f"{name} of 1 x {lat.size} x {lon.size}"
-                raise BadGranule(path, expected=wanted, found=str(data.shape))
-            if (said := text(data, "units")) not in units:
+            usual = ("time", "lat", "lon")
+            north_first = is_north_first(data, lat.size, lon.size, path, usual=usual)
+            if (said := text(data, "units").strip()) not in units:
                 wanted = f"units {' or '.join(units)} of {name}"
                 raise BadGranule(path, expected=wanted, found=said or "none")
-            return cut(data, rows, columns, number(data, "_FillValue", path)), said
+            return cut(data, rows, columns, path, north_first=north_first), said
 
         known = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
         potential, said = field(_POTENTIAL, tuple(_PER_DAY))
@@ -214,7 +215,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ds = grid.dataset(
         np.array([begin]), **{key: each[None].astype("f4") for key, each in found.items()}
     )
-    return ds.assign_attrs(version=name[3], origin="virtual" if virtual else "measured")
+    ds.attrs.update(version=name[3], origin="virtual" if virtual else "measured")
+    return limited(ds, path)
 
 
 def _steps_of(month: np.datetime64) -> np.float32:

@@ -2,7 +2,8 @@
 
 Files: `3B-HHR[-E|-L].MS.MRG.3IMERG.20240630-S233000-E235959.1410.V07B.HDF5` and
 `3B-DAY[-E|-L].MS.MRG.3IMERG.20240630-S000000-E235959.V07B.nc4`, laid out as GES DISC does, with
-`.dap.nc4` behind where OPeNDAP cut a window; `....V07B.RT-H5` from PPS.
+`.dap.nc4` behind where OPeNDAP cut a window; `....V07B.RT-H5` from PPS, of V08 `.RT-NC`. The version
+is each granule's own: Early went from V07B to V07C at 2026-03-04T00:00Z, Late at 2026-03-03T14:00Z.
 
 The Final run, months late and corrected by rain gauges, is for comparison: no night asks for it,
 and no blend takes it for what was known at the time.
@@ -18,7 +19,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -32,7 +32,11 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.sources.hdf import axis, masked, opened, positions, slab, text, variable, window
+from pipeline.sources.axes import is_north_first, lat_lon, window_of
+from pipeline.sources.cf import moment, unpacked
+from pipeline.sources.hdf import member, opened, positions, text, variable, window
+from pipeline.sources.limits import limited
+from pipeline.variables import LEAST_HALF_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,93 +194,60 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     xarray.Dataset
         One time step. Half-hourly: ``rain_rate`` (mm h-1). Daily: ``rain`` (mm, the mean rate of
         the day's valid half-hours over 24 h) and ``n_valid`` (half-hours that went in, NaN where
-        the file does not say). Cells outside the file are NaN.
+        the file does not say); of less than ``LEAST_HALF_HOURS`` no rain is given. Cells outside
+        the file are NaN, and those out of range, as :func:`limited` counts them.
 
     Raises
     ------
     BadGranule
-        Not IMERG, cut short, without the rain variable or its units, on another grid, or with a
-        time that is not that of its name.
+        Not IMERG, cut short, without the rain variable or its units, on another grid, with a time
+        that is not that of its name, or impossible in many cells.
     """
     with opened(path) as file:
-        group = file.get("Grid", file)
+        group = member(file, "Grid", path) or file
         rain = variable(group, ("precipitation", "precipitationCal"), path)
         name = _NAME.search(path.name)
         if name is None:
             raise BadGranule(path, expected="an IMERG file name", found=path.name)
         kind, day, clock, version = name.groups()
-        time = _time(variable(group, ("time",), path), path)
+        time = moment(variable(group, ("time",), path), path)
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
-        lat, lon = (axis(variable(group, (name,), path)) for name in ("lat", "lon"))
-        if rain.shape != (1, lon.size, lat.size):
-            raise BadGranule(
-                path, expected=f"dims (time, lon, lat) of 1 x {lon.size} x {lat.size}",
-                found=str(rain.shape),
-            )  # fmt: skip
-        box = _Box.of(grid, lat, lon, path)
+        axes = (variable(group, (name,), path) for name in ("lat", "lon"))
+        box = _Box.of(grid, *lat_lon(*axes, path), path)
         if kind == "HHR":
             _units(rain, ("mm/hr", "mm/h"), path)
-            fields = {"rain_rate": box.cut(rain)}
+            fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}
         else:
             fields = _daily(group, rain, box, path)
         virtual = "ProcessingSystem=VIRTUAL" in text(file, "FileHeader")
-    least = float(np.nanmin(next(iter(fields.values())), initial=0.0))
-    if least < 0:
-        raise BadGranule(path, expected="rain of at least 0", found=f"{least}")
     ds = grid.dataset(np.array([time]), **{key: each[None] for key, each in fields.items()})
     ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
-    return ds
+    return limited(ds, path)
 
 
 def _daily(
     group: h5py.Group, rain: h5py.Dataset, box: _Box, path: Path
 ) -> dict[str, NDArray[np.float32]]:
-    """Total of the day (mm) and the half-hours that went into it.
+    """Total of the day (mm) and the half-hours that went into it; of too few there is no total.
 
     V07 stores the mean rate of the valid half-hours in mm/day; V06 stored their sum, half of
     their rates in mm/h each, which is raised here to 48 half-hours where the count is in the file.
     """
-    values = box.cut(rain)
-    if rain.name.endswith("precipitation"):
-        _units(rain, ("mm/day",), path)
-        n_valid = box.cut(variable(group, ("precipitation_cnt",), path))
-        values[~(n_valid > 0)] = np.nan
-        return {"rain": values, "n_valid": n_valid}
-    _units(rain, ("mm",), path)
-    if "precipitationCal_cnt" not in group:
+    order = box.order(rain)
+    values = box.cut(rain, north_first=order)
+    is_rate = rain.name.endswith("precipitation")
+    _units(rain, ("mm/day",) if is_rate else ("mm",), path)
+    if is_rate:
+        count = variable(group, ("precipitation_cnt",), path)
+    elif (count := member(group, "precipitationCal_cnt", path)) is None:
         return {"rain": values, "n_valid": np.full_like(values, np.nan)}
-    n_valid = box.cut(group["precipitationCal_cnt"])
-    values[~(n_valid > 0)] = np.nan
-    values *= _PER_DAY / np.fmax(n_valid, 1)
+    n_valid = box.cut(count, north_first=box.order(count, beside=order))
+    values[~((n_valid >= LEAST_HALF_HOURS) & (n_valid <= _PER_DAY))] = np.nan
+    if not is_rate:
+        values *= _PER_DAY / np.fmax(n_valid, 1)
     return {"rain": values, "n_valid": n_valid}
-
-
-def _time(time: h5py.Dataset, path: Path) -> np.datetime64:
-    """Start of the step.
-
-    The files call the calendar julian; the count is of civil days all the same, without leap
-    seconds, so it is added to the epoch as it stands.
-    """
-    values, said = time[...].ravel(), text(time, "units")
-    epoch = _epoch(said)
-    if epoch is None or values.size != 1:
-        raise BadGranule(
-            path, expected="one time in seconds or days since an epoch",
-            found=f"{values.size} in {said!r}",
-        )  # fmt: skip
-    since, scale_s = epoch
-    return since + np.timedelta64(round(float(values[0]) * scale_s), "s")
-
-
-@lru_cache
-def _epoch(units: str) -> tuple[np.datetime64, int] | None:
-    """Epoch and seconds of each count, None where they are something else."""
-    found = re.fullmatch(r"(seconds|days) since (\d{4}-\d\d-\d\d) 00:00:00 ?(?:UTC|Z)?", units)
-    if found is None:
-        return None
-    return np.datetime64(found[2], "ns"), {"seconds": 1, "days": 86_400}[found[1]]
 
 
 class _Along(NamedTuple):
@@ -291,7 +262,9 @@ class _Along(NamedTuple):
 class _Box:
     """Cells of a grid in a file, rows and columns."""
 
+    path: Path
     shape: tuple[int, int]
+    pixels: tuple[int, int]
     rows: _Along
     columns: _Along
 
@@ -310,13 +283,19 @@ class _Box:
                 found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
             )
         return cls(
-            grid.shape, _along(lat, grid.lat, rows, path), _along(lon, wanted, columns, path)
-        )
+            path, grid.shape, (lat.size, lon.size),
+            _along(lat, grid.lat, rows, path), _along(lon, wanted, columns, path),
+        )  # fmt: skip
 
-    def cut(self, data: h5py.Dataset) -> NDArray[np.float32]:
+    def order(self, data: h5py.Dataset, *, beside: bool | None = None) -> bool:
+        """Say whether a variable has latitude before longitude."""
+        usual = ("time", "lon", "lat")
+        return is_north_first(data, *self.pixels, self.path, usual=usual, beside=beside)
+
+    def cut(self, data: h5py.Dataset, *, north_first: bool) -> NDArray[np.float32]:
         """Cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
-        fill = float(np.ravel(data.attrs.get("_FillValue", -9999.9))[0])
-        values = masked(slab(data, self.columns.there, self.rows.there), fill).T
+        stored = window_of(data, self.rows.there, self.columns.there, north_first=north_first)
+        values: NDArray[np.float32] = unpacked(data, stored, self.path, fill=-9999.9)
         values = values[:: 1 if self.rows.same_way else -1, :: 1 if self.columns.same_way else -1]
         if values.shape == self.shape:
             return values
@@ -342,5 +321,5 @@ def _along(
 
 def _units(data: h5py.Dataset, allowed: tuple[str, ...], path: Path) -> None:
     """Raise unless the variable has one of the units."""
-    if (units := text(data, "units")) not in allowed:
+    if (units := text(data, "units").strip()) not in allowed:
         raise BadGranule(path, expected=f"units {' or '.join(allowed)}", found=units or "none")

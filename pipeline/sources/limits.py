@@ -131,7 +131,8 @@ def refuse_fills(
     path, name
         The file and the variable, for the message.
     valid
-        Range of stored values that the variable declares; what lies in it is data.
+        Range of stored values that the variable declares; an integer in it is data. A range that is
+        open on one side says nothing of the extreme there.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def refuse_fills(
     for stray in _strays(kind):
         if not least <= stray <= most or np.isclose(declared, stray, rtol=1e-5, atol=0).any():
             continue
-        if valid is not None and valid[0] <= stray <= valid[1]:
+        if kind.kind != "f" and valid is not None and _holds(valid, stray):
             continue
         if cells := int((values == kind.type(stray)).sum()):
             raise BadGranule(
@@ -165,9 +166,18 @@ def refuse_fills(
             )  # fmt: skip
 
 
+def _holds(valid: tuple[float, float], stray: float) -> bool:
+    return bool(np.isfinite(valid).all()) and valid[0] <= stray <= valid[1]
+
+
+def default_fill(kind: np.dtype[Any]) -> float | None:
+    """Return what netCDF leaves in unwritten cells of a type; None of bytes, which can be data."""
+    return _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+
+
 def _strays(kind: np.dtype[Any]) -> list[float]:
     """Default fill of a type, and its extremes."""
-    default = _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+    default = default_fill(kind)
     strays = [] if default is None else [default]
     if kind.kind == "f":
         ends = {float(np.finfo(one).max) for one in (kind, np.dtype("f4")) if one <= kind}

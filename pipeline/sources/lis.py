@@ -5,10 +5,11 @@ folder, or names their folder (``mekong ingest lis --from DIR``). Names:
 `PS.557WW_SC.U_DI.C_GP.LIS-NOAH_GR.C0P09DEG_AR.GLOBAL_PA.LIS_DD.YYYYMMDD_DT.HHMM_DF.NC` and
 `LIS_HIST_YYYYMMDDHHMM.d01.nc`. The GRIB forms and the seasonal forecasts (`LIS-S2S`) are not read.
 
-The layout is that of LIS's public source code, not of a file: dims (layers, north_south,
-east_west), south-up, the grid in `SOUTH_WEST_CORNER_LAT`, `..._LON`, `DX` and `DY`, depths of the
-soil layers (cm) in `SOIL_LAYER_THICKNESSES`. A file's stamp is the end of its step, whose length is
-`time_increment` (s).
+The layout is that of LIS's public source code and of NASA's history files: dims (layers,
+north_south, east_west), south-up, the grid in `SOUTH_WEST_CORNER_LAT`, `..._LON`, `DX` and `DY`,
+depths of the soil layers (cm) in `SOIL_LAYER_THICKNESSES`. A file's stamp is the end of its step,
+whose length is `time_increment` (s). The 557th writes `SoilMoist_inst`, and `Qs_inst` and
+`Qsb_inst` as rates, which stand here for the whole step; files may hold runoff or soil alone.
 
 References
 ----------
@@ -25,11 +26,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
+from pipeline.sources.axes import cells, check_centres, cut, is_north_first
 from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
-from pipeline.sources.hdf import cells, cut, moment, number, opened, text, variable
+from pipeline.sources.cf import moment, unpacked
+from pipeline.sources.chunks import slab
+from pipeline.sources.hdf import attribute, member, number, opened, text, variable
+from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import h5py
@@ -38,12 +43,13 @@ if TYPE_CHECKING:
 
     from pipeline.sources.http import Client
 
-    Cut = Callable[[h5py.Dataset], NDArray[np.float32]]
-
 _NAME = re.compile(r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
                    r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)")  # fmt: skip
 _STEP = timedelta(hours=3)
 _ROOT_ZONE_CM = 100.0
+_LONGEST_S = 86_400
+_MEANS = ("_acc", "_tavg", "_inst")
+"""What a runoff is over its step, the surest first."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -106,7 +112,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     -------
     xarray.Dataset
         One time step: ``soil_moisture`` (m3 m-3, mean of the upper metre) and ``runoff`` (mm in the
-        step, surface and subsurface); NaN where the file has its fill and outside it.
+        step, surface and subsurface), or the one that the file has; NaN where the file has its fill
+        and outside it.
 
     Raises
     ------
@@ -122,41 +129,70 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     if "S2S" in (name[1] or ""):
         raise Skipped(f"{path.name}: a seasonal forecast of LIS is not used")
     day, clock = (name[2], name[3]) if name[2] else (name[4], name[5])
-    stamp = np.datetime64(
-        datetime.strptime(f"{day}{clock}Z", "%Y%m%d%H%M%z").replace(tzinfo=None), "ns"
-    )
     with opened(path) as file:
+        named = datetime.strptime(f"{day}{clock}Z", "%Y%m%d%H%M%z").replace(tzinfo=None)
+        stamp = np.datetime64(named, "ns")
         time = variable(file, ("time",), path)
         if (found := moment(time, path)) != stamp:
             raise BadGranule(path, expected=f"time {stamp} as in its name", found=str(found))
         step_s = number(time, "time_increment", path)
-        soil = variable(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
-        lat, lon = _axes(file, soil.shape[-2:], path)
-        rows, columns = cells(grid, lat, lon, path)
-
-        def fields(data: h5py.Dataset) -> NDArray[np.float32]:
-            fill = number(data, "_FillValue" if "_FillValue" in data.attrs else "missing_value",
-                          path)  # fmt: skip
-            if data.ndim == 2:
-                return cut(data, rows, columns, fill)
-            return np.stack([cut(data[layer], rows, columns, fill) for layer in range(len(data))])
-
-        moisture = _upper_metre(file, soil, fields, path)
-        surface, base = (_runoff(file, one, fields, step_s, path) for one in ("Qs", "Qsb"))
-        runoff = surface + base
+        if not 0 < step_s <= _LONGEST_S:
+            raise BadGranule(
+                path, expected=f"time_increment in 1..{_LONGEST_S} s", found=f"{step_s:g}"
+            )
+        soil = _first(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
+        names = [tuple(f"{one}{each}" for each in _MEANS) for one in ("Qs", "Qsb")]
+        flows = [_first(file, each, path) for each in names]
+        if soil is None or flows != [None, None]:
+            flows = [variable(file, each, path) for each in names]
+        shape = (soil if soil is not None else flows[0]).shape[-2:]
+        pixels = _Pixels(file, shape, grid, path)
+        fields = {}
+        if soil is not None:
+            fields["soil_moisture"] = _upper_metre(file, soil, pixels)
+        if flows[0] is not None:
+            surface, base = (_runoff(one, pixels, step_s) for one in flows)
+            fields["runoff"] = surface + base
         said = f"{text(file, 'institution')} {text(file, 'source')}".lower()
         version = text(file, "title") or "LIS"
     begin = np.array([stamp - np.timedelta64(round(step_s), "s")])
-    ds = grid.dataset(
-        begin, soil_moisture=moisture[None].astype("f4"), runoff=runoff[None].astype("f4")
-    )
-    return ds.assign_attrs(version=version, origin="virtual" if "virtual" in said else "measured")
+    ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in fields.items()})
+    ds.attrs.update(version=version, origin="virtual" if "virtual" in said else "measured")
+    return limited(ds, path)
+
+
+def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> h5py.Dataset | None:
+    found = (member(file, name, path) for name in names)
+    return next((one for one in found if one is not None), None)
+
+
+class _Pixels:
+    """Pixels of a file that hold the centres of a grid's cells."""
+
+    def __init__(self, file: h5py.File, shape: tuple[int, ...], grid: Grid, path: Path) -> None:
+        if len(shape) != 2:
+            raise BadGranule(path, expected="dims (north_south, east_west)", found=str(shape))
+        self.path, self.shape = path, shape
+        lat, lon = _axes(file, shape, path)
+        self._rows, self._columns = cells(grid, lat, lon, path)
+
+    def cut(self, data: h5py.Dataset, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
+        """Field on the grid, of each layer if it has any."""
+        order = is_north_first(
+            data, *self.shape, self.path, usual=(*("layer",) * len(layers), "lat", "lon"),
+            before=layers,
+        )  # fmt: skip
+        parts = [
+            cut(data, self._rows, self._columns, self.path, north_first=order, before=before)
+            for before in np.ndindex(*layers)
+        ]
+        return np.stack(parts) if layers else parts[0]
 
 
 def _axes(
-    file: h5py.File, shape: tuple[int, int], path: Path
+    file: h5py.File, shape: tuple[int, ...], path: Path
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Pixel centres from the global attributes; the file's lat and lon are fill over water."""
+    """Pixel centres from the global attributes; the file's lat and lon, fill over water, agree."""
     if (mapping := text(file, "MAP_PROJECTION")) != "EQUIDISTANT CYLINDRICAL":
         raise BadGranule(
             path, expected="MAP_PROJECTION EQUIDISTANT CYLINDRICAL", found=mapping or "none"
@@ -165,37 +201,60 @@ def _axes(
         number(file, name, path)
         for name in ("SOUTH_WEST_CORNER_LAT", "SOUTH_WEST_CORNER_LON", "DY", "DX")
     )
-    return south + dy * np.arange(shape[0]), west + dx * np.arange(shape[1])
+    lat, lon = south + dy * np.arange(shape[0]), west + dx * np.arange(shape[1])
+    for name, centres in (("lat", lat), ("lon", lon)):
+        check_centres(centres, name, path)
+    for name, centres, step in (("lat", lat[:, None], dy), ("lon", lon, dx)):
+        plane = member(file, name, path)
+        if plane is not None and plane.ndim == 2:
+            _agree(plane, centres, step, path)
+    return lat, lon
 
 
-def _upper_metre(
-    file: h5py.File, soil: h5py.Dataset, fields: Cut, path: Path
-) -> NDArray[np.floating]:
-    """Mean volumetric moisture down to a metre, each layer by its share of it."""
-    thickness = np.ravel(file.attrs.get("SOIL_LAYER_THICKNESSES", ())).astype(np.float64)
-    if soil.ndim != 3 or len(soil) != thickness.size or thickness.sum() < _ROOT_ZONE_CM - 0.1:
+def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path: Path) -> None:
+    """Raise where a plane of coordinates is of another shape or elsewhere than the attributes."""
+    if plane.shape != np.broadcast_shapes(plane.shape, centres.shape):
+        raise BadGranule(path, expected=f"{plane.name} of the grid", found=str(plane.shape))
+    stored = slab(plane, *(slice(0, size) for size in plane.shape))
+    off = np.abs(unpacked(plane, stored, path, fill=-9999.0) - centres)
+    if np.isfinite(off).any() and np.nanmax(off) > abs(step) / 4:
         raise BadGranule(
-            path, expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) of a "
-            "metre or more", found=f"{soil.shape} and {thickness.tolist()}",
+            path, expected=f"{plane.name} as SOUTH_WEST_CORNER, DX and DY say",
+            found=f"one {np.nanmax(off):.3f} degrees off",
+        )  # fmt: skip
+
+
+def _upper_metre(file: h5py.File, soil: h5py.Dataset, pixels: _Pixels) -> NDArray[np.floating]:
+    """Mean volumetric moisture down to a metre, each layer by its share of it."""
+    said = attribute(file, "SOIL_LAYER_THICKNESSES")
+    thickness = np.ravel(() if said is None else said).astype(np.float64)
+    sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
+    if soil.ndim != 3 or len(soil) != thickness.size or not sound:
+        raise BadGranule(
+            pixels.path, expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) "
+            "of a metre or more", found=f"{soil.shape} and {thickness.tolist()}",
         )  # fmt: skip
     top = np.cumsum(thickness) - thickness
     share = np.clip(np.minimum(thickness, _ROOT_ZONE_CM - top), 0, None) / _ROOT_ZONE_CM
     used = share > 1e-6
-    layers: NDArray[np.floating] = fields(soil)[used]
-    units = text(soil, "units")
+    layers: NDArray[np.floating] = pixels.cut(soil, (len(soil),))[used]
+    units = text(soil, "units").strip()
     if units == "kg m-2":  # a layer of d cm holds 10 d kg m-2 where it is water alone
         layers = layers / (10 * thickness[used][:, None, None])
     elif units not in {"m^3 m-3", "m3 m-3", "m^3/m^3", "m3/m3"}:
-        raise BadGranule(path, expected="soil moisture in m^3 m-3 or kg m-2", found=units or "none")
+        raise BadGranule(
+            pixels.path, expected="soil moisture in m^3 m-3 or kg m-2", found=units or "none"
+        )
     return np.asarray(np.tensordot(share[used], layers, axes=1))
 
 
-def _runoff(
-    file: h5py.File, name: str, fields: Cut, step_s: float, path: Path
-) -> NDArray[np.floating]:
-    """Runoff of the step, mm, from a sum or from a mean rate."""
-    data = variable(file, (f"{name}_acc", f"{name}_tavg"), path)
-    units = text(data, "units")
-    if units not in {"kg m-2", "kg m-2 s-1"}:
-        raise BadGranule(path, expected=f"{name} in kg m-2 or kg m-2 s-1", found=units or "none")
-    return fields(data) * (step_s if units == "kg m-2 s-1" else 1.0)
+def _runoff(data: h5py.Dataset, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
+    """Runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
+    units, name = text(data, "units").strip(), data.name.rpartition("/")[2]
+    # Of an instant's kg m-2 nobody says the interval.
+    allowed = ("kg m-2 s-1",) if name.endswith("_inst") else ("kg m-2", "kg m-2 s-1")
+    if units not in allowed:
+        raise BadGranule(
+            pixels.path, expected=f"{name} in {' or '.join(allowed)}", found=units or "none"
+        )
+    return pixels.cut(data) * (step_s if units == "kg m-2 s-1" else 1.0)

@@ -28,8 +28,12 @@ from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources import earthdata
+from pipeline.sources.axes import cells, check_even, cut, is_north_first, window_of
 from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.hdf import cells, cut, masked, opened, text, variable
+from pipeline.sources.cf import moment, unpacked
+from pipeline.sources.chunks import axis, slab
+from pipeline.sources.hdf import member, opened, text, variable, window
+from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +126,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         its axes, or with a time that is not that of its name.
     """
     with opened(path) as file:
-        kind = next((kind for kind, group in _GROUPS.items() if group in file), None)
+        kind = next((kind for kind, group in _GROUPS.items() if member(file, group, path)), None)
         if kind is None:
             groups = " or ".join(_GROUPS.values())
             raise BadGranule(path, expected=f"group {groups}", found=", ".join(file))
@@ -137,23 +141,31 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         if kind == "P":
             name, values = "soil_moisture_surface", _retrieved(file, rows, columns, path)
         else:
-            data = variable(file[_GROUPS[kind]], tuple(_DEPTHS), path)
-            _shaped(data, (lat.size, lon.size), path)
+            data = variable(member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
             name = _DEPTHS[data.name.rpartition("/")[2]]
-            values = _moisture(data, rows, columns, path)
+            order = is_north_first(
+                data, lat.size, lon.size, path, usual=("lat", "lon"), before=()
+            )  # fmt: skip
+            values = _moisture(data, rows, columns, path, north_first=order)
         virtual = "virtual" in text(file, "Source").lower()
     begin = time - _HALF_SLOT if kind == "gph" else time
     ds = grid.dataset(np.array([np.datetime64(begin.replace(tzinfo=None))]), **{name: values[None]})
-    return ds.assign_attrs(version=version, origin="virtual" if virtual else "measured")
+    ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
+    return limited(ds, path)
 
 
 def _moisture(
-    data: h5py.Dataset, rows: NDArray[np.int64], columns: NDArray[np.int64], path: Path
+    data: h5py.Dataset,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    path: Path,
+    *,
+    north_first: bool = True,
 ) -> NDArray[np.float32]:
     """Field on the grid, NaN for fill and outside."""
-    if text(data, "units") not in _UNITS:
-        raise BadGranule(path, expected="units m3 m-3", found=text(data, "units") or "none")
-    return cut(data, rows, columns, float(np.ravel(data.attrs.get("_FillValue", -9999.0))[0]))
+    if (units := text(data, "units").strip()) not in _UNITS:
+        raise BadGranule(path, expected="units m3 m-3", found=units or "none")
+    return cut(data, rows, columns, path, north_first=north_first)
 
 
 def _retrieved(
@@ -161,8 +173,12 @@ def _retrieved(
 ) -> NDArray[np.float32]:
     """Level 3 on the grid: the morning's recommended retrievals, filled up by the evening's.
 
-    A retrieval is of recommended quality where bits 0 to 2 of its flag are not set.
+    A retrieval is of recommended quality where bits 0 to 2 of its flag are not set; in its fill
+    they are.
     """
+    down, across = window(rows), window(columns)
+    inside = np.ix_(rows >= 0, columns >= 0)
+    pixels = np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)
     passes = []
     for passing, suffix in (("AM", ""), ("PM", "_pm")):
         group = variable(file, (f"Soil_Moisture_Retrieval_Data_{passing}",), path)
@@ -171,8 +187,12 @@ def _retrieved(
         for part in (data, flag):
             _shaped(part, (406, 964), path)
         values = _moisture(data, rows, columns, path)
-        quality = np.nan_to_num(cut(flag, rows, columns, np.nan), nan=1).astype(np.int64)
-        passes.append(np.where(quality & 0b111 == 0, values, np.nan))
+        quality = slab(flag, down, across)
+        if quality.dtype.kind not in "iu":
+            raise BadGranule(path, expected=f"bits in {flag.name}", found=str(quality.dtype))
+        recommended = np.zeros(values.shape, np.bool_)
+        recommended[inside] = (quality[pixels].astype(np.int64) & 0b111) == 0
+        passes.append(np.where(recommended, values, np.nan))
     morning, evening = passes
     return np.where(np.isfinite(morning), morning, evening)
 
@@ -188,39 +208,60 @@ def _agree(file: h5py.File, named: datetime, path: Path) -> None:
 
     SMAP counts from 2000-01-01 11:58:55.816 UTC without minding leap seconds since.
     """
-    if "time" not in file:
+    data = member(file, "time", path)
+    if data is None:
         return
-    epoch = re.fullmatch(r"seconds since (\S+ [\d:]+)(\.\d+)?", text(file["time"], "units"))
-    if epoch is None:
-        raise BadGranule(
-            path, expected="time in seconds since an epoch", found=text(file["time"], "units")
-        )
-    since = datetime.strptime(f"{epoch[1]}Z", "%Y-%m-%d %H:%M:%S%z").astimezone(UTC)
-    seconds = float(np.ravel(file["time"][...])[0]) + float(epoch[2] or 0)
-    time = since + timedelta(seconds=seconds)
+    time = moment(data, path).astype("M8[us]").item().replace(tzinfo=UTC)
     if abs(time - named) > timedelta(seconds=120):
         raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
 
 
 def _axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Latitude of each row and longitude of each column of a level 4 file, degrees."""
-    if "cell_lat" in file and "cell_lon" in file:
-        return np.asarray(file["cell_lat"][:, 0], "f8"), np.asarray(file["cell_lon"][0, :], "f8")
-    x, y = (variable(file, (name,), path)[:].astype(np.float64) for name in ("x", "y"))
+    planes = [member(file, name, path) for name in ("cell_lat", "cell_lon")]
+    if None not in planes:
+        lat, lon = (_along(plane, number, path) for number, plane in enumerate(planes))
+        return lat, lon
+    x, y = (
+        unpacked(data, axis(data), path, dtype=np.float64)
+        for data in (variable(file, (name,), path) for name in ("x", "y"))
+    )
+    for name, values in (("x", x), ("y", y)):
+        check_even(values, name, path)
     return _degrees(x, y)
+
+
+def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
+    """Axis of a plane that repeats it along its other dim."""
+    if plane.ndim != 2 or min(plane.shape) < 2:
+        raise BadGranule(path, expected=f"{plane.name} of two dims", found=str(plane.shape))
+    whole = [slice(0, size) for size in plane.shape]
+    other = plane.shape[1 - dim]
+    ends = []
+    for at in (0, other - 1):
+        part = [*whole]
+        part[1 - dim] = slice(at, at + 1)
+        ends.append(unpacked(plane, slab(plane, *part), path, dtype=np.float64).ravel())
+    if not np.allclose(*ends, rtol=0, atol=1e-3):
+        raise BadGranule(
+            path, expected=f"{plane.name} that varies along dim {dim} alone",
+            found=f"{ends[0][0]:.3f} and {ends[1][0]:.3f} at its ends",
+        )  # fmt: skip
+    return ends[0]
 
 
 def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Axes of the global 36 km grid; the file's, empty outside the swaths, must agree."""
-    group = file[_GROUPS["P"]]
+    group = variable(file, (_GROUPS["P"],), path)
     parts = [variable(group, (name,), path) for name in ("latitude", "longitude")]
     for part in parts:
         _shaped(part, (406, 964), path)
     lat, lon = _degrees(
         _SIZE_36_KM * (np.arange(964) - 481.5), _SIZE_36_KM * (202.5 - np.arange(406))
     )
-    for part, axis in zip(parts, (lat[:, None], lon), strict=True):
-        off = np.abs(masked(part[:], -9999.0) - axis)
+    for part, wanted in zip(parts, (lat[:, None], lon), strict=True):
+        stored = window_of(part, slice(0, 406), slice(0, 964))
+        off = np.abs(unpacked(part, stored, path, fill=-9999.0) - wanted)
         if np.isfinite(off).any() and np.nanmax(off) > 0.01:
             raise BadGranule(
                 path, expected="pixels of the 36 km EASE-Grid 2.0",

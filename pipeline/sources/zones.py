@@ -13,13 +13,15 @@ import numpy as np
 import xarray as xr
 
 from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.hdf import opened
+from pipeline.sources.chunks import AXIS
+from pipeline.sources.hdf import border, member, opened
 from pipeline.variables import VARIABLES, attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_TIMES = ("time", "available_time")
 NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")
 
 
@@ -61,10 +63,21 @@ def read(path: Path) -> xr.Dataset:
         A variable, unit or coordinate is missing or another, a value is impossible, or days are
         not whole, in order and known only afterwards.
     """
-    with opened(path):
-        pass
-    with xr.open_dataset(path, engine="h5netcdf") as file:
-        ds = file.load()
+    with opened(path) as file:
+        for name in (*NAMES, *_TIMES):
+            member(file, name, path)
+        if "zone" in file and file["zone"].size > AXIS:
+            raise BadGranule(path, expected=f"at most {AXIS} zones", found=str(file["zone"].size))
+        others = set(file) - {*NAMES, *_TIMES, "zone"}
+    with (
+        border(path),
+        xr.open_dataset(path, engine="h5netcdf", drop_variables=others) as stored,
+    ):
+        return _checked(stored.load(), path)
+
+
+def _checked(ds: xr.Dataset, path: Path) -> xr.Dataset:
+    """Refuse a record with anything missing, in other units, impossible or out of order."""
     missing = {*NAMES, "time", "zone", "available_time", "origin"} - {*ds.variables, *ds.attrs}
     if missing:
         raise BadGranule(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources import hdf
+from pipeline.sources import chunks, hdf
 from pipeline.sources.base import BadGranule
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def write(path: Path, values: NDArray[Any] = VALUES, **layout: Any) -> Path:
 
 def read(path: Path, down: slice, across: slice) -> NDArray[Any]:
     with hdf.opened(path) as file:
-        return hdf.slab(file["rain"], down, across)
+        return chunks.slab(file["rain"], down, across)
 
 
 @given(data=st.data(), chunks=st.tuples(st.just(1), st.integers(1, 23), st.integers(1, 17)))
@@ -52,7 +52,7 @@ def test_any_window_of_any_chunks_is_that_of_hdf5(
 def test_parts_of_any_size_make_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    monkeypatch.setattr(hdf, "_PART", part)
+    monkeypatch.setattr(chunks, "_PART", part)
     path = write(tmp_path / "f.h5", chunks=(1, 10, 17), **PLAIN)
     np.testing.assert_array_equal(read(path, slice(3, 21), slice(2, 9)), VALUES[0, 3:21, 2:9])
 
@@ -131,7 +131,7 @@ LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
 
 def coordinate(path: Path, values: NDArray[Any] = LAT, **layout: Any) -> NDArray[Any]:
     with hdf.opened(write(path, values, **layout)) as file:
-        return hdf.axis(file["rain"])
+        return chunks.axis(file["rain"])
 
 
 def test_a_coordinate_that_files_repeat_is_inflated_once(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_coordinate_that_was_never_written_is_fill(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("rain", (4,), "f4", chunks=(4,), fillvalue=-1.0, **PLAIN)
     with hdf.opened(tmp_path / "f.h5") as file:
-        assert hdf.axis(file["rain"]).tolist() == [-1.0] * 4
+        assert chunks.axis(file["rain"]).tolist() == [-1.0] * 4
 
 
 def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
@@ -168,4 +168,4 @@ def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
         pytest.raises(BadGranule, match="expected a whole HDF5 file, found a damaged"),
         hdf.opened(path) as file,
     ):
-        hdf.axis(file["rain"])
+        chunks.axis(file["rain"])

@@ -86,15 +86,25 @@ def test_half_hours_of_one_mm_per_hour_make_24_mm(tmp_path: Path) -> None:
 
 def test_partial_days_keep_their_count_and_empty_ones_are_missing(tmp_path: Path) -> None:
     n_valid = np.full(BOX.shape, 48)
-    n_valid[0, 0], n_valid[0, 1] = 0, 20
+    n_valid[0, :4] = 0, 20, 38, 39
     ds = imerg.read(day(tmp_path, np.full(BOX.shape, 6.0), n_valid), BOX)
-    assert np.isnan(ds["rain"][0, 0, 0])
-    assert float(ds["rain"][0, 0, 1]) == 6.0
-    assert ds["n_valid"][0, 0, :3].values.tolist() == [0, 20, 48]
+    assert np.isnan(ds["rain"][0, 0, :3]).all(), "too few half-hours are no day"
+    assert ds["rain"][0, 0, 3:5].values.tolist() == [6.0, 6.0]
+    assert ds["n_valid"][0, 0, :5].values.tolist() == [0, 20, 38, 39, 48]
+    assert "out_of_range" not in ds.attrs
+
+
+def test_a_count_that_no_day_has_is_missing_and_so_is_its_rain(tmp_path: Path) -> None:
+    n_valid = np.full(BOX.shape, 48)
+    n_valid[3, 4], n_valid[3, 5] = 300, -3
+    ds = imerg.read(day(tmp_path, np.full(BOX.shape, 6.0), n_valid), BOX)
+    for name in ("rain", "n_valid"):
+        assert np.argwhere(np.isnan(ds[name].values[0])).tolist() == [[3, 4], [3, 5]]
+    assert ds.attrs["out_of_range"] == {"n_valid": {"cells": 2, "worst": 300.0}}
 
 
 def test_version_6_sums_are_raised_to_the_whole_day(tmp_path: Path) -> None:
-    path = day(tmp_path, np.full(BOX.shape, 6.0), np.full(BOX.shape, 24))
+    path = day(tmp_path, np.full(BOX.shape, 6.0), np.full(BOX.shape, 40))
     old = path.with_name(path.name.replace("V07B", "V06"))
     shutil.copy(path, old)
     with h5py.File(old, "r+") as file:
@@ -102,7 +112,7 @@ def test_version_6_sums_are_raised_to_the_whole_day(tmp_path: Path) -> None:
         file.move("precipitation_cnt", "precipitationCal_cnt")
         file["precipitationCal"].attrs["units"] = np.bytes_(b"mm")
     ds = imerg.read(old, BOX)
-    np.testing.assert_allclose(ds["rain"][0], 12.0)
+    np.testing.assert_allclose(ds["rain"][0], 7.2)
     assert ds.attrs["version"] == "V06"
 
 
@@ -161,12 +171,13 @@ def shift(file: h5py.File) -> None:
 
 
 def negative(file: h5py.File) -> None:
-    file["Grid/precipitation"][0, 2805, 1045] = -1.0
+    file["Grid/precipitation"][0, 2805, 1040:1043] = -1.0
 
 
 def transpose(file: h5py.File) -> None:
     del file["Grid/precipitation"]
-    file.create_dataset("Grid/precipitation", (1, 1800, 3600), "f4", chunks=True)
+    made = file.create_dataset("Grid/precipitation", (1, 1800, 3600), "f4", chunks=True)
+    made.attrs["units"] = "mm/hr"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +190,7 @@ def transpose(file: h5py.File) -> None:
         (spoil(set_units), "units mm/hr or mm/h, found mm/day"),
         (spoil(set_time), "time 2024-08-01T03:30:00 as in its name, found 2024-08-01T04:00"),
         (spoil(shift), "cell centres of the grid"),
-        (spoil(negative), "rain of at least 0, found -1"),
+        (spoil(negative), r"rain_rate in 0\.\.500 mm h-1, found 3 of 200 cells outside, the worst -1"),
         (spoil(transpose), r"\(time, lon, lat\) of 1 x 3600 x 1800, found \(1, 1800, 3600\)"),
     ],
     ids=["empty", "login page", "cut", "variable", "units", "time", "grid", "negative", "order"],
@@ -210,7 +221,11 @@ def test_no_overlap_and_wrong_names_are_refused(tmp_path: Path) -> None:
 def test_finer_cells_are_refused_though_their_centres_fit(tmp_path: Path) -> None:
     path = half_hour(tmp_path)
     with h5py.File(path, "r+") as file:
-        file["Grid/lat"][...] = 5.05 + 0.05 * np.arange(1800)
+        del file["Grid/lat"]
+        file["Grid/lat"] = 5.05 + 0.05 * np.arange(1600)
+        del file["Grid/precipitation"]
+        made = file.create_dataset("Grid/precipitation", (1, 3600, 1600), "f4", chunks=True)
+        made.attrs["units"] = "mm/hr"
     with pytest.raises(BadGranule, match=r"expected cells of 0\.1 degree, found cells of 0\.050"):
         imerg.read(path, BOX)
 

@@ -1,10 +1,11 @@
-"""Latitude and longitude of a file: found by name and by value, and the pixels of a grid's cells."""
+"""Latitude and longitude of a file by name and value, and the pixels of a grid's cells."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 
 from pipeline.sources.base import BadGranule
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import h5py
     from numpy.typing import NDArray
 
     from pipeline.grid import Grid
@@ -196,21 +196,27 @@ def _dims(data: h5py.Dataset) -> Iterator[tuple[str, ...]]:
     """Names of a variable's dims, by each of the ways in which files give them."""
     if said := text(data, "DimensionNames"):
         yield tuple(said.split(","))
-    if attribute(data, "DIMENSION_LIST") is not None:
-        yield tuple(dim[0].name if len(dim) else "" for dim in data.dims)
-    if (zarr := attribute(data, "_ARRAY_DIMENSIONS")) is not None:
-        yield tuple(json.loads(zarr)) if isinstance(zarr, str | bytes) else tuple(map(_word, zarr))
-    if attribute(data, "DIMENSION_LABELS") is not None:
-        yield tuple(dim.label for dim in data.dims)
+    # HDF5's own functions for dimension scales end the process where these have another type.
+    for name in ("DIMENSION_LIST", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS"):
+        said = attribute(data, name)
+        if isinstance(said, str | bytes):
+            said = json.loads(said)
+        if isinstance(said, np.ndarray | list):
+            yield tuple(_word(one, data) for one in said)
 
 
-def _word(name: Any) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+def _word(dim: Any, data: h5py.Dataset) -> str:
+    """Name of a dim, from text or from references to its scales."""
+    if isinstance(dim, np.ndarray):
+        dim = dim.flat[0] if dim.size else ""
+    if isinstance(dim, h5py.Reference):
+        dim = h5py.h5r.get_name(dim, data.file.id) or b""
+    return dim.decode("utf-8", "replace") if isinstance(dim, bytes) else str(dim)
 
 
 def _order(names: tuple[str, ...], ndim: int) -> bool | None:
     """Whether names put latitude before longitude; None where they say neither."""
-    kinds = [_NAMES.get(name.rpartition("/")[2].strip().lower()) for name in map(str, names)]
+    kinds = [_NAMES.get(name.rpartition("/")[2].strip().lower()) for name in names]
     if len(kinds) != ndim or not any(kinds):
         return None
     return kinds.index("lat") < kinds.index("lon") if {"lat", "lon"} <= set(kinds) else None

@@ -115,9 +115,7 @@ def _filled(values: NDArray[Any], fills: list[float]) -> NDArray[np.bool_]:
     return missing
 
 
-def _leave_out(
-    missing: NDArray[np.bool_], values: NDArray[Any], least: float, most: float
-) -> None:
+def _leave_out(missing: NDArray[np.bool_], values: NDArray[Any], least: float, most: float) -> None:
     """Add what lies outside a valid range, whose ends are rounded as the values are."""
     kind = values.dtype
     if least > -np.inf:
@@ -147,7 +145,7 @@ def _packing(
 
 
 def _valid(said: dict[str, list[float]], path: Path) -> tuple[float, float]:
-    """Valid range that a variable declares, infinite where it declares none."""
+    """Return the valid range that a variable declares, infinite where it declares none."""
     both = said.get("valid_range", [])
     least = both[:1] or said.get("valid_min") or [-np.inf]
     most = both[1:] or said.get("valid_max") or [np.inf]

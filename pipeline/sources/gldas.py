@@ -33,7 +33,7 @@ from pipeline.sources import earthdata
 from pipeline.sources.axes import cells, cut, is_north_first, lat_lon
 from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.cf import moment
-from pipeline.sources.hdf import opened, text, variable
+from pipeline.sources.hdf import opened, stamp, text, variable
 from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
@@ -177,15 +177,14 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         )
     with opened(path) as file:
         if step:
-            named = datetime.strptime(f"{step[1]}{step[2]}Z", "%Y%m%d%H%M%z").replace(tzinfo=None)
-            stamp = np.datetime64(named, "ns")
-            wanted, names = f"time {stamp} as in its name", (*_WATER, _WARMTH)
+            end = stamp(f"{step[1]}{step[2]}", "%Y%m%d%H%M", path)
+            wanted, names = f"time {end} as in its name", (*_WATER, _WARMTH)
         else:
-            stamp = np.datetime64(f"{name[1]}-{name[2]}", "ns")
+            end = stamp(f"{name[1]}{name[2]}", "%Y%m", path)
             wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
         lat, lon = lat_lon(*(variable(file, (axis,), path) for axis in ("lat", "lon")), path)
         time = moment(variable(file, ("time",), path), path)
-        if (time if step else time.astype("M8[M]")) != stamp:
+        if (time if step else time.astype("M8[M]")) != end:
             raise BadGranule(path, expected=wanted, found=str(time))
         rows, columns = cells(grid, lat, lon, path)
 
@@ -202,15 +201,15 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         potential, said = field(_POTENTIAL, tuple(_PER_DAY))
         virtual = "virtual" in text(file, "institution").lower()
     found = {"runoff": known["Qs_acc"] + known["Qsb_acc"]}
-    begin = stamp
+    begin = end
     if step:
-        begin = stamp - np.timedelta64(_STEP)
+        begin = end - np.timedelta64(_STEP)
         layers = np.sum([known[key] for key in _LAYERS_M], axis=0)
         found["soil_moisture"] = layers / (1000 * sum(_LAYERS_M.values()))
         found["root_water"] = known["RootMoist_inst"]
         found["air_temperature"] = known[_WARMTH]
     else:
-        found["runoff"] *= _steps_of(stamp)
+        found["runoff"] *= _steps_of(end)
     found["pet"] = potential * np.float32(_PER_DAY[said])
     ds = grid.dataset(
         np.array([begin]), **{key: each[None].astype("f4") for key, each in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -48,10 +49,10 @@ def border(path: Path, form: str = "HDF5") -> Iterator[None]:
         yield
     except (BadGranule, Skipped):
         raise
-    except Exception as error:  # noqa: BLE001  # of a damaged file the libraries raise any kind
+    except Exception as error:  # of a damaged file the libraries raise every kind
         # That of a key or an index says little without its kind.
         kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-        found = " ".join(f"{kind}{error}".split())[:300]
+        found = " ".join(f"{kind}{error}".split())[:300].removesuffix(":")
         raise BadGranule(path, expected=f"a whole {form} file", found=found) from error
 
 
@@ -266,11 +267,11 @@ def attribute(owner: Any, name: str) -> Any:
     if not h5py.h5a.exists(owner.id, key):
         return None
     found = h5py.h5a.open(owner.id, key)
-    if (size := found.get_storage_size()) > _ATTRIBUTE:
-        raise OSError(f"the attribute {name} has {size} bytes, expected at most {_ATTRIBUTE}")
     shape, kind = found.shape, found.dtype
     if shape is None:
         return None
+    if (size := math.prod(shape) * kind.itemsize) > _ATTRIBUTE:
+        raise OSError(f"the attribute {name} has {size} bytes, expected at most {_ATTRIBUTE}")
     if kind.kind not in "iufS" or kind.subdtype:  # h5py knows the rest
         return owner.attrs[name]
     value = np.empty(shape, kind)
@@ -366,3 +367,33 @@ def window(index: NDArray[np.int64]) -> slice:
     """
     inside = index[index >= 0]
     return slice(int(inside.min()), int(inside.max()) + 1)
+
+
+def stamp(text: str, form: str, path: Path) -> np.datetime64:
+    """Return the UTC moment that digits in a file's name or text stand for.
+
+    Parameters
+    ----------
+    text, form
+        The digits, and their format as of ``strptime``.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        They are no date between 1900 and 2200.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> str(stamp("2024033", "%Y%j", Path("a.hdf")))[:10]
+    '2024-02-02'
+    """
+    try:
+        found = datetime.strptime(f"{text}Z", f"{form}%z")
+    except ValueError:
+        found = None
+    if found is None or not 1900 <= found.year < 2200:
+        raise BadGranule(path, expected=f"a date as {form}", found=text)
+    return np.datetime64(found.replace(tzinfo=None), "ns")

@@ -2,8 +2,9 @@
 
 Files: `3B-HHR[-E|-L].MS.MRG.3IMERG.20240630-S233000-E235959.1410.V07B.HDF5` and
 `3B-DAY[-E|-L].MS.MRG.3IMERG.20240630-S000000-E235959.V07B.nc4`, laid out as GES DISC does, with
-`.dap.nc4` behind where OPeNDAP cut a window; `....V07B.RT-H5` from PPS, of V08 `.RT-NC`. The version
-is each granule's own: Early went from V07B to V07C at 2026-03-04T00:00Z, Late at 2026-03-03T14:00Z.
+`.dap.nc4` behind where OPeNDAP cut a window; `....V07B.RT-H5` from PPS, of V08 `.RT-NC`. The
+version is each granule's own: Early went from V07B to V07C at 2026-03-04T00:00Z, Late at
+2026-03-03T14:00Z.
 
 The Final run, months late and corrected by rain gauges, is for comparison: no night asks for it,
 and no blend takes it for what was known at the time.
@@ -25,6 +26,7 @@ import numpy as np
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.sources import earthdata
+from pipeline.sources.axes import is_north_first, lat_lon, window_of
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -32,7 +34,6 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.sources.axes import is_north_first, lat_lon, window_of
 from pipeline.sources.cf import moment, unpacked
 from pipeline.sources.hdf import member, opened, positions, text, variable, window
 from pipeline.sources.limits import limited

@@ -30,7 +30,7 @@ from pipeline.sources.axes import cells, check_centres, cut, is_north_first
 from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
 from pipeline.sources.cf import moment, unpacked
 from pipeline.sources.chunks import slab
-from pipeline.sources.hdf import attribute, member, number, opened, text, variable
+from pipeline.sources.hdf import attribute, member, number, opened, stamp, text, variable
 from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
@@ -130,11 +130,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         raise Skipped(f"{path.name}: a seasonal forecast of LIS is not used")
     day, clock = (name[2], name[3]) if name[2] else (name[4], name[5])
     with opened(path) as file:
-        named = datetime.strptime(f"{day}{clock}Z", "%Y%m%d%H%M%z").replace(tzinfo=None)
-        stamp = np.datetime64(named, "ns")
+        end = stamp(f"{day}{clock}", "%Y%m%d%H%M", path)
         time = variable(file, ("time",), path)
-        if (found := moment(time, path)) != stamp:
-            raise BadGranule(path, expected=f"time {stamp} as in its name", found=str(found))
+        if (found := moment(time, path)) != end:
+            raise BadGranule(path, expected=f"time {end} as in its name", found=str(found))
         step_s = number(time, "time_increment", path)
         if not 0 < step_s <= _LONGEST_S:
             raise BadGranule(
@@ -155,7 +154,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             fields["runoff"] = surface + base
         said = f"{text(file, 'institution')} {text(file, 'source')}".lower()
         version = text(file, "title") or "LIS"
-    begin = np.array([stamp - np.timedelta64(round(step_s), "s")])
+    begin = np.array([end - np.timedelta64(round(step_s), "s")])
     ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in fields.items()})
     ds.attrs.update(version=version, origin="virtual" if "virtual" in said else "measured")
     return limited(ds, path)

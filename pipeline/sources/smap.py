@@ -20,7 +20,7 @@ specification; O'Neill et al. 2023, SPL3SMP v9 user guide.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ from pipeline.sources.axes import cells, check_even, cut, is_north_first, window
 from pipeline.sources.base import BadGranule, Granule
 from pipeline.sources.cf import moment, unpacked
 from pipeline.sources.chunks import axis, slab
-from pipeline.sources.hdf import member, opened, text, variable, window
+from pipeline.sources.hdf import member, opened, stamp, text, variable, window
 from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         if said is None or (said[1] or said[2]) != kind:
             raise BadGranule(path, expected=f"the name of a {kind} file", found=path.name)
         day, clock, version = said[3], said[4] or "000000", said[5]
-        time = datetime.strptime(f"{day}{clock}Z", "%Y%m%d%H%M%S%z")
+        time = stamp(f"{day}{clock}", "%Y%m%d%H%M%S", path)
         _agree(file, time, path)
         lat, lon = _axes_36_km(file, path) if kind == "P" else _axes(file, path)
         rows, columns = cells(grid, lat, lon, path, north=_northing)  # even in metres
@@ -148,8 +148,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             )  # fmt: skip
             values = _moisture(data, rows, columns, path, north_first=order)
         virtual = "virtual" in text(file, "Source").lower()
-    begin = time - _HALF_SLOT if kind == "gph" else time
-    ds = grid.dataset(np.array([np.datetime64(begin.replace(tzinfo=None))]), **{name: values[None]})
+    begin = time - np.timedelta64(_HALF_SLOT) if kind == "gph" else time
+    ds = grid.dataset(np.array([begin]), **{name: values[None]})
     ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
     return limited(ds, path)
 
@@ -203,7 +203,7 @@ def _shaped(data: h5py.Dataset, shape: tuple[int, int], path: Path) -> None:
         raise BadGranule(path, expected=f"{shape[0]} x {shape[1]}", found=str(data.shape))
 
 
-def _agree(file: h5py.File, named: datetime, path: Path) -> None:
+def _agree(file: h5py.File, named: np.datetime64, path: Path) -> None:
     """Raise where the file has a time and it is not that of its name, to the minute or two.
 
     SMAP counts from 2000-01-01 11:58:55.816 UTC without minding leap seconds since.
@@ -211,8 +211,8 @@ def _agree(file: h5py.File, named: datetime, path: Path) -> None:
     data = member(file, "time", path)
     if data is None:
         return
-    time = moment(data, path).astype("M8[us]").item().replace(tzinfo=UTC)
-    if abs(time - named) > timedelta(seconds=120):
+    time = moment(data, path)
+    if abs(time - named) > np.timedelta64(120, "s"):
         raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
 
 

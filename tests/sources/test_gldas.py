@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
 from pytest_httpserver import HTTPServer
 
 from pipeline.grid import MEKONG, Grid
+from pipeline.settings import ROOT
 from pipeline.sources import gldas
 from pipeline.sources.base import BadGranule, NotPublished, locate
 from pipeline.sources.http import Client
@@ -194,3 +196,67 @@ def test_bad_files_say_what_is_wrong(
         gldas.read(path, BOX)
     with pytest.raises(BadGranule, match="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name"):
         gldas.read(path.rename(tmp_path / "gldas.nc4"), BOX)
+
+
+CASES = ROOT.parent / "shared" / "cases" / "grids"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+def test_a_case_of_time_units_with_a_leading_blank() -> None:
+    (path,) = CASES.glob("GLDAS*")
+    ds = gldas.read(path, BOX)
+    assert ds["time"].values[0] == np.datetime64("2026-06-01T03:00")
+    here = ds.isel(time=0).sel(lat=14.55, lon=102.05, method="nearest")
+    assert float(here["runoff"]) == 2.5
+    assert float(here["soil_moisture"]) == pytest.approx(0.35)
+
+
+def test_packed_fields_are_unpacked(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = gldas.read(path, BOX)
+    with h5py.File(path, "r+") as file:
+        raw = file["Tair_f_inst"][...]
+        scales = [list(dim.values()) for dim in file["Tair_f_inst"].dims]
+        del file["Tair_f_inst"]
+        packed = np.where(raw < 0, -32767, np.round((raw - 273.15) / 0.01)).astype("i2")
+        made = file.create_dataset("Tair_f_inst", data=packed, compression="gzip", shuffle=True)
+        made.attrs.update({"units": "K", "_FillValue": np.int16(-32767), "scale_factor": 0.01,
+                           "add_offset": 273.15})  # fmt: skip
+        for dim, (scale,) in zip(made.dims, scales, strict=True):
+            dim.attach_scale(scale)
+    again = gldas.read(path, BOX)
+    np.testing.assert_allclose(again["air_temperature"], whole["air_temperature"], atol=0.01)
+    assert int(again["air_temperature"].notnull().sum()) > 100
+
+
+def test_impossible_cells_are_counted_and_many_refuse_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with netCDF4.Dataset(path, "r+") as file:
+        file["Tair_f_inst"][0, 300, 1124] = 27.0
+    ds = gldas.read(path, MEKONG)
+    count = ds.attrs["out_of_range"]["air_temperature"]
+    assert count["worst"] == 27.0
+    assert 4 <= count["cells"] <= 9
+    with netCDF4.Dataset(path, "r+") as file:
+        file["Tair_f_inst"][0, 295:305, 1118:1135] = 27.0
+    with pytest.raises(BadGranule, match=r"air_temperature in 200\.\.340 K, found .* the worst 27"):
+        gldas.read(path, BOX)
+
+
+def test_rows_that_are_named_columns_are_turned(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = gldas.read(path, BOX)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("Qs_acc", "old")
+        made = file.createVariable("Qs_acc", "f4", ("time", "lon", "lat"), fill_value=-9999.0)
+        made.units = "kg m-2"
+        made[:] = file["old"][:].transpose(0, 2, 1)
+    np.testing.assert_array_equal(gldas.read(path, BOX)["runoff"], whole["runoff"])
+
+
+def test_names_that_are_no_date_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    for name in ("GLDAS_NOAH025_3H.A20261301.0600.021.nc4", "GLDAS_NOAH025_M.A202613.021.nc4"):
+        path = path.rename(tmp_path / name)
+        with pytest.raises(BadGranule, match="expected a date as"):
+            gldas.read(path, BOX)

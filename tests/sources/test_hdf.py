@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -12,11 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.sources import chunks, hdf
-from pipeline.sources.base import BadGranule
+from pipeline.sources.base import BadGranule, Skipped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 VALUES = np.arange(23 * 17, dtype="<f4").reshape(1, 23, 17)
@@ -169,3 +170,183 @@ def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
         hdf.opened(path) as file,
     ):
         chunks.axis(file["rain"])
+
+
+def refused(path: Path, names: tuple[str, ...] = ("rain",)) -> str:
+    with pytest.raises(BadGranule) as raised, hdf.opened(path) as file:
+        for name in names:
+            data = hdf.variable(file, (name,), path)
+            chunks.slab(data, slice(0, 10), slice(0, 10))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "message"),
+    [
+        ((3_000_000_000,), {"chunks": (1000,)}, "at most 1024 MB in rain, found 11444 MB declared"),
+        ((1, 40_000, 40_000), {"chunks": (1, 10, 10)}, "at most 1024 MB in rain, found 6103 MB"),
+        ((2**40, 2**40, 2**40), {"chunks": (1, 1, 1)}, "at most 1024 MB in rain"),
+        ((1, 20, 20), {"chunks": (1, 20_000, 20_000), "maxshape": (None,) * 3},
+         "at most 256 MB in a chunk of rain, found 1525 MB declared"),
+        ((1,) * 20, {}, "at most 4 dims of rain, found 20"),
+        (None, {}, "numbers in rain"),
+    ],
+    ids=["axis", "field", "overflow", "chunk", "dims", "empty"],
+)  # fmt: skip
+def test_what_is_declared_too_large_is_refused_unread(
+    tmp_path: Path, shape: Any, layout: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        if shape is None:
+            file["rain"] = h5py.Empty("f4")
+        else:
+            file.create_dataset("rain", shape, "f4", **layout)
+    assert path.stat().st_size < 100_000
+    assert message in refused(path)
+
+
+def test_an_axis_is_no_longer_than_an_axis_can_be(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("lat", (200_000_000,), "f4", chunks=(1000,))
+    with (
+        pytest.raises(BadGranule, match="has 200000000 values, expected at most 131072"),
+        hdf.opened(tmp_path / "f.h5") as file,
+    ):
+        chunks.axis(hdf.variable(file, ("lat",), tmp_path / "f.h5"))
+
+
+@pytest.mark.parametrize(("size", "chunk"), [(10_000, 100), (7_000, 1)])
+def test_a_window_is_no_larger_than_memory(tmp_path: Path, size: int, chunk: int) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("rain", (1, size, size), "u1", chunks=(1, chunk, chunk))
+    with pytest.raises(BadGranule, match=r"a window (of 100000000 cells|in 49000000 chunks)"):
+        read(tmp_path / "f.h5", slice(0, size), slice(0, size))
+
+
+BOMB = zlib.compress(bytes(200_000_000), 9)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{}, {"shuffle": True}, {"fletcher32": True}, {"fletcher32": True, "shuffle": True},
+     {"chunks": (2, 20, 10)}],
+    ids=["plain", "shuffled", "checked", "both", "deep"],
+)  # fmt: skip
+def test_a_chunk_that_would_swell_is_refused(tmp_path: Path, layout: dict[str, Any]) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        kind: dict[str, Any] = {"chunks": (1, 20, 10), "compression": "gzip", **layout}
+        data = file.create_dataset("rain", (2, 20, 10), "f4", maxshape=(None, None, None), **kind)
+        data.id.write_direct_chunk((0, 0, 0), BOMB)
+    tracemalloc.start()
+    message = refused(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "a chunk of 194" in message or "a chunk of another size" in message
+    assert peak < 5_000_000
+
+
+def test_filters_that_follow_deflate_are_refused(tmp_path: Path) -> None:
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((1, 20, 10))
+    plist.set_deflate(9)
+    plist.set_deflate(9)
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        space = h5py.h5s.create_simple((1, 20, 10))
+        h5py.h5d.create(file.id, b"rain", h5py.h5t.IEEE_F32LE, space, dcpl=plist)
+    assert "expected deflate last" in refused(tmp_path / "f.h5")
+
+
+def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # opened, it would be waited for without end
+    other = write(tmp_path / "other.h5")
+    raw = tmp_path / "raw.bin"
+    raw.write_bytes(VALUES.tobytes())
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        file["external"] = h5py.ExternalLink("pipe", "/rain")
+        file["soft"] = h5py.SoftLink("/external")
+        file["group/deep"] = h5py.ExternalLink(str(other), "/rain")
+        layout = h5py.VirtualLayout(VALUES.shape, "f4")
+        layout[...] = h5py.VirtualSource(other, "rain", VALUES.shape)
+        file.create_virtual_dataset("virtual", layout)
+        file.create_dataset("raw", VALUES.shape, "f4", external=[(raw, 0, VALUES.nbytes)])
+    for name in ("external", "soft", "group/deep", "virtual", "raw"):
+        assert f"expected {name} in the file itself" in refused(path, (name,))
+    with pytest.raises(BadGranule, match="expected variable gone or group/lost"):
+        refused_names(path, ("gone", "group/lost", "raw/of/nothing"))
+
+
+def refused_names(path: Path, names: tuple[str, ...]) -> None:
+    with hdf.opened(path) as file:
+        hdf.variable(file, names, path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [h5py.string_dtype(), h5py.vlen_dtype("f4"), h5py.ref_dtype, np.dtype([("a", "f4")]), "c8"],
+    ids=["text", "lists", "references", "records", "complex"],
+)
+def test_what_is_not_numbers_is_refused(tmp_path: Path, kind: Any) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_dataset("rain", (1, 20, 10), kind)
+        file["type"] = np.dtype("f4")
+    assert "expected numbers in rain" in refused(tmp_path / "f.h5")
+    assert "expected numbers in type, found datatype" in refused(tmp_path / "f.h5", ("type",))
+
+
+def test_an_attribute_is_no_larger_than_an_attribute_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_group("grid").attrs["units"] = np.zeros(2_000_000, "u1")
+        file["grid"].attrs["none"] = h5py.Empty("S1")
+        file["grid"].attrs["blank"] = np.array([], "f4")
+    with hdf.opened(path) as file:
+        assert hdf.text(file["grid"], "none") == ""
+        assert hdf.text(file["grid"], "blank") == ""
+        assert hdf.text(file["grid"], "absent") == ""
+    with (
+        pytest.raises(BadGranule, match="the attribute units has 2000000 bytes, expected at most"),
+        hdf.opened(path) as file,
+    ):
+        hdf.text(file["grid"], "units")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("x"), ValueError("y"), RuntimeError("z"), MemoryError(), OverflowError("w"),
+     ZeroDivisionError("v"), UnicodeDecodeError("utf-8", b"", 0, 1, "u"), TypeError("t")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_whatever_is_raised_is_the_files_fault(tmp_path: Path, error: Exception) -> None:
+    path = write(tmp_path / "f.h5")
+    with (
+        pytest.raises(BadGranule, match=f"a whole HDF5 file, found {type(error).__name__}") as it,
+        hdf.opened(path),
+    ):
+        raise error
+    assert it.value.__cause__ is error
+
+
+def test_the_readers_own_words_pass_the_border(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5")
+    with pytest.raises(Skipped, match="not used"), hdf.opened(path):
+        raise Skipped("not used")
+    with pytest.raises(KeyboardInterrupt), hdf.opened(path):
+        raise KeyboardInterrupt
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "folder.h5").mkdir()
+    for name in ("pipe.h5", "folder.h5", "absent.h5"):
+        with pytest.raises(BadGranule, match=f"{name}: expected a file, found none, or a folder"):
+            refused_names(tmp_path / name, ("rain",))
+
+
+def test_stamps_that_are_no_date_are_refused() -> None:
+    assert str(hdf.stamp("202406301230", "%Y%m%d%H%M", Path("a.nc"))).startswith("2024-06-30T12:30")
+    for wrong in ("202413301230", "000006301230", "99990630123"):
+        with pytest.raises(BadGranule, match=f"a date as .*found {wrong}"):
+            hdf.stamp(wrong, "%Y%m%d%H%M", Path("a.nc"))

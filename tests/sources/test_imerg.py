@@ -2,6 +2,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -190,7 +191,7 @@ def transpose(file: h5py.File) -> None:
         (spoil(set_units), "units mm/hr or mm/h, found mm/day"),
         (spoil(set_time), "time 2024-08-01T03:30:00 as in its name, found 2024-08-01T04:00"),
         (spoil(shift), "cell centres of the grid"),
-        (spoil(negative), r"rain_rate in 0\.\.500 mm h-1, found 3 of 200 cells outside, the worst -1"),
+        (spoil(negative), r"rain_rate in 0\.\.500 mm h-1, found 3 of 200 cells outside"),
         (spoil(transpose), r"\(time, lon, lat\) of 1 x 3600 x 1800, found \(1, 1800, 3600\)"),
     ],
     ids=["empty", "login page", "cut", "variable", "units", "time", "grid", "negative", "order"],
@@ -228,6 +229,169 @@ def test_finer_cells_are_refused_though_their_centres_fit(tmp_path: Path) -> Non
         made.attrs["units"] = "mm/hr"
     with pytest.raises(BadGranule, match=r"expected cells of 0\.1 degree, found cells of 0\.050"):
         imerg.read(path, BOX)
+
+
+CASES = ROOT.parent / "shared" / "cases" / "grids"
+cases = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+
+
+@cases
+def test_a_case_of_cells_never_written() -> None:
+    (path,) = CASES.glob("3B-HHR*")
+    with pytest.raises(
+        BadGranule, match=r"precipitation with fill -9999\.9.*, found 400 cells of 9\.96921e\+36"
+    ):
+        imerg.read(path)
+    elsewhere = imerg.read(path, Grid(14.0, 20.0, 98.0, 104.0))
+    assert float(elsewhere["rain_rate"].max()) < 100, "the rest of the file is sound"
+
+
+@cases
+def test_a_case_of_a_day_of_two_half_hours() -> None:
+    (path,) = CASES.glob("3B-DAY*")
+    ds = imerg.read(path)
+    assert bool(ds["rain"].isnull().all())
+    count = ds["n_valid"].values
+    assert int(np.isfinite(count).sum()) == 400
+    assert np.nanmin(count) == np.nanmax(count) == 2
+    with h5py.File(path) as file:
+        assert float(file["precipitation"][...].max()) == 48.0, "which was the day's rain"
+
+
+@pytest.mark.parametrize("value", [1e30, 500.5, -0.5, np.inf, -np.inf, 3e38])
+def test_an_impossible_cell_is_missing_and_counted(tmp_path: Path, value: float) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["Grid/precipitation"][0, 2805, 1045] = value
+    ds = imerg.read(path, BOX)
+    assert np.argwhere(np.isnan(ds["rain_rate"].values[0])).tolist() == [[4, 5]]
+    count = ds.attrs["out_of_range"]["rain_rate"]
+    assert count["cells"] == 1
+    assert count["worst"] == pytest.approx(np.nan_to_num(value), rel=1e-6)
+    assert ds.attrs["version"] == "V07B"
+
+
+@pytest.mark.parametrize("value", [9.969209968386869e36, 3.4028234663852886e38, -3.4028235e38])
+def test_one_cell_never_written_refuses_the_half_hour(tmp_path: Path, value: float) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["Grid/precipitation"][0, 2805, 1045] = value
+    with pytest.raises(BadGranule, match=r"found 1 cells of .* which were never written"):
+        imerg.read(path, BOX)
+    with h5py.File(path, "r+") as file:
+        file["Grid/precipitation"].attrs["_FillValue"] = np.float32(value)
+    assert int(imerg.read(path, BOX)["rain_rate"].isnull().sum()) == 1, "a fill that is declared"
+
+
+def test_packed_rain_is_unpacked(tmp_path: Path) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        rain = file["Grid/precipitation"][...]
+        said = dict(file["Grid/precipitation"].attrs)
+        del file["Grid/precipitation"]
+        packed = np.where(rain < 0, -9999, np.round(rain * 10)).astype("i2")
+        made = file.create_dataset("Grid/precipitation", data=packed, compression="gzip")
+        made.attrs["units"], made.attrs["DimensionNames"] = said["units"], said["DimensionNames"]
+        made.attrs["_FillValue"] = np.int16(-9999)
+        made.attrs["scale_factor"], made.attrs["add_offset"] = 0.1, np.float32(0)
+    np.testing.assert_allclose(imerg.read(path, BOX)["rain_rate"][0], rates(), rtol=1e-6)
+
+
+def square(path: Path, *, dims: tuple[str, str, str] | None, named: str = "DimensionNames") -> Path:
+    """A window of 20 x 20 with 7 mm/h at 14.35 N, 100.05 E and 0 elsewhere."""
+    window = path.parent / path.name
+    with h5py.File(window, "w") as file:
+        grid = file.create_group("Grid")
+        time = (T0 - datetime(1980, 1, 6, tzinfo=UTC)).total_seconds()
+        grid["time"] = np.array([time], "i4")
+        grid["time"].attrs["units"] = "seconds since 1980-01-06 00:00:00 UTC"
+        grid["lat"] = (13.05 + 0.1 * np.arange(20)).astype("f4")
+        grid["lon"] = (100.05 + 0.1 * np.arange(20)).astype("f4")
+        rain = np.zeros((1, 20, 20), "f4")
+        rain[(0, 13, 0) if dims and dims[1] == "lat" else (0, 0, 13)] = 7.0
+        grid["precipitation"] = rain
+        grid["precipitation"].attrs["units"] = "mm/hr"
+        if dims and named == "scales":
+            for number, name in enumerate(dims):
+                grid[name].make_scale(name)
+                grid["precipitation"].dims[number].attach_scale(grid[name])
+        elif dims:
+            grid["precipitation"].attrs[named] = ",".join(dims)
+    return window
+
+
+@pytest.mark.parametrize("named", ["DimensionNames", "scales"])
+@pytest.mark.parametrize("dims", [("time", "lon", "lat"), ("time", "lat", "lon")])
+def test_a_square_window_is_not_read_transposed(
+    tmp_path: Path, dims: tuple[str, str, str], named: str
+) -> None:
+    path = square(tmp_path / half_hour(tmp_path).name, dims=dims, named=named)
+    rain = imerg.read(path, BOX)["rain_rate"][0]
+    assert float(rain.sel(lat=14.35, lon=100.05, method="nearest")) == 7.0
+    assert float(rain.sum()) == 7.0
+
+
+def test_a_square_window_without_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadGranule, match="names of the dims of precipitation, a window of 20 x 20"):
+        imerg.read(square(tmp_path / half_hour(tmp_path).name, dims=None), BOX)
+
+
+def test_a_whole_file_may_be_turned_if_it_says_so(tmp_path: Path) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        rain = file["Grid/precipitation"][...].transpose(0, 2, 1)
+        said = dict(file["Grid/precipitation"].attrs)
+        del file["Grid/precipitation"]
+        made = file.create_dataset("Grid/precipitation", data=rain, compression="gzip")
+        made.attrs["units"], made.attrs["_FillValue"] = said["units"], said["_FillValue"]
+        made.attrs["DimensionNames"] = "time,lat,lon"
+    np.testing.assert_array_equal(imerg.read(path, BOX)["rain_rate"][0], rates())
+
+
+def test_axes_that_are_exchanged_are_refused(tmp_path: Path) -> None:
+    path = square(tmp_path / half_hour(tmp_path).name, dims=("time", "lon", "lat"))
+    with h5py.File(path, "r+") as file:
+        file["Grid"].move("lat", "other")
+        file["Grid"].move("lon", "lat")
+        file["Grid"].move("other", "lon")
+    with pytest.raises(BadGranule, match=r"lat in -90\.\.90, found 100"):
+        imerg.read(path, BOX)
+
+
+@pytest.mark.parametrize(
+    ("run", "time", "version"),
+    [
+        ("early", datetime(2026, 3, 3, 23, 30, tzinfo=UTC), "V07B"),
+        ("early", datetime(2026, 3, 4, tzinfo=UTC), "V07C"),
+        ("late", datetime(2026, 3, 3, 13, 30, tzinfo=UTC), "V07B"),
+        ("late", datetime(2026, 3, 3, 14, tzinfo=UTC), "V07C"),
+    ],
+)
+def test_the_version_is_each_granules_own(
+    tmp_path: Path, run: Literal["early", "late"], time: datetime, version: str
+) -> None:
+    path = imerg_half_hour(
+        tmp_path, run=run, time=time, rain_rate=rates(), grid=BOX, published=time
+    )
+    path = path.rename(path.with_name(path.name.replace("V07B", version)))
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    (granule,) = imerg.granules(f"imerg_{run}", time, time + timedelta(minutes=30), later)
+    assert locate(granule, tmp_path, asof=later)[0] == path
+    assert imerg.read(path, BOX).attrs["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("end", "version"),
+    [("V07B.RT-H5", "V07B"), ("V07C.RT-H5", "V07C"), ("V08A.RT-NC", "V08A"), ("V08.RT-NC", "V08"),
+     ("V07C.HDF5.dap.nc4", "V07C"), ("V08A.nc4", "V08A")],
+)  # fmt: skip
+def test_names_as_each_provider_writes_them(tmp_path: Path, end: str, version: str) -> None:
+    path = half_hour(tmp_path)
+    path = path.rename(path.with_name(path.name.replace("V07B.HDF5", end)))
+    assert imerg.read(path, BOX).attrs["version"] == version
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    (granule,) = imerg.granules("imerg_late", T0, T0 + timedelta(minutes=30), later)
+    assert locate(granule, tmp_path, asof=later)[0] == path
 
 
 @real

@@ -138,3 +138,99 @@ def test_other_forms_are_refused_or_passed_over(tmp_path: Path) -> None:
     seasonal = tmp_path / NAME.replace("LIS-NOAH", "LIS-S2S-CFSV2")
     with pytest.raises(Skipped, match="a seasonal forecast of LIS is not used"):
         lis.read(seasonal, BOX)
+
+
+def as_557th(path: Path) -> Path:
+    """The names that the 557th's own test case of LISF writes."""
+    with netCDF4.Dataset(path, "r+") as file:
+        for name in ("SoilMoist", "Qs", "Qsb"):
+            file.renameVariable(f"{name}_tavg", f"{name}_inst")
+    return path
+
+
+def test_rates_of_an_instant_stand_for_the_step(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = lis.read(path, BOX)
+    again = lis.read(as_557th(path), BOX)
+    for name in ("soil_moisture", "runoff"):
+        np.testing.assert_array_equal(again[name], whole[name])
+    with netCDF4.Dataset(path, "r+") as file:
+        file["Qsb_inst"].units = "kg m-2"
+    with pytest.raises(BadGranule, match="Qsb_inst in kg m-2 s-1, found kg m-2"):
+        lis.read(path, BOX)
+
+
+def test_a_file_may_hold_runoff_or_soil_alone(tmp_path: Path) -> None:
+    path = as_557th(write(tmp_path))
+    whole = path.read_bytes()
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("SoilMoist_inst", "other")
+    assert list(lis.read(path, BOX).data_vars) == ["runoff"]
+    path.write_bytes(whole)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("Qs_inst", "one")
+        file.renameVariable("Qsb_inst", "other")
+    assert list(lis.read(path, BOX).data_vars) == ["soil_moisture"]
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("SoilMoist_inst", "third")
+    with pytest.raises(BadGranule, match="variable Qs_acc or Qs_tavg or Qs_inst"):
+        lis.read(path, BOX)
+
+
+def test_rows_that_are_named_columns_are_turned(tmp_path: Path) -> None:
+    """Forty by forty: nothing but the names tells."""
+    path = write(tmp_path)
+    whole = lis.read(path, BOX)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("Qsb_tavg", "old")
+        made = file.createVariable("Qsb_tavg", "f4", ("east_west", "north_south"))
+        made.units = "kg m-2 s-1"
+        made[:] = file["old"][:].T
+    np.testing.assert_array_equal(lis.read(path, BOX)["runoff"], whole["runoff"])
+
+
+def test_packed_and_impossible_soil(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = lis.read(path, BOX)
+    with netCDF4.Dataset(path, "r+") as file:
+        file["SoilMoist_tavg"].set_auto_maskandscale(False)
+        raw = file["SoilMoist_tavg"][:]
+        file["SoilMoist_tavg"][:] = np.where(raw < 0, raw, raw * 1000)
+        file["SoilMoist_tavg"].scale_factor = 0.001
+    np.testing.assert_allclose(
+        lis.read(path, BOX)["soil_moisture"], whole["soil_moisture"], rtol=1e-5
+    )
+    with netCDF4.Dataset(path, "r+") as file:
+        file["SoilMoist_tavg"].scale_factor = 0.01
+    with pytest.raises(BadGranule, match=r"soil_moisture in 0\.\.1 m3 m-3, found .* the worst 2"):
+        lis.read(path, BOX)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.setncattr("DX", np.float32(0)), "lon evenly spaced"),
+        (lambda f: f.setncattr("DY", np.float32("nan")), "two or more values in lat, none of them"),
+        (lambda f: f.setncattr("SOUTH_WEST_CORNER_LAT", 89.0), r"lat in -90\.\.90"),
+        (lambda f: f.setncattr("SOIL_LAYER_THICKNESSES", np.array([10.0, -30, 400, 10])),
+         "SOIL_LAYER_THICKNESSES .cm. of a metre or more"),
+        (lambda f: f["time"].setncattr("time_increment", "0"), r"time_increment in 1\.\.86400 s"),
+        (lambda f: f["time"].setncattr("time_increment", "nan"), "time_increment in 1"),
+        (lambda f: f["lat"].__setitem__(slice(None), 13.0), "as SOUTH_WEST_CORNER, DX and DY say"),
+    ],
+    ids=["width", "height", "pole", "layers", "no step", "any step", "place"],
+)  # fmt: skip
+def test_attributes_without_sense_refuse_the_file(
+    tmp_path: Path, change: Callable[[netCDF4.Dataset], None], message: str
+) -> None:
+    path = write(tmp_path)
+    with netCDF4.Dataset(path, "r+") as file:
+        change(file)
+    with pytest.raises(BadGranule, match=message):
+        lis.read(path, BOX)
+
+
+def test_names_that_are_no_date_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, name="LIS_HIST_202613191200.d01.nc")
+    with pytest.raises(BadGranule, match="a date as %Y%m%d%H%M, found 202613191200"):
+        lis.read(path, BOX)

@@ -24,7 +24,7 @@ from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
 from pipeline.settings import ROOT
-from pipeline.sources import gk2a, gldas, imerg, smap, vegetation
+from pipeline.sources import gk2a, gldas, imerg, lis, smap, vegetation
 from pipeline.sources.base import BadGranule, Skipped
 
 SHARED = ROOT.parent / "shared"
@@ -476,6 +476,55 @@ def real_analysis_update(path: Path, _: Path) -> None:
     assert ds["time"].values[0] == np.datetime64("2020-01-28T15:00")
 
 
+def real_window(path: Path, _: Path) -> None:
+    """A window as Cloud OPeNDAP cuts it: as many rows as columns."""
+    with h5py.File(path) as file:
+        raw, lat, lon = (file[f"Grid/{name}"][...] for name in ("precipitationCal", "lat", "lon"))
+    assert raw.shape == (1, 150, 150)
+    ds = imerg.read(path, Grid(30.0, 45.0, -30.0, -15.0))
+    np.testing.assert_allclose(ds["lat"], lat[::-1], atol=1e-4)
+    np.testing.assert_allclose(ds["lon"], lon, atol=1e-4)
+    np.testing.assert_array_equal(ds["rain_rate"][0], raw[0].T[::-1])
+    assert not np.array_equal(raw[0], raw[0].T), "its transpose is another field"
+    assert float(ds["rain_rate"].max()) > 1
+    assert ds["time"].values[0] == np.datetime64("2020-01-01T12:00")
+    assert ds.attrs == {"version": "V06B", "origin": "measured"}
+
+
+def real_comparison(path: Path, _: Path) -> None:
+    """Every cell of a tenth of a degree holds the pixel that its centre lies in."""
+    grid = Grid(35.2, 39.9, -117.9, -112.1)
+    moisture = smap.read(path, grid)["soil_moisture_profile"]
+    with h5py.File(path) as file:
+        raw, x, y = (file[k][...] for k in ("Analysis_Data/sm_profile_analysis", "x", "y"))
+    east, north = Transformer.from_crs("EPSG:4326", "EPSG:6933", always_xy=True).transform(
+        *np.meshgrid(grid.lon, grid.lat)
+    )
+    rows = np.abs(north[..., None] - y).argmin(-1)
+    columns = np.abs(east[..., None] - x).argmin(-1)
+    assert np.unique(rows).size > 40
+    np.testing.assert_array_equal(moisture[0], raw[rows, columns])
+    assert moisture["time"].values[0] == np.datetime64("2020-01-28T15:00")
+
+
+def real_lis(path: Path, _: Path) -> None:
+    """Runoff alone, hourly, as rates of an instant."""
+    with h5py.File(path) as file:
+        rate = file["Qs_inst"][...].astype("f8") + file["Qsb_inst"][...]
+        rate[file["Qs_inst"][...] == -9999] = np.nan
+    ds = lis.read(path, Grid(50.95, 52.31, -2.23, 0.49, step=0.01))
+    assert list(ds.data_vars) == ["runoff"]
+    assert ds["runoff"].shape == (1, 136, 272)
+    np.testing.assert_allclose(ds["runoff"][0], rate[::-1] * 3600, rtol=1e-6)
+    assert int(ds["runoff"].isnull().sum()) == 140
+    stamp = np.datetime64(f"2011-01-21T{path.name[17:19]}")
+    assert ds["time"].values[0] == stamp - np.timedelta64(1, "h")
+    assert ds.attrs == {"version": "LIS land surface model output", "origin": "measured"}
+    tenth = lis.read(path, Grid(51.0, 52.3, -2.2, 0.4))
+    here = tenth["runoff"][0].sel(lat=51.55, lon=-1.25, method="nearest")
+    assert float(here) == pytest.approx(rate[60, 98] * 3600, rel=1e-6)
+
+
 def real_axes_of_level_3(path: Path, folder: Path) -> None:
     with pytest.raises(BadGranule, match="the name of a P file"):
         smap.read(path)
@@ -494,9 +543,12 @@ READERS: dict[str, Callable[[Path, Path], None]] = {
     "headers/smap_SPL4SMAU_*.txt": smap_update_from_dump,
     "headers/smap_SPL3SMP_*.txt": smap_level_3_from_dump,
     "real_files/imerg/3B-HHR*.HDF5": real_half_hour,
+    "real_files/imerg/3B-HHR*.dap.nc4": real_window,
     "real_files/imerg/3B-DAY*": real_day,
     "real_files/imerg/GPM_3IMERGHH_prefetch.nc4": real_axes_of_imerg,
-    "real_files/smap/SMAP_L4_SM_aup*": real_analysis_update,
+    "real_files/smap/SMAP_L4_SM_aup_input.h5": real_analysis_update,
+    "real_files/smap/SMAP_L4_SM_aup_comparison.h5": real_comparison,
+    "real_files/lis/LIS_HIST_*": real_lis,
     "real_files/smap/SC_SPL3SMP*": real_axes_of_level_3,
 }
 """Who shows that a file is read, by a pattern of its path."""

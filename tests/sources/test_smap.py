@@ -51,7 +51,7 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     whole = path.read_bytes()
     late = path.with_name(path.name.replace("T133000", "T163000"))
     late.write_bytes(whole)
-    with pytest.raises(BadGranule, match=r"time 2024-08-01 16:30.* found 2024-08-01 13:30"):
+    with pytest.raises(BadGranule, match=r"time 2024-08-01T16:30.* found 2024-08-01T13:30"):
         smap.read(late, BOX)
     with h5py.File(path, "r+") as file:
         del file["Geophysical_Data/sm_rootzone"]
@@ -209,3 +209,100 @@ def test_granules_of_level_3_find_the_file(tmp_path: Path) -> None:
     path = level_3(folder, name="SMAP_L3_SM_P_20240801_R19240_002.h5")
     (granule,) = smap.granules("smap_l3", day, day + timedelta(days=1), day + timedelta(days=1))
     assert locate(granule, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0] == path
+
+
+def test_impossible_soil_is_missing_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = smap.read(path, BOX)["soil_moisture"]
+    with h5py.File(path, "r+") as file:
+        data = file["Geophysical_Data/sm_rootzone"]
+        lat, lon = file["cell_lat"][:, 0], file["cell_lon"][0, :]
+        row, column = np.abs(lat - 15.05).argmin(), np.abs(lon - 101.05).argmin()
+        data[row, column] = 65.0
+    ds = smap.read(path, BOX)
+    count = ds.attrs["out_of_range"]["soil_moisture"]
+    assert count["worst"] == 65.0
+    assert 1 <= count["cells"] <= 2
+    assert int(ds["soil_moisture"].isnull().sum() - whole.isnull().sum()) == count["cells"]
+    with h5py.File(path, "r+") as file:
+        file["Geophysical_Data/sm_rootzone"].attrs["valid_max"] = np.float32(0.9)
+    assert "out_of_range" not in smap.read(path, BOX).attrs, "what the file itself calls invalid"
+    with h5py.File(path, "r+") as file:
+        file["Geophysical_Data/sm_rootzone"][row, column] = 9.969209968386869e36
+    with pytest.raises(BadGranule, match=r"sm_rootzone with fill .* which were never written"):
+        smap.read(path, BOX)
+
+
+def test_packed_soil_is_unpacked(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = smap.read(path, BOX)["soil_moisture"]
+    with h5py.File(path, "r+") as file:
+        raw = file["Geophysical_Data/sm_rootzone"][...]
+        del file["Geophysical_Data/sm_rootzone"]
+        packed = np.where(raw < 0, 65535, np.round(raw * 1e4)).astype("u2")
+        made = file["Geophysical_Data"].create_dataset("sm_rootzone", data=packed, chunks=(8, 3856))
+        made.attrs.update({"units": "m3 m-3", "_FillValue": np.uint16(65535), "scale_factor": 1e-4})
+    np.testing.assert_allclose(smap.read(path, BOX)["soil_moisture"], whole, atol=5.1e-5)
+
+
+@pytest.mark.parametrize("dims", [("y", "x"), ("x", "y"), None])
+def test_a_square_window_is_not_read_transposed(
+    tmp_path: Path, dims: tuple[str, str] | None
+) -> None:
+    """Thirty by thirty pixels about 15 N, 101 E, as OPeNDAP cuts them."""
+    path = write(tmp_path)
+    whole = smap.read(path, BOX)["soil_moisture"]
+    with h5py.File(path, "r+") as file:
+        row = int(np.abs(file["cell_lat"][:, 0] - 15.0).argmin()) - 15
+        column = int(np.abs(file["cell_lon"][0, :] - 101.5).argmin()) - 15
+        for name in ("cell_lat", "cell_lon", "Geophysical_Data/sm_rootzone"):
+            said = {key: value for key, value in file[name].attrs.items() if key in {
+                "units", "_FillValue"}}  # fmt: skip
+            part = file[name][row : row + 30, column : column + 30]
+            del file[name]
+            turned = dims == ("x", "y") and name.endswith("rootzone")
+            file[name] = part.T if turned else part
+            file[name].attrs.update(said)
+        if dims:
+            file["Geophysical_Data/sm_rootzone"].attrs["DIMENSION_LABELS"] = list(dims)
+    if dims is None:
+        with pytest.raises(BadGranule, match="names of the dims of sm_rootzone, a window of 30"):
+            smap.read(path, BOX)
+        return
+    found = smap.read(path, BOX)["soil_moisture"]
+    inside = found.notnull()
+    assert int(inside.sum()) > 300
+    np.testing.assert_array_equal(found.values[inside], whole.values[inside])
+
+
+def test_axes_that_are_exchanged_or_broken_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    for name, value, message in (
+        ("cell_lat", np.nan, "none of them missing|varies along"),
+        ("cell_lon", 12.0, "that varies along dim 1 alone|lon evenly spaced"),
+        ("cell_lat", -9999.0, "none of them missing|evenly spaced|varies along"),
+    ):
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            file[name][900:1000, :] = value
+            file[name][0, 2000:3000] = value
+        with pytest.raises(BadGranule, match=message):
+            smap.read(path, BOX)
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        lat, lon = file["cell_lat"][...], file["cell_lon"][...]
+        file["cell_lat"][...], file["cell_lon"][...] = lon, lat
+    with pytest.raises(BadGranule, match="cell_lat that varies along dim 0 alone"):
+        smap.read(path, BOX)
+
+
+def test_flags_of_level_3_are_bits(tmp_path: Path) -> None:
+    path = level_3(tmp_path)
+    name = "Soil_Moisture_Retrieval_Data_AM/retrieval_qual_flag"
+    with h5py.File(path, "r+") as file:
+        flags = file[name][...].astype("f4")
+        del file[name]
+        file[name] = flags
+    with pytest.raises(BadGranule, match=r"expected bits in .*retrieval_qual_flag, found float32"):
+        smap.read(path, BOX)

@@ -136,7 +136,7 @@ BAD_GRANULES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "other year": (
         lambda path: change(path, other_time), "time 2026-08-19T01:00", "2027-08-19T01:00"
     ),
-    "negative rain": (lambda path: change(path, negative), "at least 0", "-3.0"),
+    "negative rain": (lambda path: change(path, negative), "rain_rate in 0..500", "worst -3"),
 }  # fmt: skip
 
 
@@ -533,7 +533,7 @@ def test_a_long_record_is_taken_batch_by_batch(
         ("imerg_late", "imerg/3B-HHR*V06B.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.0),
         ("imerg_late", "imerg/3B-HHR*V07A.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.7),
         ("imerg_daily", "imerg/3B-DAY*", Grid(2.8, 38.0, -109.1, -62.6), 1.0),
-        ("smap", "smap/SMAP_L4_SM_aup*", Grid(30.0, 40.0, -110.0, -100.0), 1.0),
+        ("smap", "smap/SMAP_L4_SM_aup_input*", Grid(30.0, 40.0, -110.0, -100.0), 1.0),
     ],
 )
 def test_real_files_come_back_from_the_archive(

@@ -136,7 +136,7 @@ BAD_GRANULES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "other year": (
         lambda path: change(path, other_time), "time 2026-08-19T01:00", "2027-08-19T01:00"
     ),
-    "negative rain": (lambda path: change(path, negative), "at least 0", "-3.0"),
+    "negative rain": (lambda path: change(path, negative), "rain_rate in 0..500", "worst -3"),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.sources.base import BadGranule
 from pipeline.sources.cf import unpacked
 from pipeline.sources.chunks import axis, slab
-from pipeline.sources.hdf import attribute, positions, text, window
+from pipeline.sources.hdf import attribute, positions, text, variable, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,24 +31,23 @@ _UNEVEN = 0.02
 """Share of a step by which a centre may lie off its place; float32 needs a thousandth."""
 
 
-def lat_lon(
-    lat: h5py.Dataset, lon: h5py.Dataset, path: Path
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the centres of a file's rows and columns.
 
     Parameters
     ----------
-    lat, lon
-        Coordinates of one dim each, in degrees.
+    group
+        Where the coordinates ``lat`` and ``lon`` lie, of one dim each, in degrees.
     path
         The file, for the message.
 
     Raises
     ------
     BadGranule
-        One is no such axis: of another's units, with values that are missing, repeated, out of
-        order or unevenly spaced, or beyond the Earth.
+        One is not there, or is no such axis: of another's units, with values that are missing,
+        repeated, out of order or unevenly spaced, or beyond the Earth.
     """
+    lat, lon = (variable(group, (name,), path) for name in ("lat", "lon"))
     found = tuple(_centres(data, kind, path) for kind, data in (("lat", lat), ("lon", lon)))
     # Where a longitude lies beyond 90 the values tell the two apart; attributes are slow to read.
     if np.abs(found[1]).max() <= _RANGES["lat"][1]:

@@ -236,7 +236,9 @@ def epoch(units: str) -> tuple[datetime, float] | None:
     found = _SINCE.fullmatch(" ".join(units.replace("\x00", " ").lower().split()))
     if found is None:
         return None
-    unit, *date, hour, minute, second, fraction, sign, ahead_h, ahead_min = found.groups()
+    unit, year, month, date, hour, minute, second, fraction, sign, ahead_h, ahead_min = (
+        found.groups()
+    )
     unit_s = _UNITS_S.get(unit) or _UNITS_S.get(unit.removesuffix("s"))
     if unit_s is None:
         return None
@@ -247,8 +249,7 @@ def epoch(units: str) -> tuple[datetime, float] | None:
         seconds=int(second or 0) + float(f"0{fraction or '.0'}0"),
     )
     try:
-        year, month, day_of_month = map(int, date)
-        day = datetime(year, month, day_of_month, tzinfo=UTC)
+        day = datetime(int(year), int(month), int(date), tzinfo=UTC)
         return day + clock - (-ahead if sign == "-" else ahead), unit_s
     except (ValueError, OverflowError):
         return None

@@ -182,8 +182,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         else:
             end = stamp(f"{name[1]}{name[2]}", "%Y%m", path)
             wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
-        rows, columns = (variable(file, (each,), path) for each in ("lat", "lon"))
-        lat, lon = lat_lon(rows, columns, path)
+        lat, lon = lat_lon(file, path)
         time = moment(variable(file, ("time",), path), path)
         if (time if step else time.astype("M8[M]")) != end:
             raise BadGranule(path, expected=wanted, found=str(time))

@@ -216,8 +216,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
-        rows, columns = (variable(group, (each,), path) for each in ("lat", "lon"))
-        box = _Box.of(grid, *lat_lon(rows, columns, path), path)
+        box = _Box.of(grid, *lat_lon(group, path), path)
         if kind == "HHR":
             _units(rain, ("mm/hr", "mm/h"), path)
             fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}

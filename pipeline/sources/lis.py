@@ -141,16 +141,13 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             )
         soil = _first(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
         names = [tuple(f"{one}{each}" for each in _MEANS) for one in ("Qs", "Qsb")]
-        flows = [_first(file, each, path) for each in names]
-        if soil is None or flows != [None, None]:
-            flows = [variable(file, each, path) for each in names]
-        plane = soil if soil is not None else variable(file, names[0], path)
-        shape = plane.shape[-2:]
-        pixels = _Pixels(file, shape, grid, path)
+        has_flows = soil is None or any(_first(file, each, path) for each in names)
+        flows = [variable(file, each, path) for each in names] if has_flows else []
+        pixels = _Pixels(file, (soil or flows[0]).shape[-2:], grid, path)
         fields = {}
-        if soil is not None:
+        if soil:
             fields["soil_moisture"] = _upper_metre(file, soil, pixels)
-        if flows[0] is not None:
+        if flows:
             surface, base = (_runoff(one, pixels, step_s) for one in flows)
             fields["runoff"] = surface + base
         said = f"{text(file, 'institution')} {text(file, 'source')}".lower()

@@ -242,12 +242,13 @@ def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
         part = [*whole]
         part[1 - dim] = slice(at, at + 1)
         ends.append(unpacked(plane, slab(plane, *part), path, dtype=np.float64).ravel())
-    if not np.allclose(ends[0], ends[1], rtol=0, atol=1e-3):
+    first, last = ends
+    if not np.allclose(first, last, rtol=0, atol=1e-3):
         raise BadGranule(
             path, expected=f"{plane.name} that varies along dim {dim} alone",
-            found=f"{ends[0][0]:.3f} and {ends[1][0]:.3f} at its ends",
+            found=f"{first[0]:.3f} and {last[0]:.3f} at its ends",
         )  # fmt: skip
-    return ends[0]
+    return first
 
 
 def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -27,7 +27,7 @@ def write(path: Path, lat: Any, lon: Any, units: tuple[str, str] | None = None) 
 
 def read(file: Path) -> tuple[Any, Any]:
     with hdf.opened(file) as made:
-        return axes.lat_lon(made["lat"], made["lon"], file)
+        return axes.lat_lon(made, file)
 
 
 def test_axes_run_either_way_and_may_be_packed(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Set
     assert done.degraded[0].endswith(f"; {first} stands in")
     assert tree(settings)[0]["missing"][0] == done.degraded[0]
     (settings.models_dir / first / registry.METADATA).write_text("{")
-    with pytest.raises(steps.UserError, match="found models .* are damaged"):
+    with pytest.raises(steps.UserError, match=r"found models .* are damaged"):
         steps.models_for(ASOF, settings=settings)
     assert steps.forecast(asof=ASOF, settings=settings).model_version == "none"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline.variables import attributes
+from pipeline.variables import attributes, outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,8 +147,9 @@ def combine(
     Returns
     -------
     xarray.Dataset
-        ``rain_rate``, mm h-1, NaN where no product saw the cell, and ``share_<product>``, 1, NaN
-        there too; dims (time, lat, lon). Lazy where the rates are.
+        ``rain_rate``, mm h-1, NaN where no product saw the cell or the result is none that rain can
+        have, which ``impossible`` marks; and ``share_<product>``, 1, NaN there too; dims (time,
+        lat, lon). Lazy where the rates are.
     """
     first = next(iter(rates.values()))
     weighted = total = xr.zeros_like(first, np.float32)
@@ -170,13 +171,17 @@ def combine(
     seen = total > 0
     total = total.where(seen)
     rate = (weighted / total).astype(np.float32)
+    impossible = outside(rate, "rain_rate")
+    seen = seen & ~impossible
+    rate, total = rate.where(seen), total.where(seen)
     shares = {
         f"share_{product}": (weights[product] / total).astype(np.float32)
         if product in weights
         else xr.zeros_like(rate).where(seen)
         for product in (REFERENCE, *TAIL)
     }
-    return xr.Dataset({"rain_rate": rate.assign_attrs(attributes("rain_rate")), **shares})
+    rate = rate.assign_attrs(attributes("rain_rate"))
+    return xr.Dataset({"rain_rate": rate, "impossible": impossible, **shares})
 
 
 def _factor(

@@ -10,10 +10,11 @@ tenth (mm), which :meth:`Archive.read` unpacks.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product as every
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
@@ -27,9 +28,10 @@ from pipeline.indices.risk import MIN_SHARE
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.windows import DAY, next_months, whole_months
 from pipeline.packing import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
+from pipeline.variables import outside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import icechunk
@@ -89,6 +91,8 @@ class Made:
         Number of days and months that were made.
     period, provisional
         Reference period, and whether it is shorter than 30 years.
+    left_out
+        By index how many results were out of its range and left out.
     """
 
     reference: str
@@ -97,6 +101,7 @@ class Made:
     months: int = 0
     period: str = ""
     provisional: bool = False
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """One line."""
@@ -104,10 +109,17 @@ class Made:
             return "indices of the grid: no reference yet; run: mekong indices --record"
         how = "fitted" if self.fitted else "kept"
         short = ", shorter than 30 years" if self.provisional else ""
-        return (
-            f"indices of the grid: {self.days} days and {self.months} months made; reference "
-            f"{self.reference} of {self.period} {how}{short}"
-        )
+        lines = [
+            (
+                f"indices of the grid: {self.days} days and {self.months} months made; reference "
+                f"{self.reference} of {self.period} {how}{short}"
+            )
+        ]
+        lines += [
+            f"indices of the grid: {count} values of {name} out of range and left out"
+            for name, count in sorted(self.left_out.items())
+        ]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -183,12 +195,12 @@ def whole_record(archive: Archive, *, asof: datetime, region: Region = "mekong")
         raise NothingArchived(f"no step of {RAIN} was known as of {asof:%Y-%m-%d %H:%MZ}")
     period = _period(times)
     known = _known(archive, asof=asof, period=period)
-    fitted, made = known is None, (0, 0)
+    fitted, made = known is None, _NOTHING
     if known is None:
         known, made = _fit(archive, period, asof=asof, region=region)
     axis = _axis(times[0].astype("M8[D]"), times[-1].astype("M8[D]") + DAY)
     more = _apply(archive, known["id"], axis, asof=asof, region=region)
-    return _made(known, fitted=fitted, days=made[0] + more[0], months=made[1] + more[1])
+    return _made(known, made, more, fitted=fitted)
 
 
 def newest(archive: Archive, *, asof: datetime, region: Region = "mekong") -> Made:
@@ -209,13 +221,31 @@ def newest(archive: Archive, *, asof: datetime, region: Region = "mekong") -> Ma
         return Made("")
     last = _midnight(asof)
     axis = _axis(utc64(last - SETTLED - CATCH_UP), utc64(last))
-    days, months = _apply(archive, known["id"], axis, asof=asof, region=region)
-    return _made(known, fitted=False, days=days, months=months)
+    made = _apply(archive, known["id"], axis, asof=asof, region=region)
+    return _made(known, made, fitted=False)
 
 
-def _made(known: dict[str, Any], *, fitted: bool, days: int, months: int) -> Made:
-    short = bool(known["provisional_lt30y"])
-    return Made(known["id"], fitted, days, months, known["reference_period"], short)
+class _Steps(NamedTuple):
+    """Days and months that were made, and by index how many results were left out."""
+
+    days: int
+    months: int
+    left_out: Counter[str]
+
+
+_NOTHING = _Steps(0, 0, Counter())
+
+
+def _made(known: dict[str, Any], *parts: _Steps, fitted: bool) -> Made:
+    return Made(
+        known["id"],
+        fitted,
+        sum(one.days for one in parts),
+        sum(one.months for one in parts),
+        known["reference_period"],
+        bool(known["provisional_lt30y"]),
+        sum((one.left_out for one in parts), Counter[str]()),
+    )
 
 
 def _known(
@@ -248,7 +278,7 @@ def _period(times: Days) -> tuple[datetime, datetime]:
 
 def _fit(
     archive: Archive, period: tuple[datetime, datetime], *, asof: datetime, region: Region
-) -> tuple[dict[str, Any], tuple[int, int]]:
+) -> tuple[dict[str, Any], _Steps]:
     """Fit a reference period and make its indices, unless the same inputs have been fitted."""
     axis = _axis(*(utc64(moment) for moment in period))
     job = _job(archive, axis, whole_months(axis), asof=asof, region=region, period=period)
@@ -261,11 +291,11 @@ def _fit(
     for one in job.inputs.values():
         digest.update(archive.digest(one.product, one.rows).encode())
     job = replace(job, reference=digest.hexdigest()[:16])
-    count = 0, 0
+    steps = _NOTHING
     if job.reference not in {one["id"] for one in archive.references()}:
-        _make(archive, job, like, laws, asof=asof)
-        count = job.days.size, job.months.size
-    return next(one for one in archive.references() if one["id"] == job.reference), count
+        left_out = _make(archive, job, like, laws, asof=asof)
+        steps = _Steps(job.days.size, job.months.size, left_out)
+    return next(one for one in archive.references() if one["id"] == job.reference), steps
 
 
 def _needs(law: str) -> set[str]:
@@ -275,20 +305,20 @@ def _needs(law: str) -> set[str]:
 
 def _apply(
     archive: Archive, reference: str, axis: Days, *, asof: datetime, region: Region
-) -> tuple[int, int]:
-    """Apply a reference to what is still to be made on an axis; the days and months made."""
+) -> _Steps:
+    """Apply a reference to what is still to be made on an axis."""
     days, months = axis, whole_months(axis)
     of: dict[str, Any] = {"reference": reference, "asof": asof}
     days = days[_wanting(archive, DAILY, days, days + DAY, **of)]
     months = months[_wanting(archive, MONTHLY, months, next_months(months), **of)]
-    made = days.size, months.size
+    made, left_out = (days.size, months.size), Counter[str]()
     while days.size or months.size:
         limit = min([*days[:1], *months[:1]]) + _LONGEST * DAY
         near, soon = days < limit, next_months(months) <= limit
         job = _job(archive, days[near], months[soon], asof=asof, region=region, reference=reference)
-        _make(archive, job, _variables(archive), {}, asof=asof)
+        left_out += _make(archive, job, _variables(archive), {}, asof=asof)
         days, months = days[~near], months[~soon]
-    return made
+    return _Steps(*made, left_out)
 
 
 def _wanting(
@@ -336,7 +366,9 @@ def _job(
     if end == utc64(_midnight(asof)) and {"imerg_late", "imerg_early", "gk2a"} & set(
         archive.products()
     ):
-        since = _midnight(asof) - timedelta(days=areal.SUMMED_DAYS)
+        since = areal.summed_from(
+            archive, asof=asof, start=_midnight(asof) - CATCH_UP, end=_midnight(asof)
+        )
         found = areal.daily_rain(
             archive, asof=asof, start=since, end=_midnight(asof), region=region
         )
@@ -370,7 +402,7 @@ def _make(
     laws: dict[str, xr.Dataset],
     *,
     asof: datetime,
-) -> None:
+) -> Counter[str]:
     """Make one job's blocks, wherever dask computes, and commit them together.
 
     Parameters
@@ -383,6 +415,11 @@ def _make(
         The laws to keep; none where they have been kept.
     asof
         Moment that all of it counts as available from.
+
+    Returns
+    -------
+    Counter
+        By index how many results were out of its range and left out.
     """
     lat, lon = archive.axes(RAIN)
     space = {"lat": lat, "lon": lon}
@@ -405,12 +442,20 @@ def _make(
         shared = delayed(job, traverse=False)
         block = delayed(_block, pure=False, traverse=False)
         blocks = [block(shared, rows, columns, session.fork()) for rows, columns in boxes]
-        for fork in compute(*blocks, traverse=False, chunksize=1):  # type: ignore[no-untyped-call]
+        left_out = Counter[str]()
+        for fork, counts in compute(*blocks, traverse=False, chunksize=1):  # type: ignore[no-untyped-call]
             session.merge(fork)
+            left_out.update(counts)
+    return left_out
 
 
-def _block(job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession) -> icechunk.ForkSession:
-    """Make the indices of some cells and write them through a fork of the draft's session."""
+def _block(
+    job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession
+) -> tuple[icechunk.ForkSession, dict[str, int]]:
+    """Make the indices of some cells and write them through a fork of the draft's session.
+
+    What an index cannot be is written as missing; it is counted by its name.
+    """
     archive = Archive(job.folder, snapshot=job.snapshot)
     days = job.axis[job.days]
     kept = None
@@ -426,14 +471,18 @@ def _block(job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession) -> icec
         shape = *values.shape[:-1], lat.stop - lat.start, lon.stop - lon.start
         array[where] = values.reshape(shape)
 
+    left_out = {}
     with zarr.config.set(_MANY_CHUNKS):
-        for name, da in made:
+        for name, one in made:
+            da, wrong = one, outside(one, name.partition("/")[2])
+            if count := int(wrong.sum()):
+                da, left_out[name] = one.where(~wrong), count
             put(name, pack(da), slice(-da.sizes["time"], None))
             del da  # the next one is made before the name is bound again
         if not kept:
             for name, values in flat(laws).items():
                 put(f"{REFERENCE}/{job.reference}/{name}", values)
-    return fork
+    return fork, left_out
 
 
 def _indices(
@@ -467,6 +516,7 @@ def _load(
             continue
         one = job.inputs[name]
         values = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
+        values[outside(xr.DataArray(values), one.variable).values] = np.nan
         if name in COMPOSITES:
             time, whole = job.axis[one.place], values
         elif name == "runoff":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,19 +12,21 @@ import pandas as pd
 
 from models import drought, low_flow, stage
 from pipeline import areal, bulletin, features, places, quality, records, stand_ins
+from pipeline.absences import INPUTS, absences
 from pipeline.alerts import cap, feeds, publish, rules, track
 from pipeline.alerts.costs import rules_for
 from pipeline.alerts.decision import recall
-from pipeline.alerts.evidence import Drought, LowFlow, Rain, River
-from pipeline.alerts.gauge import MARK
-from pipeline.alerts.ladder import RAISED
+from pipeline.alerts.evidence import DRIVERS, Drought, Level, LowFlow, Rain, River
+from pipeline.alerts.gauge import HORIZON_D, MARK
+from pipeline.alerts.ladder import DEFAULT, RAISED
 from pipeline.archive import Archive, NothingArchived, utc64
 from pipeline.indices import rain as rain_indices
 from pipeline.indices import risk, river
-from pipeline.sources import SOURCES, geoglows
+from pipeline.sources import geoglows
+from pipeline.variables import INDICES, outside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     import xarray as xr
 
@@ -37,8 +38,6 @@ HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""
 LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
 """Readings before the issue time that a forecast of low flow looks at."""
-INPUTS = timedelta(days=120)
-"""Inputs that end before this are the history's, named by the model, not by the night."""
 SPIN_UP_DAYS = 400
 """Days of the areal record before them that the published indices look at."""
 RISK_DAYS = 30
@@ -156,9 +155,12 @@ def as_known(
 
 def stage_forecasts(view: View) -> pd.DataFrame:
     """Forecast every gauge, one row per station and lead; none where no gauge has reported."""
-    model = view.models["stage"]
-    if view.readings("stage", start=view.asof - HISTORY)["value"].notna().sum() == 0:
+    readings = view.readings("stage", start=view.asof - HISTORY)
+    if readings["value"].notna().sum() == 0:
         return pd.DataFrame(columns=["station", "lead_days", "tier", "valid_time"])
+    if "stage" not in view.models:
+        return unmodelled(view, readings, known=())
+    model = view.models["stage"]
     inputs = stage_inputs(view, start=view.asof - HISTORY)
     # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
     gauges = sorted({*inputs.stage, *model.stations})
@@ -167,21 +169,64 @@ def stage_forecasts(view: View) -> pd.DataFrame:
         stage=inputs.stage.reindex(columns=gauges),
         evening=inputs.evening.reindex(columns=gauges),
     )
-    return stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    found = stage.predict(model, inputs, issue_time=view.asof, model_version=view.version)
+    told = areal.told_by(view.archive, asof=view.asof)
+    if told is not None:
+        basins = [zone.startswith("basin:") for zone in told["zone"].values.tolist()]
+        if float(told["gk2a"][basins].median()) > 0.5:
+            found["tier"] = found["tier"].replace("full", "gk2a_rain")
+    others = unmodelled(view, readings, known=model.stations)
+    return pd.concat([found, others], ignore_index=True) if len(others) else found
+
+
+def unmodelled(view: View, readings: pd.DataFrame, *, known: Collection[str]) -> pd.DataFrame:
+    """Give the last readings of the table's gauges that no model forecasts, as rows without one.
+
+    A river that stands above its alarm stage is an alarm whether or not it can be forecast.
+
+    Parameters
+    ----------
+    view
+        What the run sees.
+    readings
+        Stages of the last days.
+    known
+        Gauges that a model forecasts.
+    """
+    rows = quality.used(readings)
+    rows = rows[rows["valid_time"] > pd.Timestamp(utc64(view.asof - DEFAULT.forget))]
+    last = rows.sort_values("valid_time").drop_duplicates("station", keep="last")
+    last = last[last["station"].isin(set(places.stations()) - set(known))]
+    leads = pd.DataFrame({"lead_days": np.arange(1, HORIZON_D[Level.WATCH] + 1)})
+    found = last[["station", "valid_time", "value"]].merge(leads, how="cross")
+    found = found.rename(columns={"valid_time": "stage_time", "value": "stage_m"})
+    morning = pd.Timestamp(utc64(view.asof)).normalize()
+    blank = [*stage.QUANTILES, "mean_m", "p_alarm", "p_flood", "p_alarm_by", "p_flood_by"]
+    return found.assign(
+        issue_time=pd.Timestamp(utc64(view.asof)),
+        valid_time=morning + pd.to_timedelta(found["lead_days"], unit="D"),
+        tier="climatology",
+        drivers_cm=[dict.fromkeys(DRIVERS, math.nan) for _ in range(len(found))],
+        extrapolated=False,
+        model_version=view.version,
+        **dict.fromkeys(blank, math.nan),
+    )
 
 
 def drought_forecasts(view: View) -> pd.DataFrame:
     """Forecast drought, one row per zone and horizon.
 
     Zones are sub-basins and cities (class of rain and soil, where there is an areal record) and
-    gauges (``gauge:<code>``, class of the stage). ``stands_in`` names the products that do.
+    gauges (``gauge:<code>``, class of the stage). ``stands_in`` names the products that do;
+    ``suspect`` says that neither rain nor soil moisture is known from files free of doubt.
     """
     parts = []
     record = view.filled_record()
     if record is not None and "drought" in view.models:
         found = drought.predict(view.models["drought"], record, asof=view.asof)
         stands = stand_ins.standing(record, asof=view.asof)
-        parts.append(found.assign(stands_in=found["zone"].map(stands)))
+        found = found.assign(stands_in=found["zone"].map(stands))
+        parts.append(found.assign(suspect=_suspect(view, found)))
     if "low_flow" in view.models:
         start = view.asof - LOW_FLOW_HISTORY
         readings = view.readings("stage", start=start)
@@ -190,6 +235,51 @@ def drought_forecasts(view: View) -> pd.DataFrame:
             model = view.models["low_flow"]
             parts.append(low_flow.predict(model, inputs.stage, issue_time=view.asof))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _suspect(view: View, droughts: pd.DataFrame) -> pd.Series:
+    """Whether what is known of rain and soil moisture of each row's zone is suspect, all of it."""
+    try:
+        doubts = view.archive.read("doubts", asof=view.asof).compute()
+    except NothingArchived:
+        return pd.Series([False] * len(droughts), droughts.index)
+    ends = utc64(view.asof) - np.array([90, risk.SOIL_DAYS]) * np.timedelta64(1, "D")
+    rain = doubts["suspect_rain"].sel(time=slice(ends[0], None)).sum("time") / 90
+    soil = doubts["suspect_soil_moisture"].sel(time=slice(ends[1], None)).max("time")
+    zones, flags = doubts["zone"].values.tolist(), []
+    for zone, spi3, percentile in zip(
+        droughts["zone"], droughts["spi3"], droughts["soil_moisture_percentile"], strict=True
+    ):
+        at = zones.index(zone)
+        doubtful = float(rain[at]) > 1 - risk.MIN_SHARE, float(soil[at]) > 0
+        blind = math.isnan(spi3), math.isnan(percentile)
+        flags.append(any(doubtful) and all(a or b for a, b in zip(doubtful, blind, strict=True)))
+    return pd.Series(flags, droughts.index)
+
+
+def possible(ds: xr.Dataset) -> xr.Dataset:
+    """Leave out results that no index of the table of variables can have; lazy where it is."""
+    return ds.assign(
+        {
+            name: da.where(~outside(da, str(name)))
+            for name, da in ds.data_vars.items()
+            if name in INDICES
+        }
+    )
+
+
+def impossible(ds: xr.Dataset, what: str) -> list[str]:
+    """Say in plain words how many results :func:`possible` leaves out of computed indices."""
+    counts = {
+        str(name): int(outside(da, str(name)).sum())
+        for name, da in ds.data_vars.items()
+        if name in INDICES
+    }
+    return [
+        f"{what}: {count} values of {name} out of range and left out"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def risk_indices(view: View) -> xr.Dataset | None:
@@ -245,49 +335,6 @@ def second_opinion(view: View) -> list[dict[str, Any]]:
         for at in [(row, column)]
         if np.isfinite(float(flows["flow_q50"][at]))
     ]
-
-
-def absences(view: View) -> list[str]:
-    """Say in plain words which files and readings a night should have had, and which were bad."""
-    said = []
-    inputs = view.records.inputs(asof=view.asof, start=view.asof - INPUTS)
-    for source in SOURCES.values():
-        rows = [row for row in inputs if row["source"] == source.id]
-        if source.kind == "grid" and source.core:
-            module = importlib.import_module(source.module)
-            begin = view.asof - min(source.lookback, INPUTS)
-            due = {
-                granule.start
-                for granule in module.granules(source.id, begin, view.asof, view.asof)
-                if granule.end + source.latency <= view.asof
-            }
-            lacking = due - {row["start"] for row in rows if row["rejected"] is None}
-            if lacking:
-                said.append(
-                    f"{source.id}: {len(lacking)} of {len(due)} files missing, the latest for "
-                    f"{max(lacking):%Y-%m-%d %H:%MZ}"
-                )
-        said += [f"{source.id}: rejected {row['rejected']}" for row in rows if row["rejected"]]
-    week = view.asof - timedelta(days=7)
-    for variable in ("stage", "rain"):
-        every = view.records.every_reading(variable, asof=view.asof, start=week)
-        said += quality.suspects(every)
-    record = view.filled_record()
-    if record is not None:
-        stands = stand_ins.standing(record, asof=view.asof)
-        said += stand_ins.said(view.archive, stands, asof=view.asof)
-    return [*said, *silent_gauges(view)]
-
-
-def silent_gauges(view: View) -> list[str]:
-    """Say which gauges of the last month have not sent this morning's reading."""
-    rows = view.readings("stage", start=view.asof - timedelta(days=30))
-    known = rows[rows["value"].notna() & rows["qc"].isin([*quality.USED, "absolute"])]
-    last = known.groupby("station")["valid_time"].max().reindex(rows["station"].unique())
-    morning = pd.Timestamp(utc64(view.asof)).normalize()
-    silent = [code for code in last.index[~(last >= morning)] if code in places.stations()]
-    names = [f"{places.station(code).name} ({code})" for code in silent]
-    return [f"gauges: this morning's reading is missing from {', '.join(names)}"] if names else []
 
 
 def decide(
@@ -396,15 +443,26 @@ def city_rain(view: View) -> dict[str, Rain]:
         return {}
     cities = [zone for zone in indices["zone"].values.tolist() if zone.startswith("city:")]
     yesterday = utc64(view.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
+    indices = possible(indices[["rain_return_period"]])
     years = indices["rain_return_period"].sel(zone=cities).reindex(time=[yesterday])
     depth = risk.two_year_depths(parameters=view.models["drought"].parameters()).sel(zone=cities)
     rain = areal.city_rain(view.archive, asof=view.asof, region=view.region)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
-    return {
-        zone.removeprefix("city:"): Rain(return_period_years=float(one), pluvial_index=float(other))
+    found = {
+        zone: Rain(return_period_years=float(one), pluvial_index=float(other))
         for zone, one, other in zip(cities, years[0].values, worst.values, strict=True)
     }
+    told = areal.told_by(view.archive, asof=view.asof)
+    doubts = areal.suspect_rain(view.archive, asof=view.asof, days=max(risk.EXTREMES.values()))
+    for zone in cities if told is not None else ():
+        share, error = (float(told[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
+        tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
+        found[zone] = replace(found[zone], tier=tier, log_error=error)
+    for zone in cities if doubts is not None else ():
+        suspect = bool((doubts.sel(zone=zone) > areal.MOST_SUSPECT).any())
+        found[zone] = replace(found[zone], suspect=suspect)
+    return {zone.removeprefix("city:"): rain for zone, rain in found.items()}
 
 
 def daily_changes(view: View) -> dict[str, float]:
@@ -422,10 +480,11 @@ def daily_changes(view: View) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Issued:
-    """What a run has to say: the files of its tree and the rows for the table of alerts."""
+    """What a run has to say: the tree's files, the rows of alerts, why the night is degraded."""
 
     tree: dict[str, bytes]
     alerts: list[dict[str, Any]]
+    degraded: tuple[str, ...] = ()
 
 
 def issue(
@@ -435,6 +494,7 @@ def issue(
     droughts: pd.DataFrame,
     *,
     settings: Settings,
+    broken: Sequence[str] = (),
 ) -> Issued:
     """Decide, word and index everything that a run publishes; nothing is written.
 
@@ -448,6 +508,8 @@ def issue(
         Its forecasts.
     settings
         Status, scope and sender.
+    broken
+        What is wrong with the models, in plain words.
     """
     store = view.records
     before = []
@@ -495,23 +557,27 @@ def issue(
     other = second_opinion(view)
     if other:
         files["second_opinion.csv"] = feeds.table(other)
-    indices = risk_indices(view)
+    indices, left_out = risk_indices(view), list[str]()
     if indices is not None:
+        indices = indices.compute()  # chunks computed while they are written come in any order
+        left_out += impossible(indices, "risk.nc")
         files["risk.nc"] = publish.netcdf(
-            indices.compute(),  # chunks that are computed while they are written come in any order
+            possible(indices),
             title="Flood and drought risk indices of the Mekong",
             source="virtual basin, not measured" if run["origin"] == "virtual" else "measured",
             issue_time=view.asof,
         )
     months = monthly_indices(view)
     if months is not None:
+        left_out += impossible(months, "monthly.nc")
         files["monthly.nc"] = publish.netcdf(
-            months,
+            possible(months),
             title="Standardised indices of whole months in the Mekong countries",
             source="virtual basin, not measured" if run["origin"] == "virtual" else "measured",
             issue_time=view.asof,
         )
     inputs = store.inputs(asof=view.asof, start=view.asof - INPUTS)
+    gaps = absences(view, upstream=settings.upstream)
     files["index.json"] = feeds.index(
         decisions,
         files,
@@ -520,9 +586,9 @@ def issue(
         status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
         origin=run["origin"],
         inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in inputs},
-        missing=absences(view),
+        missing=[*gaps.nobody, *broken, *gaps.said, *left_out],
         archive_snapshot=run["snapshot"],
         records_batch=run["batch"],
         model_version=run["model_version"],
     )
-    return Issued(files, rows)
+    return Issued(files, rows, (*gaps.nobody, *broken, *gaps.degraded))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -278,6 +278,34 @@ class Records:
                 if before is None or before["available_time"] <= row["available_time"]:
                     last[row["start"]] = row
         return {begin for begin, row in last.items() if "suspect" in row["notes"]}
+
+    def last_files(self, *, asof: datetime) -> dict[str, datetime]:
+        """By source the end of the last sound file known at a moment, none later than it."""
+        query = (
+            sa.select(granules.c.source, sa.func.max(granules.c.end, type_=Moment))
+            .where(granules.c.available_time <= asof, granules.c.rejected.is_(None))
+            .where(granules.c.batch <= self.batch)
+            .group_by(granules.c.source)
+        )
+        with self._engine.connect() as connection:
+            return {source: min(end, asof) for source, end in connection.execute(query)}
+
+    def last_readings(
+        self, *, by: Literal["source", "station"], asof: datetime, variable: str | None = None
+    ) -> dict[str, datetime]:
+        """By source or station the time of the last value known at a moment, good or not."""
+        key = readings.c[by]
+        query = (
+            sa.select(key, sa.func.max(readings.c.valid_time))
+            .where(readings.c.value.is_not(None), readings.c.batch <= self.batch)
+            .where(readings.c.available_time <= int(asof.timestamp()))
+            .group_by(key)
+        )
+        if variable is not None:
+            query = query.where(readings.c.variable == variable)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query)
+            return {str(name): datetime.fromtimestamp(at, UTC) for name, at in rows}
 
     def readings(
         self,

@@ -23,7 +23,7 @@ from pipeline.indices.soil import soil_water_index
 from pipeline.indices.windows import DAY, next_months
 from pipeline.places import zones
 from pipeline.sources import SOURCES
-from pipeline.variables import VARIABLES, attributes
+from pipeline.variables import VARIABLES, attributes, outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,6 +184,7 @@ def _by_date(
         return xr.Dataset({"mean": mean, "came": ("time", came)})
     date = _date(one, values["time"].values)
     values, date = values.isel(time=np.isin(date, dates)), date[np.isin(date, dates)]
+    values = values.where(~outside(values, variable))
     np.fmax.at(came, np.searchsorted(dates, date), values["available_time"].values)
     values = values.drop_vars(["available_time", "spatial_ref"]).assign_coords(time=date)
     if np.unique(date).size < date.size:

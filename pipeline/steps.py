@@ -26,6 +26,7 @@ from models.card import card
 from models.drought_inputs import known_by
 from models.report import report
 from pipeline import (
+    absences,
     areal,
     bulletin,
     features,
@@ -50,7 +51,7 @@ from pipeline.sources.base import NotPublished, locate
 from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.intake import Show
@@ -69,6 +70,13 @@ KNOWN = timedelta(days=400)
 """How far back the last datum of a source is looked for; some come once a month, months late."""
 VERIFIED = timedelta(days=60)
 """Issue times before a moment whose forecasts are scored."""
+HISTORY_FROM = {
+    "mrc_archive": datetime(1960, 1, 1, tzinfo=UTC),
+    "thaiwater": datetime(2012, 1, 1, tzinfo=UTC),
+}
+"""Providers of gauge readings that hold history, and since when it is asked for."""
+NO_MODELS = "none"
+"""Version of the models of a run that had none."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
 """Settings that a message depends on; a run keeps them."""
 
@@ -513,11 +521,14 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
     with _computing(settings):
         days: Any = {"asof": asof, "start": start, "end": end, "region": region}
-        record, shares = areal.areal_record(archive, **days)
+        suspects = absences.suspects(Records(settings.database), asof=asof, start=start)
+        record, shares, doubts = areal.areal_record(archive, suspects=suspects, **days)
         stood = stand_ins.made(archive, **days)
         pairs = areal.rain_pairs(archive, asof=asof, region=region)
     news = archive.append("zones", record, message=f"areal record as of {at}")
     archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
+    if "doubts" in archive.products() or bool(doubts.to_array().any()):
+        archive.append("doubts", doubts, message=f"doubts of the areal record as of {at}")
     if pairs is not None:
         archive.append("rain_pairs", pairs, message=f"rain of products beside Late as of {at}")
     for product, table in stood.items():
@@ -617,17 +628,17 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     Raises
     ------
     UserError
-        There are no gauge readings.
+        There are no gauge readings, or no gauge has enough of them.
     """
     settings = settings or Settings()
     view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     show("reading the record", 1, 3)
     try:
         inputs = issue.stage_inputs(view, start=None)
-    except ValueError as nothing:
-        raise UserError(f"cannot train: {nothing}; ingest gauges first") from nothing
-    show("gauges", 2, 3)
-    gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
+        show("gauges", 2, 3)
+        gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
+    except ValueError as short:
+        raise UserError(f"cannot train: {short}; ingest gauges first") from short
     fitted: dict[str, object] = {"stage": gauges}
     show("drought", 3, 3)
     lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
@@ -658,6 +669,9 @@ def prepare(
 ) -> Trained | None:
     """Bring in the history and train, where no models were trained for a night.
 
+    From the internet the history of the gauges is asked for, once; the years of rain that droughts
+    need are gigabytes, and asked for by hand (``mekong ingest chirps --since``).
+
     Parameters
     ----------
     asof
@@ -670,7 +684,13 @@ def prepare(
     Returns
     -------
     Trained or None
-        None where there are models already.
+        None where there are models already, and where what measured history there is does not
+        suffice to train: the night then goes on without models.
+
+    Raises
+    ------
+    UserError
+        The history of the virtual basin does not suffice.
     """
     settings = settings or Settings()
     try:
@@ -678,8 +698,16 @@ def prepare(
     except UserError:
         for source in ("zones", "gldas_monthly", "gauges"):
             ingest(source, asof=asof, settings=settings, show=show)
+        for source, since in HISTORY_FROM.items() if settings.upstream == "internet" else ():
+            known = Records(settings.database).inputs(asof=asof, start=since)
+            if not any(row["source"] == source and row["start"] <= since for row in known):
+                ingest(source, asof=asof, start=since, settings=settings, show=show)
         new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
-        return train(asof=new_year, settings=settings, show=show)
+        try:
+            return train(asof=new_year, settings=settings, show=show)
+        except UserError:
+            if settings.upstream == "virtual":
+                raise
     return None
 
 
@@ -750,6 +778,9 @@ class Forecast:
 def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     """Forecast stages and drought classes from what is in the stores, and keep them as issued.
 
+    Where no models were trained by then the run has none: what is observed raises levels all the
+    same, and everything else is UNKNOWN.
+
     Parameters
     ----------
     asof
@@ -760,25 +791,25 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     Returns
     -------
     Forecast
-
-    Raises
-    ------
-    UserError
-        No model was trained by then.
     """
     settings = settings or Settings()
     check_stores(settings)
-    models, metadata = models_for(asof, settings=settings)
-    store = Records(settings.database)
-    inputs = store.inputs(asof=asof, start=asof - issue.INPUTS)
-    digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode()).hexdigest()
+    try:
+        models, metadata = models_for(asof, settings=settings)
+    except UserError:
+        models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
+    store, archive = Records(settings.database), Archive(settings.archive_dir)
+    inputs = store.inputs(asof=asof, start=asof - absences.INPUTS)
+    digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode())
+    digest.update(_contents(archive, asof=asof).encode())
     virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
+    virtual |= settings.upstream == "virtual"
     follows = store.last_issued(before=asof)
     run = store.add_run(
         {
             "issue_time": asof,
-            "inputs_digest": digest,
-            "snapshot": Archive(settings.archive_dir).snapshot,
+            "inputs_digest": digest.hexdigest(),
+            "snapshot": archive.snapshot,
             "batch": store.batch,
             "model_version": metadata["version"],
             "origin": "virtual" if virtual else "measured",
@@ -804,6 +835,20 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         origin=run["origin"],
         broken_models=tuple(metadata["broken"]),
     )
+
+
+def _contents(archive: Archive, *, asof: datetime) -> str:
+    """Hash of what the archive holds that was known at a moment, whatever commits brought it.
+
+    The indices of the grid are left out: no forecast rests on them, and they are made after it.
+    """
+    digest = hashlib.sha256()
+    for product in archive.products():
+        if product in {gridded.DAILY, gridded.MONTHLY}:
+            continue
+        rows, times = archive.rows(product, asof=asof)
+        digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
+    return digest.hexdigest()
 
 
 def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> issue.View:
@@ -863,7 +908,8 @@ class Published:
     def __str__(self) -> str:
         """One line."""
         levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
-        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
+        done = f"published {self.folder}: {self.messages} CAP messages ({levels})"
+        return "\n".join([done, *(f"degraded: {why}" for why in self.degraded)])
 
 
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
@@ -888,8 +934,10 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     settings = settings or Settings()
     check_stores(settings)
     store = Records(settings.database)
-    issued = _issue(store.run(asof), settings)
-    revision = store.run(asof)["revision"]
+    run = store.run(asof)
+    broken = _models_amiss(run, settings)
+    issued = _issue(run, settings, broken=broken)
+    revision = run["revision"]
     folder = trees.publish(issued.tree, folder=settings.published_dir, issue_time=asof)
     store.put(records.alerts, asof, revision, issued.alerts)
     return Published(
@@ -897,6 +945,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         revision=revision,
         messages=sum(path.startswith("cap/") for path in issued.tree),
         levels=dict(Counter(row["level"] for row in issued.alerts)),
+        degraded=issued.degraded,
     )
 
 
@@ -927,13 +976,28 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
     return issued.tree[f"cap/{identifier}.xml"]
 
 
-def _issue(run: dict[str, Any], settings: Settings) -> issue.Issued:
+def _models_amiss(run: dict[str, Any], settings: Settings) -> list[str]:
+    """Say that a run had no models, or which newer ones are damaged."""
+    version, broken = run["model_version"], list[str]()
+    try:
+        broken = models_for(run["issue_time"], settings=settings)[1]["broken"]
+    except UserError as none:
+        if version == NO_MODELS:
+            return [f"models: none, so that only what is observed raises a level: {none}"]
+    if version == NO_MODELS:
+        return ["models: none when it was forecast, so that only what is observed raises a level"]
+    return [f"{one}; {version} stands in" for one in broken]
+
+
+def _issue(run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()) -> issue.Issued:
     """Everything a run publishes, made from what it saw."""
-    models, _ = registry.load(settings.models_dir, run["model_version"])
+    models: dict[str, Any] = {}
+    if run["model_version"] != NO_MODELS:
+        models, _ = registry.load(settings.models_dir, run["model_version"])
     view = _view(run, models, settings)
     stages, droughts = _forecasts(view)
     under = settings.model_copy(update=run["settings"])
-    return issue.issue(view, run, stages, droughts, settings=under)
+    return issue.issue(view, run, stages, droughts, settings=under, broken=broken)
 
 
 @dataclass(frozen=True)

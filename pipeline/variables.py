@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import xarray as xr
+
+_ROUNDING = 1e-6
+"""Share of a range by which float32 may miss its ends."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,36 @@ class Variable:
     valid_max: float
 
 
-VARIABLES = {
+def _indices() -> Iterator[Variable]:
+    """Give the indices of days and whole months by their names in trees and archive.
+
+    Totals are bounded by the daily rain, standardised ones by their own clip, with room; those of
+    discharge are z-scores without one.
+    """
+    for days in (1, 3, 7, 30, 90):
+        yield Variable(f"rain_{days}d", "mm", f"Rain of {days} days", "", 0.0, 2000.0 * days)
+    for days in (30, 90):
+        for name in (f"spi{days}", f"spi_{days}d", f"spei_{days}d"):
+            yield Variable(name, "1", "Standardised index", "", -4.0, 4.0)
+    for months in (1, 3, 6, 9, 12):
+        for name in ("spi", "spei", "ssi", "sri"):
+            yield Variable(f"{name}_{months}m", "1", "Standardised index", "", -4.0, 4.0)
+        yield Variable(f"sdi_{months}m", "1", "Standardised discharge", "", -15.0, 15.0)
+    for name in ("soil_moisture_percentile", "vhi"):
+        yield Variable(name, "%", "Percentile or share of the range", "", 0.0, 100.0)
+    yield Variable("api", "mm", "Antecedent precipitation index", "", 0.0, 20_000.0)
+    yield Variable("routed_rain", "mm d-1", "Rain as it arrives at the outlet", "", 0.0, 2000.0)
+    yield Variable("dry_spell", "days", "Days since the last wet day", "", 0.0, 20_000.0)
+    yield Variable("rain_return_period", "years", "Return period of the rain", "", 1.0, 1000.0)
+    yield Variable("drought_score", "1", "Drought score", "", -4.0, 4.0)
+    yield Variable("drought_class", "1", "Drought class", "", -1.0, 4.0)
+    yield Variable("cdi", "1", "Combined drought indicator", "", 0.0, 3.0)
+    yield Variable("low_flow_ratio", "1", "Discharge over the agreed low flow", "", 0.0, 1000.0)
+
+
+INDICES = {row.name: row for row in _indices()}
+"""Those of ``VARIABLES`` that are indices: what no other variable's name stands for."""
+VARIABLES = INDICES | {
     row.name: row
     for row in (
         Variable("rain_rate", "mm h-1", "Rain rate", "lwe_precipitation_rate", 0.0, 500.0),
@@ -74,3 +112,25 @@ def attributes(name: str) -> dict[str, str]:
     row = VARIABLES[name]
     found = {"units": row.units, "long_name": row.long_name, "standard_name": row.standard_name}
     return {key: value for key, value in found.items() if value}
+
+
+def outside(values: xr.DataArray, name: str) -> xr.DataArray:
+    """Find results that a variable cannot have, infinite ones too; lazy where the values are.
+
+    Parameters
+    ----------
+    values
+        In the variable's units; what is missing is not outside.
+    name
+        Name of the variable; one of the table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> outside(xr.DataArray([2000.0, 2001.0, np.inf, -1.0, np.nan]), "rain").values.tolist()
+    [False, True, True, True, False]
+    """
+    row = VARIABLES[name]
+    slack = _ROUNDING * (row.valid_max - row.valid_min)
+    return (values < row.valid_min - slack) | (values > row.valid_max + slack)

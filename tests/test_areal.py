@@ -107,6 +107,87 @@ def test_what_was_not_published_by_the_issue_time_stays_out(archive: Archive) ->
     assert np.isnan(zone(areal.areal_record(archive, **NIGHT)[0], "rain"))
 
 
+def test_impossible_results_are_left_out_and_counted(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1e30, np.inf, 600.0, -3.0] + [1.0] * 44)
+    record, shares, doubts = areal.areal_record(archive, **NIGHT)
+    assert zone(record, "rain") == pytest.approx(24.0), "the other half-hours, scaled up"
+    assert zone(doubts, "impossible_rain") == pytest.approx(4 / 48)
+    assert zone(doubts, "suspect_rain") == 0.0
+    assert zone(shares, "share_imerg_late") == pytest.approx(1.0)
+
+
+def test_an_impossible_daily_sum_is_no_rain_of_a_day(archive: Archive) -> None:
+    one = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [2001.0], start=DAY, step=one, more={"n_valid": 48.0})
+    record, _, doubts = areal.areal_record(archive, **NIGHT)
+    assert np.isnan(zone(record, "rain"))
+    assert zone(doubts, "impossible_rain") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("product", "name", "worst"), [("smap", "soil_moisture", 1.2), ("ndvi", "ndvi", -3.0),
+                                   ("lst", "lst", np.inf)],
+)  # fmt: skip
+def test_impossible_soil_and_vegetation_are_left_out(
+    archive: Archive, product: str, name: str, worst: float
+) -> None:
+    sound = 300.0 if name == "lst" else 0.4
+    put(archive, product, name, [worst, sound], step=timedelta(hours=3), known=ASOF - DAWN)
+    record, _, doubts = areal.areal_record(archive, **NIGHT)
+    assert zone(record, name) == pytest.approx(sound, rel=1e-5)
+    assert zone(doubts, f"impossible_{name}") == 0.5
+
+
+DAWN = timedelta(hours=1)
+
+
+def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [0.0] * 48)
+    begins = {utc64(DAY + n * timedelta(minutes=30)) for n in range(12)}
+    doubts = areal.areal_record(archive, suspects={"imerg_late": begins}, **NIGHT)[2]
+    assert zone(doubts, "suspect_rain") == pytest.approx(0.25)
+    archive.append("doubts", doubts, message="test")
+    found = areal.suspect_rain(archive, asof=ASOF, days=3)
+    assert found is not None
+    assert bool((found.sel(zone="city:vientiane") > areal.MOST_SUSPECT).all())
+    daily = {"n_valid": 48.0}
+    put(archive, "imerg_daily", "rain", [0.0], start=DAY, step=timedelta(days=1), more=daily)
+    whole = areal.areal_record(archive, suspects={"imerg_daily": {utc64(DAY)}}, **NIGHT)[2]
+    assert zone(whole, "suspect_rain") == 1.0
+    put(archive, "smap", "soil_moisture", [0.2], start=DAY - timedelta(days=2), known=ASOF - DAWN)
+    times = {utc64(DAY - timedelta(days=2))}
+    soil = areal.areal_record(archive, suspects={"smap": times}, **NIGHT)[2]
+    assert zone(soil, "suspect_soil_moisture") == 1.0
+
+
+def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
+    archive: Archive,
+) -> None:
+    start, one = DAY - timedelta(days=6), timedelta(days=1)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 7, start=start)
+    record, shares, _ = areal.areal_record(archive, asof=ASOF, start=start - one, end=DAY + one)
+    rain = record["rain"].sel(zone="basin:chi").values
+    np.testing.assert_allclose(rain, [np.nan] + [48.0] * 7, rtol=1e-5)
+    assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 7
+    archive.append("rain_shares", shares, message="test")
+    told = areal.told_by(archive, asof=ASOF)
+    assert told is not None
+    city = told.sel(zone="city:vientiane")
+    assert (float(city["gk2a"]), float(city["log_error"])) == (1.0, pytest.approx(0.65))
+
+
+def test_the_days_of_a_dead_imerg_are_not_lost_again_when_they_are_made_anew(
+    archive: Archive,
+) -> None:
+    start, one = DAY - timedelta(days=9), timedelta(days=1)
+    daily = {"n_valid": 48.0}
+    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=one, more=daily)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * one)
+    record, *_ = areal.areal_record(archive, asof=ASOF, start=start, end=DAY + one)
+    rain = record["rain"].sel(zone="basin:chi").values
+    np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 8, rtol=1e-5)
+
+
 def test_soil_moisture_stands_on_the_day_it_came_as_the_mean_of_its_slots(archive: Archive) -> None:
     put(
         archive,

@@ -102,6 +102,13 @@ def test_shares_add_up_to_one_where_anything_was_seen(values: list[float]) -> No
             assert rate == values[0]
 
 
+def test_a_result_that_no_rain_can_have_is_missing_and_marked() -> None:
+    found = blend.combine({"imerg_late": cells([501.0, 499.0])}, None, ZONE)
+    np.testing.assert_array_equal(found["rain_rate"].values.ravel(), np.float32([np.nan, 499.0]))
+    assert found["impossible"].values.ravel().tolist() == [True, False]
+    assert np.isnan(found["share_imerg_late"].values.ravel()[0])
+
+
 def test_lazy_until_asked() -> None:
     rates = {"imerg_early": cells([2.0, 2.0]).chunk(), "gk2a": cells([4.0, np.nan]).chunk()}
     assert blend.combine(rates, blend.fit(paired(10.0, 10.0)), ZONE)["rain_rate"].chunks
@@ -122,7 +129,7 @@ def test_with_any_one_dead_the_others_carry_on_and_say_so(tmp_path: Path, dead: 
             start = DAY + timedelta(hours=15 if dead != "imerg_late" else 0)
             count = 10 if dead != "imerg_late" else 40
             put(archive, product, "rain_rate", [3.0] * count, start=start)
-    record, shares = areal.areal_record(archive, **NIGHT)
+    record, shares, _ = areal.areal_record(archive, **NIGHT)
     assert zone(record, "rain") == pytest.approx(72.0, rel=1e-5), "scaled up where a few are gone"
     told = {str(name).removeprefix("share_"): zone(shares, str(name)) for name in shares}
     assert sum(told.values()) == pytest.approx(1.0, abs=1e-5)
@@ -157,7 +164,7 @@ def test_chirps_goes_before_the_record_mapped_onto_it(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     one = timedelta(days=1)
     put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=DAY - one)
-    record, _ = areal.areal_record(archive, asof=ASOF, start=DAY - one, end=DAY + one)
+    record, *_ = areal.areal_record(archive, asof=ASOF, start=DAY - one, end=DAY + one)
     assert areal.with_baseline(record, archive, asof=ASOF) is record
     put(archive, "chirps", "rain", [30.0] * 5, start=DAY - 4 * one, step=one)
     whole = areal.with_baseline(record, archive, asof=ASOF)

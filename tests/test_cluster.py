@@ -124,7 +124,7 @@ def zones(folder: Path, address: str | None) -> bytes:
     archive, rng = Archive(settings.archive_dir), np.random.default_rng(0)
     archive.append("imerg_daily", record.rain(days, MEKONG, rng), message="rain")
     end = ASOF.replace(hour=0, minute=0) - steps.RECENT
-    past, _ = areal.areal_record(archive, asof=ASOF, start=end - timedelta(days=1), end=end)
+    past, *_ = areal.areal_record(archive, asof=ASOF, start=end - timedelta(days=1), end=end)
     archive.append("zones", past, message="a day before, so that no spin-up is made")
     assert steps.assess(asof=ASOF, settings=settings).days > 3
     rain = archive.read("zones", asof=ASOF)["rain"]

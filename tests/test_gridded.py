@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.windows import moving_sum
 from pipeline.settings import Settings
+from pipeline.variables import VARIABLES
 from tests.benchmarks import record as generated
 
 if TYPE_CHECKING:
@@ -242,6 +244,25 @@ def test_a_day_seen_too_briefly_is_missing(
     assert found["rain_3d"].isnull().all()
     assert found["dry_spell"].isnull().all()
     assert found["spi_90d"].notnull().all()  # three of ninety days
+
+
+def test_impossible_inputs_and_results_are_missing_and_the_results_counted(
+    made: tuple[Archive, gridded.Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = copied(made[0].folder, tmp_path)
+    night(archive, rain_mm=1e30)
+    done = gridded.newest(archive, asof=NIGHT)
+    found = stacked(archive, asof=NIGHT).isel(time=-1)
+    assert found["rain_3d"].isnull().all()
+    assert done.left_out == {}
+    other = copied(made[0].folder, tmp_path / "other")
+    night(other, rain_mm=25.0)
+    row = replace(VARIABLES["rain_3d"], valid_max=60.0)
+    monkeypatch.setitem(VARIABLES, "rain_3d", row)
+    done = gridded.newest(other, asof=NIGHT)
+    assert stacked(other, asof=NIGHT)["rain_3d"][-1].isnull().all(), "75 mm"
+    assert done.left_out["indices/rain_3d"] >= 48
+    assert "values of indices/rain_3d out of range and left out" in str(done)
 
 
 def test_without_a_reference_a_night_makes_nothing(inputs: Path, tmp_path: Path) -> None:

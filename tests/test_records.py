@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import issue, records
+from pipeline.absences import absences
 from pipeline.archive import Archive
+from pipeline.places import Station, stations
 from pipeline.records import Records
 from pipeline.sources.base import Granule
 
@@ -144,17 +147,28 @@ def test_a_hindcast_sees_the_spike_as_its_morning_did(store: Records, tmp_path: 
     assert as_known(moment(12), moment(1, 0, 0)) is None
 
 
+def others(table: dict[str, Station]) -> str:
+    """Every gauge of the table but Pakse."""
+    return ", ".join(f"{one.name} ({one.code})" for one in table.values() if one.name != "Pakse")
+
+
 def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path: Path) -> None:
     days = pd.date_range("2026-07-20", "2026-08-20")
     add(store, {f"{day:%Y-%m-%dT%H:%M}": 4.2 for day in days}, moment(20))
     view = issue.View(Archive(tmp_path / "archive"), store, moment(20), {}, "")
-    said = [line for line in issue.absences(view) if line.startswith("gauges")]
+    said = [line for line in absences(view).said if line.startswith("gauges")]
     assert said == [
         (
             "gauges: Pakse (013901): 7 of 7 manual readings of stage are suspect and left out "
             "(7 stuck)"
         ),
         "gauges: this morning's reading is missing from Pakse (013901)",
+        f"gauges: nothing has ever come from {others(stations())}",
+    ]
+    later = replace(view, asof=moment(20) + timedelta(days=40))
+    assert [line for line in absences(later).said if line.startswith("gauges: nothing")] == [
+        "gauges: nothing for 30 days and more from Pakse (013901, last 2026-08-20)",
+        f"gauges: nothing has ever come from {others(stations())}",
     ]
     assert issue.daily_changes(view) == {}
 

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from pipeline import areal, issue, stand_ins, steps
+from pipeline.absences import absences
 from pipeline.alerts import evidence, feeds
 from pipeline.alerts.rules import decide_drought
 from pipeline.archive import Archive, NothingArchived, utc64
@@ -120,7 +121,7 @@ def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dic
 
 def said(settings: Settings, asof: datetime) -> list[str]:
     view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    return [line for line in issue.absences(view) if "stand" in line]
+    return [line for line in absences(view).said if "stand" in line]
 
 
 NAN = [pytest.approx(np.nan, nan_ok=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from models import registry
-from pipeline import records, steps
+from pipeline import places, records, steps
 from pipeline.archive import Archive, utc64
 from pipeline.grid import MEKONG
 from pipeline.records import Records
@@ -46,12 +48,110 @@ def test_steps_with_nothing_to_work_on(settings: Settings) -> None:
     with pytest.raises(steps.UserError, match=r"cannot train: .*ingest gauges first"):
         steps.train(asof=ASOF, settings=settings)
     with pytest.raises(steps.UserError, match=r"found none; run: mekong train --date 2026-01-01"):
-        steps.forecast(asof=ASOF, settings=settings)
+        steps.models_for(ASOF, settings=settings)
     with pytest.raises(LookupError, match="no forecast was made for 2026-08-20 00:30Z"):
         steps.publish(asof=ASOF, settings=settings)
     with pytest.raises(LookupError, match="'mekong-x'"):
         steps.replay("mekong-x", settings=settings)
     assert not settings.published_dir.exists()
+
+
+def tree(settings: Settings) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, str]]]:
+    """Index and rows of the last night."""
+    folder = settings.published_dir / "latest"
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    with (folder / "alerts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {(row["city"], row["hazard"]): row for row in csv.DictReader(stream)}
+    return index, rows
+
+
+NO_MODELS = (
+    "models: none, so that only what is observed raises a level: expected models trained by "
+    "2026-08-20, found none; run: mekong train --date 2026-01-01"
+)
+
+
+def test_a_night_in_an_empty_folder_is_published_and_all_is_unknown(settings: Settings) -> None:
+    assert steps.prepare(asof=ASOF, settings=settings) is None
+    run = steps.forecast(asof=ASOF, settings=settings)
+    assert (run.model_version, run.stations, run.zones, run.origin) == ("none", 0, 0, "measured")
+    done = steps.publish(asof=ASOF, settings=settings)
+    assert (done.messages, done.levels) == (0, {"unknown": 80})
+    index, rows = tree(settings)
+    assert (index["status"], index["model_version"]) == ("Test", "none")
+    assert len(rows) == 80
+    assert {row["level"] for row in rows.values()} == {"unknown"}
+    flood = rows["pakse", "flood"]
+    assert (flood["river_level"], flood["rain_level"]) == ("unknown", "unknown")
+    assert flood["missing"] == (
+        "a river reading of the last 48 hours; a usable river forecast; rain over the city, so "
+        "that heavy local rain is not assessed"
+    )
+    assert index["missing"][0] == NO_MODELS
+    assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} <= {*index["missing"]}
+    every = ", ".join(f"{one.name} ({one.code})" for one in places.stations().values())
+    assert index["missing"][-1] == f"gauges: nothing has ever come from {every}"
+    assert done.degraded[0] == NO_MODELS
+    assert "gauges: no gauge has a reading of this morning" in done.degraded
+    assert "degraded: gauges: no gauge has a reading of this morning" in str(done)
+    before = (settings.published_dir / "latest").resolve()
+    assert steps.forecast(asof=ASOF, settings=settings) == run
+    assert steps.publish(asof=ASOF, settings=settings) == done
+    assert (settings.published_dir / "latest").resolve() == before
+
+
+def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_path: Path) -> None:
+    gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
+    assert steps.prepare(asof=ASOF, settings=settings) is None, "three days are no history"
+    steps.forecast(asof=ASOF, settings=settings)
+    done = steps.publish(asof=ASOF, settings=settings)
+    _, rows = tree(settings)
+    pakse = rows["pakse", "flood"]
+    assert (pakse["level"], pakse["river_level"], pakse["stage_m"]) == (
+        "emergency", "emergency", "12.2",
+    )  # fmt: skip
+    assert (pakse["tier"], pakse["p_alarm_7d"]) == ("climatology", "")
+    assert rows["kratie", "flood"]["level"] == "unknown"
+    assert done.messages == 1
+    (message,) = (settings.published_dir / "latest" / "cap").iterdir()
+    assert steps.replay(message.stem, settings=settings) == message.read_bytes()
+
+
+def test_a_forecast_is_made_again_when_its_inputs_are_assessed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    gauges(settings, tmp_path / "exports", [7.0, 8.5, 9.0], asof=ASOF)
+    first = steps.forecast(asof=ASOF, settings=settings)
+    assert steps.forecast(asof=ASOF, settings=settings).revision == first.revision == 0
+    archive = Archive(settings.archive_dir)
+    record = xr.Dataset(
+        {"rain": (("time", "zone"), np.ones((1, 1), "f4"))},
+        {"time": [utc64(MORNING - DAY)], "zone": ["basin:chi"],
+         "available_time": ("time", [utc64(ASOF)])},
+    )  # fmt: skip
+    archive.append("rain_pairs", record, message="assessed")
+    assert steps.forecast(asof=ASOF, settings=settings).revision == 1
+    assert steps.forecast(asof=ASOF, settings=settings).revision == 1, "the same contents again"
+    later = record.assign_coords(available_time=("time", [utc64(ASOF + DAY)]))
+    archive.append("rain_pairs", later + 1, message="the night after")
+    assert steps.forecast(asof=ASOF, settings=settings).revision == 1, "not known by then"
+
+
+def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Settings) -> None:
+    first = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
+    second = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
+    (settings.models_dir / second / "stage.skops").write_bytes(b"PK")
+    assert steps.models_for(ASOF, settings=settings)[1]["version"] == first
+    run = steps.forecast(asof=ASOF, settings=settings)
+    assert run.model_version == first
+    done = steps.publish(asof=ASOF, settings=settings)
+    assert done.degraded[0].startswith(f"models {second} are damaged (")
+    assert done.degraded[0].endswith(f"; {first} stands in")
+    assert tree(settings)[0]["missing"][0] == done.degraded[0]
+    (settings.models_dir / first / registry.METADATA).write_text("{")
+    with pytest.raises(steps.UserError, match=r"found models .* are damaged"):
+        steps.models_for(ASOF, settings=settings)
+    assert steps.forecast(asof=ASOF, settings=settings).model_version == "none"
 
 
 def test_only_the_virtual_upstream_is_simulated(settings: Settings) -> None:

@@ -297,6 +297,7 @@ class Drought:
             },
             tier=str(first["tier"]),
             stands_in=tuple(str(first.get("stands_in", "")).split()),
+            suspect=bool(first.get("suspect", False)),
         )
 
     def p_class(self, number: int, weeks: int) -> float:

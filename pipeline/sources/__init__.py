@@ -37,7 +37,7 @@ SOURCES = {
         ),
         Source(
             "gk2a", "grid", timedelta(minutes=10), timedelta(minutes=12),
-            "pipeline.sources.gk2a", timedelta(hours=15),
+            "pipeline.sources.gk2a", timedelta(days=5),
             core=True, needs=("KMA_API_KEY",),
         ),
         Source(
@@ -70,11 +70,11 @@ SOURCES = {
             core=True,
         ),
         Source(
-            "chirps", "grid", timedelta(days=1), timedelta(days=7),
-            "pipeline.sources.chirps", timedelta(days=60), revised=timedelta(days=60),
+            "chirps", "grid", timedelta(days=1), timedelta(days=50),
+            "pipeline.sources.chirps", timedelta(days=90),
         ),
         Source(
-            "outlook", "grid", timedelta(days=1), timedelta(),
+            "outlook", "grid", timedelta(days=1), timedelta(hours=8, minutes=30),
             "pipeline.sources.outlook", timedelta(days=2), ahead=timedelta(days=16),
         ),
         Source(

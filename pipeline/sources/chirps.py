@@ -1,8 +1,10 @@
 """CHIRPS v3 daily rain (0.05 degree, 60 S to 60 N, land, from 1981): the long baseline.
 
-Files: `chirps-v3.0.rnl.2016.08.20.tif` (final, blended with stations; about two weeks after the
-month) and `chirps-v3.0.prelim.2016.08.20.tif` (preliminary, a few days after the pentad), one
-GeoTIFF a day of the whole globe, laid out as the Climate Hazards Center does.
+Files: `chirps-v3.0.rnl.2016.08.20.tif`, one GeoTIFF a day of the whole globe, laid out as the
+Climate Hazards Center does: final, blended with stations, its pentads split into days by a
+reanalysis (rnl), out some weeks after the month. The preliminary files (`prelim`) and the final
+ones whose pentads are split by satellites (`sat`) are other series: a reference period must not
+change its kind of day within it, so they are passed over.
 
 References
 ----------
@@ -12,25 +14,27 @@ Climate Hazards Center 2025, CHIRPS v3.0, UC Santa Barbara, doi 10.15780/G2JQ0P.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NotPublished
+from pipeline.sources.base import BadGranule, Granule, Skipped
 from pipeline.sources.geotiff import on_grid
+from pipeline.sources.hdf import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     import xarray as xr
 
     from pipeline.sources.http import Client
 
-_NAME = re.compile(r"chirps-v3\.0\.(rnl|prelim)\.(\d{4})\.(\d\d)\.(\d\d)\.tif$")
-_KINDS = {"rnl": "final/rnl", "prelim": "prelim/sat"}
+_NAME = re.compile(r"^chirps-v3\.0\.(rnl|sat|prelim)\.(\d{4}\.\d\d\.\d\d)\.tif$", re.ASCII)
+_KIND = "rnl"
 _DAY = timedelta(days=1)
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0")
 """What a GeoTIFF begins with: little-endian, big-endian, BigTIFF."""
@@ -52,7 +56,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     day += timedelta(days=day < start)
     while day < end and day + _DAY <= asof:
         yield Granule(
-            source, f"CHIRPS/v3.0/daily/{day:%Y}", f"chirps-v3.0.*.{day:%Y.%m.%d}.tif",
+            source, f"CHIRPS/v3.0/daily/{day:%Y}", f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif",
             day, day + _DAY,
         )  # fmt: skip
         day += _DAY
@@ -76,21 +80,25 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Raises
     ------
     BadGranule
-        Not such a file, cut short, on another grid, or with negative rain.
+        Not such a file, cut short, on another grid, or with impossible rain.
+    Skipped
+        A preliminary file, or one whose days are those of satellites.
     """
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a CHIRPS v3.0 daily file name", found=path.name)
-    values, origin = on_grid(path, grid)
-    if np.nanmin(values, initial=0.0) < 0:
-        raise BadGranule(path, expected="rain of at least 0", found=f"{np.nanmin(values)}")
-    time = np.array([f"{name[2]}-{name[3]}-{name[4]}"], "datetime64[ns]")
-    ds = grid.dataset(time, rain=values[None])
-    return ds.assign_attrs(version=f"v3.0 {name[1]}", origin=origin)
+    if name[1] != _KIND:
+        raise Skipped(
+            f"{path.name}: {name[1]} is another series than the baseline's, chirps-v3.0.{_KIND}"
+        )
+    time = stamp(name[2], "%Y.%m.%d", path)
+    values, file = on_grid(path, grid, "rain")
+    ds = grid.dataset(np.array([time]), rain=values[None])
+    return ds.assign_attrs(file.attrs, version=f"v3.0 {name[1]}")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one day, the final file where it is out, else the preliminary one.
+    """Bring one day of the final series.
 
     Parameters
     ----------
@@ -106,14 +114,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     NotPublished, HttpError
         As of the client.
     """
-    base = f"{client.endpoint('chirps')}/products/CHIRPS/v3.0/daily"
-    for kind, folder in _KINDS.items():
-        name = f"chirps-v3.0.{kind}.{granule.start:%Y.%m.%d}.tif"
-        try:
-            return client.download(
-                f"{base}/{folder}/{granule.start:%Y}/{name}",
-                upstream / granule.folder / name, magic=MAGIC,
-            )  # fmt: skip
-        except NotPublished:
-            continue
-    raise NotPublished(f"{granule.pattern} is not published, neither final nor preliminary")
+    base = f"{client.endpoint('chirps')}/products/CHIRPS/v3.0/daily/final/{_KIND}"
+    return client.download(
+        f"{base}/{granule.start:%Y}/{granule.pattern}",
+        upstream / granule.folder / granule.pattern, magic=MAGIC,
+    )  # fmt: skip

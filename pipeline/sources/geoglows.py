@@ -1,9 +1,11 @@
 """GEOGLOWS v2 river forecasts: a second opinion where no gauge exists.
 
 One Zarr store a day in a public bucket (`2026082000.zarr`; dims rivid, ensemble, time; `Qout` in
-m3/s; members 1 to 51 and the high-resolution run 52; 15 days ahead). Which river of the model is a
-city's is for a person to say: `data/reference/geoglows_rivers.csv` names them, and without a row
-there nothing is fetched. The model is not corrected to any gauge: read changes, not levels.
+m3/s; members 1 to 51 every three hours for 15 days, and the high-resolution run 52 hourly for 10;
+on the one axis of time of both the members are NaN at the hours that only the run has). Which river
+of the model is a city's is for a person to say: `data/reference/geoglows_rivers.csv` names them,
+and without a row there nothing is fetched. The model is not corrected to any gauge: read changes,
+not levels.
 
 References
 ----------
@@ -18,13 +20,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import h5py
 import numpy as np
 import xarray as xr
 
 from pipeline.settings import REFERENCE
 from pipeline.sources.base import BadGranule, Granule, HttpError
-from pipeline.sources.hdf import opened
-from pipeline.variables import VARIABLES, attributes
+from pipeline.sources.hdf import opened, stamp
+from pipeline.sources.limits import limited
+from pipeline.variables import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +42,12 @@ MEMBERS = 51
 QUANTILES = {"flow_q10": 0.1, "flow_q50": 0.5, "flow_q90": 0.9}
 LATENCY = timedelta(hours=12)
 """From the issue time to when the day's store is usually complete (unverified)."""
+LONGEST = np.timedelta64(17, "D")
+"""Within which of its issue all steps of a forecast lie."""
+WHOLE_DAY = 0.75
+"""Share of a day's steps from which it has a mean."""
+MOST_VALUES, MOST_RIVERS = 1 << 25, 1 << 24
+"""Largest forecast of the cities' rivers, and most rivers of a store, that memory is taken for."""
 _DAY = timedelta(days=1)
 _TIMEOUT = timedelta(seconds=60)
 
@@ -86,31 +96,58 @@ def read(path: Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``flow_q10``, ``flow_q50``, ``flow_q90`` (m3 s-1, of the daily means of 51 members), dims
-        (time, zone), zones ``city:<id>``; days ahead of the issue time, which is in
-        ``available_time``.
+        ``flow_q10``, ``flow_q50``, ``flow_q90`` (m3 s-1, of the daily means of 51 members over the
+        hours that they have), dims (time, zone), zones ``city:<id>``; days ahead of the issue time,
+        which is in ``available_time``. A day that a member lacks a step of has none.
 
     Raises
     ------
     BadGranule
-        Not such a file, cut short, or with other members or impossible flows.
+        Not such a file, cut short, or with other members, impossible flows or times that are not
+        those of its issue.
     """
-    with opened(path):
-        pass
-    with xr.open_dataset(path, engine="h5netcdf") as file:
-        ds = file.load()
+    with opened(path) as whole:
+        size = sum(one.size for one in whole.values() if isinstance(one, h5py.Dataset))
+        if size > MOST_VALUES:
+            raise BadGranule(path, expected=f"at most {MOST_VALUES} values", found=str(size))
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as file:
+            ds = file.load()
+        return _quantiles(ds, path)
+    except BadGranule:
+        raise
+    except Exception as error:  # a damaged file makes the libraries below raise of any kind
+        raise BadGranule(
+            path, expected="a forecast as it was fetched", found=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
+    """Quantiles of the members' daily means."""
     if "Qout" not in ds or set(ds["Qout"].dims) != {"zone", "ensemble", "time"}:
         names = ", ".join(map(str, ds.variables))
         raise BadGranule(path, expected="Qout (zone, ensemble, time)", found=names)
-    flow = ds["Qout"].where(ds["ensemble"] <= MEMBERS, drop=True)
-    row = VARIABLES["discharge"]
-    least, most = float(flow.min()), float(flow.max())
-    if flow.sizes["ensemble"] != MEMBERS or not row.valid_min <= least <= most <= row.valid_max:
+    flow = ds["Qout"].where(ds["ensemble"] <= MEMBERS, drop=True).dropna("time", how="all")
+    members = sorted(flow["ensemble"].values.tolist())
+    if members != list(range(1, MEMBERS + 1)) or not flow.size:
         raise BadGranule(
-            path, expected=f"{MEMBERS} members of {row.valid_min} to {row.valid_max} m3/s",
-            found=f"{flow.sizes['ensemble']} of {least} to {most}",
+            path, expected=f"flows of {MEMBERS} members",
+            found=f"{len(members)} at {flow.sizes['time']} hours",
         )  # fmt: skip
-    daily = flow.resample(time="1D").mean(skipna=False)
+    issued = stamp(str(ds.attrs.get("issue_time")), "%Y-%m-%dT%H:%MZ", path)
+    named = f"geoglows_{np.datetime_as_string(issued, 'h').replace('-', '').replace('T', '')}.nc"
+    time = flow["time"].values
+    if path.name != named or time[0] < issued or time[-1] >= issued + LONGEST \
+            or not (np.diff(time) > np.timedelta64(0)).all():  # fmt: skip
+        raise BadGranule(
+            path, expected=f"steps from the issue of its name on, {named}",
+            found=f"{time[0]} to {time[-1]}, issued {issued}",
+        )  # fmt: skip
+    possible = limited(flow.to_dataset(name="discharge"), path)
+    by_day = possible["discharge"].resample(time="1D")
+    steps = flow["time"].resample(time="1D").count()
+    daily = by_day.mean(skipna=False)
+    daily = daily.isel(time=(steps >= WHOLE_DAY * steps.max()).values)
     found = {
         name: daily.quantile(share, "ensemble", skipna=False)
         .drop_vars("quantile")
@@ -119,11 +156,11 @@ def read(path: Path) -> xr.Dataset:
         .assign_attrs(attributes("discharge"))
         for name, share in QUANTILES.items()
     }
-    issued = np.datetime64(ds.attrs["issue_time"].removesuffix("Z"), "ns")
     known = np.full(daily.sizes["time"], issued + np.timedelta64(LATENCY))
-    return xr.Dataset(found, attrs={"origin": ds.attrs["origin"], "version": "v2"}).assign_coords(
-        available_time=("time", known)
-    )
+    out = xr.Dataset(found).assign_coords(available_time=("time", known))
+    more = {key: value for key, value in possible.attrs.items() if key == "out_of_range"}
+    origin = "virtual" if ds.attrs.get("origin") == "virtual" else "measured"
+    return out.assign_attrs(more, origin=origin, version="v2")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
@@ -145,8 +182,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     HttpError
         The bucket does not answer, or a river is not in the store.
     """
-    from obstore.exceptions import BaseError  # noqa: PLC0415  (heavy, wanted only here)
-    from obstore.store import HTTPStore  # noqa: PLC0415
+    from obstore.store import HTTPStore  # noqa: PLC0415  (heavy, wanted only here)
     from zarr.storage import ObjectStore  # noqa: PLC0415
 
     name = f"{granule.start:%Y%m%d}00.zarr"
@@ -156,24 +192,19 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     bucket = HTTPStore.from_url(
         f"{base}/{name}", client_options={"timeout": _TIMEOUT, "allow_http": plain}
     )
-    store = ObjectStore(bucket, read_only=True)
     wanted = rivers()
     try:
-        ds = xr.open_zarr(store, consolidated=True, chunks=None)
-        absent = set(wanted.values()) - set(ds["rivid"].values.tolist())
-        if absent:
-            raise HttpError(
-                f"{name}: expected the rivers {sorted(wanted.values())}, found none of "
-                f"{sorted(absent)}"
-            )
-        flow = ds["Qout"].sel(rivid=list(wanted.values())).load()
-    except BaseError as error:
-        raise HttpError(f"{name}: {type(error).__name__} while it was read") from None
+        ds = xr.open_zarr(ObjectStore(bucket, read_only=True), consolidated=True, chunks=None)
+        flow = _of_rivers(ds, wanted, name)
+        origin = str(ds.attrs.get("origin", "measured"))
+    except HttpError:
+        raise
+    except Exception as error:  # what a store holds makes the libraries below raise of any kind
+        kind = type(error).__name__
+        raise HttpError(f"{name}: expected a store of forecasts, found {kind} in it") from error
     zones = [f"city:{city}" for city in wanted]
     out = flow.rename(rivid="zone").assign_coords(zone=zones).to_dataset(name="Qout")
-    out = out.assign_attrs(
-        origin=ds.attrs.get("origin", "measured"), issue_time=f"{granule.start:%Y-%m-%dT%H:%M}Z"
-    )
+    out = out.assign_attrs(origin=origin, issue_time=f"{granule.start:%Y-%m-%dT%H:%MZ}")
     path = upstream / granule.folder / granule.pattern
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -182,3 +213,18 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     os.utime(part, ((granule.start + LATENCY).timestamp(),) * 2)
     part.replace(path)
     return path
+
+
+def _of_rivers(ds: xr.Dataset, wanted: dict[str, int], name: str) -> xr.DataArray:
+    """Flow of the cities' rivers in a store, loaded; raise where it lacks one or is too large."""
+    if (count := ds["rivid"].size) > MOST_RIVERS:
+        raise HttpError(f"{name}: expected at most {MOST_RIVERS} rivers, found {count}")
+    absent = set(wanted.values()) - set(ds["rivid"].values.tolist())
+    if absent:
+        raise HttpError(
+            f"{name}: expected the rivers {sorted(wanted.values())}, found none of {sorted(absent)}"
+        )
+    flow = ds["Qout"].sel(rivid=list(wanted.values()))
+    if flow.size > MOST_VALUES:
+        raise HttpError(f"{name}: expected at most {MOST_VALUES} flows, found {flow.size}")
+    return flow.load()

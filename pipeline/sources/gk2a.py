@@ -72,10 +72,15 @@ _NAME = re.compile(r"gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d
 _SLOT = timedelta(minutes=10)
 LATENCY = timedelta(minutes=12)
 """Time after a slot's end by which it usually is out."""
+DENSE = timedelta(hours=15)
+"""End of an interval in which every slot of rain is named, as long as Late takes; of what lies
+before it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
     """Granules that begin in an interval and have ended by a moment.
+
+    Rain is named by half-hours up to :data:`DENSE` before the end.
 
     Parameters
     ----------
@@ -90,10 +95,11 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % step
     time = start + (step - since if since else timedelta())
     while time < end and time + _SLOT <= asof:
-        yield Granule(
-            source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-        )  # fmt: skip
+        if source != "gk2a" or time >= end - DENSE or time.minute % 30 == 0:
+            yield Granule(
+                source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
+                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
+            )  # fmt: skip
         time += step
 
 

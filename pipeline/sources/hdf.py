@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -444,3 +445,33 @@ def cut(
     inside = np.ix_(rows >= 0, columns >= 0)
     found[inside] = slab[np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)]
     return found
+
+
+def stamp(text: str, form: str, path: Path) -> np.datetime64:
+    """Return the UTC moment that digits in a file's name or text stand for.
+
+    Parameters
+    ----------
+    text, form
+        The digits, and their format as of ``strptime``.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        They are no date between 1900 and 2200.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> str(stamp("2024033", "%Y%j", Path("a.hdf")))[:10]
+    '2024-02-02'
+    """
+    try:
+        found = datetime.strptime(f"{text}Z", f"{form}%z")
+    except ValueError:
+        found = None
+    if found is None or not 1900 <= found.year < 2200:
+        raise BadGranule(path, expected=f"a date as {form}", found=text)
+    return np.datetime64(found.replace(tzinfo=None), "ns")

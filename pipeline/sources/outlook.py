@@ -1,8 +1,11 @@
-"""CHIRPS-GEFS v12: daily rain of the 16 days ahead, kept with the moment it was issued.
+"""CHIRPS-GEFS v3: daily rain of the 16 days ahead, kept with the moment it was issued.
 
-Files: `2026/08/20/data.2026.0825.tif`, the rain of 25 August as issued on the 20th, kept as
-`data.2026.0825.issued.2026.0820.tif`; 0.05 degree, mm of the day. A model that uses it must be
-trained on what was issued, never on what fell.
+Files: `2026/08/20/c3g_2026.08.25.tif`: the folder is the day of issue, the name the day that it
+speaks of, so this is the rain of 25 August as issued on the 20th, kept as
+`c3g_2026.08.25.issued.2026.08.20.tif`. 0.05 degree, mm of the UTC day; out about 08:30 UTC, so that
+a night soon after midnight has that of the day before. A model that uses it must be trained on what
+was issued, never on what fell. What the folder means is from public code that reads the archive.
+Version 12, which ended in the middle of 2026, had other names and another calibration.
 
 References
 ----------
@@ -18,9 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.chirps import MAGIC
 from pipeline.sources.geotiff import on_grid
+from pipeline.sources.hdf import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +36,17 @@ if TYPE_CHECKING:
     from pipeline.sources.http import Client
 
 DAYS = 16
-_NAME = re.compile(r"data\.(\d{4})\.(\d\d)(\d\d)\.issued\.\d{4}\.\d{4}\.tif$")
+_DATE = r"(\d{4}\.\d\d\.\d\d)"
+_NAME = re.compile(rf"^c3g_{_DATE}(?:\.issued\.{_DATE})?\.tif$", re.ASCII)
 _DAY = timedelta(days=1)
-_ROOT = "products/EWX/data/forecasts/CHIRPS-GEFS_precip_v12/daily_16day"
+_ROOT = "products/CHIRPS-GEFS/v3/daily/global"
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
     """Days ahead in the outlooks that were issued in an interval and by a moment.
+
+    The interval of each is the day before its issue, the last that the outlook knew: an outlook is
+    late where that day's end lies further back than is usual.
 
     Parameters
     ----------
@@ -53,9 +61,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     issued += timedelta(days=issued < start)
     while issued < end and issued <= asof:
         for lead in range(DAYS):
-            day = issued + lead * _DAY
-            name = f"data.{day:%Y.%m%d}.issued.{issued:%Y.%m%d}.tif"
-            yield Granule(source, f"CHIRPS-GEFS/{issued:%Y/%m/%d}", name, day, day + _DAY)
+            name = f"c3g_{issued + lead * _DAY:%Y.%m.%d}.issued.{issued:%Y.%m.%d}.tif"
+            yield Granule(source, f"CHIRPS-GEFS/{issued:%Y/%m/%d}", name, issued - _DAY, issued)
         issued += _DAY
 
 
@@ -77,16 +84,22 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Raises
     ------
     BadGranule
-        Not such a file, cut short, on another grid, or with negative rain.
+        Not such a file, of a day that its issue does not reach, cut short, on another grid, or with
+        impossible rain.
     """
     name = _NAME.search(path.name)
     if name is None:
-        raise BadGranule(path, expected="a CHIRPS-GEFS daily file name", found=path.name)
-    values, origin = on_grid(path, grid)
-    if np.nanmin(values, initial=0.0) < 0:
-        raise BadGranule(path, expected="rain of at least 0", found=f"{np.nanmin(values)}")
-    time = np.array([f"{name[1]}-{name[2]}-{name[3]}"], "datetime64[ns]")
-    return grid.dataset(time, rain=values[None]).assign_attrs(version="v12", origin=origin)
+        raise BadGranule(path, expected="a CHIRPS-GEFS v3 daily file name", found=path.name)
+    time = stamp(name[1], "%Y.%m.%d", path)
+    if name[2]:
+        issued = stamp(name[2], "%Y.%m.%d", path)
+        if not issued <= time < issued + np.timedelta64(DAYS, "D"):
+            raise BadGranule(
+                path, expected=f"one of the {DAYS} days from its issue", found=f"{time}"[:10]
+            )
+    values, file = on_grid(path, grid, "rain")
+    ds = grid.dataset(np.array([time]), rain=values[None])
+    return ds.assign_attrs(file.attrs, version="v3")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
@@ -103,9 +116,15 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
 
     Raises
     ------
-    NotPublished, HttpError
+    NotPublished
+        It is not out; the message says by when it usually is.
+    HttpError
         As of the client.
     """
     issued = granule.folder.removeprefix("CHIRPS-GEFS/")
-    url = f"{client.endpoint('chirps')}/{_ROOT}/{issued}/data.{granule.start:%Y.%m%d}.tif"
-    return client.download(url, upstream / granule.folder / granule.pattern, magic=MAGIC)
+    name = granule.pattern.partition(".issued.")[0]
+    url = f"{client.endpoint('chirps')}/{_ROOT}/{issued}/{name}.tif"
+    try:
+        return client.download(url, upstream / granule.folder / granule.pattern, magic=MAGIC)
+    except NotPublished as absent:
+        raise NotPublished(f"{absent}; an outlook is late after 08:30Z of its day") from None

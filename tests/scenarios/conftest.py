@@ -123,9 +123,10 @@ def silenced(flood: Night, folder: Path) -> Night:
 
 
 @pytest.fixture(scope="session")
-def next_morning(flood: Night, silenced: Night, killed: Settings) -> Night:
+def next_morning(flood: Night, silenced: Night, killed: Settings, half_hour: Settings) -> Night:
     """The night after the flood's, in the same stores; what forks from the flood forks before."""
-    assert flood.settings.data_dir not in {silenced.settings.data_dir, killed.data_dir}
+    forks = {silenced.settings.data_dir, killed.data_dir, half_hour.data_dir}
+    assert flood.settings.data_dir not in forks
     return nights.whole_night(flood.settings, nights.NEXT_MORNING)
 
 
@@ -133,6 +134,12 @@ def next_morning(flood: Night, silenced: Night, killed: Settings) -> Night:
 def killed(flood: Night, folder: Path) -> Settings:
     """Stores as the flood night left them, for steps that are killed."""
     return nights.fork(flood.settings, folder / "killed")
+
+
+@pytest.fixture(scope="session")
+def half_hour(flood: Night, folder: Path) -> Settings:
+    """Stores as the flood night left them, for a next night with one spoilt half-hour."""
+    return nights.fork(flood.settings, folder / "half_hour")
 
 
 @pytest.fixture(scope="session")

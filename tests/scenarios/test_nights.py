@@ -132,6 +132,8 @@ def test_dead_satellites(dead_satellites: Night, flood: Night) -> None:
     check_tree(dead_satellites)
     missing = dead_satellites.index["missing"]
     assert {said.split(":")[0] for said in missing} >= NO_SATELLITES
+    for source in NO_SATELLITES - {"imerg_daily"}:
+        assert any(said.startswith(f"{source}: gave nothing") for said in missing), source
     late = next(said for said in missing if said.startswith("imerg_late:"))
     assert late == ("imerg_late: 164 of 164 files missing, the latest for 2026-08-19 10:00Z")
     levels = dead_satellites.levels()
@@ -153,8 +155,18 @@ def test_dead_satellites(dead_satellites: Night, flood: Night) -> None:
             assert (level in RAISED) or flood.levels()[city] not in {"warning", "emergency"}, (
                 f"{city}: a warning was lost with the satellites"
             )
-        if level == "none":
-            assert "rain" in dead_satellites.row(city)["missing"]
+        # None says something of the river and of the rain, and nothing is known of the rain.
+        assert level != "none", city
+        row = dead_satellites.row(city)
+        assert row["rain_level"] == "unknown"
+        if level == "unknown" and city in GAUGED:
+            assert row["river_level"] in {"none", "unknown"}
+        if row["river_level"] in RAISED:
+            assert level == row["river_level"], "no alarm of the river is hidden"
+    known = [city for city in GAUGED if dead_satellites.row(city)["river_level"] == "none"]
+    assert known, "the river is assessed without satellites"
+    row = dead_satellites.row(known[0])
+    assert row["headline"].startswith("Flood: no warning from the river for ")
     row = dead_satellites.row("siem_reap")
     assert row["headline"] == "Flood: not assessed for Siem Reap"
     assert "rain over the city" in row["missing"]

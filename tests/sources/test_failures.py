@@ -126,7 +126,7 @@ CASES = {
         ("chirps",),
     ),
     "outlook": Case(
-        "outlook", NIGHT.replace(minute=0), "/products/EWX/data/forecasts/", b"", ("chirps",)
+        "outlook", NIGHT.replace(minute=0), "/products/CHIRPS-GEFS/v3/daily/", b"", ("chirps",)
     ),
     "lance": Case(
         "floodmap", START.replace(hour=0, minute=0), f"{LANCE}/VCDWD", HDF, ("lance",),

@@ -8,7 +8,7 @@ import pytest
 from pyproj import Transformer
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources import gk2a
+from pipeline.sources import SOURCES, gk2a
 from pipeline.sources.base import BadGranule
 from pipeline.virtual.products import gk2a_rain
 
@@ -181,6 +181,23 @@ def test_land_products_are_asked_for_once_a_day(source: str, first: float, produ
         start + timedelta(days=day, hours=first) for day in range(3)
     ]
     assert found[1].folder.startswith(f"GK2A/LE2/{product}/FD/202408/02/")
+
+
+def test_rain_is_asked_for_by_half_hours_before_late_is_there() -> None:
+    asof = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+    row = SOURCES["gk2a"]
+    found = [one.start for one in gk2a.granules("gk2a", asof - row.lookback, asof, asof)]
+    assert len(found) == len(set(found)) == 15 * 6 + (5 * 24 - 15) * 2
+    near = [time for time in found if time >= asof - timedelta(hours=15)]
+    assert np.unique(np.diff(near)).tolist() == [timedelta(minutes=10)]
+    half_hour = timedelta(minutes=30)
+    midnight = asof.replace(minute=0)
+    for day in (midnight - timedelta(days=before) for before in range(1, 5)):
+        slots = {day + slot * half_hour for slot in range(48)}
+        assert slots <= set(found), "each of the days whose half-hours are summed is whole"
+    later = asof + timedelta(days=1)
+    again = {one.start for one in gk2a.granules("gk2a", later - row.lookback, later, later)}
+    assert len(again - set(found)) == 24 * 6 - 9 * 6 + 9 * 2, "of a day 108 files, not 144"
 
 
 def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import math
+import runpy
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
@@ -17,11 +20,12 @@ import rasterio
 import xarray as xr
 from rasterio.transform import from_origin
 
-from pipeline import issue
+from pipeline import fetching, issue, steps
 from pipeline.archive import Archive
 from pipeline.grid import Grid
 from pipeline.records import Records
-from pipeline.sources import chirps, geoglows, gk2a, gk2a_ir, outlook
+from pipeline.settings import Settings
+from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -35,7 +39,6 @@ from pipeline.virtual.products import gk2a_rain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pytest_httpserver import HTTPServer
 
@@ -115,7 +118,7 @@ def test_chirps_outside_the_file_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "found"),
     [
-        (lambda p: tif(p, np.full((6, 6), -1.0)), "found -1.0"),
+        (lambda p: tif(p, np.full((6, 6), -1.0)), "found 16 of 16 cells outside, the worst -1"),
         (lambda p: tif(p, np.ones((6, 6)), crs="EPSG:32648"), "EPSG:32648"),
         (lambda p: tif(p, np.ones((6, 6)), west=10.0), "expected pixels in the grid"),
         (lambda p: p.write_bytes(b"<html>"), "expected a whole GeoTIFF"),
@@ -131,39 +134,86 @@ def test_bad_chirps_files_say_what_is_wrong(
         chirps.read(path, GRID)
 
 
-def test_chirps_is_final_where_out_and_preliminary_until_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["prelim", "sat"])
+def test_other_kinds_of_chirps_are_no_part_of_the_series(tmp_path: Path, kind: str) -> None:
+    path = tif(tmp_path / f"chirps-v3.0.{kind}.2024.08.20.tif", np.ones((6, 6)))
+    with pytest.raises(Skipped, match=f"{kind} is another series than the baseline's"):
+        chirps.read(path, GRID)
+
+
+def test_chirps_is_asked_for_where_it_is_final(tmp_path: Path) -> None:
     bucket, upstream = tmp_path / "bucket", tmp_path / "upstream"
     root = bucket / "products/CHIRPS/v3.0/daily"
     granule = only(chirps.granules("chirps", DAY, NEXT, NEXT))
+    tif(root / "prelim/sat/2024/chirps-v3.0.prelim.2024.08.20.tif", np.ones((6, 6)))
     with served(bucket) as url, ask("chirps", url) as client:
-        with pytest.raises(NotPublished, match="neither final nor preliminary"):
+        with pytest.raises(NotPublished):
             chirps.fetch(granule, upstream, client=client)
-        tif(root / "prelim/sat/2024/chirps-v3.0.prelim.2024.08.20.tif", np.ones((6, 6)))
-        early = chirps.fetch(granule, upstream, client=client)
         tif(root / "final/rnl/2024/chirps-v3.0.rnl.2024.08.20.tif", np.full((6, 6), 2.0))
         late = chirps.fetch(granule, upstream, client=client)
-    assert chirps.read(early, GRID)["rain"].values[0, 0, 0] == 1.0
     assert chirps.read(late, GRID)["rain"].values[0, 0, 0] == 2.0
-    assert {early.match(granule.pattern), late.match(granule.pattern)} == {True}
+    assert locate(granule, upstream, asof=datetime.now(UTC))[0] == late
+    assert not list(upstream.rglob("*prelim*"))
+
+
+def test_a_folder_of_both_kinds_gives_one_reference_series(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    for day, kind, mm in ((18, "rnl", 2.0), (19, "rnl", 3.0), (19, "prelim", 30.0),
+                          (20, "prelim", 40.0), (20, "sat", 50.0)):  # fmt: skip
+        tif(folder / f"chirps-v3.0.{kind}.2024.08.{day}.tif", np.full((6, 6), mm))
+    settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    asof = datetime(2024, 12, 1, tzinfo=UTC)
+    done = steps.ingest("chirps", asof=asof, settings=settings, folder=folder)
+    assert (done.read, len(done.passed_over), done.rejected) == (2, 3, ())
+    rain = Archive(settings.archive_dir).read("chirps", asof=asof)["rain"]
+    place = {"lat": 10.15, "lon": 105.05}
+    assert rain["time"].dt.day.values.tolist() == [18, 19]
+    assert rain.sel(place, method="nearest").values.tolist() == [2.0, 3.0]
 
 
 def test_an_outlook_names_sixteen_days_from_its_issue(tmp_path: Path) -> None:
     found = list(outlook.granules("outlook", DAY, NEXT, DAY))
     assert [found[0].pattern, found[-1].pattern] == [
-        "data.2024.0820.issued.2024.0820.tif",
-        "data.2024.0904.issued.2024.0820.tif",
+        "c3g_2024.08.20.issued.2024.08.20.tif",
+        "c3g_2024.09.04.issued.2024.08.20.tif",
     ]
     assert {one.folder for one in found} == {"CHIRPS-GEFS/2024/08/20"}
     assert list(outlook.granules("outlook", NEXT, NEXT.replace(day=22), DAY)) == []
     bucket = tmp_path / "bucket"
-    folder = bucket / "products/EWX/data/forecasts/CHIRPS-GEFS_precip_v12/daily_16day/2024/08/20"
-    tif(folder / "data.2024.0904.tif", np.full((6, 6), 7.0))
+    folder = bucket / "products/CHIRPS-GEFS/v3/daily/global/2024/08/20"
+    made = tif(folder / "c3g_2024.09.04.tif", np.full((6, 6), 7.0))
     with served(bucket) as url, ask("chirps", url) as client:
         ds = outlook.read(outlook.fetch(found[-1], tmp_path, client=client), GRID)
-        with pytest.raises(NotPublished):
+        with pytest.raises(NotPublished, match=r"an outlook is late after 08:30Z of its day"):
             outlook.fetch(found[0], tmp_path, client=client)
     assert ds["time"].values[0] == np.datetime64("2024-09-04")
     assert (ds["rain"].values == 7.0).all()
+    assert ds.attrs["version"] == "v3"
+    assert outlook.read(made, GRID)["time"].values[0] == np.datetime64("2024-09-04")
+
+
+def test_an_outlook_is_late_from_half_past_eight_of_its_day() -> None:
+    row = SOURCES["outlook"]
+    last = next(outlook.granules("outlook", DAY, NEXT, DAY)).end
+
+    def late(asof: datetime) -> bool:
+        with Client(endpoints={}, environment={}) as client:
+            one = fetching.state(row, latest=last, asof=asof, client=client)
+        assert one.lag is not None
+        return one.lag > one.usual
+
+    assert not late(NEXT.replace(hour=0, minute=30)), "a night has that of the day before"
+    assert not late(NEXT.replace(hour=8, minute=30))
+    assert late(NEXT.replace(hour=8, minute=31))
+
+
+@pytest.mark.parametrize("name", [
+    "c3g_2024.09.05.issued.2024.08.20.tif", "c3g_2024.08.19.issued.2024.08.20.tif",
+    "c3g_2024.02.30.issued.2024.02.20.tif", "c3g_2024.13.01.tif", "data.2024.0904.tif",
+])  # fmt: skip
+def test_a_name_that_no_outlook_has_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadGranule, match="expected"):
+        outlook.read(tif(tmp_path / name, np.ones((6, 6))), GRID)
 
 
 def infrared(path: Path, temperature_k: np.ndarray, quality: int = 0) -> Path:
@@ -349,6 +399,122 @@ def test_geoglows_gives_quantiles_of_51_members_per_city(tmp_path: Path) -> None
     assert ds["available_time"].values[0] == np.datetime64("2024-08-20T12:00")
 
 
+LAYOUT = Path(__file__).parents[3] / "shared/cases/grids/geoglows_layout.py"
+
+
+@pytest.mark.skipif(not LAYOUT.exists(), reason="the provider's layout is not beside the project")
+@pytest.mark.usefixtures("named")
+def test_the_providers_axis_of_time_gives_fifteen_days(tmp_path: Path) -> None:
+    layout = runpy.run_path(str(LAYOUT))
+    layout["store"](tmp_path / "bucket/2024082000.zarr")
+    granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
+    with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
+        ds = geoglows.read(geoglows.fetch(granule, tmp_path, client=client))
+    assert ds["time"].values.tolist() == [
+        np.datetime64(f"2024-08-{20 + day}" if day < 12 else f"2024-09-{day - 11:02}", "ns").item()
+        for day in range(15)
+    ]
+    # Member e of river r has e + 100 (r - 1) all the time: of 1 to 51 the tenths are 6, 26 and 46.
+    for name, value in (("flow_q10", 6.0), ("flow_q50", 26.0), ("flow_q90", 46.0)):
+        np.testing.assert_allclose(ds[name].values, [[value + 100, value + 200]] * 15)
+
+
+def forecast(path: Path, change: Callable[[xr.Dataset], xr.Dataset] = lambda ds: ds) -> xr.Dataset:
+    """File as it is fetched: member e has e + 8 d + 3.5 on day d, the run 52 a value every hour."""
+    hours = np.arange(0, 361)
+    time = np.datetime64("2024-08-20", "ns") + hours * np.timedelta64(1, "h")
+    members = np.arange(1, 53)
+    flow = (members[:, None] + hours / 3)[None].astype("f4")
+    flow[:, :51, hours % 3 != 0] = np.nan
+    flow[:, 51] = np.where(hours < 240, 1e5, np.nan)
+    ds = xr.Dataset(
+        {"Qout": (("zone", "ensemble", "time"), flow)},
+        {"zone": ["city:khon_kaen"], "ensemble": members, "time": time},
+        {"issue_time": "2024-08-20T00:00Z", "origin": "measured"},
+    )
+    change(ds).to_netcdf(path, engine="h5netcdf")
+    return geoglows.read(path)
+
+
+def test_daily_means_are_of_the_hours_that_members_have(tmp_path: Path) -> None:
+    ds = forecast(tmp_path / "geoglows_2024082000.nc")
+    assert ds.sizes["time"] == 15, "the one step of the sixteenth day is no day"
+    np.testing.assert_allclose(ds["flow_q50"].values[:, 0], 26 + 8 * np.arange(15) + 3.5)
+    np.testing.assert_allclose(ds["flow_q10"].values[:, 0], 6 + 8 * np.arange(15) + 3.5)
+
+
+def gap(ds: xr.Dataset) -> xr.Dataset:
+    ds["Qout"][0, 16, 30] = np.nan
+    return ds
+
+
+def spike(ds: xr.Dataset) -> xr.Dataset:
+    ds["Qout"][0, 16, 30] = 1e9
+    return ds
+
+
+@pytest.mark.parametrize(("change", "counted"), [(gap, None), (spike, 1)])
+def test_a_day_that_a_member_lacks_a_step_of_is_missing(
+    tmp_path: Path, change: Callable[[xr.Dataset], xr.Dataset], counted: int | None
+) -> None:
+    ds = forecast(tmp_path / "geoglows_2024082000.nc", change)
+    median = ds["flow_q50"].values[:, 0]
+    assert np.flatnonzero(np.isnan(median)).tolist() == [1], "hour 30 is of the second day"
+    found = ds.attrs.get("out_of_range", {}).get("discharge", {}).get("cells")
+    assert found == counted
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ds: ds.assign_attrs(issue_time="2024-08-21T00:00Z"), "geoglows_2024082100"),
+        (lambda ds: ds.assign_attrs(issue_time="yesterday"), "a date as"),
+        (lambda ds: ds.drop_attrs(), "a date as"),
+        (lambda ds: ds.assign(Qout=ds["Qout"] * np.nan), "51 members, found 51 at 0 hours"),
+        (lambda ds: ds.assign(Qout=ds["Qout"] * 0 - 1), "discharge in 0"),
+        (lambda ds: ds.assign_coords(ensemble=ds["ensemble"] + 1), "51 members, found 50"),
+        (lambda ds: ds.assign_coords(time=ds["time"] - np.timedelta64(1, "D")), "steps from"),
+        (lambda ds: ds.assign_coords(time=ds["time"][::-1].values), "steps from"),
+        (lambda ds: ds.drop_vars("time"), "a forecast as it was fetched"),
+        (lambda ds: ds.rename(Qout="flow"), "Qout"),
+    ],
+)
+def test_forecasts_that_are_not_what_they_say(
+    tmp_path: Path, change: Callable[[xr.Dataset], xr.Dataset], message: str
+) -> None:
+    with pytest.raises(BadGranule, match=message):
+        forecast(tmp_path / "geoglows_2024082000.nc", change)
+
+
+def test_a_forecast_of_another_size_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "geoglows_2024082000.nc"
+    forecast(path)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("more", (40_000, 40_000, 40), "f8", chunks=(100, 100, 40))
+    with pytest.raises(BadGranule, match="at most 33554432 values, found 64000"):
+        geoglows.read(path)
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize("broken", ["Qout/.zarray", "time/0", "rivid/0", "Qout/0.0.0"])
+def test_a_broken_store_is_the_providers_failure(tmp_path: Path, broken: str) -> None:
+    store(tmp_path / "bucket")
+    root = tmp_path / "bucket/2024082000.zarr"
+    if broken.endswith(".zarray"):
+        whole = json.loads((root / ".zmetadata").read_text())
+        whole["metadata"][broken]["dtype"] = "<q9"
+        (root / ".zmetadata").write_text(json.dumps(whole))
+    else:
+        (root / broken).write_bytes(b"<html>")
+    granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
+    with (
+        served(tmp_path / "bucket") as url,
+        ask("geoglows", url) as client,
+        pytest.raises(HttpError, match=r"2024082000\.zarr: expected a store of forecasts"),
+    ):
+        geoglows.fetch(granule, tmp_path, client=client)
+
+
 @pytest.mark.usefixtures("named")
 def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
     store(tmp_path / "bucket")
@@ -376,7 +542,7 @@ def test_geoglows_refuses_what_is_not_there(tmp_path: Path) -> None:
             geoglows.fetch(granule, tmp_path, client=client)
         store(tmp_path / "bucket", members=50)
         path = geoglows.fetch(granule, tmp_path, client=client)
-    with pytest.raises(BadGranule, match="expected 51 members"):
+    with pytest.raises(BadGranule, match="expected flows of 51 members"):
         geoglows.read(path)
 
 

@@ -55,7 +55,7 @@ def test_nights_lay_out_what_was_published_and_readers_read_it(tmp_path: Path) -
     assert counts["imerg_late"][0] == 164
     assert counts["imerg_early"][0] == 40
     assert counts["imerg_daily"][0] == 364
-    assert counts["gk2a"][0] == 88
+    assert counts["gk2a"][0] == 88 + (120 - 15) * 2, "by ten minutes, then by half-hours"
     assert sum(absent for _, absent in counts.values()) > 0, "sensors have gaps"
     assert all(absent <= 0.2 * due for due, absent in counts.values())
 

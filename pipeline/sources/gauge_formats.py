@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from lxml import etree
 
 from pipeline.places import verified_zeros
-from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.base import BadGranule
 from pipeline.sources.missing_codes import impossible_codes, to_numbers
 from pipeline.sources.stamps import to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
@@ -30,20 +28,8 @@ _SPELLINGS = {
     "centimetre": "cm", "centimeter": "cm", "centimetres": "cm", "centimeters": "cm", "ซม": "cm",
     "millimetre": "mm", "millimeter": "mm", "millimetres": "mm", "millimeters": "mm", "มม": "mm",
     "m³/s": "m3/s", "m3 s-1": "m3/s", "m3/sec": "m3/s", "cumec": "m3/s", "cumecs": "m3/s",
-    "cms": "m3/s",
+    "cms": "m3/s", "m3.s-1": "m3/s", "m3s-1": "m3/s", "m**3/s": "m3/s",
 }  # fmt: skip
-_WML = "{http://www.opengis.net/waterml/2.0}"
-_OM = "{http://www.opengis.net/om/2.0}"
-_GML = "{http://www.opengis.net/gml/3.2}"
-_XLINK = "{http://www.w3.org/1999/xlink}"
-_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_WORDS = (
-    ("discharge", r"discharge|stream ?flow|00060"),
-    ("rain", r"rain|precip|00045"),
-    ("stage", r"water ?_?-?level|gage ?height|gauge ?height|stage|00065"),
-)
-
-
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 
@@ -61,10 +47,10 @@ def method_of(label: str) -> str:
 
 
 class NoReadings(BadGranule):
-    """A sound file without a single reading."""
+    """A sound file without a single reading, and what it says instead."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, expected="at least one reading", found="none")
+    def __init__(self, path: Path, *, said: str = "none") -> None:
+        super().__init__(path, expected="at least one reading", found=said)
 
 
 def unit_of(text: str) -> str:
@@ -257,74 +243,3 @@ def _complain(path: Path, cells: pd.Series[Any], expected: str, bad: list[str] |
         if bad is None:
             raise BadGranule(path, expected=expected, found=repr(cell))
         bad.append(f"reading {place}: expected {expected}, found {cell!r}")
-
-
-def read_waterml(path: Path) -> pd.DataFrame:
-    """Read OGC WaterML 2.0: each observation's time-value pairs.
-
-    The unit comes from the default metadata of the points, the offset from each time or, where
-    times have none, from the monitoring point's ``zoneOffset``. Nil values are missing. The
-    station is the monitoring point's identifier or the last part of its reference.
-
-    Raises
-    ------
-    Skipped
-        All observations are of properties that the pipeline does not use.
-    BadGranule
-        Not well formed, or an observation without station, unit or time zone.
-    """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.parse(path, parser).getroot()
-    except etree.XMLSyntaxError as error:
-        raise BadGranule(path, expected="well-formed XML", found=str(error)) from error
-    found, unused = [], []
-    for one in root.iter(f"{_OM}OM_Observation"):
-        observed = _reference(one.find(f"{_OM}observedProperty"))
-        variable = next(
-            (name for name, words in _WORDS if re.search(words, observed, re.IGNORECASE)), None
-        )
-        if variable is None:
-            unused.append(observed)
-            continue
-        found.append(_observation(path, one, variable))
-    if not found and unused:
-        raise Skipped(f"{path.name}: {unused[0]} is not used")
-    return settle(path, found)
-
-
-def _observation(path: Path, one: etree._Element, variable: str) -> pd.DataFrame:
-    feature = one.find(f"{_OM}featureOfInterest")
-    identifier = feature.find(f".//{_GML}identifier") if feature is not None else None
-    place = (identifier.text if identifier is not None else None) or _reference(feature)
-    station = re.split(r"[/:#=]", place.strip())[-1]
-    uom = one.find(f".//{_WML}uom")
-    unit = (uom.get("code") or uom.get("title") or "") if uom is not None else ""
-    zone = one.find(f".//{_WML}zoneOffset")
-    offset = (zone.text or "").strip() if zone is not None else ""
-    sensor = "sensor" in _reference(one.find(f"{_OM}procedure")).lower()
-    pairs: list[tuple[str, str | None]] = []
-    for point in one.iter(f"{_WML}MeasurementTVP"):
-        time, value = point.find(f"{_WML}time"), point.find(f"{_WML}value")
-        given = None if value is None or value.get(_NIL) in {"true", "1"} else value.text
-        stamp = (time.text or "").strip() if time is not None else ""
-        zoned = re.search(r"(?:Z|[+-]\d\d:?\d\d)$", stamp)
-        pairs.append((stamp if zoned else stamp + offset, given))
-    if not pairs:
-        raise NoReadings(path)
-    rows = pd.DataFrame(pairs, columns=["time", "value"])
-    return series(
-        path, station=station, variable=variable, unit=unit,
-        method="telemetry" if sensor else "manual",
-        time=utc(path, rows["time"], like="2026-08-20T07:00:00+07:00"),
-        value=numbers(path, rows["value"]),
-    )  # fmt: skip
-
-
-def _reference(element: etree._Element | None) -> str:
-    """Return what an element refers to, in words and by its address."""
-    if element is None:
-        return ""
-    return " ".join(
-        part for part in (element.get(f"{_XLINK}title"), element.get(f"{_XLINK}href")) if part
-    )

@@ -19,6 +19,8 @@ from pipeline.sources.tables import Rows, name_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_STATIONS = 2000
+"""Stations of one file; each takes some milliseconds to resolve."""
 VIRTUAL_GRADE = "Virtual basin, not a measurement"
 METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
 """Observers, telemetry, and automatic recorders, which are sensors as well."""
@@ -67,7 +69,12 @@ def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | No
 def _resolve_stations(rows: Rows, column: str, *, six_digits: bool = False) -> None:
     """Put the codes of the stations for what the file calls them."""
     codes, wrong = dict[str, str](), dict[str, str]()
-    for text in rows.cells[column].unique():
+    texts = rows.cells[column].unique()
+    if len(texts) > MOST_STATIONS:
+        raise BadGranule(
+            rows.path, expected=f"at most {MOST_STATIONS} stations", found=str(len(texts))
+        )
+    for text in texts:
         try:
             codes[text], remark = resolve(text, six_digits=six_digits)
         except UnknownStationError as error:

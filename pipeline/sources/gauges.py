@@ -3,8 +3,8 @@
 MRC portal exports, one file per series: `Water Level.Manual@LA_013901_[Pakse].csv`, with
 `..__metadata.txt` beside. The header says UTC+07:00 but the stamps end in `Z`, and the `Z` is
 right: 00:00Z is the reading of 07:00 in Laos. The data is under the MRC's Non-commercial Data Use
-Licence: a user brings their own copy. What else is read is in ``gauge_formats`` and
-``gauge_answers``.
+Licence: a user brings their own copy. What else is read is in ``gauge_tables``, ``waterml``,
+``fews_pi``, ``gauge_answers`` and ``korea``.
 
 Answers of the interfaces are kept as they came, one file per station and issue time, below
 ``mrc_live``, ``mrc_archive`` and ``thaiwater``; nothing there is written over.
@@ -17,7 +17,8 @@ import re
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -25,10 +26,13 @@ from pipeline.places import reference_flows, stations
 from pipeline.quality import METHODS
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
-from pipeline.sources.gauge_answers import read_json, thaiwater_stations
-from pipeline.sources.gauge_formats import NoReadings, method_of, read_waterml, settle
+from pipeline.sources.decoding import content_of, from_json, from_xml, shown
+from pipeline.sources.fews_pi import NAMESPACE, read_pi_xml
+from pipeline.sources.gauge_answers import Series, inventory, read_json, thaiwater_stations
+from pipeline.sources.gauge_formats import NoReadings, method_of, settle
 from pipeline.sources.gauge_tables import read_table
 from pipeline.sources.unpacking import gunzip, is_workbook, unzip
+from pipeline.sources.waterml import read_waterml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +45,7 @@ HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
+UTF16_XML = tuple("\ufeff<".encode(code) for code in ("utf-16-le", "utf-16-be"))
 LONGEST = timedelta(days=364)
 """ThaiWater cuts a longer interval off at its begin, and does not say so."""
 _BANGKOK = timezone(timedelta(hours=7))
@@ -122,11 +127,12 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     elif granule.source == "mrc_archive":
         found = _inventory(granule, client)
         base = client.endpoint("mrc_archive")
-        url = f"{base}/api/v1/ts/data/timeSeriesCorrectedData/{found['uniqueId']}"
+        unique = quote(found.uniqueId, safe="")
+        if not unique.strip("."):
+            raise HttpError(f"{base}: expected the id of a series, found {found.uniqueId!r}")
+        url = f"{base}/api/v1/ts/data/timeSeriesCorrectedData/{unique}"
         params = {"sd": f"{granule.start:%Y-%m-%d}", "ed": f"{granule.end:%Y-%m-%d}"}
-        place = re.sub(r"[^\w .()-]", "", str(found.get("stationName", "")))
-        front = f"{found['parameter']}.{_label(found)}@{found['countryCode']}"
-        name = f"{front}_{found['stationCode']}_[{place}]_{name.rpartition('_')[2]}"
+        name = _archive_name(granule, found)
     elif granule.source == "thaiwater":
         url = f"{client.endpoint('thaiwater')}/api/v1/thaiwater30/public/waterlevel_graph"
         local = [moment.astimezone(_BANGKOK) for moment in (granule.start, granule.end)]
@@ -140,6 +146,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         raise NotPublished(f"{granule.folder}/{name} is not fetched: it is exported by hand")
     content = client.get(url, params=params, headers=headers)
     path = upstream / granule.folder / name
+    if path.name != name:
+        raise HttpError(f"{url}: expected a file's name, found {name!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         part = Path(folder) / name
@@ -148,32 +156,51 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
             last = read_json(part)["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
         except NoReadings as none:
             raise NotPublished(str(none)) from none
-        except BadGranule as bad:
+        except (BadGranule, Skipped) as bad:
             raise HttpError(f"{url}: {bad}") from bad
         os.utime(part, (min(last, granule.end).timestamp(),) * 2)
         part.replace(path)
     return path
 
 
-def _inventory(granule: Granule, client: Client) -> dict[str, Any]:
+def _inventory(granule: Granule, client: Client) -> Series:
     """Series of the archive that a granule asks for: the first method that still reports."""
     parameter, _, rest = granule.pattern.partition(".")
     code = rest.split("_")[1]
     url = f"{client.endpoint('mrc_archive')}/api/v1/ts/inventory/timeSeriesList"
     since = f"{granule.start:%Y-%m-%d}"
+    listed = Path("timeSeriesList")
+    try:
+        rows = inventory(listed, from_json(listed, client.get(url, keep=True)))
+    except BadGranule as bad:
+        raise HttpError(f"{url}: {bad}") from bad
     found = [
-        row
-        for row in client.json(url, keep=True)
-        if (row.get("stationCode"), row.get("parameter")) == (code, parameter)
-        and str(row.get("correctedEndTime") or "") >= since
-    ]
+        row for row in rows
+        if (row.stationCode, row.parameter) == (code, parameter)
+        and (row.correctedEndTime or "") >= since
+    ]  # fmt: skip
     if not found:
         raise NotPublished(f"{granule.pattern}: no such series reports in the archive")
-    return min(found, key=lambda row: METHODS.index(method_of(_label(row))))
+    return min(found, key=lambda row: METHODS.index(method_of(row.label or "")))
 
 
-def _label(row: dict[str, Any]) -> str:
-    return str(row.get("label") or "Manual")
+def _archive_name(granule: Granule, found: Series) -> str:
+    """Name of the answer of a series of the archive, as that of an export.
+
+    Parts of it come from the archive's list: they become a name within a folder, never a path.
+    """
+    parameter, _, rest = granule.pattern.partition(".")
+    code, stamp = rest.split("_")[1], rest.rpartition("_")[2]
+    country = found.countryCode or ""
+    country = country if re.fullmatch(r"[A-Z]{2}", country) else "XX"
+    label, place = (_plain(text or "") for text in (found.label, found.stationName))
+    return f"{parameter}.{label or 'Manual'}@{country}_{code}_[{place}]_{stamp}"
+
+
+def _plain(text: str) -> str:
+    """Part of a file's name from a text of a provider: no separators, at most 80 bytes."""
+    kept = re.sub(r"[^\w .()-]", "", text).strip(" .")
+    return kept.encode()[:80].decode(errors="ignore")
 
 
 def exports(folder: Path) -> list[Path]:
@@ -200,8 +227,9 @@ def read(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame:
     """Read the readings of a file, whatever it is: its content tells.
 
     A portal export, rows of HYMOS or FMMP, the plain CSV of the operator's guide or a ministry's
-    own table, each as text or as a workbook; an answer of the MRC's or ThaiWater's interface, or
-    WaterML 2.0. Any of these may be compressed, or be one of the files of a zip archive.
+    own table, each as text or as a workbook; an answer of the MRC's, ThaiWater's or a Korean
+    interface, PI-XML or PI-JSON of Delft-FEWS, or WaterML 2.0. Any of these may be compressed, or
+    be one of the files of a zip archive.
 
     Parameters
     ----------
@@ -249,8 +277,8 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
     first = head.partition(b"\n")[0].strip()
     if head.startswith((b"{", b"[")):
         return read_json(path)
-    if b"opengis.net/waterml/2.0" in head:
-        return read_waterml(path)
+    if head.startswith((b"<?xml", *UTF16_XML)) or b"opengis.net/" in head or b"fews/PI" in head:
+        return _xml(path)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise BadGranule(path, expected="a workbook saved as .xlsx, or CSV", found="an old .xls")
     found = read_table(path, layout)
@@ -261,6 +289,18 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
         wanted = f"columns called {', '.join((*layout.time.split('+'), layout.value))}"
     begin = f"a file that begins with {first[:60]!r}" if head else "an empty file"
     raise BadGranule(path, expected=wanted, found=begin)
+
+
+def _xml(path: Path) -> pd.DataFrame:
+    """Read XML of Delft-FEWS, or WaterML 2.0."""
+    root = from_xml(path, content_of(path))
+    if root.tag in {"TimeSeries", f"{{{NAMESPACE}}}TimeSeries"}:
+        return read_pi_xml(path, root)
+    if next(root.iter("{http://www.opengis.net/om/2.0}OM_Observation"), None) is None:
+        raise BadGranule(
+            path, expected="WaterML 2.0 or a series of Delft-FEWS", found=shown(root.tag)
+        )
+    return read_waterml(path, root)
 
 
 def _unpacked(path: Path, layout: OwnLayout | None) -> pd.DataFrame:

@@ -267,5 +267,5 @@ def from_cells(
         ):
             kept.append(cells)
             numbers.append(number)
-    cells = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")
-    return cells.apply(lambda column: column.str.strip()) if kept else cells, bad
+    table = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")
+    return table.apply(lambda column: column.str.strip()) if kept else table, bad

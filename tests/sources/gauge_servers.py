@@ -14,6 +14,7 @@ KEY = "only-a-test"
 HTML = "<!DOCTYPE html><html><body>Under maintenance</body></html>"
 RECENT = "/api/v1/time-series/telemetry/recent"
 ARCHIVE = "/api/v1/ts"
+SERIES = f"{ARCHIVE}/data/timeSeriesCorrectedData"
 GRAPH = "/api/v1/thaiwater30/public/waterlevel_graph"
 UNIQUE = "6e9c7d35a6e44dcd8a3e1d4b1e2f3a4b"
 
@@ -67,8 +68,7 @@ def serve_archive(server: HTTPServer, rows: list[Any], data: dict[str, Any]) -> 
     """Answer with the list of series and with the data of each."""
     server.expect_request(f"{ARCHIVE}/inventory/timeSeriesList").respond_with_json(rows)
     for unique, answer in data.items():
-        path = f"{ARCHIVE}/data/timeSeriesCorrectedData/{unique}"
-        server.expect_request(path).respond_with_json(answer)
+        server.expect_request(f"{SERIES}/{unique}").respond_with_json(answer)
 
 
 def graph(values: dict[str, float | None]) -> dict[str, Any]:

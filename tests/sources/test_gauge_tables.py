@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.sources import gauges, tables, unpacking
+from pipeline.sources import gauge_tables, gauges, tables, unpacking
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauge_tables import VIRTUAL_GRADE
 from pipeline.sources.layouts import OwnLayout
@@ -457,6 +457,21 @@ def test_text_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(tables, "LARGEST", 10)
     with pytest.raises(BadGranule, match="at most 0 MB of text"):
         gauges.read(write(tmp_path, "x.csv", plain(day(18))))
+
+
+def test_a_file_of_too_many_stations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gauge_tables, "MOST_STATIONS", 2)
+    rows = [day(18).replace("013901", f"S-{number}00") for number in range(3)]
+    with pytest.raises(BadGranule, match="at most 2 stations, found 3"):
+        gauges.read(write(tmp_path, "x.csv", plain(*rows)))
+
+
+def test_long_lines_and_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = gauges.read(write(tmp_path, "x.csv", plain(day(18), "," * 30_000, day(19))))
+    assert found.attrs["bad_rows"] == ["line 3: expected at most 20000 characters, found 30000"]
+    monkeypatch.setattr(tables, "MOST_LINES", 2)
+    with pytest.raises(BadGranule, match="at most 2 lines, found more"):
+        gauges.read(tmp_path / "x.csv")
 
 
 THAI = """กรมชลประทาน;;;

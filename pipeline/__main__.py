@@ -276,7 +276,9 @@ def forecast(day: Day = None) -> None:
     """Forecast stages and drought. Example: mekong forecast --date 2026-04-10."""
     from pipeline import steps
 
-    _say(steps.forecast(asof=_asof(day), settings=_settings()))
+    settings, asof = _settings(), _asof(day)
+    steps.models_for(asof, settings=settings)  # a night goes on without; who asks for this is told
+    _say(steps.forecast(asof=asof, settings=settings))
 
 
 @app.command(rich_help_panel=NIGHT)

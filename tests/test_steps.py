@@ -23,6 +23,7 @@ from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -186,6 +187,38 @@ def test_a_training_that_was_killed_leaves_no_model(settings: Settings) -> None:
     metadata["asof"] = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
     (draft / registry.METADATA).write_text(json.dumps(metadata), "utf-8")
     assert steps.models_for(ASOF, settings=settings)[1]["version"] == whole
+
+
+def spoil_bytes(folder: Path) -> None:
+    path = next(folder.glob("*.skops"))
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_bytes, "expected the bytes that were saved, found others"),
+        (lambda folder: (folder / registry.METADATA).unlink(), "No such file"),
+        (lambda folder: (folder / registry.METADATA).write_text(""), "Expecting value"),
+        (lambda folder: (folder / registry.METADATA).write_text('{"asof": 3}'), "isoformat"),
+        (lambda folder: next(folder.glob("*.skops")).unlink(), "expected the bytes"),
+    ],
+)
+def test_damaged_models_are_named_and_those_before_used(
+    settings: Settings, spoil: Callable[[Path], object], said: str
+) -> None:
+    before = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
+    newest = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
+    assert steps.models_for(ASOF, settings=settings)[1]["broken"] == []
+    spoil(settings.models_dir / newest)
+    metadata = steps.models_for(ASOF, settings=settings)[1]
+    assert metadata["version"] == before
+    (broken,) = metadata["broken"]
+    assert broken.startswith(f"models {newest} are damaged (")
+    assert said in broken
+    spoil(settings.models_dir / before)
+    with pytest.raises(steps.UserError, match=f"models {before} are damaged .*; run: mekong train"):
+        steps.models_for(ASOF, settings=settings)
 
 
 def test_prepare_does_nothing_where_there_are_models(settings: Settings) -> None:

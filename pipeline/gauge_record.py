@@ -95,7 +95,8 @@ class Limits:
         if not self.known:
             if flood_m is None:
                 return np.zeros(len(value), dtype=np.bool_)
-            return (value > flood_m + ABOVE_FLOOD_M) & (size > CONTINUES_M * days)
+            impossible: Bools = (value > flood_m + ABOVE_FLOOD_M) & (size > CONTINUES_M * days)
+            return impossible
         metres, factor = self.room
         up = size > 0.0
         day = np.where(up, self.rise_day, self.fall_day)

@@ -9,6 +9,7 @@ python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a
                           (--one-person: without one, on a host that nobody else can log in to)
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
+python3 make.py fuzz      thousands of mutated files over every reader, at most 30 minutes
 python3 make.py docs      the parts of README and docs that are made by running
 python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
 """
@@ -177,6 +178,11 @@ def bench() -> None:
     run(PYTHON, "-m", "tests.benchmarks")
 
 
+def fuzz() -> None:
+    """Read mutated files of every kind and write docs/fuzzing.md."""
+    run(PYTHON, "-m", "tests.fuzz")
+
+
 def docs() -> None:
     """Make the generated parts of README and docs."""
     run(PYTHON, "-m", "docs.make")
@@ -213,7 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = {"test": test, "bench": bench, "docs": docs, "lock": lock}
+    tasks = {"test": test, "bench": bench, "fuzz": fuzz, "docs": docs, "lock": lock}
     parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     parser.add_argument("--one-person", action="store_true", help="no password (up only)")
@@ -222,7 +228,7 @@ def main() -> None:
     os.chdir(ROOT)
     os.environ["PATH"] = environment()["PATH"]
     if arguments.task != "lock":
-        setup(dev=arguments.task in {"test", "bench", "docs"})
+        setup(dev=arguments.task in {"test", "bench", "fuzz", "docs"})
     if arguments.task == "nightly":
         nightly(arguments.date)
     elif arguments.task == "up":

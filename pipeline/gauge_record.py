@@ -77,7 +77,13 @@ class Limits:
         return share * (self.highest - self.lowest), factor
 
     def outside(
-        self, before: Floats, value: Floats, apart_h: Floats, *, flood_m: float | None
+        self,
+        before: Floats,
+        value: Floats,
+        apart_h: Floats,
+        *,
+        flood_m: float | None,
+        tide_m: float = 0.0,
     ) -> Bools:
         """Tell which readings are beyond what the gauge has shown before, with room.
 
@@ -89,14 +95,17 @@ class Limits:
             Time between them, hours, shape (n,).
         flood_m
             Flood stage, where there is one.
+        tide_m
+            Change that the tide makes between two readings of a day: a record of mornings alone
+            has not seen it.
         """
         size = value - before
         days = np.maximum(apart_h / 24.0, 1.0)
         if not self.known:
             if flood_m is None:
                 return np.zeros(len(value), dtype=np.bool_)
-            impossible: Bools = (value > flood_m + ABOVE_FLOOD_M) & (size > CONTINUES_M * days)
-            return impossible
+            above = value > flood_m + ABOVE_FLOOD_M
+            return np.asarray(above & (size > CONTINUES_M * days), dtype=np.bool_)
         metres, factor = self.room
         up = size > 0.0
         day = np.where(up, self.rise_day, self.fall_day)
@@ -106,7 +115,7 @@ class Limits:
         beyond = np.where(up, value > self.highest + metres, value < self.lowest - metres)
         # A level never seen is believed where the river came up to it as it does.
         limit = np.where(beyond, 0.5 * day * days, factor * most)
-        return np.asarray(np.abs(size) > np.fmax(limit, 0.3), dtype=np.bool_)
+        return np.asarray(np.abs(size) > np.fmax(limit, max(0.3, tide_m)), dtype=np.bool_)
 
 
 @dataclass(frozen=True)

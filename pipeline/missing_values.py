@@ -28,7 +28,7 @@ NEVER_BELOW_M = 2.0
 """Where the river has never been within this of zero, a zero is no stage."""
 
 
-def is_code(hours: Floats, value: Floats, limits: Limits) -> Bools:
+def is_code(hours: Floats, value: Floats, limits: Limits, *, tide_m: float = 0.0) -> Bools:
     """Tell which stages stand for missing.
 
     Parameters
@@ -39,6 +39,8 @@ def is_code(hours: Floats, value: Floats, limits: Limits) -> Bools:
         Stages, m, no NaN, shape (n,).
     limits
         What the gauge has shown before.
+    tide_m
+        Change that the tide makes between two readings.
 
     Examples
     --------
@@ -58,6 +60,7 @@ def is_code(hours: Floats, value: Floats, limits: Limits) -> Bools:
         return code
     changes = np.abs(np.diff(value[sure]))
     usual = float(np.quantile(changes, USUAL)) if len(changes) >= ENOUGH else 0.0
+    usual = max(usual, tide_m)
     believed = -1
     for at in np.flatnonzero(maybe & ~code).tolist():
         after = int(np.searchsorted(sure, at))

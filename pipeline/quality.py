@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +29,12 @@ from pipeline.variables import VARIABLES
 from pipeline.witnesses import Witnesses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from pipeline.courses import Bools, Floats
+    from pipeline.places import Station
 
     Objects = NDArray[np.object_]
 
@@ -65,6 +67,8 @@ ABOVE_FLOOD_M = 5.0
 """No reading of 1960-2018 at a gauge of the table is as much above its flood stage."""
 WHOLE_DAY = pd.Timedelta(hours=21.6)
 """A sensor's day of rain counts from nine tenths on: a sum over gaps would be too low."""
+TIDAL_BASIN, TIDE_M, DRY_TIDE_M = "delta", 3.0, 1.5
+"""Change of the tide within hours: at the tidal gauges, and where it shows in the dry season."""
 SEA_M = 20.0
 """A gauge whose zero is higher than this above the sea cannot read its level for its stage."""
 
@@ -204,7 +208,7 @@ def _stage(
     if warned:  # a level above the sea would be taken for a flood
         series.set("range", series.flag == "absolute")
     left = series.left()
-    code = is_code(series.hours[left], series.value[left], limits)
+    code = is_code(series.hours[left], series.value[left], limits, tide_m=_tide_m(gauge))
     series.set("code", left[code])
     known = np.isfinite(series.value) & (series.flag != "code")
     stage = series.unfound & (series.flag != "absolute")
@@ -218,8 +222,19 @@ def _stage(
     series.apply("stuck", Stuck())
     _steps(station, method, series, witnesses)
     series.apply("stuck", Frozen())
-    flood_m = None if gauge is None else gauge.flood_m
-    _newest(station, method, series, limits, witnesses, flood_m=flood_m)
+    beyond = partial(
+        limits.outside,
+        flood_m=None if gauge is None else gauge.flood_m,
+        tide_m=_tide_m(gauge),
+    )
+    _newest(station, method, series, beyond, witnesses)
+
+
+def _tide_m(gauge: Station | None) -> float:
+    """Change that the tide makes within hours at a gauge, m."""
+    if gauge is None or gauge.basin != TIDAL_BASIN:
+        return 0.0
+    return TIDE_M if gauge.tidal else DRY_TIDE_M
 
 
 def _spikes(series: _Series) -> None:
@@ -260,10 +275,8 @@ def _newest(
     station: str,
     method: str,
     series: _Series,
-    limits: Limits,
+    beyond: Callable[[Floats, Floats, Floats], Bools],
     witnesses: Witnesses,
-    *,
-    flood_m: float | None,
 ) -> None:
     """Flag the newest reading where it is beyond what its gauge has shown before, and alone.
 
@@ -273,27 +286,24 @@ def _newest(
     if len(left) < 2:
         return
     hours, value = series.hours[left], series.value[left]
-    beyond = limits.outside(value[:-1], value[1:], np.diff(hours), flood_m=flood_m)
-    doubted = left[1:-1][beyond[:-1]]
+    out = beyond(value[:-1], value[1:], np.diff(hours))
     # Each was the newest once, and held until the next one came.
-    series.settled[doubted] = np.maximum(series.settled[doubted], hours[2:][beyond[:-1]])
-    last = len(left) - 1
-    if len(left) > 2 and beyond[-2]:
-        size = value[-2] - value[-3]
-        if (value[-1] - value[-3]) / size < 0.5 and not witnesses.agree(
-            station, method, before=(hours[-3], value[-3]), after=(hours[-2], value[-2])
-        ):
-            series.set("spike", left[-2:-1])
-            apart = np.array([hours[-1] - hours[-3]])
-            again = limits.outside(value[-3:-2], value[-1:], apart, flood_m=flood_m)
-            if not again[0]:
-                return
-    if beyond[-1] and not witnesses.agree(
-        station,
-        method,
-        before=(float(hours[last - 1]), float(value[last - 1])),
-        after=(float(hours[last]), float(value[last])),
-    ):
+    doubted = left[1:-1][out[:-1]]
+    series.settled[doubted] = np.maximum(series.settled[doubted], hours[2:][out[:-1]])
+
+    def alone(before: int, after: int) -> bool:
+        seen = [(float(hours[at]), float(value[at])) for at in (before, after)]
+        return not witnesses.agree(station, method, before=seen[0], after=seen[1])
+
+    last, base = len(left) - 1, len(left) - 2
+    if base > 0 and out[-2]:
+        kept = (value[last] - value[base - 1]) / (value[base] - value[base - 1])
+        if kept < 0.5 and alone(base - 1, base):
+            series.set("spike", left[base:last])
+            base -= 1
+    step = slice(base, base + 1)
+    newest_out = beyond(value[step], value[last:], hours[last:] - hours[step])
+    if newest_out[0] and alone(base, last):
         series.set("unconfirmed", left[last:])
 
 

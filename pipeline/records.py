@@ -394,6 +394,7 @@ class Records:
         stations: Iterable[str] | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        flags: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Read columns of the readings, all versions, by series and time."""
         query = (
@@ -413,20 +414,25 @@ class Records:
             query = query.where(readings.c.valid_time >= int(start.timestamp()))
         if end is not None:
             query = query.where(readings.c.valid_time < int(end.timestamp()))
+        if flags is not None:
+            query = query.where(readings.c.qc.in_(list(flags)), readings.c.value.is_not(None))
         with self._engine.connect() as connection:
-            return pd.DataFrame(connection.execute(query).fetchall(), columns=names)
+            # pandas asks each row of SQLAlchemy for its fields: two thirds of the time.
+            rows = [tuple(row) for row in connection.execute(query)]
+        return pd.DataFrame(rows, columns=names)
 
     def _gauge_records(self) -> dict[str, GaugeRecord]:
         """Collect what each gauge has shown, once per ingest: it takes a second per million."""
         batch = self.batch
         if self._gauges is None or self._gauges[0] != batch:
-            names = ["station", "method", "valid_time", "value", "available_time", "qc"]
-            rows = self._rows(names, "stage")
-            rows = rows[rows["qc"].isin(quality.USED) & rows["value"].notna()]
-            rows = rows.drop_duplicates(["station", "method", "valid_time"], keep="last")
+            names = ["station", "method", "valid_time", "value", "available_time"]
+            rows = self._rows(names, "stage", flags=quality.USED)
+            key = rows[["station", "method", "valid_time"]]
+            last = (key != key.shift(-1)).any(axis=1)  # of several versions
+            rows = rows[last].astype({"value": "float64"})
             for column in ("valid_time", "available_time"):
                 rows[column] = rows[column].to_numpy("int64").astype("datetime64[s]")
-            self._gauges = batch, gauge_records(rows.astype({"value": "float64"}))
+            self._gauges = batch, gauge_records(rows)
         return self._gauges[1]
 
     def add_run(self, row: Mapping[str, Any]) -> dict[str, Any]:

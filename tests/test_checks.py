@@ -400,3 +400,12 @@ def test_limits_come_from_what_two_readings_bear_out() -> None:
     assert before.rise_day < 0.05, "what came later was not known then"
     assert before.days == 670
     assert not record.limits(np.datetime64("2010-03-01")).known
+
+
+def test_the_tide_between_two_readings_is_within_a_record_of_mornings() -> None:
+    days = pd.date_range("2020-01-01", periods=800)
+    level = 0.3 + 0.2 * np.sin(np.arange(800) / 9.0)
+    for station, flag in (("039803", "good"), (PAKSE, "unconfirmed")):
+        record = frame(days, level, station=station)
+        noon = frame(days[-1:] + pd.Timedelta(hours=12), [level[-1] + 1.1], station=station)
+        assert quality.flagged(pd.concat([record, noon]))["qc"].iloc[-1] == flag

@@ -409,10 +409,11 @@ def test_duplicates_count_once(settings: Settings, exports: Path) -> None:
     telemetry.write_text(rows.replace("Manual", "Telemetry").replace("7.00", "70.00"))
     done = take(settings, exports)
     assert done.rejected == ()
-    assert done.added == 6, "the sensor's are kept as well"
+    assert done.added == 7, "both values and the sensor's are kept"
     found = readings(settings)
-    assert found["value"].tolist()[1:] == [8.0, 9.0], "of a conflict the sensor's stands"
-    assert found["method"].tolist() == ["manual", "manual", "telemetry"]
+    assert found["value"].tolist()[1:] == [8.0, 9.0], "of a conflict the one that the sensor has"
+    assert found["method"].tolist() == ["manual"] * 3
+    assert found["qc"].tolist() == ["good", "good", "chosen"]
     found = Records(settings.database).every_reading("stage", asof=ASOF)
     assert found["value"].tolist() == [7.0, 8.0, 9.0, 70.0, 8.0, 9.0]
     found = found[found["method"] == "manual"]

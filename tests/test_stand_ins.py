@@ -36,6 +36,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def archive(settings: Settings) -> Archive:
+    with Records(settings.database).ingest("gauges", asof=NIGHT):
+        pass
     return Archive(settings.archive_dir)
 
 

@@ -63,7 +63,7 @@ def moment_of(said: str) -> np.datetime64:
     Examples
     --------
     >>> str(moment_of("623084431.957882"))[:19]
-    '2019-09-30T03:00:31'
+    '2019-09-30T03:00:32'
     """
     try:
         seconds = float(said)

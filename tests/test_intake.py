@@ -415,9 +415,9 @@ def test_duplicates_count_once(settings: Settings, exports: Path) -> None:
     assert found["method"].tolist() == ["manual"] * 3
     assert found["qc"].tolist() == ["good", "good", "chosen"]
     found = Records(settings.database).every_reading("stage", asof=ASOF)
-    assert found["value"].tolist() == [7.0, 8.0, 9.0, 70.0, 8.0, 9.0]
+    assert found["value"].tolist() == [7.0, 8.0, 9.0, 9.5, 70.0, 8.0, 9.0]
     found = found[found["method"] == "manual"]
-    assert found["qc"].tolist() == ["good", "good", "conflict"]
+    assert found["qc"].tolist() == ["good", "good", "chosen", "conflict"]
     assert found["origin"].unique().tolist() == ["virtual"]
 
 

@@ -1,6 +1,6 @@
 """Read at least 3,000 mutated grid files and 3,000 texts; write docs/fuzzing.md.
 
-    python3 make.py fuzz
+python3 make.py fuzz
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.fuzz.seeds import grids, texts
 
 WHOLE = 3200
 """Mutations of each of the two groups of files, at least."""
+KINDS = "read", "rejected", "passed over", "killed"
 HEAD = f"""# Mutated files
 
 Made by `python3 make.py fuzz`, with the seed {RANDOM_SEED}: sound files of every layout are damaged
@@ -41,8 +42,8 @@ def main() -> None:
                 outcome = fuzz(seed, count, Path(folder))
                 total.update(outcome.counts)
                 faults += outcome.faults
-                cells = [outcome.counts[key] for key in ("read", "rejected", "passed over", "killed")]
-                words = " | ".join(map(str, [count, *cells]))
+                words = " | ".join(str(outcome.counts[key]) for key in KINDS)
+                words = f"{count} | {words}"
                 rows.append(f"| {seed.source} | {seed.name} | {words} | {outcome.longest_s:.1f} |")
                 print(rows[-1], flush=True)
     for fault in faults:

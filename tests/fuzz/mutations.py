@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -72,7 +73,8 @@ def _values(file: Any, name: str, random: Generator) -> None:
     if data.size and data.ndim and data.dtype.kind in "iuf" and data.size < 1e7:
         odd = np.array(ODD_NUMBERS)[int(random.integers(len(ODD_NUMBERS)))]
         values = data[...]
-        places = random.integers(values.size, size=int(random.integers(1, max(2, values.size // 3))))
+        most = max(2, values.size // 3)
+        places = random.integers(values.size, size=int(random.integers(1, most)))
         with np.errstate(all="ignore"):
             values.ravel()[places] = np.array(odd).astype(values.dtype)
         data[...] = values
@@ -87,10 +89,8 @@ def _attribute(file: Any, name: str, random: Generator) -> None:
         h5py.Empty("f4"), "hours since 2024-08-01 00:00:00.0  UTC ",
     ]  # fmt: skip
     value = values[int(random.integers(len(values) + 1)) - 1]
-    try:
+    with suppress(KeyError):
         del attributes[key]
-    except KeyError:
-        pass
     if random.random() < 0.8:
         attributes[key] = np.bytes_(value) if isinstance(value, bytes) else value
 
@@ -159,8 +159,8 @@ def damage_json(content: bytes, random: Generator) -> bytes:
     """Put something of another kind in the place of some part of an answer in JSON."""
     answer = json.loads(content)
     odd: list[Any] = [
-        None, True, -1, 1e308, 10**400, "x", "", [], {}, [[]] * 3, {"a": {}}, "2569-08-01T00:00:00Z",
-        "../../x", "-9999", "\x00", float("nan"),
+        None, True, -1, 1e308, 10**400, "x", "", [], {}, [[]] * 3, {"a": {}},
+        "2569-08-01T00:00:00Z", "../../x", "-9999", "\x00", float("nan"),
     ]  # fmt: skip
     holder: Any = answer
     while True:
@@ -190,6 +190,6 @@ def damage(content: bytes, random: Generator) -> bytes:
             return damage_bytes(content, random)  # HDF5 would not make it
     if content.startswith(b"{") and random.random() < 0.6:
         return damage_json(content, random)
-    if content[:1] in b"{<" or content[:40].isascii() and b"\x00" not in content[:100]:
+    if content[:1] in b"{<" or (content[:40].isascii() and b"\x00" not in content[:100]):
         return damage_text(content, random)
     return damage_bytes(content, random)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from pipeline import quality
@@ -20,6 +19,8 @@ from tests.fuzz.mutations import damage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from tests.fuzz.seeds import Seed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from tests.sources import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SHARED = ROOT.parent / "shared"
 
@@ -96,7 +96,10 @@ def grids(folder: Path) -> list[Seed]:
     real = SHARED / "real_files"
     for source, name in (
         ("imerg_final", "imerg/3B-HHR.MS.MRG.3IMERG.20000601-S000000-E002959.0000.V07A.HDF5"),
-        ("imerg_final", "imerg/3B-HHR.MS.MRG.3IMERG.20200101-S120000-E122959.0720.V06B.HDF5.dap.nc4"),
+        (
+            "imerg_final",
+            "imerg/3B-HHR.MS.MRG.3IMERG.20200101-S120000-E122959.0720.V06B.HDF5.dap.nc4",
+        ),
         ("smap", "smap/SMAP_L4_SM_aup_comparison.h5"),
         ("lis", "lis/LIS_HIST_201101210000.d01.nc"),
     ):
@@ -120,11 +123,14 @@ def texts() -> list[Seed]:
         "Observed or Estimated,Approval Level,Grade\n"
     )
     plain = "".join(f"013901,stage,{day}T07:00:00+07:00,{stage},m\n" for day, stage in pairs)
-    hymos = "".join(f"LA,13901,HH,M,{day}T07:00:00+07:00,{stage},m     , O\n" for day, stage in pairs)
+    hymos = "".join(
+        f"LA,13901,HH,M,{day}T07:00:00+07:00,{stage},m     , O\n" for day, stage in pairs
+    )
     live = {
         "station": {"stationId": "013901", "name": "Pakse", "waterLevel": 5.1},
         "measurements": [
-            {"d": f"{day}T13:45:00Z", "w": float(stage), "r": 0.2, "b": 12.7} for day, stage in pairs
+            {"d": f"{day}T13:45:00Z", "w": float(stage), "r": 0.2, "b": 12.7}
+            for day, stage in pairs
         ],
     }
     archive = {

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.sources.missing_codes import MISSING
+
 if TYPE_CHECKING:
     from pipeline.courses import Bools, Floats
     from pipeline.gauge_record import Limits
 
-CODES = (-9999.0, -999.9, -999.0, -99.9, -99.0, -888.0, -777.0, 999.0, 999.9, 9999.0, 99999.0)
-"""Numbers that stand for missing in one unit or another."""
-AS_STAGE = np.unique([code * metres for code in CODES for metres in (1.0, 0.01, 0.001)])
+AS_STAGE = np.unique([code * metres for code in MISSING for metres in (1.0, 0.01, 0.001)])
+"""Stages that a code would be in m, cm or mm."""
 LAST_H = 240.0
 """The reading before tells what to expect for so long."""
 DRIFT_M = 0.5

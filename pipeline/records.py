@@ -272,18 +272,6 @@ class Records:
         with self._engine.connect() as connection:
             return set(connection.scalars(query))
 
-    def suspects(
-        self, source: str, *, asof: datetime, start: datetime, end: datetime
-    ) -> set[datetime]:
-        """Begins of the granules in [start, end) of which the last known version is suspect."""
-        last: dict[datetime, dict[str, Any]] = {}
-        for row in self.inputs(asof=asof, start=start):
-            if row["source"] == source and start <= row["start"] < end and row["rejected"] is None:
-                before = last.get(row["start"])
-                if before is None or before["available_time"] <= row["available_time"]:
-                    last[row["start"]] = row
-        return {begin for begin, row in last.items() if "suspect" in row["notes"]}
-
     def last_files(self, *, asof: datetime) -> dict[str, datetime]:
         """By source the end of the last sound file known at a moment, none later than it."""
         query = (

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from pipeline import intake, steps
-from pipeline.archive import Archive
+from pipeline.absences import suspects
+from pipeline.archive import Archive, utc64
 from pipeline.grid import Grid
 from pipeline.records import Records
 from pipeline.settings import ROOT, Settings
@@ -269,9 +270,7 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
     first, second = store.inputs(asof=ASOF, start=DAY)
     assert first["notes"]["out_of_range"] == {"rain_rate": {"cells": 3, "worst": 1e30}}
     assert "suspect" not in second["notes"]
-    span = {"asof": ASOF, "start": DAY, "end": ASOF}
-    assert store.suspects("imerg_late", **span) == {DAY}
-    assert store.suspects("imerg_early", **span) == set()
+    assert suspects(store, asof=ASOF, start=DAY) == {"imerg_late": {utc64(DAY)}}
     ds = Archive(settings.archive_dir).read("imerg_late", asof=ASOF)
     assert "out_of_range" not in ds.attrs
 

@@ -339,7 +339,7 @@ def store(
         origins: tuple[Origin, ...] = ("measured", "virtual")
         for origin in origins:
             tables = [
-                one.data.assign(file=one.file.path.name)
+                one.data.assign(file=shown_name(one.file.path))
                 for one in contents
                 if isinstance(one.data, pd.DataFrame) and one.origin == origin
             ]

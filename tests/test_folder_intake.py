@@ -348,3 +348,25 @@ def test_what_is_made_is_its_owners_alone(settings: Settings, folder: Path) -> N
     Records(settings.database)
     assert mode(settings.data_dir / "records.db") == 0o640
     shutil.rmtree(settings.data_dir)
+
+
+def test_a_name_that_is_not_utf8_is_stored_as_it_can_be_shown(
+    settings: Settings, folder: Path
+) -> None:
+    (folder / "good.csv").write_text(rows(("2026-08-19T07:00:00+07:00", 7.4)))
+    thai = os.fsdecode("ระดับ".encode("cp874") + b".csv")
+    (folder / thai).write_text(rows(("2026-08-19T07:00:00+07:00", 3.1), station="013801"))
+    assert (done := take(settings, folder)).added == 2
+    assert done.rejected == ()
+
+
+def test_two_bad_rows_of_twenty_cost_the_file_and_one_of_three_itself(
+    settings: Settings, folder: Path
+) -> None:
+    days = [(f"2026-07-{day:02d}T07:00:00+07:00", 5.0 + day / 100) for day in range(1, 21)]
+    whole = rows(*days).replace("5.03,", "high,").replace("5.09,", "low,")
+    (folder / "two.csv").write_text(whole)
+    (folder / "one.csv").write_text(rows(*days[:3], station="013801").replace("5.02,", "high,"))
+    done = take(settings, folder)
+    assert done.added == 2
+    assert "2 bad of 20 rows" in done.rejected[0]

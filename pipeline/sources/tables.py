@@ -25,7 +25,7 @@ DELIMITERS = (",", ";", "\t", "|")
 HEADING_WITHIN = 40
 """Lines within which a heading is looked for; titles and comments may stand above it."""
 BAD_SHARE = 0.05
-BAD_FEW = 2
+BAD_FEW = 1
 """Of a file's rows so large a share may be bad, or so few, before the file is."""
 SHOWN = 5
 """Bad rows that a refusal shows."""

@@ -60,7 +60,9 @@ def damage_hdf5(content: bytes, random: Generator) -> bytes:
         )
         for _ in range(int(random.integers(1, 4))):
             name = str(random.choice(names))
-            if name in file:
+            if file.get(name, getclass=True, getlink=True) is h5py.HardLink and isinstance(
+                file[name], h5py.Dataset
+            ):
                 change: Callable[[Any, str, Generator], None] = CHANGES[
                     int(random.integers(len(CHANGES)))
                 ]
@@ -189,7 +191,8 @@ def damage(content: bytes, random: Generator) -> bytes:
         except (OSError, RuntimeError, ValueError, KeyError, TypeError):
             return damage_bytes(content, random)  # HDF5 would not make it
     if content.startswith(b"{") and random.random() < 0.6:
-        return damage_json(content, random)
+        with suppress(ValueError):  # damaged before, it may be no JSON any more
+            return damage_json(content, random)
     if content[:1] in b"{<" or (content[:40].isascii() and b"\x00" not in content[:100]):
         return damage_text(content, random)
     return damage_bytes(content, random)

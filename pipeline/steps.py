@@ -859,13 +859,16 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
 def _contents(archive: Archive, *, asof: datetime) -> str:
     """Hash of what the archive holds that was known at a moment, whatever commits brought it.
 
-    The indices of the grid are left out: no forecast rests on them, and they are made after it.
+    All of the areal record, and the months of everything else that a night looks at: an older
+    night that is made later adds grids before them. The indices of the grid are left out: no
+    forecast rests on them, and they are made after it.
     """
     digest = hashlib.sha256()
     for product in archive.products():
         if product in {gridded.DAILY, gridded.MONTHLY}:
             continue
-        rows, times = archive.rows(product, asof=asof)
+        start = None if product == "zones" else asof - absences.INPUTS
+        rows, times = archive.rows(product, asof=asof, start=start)
         digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
     return digest.hexdigest()
 

@@ -14,3 +14,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             getattr(item, "fixturenames", ())
         )
         item.add_marker(pytest.mark.xdist_group("night" if shared else file))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Raise where tests are shared out as if they had no groups."""
+    grouped = getattr(session.config.option, "loadgroup", False)
+    if grouped and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("expected tests shared out by groups, found none in their names")

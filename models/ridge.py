@@ -14,7 +14,7 @@ import numpy as np
 from scipy import linalg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,7 @@ BLOCKS = 6
 """Groups of water years, each forecast in turn by a fit that had not seen them."""
 FORWARD_YEARS = 6
 """Last water years that are also forecast by a fit on earlier years alone."""
+_NOTHING: Sums = np.zeros(()), np.zeros(())
 LEAST_SIZE = 0.1
 """What is added to a coefficient's relative squared size, so that none is left out for good."""
 
@@ -42,15 +43,11 @@ class RidgeFit:
         Forecasts of each year by a fit that had not seen its block, shape (n, n_leads).
     ahead
         Forecasts of the last ``FORWARD_YEARS`` by fits on earlier years, NaN before, same shape.
-    sizes
-        Fold -> variance of each coefficient beside the others', shape (n_columns,). Folds are all
-        years, those without a block, those before a year.
     """
 
     coefficients: NDArray[np.float64]
     held_out: NDArray[np.float64]
     ahead: NDArray[np.float64]
-    sizes: dict[Fold, NDArray[np.float64]]
 
 
 class NormalEquations:
@@ -77,22 +74,33 @@ class NormalEquations:
         judged: NDArray[np.float64] | None = None,
     ) -> None:
         self._matrix, self._target, self._weights = matrix, target, weights
-        self._judged = weights if judged is None else judged
-        self._year = year
-        parts = {int(one): self._sums((year == one) & ~purged) for one in np.unique(year)}
-        years = list(parts)
-        everything = _total([*parts.values(), self._sums(purged)])
+        self._year, self._block = year, year % BLOCKS
+        parts = {int(one): self._sums((year == one) & ~purged, weights) for one in np.unique(year)}
+        known = _total(parts.values())
+        everything = _total([known, self._sums(purged, weights)])
         self._folds: dict[Fold, Sums] = {("all", 0): everything}
-        for block in sorted({one % BLOCKS for one in years}):
-            others = [parts[one] for one in years if one % BLOCKS != block]
-            self._folds["without", block] = _total(others or list(parts.values()))
-        for k in range(max(len(years) - FORWARD_YEARS, len(years) // 2, 1), len(years)):
-            self._folds["before", years[k]] = _total([parts[one] for one in years[:k]])
+        self._judged: dict[Fold, Sums] = {}
+        for block in sorted({one % BLOCKS for one in parts}):
+            gram, right = _total(part for one, part in parts.items() if one % BLOCKS == block)
+            fold = "without", block
+            others = any(one % BLOCKS != block for one in parts)
+            self._folds[fold] = (known[0] - gram, known[1] - right) if others else known
+            self._judged[fold] = self._sums(
+                self._block == block, weights if judged is None else judged
+            )
+        years, before = list(parts), _NOTHING
+        first = max(len(years) - FORWARD_YEARS, len(years) // 2, 1)
+        for k, one in enumerate(years):
+            if k >= first:
+                self._folds["before", one] = before
+            before = _total([before, parts[one]])
 
-    def _sums(self, rows: NDArray[np.bool_]) -> Sums:
-        part = self._matrix[rows]
-        weighted = part.T * self._weights[rows]
-        return weighted @ part, weighted @ self._target[rows]
+    def _sums(self, rows: NDArray[np.bool_], weights: NDArray[np.float64]) -> Sums:
+        """Sum up some rows; those without weight cost time and add nothing."""
+        rows = rows & (weights > 0.0)
+        root = np.sqrt(weights[rows])[:, None]
+        part = self._matrix[rows] * root
+        return part.T @ part, part.T @ (self._target[rows] * root)
 
     def ridge(
         self,
@@ -108,41 +116,82 @@ class NormalEquations:
         sizes
             Fold -> variance expected of each coefficient; default the same for all.
         """
+        coefficients = self._coefficients(columns, sizes)
         use = np.append(columns, self._matrix.shape[1] - 1)
-        part = self._matrix[:, use]
+        held_out, ahead = (np.full(self._target.shape, np.nan) for _ in range(2))
+        for (kind, number), one in coefficients.items():
+            if kind == "without":
+                rows = np.flatnonzero(self._block == number)
+                held_out[rows] = self._matrix[np.ix_(rows, use)] @ one
+            elif kind == "before":
+                rows = np.flatnonzero(self._year == number)
+                ahead[rows] = self._matrix[np.ix_(rows, use)] @ one
+        return RidgeFit(coefficients["all", 0], held_out, ahead)
+
+    def sizes(
+        self,
+        columns: NDArray[np.int64],
+        sizes: Mapping[Fold, NDArray[np.float64]] | None = None,
+    ) -> dict[Fold, NDArray[np.float64]]:
+        """Fit as :meth:`ridge`, and give the sizes of the coefficients that come out.
+
+        Parameters
+        ----------
+        columns, sizes
+            As of :meth:`ridge`.
+
+        Returns
+        -------
+        dict
+            Fold -> variance of each coefficient beside the others', shape (n_columns,). Folds are
+            all years, those without a block, those before a year.
+        """
+        found = self._coefficients(columns, sizes)
+        return {fold: _sizes(coefficients[:-1]) for fold, coefficients in found.items()}
+
+    def _coefficients(
+        self, columns: NDArray[np.int64], sizes: Mapping[Fold, NDArray[np.float64]] | None
+    ) -> dict[Fold, NDArray[np.float64]]:
+        """Coefficients of each fold, last the constant, shape (n_columns + 1, n_leads).
+
+        A penalty's loss in the years held out is summed up from their normal equations: with
+        thousands of rows that costs a tenth of forecasting each. The sum of the squared targets is
+        the same for all penalties and left out.
+        """
+        use = np.append(columns, self._matrix.shape[1] - 1)
         grid = np.ix_(use, use)
         sums = {fold: (gram[grid], right[use]) for fold, (gram, right) in self._folds.items()}
         size = {fold: np.ones(len(columns)) for fold in sums} if sizes is None else sizes
-        trials = np.empty((len(PENALTIES), *self._target.shape))
-        paths = {}
-        for fold, (gram, right) in sums.items():
-            if fold[0] == "without":
-                paths[fold] = _path(gram, right, size[fold])
-                rows = self._year % BLOCKS == fold[1]
-                trials[:, rows] = part[rows] @ paths[fold]
-        loss = np.einsum("n,knl->kl", self._judged, (trials - self._target) ** 2)
+        paths = {fold: _path(*sums[fold], size[fold]) for fold in self._judged}
+        loss = np.sum(
+            [_loss(*self._judged[fold], use, path) for fold, path in paths.items()], axis=0
+        )
         best = loss.argmin(axis=0)
         leads = np.arange(len(best))
         found = {fold: path[best, :, leads].T for fold, path in paths.items()}
-        ahead = np.full(self._target.shape, np.nan)
         for fold, (gram, right) in sums.items():
-            if fold[0] != "without":
+            if fold not in found:
                 found[fold] = _solve(gram, right, np.array(PENALTIES)[best], size[fold])
-            if fold[0] == "before":
-                rows = self._year == fold[1]
-                ahead[rows] = part[rows] @ found[fold]
-        return RidgeFit(
-            coefficients=found["all", 0],
-            held_out=np.take_along_axis(trials, best[None, None, :], axis=0)[0],
-            ahead=ahead,
-            sizes={fold: _sizes(coefficients[:-1]) for fold, coefficients in found.items()},
-        )
+        return found
 
 
-def _total(parts: list[Sums]) -> Sums:
-    return np.sum([gram for gram, _ in parts], axis=0), np.sum(
-        [right for _, right in parts], axis=0
-    )
+def _loss(
+    gram: NDArray[np.float64],
+    right: NDArray[np.float64],
+    use: NDArray[np.int64],
+    path: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Squared error less that of forecasting 0, of shape (n_penalties, n_leads)."""
+    part = gram[np.ix_(use, use)]
+    explained = np.stack([(slopes * (part @ slopes)).sum(axis=0) for slopes in path])
+    return np.asarray(explained - 2.0 * (path * right[use]).sum(axis=1))
+
+
+def _total(parts: Iterable[Sums]) -> Sums:
+    gram, right = _NOTHING
+    for one, other in parts:
+        gram, right = gram + one, right + other
+    return gram, right
 
 
 def _centred(
@@ -184,8 +233,7 @@ def _solve(
     slopes = np.empty_like(moved)
     for penalty in np.unique(penalties):
         leads = np.flatnonzero(penalties == penalty)
-        penalised = left + np.diag(penalty / sizes)
-        slopes[:, leads] = linalg.solve(penalised, moved[:, leads], assume_a="pos")
+        slopes[:, leads] = _slopes(left, moved[:, leads], penalty / sizes)
     return np.vstack([slopes, right[-1] / gram[-1, -1] - mean @ slopes])
 
 
@@ -194,12 +242,16 @@ def _path(
 ) -> NDArray[np.float64]:
     """Coefficients of every penalty, shape (n_penalties, n_columns + 1, n_leads)."""
     left, moved, mean = _centred(gram, right)
-    root = np.sqrt(sizes)
-    values, vectors = linalg.eigh(left * np.outer(root, root))
-    rotated = vectors.T @ (root[:, None] * moved)
-    vectors *= root[:, None]
-    found = []
-    for penalty in PENALTIES:
-        slopes = vectors @ (rotated / (np.clip(values, 0.0, None) + penalty)[:, None])
-        found.append(np.vstack([slopes, right[-1] / gram[-1, -1] - mean @ slopes]))
-    return np.array(found)
+    slopes = np.stack([_slopes(left, moved, penalty / sizes) for penalty in PENALTIES])
+    constant = right[-1] / gram[-1, -1] - mean @ slopes
+    return np.concatenate([slopes, constant[:, None, :]], axis=1)
+
+
+def _slopes(
+    left: NDArray[np.float64], moved: NDArray[np.float64], penalty: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Slopes of some leads with a penalty per column, shape (n_columns, n_leads)."""
+    penalised = left.copy()
+    penalised[np.diag_indices(len(left))] += penalty
+    factor = linalg.cho_factor(penalised, overwrite_a=True, check_finite=False)
+    return np.asarray(linalg.cho_solve(factor, moved, check_finite=False))

@@ -254,7 +254,7 @@ def _first_sizes(one: _Training) -> Sizes:
     return {
         (season, fold): dict(zip(names, sizes.tolist(), strict=True))
         for season, normal in enumerate(one.equations())
-        for fold, sizes in normal.ridge(columns).sizes.items()
+        for fold, sizes in normal.sizes(columns).items()
     }
 
 
@@ -282,7 +282,7 @@ def _season_fit(
         for (of, fold), by_name in sizes.items()
         if of == season
     }
-    found = normal.ridge(columns, lent).sizes
+    found = normal.sizes(columns, lent)
     return normal.ridge(columns, {fold: (lent[fold] + own) / 2.0 for fold, own in found.items()})
 
 
@@ -291,9 +291,13 @@ def _fit_station(lib: Library, one: _Training, sizes: Sizes) -> StationModel:
     weights = training_weights(dates)
     shares = season_shares(dates)
     equations = one.equations()
-    tiers, held_out_cp = {}, {}
+    tiers, held_out_cp = dict[str, TierModel](), {}
     for tier, groups in TIER_GROUPS.items():
         columns = np.flatnonzero(np.isin(design.groups, groups))
+        same = next((t for t, m in tiers.items() if np.array_equal(m.columns, columns)), None)
+        if same is not None:
+            tiers[tier], held_out_cp[tier] = tiers[same], held_out_cp[same]
+            continue
         found = [
             _season_fit(normal, season, one, columns, sizes)
             for season, normal in enumerate(equations)

@@ -298,10 +298,11 @@ def gk2a_rain(
 
     def change(file: h5py.File) -> None:
         rows, columns, cell = pixels(projection(file["gk2a_imager_projection"], path), grid)
-        flat = np.append(rain_rate.ravel(), np.nan)[cell]
-        raw = np.where(np.isfinite(flat), np.round(np.minimum(flat, 200) / 0.01), 65535)
+        rate = np.append(rain_rate.ravel(), np.nan)
+        raw = np.where(np.isfinite(rate), np.round(np.minimum(rate, 200) / 0.01), 65535)
+        quality = np.where(raw < 65535, 0, 255).astype("u1")
         shape = rows.stop - rows.start, columns.stop - columns.start
-        file["RR"][rows, columns] = raw.astype("u2").reshape(shape)
-        file["DQF_RR"][rows, columns] = np.where(raw < 65535, 0, 255).astype("u1").reshape(shape)
+        file["RR"][rows, columns] = raw.astype("u2")[cell].reshape(shape)
+        file["DQF_RR"][rows, columns] = quality[cell].reshape(shape)
 
     return publish(path, fill_in(_gk2a_template(sector), change), published)

@@ -123,11 +123,10 @@ def silenced(flood: Night, folder: Path) -> Night:
 
 
 @pytest.fixture(scope="session")
-def next_morning(flood: Night, silenced: Night, killed: Settings, half_hour: Settings) -> Night:
-    """The night after the flood's, in the same stores; what forks from the flood forks before."""
-    forks = {silenced.settings.data_dir, killed.data_dir, half_hour.data_dir}
-    assert flood.settings.data_dir not in forks
-    return nights.whole_night(flood.settings, nights.NEXT_MORNING)
+def next_morning(flood: Night, folder: Path) -> Night:
+    """The night after the flood's, in a copy of its stores."""
+    settings = nights.fork(flood.settings, folder / "next_morning")
+    return nights.whole_night(settings, nights.NEXT_MORNING)
 
 
 @pytest.fixture(scope="session")

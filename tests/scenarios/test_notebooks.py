@@ -10,31 +10,16 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from pipeline import __main__ as cli
-from pipeline import steps
-from pipeline.settings import ROOT, Settings
-from pipeline.sources import NIGHTLY
-from pipeline.virtual import SHOWCASE
+from pipeline.settings import ROOT
+from tests.scenarios.nights import Night
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder with a published night: the checkout's, else one that is made now."""
-    settings = Settings()
-    if (settings.published_dir / "latest" / "index.json").exists():
-        return settings.data_dir
-    settings = Settings(data_dir=tmp_path_factory.mktemp("notebooks"))
-    asof = cli._asof(SHOWCASE)
-    steps.simulate(asof=asof, settings=settings)
-    steps.prepare(asof=asof, settings=settings)
-    for source in NIGHTLY:
-        steps.ingest(source, asof=asof, settings=settings)
-    steps.assess(asof=asof, settings=settings)
-    steps.forecast(asof=asof, settings=settings)
-    steps.publish(asof=asof, settings=settings)
-    return settings.data_dir
+def data_dir(flood: Night) -> Path:
+    """Data folder of the flood night; the notebooks only read."""
+    return flood.settings.data_dir
 
 
 def read(path: Path) -> nbformat.NotebookNode:

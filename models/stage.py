@@ -291,7 +291,8 @@ def _fit_station(lib: Library, one: _Training, sizes: Sizes) -> StationModel:
     weights = training_weights(dates)
     shares = season_shares(dates)
     equations = one.equations()
-    tiers, held_out_cp = dict[str, TierModel](), {}
+    tiers: dict[str, TierModel] = {}
+    held_out_cp: dict[str, NDArray[np.float64]] = {}
     for tier, groups in TIER_GROUPS.items():
         columns = np.flatnonzero(np.isin(design.groups, groups))
         same = next((t for t, m in tiers.items() if np.array_equal(m.columns, columns)), None)

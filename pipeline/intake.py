@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -152,7 +153,8 @@ def beside(row: Source, folder: Path) -> list[str]:
 def _beside(row: Source, path: Path, folder: Path) -> str | None:
     """Say why something in a folder is not one of a source's files; None where it may be."""
     if row.kind != "readings":
-        return not_a_granule(path, folder)
+        other = getattr(importlib.import_module(row.module), "other_product", None)
+        return not_a_granule(path, folder) or (other(row.id, path) if other else None)
     sidecars = tuple(end for end in SIDECARS if end not in READINGS)
     own = (".aux.xml", ".cmr.json", *sidecars)
     if reason := not_a_granule(path, folder, sidecars=own):

@@ -33,6 +33,9 @@ SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "ba
            "unusable"}  # fmt: skip
 ABSENT = {"missing", "no data", "nodata"}
 """Words of a column of quality, and what they say of a reading."""
+UNCLEAR_POINT = (
+    "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
+)
 
 
 def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
@@ -96,9 +99,16 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
     rows.said.extend(stamps.said)
     rows.cells = rows.cells.assign(_time=stamps.time)
     rows.leave_out(stamps.time.isna(), stamps.expected, time)
-    value, bad = to_numbers(rows.cells["value"], decimal=decimal, units=rows.cells["unit"])
+    semicolons = rows.delimiter == ";"
+    value, bad = to_numbers(
+        rows.cells["value"], decimal=decimal, units=rows.cells["unit"], semicolons=semicolons
+    )
     rows.cells = rows.cells.assign(_value=value)
-    rows.leave_out(bad, "a number", "value")
+    expected = pd.Series("a number", index=bad.index)
+    if semicolons:
+        unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+        expected[unclear] = UNCLEAR_POINT
+    rows.leave_out(bad, expected, "value")
 
 
 def _qualify(rows: Rows, column: str) -> None:

@@ -171,6 +171,7 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
     if number:
         said.append(f"lines 1 to {number}, above the heading, are passed over")
     rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    rows.delimiter = delimiter
     if not ended:
         _check_last(rows, len(lines), name_of(names[-1]), layout)
     return kind, rows

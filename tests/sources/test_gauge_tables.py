@@ -142,6 +142,25 @@ def test_how_cells_and_lines_may_be_written(tmp_path: Path) -> None:
     assert title.attrs["said"] == ["lines 1 to 3, above the heading, are passed over"]
 
 
+def test_a_point_between_semicolons_is_read_as_what_the_file_shows(tmp_path: Path) -> None:
+    def table(*levels: str, unit: str = "cm") -> Path:
+        rows = [day(18 + at, level, unit) for at, level in enumerate(levels)]
+        text = "\n".join(row.replace(",", ";").replace("^", ",") for row in [PLAIN, *rows]) + "\n"
+        return write(tmp_path, "agency.csv", text)
+
+    found = gauges.read(table("1.152", "960^5", "1.148"))
+    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    found = gauges.read(table("1152", "960.5", "1148"))
+    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    with pytest.raises(BadGranule, match=r"between semicolons 1\.152 may be 1152; .* --decimal\)"):
+        gauges.read(table("1.152", "1.160", "1.148"))
+    found = gauges.read(table("9.152", "9.160", "9.148", unit="m"))
+    assert values(found) == {"08-18 00:00": 9.152, "08-19 00:00": 9.16, "08-20 00:00": 9.148}
+    own = OwnLayout("station", "time", "value", "unit", decimal=",")
+    found = gauges.read(table("1.152", "1.160", "1.148"), own)
+    assert found["value"].tolist() == pytest.approx([11.52, 11.6, 11.48])
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [

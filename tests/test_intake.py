@@ -555,7 +555,7 @@ def test_real_files_come_back_from_the_archive(
     content = intake.take(row, listed[path], on_grid, asof=ASOF, from_folder=True)
     assert content.rejected is None
     archive, records = Archive(settings.archive_dir), Records(settings.database)
-    assert intake.store(row, [content], archive=archive, records=records, asof=ASOF) == 1
+    assert intake.store(row, [content], archive=archive, records=records, asof=ASOF) == (1, [])
     expected = on_grid(path)
     found = archive.read(source, asof=ASOF)
     for name in expected.data_vars:

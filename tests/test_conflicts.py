@@ -87,7 +87,7 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
             "b_mrc.csv) and 9.8 m (9.8 in a_lao.csv); neither is used, for they lie on both sides "
             "of the alarm or the flood stage (11 m, 12 m)"
         ),
-        "gauges: this morning's reading is missing from Pakse (013901)",
+        "gauges: this morning's readings are in conflict at Pakse (013901)",
     ]
 
 

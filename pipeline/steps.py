@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from types import ModuleType
+
     from pipeline.intake import Show
     from pipeline.sources.base import Granule, Source
     from pipeline.sources.layouts import OwnLayout
@@ -121,6 +123,8 @@ class Ingested:
         made of an unclear layout.
     nothing
         Whether nothing is there of what was asked for, neither read now nor before.
+    cause
+        Why files are not there, where that is not their provider's failure.
     """
 
     source: str
@@ -138,6 +142,7 @@ class Ingested:
     new_stations: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     nothing: bool = False
+    cause: str = ""
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -150,7 +155,12 @@ class Ingested:
             )
         ]
         if self.missing:
-            lines.append(f"{self.source}: {len(self.missing)} files that should exist are missing")
+            lines.append(
+                f"{self.source}: {len(self.missing)} files that should exist are missing: "
+                f"{self.cause or f'the last: {self.missing[-1]}'}"
+            )
+        elif self.cause:
+            lines.append(f"{self.source}: no files: {self.cause}")
         if self.unfetched:
             lines.append(
                 f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
@@ -272,12 +282,14 @@ def ingest(
     missing: list[str] = []
     found: list[intake.File] = []
     beside: list[str] = []
-    fetched, awaited = fetching.Fetched(), False
+    fetched, awaited, cause = fetching.Fetched(), False, ""
     known = store.known_granules(source, asof=asof)
     if folder is not None:
         found = intake.in_folder(row, folder, asof=asof, layout=layout)
         beside = intake.beside(row, folder)
-    elif settings.upstream != "archive":
+    elif settings.upstream == "archive":
+        cause = "upstream is 'archive', only what has been ingested is used"
+    else:
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
         if settings.upstream == "internet":
@@ -296,6 +308,9 @@ def ingest(
             else:
                 found.append(intake.File(granule, path, published))
                 awaited &= not overdue
+        told = fetched.needs or fetched.failures or fetched.awaited
+        if missing or not (found or told):
+            cause = _cause(source, module, settings, asked_for=len(granules), found=len(found))
     news = intake.unknown(found, known)
     taken = intake.bring_in(
         row, news, read, archive=archive, records=store, asof=asof,
@@ -322,7 +337,21 @@ def ingest(
         nothing=not taken.read
         and not intake.any_sound(found, known)
         and bool(found or missing or fetched.failures),
+        cause=cause,
     )
+
+
+def _cause(
+    source: str, module: ModuleType, settings: Settings, *, asked_for: int, found: int
+) -> str:
+    """Say why files of a source are not there, where its provider did not fail; empty else."""
+    if settings.upstream == "internet" and hasattr(module, "by_hand"):
+        by_hand: str = module.by_hand(source)
+        if by_hand:
+            return by_hand
+    if found:
+        return ""
+    return f"none of the {asked_for} files asked for is in {settings.upstream_dir}"
 
 
 def _with_layout(
@@ -928,10 +957,9 @@ class Published:
     degraded: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """One line."""
+        """One line; why a night is degraded its caller says."""
         levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
-        done = f"published {self.folder}: {self.messages} CAP messages ({levels})"
-        return "\n".join([done, *(f"degraded: {why}" for why in self.degraded)])
+        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
 
 
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:

@@ -118,9 +118,11 @@ def test_a_mistyped_variable_is_named(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'region = "mek', "mekong.toml: expected TOML, found: "),
+        (b'region = "mek', "mend it or move it away"),
         (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
-        (b"regoin = 'mekong'", "setting regoin: Extra inputs are not permitted"),
+        (b"regoin = 'mekong'", "mekong.toml: regoin is no setting; did you mean region?"),
+        (b"MEKONG_DATA_DIR = 'x'", "MEKONG_DATA_DIR is no setting; did you mean data_dir?"),
+        (b"qqqq = 1", "mekong.toml: qqqq is no setting; expected alert_scope, alert_sender, "),
     ],
 )
 def test_a_settings_file_that_is_wrong_is_one_line(
@@ -274,7 +276,9 @@ def test_a_degraded_night_is_exit_code_4(
         done = steps.Published("there", 0, 1, {"none": 80}, degraded=reasons)
         monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
         assert run(monkeypatch, tmp_path, "publish") == code
-    assert capsys.readouterr().err == "degraded: imerg_late gave nothing\n"
+    said = capsys.readouterr()
+    assert said.err == "degraded: imerg_late gave nothing\n"
+    assert "degraded" not in said.out, "said once"
 
 
 def test_a_replay_that_differs_is_exit_code_3(

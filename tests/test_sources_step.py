@@ -412,3 +412,39 @@ def test_what_may_be_early() -> None:
     assert fetching.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
     assert not fetching.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
     assert not fetching.early(SOURCES["mrc_live"], granule, asof=START)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("geoglows", "no files: no river is named in data/reference/geoglows_rivers.csv"),
+        (
+            "lis",
+            "no files: lis has no public server, its files come by hand: mekong ingest lis --from "
+            "DIR",
+        ),
+        (
+            "gauges",
+            "31 files that should exist are missing: exports of the portal come by hand: mekong "
+            "ingest gauges --from DIR",
+        ),
+    ],
+)
+def test_why_nothing_came_is_said_where_nobody_is_asked(
+    settings: Settings, source: str, cause: str
+) -> None:
+    done = steps.ingest(source, asof=ASOF, settings=settings)
+    assert done.read == 0
+    assert f"{source}: {cause}" in str(done).splitlines()
+
+
+def test_files_that_nobody_has_laid_out_are_said_to_be_absent(settings: Settings) -> None:
+    virtual = settings.model_copy(update={"upstream": "virtual"})
+    done = steps.ingest("imerg_early", asof=ASOF, settings=virtual, start=ASOF - HALF_HOUR)
+    assert f"imerg_early: no files: none of the 1 files asked for is in {virtual.upstream_dir}" in (
+        str(done)
+    )
+    archived = settings.model_copy(update={"upstream": "archive"})
+    assert "only what has been ingested is used" in str(
+        steps.ingest("imerg_early", asof=ASOF, settings=archived)
+    )

@@ -9,9 +9,10 @@ A source module, named in the table of sources, has two functions:
     The canonical grid dataset of one file; sources of kind ``readings`` and ``zones`` take the
     path alone. A file of a kind that the pipeline does not use raises :class:`Skipped`.
 
-A module of several sources has a third, ``other_product(source, path)``: what a file is by its name
-where that is not what the source asks for, else None; a folder's file of another product is passed
-over.
+A module of several sources has ``other_product(source, path)``: what a file is by its name where
+that is not what the source asks for, else None; a folder's file of another product is passed over.
+One whose files no provider may be asked for has ``by_hand(source)``: why, and how they come; empty
+where they are asked for.
 """
 
 from __future__ import annotations

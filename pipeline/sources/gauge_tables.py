@@ -9,7 +9,15 @@ import pandas as pd
 
 from pipeline.quality import METHODS
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.sources.gauge_formats import PARAMETERS, UNITS, method_of, series, settle, unit_of
+from pipeline.sources.gauge_formats import (
+    PARAMETERS,
+    UNITS,
+    datum_of,
+    method_of,
+    series,
+    settle,
+    unit_of,
+)
 from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
 from pipeline.sources.missing_codes import to_numbers
 from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
@@ -252,6 +260,7 @@ def _plain(rows: Rows) -> pd.DataFrame:
             cells = cells.assign(**{column: usual})
         elif column != "version":
             cells[column] = cells[column].str.casefold().replace("", usual)
+    cells["datum"] = cells["datum"].map(datum_of)
     cells = cells.assign(variable=cells["variable"].str.casefold(), _qc="good")
     cells["unit"] = cells["unit"].map(unit_of)
     rows.cells = cells
@@ -291,7 +300,7 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         "_qc": "good",
         **quality,
     }, index=cells.index)  # fmt: skip
-    rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge")
+    rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge").map(datum_of)
     level = re.search(r"level|stage|height|ระดับ", name_of(layout.value)) is not None
     rows.cells["variable"] = (
         rows.cells["unit"]

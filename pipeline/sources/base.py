@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["virtual", "measured"]
 MAX_BYTES = 1_000_000_000
-"""Size of a file, and memory that reading it may take (bytes)."""
+"""Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
+before it is read."""
 SIDECARS = (
     ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
     ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",

@@ -35,7 +35,7 @@ from pipeline.sources.answers import (
     shown,
     url_of,
 )
-from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.base import MAX_BYTES, HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.credentials import Credentials
 from pipeline.sources.parts import Busy, OtherFile, part_of
 
@@ -70,7 +70,7 @@ PER_HOST = 4
 HOPS = 10
 LONGEST_WAIT_S = 120.0
 """A server that asks for more patience than this is left for the next run."""
-SMALL, LARGE = 32 << 20, 1 << 30
+SMALL, LARGE = 32 << 20, MAX_BYTES
 """Limits of an answer kept in memory and of a file, bytes. JSON takes 20 times its size in memory
 at worst; a GK2A full disk is 0.08 of the last."""
 GIVEN_UP = 3

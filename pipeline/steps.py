@@ -53,7 +53,6 @@ from pipeline.sources.http import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
     from types import ModuleType
 
     from pipeline.intake import Show

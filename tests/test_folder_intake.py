@@ -107,7 +107,9 @@ def test_files_of_another_run_or_cadence_are_passed_over_by_name(
     settings: Settings, folder: Path, source: str, wanted: str
 ) -> None:
     name = granule(folder).name
-    with pytest.raises(FileNotFoundError, match=f"{name}: a 3B-HHR-L file, {source} takes {wanted}"):
+    with pytest.raises(
+        FileNotFoundError, match=f"{name}: a 3B-HHR-L file, {source} takes {wanted}"
+    ):
         steps.ingest(source, asof=ASOF, settings=settings, folder=folder)
     own = folder / name.replace("3B-HHR-L", wanted)
     (folder / name).replace(own)

@@ -108,7 +108,7 @@ def by_hand(source: str) -> str:
     """
     if source != "gauges":
         return ""
-    return "exports of the portal come by hand: mekong ingest gauges --from DIR"
+    return "exports come by hand: mekong ingest gauges --from DIR"
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

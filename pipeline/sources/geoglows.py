@@ -85,7 +85,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         issued += _DAY
 
 
-def by_hand(source: str) -> str:
+def by_hand(source: str) -> str:  # noqa: ARG001
     """Say why no provider is asked; empty where one is.
 
     Parameters

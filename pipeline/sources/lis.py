@@ -106,7 +106,7 @@ def by_hand(source: str) -> str:
     source
         ``lis``.
     """
-    return f"{source} has no public server, its files come by hand: mekong ingest {source} --from DIR"
+    return f"it has no public server, its files come by hand: mekong ingest {source} --from DIR"
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:

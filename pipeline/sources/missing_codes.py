@@ -118,9 +118,7 @@ def to_numbers(
     for at in np.flatnonzero(again.to_numpy(dtype=bool)):
         number = None
         if not NO_VALUE.fullmatch(texts[at]):
-            number = _number(
-                texts[at], decimal, own[at], declared=declared, semicolons=semicolons
-            )
+            number = _number(texts[at], decimal, own[at], declared=declared, semicolons=semicolons)
             bad[at] = number is None
         numbers[at] = np.nan if number is None else number
     bad |= np.isinf(numbers)

@@ -7,7 +7,7 @@ import errno
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
     from pipeline.sources.layouts import OwnLayout
+    from pipeline.steps import Ingested
     from pipeline.verification import CityScore
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -154,25 +155,57 @@ def ingest(
     from pipeline import steps
 
     layout = _layout([station, stamps, value, unit], tz, decimal)
-    nothing = list[bool]()
+    settings = _settings()
+    asof = datetime.now(UTC) if folder and day is None else _asof(day)
+    start = datetime.combine(since, time(), tzinfo=UTC) if since else None
     with _progress("Ingest") as show:
-        settings = _settings()
-        for one in asked(settings.upstream) if source == "all" else [source]:
-            asof = datetime.now(UTC) if folder and day is None else _asof(day)
-            start = datetime.combine(since, time(), tzinfo=UTC) if since else None
-            done = steps.ingest(
-                one,
-                asof=asof,
-                folder=folder,
-                start=start,
-                layout=layout,
-                settings=settings,
-                show=show,
-            )
-            _say(done)
-            nothing.append(done.nothing)
-    if all(nothing):
+        found = _say_ingested(
+            (
+                steps.ingest(
+                    one,
+                    asof=asof,
+                    folder=folder,
+                    start=start,
+                    layout=layout,
+                    settings=settings,
+                    show=show,
+                )
+                for one in (asked(settings.upstream) if source == "all" else [source])
+            ),
+            settings,
+        )
+    if all(done.nothing for done in found):
         raise typer.Exit(ERROR)
+
+
+def _say_ingested(ingested: Iterable[Ingested], settings: Settings) -> list[Ingested]:
+    """Print what each source brought, as it comes.
+
+    From the internet it is held back until a provider is reached: where none is, that is said
+    before all else.
+    """
+    found: list[Ingested] = []
+    said, held = 0, settings.upstream == "internet"
+    try:
+        for done in ingested:
+            found.append(done)
+            held = held and not done.reached
+            if not held:
+                _say_all(found[said:])
+                said = len(found)
+    finally:
+        if unreached := sum(done.reached is False for done in found) if held else 0:
+            _say(
+                f"providers: none could be reached, of {unreached} sources that were asked; see "
+                "whether this machine is online"
+            )
+        _say_all(found[said:])
+    return found
+
+
+def _say_all(ingested: Iterable[Ingested]) -> None:
+    for done in ingested:
+        _say(done)
 
 
 def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLayout | None:
@@ -306,12 +339,16 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 
     settings, asof = _settings(upstream), _asof(day, upstream)
     with _progress(f"Night of {asof:%Y-%m-%d}") as show:
-        _say(steps.simulate(asof=asof, settings=settings, show=show))
+        if settings.upstream == "virtual":
+            _say(steps.simulate(asof=asof, settings=settings, show=show))
         trained = steps.prepare(asof=asof, settings=settings, show=show)
         if trained:
             _say(trained)
-        for source in asked(settings.upstream):
-            _say(steps.ingest(source, asof=asof, settings=settings, show=show))
+        ingested = (
+            steps.ingest(source, asof=asof, settings=settings, show=show)
+            for source in asked(settings.upstream)
+        )
+        _say_ingested(ingested, settings)
         _say(steps.assess(asof=asof, settings=settings))
         _say(steps.indices(asof=asof, settings=settings))
         _say(steps.forecast(asof=asof, settings=settings))

@@ -78,6 +78,7 @@ HISTORY_FROM = {
     "thaiwater": datetime(2012, 1, 1, tzinfo=UTC),
 }
 """Providers of gauge readings that hold history, and since when it is asked for."""
+NOTHING_FETCHED = "upstream is 'archive', only what has been ingested is used"
 NO_MODELS = "none"
 """Version of the models of a run that had none."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
@@ -124,6 +125,8 @@ class Ingested:
         Whether nothing is there of what was asked for, neither read now nor before.
     cause
         Why files are not there, where that is not their provider's failure.
+    reached
+        Whether any server of the source answered; None where none was asked.
     """
 
     source: str
@@ -142,6 +145,7 @@ class Ingested:
     remarks: tuple[str, ...] = ()
     nothing: bool = False
     cause: str = ""
+    reached: bool | None = None
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -154,9 +158,12 @@ class Ingested:
             )
         ]
         if self.missing:
+            why = self.cause
+            if not (why or self.unfetched or self.not_yet):
+                why = f"the last: {self.missing[-1]}"
             lines.append(
-                f"{self.source}: {len(self.missing)} files that should exist are missing: "
-                f"{self.cause or f'the last: {self.missing[-1]}'}"
+                f"{self.source}: {len(self.missing)} files that should exist are missing"
+                f"{why and f': {why}'}"
             )
         elif self.cause:
             lines.append(f"{self.source}: no files: {self.cause}")
@@ -281,14 +288,13 @@ def ingest(
     missing: list[str] = []
     found: list[intake.File] = []
     beside: list[str] = []
-    fetched, awaited, cause = fetching.Fetched(), False, ""
+    fetched, awaited = fetching.Fetched(), False
+    cause = "" if folder or settings.upstream != "archive" else NOTHING_FETCHED
     known = store.known_granules(source, asof=asof)
     if folder is not None:
         found = intake.in_folder(row, folder, asof=asof, layout=layout)
         beside = intake.beside(row, folder)
-    elif settings.upstream == "archive":
-        cause = "upstream is 'archive', only what has been ingested is used"
-    else:
+    elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
         if settings.upstream == "internet":
@@ -307,9 +313,12 @@ def ingest(
             else:
                 found.append(intake.File(granule, path, published))
                 awaited &= not overdue
-        told = fetched.needs or fetched.failures or fetched.awaited
-        if missing or not (found or told):
-            cause = _cause(source, module, settings, asked_for=len(granules), found=len(found))
+        told = found or fetched.needs or fetched.failures or fetched.awaited
+        if missing or not told:
+            cause = _by_hand(source, module, settings) or (
+                "" if told else f"none of the {len(granules)} files asked for is in "
+                f"{settings.upstream_dir}"
+            )  # fmt: skip
     news = intake.unknown(found, known)
     taken = intake.bring_in(
         row, news, read, archive=archive, records=store, asof=asof,
@@ -337,20 +346,16 @@ def ingest(
         and not intake.any_sound(found, known)
         and bool(found or missing or fetched.failures),
         cause=cause,
+        reached=fetched.reached,
     )
 
 
-def _cause(
-    source: str, module: ModuleType, settings: Settings, *, asked_for: int, found: int
-) -> str:
-    """Say why files of a source are not there, where its provider did not fail; empty else."""
-    if settings.upstream == "internet" and hasattr(module, "by_hand"):
-        by_hand: str = module.by_hand(source)
-        if by_hand:
-            return by_hand
-    if found:
+def _by_hand(source: str, module: ModuleType, settings: Settings) -> str:
+    """Say why no provider is asked for a source; empty where one is, or none is of all."""
+    if settings.upstream != "internet" or not hasattr(module, "by_hand"):
         return ""
-    return f"none of the {asked_for} files asked for is in {settings.upstream_dir}"
+    said: str = module.by_hand(source)
+    return said
 
 
 def _with_layout(

@@ -352,3 +352,33 @@ def test_status_finds_the_night_that_waited(
         (folder / "alerts.csv").write_text("level,hazard\n")
     assert run(monkeypatch, tmp_path, "status", "--date", "2026-04-10") == 0
     assert "Actual: alerts issued 20260410T0140Z" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("reached", "first"),
+    [
+        ([None, False, None, False], "providers: none could be reached, of 2 sources that were"),
+        ([None, False, True, False], "imerg_late: skipped, needs A_TOKEN"),
+        ([None, None, None, None], "imerg_late: skipped, needs A_TOKEN"),
+    ],
+)
+def test_when_no_provider_is_reached_that_is_the_first_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    reached: list[bool | None],
+    first: str,
+) -> None:
+    monkeypatch.setattr(cli, "asked", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"])
+    left = iter(reached)
+
+    def ingest(source: str, **_: object) -> steps.Ingested:
+        needs = "A_TOKEN" if source == "imerg_late" else None
+        return steps.Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
+
+    monkeypatch.setattr(steps, "ingest", ingest)
+    assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(first)
+    assert sum(line.startswith("providers") for line in lines) == (lines[0][:9] == "providers")
+    assert len(lines) == 4 + (lines[0][:9] == "providers")

@@ -362,9 +362,17 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 @app.command(rich_help_panel=NIGHT)
 def status(day: Day = None) -> None:
     """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
-    first = _settings().published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
+    from pipeline import steps
+
+    settings = _settings()
+    first = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
     later = first.parent.glob(f"{first.name[:9]}*/index.json")  # of a night that waited for rain
-    _show_night(max((index.parent for index in later), default=first))
+    found = max((index.parent for index in later), default=None)
+    if found is not None:
+        _show_night(found)  # what was warned of is shown whatever the stores are like
+    steps.check_whole(settings)
+    if found is None:
+        _show_night(first)
 
 
 @app.command(rich_help_panel=NIGHT)

@@ -140,11 +140,14 @@ def _nobody(last: dict[str, datetime], asof: datetime) -> list[str]:
 
 
 def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Say which cells of sound files were out of range, and which files are suspect as a whole."""
+    """Say of sound files which cells and rows were bad, and which are suspect as a whole."""
     counted: dict[str, list[tuple[int, float, str]]] = {}
     suspects: dict[str, list[str]] = {}
+    bad_rows = list[str]()
     for row in rows:
         notes = row.get("notes") or {}
+        if notes.get("bad_rows"):
+            bad_rows.append(f"{len(notes['bad_rows'])} of {row['name']}")
         for variable, found in (notes.get("out_of_range") or {}).items():
             one = int(found["cells"]), float(found["worst"]), str(row["name"])
             counted.setdefault(variable, []).append(one)
@@ -155,6 +158,8 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"out, in {_files([name for _, _, name in of])}, the worst {max(of, key=_size)[1]:g}"
         for variable, of in counted.items()
     ]
+    if bad_rows:
+        said.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
     return said + [
         f"{source.id}: suspect, {reason}: {_files(names)}" for reason, names in suspects.items()
     ]

@@ -488,6 +488,22 @@ class Records:
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def check_whole(self) -> None:
+        """See that every page of an SQLite database can be read; others answer for themselves.
+
+        Raises
+        ------
+        BrokenState
+            One cannot; the message says what to do.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self._engine.connect() as connection:
+            found = str(connection.scalar(sa.text("PRAGMA quick_check(1)")))
+        if found != "ok":
+            words = " ".join(found.split())
+            raise BrokenState(f"{self._engine.url.database}: {words[:120]}; {_RESTORE}")
+
     def last_issued(self, *, before: datetime) -> tuple[datetime, int] | None:
         """Issue time and revision of the last alerts issued before a moment."""
         query = (

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -52,7 +53,6 @@ from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import ModuleType
 
     from pipeline.intake import Show
@@ -221,6 +221,20 @@ def check_stores(settings: Settings) -> None:
             f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
             "empty tables; put back a backup of them, or move the archive away and ingest again"
         )
+
+
+def check_whole(settings: Settings) -> None:
+    """Raise unless all that earlier runs left in the tables can be read, where they left anything.
+
+    Raises
+    ------
+    BrokenState
+        As of :func:`check_stores`, or a part of the tables is damaged.
+    """
+    tables = sa.engine.make_url(settings.database).database
+    if settings.archive_dir.exists() or settings.records_url or Path(tables or "").exists():
+        Records(settings.database).check_whole()
+        check_stores(settings)
 
 
 def _shown(settings: Settings) -> str:

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -227,6 +229,55 @@ def test_a_broken_store_is_one_line_and_exit_code_1(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("mekong: ")
     assert said in line
+
+
+def truncated(data: Path) -> None:
+    with (data / "records.db").open("r+b") as stream:
+        stream.truncate(stream.seek(0, os.SEEK_END) // 2)
+
+
+def last_page(data: Path) -> None:
+    with closing(sqlite3.connect(data / "records.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (data / "records.db").open("r+b") as stream:
+        stream.seek(-4096, os.SEEK_END)
+        stream.write(b"\xa5" * 4096)
+
+
+@pytest.mark.parametrize("spoil", [empty, html, garbage, truncated, last_page, no_archive])
+@pytest.mark.parametrize("published", [False, True])
+def test_status_tells_of_a_damaged_store_after_what_was_published(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stores: Path,
+    spoil: Callable[[Path], None],
+    published: bool,
+) -> None:
+    if published:
+        night = Settings(data_dir=stores).published_dir / "20260820T0030Z"
+        night.mkdir(parents=True)
+        index = {"status": "Test", "issue_time": "", "missing": [], "model_version": "none",
+                 "archive_snapshot": ""}  # fmt: skip
+        (night / "index.json").write_text(json.dumps(index))
+        (night / "alerts.csv").write_text("name,country,hazard,level\n")
+    command = ["status", "--date", "2026-08-20"]
+    archive = {"MEKONG_UPSTREAM": "archive"}
+    assert run(monkeypatch, stores, *command, **archive) == (0 if published else 2)
+    capsys.readouterr()
+    spoil(stores)
+    assert run(monkeypatch, stores, *command, **archive) == 1
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert line.startswith("mekong: ")
+    assert "put back a backup" in line
+    assert ("Models none" in said.out) == published
+
+
+def test_status_in_an_empty_folder_leaves_it_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(monkeypatch, tmp_path / "data", "status", "--date", "2026-08-20") == 2
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

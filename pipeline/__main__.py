@@ -616,7 +616,7 @@ def _told(error: Exception) -> tuple[int, str] | None:
 def _broken(error: Exception) -> tuple[int, str] | None:
     """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
     from models.registry import UntrustedModel
-    from pipeline.archive import broken_archive
+    from pipeline.archive import broken_archive, end_reads
     from pipeline.folders import BrokenState
 
     if isinstance(error, BrokenState | UntrustedModel):
@@ -624,6 +624,7 @@ def _broken(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, OSError):
         return ERROR, f"{error}; {_DISK.get(error.errno or 0, 'see docs/operator.md')}"
     if type(error).__module__.partition(".")[0] == "icechunk":
+        end_reads()
         return ERROR, broken_archive(_settings().archive_dir, error)
     return None
 

@@ -661,7 +661,7 @@ class Batch:
         change = change[(change > 0) & (news["qc"] != "conflict")]
         if change.empty:
             return
-        most = news.loc[change.idxmax()]
+        most = news.loc[change.index].iloc[int(change.to_numpy().argmax())]
         self.corrections.append(
             Correction(
                 str(most["station"]),

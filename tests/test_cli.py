@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -229,6 +230,20 @@ def test_a_broken_store_is_one_line_and_exit_code_1(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("mekong: ")
     assert said in line
+
+
+def test_an_archive_without_one_chunk_is_one_line_to_the_end_of_the_process(stores: Path) -> None:
+    """The other reads still run when one fails: zarr and Icechunk print their ends at exit."""
+    min((stores / "archive" / "chunks").iterdir()).unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "assess", "--date", "2026-08-20"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env=os.environ | {"MEKONG_DATA_DIR": str(stores), "MEKONG_UPSTREAM": "archive"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "not found" in line
+    assert "put back a backup" in line
 
 
 def truncated(data: Path) -> None:

@@ -94,7 +94,8 @@ def test_a_host_where_nobody_listens_is_tried_twice_and_left(
     client: Client, server: Server, waited: list[float]
 ) -> None:
     nowhere = closed_address()
-    assert client.reached is None
+    before = client.reached
+    assert before is None
     with pytest.raises(HttpError, match="refused") as refused:
         client.get(f"{nowhere}/a")
     assert refused.value.passing

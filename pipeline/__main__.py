@@ -7,7 +7,7 @@ import errno
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
     from pipeline.sources.layouts import OwnLayout
+    from pipeline.steps import Ingested
     from pipeline.verification import CityScore
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -154,25 +155,57 @@ def ingest(
     from pipeline import steps
 
     layout = _layout([station, stamps, value, unit], tz, decimal)
-    nothing = list[bool]()
+    settings = _settings()
+    asof = datetime.now(UTC) if folder and day is None else _asof(day)
+    start = datetime.combine(since, time(), tzinfo=UTC) if since else None
     with _progress("Ingest") as show:
-        settings = _settings()
-        for one in asked(settings.upstream) if source == "all" else [source]:
-            asof = datetime.now(UTC) if folder and day is None else _asof(day)
-            start = datetime.combine(since, time(), tzinfo=UTC) if since else None
-            done = steps.ingest(
-                one,
-                asof=asof,
-                folder=folder,
-                start=start,
-                layout=layout,
-                settings=settings,
-                show=show,
-            )
-            _say(done)
-            nothing.append(done.nothing)
-    if all(nothing):
+        found = _say_ingested(
+            (
+                steps.ingest(
+                    one,
+                    asof=asof,
+                    folder=folder,
+                    start=start,
+                    layout=layout,
+                    settings=settings,
+                    show=show,
+                )
+                for one in (asked(settings.upstream) if source == "all" else [source])
+            ),
+            settings,
+        )
+    if all(done.nothing for done in found):
         raise typer.Exit(ERROR)
+
+
+def _say_ingested(ingested: Iterable[Ingested], settings: Settings) -> list[Ingested]:
+    """Print what each source brought, as it comes.
+
+    From the internet it is held back until a provider is reached: where none is, that is said
+    before all else.
+    """
+    found: list[Ingested] = []
+    said, held = 0, settings.upstream == "internet"
+    try:
+        for done in ingested:
+            found.append(done)
+            held = held and not done.reached
+            if not held:
+                _say_all(found[said:])
+                said = len(found)
+    finally:
+        if unreached := sum(done.reached is False for done in found) if held else 0:
+            _say(
+                f"providers: none could be reached, of {unreached} sources that were asked; see "
+                "whether this machine is online"
+            )
+        _say_all(found[said:])
+    return found
+
+
+def _say_all(ingested: Iterable[Ingested]) -> None:
+    for done in ingested:
+        _say(done)
 
 
 def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLayout | None:
@@ -306,12 +339,16 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 
     settings, asof = _settings(upstream), _asof(day, upstream)
     with _progress(f"Night of {asof:%Y-%m-%d}") as show:
-        _say(steps.simulate(asof=asof, settings=settings, show=show))
+        if settings.upstream == "virtual":
+            _say(steps.simulate(asof=asof, settings=settings, show=show))
         trained = steps.prepare(asof=asof, settings=settings, show=show)
         if trained:
             _say(trained)
-        for source in asked(settings.upstream):
-            _say(steps.ingest(source, asof=asof, settings=settings, show=show))
+        ingested = (
+            steps.ingest(source, asof=asof, settings=settings, show=show)
+            for source in asked(settings.upstream)
+        )
+        _say_ingested(ingested, settings)
         _say(steps.assess(asof=asof, settings=settings))
         _say(steps.indices(asof=asof, settings=settings))
         _say(steps.forecast(asof=asof, settings=settings))
@@ -325,9 +362,17 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 @app.command(rich_help_panel=NIGHT)
 def status(day: Day = None) -> None:
     """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
-    first = _settings().published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
+    from pipeline import steps
+
+    settings = _settings()
+    first = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
     later = first.parent.glob(f"{first.name[:9]}*/index.json")  # of a night that waited for rain
-    _show_night(max((index.parent for index in later), default=first))
+    found = max((index.parent for index in later), default=None)
+    if found is not None:
+        _show_night(found)  # what was warned of is shown whatever the stores are like
+    steps.check_whole(settings)
+    if found is None:
+        _show_night(first)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -571,7 +616,7 @@ def _told(error: Exception) -> tuple[int, str] | None:
 def _broken(error: Exception) -> tuple[int, str] | None:
     """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
     from models.registry import UntrustedModel
-    from pipeline.archive import broken_archive
+    from pipeline.archive import broken_archive, end_reads
     from pipeline.folders import BrokenState
 
     if isinstance(error, BrokenState | UntrustedModel):
@@ -579,6 +624,7 @@ def _broken(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, OSError):
         return ERROR, f"{error}; {_DISK.get(error.errno or 0, 'see docs/operator.md')}"
     if type(error).__module__.partition(".")[0] == "icechunk":
+        end_reads()
         return ERROR, broken_archive(_settings().archive_dir, error)
     return None
 

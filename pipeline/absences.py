@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipeline import mornings, places, quality, stand_ins
+from pipeline import mornings, observed, places, quality, stand_ins
 from pipeline.archive import NothingArchived, utc64
 from pipeline.sources import NIGHTLY, SOURCES, asked
 
@@ -31,6 +31,11 @@ RECENTLY = timedelta(days=30)
 """Gauges that have said something since are silent this morning, the others for longer."""
 DOUBTFUL_DAYS = 10
 """Days of the areal record whose doubts are named."""
+DOUBTS = {
+    "unconfirmed": "reading is not confirmed yet at",
+    "conflict": "readings are in conflict at",
+}
+"""What is said of a reading of this morning that is there and not believed."""
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +91,8 @@ def absences(view: View, *, upstream: Upstream = "archive") -> Absences:
         said += _notes(source, [row for row in rows if not row["rejected"]])
     gauges = silent_gauges(view)
     if not any(_morning(view) <= one for one in _last_readings(view).values()):
-        silent.append("gauges: no gauge has a reading of this morning")
+        believed = " that is believed" if _doubted(view) else ""
+        silent.append(f"gauges: no gauge has a reading of this morning{believed}")
     week = view.asof - timedelta(days=7)
     for variable in ("stage", "rain"):
         every = view.records.every_reading(variable, asof=view.asof, start=week)
@@ -134,11 +140,14 @@ def _nobody(last: dict[str, datetime], asof: datetime) -> list[str]:
 
 
 def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Say which cells of sound files were out of range, and which files are suspect as a whole."""
+    """Say of sound files which cells and rows were bad, and which are suspect as a whole."""
     counted: dict[str, list[tuple[int, float, str]]] = {}
     suspects: dict[str, list[str]] = {}
+    bad_rows = list[str]()
     for row in rows:
         notes = row.get("notes") or {}
+        if notes.get("bad_rows"):
+            bad_rows.append(f"{len(notes['bad_rows'])} of {row['name']}")
         for variable, found in (notes.get("out_of_range") or {}).items():
             one = int(found["cells"]), float(found["worst"]), str(row["name"])
             counted.setdefault(variable, []).append(one)
@@ -149,6 +158,8 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"out, in {_files([name for _, _, name in of])}, the worst {max(of, key=_size)[1]:g}"
         for variable, of in counted.items()
     ]
+    if bad_rows:
+        said.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
     return said + [
         f"{source.id}: suspect, {reason}: {_files(names)}" for reason, names in suspects.items()
     ]
@@ -227,15 +238,33 @@ def _last_readings(view: View) -> dict[str, pd.Timestamp]:
     return {str(code): one for code, one in last.items() if code in places.stations()}
 
 
+def _doubted(view: View) -> dict[str, str]:
+    """Why this morning's reading is not believed, by gauge of the table that has sent one."""
+    morning = _morning(view)
+    return {
+        code: one.doubt.kind
+        for code, one in observed.last_readings(view).items()
+        if one.doubt and code in places.stations() and utc64(one.doubt.time) >= morning
+    }
+
+
 def silent_gauges(view: View) -> list[str]:
-    """Say which gauges of the table have not sent this morning's reading, however long ago."""
+    """Say which gauges of the table have no believed reading of this morning, and since when.
+
+    A reading that is there and not believed yet is not missing.
+    """
     last, morning = _last_readings(view), _morning(view)
     ever = view.records.last_readings(by="station", asof=view.asof, variable="stage")
-    said = []
+    said, doubted = [], _doubted(view)
+    for kind, words in DOUBTS.items():
+        if names := ", ".join(_name(code) for code, found in doubted.items() if found == kind):
+            said.append(f"gauges: this morning's {words} {names}")
     silent = [
         code
         for code in places.stations()
-        if (code in last or code in ever) and not last.get(code, pd.NaT) >= morning
+        if (code in last or code in ever)
+        and not last.get(code, pd.NaT) >= morning
+        and code not in doubted
     ]
     lately = [code for code in silent if code in last or ever[code] > view.asof - RECENTLY]
     if lately:
@@ -245,7 +274,8 @@ def silent_gauges(view: View) -> list[str]:
     if longer:
         names = ", ".join(longer)
         said.append(f"gauges: nothing for {RECENTLY.days} days and more from {names}")
-    never = [_name(code) for code in places.stations() if code not in last and code not in ever]
+    heard = {*last, *ever, *doubted}
+    never = [_name(code) for code in places.stations() if code not in heard]
     if never:
         said.append(f"gauges: nothing has ever come from {', '.join(never)}")
     return said

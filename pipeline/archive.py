@@ -7,10 +7,11 @@ was known at any moment, and any snapshot stays readable as it was.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 import zarr
+from zarr.core import sync as zarr_sync
 
 from pipeline.folders import BrokenState, make_private_folder
 
@@ -73,6 +75,22 @@ def broken_archive(folder: Path, error: Exception) -> str:
         "read-only mend that, else put back a backup of archive, records.db and models "
         "(docs/operator.md, Backup), or move them away and ingest again"
     )
+
+
+def end_reads(timeout_s: float = 5.0) -> None:
+    """Wait for the reads that go on where one of many failed.
+
+    Else they end with the process, and zarr and Icechunk print dozens of lines below the error.
+    """
+    if (reading := zarr_sync.loop[0]) is None or reading.is_closed():
+        return
+
+    async def rest() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(others, timeout=timeout_s) if others else None
+
+    with suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(rest(), reading).result(2 * timeout_s)
 
 
 class Archive:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.archive import Archive
     from pipeline.settings import Region
 
+    Suspects = Mapping[str, Collection[np.datetime64]]
+
 HALF_HOUR = np.timedelta64(30, "m")
 DAY = np.timedelta64(1, "D")
 SUMMED_DAYS = 4
@@ -50,7 +52,7 @@ def half_hourly_rain(
     start: datetime,
     end: datetime,
     region: Region = "mekong",
-    suspects: Mapping[str, Collection[np.datetime64]] | None = None,
+    suspects: Suspects | None = None,
 ) -> xr.Dataset:
     """Rain rate by half-hours: Late where it exists, else the others, mapped and weighted.
 
@@ -233,7 +235,7 @@ def daily_rain(
     start: datetime,
     end: datetime,
     region: Region = "mekong",
-    suspects: Mapping[str, Collection[np.datetime64]] | None = None,
+    suspects: Suspects | None = None,
 ) -> xr.Dataset:
     """Rain of whole UTC days: daily files where complete, else the sum of half-hours.
 
@@ -241,14 +243,8 @@ def daily_rain(
 
     Parameters
     ----------
-    archive, asof
-        Where the products are read, as known when.
-    start, end
-        Half-open interval on whole days.
-    region
-        Whose grid it is.
-    suspects
-        By product the steps whose files are suspect as a whole.
+    archive, asof, start, end, region, suspects
+        As of :func:`half_hourly_rain`; the interval is on whole days.
 
     Returns
     -------
@@ -301,20 +297,14 @@ def areal_record(
     start: datetime,
     end: datetime,
     region: Region = "mekong",
-    suspects: Mapping[str, Collection[np.datetime64]] | None = None,
+    suspects: Suspects | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Make the areal record of whole days as it is known at a moment.
 
     Parameters
     ----------
-    archive, asof
-        Where the grids are read, as known when.
-    start, end
-        Half-open interval on whole days.
-    region
-        Whose zones they are.
-    suspects
-        By product the steps whose files are suspect as a whole.
+    archive, asof, start, end, region, suspects
+        As of :func:`half_hourly_rain`; the interval is on whole days.
 
     Returns
     -------
@@ -374,7 +364,7 @@ def _by_day(
     time: NDArray[np.datetime64],
     *,
     asof: datetime,
-    suspects: Mapping[str, Collection[np.datetime64]],
+    suspects: Suspects,
 ) -> xr.Dataset | None:
     """Average a product by the day on which it became available, and what is doubtful of it.
 

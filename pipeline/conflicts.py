@@ -113,6 +113,38 @@ def told(readings: pd.DataFrame) -> list[str]:
     return lines
 
 
+def by_station(readings: pd.DataFrame) -> list[str]:
+    """Name the stations whose files contradict each other: how often, and the first time.
+
+    Parameters
+    ----------
+    readings
+        Readings of one ingest; of several values of one time each is flagged ``conflict``, with
+        where it stood in ``raw``.
+    """
+    rows = readings[readings["qc"] == "conflict"]
+    lines = []
+    for (code, variable, _), series in rows.groupby(SERIES):
+        first = series["valid_time"].min()
+        given = " and ".join(
+            _given(*row)
+            for row in series.loc[series["valid_time"] == first, ["value", "unit", "raw"]]
+            .sort_values("value").itertuples(index=False)
+        )  # fmt: skip
+        times = series["valid_time"].nunique()
+        lines.append(
+            f"{gauge_name(str(code))}: {times} times with several values of {variable}, the first "
+            f"{first:%Y-%m-%d %H:%MZ}: {given}"
+        )
+    return lines
+
+
+def gauge_name(code: str) -> str:
+    """Name and code of a gauge of the table, the code alone of another."""
+    known = stations().get(code)
+    return code if known is None else f"{known.name} ({code})"
+
+
 def _given(value: float, unit: str, raw: str) -> str:
     """Value of a reading and where it stood."""
     said = f"{value:g} {unit}"

@@ -15,7 +15,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
@@ -77,6 +77,8 @@ class Fetched:
         connection, silence, a server's error or a page in place of a file.
     refused
         Name of the credential that was sent and refused; waiting does not help.
+    reached
+        Whether any server answered; None where none was asked.
     """
 
     files: int = 0
@@ -84,6 +86,7 @@ class Fetched:
     failures: tuple[str, ...] = ()
     awaited: tuple[str, ...] = ()
     refused: str | None = None
+    reached: bool | None = None
 
 
 def fetch(
@@ -141,7 +144,8 @@ def fetch(
     for number, error in _side_by_side(one, wanted, until=until):
         errors[number] = error
         show(f"{row.id} from its provider", len(errors), len(wanted))
-    return _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
+    found = _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
+    return replace(found, reached=client.reached)
 
 
 def early(row: Source, granule: Granule, *, asof: datetime) -> bool:

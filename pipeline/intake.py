@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pipeline import conflicts
 from pipeline.archive import utc64
 from pipeline.field_checks import suspicions
 from pipeline.file_reader import FileReader, refusal
@@ -44,7 +46,8 @@ READINGS = (
 )  # fmt: skip
 """Ends of the names, in small letters, of files of a folder that may hold readings."""
 SHOWN = 5
-"""Bad rows of a file, and names of files passed over, that are shown one by one."""
+"""Bad rows of a file, files passed over, and stations with conflicts or corrections, that are shown
+one by one."""
 NOTES = ("out_of_range", "bad_rows", "said")
 """Attributes of what a reader returns that are kept with the granule and told to the user."""
 BATCH = 512
@@ -152,7 +155,8 @@ def beside(row: Source, folder: Path) -> list[str]:
 def _beside(row: Source, path: Path, folder: Path) -> str | None:
     """Say why something in a folder is not one of a source's files; None where it may be."""
     if row.kind != "readings":
-        return not_a_granule(path, folder)
+        other = getattr(importlib.import_module(row.module), "other_product", None)
+        return not_a_granule(path, folder) or (other(row.id, path) if other else None)
     sidecars = tuple(end for end in SIDECARS if end not in READINGS)
     own = (".aux.xml", ".cmr.json", *sidecars)
     if reason := not_a_granule(path, folder, sidecars=own):
@@ -237,14 +241,16 @@ def bring_in(
         contents = flagged_fields(row, contents, archive=archive, asof=asof)
         strange = [one for one in contents if _new_stations(one.data)]
         codes = {code for one in strange for code in _new_stations(one.data)}
+        added, said = store(row, contents, archive=archive, records=records, asof=asof)
+        remarks = [remark for one in contents for remark in _remarks(one)]
         total = Taken(
             read=total.read + sum(one.data is not None for one in contents),
-            added=total.added + store(row, contents, archive=archive, records=records, asof=asof),
+            added=total.added + added,
             rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
             passed_over=(*total.passed_over, *passed_over),
             strangers=(*total.strangers, *(shown_name(one.file.path) for one in strange)),
             new_stations=tuple(sorted(codes.union(total.new_stations))),
-            remarks=(*total.remarks, *(said for one in contents for said in _remarks(one))),
+            remarks=(*total.remarks, *remarks, *said),
         )
     return total
 
@@ -320,17 +326,18 @@ def store(
     archive: Archive,
     records: Records,
     asof: datetime,
-) -> int:
+) -> tuple[int, list[str]]:
     """Store what files held, grids in one commit (the areal record year by year).
 
     Returns
     -------
-    int
-        Steps or readings that were new.
+    tuple
+        Steps or readings that were new; and by station what is to be said of readings: several
+        values of one time, and stored ones that are corrected.
     """
     if not contents:
-        return 0
-    added = 0
+        return 0, []
+    added, contradictions = 0, list[str]()
     grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
     for grid in [together(contents)] if row.kind == "grid" and grids else grids:
         message = f"{row.id} as of {asof:%Y-%m-%dT%H:%MZ}, {grid.sizes['time']} steps"
@@ -346,6 +353,7 @@ def store(
             if tables:
                 whole = with_conflicts(pd.concat(tables, ignore_index=True))
                 added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
+                contradictions += conflicts.by_station(whole)
         for one in contents:
             if one.later:
                 continue
@@ -358,7 +366,14 @@ def store(
                 rejected=one.rejected,
                 notes=one.notes,
             )
-    return added
+        corrected = [f"{conflicts.gauge_name(one.station)}: {one}" for one in batch.corrections]
+    return added, [*_first_of(contradictions), *_first_of(corrected)]
+
+
+def _first_of(lines: list[str]) -> list[str]:
+    """List the first few lines, the last of them with how many there are more."""
+    more = len(lines) - SHOWN
+    return [*lines[: SHOWN - 1], f"{lines[SHOWN - 1]}; and {more} more"] if more > 0 else lines
 
 
 def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -487,6 +488,22 @@ class Records:
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def check_whole(self) -> None:
+        """See that every page of an SQLite database can be read; others answer for themselves.
+
+        Raises
+        ------
+        BrokenState
+            One cannot; the message says what to do.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self._engine.connect() as connection:
+            found = str(connection.scalar(sa.text("PRAGMA quick_check(1)")))
+        if found != "ok":
+            words = " ".join(found.split())
+            raise BrokenState(f"{self._engine.url.database}: {words[:120]}; {_RESTORE}")
+
     def last_issued(self, *, before: datetime) -> tuple[datetime, int] | None:
         """Issue time and revision of the last alerts issued before a moment."""
         query = (
@@ -520,10 +537,45 @@ class Records:
         return pd.DataFrame(rows, columns=[column.name for column in scores.c])
 
 
+@dataclass(frozen=True)
+class Correction:
+    """Readings of one series that an ingest changed.
+
+    Parameters
+    ----------
+    station, variable, unit
+        The series.
+    count
+        How many.
+    time, was, now
+        Of the one that changed most.
+    """
+
+    station: str
+    variable: str
+    unit: str
+    count: int
+    time: datetime
+    was: float
+    now: float
+
+    def __str__(self) -> str:
+        """One line, without the station."""
+        return (
+            f"corrects {self.count} readings of {self.variable}, largest by "
+            f"{abs(self.now - self.was):.3g} {self.unit} ({self.was:g} becomes {self.now:g} at "
+            f"{self.time:%Y-%m-%d %H:%MZ})"
+        )
+
+
 class Batch:
     """One ingest being written; made by :meth:`Records.ingest`."""
 
+    corrections: list[Correction]
+    """What :meth:`add_readings` changed of what was stored before."""
+
     def __init__(self, connection: sa.Connection, *, source: str, number: int) -> None:
+        self.corrections = []
         self._connection = connection
         self._source = source
         self._number = number
@@ -589,6 +641,7 @@ class Batch:
             news = self._news((str(part) for part in key), series, asof=asof, latency=latency)
             if news.empty:
                 continue
+            self._note_correction(news)
             news = news.assign(source=self._source, origin=origin, batch=self._number)
             columns = [column.name for column in readings.c]
             news = news.astype(object).where(news.notna(), None)
@@ -601,6 +654,25 @@ class Batch:
             )
             added += len(news)
         return added
+
+    def _note_correction(self, news: pd.DataFrame) -> None:
+        """Keep what rows of one series change; conflicting ones are told as such."""
+        change = (news["value"] - news["stored_value"]).abs()
+        change = change[(change > 0) & (news["qc"] != "conflict")]
+        if change.empty:
+            return
+        most = news.loc[change.index].iloc[int(change.to_numpy().argmax())]
+        self.corrections.append(
+            Correction(
+                str(most["station"]),
+                str(most["variable"]),
+                str(most["unit"]),
+                len(change),
+                datetime.fromtimestamp(int(most["valid_time"]), tz=UTC),
+                float(most["stored_value"]),
+                float(most["value"]),
+            )
+        )
 
     def _news(
         self,

@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import (
@@ -16,6 +16,9 @@ from pydantic_settings import (
     SettingsError,
     TomlConfigSettingsSource,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
@@ -96,13 +99,23 @@ class Settings(BaseSettings):
         Raises
         ------
         SettingsError
-            The TOML file cannot be read, or a variable of the environment is no setting.
+            The TOML file cannot be read, or a key of it or a variable of the environment is no
+            setting.
         """
-        _refuse_unknown_variables(set(settings_cls.model_fields))
+        known = sorted(settings_cls.model_fields)
+        prefix = "MEKONG_"
+        variables = sorted(name for name in os.environ if name.upper().startswith(prefix))
+        for name in variables:
+            field = name.upper().removeprefix(prefix).lower()
+            _refuse_unknown(field, name, {f"{prefix}{one.upper()}": one for one in known})
         try:
             toml = TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise SettingsError(f"mekong.toml: expected TOML, found: {error}") from error
+            raise SettingsError(
+                f"mekong.toml: expected TOML, found: {error}; mend it or move it away"
+            ) from error
+        for name in toml.toml_data:
+            _refuse_unknown(name, f"mekong.toml: {name}", {one: one for one in known})
         return init_settings, env_settings, toml
 
     @model_validator(mode="after")
@@ -147,16 +160,18 @@ class Settings(BaseSettings):
         return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"
 
 
-def _refuse_unknown_variables(fields: set[str]) -> None:
-    """Raise SettingsError for a variable of the environment that is no setting: a typo is told."""
-    prefix, known = "MEKONG_", sorted(field.upper() for field in fields)
-    for name in sorted(os.environ):
-        field = name.upper().removeprefix(prefix)
-        if name.upper().startswith(prefix) and field not in known:
-            near = difflib.get_close_matches(field, known, n=1)
-            meant = (
-                f"did you mean {prefix}{near[0]}?"
-                if near
-                else (f"expected {', '.join(prefix + one for one in known)}")
-            )
-            raise SettingsError(f"{name} is no setting; {meant}")
+def _refuse_unknown(field: str, shown: str, known: Mapping[str, str]) -> None:
+    """Raise SettingsError for a name that is no setting: a typo is told.
+
+    Parameters
+    ----------
+    field, shown
+        Name that was found, and how it is shown.
+    known
+        Fields of the settings by the names that they have there.
+    """
+    names = {one: name for name, one in known.items()}
+    if field not in names:
+        near = difflib.get_close_matches(field.casefold(), names, n=1)
+        meant = f"did you mean {names[near[0]]}?" if near else f"expected {', '.join(known)}"
+        raise SettingsError(f"{shown} is no setting; {meant}")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -52,7 +53,7 @@ from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from types import ModuleType
 
     from pipeline.intake import Show
     from pipeline.sources.base import Granule, Source
@@ -77,6 +78,7 @@ HISTORY_FROM = {
     "thaiwater": datetime(2012, 1, 1, tzinfo=UTC),
 }
 """Providers of gauge readings that hold history, and since when it is asked for."""
+NOTHING_FETCHED = "upstream is 'archive', only what has been ingested is used"
 NO_MODELS = "none"
 """Version of the models of a run that had none."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
@@ -121,6 +123,10 @@ class Ingested:
         made of an unclear layout.
     nothing
         Whether nothing is there of what was asked for, neither read now nor before.
+    cause
+        Why files are not there, where that is not their provider's failure.
+    reached
+        Whether any server of the source answered; None where none was asked.
     """
 
     source: str
@@ -138,6 +144,8 @@ class Ingested:
     new_stations: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     nothing: bool = False
+    cause: str = ""
+    reached: bool | None = None
 
     def __str__(self) -> str:
         """One line per thing that a person must know."""
@@ -150,7 +158,15 @@ class Ingested:
             )
         ]
         if self.missing:
-            lines.append(f"{self.source}: {len(self.missing)} files that should exist are missing")
+            why = self.cause
+            if not (why or self.unfetched or self.not_yet):
+                why = f"the last: {self.missing[-1]}"
+            lines.append(
+                f"{self.source}: {len(self.missing)} files that should exist are missing"
+                f"{why and f': {why}'}"
+            )
+        elif self.cause:
+            lines.append(f"{self.source}: no files: {self.cause}")
         if self.unfetched:
             lines.append(
                 f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
@@ -205,6 +221,20 @@ def check_stores(settings: Settings) -> None:
             f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
             "empty tables; put back a backup of them, or move the archive away and ingest again"
         )
+
+
+def check_whole(settings: Settings) -> None:
+    """Raise unless all that earlier runs left in the tables can be read, where they left anything.
+
+    Raises
+    ------
+    BrokenState
+        As of :func:`check_stores`, or a part of the tables is damaged.
+    """
+    tables = sa.engine.make_url(settings.database).database
+    if settings.archive_dir.exists() or settings.records_url or Path(tables or "").exists():
+        Records(settings.database).check_whole()
+        check_stores(settings)
 
 
 def _shown(settings: Settings) -> str:
@@ -273,6 +303,7 @@ def ingest(
     found: list[intake.File] = []
     beside: list[str] = []
     fetched, awaited = fetching.Fetched(), False
+    cause = "" if folder or settings.upstream != "archive" else NOTHING_FETCHED
     known = store.known_granules(source, asof=asof)
     if folder is not None:
         found = intake.in_folder(row, folder, asof=asof, layout=layout)
@@ -296,6 +327,12 @@ def ingest(
             else:
                 found.append(intake.File(granule, path, published))
                 awaited &= not overdue
+        told = found or fetched.needs or fetched.failures or fetched.awaited
+        if missing or not told:
+            cause = _by_hand(source, module, settings) or (
+                "" if told else f"none of the {len(granules)} files asked for is in "
+                f"{settings.upstream_dir}"
+            )  # fmt: skip
     news = intake.unknown(found, known)
     taken = intake.bring_in(
         row, news, read, archive=archive, records=store, asof=asof,
@@ -322,7 +359,17 @@ def ingest(
         nothing=not taken.read
         and not intake.any_sound(found, known)
         and bool(found or missing or fetched.failures),
+        cause=cause,
+        reached=fetched.reached,
     )
+
+
+def _by_hand(source: str, module: ModuleType, settings: Settings) -> str:
+    """Say why no provider is asked for a source; empty where one is, or none is of all."""
+    if settings.upstream != "internet" or not hasattr(module, "by_hand"):
+        return ""
+    said: str = module.by_hand(source)
+    return said
 
 
 def _with_layout(
@@ -928,10 +975,9 @@ class Published:
     degraded: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """One line."""
+        """One line; why a night is degraded its caller says."""
         levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
-        done = f"published {self.folder}: {self.messages} CAP messages ({levels})"
-        return "\n".join([done, *(f"degraded: {why}" for why in self.degraded)])
+        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
 
 
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:

@@ -65,6 +65,14 @@ def test_cells_out_of_range_are_counted_by_source_and_variable(view: issue.View)
     ) in said
 
 
+def test_bad_rows_are_counted_by_file(view: issue.View) -> None:
+    one = note(view, "gauges", MIDNIGHT - DAY, bad_rows=["line 3: ..", "line 7: .."])
+    two = note(view, "gauges", MIDNIGHT - DAY + SLOT, bad_rows=["line 2: .."])
+    note(view, "gauges", MIDNIGHT - DAY + 2 * SLOT)
+    said = absences.absences(view).said
+    assert f"gauges: bad rows left out: 2 of {one}, 1 of {two}" in said
+
+
 def test_suspect_files_are_named_with_their_reason(view: issue.View) -> None:
     name = note(view, "smap", MIDNIGHT - DAY, suspect="constant")
     assert f"smap: suspect, constant: {name}" in absences.absences(view).said

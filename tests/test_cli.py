@@ -7,7 +7,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -118,9 +121,11 @@ def test_a_mistyped_variable_is_named(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'region = "mek', "mekong.toml: expected TOML, found: "),
+        (b'region = "mek', "mend it or move it away"),
         (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
-        (b"regoin = 'mekong'", "setting regoin: Extra inputs are not permitted"),
+        (b"regoin = 'mekong'", "mekong.toml: regoin is no setting; did you mean region?"),
+        (b"MEKONG_DATA_DIR = 'x'", "MEKONG_DATA_DIR is no setting; did you mean data_dir?"),
+        (b"qqqq = 1", "mekong.toml: qqqq is no setting; expected alert_scope, alert_sender, "),
     ],
 )
 def test_a_settings_file_that_is_wrong_is_one_line(
@@ -227,6 +232,69 @@ def test_a_broken_store_is_one_line_and_exit_code_1(
     assert said in line
 
 
+def test_an_archive_without_one_chunk_is_one_line_to_the_end_of_the_process(stores: Path) -> None:
+    """The other reads still run when one fails: zarr and Icechunk print their ends at exit."""
+    min((stores / "archive" / "chunks").iterdir()).unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "assess", "--date", "2026-08-20"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env=os.environ | {"MEKONG_DATA_DIR": str(stores), "MEKONG_UPSTREAM": "archive"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "not found" in line
+    assert "put back a backup" in line
+
+
+def truncated(data: Path) -> None:
+    with (data / "records.db").open("r+b") as stream:
+        stream.truncate(stream.seek(0, os.SEEK_END) // 2)
+
+
+def last_page(data: Path) -> None:
+    with closing(sqlite3.connect(data / "records.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (data / "records.db").open("r+b") as stream:
+        stream.seek(-4096, os.SEEK_END)
+        stream.write(b"\xa5" * 4096)
+
+
+@pytest.mark.parametrize("spoil", [empty, html, garbage, truncated, last_page, no_archive])
+@pytest.mark.parametrize("published", [False, True])
+def test_status_tells_of_a_damaged_store_after_what_was_published(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stores: Path,
+    spoil: Callable[[Path], None],
+    published: bool,
+) -> None:
+    if published:
+        night = Settings(data_dir=stores).published_dir / "20260820T0030Z"
+        night.mkdir(parents=True)
+        index = {"status": "Test", "issue_time": "", "missing": [], "model_version": "none",
+                 "archive_snapshot": ""}  # fmt: skip
+        (night / "index.json").write_text(json.dumps(index))
+        (night / "alerts.csv").write_text("name,country,hazard,level\n")
+    command = ["status", "--date", "2026-08-20"]
+    archive = {"MEKONG_UPSTREAM": "archive"}
+    assert run(monkeypatch, stores, *command, **archive) == (0 if published else 2)
+    capsys.readouterr()
+    spoil(stores)
+    assert run(monkeypatch, stores, *command, **archive) == 1
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert line.startswith("mekong: ")
+    assert "put back a backup" in line
+    assert ("Models none" in said.out) == published
+
+
+def test_status_in_an_empty_folder_leaves_it_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(monkeypatch, tmp_path / "data", "status", "--date", "2026-08-20") == 2
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [(errno.ENOSPC, "make room"), (errno.EROFS, "for writing"), (errno.EDQUOT, "make room")],
@@ -274,7 +342,9 @@ def test_a_degraded_night_is_exit_code_4(
         done = steps.Published("there", 0, 1, {"none": 80}, degraded=reasons)
         monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
         assert run(monkeypatch, tmp_path, "publish") == code
-    assert capsys.readouterr().err == "degraded: imerg_late gave nothing\n"
+    said = capsys.readouterr()
+    assert said.err == "degraded: imerg_late gave nothing\n"
+    assert "degraded" not in said.out, "said once"
 
 
 def test_a_replay_that_differs_is_exit_code_3(
@@ -348,3 +418,33 @@ def test_status_finds_the_night_that_waited(
         (folder / "alerts.csv").write_text("level,hazard\n")
     assert run(monkeypatch, tmp_path, "status", "--date", "2026-04-10") == 0
     assert "Actual: alerts issued 20260410T0140Z" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("reached", "first"),
+    [
+        ([None, False, None, False], "providers: none could be reached, of 2 sources that were"),
+        ([None, False, True, False], "imerg_late: skipped, needs A_TOKEN"),
+        ([None, None, None, None], "imerg_late: skipped, needs A_TOKEN"),
+    ],
+)
+def test_when_no_provider_is_reached_that_is_the_first_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    reached: list[bool | None],
+    first: str,
+) -> None:
+    monkeypatch.setattr(cli, "asked", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"])
+    left = iter(reached)
+
+    def ingest(source: str, **_: object) -> steps.Ingested:
+        needs = "A_TOKEN" if source == "imerg_late" else None
+        return steps.Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
+
+    monkeypatch.setattr(steps, "ingest", ingest)
+    assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(first)
+    assert sum(line.startswith("providers") for line in lines) == (lines[0][:9] == "providers")
+    assert len(lines) == 4 + (lines[0][:9] == "providers")

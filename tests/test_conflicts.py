@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from pipeline import issue, quality
+from pipeline import issue, quality, steps
 from pipeline.absences import absences
 from pipeline.archive import Archive
 from pipeline.intake import in_folder, read_all, store, with_conflicts
+from pipeline.places import stations
 from pipeline.records import Records
-from pipeline.settings import ROOT
+from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES, gauges
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def records(tmp_path: Path) -> Records:
     return Records(f"sqlite:///{tmp_path / 'records.db'}")
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", upstream="virtual", records_url=None)
+
+
 def bring(folder: Path, records: Records, tmp_path: Path, *, asof: datetime = ASOF) -> int:
     row: Source = SOURCES["gauges"]
     contents, _ = read_all(
@@ -40,7 +46,7 @@ def bring(folder: Path, records: Records, tmp_path: Path, *, asof: datetime = AS
         show=lambda *_: None,
     )  # fmt: skip
     archive = Archive(tmp_path / "archive")
-    return store(row, contents, archive=archive, records=records, asof=asof)
+    return store(row, contents, archive=archive, records=records, asof=asof)[0]
 
 
 def write(folder: Path, **files: list[tuple[str, str, float]]) -> Path:
@@ -81,7 +87,7 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
             "b_mrc.csv) and 9.8 m (9.8 in a_lao.csv); neither is used, for they lie on both sides "
             "of the alarm or the flood stage (11 m, 12 m)"
         ),
-        "gauges: this morning's reading is missing from Pakse (013901)",
+        "gauges: this morning's readings are in conflict at Pakse (013901)",
     ]
 
 
@@ -146,3 +152,50 @@ def test_the_cases(records: Records, tmp_path: Path) -> None:
     assert {key for key, flag in found.items() if flag == "conflict"} == {
         ("08-20", 9.8), ("08-20", 11.2),
     }  # fmt: skip
+
+
+def test_an_ingest_names_the_stations_whose_files_contradict_each_other(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "in",
+        a=[(PAKSE, f"2026-08-{at}T07:00", 9.4) for at in (18, 19, 20)],
+        b=[(PAKSE, f"2026-08-{at}T07:00", 9.4 + 0.5 * (at > 18)) for at in (18, 19, 20)],
+    )
+    done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=folder)
+    assert (
+        "gauges: Pakse (013901): 2 times with several values of stage, the first 2026-08-19 "
+        "00:00Z: 9.4 m (9.4 in a.csv) and 9.9 m (9.9 in b.csv)"
+    ) in str(done).splitlines()
+    assert done.added == 5
+
+
+def test_an_ingest_tells_what_it_changes_of_what_is_stored(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first = write(tmp_path / "a", a=[(PAKSE, f"2026-08-{at}T07:00", 9.4) for at in (18, 19, 20)])
+    second = write(
+        tmp_path / "b", b=[(PAKSE, "2026-08-18T07:00", 9.5), (PAKSE, "2026-08-19T07:00", 9.0)]
+    )
+    said = str(steps.ingest("gauges", asof=ASOF, settings=settings, folder=first))
+    assert "corrects" not in said
+    done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=second)
+    assert str(done).splitlines()[1] == (
+        "gauges: Pakse (013901): corrects 2 readings of stage, largest by 0.4 m (9.4 becomes 9 at "
+        "2026-08-19 00:00Z)"
+    )
+    again = write(tmp_path / "c", c=[(PAKSE, "2026-08-19T07:00", 9.0)])
+    assert "corrects" not in str(
+        steps.ingest("gauges", asof=ASOF, settings=settings, folder=again)
+    ), "what is stored is not corrected"
+
+
+def test_of_many_stations_the_first_few_are_named(settings: Settings, tmp_path: Path) -> None:
+    codes = list(stations())[:7]
+    for name, level in (("a", 2.0), ("b", 2.5)):
+        rows = [(code, "2026-08-20T07:00", level) for code in codes]
+        folder = write(tmp_path / name, **{name: rows})
+        done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=folder)
+    told = [line for line in done.remarks if "corrects 1 readings" in line]
+    assert len(told) == 5
+    assert told[-1].endswith("; and 2 more")

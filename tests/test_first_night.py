@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import socket
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY, asked
 from pipeline.sources.http import ENDPOINTS, Client
 from tests.sources import gauge_servers
+from tests.sources.servers import closed_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +30,7 @@ ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 @pytest.fixture
 def closed() -> str:
     """Address at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+    return closed_address()
 
 
 @pytest.fixture

@@ -99,6 +99,46 @@ def test_what_lies_beside_granules_is_passed_over_and_named(
     assert "passed over 1 files: a pipe (pipe.nc4)" in str(done)
 
 
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [("imerg_final", "3B-HHR"), ("imerg_early", "3B-HHR-E"), ("imerg_daily", "3B-DAY-L")],
+)
+def test_files_of_another_run_or_cadence_are_passed_over_by_name(
+    settings: Settings, folder: Path, source: str, wanted: str
+) -> None:
+    name = granule(folder).name
+    with pytest.raises(
+        FileNotFoundError, match=f"{name}: a 3B-HHR-L file, {source} takes {wanted}"
+    ):
+        steps.ingest(source, asof=ASOF, settings=settings, folder=folder)
+    own = folder / name.replace("3B-HHR-L", wanted)
+    (folder / name).replace(own)
+    granule(folder)
+    done = steps.ingest(source, asof=ASOF, settings=settings, folder=folder)
+    assert f"{name}: a 3B-HHR-L file, {source} takes {wanted}" in done.passed_over
+    assert done.read == 0
+    assert f"{own.name}: expected the file of its name, found 3B-HHR-L" in done.rejected[0]
+    assert Archive(settings.archive_dir).products() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "said"),
+    [
+        ("gk2a_lst", "gk2a_ami_le2_rr_fd020ge_202608190000.nc", "rr, gk2a_lst takes lst"),
+        ("lst", "VNP13C2.A2026182.002.2026220.h5", "a file of ndvi, not of lst"),
+        ("gldas", "GLDAS_NOAH025_M.A202601.021.nc4", "a GLDAS_NOAH025_M file, not one of gldas"),
+        ("smap", "SMAP_L3_SM_P_20260819_R19240_001.h5", "level 3, not one of smap"),
+        ("smap_l3", "SMAP_L4_SM_gph_20260819T133000_Vv8010_001.h5", "level 4, not one of smap_l3"),
+    ],
+)
+def test_files_of_a_kindred_product_are_passed_over(
+    folder: Path, source: str, name: str, said: str
+) -> None:
+    (folder / name).touch()
+    with pytest.raises(FileNotFoundError, match=said):
+        intake.in_folder(SOURCES[source], folder, asof=ASOF)
+
+
 def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
     folder = tmp_path / "imerg"
     folder.mkdir()

@@ -535,9 +535,9 @@ def test_a_long_record_is_taken_batch_by_batch(
 @pytest.mark.parametrize(
     ("source", "pattern", "grid", "seen"),
     [
-        ("imerg_late", "imerg/3B-HHR*V06B.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.0),
-        ("imerg_late", "imerg/3B-HHR*V07A.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.7),
-        ("imerg_daily", "imerg/3B-DAY*", Grid(2.8, 38.0, -109.1, -62.6), 1.0),
+        ("imerg_final", "imerg/3B-HHR*V06B.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.0),
+        ("imerg_final", "imerg/3B-HHR*V07A.HDF5", Grid(-90.0, -89.0, -180.0, -179.0), 0.7),
+        ("imerg_daily_final", "imerg/3B-DAY*", Grid(2.8, 38.0, -109.1, -62.6), 1.0),
         ("smap", "smap/SMAP_L4_SM_aup_input*", Grid(30.0, 40.0, -110.0, -100.0), 1.0),
     ],
 )
@@ -555,7 +555,7 @@ def test_real_files_come_back_from_the_archive(
     content = intake.take(row, listed[path], on_grid, asof=ASOF, from_folder=True)
     assert content.rejected is None
     archive, records = Archive(settings.archive_dir), Records(settings.database)
-    assert intake.store(row, [content], archive=archive, records=records, asof=ASOF) == 1
+    assert intake.store(row, [content], archive=archive, records=records, asof=ASOF) == (1, [])
     expected = on_grid(path)
     found = archive.read(source, asof=ASOF)
     for name in expected.data_vars:
@@ -574,11 +574,12 @@ def test_real_files_come_back_from_the_archive(
 
 @real
 def test_real_files_over_another_region_are_rejected_whole(settings: Settings) -> None:
-    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=REAL / "imerg")
+    done = steps.ingest("imerg_final", asof=ASOF, settings=settings, folder=REAL / "imerg")
     assert (done.read, done.added) == (0, 0)
-    assert len(done.rejected) == len(list((REAL / "imerg").iterdir()))
+    assert len(done.rejected) == len(list((REAL / "imerg").iterdir())) - 1
+    assert done.passed_over[0].endswith("a 3B-DAY file, imerg_final takes 3B-HHR")
     assert any("cells in" in why for why in done.rejected)
-    assert rates(settings) == {}
+    assert Archive(settings.archive_dir).products() == []
 
 
 def test_a_file_with_other_variables_than_the_rest_is_rejected_and_the_rest_stand(

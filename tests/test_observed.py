@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import issue, observed, places
+from pipeline import absences, issue, observed, places
 from pipeline.alerts.evidence import Doubt, Level
 from pipeline.alerts.rules import decide_flood
 from pipeline.alerts.words import LANGUAGES, compose
@@ -100,6 +100,21 @@ def test_one_reading_beyond_the_record_is_a_watch_that_says_so(tmp_path: Path) -
         "One reading, not confirmed: 13.00 m at Prek Kdam on 11 August 2026 at 07:00 local "
         "time, beyond what this gauge has shown before. The next reading decides."
     ) in said
+
+
+def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) -> None:
+    seen = view(tmp_path, readings(after(13.0), PREK_KDAM))
+    said = absences.silent_gauges(seen)
+    assert f"gauges: this morning's reading is not confirmed yet at Prek Kdam ({PREK_KDAM})" in said
+    assert not [line for line in said if "missing" in line]
+    degraded = absences.absences(seen).degraded
+    assert "gauges: no gauge has a reading of this morning that is believed" in degraded
+    one = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
+    alone = readings(pd.concat([USUAL[:"2026-08-08"], one]), PREK_KDAM)
+    issued = datetime(2026, 8, 11, 0, 30, tzinfo=UTC)
+    found = decide(view(tmp_path, alone, issued=issued, name="alone"))
+    assert "unconfirmed" in found.missing
+    assert "stage" not in found.missing
 
 
 def test_the_next_reading_decides(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pipeline.settings import Settings
 from pipeline.sources import SOURCES, asked
 from pipeline.sources.base import Granule
 from pipeline.sources.http import PER_HOST, Client
-from tests.sources.servers import HTML, Answer, Earthdata, Request, running
+from tests.sources.servers import HTML, Answer, Earthdata, Request, closed_address, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -412,3 +412,43 @@ def test_what_may_be_early() -> None:
     assert fetching.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
     assert not fetching.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
     assert not fetching.early(SOURCES["mrc_live"], granule, asof=START)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("geoglows", "no files: no river is named in data/reference/geoglows_rivers.csv"),
+        ("lis", "no files: it has no public server, its files come by hand: mekong ingest lis"),
+        ("gauges", "31 files that should exist are missing: exports come by hand: mekong ingest"),
+    ],
+)
+def test_why_nothing_came_is_said_where_nobody_is_asked(
+    settings: Settings, source: str, cause: str
+) -> None:
+    done = steps.ingest(source, asof=ASOF, settings=settings)
+    assert done.read == 0
+    assert f"{source}: {cause}" in str(done)
+
+
+def test_a_source_tells_whether_any_server_answered(nasa: Earthdata, settings: Settings) -> None:
+    publish(nasa, range(2))
+    assert ingest(settings).reached is True
+    nowhere = settings.model_copy(update={"endpoints": {"chirps": closed_address()}})
+    began = time.monotonic()
+    done = steps.ingest("chirps", asof=ASOF, settings=nowhere)
+    assert (done.reached, done.read) == (False, 0)
+    assert "cannot be reached" in str(done)
+    assert time.monotonic() - began < 10.0, "the backoff of one file alone takes longer"
+    assert steps.ingest("lis", asof=ASOF, settings=settings).reached is None
+
+
+def test_files_that_nobody_has_laid_out_are_said_to_be_absent(settings: Settings) -> None:
+    virtual = settings.model_copy(update={"upstream": "virtual"})
+    done = steps.ingest("imerg_early", asof=ASOF, settings=virtual, start=ASOF - HALF_HOUR)
+    assert f"imerg_early: no files: none of the 1 files asked for is in {virtual.upstream_dir}" in (
+        str(done)
+    )
+    archived = settings.model_copy(update={"upstream": "archive"})
+    assert "only what has been ingested is used" in str(
+        steps.ingest("imerg_early", asof=ASOF, settings=archived)
+    )

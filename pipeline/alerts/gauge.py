@@ -128,8 +128,7 @@ class Gauge:
 
     def missing(self) -> list[str]:
         """Keys of what is missing at the gauge."""
-        disagree = self.doubt is not None and self.doubt.kind == "conflict"
-        found: list[str] = [] if self.fresh or disagree else ["stage"]
+        found: list[str] = [] if self.fresh or self.doubt else ["stage"]
         if self.doubt:
             found.append(self.doubt.kind)
         if not self.usable:

@@ -97,10 +97,8 @@ def size(owner: h5py.HLObject, name: str, path: Path) -> int:
 
     Parameters
     ----------
-    owner, name
-        What has it, and its name.
-    path
-        The file, for the message.
+    owner, name, path
+        As of :func:`finite`.
 
     Raises
     ------

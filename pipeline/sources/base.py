@@ -8,6 +8,11 @@ A source module, named in the table of sources, has two functions:
 ``read(path, grid=MEKONG)``
     The canonical grid dataset of one file; sources of kind ``readings`` and ``zones`` take the
     path alone. A file of a kind that the pipeline does not use raises :class:`Skipped`.
+
+A module of several sources has ``other_product(source, path)``: what a file is by its name where
+that is not what the source asks for, else None; a folder's file of another product is passed over.
+One whose files no provider may be asked for has ``by_hand(source)``: why, and how they come; empty
+where they are asked for.
 """
 
 from __future__ import annotations
@@ -24,7 +29,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["virtual", "measured"]
 MAX_BYTES = 1_000_000_000
-"""Size of a file, and memory that reading it may take (bytes)."""
+"""Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
+before it is read."""
 SIDECARS = (
     ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
     ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from isal import isal_zlib
 
-from pipeline.sources.hdf import MEMORY
+from pipeline.sources.base import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AXIS = 1 << 17
 """Cells of a coordinate: finer than 0.003 degree around the Earth."""
-_CELLS = MEMORY >> 4
+_CELLS = MAX_BYTES // 16
 """Cells that are read at once, each in double precision and once more."""
 _CHUNKS = 1 << 17
 """Chunks that a window may lie in: a file of tiny ones would be read for minutes."""

@@ -132,22 +132,12 @@ def read_pi_json(path: Path, answer: object) -> pd.DataFrame:
 def read_pi_xml(path: Path, root: etree._Element) -> pd.DataFrame:
     """Read PI-XML.
 
+    What it returns and raises is that of :func:`read_pi_json`.
+
     Parameters
     ----------
-    path
-        File.
-    root
-        Its root, from :func:`~pipeline.sources.decoding.from_xml`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As of :func:`read_pi_json`.
-
-    Raises
-    ------
-    Skipped, BadGranule
-        As of :func:`read_pi_json`.
+    path, root
+        File, and what :func:`~pipeline.sources.decoding.from_xml` finds in it.
     """
     answer: dict[str, Any] = {"timeSeries": []}
     for child in root:

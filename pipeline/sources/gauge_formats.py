@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -30,6 +31,14 @@ _SPELLINGS = {
     "m³/s": "m3/s", "m3 s-1": "m3/s", "m3/sec": "m3/s", "cumec": "m3/s", "cumecs": "m3/s",
     "cms": "m3/s", "m3.s-1": "m3/s", "m3s-1": "m3/s", "m**3/s": "m3/s",
 }  # fmt: skip
+_GAUGE_ZERO = re.compile(
+    r"(?:(?:above|local|the|m|metres?|meters?) )*"
+    r"(?:gauge(?:'s)? (?:zero|datum)|zero (?:of )?(?:the )?gauge)(?: level)?|gauge"
+)
+_SEA_LEVEL = re.compile(
+    r"\b(?:(?:above|m|metres?|meters?) )*(?:(?:mean )?sea ?level|[am]?msl|masl)\b|รทก|ระดับน้ำทะเล\w*"
+)
+"""What says that levels are above the gauge's zero, or above the sea, of words in small letters."""
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 
@@ -64,6 +73,36 @@ def unit_of(text: str) -> str:
     key = text.strip().casefold().rstrip(".")
     known = _SPELLINGS.get(key, key)
     return known if any(known in units for units in UNITS.values()) else text.strip()
+
+
+def datum_of(text: str) -> str:
+    """Return ``gauge`` or ``msl`` for the words of a datum, where they are known.
+
+    Examples
+    --------
+    >>> datum_of("Local gauge zero"), datum_of("above mean sea level"), datum_of("Ha Tien 1960")
+    ('gauge', 'msl', 'Ha Tien 1960')
+    """
+    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    if _GAUGE_ZERO.fullmatch(words):
+        return "gauge"
+    return "msl" if _SEA_LEVEL.fullmatch(words) else text.strip()
+
+
+def speaks_of_datum(text: str) -> bool:
+    """Whether a text may say that levels are above something else than the gauge's zero.
+
+    Examples
+    --------
+    >>> speaks_of_datum("m above sea level"), speaks_of_datum("zero of gauge: 86.5 m MSL")
+    (True, False)
+    >>> speaks_of_datum("MSL, not gauge zero"), speaks_of_datum("read at high water")
+    (True, False)
+    """
+    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    if not (_SEA_LEVEL.search(words) or re.search(r"\bdatum\b", words)):
+        return False
+    return _GAUGE_ZERO.search(words) is None or re.search(r"\bnot?\b", words) is not None
 
 
 def series(

@@ -9,7 +9,15 @@ import pandas as pd
 
 from pipeline.quality import METHODS
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.sources.gauge_formats import PARAMETERS, UNITS, method_of, series, settle, unit_of
+from pipeline.sources.gauge_formats import (
+    PARAMETERS,
+    UNITS,
+    datum_of,
+    method_of,
+    series,
+    settle,
+    unit_of,
+)
 from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
 from pipeline.sources.missing_codes import to_numbers
 from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
@@ -33,6 +41,9 @@ SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "ba
            "unusable"}  # fmt: skip
 ABSENT = {"missing", "no data", "nodata"}
 """Words of a column of quality, and what they say of a reading."""
+UNCLEAR_POINT = (
+    "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
+)
 
 
 def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
@@ -96,9 +107,16 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
     rows.said.extend(stamps.said)
     rows.cells = rows.cells.assign(_time=stamps.time)
     rows.leave_out(stamps.time.isna(), stamps.expected, time)
-    value, bad = to_numbers(rows.cells["value"], decimal=decimal, units=rows.cells["unit"])
+    semicolons = rows.delimiter == ";"
+    value, bad = to_numbers(
+        rows.cells["value"], decimal=decimal, units=rows.cells["unit"], semicolons=semicolons
+    )
     rows.cells = rows.cells.assign(_value=value)
-    rows.leave_out(bad, "a number", "value")
+    expected = pd.Series("a number", index=bad.index)
+    if semicolons:
+        unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+        expected[unclear] = UNCLEAR_POINT
+    rows.leave_out(bad, expected, "value")
 
 
 def _qualify(rows: Rows, column: str) -> None:
@@ -242,6 +260,7 @@ def _plain(rows: Rows) -> pd.DataFrame:
             cells = cells.assign(**{column: usual})
         elif column != "version":
             cells[column] = cells[column].str.casefold().replace("", usual)
+    cells["datum"] = cells["datum"].map(datum_of)
     cells = cells.assign(variable=cells["variable"].str.casefold(), _qc="good")
     cells["unit"] = cells["unit"].map(unit_of)
     rows.cells = cells
@@ -281,7 +300,7 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         "_qc": "good",
         **quality,
     }, index=cells.index)  # fmt: skip
-    rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge")
+    rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge").map(datum_of)
     level = re.search(r"level|stage|height|ระดับ", name_of(layout.value)) is not None
     rows.cells["variable"] = (
         rows.cells["unit"]

@@ -98,6 +98,19 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
                     yield Granule(source, "mrc", f"2*/{name}", max(start, new_year), min(end, asof))
 
 
+def by_hand(source: str) -> str:
+    """Say why no provider is asked; empty where one is.
+
+    Parameters
+    ----------
+    source
+        ``gauges``, whose exports nobody may fetch, or an interface.
+    """
+    if source != "gauges":
+        return ""
+    return "exports come by hand: mekong ingest gauges --from DIR"
+
+
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     """Bring the answer of an interface into the upstream, as it is.
 

@@ -85,6 +85,19 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         issued += _DAY
 
 
+def by_hand(source: str) -> str:  # noqa: ARG001
+    """Say why no provider is asked; empty where one is.
+
+    Parameters
+    ----------
+    source
+        ``geoglows``.
+    """
+    if rivers():
+        return ""
+    return f"no river is named in {RIVERS.relative_to(REFERENCE.parent.parent)}"
+
+
 def read(path: Path) -> xr.Dataset:
     """Read one forecast as :func:`fetch` left it.
 

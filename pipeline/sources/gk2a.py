@@ -115,6 +115,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         time += step
 
 
+def other_product(source: str, path: Path) -> str | None:
+    """Say what a file is by its name where that is another product than a source's.
+
+    Parameters
+    ----------
+    source, path
+        Id of the source, and the file.
+    """
+    name = _NAME.search(path.name)
+    if name is None or name[1] == _SERIES[source][0]:
+        return None
+    return f"a file of {name[1]}, {source} takes {_SERIES[source][0]}"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read one granule as means of its good pixels in each cell.
 

@@ -145,6 +145,20 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
         return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
 
 
+def other_product(source: str, path: Path) -> str | None:
+    """Say what a file is by its name where that is another product than a source's.
+
+    Parameters
+    ----------
+    source, path
+        Id of the source, and the file.
+    """
+    wanted, other = (_MONTH, _NAME) if source == "gldas_monthly" else (_NAME, _MONTH)
+    if wanted.search(path.name) or not (found := other.search(path.name)):
+        return None
+    return f"a {found[0].partition('.')[0]} file, not one of {source}"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read one granule: each cell takes the pixel that holds its centre.
 

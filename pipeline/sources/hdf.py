@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MEMORY = 1 << 30
-"""Bytes that reading one file may take; a file that declares more is refused before it is read."""
-_CHUNK = MEMORY >> 2
+_CHUNK = MAX_BYTES // 4
 """Bytes of one chunk: it is inflated whole where its bytes are shuffled."""
-_ATTRIBUTE = MEMORY >> 10
+_ATTRIBUTE = MAX_BYTES // 1000
 _MOST_DIMS = 4
 """Time, layer and two of space."""
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -170,7 +168,7 @@ def variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
     ------
     BadGranule
         The group has none of them, or what it has is no numbers, lies in another file, or declares
-        more than ``MEMORY``.
+        more than ``MAX_BYTES``.
     """
     for name in names:
         found = member(group, name, path)
@@ -196,7 +194,7 @@ def member(group: Any, name: str, path: Path) -> Any:
     Raises
     ------
     BadGranule
-        What it has is no numbers, lies in another file, or declares more than ``MEMORY``.
+        What it has is no numbers, lies in another file, or declares more than ``MAX_BYTES``.
     """
     if not isinstance(group, h5py.Group):
         found = group.get(name)
@@ -236,13 +234,13 @@ def _check(data: Any, name: str, path: Path) -> None:
 
 
 def _bounded(
-    name: str, shape: tuple[int, ...], itemsize: int, path: Path, *, most: int = MEMORY
+    name: str, shape: tuple[int, ...], itemsize: int, path: Path, *, most: int = MAX_BYTES
 ) -> None:
     """Raise where an array is declared larger than memory."""
     if (size := math.prod(shape) * itemsize) > most:
         raise BadGranule(
-            path, expected=f"at most {most >> 20} MB in {name}",
-            found=f"{size >> 20} MB declared, of shape {shape}",
+            path, expected=f"at most {most // 1_000_000} MB in {name}",
+            found=f"{size // 1_000_000} MB declared, of shape {shape}",
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 Connections are kept, each host is asked by a few threads at a time, what may pass (429, 5xx, lost
 connections, timeouts) is tried again after the time the server names or a growing, jittered one.
+Where nobody listens a client tries twice, and asks that host no more.
 A request ends by its deadline, its tries, waits and redirects included, whatever its server does.
 Credentials come from the environment, an Airflow connection's environment form or netrc. They go to
 the host they are for and to no other, and stand in no message, no log and no stored address.
@@ -10,9 +11,11 @@ the host they are for and to no other, and stand in no message, no log and no st
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections import Counter, defaultdict
@@ -35,7 +38,7 @@ from pipeline.sources.answers import (
     shown,
     url_of,
 )
-from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.base import MAX_BYTES, HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.credentials import Credentials
 from pipeline.sources.parts import Busy, OtherFile, part_of
 
@@ -70,14 +73,18 @@ PER_HOST = 4
 HOPS = 10
 LONGEST_WAIT_S = 120.0
 """A server that asks for more patience than this is left for the next run."""
-SMALL, LARGE = 32 << 20, 1 << 30
+SMALL, LARGE = 32 << 20, MAX_BYTES
 """Limits of an answer kept in memory and of a file, bytes. JSON takes 20 times its size in memory
 at worst; a GK2A full disk is 0.08 of the last."""
 GIVEN_UP = 3
 """Requests in a row that failed after all tries, after which a client asks a host no more; one
 refused login is enough, so that no account is locked."""
+UNREACHED, AGAIN_S = 2, 0.5
+"""Connections refused one after the other after which a host counts as out of reach; seconds from
+one to the next."""
 EARLY_TRIES = 2
 """How often a file is asked for that may not be there yet: it is awaited all the same."""
+_NO_WAY = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
 _LOGIN_PAGE = 64 << 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSWORDS = {"earthdata": "EARTHDATA", "pps": "PPS"}
@@ -194,6 +201,9 @@ class Client:
         self._kept: defaultdict[object, _Kept] = defaultdict(_Kept)
         self._failed: Counter[tuple[str, bool]] = Counter()
         self._left: dict[str, HttpError] = {}
+        self._refused: Counter[str] = Counter()
+        self.reached: bool | None = None
+        """Whether any host has answered; None where none has been asked."""
 
     def __enter__(self) -> Self:
         return self
@@ -259,6 +269,22 @@ class Client:
             It is set nowhere.
         """
         return self._credentials.get(name)
+
+    def reach(self, url: str) -> None:
+        """See that a server listens, whatever it answers, before a library asks it by itself.
+
+        Raises
+        ------
+        HttpError
+            Nothing answers.
+        """
+        try:
+            self.get(url, keep=True)
+        except (NotPublished, NeedsCredentials):
+            return
+        except HttpError as error:
+            if error.status is None:
+                raise
 
     def get(
         self,
@@ -572,15 +598,22 @@ class Client:
             with self._wire.until(end):
                 request = self._http.build_request("GET", target, headers=headers)
                 response = self._http.send(request, stream=True)
+                self.reached, self._refused[target.netloc.decode()] = True, 0
                 try:
                     yield response
                 finally:
                     response.close()
         except httpx.RequestError as lost:
             said = self.clean(str(lost)) or "no answer in time"
-            raise _Passing(
-                HttpError(f"{shown(target)}: {type(lost).__name__}: {said}", passing=True)
-            ) from None
+            error = HttpError(f"{shown(target)}: {type(lost).__name__}: {said}", passing=True)
+            self.reached = self.reached or False
+            if not _nobody_listens(lost):
+                raise _Passing(error) from None
+            with self._lock:
+                self._refused[target.netloc.decode()] += 1
+            if self._refused[target.netloc.decode()] >= UNREACHED:
+                raise error from None
+            raise _Passing(error, AGAIN_S) from None
         except OtherFile as other:
             raise _Passing(HttpError(f"{shown(target)}: {other}", passing=True), 0) from None
         except wire.Overrun as late:
@@ -613,6 +646,8 @@ class Client:
             raise HttpError(f"{said}: {why}", status=why.status, refused=why.refused)
         if self._failed[host, self._terms.early] >= GIVEN_UP:
             raise HttpError(said, passing=True)
+        if self._refused[address.netloc.decode()] >= UNREACHED:
+            raise HttpError(f"{shown(address)}: not asked, {host} cannot be reached", passing=True)
 
     def _judge(
         self, response: httpx.Response, request: _Request, *, login: bool, own: bool
@@ -649,6 +684,17 @@ class Client:
             return "a page in HTML (a login, a licence to agree to, or an error)"
         text = self._credentials.clean(content[:4096].decode("latin-1"))
         return repr(text[:60]) if text else "nothing"
+
+
+def _nobody_listens(error: BaseException | None) -> bool:
+    """Whether no connection was made for want of a listener, of a way to it or of its name."""
+    while error is not None:
+        if isinstance(error, socket.gaierror) or (
+            isinstance(error, OSError) and error.errno in _NO_WAY
+        ):
+            return True
+        error = error.__context__
+    return False
 
 
 def _no_number(name: str) -> NoReturn:

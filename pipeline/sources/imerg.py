@@ -50,10 +50,13 @@ if TYPE_CHECKING:
     from pipeline.sources.http import Client
 
 _NAME = re.compile(
-    r"3B-(HHR|DAY)(?:-[EL])?\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"
+    r"3B-(HHR|DAY)(-[EL]|)\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"
 )
 _HALF_HOURLY = {"imerg_late": "-L", "imerg_early": "-E", "imerg_final": ""}
 _DAILY = {"imerg_daily": "-L", "imerg_daily_final": ""}
+_PRODUCTS = {source: f"3B-HHR{run}" for source, run in _HALF_HOURLY.items()} | {
+    source: f"3B-DAY{run}" for source, run in _DAILY.items()
+}
 _FAILURES = (NeedsCredentials, NotPublished, HttpError)
 """Ways in which a provider can fail, the weightiest last."""
 _HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
@@ -181,6 +184,21 @@ def _window(grid: Grid, *, daily: bool) -> str:
     return ";".join(group + field for field in fields)
 
 
+def other_product(source: str, path: Path) -> str | None:
+    """Say what a file is by its name where that is another run or cadence than a source's.
+
+    Parameters
+    ----------
+    source, path
+        Id of the source, and the file.
+    """
+    name = _NAME.search(path.name)
+    wanted = _PRODUCTS[source]
+    if name is None or (found := f"3B-{name[1]}{name[2]}") == wanted:
+        return None
+    return f"a {found} file, {source} takes {wanted}"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read the window of one granule.
 
@@ -203,7 +221,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ------
     BadGranule
         Not IMERG, cut short, without the rain variable or its units, on another grid, with a time
-        that is not that of its name, or impossible in many cells.
+        that is not that of its name, renamed from another run, or impossible in many cells.
     """
     with opened(path) as file:
         group = member(file, "Grid", path) or file
@@ -211,7 +229,11 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         name = _NAME.search(path.name)
         if name is None:
             raise BadGranule(path, expected="an IMERG file name", found=path.name)
-        kind, day, clock, version = name.groups()
+        kind, run, day, clock, version = name.groups()
+        header = text(file, "FileHeader")
+        own = _NAME.search(header)
+        if own is not None and own.groups()[:4] != (kind, run, day, clock):
+            raise BadGranule(path, expected="the file of its name", found=own[0].rstrip("."))
         time = moment(variable(group, ("time",), path), path)
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
@@ -222,7 +244,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}
         else:
             fields = _daily(group, rain, box, path)
-        virtual = "ProcessingSystem=VIRTUAL" in text(file, "FileHeader")
+        virtual = "ProcessingSystem=VIRTUAL" in header
     ds = grid.dataset(np.array([time]), **{key: each[None] for key, each in fields.items()})
     ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
     return limited(ds, path)

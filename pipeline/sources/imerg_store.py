@@ -58,10 +58,12 @@ class _Run:
         self._rate: xr.DataArray | None = None
         self._days: tuple[Grid, xr.DataArray] | None = None
 
-    def step(self, time: np.datetime64, grid: Grid) -> xr.DataArray | None:
+    def step(self, time: np.datetime64, grid: Grid, client: Client) -> xr.DataArray | None:
         """Rain rate of a half-hour, latitude descending; None where the store lacks it."""
         with self._lock:
             if self._rate is None:
+                # The library tries for minutes where nobody listens.
+                client.reach(f"{self._endpoint}/{PREFIXES[self._source]}/config.yaml")
                 self._rate = self._opened()
             known = self._rate.indexes["time"]
             if time not in known:
@@ -173,7 +175,7 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
         runs = _RUNS.setdefault(client, {})
         run = runs.setdefault(granule.source, _Run(granule.source, client))
     try:
-        field = run.step(time, grid)
+        field = run.step(time, grid, client)
     except HttpError:
         raise
     except icechunk.IcechunkError as error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from pipeline.quality import METHODS
 from pipeline.sources.base import BadGranule
-from pipeline.sources.gauge_formats import unit_of
+from pipeline.sources.gauge_formats import datum_of, speaks_of_datum, unit_of
 from pipeline.sources.spreadsheets import sheet_rows
 from pipeline.sources.stamps import zone_of
 from pipeline.sources.tables import (
@@ -168,9 +168,11 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
     if kind is None:
         return None
     cells, bad = body(lines, delimiter, names, first=first)
+    _check_titles(path, lines[:number])
     if number:
         said.append(f"lines 1 to {number}, above the heading, are passed over")
     rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    rows.delimiter = delimiter
     if not ended:
         _check_last(rows, len(lines), name_of(names[-1]), layout)
     return kind, rows
@@ -187,6 +189,7 @@ def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | Non
             (line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row)
         )
         cells, bad = from_cells(padded, names, {})
+        _check_titles(path, [" ".join(row) for _, row in found[:at]])
         if at:
             said.append(f"rows above the heading in row {number} are passed over")
         return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
@@ -236,8 +239,9 @@ def _checked(
         if names.count(name) > 1:
             raise BadGranule(path, expected=f"one column called {name}", found="several")
     others = [name for name in names if name not in known and not QUALITY.fullmatch(name)]
+    _check_datum(path, cells, layout)
     for name in others:
-        if MEANING.search(name):
+        if MEANING.search(name) and not _is_gauge_zero(cells[name]):
             raise BadGranule(
                 path,
                 expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
@@ -246,6 +250,51 @@ def _checked(
     if others:
         said.append(f"columns that are not used: {', '.join(map(repr, others))}")
     return Rows(path, _LAYOUTS[kind], cells, bad, said)
+
+
+def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> None:
+    """Refuse a table that says in passing that levels are above the sea or another datum.
+
+    A column called datum is for the layout to read; where it says msl, so may the others.
+    """
+    names = list(cells.columns)
+    if "datum" in names and all(datum_of(text) == "msl" for text in cells["datum"].unique()):
+        return
+    silent = {"datum", "country", "country code", "station", "station code", "time", "timestamp"}
+    value = "value"
+    if layout is not None:
+        value = name_of(layout.value)
+        silent |= layout.columns() - {value, name_of(layout.unit)}
+    for at, name in enumerate(names):
+        if name not in silent:
+            texts = [] if name == value else cells.iloc[:, at].unique().tolist()
+            for text in (name, *texts):
+                _refuse_datum(path, text, f"the column {name!r}")
+
+
+def _check_titles(path: Path, titles: list[str]) -> None:
+    """Refuse a table whose title says that its levels are above the sea or another datum."""
+    for text in titles:
+        # The height of a station above the sea says nothing of its readings.
+        if re.search(
+            r"\b(?:datum|stages?|values?|readings?|units?|(?<!sea )levels?)\b", text.casefold()
+        ):
+            _refuse_datum(path, text, "a line above the heading")
+
+
+def _refuse_datum(path: Path, text: str, where: str) -> None:
+    if speaks_of_datum(text):
+        raise BadGranule(
+            path,
+            expected="levels above the gauge's zero, or a column called datum that says msl",
+            found=f"{text[:80]!r} in {where}",
+        )
+
+
+def _is_gauge_zero(column: pd.Series[Any]) -> bool:
+    """Whether a column says nothing but that levels are above the gauge's zero."""
+    said = set(column.unique()) - {""}
+    return bool(said) and all(datum_of(text) == "gauge" for text in said)
 
 
 def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:

@@ -98,6 +98,17 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:  # noqa:
     return found[-1]
 
 
+def by_hand(source: str) -> str:
+    """Say why no provider is asked; empty where one is.
+
+    Parameters
+    ----------
+    source
+        ``lis``.
+    """
+    return f"it has no public server, its files come by hand: mekong ingest {source} --from DIR"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read one file: each cell takes the pixel that holds its centre.
 

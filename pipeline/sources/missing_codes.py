@@ -68,7 +68,11 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
 
 
 def to_numbers(
-    text: pd.Series[Any], *, decimal: str | None = None, units: pd.Series[Any] | None = None
+    text: pd.Series[Any],
+    *,
+    decimal: str | None = None,
+    units: pd.Series[Any] | None = None,
+    semicolons: bool = False,
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Turn a column of text into numbers.
 
@@ -85,6 +89,11 @@ def to_numbers(
         ``.`` or ``,`` where it is known.
     units
         Unit of each row, which may stand behind its number.
+    semicolons
+        Semicolons part the cells, as where the comma is the decimal sign: the point of ``1.152``
+        parts thousands where other cells show decimal commas, and is ambiguous where no cell shows
+        what it is. In metres it is read as a decimal point where no cell shows a decimal comma,
+        for no stage is 1152 m.
 
     Returns
     -------
@@ -97,7 +106,11 @@ def to_numbers(
     value = pd.to_numeric(cells.where(plain), errors="coerce").astype("float64")
     commas = cells.str.contains(",", regex=False)
     decimal, declared = decimal or _convention(cells[commas], cells[~commas]), decimal is not None
-    again = ~plain if decimal in {".", None} else ~plain | cells.str.contains(".", regex=False)
+    points = cells.str.contains(".", regex=False)
+    if semicolons and decimal is None and any(_shows_point(one) for one in cells[points].unique()):
+        decimal = "."
+    doubted = decimal in {",", _CONTESTED} or (semicolons and decimal is None)
+    again = ~plain | points if doubted else ~plain
     own = units.astype("str").to_numpy() if units is not None else np.full(len(cells), "")
     numbers = value.to_numpy("float64", copy=True)
     bad = np.zeros(len(cells), dtype=bool)
@@ -105,7 +118,7 @@ def to_numbers(
     for at in np.flatnonzero(again.to_numpy(dtype=bool)):
         number = None
         if not NO_VALUE.fullmatch(texts[at]):
-            number = _number(texts[at], decimal, own[at], declared=declared)
+            number = _number(texts[at], decimal, own[at], declared=declared, semicolons=semicolons)
             bad[at] = number is None
         numbers[at] = np.nan if number is None else number
     bad |= np.isinf(numbers)
@@ -130,12 +143,21 @@ def _convention(commas: pd.Series[Any], points: pd.Series[Any]) -> str | None:
     return found.pop() if found else None
 
 
+def _shows_point(cell: str) -> bool:
+    """Whether the point of a cell is a decimal sign beyond doubt."""
+    match = _CELL.fullmatch(cell)
+    digits = match["digits"] if match else ""
+    return digits.count(".") == 1 and "," not in digits and not _thousands(digits, ".")
+
+
 def _thousands(digits: str, sign: str) -> bool:
     """Whether digits are parted by a sign in groups of three."""
     return re.fullmatch(rf"[1-9][0-9]{{0,2}}(?:{re.escape(sign)}[0-9]{{3}})+", digits) is not None
 
 
-def _number(cell: str, decimal: str | None, unit: str, *, declared: bool) -> float | None:
+def _number(
+    cell: str, decimal: str | None, unit: str, *, declared: bool, semicolons: bool
+) -> float | None:
     """Read one cell that is not plain; None where it could mean several things, or nothing."""
     match = _CELL.fullmatch(cell)
     if match is None or (match["unit"] and match["unit"].casefold() != unit.casefold()):
@@ -155,6 +177,10 @@ def _number(cell: str, decimal: str | None, unit: str, *, declared: bool) -> flo
             return None
         digits = front.replace(other, "") + "." + rest
     elif signs:
+        if semicolons and not declared and unit != "m" and digits.count(".") == 1:
+            if decimal is None and _thousands(digits, "."):
+                return None
+            declared = decimal == "," and _thousands(digits, ".")
         plain = _one_sign(digits, signs.pop(), decimal, declared=declared)
         if plain is None:
             return None

@@ -102,6 +102,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         time += timedelta(days=1)
 
 
+def other_product(source: str, path: Path) -> str | None:
+    """Say what a file is by its name where that is another product than a source's.
+
+    Parameters
+    ----------
+    source, path
+        Id of the source, and the file.
+    """
+    name = _NAME.search(path.name)
+    if name is None or (name[2] is None) == (source == "smap"):
+        return None
+    return f"a file of level {3 if name[2] else 4}, not one of {source}"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read one granule: each cell takes the pixel that holds its centre.
 

@@ -53,6 +53,8 @@ class Rows:
         Lines that are left out, each with what was expected and found.
     said
         Remarks on the whole file.
+    delimiter
+        What parts the cells.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class Rows:
     cells: pd.DataFrame
     bad: dict[int, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    delimiter: str = ","
 
     def leave_out(self, bad: pd.Series[Any], expected: str | pd.Series[Any], found: str) -> None:
         """Leave rows out.

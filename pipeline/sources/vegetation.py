@@ -113,6 +113,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         month = after
 
 
+def other_product(source: str, path: Path) -> str | None:
+    """Say what a file is by its name where that is another product than a source's.
+
+    Parameters
+    ----------
+    source, path
+        Id of the source, and the file.
+    """
+    name = _NAME.search(path.name)
+    if name is None or (found := _PRODUCTS[name[2] or name[1]].variable) == source:
+        return None
+    return f"a file of {found}, not of {source}"
+
+
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read one composite as the mean of the good pixels in each cell.
 

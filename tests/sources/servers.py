@@ -10,6 +10,7 @@ import base64
 import email.utils
 import json
 import re
+import socket
 import tempfile
 import threading
 import time
@@ -52,6 +53,13 @@ class Answer:
 
 
 Route = Callable[[Request], Answer]
+
+
+def closed_address() -> str:
+    """Address of a port of 127.0.0.1 where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 class Server(ThreadingHTTPServer):

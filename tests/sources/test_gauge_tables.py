@@ -142,6 +142,25 @@ def test_how_cells_and_lines_may_be_written(tmp_path: Path) -> None:
     assert title.attrs["said"] == ["lines 1 to 3, above the heading, are passed over"]
 
 
+def test_a_point_between_semicolons_is_read_as_what_the_file_shows(tmp_path: Path) -> None:
+    def table(*levels: str, unit: str = "cm") -> Path:
+        rows = [day(18 + at, level, unit) for at, level in enumerate(levels)]
+        text = "\n".join(row.replace(",", ";").replace("^", ",") for row in [PLAIN, *rows]) + "\n"
+        return write(tmp_path, "agency.csv", text)
+
+    found = gauges.read(table("1.152", "960^5", "1.148"))
+    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    found = gauges.read(table("1152", "960.5", "1148"))
+    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    with pytest.raises(BadGranule, match=r"between semicolons 1\.152 may be 1152; .* --decimal\)"):
+        gauges.read(table("1.152", "1.160", "1.148"))
+    found = gauges.read(table("9.152", "9.160", "9.148", unit="m"))
+    assert values(found) == {"08-18 00:00": 9.152, "08-19 00:00": 9.16, "08-20 00:00": 9.148}
+    own = OwnLayout("station", "time", "value", "unit", decimal=",")
+    found = gauges.read(table("1.152", "1.160", "1.148"), own)
+    assert found["value"].tolist() == pytest.approx([11.52, 11.6, 11.48])
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -508,6 +527,58 @@ def test_constants_decimal_sign_and_zone_of_an_own_table(tmp_path: Path) -> None
     for bad in ({"zone": "ICT"}, {"decimal": ";"}, {"unit": " "}):
         with pytest.raises(ValueError, match="expected"):
             OwnLayout(**({"station": "a", "time": "b", "value": "c", "unit": "m"} | bad))
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "found"),
+    [
+        ("remark", "above sea level", "'above sea level' in the column 'remark'"),
+        ("note", "Level in m AMSL", "'Level in m AMSL' in the column 'note'"),
+        ("note", "MSL - not gauge zero", "'MSL - not gauge zero' in the column 'note'"),
+        ("level m msl", "95.59", "'level m msl' in the column 'level m msl'"),
+        ("version", "m above mean sea level", "'m above mean sea level' in the column 'version'"),
+        ("หมายเหตุ", "ม.รทก.", "'ม.รทก.' in the column 'หมายเหตุ'"),
+    ],
+)
+def test_a_column_that_speaks_of_another_datum_costs_the_file(
+    tmp_path: Path, heading: str, cell: str, found: str
+) -> None:
+    content = plain(f"{day(18)},{cell}", f"{day(19)},", heading=f"{PLAIN},{heading}")
+    path = write(tmp_path, "agency.csv", content)
+    with pytest.raises(BadGranule) as refused:
+        gauges.read(path)
+    assert refused.value.found == found
+    assert "a column called datum that says msl" in refused.value.expected
+
+
+@pytest.mark.parametrize("heading", ["remark", "datum", "reference", "zero"])
+@pytest.mark.parametrize(
+    "cell", ["gauge zero", "Local gauge zero", "zero of gauge", "above the gauge's zero"]
+)
+def test_a_column_that_says_gauge_zero_is_taken_at_its_word(
+    tmp_path: Path, heading: str, cell: str
+) -> None:
+    content = plain(f"{day(18, 9.1)},{cell}", heading=f"{PLAIN},{heading}")
+    assert values(gauges.read(write(tmp_path, "agency.csv", content))) == {"08-18 00:00": 9.1}
+
+
+def test_a_datum_above_the_sea_is_restated_however_it_is_spelled(tmp_path: Path) -> None:
+    for cell in ("msl", "AMSL", "above mean sea level", "m above sea level"):
+        content = plain(f"{day(18, 95.59)},{cell},{cell}", heading=f"{PLAIN},datum,remark")
+        found = gauges.read(write(tmp_path, "agency.csv", content))
+        assert found["value"].tolist() == pytest.approx([9.1]), cell
+
+
+def test_a_title_or_a_column_of_an_own_table_may_speak_of_another_datum(tmp_path: Path) -> None:
+    titled = "Water level in m above MSL\n" + plain(day(18, 95.59))
+    with pytest.raises(BadGranule, match="in a line above the heading"):
+        gauges.read(write(tmp_path, "title.csv", titled))
+    station = "Elevation of the station 102 m above sea level\n" + plain(day(18, 9.1))
+    assert values(gauges.read(write(tmp_path, "a.csv", station))) == {"08-18 00:00": 9.1}
+    own = "When,Level (m MSL)\n2026-08-18 07:00,95.59\n"
+    layout = OwnLayout("013901", "When", "Level (m MSL)", "m", zone="+07:00")
+    with pytest.raises(BadGranule, match=r"in the column 'level \(m msl\)'"):
+        gauges.read(write(tmp_path, "own.csv", own), layout)
 
 
 def test_quality_and_datum_of_an_own_table_are_used(tmp_path: Path) -> None:

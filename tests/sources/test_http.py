@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
-from pipeline.sources.http import ENDPOINTS, LARGE, LONGEST_WAIT_S, PER_HOST, Client
-from tests.sources.servers import HTML, Answer, Request, Server, file_route, running
+from pipeline.sources.http import AGAIN_S, ENDPOINTS, LARGE, LONGEST_WAIT_S, PER_HOST, Client
+from tests.sources.servers import (
+    HTML,
+    Answer,
+    Request,
+    Server,
+    closed_address,
+    file_route,
+    running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +88,28 @@ def test_a_connection_that_breaks_is_continued_where_it_broke(
     assert (second.headers["range"], second.headers["if-range"]) == ("bytes=3000-", '"a"')
     assert len(waited) == 1
     assert left(tmp_path) == {"f.h5"}
+
+
+def test_a_host_where_nobody_listens_is_tried_twice_and_left(
+    client: Client, server: Server, waited: list[float]
+) -> None:
+    nowhere = closed_address()
+    before = client.reached
+    assert before is None
+    with pytest.raises(HttpError, match="refused") as refused:
+        client.get(f"{nowhere}/a")
+    assert refused.value.passing
+    assert (waited, client.reached) == ([AGAIN_S], False)
+    for _ in range(5):
+        with pytest.raises(HttpError, match=r"/b: not asked, 127\.0\.0\.1 cannot be reached"):
+            client.get(f"{nowhere}/b")
+    with pytest.raises(HttpError, match="cannot be reached"):
+        client.reach(f"{nowhere}/c")
+    assert waited == [AGAIN_S]
+    server.serve("/a", Answer(b"{}"))
+    assert client.get(f"{server.url}/a") == b"{}", "another port of the same host"
+    assert client.reached is True
+    client.reach(f"{server.url}/absent")
 
 
 def test_what_a_killed_run_left_is_continued_by_the_next(server: Server, tmp_path: Path) -> None:

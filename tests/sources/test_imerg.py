@@ -427,7 +427,7 @@ def test_real_coordinates_without_rain_then_with_it(tmp_path: Path) -> None:
     source = REAL / "GPM_3IMERGHH_prefetch.nc4"
     with pytest.raises(BadGranule, match="expected variable precipitation or precipitationCal"):
         imerg.read(source)
-    path = tmp_path / "3B-HHR-L.MS.MRG.3IMERG.20200101-S120000-E122959.0720.V06B.HDF5"
+    path = tmp_path / "3B-HHR.MS.MRG.3IMERG.20200101-S120000-E122959.0720.V06B.HDF5"
     path.write_bytes(source.read_bytes())
     with h5py.File(path, "r+") as file:
         made = file["Grid"].create_dataset("precipitationCal", (1, 3600, 1800), "f4", chunks=True)

@@ -19,6 +19,7 @@ from pipeline.grid import Grid
 from pipeline.sources import imerg, imerg_store
 from pipeline.sources.base import Granule, HttpError, NotPublished
 from pipeline.sources.http import Client
+from tests.sources.servers import closed_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,6 +214,19 @@ def test_a_store_of_something_else_is_a_failure(
         pytest.raises(HttpError, match=message),
     ):
         imerg_store.fetch(granule("imerg_late", START), tmp_path, GRID, client=client)
+
+
+def test_the_library_does_not_ask_where_nobody_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    monkeypatch.setattr(imerg_store, "opened", lambda _, name: asked.append(name))
+    nowhere = {"imerg_store": closed_address()}
+    with Client(endpoints=nowhere, environment={}, sleep=lambda _: None) as client:
+        for _ in range(2):
+            with pytest.raises(HttpError, match=r"refused|cannot be reached"):
+                imerg_store.fetch(granule("imerg_late", START), tmp_path, GRID, client=client)
+    assert asked == []
 
 
 def test_a_store_in_other_units_is_refused(endpoint: str, tmp_path: Path) -> None:

@@ -69,6 +69,30 @@ def test_a_declared_decimal_sign_settles_it(
     assert bad.tolist() == [False, False, decimal == ",", decimal == "."]
 
 
+@pytest.mark.parametrize(
+    ("cells", "unit", "values"),
+    [
+        (["1.152", "960,5"], "cm", [1152.0, 960.5]),
+        (["1.152", "960.5"], "cm", [1.152, 960.5]),
+        (["1.152", "0.960"], "m3/s", [1.152, 0.96]),
+        (["1.152", "960", "1.148"], "cm", [None, 960.0, None]),
+        (["9.152", "10.148"], "m", [9.152, 10.148]),
+        (["1.152", "9,5"], "m", [None, 9.5]),
+        (["1.152", "9,5", "9.5"], "cm", [None, 9.5, 9.5]),
+        (["1.152.000", "960,5"], "m3/s", [1_152_000.0, 960.5]),
+    ],
+)
+def test_between_semicolons_a_point_before_three_digits_may_part_thousands(
+    cells: list[str], unit: str, values: list[float | None]
+) -> None:
+    units = pd.Series([unit] * len(cells))
+    found, bad = to_numbers(pd.Series(cells), units=units, semicolons=True)
+    assert bad.tolist() == [one is None for one in values]
+    assert found.where(~bad, None).tolist() == pytest.approx(
+        [math.nan if one is None else one for one in values], nan_ok=True
+    )
+
+
 def test_codes_that_cannot_be_a_value() -> None:
     given = pd.Series([-999.0, 999.0, -99.0, 9999.0, 950.0])
     metres = impossible_codes(given, given, "stage")

@@ -51,12 +51,13 @@ def laid_out(trained: Settings, folder: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def gridded(laid_out: Settings, folder: Path) -> Settings:
-    """The grids of the flood night ingested, the gauges not yet."""
+    """The grids of the flood night ingested and assessed, the gauges not ingested yet."""
     settings = nights.fork(laid_out, folder / "gridded")
     grids = [source for source in NIGHTLY if source != "gauges"]
     for done in nights.ingest(settings, nights.FLOOD, grids):
         assert done.read > 0
         assert done.rejected == ()
+    steps.assess(asof=nights.FLOOD, settings=settings)
     return settings
 
 
@@ -64,7 +65,7 @@ def gridded(laid_out: Settings, folder: Path) -> Settings:
 def flood(gridded: Settings, folder: Path) -> Night:
     settings = nights.fork(gridded, folder / "flood")
     nights.ingest(settings, nights.FLOOD, ["gauges"])
-    return nights.assess_to_publish(settings, nights.FLOOD)
+    return nights.forecast_and_publish(settings, nights.FLOOD)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ def silent_gauge(gridded: Settings, folder: Path) -> Night:
     for path in removed:
         path.unlink()
     nights.ingest(settings, nights.FLOOD, ["gauges"])
-    return nights.assess_to_publish(settings, nights.FLOOD)
+    return nights.forecast_and_publish(settings, nights.FLOOD)
 
 
 @pytest.fixture(scope="session")

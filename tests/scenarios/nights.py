@@ -54,6 +54,10 @@ def ingest(settings: Settings, asof: datetime, sources: Sequence[str]) -> list[s
 
 def assess_to_publish(settings: Settings, asof: datetime) -> Night:
     steps.assess(asof=asof, settings=settings)
+    return forecast_and_publish(settings, asof)
+
+
+def forecast_and_publish(settings: Settings, asof: datetime) -> Night:
     steps.forecast(asof=asof, settings=settings)
     steps.publish(asof=asof, settings=settings)
     return Night(settings, asof)

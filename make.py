@@ -168,7 +168,10 @@ def test() -> None:
     run("ruff", "check", "--quiet")
     run("ruff", "format", "--check", "--quiet")
     run("mypy")
-    shared = ("--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+    shared = (
+        *("--numprocesses", "auto", "--maxprocesses", "4"),
+        *("--dist", "loadgroup", "--no-loadscope-reorder"),
+    )
     run(PYTHON, "-m", "pytest", *shared, "-m", "not slow")
     run(PYTHON, "-m", "pytest", *shared, "-m", "slow")
 

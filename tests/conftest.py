@@ -7,13 +7,13 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares fixtures in one process: a file's tests, and all that build on one night."""
+    """Keep the tests of a file in one process; begin with the longest, so that none is left over.
+
+    What scenarios of several files share is made in the first process that asks for it.
+    """
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        shared = {"flood", "trained", "laid_out", "gridded"} & set(
-            getattr(item, "fixturenames", ())
-        )
-        item.add_marker(pytest.mark.xdist_group("night" if shared else file))
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: "tests/scenarios/" not in item.nodeid)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

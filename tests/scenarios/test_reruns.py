@@ -103,11 +103,12 @@ def kill_at(count: int, call: Callable[..., object]) -> Callable[..., object]:
 
 
 def test_killed_steps_leave_the_last_tree_and_are_completed(
-    killed: Settings, next_morning: Night, monkeypatch: pytest.MonkeyPatch
+    flood_copy: Settings, next_morning: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = Night(killed, FLOOD)
-    steps.simulate(asof=NEXT_MORNING, settings=killed)
-    latest = killed.published_dir / "latest"
+    settings = flood_copy
+    published = Night(settings, FLOOD)
+    steps.simulate(asof=NEXT_MORNING, settings=settings)
+    latest = settings.published_dir / "latest"
     before = published.state()
 
     def still_there() -> None:
@@ -121,38 +122,38 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
         with monkeypatch.context() as patch:
             patch.setattr(owner, attribute, kill)
             with pytest.raises(Killed):
-                steps.ingest("imerg_early", asof=NEXT_MORNING, settings=killed)
+                steps.ingest("imerg_early", asof=NEXT_MORNING, settings=settings)
         still_there()
-        assert Records(killed.database).batch == before["batch"], name
-    assert Archive(killed.archive_dir).snapshot != before["snapshot"], "the grids were committed"
-    for done in ingest(killed, NEXT_MORNING, NIGHTLY):
+        assert Records(settings.database).batch == before["batch"], name
+    assert Archive(settings.archive_dir).snapshot != before["snapshot"], "the grids were committed"
+    for done in ingest(settings, NEXT_MORNING, NIGHTLY):
         assert done.rejected == ()
     with monkeypatch.context() as patch:
         patch.setattr(Archive, "append", kill)
         with pytest.raises(Killed):
-            steps.assess(asof=NEXT_MORNING, settings=killed)
-    steps.assess(asof=NEXT_MORNING, settings=killed)
+            steps.assess(asof=NEXT_MORNING, settings=settings)
+    steps.assess(asof=NEXT_MORNING, settings=settings)
     with monkeypatch.context() as patch:
         patch.setattr(Records, "put", kill_at(1, Records.put))
         with pytest.raises(Killed):
-            steps.forecast(asof=NEXT_MORNING, settings=killed)
-    assert steps.forecast(asof=NEXT_MORNING, settings=killed).revision == 0
+            steps.forecast(asof=NEXT_MORNING, settings=settings)
+    assert steps.forecast(asof=NEXT_MORNING, settings=settings).revision == 0
     still_there()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", kill_at(7, os.fsync))
         with pytest.raises(Killed):
-            steps.publish(asof=NEXT_MORNING, settings=killed)
+            steps.publish(asof=NEXT_MORNING, settings=settings)
     still_there()
-    assert not (killed.published_dir / "20260821T0030Z").exists()
+    assert not (settings.published_dir / "20260821T0030Z").exists()
     with monkeypatch.context() as patch:
         patch.setattr(Records, "put", kill)
         with pytest.raises(Killed):
-            steps.publish(asof=NEXT_MORNING, settings=killed)
-    last = steps.publish(asof=NEXT_MORNING, settings=killed)
-    completed = Night(killed, NEXT_MORNING)
+            steps.publish(asof=NEXT_MORNING, settings=settings)
+    last = steps.publish(asof=NEXT_MORNING, settings=settings)
+    completed = Night(settings, NEXT_MORNING)
     check_tree(completed)
     assert latest.resolve() == completed.folder.resolve()
     assert last.messages == len(completed.messages())
     assert completed.rows() == next_morning.rows(), "as if nothing had happened"
-    assert not list(killed.published_dir.rglob(".draft-*"))
-    assert len(list(killed.published_dir.glob(".versions/*-*"))) == 2
+    assert not list(settings.published_dir.rglob(".draft-*"))
+    assert len(list(settings.published_dir.glob(".versions/*-*"))) == 2

@@ -255,6 +255,10 @@ def test_codes_for_missing(tmp_path: Path) -> None:
     codes = ["-9999", "-999.9", "-999", "-999.00", "-9.99e2", "-99.9", "-99", "-888", "-777", "999",
              "999.9", "9999", "99999", "", "NULL", "NA", "n/a", "nan", "***", "---", "-",
              "M"]  # fmt: skip
+    stages = [day(1 + at, code) for at, code in enumerate(["99", "99.9", "888", "8888", "-8888"])]
+    assert values(gauges.read(write(tmp_path, "stages.csv", plain(*stages, day(28, 9.99))))) == {
+        "08-28 00:00": 9.99
+    }
     rows = [day(1 + at, code) for at, code in enumerate(codes)]
     found = gauges.read(write(tmp_path, "codes.csv", plain(*rows, day(28, 9.99))))
     assert values(found) == {"08-28 00:00": 9.99}

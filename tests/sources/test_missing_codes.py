@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from pipeline.sources.missing_codes import MISSING, impossible_codes, to_numbers
+from pipeline.sources.missing_codes import MISSING, STAGE_CODES, impossible_codes, to_numbers
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,14 @@ def test_codes_that_cannot_be_a_value() -> None:
     assert centimetres.tolist() == [True, False, False, True, False], "9.99 m and -0.99 m may be"
     assert impossible_codes(given, given, "discharge").tolist() == [True, True, True, True, False]
     assert impossible_codes(given, given, "rain").tolist() == [True, True, True, True, False]
+
+
+def test_positive_codes_are_codes_of_stages_and_impossible_rain() -> None:
+    given = pd.Series([99.0, 99.9, 888.0, 777.0, 8888.0, -8888.0])
+    assert set(given) <= {*MISSING, *STAGE_CODES}
+    assert impossible_codes(given, given, "rain").tolist() == [False, False, True, True, True, True]
+    assert impossible_codes(given, given, "discharge").tolist() == [False] * 5 + [True]
+    assert impossible_codes(given, 0.001 * given, "stage").tolist() == [False] * 5 + [True], "in mm"
 
 
 def test_the_codes_of_the_table() -> None:

@@ -22,6 +22,7 @@ from pipeline.folders import (
     close_to_others,
     make_passable_folder,
 )
+from pipeline.conflicts import ASIDE
 from pipeline.gauge_record import GaugeRecord, gauge_records, limits_at
 from pipeline.witnesses import neighbours
 
@@ -720,7 +721,10 @@ class Batch:
         older = np.array([bool(moment > asof) for moment in news["stored_asof"].where(known, asof)])
         same &= (news["stored_qc"] == news["qc"]).to_numpy() & (news["qc"] != "conflict").to_numpy()
         same |= news["valid_time"].isin(standing).to_numpy()
-        keep = ~(known & same) & ~(known & older)
+        # A doubted value says nothing of another one that stands.
+        standing_value = ~np.isnan(was) & ~news["stored_qc"].isin(ASIDE).to_numpy()
+        aside = news["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
+        keep = ~(known & (same | older | aside))
         nominal = news["valid_time"].to_numpy() + int(latency.total_seconds())
         at = int(asof.timestamp())
         behind = news["valid_time"].to_numpy() < (newest or -(2**62))

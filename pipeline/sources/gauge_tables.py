@@ -20,7 +20,7 @@ from pipeline.sources.gauge_formats import (
 )
 from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
 from pipeline.sources.missing_codes import to_numbers
-from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
+from pipeline.sources.stamps import put_right, to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.sources.tables import Rows, name_of
 
@@ -161,7 +161,9 @@ def _portal(rows: Rows) -> pd.DataFrame:
         rows.cells["version"] += rows.cells["approval level"]
     method = method_of(str(first["label"]))
     if method == "manual":
-        _shift(rows)
+        rows.cells["_time"], early, said = put_right(rows.cells["_time"])
+        rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
+        rows.said.extend(said)
     bad_rows, cells = rows.settle(), rows.cells
     made = series(
         path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
@@ -199,23 +201,6 @@ def _hold_constant(rows: Rows, column: str) -> None:
         found = str(list(rows.cells[column].unique()[:5]))
         raise BadGranule(rows.path, expected=f"one {column}", found=found)
     rows.leave_out(differs, f"{column} {usual} as in the other rows", column)
-
-
-def _shift(rows: Rows) -> None:
-    """Move the stretches that the portal stamps at local midnight and noon to the observer's time.
-
-    Their ``available_time`` is made from the moved time, so that a hindcast gains nothing.
-    """
-    early = stamped_at_midnight(rows.cells["_time"])
-    if not early.any():
-        return
-    days = (rows.cells.loc[early, "_time"] + SHIFT).dt.strftime("%Y-%m-%d")
-    rows.said.append(
-        f"{early.sum()} manual readings of {days.min()} to {days.max()} that are stamped at local "
-        "midnight and noon are moved by 7 h to the observer's 07:00 and 19:00"
-    )
-    rows.cells.loc[early, "_time"] += SHIFT
-    rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
 
 
 def _hymos(rows: Rows) -> pd.DataFrame:

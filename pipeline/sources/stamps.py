@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.sources.missing_codes import to_ascii
+from pipeline.sources.tables import BAD_FEW, BAD_SHARE
 
 LIKE = "2026-08-20T07:00:00+07:00"
 """Example of a stamp for messages."""
@@ -30,6 +32,8 @@ _MANY = 8
 """Readings of a day, from one every three hours on; more are hourly."""
 _CHANGE, _FIRST = 3.0, 1.5
 """Readings that a change of stamps, and a shift from the first day on, must explain."""
+_STEPS = 4
+"""Steps from day to day that show an order of day and month."""
 _YEARS = range(1800, 2262)
 _ISO = (
     r"(?:1[89]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
@@ -135,7 +139,7 @@ def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
     parts = {cell: _take_apart(cell) for cell in rest.unique()}
     known = [one for one in parts.values() if one is not None]
     buddhist = bool(known) and all(one.year in BUDDHIST_YEARS for one in known) and not plain.any()
-    day_first = _day_first(known)
+    day_first = _day_first([one for one in map(parts.get, rest) if one is not None])
     moments, expected = {}, {}
     for cell, one in parts.items():
         moments[cell], expected[cell] = _moment(one, zone, buddhist=buddhist, day_first=day_first)
@@ -192,11 +196,40 @@ def _clock(hour: str, minute: str, second: str, part: str, half: str) -> timedel
     return clock if within or clock == timedelta(hours=24) else None
 
 
-def _day_first(known: list[_Parts]) -> bool | None:
-    """Whether days stand before months; None where no date needs it or the file does not tell."""
-    loose = [one for one in known if not one.ordered]
-    days, months = (any(one.day > 12 for one in loose), any(one.month > 12 for one in loose))
-    return days if days != months else None
+def _day_first(rows: list[_Parts]) -> bool | None:
+    """Whether days stand before months; None where no date needs it or the file does not tell.
+
+    The rows that can mean one date only decide, but for a few that contradict the others, or a
+    single one that contradicts dates that follow each other day by day in one order alone. Where
+    the other order puts the file in order of time, its rows may be of months.
+    """
+    loose = [one for one in rows if not one.ordered]
+    days = sum(one.day > 12 >= one.month for one in loose)
+    months = sum(one.month > 12 >= one.day for one in loose)
+    few = max(BAD_FEW, BAD_SHARE * len(loose))
+    open_dates = {(one.year, one.month, one.day) for one in loose if max(one.month, one.day) <= 12}
+    daily = _daily({date(*one) for one in open_dates})
+    daily_swapped = _daily({date(year, day, month) for year, month, day in open_dates})
+    against = months if daily else days
+    if daily != daily_swapped and against <= BAD_FEW and days + months:
+        if not against or not _in_time_order(loose, day_first=not daily):
+            return daily
+    if days == months or min(days, months) > few:
+        return None
+    return days > months
+
+
+def _daily(dates: set[date]) -> bool:
+    """Whether dates, five or more, follow each other day by day but for a few."""
+    steps = [later - earlier for earlier, later in pairwise(sorted(dates))]
+    return len(steps) >= _STEPS and steps.count(timedelta(days=1)) >= 0.8 * len(steps)
+
+
+def _in_time_order(rows: list[_Parts], *, day_first: bool) -> bool:
+    """Whether rows follow each other in time."""
+    dates = [(one.year, *((one.month, one.day) if day_first else (one.day, one.month)))
+             for one in rows]  # fmt: skip
+    return dates == sorted(dates)
 
 
 def _moment(

@@ -61,6 +61,34 @@ def test_the_whole_file_tells_the_order_of_day_and_month() -> None:
     assert read("8/20/2026 7:00", "20/8/2026 7:00", zone="+7")[0] == ["", ""]
 
 
+@pytest.mark.parametrize("typo", ["31/13/2026 07:00", "08/20/2026 07:00"])
+def test_one_date_of_another_order_costs_itself(typo: str) -> None:
+    july = [f"{day:02d}/07/2026 07:00" for day in range(1, 32)]
+    found, said = read(*july, typo, zone="+7")
+    assert found == [*(f"2026-07-{day:02d} 00:00" for day in range(1, 32)), ""]
+    assert said == ["dates are read with the day before month, as the whole file shows"]
+
+
+def test_a_single_date_is_not_believed_against_days_in_a_row() -> None:
+    days = [f"2026-07-{day:02d} 00:00" for day in range(1, 13)]
+    july = [f"{day:02d}/07/2026 07:00" for day in range(1, 13)]
+    assert read(*july, "07/20/2026 07:00", zone="+7")[0] == [*days, ""]
+    american = [f"07/{day:02d}/2026 07:00" for day in range(1, 13)]
+    assert read(*american, "07/13/2026 07:00", zone="+7")[0] == [*days, "2026-07-13 00:00"]
+    assert read(*american, "20/07/2026 07:00", zone="+7")[0] == [*days, ""]
+    assert not any(read(*july, zone="+7")[0]), "a file of months would look the same"
+    months = [f"01/{month:02d}/2026 07:00" for month in range(1, 13)]
+    assert read(*months[:3], "15/03/2026 07:00", *months[3:], zone="+7")[0][2:5] == [
+        "2026-03-01 00:00", "2026-03-15 00:00", "2026-04-01 00:00"
+    ]  # fmt: skip
+    mondays = ["07/06/2026 07:00", "07/13/2026 07:00", "07/20/2026 07:00", "27/07/2026 07:00"]
+    assert read(*mondays, zone="+7")[0] == [
+        "2026-07-06 00:00", "2026-07-13 00:00", "2026-07-20 00:00", ""
+    ]  # fmt: skip
+    halves = [f"{day}/07/2026 07:00" for day in (14, 15, 16)]
+    assert not any(read(*halves, "07/17/2026 07:00", "07/18/2026 07:00", zone="+7")[0])
+
+
 def test_zones() -> None:
     assert read("2026-08-20 07:00", "2026-08-20 07:00Z", zone="Asia/Yangon")[0] == [
         "2026-08-20 00:30", "2026-08-20 07:00"

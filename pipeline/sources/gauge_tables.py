@@ -42,7 +42,8 @@ SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "ba
 ABSENT = {"missing", "no data", "nodata"}
 """Words of a column of quality, and what they say of a reading."""
 UNCLEAR_POINT = (
-    "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
+    "a number beyond doubt (between semicolons or among integers 1.152 may be 1152; name the "
+    "columns and --decimal)"
 )
 
 
@@ -107,15 +108,14 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
     rows.said.extend(stamps.said)
     rows.cells = rows.cells.assign(_time=stamps.time)
     rows.leave_out(stamps.time.isna(), stamps.expected, time)
-    semicolons = rows.delimiter == ";"
     value, bad = to_numbers(
-        rows.cells["value"], decimal=decimal, units=rows.cells["unit"], semicolons=semicolons
-    )
+        rows.cells["value"], decimal=decimal, units=rows.cells["unit"],
+        semicolons=rows.delimiter == ";",
+    )  # fmt: skip
     rows.cells = rows.cells.assign(_value=value)
     expected = pd.Series("a number", index=bad.index)
-    if semicolons:
-        unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
-        expected[unclear] = UNCLEAR_POINT
+    unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+    expected[unclear] = UNCLEAR_POINT
     rows.leave_out(bad, expected, "value")
 
 

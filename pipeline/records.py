@@ -16,13 +16,13 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline import quality
+from pipeline.conflicts import ASIDE
 from pipeline.folders import (
     OWNER_ONLY_FILE,
     BrokenState,
     close_to_others,
     make_passable_folder,
 )
-from pipeline.conflicts import ASIDE
 from pipeline.gauge_record import GaugeRecord, gauge_records, limits_at
 from pipeline.witnesses import neighbours
 

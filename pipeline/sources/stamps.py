@@ -211,9 +211,9 @@ def _day_first(rows: list[_Parts]) -> bool | None:
     daily = _daily({date(*one) for one in open_dates})
     daily_swapped = _daily({date(year, day, month) for year, month, day in open_dates})
     against = months if daily else days
-    if daily != daily_swapped and against <= BAD_FEW and days + months:
-        if not against or not _in_time_order(loose, day_first=not daily):
-            return daily
+    other = against and _in_time_order(loose, day_first=not daily)
+    if daily != daily_swapped and days + months and against <= BAD_FEW and not other:
+        return daily
     if days == months or min(days, months) > few:
         return None
     return days > months
@@ -263,9 +263,9 @@ def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
 
     Observers read at 07:00 and 19:00 local time (UTC+7), in the delta every three hours from
     01:00, in a flood every hour. A reading at 00:00 or 12:00 speaks for a shifted day, one at 07:00
-    or 19:00 against it. Stretches are the cheapest explanation of all days: a change of stamps costs
-    ``_CHANGE`` readings that say otherwise, none at ``_RIGHT_FROM``, where the portal changed its
-    own; so an odd reading ends no stretch, and a single one begins none.
+    or 19:00 against it. Stretches are the cheapest explanation of all days: a change of stamps
+    costs ``_CHANGE`` readings that say otherwise, none at ``_RIGHT_FROM``, where the portal changed
+    its own; so an odd reading ends no stretch, and a single one begins none.
 
     Parameters
     ----------

@@ -377,7 +377,7 @@ def test_a_number_that_a_sensor_repeats_for_missing_is_no_flood(number: float) -
     assert found["value"][670:].tolist() == [number] * 30
     long = pd.date_range("2025-08-01", periods=380, freq="D")
     daily = np.append(np.linspace(8.0, 8.8, 370), np.full(10, 99.9))
-    late = long[:370].append(long[370:] + pd.Timedelta(days=20))
+    late = pd.DatetimeIndex([*long[:370], *(long[370:] + pd.Timedelta(days=20))])
     assert set(quality.flagged(frame(late, daily))["qc"][370:]) == {"code"}, "no limit either"
 
 

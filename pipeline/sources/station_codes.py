@@ -164,7 +164,7 @@ def _plain(text: str) -> str:
 
 
 def _misspelt(given: str) -> tuple[str, ...]:
-    """Gauge whose code a text has, but for letters like digits and signs between them, or nearly."""
+    """Gauge whose code a text is but for letters like digits and signs between, or nearly."""
     digits = re.sub(r"[ .,_-]", "", given.translate(_LOOKALIKES))
     match = re.fullmatch(r"(?:[A-Za-z0]{2})?([0-9]{5,})", digits)
     code = match[1].lstrip("0").zfill(6) if match else ""

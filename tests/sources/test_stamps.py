@@ -134,7 +134,7 @@ def local(*stamps: str) -> pd.Series[pd.Timestamp]:
 
 def test_a_shifted_stretch_goes_on_through_days_of_other_hours() -> None:
     """Hourly readings of a flood, one at 14:00 and a round-the-clock day, stamped 7 h early."""
-    hours = dict.fromkeys(range(1, 21), (7, 19))
+    hours: dict[int, tuple[int, ...]] = dict.fromkeys(range(1, 21), (7, 19))
     hours |= {9: tuple(range(6, 21)), 10: tuple(range(6, 21)), 11: (7, 14, 19), 12: (14,),
               13: tuple(range(24)), 17: (7, 10, 13, 16, 19)}  # fmt: skip
     right = local(*(f"2018-08-{day:02d} {hour}:00" for day in hours for hour in hours[day]))

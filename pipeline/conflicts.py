@@ -15,9 +15,47 @@ if TYPE_CHECKING:
     from pipeline.witnesses import Witnesses
 
 SERIES = ["station", "variable", "method"]
+WORSE = {"suspect": 3, "conflict": 2, "estimated": 1}
+"""Of one value given twice the worse flag stays."""
+ASIDE = ("suspect", "absolute")
+"""Values that contradict no other: one that its agency doubts, and a level above the sea."""
 RECENT_H = 48.0
 """The value before counts if it is no older than this."""
 _HOUR = np.timedelta64(3600, "s")
+
+
+def contestants(readings: pd.DataFrame) -> pd.DataFrame:
+    """Keep of several values of one time those that may contradict each other, each once.
+
+    Values equal to the millimetre are one, with the worse flag. Beside a value that counts one
+    that is missing, ``suspect`` or a level above the sea (``absolute``) is left out; where there
+    are only such, one is kept, and levels above the sea that differ are ``suspect``.
+
+    Parameters
+    ----------
+    readings
+        Canonical readings.
+    """
+    key = [*SERIES, "valid_time"]
+    several = readings.duplicated(key, keep=False)
+    if not several.any():
+        return readings
+    rows = readings[several]
+    rows = rows.assign(
+        _millimetres=(1000.0 * rows["value"]).round(),
+        _sea=rows["qc"] == "absolute",
+        _worse=rows["qc"].map(WORSE).fillna(0),
+    )
+    rows = rows.sort_values("_worse", ascending=False, kind="stable")
+    rows = rows.drop_duplicates([*key, "_millimetres", "_sea"])
+    aside = np.select([rows["value"].isna(), rows["qc"] == "suspect", rows["_sea"]], [3, 2, 1], 0)
+    rows = rows.assign(_aside=aside)
+    rows = rows[rows["_aside"] == rows.groupby(key)["_aside"].transform("min")]
+    differ = (rows["_aside"] > 0) & rows.duplicated(key, keep=False)
+    rows["qc"] = rows["qc"].mask(differ, "suspect")
+    rows = rows[~(differ & rows.duplicated(key))]
+    rows = rows.drop(columns=["_millimetres", "_sea", "_worse", "_aside"])
+    return pd.concat([readings[~several], rows]).sort_index()
 
 
 def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
@@ -39,7 +77,9 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
     pandas.DataFrame
         The same rows with the flags changed.
     """
-    twice = readings.duplicated([*SERIES, "valid_time"], keep=False) & readings["value"].notna()
+    counts = readings["value"].notna() & ~readings["qc"].isin(ASIDE)
+    twice = readings[counts].duplicated([*SERIES, "valid_time"], keep=False)
+    twice = twice.reindex(readings.index, fill_value=False)
     if not twice.any():
         return readings
     qc = readings["qc"].to_numpy(dtype=object, copy=True)
@@ -59,7 +99,7 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
         while (
             last >= 0
             and series[last] == series[same[0]]
-            and (np.isnan(value[last]) or qc[last] == "conflict")
+            and (np.isnan(value[last]) or qc[last] in {"conflict", *ASIDE})
         ):
             last -= 1
         known = last >= 0 and series[last] == series[same[0]]

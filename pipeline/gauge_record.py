@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pipeline.sources.missing_codes import STAGE_CODES
 from pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def gauge_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
     row = VARIABLES["stage"]
     came = "available_time" if "available_time" in stages else "valid_time"
     possible = stages["value"].between(row.valid_min, row.valid_max)
+    possible &= ~stages["value"].isin(STAGE_CODES)
     rows = stages[possible].sort_values(["station", "method", "valid_time"])
     found = {}
     for code, gauge in rows.groupby("station", sort=False):

@@ -386,16 +386,12 @@ def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
     """
     series = ["station", "variable", "method", "valid_time"]
     given = readings.sort_values([*series, "value"], kind="stable")
-    # A missing value contradicts nothing, and two values that agree to the millimetre are one.
-    given = given.assign(millimetres=(1000.0 * given["value"]).round())
-    given = given.drop_duplicates([*series, "millimetres"])
-    known = given["value"].notna().groupby([given[name] for name in series]).transform("any")
-    given = given[given["value"].notna() | ~known]
+    given = conflicts.contestants(given.reset_index(drop=True))
     twice = given.duplicated(series, keep=False)
     source = given["value"].map("{:g} in ".format) + given["file"]
     return given.assign(
         qc=given["qc"].mask(twice, "conflict"), raw=given["raw"].mask(twice, source)
-    ).drop(columns=["millimetres", "file"])
+    ).drop(columns="file")
 
 
 def together(contents: Sequence[Content]) -> xr.Dataset:

@@ -2,7 +2,8 @@
 
 Which number stands for missing the file says, or the table of codes at read. What is left are
 values that are a code in one unit and a stage in another: 999 for missing in a file of centimetres
-is 9.99 m, at which Kratie stands twice a year. The gauge's own readings decide.
+is 9.99 m, at which Kratie stands twice a year, and 99.9 m above the sea is 13.41 m at Pakse. The
+gauge's own readings decide.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.sources.missing_codes import MISSING
+from pipeline.sources.missing_codes import MISSING, STAGE_CODES
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pipeline.courses import Bools, Floats
     from pipeline.gauge_record import Limits
 
-AS_STAGE = np.unique([code * metres for code in MISSING for metres in (1.0, 0.01, 0.001)])
-"""Stages that a code would be in m, cm or mm."""
+AS_STAGE = np.unique(
+    [*STAGE_CODES, *(code * metres for code in MISSING for metres in (1.0, 0.01, 0.001))]
+)
+"""Stages that a code would be in m, and the codes of all variables in cm or mm. 8.88 m is a code
+only where the file gave 888 cm."""
+_AS_GIVEN = {f"{code:g}" for code in (*MISSING, *STAGE_CODES)}
 LAST_H = 240.0
 """The reading before tells what to expect for so long."""
 DRIFT_M = 0.5
@@ -29,7 +36,14 @@ NEVER_BELOW_M = 2.0
 """Where the river has never been within this of zero, a zero is no stage."""
 
 
-def is_code(hours: Floats, value: Floats, limits: Limits, *, tide_m: float = 0.0) -> Bools:
+def is_code(
+    hours: Floats,
+    value: Floats,
+    limits: Limits,
+    *,
+    raw: NDArray[np.object_] | None = None,
+    tide_m: float = 0.0,
+) -> Bools:
     """Tell which stages stand for missing.
 
     Parameters
@@ -40,6 +54,8 @@ def is_code(hours: Floats, value: Floats, limits: Limits, *, tide_m: float = 0.0
         Stages, m, no NaN, shape (n,).
     limits
         What the gauge has shown before.
+    raw
+        What the file gave, as ``99.9 m amsl``; empty where it is the stage.
     tide_m
         Change that the tide makes between two readings.
 
@@ -56,6 +72,8 @@ def is_code(hours: Floats, value: Floats, limits: Limits, *, tide_m: float = 0.0
     nearest = AS_STAGE[np.clip(np.searchsorted(AS_STAGE, value), 0, len(AS_STAGE) - 1)]
     below = AS_STAGE[np.clip(np.searchsorted(AS_STAGE, value) - 1, 0, len(AS_STAGE) - 1)]
     maybe = (np.abs(nearest - value) < 1e-6) | (np.abs(below - value) < 1e-6)
+    if raw is not None:
+        maybe |= np.array([str(text).split(" ")[0] in _AS_GIVEN for text in raw], dtype=bool)
     sure = np.flatnonzero(~maybe & ~code)
     if not (maybe & ~code).any():
         return code

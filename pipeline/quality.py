@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +70,8 @@ WHOLE_DAY = pd.Timedelta(hours=21.6)
 """A sensor's day of rain counts from nine tenths on: a sum over gaps would be too low."""
 TIDAL_BASIN, TIDE_M, DRY_TIDE_M = "delta", 3.0, 1.5
 """Change of the tide within hours: at the tidal gauges, and where it shows in the dry season."""
+SAME_RIVER_H = 168.0
+"""A level tells what to expect for so long."""
 SEA_M = 20.0
 """A gauge whose zero is higher than this above the sea cannot read its level for its stage."""
 
@@ -208,7 +211,9 @@ def _stage(
     if warned:  # a level above the sea would be taken for a flood
         series.set("range", series.flag == "absolute")
     left = series.left()
-    code = is_code(series.hours[left], series.value[left], limits, tide_m=_tide_m(gauge))
+    code = is_code(
+        series.hours[left], series.value[left], limits, raw=series.raw[left], tide_m=_tide_m(gauge)
+    )
     series.set("code", left[code])
     known = np.isfinite(series.value) & (series.flag != "code")
     stage = series.unfound & (series.flag != "absolute")
@@ -311,20 +316,25 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
     """Restate stages given in cm or mm, or above the sea; flag the rest of ``out``.
 
     Another unit is believed where whole cm or mm continue the level of the last days, a level
-    above the sea where the gauge's zero is verified and so high that nothing else fits.
+    above the sea where the gauge's zero is verified and so high that nothing else fits, and the
+    level moves as the river does: a number that repeats itself is a code.
     """
     hours, value = series.hours, series.value
     good = np.flatnonzero(~out & series.unfound & (series.flag != "absolute"))
     last = -1
+    above_sea = np.zeros(len(value), dtype=np.bool_)
+    if zero_m_amsl is not None and zero_m_amsl >= SEA_M:
+        stage = np.where(out, value - zero_m_amsl, value)
+        above_sea[out] = _moves(hours, stage, np.sort(np.append(good, np.flatnonzero(out))))[out]
     for at in np.flatnonzero(out).tolist():
         before = good[: np.searchsorted(good, at)]
         last = max(last, int(before[-1]) if len(before) else -1)
         tried = []
-        if last >= 0 and hours[at] - hours[last] <= 168.0 and value[at] == round(value[at]):
-            drift = 0.5 + 0.5 * (hours[at] - hours[last]) / 24.0
+        if last >= 0 and hours[at] - hours[last] <= SAME_RIVER_H and value[at] == round(value[at]):
+            drift = _drift_m(hours[at] - hours[last])
             units = (value[at] / 100.0, value[at] / 1000.0)
             tried = [given for given in units if abs(given - value[last]) <= drift]
-        if zero_m_amsl is not None and zero_m_amsl >= SEA_M:
+        if zero_m_amsl is not None and above_sea[at]:
             tried.append(value[at] - zero_m_amsl)
         tried = [given for given in tried if limits.lowest <= given <= limits.highest]
         if tried:
@@ -332,6 +342,23 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
             value[at], series.flag[at], last = tried[0], "converted", at
         else:
             series.set("range", np.array([at]))
+
+
+def _drift_m(apart_h: float) -> float:
+    """How far a level may be from another that it continues."""
+    return 0.5 + 0.5 * apart_h / 24.0
+
+
+def _moves(hours: Floats, stage: Floats, rows: NDArray[np.int64]) -> Bools:
+    """Tell which stages continue, or are continued by, the nearest one of another value."""
+    found = np.zeros(len(stage), dtype=np.bool_)
+    runs = np.split(rows, np.flatnonzero(np.diff(stage[rows])) + 1)
+    for before, after in pairwise(runs):
+        at, to = before[-1], after[0]
+        apart_h = hours[to] - hours[at]
+        if apart_h <= SAME_RIVER_H and abs(stage[to] - stage[at]) <= _drift_m(apart_h):
+            found[before] = found[after] = True
+    return found
 
 
 def best(flagged: pd.DataFrame) -> pd.DataFrame:

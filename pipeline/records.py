@@ -16,6 +16,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline import quality
+from pipeline.conflicts import ASIDE
 from pipeline.folders import (
     OWNER_ONLY_FILE,
     BrokenState,
@@ -720,7 +721,10 @@ class Batch:
         older = np.array([bool(moment > asof) for moment in news["stored_asof"].where(known, asof)])
         same &= (news["stored_qc"] == news["qc"]).to_numpy() & (news["qc"] != "conflict").to_numpy()
         same |= news["valid_time"].isin(standing).to_numpy()
-        keep = ~(known & same) & ~(known & older)
+        # A doubted value says nothing of another one that stands.
+        standing_value = ~np.isnan(was) & ~news["stored_qc"].isin(ASIDE).to_numpy()
+        aside = news["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
+        keep = ~(known & (same | older | aside))
         nominal = news["valid_time"].to_numpy() + int(latency.total_seconds())
         at = int(asof.timestamp())
         behind = news["valid_time"].to_numpy() < (newest or -(2**62))

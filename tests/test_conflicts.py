@@ -12,6 +12,7 @@ import pytest
 from pipeline import issue, quality, steps
 from pipeline.absences import absences
 from pipeline.archive import Archive
+from pipeline.conflicts import contestants
 from pipeline.intake import in_folder, read_all, store, with_conflicts
 from pipeline.places import stations
 from pipeline.records import Records
@@ -145,6 +146,70 @@ def test_the_same_value_twice_and_a_missing_one_are_no_conflict() -> None:
     assert found[["value", "qc", "raw"]].to_numpy().tolist() == [[9.8, "good", ""]]
 
 
+def together(*rows: tuple[float, str]) -> list[list[object]]:
+    """What is kept of values and flags of one moment, and with which flags."""
+    value, qc = zip(*rows, strict=True)
+    frame = pd.DataFrame(
+        {
+            "station": PAKSE, "variable": "stage", "method": "manual",
+            "valid_time": pd.Timestamp("2026-08-20"), "value": value, "unit": "m", "raw": "",
+            "qc": qc, "file": "a.csv",
+        }
+    )  # fmt: skip
+    found = with_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
+    kept = contestants(frame).sort_values("value")["value"].tolist()
+    assert kept == [value for value, _ in found], "within a file as among several"
+    return found
+
+
+def test_a_value_that_its_agency_doubts_never_wins_and_contradicts_nothing() -> None:
+    assert together((7.4, "suspect"), (8.0, "good")) == [[8.0, "good"]]
+    assert together((8.0, "estimated"), (12.5, "suspect")) == [[8.0, "estimated"]]
+    assert together((13.4, "good"), (13.4, "suspect")) == [[13.4, "suspect"]]
+    assert together((13.4, "suspect"), (13.4, "good"), (8.0, "good")) == [[8.0, "good"]]
+    assert together((8.0, "good"), (8.0002, "estimated")) == [[8.0002, "estimated"]]
+    assert together((7.0, "suspect"), (7.4, "suspect")) == [[7.0, "suspect"]]
+    assert together((7.0, "good"), (7.4, "good"), (9.9, "suspect")) == [
+        [7.0, "conflict"], [7.4, "conflict"]
+    ]  # fmt: skip
+
+
+def test_a_level_above_the_sea_contradicts_no_stage() -> None:
+    assert together((3.3, "good"), (4.4, "absolute")) == [[3.3, "good"]]
+    assert together((4.4, "good"), (4.4, "absolute")) == [[4.4, "good"]]
+    assert together((4.4, "absolute"), (4.4, "absolute")) == [[4.4, "absolute"]]
+    assert together((4.4, "absolute"), (4.9, "absolute")) == [[4.4, "suspect"]], "none is used"
+
+
+def test_a_rejected_value_and_one_above_the_sea_of_a_file(tmp_path: Path) -> None:
+    """Of Pakse 7.40 m is rejected and 8.00 m good; Koh Khel's zero is not verified."""
+    at = "2026-08-20T07:00:00+07:00"
+    rows = [
+        f"{PAKSE},stage,{at},7.40,m,gauge,rejected", f"{PAKSE},stage,{at},8.00,m,gauge,good",
+        f"033402,stage,{at},3.3,m,gauge,good", f"033402,stage,{at},4.4,m,msl,good",
+        f"012702,stage,{at},148.4,m,msl,rejected",
+    ]  # fmt: skip
+    path = tmp_path / "agency.csv"
+    path.write_text("\n".join([HEAD.strip() + ",datum,quality", *rows]) + "\n", encoding="utf-8")
+    found = gauges.read(path)
+    assert found[["station", "value", "qc"]].to_numpy().tolist() == [
+        ["012702", 148.4, "suspect"], [PAKSE, 8.0, "good"], ["033402", 3.3, "good"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", ["suspect", "absolute"])
+def test_what_stands_aside_is_not_chosen(flag: str) -> None:
+    rows = pd.DataFrame(
+        {
+            "station": "033402", "variable": "stage", "method": "manual",
+            "valid_time": pd.to_datetime(["2026-08-19", "2026-08-20", "2026-08-20"]), "unit": "m",
+            "value": [4.3, 3.3, 4.4], "raw": "", "qc": ["good", "good", flag],
+        }
+    )  # fmt: skip
+    found = quality.flagged(rows)
+    assert found["qc"].tolist() == ["good", "good", "suspect" if flag == "suspect" else "range"]
+
+
 @pytest.mark.skipif(not CASES.exists(), reason="the cases lie beside the checkout")
 def test_the_cases(records: Records, tmp_path: Path) -> None:
     bring(CASES / "two_files_disagree", records, tmp_path)
@@ -188,6 +253,18 @@ def test_an_ingest_tells_what_it_changes_of_what_is_stored(
     assert "corrects" not in str(
         steps.ingest("gauges", asof=ASOF, settings=settings, folder=again)
     ), "what is stored is not corrected"
+
+
+def test_a_doubted_value_supersedes_no_other_one(records: Records, tmp_path: Path) -> None:
+    at = "2026-08-20T07:00:00+07:00"
+    for name, value, word in (("a", 8.0, "good"), ("b", 7.4, "rejected"), ("c", 8.0, "rejected")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{name}.csv").write_text(
+            f"{HEAD.strip()},quality\n{PAKSE},stage,{at},{value},m,{word}\n", encoding="utf-8"
+        )
+        bring(folder, records, tmp_path)
+        assert flags(records) == {("08-20", 8.0): "suspect" if name == "c" else "good"}
 
 
 def test_of_many_stations_the_first_few_are_named(settings: Settings, tmp_path: Path) -> None:

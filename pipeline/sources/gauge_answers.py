@@ -26,6 +26,7 @@ from pipeline.sources.decoding import (
 from pipeline.sources.fews_pi import read_pi_json
 from pipeline.sources.gauge_formats import PARAMETERS, UNITS, NoReadings, method_of, series
 from pipeline.sources.korea import read_hrfco, read_wamis
+from pipeline.sources.stamps import put_right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,8 +236,13 @@ def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
         columns=["time", "value"],
     )
     rows = tally.timed(rows, like="2026-08-20T07:00:00.0000000+07:00")
+    method, qc = method_of(label), pd.Series("good", index=rows.index)
+    if method == "manual":
+        rows["time"], early, said = put_right(rows["time"])
+        qc[early] = "shifted"
+        tally.said.extend(said)
     part = partial(
-        series, path, station=code, variable=variable, method=method_of(label), version=label,
+        series, path, station=code, variable=variable, method=method, version=label, qc=qc,
         unit=made.Unit or next(iter(UNITS[variable])), time=rows["time"], value=rows["value"],
     )  # fmt: skip
     return read_parts(path, tally, [part])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pipeline import conflicts
 from pipeline.places import verified_zeros
 from pipeline.sources.base import BadGranule
 from pipeline.sources.missing_codes import impossible_codes, to_numbers
@@ -172,10 +173,12 @@ def series(
         "valid_time": time.astype("datetime64[ns]"),
         "value": given * factor - (zero or 0.0),
         "unit": VARIABLES[variable].units,
-        "qc": qc if zero is not None else "absolute",
+        "qc": qc,
         "version": version,
         "raw": "",
     })  # fmt: skip
+    if zero is None:
+        frame["qc"] = frame["qc"].where(frame["qc"] == "suspect", "absolute")
     if factor != 1.0 or datum == "msl":
         said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
         frame["raw"] = given.map(said.format)
@@ -189,9 +192,10 @@ def settle(
     path: Path, found: Iterable[pd.DataFrame], *, bad_rows: Sequence[str] = (),
     said: Sequence[str] = (),
 ) -> pd.DataFrame:  # fmt: skip
-    """Put the series of a file in order; of several values of one time all are kept.
+    """Put the series of a file in order.
 
-    Values that differ for one time are each flagged ``conflict``.
+    Values that differ for one time are each flagged ``conflict``, as far as they count beside each
+    other: :func:`pipeline.conflicts.contestants`.
 
     Parameters
     ----------
@@ -215,7 +219,7 @@ def settle(
         raise NoReadings(path)
     frame = pd.concat(parts, ignore_index=True)
     keys = ["station", "variable", "method", "valid_time"]
-    frame = frame.drop_duplicates([*keys, "value"], keep="last")
+    frame = conflicts.contestants(frame)
     frame.loc[frame.duplicated(keys, keep=False), "qc"] = "conflict"
     frame = frame.sort_values(keys, ignore_index=True, kind="stable")
     frame.attrs = {

@@ -20,7 +20,7 @@ from pipeline.sources.gauge_formats import (
 )
 from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
 from pipeline.sources.missing_codes import to_numbers
-from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
+from pipeline.sources.stamps import put_right, to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.sources.tables import Rows, name_of
 
@@ -42,7 +42,8 @@ SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "ba
 ABSENT = {"missing", "no data", "nodata"}
 """Words of a column of quality, and what they say of a reading."""
 UNCLEAR_POINT = (
-    "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
+    "a number beyond doubt (between semicolons or among integers 1.152 may be 1152; name the "
+    "columns and --decimal)"
 )
 
 
@@ -107,15 +108,14 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
     rows.said.extend(stamps.said)
     rows.cells = rows.cells.assign(_time=stamps.time)
     rows.leave_out(stamps.time.isna(), stamps.expected, time)
-    semicolons = rows.delimiter == ";"
     value, bad = to_numbers(
-        rows.cells["value"], decimal=decimal, units=rows.cells["unit"], semicolons=semicolons
-    )
+        rows.cells["value"], decimal=decimal, units=rows.cells["unit"],
+        semicolons=rows.delimiter == ";",
+    )  # fmt: skip
     rows.cells = rows.cells.assign(_value=value)
     expected = pd.Series("a number", index=bad.index)
-    if semicolons:
-        unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
-        expected[unclear] = UNCLEAR_POINT
+    unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+    expected[unclear] = UNCLEAR_POINT
     rows.leave_out(bad, expected, "value")
 
 
@@ -161,7 +161,9 @@ def _portal(rows: Rows) -> pd.DataFrame:
         rows.cells["version"] += rows.cells["approval level"]
     method = method_of(str(first["label"]))
     if method == "manual":
-        _shift(rows)
+        rows.cells["_time"], early, said = put_right(rows.cells["_time"])
+        rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
+        rows.said.extend(said)
     bad_rows, cells = rows.settle(), rows.cells
     made = series(
         path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
@@ -199,23 +201,6 @@ def _hold_constant(rows: Rows, column: str) -> None:
         found = str(list(rows.cells[column].unique()[:5]))
         raise BadGranule(rows.path, expected=f"one {column}", found=found)
     rows.leave_out(differs, f"{column} {usual} as in the other rows", column)
-
-
-def _shift(rows: Rows) -> None:
-    """Move the stretches that the portal stamps at local midnight and noon to the observer's time.
-
-    Their ``available_time`` is made from the moved time, so that a hindcast gains nothing.
-    """
-    early = stamped_at_midnight(rows.cells["_time"])
-    if not early.any():
-        return
-    days = (rows.cells.loc[early, "_time"] + SHIFT).dt.strftime("%Y-%m-%d")
-    rows.said.append(
-        f"{early.sum()} manual readings of {days.min()} to {days.max()} that are stamped at local "
-        "midnight and noon are moved by 7 h to the observer's 07:00 and 19:00"
-    )
-    rows.cells.loc[early, "_time"] += SHIFT
-    rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
 
 
 def _hymos(rows: Rows) -> pd.DataFrame:

@@ -12,10 +12,17 @@ from pipeline.variables import VARIABLES
 
 MISSING = (
     -99999.0, -9999.0, -9999.9, -9999.99, -999.9, -999.0, -999.99, -99.9, -99.0, -99.99, -8888.0,
-    -888.8, -888.0, -7777.0, -777.7, -777.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99,
-    99999.0, 99999.9, 99999.99,
+    -8888.8, -888.8, -888.0, -88.8, -7777.0, -777.7, -777.0, 999.0, 999.9, 999.99, 9999.0, 9999.9,
+    9999.99, 99999.0, 99999.9, 99999.99,
 )  # fmt: skip
 """Numbers that agencies write where a value is missing, in whatever unit the file has."""
+STAGE_CODES = (
+    77.0, 77.7, 88.0, 88.8, 88.88, 99.0, 99.9, 99.99, 777.0, 777.7, 888.0, 888.8, 7777.0, 8888.0,
+    8888.8,
+)  # fmt: skip
+"""Further ones of stages: a rain of 99.9 mm or a discharge of 888 m3/s is a value."""
+MOST_RAIN = 500.0
+"""Rain, mm, from which a number of ``STAGE_CODES`` is a code as well."""
 NO_VALUE = re.compile(
     r"\*+|[-–—_]+|[.?]+|m|n\.?/?a\.?|#n/a|nan|-nan|null|nil|none|<na>|\\n|miss(ing)?|no ?data|"
     r"not available|ไม่มีข้อมูล|",
@@ -64,7 +71,10 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
     """
     row = VARIABLES[variable]
     possible = value.between(row.valid_min, row.valid_max) & (variable == "stage")
-    return given.isin(MISSING) & ~possible
+    code = given.isin(MISSING)
+    if variable != "discharge":
+        code |= given.isin(STAGE_CODES) & ((variable == "stage") | (value >= MOST_RAIN))
+    return code & ~possible
 
 
 def to_numbers(
@@ -92,8 +102,8 @@ def to_numbers(
     semicolons
         Semicolons part the cells, as where the comma is the decimal sign: the point of ``1.152``
         parts thousands where other cells show decimal commas, and is ambiguous where no cell shows
-        what it is. In metres it is read as a decimal point where no cell shows a decimal comma,
-        for no stage is 1152 m.
+        what it is, as it is among cells of its unit that are otherwise integers. In metres it is
+        read as a decimal point where no cell shows a decimal comma, for no stage is 1152 m.
 
     Returns
     -------
@@ -109,16 +119,20 @@ def to_numbers(
     points = cells.str.contains(".", regex=False)
     if semicolons and decimal is None and any(_shows_point(one) for one in cells[points].unique()):
         decimal = "."
-    doubted = decimal in {",", _CONTESTED} or (semicolons and decimal is None)
-    again = ~plain | points if doubted else ~plain
     own = units.astype("str").to_numpy() if units is not None else np.full(len(cells), "")
+    grouped = np.full(len(cells), semicolons)
+    if decimal is None:
+        for unit in set(own[points.to_numpy(dtype=bool)]) - {"", "m"}:
+            grouped |= (own == unit) & _among_integers(cells[own == unit], value[own == unit])
+    doubted = grouped if decimal is None else decimal in {",", _CONTESTED}
+    again = ~plain | (points & doubted)
     numbers = value.to_numpy("float64", copy=True)
     bad = np.zeros(len(cells), dtype=bool)
     texts = cells.to_numpy(dtype=object)
     for at in np.flatnonzero(again.to_numpy(dtype=bool)):
         number = None
         if not NO_VALUE.fullmatch(texts[at]):
-            number = _number(texts[at], decimal, own[at], declared=declared, semicolons=semicolons)
+            number = _number(texts[at], decimal, own[at], declared=declared, semicolons=grouped[at])
             bad[at] = number is None
         numbers[at] = np.nan if number is None else number
     bad |= np.isinf(numbers)
@@ -141,6 +155,13 @@ def _convention(commas: pd.Series[Any], points: pd.Series[Any]) -> str | None:
     if len(found) > 1:
         return _CONTESTED
     return found.pop() if found else None
+
+
+def _among_integers(cells: pd.Series[Any], value: pd.Series[Any]) -> bool:
+    """Whether cells are integers but for those whose point may part thousands, and for codes."""
+    texts = cells[value.notna() & ~value.isin([*MISSING, *STAGE_CODES])].unique()
+    parted = [_thousands(cell.lstrip("+-"), ".") for cell in texts if "." in cell]
+    return all(parted) and 0 < len(parted) < len(texts)
 
 
 def _shows_point(cell: str) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from pipeline.sources.missing_codes import to_ascii
+from pipeline.sources.tables import BAD_FEW, BAD_SHARE
 
 LIKE = "2026-08-20T07:00:00+07:00"
 """Example of a stamp for messages."""
@@ -21,6 +24,16 @@ SHIFT = timedelta(hours=7)
 """From local midnight and noon, as a portal export stamps manual readings of before March 2021,
 to the observer's 07:00 and 19:00: values at t + 7 h equal an older download in 14,610 of 14,610
 pairs (Pakse, 1960-1999)."""
+_RIGHT_FROM = pd.Timestamp("2021-03-01")
+"""Day, local, from which the portal's own stamps are right."""
+_CLOCK = pd.Timedelta(minutes=15)
+"""An observer's clock is right within this."""
+_MANY = 8
+"""Readings of a day, from one every three hours on; more are hourly."""
+_CHANGE, _FIRST = 3.0, 1.5
+"""Readings that a change of stamps, and a shift from the first day on, must explain."""
+_STEPS = 4
+"""Steps from day to day that show an order of day and month."""
 _YEARS = range(1800, 2262)
 _ISO = (
     r"(?:1[89]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
@@ -126,7 +139,7 @@ def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
     parts = {cell: _take_apart(cell) for cell in rest.unique()}
     known = [one for one in parts.values() if one is not None]
     buddhist = bool(known) and all(one.year in BUDDHIST_YEARS for one in known) and not plain.any()
-    day_first = _day_first(known)
+    day_first = _day_first([one for one in map(parts.get, rest) if one is not None])
     moments, expected = {}, {}
     for cell, one in parts.items():
         moments[cell], expected[cell] = _moment(one, zone, buddhist=buddhist, day_first=day_first)
@@ -183,11 +196,40 @@ def _clock(hour: str, minute: str, second: str, part: str, half: str) -> timedel
     return clock if within or clock == timedelta(hours=24) else None
 
 
-def _day_first(known: list[_Parts]) -> bool | None:
-    """Whether days stand before months; None where no date needs it or the file does not tell."""
-    loose = [one for one in known if not one.ordered]
-    days, months = (any(one.day > 12 for one in loose), any(one.month > 12 for one in loose))
-    return days if days != months else None
+def _day_first(rows: list[_Parts]) -> bool | None:
+    """Whether days stand before months; None where no date needs it or the file does not tell.
+
+    The rows that can mean one date only decide, but for a few that contradict the others, or a
+    single one that contradicts dates that follow each other day by day in one order alone. Where
+    the other order puts the file in order of time, its rows may be of months.
+    """
+    loose = [one for one in rows if not one.ordered]
+    days = sum(one.day > 12 >= one.month for one in loose)
+    months = sum(one.month > 12 >= one.day for one in loose)
+    few = max(BAD_FEW, BAD_SHARE * len(loose))
+    open_dates = {(one.year, one.month, one.day) for one in loose if max(one.month, one.day) <= 12}
+    daily = _daily({date(*one) for one in open_dates})
+    daily_swapped = _daily({date(year, day, month) for year, month, day in open_dates})
+    against = months if daily else days
+    other = against and _in_time_order(loose, day_first=not daily)
+    if daily != daily_swapped and days + months and against <= BAD_FEW and not other:
+        return daily
+    if days == months or min(days, months) > few:
+        return None
+    return days > months
+
+
+def _daily(dates: set[date]) -> bool:
+    """Whether dates, five or more, follow each other day by day but for a few."""
+    steps = [later - earlier for earlier, later in pairwise(sorted(dates))]
+    return len(steps) >= _STEPS and steps.count(timedelta(days=1)) >= 0.8 * len(steps)
+
+
+def _in_time_order(rows: list[_Parts], *, day_first: bool) -> bool:
+    """Whether rows follow each other in time."""
+    dates = [(one.year, *((one.month, one.day) if day_first else (one.day, one.month)))
+             for one in rows]  # fmt: skip
+    return dates == sorted(dates)
 
 
 def _moment(
@@ -220,8 +262,10 @@ def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
     """Tell the stretches of a series of manual readings that stand 7 h too early.
 
     Observers read at 07:00 and 19:00 local time (UTC+7), in the delta every three hours from
-    01:00; never at midnight. In a shifted stretch no day has a reading at 07:00 or 19:00, most
-    have one at 00:00, and more than one reading shows it.
+    01:00, in a flood every hour. A reading at 00:00 or 12:00 speaks for a shifted day, one at 07:00
+    or 19:00 against it. Stretches are the cheapest explanation of all days: a change of stamps
+    costs ``_CHANGE`` readings that say otherwise, none at ``_RIGHT_FROM``, where the portal changed
+    its own; so an odd reading ends no stretch, and a single one begins none.
 
     Parameters
     ----------
@@ -234,18 +278,60 @@ def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
         True where 7 h are to be added.
     """
     local = time + SHIFT
-    day = local.dt.floor("D")
-    hour = (local - day) / pd.Timedelta(hours=1)
-    days = pd.DataFrame({
-        "midnight": (hour == 0).groupby(day).any(),
-        "noon": (hour == 12).groupby(day).any(),
-        "right": hour.isin([7, 19]).groupby(day).any(),
-    })  # fmt: skip
-    early = (days["midnight"] | days["noon"]) & ~days["right"]
-    shifted = pd.Series(data=False, index=days.index)
-    for _, run in days[~days["right"]].groupby(days["right"].cumsum()[~days["right"]]):
-        within = run.loc[early[run.index].idxmax() : early[run.index][::-1].idxmax()]
-        midnights, marks = within["midnight"].sum(), within[["midnight", "noon"]].sum().sum()
-        if early[run.index].any() and marks >= 2 and 2 * midnights >= len(within):
-            shifted[within.index] = True
-    return day.map(shifted).astype("bool")
+    hours = local.dt.round("h")
+    day = hours.dt.floor("D")
+    hour = hours.dt.hour.where((local - hours).abs() <= _CLOCK)
+    days = pd.DataFrame({at: (hour == at).groupby(day).any() for at in (0, 7, 12, 19)})
+    # Readings of every hour include noon; later than 2021 an extra one at noon is no shift.
+    noon = days[12] & (day.groupby(day).size() <= _MANY) & (days.index < _RIGHT_FROM)
+    against = days[7].astype("int64") + days[19]
+    score = days[0].astype("int64") + noon - against
+    if score[days.index < _RIGHT_FROM].sum() <= 0:  # a series stamped right: its noons are extra
+        score = days[0].astype("int64") - against
+    return day.map(_stretches(score)).astype("bool")
+
+
+def _stretches(score: pd.Series[Any]) -> pd.Series[Any]:
+    """Days of shifted stretches, from what speaks for and against each day."""
+    right, early = 0.0, _FIRST
+    came_from: list[tuple[bool, bool]] = []
+    changed = (score.index >= _RIGHT_FROM) & (np.roll(score.index, 1) < _RIGHT_FROM)
+    for at, (for_shift, change) in enumerate(zip(score.tolist(), changed.tolist(), strict=True)):
+        to_right = early + (0.0 if change else _CHANGE)
+        to_early = right + _CHANGE
+        came_from.append((at > 0 and to_right <= right, at == 0 or early <= to_early))
+        if at:
+            right, early = min(right, to_right), min(early, to_early)
+        right, early = right + max(for_shift, 0), early + max(-for_shift, 0)
+    state = early < right
+    shifted = []
+    for from_early_to_right, stays_early in reversed(came_from):
+        shifted.append(state)
+        state = stays_early if state else from_early_to_right
+    return pd.Series(shifted[::-1], index=score.index, dtype="bool")
+
+
+def put_right(time: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any], list[str]]:
+    """Move the stretches that are stamped at local midnight and noon to the observer's time.
+
+    Their ``available_time`` is made from the moved time, so that a hindcast gains nothing.
+
+    Parameters
+    ----------
+    time
+        Naive UTC of one series of manual readings.
+
+    Returns
+    -------
+    tuple
+        Times; which of them are moved; and what is to be said of it, once.
+    """
+    early = stamped_at_midnight(time)
+    if not early.any():
+        return time, early, []
+    days = (time[early] + SHIFT).dt.strftime("%Y-%m-%d")
+    said = (
+        f"{early.sum()} manual readings of {days.min()} to {days.max()} that are stamped at local "
+        "midnight and noon are moved by 7 h to the observer's 07:00 and 19:00"
+    )
+    return time.mask(early, time + SHIFT), early, [said]

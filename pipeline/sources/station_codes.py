@@ -45,6 +45,7 @@ TRIBUTARIES = "thaiwater-"
 """Front of the codes of ThaiWater's stations, which are listed in a table of their own."""
 _WORD = re.compile(r"(?!\d{1,5}$)[A-Za-z0-9][A-Za-z0-9_.-]{2,31}", re.ASCII)
 _PREFIXED = re.compile(r"([A-Z]{2})[ _.:-]?([0-9]{5,6})", re.IGNORECASE)
+_LOOKALIKES = str.maketrans("OoIl", "0011")
 _CLOSE = 0.85
 
 
@@ -63,8 +64,8 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
     Parameters
     ----------
     text
-        As the file has it: ``013901``, ``13901``, ``13901.0``, ``LA013901``, ``Pakse``, or an
-        agency's own name such as ``kwater-1001620``.
+        As the file has it: ``013901``, ``13901``, ``13901.0``, ``1.3901E4``, ``LA013901``,
+        ``Pakse``, or an agency's own name such as ``kwater-1001620``.
     six_digits
         Whether the file's layout has codes of the MRC alone.
 
@@ -94,17 +95,26 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
         code for name in get_close_matches(key, _names(), n=2, cutoff=_CLOSE)
         for code in _names()[name]
     ))  # fmt: skip
+    tributary = given.startswith(TRIBUTARIES)
+    meant = meant or (() if tributary else _misspelt(given))
     if meant or six_digits or not _WORD.fullmatch(given):
-        raise UnknownStationError(text, meant=meant or _near(given))
-    return given, "" if given.startswith(TRIBUTARIES) else _new(given)
+        raise UnknownStationError(text, meant=meant)
+    return given, "" if tributary else _new(given)
 
 
 def _code(given: str) -> str | None:
     """Code that the digits of a text are, with the zero that a spreadsheet drops."""
-    number = re.fullmatch(r"([0-9]{5,6})(?:\.0+)?", given)
-    if number:
-        code = number[1].zfill(6)
-        if len(number[1]) == 5 and code not in stations():
+    power = re.fullmatch(r"([0-9](?:[.,][0-9]+)?)[eE]\+?0?([45])", given)
+    if power or re.fullmatch(r"0+[0-9]{6}", given):
+        number = float(f"{power[1].replace(',', '.')}e{power[2]}") if power else float(given)
+        code = f"{number:06.0f}"
+        if power and not (number.is_integer() and code in stations()):  # digits may be cut
+            raise UnknownStationError(given, meant=_near(code))
+        return code if code in stations() else None
+    digits = re.fullmatch(r"([0-9]{5,6})(?:\.0+)?", given)
+    if digits:
+        code = digits[1].zfill(6)
+        if len(digits[1]) == 5 and code not in stations():
             raise UnknownStationError(given, meant=_near(code))
         return code
     prefixed = _PREFIXED.fullmatch(given)
@@ -151,6 +161,14 @@ def _plain(text: str) -> str:
     bare = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
     return "".join(sign for sign in bare if sign.isalnum() or unicodedata.category(sign) == "Mc"
                    or "\u0e31" <= sign <= "\u0e4e")  # fmt: skip
+
+
+def _misspelt(given: str) -> tuple[str, ...]:
+    """Gauge whose code a text is but for letters like digits and signs between, or nearly."""
+    digits = re.sub(r"[ .,_-]", "", given.translate(_LOOKALIKES))
+    match = re.fullmatch(r"(?:[A-Za-z0]{2})?([0-9]{5,})", digits)
+    code = match[1].lstrip("0").zfill(6) if match else ""
+    return (code,) if code in stations() else _near(given)
 
 
 def _near(text: str) -> tuple[str, ...]:

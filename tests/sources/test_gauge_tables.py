@@ -152,13 +152,27 @@ def test_a_point_between_semicolons_is_read_as_what_the_file_shows(tmp_path: Pat
     assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
     found = gauges.read(table("1152", "960.5", "1148"))
     assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
-    with pytest.raises(BadGranule, match=r"between semicolons 1\.152 may be 1152; .* --decimal\)"):
+    with pytest.raises(BadGranule, match=r"semicolons or .* 1\.152 may be 1152; .* --decimal\)"):
         gauges.read(table("1.152", "1.160", "1.148"))
     found = gauges.read(table("9.152", "9.160", "9.148", unit="m"))
     assert values(found) == {"08-18 00:00": 9.152, "08-19 00:00": 9.16, "08-20 00:00": 9.148}
     own = OwnLayout("station", "time", "value", "unit", decimal=",")
     found = gauges.read(table("1.152", "1.160", "1.148"), own)
     assert found["value"].tolist() == pytest.approx([11.52, 11.6, 11.48])
+
+
+def test_a_point_among_integers_is_no_decimal_point(tmp_path: Path) -> None:
+    rows = [day(1 + at, 960 + at, "cm") for at in range(24)]
+    for sign in (",", "\t"):
+        content = plain(*rows, day(25, "1.005", "cm")).replace(",", sign)
+        found = gauges.read(write(tmp_path, "tabs.txt", content))
+        assert found["value"].tolist() == pytest.approx([9.6 + 0.01 * at for at in range(24)])
+        (line,) = notes(found)[0]
+        assert line.startswith("line 26: expected a number beyond doubt (between semicolons or ")
+        assert line.endswith("; name the columns and --decimal), found '1.005'")
+    own = OwnLayout("station", "time", "value", "unit", decimal=",")
+    found = gauges.read(write(tmp_path, "t.csv", plain(*rows, day(25, "1.005", "cm"))), own)
+    assert found["value"].iloc[-1] == 10.05
 
 
 @pytest.mark.parametrize(
@@ -255,6 +269,10 @@ def test_codes_for_missing(tmp_path: Path) -> None:
     codes = ["-9999", "-999.9", "-999", "-999.00", "-9.99e2", "-99.9", "-99", "-888", "-777", "999",
              "999.9", "9999", "99999", "", "NULL", "NA", "n/a", "nan", "***", "---", "-",
              "M"]  # fmt: skip
+    stages = [day(1 + at, code) for at, code in enumerate(["99", "99.9", "888", "8888", "-8888"])]
+    assert values(gauges.read(write(tmp_path, "stages.csv", plain(*stages, day(28, 9.99))))) == {
+        "08-28 00:00": 9.99
+    }
     rows = [day(1 + at, code) for at, code in enumerate(codes)]
     found = gauges.read(write(tmp_path, "codes.csv", plain(*rows, day(28, 9.99))))
     assert values(found) == {"08-28 00:00": 9.99}
@@ -320,6 +338,16 @@ def test_resolved_and_new_stations_are_said_once(tmp_path: Path) -> None:
         "pakse is read as 013901 (Pakse)", "LA013901 is read as 013901 (Pakse)",
         "station 999999 is new: the table of stations has none",
     ]  # fmt: skip
+
+
+def test_rows_of_a_code_that_is_nearly_a_gauges_are_not_kept(tmp_path: Path) -> None:
+    rows = [day(at, 9.1) for at in range(1, 22)]
+    rows[4] = rows[4].replace("013901", "O13901")
+    rows[5] = rows[5].replace("013901", "1.3901E4")
+    found = gauges.read(write(tmp_path, "codes.csv", plain(*rows)))
+    assert found["station"].tolist() == ["013901"] * 20
+    (line,) = notes(found)[0]
+    assert line.endswith("found 'O13901'; did you mean 013901 (Pakse)?")
 
 
 def test_an_export_that_a_spreadsheet_saved_again(tmp_path: Path) -> None:

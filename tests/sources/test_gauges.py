@@ -512,6 +512,26 @@ def test_archive_series_are_found_fetched_and_read(
     assert len([1 for request, _ in httpserver.log if "inventory" in request.path]) == 1
 
 
+@pytest.mark.parametrize(
+    ("label", "hours", "flag"), [("Manual", (0, 12), "shifted"), ("Telemetry", (17, 5), "good")]
+)
+def test_the_portal_shift_of_an_archive_answer(
+    tmp_path: Path, label: str, hours: tuple[int, int], flag: str
+) -> None:
+    points = gauge_servers.points({
+        f"2020-08-{day:02d}T{hour}:00:00.0000000+07:00": 9.0 + day / 10
+        for day in range(1, 20) for hour in ("00", "12")
+    })  # fmt: skip
+    name = f"Water Level.{label}@LA_013901_[Pakse].json"
+    found = gauges.read(text(tmp_path, name, json.dumps(points)))
+    assert found["valid_time"].dt.hour.tolist()[:2] == list(hours)
+    assert found["value"].tolist()[:2] == [9.1, 9.1]
+    assert set(found["qc"]) == {flag}
+    assert [line[:18] for line in found.attrs["said"]] == ["38 manual readings"] * (
+        label == "Manual"
+    )
+
+
 def test_an_archive_answer_under_another_name(tmp_path: Path) -> None:
     with pytest.raises(BadGranule, match=r"a name like Water Level\.Manual"):
         gauges.read(text(tmp_path, "data.json", json.dumps(POINTS)))

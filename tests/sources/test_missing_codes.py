@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from pipeline.sources.missing_codes import MISSING, impossible_codes, to_numbers
+from pipeline.sources.missing_codes import MISSING, STAGE_CODES, impossible_codes, to_numbers
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,28 @@ def test_between_semicolons_a_point_before_three_digits_may_part_thousands(
     )
 
 
+@pytest.mark.parametrize(
+    ("cells", "unit", "values"),
+    [
+        (["985", "1.005", "-9999"], "cm", [985.0, None, -9999.0]),
+        (["985", "1.005", "-999.9"], "cm", [985.0, None, -999.9]),
+        (["850", "3.590", "12.500"], "m3/s", [850.0, None, None]),
+        (["850", "3.590", "12.5"], "m3/s", [850.0, 3.59, 12.5]),
+        (["0.590", "3", "1.250"], "m3/s", [0.59, 3.0, 1.25]),
+        (["1.152", "1.148"], "cm", [1.152, 1.148]),
+        (["9", "9.152"], "m", [9.0, 9.152]),
+        (["3", "1.234"], "mm", [3.0, None]),
+    ],
+)
+def test_among_integers_a_point_before_three_digits_may_part_thousands(
+    cells: list[str], unit: str, values: list[float | None]
+) -> None:
+    units = pd.Series([unit] * len(cells))
+    found, bad = to_numbers(pd.Series(cells), units=units)
+    assert bad.tolist() == [one is None for one in values]
+    assert found[~bad].tolist() == [one for one in values if one is not None]
+
+
 def test_codes_that_cannot_be_a_value() -> None:
     given = pd.Series([-999.0, 999.0, -99.0, 9999.0, 950.0])
     metres = impossible_codes(given, given, "stage")
@@ -101,6 +123,14 @@ def test_codes_that_cannot_be_a_value() -> None:
     assert centimetres.tolist() == [True, False, False, True, False], "9.99 m and -0.99 m may be"
     assert impossible_codes(given, given, "discharge").tolist() == [True, True, True, True, False]
     assert impossible_codes(given, given, "rain").tolist() == [True, True, True, True, False]
+
+
+def test_positive_codes_are_codes_of_stages_and_impossible_rain() -> None:
+    given = pd.Series([99.0, 99.9, 888.0, 777.0, 8888.0, -8888.0])
+    assert set(given) <= {*MISSING, *STAGE_CODES}
+    assert impossible_codes(given, given, "rain").tolist() == [False, False, True, True, True, True]
+    assert impossible_codes(given, given, "discharge").tolist() == [False] * 5 + [True]
+    assert impossible_codes(given, 0.001 * given, "stage").tolist() == [False] * 5 + [True], "in mm"
 
 
 def test_the_codes_of_the_table() -> None:

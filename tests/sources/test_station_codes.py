@@ -16,7 +16,9 @@ from pipeline.sources.station_codes import UnknownStationError, resolve
      ("Chaktomuk", "033401"), ("Phnom Penh (Bassac)", "033401"), ("Phnom Penh Port", "020101"),
      ("Châu Đốc", "039801"), ("Can Tho", "039803"), ("Cần Thơ", "039803"), ("TÂN CHÂU", "019803"),
      ("นครพนม", "013101"), ("Vientiane", "011901"), ("luang-prabang", "011201"),
-     ("Kompong Cham", "019802"), ("CN092600", "092600"), ("92600", "092600")],
+     ("Kompong Cham", "019802"), ("CN092600", "092600"), ("92600", "092600"),
+     ("1.3901E4", "013901"), ("1.3901E+04", "013901"), ("1,3901e+4", "013901"),
+     ("0013901", "013901"), ("000013901", "013901"), ("9.26E+04", "092600")],
 )  # fmt: skip
 def test_spellings_of_a_gauge_of_the_table(text: str, code: str) -> None:
     found, said = resolve(text)
@@ -30,7 +32,11 @@ def test_spellings_of_a_gauge_of_the_table(text: str, code: str) -> None:
     [("TH013901", r"013901 \(Pakse\)"), ("Pakse2", r"013901 \(Pakse\)"), ("13910", "013901"),
      ("Phnom Penh", r"033401 \(Chaktomuk\) or 020101 \(Phnom Penh Port\)"),
      ("Nong Khai", r"012001 \(Nong Khai\) or 012002 \(Nong Khai\)"),
-     ("013901-old", r"013901 \(Pakse\)"), ("Paksane (013901)", r"013901 \(Pakse\)")],
+     ("013901-old", r"013901 \(Pakse\)"), ("Paksane (013901)", r"013901 \(Pakse\)"),
+     ("O13901", "013901"), ("o139o1", "013901"), ("0I3901", "013901"), ("013-901", "013901"),
+     ("013.901", "013901"), ("13,901", "013901"), ("013 901", "013901"), ("LAO13901", "013901"),
+     ("LA-013-901", "013901"), ("1.391E4", "013901"), ("1.39014E4", "013901"),
+     ("0139011", "013901"), ("013901b", "013901")],
 )  # fmt: skip
 def test_what_is_close_to_a_gauge_is_refused_with_its_code(text: str, meant: str) -> None:
     with pytest.raises(UnknownStationError, match=rf"^found '{text}'; did you mean {meant}".replace(
@@ -44,7 +50,10 @@ def test_no_code_at_all(text: str) -> None:
         resolve(text)
 
 
-@pytest.mark.parametrize("text", ["999999", "kwater-1001620", "1018683", "USGS-01646500"])
+@pytest.mark.parametrize(
+    "text",
+    ["999999", "kwater-1001620", "1018683", "USGS-01646500", "0101868", "agency-13901"],
+)
 def test_a_new_station_is_said_to_be_new(text: str) -> None:
     assert resolve(text) == (text, f"station {text} is new: the table of stations has none")
 

@@ -143,14 +143,25 @@ def withheld(
     """Take what some sources gave in the last nights out of a morning's inputs."""
     last = inputs.stage.index[-nights:]
     rain, stage_m, evening = inputs.rain.copy(), inputs.stage.copy(), inputs.evening.copy()
-    soil = None if inputs.soil_moisture is None else inputs.soil_moisture.copy()
+    soil, newest, age_h = (
+        None if frame is None else frame.copy()
+        for frame in (inputs.soil_moisture, inputs.newest, inputs.newest_age_h)
+    )
     if "IMERG" in case:
         rain.loc[last] = np.nan if "GK2A" in case else gk2a.loc[last, rain.columns]
     if "SMAP" in case and soil is not None:
         soil.loc[last] = np.nan
     if "gauges" in case:
         stage_m.loc[last], evening.loc[last] = np.nan, np.nan
-    return replace(inputs, rain=rain, stage=stage_m, evening=evening, soil_moisture=soil)
+        if newest is not None and age_h is not None:
+            before = inputs.stage.index[-nights - 1]
+            for date in last:
+                newest.loc[date] = newest.loc[before]
+                age_h.loc[date] = age_h.loc[before] + (date - before) / pd.Timedelta(1, "h")
+    return replace(
+        inputs, rain=rain, stage=stage_m, evening=evening, soil_moisture=soil,
+        newest=newest, newest_age_h=age_h,
+    )  # fmt: skip
 
 
 def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, float]]:

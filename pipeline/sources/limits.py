@@ -14,6 +14,7 @@ from pipeline.sources.base import BadGranule
 from pipeline.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import xarray as xr
@@ -77,18 +78,64 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
         least, most = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
         if not (least < row.valid_min or most > row.valid_max):
             continue
-        within, count = _within(values, row, path)
+        within, count = _within(values, row, row.name, path)
         changed[row.name] = data.copy(data=within)
         if count:
             counted[row.name] = count
     if not changed:
         return ds
     ds = ds.assign(changed)
-    return ds.assign_attrs(out_of_range=counted) if counted else ds
+    if not counted:
+        return ds
+    return ds.assign_attrs(out_of_range=ds.attrs.get("out_of_range", {}) | counted)
+
+
+def limited_parts(
+    parts: Mapping[str, NDArray[Any]], variable: str, path: Path
+) -> tuple[NDArray[Any], dict[str, dict[str, float]]]:
+    """Make impossible cells missing in each of the fields that a variable is summed up from.
+
+    A sum can be possible where its parts are not.
+
+    Parameters
+    ----------
+    parts
+        Fields by their names in the file, in the variable's units.
+    variable
+        Name of the variable, whose range holds for each of them.
+    path
+        The file, for the message.
+
+    Returns
+    -------
+    tuple
+        The fields one behind the other, and ``out_of_range`` of them as of :func:`limited`.
+
+    Raises
+    ------
+    BadGranule
+        More than 1 % of a field's values are out of range.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> flows = {"Qs": np.full(200, 2.0), "Qsb": np.full(200, 1.0)}
+    >>> flows["Qs"][0] = -99.0
+    >>> fields, counted = limited_parts(flows, "runoff", Path("a.nc"))
+    >>> fields.sum(axis=0)[:2], counted
+    (array([nan,  3.]), {'Qs': {'cells': 1, 'worst': -99.0}})
+    """
+    kept, counted = [], {}
+    for name, values in parts.items():
+        within, count = _within(values, VARIABLES[variable], f"{name} of {variable}", path)
+        kept.append(within)
+        if count:
+            counted[name] = count
+    return np.stack(kept), counted
 
 
 def _within(
-    values: NDArray[Any], row: Variable, path: Path
+    values: NDArray[Any], row: Variable, name: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, float]]:
     """Values with NaN for those out of range, and the count of these with the worst of them."""
     slack = _ROUNDING * (row.valid_max - row.valid_min)
@@ -103,7 +150,7 @@ def _within(
     valued = int(values.size - np.isnan(values).sum())
     if cells > MOST_OUT_OF_RANGE * valued:
         raise BadGranule(
-            path, expected=f"{row.name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
+            path, expected=f"{name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
             found=f"{cells} of {valued} cells outside, the worst {worst:g}",
         )  # fmt: skip
     return np.where(outside, np.nan, within).astype(values.dtype), {"cells": cells, "worst": worst}

@@ -88,7 +88,10 @@ def unpacked(
     least, most = _valid(said, path)
     scale, offset = _packing(said, path, divides=divides)
     as_packed = values.dtype.kind == "f" or scale is None or not _is_physical(data, said)
-    refuse_fills(values, fills or None, path, name, valid=(least, most) if as_packed else None)
+    # A range in physical units is of the stored values (v - offset) / scale, within rounding.
+    ends = (least, most) if as_packed else [(end - offset) / (scale or 1) for end in (least, most)]
+    valid = round(min(ends), 6), round(max(ends), 6)
+    refuse_fills(values, fills or None, path, name, valid=valid)
     if not fills:
         fills = [one for one in (fill, default_fill(values.dtype)) if one is not None]
     with np.errstate(over="ignore", invalid="ignore"):

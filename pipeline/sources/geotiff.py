@@ -133,6 +133,8 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
         stored, masked = np.asarray(read.data), np.ma.getmaskarray(read)
         with np.errstate(invalid="ignore", over="ignore"):
             masked = masked | np.isclose(stored.astype(np.float64), NODATA, rtol=0, atol=0.5)
+            # Of 255 in bytes without this nodata nobody can say whether it is a value, nodata or
+            # where the writer cut rain off; the products themselves are of floats.
             refuse_fills(stored[~masked], fill, path, variable)
             values = stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
     values[masked] = np.nan

@@ -25,10 +25,10 @@ MOST_OUT_OF_RANGE = 0.01
 _ROUNDING = 1e-6
 """Share of a range by which packing and float32 may miss its ends."""
 _DEFAULT_FILLS = {
-    "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
+    "i1": -127, "u1": 255, "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
     "i4": -2147483647, "u4": 4294967295, "i8": -9223372036854775806, "u8": 18446744073709551614,
 }  # fmt: skip
-"""What netCDF leaves in cells that were never written; bytes have none."""
+"""What netCDF leaves in cells that were never written."""
 _STRAY = 1e36
 """Magnitude of floats from which a default fill or the type's extreme is looked for."""
 
@@ -171,15 +171,15 @@ def refuse_fills(
     Parameters
     ----------
     values
-        Values as stored, before any scale. Of bytes every value can be data: they pass.
+        Values as stored, before any scale, of a physical field: codes may use every byte.
     declared_fill
         The fill or fills that the variable declares, in stored units; None where it declares none,
         so that the default fill is its own.
     path, name
         The file and the variable, for the message.
     valid
-        Range of stored values that the variable declares; an integer in it is data. A range that is
-        open on one side says nothing of the extreme there.
+        Range of stored values that the variable declares; an integer in it is data, as in bytes
+        that use their whole range. A range that is open on one side says nothing of that side.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def refuse_fills(
 9.96921e+36, which were never written
     """
     kind = values.dtype
-    if declared_fill is None or kind.kind not in "iuf" or kind.itemsize == 1 or not values.size:
+    if declared_fill is None or kind.kind not in "iuf" or not values.size:
         return
     least, most = (float(reduce(values, None)) for reduce in (np.fmin.reduce, np.fmax.reduce))
     if kind.kind == "f" and not (least < -_STRAY or most > _STRAY):
@@ -214,17 +214,19 @@ def refuse_fills(
 
 
 def _holds(valid: tuple[float, float], stray: float) -> bool:
-    return bool(np.isfinite(valid).all()) and valid[0] <= stray <= valid[1]
+    """Whether a range that ends on the side of a value holds it."""
+    end = valid[1] if stray > 0 else valid[0]
+    return bool(np.isfinite(end)) and valid[0] <= stray <= valid[1]
 
 
 def default_fill(kind: np.dtype[Any]) -> float | None:
     """Return what netCDF leaves in unwritten cells of a type; None of bytes, which can be data."""
-    return _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+    return None if kind.itemsize == 1 else _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
 
 
 def _strays(kind: np.dtype[Any]) -> list[float]:
     """Default fill of a type, and its extremes."""
-    default = default_fill(kind)
+    default = _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
     strays = [] if default is None else [default]
     if kind.kind == "f":
         ends = {float(np.finfo(one).max) for one in (kind, np.dtype("f4")) if one <= kind}

@@ -107,6 +107,24 @@ def unpacked(
         return found.astype(dtype, copy=False)
 
 
+def fills_of(data: Any, path: Path) -> list[float]:
+    """Return the fills that a variable declares, in stored units.
+
+    Parameters
+    ----------
+    data
+        Variable.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        One is no number.
+    """
+    return [one for key in _FILLS for one in _numbers(data, key, path)]
+
+
 def _filled(values: NDArray[Any], fills: list[float]) -> NDArray[np.bool_]:
     """Where values are a fill; of floats nearly: −9999.9 stored in float32 is −9999.900391."""
     missing = np.zeros(values.shape, np.bool_)

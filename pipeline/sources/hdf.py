@@ -244,6 +244,22 @@ def _bounded(
         )  # fmt: skip
 
 
+def has_unwritten_chunks(data: Any) -> bool:
+    """Whether parts of a dataset were never written, which read as HDF5's own fill, mostly 0.
+
+    Parameters
+    ----------
+    data
+        HDF5 dataset; of an HDF4 field nothing is known.
+    """
+    if not isinstance(data, h5py.Dataset):
+        return False
+    if data.chunks is None:
+        return bool(data.size and not data.id.get_storage_size())
+    counts = (-(-size // width) for size, width in zip(data.shape, data.chunks, strict=True))
+    return bool(data.id.get_num_chunks() < math.prod(counts))
+
+
 def attribute(owner: Any, name: str) -> Any:
     """Return an attribute as it is stored, None where it is absent or empty.
 

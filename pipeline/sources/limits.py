@@ -25,7 +25,8 @@ MOST_OUT_OF_RANGE = 0.01
 _ROUNDING = 1e-6
 """Share of a range by which packing and float32 may miss its ends."""
 _DEFAULT_FILLS = {
-    "i1": -127, "u1": 255, "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
+    "i1": -127, "u1": 255,
+    "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
     "i4": -2147483647, "u4": 4294967295, "i8": -9223372036854775806, "u8": 18446744073709551614,
 }  # fmt: skip
 """What netCDF leaves in cells that were never written."""

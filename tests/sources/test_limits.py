@@ -107,7 +107,8 @@ def test_what_rounding_alone_puts_outside_is_at_the_end() -> None:
         ("i2", -32768, -9999), ("u2", 65535, 0), ("i4", -2147483647, -9999),
         ("i4", 2147483647, -9999), ("i4", -2147483648, [-9999, -1]), ("u4", 4294967295, 0),
         ("u1", 255, 254), ("u1", 255, [0, 254]), ("i1", 127, -1), ("i1", -128, -1),
-        ("i1", -127, -128), ("i8", -9223372036854775806, -9999), (">f4", DEFAULT, -9999.9), (">i2", -32767, -3000),
+        ("i1", -127, -128), ("i8", -9223372036854775806, -9999), (">f4", DEFAULT, -9999.9),
+        (">i2", -32767, -3000),
     ],
 )  # fmt: skip
 def test_a_cell_that_was_never_written_refuses_the_file(
@@ -150,5 +151,5 @@ def test_a_range_that_does_not_reach_the_extreme_does_not_excuse_it(
     dtype: str, valid: tuple[float, float]
 ) -> None:
     values = np.array([5, np.iinfo(dtype).max], dtype)
-    with pytest.raises(BadGranule, match="1 cells of (255|127), which were never written"):
+    with pytest.raises(BadGranule, match=r"1 cells of (255|127), which were never written"):
         refuse_fills(values, 0, FILE, "rain", valid=valid)

@@ -351,6 +351,28 @@ def number(owner: Any, name: str, path: Path) -> float:
         ) from None
 
 
+def bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.int64]:
+    """Return the values of a flag, which are integers.
+
+    Parameters
+    ----------
+    values
+        As stored.
+    name
+        Name of the flag, for the message.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        They are of another type.
+    """
+    if values.dtype.kind not in "iu":
+        raise BadGranule(path, expected=f"bits in {name}", found=str(values.dtype))
+    return values.astype(np.int64)
+
+
 def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.int64]:
     """Index in a regular axis of the cell that holds each wanted point, −1 outside.
 

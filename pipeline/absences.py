@@ -140,9 +140,10 @@ def _nobody(last: dict[str, datetime], asof: datetime) -> list[str]:
 
 
 def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Say of sound files which cells and rows were bad, and which are suspect as a whole."""
+    """Say of sound files which cells and rows were bad, and which are suspect or empty."""
     counted: dict[str, list[tuple[int, float, str]]] = {}
     suspects: dict[str, list[str]] = {}
+    empty: dict[str, list[str]] = {}
     bad_rows = list[str]()
     for row in rows:
         notes = row.get("notes") or {}
@@ -151,12 +152,18 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         for variable, found in (notes.get("out_of_range") or {}).items():
             one = int(found["cells"]), float(found["worst"]), str(row["name"])
             counted.setdefault(variable, []).append(one)
+        for variable in notes.get("empty") or ():
+            empty.setdefault(str(variable), []).append(str(row["name"]))
         if notes.get("suspect"):
             suspects.setdefault(str(notes["suspect"]), []).append(str(row["name"]))
     said = [
         f"{source.id}: {sum(cells for cells, _, _ in of)} cells of {variable} out of range, left "
         f"out, in {_files([name for _, _, name in of])}, the worst {max(of, key=_size)[1]:g}"
         for variable, of in counted.items()
+    ]
+    said += [
+        f"{source.id}: no value of {variable} in the window: {_files(names)}"
+        for variable, names in empty.items()
     ]
     if bad_rows:
         said.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")

@@ -165,11 +165,22 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"{source.id}: no value of {variable} in the window: {_files(names)}"
         for variable, names in empty.items()
     ]
+    if source.kind == "grid":
+        said += [
+            f"{source.id}: {remark}"
+            for remark in sorted({str(one) for row in rows for one in _remarks(row)})
+        ]
     if bad_rows:
         said.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
     return said + [
         f"{source.id}: suspect, {reason}: {_files(names)}" for reason, names in suspects.items()
     ]
+
+
+def _remarks(row: dict[str, Any]) -> Sequence[str]:
+    """List what a reader said of a file."""
+    said: Sequence[str] = (row.get("notes") or {}).get("said") or ()
+    return said
 
 
 def _size(found: tuple[int, float, str]) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.chunks import whole
-from pipeline.sources.hdf import attribute, attribute_names, text
+from pipeline.sources.hdf import attribute, attribute_names, is_unwritten, text
 from pipeline.sources.limits import default_fill, refuse_fills
 
 if TYPE_CHECKING:
@@ -94,6 +94,16 @@ def unpacked(
     refuse_fills(values, fills or None, path, name, valid=valid)
     if not fills:
         fills = [one for one in (fill, default_fill(values.dtype)) if one is not None]
+    if (
+        is_unwritten(data)
+        and np.isfinite(data.fillvalue)
+        and not _filled(np.ravel(data.fillvalue), fills).all()
+    ):
+        raise BadGranule(
+            path,
+            expected=f"values of {name}",
+            found=f"none written, which read as {data.fillvalue}",
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         missing = _filled(values, fills)
         found = np.array(values, dtype=dtype if scale is None else np.float64)

@@ -244,6 +244,17 @@ def _bounded(
         )  # fmt: skip
 
 
+def is_unwritten(data: Any) -> bool:
+    """Whether nothing of an HDF5 dataset was ever written: it reads as HDF5's own fill, mostly 0.
+
+    Parameters
+    ----------
+    data
+        HDF5 dataset; of an HDF4 field nothing is known.
+    """
+    return isinstance(data, h5py.Dataset) and bool(data.size) and not data.id.get_storage_size()
+
+
 def has_unwritten_chunks(data: Any) -> bool:
     """Whether parts of a dataset were never written, which read as HDF5's own fill, mostly 0.
 
@@ -255,7 +266,7 @@ def has_unwritten_chunks(data: Any) -> bool:
     if not isinstance(data, h5py.Dataset):
         return False
     if data.chunks is None:
-        return bool(data.size and not data.id.get_storage_size())
+        return is_unwritten(data)
     counts = (-(-size // width) for size, width in zip(data.shape, data.chunks, strict=True))
     return bool(data.id.get_num_chunks() < math.prod(counts))
 

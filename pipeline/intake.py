@@ -310,7 +310,7 @@ def take(
             return Content(file, None, "measured", later, later=True)
         if from_folder:
             file = _told(row, data, file)
-        if row.kind == "grid" and (empty := without_value(data)):
+        if row.kind == "grid" and isinstance(data, xr.Dataset) and (empty := without_value(data)):
             notes["empty"] = empty
         return Content(file, data, data.attrs["origin"], rejected, as_json(notes))
     except Skipped:

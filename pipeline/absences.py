@@ -140,9 +140,10 @@ def _nobody(last: dict[str, datetime], asof: datetime) -> list[str]:
 
 
 def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Say of sound files which cells and rows were bad, and which are suspect as a whole."""
+    """Say of sound files which cells and rows were bad, and which are suspect or empty."""
     counted: dict[str, list[tuple[int, float, str]]] = {}
     suspects: dict[str, list[str]] = {}
+    empty: dict[str, list[str]] = {}
     bad_rows = list[str]()
     for row in rows:
         notes = row.get("notes") or {}
@@ -151,6 +152,8 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         for variable, found in (notes.get("out_of_range") or {}).items():
             one = int(found["cells"]), float(found["worst"]), str(row["name"])
             counted.setdefault(variable, []).append(one)
+        for variable in notes.get("empty") or ():
+            empty.setdefault(str(variable), []).append(str(row["name"]))
         if notes.get("suspect"):
             suspects.setdefault(str(notes["suspect"]), []).append(str(row["name"]))
     said = [
@@ -158,11 +161,26 @@ def _notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"out, in {_files([name for _, _, name in of])}, the worst {max(of, key=_size)[1]:g}"
         for variable, of in counted.items()
     ]
+    said += [
+        f"{source.id}: no value of {variable} in the window: {_files(names)}"
+        for variable, names in empty.items()
+    ]
+    if source.kind == "grid":
+        said += [
+            f"{source.id}: {remark}"
+            for remark in sorted({str(one) for row in rows for one in _remarks(row)})
+        ]
     if bad_rows:
         said.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
     return said + [
         f"{source.id}: suspect, {reason}: {_files(names)}" for reason, names in suspects.items()
     ]
+
+
+def _remarks(row: dict[str, Any]) -> Sequence[str]:
+    """List what a reader said of a file."""
+    said: Sequence[str] = (row.get("notes") or {}).get("said") or ()
+    return said
 
 
 def _size(found: tuple[int, float, str]) -> float:

@@ -26,9 +26,14 @@ if TYPE_CHECKING:
     Field = NDArray[np.float32]
     Moment = np.datetime64
 
-CHECKED = ("rain_rate", "rain", "soil_moisture", "soil_moisture_surface", "ndvi", "lst")
+CHECKED = (
+    "rain_rate", "rain", "soil_moisture", "soil_moisture_surface", "soil_moisture_profile",
+    "root_water", "runoff", "air_temperature", "pet", "ndvi", "lst",
+)  # fmt: skip
 """Variables that differ from cell to cell and from step to step; a count or a share may not."""
 RAIN = {"rain_rate", "rain"}
+MAY_BE_ZERO = {*RAIN, "runoff", "pet"}
+"""Variables that can be 0 in all cells at once: without rain, and at night."""
 MIN_CELLS = 100
 """Cells with a value below which a field is too small to be judged as a whole."""
 MIN_BASIN_CELLS = 1000
@@ -57,12 +62,24 @@ def suspicions(
     Returns
     -------
     dict
-        Reason by step.
+        Reason by step; of several variables that are suspect there, each with its name.
     """
-    held = [name for name in CHECKED if grids and all(name in one for one in grids)]
-    if not held:
+    if not grids:
         return {}
-    name = held[0]
+    found: dict[Moment, list[str]] = {}
+    for name in CHECKED:
+        if all(name in one for one in grids):
+            of_one = _suspicions(grids, name, product=product, archive=archive, asof=asof)
+            for time, reason in of_one.items():
+                alone = len(grids[0].data_vars.keys() & CHECKED) == 1
+                found.setdefault(time, []).append(reason if alone else f"{name} {reason}")
+    return {time: "; ".join(reasons) for time, reasons in found.items()}
+
+
+def _suspicions(
+    grids: Sequence[xr.Dataset], name: str, *, product: str, archive: Archive, asof: datetime
+) -> dict[Moment, str]:
+    """Say which steps of one variable are suspect."""
     steps = [
         (time, values)
         for one in grids
@@ -74,7 +91,7 @@ def suspicions(
     found = {}
     for time, values in steps:
         month = int(time.astype("M8[M]").astype(int)) % 12 + 1
-        reason = _suspicion(values, before=before, constant_zero=name in RAIN)
+        reason = _suspicion(values, before=before, constant_zero=name in MAY_BE_ZERO)
         if reason is None and name in RAIN and month in WET_SEASON:
             reason = _dry(values[basin])
         if reason is not None:
@@ -83,10 +100,24 @@ def suspicions(
     return found
 
 
+def without_value(grid: xr.Dataset) -> list[str]:
+    """Name the variables of a grid that have no value in any cell.
+
+    A satellite that passed by, clouds or the edge of a sector can leave none; a file that is broken
+    too, so it is for people to know.
+
+    Parameters
+    ----------
+    grid
+        As a reader gives it.
+    """
+    return [str(name) for name, data in grid.data_vars.items() if not data.notnull().any()]
+
+
 def _suspicion(values: Field, *, before: Field | None, constant_zero: bool) -> str | None:
     """Say whether a field repeats the one before or is the same everywhere.
 
-    Where ``constant_zero``, a field of zeros is neither: outside the wet season it may be true.
+    Where ``constant_zero``, a field of zeros is neither: it may be true.
     """
     finite = values[np.isfinite(values)]
     if finite.size < MIN_CELLS or (constant_zero and not finite.any()):

@@ -14,7 +14,7 @@ import xarray as xr
 
 from pipeline import conflicts
 from pipeline.archive import utc64
-from pipeline.field_checks import suspicions
+from pipeline.field_checks import suspicions, without_value
 from pipeline.file_reader import FileReader, refusal
 from pipeline.places import stations
 from pipeline.records import as_json
@@ -310,6 +310,8 @@ def take(
             return Content(file, None, "measured", later, later=True)
         if from_folder:
             file = _told(row, data, file)
+        if row.kind == "grid" and isinstance(data, xr.Dataset) and (empty := without_value(data)):
+            notes["empty"] = empty
         return Content(file, data, data.attrs["origin"], rejected, as_json(notes))
     except Skipped:
         raise
@@ -437,6 +439,8 @@ def _remarks(one: Content) -> list[str]:
         f"{name}: {found['cells']} cells of {variable} out of range, the worst {found['worst']}"
         for variable, found in one.notes.get("out_of_range", {}).items()
     ]
+    if empty := one.notes.get("empty"):
+        remarks.append(f"{name}: no value of {', '.join(empty)} in the window")
     if suspect := one.notes.get("suspect"):
         remarks.append(f"{name}: suspect, {suspect}")
     return remarks

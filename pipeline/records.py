@@ -87,7 +87,7 @@ granules = sa.Table(
         "notes",
         sa.JSON,
         comment="what is to be known of a file that was read: out_of_range, suspect, bad_rows, "
-        "said, later; NULL in tables of before there were notes",
+        "said, empty, later; NULL in tables of before there were notes",
     ),
 )
 readings = sa.Table(

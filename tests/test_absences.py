@@ -73,6 +73,20 @@ def test_bad_rows_are_counted_by_file(view: issue.View) -> None:
     assert f"gauges: bad rows left out: 2 of {one}, 1 of {two}" in said
 
 
+def test_windows_without_a_value_are_named(view: issue.View) -> None:
+    name = note(view, "smap", MIDNIGHT - DAY, empty=["soil_moisture"])
+    said = absences.absences(view).said
+    assert f"smap: no value of soil_moisture in the window: {name}" in said
+
+
+def test_tiles_that_were_left_out_are_named(view: issue.View) -> None:
+    note(view, "floodmap", MIDNIGHT - DAY, said=["a tile is left out: h28v08.h5: expected .."])
+    note(view, "gauges", MIDNIGHT - DAY, said=["taken for the plain layout"])
+    said = absences.absences(view).said
+    assert "floodmap: a tile is left out: h28v08.h5: expected .." in said
+    assert not any("plain layout" in line for line in said), "that is for the ingest to say"
+
+
 def test_suspect_files_are_named_with_their_reason(view: issue.View) -> None:
     name = note(view, "smap", MIDNIGHT - DAY, suspect="constant")
     assert f"smap: suspect, constant: {name}" in absences.absences(view).said

@@ -99,3 +99,30 @@ def test_soil_is_not_constant_and_a_mostly_missing_field_is_not_judged(archive: 
     assert found(archive, field("2026-08-15T00:00", gone, "soil_moisture"), product="smap") == {}
     gone[:3, :33] = 0.0
     assert found(archive, field("2026-08-15T00:00", gone)) == {}
+
+
+def land(time: str, **fields: np.ndarray) -> xr.Dataset:
+    moment = np.array([time], "M8[ns]")
+    ds = MEKONG.dataset(moment, **{name: one[None].astype("f4") for name, one in fields.items()})
+    return ds.assign_coords(available_time=("time", moment + np.timedelta64(4, "h")))
+
+
+def test_each_variable_is_judged_not_the_first_alone(archive: Archive) -> None:
+    wet, dry = (np.full(MEKONG.shape, value) for value in (2.5, 0.0))
+    frozen, soil = showers(1) + 0.1, [showers(seed) / 100 for seed in range(5)]
+    grids = [
+        land("2026-02-15T00:00", soil_moisture=soil[0], runoff=frozen, pet=showers(7)),
+        land("2026-02-15T03:00", soil_moisture=soil[1], runoff=frozen, pet=showers(8)),
+        land("2026-02-15T06:00", soil_moisture=soil[2], runoff=wet, pet=wet),
+        land("2026-02-15T09:00", soil_moisture=soil[3], runoff=dry, pet=dry),
+        land("2026-02-15T12:00", soil_moisture=soil[3], runoff=soil[4], pet=showers(9)),
+    ]
+    assert found(archive, *grids, product="gldas") == {
+        "2026-02-15T03:00": f"runoff {IDENTICAL}",
+        "2026-02-15T06:00": "runoff constant, 2.5 in all 45900 cells; "
+        "pet constant, 2.5 in all 45900 cells",
+        "2026-02-15T12:00": f"soil_moisture {IDENTICAL}",
+    }
+    archive.append("gldas", grids[4], message="night")
+    again = land("2026-02-15T15:00", soil_moisture=soil[1], runoff=soil[4], pet=showers(2))
+    assert found(archive, again, product="gldas") == {"2026-02-15T15:00": f"runoff {IDENTICAL}"}

@@ -315,6 +315,41 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
     assert "out_of_range" not in ds.attrs
 
 
+def test_a_window_without_any_value_is_named(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.sources import imerg
+
+    read = imerg.read
+    monkeypatch.setattr(imerg, "read", lambda path, grid: read(path, grid).where(False))
+    granule(folder, 0)
+    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert "no value of rain_rate in the window" in str(done)
+    (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
+    assert row["notes"]["empty"] == ["rain_rate"]
+
+
+def test_a_variable_without_any_value_is_noted_with_the_granule(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daily file that does not say its half-hours: rain of no known day."""
+    from pipeline.sources import imerg
+
+    read = imerg.read
+
+    def uncounted(path: Path, grid: Grid) -> object:
+        ds = read(path, grid)
+        return ds.assign(n_valid=ds["rain_rate"] * np.nan)
+
+    monkeypatch.setattr(imerg, "read", uncounted)
+    granule(folder, 0)
+    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
+    assert done.added == 1
+    assert "no value of n_valid in the window" in str(done)
+    (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
+    assert row["notes"]["empty"] == ["n_valid"]
+
+
 def test_a_file_of_other_variables_than_the_archive_does_not_end_the_night(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SOURCE = re.compile(r"_(\d{12})\.nc", re.ASCII)
 _J2000 = np.datetime64("2000-01-01T12:00", "ns")
+_CENTURY_S = 100 * 365.25 * 86_400
 LARGEST = 22_000
 """Rows or columns of the largest image, the full disk of 500 m."""
 
@@ -46,30 +47,53 @@ def check_time(file: h5py.File, time: np.datetime64, path: Path, *, within: time
     """
     told = {}
     if said := text(file, "observation_start_time"):
-        told["observation_start_time"] = moment_of(said)
+        told["observation_start_time"] = moment_of(said, "observation_start_time", path)
     for key in ("origianl_sourece_file", "original_source_file"):  # the first as they write it
         if found := _SOURCE.search(text(file, key)):
             told[key] = stamp(found[1], "%Y%m%d%H%M", path)
     for key, at in told.items():
         if abs(at - time) > np.timedelta64(within):
             raise BadGranule(path, expected=f"{key} near {time} as in its name", found=str(at))
-    if (said := text(file, "file_creation_time")) and moment_of(said) < time:
-        raise BadGranule(path, expected=f"a file made after {time} as in its name", found=said)
+    made = text(file, "file_creation_time")
+    if made and moment_of(made, "file_creation_time", path) < time:
+        raise BadGranule(path, expected=f"a file made after {time} as in its name", found=made)
 
 
-def moment_of(said: str) -> np.datetime64:
+def moment_of(said: str, name: str, path: Path) -> np.datetime64:
     """Moment of a text: seconds of J2000, or a date and time of ISO 8601.
+
+    Parameters
+    ----------
+    said
+        The text.
+    name, path
+        The attribute and the file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        It is neither.
 
     Examples
     --------
-    >>> str(moment_of("623084431.957882"))[:19]
+    >>> from pathlib import Path
+    >>> str(moment_of("623084431.957882", "observation_start_time", Path("a.nc")))[:19]
     '2019-09-30T03:00:32'
     """
     try:
         seconds = float(said)
     except ValueError:
-        return np.datetime64(datetime.fromisoformat(said).replace(tzinfo=None), "ns")
-    return _J2000 + np.timedelta64(round(seconds), "s")
+        seconds = None
+    try:
+        if seconds is None:
+            return np.datetime64(datetime.fromisoformat(said).replace(tzinfo=None), "ns")
+        if abs(seconds) < _CENTURY_S:  # false of NaN
+            return _J2000 + np.timedelta64(round(seconds), "s")
+    except ValueError:
+        pass
+    raise BadGranule(
+        path, expected=f"{name} in seconds of J2000 or as ISO 8601", found=repr(said)[:80]
+    )
 
 
 def finite(owner: h5py.HLObject, name: str, path: Path) -> float:

@@ -164,7 +164,9 @@ def is_north_first(
     usually = usual[-2:] == ("lat", "lon")
     if lat != lon and data.shape == _shape(before, lat, lon, north_first=usually):
         return usually
-    orders = {order for names in _dims(data) if (order := _order(names, data.ndim)) is not None}
+    orders = {
+        order for names in _dims(data, path) if (order := _order(names, data.ndim)) is not None
+    }
     if not orders and beside is not None:
         orders.add(beside)
     if len(orders) > 1 or (not orders and lat == lon):
@@ -191,7 +193,7 @@ def _name(data: h5py.Dataset) -> str:
     return str(data.name).rpartition("/")[2]
 
 
-def _dims(data: h5py.Dataset) -> Iterator[tuple[str, ...]]:
+def _dims(data: h5py.Dataset, path: Path) -> Iterator[tuple[str, ...]]:
     """Names of a variable's dims, by each of the ways in which files give them."""
     if said := text(data, "DimensionNames"):
         yield tuple(said.split(","))
@@ -199,7 +201,13 @@ def _dims(data: h5py.Dataset) -> Iterator[tuple[str, ...]]:
     for name in ("DIMENSION_LIST", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS"):
         said = attribute(data, name)
         if isinstance(said, str | bytes):
-            said = json.loads(said)
+            try:
+                said = json.loads(said)
+            except ValueError:
+                raise BadGranule(
+                    path, expected=f"a list of names in {name} of {_name(data)}",
+                    found=repr(said)[:80],
+                ) from None  # fmt: skip
         if isinstance(said, np.ndarray | list):
             yield tuple(_word(one, data) for one in said)
 

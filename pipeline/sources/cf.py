@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.chunks import whole
-from pipeline.sources.hdf import attribute, attribute_names, text
+from pipeline.sources.hdf import attribute, attribute_names, is_unwritten, text
 from pipeline.sources.limits import default_fill, refuse_fills
 
 if TYPE_CHECKING:
@@ -88,9 +88,22 @@ def unpacked(
     least, most = _valid(said, path)
     scale, offset = _packing(said, path, divides=divides)
     as_packed = values.dtype.kind == "f" or scale is None or not _is_physical(data, said)
-    refuse_fills(values, fills or None, path, name, valid=(least, most) if as_packed else None)
+    # A range in physical units is of the stored values (v - offset) / scale, within rounding.
+    ends = (least, most) if as_packed else [(end - offset) / (scale or 1) for end in (least, most)]
+    valid = round(min(ends), 6), round(max(ends), 6)
+    refuse_fills(values, fills or None, path, name, valid=valid)
     if not fills:
         fills = [one for one in (fill, default_fill(values.dtype)) if one is not None]
+    if (
+        is_unwritten(data)
+        and np.isfinite(data.fillvalue)
+        and not _filled(np.ravel(data.fillvalue), fills).all()
+    ):
+        raise BadGranule(
+            path,
+            expected=f"values of {name}",
+            found=f"none written, which read as {data.fillvalue}",
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         missing = _filled(values, fills)
         found = np.array(values, dtype=dtype if scale is None else np.float64)
@@ -102,6 +115,24 @@ def unpacked(
             _leave_out(missing, found, least, most)
         found[missing] = np.nan
         return found.astype(dtype, copy=False)
+
+
+def fills_of(data: Any, path: Path) -> list[float]:
+    """Return the fills that a variable declares, in stored units.
+
+    Parameters
+    ----------
+    data
+        Variable.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        One is no number.
+    """
+    return [one for key in _FILLS for one in _numbers(data, key, path)]
 
 
 def _filled(values: NDArray[Any], fills: list[float]) -> NDArray[np.bool_]:

@@ -7,9 +7,10 @@ is read, the one that is least misled by cloud shadows: 0 no water, 1 water of t
 flood that recurs, 3 unusual flood, 255 not seen, **which is not dry**.
 
 The tiles of a day are one field, so the newest of them reads those beside it, and the older ones
-are passed over. They are rewritten in place for some hours; each time the field is read anew. LANCE
-keeps a week. MODIS ends with its satellites, so VIIRS is what is fetched; the layout of its files
-is from public code that reads them, not from a file.
+are passed over; one that is not sound is left out, as if it were not there, and named. They are
+rewritten in place for some hours; each time the field is read anew. LANCE keeps a week. MODIS ends
+with its satellites, so VIIRS is what is fetched; the layout of its files is from public code that
+reads them, not from a file.
 
 References
 ----------
@@ -26,10 +27,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
+from pipeline.sources.base import (
+    BadGranule,
+    Granule,
+    HttpError,
+    NotPublished,
+    Skipped,
+    not_a_granule,
+)
+from pipeline.sources.cf import fills_of
 from pipeline.sources.earthdata import HDF
-from pipeline.sources.geotiff import opened
-from pipeline.sources.hdf import opened_eos, stamp, text, variable
+from pipeline.sources.geotiff import has_unwritten_blocks, opened
+from pipeline.sources.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +139,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Parameters
     ----------
     path
-        The newest tile of its day in its folder; the others are read with it.
+        The newest tile of its day in its folder; the others are read with it. Where it is not
+        sound, the others are the day.
     grid
         Target grid.
 
@@ -139,33 +149,47 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     xarray.Dataset
         One time step, the last day of the composite: ``flood_share`` (1, flooded share of the area
         that was seen; NaN where nothing was) and ``seen_share`` (1, share of the cell that was
-        seen; NaN where there is no tile).
+        seen; NaN where there is no tile). The attribute ``said``, where there is one, names the
+        tiles that are left out.
 
     Raises
     ------
     BadGranule
-        Not such a file, cut short, without the 3-day layer, not 4800 x 4800 on its tile, with
-        classes that have no meaning, or off the grid.
+        Not such a file, cut short, without the 3-day layer or never written, not 4800 x 4800 on
+        its tile, with classes that have no meaning, or off the grid; and no tile beside it is
+        sound.
     Skipped
-        Another tile of the day is newer and reads this one.
+        Another tile of the day is sound, newer, and reads this one.
     """
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a MCDWD or VCDWD 3-day tile name", found=path.name)
     time = stamp(name["day"], "%Y%j", path)
-    tiles = _of_the_day(path, name)
-    if tiles[-1][0] != path:
-        raise Skipped(f"a tile of {name['product']}.A{name['day']} is read with the day's newest")
     counts = np.zeros((3, *grid.shape))  # pixels, seen ones, flooded ones
-    virtual = False
-    for tile, match in tiles:
-        if not _touches(match, grid):
-            continue
-        west, north = _corner(match)
-        classes, marked = _classes(tile, west, north)
-        virtual |= marked
-        counts += _counts(classes, west, north, grid)
+    virtual, is_newer = False, True
+    taken: set[tuple[float, float]] = set()
+    left_out: dict[Path, BadGranule] = {}
+    for tile, match in _of_the_day(path, name):
+        is_newer &= tile != path
+        corner = west, north = _corner(match)
+        field = None
+        if corner not in taken and _touches(match, grid):
+            try:
+                field = _classes(tile, west, north)
+            except BadGranule as bad:
+                left_out[tile] = bad
+                continue
+        if is_newer:
+            raise Skipped(
+                f"a tile of {name['product']}.A{name['day']} is read with the day's newest"
+            )
+        if field is not None:
+            taken.add(corner)
+            virtual |= field[1]
+            counts += _counts(field[0], west, north, grid)
     pixels, seen, flooded = counts
+    if not pixels.any() and path in left_out:
+        raise left_out[path]
     if not pixels.any():
         raise BadGranule(
             path, expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
@@ -176,23 +200,24 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ds = grid.dataset(
         np.array([time]), **{key: share[None].astype("f4") for key, share in shares.items()}
     )
+    if left_out:
+        ds.attrs["said"] = [f"a tile is left out: {bad}" for bad in left_out.values()]
     return ds.assign_attrs(version=name["version"], origin="virtual" if virtual else "measured")
 
 
 def _of_the_day(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[str]]]:
-    """One file for each tile of the day beside a file, and its name, oldest first.
+    """Files of the day's tiles beside a file that may be opened, and their names, newest first.
 
     A file's time of publication is its time of modification.
     """
-    found: dict[str, tuple[float, str, Path, re.Match[str]]] = {}
+    found = []
     for other in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
         match = _NAME.search(other.name)
-        if match is not None and match["form"] == name["form"]:
-            mark = other.stat().st_mtime, other.name, other, match
-            tile = match["h"] + match["v"]
-            found[tile] = max(mark, found.get(tile, mark), key=lambda one: one[:2])
-    oldest_first = sorted(found.values(), key=lambda one: one[:2])
-    return [(other, match) for *_, other, match in oldest_first]
+        if match is not None and match["form"] == name["form"] \
+                and (other == path or not not_a_granule(other, path.parent)):  # fmt: skip
+            found.append((other.stat().st_mtime, other.name, other, match))
+    found.sort(key=lambda one: one[:2], reverse=True)
+    return [(other, match) for *_, other, match in found]
 
 
 def _corner(name: re.Match[str]) -> tuple[float, float]:
@@ -208,16 +233,26 @@ def _touches(name: re.Match[str], grid: Grid) -> bool:
 
 
 def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], bool]:
-    """Classes of the 3-day layer, north-up, and whether the file is virtual."""
+    """Classes of the 3-day layer, north-up, and whether the file is virtual.
+
+    What the file declares as its fill was not seen.
+    """
     if path.suffix.startswith(".tif"):
-        values, mark = _from_geotiff(path, west, north)
+        values, mark, fills = _from_geotiff(path, west, north)
     else:
         with opened_eos(path) as (fields, file):
             data = variable(fields, _LAYERS, path)
             _check_tile(tuple(data.shape), path)
             values, mark = np.asarray(data[:, :]), text(file, "ProcessingEnvironment")
+            fills = fills_of(data, path)
+            if has_unwritten_chunks(data) and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
+                raise BadGranule(
+                    path, expected="a layer that was written whole",
+                    found=f"parts that were not, which read as {data.fillvalue}",
+                )  # fmt: skip
     if values.dtype != np.uint8:
         raise BadGranule(path, expected="classes of one byte", found=str(values.dtype))
+    values[np.isin(values, fills)] = _NOT_SEEN
     if strange := set(np.flatnonzero(np.bincount(values.ravel()))) - set(_CLASSES):
         raise BadGranule(
             path, expected="classes 0, 1, 2, 3 and 255",
@@ -232,8 +267,10 @@ def _check_tile(shape: tuple[int, ...], path: Path) -> None:
         raise BadGranule(path, expected="4800 x 4800 pixels", found=str(shape))
 
 
-def _from_geotiff(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], str]:
-    """Classes of an image and its tag of origin."""
+def _from_geotiff(
+    path: Path, west: float, north: float
+) -> tuple[NDArray[np.uint8], str, list[float]]:
+    """Classes of an image, its tag of origin, and its fill if it declares one."""
     step = _DEGREES / _PIXELS
     wanted = (step, 0.0, west, 0.0, -step, north)
     with opened(path) as image:
@@ -248,7 +285,13 @@ def _from_geotiff(path: Path, west: float, north: float) -> tuple[NDArray[np.uin
             raise BadGranule(
                 path, expected="one band of bytes", found=f"{image.count} of {image.dtypes[0]}"
             )
-        return image.read(1), image.tags().get("ORIGIN", "")
+        fills = [] if image.nodata is None else [image.nodata]
+        if not fills and has_unwritten_blocks(image):
+            raise BadGranule(
+                path, expected="a layer that was written whole",
+                found="blocks that were not, which read as 0",
+            )  # fmt: skip
+        return image.read(1), image.tags().get("ORIGIN", ""), fills
 
 
 def _counts(

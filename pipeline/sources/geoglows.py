@@ -48,6 +48,7 @@ WHOLE_DAY = 0.75
 """Share of a day's steps from which it has a mean."""
 MOST_VALUES, MOST_RIVERS = 1 << 25, 1 << 24
 """Largest forecast of the cities' rivers, and most rivers of a store, that memory is taken for."""
+_UNITS = {"m3/s", "m^3/s", "m3 s-1", "m^3 s-1", "m3 s^-1", "m^3 s^-1", "m**3 s**-1", "cms"}
 _DAY = timedelta(days=1)
 _TIMEOUT = timedelta(seconds=60)
 
@@ -116,8 +117,8 @@ def read(path: Path) -> xr.Dataset:
     Raises
     ------
     BadGranule
-        Not such a file, cut short, or with other members, impossible flows or times that are not
-        those of its issue.
+        Not such a file, cut short, or with other members or units, impossible flows or times that
+        are not those of its issue.
     """
     with opened(path) as whole:
         size = sum(one.size for one in whole.values() if isinstance(one, h5py.Dataset))
@@ -140,6 +141,9 @@ def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
     if "Qout" not in ds or set(ds["Qout"].dims) != {"zone", "ensemble", "time"}:
         names = ", ".join(map(str, ds.variables))
         raise BadGranule(path, expected="Qout (zone, ensemble, time)", found=names)
+    # A store that says none is in the units of its documentation.
+    if (units := str(ds["Qout"].attrs.get("units", "m3/s")).strip()) not in _UNITS:
+        raise BadGranule(path, expected="Qout in m3/s", found=units or "none")
     flow = ds["Qout"].where(ds["ensemble"] <= MEMBERS, drop=True).dropna("time", how="all")
     members = sorted(flow["ensemble"].values.tolist())
     if members != list(range(1, MEMBERS + 1)) or not flow.size:

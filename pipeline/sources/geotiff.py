@@ -70,6 +70,20 @@ def _refuse_blocks(image: DatasetReader, path: Path) -> None:
             )  # fmt: skip
 
 
+def has_unwritten_blocks(image: DatasetReader) -> bool:
+    """Whether blocks of an image's first band were never written, which read as nodata, else 0.
+
+    Parameters
+    ----------
+    image
+        From :func:`opened`.
+    """
+    return any(
+        image.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is None
+        for (row, column), _ in image.block_windows(1)
+    )
+
+
 def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32], xr.Dataset]:
     """Values of a one-band image on longitude and latitude over the cells of a grid.
 
@@ -133,6 +147,8 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
         stored, masked = np.asarray(read.data), np.ma.getmaskarray(read)
         with np.errstate(invalid="ignore", over="ignore"):
             masked = masked | np.isclose(stored.astype(np.float64), NODATA, rtol=0, atol=0.5)
+            # Of 255 in bytes without this nodata nobody can say whether it is a value, nodata or
+            # where the writer cut rain off; the products themselves are of floats.
             refuse_fills(stored[~masked], fill, path, variable)
             values = stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
     values[masked] = np.nan

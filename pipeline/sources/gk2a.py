@@ -29,7 +29,7 @@ from pipeline.grid import MEKONG, Grid
 from pipeline.sources.ami import check_time, finite, size
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
 from pipeline.sources.cf import unpacked
-from pipeline.sources.hdf import number, opened, stamp, text, variable
+from pipeline.sources.hdf import bits, number, opened, stamp, text, variable
 from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
@@ -184,7 +184,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         values = unpacked(data, data[rows, columns], path)
         if flag is not None:
             good = _good(flag, product, path)
-            values[~np.isin(flag[rows, columns] & product.bits, good)] = np.nan
+            found = bits(flag[rows, columns], str(flag.name), path)
+            values[~np.isin(found & product.bits, good)] = np.nan
         virtual = text(file, "processing_environment") == "virtual"
         version = text(file, "algorithm_version")
         pixel = limited(xr.Dataset({product.variable: ("pixel", values.ravel())}), path)

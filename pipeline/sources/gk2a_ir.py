@@ -25,7 +25,7 @@ from pipeline.grid import MEKONG, Grid
 from pipeline.sources.ami import check_time, finite, size
 from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
 from pipeline.sources.gk2a import Projection, pixels
-from pipeline.sources.hdf import number, opened, stamp, text, variable
+from pipeline.sources.hdf import opened, stamp, text, variable
 from pipeline.sources.limits import MOST_OUT_OF_RANGE
 
 if TYPE_CHECKING:
@@ -170,22 +170,22 @@ def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.
     ndarray
         K, NaN for pixels out of scan or in error.
     """
-    bits = int(number(file["image_pixel_values"], "number_of_valid_bits_per_pixel", path))
+    holder = file["image_pixel_values"]
+    bits = int(finite(holder, "number_of_valid_bits_per_pixel", path))
     if counts.dtype != np.uint16 or not 8 <= bits <= _MOST_BITS:
         raise BadGranule(
             path, expected=f"8 to {_MOST_BITS} bits of 16", found=f"{bits} of {counts.dtype}"
         )
     value = (counts & ((1 << bits) - 1)).astype(np.float64)
-    radiance = value * number(file, "DN_to_Radiance_Gain", path)
-    radiance += number(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1
+    radiance = value * finite(file, "DN_to_Radiance_Gain", path)
+    radiance += finite(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1
     radiance[(counts >> 14 > 1) | (radiance <= 0)] = np.nan
-    holder = file["image_pixel_values"]
     if "channel_center_wavelength" in file.attrs:
         holder = file
-    wave_m = 1e6 / number(holder, "channel_center_wavelength", path)  # wavenumber, m-1
+    wave_m = 1e6 / finite(holder, "channel_center_wavelength", path)  # wavenumber, m-1
     first = 2 * _PLANCK * _LIGHT**2 * wave_m**3
     effective = (_PLANCK * _LIGHT / _BOLTZMANN * wave_m) / np.log1p(first / (radiance * 1e-5))
-    c0, c1, c2 = (number(file, f"Teff_to_Tbb_c{n}", path) for n in range(3))
+    c0, c1, c2 = (finite(file, f"Teff_to_Tbb_c{n}", path) for n in range(3))
     temperature: NDArray[np.float64] = c0 + c1 * effective + c2 * effective**2
     return temperature
 

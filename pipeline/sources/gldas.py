@@ -34,7 +34,7 @@ from pipeline.sources.axes import cells, cut, is_north_first, lat_lon
 from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.cf import moment
 from pipeline.sources.hdf import opened, stamp, text, variable
-from pipeline.sources.limits import limited
+from pipeline.sources.limits import limited, limited_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,21 +214,27 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         known = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
         potential, said = field(_POTENTIAL, tuple(_PER_DAY))
         virtual = "virtual" in text(file, "institution").lower()
-    found = {"runoff": known["Qs_acc"] + known["Qsb_acc"]}
+    steps = np.float32(1) if step else _steps_of(end)
+    flows, counted = limited_parts(
+        {key: known[key] * steps for key in _WATER[:2]}, "runoff", path
+    )  # fmt: skip
+    found = {"runoff": flows.sum(axis=0)}
     begin = end
     if step:
         begin = end - np.timedelta64(_STEP)
-        layers = np.sum([known[key] for key in _LAYERS_M], axis=0)
-        found["soil_moisture"] = layers / (1000 * sum(_LAYERS_M.values()))
+        moisture = {key: known[key] / (1000 * thick) for key, thick in _LAYERS_M.items()}
+        layers, more = limited_parts(moisture, "soil_moisture", path)
+        counted |= more
+        found["soil_moisture"] = np.tensordot(list(_LAYERS_M.values()), layers, axes=1)
         found["root_water"] = known["RootMoist_inst"]
         found["air_temperature"] = known[_WARMTH]
-    else:
-        found["runoff"] *= _steps_of(end)
     found["pet"] = potential * np.float32(_PER_DAY[said])
     ds = grid.dataset(
         np.array([begin]), **{key: each[None].astype("f4") for key, each in found.items()}
     )
     ds.attrs.update(version=name[3], origin="virtual" if virtual else "measured")
+    if counted:
+        ds.attrs["out_of_range"] = counted
     return limited(ds, path)
 
 

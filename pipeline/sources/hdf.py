@@ -244,6 +244,33 @@ def _bounded(
         )  # fmt: skip
 
 
+def is_unwritten(data: Any) -> bool:
+    """Whether nothing of an HDF5 dataset was ever written: it reads as HDF5's own fill, mostly 0.
+
+    Parameters
+    ----------
+    data
+        HDF5 dataset; of an HDF4 field nothing is known.
+    """
+    return isinstance(data, h5py.Dataset) and bool(data.size) and not data.id.get_storage_size()
+
+
+def has_unwritten_chunks(data: Any) -> bool:
+    """Whether parts of a dataset were never written, which read as HDF5's own fill, mostly 0.
+
+    Parameters
+    ----------
+    data
+        HDF5 dataset; of an HDF4 field nothing is known.
+    """
+    if not isinstance(data, h5py.Dataset):
+        return False
+    if data.chunks is None:
+        return is_unwritten(data)
+    counts = (-(-size // width) for size, width in zip(data.shape, data.chunks, strict=True))
+    return bool(data.id.get_num_chunks() < math.prod(counts))
+
+
 def attribute(owner: Any, name: str) -> Any:
     """Return an attribute as it is stored, None where it is absent or empty.
 
@@ -333,6 +360,28 @@ def number(owner: Any, name: str, path: Path) -> float:
         raise BadGranule(
             path, expected=f"a number in {name}", found=repr(text(owner, name))
         ) from None
+
+
+def bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.int64]:
+    """Return the values of a flag, which are integers.
+
+    Parameters
+    ----------
+    values
+        As stored.
+    name
+        Name of the flag, for the message.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        They are of another type.
+    """
+    if values.dtype.kind not in "iu":
+        raise BadGranule(path, expected=f"bits in {name}", found=str(values.dtype))
+    return values.astype(np.int64)
 
 
 def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.int64]:

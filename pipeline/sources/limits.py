@@ -14,6 +14,7 @@ from pipeline.sources.base import BadGranule
 from pipeline.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import xarray as xr
@@ -24,10 +25,11 @@ MOST_OUT_OF_RANGE = 0.01
 _ROUNDING = 1e-6
 """Share of a range by which packing and float32 may miss its ends."""
 _DEFAULT_FILLS = {
+    "i1": -127, "u1": 255,
     "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
     "i4": -2147483647, "u4": 4294967295, "i8": -9223372036854775806, "u8": 18446744073709551614,
 }  # fmt: skip
-"""What netCDF leaves in cells that were never written; bytes have none."""
+"""What netCDF leaves in cells that were never written."""
 _STRAY = 1e36
 """Magnitude of floats from which a default fill or the type's extreme is looked for."""
 
@@ -77,18 +79,64 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
         least, most = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
         if not (least < row.valid_min or most > row.valid_max):
             continue
-        within, count = _within(values, row, path)
+        within, count = _within(values, row, row.name, path)
         changed[row.name] = data.copy(data=within)
         if count:
             counted[row.name] = count
     if not changed:
         return ds
     ds = ds.assign(changed)
-    return ds.assign_attrs(out_of_range=counted) if counted else ds
+    if not counted:
+        return ds
+    return ds.assign_attrs(out_of_range=ds.attrs.get("out_of_range", {}) | counted)
+
+
+def limited_parts(
+    parts: Mapping[str, NDArray[Any]], variable: str, path: Path
+) -> tuple[NDArray[Any], dict[str, dict[str, float]]]:
+    """Make impossible cells missing in each of the fields that a variable is summed up from.
+
+    A sum can be possible where its parts are not.
+
+    Parameters
+    ----------
+    parts
+        Fields by their names in the file, in the variable's units.
+    variable
+        Name of the variable, whose range holds for each of them.
+    path
+        The file, for the message.
+
+    Returns
+    -------
+    tuple
+        The fields one behind the other, and ``out_of_range`` of them as of :func:`limited`.
+
+    Raises
+    ------
+    BadGranule
+        More than 1 % of a field's values are out of range.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> flows = {"Qs": np.full(200, 2.0), "Qsb": np.full(200, 1.0)}
+    >>> flows["Qs"][0] = -99.0
+    >>> fields, counted = limited_parts(flows, "runoff", Path("a.nc"))
+    >>> fields.sum(axis=0)[:2], counted
+    (array([nan,  3.]), {'Qs': {'cells': 1, 'worst': -99.0}})
+    """
+    kept, counted = [], {}
+    for name, values in parts.items():
+        within, count = _within(values, VARIABLES[variable], f"{name} of {variable}", path)
+        kept.append(within)
+        if count:
+            counted[name] = count
+    return np.stack(kept), counted
 
 
 def _within(
-    values: NDArray[Any], row: Variable, path: Path
+    values: NDArray[Any], row: Variable, name: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, float]]:
     """Values with NaN for those out of range, and the count of these with the worst of them."""
     slack = _ROUNDING * (row.valid_max - row.valid_min)
@@ -103,7 +151,7 @@ def _within(
     valued = int(values.size - np.isnan(values).sum())
     if cells > MOST_OUT_OF_RANGE * valued:
         raise BadGranule(
-            path, expected=f"{row.name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
+            path, expected=f"{name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
             found=f"{cells} of {valued} cells outside, the worst {worst:g}",
         )  # fmt: skip
     return np.where(outside, np.nan, within).astype(values.dtype), {"cells": cells, "worst": worst}
@@ -124,15 +172,15 @@ def refuse_fills(
     Parameters
     ----------
     values
-        Values as stored, before any scale. Of bytes every value can be data: they pass.
+        Values as stored, before any scale, of a physical field: codes may use every byte.
     declared_fill
         The fill or fills that the variable declares, in stored units; None where it declares none,
         so that the default fill is its own.
     path, name
         The file and the variable, for the message.
     valid
-        Range of stored values that the variable declares; an integer in it is data. A range that is
-        open on one side says nothing of the extreme there.
+        Range of stored values that the variable declares; an integer in it is data, as in bytes
+        that use their whole range. A range that is open on one side says nothing of that side.
 
     Raises
     ------
@@ -148,7 +196,7 @@ def refuse_fills(
 9.96921e+36, which were never written
     """
     kind = values.dtype
-    if declared_fill is None or kind.kind not in "iuf" or kind.itemsize == 1 or not values.size:
+    if declared_fill is None or kind.kind not in "iuf" or not values.size:
         return
     least, most = (float(reduce(values, None)) for reduce in (np.fmin.reduce, np.fmax.reduce))
     if kind.kind == "f" and not (least < -_STRAY or most > _STRAY):
@@ -167,17 +215,19 @@ def refuse_fills(
 
 
 def _holds(valid: tuple[float, float], stray: float) -> bool:
-    return bool(np.isfinite(valid).all()) and valid[0] <= stray <= valid[1]
+    """Whether a range that ends on the side of a value holds it."""
+    end = valid[1] if stray > 0 else valid[0]
+    return bool(np.isfinite(end)) and valid[0] <= stray <= valid[1]
 
 
 def default_fill(kind: np.dtype[Any]) -> float | None:
     """Return what netCDF leaves in unwritten cells of a type; None of bytes, which can be data."""
-    return _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+    return None if kind.itemsize == 1 else _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
 
 
 def _strays(kind: np.dtype[Any]) -> list[float]:
     """Default fill of a type, and its extremes."""
-    default = default_fill(kind)
+    default = _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
     strays = [] if default is None else [default]
     if kind.kind == "f":
         ends = {float(np.finfo(one).max) for one in (kind, np.dtype("f4")) if one <= kind}

@@ -31,7 +31,7 @@ from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
 from pipeline.sources.cf import moment, unpacked
 from pipeline.sources.chunks import slab
 from pipeline.sources.hdf import attribute, member, number, opened, stamp, text, variable
-from pipeline.sources.limits import limited
+from pipeline.sources.limits import limited, limited_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,23 +155,33 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         has_flows = soil is None or any(_first(file, each, path) for each in names)
         flows = [variable(file, each, path) for each in names] if has_flows else []
         pixels = _Pixels(file, (soil or flows[0]).shape[-2:], grid, path)
-        fields = {}
+        fields: dict[str, NDArray[np.floating]] = {}
+        counted: dict[str, dict[str, float]] = {}
         if soil:
-            fields["soil_moisture"] = _upper_metre(file, soil, pixels)
+            share, by_layer = _upper_metre(file, soil, pixels)
+            layers, counted = limited_parts(by_layer, "soil_moisture", path)
+            fields["soil_moisture"] = np.tensordot(share, layers, axes=1)
         if flows:
-            surface, base = (_runoff(one, pixels, step_s) for one in flows)
-            fields["runoff"] = surface + base
+            by_flow = {_short(one): _runoff(one, pixels, step_s) for one in flows}
+            parts, more = limited_parts(by_flow, "runoff", path)
+            fields["runoff"], counted = parts.sum(axis=0), counted | more
         said = f"{text(file, 'institution')} {text(file, 'source')}".lower()
         version = text(file, "title") or "LIS"
     begin = np.array([end - np.timedelta64(round(step_s), "s")])
     ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in fields.items()})
     ds.attrs.update(version=version, origin="virtual" if "virtual" in said else "measured")
+    if counted:
+        ds.attrs["out_of_range"] = counted
     return limited(ds, path)
 
 
 def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> h5py.Dataset | None:
     found = (member(file, name, path) for name in names)
     return next((one for one in found if one is not None), None)
+
+
+def _short(data: h5py.Dataset) -> str:
+    return str(data.name).rpartition("/")[2]
 
 
 class _Pixels:
@@ -232,8 +242,10 @@ def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path
         )  # fmt: skip
 
 
-def _upper_metre(file: h5py.File, soil: h5py.Dataset, pixels: _Pixels) -> NDArray[np.floating]:
-    """Mean volumetric moisture down to a metre, each layer by its share of it."""
+def _upper_metre(
+    file: h5py.File, soil: h5py.Dataset, pixels: _Pixels
+) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
+    """Share that each layer has of the upper metre, and its volumetric moisture by its name."""
     said = attribute(file, "SOIL_LAYER_THICKNESSES")
     thickness = np.ravel(() if said is None else said).astype(np.float64)
     sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
@@ -253,12 +265,13 @@ def _upper_metre(file: h5py.File, soil: h5py.Dataset, pixels: _Pixels) -> NDArra
         raise BadGranule(
             pixels.path, expected="soil moisture in m^3 m-3 or kg m-2", found=units or "none"
         )
-    return np.asarray(np.tensordot(share[used], layers, axes=1))
+    names = (f"{_short(soil)} layer {number + 1}" for number in np.flatnonzero(used))
+    return share[used], dict(zip(names, layers, strict=True))
 
 
 def _runoff(data: h5py.Dataset, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
     """Runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
-    units, name = text(data, "units").strip(), data.name.rpartition("/")[2]
+    units, name = text(data, "units").strip(), _short(data)
     # Of an instant's kg m-2 nobody says the interval.
     allowed = ("kg m-2 s-1",) if name.endswith("_inst") else ("kg m-2", "kg m-2 s-1")
     if units not in allowed:

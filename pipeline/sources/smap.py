@@ -32,7 +32,7 @@ from pipeline.sources.axes import cells, check_even, cut, is_north_first, window
 from pipeline.sources.base import BadGranule, Granule
 from pipeline.sources.cf import moment, unpacked
 from pipeline.sources.chunks import axis, slab
-from pipeline.sources.hdf import member, opened, stamp, text, variable, window
+from pipeline.sources.hdf import bits, member, opened, stamp, text, variable, window
 from pipeline.sources.limits import limited
 
 if TYPE_CHECKING:
@@ -201,11 +201,9 @@ def _retrieved(
         for part in (data, flag):
             _shaped(part, (406, 964), path)
         values = _moisture(data, rows, columns, path)
-        quality = slab(flag, down, across)
-        if quality.dtype.kind not in "iu":
-            raise BadGranule(path, expected=f"bits in {flag.name}", found=str(quality.dtype))
+        quality = bits(slab(flag, down, across), str(flag.name), path)
         recommended = np.zeros(values.shape, np.bool_)
-        recommended[inside] = (quality[pixels].astype(np.int64) & 0b111) == 0
+        recommended[inside] = (quality[pixels] & 0b111) == 0
         passes.append(np.where(recommended, values, np.nan))
     morning, evening = passes
     return np.where(np.isfinite(morning), morning, evening)

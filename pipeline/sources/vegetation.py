@@ -30,6 +30,7 @@ from pipeline.sources.base import BadGranule, Granule, Skipped
 from pipeline.sources.cf import unpacked
 from pipeline.sources.hdf import (
     attribute_names,
+    bits,
     number,
     opened_eos,
     positions,
@@ -179,7 +180,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
-        flag = quality[down, across].astype(np.int64) & product.quality_bits
+        flag = bits(quality[down, across], product.quality[0], path) & product.quality_bits
         values = _physical(data, data[down, across], path)
         values[~np.isin(flag, product.good)] = np.nan
         virtual = "virtual" in text(file, "ProcessingEnvironment").lower()

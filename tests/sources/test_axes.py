@@ -1,5 +1,6 @@
 """Latitude and longitude are found by name and by value, or the file is refused."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,12 @@ def test_dims_of_the_library_of_netcdf(tmp_path: Path) -> None:
                 stored[name], 20, 20, file, usual=("lat", "lon"), before=()
             )  # fmt: skip
             assert found is expected
+
+
+@pytest.mark.parametrize("said", ["{not json", "time,lat,lon"])
+def test_names_that_are_no_json_are_told(tmp_path: Path, said: str) -> None:
+    wanted = f"expected a list of names in _ARRAY_DIMENSIONS of rain, found {said!r}"
+    with pytest.raises(BadGranule, match=re.escape(wanted)):
+        is_north_first(
+            tmp_path, (1, 20, 20), lambda data: data.attrs.__setitem__("_ARRAY_DIMENSIONS", said)
+        )

@@ -158,3 +158,32 @@ def test_other_times_are_refused(tmp_path: Path, units: str, count: Any) -> None
 def test_a_packed_time_is_unpacked(tmp_path: Path) -> None:
     found = moment(tmp_path, "hours since 2026-06-01", np.int16(60), scale_factor=0.1)
     assert found.startswith("2026-06-01T06:00:00")
+
+
+def test_255_in_bytes_of_another_fill_is_data_only_where_their_range_holds_it(
+    tmp_path: Path,
+) -> None:
+    half: dict[str, Any] = {"scale_factor": 0.5, "_FillValue": np.uint8(254)}
+    with pytest.raises(BadGranule, match="rain with fill 254, found 1 cells of 255"):
+        unpack(tmp_path, [8, 255], "u1", **half)
+    with pytest.raises(BadGranule, match="rain with fill 254, found 1 cells of 255"):
+        unpack(tmp_path, [8, 255], "u1", valid_range=np.array([0.0, 100.0]), **half)
+    whole = np.array([0.0, 127.5])  # in the units of the values: 255 x 0.5
+    assert unpack(tmp_path, [8, 255], "u1", valid_range=whole, **half) == [4.0, 127.5]
+    assert unpack(tmp_path, [8, 255], "u1", valid_max=np.uint8(255), **half) == [4.0, 127.5]
+
+
+@pytest.mark.parametrize("chunks", [None, (5,)])
+def test_a_field_that_was_never_written_is_not_zero(
+    tmp_path: Path, chunks: tuple[int] | None
+) -> None:
+    file = tmp_path / "f.h5"
+    with h5py.File(file, "w") as made:
+        for name, fill in (("rain", 0.0), ("gone", -9999.9), ("nan", np.nan)):
+            data = made.create_dataset(name, (10,), "f4", chunks=chunks, fillvalue=fill)
+            data.attrs["_FillValue"] = np.float32(-9999.9)
+    with hdf.opened(file) as made:
+        with pytest.raises(BadGranule, match="values of rain, found none written, which read as 0"):
+            cf.unpacked(made["rain"], made["rain"][...], file)
+        for name in ("gone", "nan"):
+            assert np.isnan(cf.unpacked(made[name], made[name][...], file)).all()

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from pyhdf.SD import SD, SDC
 from pytest_httpserver import HTTPServer
 
@@ -291,3 +292,94 @@ def _huge(path: Path) -> Path:
 def _html(path: Path) -> Path:
     path.write_text("<html>")
     return path
+
+
+def outside(path: Path) -> None:
+    """A link to a sound tile in another folder, where all is flooded."""
+    path.symlink_to(geotiff(path.parent.parent, "h28v08", np.full((4800, 4800), 3, np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("lay", "hour", "named"),
+    [
+        (outside, 3, None), (lambda path: path.symlink_to("/nonexistent"), 3, None),
+        (os.mkfifo, 1, None), (Path.mkdir, 3, None),
+        (lambda path: path.write_bytes(b""), 1, "a whole GeoTIFF"), (_html, 1, "a whole GeoTIFF"),
+        (_html, 3, "a whole GeoTIFF"),
+        (lambda path: geotiff(path.parent, "h28v08", classes() + np.uint8(7)), 3, "found 7"),
+    ],
+    ids=["link outside", "link to nothing", "pipe", "folder", "empty", "html", "newer", "classes"],
+)  # fmt: skip
+def test_a_bad_file_beside_a_tile_costs_itself_alone(
+    tmp_path: Path, lay: Callable[[Path], Any], hour: float, named: str | None
+) -> None:
+    folder = tmp_path / "day"
+    folder.mkdir()
+    north = geotiff(folder, "h28v07", classes())
+    south = north.with_name(north.name.replace("v07", "v08"))
+    lay(south)
+    stamp(north, 2)
+    if not south.is_symlink():
+        stamp(south, hour)
+    ds = floodmap.read(north, BOX)
+    assert (ds["flood_share"][0, :10] == 0).all()
+    for name in ("flood_share", "seen_share"):
+        assert ds[name][0, 10:].isnull().all(), "its tile is missing, not dry"
+    assert [named in one for one in ds.attrs.get("said", [])] == ([True] if named else [])
+    if named and hour == 3:  # a night asks the newest for the day
+        xr.testing.assert_equal(floodmap.read(south, BOX), ds)
+
+
+def test_where_the_newer_file_of_a_tile_is_bad_the_older_counts(tmp_path: Path) -> None:
+    sound = hdf5(tmp_path, "h28v07", np.full((4800, 4800), 3, np.uint8))
+    bad = sound.with_name(sound.name.replace("123456.h5", "200000.h5"))
+    bad.write_bytes(sound.read_bytes()[:5000])
+    stamp(sound, 1)
+    stamp(bad, 2)
+    for path in (sound, bad):
+        ds = floodmap.read(path, BOX)
+        assert (ds["flood_share"][0, :10] == 1).all()
+        assert bad.name in ds.attrs["said"][0]
+    sound.unlink()
+    with pytest.raises(BadGranule, match="a whole HDF5 file"):
+        floodmap.read(bad, BOX)
+
+
+def refill(path: Path, fill: int | None, **layout: Any) -> Path:
+    """Put another layer into an HDF5 tile, with a fill that it declares."""
+    with h5py.File(path, "r+") as file:
+        fields = file["HDFEOS/GRIDS/Flood_Composite/Data Fields"]
+        del fields[FLOOD]
+        made = fields.create_dataset(FLOOD, **{"compression": "gzip"} | layout)
+        if fill is not None:
+            made.attrs["_FillValue"] = np.array([fill], "u1")
+    return path
+
+
+def test_what_a_file_declares_as_its_fill_was_not_seen(tmp_path: Path) -> None:
+    values = np.full((4800, 4800), 3, np.uint8)
+    values[cell(10.5, 105.0)] = 0
+    north = refill(hdf5(tmp_path, "h28v07", classes()), 3, data=values)
+    image = geotiff(tmp_path, "h28v07", values, nodata=3)
+    for path in (north, image):
+        ds = floodmap.read(path, BOX)
+        assert int(ds["flood_share"].notnull().sum()) == 1
+        assert float(ds["flood_share"].sel(lat=10.45, lon=105.05, method="nearest")[0]) == 0
+        assert float(ds["seen_share"][0, 0, 0]) == 0
+
+
+def test_a_layer_that_was_never_written_is_not_dry(tmp_path: Path) -> None:
+    path = hdf5(tmp_path, "h28v07", classes())
+    empty = {"shape": (4800, 4800), "dtype": "u1", "chunks": (480, 4800)}
+    with pytest.raises(BadGranule, match="written whole, found parts that were not"):
+        floodmap.read(refill(path, 255, **empty), BOX)
+    with h5py.File(path, "r+") as file:
+        file[f"HDFEOS/GRIDS/Flood_Composite/Data Fields/{FLOOD}"][:480] = 0
+    with pytest.raises(BadGranule, match="written whole, found parts that were not"):
+        floodmap.read(path, BOX)
+    ds = floodmap.read(refill(path, 255, **empty, fillvalue=255), BOX)
+    assert float(ds["seen_share"][0, :10].max()) == 0
+    assert ds["flood_share"].isnull().all()
+    options = {"sparse_ok": True, "tiled": True, "blockxsize": 480, "blockysize": 480}
+    with pytest.raises(BadGranule, match="written whole, found blocks that were not"):
+        floodmap.read(geotiff(tmp_path, "h28v07", classes(), **options), BOX)

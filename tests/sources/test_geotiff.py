@@ -118,14 +118,16 @@ def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("dtype", "stray"), [("f4", 9.969209968386869e36), ("f4", 3.4028235e38),
-                                              ("i2", -32767), ("u2", 65535)])  # fmt: skip
+                                              ("i2", -32767), ("u2", 65535),
+                                              ("u1", 255), ("i1", 127)])  # fmt: skip
+@pytest.mark.parametrize("nodata", [None, 99])
 def test_pixels_that_were_never_written_refuse_the_file(
-    tmp_path: Path, dtype: str, stray: float
+    tmp_path: Path, dtype: str, stray: float, nodata: int | None
 ) -> None:
     values = np.full((40, 60), 5, dtype)
     values[3, 3] = stray
     with pytest.raises(BadGranule, match="never written"):
-        rain(image(tmp_path, values, from_origin(105.0, 10.4, 0.01, 0.01)))
+        rain(image(tmp_path, values, from_origin(105.0, 10.4, 0.01, 0.01), nodata=nodata))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -209,6 +210,26 @@ def test_the_time_inside_is_held_against_the_name(
         assert gk2a.read(path, DELTA)["time"].values[0] == np.datetime64("2024-08-01T03:10")
         return
     with pytest.raises(BadGranule):
+        gk2a.read(path, DELTA)
+
+
+@pytest.mark.parametrize("attribute", ["observation_start_time", "file_creation_time"])
+@pytest.mark.parametrize("said", ["junk", "nan", "inf", "1e300", "2024-13-01T00:00:00"])
+def test_a_time_that_is_none_is_named(tmp_path: Path, attribute: str, said: str) -> None:
+    path = write(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file.attrs[attribute] = np.bytes_(said.encode())
+    wanted = f"expected {attribute} in seconds of J2000 or as ISO 8601, found '{said}'"
+    with pytest.raises(BadGranule, match=re.escape(wanted)):
+        gk2a.read(path, DELTA)
+
+
+def test_a_flag_of_floats_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["DQF_RR"]
+        file.create_dataset("DQF_RR", (5500, 5500), "f4", chunks=(500, 500), compression="gzip")
+    with pytest.raises(BadGranule, match="expected bits in /DQF_RR, found float32"):
         gk2a.read(path, DELTA)
 
 

@@ -260,3 +260,39 @@ def test_names_that_are_no_date_are_refused(tmp_path: Path) -> None:
         path = path.rename(tmp_path / name)
         with pytest.raises(BadGranule, match="expected a date as"):
             gldas.read(path, BOX)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        # 100 kg fill a layer of 10 cm: (400 + 90 + 240) / 1000 = 0.73 would be possible.
+        (
+            "SoilMoi0_10cm_inst",
+            400.0,
+            r"SoilMoi0_10cm_inst of soil_moisture in 0\.\.1 .* the worst 4",
+        ),
+        (
+            "SoilMoi0_10cm_inst",
+            -50.0,
+            r"SoilMoi0_10cm_inst of soil_moisture in 0\.\.1 .* worst -0\.5",
+        ),
+        ("Qs_acc", -99.0, r"Qs_acc of runoff in 0\.\.5000 mm, .* the worst -99"),
+    ],
+)
+def test_each_layer_and_flow_is_limited_before_they_are_summed(
+    tmp_path: Path, name: str, value: float, message: str
+) -> None:
+    path = write(tmp_path)
+    with netCDF4.Dataset(path, "r+") as file:
+        file["Qsb_acc"][0, 295:305, 1118:1135] = 100.0
+        # Of 0.25 degree about 15.125 N, 102.125 E: 4 to 6 of 600 cells.
+        file[name][0, 300, 1128] = value
+    ds = gldas.read(path, BOX)
+    variable = "runoff" if name == "Qs_acc" else "soil_moisture"
+    assert set(ds.attrs["out_of_range"]) == {name}
+    assert 4 <= ds.attrs["out_of_range"][name]["cells"] <= 6
+    assert np.isnan(float(ds[variable].sel(lat=15.15, lon=102.15, method="nearest")[0]))
+    with netCDF4.Dataset(path, "r+") as file:
+        file[name][0, 295:305, 1118:1135] = value
+    with pytest.raises(BadGranule, match=message):
+        gldas.read(path, BOX)

@@ -106,7 +106,9 @@ def test_what_rounding_alone_puts_outside_is_at_the_end() -> None:
         ("f8", 3.4028234663852886e38, -9999.0), ("i2", -32767, -9999), ("i2", 32767, -9999),
         ("i2", -32768, -9999), ("u2", 65535, 0), ("i4", -2147483647, -9999),
         ("i4", 2147483647, -9999), ("i4", -2147483648, [-9999, -1]), ("u4", 4294967295, 0),
-        ("i8", -9223372036854775806, -9999), (">f4", DEFAULT, -9999.9), (">i2", -32767, -3000),
+        ("u1", 255, 254), ("u1", 255, [0, 254]), ("i1", 127, -1), ("i1", -128, -1),
+        ("i1", -127, -128), ("i8", -9223372036854775806, -9999), (">f4", DEFAULT, -9999.9),
+        (">i2", -32767, -3000),
     ],
 )  # fmt: skip
 def test_a_cell_that_was_never_written_refuses_the_file(
@@ -118,21 +120,36 @@ def test_a_cell_that_was_never_written_refuses_the_file(
     with pytest.raises(BadGranule, match=r"granule.nc: expected rain with fill .*1 cells of "):
         refuse_fills(values, declared, FILE, "rain")
     refuse_fills(values, value, FILE, "rain")
-    refuse_fills(values, [-9999, value], FILE, "rain")
+    refuse_fills(values, [-99, value], FILE, "rain")
     refuse_fills(values, None, FILE, "rain")
 
 
 def test_the_default_fills_are_those_of_the_library() -> None:
     for kind, fill in netCDF4.default_fillvals.items():
-        if kind[0] in "iuf" and kind[1] != "1":
+        if kind[0] in "iuf":
             with pytest.raises(BadGranule):
                 refuse_fills(np.array([0, fill], kind), 1, FILE, "rain")
 
 
 def test_codes_that_are_data_pass() -> None:
-    refuse_fills(np.array([255, 0, 127], "u1"), 254, FILE, "flag")
-    refuse_fills(np.array([-127, -128, 127], "i1"), 0, FILE, "flag")
+    refuse_fills(np.array([255, 0, 127], "u1"), None, FILE, "ndvi")
+    refuse_fills(np.array([255, 0, 127], "u1"), 254, FILE, "ndvi", valid=(0, 255))
+    refuse_fills(np.array([255, 0, 127], "u1"), 254, FILE, "ndvi", valid=(-np.inf, 255))
+    refuse_fills(np.array([-127, -128, 127], "i1"), 0, FILE, "ndvi", valid=(-128, 127))
+    refuse_fills(np.array([254, 0], "u1"), 255, FILE, "ndvi")
     refuse_fills(np.array([0, 65535], "u2"), 1, FILE, "lst", valid=(7500, 65535))
     refuse_fills(np.array([0], "u2"), 65535, FILE, "lst")
     refuse_fills(np.array([np.inf, np.nan, 1e30], "f4"), -9999.9, FILE, "rain")
     refuse_fills(np.empty(0, "f4"), -9999.9, FILE, "rain")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "valid"),
+    [("u1", (1, np.inf)), ("u1", (0, 254)), ("i1", (-127, np.inf)), ("i1", (-np.inf, 100))],
+)
+def test_a_range_that_does_not_reach_the_extreme_does_not_excuse_it(
+    dtype: str, valid: tuple[float, float]
+) -> None:
+    values = np.array([5, np.iinfo(dtype).max], dtype)
+    with pytest.raises(BadGranule, match=r"1 cells of (255|127), which were never written"):
+        refuse_fills(values, 0, FILE, "rain", valid=valid)

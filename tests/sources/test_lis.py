@@ -219,3 +219,43 @@ def test_names_that_are_no_date_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, name="LIS_HIST_202613191200.d01.nc")
     with pytest.raises(BadGranule, match="a date as %Y%m%d%H%M, found 202613191200"):
         lis.read(path, BOX)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value", "message"),
+    [
+        # 0.1 x 5.0 + 0.3 x 0.2 + 0.6 x 0.3 = 0.74 and 0.1 x 0.1 - 0.3 x 0.4 + 0.6 x 0.3 = 0.07.
+        (
+            "SoilMoist_tavg",
+            (0,),
+            5.0,
+            r"SoilMoist_tavg layer 1 of soil_moisture in 0\.\.1 .* the worst 5",
+        ),
+        (
+            "SoilMoist_tavg",
+            (1,),
+            -0.4,
+            r"SoilMoist_tavg layer 2 of soil_moisture in 0\.\.1 .* the worst -0\.4",
+        ),
+        # -3e-3 kg m-2 s-1 x 10800 s = -32.4 mm, of which 3.5e-3 makes 5.4 mm.
+        ("Qs_tavg", (), -3e-3, r"Qs_tavg of runoff in 0\.\.5000 mm, .* the worst -32\.4"),
+    ],
+)
+def test_each_layer_and_flow_is_limited_before_they_are_summed(
+    tmp_path: Path, name: str, at: tuple[int, ...], value: float, message: str
+) -> None:
+    path = write(tmp_path)
+    whole = lis.read(path, BOX)
+    with netCDF4.Dataset(path, "r+") as file:
+        file["Qsb_tavg"][:] = 3.5e-3
+        file[name][(*at, 22, 18)] = value
+    ds = lis.read(path, BOX)
+    found = next(iter(ds.attrs["out_of_range"]))
+    assert found.startswith(name)
+    assert 1 <= ds.attrs["out_of_range"][found]["cells"] <= 4, "the cells of one pixel"
+    variable = "runoff" if name == "Qs_tavg" else "soil_moisture"
+    assert int(ds[variable].isnull().sum()) > int(whole[variable].isnull().sum())
+    with netCDF4.Dataset(path, "r+") as file:
+        file[name][(*at, slice(None), slice(None))] = value
+    with pytest.raises(BadGranule, match=message):
+        lis.read(path, BOX)

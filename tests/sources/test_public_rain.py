@@ -286,6 +286,10 @@ def test_a_few_impossible_temperatures_are_missing(tmp_path: Path) -> None:
         (lambda f: f.attrs.update(observation_start_time=777396631.5), "near 2024-08-20T03:00"),
         (lambda f: f.attrs.update(number_of_columns=1e9), "number_of_columns of 1 to 22000"),
         (lambda f: f.attrs.update(cfac=np.nan), "a finite number in cfac"),
+        (lambda f: f.attrs.update(DN_to_Radiance_Gain=np.nan), "a finite number in DN_to_Rad"),
+        (lambda f: f.attrs.update(Teff_to_Tbb_c1=np.inf), "a finite number in Teff_to_Tbb_c1"),
+        (lambda f: f["image_pixel_values"].attrs.update(number_of_valid_bits_per_pixel=np.nan),
+         "a finite number in number_of_valid_bits_per_pixel"),
         (lambda f: f["image_pixel_values"].attrs.update(number_of_valid_bits_per_pixel=200),
          "8 to 14 bits of 16, found 200"),
     ],
@@ -509,6 +513,10 @@ def test_a_day_that_a_member_lacks_a_step_of_is_missing(
         (lambda ds: ds.assign_coords(time=ds["time"][::-1].values), "steps from"),
         (lambda ds: ds.drop_vars("time"), "a forecast as it was fetched"),
         (lambda ds: ds.rename(Qout="flow"), "Qout"),
+        (
+            lambda ds: ds.assign(Qout=ds["Qout"].assign_attrs(units="ft3/s")),
+            "Qout in m3/s, found ft3/s",
+        ),
     ],
 )
 def test_forecasts_that_are_not_what_they_say(

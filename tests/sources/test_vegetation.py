@@ -226,3 +226,14 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     path.write_text("<html>")
     with pytest.raises(BadGranule, match="begins with b'<html>'"):
         vegetation.read(path, BOX)
+
+
+def test_a_quality_of_floats_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "ndvi", np.full(BOX.shape, 0.5))
+    with h5py.File(path, "r+") as file:
+        name = next(one for one in file[FIELD].parent if "reliability" in one)
+        fields = file[FIELD].parent
+        del fields[name]
+        fields.create_dataset(name, (3600, 7200), "f4", chunks=(360, 720), compression="gzip")
+    with pytest.raises(BadGranule, match=r"expected bits in .* reliability, found float32"):
+        vegetation.read(path, BOX)

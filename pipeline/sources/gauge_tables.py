@@ -13,6 +13,7 @@ from pipeline.sources.gauge_formats import (
     PARAMETERS,
     UNITS,
     datum_of,
+    flag_of,
     method_of,
     series,
     settle,
@@ -32,15 +33,6 @@ MOST_STATIONS = 2000
 VIRTUAL_GRADE = "Virtual basin, not a measurement"
 METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
 """Observers, telemetry, and automatic recorders, which are sensors as well."""
-GOOD = {"", "good", "ok", "o", "valid", "verified", "validated", "approved", "final", "provisional",
-        "preliminary", "raw", "measured", "observed", "original", "normal", "passed", "pass",
-        "unchecked", "unverified"}  # fmt: skip
-ESTIMATED = {"e", "est", "estimated", "estimate", "interpolated", "infilled", "filled"}
-SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "bad", "invalid",
-           "error", "erroneous", "wrong", "rejected", "fail", "failed", "unreliable",
-           "unusable"}  # fmt: skip
-ABSENT = {"missing", "no data", "nodata"}
-"""Words of a column of quality, and what they say of a reading."""
 UNCLEAR_POINT = (
     "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
 )
@@ -121,19 +113,19 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
 
 def _qualify(rows: Rows, column: str) -> None:
     """Add the column ``_qc`` from what the agency says of each reading; drop what it misses."""
-    words = rows.cells[column].str.casefold()
-    qc = pd.Series("good", index=words.index, dtype="str")
-    unknown = ~words.isin(GOOD | ESTIMATED | SUSPECT | ABSENT)
-    if unknown.any():
+    words = {text: flag_of(text) for text in rows.cells[column].unique()}
+    unknown = [text for text, flag in words.items() if flag is None]
+    if unknown:
         raise BadGranule(
             rows.path,
             expected=f"words like good, estimated or suspect in the column {column}",
-            found=repr(rows.cells.loc[unknown, column].iloc[0]),
+            found=repr(unknown[0]),
         )
-    qc[words.isin(ESTIMATED)], qc[words.isin(SUSPECT)] = "estimated", "suspect"
+    qc = rows.cells[column].map(words)
     before = rows.cells.get("_qc", qc)
+    missing = qc == "missing"
     qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
-    rows.cells = rows.cells.assign(_qc=qc)[~words.isin(ABSENT)]
+    rows.cells = rows.cells.assign(_qc=qc)[~missing]
 
 
 def _portal(rows: Rows) -> pd.DataFrame:

@@ -33,6 +33,12 @@ MOST_STATIONS = 2000
 VIRTUAL_GRADE = "Virtual basin, not a measurement"
 METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
 """Observers, telemetry, and automatic recorders, which are sensors as well."""
+PARAMETERS_OF_HYMOS = {
+    "HH": "stage",
+    **dict.fromkeys(("P", "PC", "PH", "PM", "RF", "RR"), "rain"),
+    **dict.fromkeys(("Q", "QC", "QD", "QH", "QQ"), "discharge"),
+}
+"""Those that are observed and used; not evaporation (EV) or forecasts (QF)."""
 UNCLEAR_POINT = (
     "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
 )
@@ -126,6 +132,24 @@ def _qualify(rows: Rows, column: str) -> None:
     missing = qc == "missing"
     qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
     rows.cells = rows.cells.assign(_qc=qc)[~missing]
+
+
+def _pass_over(rows: Rows, unused: pd.Series[Any], column: str) -> None:
+    """Leave out rows of what is not used, and say what a column calls it.
+
+    Raises
+    ------
+    Skipped
+        They are all.
+    """
+    if not unused.any():
+        return
+    kinds = ", ".join(map(repr, rows.cells.loc[unused, column].unique()[:5]))
+    said = f"{unused.sum()} rows of {column} {kinds} are not used"
+    if unused.all() and not rows.bad:
+        raise Skipped(f"{rows.path.name}: {said}")
+    rows.said.append(said)
+    rows.cells = rows.cells[~unused]
 
 
 def _portal(rows: Rows) -> pd.DataFrame:
@@ -224,19 +248,18 @@ def _hymos(rows: Rows) -> pd.DataFrame:
         method=cells["method"].str.upper().map(METHODS_OF_HYMOS),
         given=cells["method"],
         parameter=cells["parameter"].str.upper(),
-        _qc=cells["flag"].str.upper().map({"E": "estimated"}).fillna("good"),
     )
-    cells["variable"] = cells["unit"].map(_variable_of).fillna("")
-    level = cells["parameter"] == "HH"
-    cells.loc[(cells["variable"] == "stage") & ~level, "variable"] = ""
-    rain = (cells["unit"] == "mm") & ~level
-    cells.loc[rain, "variable"] = "rain"
+    cells["variable"] = cells["parameter"].map(PARAMETERS_OF_HYMOS)
     cells["kind"] = cells["parameter"] + " in " + cells["unit"]
     rows.cells = cells
-    rows.leave_out(cells["variable"] == "", "HH in m, rain in mm or m3/s", "kind")
+    _pass_over(rows, cells["variable"].isna(), "parameter")
+    for variable, units in UNITS.items():
+        of = rows.cells[rows.cells["variable"] == variable]
+        rows.leave_out(~of["unit"].isin(list(units)), "HH in m, rain in mm or m3/s", "kind")
     rows.leave_out(rows.cells["method"].isna(), "method M, T or A", "given")
     _resolve_stations(rows, "station", six_digits=True)
     _parse(rows, "time")
+    _qualify(rows, "flag")
     return _by_series(rows)
 
 

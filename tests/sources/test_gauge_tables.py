@@ -392,6 +392,35 @@ def test_hymos_variants(tmp_path: Path) -> None:
     assert values(gauges.read(write(tmp_path, "codes.csv", codes))) == {"08-04 00:00": 6.5}
 
 
+def test_flags_of_hymos_are_used(tmp_path: Path) -> None:
+    def row(at: int, flag: str) -> str:
+        return f"LA,13901,HH,M,2024-08-{at:02d}T07:00:00+07:00,{at},m,{flag}\n"
+
+    flags = ["O", "E", "S", "BAD", ""]
+    content = "".join(row(at, flag) for at, flag in enumerate(flags, 1))
+    found = gauges.read(write(tmp_path, "flags.csv", content))
+    assert found["qc"].tolist() == ["good", "estimated", "suspect", "suspect", "good"]
+    with pytest.raises(BadGranule, match="suspect in the column flag, found '9'"):
+        gauges.read(write(tmp_path, "flags.csv", content + row(6, "9")))
+
+
+def test_parameters_of_hymos_that_are_not_observed_rain_or_discharge(tmp_path: Path) -> None:
+    def rows(parameter: str, unit: str) -> str:
+        return "".join(
+            f"LA,13901,{parameter},M,2024-08-{at:02d}T07:00:00+07:00,5,{unit},O\n" for at in (1, 2)
+        )
+
+    for parameter, unit in (("EV", "mm"), ("QF", "m3/s")):
+        path = write(tmp_path, "h.csv", rows(parameter, unit))
+        with pytest.raises(Skipped, match=f"2 rows of parameter '{parameter}' are not used"):
+            gauges.read(path)
+    found = gauges.read(write(tmp_path, "h.csv", rows("HH", "m") + rows("EV", "mm")))
+    assert found["variable"].tolist() == ["stage", "stage"]
+    assert found.attrs["said"] == ["2 rows of parameter 'EV' are not used"]
+    found = gauges.read(write(tmp_path, "h.csv", rows("QQ", "m3/s")))
+    assert found["variable"].tolist() == ["discharge", "discharge"]
+
+
 def test_compressed_files(tmp_path: Path) -> None:
     content = plain(day(18, 9.1), day(19, 9.4), day(20, 9.8)).encode()
     packed = write(tmp_path, "agency.csv.gz", gzip.compress(content))

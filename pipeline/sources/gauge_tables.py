@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.quality import METHODS
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauge_formats import (
+    MODELS,
     PARAMETERS,
     UNITS,
     datum_of,
@@ -18,6 +19,7 @@ from pipeline.sources.gauge_formats import (
     series,
     settle,
     unit_of,
+    units_in,
 )
 from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
 from pipeline.sources.missing_codes import to_numbers
@@ -39,13 +41,19 @@ PARAMETERS_OF_HYMOS = {
     **dict.fromkeys(("Q", "QC", "QD", "QH", "QQ"), "discharge"),
 }
 """Those that are observed and used; not evaporation (EV) or forecasts (QF)."""
+KINDS = (
+    ("rain", r"\brain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
+    ("stage", r"level|stage|height|\bwl\b|ระดับ|mực nước|ລະດັບ|កម្ពស់ទឹក"),
+    ("discharge", r"discharge|flow|\bq\b|ปริมาณน้ำ|lưu lượng"),
+)
+"""What the column of an own table holds, by its name."""
 UNCLEAR_POINT = (
     "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
 )
 
 
 def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
-    """Read a table of readings in text or on the first sheet of a workbook.
+    """Read a table of readings in text or on a sheet of a workbook.
 
     Parameters
     ----------
@@ -296,7 +304,9 @@ def _plain(rows: Rows) -> pd.DataFrame:
 
 def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     """Read a ministry's own table by the names of its columns."""
-    cells = rows.cells
+    cells, value = rows.cells, name_of(layout.value)
+    if re.search(MODELS, value):
+        raise Skipped(f"{rows.path.name}: {value!r} is not observed")
     station, unit = name_of(layout.station), name_of(layout.unit)
     time = [name_of(part) for part in layout.time.split("+")]
     units = cells[unit] if unit in cells else pd.Series(layout.unit, index=cells.index)
@@ -307,7 +317,7 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     rows.cells = pd.DataFrame({
         "station": cells.get(station, layout.station),
         "time": stamps,
-        "value": cells[name_of(layout.value)],
+        "value": cells[value],
         "unit": units.map(unit_of),
         "method": "manual",
         "datum": cells.get("datum", "gauge"),
@@ -315,14 +325,27 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         "_qc": "good",
         **quality,
     }, index=cells.index)  # fmt: skip
+    for part in time[1:]:
+        # 06:00 is 0.25 in a sheet that does not say so, which would pass for 25 past midnight.
+        unclear = cells[part].str.fullmatch(r"0?\.\d*[1-9]\d*")
+        rows.leave_out(unclear, "a time of day like 07:00", "time")
     rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge").map(datum_of)
-    level = re.search(r"level|stage|height|ระดับ", name_of(layout.value)) is not None
-    rows.cells["variable"] = (
-        rows.cells["unit"]
-        .map(lambda given: ("stage" if level else "rain") if given == "mm" else _variable_of(given))
-        .fillna("")
-    )
-    rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
+    named = units_in(value)
+    if named:
+        differs = rows.cells["unit"].map(lambda given: units_in(given) != named)
+        rows.leave_out(differs, f"unit {' and '.join(named)} as the column {value!r} says", "unit")
+    kind = next((kind for kind, words in KINDS if re.search(words, value)), None)
+    if kind is not None:
+        rows.cells["variable"] = kind
+        wanted, known = f"a unit of {kind} as in the column {value!r}", list(UNITS[kind])
+        rows.leave_out(~rows.cells["unit"].isin(known), wanted, "unit")
+    else:
+        rows.cells["variable"] = (
+            rows.cells["unit"]
+            .map(lambda given: "rain" if given == "mm" else _variable_of(given))
+            .fillna("")
+        )
+        rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
     _resolve_stations(rows, "station")
     _parse(rows, "time", zone=layout.zone, decimal=layout.decimal)
     for column in quality:

@@ -99,7 +99,7 @@ class OwnLayout:
 
 
 def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
-    """Open a table in text or on the first sheet of a workbook.
+    """Open a table in text or on a sheet of a workbook.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
         names = list(_HYMOS[:width])
     if kind is None:
         return None
-    cells, bad = body(lines, delimiter, names, first=first)
+    cells, bad = body(path, lines, delimiter, names, first=first)
     _check_titles(path, lines[:number])
     if number:
         said.append(f"lines 1 to {number}, above the heading, are passed over")
@@ -179,21 +179,57 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
 
 
 def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
-    found, said = sheet_rows(path)
-    for at, (number, names) in enumerate(found[:HEADING_WITHIN]):
-        kind = _kind([name_of(name) for name in names], layout)
-        if kind is None:
+    found, sheets = sheet_rows(path)
+    said = [f"of {len(sheets)} sheets the first, {sheets[0]!r}, is read"] if sheets[1:] else []
+    at = _heading_row(found, layout)
+    if at is None and sheets[1:]:
+        found, name = _only_table(path, sheets, layout)
+        at = _heading_row(found, layout)
+        said = [f"of {len(sheets)} sheets {name!r}, the only one with a table, is read"]
+    if at is None:
+        return None
+    number, names = found[at]
+    kind = _kind([name_of(name) for name in names], layout)
+    width = len(names)
+    padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
+    cells, bad = from_cells(path, padded, names, {})
+    _check_titles(path, [" ".join(row) for _, row in found[:at]])
+    if at:
+        said.append(f"rows above the heading in row {number} are passed over")
+    return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+
+
+def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
+    """Place of the heading among the rows of a sheet."""
+    headings = enumerate([name_of(name) for name in names] for _, names in rows[:HEADING_WITHIN])
+    return next((at for at, names in headings if _kind(names, layout) is not None), None)
+
+
+def _only_table(
+    path: Path, sheets: list[str], layout: OwnLayout | None
+) -> tuple[list[tuple[int, list[str]]], str]:
+    """Rows and name of the one sheet behind the first that has a table.
+
+    Raises
+    ------
+    BadGranule
+        There is none, or several.
+    """
+    tables = []
+    for at in range(1, len(sheets)):
+        try:
+            rows, _ = sheet_rows(path, at, most=HEADING_WITHIN)
+        except BadGranule:  # a chart, or a sheet that is not there
             continue
-        width = len(names)
-        padded = (
-            (line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row)
-        )
-        cells, bad = from_cells(padded, names, {})
-        _check_titles(path, [" ".join(row) for _, row in found[:at]])
-        if at:
-            said.append(f"rows above the heading in row {number} are passed over")
-        return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
-    return None
+        if _heading_row(rows, layout) is not None:
+            tables.append(at)
+    if len(tables) != 1:
+        names = ", ".join(repr(sheets[at]) for at in tables) or "none"
+        raise BadGranule(
+            path, expected="a table on the first sheet, or on one other",
+            found=f"{names} of the sheets {', '.join(map(repr, sheets))}",
+        )  # fmt: skip
+    return sheet_rows(path, tables[0])[0], sheets[tables[0]]
 
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:

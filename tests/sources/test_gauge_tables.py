@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -630,3 +631,66 @@ def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
     ):
         found = gauges.read(write(tmp_path, "o.csv", content), OwnLayout("013901", "t", "v", unit))
         assert found["variable"].tolist() == [variable]
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "found"),
+    [
+        ("Level (ft)", "m", "expected unit ft as the column 'level (ft)' says, found 'm'"),
+        ("Level (cm)", "m", "expected unit cm as the column 'level (cm)' says, found 'm'"),
+        ("WL_cm", "m", "expected unit cm as the column 'wl cm' says, found 'm'"),
+        ("ระดับน้ำ [ซม.]", "m", "expected unit cm as the column"),
+        ("Rainfall", "m", "expected a unit of rain as in the column 'rainfall', found 'm'"),
+        ("Discharge", "m", "expected a unit of discharge as in the column 'discharge', found 'm'"),
+        ("Level", "m3/s", "expected a unit of stage as in the column 'level', found 'm3/s'"),
+    ],
+)
+def test_a_heading_that_contradicts_the_unit_costs_an_own_table(
+    tmp_path: Path, heading: str, unit: str, found: str
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(BadGranule, match=re.escape(found)):
+        gauges.read(path, OwnLayout("013901", "t", heading, unit))
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "value", "expected"),
+    [
+        ("WL", "mm", 9310, ("stage", 9.31)),
+        ("Rainfall", "cm", 3, ("rain", 30.0)),
+        ("Level (cm)", "cm", 931, ("stage", 9.31)),
+        ("Level (m above gauge zero)", "เมตร", 9.31, ("stage", 9.31)),
+        ("v", "ｍ", 9.31, ("stage", 9.31)),
+        ("v", "m (gauge)", 9.31, ("stage", 9.31)),
+    ],
+)
+def test_the_kind_of_an_own_table_is_what_its_column_is_called(
+    tmp_path: Path, heading: str, unit: str, value: float, expected: tuple[str, float]
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,{value}\n")
+    found = gauges.read(path, OwnLayout("013901", "t", heading, unit)).iloc[0]
+    assert (found["variable"], found["value"]) == expected
+
+
+def test_a_forecast_is_no_column_of_observed_values(tmp_path: Path) -> None:
+    path = write(tmp_path, "own.csv", "t,Forecast Level\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(Skipped, match="'forecast level' is not observed"):
+        gauges.read(path, OwnLayout("013901", "t", "Forecast Level", "m"))
+
+
+@pytest.mark.parametrize("again", ["Time,Level (ft)", "Time,Rainfall", "Date,Stage", "Level,Time"])
+def test_another_heading_among_the_rows_costs_the_file(tmp_path: Path, again: str) -> None:
+    rows = [f"2026-07-{at:02d} 07:00,9.{at}" for at in range(1, 29)]
+    content = "\n".join(["Time,Level", *rows, again, "2026-08-01 07:00,13.5"]) + "\n"
+    layout = OwnLayout("013901", "Time", "Level", "m", "+07:00")
+    with pytest.raises(BadGranule, match="expected one heading, found another in line 30"):
+        gauges.read(write(tmp_path, "own.csv", content), layout)
+    same = write(tmp_path, "own.csv", content.replace(again, "TIME,level"))
+    assert len(gauges.read(same, layout)) == 29
+
+
+def test_columns_exchanged_within_a_plain_table_cost_it(tmp_path: Path) -> None:
+    again = "station,variable,time,unit,value"
+    path = write(tmp_path, "agency.csv", plain(day(18), again, day(19)))
+    with pytest.raises(BadGranule, match="expected one heading, found another in line 3"):
+        gauges.read(path)

@@ -21,13 +21,14 @@ from pipeline.sources.gauge_formats import (
     unit_of,
     units_in,
 )
-from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
+from pipeline.sources.layouts import CHECKED, ORIGIN, OwnLayout, is_used, open_table
 from pipeline.sources.missing_codes import to_numbers
 from pipeline.sources.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.sources.tables import Rows, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MOST_STATIONS = 2000
@@ -41,12 +42,21 @@ PARAMETERS_OF_HYMOS = {
     **dict.fromkeys(("Q", "QC", "QD", "QH", "QQ"), "discharge"),
 }
 """Those that are observed and used; not evaporation (EV) or forecasts (QF)."""
+_TRUTH = dict.fromkeys(("yes", "y", "true", "1"), "good") | dict.fromkeys(
+    ("no", "n", "false", "0"), "suspect"
+)
+_OF_PORTAL = {"approval level", "grade"}
 KINDS = (
     ("rain", r"\brain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
     ("stage", r"level|stage|height|\bwl\b|ระดับ|mực nước|ລະດັບ|កម្ពស់ទឹក"),
     ("discharge", r"discharge|flow|\bq\b|ปริมาณน้ำ|lưu lượng"),
 )
 """What the column of an own table holds, by its name."""
+HARMLESS = {
+    "", "generated", "working", "in review", "undefined", "unspecified", "fair", "excellent",
+    VIRTUAL_GRADE.casefold(),
+}  # fmt: skip
+"""Approval levels and grades of the portal that say nothing against a reading."""
 UNCLEAR_POINT = (
     "a number beyond doubt (between semicolons 1.152 may be 1152; name the columns and --decimal)"
 )
@@ -128,6 +138,13 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
 def _qualify(rows: Rows, column: str) -> None:
     """Add the column ``_qc`` from what the agency says of each reading; drop what it misses."""
     words = {text: flag_of(text) for text in rows.cells[column].unique()}
+    for text, flag in words.items():
+        if CHECKED.fullmatch(column):
+            words[text] = _TRUTH.get(text.casefold(), flag)
+        elif ORIGIN.fullmatch(column) or (
+            column in _OF_PORTAL and text.casefold().removesuffix(" data") in HARMLESS
+        ):
+            words[text] = flag or "good"
     unknown = [text for text, flag in words.items() if flag is None]
     if unknown:
         raise BadGranule(
@@ -140,6 +157,15 @@ def _qualify(rows: Rows, column: str) -> None:
     missing = qc == "missing"
     qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
     rows.cells = rows.cells.assign(_qc=qc)[~missing]
+
+
+def _use(rows: Rows, columns: Iterable[str]) -> None:
+    """Use the columns that tell which readings are to be believed."""
+    for column in columns:
+        if ORIGIN.fullmatch(column):
+            made = rows.cells[column].str.contains(MODELS, case=False)
+            _pass_over(rows, made, column)
+        _qualify(rows, column)
 
 
 def _pass_over(rows: Rows, unused: pd.Series[Any], column: str) -> None:
@@ -177,10 +203,10 @@ def _portal(rows: Rows) -> pd.DataFrame:
     _parse(rows, "timestamp")
     rows.cells = rows.cells.assign(_qc="good", version=f"{first['label']}, ")
     if "observed or estimated" in rows.cells:
-        estimated = rows.cells["observed or estimated"].str.upper() == "E"
-        rows.cells.loc[estimated, "_qc"] = "estimated"
-    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
-        _qualify(rows, column)
+        said = rows.cells["observed or estimated"].str.upper()
+        rows.cells.loc[said == "E", "_qc"] = "estimated"
+        rows.leave_out(~said.isin(["O", "E", ""]), "O or E", "observed or estimated")
+    _use(rows, filter(is_used, rows.cells.columns))
     if "approval level" in rows.cells:
         rows.cells["version"] += rows.cells["approval level"]
     method = method_of(str(first["label"]))
@@ -297,8 +323,7 @@ def _plain(rows: Rows) -> pd.DataFrame:
         rows.leave_out(~of["unit"].isin(list(units)), f"unit {' or '.join(units)}", "unit")
     _resolve_stations(rows, "station")
     _parse(rows, "time")
-    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
-        _qualify(rows, column)
+    _use(rows, filter(is_used, rows.cells.columns))
     return _by_series(rows)
 
 
@@ -313,7 +338,8 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     stamps = cells[time[0]]
     for part in time[1:]:
         stamps = stamps + " " + cells[part]
-    quality = {name: cells[name] for name in cells.columns if QUALITY.fullmatch(name)}
+    used = layout.columns()
+    quality = {name: cells[name] for name in cells.columns if name not in used and is_used(name)}
     rows.cells = pd.DataFrame({
         "station": cells.get(station, layout.station),
         "time": stamps,
@@ -348,8 +374,7 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
     _resolve_stations(rows, "station")
     _parse(rows, "time", zone=layout.zone, decimal=layout.decimal)
-    for column in quality:
-        _qualify(rows, column)
+    _use(rows, quality)
     return _by_series(rows)
 
 

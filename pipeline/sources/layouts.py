@@ -36,10 +36,19 @@ COLUMNS = ("station", "variable", "time", "value", "unit")
 agency's quality may be among them."""
 PORTAL = ("station code", "parameter", "label", "timestamp", "value", "unit")
 """Columns that an export of the MRC's portal must have."""
-QUALITY = re.compile(r"(?:data |qc |quality )?(?:quality|qc|flags?|status|qualifiers?)(?: code)?")
+QUALITY = re.compile(
+    r"(?:data |qc |quality )?(?:quality|qc|qa(?: ?/? ?qc)?|flags?|status|qualifiers?|grade|"
+    r"validity|approval(?: level)?|reliability)(?: code)?|คุณภาพ(?:ข้อมูล)?"
+)
+CHECKED = re.compile(r"(?:is )?(?:valid|validated|accepted|approved|reliable|usable)")
+"""Names of a column of yes and no, of which no says that a reading is not to be believed."""
+ORIGIN = re.compile(r"(?:data |value |reading )?(?:type|source|origin)")
+"""Names of a column that may say of a reading that a model made it."""
 MEANING = re.compile(
-    r"\b(?:datum|quality|qc|flags?|status|qualifiers?|validity|offset|scale|factor|multiplier|"
-    r"time ?zone|tz|zone|reference|zero|missing|suspect|error)\b"
+    r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|offset|scale|factor|"
+    r"multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|correct(?:ion|ed)|"
+    r"adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|rejected|"
+    r"anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
 )
 _HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
 
@@ -96,6 +105,11 @@ class OwnLayout:
     def fits(self, names: Sequence[str]) -> bool:
         """Whether a heading has the columns that must be columns."""
         return all(name_of(part) in names for part in (*self.time.split("+"), self.value))
+
+
+def is_used(name: str) -> bool:
+    """Whether a column tells in any layout which readings are to be believed."""
+    return any(words.fullmatch(name) for words in (QUALITY, CHECKED, ORIGIN))
 
 
 def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
@@ -274,14 +288,15 @@ def _checked(
     for name in known & set(names):
         if names.count(name) > 1:
             raise BadGranule(path, expected=f"one column called {name}", found="several")
-    others = [name for name in names if name not in known and not QUALITY.fullmatch(name)]
+    others = [name for name in names if name not in known and not is_used(name)]
     _check_datum(path, cells, layout)
     for name in others:
         if MEANING.search(name) and not _is_gauge_zero(cells[name]):
+            first = repr(cells[name].iloc[0]) if len(cells) else "no cell"
             raise BadGranule(
                 path,
                 expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
-                found=f"a column called {name!r}",
+                found=f"a column called {name!r} with {first}",
             )
     if others:
         said.append(f"columns that are not used: {', '.join(map(repr, others))}")

@@ -694,3 +694,79 @@ def test_columns_exchanged_within_a_plain_table_cost_it(tmp_path: Path) -> None:
     path = write(tmp_path, "agency.csv", plain(day(18), again, day(19)))
     with pytest.raises(BadGranule, match="expected one heading, found another in line 3"):
         gauges.read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "flag"),
+    [
+        ("validated", "no", "suspect"), ("Valid", "N", "suspect"), ("is_valid", "true", "good"),
+        ("accepted", "0", "suspect"), ("approval", "rejected", "suspect"),
+        ("grade", "bad", "suspect"), ("QA", "fail", "suspect"), ("QA/QC", "pass", "good"),
+        ("reliability", "unreliable", "suspect"), ("คุณภาพ", "เสีย", "suspect"),
+        ("คุณภาพ", "ดี", "good"), ("source", "MRC", "good"), ("type", "estimated", "estimated"),
+        ("approved by", "Som", "good"),
+    ],
+)  # fmt: skip
+def test_columns_that_tell_what_to_believe(tmp_path: Path, name: str, word: str, flag: str) -> None:
+    content = plain(f"{day(18)},{word}", heading=f"{PLAIN},{name}")
+    assert gauges.read(write(tmp_path, "a.csv", content))["qc"].tolist() == [flag]
+    own = f"When,Level,{name}\n2026-08-18 07:00,9.5,{word}\n"
+    layout = OwnLayout("013901", "When", "Level", "m", zone="+07:00")
+    assert gauges.read(write(tmp_path, "o.csv", own), layout)["qc"].tolist() == [flag]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "found"),
+    [
+        ("validated", "perhaps", "good, estimated or suspect in the column validated.*'perhaps'"),
+        ("correction", "-1.2", "a column called 'correction' with '-1.2'"),
+        ("Corrected value", "3.1", "a column called 'corrected value' with '3.1'"),
+        ("confidence", "low", "a column called 'confidence' with 'low'"),
+    ],
+)
+def test_what_a_column_says_is_used_or_refused(
+    tmp_path: Path, name: str, word: str, found: str
+) -> None:
+    content = plain(f"{day(18)},{word}", heading=f"{PLAIN},{name}")
+    with pytest.raises(BadGranule, match=found):
+        gauges.read(write(tmp_path, "a.csv", content))
+
+
+@pytest.mark.parametrize(("name", "word"), [("type", "Forecast"), ("Data source", "WRF model")])
+def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: str) -> None:
+    heading = f"{PLAIN},{name}"
+    mixed = plain(f"{day(18, 9.1)},gauge", f"{day(19, 12)},{word}", heading=heading)
+    found = gauges.read(write(tmp_path, "a.csv", mixed))
+    assert values(found) == {"08-18 00:00": 9.1}
+    said = f"1 rows of {tables.name_of(name)} '{word}' are not used"
+    assert found.attrs["said"] == [said]
+    with pytest.raises(Skipped, match=said):
+        gauges.read(write(tmp_path, "a.csv", plain(f"{day(19)},{word}", heading=heading)))
+
+
+@pytest.mark.parametrize(
+    ("rest", "flag"),
+    [
+        ("O,Raw - Not Yet Reviewed,Unverified data", "good"), ("O,Approved,Good data", "good"),
+        ("O,Working,Undefined", "good"), ("O,In Review,Fair data", "good"), ("O,,", "good"),
+        ("O,Rejected,Unverified data", "suspect"), ("O,Raw,Suspect data", "suspect"),
+        ("O,Raw,Poor", "suspect"), ("E,Raw,Unverified data", "estimated"),
+    ],
+)  # fmt: skip
+def test_approval_and_grade_of_the_portal(tmp_path: Path, rest: str, flag: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
+    assert gauges.read(write(tmp_path, NAME, content))["qc"].tolist() == [flag]
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        ("M,Raw,Unverified data", "expected O or E, found 'M'"),
+        ("O,Raw,Q7", "in the column grade, found 'Q7'"),
+        ("O,Limbo,Good data", "in the column approval level, found 'Limbo'"),
+    ],
+)
+def test_what_the_portal_says_and_is_not_known(tmp_path: Path, rest: str, found: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
+    with pytest.raises(BadGranule, match=found):
+        gauges.read(write(tmp_path, NAME, content))

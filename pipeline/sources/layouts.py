@@ -45,10 +45,10 @@ CHECKED = re.compile(r"(?:is )?(?:valid|validated|accepted|approved|reliable|usa
 ORIGIN = re.compile(r"(?:data |value |reading )?(?:type|source|origin)")
 """Names of a column that may say of a reading that a model made it."""
 MEANING = re.compile(
-    r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|offset|scale|factor|"
-    r"multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|correct(?:ion|ed)|"
-    r"adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|rejected|"
-    r"anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
+    r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|"
+    r"offset|scale|factor|multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|"
+    r"correct(?:ion|ed)|adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|"
+    r"rejected|anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
 )
 _HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
 
@@ -349,7 +349,10 @@ def _is_gauge_zero(column: pd.Series[Any]) -> bool:
 
 
 def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:
-    """Leave the last line out where it has no end and its last cell may be cut short."""
+    """Leave the last line out where it has no end and its last cell may be cut short.
+
+    A value is whole with as many decimals as the longest of the others.
+    """
     if line not in rows.cells.index:
         return
     last = _portal_names([last])[0]
@@ -362,7 +365,16 @@ def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> N
     if last in {"unit", "method", "datum"}:
         alone = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
         whole = cell in others or unit_of(cell) in alone or (cell == "m" and not others)
+    if last == ("value" if layout is None else name_of(layout.value)):
+        decimals = [_decimals(text) for text in (cell, *others)]
+        whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
     if not whole and last != "version":
         rows.leave_out(
             pd.Series(data=True, index=[line]), "a whole last line in a file cut short", last
         )
+
+
+def _decimals(text: str) -> int:
+    """Decimals of a number; 0 for a text that is none."""
+    found = re.fullmatch(r"[+-]?\d+[.,](\d+)", text)
+    return len(found[1]) if found else 0

@@ -170,11 +170,11 @@ def split_lines(path: Path, text: str) -> tuple[list[str], bool]:
     """
     for sign in _INVISIBLE:
         text = text.replace(sign, "")
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
+    for end in ("\r\r\n", "\r\n", "\r"):
+        text = text.replace(end, "\n")
     if text.count("\n") > MOST_LINES:
         raise BadGranule(path, expected=f"at most {MOST_LINES} lines", found="more")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = text.split("\n")
     ended = not lines[-1].strip()
     return lines[:-1] if ended else lines, ended
 

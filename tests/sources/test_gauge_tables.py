@@ -110,6 +110,7 @@ def test_how_cells_and_lines_may_be_written(tmp_path: Path) -> None:
         "utf16le_without_mark.csv": whole.encode("utf-16-le"),
         "utf16be_without_mark.csv": whole.encode("utf-16-be"),
         "cr.txt": whole.replace("\n", "\r").encode(),
+        "mixed.txt": whole.replace("\n", "\r", 2).encode(),
         "crlf.txt": whole.replace("\n", "\r\n").encode(),
         "dos_end.csv": whole.encode() + b"\x1a",
         "tabs.tsv": whole.replace(",", "\t").encode(),
@@ -233,6 +234,25 @@ def test_a_value_that_ends_the_file_is_not_believed(tmp_path: Path) -> None:
     assert found.attrs["bad_rows"] == [
         "line 3: expected a whole last line in a file cut short, found '1'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "kept"),
+    [(("9.1", "9.4"), "9.8", True), (("9.12", "9.4"), "9.8", False), (("9.1", "9.4"), "9.85", True),
+     (("950", "960"), "980", False), (("9.1", "9.4"), "9.", False), (("9.1", "-"), "", False)],
+)  # fmt: skip
+def test_a_value_that_ends_the_file_is_read_if_it_has_all_decimals(
+    tmp_path: Path, before: tuple[str, str], last: str, kept: bool
+) -> None:
+    unit = "m" if "." in before[0] else "cm"
+    rows = [
+        f"013901,stage,2026-08-{at}T07:00:00+07:00,{unit},{value}"
+        for at, value in enumerate((*before, last), 18)
+    ]
+    content = "\n".join(["station,variable,time,unit,value", *rows])
+    found = gauges.read(write(tmp_path, "cut.csv", content))
+    assert ("08-20 00:00" in values(found)) == kept
+    assert len(found.attrs["bad_rows"]) == (0 if kept else 1)
 
 
 def test_millimetres_cut_to_metres_are_not_believed(tmp_path: Path) -> None:

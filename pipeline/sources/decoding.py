@@ -194,7 +194,7 @@ def from_json(path: Path, content: bytes) -> Any:
     """
     try:
         return json.loads(
-            content.strip(),
+            content.decode(json.detect_encoding(content), "surrogatepass").strip(),
             parse_int=lambda text: int(text) if len(text) <= 18 else float(text),
             object_pairs_hook=_object,
         )

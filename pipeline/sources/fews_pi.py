@@ -27,7 +27,7 @@ from pipeline.sources.decoding import (
     shown,
     typed,
 )
-from pipeline.sources.gauge_formats import series, unit_of
+from pipeline.sources.gauge_formats import MODELS, series, unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,15 +36,19 @@ if TYPE_CHECKING:
 
 NAMESPACE = "http://www.wldelft.nl/fews/PI"
 _LIKE = "2026-08-20 07:00:00"
-_OBSERVED = r"(?:obs\w*|met(?:ing)?|meas\w*|m|raw|ruw|tel\w*|man\w*|gauge|rated|val\w*|\[.*)"
-_PARAMETERS = (
-    ("stage", rf"(?:h|wl|w|wathte|stage|water[ _-]?level)(?:[._ -]+{_OBSERVED}(?:[._ -].*)?)?"),
-    ("discharge", rf"(?:q|discharge|afvoer|debiet)(?:[._ -]+{_OBSERVED}(?:[._ -].*)?)?"),
-    ("rain", rf"(?:p|rain|rainfall|precip\w*|neerslag)(?:[._ -]+{_OBSERVED}(?:[._ -].*)?)?"),
+_OBSERVED = (
+    r"(?:[._ -]+(?:obs(?:erved|ervation)?|met(?:ing)?|meas(?:ured|urement)?|m|raw|ruw|"
+    r"tel(?:em[a-z]*)?|man(?:ual)?|gauge|rated|val(?:id[a-z]*)?|gem(?:iddeld)?|mean|avg|"
+    r"\d+ ?(?:m|min|h|hr|hour|d|day)s?|\[[^\]]*\]))*"
 )
-"""Parameters that are observed, in any case: ``H.obs``, ``H.meting``, ``WATHTE``; not ``H.sim``."""
+_PARAMETERS = (
+    ("stage", rf"(?:h|wl|w|wathte|stage|water[ _-]?level){_OBSERVED}"),
+    ("discharge", rf"(?:q|discharge|afvoer|debiet){_OBSERVED}"),
+    ("rain", rf"(?:p|rain|rainfall|precip(?:itation)?|neerslag){_OBSERVED}"),
+)
+"""Parameters that are observed, in any case: ``H.obs``, ``H.meting``, ``WATHTE``; not ``H.sim``,
+``H.obs.forecast`` or ``H.obs.max``."""
 _IMPORTS = r"import|obs|meas|telem|manual|scada|gauge|valid|meting|werkfilter|hydromet|hymos|raw"
-_MODELS = r"forecast|fcst|simul|predict|hindcast|scenario|model|ensemble|_fc\b|^fc_"
 _SENSOR_STEP_S = 6 * 3600
 """A step shorter than this is a sensor's: observers read twice a day, in a flood every 3 hours at
 most, and then without a fixed step."""
@@ -70,6 +74,7 @@ class _Header(Answer):
     locationId: Code  # noqa: N815  # the interface's names
     parameterId: Code  # noqa: N815
     moduleInstanceId: Text | None = None  # noqa: N815
+    qualifierId: Any = None  # noqa: N815
     forecastDate: Any = None  # noqa: N815
     ensembleId: Any = None  # noqa: N815
     ensembleMemberId: Any = None  # noqa: N815
@@ -214,13 +219,14 @@ def _variable(path: Path, header: _Header) -> str:
         raise Skipped(f"{path.name}: {shown(header.parameterId)} is a forecast, not observed")
     module = header.moduleInstanceId or ""
     told = re.search(_IMPORTS, f"{module} {header.parameterId}", re.IGNORECASE)
-    if module and (re.search(_MODELS, module, re.IGNORECASE) or not told):
+    if module and (re.search(MODELS, module, re.IGNORECASE) or not told):
         raise Skipped(f"{path.name}: module {shown(module)} is not known to import observations")
     name = header.parameterId
     variable = next(
         (one for one, words in _PARAMETERS if re.fullmatch(words, name, re.IGNORECASE)), None
     )
-    if variable is None:
+    qualifier = str(header.qualifierId or "")
+    if variable is None or re.search(MODELS, f"{name} {qualifier}", re.IGNORECASE):
         raise Skipped(f"{path.name}: {shown(name)} is not used")
     if header.type.lower() in ({"mean"} if variable == "rain" else {"accumulative"}):
         raise Skipped(f"{path.name}: {shown(header.type)} {variable} is not used")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,13 +26,20 @@ UNITS = {
     "rain": {"mm": 1.0, "cm": 10.0},
 }
 """Units that are read, and what turns them into the canonical one."""
+_READ = {unit for units in UNITS.values() for unit in units}
 _SPELLINGS = {
     "metre": "m", "meter": "m", "metres": "m", "meters": "m", "mtr": "m", "ม": "m",
     "centimetre": "cm", "centimeter": "cm", "centimetres": "cm", "centimeters": "cm", "ซม": "cm",
     "millimetre": "mm", "millimeter": "mm", "millimetres": "mm", "millimeters": "mm", "มม": "mm",
     "m³/s": "m3/s", "m3 s-1": "m3/s", "m3/sec": "m3/s", "cumec": "m3/s", "cumecs": "m3/s",
-    "cms": "m3/s", "m3.s-1": "m3/s", "m3s-1": "m3/s", "m**3/s": "m3/s",
+    "cms": "m3/s", "m3.s-1": "m3/s", "m3s-1": "m3/s", "m**3/s": "m3/s", "m^3/s": "m3/s",
+    "เมตร": "m", "เซนติเมตร": "cm", "มิลลิเมตร": "mm", "ลบ.ม./วินาที": "m3/s", "ลบ.ม./วิ": "m3/s",
+    "mét": "m", "ແມັດ": "m", "ម៉ែត្រ": "m",
+    "feet": "ft", "foot": "ft", "[ft_i]": "ft", "inch": "in", "inches": "in", "ft3/s": "cfs",
+    "ft^3/s": "cfs",
 }  # fmt: skip
+_OTHER_UNITS = {"ft", "in", "cfs", "l/s", "dm", "km", "yd", "mgd", "kcfs"}
+"""Units that are known and not read."""
 _GAUGE_ZERO = re.compile(
     r"(?:(?:above|local|the|m|metres?|meters?) )*"
     r"(?:gauge(?:'s)? (?:zero|datum)|zero (?:of )?(?:the )?gauge)(?: level)?|gauge"
@@ -39,7 +47,29 @@ _GAUGE_ZERO = re.compile(
 _SEA_LEVEL = re.compile(
     r"\b(?:(?:above|m|metres?|meters?) )*(?:(?:mean )?sea ?level|[am]?msl|masl)\b|รทก|ระดับน้ำทะเล\w*"
 )
-"""What says that levels are above the gauge's zero, or above the sea, of words in small letters."""
+_OTHER_DATUM = re.compile(r"\bdatum\b|\b(?:na|ng)vd\b|\bahd\b|\begm\b")
+"""What says that levels are above the gauge's zero, the sea, or else, of words in small letters."""
+GOOD = {"", "good", "ok", "o", "valid", "verified", "validated", "approved", "final", "provisional",
+        "preliminary", "raw", "measured", "observed", "original", "normal", "passed", "pass",
+        "unchecked", "unverified", "ดี", "ปกติ"}  # fmt: skip
+ESTIMATED = {"e", "est", "estimated", "estimate", "interpolated", "infilled", "filled", "ประมาณ"}
+SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "bad", "invalid",
+           "error", "erroneous", "wrong", "rejected", "fail", "failed", "unreliable", "unusable",
+           "poor", "void", "faulty", "s", "eqp", "mnt", "fld", "dis", "เสีย", "ผิดปกติ",
+           "ไม่ดี"}  # fmt: skip
+ABSENT = {"missing", "no data", "nodata", "ไม่มีข้อมูล"}
+"""Words of a column of quality or a qualifier, and what they say of a reading; ``eqp`` (equipment
+malfunction), ``mnt``, ``fld`` and ``dis`` are of USGS."""
+_DOUBTFUL = (
+    r"suspect|unreliabl|erroneous|fail|reject|malfunction|outlier|missing|quality-[ef]\b|"
+    r"detectionrange|\bnot (?:of release|valid|good|usable|reliable|accepted)"
+)
+_ESTIMATE = r"estimat|interpolat|infill|synthetic|quality-[cd]\b"
+MODELS = (
+    r"forecast|fcst|simul|predict|hindcast|scenario|model|ensemble|_fc\b|^fc_|ecmwf|gfs|wrf|nwp|"
+    r"icon|ifs"
+)
+"""What calls values a model's, and not observed."""
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 
@@ -56,6 +86,25 @@ def method_of(label: str) -> str:
     return next((word for word in ("telemetry", "calculated") if word in words), "manual")
 
 
+def flag_of(text: str) -> str | None:
+    """Flag of the words of an agency: good, estimated, suspect or missing; None where unknown.
+
+    Examples
+    --------
+    >>> flag_of("Unverified data"), flag_of("Rejected - sensor fouled"), flag_of("B7")
+    ('good', 'suspect', None)
+    """
+    phrase = " ".join(text.casefold().split())
+    words = {phrase, *re.findall(r"[a-z]{2,}", phrase)}
+    if phrase in ABSENT:
+        return "missing"
+    if words & SUSPECT or re.search(_DOUBTFUL, phrase):
+        return "suspect"
+    if words & ESTIMATED or re.search(_ESTIMATE, phrase):
+        return "estimated"
+    return "good" if words & GOOD else None
+
+
 class NoReadings(BadGranule):
     """A sound file without a single reading, and what it says instead."""
 
@@ -68,12 +117,30 @@ def unit_of(text: str) -> str:
 
     Examples
     --------
-    >>> unit_of(" Metres "), unit_of("cumec"), unit_of("ft")
-    ('m', 'm3/s', 'ft')
+    >>> unit_of(" Metres "), unit_of("cumec"), unit_of("ft"), unit_of("m (gauge)")
+    ('m', 'm3/s', 'ft', 'm')
     """
-    key = text.strip().casefold().rstrip(".")
+    key = unicodedata.normalize("NFKC", text).strip().casefold().replace("(", " (")
+    unit, _, datum = key.partition(" ")
+    key = unit if datum_of(datum) == "gauge" else key.rstrip(".")
     known = _SPELLINGS.get(key, key)
-    return known if any(known in units for units in UNITS.values()) else text.strip()
+    return known if known in _READ else text.strip()
+
+
+def units_in(text: str) -> set[str]:
+    """Units that a text names: as a whole, in brackets, or as its last word; feet anywhere.
+
+    Examples
+    --------
+    >>> units_in("Level (ft)"), units_in("WL_cm"), units_in("Level in the morning")
+    ({'ft'}, {'cm'}, set())
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    inside = re.findall(r"[(\[]([^)\]]+)[)\]]", plain)
+    last = re.split(r"[\s,_:]+", plain.strip())[-1]
+    feet = re.findall(r"\b(?:ft|feet|foot|cfs)\b", plain)
+    units = {_SPELLINGS.get(unit := unit_of(one), unit) for one in (plain, last, *inside, *feet)}
+    return {unit for unit in units if unit in _OTHER_UNITS or unit_of(unit) in _READ}
 
 
 def datum_of(text: str) -> str:
@@ -101,9 +168,29 @@ def speaks_of_datum(text: str) -> bool:
     (True, False)
     """
     words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
-    if not (_SEA_LEVEL.search(words) or re.search(r"\bdatum\b", words)):
+    if not (_SEA_LEVEL.search(words) or _OTHER_DATUM.search(words)):
         return False
     return _GAUGE_ZERO.search(words) is None or re.search(r"\bnot?\b", words) is not None
+
+
+def datum_in(text: str) -> str:
+    """Datum of a property in words: ``gauge``, ``msl``, or empty where it is another.
+
+    Examples
+    --------
+    >>> datum_in("Gage height"), datum_in("Water level above mean sea level")
+    ('gauge', 'msl')
+    >>> datum_in("Water level elevation above NAVD 1988")
+    ''
+    """
+    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    if re.search(r"\b(?:gau?ge (?:zero|datum)|zero (?:of )?(?:the )?gau?ge)\b", words):
+        return "gauge"
+    if _OTHER_DATUM.search(words):
+        return ""
+    if _SEA_LEVEL.search(words):
+        return "msl"
+    return "" if "elevation" in words else "gauge"
 
 
 def series(

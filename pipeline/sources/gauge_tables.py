@@ -10,21 +10,25 @@ import pandas as pd
 from pipeline.quality import METHODS
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauge_formats import (
+    MODELS,
     PARAMETERS,
     UNITS,
     datum_of,
+    flag_of,
     method_of,
     series,
     settle,
     unit_of,
+    units_in,
 )
-from pipeline.sources.layouts import QUALITY, OwnLayout, open_table
+from pipeline.sources.layouts import CHECKED, ORIGIN, OwnLayout, is_used, open_table
 from pipeline.sources.missing_codes import to_numbers
 from pipeline.sources.stamps import put_right, to_utc, zone_of
 from pipeline.sources.station_codes import UnknownStationError, resolve
 from pipeline.sources.tables import Rows, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MOST_STATIONS = 2000
@@ -32,15 +36,27 @@ MOST_STATIONS = 2000
 VIRTUAL_GRADE = "Virtual basin, not a measurement"
 METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
 """Observers, telemetry, and automatic recorders, which are sensors as well."""
-GOOD = {"", "good", "ok", "o", "valid", "verified", "validated", "approved", "final", "provisional",
-        "preliminary", "raw", "measured", "observed", "original", "normal", "passed", "pass",
-        "unchecked", "unverified"}  # fmt: skip
-ESTIMATED = {"e", "est", "estimated", "estimate", "interpolated", "infilled", "filled"}
-SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "bad", "invalid",
-           "error", "erroneous", "wrong", "rejected", "fail", "failed", "unreliable",
-           "unusable"}  # fmt: skip
-ABSENT = {"missing", "no data", "nodata"}
-"""Words of a column of quality, and what they say of a reading."""
+PARAMETERS_OF_HYMOS = {
+    "HH": "stage",
+    **dict.fromkeys(("P", "PC", "PH", "PM", "RF", "RR"), "rain"),
+    **dict.fromkeys(("Q", "QC", "QD", "QH", "QQ"), "discharge"),
+}
+"""Those that are observed and used; not evaporation (EV) or forecasts (QF)."""
+_TRUTH = dict.fromkeys(("yes", "y", "true", "1"), "good") | dict.fromkeys(
+    ("no", "n", "false", "0"), "suspect"
+)
+_OF_PORTAL = {"approval level", "grade"}
+KINDS = (
+    ("rain", r"\brain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
+    ("stage", r"level|stage|height|\bwl\b|ระดับ|mực nước|ລະດັບ|កម្ពស់ទឹក"),
+    ("discharge", r"discharge|flow|\bq\b|ปริมาณน้ำ|lưu lượng"),
+)
+"""What the column of an own table holds, by its name."""
+HARMLESS = {
+    "", "generated", "working", "in review", "undefined", "unspecified", "fair", "excellent",
+    VIRTUAL_GRADE.casefold(),
+}  # fmt: skip
+"""Approval levels and grades of the portal that say nothing against a reading."""
 UNCLEAR_POINT = (
     "a number beyond doubt (between semicolons or among integers 1.152 may be 1152; name the "
     "columns and --decimal)"
@@ -48,7 +64,7 @@ UNCLEAR_POINT = (
 
 
 def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
-    """Read a table of readings in text or on the first sheet of a workbook.
+    """Read a table of readings in text or on a sheet of a workbook.
 
     Parameters
     ----------
@@ -121,19 +137,53 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
 
 def _qualify(rows: Rows, column: str) -> None:
     """Add the column ``_qc`` from what the agency says of each reading; drop what it misses."""
-    words = rows.cells[column].str.casefold()
-    qc = pd.Series("good", index=words.index, dtype="str")
-    unknown = ~words.isin(GOOD | ESTIMATED | SUSPECT | ABSENT)
-    if unknown.any():
+    words = {text: flag_of(text) for text in rows.cells[column].unique()}
+    for text, flag in words.items():
+        if CHECKED.fullmatch(column):
+            words[text] = _TRUTH.get(text.casefold(), flag)
+        elif ORIGIN.fullmatch(column) or (
+            column in _OF_PORTAL and text.casefold().removesuffix(" data") in HARMLESS
+        ):
+            words[text] = flag or "good"
+    unknown = [text for text, flag in words.items() if flag is None]
+    if unknown:
         raise BadGranule(
             rows.path,
             expected=f"words like good, estimated or suspect in the column {column}",
-            found=repr(rows.cells.loc[unknown, column].iloc[0]),
+            found=repr(unknown[0]),
         )
-    qc[words.isin(ESTIMATED)], qc[words.isin(SUSPECT)] = "estimated", "suspect"
+    qc = rows.cells[column].map(words)
     before = rows.cells.get("_qc", qc)
+    missing = qc == "missing"
     qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
-    rows.cells = rows.cells.assign(_qc=qc)[~words.isin(ABSENT)]
+    rows.cells = rows.cells.assign(_qc=qc)[~missing]
+
+
+def _use(rows: Rows, columns: Iterable[str]) -> None:
+    """Use the columns that tell which readings are to be believed."""
+    for column in columns:
+        if ORIGIN.fullmatch(column):
+            made = rows.cells[column].str.contains(MODELS, case=False)
+            _pass_over(rows, made, column)
+        _qualify(rows, column)
+
+
+def _pass_over(rows: Rows, unused: pd.Series[Any], column: str) -> None:
+    """Leave out rows of what is not used, and say what a column calls it.
+
+    Raises
+    ------
+    Skipped
+        They are all.
+    """
+    if not unused.any():
+        return
+    kinds = ", ".join(map(repr, rows.cells.loc[unused, column].unique()[:5]))
+    said = f"{unused.sum()} rows of {column} {kinds} are not used"
+    if unused.all() and not rows.bad:
+        raise Skipped(f"{rows.path.name}: {said}")
+    rows.said.append(said)
+    rows.cells = rows.cells[~unused]
 
 
 def _portal(rows: Rows) -> pd.DataFrame:
@@ -153,10 +203,10 @@ def _portal(rows: Rows) -> pd.DataFrame:
     _parse(rows, "timestamp")
     rows.cells = rows.cells.assign(_qc="good", version=f"{first['label']}, ")
     if "observed or estimated" in rows.cells:
-        estimated = rows.cells["observed or estimated"].str.upper() == "E"
-        rows.cells.loc[estimated, "_qc"] = "estimated"
-    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
-        _qualify(rows, column)
+        said = rows.cells["observed or estimated"].str.upper()
+        rows.cells.loc[said == "E", "_qc"] = "estimated"
+        rows.leave_out(~said.isin(["O", "E", ""]), "O or E", "observed or estimated")
+    _use(rows, filter(is_used, rows.cells.columns))
     if "approval level" in rows.cells:
         rows.cells["version"] += rows.cells["approval level"]
     method = method_of(str(first["label"]))
@@ -217,19 +267,18 @@ def _hymos(rows: Rows) -> pd.DataFrame:
         method=cells["method"].str.upper().map(METHODS_OF_HYMOS),
         given=cells["method"],
         parameter=cells["parameter"].str.upper(),
-        _qc=cells["flag"].str.upper().map({"E": "estimated"}).fillna("good"),
     )
-    cells["variable"] = cells["unit"].map(_variable_of).fillna("")
-    level = cells["parameter"] == "HH"
-    cells.loc[(cells["variable"] == "stage") & ~level, "variable"] = ""
-    rain = (cells["unit"] == "mm") & ~level
-    cells.loc[rain, "variable"] = "rain"
+    cells["variable"] = cells["parameter"].map(PARAMETERS_OF_HYMOS)
     cells["kind"] = cells["parameter"] + " in " + cells["unit"]
     rows.cells = cells
-    rows.leave_out(cells["variable"] == "", "HH in m, rain in mm or m3/s", "kind")
+    _pass_over(rows, cells["variable"].isna(), "parameter")
+    for variable, units in UNITS.items():
+        of = rows.cells[rows.cells["variable"] == variable]
+        rows.leave_out(~of["unit"].isin(list(units)), "HH in m, rain in mm or m3/s", "kind")
     rows.leave_out(rows.cells["method"].isna(), "method M, T or A", "given")
     _resolve_stations(rows, "station", six_digits=True)
     _parse(rows, "time")
+    _qualify(rows, "flag")
     return _by_series(rows)
 
 
@@ -259,25 +308,27 @@ def _plain(rows: Rows) -> pd.DataFrame:
         rows.leave_out(~of["unit"].isin(list(units)), f"unit {' or '.join(units)}", "unit")
     _resolve_stations(rows, "station")
     _parse(rows, "time")
-    for column in [name for name in rows.cells.columns if QUALITY.fullmatch(str(name))]:
-        _qualify(rows, column)
+    _use(rows, filter(is_used, rows.cells.columns))
     return _by_series(rows)
 
 
 def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     """Read a ministry's own table by the names of its columns."""
-    cells = rows.cells
+    cells, value = rows.cells, name_of(layout.value)
+    if re.search(MODELS, value):
+        raise Skipped(f"{rows.path.name}: {value!r} is not observed")
     station, unit = name_of(layout.station), name_of(layout.unit)
     time = [name_of(part) for part in layout.time.split("+")]
     units = cells[unit] if unit in cells else pd.Series(layout.unit, index=cells.index)
     stamps = cells[time[0]]
     for part in time[1:]:
         stamps = stamps + " " + cells[part]
-    quality = {name: cells[name] for name in cells.columns if QUALITY.fullmatch(name)}
+    used = layout.columns()
+    quality = {name: cells[name] for name in cells.columns if name not in used and is_used(name)}
     rows.cells = pd.DataFrame({
         "station": cells.get(station, layout.station),
         "time": stamps,
-        "value": cells[name_of(layout.value)],
+        "value": cells[value],
         "unit": units.map(unit_of),
         "method": "manual",
         "datum": cells.get("datum", "gauge"),
@@ -285,18 +336,30 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         "_qc": "good",
         **quality,
     }, index=cells.index)  # fmt: skip
+    for part in time[1:]:
+        # 06:00 is 0.25 in a sheet that does not say so, which would pass for 25 past midnight.
+        unclear = cells[part].str.fullmatch(r"0?\.\d*[1-9]\d*")
+        rows.leave_out(unclear, "a time of day like 07:00", "time")
     rows.cells["datum"] = rows.cells["datum"].str.casefold().replace("", "gauge").map(datum_of)
-    level = re.search(r"level|stage|height|ระดับ", name_of(layout.value)) is not None
-    rows.cells["variable"] = (
-        rows.cells["unit"]
-        .map(lambda given: ("stage" if level else "rain") if given == "mm" else _variable_of(given))
-        .fillna("")
-    )
-    rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
+    named = units_in(value)
+    if named:
+        differs = rows.cells["unit"].map(lambda given: units_in(given) != named)
+        rows.leave_out(differs, f"unit {' and '.join(named)} as the column {value!r} says", "unit")
+    kind = next((kind for kind, words in KINDS if re.search(words, value)), None)
+    if kind is not None:
+        rows.cells["variable"] = kind
+        wanted, known = f"a unit of {kind} as in the column {value!r}", list(UNITS[kind])
+        rows.leave_out(~rows.cells["unit"].isin(known), wanted, "unit")
+    else:
+        rows.cells["variable"] = (
+            rows.cells["unit"]
+            .map(lambda given: "rain" if given == "mm" else _variable_of(given))
+            .fillna("")
+        )
+        rows.leave_out(rows.cells["variable"] == "", "unit m, cm, mm or m3/s", "unit")
     _resolve_stations(rows, "station")
     _parse(rows, "time", zone=layout.zone, decimal=layout.decimal)
-    for column in quality:
-        _qualify(rows, column)
+    _use(rows, quality)
     return _by_series(rows)
 
 

@@ -45,6 +45,10 @@ HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
+UTF16_JSON = tuple(
+    f"{mark}{sign}".encode(code)
+    for mark in ("\ufeff", "") for sign in "{[" for code in ("utf-16-le", "utf-16-be")
+)  # fmt: skip
 UTF16_XML = tuple("\ufeff<".encode(code) for code in ("utf-16-le", "utf-16-be"))
 LONGEST = timedelta(days=364)
 """ThaiWater cuts a longer interval off at its begin, and does not say so."""
@@ -288,7 +292,7 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
     with path.open("rb") as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     first = head.partition(b"\n")[0].strip()
-    if head.startswith((b"{", b"[")):
+    if head.startswith((b"{", b"[", *UTF16_JSON)):
         return read_json(path)
     if head.startswith((b"<?xml", *UTF16_XML)) or b"opengis.net/" in head or b"fews/PI" in head:
         return _xml(path)

@@ -240,7 +240,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
         box = _Box.of(grid, *lat_lon(group, path), path)
         if kind == "HHR":
-            _units(rain, ("mm/hr", "mm/h"), path)
+            _units(rain, ("mm/hr", "mm/h", "mm h-1", "mm hr-1"), path)
             fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}
         else:
             fields = _daily(group, rain, box, path)
@@ -261,7 +261,7 @@ def _daily(
     order = box.order(rain)
     values = box.cut(rain, north_first=order)
     is_rate = rain.name.endswith("precipitation")
-    _units(rain, ("mm/day",) if is_rate else ("mm",), path)
+    _units(rain, ("mm/day", "mm d-1", "mm day-1") if is_rate else ("mm",), path)
     if is_rate:
         count = variable(group, ("precipitation_cnt",), path)
     elif (count := member(group, "precipitationCal_cnt", path)) is None:

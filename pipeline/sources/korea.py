@@ -153,11 +153,15 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
           one.wl, one.fw, one.rf) for one in points],
         columns=["station", "time", "wl", "fw", "rf"],
     )  # fmt: skip
-    if (table["station"] == "").any():
+    nameless = table["station"] == ""
+    if nameless.any() and nameless.all():
         raise BadGranule(
             path, expected="a station's code in its name, like wl_hrdata_1018683.json",
             found="none",
         )  # fmt: skip
+    for _, row in table[nameless].iterrows():
+        tally.bad.append((f"a station's code at {shown(row['time'])}", "none"))
+    table = table[~nameless]
     time, daily = kst(table["time"])
     tally.note(table.loc[time.isna(), "time"], like=_LIKE)
     table = table.assign(time=time, daily=daily)[time.notna()]

@@ -36,10 +36,19 @@ COLUMNS = ("station", "variable", "time", "value", "unit")
 agency's quality may be among them."""
 PORTAL = ("station code", "parameter", "label", "timestamp", "value", "unit")
 """Columns that an export of the MRC's portal must have."""
-QUALITY = re.compile(r"(?:data |qc |quality )?(?:quality|qc|flags?|status|qualifiers?)(?: code)?")
+QUALITY = re.compile(
+    r"(?:data |qc |quality )?(?:quality|qc|qa(?: ?/? ?qc)?|flags?|status|qualifiers?|grade|"
+    r"validity|approval(?: level)?|reliability)(?: code)?|คุณภาพ(?:ข้อมูล)?"
+)
+CHECKED = re.compile(r"(?:is )?(?:valid|validated|accepted|approved|reliable|usable)")
+"""Names of a column of yes and no, of which no says that a reading is not to be believed."""
+ORIGIN = re.compile(r"(?:data |value |reading )?(?:type|source|origin)")
+"""Names of a column that may say of a reading that a model made it."""
 MEANING = re.compile(
-    r"\b(?:datum|quality|qc|flags?|status|qualifiers?|validity|offset|scale|factor|multiplier|"
-    r"time ?zone|tz|zone|reference|zero|missing|suspect|error)\b"
+    r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|"
+    r"offset|scale|factor|multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|"
+    r"correct(?:ion|ed)|adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|"
+    r"rejected|anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
 )
 _HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
 
@@ -98,8 +107,13 @@ class OwnLayout:
         return all(name_of(part) in names for part in (*self.time.split("+"), self.value))
 
 
+def is_used(name: str) -> bool:
+    """Whether a column tells in any layout which readings are to be believed."""
+    return any(words.fullmatch(name) for words in (QUALITY, CHECKED, ORIGIN))
+
+
 def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
-    """Open a table in text or on the first sheet of a workbook.
+    """Open a table in text or on a sheet of a workbook.
 
     Parameters
     ----------
@@ -167,7 +181,7 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
         names = list(_HYMOS[:width])
     if kind is None:
         return None
-    cells, bad = body(lines, delimiter, names, first=first)
+    cells, bad = body(path, lines, delimiter, names, first=first)
     _check_titles(path, lines[:number])
     if number:
         said.append(f"lines 1 to {number}, above the heading, are passed over")
@@ -179,21 +193,57 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
 
 
 def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
-    found, said = sheet_rows(path)
-    for at, (number, names) in enumerate(found[:HEADING_WITHIN]):
-        kind = _kind([name_of(name) for name in names], layout)
-        if kind is None:
+    found, sheets = sheet_rows(path)
+    said = [f"of {len(sheets)} sheets the first, {sheets[0]!r}, is read"] if sheets[1:] else []
+    at = _heading_row(found, layout)
+    if at is None and sheets[1:]:
+        found, name = _only_table(path, sheets, layout)
+        at = _heading_row(found, layout)
+        said = [f"of {len(sheets)} sheets {name!r}, the only one with a table, is read"]
+    if at is None:
+        return None
+    number, names = found[at]
+    kind = _kind([name_of(name) for name in names], layout)
+    width = len(names)
+    padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
+    cells, bad = from_cells(path, padded, names, {})
+    _check_titles(path, [" ".join(row) for _, row in found[:at]])
+    if at:
+        said.append(f"rows above the heading in row {number} are passed over")
+    return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+
+
+def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
+    """Place of the heading among the rows of a sheet."""
+    headings = enumerate([name_of(name) for name in names] for _, names in rows[:HEADING_WITHIN])
+    return next((at for at, names in headings if _kind(names, layout) is not None), None)
+
+
+def _only_table(
+    path: Path, sheets: list[str], layout: OwnLayout | None
+) -> tuple[list[tuple[int, list[str]]], str]:
+    """Rows and name of the one sheet behind the first that has a table.
+
+    Raises
+    ------
+    BadGranule
+        There is none, or several.
+    """
+    tables = []
+    for at in range(1, len(sheets)):
+        try:
+            rows, _ = sheet_rows(path, at, most=HEADING_WITHIN)
+        except BadGranule:  # a chart, or a sheet that is not there
             continue
-        width = len(names)
-        padded = (
-            (line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row)
-        )
-        cells, bad = from_cells(padded, names, {})
-        _check_titles(path, [" ".join(row) for _, row in found[:at]])
-        if at:
-            said.append(f"rows above the heading in row {number} are passed over")
-        return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
-    return None
+        if _heading_row(rows, layout) is not None:
+            tables.append(at)
+    if len(tables) != 1:
+        names = ", ".join(repr(sheets[at]) for at in tables) or "none"
+        raise BadGranule(
+            path, expected="a table on the first sheet, or on one other",
+            found=f"{names} of the sheets {', '.join(map(repr, sheets))}",
+        )  # fmt: skip
+    return sheet_rows(path, tables[0])[0], sheets[tables[0]]
 
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
@@ -238,14 +288,15 @@ def _checked(
     for name in known & set(names):
         if names.count(name) > 1:
             raise BadGranule(path, expected=f"one column called {name}", found="several")
-    others = [name for name in names if name not in known and not QUALITY.fullmatch(name)]
+    others = [name for name in names if name not in known and not is_used(name)]
     _check_datum(path, cells, layout)
     for name in others:
         if MEANING.search(name) and not _is_gauge_zero(cells[name]):
+            first = repr(cells[name].iloc[0]) if len(cells) else "no cell"
             raise BadGranule(
                 path,
                 expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
-                found=f"a column called {name!r}",
+                found=f"a column called {name!r} with {first}",
             )
     if others:
         said.append(f"columns that are not used: {', '.join(map(repr, others))}")
@@ -298,7 +349,10 @@ def _is_gauge_zero(column: pd.Series[Any]) -> bool:
 
 
 def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:
-    """Leave the last line out where it has no end and its last cell may be cut short."""
+    """Leave the last line out where it has no end and its last cell may be cut short.
+
+    A value is whole with as many decimals as the longest of the others.
+    """
     if line not in rows.cells.index:
         return
     last = _portal_names([last])[0]
@@ -311,7 +365,16 @@ def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> N
     if last in {"unit", "method", "datum"}:
         alone = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
         whole = cell in others or unit_of(cell) in alone or (cell == "m" and not others)
+    if last == ("value" if layout is None else name_of(layout.value)):
+        decimals = [_decimals(text) for text in (cell, *others)]
+        whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
     if not whole and last != "version":
         rows.leave_out(
             pd.Series(data=True, index=[line]), "a whole last line in a file cut short", last
         )
+
+
+def _decimals(text: str) -> int:
+    """Decimals of a number; 0 for a text that is none."""
+    found = re.fullmatch(r"[+-]?\d+[.,](\d+)", text)
+    return len(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""First sheet of an Excel workbook (.xlsx) as rows of text."""
+"""Sheets of an Excel workbook (.xlsx) as rows of text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import zipfile
 from datetime import datetime, timedelta
 from io import BytesIO
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -23,6 +24,8 @@ LARGEST = 64 * 2**20
 WIDEST = 1000
 MOST_CELLS = 5_000_000
 """Columns, and cells with the empty ones between them, that are read."""
+MOST_SHEETS = 20
+"""Sheets that are looked at."""
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -30,8 +33,24 @@ _CLOCKS = {18, 19, 20, 21, 22, 45, 46, 47}
 """Numbers of the built-in formats that show dates and, of these, a time of day."""
 
 
-def sheet_rows(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
-    """Rows of the first sheet: number and cells, dates in ISO 8601; and what was passed over.
+def sheet_rows(
+    path: Path, sheet: int = 0, *, most: int | None = None
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Rows of a sheet, and the names of all sheets.
+
+    Parameters
+    ----------
+    path
+        Workbook.
+    sheet
+        Place of the sheet, from 0.
+    most
+        Rows that are read, from the first; all by default.
+
+    Returns
+    -------
+    tuple
+        Number and cells of each row, dates in ISO 8601 and times of day as ``07:00``; names.
 
     Raises
     ------
@@ -47,9 +66,9 @@ def sheet_rows(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
         sheets = book.findall(f"{_MAIN}sheets/{_MAIN}sheet")
         relations = _root(path, archive, "xl/_rels/workbook.xml.rels")
         targets = {one.get("Id"): one.get("Target", "") for one in relations}
-        if not sheets or sheets[0].get(_RELATION) not in targets:
+        if not sheets or sheets[sheet].get(_RELATION) not in targets:
             raise BadGranule(path, expected="a workbook with a sheet", found="none")
-        name = posixpath.normpath(posixpath.join("/xl", targets[sheets[0].get(_RELATION)]))
+        name = posixpath.normpath(posixpath.join("/xl", targets[sheets[sheet].get(_RELATION)]))
         properties = book.find(f"{_MAIN}workbookPr")
         since_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
         names = set(archive.namelist())
@@ -61,12 +80,11 @@ def sheet_rows(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
             formats = _formats(_root(path, archive, "xl/styles.xml"))
         content = member(archive, name.lstrip("/"), path=path, largest=LARGEST)
     first = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001 - local
-    said = [f"of {len(sheets)} sheets the first, {sheets[0].get('name')!r}, is read"]
     try:
-        rows = list(_rows(content, texts, formats, first))
+        rows = list(islice(_rows(content, texts, formats, first), most))
     except (etree.XMLSyntaxError, ValueError, IndexError, OverflowError) as error:
         raise BadGranule(path, expected="a whole sheet", found=str(error)) from error
-    return rows, said if len(sheets) > 1 else []
+    return rows, [one.get("name", "") for one in sheets[:MOST_SHEETS]]
 
 
 def _root(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:
@@ -88,7 +106,9 @@ def _text(element: etree._Element) -> str:
 def _formats(styles: etree._Element) -> list[tuple[bool, bool]]:
     """Whether each cell format shows a date, and a time of day."""
     codes = {
-        one.get("numFmtId"): re.sub(r'"[^"]*"|\[[^\]]*\]|\\.|_.', "", one.get("formatCode", ""))
+        one.get("numFmtId"): re.sub(
+            r'"[^"]*"|\[(?![hH]+\])[^\]]*\]|\\.|_.', "", one.get("formatCode", "")
+        )
         for one in styles.iter(f"{_MAIN}numFmt")
     }
     found = []
@@ -138,18 +158,27 @@ def _column(letters: str) -> int:
 def _cell(
     cell: etree._Element, texts: list[str], formats: list[tuple[bool, bool]], first: datetime
 ) -> str:
-    """Text that a cell shows; numbers in full, dates in ISO 8601."""
+    """Text that a cell shows; numbers in full, dates in ISO 8601, times of day as ``07:00``."""
     kind = cell.get("t", "n")
     if kind == "inlineStr":
         return _text(cell)
     given = cell.findtext(f"{_MAIN}v") or ""
     if kind == "s":
         return texts[int(given) if given.isdecimal() else len(texts)]
+    if kind == "b":
+        return "TRUE" if given == "1" else "FALSE"
     if kind != "n" or not given:
         return given
-    number = float(given)
     style = int(cell.get("s", "0"))
     date, clock = formats[style] if style < len(formats) else (False, False)
+    return _shown(float(given), first, date=date, clock=clock)
+
+
+def _shown(number: float, first: datetime, *, date: bool, clock: bool) -> str:
+    """Text of a number, a date or a time of day."""
+    if clock and 0 <= number < 1:
+        minutes, seconds = divmod(round(number * 86400), 60)
+        return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
     if date and 61 <= number < 800_000:
         moment = first + timedelta(seconds=round(number * 86400))
         whole = moment.time() == datetime.min.time()

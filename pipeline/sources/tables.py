@@ -34,6 +34,8 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"),
           (codecs.BOM_UTF16_BE, "utf-16-be"))  # fmt: skip
 _ASCII, _THAI = bytes(range(128)), bytes((*range(0xA1, 0xDB), *range(0xDF, 0xFC)))
 _BLANK = ' "' + "".join(DELIMITERS)
+_BEGIN = frozenset("0123456789+-.๐๑๒๓๔๕๖๗๘๙໐໑໒໓໔໕໖໗໘໙០១២៣៤៥៦៧៨៩၀၁၂၃၄၅၆၇၈၉")
+"""First characters of a number or a date, one of which is in every row and in no heading."""
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\x1a"
 
 
@@ -101,6 +103,12 @@ class Rows:
         return lines
 
 
+_IS_HEADING = re.compile(
+    r"\b(?:date|time|datetime|timestamp|station|code|values?|units?|levels?|stage|height|wl|rain\w*|"
+    r"discharge|flow)\b|วันที่|เวลา|ระดับ|ฝน|รหัส"
+)
+
+
 def name_of(heading: str) -> str:
     """Name of a column, small, without quotes and needless blanks."""
     return re.sub(r"[\s_]+", " ", heading.strip().strip("\"'")).strip().casefold()
@@ -162,11 +170,11 @@ def split_lines(path: Path, text: str) -> tuple[list[str], bool]:
     """
     for sign in _INVISIBLE:
         text = text.replace(sign, "")
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
+    for end in ("\r\r\n", "\r\n", "\r"):
+        text = text.replace(end, "\n")
     if text.count("\n") > MOST_LINES:
         raise BadGranule(path, expected=f"at most {MOST_LINES} lines", found="more")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = text.split("\n")
     ended = not lines[-1].strip()
     return lines[:-1] if ended else lines, ended
 
@@ -199,12 +207,14 @@ def find_heading(lines: list[str], known: Callable[[list[str]], bool]) -> Headin
 
 
 def body(
-    lines: list[str], delimiter: str, names: list[str], *, first: int
+    path: Path, lines: list[str], delimiter: str, names: list[str], *, first: int
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """Cells of the lines below a heading, by line; repeated headings and empty lines are left away.
 
     Parameters
     ----------
+    path
+        File that holds them.
     lines
         All lines of the file.
     delimiter
@@ -218,6 +228,11 @@ def body(
     -------
     tuple
         Cells, and the lines that are no rows of the table, with the reason.
+
+    Raises
+    ------
+    BadGranule
+        As of :func:`from_cells`.
     """
     bad = dict[int, str]()
 
@@ -238,22 +253,29 @@ def body(
             else:
                 yield number, cells
 
-    return from_cells(split(), names, bad)
+    return from_cells(path, split(), names, bad)
 
 
 def from_cells(
-    rows: Iterable[tuple[int, list[str]]], names: list[str], bad: dict[int, str]
+    path: Path, rows: Iterable[tuple[int, list[str]]], names: list[str], bad: dict[int, str]
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """Cells of rows as a table; rows of another length are bad, empty cells at their end are not.
 
     Parameters
     ----------
+    path
+        File that holds them.
     rows
         Number and cells of each.
     names
         Names of the columns.
     bad
         Reasons by line, added to.
+
+    Raises
+    ------
+    BadGranule
+        There is another heading among them, so that what follows means something else.
     """
     heading = [name_of(name) for name in names]
     kept: list[list[str]] = []
@@ -262,12 +284,18 @@ def from_cells(
     for number, cells in rows:
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
+        alike = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
+        if alike and [name_of(cell) for cell in cells] == heading:
+            continue
+        if kept and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
+            found = [name_of(cell) for cell in cells]
+            if sum(name in heading or _IS_HEADING.search(name) is not None for name in found) > 1:
+                raise BadGranule(
+                    path, expected="one heading", found=f"another in line {number}: {found}"
+                )
         if len(cells) != width:
             bad[number] = f"expected {width} cells as in the heading, found {len(cells)}"
-        elif (
-            cells[0].strip(' "')[:1].casefold() != first
-            or [name_of(cell) for cell in cells] != heading
-        ):
+        else:
             kept.append(cells)
             numbers.append(number)
     table = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")

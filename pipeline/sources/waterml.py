@@ -11,7 +11,15 @@ import pandas as pd
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.decoding import Tally, number, read_parts, shown
-from pipeline.sources.gauge_formats import NoReadings, series, unit_of
+from pipeline.sources.gauge_formats import (
+    MODELS,
+    NoReadings,
+    datum_in,
+    flag_of,
+    series,
+    unit_of,
+    units_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +33,12 @@ _GML = "{http://www.opengis.net/gml/3.2}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _LIKE = "2026-08-20T07:00:00+07:00"
-_OTHER = r"storage|reservoir|ground ?water|bore|tide|temperature|conductivity|turbidity|velocity"
-"""What a "level" or "discharge" may be of that is no river's."""
+_OTHER = (
+    r"storage|reservoir|ground ?water|bore|tide|temperature|conductivity|turbidity|velocity|"
+    r"\b(?:dam|lake|pond|pool|wells?|below|tidal|max(?:imum)?|minimum|change|anomaly)\b|"
+    r"\b(?:tail|head) ?water|\bsea water|\bdepth to\b|" + MODELS
+)
+"""What a "level" or "discharge" may be of that is no river's, or not observed."""
 _WORDS = (
     ("discharge", r"discharge|stream ?flow|\bflow\b|00060|/Q$"),
     ("rain", r"rain|precip|00045"),
@@ -35,8 +47,8 @@ _WORDS = (
         r"(?:water|river|water ?course)[ _-]?level|gau?ge[ _-]?height|\bstage\b|00065|/(?:WL?|H)$",
     ),
 )
-_DOUBTFUL = r"suspect|poor|unreliable|bad|erroneous|fail"
-_ESTIMATED = r"estimat|interpolat|infill|synthetic|quality-[cd]\b"
+_FLAGS = ("good", "estimated", "suspect", "missing")
+"""What qualifiers say, the weightiest last."""
 
 
 def read_waterml(path: Path, root: etree._Element) -> pd.DataFrame:
@@ -59,14 +71,16 @@ def read_waterml(path: Path, root: etree._Element) -> pd.DataFrame:
     -------
     pandas.DataFrame
         As of :func:`pipeline.sources.gauges.read`. ``qc`` is ``estimated`` where a qualifier says
-        so and ``suspect`` where one says that the value is doubtful.
+        so and ``suspect`` where one says that the value is doubtful. A
+        property above mean sea level has that datum.
 
     Raises
     ------
     Skipped
-        All observations are of properties that the pipeline does not use.
+        All observations are of properties that the pipeline does not use, or are a model's.
     BadGranule
-        An observation without station, unit or time zone, and none that can be read.
+        An observation without station, unit or time zone, or of another datum, and none that can
+        be read.
     """
     tally = Tally(path)
     parts = [
@@ -81,7 +95,7 @@ def _series(
     path: Path, tally: Tally, observation: etree._Element, result: etree._Element
 ) -> pd.DataFrame:
     """Return the readings of one series of an observation."""
-    variable = _variable(path, observation)
+    variable, datum = _variable(path, observation)
     station = _station(observation.find(f"{_OM}featureOfInterest"))
     if not station:
         raise BadGranule(path, expected="a monitoring point with a station code", found="none")
@@ -90,10 +104,10 @@ def _series(
         columns=["time", "value", "unit", "qc", "version", "daily"],
     )
     rows = tally.timed(rows, like=_LIKE)
-    method = _method(observation)
+    method = _method(path, observation)
     found = [
         series(
-            path, station=station, variable=variable, unit=str(unit),
+            path, station=station, variable=variable, unit=str(unit), datum=datum,
             method="calculated" if daily is True and method == "telemetry" else method,
             time=part["time"], value=part["value"], qc=part["qc"], version=part["version"],
         )
@@ -104,20 +118,28 @@ def _series(
     return pd.concat(found)
 
 
-def _variable(path: Path, observation: etree._Element) -> str:
-    """Variable of an observation.
+def _variable(path: Path, observation: etree._Element) -> tuple[str, str]:
+    """Variable of an observation, and the datum of its levels.
 
     Raises
     ------
     Skipped
         Its property is none that the pipeline uses.
+    BadGranule
+        Its levels are above another datum than the gauge's zero or the sea.
     """
     observed = unquote(_reference(observation.find(f"{_OM}observedProperty")))
+    said = " ".join(observed.split())[:90]
     if not re.search(_OTHER, observed, re.IGNORECASE):
         for name, words in _WORDS:
             if re.search(words, observed, re.IGNORECASE):
-                return name
-    raise Skipped(f"{path.name}: {' '.join(observed.split())[:90]} is not used")
+                datum = datum_in(observed) if name == "stage" else "gauge"
+                if not datum:
+                    raise BadGranule(
+                        path, expected="levels above the gauge's zero or the sea", found=said
+                    )
+                return name, datum
+    raise Skipped(f"{path.name}: {said} is not used")
 
 
 def _pairs(
@@ -125,13 +147,13 @@ def _pairs(
 ) -> Iterator[tuple[str, float, str, str, str, bool]]:
     """Stamp, value, unit, flag, qualifiers of each pair, and whether it is of a day."""
     usual = result.find(f"{_WML}defaultPointMetadata")
-    usual_unit, usual_notes = _unit(usual), _notes(usual)
+    usual_unit, usual_notes = _unit(tally.path, usual), _notes(usual)
     offset = _offset(observation)
     for point in result.iter(f"{_WML}MeasurementTVP"):
         tally.total += 1
         stamp, daily = _stamp(tally.path, point.findtext(f"{_WML}time") or "", offset)
         given = point.find(f"{_WML}value")
-        nil = given is None or given.get(_NIL) in {"true", "1"}
+        nil = given is None or given.get(_NIL) in {"true", "1"} or _has_reason(point, given)
         text = None if given is None or nil else given.text
         try:
             value = number(text)
@@ -139,9 +161,19 @@ def _pairs(
             wanted = str(error).removeprefix("expected ")
             tally.bad.append((f"numbers: {wanted} at {shown(stamp)}", shown(text)))
             continue
-        notes = _notes(point) or usual_notes
-        own = _unit(point) or ("" if given is None else unit_of(given.get("uom") or ""))
-        yield stamp, value, own or usual_unit, _flag(notes), notes, daily
+        notes = _notes(point)
+        flag = _flag({**usual_notes, **notes}, usual_notes)
+        value = float("nan") if flag == "missing" else value
+        own = _unit(tally.path, point) or ("" if given is None else unit_of(given.get("uom") or ""))
+        said = ", ".join(text for texts in (notes or usual_notes).values() for text in texts)
+        yield stamp, value, own or usual_unit, flag, said, daily
+
+
+def _has_reason(point: etree._Element, value: etree._Element) -> bool:
+    """Whether a pair says why it has no value, which may then be 0."""
+    return value.get("nilReason") is not None or (
+        point.find(f"{_WML}metadata//{_WML}nilReason") is not None
+    )
 
 
 def _stamp(path: Path, text: str, offset: str) -> tuple[str, bool]:
@@ -189,47 +221,65 @@ def _station(feature: etree._Element | None) -> str:
     return next((name.strip() for name in names if name.strip()), "")
 
 
-def _method(observation: etree._Element) -> str:
-    """How the values were got, from the process, whether it stands inline or is referred to."""
+def _method(path: Path, observation: etree._Element) -> str:
+    """How the values were got, from the process, whether it stands inline or is referred to.
+
+    Raises
+    ------
+    Skipped
+        A model made them.
+    """
     process = observation.find(f"{_OM}procedure")
     if process is None:
         return "manual"
     said = " ".join(_reference(one) for one in process.iter()).lower()
+    if re.search(MODELS, said):
+        raise Skipped(f"{path.name}: the process {' '.join(said.split())[:90]} is not observed")
     if "sensor" in said or "telemet" in said:
         return "telemetry"
-    if re.search(r"mean|daily|calculat|simulat|algorithm", said):
+    if re.search(r"mean|daily|calculat|algorithm", said):
         return "calculated"
     return "manual"
 
 
-def _unit(element: etree._Element | None) -> str:
-    """Return the unit in the metadata of points; empty where there is none."""
+def _unit(path: Path, element: etree._Element | None) -> str:
+    """Return the unit in the metadata of points; empty where there is none.
+
+    Raises
+    ------
+    BadGranule
+        It is called two units.
+    """
     uom = None if element is None else element.find(f".//{_WML}uom")
     if uom is None:
         return ""
     address = unquote(uom.get(f"{_XLINK}href") or "")
     last = re.split(r"[#:]|/(?=[^/]+$)", address)[-1]
     said = (uom.get("code"), uom.get(f"{_XLINK}title"), uom.get("title"), last, uom.text)
-    return next((unit_of(text) for text in said if text and text.strip()), "")
+    texts = [text for text in said if text and text.strip()]
+    if len(set().union(*map(units_in, texts))) > 1:
+        raise BadGranule(path, expected="one unit", found=shown(" and ".join(texts)))
+    return unit_of(texts[0]) if texts else ""
 
 
-def _notes(element: etree._Element | None) -> str:
-    """Qualifiers and quality in the metadata of points."""
+def _notes(element: etree._Element | None) -> dict[str, list[str]]:
+    """Quality and qualifiers in the metadata of points, by their kind."""
+    found: dict[str, list[str]] = {}
     if element is None:
-        return ""
-    found = []
-    for kind in ("quality", "qualifier"):
+        return found
+    for kind in ("quality", "qualifier", "censoredReason"):
         for one in element.iter(f"{_WML}{kind}"):
             inner = " ".join(text.strip() for text in one.itertext() if text.strip())
             address = (one.get(f"{_XLINK}href") or "").rstrip("/").rpartition("/")[2]
-            found.append(one.get(f"{_XLINK}title") or inner or address)
-    return ", ".join(text[:60] for text in found if text)
+            if text := one.get(f"{_XLINK}title") or inner or address:
+                found.setdefault(kind, []).append(text[:60])
+    return found
 
 
-def _flag(notes: str) -> str:
-    if re.search(_DOUBTFUL, notes, re.IGNORECASE):
-        return "suspect"
-    return "estimated" if re.search(_ESTIMATED, notes, re.IGNORECASE) else "good"
+def _flag(notes: dict[str, list[str]], usual: dict[str, list[str]]) -> str:
+    """Weightiest flag of a pair's notes and of the usual qualifiers, which they do not replace."""
+    texts = [text for kind in notes.values() for text in kind] + usual.get("qualifier", [])
+    return max((flag_of(text) or "good" for text in texts), key=_FLAGS.index, default="good")
 
 
 def _reference(element: etree._Element | None) -> str:

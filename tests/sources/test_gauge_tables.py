@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_how_cells_and_lines_may_be_written(tmp_path: Path) -> None:
         "utf16le_without_mark.csv": whole.encode("utf-16-le"),
         "utf16be_without_mark.csv": whole.encode("utf-16-be"),
         "cr.txt": whole.replace("\n", "\r").encode(),
+        "mixed.txt": whole.replace("\n", "\r", 2).encode(),
         "crlf.txt": whole.replace("\n", "\r\n").encode(),
         "dos_end.csv": whole.encode() + b"\x1a",
         "tabs.tsv": whole.replace(",", "\t").encode(),
@@ -246,6 +248,25 @@ def test_a_value_that_ends_the_file_is_not_believed(tmp_path: Path) -> None:
     assert found.attrs["bad_rows"] == [
         "line 3: expected a whole last line in a file cut short, found '1'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "kept"),
+    [(("9.1", "9.4"), "9.8", True), (("9.12", "9.4"), "9.8", False), (("9.1", "9.4"), "9.85", True),
+     (("950", "960"), "980", False), (("9.1", "9.4"), "9.", False), (("9.1", "-"), "", False)],
+)  # fmt: skip
+def test_a_value_that_ends_the_file_is_read_if_it_has_all_decimals(
+    tmp_path: Path, before: tuple[str, str], last: str, kept: bool
+) -> None:
+    unit = "m" if "." in before[0] else "cm"
+    rows = [
+        f"013901,stage,2026-08-{at}T07:00:00+07:00,{unit},{value}"
+        for at, value in enumerate((*before, last), 18)
+    ]
+    content = "\n".join(["station,variable,time,unit,value", *rows])
+    found = gauges.read(write(tmp_path, "cut.csv", content))
+    assert ("08-20 00:00" in values(found)) == kept
+    assert len(found.attrs["bad_rows"]) == (0 if kept else 1)
 
 
 def test_millimetres_cut_to_metres_are_not_believed(tmp_path: Path) -> None:
@@ -418,6 +439,35 @@ def test_hymos_variants(tmp_path: Path) -> None:
         for at, code in enumerate(["-9999", "-999.9", "---", "6.5"], 1)
     )
     assert values(gauges.read(write(tmp_path, "codes.csv", codes))) == {"08-04 00:00": 6.5}
+
+
+def test_flags_of_hymos_are_used(tmp_path: Path) -> None:
+    def row(at: int, flag: str) -> str:
+        return f"LA,13901,HH,M,2024-08-{at:02d}T07:00:00+07:00,{at},m,{flag}\n"
+
+    flags = ["O", "E", "S", "BAD", ""]
+    content = "".join(row(at, flag) for at, flag in enumerate(flags, 1))
+    found = gauges.read(write(tmp_path, "flags.csv", content))
+    assert found["qc"].tolist() == ["good", "estimated", "suspect", "suspect", "good"]
+    with pytest.raises(BadGranule, match="suspect in the column flag, found '9'"):
+        gauges.read(write(tmp_path, "flags.csv", content + row(6, "9")))
+
+
+def test_parameters_of_hymos_that_are_not_observed_rain_or_discharge(tmp_path: Path) -> None:
+    def rows(parameter: str, unit: str) -> str:
+        return "".join(
+            f"LA,13901,{parameter},M,2024-08-{at:02d}T07:00:00+07:00,5,{unit},O\n" for at in (1, 2)
+        )
+
+    for parameter, unit in (("EV", "mm"), ("QF", "m3/s")):
+        path = write(tmp_path, "h.csv", rows(parameter, unit))
+        with pytest.raises(Skipped, match=f"2 rows of parameter '{parameter}' are not used"):
+            gauges.read(path)
+    found = gauges.read(write(tmp_path, "h.csv", rows("HH", "m") + rows("EV", "mm")))
+    assert found["variable"].tolist() == ["stage", "stage"]
+    assert found.attrs["said"] == ["2 rows of parameter 'EV' are not used"]
+    found = gauges.read(write(tmp_path, "h.csv", rows("QQ", "m3/s")))
+    assert found["variable"].tolist() == ["discharge", "discharge"]
 
 
 def test_compressed_files(tmp_path: Path) -> None:
@@ -629,3 +679,142 @@ def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
     ):
         found = gauges.read(write(tmp_path, "o.csv", content), OwnLayout("013901", "t", "v", unit))
         assert found["variable"].tolist() == [variable]
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "found"),
+    [
+        ("Level (ft)", "m", "expected unit ft as the column 'level (ft)' says, found 'm'"),
+        ("Level (cm)", "m", "expected unit cm as the column 'level (cm)' says, found 'm'"),
+        ("WL_cm", "m", "expected unit cm as the column 'wl cm' says, found 'm'"),
+        ("ระดับน้ำ [ซม.]", "m", "expected unit cm as the column"),
+        ("Rainfall", "m", "expected a unit of rain as in the column 'rainfall', found 'm'"),
+        ("Discharge", "m", "expected a unit of discharge as in the column 'discharge', found 'm'"),
+        ("Level", "m3/s", "expected a unit of stage as in the column 'level', found 'm3/s'"),
+    ],
+)
+def test_a_heading_that_contradicts_the_unit_costs_an_own_table(
+    tmp_path: Path, heading: str, unit: str, found: str
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(BadGranule, match=re.escape(found)):
+        gauges.read(path, OwnLayout("013901", "t", heading, unit))
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "value", "expected"),
+    [
+        ("WL", "mm", 9310, ("stage", 9.31)),
+        ("Rainfall", "cm", 3, ("rain", 30.0)),
+        ("Level (cm)", "cm", 931, ("stage", 9.31)),
+        ("Level (m above gauge zero)", "เมตร", 9.31, ("stage", 9.31)),
+        ("v", "ｍ", 9.31, ("stage", 9.31)),
+        ("v", "m (gauge)", 9.31, ("stage", 9.31)),
+    ],
+)
+def test_the_kind_of_an_own_table_is_what_its_column_is_called(
+    tmp_path: Path, heading: str, unit: str, value: float, expected: tuple[str, float]
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,{value}\n")
+    found = gauges.read(path, OwnLayout("013901", "t", heading, unit)).iloc[0]
+    assert (found["variable"], found["value"]) == expected
+
+
+def test_a_forecast_is_no_column_of_observed_values(tmp_path: Path) -> None:
+    path = write(tmp_path, "own.csv", "t,Forecast Level\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(Skipped, match="'forecast level' is not observed"):
+        gauges.read(path, OwnLayout("013901", "t", "Forecast Level", "m"))
+
+
+@pytest.mark.parametrize("again", ["Time,Level (ft)", "Time,Rainfall", "Date,Stage", "Level,Time"])
+def test_another_heading_among_the_rows_costs_the_file(tmp_path: Path, again: str) -> None:
+    rows = [f"2026-07-{at:02d} 07:00,9.{at}" for at in range(1, 29)]
+    content = "\n".join(["Time,Level", *rows, again, "2026-08-01 07:00,13.5"]) + "\n"
+    layout = OwnLayout("013901", "Time", "Level", "m", "+07:00")
+    with pytest.raises(BadGranule, match="expected one heading, found another in line 30"):
+        gauges.read(write(tmp_path, "own.csv", content), layout)
+    same = write(tmp_path, "own.csv", content.replace(again, "TIME,level"))
+    assert len(gauges.read(same, layout)) == 29
+
+
+def test_columns_exchanged_within_a_plain_table_cost_it(tmp_path: Path) -> None:
+    again = "station,variable,time,unit,value"
+    path = write(tmp_path, "agency.csv", plain(day(18), again, day(19)))
+    with pytest.raises(BadGranule, match="expected one heading, found another in line 3"):
+        gauges.read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "flag"),
+    [
+        ("validated", "no", "suspect"), ("Valid", "N", "suspect"), ("is_valid", "true", "good"),
+        ("accepted", "0", "suspect"), ("approval", "rejected", "suspect"),
+        ("grade", "bad", "suspect"), ("QA", "fail", "suspect"), ("QA/QC", "pass", "good"),
+        ("reliability", "unreliable", "suspect"), ("คุณภาพ", "เสีย", "suspect"),
+        ("คุณภาพ", "ดี", "good"), ("source", "MRC", "good"), ("type", "estimated", "estimated"),
+        ("approved by", "Som", "good"),
+    ],
+)  # fmt: skip
+def test_columns_that_tell_what_to_believe(tmp_path: Path, name: str, word: str, flag: str) -> None:
+    content = plain(f"{day(18)},{word}", heading=f"{PLAIN},{name}")
+    assert gauges.read(write(tmp_path, "a.csv", content))["qc"].tolist() == [flag]
+    own = f"When,Level,{name}\n2026-08-18 07:00,9.5,{word}\n"
+    layout = OwnLayout("013901", "When", "Level", "m", zone="+07:00")
+    assert gauges.read(write(tmp_path, "o.csv", own), layout)["qc"].tolist() == [flag]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "found"),
+    [
+        ("validated", "perhaps", "good, estimated or suspect in the column validated.*'perhaps'"),
+        ("correction", "-1.2", "a column called 'correction' with '-1.2'"),
+        ("Corrected value", "3.1", "a column called 'corrected value' with '3.1'"),
+        ("confidence", "low", "a column called 'confidence' with 'low'"),
+    ],
+)
+def test_what_a_column_says_is_used_or_refused(
+    tmp_path: Path, name: str, word: str, found: str
+) -> None:
+    content = plain(f"{day(18)},{word}", heading=f"{PLAIN},{name}")
+    with pytest.raises(BadGranule, match=found):
+        gauges.read(write(tmp_path, "a.csv", content))
+
+
+@pytest.mark.parametrize(("name", "word"), [("type", "Forecast"), ("Data source", "WRF model")])
+def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: str) -> None:
+    heading = f"{PLAIN},{name}"
+    mixed = plain(f"{day(18, 9.1)},gauge", f"{day(19, 12)},{word}", heading=heading)
+    found = gauges.read(write(tmp_path, "a.csv", mixed))
+    assert values(found) == {"08-18 00:00": 9.1}
+    said = f"1 rows of {tables.name_of(name)} '{word}' are not used"
+    assert found.attrs["said"] == [said]
+    with pytest.raises(Skipped, match=said):
+        gauges.read(write(tmp_path, "a.csv", plain(f"{day(19)},{word}", heading=heading)))
+
+
+@pytest.mark.parametrize(
+    ("rest", "flag"),
+    [
+        ("O,Raw - Not Yet Reviewed,Unverified data", "good"), ("O,Approved,Good data", "good"),
+        ("O,Working,Undefined", "good"), ("O,In Review,Fair data", "good"), ("O,,", "good"),
+        ("O,Rejected,Unverified data", "suspect"), ("O,Raw,Suspect data", "suspect"),
+        ("O,Raw,Poor", "suspect"), ("E,Raw,Unverified data", "estimated"),
+    ],
+)  # fmt: skip
+def test_approval_and_grade_of_the_portal(tmp_path: Path, rest: str, flag: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
+    assert gauges.read(write(tmp_path, NAME, content))["qc"].tolist() == [flag]
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        ("M,Raw,Unverified data", "expected O or E, found 'M'"),
+        ("O,Raw,Q7", "in the column grade, found 'Q7'"),
+        ("O,Limbo,Good data", "in the column approval level, found 'Limbo'"),
+    ],
+)
+def test_what_the_portal_says_and_is_not_known(tmp_path: Path, rest: str, found: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
+    with pytest.raises(BadGranule, match=found):
+        gauges.read(write(tmp_path, NAME, content))

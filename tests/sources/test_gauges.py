@@ -474,6 +474,11 @@ def test_the_list_of_live_stations(tmp_path: Path) -> None:
     assert readings(found, "station", "valid_time", "value") == [
         ["013901", "2026-08-20 00:15", 9.1]
     ]
+    answer = f"{json.dumps(rows)}\n"
+    for content in (answer.encode("utf-16"), answer.encode("utf-16-le"), answer.encode("utf-16-be"),
+                    f"\ufeff{answer}".encode("utf-16-be")):  # fmt: skip
+        (tmp_path / "utf16.json").write_bytes(content)
+        assert gauges.read(tmp_path / "utf16.json")["value"].tolist() == [9.1]
 
 
 POINTS = gauge_servers.points(

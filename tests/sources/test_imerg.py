@@ -163,6 +163,14 @@ def set_units(file: h5py.File) -> None:
     file["Grid/precipitation"].attrs["units"] = np.bytes_(b"mm/day")
 
 
+@pytest.mark.parametrize("units", ["mm/h", "mm h-1", "mm hr-1"])
+def test_units_in_other_spellings(tmp_path: Path, units: str) -> None:
+    path = half_hour(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["Grid/precipitation"].attrs["units"] = np.bytes_(units.encode())
+    np.testing.assert_array_equal(imerg.read(path, BOX)["rain_rate"][0], rates())
+
+
 def set_time(file: h5py.File) -> None:
     file["Grid/time"][0] += 1800
 
@@ -188,7 +196,7 @@ def transpose(file: h5py.File) -> None:
         (lambda p: p.write_text("<!DOCTYPE html><title>Login"), "begins with b'<!DOCTYPE"),
         (lambda p: p.write_bytes(p.read_bytes()[:-9000]), "a whole HDF5 file, found .*truncated"),
         (spoil(lambda f: f.pop("Grid/precipitation")), "expected variable precipitation"),
-        (spoil(set_units), "units mm/hr or mm/h, found mm/day"),
+        (spoil(set_units), "units mm/hr or .* or mm hr-1, found mm/day"),
         (spoil(set_time), "time 2024-08-01T03:30:00 as in its name, found 2024-08-01T04:00"),
         (spoil(shift), "cell centres of the grid"),
         (spoil(negative), r"rain_rate in 0\.\.500 mm h-1, found 3 of 200 cells outside"),

@@ -83,6 +83,15 @@ def test_impossible_korean_stamps(tmp_path: Path, stamp: object) -> None:
     assert len(found.attrs["bad_rows"]) == 1
 
 
+def test_a_row_without_a_code_costs_itself(tmp_path: Path) -> None:
+    rows_ = [level(f"2026082008{at:02d}") for at in range(40)]
+    found = gauges.read(write(tmp_path, {"content": [level("202608200700", code=None), *rows_]}))
+    assert len(found) == 40
+    assert found.attrs["bad_rows"] == ["expected a station's code at '202608200700', found none"]
+    with pytest.raises(BadGranule, match="a station's code in its name"):
+        gauges.read(write(tmp_path, {"content": [level("202608200700", code=None)]}))
+
+
 def test_rain_of_korea_ends_at_its_stamp(tmp_path: Path) -> None:
     content = [
         {"rfobscd": "10184100", "ymdhm": "202608200710", "rf": "12.5"},

@@ -9,7 +9,7 @@ from pipeline.sources import gauges, spreadsheets
 from pipeline.sources.base import BadGranule
 from pipeline.sources.layouts import OwnLayout
 from pipeline.sources.spreadsheets import sheet_rows
-from tests.sources.workbooks import DATE, METRES, STAMP, inline, number, workbook
+from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,9 +92,57 @@ def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
 
 def test_gaps_between_cells_and_short_rows(tmp_path: Path) -> None:
     rows = heading(1, "a", "b", "c") + f'<row r="2">{inline("C2", "x")}</row><row r="3"/>'
-    found, said = sheet_rows(workbook(tmp_path / "d.xlsx", rows))
+    found, sheets = sheet_rows(workbook(tmp_path / "d.xlsx", rows))
     assert found == [(1, ["a", "b", "c"]), (2, ["", "", "x"]), (3, [])]
-    assert said == []
+    assert sheets == ["S1"]
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [(0.25, "08-19 23:00"), (7 / 24, "08-20 00:00"), (0.5, "08-20 05:00"), (0.75, "08-20 11:00"),
+     (0.0, "08-19 17:00"), (0.99999999, "08-20 17:00")],
+)  # fmt: skip
+def test_a_date_and_a_time_of_day_in_two_cells(tmp_path: Path, clock: float, expected: str) -> None:
+    row = sheet_row(2, number("A2", SERIAL, DATE), number("B2", clock, CLOCK), number("C2", 9.8))
+    path = workbook(tmp_path / "t.xlsx", heading(1, "Date", "Time", "Level") + row)
+    layout = OwnLayout("013901", "Date+Time", "Level", "m", zone="+07:00")
+    assert values(gauges.read(path, layout)) == [["013901", f"2026-{expected}", 9.8]]
+
+
+def test_a_time_of_day_that_may_be_a_part_of_a_day_is_refused(tmp_path: Path) -> None:
+    row = sheet_row(2, number("A2", SERIAL, DATE), number("B2", 0.25), number("C2", 9.8))
+    path = workbook(tmp_path / "t.xlsx", heading(1, "Date", "Time", "Level") + row)
+    layout = OwnLayout("013901", "Date+Time", "Level", "m", zone="+07:00")
+    with pytest.raises(BadGranule, match=r"a time of day like 07:00, found '2026-08-20 0\.25'"):
+        gauges.read(path, layout)
+
+
+def test_a_truth_value_is_no_number(tmp_path: Path) -> None:
+    rows = heading(1, "T", "V") + "".join(
+        sheet_row(at, number(f"A{at}", SERIAL + at + 7 / 24, STAMP), cell)
+        for at, cell in ((2, number("B2", 9.8)), (3, '<c r="B3" t="b"><v>1</v></c>'))
+    )
+    found = gauges.read(
+        workbook(tmp_path / "b.xlsx", rows), OwnLayout("013901", "T", "V", "m", zone="+07:00")
+    )
+    assert values(found) == [["013901", "2026-08-22 00:00", 9.8]]
+    assert found.attrs["bad_rows"] == ["line 3: expected a number, found 'TRUE'"]
+
+
+def test_the_only_sheet_with_a_table_is_read(tmp_path: Path) -> None:
+    cover = heading(1, "Department of Hydrology")
+    table = heading(1, "T", "V") + sheet_row(
+        2, number("A2", SERIAL + 7 / 24, STAMP), number("B2", 9.8)
+    )
+    layout = OwnLayout("013901", "T", "V", "m", zone="+07:00")
+    found = gauges.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, table]), layout)
+    assert values(found) == [["013901", "2026-08-20 00:00", 9.8]]
+    assert "of 3 sheets 'S3', the only one with a table, is read" in found.attrs["said"]
+    message = "or on one other, found {} of the sheets 'S1', 'S2', 'S3'"
+    with pytest.raises(BadGranule, match=message.format("'S2', 'S3'")):
+        gauges.read(workbook(tmp_path / "c.xlsx", cover, others=[table, table]), layout)
+    with pytest.raises(BadGranule, match=message.format("none")):
+        gauges.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, cover]), layout)
 
 
 def test_an_entity_is_not_expanded(tmp_path: Path) -> None:

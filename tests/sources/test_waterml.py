@@ -111,11 +111,51 @@ def test_properties_and_units_by_any_of_their_names(
 @pytest.mark.parametrize(
     "observed",
     ["Storage Level", "Storage Volume", "Reservoir water level", "Ground Water Level",
-     "Water Temperature", "Tide Level"],
+     "Water Temperature", "Tide Level", "Dam water level", "Water level below ground surface",
+     "Depth to water level", "Tailwater level, stage", "Forecast water level", "Predicted stage",
+     "Simulated discharge", "Maximum water level", "Water level rate of change"],
 )  # fmt: skip
 def test_levels_of_other_waters_are_no_stage(tmp_path: Path, observed: str) -> None:
     with pytest.raises(Skipped, match=f"{observed} is not used"):
         read(tmp_path, observation(observed=f'xlink:title="{observed}"'))
+
+
+@pytest.mark.parametrize(
+    ("observed", "value"),
+    [("Water level above mean sea level", 9.1), ("River gauge: water level (m AMSL)", 9.1),
+     ("Water level above gauge datum", 95.59), ("Stage, zero of gauge 86.49 m MSL", 95.59)],
+)  # fmt: skip
+def test_levels_above_the_sea_are_restated(tmp_path: Path, observed: str, value: float) -> None:
+    series = timeseries(pair(PAIR[0], "95.59"))
+    found = read(tmp_path, observation(series, observed=f'xlink:title="{observed}"'))
+    assert rows(found.round({"value": 3}), "value") == [[value]]
+
+
+@pytest.mark.parametrize(
+    "observed",
+    ["Stream water level elevation above NAVD 1988", "Water level (m AHD)", "Stage above datum"],
+)
+def test_levels_above_another_datum_are_refused(tmp_path: Path, observed: str) -> None:
+    with pytest.raises(BadGranule, match="above the gauge's zero or the sea, found ") as refused:
+        read(tmp_path, observation(observed=f'xlink:title="{observed}"'))
+    assert refused.value.found == observed
+
+
+@pytest.mark.parametrize(
+    "uom", ['code="m" xlink:title="ft"', 'code="cm" xlink:title="metres"', 'title="Feet" code="m"']
+)
+def test_a_unit_of_two_names_is_refused(tmp_path: Path, uom: str) -> None:
+    with pytest.raises(BadGranule, match="expected one unit, found "):
+        read(tmp_path, observation(timeseries(pair(*PAIR), uom=f"<wml2:uom {uom}/>")))
+    same = timeseries(pair(*PAIR), uom='<wml2:uom code="m" xlink:title="Metres (gauge)"/>')
+    assert rows(read(tmp_path, observation(same)), "value") == [[9.8]]
+
+
+@pytest.mark.parametrize("process", ["processType/Simulation", "processType/Forecast", "GFS run"])
+def test_what_a_model_made_is_passed_over(tmp_path: Path, process: str) -> None:
+    procedure = f'<om:procedure xlink:href="http://x/{process}"/>'
+    with pytest.raises(Skipped, match=f"the process http://x/{process.lower()} is not observed"):
+        read(tmp_path, observation(procedure=procedure))
 
 
 @pytest.mark.parametrize(
@@ -200,6 +240,40 @@ def test_qualifiers_become_flags(tmp_path: Path) -> None:
         [99.7, "suspect", "suspect"],
         [9.8, "good", "approved"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("title", "flag"),
+    [("rejected", "suspect"), ("Invalid", "suspect"), ("Doubtful", "suspect"),
+     ("Questionable", "suspect"), ("Equipment malfunction", "suspect"), ("Eqp", "suspect"),
+     ("quality-E", "suspect"), ("quality-F", "suspect"), ("quality-C", "estimated"),
+     ("e", "estimated"), ("A", "good"), ("quality-A", "good"), ("unchecked", "good")],
+)  # fmt: skip
+def test_what_a_qualifier_says_of_a_value(tmp_path: Path, title: str, flag: str) -> None:
+    note = f'<wml2:qualifier xlink:title="P"/><wml2:qualifier xlink:title="{title}"/>'
+    found = read(tmp_path, observation(timeseries(pair(*PAIR, note))))
+    assert rows(found, "value", "qc") == [[9.8, flag]]
+
+
+def test_a_value_with_a_reason_for_none_is_missing(tmp_path: Path) -> None:
+    reason = '<wml2:nilReason xlink:href="http://www.opengis.net/def/nil/OGC/0/missing"/>'
+    quality = '<wml2:quality xlink:href="http://www.opengis.net/def/waterml/2.0/quality/missing"/>'
+    attribute = pair("2026-08-19T12:00:00Z", "0.0").replace("value>0", 'value nilReason="x">0')
+    series = timeseries(
+        pair("2026-08-19T00:00:00Z", "0.0", reason), pair("2026-08-19T06:00:00Z", "0.0", quality),
+        attribute, pair(*PAIR),
+    )  # fmt: skip
+    assert rows(read(tmp_path, observation(series)), "value") == [[9.8]]
+
+
+def test_a_usual_quality_holds_beside_a_qualifier_of_a_pair(tmp_path: Path) -> None:
+    note = '<wml2:{} xlink:title="{}"/>'
+    series = timeseries(
+        pair("2026-08-19T00:00:00Z", "9.5", note.format("qualifier", "Provisional")),
+        pair("2026-08-19T06:00:00Z", "9.6", note.format("quality", "good")),
+        more=note.format("quality", "suspect"),
+    )
+    assert rows(read(tmp_path, observation(series)), "qc") == [["suspect"], ["good"]]
 
 
 def test_one_bad_pair_costs_itself_and_a_bad_series_not_the_others(tmp_path: Path) -> None:

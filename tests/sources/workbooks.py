@@ -6,6 +6,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -15,20 +16,25 @@ STYLES = (
     f'{HEAD}<styleSheet xmlns="{MAIN}"><numFmts count="2">'
     '<numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm"/>'
     '<numFmt numFmtId="165" formatCode="0.00&quot; m day&quot;"/></numFmts>'
-    '<cellXfs count="4"><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="14"/>'
-    '<xf numFmtId="165"/></cellXfs></styleSheet>'
+    '<cellXfs count="5"><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="14"/>'
+    '<xf numFmtId="165"/><xf numFmtId="20"/></cellXfs></styleSheet>'
 )
-GENERAL, STAMP, DATE, METRES = range(4)
-"""Numbers of the styles: general, with a date and a time of day, with a date, with a unit."""
+GENERAL, STAMP, DATE, METRES, CLOCK = range(5)
+"""Numbers of the styles: general, with a date and a time of day, a date, a unit, a time of day."""
 
 
 def workbook(
     path: Path, sheet: str, *, shared: list[str] | None = None, properties: str = "",
-    sheets: int = 1, target: str = "worksheets/sheet1.xml",
+    sheets: int = 1, target: str = "worksheets/sheet1.xml", others: Sequence[str] = (),
 ) -> Path:  # fmt: skip
-    """Write a workbook whose first sheet has the rows of ``sheet``, in XML."""
+    """Write a workbook whose first sheet has the rows of ``sheet``, in XML, the next of others."""
+    sheets = max(sheets, 1 + len(others))
     names = "".join(
         f'<sheet name="S{at}" sheetId="{at}" r:id="rId{at}"/>' for at in range(1, sheets + 1)
+    )
+    more = "".join(
+        f'<Relationship Id="rId{at}" Target="worksheets/sheet{at}.xml"/>'
+        for at in range(2, 2 + len(others))
     )
     strings = "".join(f"<si>{text}</si>" for text in shared or [])
     parts = {
@@ -36,10 +42,12 @@ def workbook(
         "xl/workbook.xml": f'{HEAD}<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">{properties}'
         f"<sheets>{names}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'{HEAD}<Relationships><Relationship Id="rId1" '
-        f'Target="{target}"/></Relationships>',
+        f'Target="{target}"/>{more}</Relationships>',
         "xl/styles.xml": STYLES,
-        "xl/worksheets/sheet1.xml": f'{HEAD}<worksheet xmlns="{MAIN}"><sheetData>{sheet}'
-        "</sheetData></worksheet>",
+    } | {
+        f"xl/worksheets/sheet{at}.xml": f'{HEAD}<worksheet xmlns="{MAIN}"><sheetData>{rows}'
+        "</sheetData></worksheet>"
+        for at, rows in enumerate((sheet, *others), 1)
     }
     if shared is not None:
         parts["xl/sharedStrings.xml"] = f'{HEAD}<sst xmlns="{MAIN}">{strings}</sst>'

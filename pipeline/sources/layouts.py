@@ -200,10 +200,10 @@ def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | Non
         found, name = _only_table(path, sheets, layout)
         at = _heading_row(found, layout)
         said = [f"of {len(sheets)} sheets {name!r}, the only one with a table, is read"]
-    if at is None:
-        return None
-    number, names = found[at]
+    number, names = found[at] if at is not None else (0, [])
     kind = _kind([name_of(name) for name in names], layout)
+    if at is None or kind is None:
+        return None
     width = len(names)
     padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
     cells, bad = from_cells(path, padded, names, {})

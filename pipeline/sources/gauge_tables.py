@@ -211,9 +211,9 @@ def _portal(rows: Rows) -> pd.DataFrame:
         rows.cells["version"] += rows.cells["approval level"]
     method = method_of(str(first["label"]))
     if method == "manual":
-        rows.cells["_time"], early, said = put_right(rows.cells["_time"])
+        rows.cells["_time"], early, remarks = put_right(rows.cells["_time"])
         rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
-        rows.said.extend(said)
+        rows.said.extend(remarks)
     bad_rows, cells = rows.settle(), rows.cells
     made = series(
         path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),

@@ -400,7 +400,8 @@ def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArr
     [2, 0, -1]
     """
     step = (float(axis[-1]) - float(axis[0])) / (len(axis) - 1)
-    index = np.floor((wanted - float(axis[0])) / step + 0.5 + 1e-6).astype(np.int64)
+    place = np.floor((wanted - float(axis[0])) / step + 0.5 + 1e-6)
+    index = np.where(np.isfinite(place), place, -1.0).astype(np.int64)
     return np.where((index >= 0) & (index < len(axis)), index, -1)
 
 

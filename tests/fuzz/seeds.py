@@ -83,7 +83,7 @@ def grids(folder: Path) -> list[Seed]:
         ("floodmap", lambda into: test_floodmap.hdf4(
             into, "h28v07", test_floodmap.classes()), test_floodmap.BOX),
         ("chirps", lambda into: test_public_rain.tif(
-            into / "chirps-v3.0.sat.2024.08.20.tif", test_public_rain.pixels()),
+            into / "chirps-v3.0.rnl.2024.08.20.tif", test_public_rain.pixels()),
          test_public_rain.GRID),
         ("zones", lambda into: test_zones.write(into, test_zones.record()), None),
     ]  # fmt: skip

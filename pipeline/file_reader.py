@@ -183,12 +183,17 @@ def _limit_memory(max_bytes: int, limits: tuple[int, int]) -> None:
 
 def _answer(read: Callable[[Path], Data], path: Path) -> bytes:
     """Read a file; return what it holds, or what it raised, pickled."""
+    answer: Data | Exception
     try:
-        return _pickled(read(path))
+        answer = read(path)
     except (BadGranule, Skipped) as refused:
-        return _pickled(refused)
+        answer = refused
     except Exception as error:  # noqa: BLE001  (whatever a file provokes is its rejection)
-        return _pickled(refusal(path, error))
+        answer = refusal(path, error)
+    if isinstance(answer, Exception):
+        # What it came from may be of a library whose errors cannot be unpickled.
+        answer.__cause__ = answer.__context__ = None
+    return _pickled(answer)
 
 
 def _pickled(answer: Data | Exception) -> bytes:

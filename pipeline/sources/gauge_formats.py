@@ -67,9 +67,9 @@ _DOUBTFUL = (
 _ESTIMATE = r"estimat|interpolat|infill|synthetic|quality-[cd]\b"
 MODELS = (
     r"forecast|fcst|simul|predict|hindcast|scenario|model|ensemble|_fc\b|^fc_|ecmwf|gfs|wrf|nwp|"
-    r"icon|ifs"
+    r"(?:\b|_|import)(?:icon|ifs)(?:\b|_)"
 )
-"""What calls values a model's, and not observed."""
+"""What calls values a model's, and not observed; a silicon sensor's are."""
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 

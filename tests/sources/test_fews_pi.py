@@ -131,6 +131,7 @@ def test_parameters_that_are_observed(
         ({"parameterId": "H [forecast]"}, "'H .forecast.' is not used"),
         ({"qualifierId": ["forecast"]}, "'H.obs' is not used"),
         ({"moduleInstanceId": "ImportECMWF"}, "module 'ImportECMWF' is not known"),
+        ({"moduleInstanceId": "ImportICON"}, "module 'ImportICON' is not known"),
         ({"moduleInstanceId": "Import_GFS"}, "module 'Import_GFS' is not known"),
         ({"moduleInstanceId": "ImportNWP_WRF"}, "module 'ImportNWP_WRF' is not known"),
         ({"parameterId": "T.obs"}, "'T.obs' is not used"),

@@ -188,6 +188,7 @@ def test_where_the_station_stands(tmp_path: Path, feature: str, station: str) ->
         (("<om:procedure><wml2:ObservationProcess><wml2:processType "
          'xlink:title="ManualMethod"/></wml2:ObservationProcess></om:procedure>'), "manual"),
         ('<om:procedure xlink:href="http://x/tstypes/DailyMean"/>', "calculated"),
+        ('<om:procedure xlink:title="Silicon pressure sensor"/>', "telemetry"),
     ],
 )  # fmt: skip
 def test_the_process_tells_the_method(tmp_path: Path, procedure: str, method: str) -> None:

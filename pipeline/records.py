@@ -35,7 +35,6 @@ BACKFILL = timedelta(days=31)
 """A reading that turns up later than this after its time comes from an archive, not from a late
 observer: when it had become available is not known and its nominal latency is taken."""
 
-_SQLITE = b"SQLite format 3\0"
 _LOCK = 20260820
 """Key of PostgreSQL's advisory lock for who writes an ingest."""
 STORED = ("version", "value", "qc", "batch", "asof")
@@ -839,7 +838,7 @@ def _make_database(path: Path) -> None:
     Raises
     ------
     BrokenState
-        The file holds nothing, or is none of SQLite's.
+        The file holds nothing.
     """
     if not path.exists():
         make_passable_folder(path.parent)
@@ -854,11 +853,10 @@ def _make_database(path: Path) -> None:
         with suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
-    with path.open("rb") as stream:
-        head = stream.read(len(_SQLITE))
-    if head != _SQLITE:
-        found = "another file" if head else "an empty one"
-        raise BrokenState(f"{path}: expected an SQLite database, found {found}; {_RESTORE}")
+    # Only SQLite opens this file: to close it here would drop the locks of the whole process, and
+    # another process would delete the write-ahead log under its open connections.
+    if path.stat().st_size == 0:
+        raise BrokenState(f"{path}: expected an SQLite database, found an empty file; {_RESTORE}")
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if file.exists():
             close_to_others(file)

@@ -208,8 +208,8 @@ def no_chunks(data: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (empty, "expected an SQLite database, found an empty one; put back a backup"),
-        (html, "expected an SQLite database, found another file; put back a backup"),
+        (empty, "expected an SQLite database, found an empty file; put back a backup"),
+        (html, "file is not a database; put back a backup"),
         (garbage, "put back a backup"),
         (no_archive, "expected the grids of imerg_daily that sqlite:///"),
         (no_refs, "the archive could not be read or written"),

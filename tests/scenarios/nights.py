@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
@@ -44,7 +46,14 @@ def settings_in(folder: Path) -> Settings:
 
 def fork(settings: Settings, folder: Path) -> Settings:
     """Copy everything; the copy keeps modification times, which are times of publication."""
-    shutil.copytree(settings.data_dir, folder, symlinks=True)
+    # An SQLite file is copied by SQLite: to read it here would drop the locks of this process.
+    shutil.copytree(
+        settings.data_dir, folder, symlinks=True, ignore=shutil.ignore_patterns("records.db*")
+    )
+    for path in settings.data_dir.rglob("records.db"):
+        copy = folder / path.relative_to(settings.data_dir)
+        with closing(sqlite3.connect(path)) as whole, closing(sqlite3.connect(copy)) as into:
+            whole.backup(into)
     return settings_in(folder)
 
 

@@ -185,13 +185,12 @@ def test_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
 
 def test_a_process_that_ends_leaves_the_log_to_those_at_work(tmp_path: Path) -> None:
     """To open the file outside SQLite would give up the locks that say so."""
-    database = tmp_path / "records.db"
-    url = f"sqlite:///{database}"
+    url = f"sqlite:///{tmp_path / 'records.db'}"
     at_work, second = Records(url), Records(url)
     assert at_work.batch == second.batch == 0
     script = f"from pipeline.records import Records; Records({url!r}).batch"
     subprocess.run([sys.executable, "-c", script], check=True)
-    assert database.with_name("records.db-wal").exists()
+    assert (tmp_path / "records.db-wal").exists()
     add(at_work, {"2026-08-02T00:00": 3.0}, moment(2))
     script += " == 1 or exit(1)"
     subprocess.run([sys.executable, "-c", script], check=True)

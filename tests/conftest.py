@@ -30,3 +30,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     grouped = getattr(session.config.option, "loadgroup", False)
     if grouped and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("expected tests shared out by groups, found none in their names")
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Address of pytest-httpserver: not every machine knows what ``localhost`` is."""
+    return "127.0.0.1", 0

@@ -132,7 +132,7 @@ def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
 @pytest.mark.slow
 def test_a_night_waits_for_a_provider_that_is_behind_without_a_worker(tmp_path: Path) -> None:
     """The catalogue answers and knows no file: each ingest is put off, until the deadline."""
-    with running("localhost", "127.0.0.1", "localhost", "127.0.0.1") as servers:
+    with running("127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1") as servers:
         nasa = Earthdata(*servers)
         done = subprocess.run(
             [sys.executable, "-c", WAIT, str(ROOT / "dags")],

@@ -40,7 +40,7 @@ def nasa(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Earthdata]
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("EARTHDATA_TOKEN", Earthdata.TOKEN)
-    with running("localhost", "127.0.0.1", "localhost", "127.0.0.1") as servers:
+    with running("127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1") as servers:
         yield Earthdata(*servers)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from pipeline.sources.base import HttpError
-from pipeline.sources.wire import LOOPBACK
+from pipeline.sources.wire import is_loopback
 
 EARLIEST = datetime(1998, 1, 1, tzinfo=UTC)
 """No file of these providers was published before; a stamp of 1970 is a clock that was not set."""
@@ -45,7 +45,7 @@ def allowed(target: httpx.URL, *, after: httpx.URL | None = None) -> None:
     ------
     HttpError
     """
-    local = target.host in LOOPBACK and (after is None or after.host in LOOPBACK)
+    local = is_loopback(target.host) and (after is None or is_loopback(after.host))
     if target.scheme != "https" and not (target.scheme == "http" and local):
         raise HttpError(f"{shown(target)}: expected https, found {target.scheme or 'no scheme'}")
 

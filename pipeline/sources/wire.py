@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from contextlib import contextmanager
+from ipaddress import ip_address
 from math import inf
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
@@ -24,12 +25,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 BEFORE_ANSWER = 256 << 10
 """Most bytes of headers and of 1xx answers before an answer; providers send 4 kB at most."""
 _KEPT_S = 5.0
 """Time after which an idle connection is closed, seconds."""
 _ENCODED = {"gzip", "x-gzip", "deflate"}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.2"), is_loopback("localhost"), is_loopback("127.0.0.1.example.org")
+    (True, True, False)
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Overrun(Exception):  # noqa: N818
@@ -202,7 +216,7 @@ class Wire(httpx.BaseTransport):
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
         """Return the connections of a request: its host's own, or those of a proxy."""
-        direct = url.host in LOOPBACK or proxy_bypass(url.host)
+        direct = is_loopback(url.host) or proxy_bypass(url.host)
         via = None if direct else self._proxies.get(url.scheme, self._proxies.get("all"))
         with self._lock:
             if via not in self._pools:

@@ -1,4 +1,4 @@
-"""Local servers that speak the providers' protocols, on 127.0.0.1 and, as another host, localhost.
+"""Local servers that speak the providers' protocols, on 127.0.0.1 and, as another host, 127.0.0.2.
 
 A server answers what its ``routes`` say, remembers what it was asked, and can be made to fail the
 ways providers do.
@@ -68,7 +68,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((host, 0), _Handler)
         self.url = f"http://{host}:{self.server_port}"
         self.routes: dict[str, Route] = {}
         self.asked: list[Request] = []

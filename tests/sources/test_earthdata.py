@@ -38,7 +38,7 @@ EXPIRED = {"EARTHDATA_TOKEN": "eyJ0eXAi.last.year"}
 
 @pytest.fixture
 def nasa() -> Iterator[Earthdata]:
-    with running("localhost", "127.0.0.1", "localhost", "127.0.0.1") as servers:
+    with running("127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1") as servers:
         yield Earthdata(*servers)
 
 
@@ -282,7 +282,7 @@ def test_a_token_goes_to_nasa_alone(published: Earthdata, connect: Connect, tmp_
     """A catalogue that points elsewhere does not get the token sent there."""
     links = published.catalogue[0]["umm"]["RelatedUrls"]  # type: ignore[index]
     for link in links:
-        link["URL"] = link["URL"].replace("127.0.0.1", "localhost")
+        link["URL"] = link["URL"].replace("127.0.0.1", "127.0.0.2")
     with pytest.raises(HttpError):
         imerg.fetch(granule(), tmp_path, client=connect(BY_TOKEN))
     assert not any("authorization" in one.headers for one in published.data.asked)

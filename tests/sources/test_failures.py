@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import h5py
@@ -234,7 +235,7 @@ class Provider:
 
 @pytest.fixture
 def servers() -> Iterator[list[Server]]:
-    with running("localhost", "127.0.0.1", "localhost", "127.0.0.1") as found:
+    with running("127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1") as found:
         yield found
 
 
@@ -351,7 +352,8 @@ def test_a_file_revised_in_place_takes_the_place_of_the_old_one(files: Provider)
 def certified(folder: Path) -> tuple[Path, Path]:
     """Certificate of 127.0.0.1 and its key, signed by nobody that is known."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ip_address("127.0.0.1"))
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -360,7 +362,7 @@ def certified(folder: Path) -> tuple[Path, Path]:
         .serial_number(1)
         .not_valid_before(datetime.now(UTC) - timedelta(days=1))
         .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -379,7 +381,7 @@ def test_a_certificate_is_checked_against_those_that_are_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, key = certified(tmp_path)
-    server = Server("localhost")
+    server = Server("127.0.0.1")
     server.serve("/x", Answer(b"sound"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -387,7 +389,7 @@ def test_a_certificate_is_checked_against_those_that_are_trusted(
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    url = f"https://localhost:{server.server_port}/x"
+    url = f"https://127.0.0.1:{server.server_port}/x"
     try:
         with (
             Client(environment={}, attempts=1) as client,

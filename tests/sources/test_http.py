@@ -407,7 +407,7 @@ def test_redirects_end(client: Client, server: Server) -> None:
 
 
 def test_headers_and_cookies_stay_with_their_host(client: Client) -> None:
-    with running("127.0.0.1", "localhost") as [here, there]:
+    with running("127.0.0.1", "127.0.0.2") as [here, there]:
         cookie = {"Location": f"{there.url}/b", "Set-Cookie": "mine=1; Path=/"}
         here.serve("/a", Answer(status=302, headers=cookie))
         there.serve("/b", Answer(status=302, headers={"Location": f"{here.url}/c"}))

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from pipeline.alerts.cap import NAMESPACE
-from pipeline.alerts.ladder import DEFAULT
+from pipeline.alerts.hysteresis import DEFAULT
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual import SHOWCASE

@@ -22,15 +22,17 @@ import pandas as pd
 import sqlalchemy as sa
 
 from docs.make import between, table
-from models import stage
-from pipeline import areal, issue, steps
+from models.stage import model as stage_model
+from pipeline import steps
 from pipeline.alerts.evidence import Level
-from pipeline.alerts.ladder import RAISED
-from pipeline.archive import Archive, utc64
-from pipeline.grid import MEKONG, zonal_mean
-from pipeline.places import zones
-from pipeline.records import Records, readings
+from pipeline.alerts.hysteresis import RAISED
+from pipeline.areal import means as zonal_means
+from pipeline.geography.grid import MEKONG, zonal_mean
+from pipeline.geography.places import zones
+from pipeline.issuance import snapshot
 from pipeline.settings import ROOT, Settings
+from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.database import Records, readings
 from pipeline.virtual import SHOWCASE
 from pipeline.virtual.basin import VirtualBasin
 
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from models.stage.features import StageInputs
     from pipeline.alerts.decision import Decision
-    from pipeline.features import StageInputs
 
 ASOF = datetime(SHOWCASE.year, SHOWCASE.month, SHOWCASE.day, 0, 30, tzinfo=UTC)
 PRODUCTS = {
@@ -90,7 +92,9 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     dead = {product for name in case for product in PRODUCTS[name]}
     archive = Withheld(place / "archive", dead=dead, since=since)
     end = ASOF.replace(hour=0, minute=0)
-    record, shares, _ = areal.areal_record(archive, asof=ASOF, start=end - steps.RECENT, end=end)
+    record, shares, _ = zonal_means.areal_record(
+        archive, asof=ASOF, start=end - steps.RECENT, end=end
+    )
     archive.append("zones", record, message="withheld")
     archive.append("rain_shares", shares, message="withheld")
     url = f"sqlite:///{place / 'records.db'}"
@@ -102,9 +106,9 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
         with sa.create_engine(url).begin() as connection:
             connection.execute(readings.delete().where(late))
     models, metadata = steps.models_for(ASOF, settings=settings)
-    view = issue.View(archive, Records(url), ASOF, models, metadata["version"])
-    stages, droughts = issue.stage_forecasts(view), issue.drought_forecasts(view)
-    return issue.decide(view, stages, droughts, before=[], revisions=[])
+    view = snapshot.View(archive, Records(url), ASOF, models, metadata["version"])
+    stages, droughts = snapshot.stage_forecasts(view), snapshot.drought_forecasts(view)
+    return snapshot.decide(view, stages, droughts, before=[], revisions=[])
 
 
 def counted(found: list[Decision], whole: list[Decision]) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ def gk2a_days(basin: VirtualBasin, first: pd.Timestamp, last: pd.Timestamp) -> p
         seen = [basin.gk2a(start + n * SLOT) for n in range(48)]
         rain.append(np.mean(seen, axis=0) * 24.0)
     grids = MEKONG.dataset(dates.to_numpy(), rain=np.stack(rain).astype("f4"))["rain"]
-    mean, _ = zonal_mean(grids, areal.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.weights(), list(zones()))
     return pd.DataFrame(mean.values, index=dates, columns=list(zones()))
 
 
@@ -167,8 +171,10 @@ def withheld(
 def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, float]]:
     """Median over the gauges of CP by lead, for each case and number of nights."""
     models, _ = steps.models_for(ASOF, settings=settings)
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), ASOF, models, "")
-    inputs = issue.stage_inputs(view, start=ASOF - timedelta(days=200))
+    view = snapshot.View(
+        Archive(settings.archive_dir), Records(settings.database), ASOF, models, ""
+    )
+    inputs = snapshot.stage_inputs(view, start=ASOF - timedelta(days=200))
     inputs = replace(inputs, rain=inputs.rain[[c for c in inputs.rain if c in zones()]])
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
     gk2a = gk2a_days(basin, JUDGED[0] - 10 * DAY, JUDGED[-1])
@@ -183,9 +189,9 @@ def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, fl
                 continue
             errors = []
             for date in JUDGED:
-                recent = inputs.until(date).last(stage.HISTORY_D)
+                recent = inputs.until(date).last(stage_model.HISTORY_D)
                 seen = withheld(recent, case, nights, gk2a) if case else recent
-                rows = stage.predict_dates(
+                rows = stage_model.predict_dates(
                     models["stage"], seen, dates=[date], model_version=""
                 )  # fmt: skip
                 errors.append(_errors(rows, inputs.stage, date))

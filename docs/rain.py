@@ -13,12 +13,13 @@ import numpy as np
 import xarray as xr
 
 from docs.make import between, table
-from pipeline import areal, blend
-from pipeline.grid import MEKONG, zonal_mean
-from pipeline.places import basins, zones
+from pipeline.areal import blend
+from pipeline.areal import means as zonal_means
+from pipeline.geography.grid import MEKONG, zonal_mean
+from pipeline.geography.places import basins, zones
+from pipeline.geography.variables import LEAST_HALF_HOURS
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
-from pipeline.variables import LEAST_HALF_HOURS
 from pipeline.virtual.basin import VirtualBasin
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def rates(basin: VirtualBasin, day: date, *, all_late: bool) -> dict[str, xr.Dat
 
 def zonal(grids: xr.DataArray) -> xr.DataArray:
     """Means over the sub-basins."""
-    mean, _ = zonal_mean(grids, areal.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.weights(), list(zones()))
     return mean.isel(zone=[name.startswith("basin:") for name in zones()])
 
 
@@ -93,7 +94,7 @@ def main() -> None:
         truth.append(zonal(MEKONG.dataset(moment, rain=fell)["rain"]).values[0])
         for case, (dead, mapping) in cases.items():
             left = {name: one for name, one in told_by.items() if name not in dead}
-            rate = blend.combine(left, mapping, areal.sub_basins())["rain_rate"]
+            rate = blend.combine(left, mapping, zonal_means.sub_basins())["rain_rate"]
             found[case].append(day_sum(rate))
     fell = np.array(truth)
     rows = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipeline.features import filled_stage
-from pipeline.places import stations as all_stations
+from models.stage.features import filled_stage
+from pipeline.geography.places import stations as all_stations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.features import StageInputs
+    from models.stage.features import StageInputs
 
 NAMES = ("persistence", "trend", "climatology", "damped_anomaly", "ar", "arx")
 CLIMATOLOGY_WINDOW_D = 15

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.design import TIER_GROUPS
-from models.stage import HALF_LIFE_Y, SEASONS
-from pipeline.features import STALE_H
-from pipeline.places import stations as all_stations
+from models.stage.design import TIER_GROUPS
+from models.stage.features import STALE_H
+from models.stage.model import HALF_LIFE_Y, SEASONS
+from pipeline.geography.places import stations as all_stations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from models.drought import DroughtModel
+    from models.drought.model import DroughtModel
     from models.low_flow import LowFlowModel
-    from models.stage import StageModel
+    from models.stage.model import StageModel
 
 LOW_CP = 0.3
 """Persistence index below which a lead is named among those not to be trusted."""
@@ -42,7 +42,7 @@ def card(
     Parameters
     ----------
     model
-        As :func:`models.stage.fit` gave it.
+        As :func:`models.stage.model.fit` gave it.
     metadata
         What was stored with the models; every entry becomes a line.
     low_flow, drought

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
-from models.bootstrap import skill_over_years
-from pipeline import places
+from models.verification.bootstrap import skill_over_years
+from pipeline.geography import places
 from pipeline.indices.drought import SPI_BOUNDS
 
 if TYPE_CHECKING:

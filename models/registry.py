@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io
 
-from pipeline.folders import make_private_folder
+from pipeline.storage.atomic import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TRUSTED = frozenset(
     {
-        "models.calibration.ErrorTable",
-        "models.design.Design",
-        "models.drought.DroughtModel",
+        "models.stage.errors.ErrorTable",
+        "models.stage.design.Design",
+        "models.drought.model.DroughtModel",
         "models.low_flow.LowFlowModel",
-        "models.stage.StageModel",
-        "models.stage.StationModel",
-        "models.stage.TierModel",
+        "models.stage.model.StageModel",
+        "models.stage.model.StationModel",
+        "models.stage.model.TierModel",
     }
 )
 """Types of this project that a model file may hold beside those that skops trusts by itself."""

@@ -26,9 +26,9 @@ from pipeline.sources import asked
 from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
-    from pipeline.sources.layouts import OwnLayout
+    from models.verification.operational import CityScore
+    from pipeline.sources.gauges.layouts import OwnLayout
     from pipeline.steps import Ingested
-    from pipeline.verification import CityScore
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes; docs/operator.md has the table."""
@@ -210,7 +210,7 @@ def _say_all(ingested: Iterable[Ingested]) -> None:
 
 def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLayout | None:
     """Layout of a ministry's own tables, None where no option speaks of one."""
-    from pipeline.sources.layouts import OwnLayout
+    from pipeline.sources.gauges.layouts import OwnLayout
 
     given = [column for column in columns if column]
     if not given and not zone and decimal is None:
@@ -447,7 +447,7 @@ def hindcast(
 def verify(day: Day = None) -> None:
     """Score past forecasts against what came. Example: mekong verify --date 2026-09-01."""
     from pipeline import steps
-    from pipeline.alerts.track import season_start
+    from pipeline.alerts.track_record import season_start
 
     done = steps.verify(asof=_asof(day), settings=_settings())
     _say(done)
@@ -616,8 +616,8 @@ def _told(error: Exception) -> tuple[int, str] | None:
 def _broken(error: Exception) -> tuple[int, str] | None:
     """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
     from models.registry import UntrustedModel
-    from pipeline.archive import broken_archive, end_reads
-    from pipeline.folders import BrokenState
+    from pipeline.storage.archive import broken_archive, end_reads
+    from pipeline.storage.atomic import BrokenState
 
     if isinstance(error, BrokenState | UntrustedModel):
         return ERROR, str(error)

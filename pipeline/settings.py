@@ -26,7 +26,7 @@ REFERENCE = ROOT / "data" / "reference"
 Upstream = Literal["virtual", "internet", "archive"]
 """Where files come from."""
 Region = Literal["mekong", "asean"]
-"""Names of the regions; their grids are in ``pipeline.grid``."""
+"""Names of the regions; their grids are in ``pipeline.geography.grid``."""
 
 
 class Settings(BaseSettings):
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, str] = Field(
         default={},
         description="Base addresses that stand in for those of ENDPOINTS in "
-        "pipeline/sources/http.py, in JSON.",
+        "pipeline/sources/access/client.py, in JSON.",
     )
     wait_minutes: int = Field(
         default=90,

@@ -22,48 +22,49 @@ import dask
 import pandas as pd
 import sqlalchemy as sa
 
-from models import drought, evaluate, low_flow, registry, scores, skill, stage
+from models import hindcast as rolling_origin
+from models import low_flow, registry
 from models.card import card
-from models.drought_inputs import known_by
-from models.report import report
-from pipeline import (
-    absences,
-    areal,
-    bulletin,
-    features,
-    fetching,
-    gridded,
-    intake,
-    issue,
-    places,
-    quality,
-    records,
-    stand_ins,
-    verification,
-)
+from models.drought import model as drought_model
+from models.drought.inputs import known_by
+from models.stage import features
+from models.stage import model as stage_model
+from models.verification import metrics, operational, skill
+from models.verification.report import report
 from pipeline.alerts import publish as trees
-from pipeline.archive import Archive, NothingArchived, utc64
-from pipeline.folders import BrokenState, make_private_folder
-from pipeline.grid import GRIDS
-from pipeline.records import Records
+from pipeline.areal import means as zonal_means
+from pipeline.areal import monthly as monthly_means
+from pipeline.areal import substitutes
+from pipeline.geography import places
+from pipeline.geography.grid import GRIDS
+from pipeline.gridded import job as gridded_job
+from pipeline.ingest import fetch
+from pipeline.ingest import store as ingest_store
+from pipeline.issuance import missing as missing_inputs
+from pipeline.issuance import snapshot
+from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import NotPublished, locate
-from pipeline.sources.http import Client
+from pipeline.storage import database
+from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.atomic import BrokenState, make_private_folder
+from pipeline.storage.database import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
-    from pipeline.intake import Show
+    from pipeline.ingest.store import Show
     from pipeline.sources.base import Granule, Source
-    from pipeline.sources.layouts import OwnLayout
+    from pipeline.sources.gauges.layouts import OwnLayout
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
 SPIN_UP = timedelta(days=120)
 """Days of which an areal record is made where there is none yet."""
-PATIENCE = fetching.PATIENCE
+PATIENCE = fetch.PATIENCE
 """Multiple of its usual delay after which a file is overdue."""
 LOST = timedelta(days=1)
 """Time after which what is overdue is not waited for any more."""
@@ -189,10 +190,14 @@ class Ingested:
         for name, _, why in (one.partition(": ") for one in self.passed_over):
             kinds.setdefault(why, []).append(name)
         for why, names in sorted(kinds.items()):
-            more = f" and {len(names) - intake.SHOWN} more" if len(names) > intake.SHOWN else ""
+            more = (
+                f" and {len(names) - ingest_store.SHOWN} more"
+                if len(names) > ingest_store.SHOWN
+                else ""
+            )
             lines.append(
                 f"{self.source}: passed over {len(names)} files: {why} "
-                f"({', '.join(names[: intake.SHOWN])}{more})"
+                f"({', '.join(names[: ingest_store.SHOWN])}{more})"
             )
         if self.nothing:
             lines.append(f"{self.source}: nothing came in")
@@ -300,14 +305,14 @@ def ingest(
         read = _with_layout(module.read, layout, row, folder)
     archive, store = Archive(settings.archive_dir), Records(settings.database)
     missing: list[str] = []
-    found: list[intake.File] = []
+    found: list[ingest_store.File] = []
     beside: list[str] = []
-    fetched, awaited = fetching.Fetched(), False
+    fetched, awaited = fetch.Fetched(), False
     cause = "" if folder or settings.upstream != "archive" else NOTHING_FETCHED
     known = store.known_granules(source, asof=asof)
     if folder is not None:
-        found = intake.in_folder(row, folder, asof=asof, layout=layout)
-        beside = intake.beside(row, folder)
+        found = ingest_store.in_folder(row, folder, asof=asof, layout=layout)
+        beside = ingest_store.beside(row, folder)
     elif settings.upstream != "archive":
         begin = start or asof - row.lookback
         granules = list(module.granules(source, begin, end or asof, asof))
@@ -325,7 +330,7 @@ def ingest(
                     missing.append(str(absence))
                 awaited |= overdue
             else:
-                found.append(intake.File(granule, path, published))
+                found.append(ingest_store.File(granule, path, published))
                 awaited &= not overdue
         told = found or fetched.needs or fetched.failures or fetched.awaited
         if missing or not told:
@@ -333,8 +338,8 @@ def ingest(
                 "" if told else f"none of the {len(granules)} files asked for is in "
                 f"{settings.upstream_dir}"
             )  # fmt: skip
-    news = intake.unknown(found, known)
-    taken = intake.bring_in(
+    news = ingest_store.unknown(found, known)
+    taken = ingest_store.bring_in(
         row, news, read, archive=archive, records=store, asof=asof,
         from_folder=folder is not None, show=show,
     )  # fmt: skip
@@ -357,7 +362,7 @@ def ingest(
         and not (fetched.needs or fetched.refused),
         remarks=taken.remarks,
         nothing=not taken.read
-        and not intake.any_sound(found, known)
+        and not ingest_store.any_sound(found, known)
         and bool(found or missing or fetched.failures),
         cause=cause,
         reached=fetched.reached,
@@ -390,7 +395,7 @@ def _fetch(
     known: dict[str, set[tuple[datetime | None, str]]],
     show: Show,
     limit_s: float,
-) -> fetching.Fetched:
+) -> fetch.Fetched:
     """Bring what is not there yet from its provider into the upstream folder."""
     if (settings.data_dir / "virtual").exists():
         raise UserError(
@@ -399,7 +404,7 @@ def _fetch(
         )
     make_private_folder(settings.upstream_dir)
     with _client(settings) as client:
-        return fetching.fetch(
+        return fetch.fetch(
             row,
             granules,
             client=client,
@@ -408,7 +413,7 @@ def _fetch(
             known={name: any(time for time, _ in marks) for name, marks in known.items()},
             region=settings.region,
             show=show,
-            limit_s=max(limit_s, fetching.SOURCE_S),
+            limit_s=max(limit_s, fetch.SOURCE_S),
         )
 
 
@@ -426,7 +431,7 @@ def sources(
     settings: Settings | None = None,
     check: bool = False,
     show: Show = quiet,
-) -> list[fetching.State]:
+) -> list[fetch.State]:
     """Say of each source what it needs and how far it is.
 
     Parameters
@@ -462,12 +467,12 @@ def sources(
             ends[str(source)] = last.to_pydatetime().replace(tzinfo=UTC)
     with _client(settings) as client:
         found = [
-            fetching.state(row, latest=ends.get(row.id), asof=asof, client=client)
+            fetch.state(row, latest=ends.get(row.id), asof=asof, client=client)
             for row in SOURCES.values()
         ]
         if check:
-            ask = partial(fetching.check, asof=asof, client=client, region=settings.region)
-            with ThreadPoolExecutor(fetching.THREADS) as threads:
+            ask = partial(fetch.check, asof=asof, client=client, region=settings.region)
+            with ThreadPoolExecutor(fetch.THREADS) as threads:
                 for number, (well, said) in enumerate(threads.map(ask, SOURCES.values())):
                     show("asked", number + 1, len(found))
                     found[number] = replace(found[number], well=well, reached=said)
@@ -583,14 +588,14 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     except NothingArchived:
         start = end - SPIN_UP
     else:
-        start -= timedelta(days=int((utc64(start) - known[-1]) / areal.DAY) - 1)
+        start -= timedelta(days=int((utc64(start) - known[-1]) / zonal_means.DAY) - 1)
     region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
     with _computing(settings):
         days: Any = {"asof": asof, "start": start, "end": end, "region": region}
-        suspects = absences.suspects(Records(settings.database), asof=asof, start=start)
-        record, shares, doubts = areal.areal_record(archive, suspects=suspects, **days)
-        stood = stand_ins.made(archive, **days)
-        pairs = areal.rain_pairs(archive, asof=asof, region=region)
+        suspects = missing_inputs.suspects(Records(settings.database), asof=asof, start=start)
+        record, shares, doubts = zonal_means.areal_record(archive, suspects=suspects, **days)
+        stood = substitutes.made(archive, **days)
+        pairs = zonal_means.rain_pairs(archive, asof=asof, region=region)
     news = archive.append("zones", record, message=f"areal record as of {at}")
     archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
     if "doubts" in archive.products() or bool(doubts.to_array().any()):
@@ -604,7 +609,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
 
 def indices(
     *, asof: datetime, settings: Settings | None = None, record: bool = False
-) -> gridded.Made:
+) -> gridded_job.Made:
     """Make the indices of every cell of the grid that are not there yet.
 
     A night applies the reference that was last fitted to its newest days; where none was fitted,
@@ -629,7 +634,7 @@ def indices(
         The whole record was asked for and there are fewer than 20 whole years of daily rain.
     """
     settings = settings or Settings()
-    make = gridded.whole_record if record else gridded.newest
+    make = gridded_job.whole_record if record else gridded_job.newest
     with _computing(settings, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
@@ -697,12 +702,12 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         There are no gauge readings, or no gauge has enough of them.
     """
     settings = settings or Settings()
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     show("reading the record", 1, 3)
     try:
-        inputs = issue.stage_inputs(view, start=None)
+        inputs = snapshot.stage_inputs(view, start=None)
         show("gauges", 2, 3)
-        gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
+        gauges = stage_model.fit(inputs, end=asof, stations=_forecast_stations(inputs))
     except ValueError as short:
         raise UserError(f"cannot train: {short}; ingest gauges first") from short
     fitted: dict[str, object] = {"stage": gauges}
@@ -712,14 +717,14 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         fitted["low_flow"] = lows
     record = view.areal_record()
     if record is not None:
-        longer = areal.with_baseline(record, view.archive, asof=asof, region=settings.region)
-        fitted["drought"] = drought.fit(longer, end=asof)
-        months = bulletin.known(
+        longer = zonal_means.with_baseline(record, view.archive, asof=asof, region=settings.region)
+        fitted["drought"] = drought_model.fit(longer, end=asof)
+        months = monthly_means.known(
             known_by(longer, asof=asof),
-            land=bulletin.land_months(view.archive, asof=asof, region=settings.region),
-            discharge=quality.used(view.readings("discharge")),
+            land=monthly_means.land_months(view.archive, asof=asof, region=settings.region),
+            discharge=quality_flags.used(view.readings("discharge")),
         )
-        fitted["monthly"] = bulletin.fit(months, end=asof)
+        fitted["monthly"] = monthly_means.fit(months, end=asof)
     metadata = {
         "asof": asof.isoformat(),
         "origin": inputs.origin,
@@ -865,7 +870,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     except UserError:
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
     store, archive = Records(settings.database), Archive(settings.archive_dir)
-    inputs = store.inputs(asof=asof, start=asof - absences.INPUTS)
+    inputs = store.inputs(asof=asof, start=asof - missing_inputs.INPUTS)
     digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode())
     digest.update(_contents(archive, asof=asof).encode())
     virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
@@ -887,9 +892,9 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     stages, droughts = _forecasts(view)
     revision = run["revision"]
     keys = ["station", "lead_days", "tier", "valid_time"]
-    store.put(records.stage_forecasts, asof, revision, _rows(stages, keys))
+    store.put(database.stage_forecasts, asof, revision, _rows(stages, keys))
     keys = ["zone", "horizon_weeks", "tier"]
-    store.put(records.drought_forecasts, asof, revision, _rows(droughts, keys))
+    store.put(database.drought_forecasts, asof, revision, _rows(droughts, keys))
     tiers = stages.drop_duplicates("station")["tier"].value_counts()
     return Forecast(
         issue_time=f"{asof:%Y-%m-%dT%H:%MZ}",
@@ -912,17 +917,17 @@ def _contents(archive: Archive, *, asof: datetime) -> str:
     """
     digest = hashlib.sha256()
     for product in archive.products():
-        if product in {gridded.DAILY, gridded.MONTHLY}:
+        if product in {gridded_job.DAILY, gridded_job.MONTHLY}:
             continue
-        start = None if product == "zones" else asof - absences.INPUTS
+        start = None if product == "zones" else asof - missing_inputs.INPUTS
         rows, times = archive.rows(product, asof=asof, start=start)
         digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
     return digest.hexdigest()
 
 
-def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> issue.View:
+def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> snapshot.View:
     """Both stores as a run saw them."""
-    return issue.View(
+    return snapshot.View(
         Archive(settings.archive_dir, snapshot=run["snapshot"]),
         Records(settings.database, batch=run["batch"]),
         run["issue_time"],
@@ -932,9 +937,9 @@ def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> is
     )
 
 
-def _forecasts(view: issue.View) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _forecasts(view: snapshot.View) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast stages and drought classes."""
-    return issue.stage_forecasts(view), issue.drought_forecasts(view)
+    return snapshot.stage_forecasts(view), snapshot.drought_forecasts(view)
 
 
 def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
@@ -948,7 +953,7 @@ def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
         marks = {key: row[key] for key in keys}
         if "valid_time" in marks:
             marks["valid_time"] = marks["valid_time"].to_pydatetime().replace(tzinfo=UTC)
-        rows.append({**marks, "row": records.as_json(rest)})
+        rows.append({**marks, "row": database.as_json(rest)})
     return rows
 
 
@@ -1007,7 +1012,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     issued = _issue(run, settings, broken=broken)
     revision = run["revision"]
     folder = trees.publish(issued.tree, folder=settings.published_dir, issue_time=asof)
-    store.put(records.alerts, asof, revision, issued.alerts)
+    store.put(database.alerts, asof, revision, issued.alerts)
     return Published(
         folder=str(folder),
         revision=revision,
@@ -1057,7 +1062,9 @@ def _models_amiss(run: dict[str, Any], settings: Settings) -> list[str]:
     return [f"{one}; {version} stands in" for one in broken]
 
 
-def _issue(run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()) -> issue.Issued:
+def _issue(
+    run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()
+) -> snapshot.Issued:
     """Everything a run publishes, made from what it saw."""
     models: dict[str, Any] = {}
     if run["model_version"] != NO_MODELS:
@@ -1065,7 +1072,7 @@ def _issue(run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = (
     view = _view(run, models, settings)
     stages, droughts = _forecasts(view)
     under = settings.model_copy(update=run["settings"])
-    return issue.issue(view, run, stages, droughts, settings=under, broken=broken)
+    return snapshot.issue(view, run, stages, droughts, settings=under, broken=broken)
 
 
 @dataclass(frozen=True)
@@ -1076,9 +1083,9 @@ class Verified:
     rmse_m: float | None = None
     cp: float | None = None
     cover80: float | None = None
-    cities: tuple[verification.CityScore, ...] = ()
-    levels: tuple[verification.LevelScore, ...] = ()
-    drought: tuple[verification.DroughtScore, ...] = ()
+    cities: tuple[operational.CityScore, ...] = ()
+    levels: tuple[operational.LevelScore, ...] = ()
+    drought: tuple[operational.DroughtScore, ...] = ()
 
     def __str__(self) -> str:
         """One line."""
@@ -1112,11 +1119,11 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     """
     settings = settings or Settings()
     store = Records(settings.database)
-    frame = verification.score_runs(store, asof=asof, window=VERIFIED)
+    frame = operational.score_runs(store, asof=asof, window=VERIFIED)
     longer = {
-        "cities": tuple(verification.by_city(store, asof=asof)),
-        "levels": tuple(verification.by_level(store, asof=asof)),
-        "drought": tuple(verification.of_drought(store, asof=asof)),
+        "cities": tuple(operational.by_city(store, asof=asof)),
+        "levels": tuple(operational.by_level(store, asof=asof)),
+        "drought": tuple(operational.of_drought(store, asof=asof)),
     }
     if frame.empty:
         return Verified(0, **longer)  # type: ignore[arg-type]
@@ -1196,25 +1203,25 @@ def hindcast(
         datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end, train_from)
     )
     asof = last + timedelta(days=max(leads) + 1)
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     try:
-        inputs = issue.stage_inputs(view, start=begin)
+        inputs = snapshot.stage_inputs(view, start=begin)
     except ValueError as nothing:
         raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
-    years = evaluate.hydrological_years(first, last + timedelta(days=1))
+    years = rolling_origin.hydrological_years(first, last + timedelta(days=1))
     told = iter(range(1, len(years) + 2))
-    found = evaluate.hindcast(
+    found = rolling_origin.hindcast(
         inputs,
         train_from=begin,
         start=first,
         end=last + timedelta(days=1),
         stations=_forecast_stations(inputs),
         leads=leads,
-        as_known=issue.as_known(view, start=begin),
+        as_known=snapshot.as_known(view, start=begin),
         progress=lambda year: show(year, next(told), len(years) + 1),
     )
     show("report", len(years) + 1, len(years) + 1)
-    table = scores.score(found)
+    table = metrics.score(found)
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "scores.csv", index=False)
     found.to_parquet(folder / "forecasts.parquet")

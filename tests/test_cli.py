@@ -19,9 +19,9 @@ import pytest
 
 from pipeline import __main__ as cli
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG
+from pipeline.geography.grid import MEKONG
 from pipeline.settings import ROOT, Settings
+from pipeline.storage.archive import Archive
 from pipeline.virtual.products import imerg_day
 
 if TYPE_CHECKING:

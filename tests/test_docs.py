@@ -13,12 +13,12 @@ import typer
 
 import make as tasks
 from docs import make
-from pipeline import places
 from pipeline.__main__ import app
 from pipeline.alerts import feeds, publish
 from pipeline.alerts.evidence import Rain
-from pipeline.alerts.rules import decide_flood
-from pipeline.alerts.words import LANGUAGES
+from pipeline.alerts.levels import decide_flood
+from pipeline.alerts.text import LANGUAGES
+from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
 
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import steps
-from pipeline.places import stations
+from pipeline.geography.places import stations
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY, asked
-from pipeline.sources.http import ENDPOINTS, Client
+from pipeline.sources.access.client import ENDPOINTS, Client
 from tests.sources import gauge_servers
 from tests.sources.servers import closed_address
 

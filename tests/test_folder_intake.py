@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline import intake, steps
-from pipeline.absences import suspects
-from pipeline.archive import Archive, utc64
-from pipeline.grid import Grid
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.geography.grid import Grid
+from pipeline.ingest import store as ingest_store
+from pipeline.issuance.missing import suspects
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, NotPublished, locate
+from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.database import Records
 from pipeline.virtual.products import imerg_half_hour
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def test_files_of_a_kindred_product_are_passed_over(
 ) -> None:
     (folder / name).touch()
     with pytest.raises(FileNotFoundError, match=said):
-        intake.in_folder(SOURCES[source], folder, asof=ASOF)
+        ingest_store.in_folder(SOURCES[source], folder, asof=ASOF)
 
 
 def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def test_readings_are_taken_whatever_the_case_of_the_name(folder: Path) -> None:
     others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
     for name in names + others:
         (folder / name).write_text("x")
-    found = intake.in_folder(SOURCES["gauges"], folder, asof=ASOF)
+    found = ingest_store.in_folder(SOURCES["gauges"], folder, asof=ASOF)
     assert sorted(file.path.name for file in found) == sorted(names)
-    said = intake.beside(SOURCES["gauges"], folder)
+    said = ingest_store.beside(SOURCES["gauges"], folder)
     assert [one.split(": ")[0] for one in said] == sorted(others)
     assert "j.pdf: not a file of readings (.csv, .txt" in said[0]
 
@@ -227,9 +228,9 @@ def test_a_grid_of_the_future_comes_in_when_it_is_due(settings: Settings, folder
 def test_whatever_a_file_provokes_is_its_rejection(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.sources import gauges
+    from pipeline.sources.gauges import gauge_files
 
-    read = gauges.read
+    read = gauge_files.read
 
     def provoked(path: Path) -> object:
         word = path.read_text().split()[0]
@@ -239,7 +240,7 @@ def test_whatever_a_file_provokes_is_its_rejection(
             raise ZeroDivisionError("division\x00 by \ud800 zero")
         return read(path)
 
-    monkeypatch.setattr(gauges, "read", provoked)
+    monkeypatch.setattr(gauge_files, "read", provoked)
     (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0)))
     (folder / "deep.csv").write_text("deep")
     (folder / "deep.csv").rename(os.fsdecode(os.fsencode(folder) + b"/deep\xff\n.csv"))
@@ -259,9 +260,9 @@ def test_whatever_a_file_provokes_is_its_rejection(
 def test_what_a_reader_remarks_is_told_and_kept(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.sources import gauges
+    from pipeline.sources.gauges import gauge_files
 
-    read = gauges.read
+    read = gauge_files.read
 
     def remarking(path: Path) -> object:
         table = read(path)
@@ -269,7 +270,7 @@ def test_what_a_reader_remarks_is_told_and_kept(
         table.attrs["said"] = ["taken for the plain layout"]
         return table
 
-    monkeypatch.setattr(gauges, "read", remarking)
+    monkeypatch.setattr(gauge_files, "read", remarking)
     (folder / "a.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="450101"))
     done = take(settings, folder)
     text = str(done)
@@ -297,7 +298,7 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
 
     monkeypatch.setattr(imerg, "read", counting)
     monkeypatch.setattr(
-        intake, "suspicions",
+        ingest_store, "suspicions",
         lambda grids, **_: {grids[0]["time"].values[0]: "identical to the window before"},
     )  # fmt: skip
     for slot in (0, 1):

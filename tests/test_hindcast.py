@@ -13,12 +13,14 @@ import xarray as xr
 
 from models import registry
 from models.low_flow import HORIZONS_WEEKS
-from models.scores import SCORES
-from pipeline import issue, places, steps
-from pipeline.archive import Archive
-from pipeline.records import Records
+from models.verification.metrics import SCORES
+from pipeline import steps
+from pipeline.geography import places
+from pipeline.issuance import snapshot
 from pipeline.settings import Settings
-from pipeline.sources.gauges import HEADER
+from pipeline.sources.gauges.gauge_files import HEADER
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records
 from pipeline.virtual.tables import areal_record, mrc_export
 
 if TYPE_CHECKING:
@@ -181,10 +183,10 @@ def test_rain_is_that_of_its_own_morning(tmp_path: Path) -> None:
     )
     archive.append("zones", better, message="better rain")
 
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
+    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
     start = datetime(2018, 1, 1, tzinfo=UTC)
-    as_known = issue.as_known(view, start=start)
-    final = issue.stage_inputs(view, start=start)
+    as_known = snapshot.as_known(view, start=start)
+    final = snapshot.stage_inputs(view, start=start)
     unit = str(final.rain.columns[0])
     day = pd.Timestamp("2018-06-05")  # the rain of 4 June, day 154 from 0
     assert final.rain.loc[day, unit] == 9.0
@@ -240,8 +242,8 @@ def test_prek_kdam_from_file_to_report(tmp_path: Path) -> None:
 
     april = datetime(2016, 4, 1, 0, 30, tzinfo=UTC)
     store = Records(settings.database)
-    view = issue.View(Archive(settings.archive_dir), store, april, models, trained.version)
-    rows = issue.drought_forecasts(view)
+    view = snapshot.View(Archive(settings.archive_dir), store, april, models, trained.version)
+    rows = snapshot.drought_forecasts(view)
     assert rows["zone"].unique().tolist() == ["gauge:020102"]
     assert rows["horizon_weeks"].tolist() == list(HORIZONS_WEEKS)
 

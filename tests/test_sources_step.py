@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from pipeline import __main__ as cli
-from pipeline import fetching, steps
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG
+from pipeline import steps
+from pipeline.geography.grid import MEKONG
+from pipeline.ingest import fetch
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, asked
+from pipeline.sources.access.client import PER_HOST, Client
 from pipeline.sources.base import Granule
-from pipeline.sources.http import PER_HOST, Client
+from pipeline.storage.archive import Archive
 from tests.sources.servers import HTML, Answer, Earthdata, Request, closed_address, running
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def late(number: int) -> str:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sources.http._WAIT", lambda _: 0.0)
+    monkeypatch.setattr("pipeline.sources.access.client._WAIT", lambda _: 0.0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -343,11 +344,11 @@ def test_a_source_has_one_wall_clock(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
-    monkeypatch.setattr(fetching, "_GRACE_S", 0.1)
+    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "_GRACE_S", 0.1)
     began = time.monotonic()
     with Client(endpoints=nasa.endpoints, environment={}) as client:
-        done = fetching.fetch(
+        done = fetch.fetch(
             row, granules, client=client, upstream=settings.upstream_dir, asof=ASOF, known={},
             region="mekong", show=steps.quiet, limit_s=0.3,
         )  # fmt: skip
@@ -372,11 +373,11 @@ def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
     granules = [Granule("chirps", "x", str(number), START, START) for number in range(3)]
     with Client(environment={"KMA_API_KEY": "k3y"}) as client:
         client.secret("KMA_API_KEY")
-        done = fetching.fetch(
+        done = fetch.fetch(
             SOURCES["chirps"], granules, client=client, upstream=settings.upstream_dir,
             asof=START + timedelta(days=30), known={}, region="mekong", show=steps.quiet,
         )  # fmt: skip
@@ -402,7 +403,7 @@ def test_no_file_is_known_before_it_can_have_been_made(
     path.touch()
     os.utime(path, (stamp.timestamp(),) * 2)
     granule = Granule(source, "x", "x", START, START + HALF_HOUR)
-    assert fetching.dated(SOURCES[source], granule, path) == path
+    assert fetch.dated(SOURCES[source], granule, path) == path
     assert path.stat().st_mtime == expected.timestamp()
 
 
@@ -410,9 +411,9 @@ def test_what_may_be_early() -> None:
     """A quarter over its usual delay a file is overdue; an interface is always there."""
     granule = Granule("smap", "x", "x", START - HALF_HOUR, START)
     usual = SOURCES["smap"].latency
-    assert fetching.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
-    assert not fetching.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
-    assert not fetching.early(SOURCES["mrc_live"], granule, asof=START)
+    assert fetch.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
+    assert not fetch.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
+    assert not fetch.early(SOURCES["mrc_live"], granule, asof=START)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ import pytest
 import xarray as xr
 
 from models import registry
-from pipeline import places, records, steps
-from pipeline.archive import Archive, utc64
-from pipeline.grid import MEKONG
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.geography import places
+from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage import database
+from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.database import Records
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
 
@@ -243,7 +245,7 @@ def run_of(settings: Settings, issue_time: datetime, rows: list[dict[str, Any]])
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
         }
     )  # fmt: skip
-    store.put(records.stage_forecasts, issue_time, run["revision"], rows)
+    store.put(database.stage_forecasts, issue_time, run["revision"], rows)
 
 
 def forecast(

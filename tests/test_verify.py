@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import issue, records, steps
-from pipeline.alerts import cap, feeds, track
+from pipeline import steps
+from pipeline.alerts import cap, feeds, track_record
 from pipeline.alerts.evidence import Level
-from pipeline.alerts.track import Track, season_start, tally
-from pipeline.alerts.words import LANGUAGES, compose
-from pipeline.archive import Archive
-from pipeline.records import Records
+from pipeline.alerts.text import LANGUAGES, compose
+from pipeline.alerts.track_record import Track, season_start, tally
+from pipeline.issuance import snapshot
 from pipeline.settings import Settings
+from pipeline.storage import database
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records
 from pipeline.virtual.tables import mrc_export
 from tests.alerts.alert_cases import flood, pluvial
 
@@ -140,9 +142,9 @@ def run(
         }
     )  # fmt: skip
     key = when, row["revision"]
-    store.put(records.alerts, *key, [alert(level) | {"identifier": None}])
+    store.put(database.alerts, *key, [alert(level) | {"identifier": None}])
     for name, rows in (tables or {}).items():
-        store.put(records.metadata.tables[name], *key, rows)
+        store.put(database.metadata.tables[name], *key, rows)
     return key
 
 
@@ -159,16 +161,16 @@ def test_the_chain_is_what_a_run_remembers_whatever_ran_since(settings: Settings
     first = run(store, FIRST, "none", None)
     second = run(store, FIRST + DAY, "watch", first)
     last = [second[0].isoformat(), second[1]]
-    before = track.chain(store, last, since=FIRST)
+    before = track_record.chain(store, last, since=FIRST)
     assert [(when, rows[0]["level"]) for when, rows in before] == [
         (FIRST, "none"), (FIRST + DAY, "watch"),
     ]  # fmt: skip
     # A night in between is made up for, and the second is run again from other inputs.
     run(store, FIRST + DAY / 2, "emergency", first)
     run(store, FIRST + DAY, "emergency", first, digest="1")
-    assert track.chain(store, last, since=FIRST) == before
-    assert [when for when, _ in track.chain(store, last, since=FIRST + DAY)] == [FIRST + DAY]
-    assert track.chain(store, None, since=FIRST) == []
+    assert track_record.chain(store, last, since=FIRST) == before
+    assert [when for when, _ in track_record.chain(store, last, since=FIRST + DAY)] == [FIRST + DAY]
+    assert track_record.chain(store, None, since=FIRST) == []
 
 
 def issued_forecast(lead: int, q50: float, *, day: int, half_m: float = 0.3) -> dict[str, Any]:
@@ -252,13 +254,13 @@ def told(settings: Settings) -> Any:
     """A Watch for Pakse as of a moment after the run's chain, with its track."""
     store = Records(settings.database)
     asof = FIRST + 30 * DAY
-    view = issue.View(Archive(settings.archive_dir), store, asof, {}, "m")
+    view = snapshot.View(Archive(settings.archive_dir), store, asof, {}, "m")
     last = store.last_issued(before=asof)
     assert last is not None
     one = flood(0.3)
     station = replace(one.station, code=PAKSE, alarm_m=11.0, flood_m=12.0)  # type: ignore[type-var]
     one = replace(one, city=replace(one.city, id="pakse"), station=station, issue_time=asof)
-    (found,) = issue.with_tracks(view, [one], follows=[last[0].isoformat(), last[1]])
+    (found,) = snapshot.with_tracks(view, [one], follows=[last[0].isoformat(), last[1]])
     return found
 
 
@@ -314,10 +316,10 @@ def test_every_language_tells_the_track() -> None:
 
 def test_a_warning_that_rests_on_rain_or_on_a_reading_has_no_track(settings: Settings) -> None:
     store = Records(settings.database)
-    view = issue.View(Archive(settings.archive_dir), store, FIRST, {}, "m")
+    view = snapshot.View(Archive(settings.archive_dir), store, FIRST, {}, "m")
     decisions = [pluvial(6.0), flood(stage_m=11.6), flood()]
-    assert issue.with_tracks(view, decisions, follows=None) == decisions
-    (first,) = issue.with_tracks(view, [flood(0.3)], follows=None)
+    assert snapshot.with_tracks(view, decisions, follows=None) == decisions
+    (first,) = snapshot.with_tracks(view, [flood(0.3)], follows=None)
     assert first.track == Track(since=FIRST, issued=0, came_true=0, of_city=False)
 
 

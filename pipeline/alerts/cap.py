@@ -13,9 +13,9 @@ from lxml import etree
 from pipeline.alerts.decision import Memory, Sent, Status, status_of
 from pipeline.alerts.evidence import Level
 from pipeline.alerts.feeds import Fact, facts
-from pipeline.alerts.ladder import RAISED
-from pipeline.alerts.words import LANGUAGES, Text, compose
-from pipeline.places import CITY_RADIUS_KM
+from pipeline.alerts.hysteresis import RAISED
+from pipeline.alerts.text import LANGUAGES, Text, compose
+from pipeline.geography.places import CITY_RADIUS_KM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from pipeline.alerts.evidence import Drought, Level, LowFlow, Rain, River
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.alerts.track import Track
-    from pipeline.places import City, Station
+    from pipeline.alerts.track_record import Track
+    from pipeline.geography.places import City, Station
     from pipeline.sources.base import Origin
 
 Hazard = Literal["flood", "drought"]

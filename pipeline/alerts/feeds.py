@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.alerts.decision import status_of
 from pipeline.alerts.evidence import DRIVERS, Level
-from pipeline.alerts.words import headline, missing_words
+from pipeline.alerts.text import headline, missing_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.alerts.evidence import Doubt, Level, River
-from pipeline.alerts.ladder import RAISED, Rules, Rung
+from pipeline.alerts.hysteresis import RAISED, Rules, Rung
 
 if TYPE_CHECKING:
-    from pipeline.places import City, Station
+    from pipeline.geography.places import City, Station
 
 HORIZON_D = {Level.NONE: 7, Level.UNKNOWN: 7, Level.WATCH: 7, Level.WARNING: 5, Level.EMERGENCY: 2}
 """Days ahead that each flood level looks."""

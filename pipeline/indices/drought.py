@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtri
 
-from pipeline.indices.ranks import by_rank, keep_sample
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     SLOTS,
     along_time,
     cadence,
@@ -19,6 +18,7 @@ from pipeline.indices.reference import (
     stated,
     within,
 )
+from pipeline.indices.quantiles import by_rank, keep_sample
 
 if TYPE_CHECKING:
     from datetime import datetime

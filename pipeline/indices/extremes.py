@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline.indices.moments import Law, l_moments, law_of, level_of
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     FULL_CLIMATE_YEARS,
     along_time,
     cadence,
@@ -18,6 +17,7 @@ from pipeline.indices.reference import (
     stated,
     within,
 )
+from pipeline.indices.lmoments import Law, l_moments, law_of, level_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from pipeline.indices.reference import along_time, require_units, slots
+from pipeline.indices.common import along_time, require_units, slots
 from pipeline.indices.spi import TOO_MANY_ZEROS
-from pipeline.indices.standard import LIMIT, fit_standard, standardise
+from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 from pipeline.indices.windows import moving_sum
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pipeline.indices.common import law_of, require_units
 from pipeline.indices.flow import fit_sdi, fit_sri, mean_flow, sdi, sri
 from pipeline.indices.rain import accumulation
-from pipeline.indices.reference import law_of, require_units
 from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline.indices.reference import along_time, cadence, require_units
+from pipeline.indices.common import along_time, cadence, require_units
 from pipeline.indices.windows import known_steps, moving_sum
 
 if TYPE_CHECKING:

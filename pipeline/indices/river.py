@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import gamma
 
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     SLOTS,
     along_time,
     cadence,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.places import Basin
+    from pipeline.geography.places import Basin
 
 BASIN_LAG_DAYS = 1.5
 """Mean time from rain on a sub-basin to flow at its outlet: of the order of the 0.8-2 days that
@@ -90,7 +90,7 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
 
     Examples
     --------
-    >>> from pipeline.places import basins
+    >>> from pipeline.geography.places import basins
     >>> net = routing(basins=basins()).sel(outlet="basin:mun")
     >>> net["area_share"].sel(zone="basin:chi").round(3).item()  # 49,000 of 119,000 km2
     0.412

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from pipeline.indices.ranks import by_rank, keep_sample
-from pipeline.indices.reference import along_time, stated
+from pipeline.indices.common import along_time, stated
+from pipeline.indices.quantiles import by_rank, keep_sample
 from pipeline.indices.windows import DAY
 
 if TYPE_CHECKING:

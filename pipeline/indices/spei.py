@@ -9,9 +9,9 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.special import expit, ndtri
 
-from pipeline.indices.moments import weighted_moments
-from pipeline.indices.reference import along_time, cadence, require_units
-from pipeline.indices.standard import fit_standard, standardise
+from pipeline.indices.common import along_time, cadence, require_units
+from pipeline.indices.lmoments import weighted_moments
+from pipeline.indices.standardized import fit_standard, standardise
 from pipeline.indices.windows import moving_sum
 
 if TYPE_CHECKING:

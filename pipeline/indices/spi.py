@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from pipeline.indices import gamma
-from pipeline.indices.reference import require_units
-from pipeline.indices.standard import LIMIT, fit_standard, standardise
+from pipeline.indices.common import require_units
+from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline.indices.reference import along_time, definition, require_units, slots, stated, within
+from pipeline.indices.common import along_time, definition, require_units, slots, stated, within
 
 if TYPE_CHECKING:
     from datetime import datetime

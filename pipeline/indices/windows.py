@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.indices.reference import along_time, cadence
+from pipeline.indices.common import along_time, cadence
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -83,21 +83,21 @@ SOURCES = {
         ),
         Source(
             "gauges", "readings", timedelta(hours=12), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=366),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=366),
             core=True,
         ),
         Source(
             "mrc_live", "readings", timedelta(minutes=15), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
             needs=("MRC_API_KEY",),
         ),
         Source(
             "mrc_archive", "readings", timedelta(hours=12), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
         ),
         Source(
             "thaiwater", "readings", timedelta(hours=1), timedelta(minutes=40),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
         ),
         Source(
             "gk2a_lst", "grid", timedelta(days=1), timedelta(minutes=12),

@@ -81,7 +81,7 @@ class HttpError(Exception):
     passing
         It may be otherwise a little later: a lost connection, silence, 429, 5xx, or a page or JSON
         where a file was asked for. Some providers say so that a file is not there yet; whether it
-        could be, :mod:`pipeline.fetching` decides by the file's age.
+        could be, :mod:`pipeline.ingest.fetch` decides by the file's age.
     refused
         Name of the credential that was sent and refused.
     """

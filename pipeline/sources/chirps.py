@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.sources.geotiff import on_grid
-from pipeline.sources.hdf import stamp
+from pipeline.sources.formats.geotiff import on_grid
+from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"^chirps-v3\.0\.(rnl|sat|prelim)\.(\d{4}\.\d\d\.\d\d)\.tif$", re.ASCII)
 _KIND = "rnl"

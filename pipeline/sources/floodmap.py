@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access.earthdata import HDF
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -35,10 +36,9 @@ from pipeline.sources.base import (
     Skipped,
     not_a_granule,
 )
-from pipeline.sources.cf import fills_of
-from pipeline.sources.earthdata import HDF
-from pipeline.sources.geotiff import has_unwritten_blocks, opened
-from pipeline.sources.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
+from pipeline.sources.formats.cf import fills_of
+from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
+from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"

@@ -24,17 +24,17 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from pipeline.geography.variables import attributes
 from pipeline.settings import REFERENCE
 from pipeline.sources.base import BadGranule, Granule, HttpError
-from pipeline.sources.hdf import opened, stamp
-from pipeline.sources.limits import limited
-from pipeline.variables import attributes
+from pipeline.sources.formats.hdf import opened, stamp
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 RIVERS = REFERENCE / "geoglows_rivers.csv"
 MEMBERS = 51

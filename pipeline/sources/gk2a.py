@@ -25,12 +25,12 @@ import numpy as np
 import xarray as xr
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.ami import check_time, finite, size
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
-from pipeline.sources.cf import unpacked
-from pipeline.sources.hdf import bits, number, opened, stamp, text, variable
-from pipeline.sources.limits import limited
+from pipeline.sources.formats.ami import check_time, finite, size
+from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.hdf import bits, number, opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 
 class _Product(NamedTuple):

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.ami import check_time, finite, size
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
+from pipeline.sources.formats.ami import check_time, finite, size
+from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
 from pipeline.sources.gk2a import Projection, pixels
-from pipeline.sources.hdf import opened, stamp, text, variable
-from pipeline.sources.limits import MOST_OUT_OF_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 COLD_K = 235.0
 RATE_MM_H = 3.0

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import cells, cut, is_north_first, lat_lon
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
 from pipeline.sources.base import BadGranule, Granule, NotPublished
-from pipeline.sources.cf import moment
-from pipeline.sources.hdf import opened, stamp, text, variable
-from pipeline.sources.limits import limited, limited_parts
+from pipeline.sources.formats.axes import cells, cut, is_north_first, lat_lon
+from pipeline.sources.formats.cf import moment
+from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited, limited_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"GLDAS_NOAH025_3H(?:_EP)?\.A(\d{8})\.(\d{4})\.(\d{3})\.nc4")
 _MONTH = re.compile(r"GLDAS_NOAH025_M(?:_EP)?\.A(\d{4})(\d\d)\.(\d{3})\.nc4")
@@ -122,7 +122,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     Raises
     ------
     NotPublished, NeedsCredentials, HttpError
-        As of :func:`pipeline.sources.earthdata.fetch`.
+        As of :func:`pipeline.sources.access.earthdata.fetch`.
     """
     down, across = (
         f"[{int((least + half) * 4)}:{ceil((most + half) * 4) - 1}]"

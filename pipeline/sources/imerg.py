@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import is_north_first, lat_lon, window_of
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.geography.variables import LEAST_HALF_HOURS
+from pipeline.sources.access import earthdata
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -34,10 +34,10 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.hdf import member, opened, positions, text, variable, window
-from pipeline.sources.limits import limited
-from pipeline.variables import LEAST_HALF_HOURS
+from pipeline.sources.formats.axes import is_north_first, lat_lon, window_of
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.hdf import member, opened, positions, text, variable, window
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(
     r"3B-(HHR|DAY)(-[EL]|)\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"

@@ -25,15 +25,15 @@ import icechunk
 import numpy as np
 import xarray as xr
 
-from pipeline.archive import utc64
 from pipeline.sources.base import HttpError, NotPublished
+from pipeline.storage.archive import utc64
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.grid import Grid
+    from pipeline.geography.grid import Grid
+    from pipeline.sources.access.client import Client
     from pipeline.sources.base import Granule
-    from pipeline.sources.http import Client
 
 PREFIXES = {
     "imerg_early": "nasa-imerg-analysis-early/v0.1.0.icechunk",

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.axes import cells, check_centres, cut, is_north_first
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.chunks import slab
-from pipeline.sources.hdf import attribute, member, number, opened, stamp, text, variable
-from pipeline.sources.limits import limited, limited_parts
+from pipeline.sources.formats.axes import cells, check_centres, cut, is_north_first
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.chunks import slab
+from pipeline.sources.formats.hdf import attribute, member, number, opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited, limited_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
                    r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)")  # fmt: skip

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.chirps import MAGIC
-from pipeline.sources.geotiff import on_grid
-from pipeline.sources.hdf import stamp
+from pipeline.sources.formats.geotiff import on_grid
+from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 DAYS = 16
 _DATE = r"(\d{4}\.\d\d\.\d\d)"

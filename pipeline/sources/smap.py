@@ -6,7 +6,7 @@
   without it gives `sm_profile_analysis`, the whole soil down to bedrock, as
   ``soil_moisture_profile``.
 * SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, as
-  ``soil_moisture_surface``; :mod:`pipeline.stand_ins` uses it when level 4 is late.
+  ``soil_moisture_surface``; :mod:`pipeline.areal.substitutes` uses it when level 4 is late.
 
 No two of the three names are ever in one series as they are: they are soils of different depth. In
 ``OUTAGES`` SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import cells, check_even, cut, is_north_first, window_of
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
 from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.chunks import axis, slab
-from pipeline.sources.hdf import bits, member, opened, stamp, text, variable, window
-from pipeline.sources.limits import limited
+from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window_of
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.chunks import axis, slab
+from pipeline.sources.formats.hdf import bits, member, opened, stamp, text, variable, window
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 OUTAGES = (
     (date(2019, 6, 19), date(2019, 7, 23)),

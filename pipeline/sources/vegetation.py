@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
 from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.sources.cf import unpacked
-from pipeline.sources.hdf import (
+from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.hdf import (
     attribute_names,
     bits,
     number,
@@ -39,14 +39,14 @@ from pipeline.sources.hdf import (
     variable,
     window,
 )
-from pipeline.sources.limits import limited
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 
 class _Product(NamedTuple):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from pipeline.geography.variables import VARIABLES, attributes
 from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.chunks import AXIS
-from pipeline.sources.hdf import border, member, opened
-from pipeline.variables import VARIABLES, attributes
+from pipeline.sources.formats.chunks import AXIS
+from pipeline.sources.formats.hdf import border, member, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pipeline import places
-from pipeline.grid import GRIDS, MEKONG, Grid, zonal_weights
+from pipeline.geography import places
+from pipeline.geography.grid import GRIDS, MEKONG, Grid, zonal_weights
+from pipeline.geography.variables import attributes
 from pipeline.settings import REFERENCE
-from pipeline.variables import attributes
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
 from pipeline.virtual.lattice import BASIN, LATTICES
 from pipeline.virtual.weather import DAYS, MONTH, START

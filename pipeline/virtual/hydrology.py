@@ -18,7 +18,7 @@ from pipeline.virtual.weather import DAYS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.places import Basin
+    from pipeline.geography.places import Basin
 
 STEPS = 4
 """Routing steps in a day."""

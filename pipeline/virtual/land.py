@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-    from pipeline.grid import Grid
+    from pipeline.geography.grid import Grid
 
 
 def _ease() -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -16,7 +16,7 @@ from scipy import signal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.grid import Grid
+    from pipeline.geography.grid import Grid
     from pipeline.settings import Region
 
 _DEGREE_KM = 111.2

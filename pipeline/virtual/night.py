@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.places import station
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.geography.places import station
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.virtual.basin import MONTHLY_DAY
 from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month

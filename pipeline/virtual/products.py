@@ -1,9 +1,9 @@
 """Writers of rain products in their true layouts: the readers run on them as on the providers'.
 
-Each writer takes plain arrays on a :class:`~pipeline.grid.Grid`, lays its file below ``upstream``
-as the provider does, marks its origin inside the file as virtual, and sets the modification time
-to the moment of publication. The same arguments give the same bytes. Only the window of the grid
-is written; the rest of a global image is unallocated fill and costs nothing.
+Each writer takes plain arrays on a :class:`~pipeline.geography.grid.Grid`, lays its file below
+``upstream`` as the provider does, marks its origin inside the file as virtual, and sets the
+modification time to the moment of publication. The same arguments give the same bytes. Only the
+window of the grid is written; the rest of a global image is unallocated fill and costs nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-    from pipeline.grid import Grid
+    from pipeline.geography.grid import Grid
 
 _FILL = -9999.9
 _GPS = datetime(1980, 1, 6, tzinfo=UTC)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from h5py import string_dtype
 
-from pipeline.sources.gauge_tables import VIRTUAL_GRADE
-from pipeline.sources.gauges import HEADER
-from pipeline.variables import VARIABLES
+from pipeline.geography.variables import VARIABLES
+from pipeline.sources.gauges.gauge_files import HEADER
+from pipeline.sources.gauges.tables import VIRTUAL_GRADE
 from pipeline.virtual.writing import array, attributes, publish, template
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.alerts.evidence import Drought, Lead, Level, Rain, River
-from pipeline.alerts.rules import decide_drought, decide_flood
-from pipeline.places import City, Station
+from pipeline.alerts.levels import decide_drought, decide_flood
+from pipeline.geography.places import City, Station
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

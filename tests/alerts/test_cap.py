@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from models import design
-from pipeline.alerts import cap, words
+from models.stage import design
+from pipeline.alerts import cap
+from pipeline.alerts import text as alert_text
 from pipeline.alerts.cap import Issuer, Message
 from pipeline.alerts.decision import Decision, Memory, Sent, recall, status_of
 from pipeline.alerts.evidence import DRIVERS, Level, Rain
-from pipeline.alerts.rules import decide_flood
+from pipeline.alerts.levels import decide_flood
 from tests.alerts.alert_cases import (
     CITY,
     NAN,
@@ -31,7 +32,7 @@ from tests.alerts.alert_cases import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.places import Station
+    from pipeline.geography.places import Station
 
 CAP = {"cap": cap.NAMESPACE}
 ISSUER = Issuer(
@@ -120,8 +121,8 @@ def test_every_level_hazard_and_language_is_valid_cap(schema: etree.XMLSchema) -
 
 
 def test_slots_of_every_language_match() -> None:
-    for language in words.LANGUAGES:
-        found = words.messages(language)
+    for language in alert_text.LANGUAGES:
+        found = alert_text.messages(language)
         assert found["language"] == language
         assert found["reviewed"] is (language == "en")
         assert len(found["months"]) == 12
@@ -158,7 +159,7 @@ def test_an_alert() -> None:
 
 def test_english_says_what_where_how_likely_when_why_and_what_is_missing() -> None:
     decision = flood(0.6, 0.6, 0.004, change_1d_m=0.42, tier="no_rain", rain=UNKNOWN_RAIN)
-    text = words.compose(decision, event=Level.WARNING, status="Exercise", language="en")
+    text = alert_text.compose(decision, event=Level.WARNING, status="Exercise", language="en")
     assert text.description.splitlines() == [
         "EXERCISE. Made from synthetic data. Do not act on this message.",
         (
@@ -187,7 +188,7 @@ def test_english_says_what_where_how_likely_when_why_and_what_is_missing() -> No
 
 def test_mrc_terms_and_extrapolation() -> None:
     def english(decision: Decision, level: Level) -> str:
-        return words.compose(decision, event=level, status="Actual", language="en").description
+        return alert_text.compose(decision, event=level, status="Actual", language="en").description
 
     above = english(flood(stage_m=12.6), Level.EMERGENCY)
     assert "MRC term: flood stage exceeded." in above
@@ -229,20 +230,20 @@ def test_local_terms_and_cautions(station: Station, expected: str) -> None:
         rain=UNKNOWN_RAIN,
         memory=None,
     )
-    text = words.compose(decision, event=Level.WATCH, status="Test", language="en")
+    text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
     assert expected in text.description
 
 
 def test_the_city_clock_is_told() -> None:
     yangon = replace(CITY, utc_offset_h=6.5)
     decision = replace(flood(0.3), city=yangon)
-    text = words.compose(decision, event=Level.WATCH, status="Test", language="en")
+    text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
     assert "on 20 August 2026 at 06:30 local time" in text.description
 
 
 def test_drought_never_claims_d4() -> None:
     decision = drought(dry_spell(0.9, 0.9, 0.9, now=4))
-    text = words.compose(decision, event=Level.EMERGENCY, status="Test", language="en")
+    text = alert_text.compose(decision, event=Level.EMERGENCY, status="Test", language="en")
     assert "D3 or worse" in text.description
     assert b"D4" not in (send(decision)[0] or Message(identifier="", content=b"D4")).content
 

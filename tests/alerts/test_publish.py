@@ -17,7 +17,7 @@ import xarray as xr
 from pipeline.alerts import feeds
 from pipeline.alerts import publish as publish_module
 from pipeline.alerts.publish import folder_name, netcdf, publish
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
 
 if TYPE_CHECKING:

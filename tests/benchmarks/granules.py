@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from pipeline.grid import Grid
-from pipeline.intake import File, read_all, together
+from pipeline.geography.grid import Grid
+from pipeline.ingest.store import File, read_all, together
 from pipeline.sources import SOURCES, imerg
 from pipeline.sources.base import Granule
 from pipeline.virtual.products import imerg_half_hour

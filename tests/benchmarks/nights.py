@@ -11,9 +11,9 @@ import icechunk
 import numpy as np
 
 from pipeline import steps
-from pipeline.archive import REFERENCE, Archive
-from pipeline.grid import MEKONG
+from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
+from pipeline.storage.archive import REFERENCE, Archive
 from pipeline.virtual.land import smap_root_zone
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from tests.benchmarks.measure import Result

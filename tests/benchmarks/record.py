@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.storage.archive import Archive
 
 if TYPE_CHECKING:
     from pathlib import Path

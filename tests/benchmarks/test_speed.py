@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.archive import Archive
+from pipeline.storage.archive import Archive
 from tests.benchmarks import granules, job, nights, spi, zones
 from tests.benchmarks.__main__ import Row, _apart, page
 from tests.benchmarks.measure import Result, run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from pipeline.grid import Grid, zonal_mean, zonal_weights
+from pipeline.geography.grid import Grid, zonal_mean, zonal_weights
 from tests.benchmarks.measure import Result, seconds
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pipeline import quality
-from pipeline.file_reader import FileReader
+from pipeline.geography.variables import VARIABLES
+from pipeline.ingest.file_reader import FileReader
+from pipeline.quality import flags as quality_flags
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.variables import VARIABLES
 from tests.fuzz.mutations import damage
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def out_of_range(data: xr.Dataset | pd.DataFrame) -> str:
     if isinstance(data, xr.Dataset):
         values = {str(name): data[name].values for name in data.data_vars}
     else:
-        used = quality.used(quality.flagged(data))
+        used = quality_flags.used(quality_flags.flagged(data))
         values = {str(name): part["value"].to_numpy() for name, part in used.groupby("variable")}
     for name, found in values.items():
         row = VARIABLES.get(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.settings import ROOT
 from pipeline.sources import SOURCES
 from tests.sources import (

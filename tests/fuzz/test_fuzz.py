@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from tests.fuzz.run import fuzz, out_of_range
 from tests.fuzz.seeds import grids, texts
 

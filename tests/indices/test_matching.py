@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indices.ranks import matched
+from pipeline.indices.quantiles import matched
 from pipeline.indices.soil import soil_water_index
 
 SEASON: Any = {"half_window_days": 45, "least": 3}

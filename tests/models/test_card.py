@@ -10,7 +10,7 @@ from models.low_flow import LowFlowModel
 from tests.models.conftest import TOWN, UPSTREAM
 
 if TYPE_CHECKING:
-    from models.stage import StageModel
+    from models.stage.model import StageModel
 
 
 def with_cp(model: StageModel, cp: float) -> StageModel:

@@ -11,11 +11,11 @@ import skops.io
 
 from models import registry
 from models.registry import UntrustedModel, load, save
-from models.stage import StageModel, fit, predict
+from models.stage.model import StageModel, fit, predict
 from tests.models.conftest import END, TOWN
 
 if TYPE_CHECKING:
-    from pipeline.features import StageInputs
+    from models.stage.features import StageInputs
 
 ISSUE = dt.datetime(2010, 8, 10, 0, 30, tzinfo=dt.UTC)
 
@@ -66,7 +66,7 @@ def test_types_are_checked_even_where_the_bytes_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: StageModel
 ) -> None:
     version = save({"stage": trained}, {}, tmp_path)
-    monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.StageModel"}))
+    monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.model.StageModel"}))
     with pytest.raises(UntrustedModel, match=r"models\.stage\.StationModel"):
         load(tmp_path, version)
 

@@ -11,14 +11,14 @@ import pytest
 from filelock import FileLock
 
 from pipeline import steps
-from pipeline.archive import Archive
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_history
+from tests.areal.test_substitutes import two_summers
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 from tests.sources.test_smap import level_3
-from tests.test_stand_ins import two_summers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,10 @@ from lxml import etree
 from pipeline import steps
 from pipeline.alerts.cap import NAMESPACE
 from pipeline.alerts.publish import folder_name
-from pipeline.archive import Archive
-from pipeline.records import Records, alerts, stage_forecasts
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records, alerts, stage_forecasts
 from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import steps
-from pipeline.places import cities
+from pipeline.geography.places import cities
 from pipeline.sources import NIGHTLY
 from tests.scenarios import nights
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, RAISED, Night, check_tree

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.archive import Archive
-from pipeline.places import cities
-from pipeline.records import Records, stage_forecasts
+from pipeline.geography.places import cities
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records, stage_forecasts
 from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, check_tree, text
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.grid import ASEAN, GRIDS, Grid
-from pipeline.places import cities
+from pipeline.geography.grid import ASEAN, GRIDS, Grid
+from pipeline.geography.places import cities
 from pipeline.settings import Settings
 from pipeline.sources import gk2a
+from pipeline.storage.archive import Archive
 from pipeline.virtual.products import gk2a_rain
 from tests.scenarios.nights import Night, check_tree
 

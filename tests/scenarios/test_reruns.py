@@ -9,9 +9,9 @@ import icechunk
 import pytest
 
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.records import Records
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, Night, check_tree, ingest, text
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from rasterio.transform import from_origin
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import SOURCES
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, Granule, HttpError, NeedsCredentials, NotPublished
-from pipeline.sources.http import Client
 from pipeline.virtual.products import gk2a_rain
 from tests.sources import gauge_servers
 from tests.sources.servers import HTML, Answer, Earthdata, Request, Route, Server, running

@@ -11,10 +11,10 @@ import pytest
 
 from pipeline import __main__ as cli
 from pipeline import steps
-from pipeline.records import Records
 from pipeline.settings import Settings
-from pipeline.sources import gauges
-from pipeline.sources.layouts import OwnLayout
+from pipeline.sources.gauges import gauge_files
+from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.storage.database import Records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
         for number, at in enumerate(pd.date_range("2021-02-20T17:00", periods=6, freq="12h"))
     ]
     path = folder / "Water Level.Manual@LA_013901_[Pakse].csv"
-    path.write_text("\n".join([gauges.HEADER, *rows]) + "\n", encoding="utf-8")
+    path.write_text("\n".join([gauge_files.HEADER, *rows]) + "\n", encoding="utf-8")
     data = settings(tmp_path)
     steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
     morning = datetime(2021, 2, 22, 0, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import gldas
 from pipeline.sources.base import BadGranule, locate
 from pipeline.virtual.land import gldas_month

@@ -15,10 +15,10 @@ import pytest
 import xarray as xr
 from moto.server import ThreadedMotoServer
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import imerg, imerg_store
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule, HttpError, NotPublished
-from pipeline.sources.http import Client
 from tests.sources.servers import closed_address
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ import rasterio
 import xarray as xr
 from rasterio.transform import from_origin
 
-from pipeline import fetching, issue, steps
-from pipeline.archive import Archive
-from pipeline.grid import Grid
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.geography.grid import Grid
+from pipeline.ingest import fetch
+from pipeline.issuance import snapshot
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -34,7 +35,8 @@ from pipeline.sources.base import (
     Skipped,
     locate,
 )
-from pipeline.sources.http import Client
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Records
 from pipeline.virtual.products import gk2a_rain
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ def test_an_outlook_is_late_from_half_past_eight_of_its_day() -> None:
 
     def late(asof: datetime) -> bool:
         with Client(endpoints={}, environment={}) as client:
-            one = fetching.state(row, latest=last, asof=asof, client=client)
+            one = fetch.state(row, latest=last, asof=asof, client=client)
         assert one.lag is not None
         return one.lag > one.usual
 
@@ -559,13 +561,13 @@ def test_a_broken_store_is_the_providers_failure(tmp_path: Path, broken: str) ->
 def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
     store(tmp_path / "bucket")
     archive, asof = Archive(tmp_path / "archive"), DAY.replace(hour=13)
-    view = issue.View(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
-    assert issue.second_opinion(view) == []
+    view = snapshot.View(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
+    assert snapshot.second_opinion(view) == []
     granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
     with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
         path = geoglows.fetch(granule, tmp_path, client=client)
     archive.append("geoglows", geoglows.read(path), message="test")
-    rows = issue.second_opinion(view)
+    rows = snapshot.second_opinion(view)
     assert [(row["city"], row["valid_date"]) for row in rows] == [
         (city, day) for city in ("khon_kaen", "chiang_rai") for day in ("2024-08-20", "2024-08-21")
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pyhdf.SD import SD, SDC
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import vegetation
 from pipeline.sources.base import BadGranule, Skipped, locate
 from pipeline.virtual.land import viirs_month

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from sklearn.linear_model import RidgeCV
 
-from models.evaluate import observed
-from models.stage import fit, predict_dates
-from pipeline import places
-from pipeline.features import stage_inputs
-from pipeline.grid import MEKONG, zonal_mean, zonal_weights
+from models.hindcast import observed
+from models.stage.features import stage_inputs
+from models.stage.model import fit, predict_dates
+from pipeline.geography import places
+from pipeline.geography.grid import MEKONG, zonal_mean, zonal_weights
 from pipeline.settings import Settings
 from pipeline.virtual import SHOWCASE, hydrology, sensors, weather
 from pipeline.virtual.basin import (

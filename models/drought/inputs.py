@@ -1,0 +1,194 @@
+"""What a drought forecast rests on: state and outlook of each zone, as inputs of a regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import gammainc, gammaincinv, logit, ndtr, ndtri
+
+from pipeline.indices.common import slots
+from pipeline.indices.drought import SPI_BOUNDS
+from pipeline.indices.rain import accumulation
+from pipeline.indices.spi import fit_spi
+from pipeline.indices.suite import MIN_SHARE, fit_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+HORIZONS_WEEKS = (1, 4, 8, 12)
+INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}
+"""Regressions by what they take beside rain, the better first. Vegetation is no input: it changed
+no Brier score on held-out years by 0.001 (synthetic record)."""
+SUM_DAYS = 90
+STEP_DAYS = 14
+"""Days between the rows of training: sums of 90 days change little in less."""
+CLASSES = len(SPI_BOUNDS)
+DAY = np.timedelta64(1, "D")
+_SO_FAR_SHARE = 0.8
+"""Share that must be known of the rain already fallen: one day of six may be lost."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """State and outlook of chosen days, arrays of shape (day, zone) unless said."""
+
+    days: NDArray[np.int64]
+    time: NDArray[np.datetime64]
+    score: NDArray[np.float64]
+    inputs: dict[str, NDArray[np.float64]]
+    outlook: dict[int, NDArray[np.float64]]
+    """By weeks P(class ≥ Dk) of the SPI-90 from the rain so far and usual rain, (day, zone, k)."""
+
+
+Rows = dict[int, tuple[Evidence, "NDArray[np.float64]"]]
+"""By weeks the evidence and the score that came, NaN where not known."""
+
+
+def midnight(moment: datetime) -> Any:
+    """Midnight (UTC) before a moment, datetime64[ns]."""
+    if moment.tzinfo is None:
+        raise ValueError(f"expected an aware moment, found {moment!r} without a time zone")
+    day = np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "D")
+    return day.astype("M8[ns]")
+
+
+def known_by(areal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
+    """Days over, and known, at a moment; gaps in the time axis filled with NaN."""
+    time = areal["time"].to_numpy()
+    seen = np.asarray(time + DAY <= midnight(asof))
+    if "available_time" in areal.coords:
+        exact = np.datetime64(asof.astimezone(UTC).replace(tzinfo=None), "ns")
+        seen &= areal["available_time"].to_numpy() <= exact
+    names = ["rain", "soil_moisture", "ndvi", "lst"]
+    record = areal[names].drop_vars("available_time", errors="ignore")
+    record = record.isel(time=np.flatnonzero(seen)).compute()
+    if record.sizes["time"] == 0:
+        return record
+    whole = np.arange(record["time"].to_numpy()[0], record["time"].to_numpy()[-1] + DAY, DAY)
+    return record.transpose("time", "zone").reindex(time=whole)
+
+
+def reference_of(record: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
+    time = record["time"].to_numpy()
+    start, end = (
+        pd.Timestamp(moment).to_pydatetime().replace(tzinfo=UTC)
+        for moment in (time[0], time[-1] + DAY)
+    )
+    found = fit_reference(record, start=start, end=end)
+    for weeks in HORIZONS_WEEKS:
+        total = accumulation(rain=record["rain"], steps=7 * weeks, min_share=MIN_SHARE)
+        found[f"usual{weeks}"] = fit_spi(total=total, start=start, end=end)
+    return found
+
+
+def evidence_of(
+    record: xr.Dataset,
+    state: xr.Dataset,
+    parameters: Mapping[str, xr.Dataset],
+    days: NDArray[np.int64],
+) -> Evidence:
+    """State and outlook of some days of a record."""
+    zones = {"zone": record["zone"].to_numpy()}
+    law = {name: one.reindex(zones) for name, one in parameters.items() if "p_zero" in one}
+    time = record["time"].to_numpy()[days]
+    outlook, limits = {}, _limits(law["spi90"])
+    for weeks in HORIZONS_WEEKS:
+        so_far = accumulation(
+            rain=record["rain"], steps=SUM_DAYS - 7 * weeks, min_share=_SO_FAR_SHARE
+        )
+        slot = slots(_target(time, weeks), "dayofyear")
+        left = limits[slot - 1] - so_far.to_numpy()[days][..., None]
+        shape, scale, p_zero = (
+            law[f"usual{weeks}"][name]
+            .transpose("dayofyear", "zone")
+            .to_numpy()[slot - 1][..., None]
+            for name in ("shape", "scale", "p_zero")
+        )
+        rain = np.nan_to_num(gammainc(shape, np.maximum(left, 0.0) / scale), nan=1.0)
+        p = np.where(left >= 0, p_zero + (1 - p_zero) * rain, 0.0)
+        outlook[weeks] = np.where(np.isnan(left), np.nan, p)
+
+    def chosen(name: str) -> NDArray[np.float64]:
+        return np.asarray(state[name].to_numpy()[days], np.float64)
+
+    inputs = {
+        "spi90": chosen("spi90"),
+        "spi30": chosen("spi30"),
+        "soil": np.clip(ndtri(chosen("soil_moisture_percentile") / 100), -3.0, 3.0),
+    }
+    return Evidence(days, time, chosen("drought_score"), inputs, outlook)
+
+
+def _limits(law: xr.Dataset) -> NDArray[np.float64]:
+    """90-day rain at the bound of each class, mm, (dayofyear, zone, k), −1 where out of reach."""
+    shape, scale, p_zero = (
+        law[name].transpose("dayofyear", "zone").to_numpy()[..., None]
+        for name in ("shape", "scale", "p_zero")
+    )
+    share = (ndtr(np.array(SPI_BOUNDS)) - p_zero) / (1 - p_zero)
+    limit = scale * gammaincinv(shape, np.clip(share, 0.0, 1.0))
+    return np.where(share > 0, limit, -1.0)
+
+
+def design(
+    evidence: Evidence, weeks: int, kind: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Give the regression's inputs (day, zone, k, input), and where all of them are known."""
+    target = _target(evidence.time, weeks)
+    angle = 2 * np.pi * slots(target, "dayofyear")[:, None] / 365
+    season = [np.broadcast_to(one, evidence.score.shape) for one in (np.sin(angle), np.cos(angle))]
+    columns = [evidence.inputs["spi90"], evidence.inputs["spi30"], *season]
+    for name in INPUTS[kind]:
+        value = evidence.inputs[name]
+        columns += [value, value * season[0], value * season[1]]
+    common = np.stack(columns, axis=-1)[:, :, None, :]
+    shape = (*evidence.score.shape, CLASSES)
+    outlook = logit(np.clip(evidence.outlook[weeks], 0.005, 0.995))[..., None]
+    matrix = np.concatenate(
+        [
+            outlook,
+            outlook * season[1][..., None, None],
+            np.broadcast_to(common, (*shape, common.shape[-1])),
+            np.broadcast_to(np.eye(CLASSES), (*shape, CLASSES)),
+        ],
+        axis=-1,
+    )
+    return matrix, np.isfinite(matrix).all(axis=(2, 3)) & np.isfinite(evidence.score)
+
+
+def classes(score: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Class −1..4 of known scores."""
+    found: NDArray[np.int64] = (score[..., None] <= np.array(SPI_BOUNDS)).sum(axis=-1) - 1
+    return found
+
+
+def _target(time: NDArray[np.datetime64], weeks: int) -> Any:
+    return time + 7 * weeks * DAY
+
+
+def month_of(time: NDArray[np.datetime64], weeks: int) -> NDArray[np.int64]:
+    """Month of the moments forecast, from 0."""
+    return slots(_target(time, weeks), "month") - 1
+
+
+def rows_of(record: xr.Dataset, state: xr.Dataset, parameters: Mapping[str, xr.Dataset]) -> Rows:
+    """Fortnightly evidence with what came of it."""
+    score = state["drought_score"].to_numpy().astype(np.float64)
+    found: Rows = {}
+    days = np.arange(SUM_DAYS, len(score) - 7, STEP_DAYS)
+    evidence = evidence_of(record, state, parameters, days)
+    for weeks in HORIZONS_WEEKS:
+        later = days + 7 * weeks
+        came = np.where(
+            (later < len(score))[:, None], score[np.minimum(later, len(score) - 1)], np.nan
+        )
+        found[weeks] = evidence, came
+    return found

@@ -1,0 +1,198 @@
+"""Scores of what was issued, against what was observed since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pipeline.alerts import track_record
+from pipeline.geography import places
+from pipeline.quality import flags as quality_flags
+from pipeline.storage import database
+from pipeline.storage.archive import utc64
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from typing import Any
+
+    from pipeline.storage.database import Records
+
+
+@dataclass(frozen=True)
+class CityScore:
+    """Stage forecasts of one city's gauge and lead; ``cp`` None where nothing moved."""
+
+    city: str
+    lead_days: int
+    forecasts: int
+    rmse_m: float
+    cp: float | None
+    cover80: float
+
+
+@dataclass(frozen=True)
+class LevelScore:
+    """Flood warnings of one city and level that are settled, and how many came true."""
+
+    city: str
+    level: str
+    issued: int
+    came_true: int
+
+
+@dataclass(frozen=True)
+class DroughtScore:
+    """Forecasts of class D1 or drier by horizon, over all zones."""
+
+    horizon_weeks: int
+    forecasts: int
+    came: int
+    brier: float
+
+
+def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataFrame:
+    """Score the stage forecasts of each run whose time has come, and keep the scores.
+
+    Runs of the window are scored anew, as late and corrected readings come in; older ones of the
+    seasons looked back on only if they never were.
+
+    Parameters
+    ----------
+    store
+        Tables.
+    asof
+        Forecasts for a time up to this moment are compared with the reading known by then.
+    window
+        Length of the window.
+
+    Returns
+    -------
+    DataFrame
+        The scores of the window, all revisions.
+    """
+    start = asof - window
+    since = track_record.season_start(asof)
+    stored = store.all_scores()
+    known = set(zip(stored["issue_time"], stored["revision"], strict=True))
+    due = [
+        run
+        for run in store.runs()
+        if start <= run["issue_time"] < asof
+        or (
+            since <= run["issue_time"] < start and (run["issue_time"], run["revision"]) not in known
+        )
+    ]
+    if not due:
+        return pd.DataFrame()
+    first = min(run["issue_time"] for run in due)
+    seen = quality_flags.used(store.readings("stage", asof=asof, start=first))
+    observed = seen.set_index(["station", "valid_time"])["value"].to_dict()
+    found = []
+    for run in due:
+        rows = []
+        for forecast in store.get(database.stage_forecasts, run["issue_time"], run["revision"]):
+            key = forecast["station"], pd.Timestamp(utc64(forecast["valid_time"]))
+            row = forecast["row"]
+            if key not in observed or row["q50"] is None:
+                continue
+            came = observed[key]
+            # Squared errors are of the mean; runs before it was published have the median alone.
+            mean = row.get("mean_m")
+            point = row["q50"] if mean is None else mean
+            persistence = None if row["stage_m"] is None else row["stage_m"] - came
+            rows.append(
+                {
+                    "station": forecast["station"],
+                    "lead_days": forecast["lead_days"],
+                    "observed_m": came,
+                    "error_m": point - came,
+                    "persistence_error_m": persistence,
+                    "inside_80": row["q10"] <= came <= row["q90"],
+                }
+            )
+        store.put(database.scores, run["issue_time"], run["revision"], rows)
+        found += rows if run["issue_time"] >= start else []
+    return pd.DataFrame(found)
+
+
+def by_city(store: Records, *, asof: datetime) -> list[CityScore]:
+    """Scores of every city and lead over the seasons looked back on, the last revisions alone."""
+    frame = store.all_scores()
+    if frame.empty:
+        return []
+    issued = pd.to_datetime(frame["issue_time"], utc=True).dt.tz_convert(None)
+    valid = issued.dt.normalize() + pd.to_timedelta(frame["lead_days"], unit="D")
+    now, since = (pd.Timestamp(utc64(one)) for one in (asof, track_record.season_start(asof)))
+    frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
+    last = frame.groupby("issue_time")["revision"].transform("max")
+    frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
+    found = []
+    towns = {city.station: city.id for city in places.cities().values() if city.station}
+    for (station, lead), part in frame.groupby(["station", "lead_days"]):
+        if station not in towns:
+            continue
+        both = part.dropna(subset="persistence_error_m")
+        squares = float((both["persistence_error_m"] ** 2).sum())
+        found.append(
+            CityScore(
+                city=towns[str(station)],
+                lead_days=int(str(lead)),
+                forecasts=len(part),
+                rmse_m=float((part["error_m"] ** 2).mean() ** 0.5),
+                cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
+                cover80=float(part["inside_80"].mean()),
+            )
+        )
+    order = list(places.cities())
+    return sorted(found, key=lambda one: (order.index(one.city), one.lead_days))
+
+
+def by_level(store: Records, *, asof: datetime) -> list[LevelScore]:
+    """Count each city's flood warnings that are settled, and those of them that came true."""
+    since = track_record.season_start(asof)
+    last = store.last_issued(before=asof)
+    follows = None if last is None else [last[0].isoformat(), last[1]]
+    nights = track_record.chain(store, follows, since=since)
+    seen = quality_flags.used(store.readings("stage", asof=asof, start=since))
+    found = track_record.tally(nights, seen, asof=asof)
+    return [
+        LevelScore(city, level.value, issued, true)
+        for (city, level), (issued, true) in found.items()
+        if issued
+    ]
+
+
+def of_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
+    """Score P(class ≥ D1) as issued against the class that a later night found."""
+    since = track_record.season_start(asof)
+    runs: dict[datetime, dict[str, Any]] = {}
+    for run in store.runs():  # the last revision of an issue time comes first
+        if since <= run["issue_time"] < asof:
+            runs.setdefault(run["issue_time"], run)
+    said: list[tuple[str, int, np.datetime64, float]] = []
+    came: dict[tuple[str, np.datetime64], bool] = {}
+    for moment, run in runs.items():
+        day = utc64(moment).astype("datetime64[D]")
+        for row in store.get(database.drought_forecasts, moment, run["revision"]):
+            now, p = row["row"]["current_class"], row["row"]["p_d1"]
+            if now not in {None, "unknown"}:
+                came[row["zone"], day] = now in {"D1", "D2", "D3", "D4"}
+            if p is not None:
+                later = day + np.timedelta64(7 * row["horizon_weeks"], "D")
+                said.append((row["zone"], row["horizon_weeks"], later, p))
+    pairs = pd.DataFrame(
+        [(weeks, p, came[zone, later]) for zone, weeks, later, p in said if (zone, later) in came],
+        columns=["weeks", "p", "came"],
+    )
+    return [
+        DroughtScore(
+            int(str(weeks)),
+            len(part),
+            int(part["came"].sum()),
+            float(((part["p"] - part["came"].astype(float)) ** 2).mean()),
+        )
+        for weeks, part in pairs.groupby("weeks")
+    ]

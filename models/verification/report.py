@@ -1,0 +1,392 @@
+"""The hindcast's report: one page that stands by itself, for a hydrologist."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.verification import charts
+from models.verification import reliability as rely
+from models.verification import skill as tables
+from models.verification.bootstrap import DRAWS, Interval
+from models.verification.metrics import LATER_P, NEXT_DAY_P, pooled_alarms, scorable
+from pipeline.alerts.thresholds import threshold
+from pipeline.geography.places import cities
+from pipeline.geography.places import stations as all_stations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from models.verification.skill import Skill
+
+NAMES = {
+    "model": "model",
+    "persistence": "persistence",
+    "trend": "trend",
+    "climatology": "climatology",
+    "damped_anomaly": "damped anomaly",
+    "ar": "AR",
+    "arx": "ARX",
+    "reference": "reference",
+}
+VIRTUAL = """<p class="origin virtual">SYNTHETIC: made on the virtual basin. Nothing here says
+anything of the real river.</p>"""
+MEASURED = '<p class="origin measured">Measured stages</p>'
+ABOUT = """<p>{gauges} gauges, {leads} days ahead, {n:,} forecasts with an observation. The
+target is the 00:00 UTC (07:00 local) reading; every forecast was issued at 00:30 UTC from what
+was known then. Models were fitted from {train_from} and again each 1 June, on nothing later.
+The wet season is June to October; years run from June to May.</p>
+<p>The headline is <b>CP</b>, the persistence index 1 − MSE / MSE of persistence: 0 is no better
+than saying that the river stays as it is. NSE is in scores.csv and is no headline: persistence
+alone exceeds 0.99 in a day on this river. Brackets are 95 % intervals over {draws} samples of
+whole years. All baselines are fitted on the same years and scored on the same mornings:
+<i>trend</i> goes on as yesterday; <i>climatology</i> is the mean of ±15 days; <i>damped
+anomaly</i> fades towards it;
+<i>AR</i> is least squares on own changes; <i>ARX</i> adds the next four gauges upstream;
+<i>reference</i> is ridge regression on own changes, levels and changes of the four next gauges
+upstream and mean rain, with boosted trees on its residual.</p>"""
+BEATEN = """<p>Below the line: the model's median less a baseline's, over the same years. ✓
+marks where the whole interval lies above 0: only there the model <i>beats</i> it.</p>"""
+ALARMS = """<h2>Alarm stage: forecast while still below it</h2>
+<p>Pooled over gauges. A case is a forecast issued below alarm stage whose day came at or above
+it; it is said where P(alarm) ≥ {next_day:.2f} at 1 d, {later:.2f} later (chosen on 2006–2018).
+FAR is a share of what was said. Under {few} cases only counts are given.</p>"""
+EVENTS = """<h3>As events</h3><p>Up-crossings, those less than 5 days apart merged, matched one
+to one within a day (to 3 d ahead) or two.</p>"""
+VALUE = """<h2>What acting is worth, by city</h2>
+<p>V = [min(o,a) − F a(1−o) + H o(1−a) − o] / [min(o,a) − o a] of acting when P(alarm stage on
+the day) exceeds a = cost / loss: 1 with a perfect forecast, 0 for always or never acting,
+whichever is cheaper. o is the base rate, H the hit rate, F the share of quiet days with a false
+alarm. The dashed line is the probability at which the city's Watch begins.</p>"""
+PEAKS = """<h2>Each year's highest stage</h2><p>Medians over gauges and years: the forecast for
+the day of the peak less what came, and the day of the forecast's own highest stage within a
+month of it.
+</p>"""
+CSS = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1b1b1b;margin:0 auto;max-width:72rem;padding:1rem}
+h1{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #ccc}
+.origin{padding:.8rem 1rem;font-size:1.3rem;font-weight:700;border-radius:.3rem}
+.virtual{background:#a61c00;color:#fff}.measured{background:#e6efe0;border:1px solid #38761d}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:.6rem 0}
+th,td{padding:.2rem .55rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #888}
+.best{font-weight:700}.small{font-size:.8rem;color:#555;font-weight:400}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(19rem,100%),1fr));gap:1rem}
+svg{width:100%;height:auto}.wide{max-width:44rem}
+@media print{body{max-width:none}.charts{grid-template-columns:repeat(3,1fr)}}
+"""
+
+
+def report(forecasts: pd.DataFrame, *, train_from: str) -> str:
+    """Say what a hindcast is worth, as one HTML page without anything outside it.
+
+    Parameters
+    ----------
+    forecasts
+        As :func:`models.hindcast.hindcast` gives them.
+    train_from
+        First date of training, for the words.
+
+    Returns
+    -------
+    str
+        HTML; the same forecasts give the same page. Without a forecast that can be scored it says
+        so and no more.
+    """
+    virtual = (forecasts["origin"] == "virtual").any()
+    first, last = forecasts["issue_time"].min(), forecasts["issue_time"].max()
+    head = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>",
+        f"<title>Hindcast {first:%Y}–{last:%Y}</title><style>{CSS}</style></head><body>",
+        f"<h1>Stage forecasts as issued, {first:%d %B %Y} to {last:%d %B %Y}</h1>",
+        VIRTUAL if virtual else MEASURED,
+    ]
+    if scorable(forecasts).empty:
+        return "".join([*head, "<p>No forecast could be scored.</p></body></html>"])
+    rows = tables.prepared(forecasts)
+    wet = rows[rows["wet"]]
+    parts = [
+        *head,
+        _about(rows, train_from),
+        _headline(tables.skill(wet)),
+        _stations(wet),
+        _years(wet),
+        _apart(rows),
+        _tiers(rows),
+        _reliability(rows),
+        _alarms(rows),
+        _value(rows),
+        _peaks(rows),
+        _floods(rows),
+        _explained(rows),
+        "</body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Table that scrolls by itself on a narrow screen; cells are HTML."""
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
+    return (
+        f"<div class='scroll'><table><thead><tr>{top}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _number(value: float, digits: int = 2) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def _with_range(one: Interval) -> str:
+    if not np.isfinite(one.low) or one.low == one.high:
+        return _number(one.value)
+    span = f"{_number(one.low)} to {_number(one.high)}"
+    return f"{_number(one.value)} <span class='small'>({span})</span>"
+
+
+def _name(code: str) -> str:
+    place = all_stations().get(code)
+    return escape(f"{place.name} ({code})" if place else code)
+
+
+def _about(rows: pd.DataFrame, train_from: str) -> str:
+    n = rows["station"].nunique()
+    leads = ", ".join(str(lead) for lead in sorted(rows["lead_days"].unique()))
+    return ABOUT.format(
+        gauges=n,
+        leads=leads,
+        n=len(rows),
+        train_from=escape(train_from),
+        draws=DRAWS,
+    )
+
+
+def _skill(found: Skill | None) -> str:
+    """Median CP of every method, and where the model's is better beyond doubt."""
+    if found is None:
+        return "<p>Too few forecasts.</p>"
+    head = ["median CP", *(f"{lead} d" for lead in found.leads)]
+    body = [
+        [NAMES[name], *(_with_range(one) for one in series)]
+        for name, series in found.median.items()
+    ]
+    body[0] = [f"<span class='best'>{cell}</span>" for cell in body[0]]
+    beaten = [
+        [
+            f"model − {NAMES[name]}",
+            *(_with_range(one) + (" ✓" if one.low > 0.0 else "") for one in series),
+        ]
+        for name, series in found.margin.items()
+    ]
+    counts = ["gauges / forecasts", *(
+        f"{gauges} / {n:,}" for gauges, n in zip(found.stations, found.forecasts, strict=True)
+    )]  # fmt: skip
+    return _table(head, [*body, *beaten, counts])
+
+
+def _headline(found: Skill | None) -> str:
+    drawn = charts.headline(found, NAMES) if found else ""
+    return f"<h2>Wet season, all gauges</h2><div class='wide'>{drawn}</div>{_skill(found)}{BEATEN}"
+
+
+def _stations(wet: pd.DataFrame) -> str:
+    if wet.empty:
+        return ""
+    found = tables.by_station(wet)
+    parts = ["<h2>By gauge, wet season</h2>"]
+    for lead, part in found.groupby("lead_days"):
+        better = int((part["margin"] > 0).sum())
+        surely = int((part["margin_low"] > 0).sum())
+        parts.append(
+            f"<h3>{lead} d ahead: better than the reference at {better} of {len(part)} gauges "
+            f"(interval above 0 at {surely}); CP above 0 at {int((part['cp'] > 0).sum())}</h3>"
+        )
+        others = [name for name in tables.METHODS[2:] if name != "reference"]
+        body = [
+            [
+                _name(row["station"]),
+                _with_range(Interval(row["cp"], row["low"], row["high"])),
+                _number(row["reference"]),
+                _with_range(Interval(row["margin"], row["margin_low"], row["margin_high"])),
+                *(_number(row[name]) for name in others),
+            ]
+            for row in part.to_dict("records")
+        ]
+        head = ["gauge", "CP", "reference", "model − reference", *(NAMES[o] for o in others)]
+        parts.append(_table(head, body))
+    return "".join(parts)
+
+
+def _years(wet: pd.DataFrame) -> str:
+    parts = ["<h2>By year, wet season</h2><p>Median CP over the gauges.</p>"]
+    for lead, part in wet.groupby("lead_days"):
+        body = []
+        for year, one in part.groupby("year"):
+            found = tables.skill(one, draws=2)
+            if found:
+                series = [found.median[name][0].value for name in tables.METHODS]
+                body.append([str(year), *(_number(value) for value in series)])
+        parts.append(f"<h3>{lead} d ahead</h3>")
+        parts.append(_table(["year", *(NAMES[name] for name in tables.METHODS)], body))
+    return "".join(parts)
+
+
+def _apart(rows: pd.DataFrame) -> str:
+    parts = ["<h2>Reported apart</h2>"]
+    for title, part in tables.subsets(rows).items():
+        parts.append(f"<h3>{title}</h3>{_skill(tables.skill(part))}")
+    for tier, part in rows[rows["wet"]].groupby("tier"):
+        parts.append(f"<h3>Tier {escape(str(tier))}</h3>{_skill(tables.skill(part))}")
+    return "".join(parts)
+
+
+def _tiers(rows: pd.DataFrame) -> str:
+    parts = ["<h2>Intervals: what they hold, how wide they are</h2>"]
+    head = ["tier, lead", "forecasts", "in 80 %", "in 95 %", "80 % width, m", "95 % width, m"]
+    for title, part in (("Wet season", rows[rows["wet"]]), ("All year", rows)):
+        body = [
+            [
+                f"{row['tier']}, {row['lead_days']} d",
+                f"{row['n']:,}",
+                f"{100 * row['cover80']:.0f} %",
+                f"{100 * row['cover95']:.0f} %",
+                _number(row["width80_m"]),
+                _number(row["width95_m"]),
+            ]
+            for row in rely.coverage(part).to_dict("records")
+        ]
+        parts.append(f"<h3>{title}</h3>{_table(head, body)}")
+    return "".join(parts)
+
+
+def _reliability(rows: pd.DataFrame) -> str:
+    found = rely.reliability(rows)
+    title = "<h2>Can the probability of alarm stage be relied on?</h2>"
+    if found.empty:
+        return f"{title}<p>No gauge here has an alarm stage.</p>"
+    drawn = [charts.reliability(part, int(str(lead))) for lead, part in found.groupby("lead_days")]
+    body = [
+        [
+            f"{row['lead_days']} d",
+            f"{row['n']:,}",
+            f"{row['events']:,}",
+            _number(row["brier"], 4),
+            _number(row["brier_climatology"], 4),
+            _with_range(row["skill"]) + (" ✓" if row["skill"].low > 0 else ""),
+        ]
+        for row in rely.brier(rows).to_dict("records")
+    ]
+    head = ["lead", "forecasts", "days at alarm stage", "Brier", "of climatology", "Brier skill"]
+    return (
+        f"{title}<p>All seasons, all gauges. Figures in the pictures are the numbers of forecasts."
+        f"</p><div class='charts'>{''.join(drawn)}</div>{_table(head, body)}"
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" + (f" ({part / whole:.2f})" if whole >= tables.FEW else "")
+
+
+def _alarms(rows: pd.DataFrame) -> str:
+    parts = [ALARMS.format(next_day=NEXT_DAY_P, later=LATER_P, few=tables.FEW)]
+    body = [
+        [
+            f"{row['lead_days']} d",
+            _share(row["hits"], row["cases"]),
+            _share(row["false"], row["hits"] + row["false"]),
+            _number(row["csi"]) if row["cases"] >= tables.FEW else "–",
+        ]
+        for row in pooled_alarms(rows).to_dict("records")
+    ]
+    parts.append(_table(["lead", "detected (POD)", "false (FAR)", "CSI"], body))
+    events = [
+        [
+            f"{row['lead_days']} d",
+            _share(row["hits"], row["observed"]),
+            _share(row["forecast"] - row["hits"], row["forecast"]),
+        ]
+        for row in tables.crossings(rows).to_dict("records")
+    ]
+    parts.append(EVENTS + _table(["lead", "events detected", "false events"], events))
+    return "".join(parts)
+
+
+def _value(rows: pd.DataFrame) -> str:
+    towns = {city.station: city for city in cities().values() if city.station}
+    drawn = []
+    found = rely.values(rows)
+    for code, curves in found.items():
+        city = towns.get(code)
+        name = city.name if city else code
+        drawn.append(charts.value(name, curves, threshold(city.id if city else "", "watch")))
+    marked = rows.loc[rows["alarm_m"].notna(), "station"].unique()
+    few = [_name(code) for code in marked if code not in found]
+    said = f"<p>Under {tables.FEW} cases, no curve: {', '.join(few)}.</p>" if few else ""
+    return f"{VALUE}<div class='charts'>{''.join(drawn)}</div>{said}"
+
+
+def _peaks(rows: pd.DataFrame) -> str:
+    found = rely.peaks(rows)
+    body = [
+        [
+            f"{lead} d",
+            str(len(part)),
+            _number(part["error_m"].median()),
+            _number(part["error_m"].abs().median()),
+            _number(part["late_d"].median(), 1),
+            _number(part["late_d"].abs().median(), 1),
+        ]
+        for lead, part in found.groupby("lead_days")
+    ]
+    head = ["lead", "peaks", "error, m", "|error|, m", "late, days", "|late|, days"]
+    return f"{PEAKS}{_table(head, body)}"
+
+
+def _middle_lead(rows: pd.DataFrame) -> int:
+    leads = sorted(int(lead) for lead in rows["lead_days"].unique())
+    return min(leads, key=lambda lead: abs(lead - 3))
+
+
+def _floods(rows: pd.DataFrame) -> str:
+    lead, drawn = _middle_lead(rows), []
+    for code, part in rows.groupby("station"):
+        place = all_stations().get(str(code))
+        marks = {"alarm": place.alarm_m, "flood": place.flood_m} if place else {}
+        drawn.append(charts.hydrograph(_name(str(code)), part, lead, marks))
+    return (
+        "<h2>The biggest flood of each gauge</h2><p>Each day's forecast is the one issued "
+        f"{lead} days before it.</p><div class='charts'>{''.join(drawn)}</div>"
+    )
+
+
+def _explained(rows: pd.DataFrame) -> str:
+    """Take the forecast of the greatest rise apart."""
+    known = rows[(rows["lead_days"] == _middle_lead(rows)) & (rows["tier"] != "climatology")]
+    known = known[known["wet"]] if known["wet"].any() else known
+    title = "<h2>One forecast explained</h2>"
+    if known.empty:
+        return f"{title}<p>Every forecast was climatology.</p>"
+    top = known.iloc[int((known["q50"] - known["stage_m"]).to_numpy().argmax())]
+    same = (rows["station"] == top.station) & (rows["issue_time"] == top.issue_time)
+    body = []
+    for row in rows[same].sort_values("lead_days").to_dict("records"):
+        parts = dict(row["drivers_cm"])
+        change = 100.0 * (row["q50"] - row["stage_m"])
+        cells = [_number(value, 0) for value in (*parts.values(), sum(parts.values()), change)]
+        came = _number(100.0 * (row["observed_m"] - row["stage_m"]), 0)
+        body.append([f"{row['lead_days']} d", *cells, came])
+    names = [name.replace("_", " ") for name in top.drivers_cm]
+    return (
+        f"{title}<p>{_name(top.station)}, issued {top.issue_time:%d %B %Y %H:%M} UTC at "
+        f"{top.stage_m:.2f} m. Centimetres of the change of the median by kind of evidence; "
+        "they add up to it. They describe the regression, not causes.</p>"
+        + _table(["lead", *names, "sum", "forecast change", "came"], body)
+    )

@@ -1,0 +1,137 @@
+"""Other readings that bear a gauge's reading out: the observer's, another sensor's, neighbours'."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.geography.places import stations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.quality.level_shifts import Floats
+
+WITHIN_H = 3.0
+"""Another instrument's reading speaks for a moment within so many hours."""
+SAME_M, SAME_SHARE = 0.3, 0.25
+"""Two instruments agree within this, or within this share of the step in question."""
+TRAVEL_H = 72.0
+"""A wave passed a neighbour within so many hours before; travel times of the table are 1-2 days."""
+SHARE = 0.5
+"""A neighbour bears a step out that changed by this share of it in as much time."""
+
+
+@lru_cache
+def neighbours(code: str) -> tuple[str, ...]:
+    """Next gauges up and down the river and across it.
+
+    Examples
+    --------
+    >>> neighbours("013901")
+    ('013801', '013402', '014501', '014901')
+    """
+    table = stations()
+    if code not in table:
+        return ()
+    near = table[code].upstream[:2]
+    below = [one.code for one in table.values() if code in one.upstream[:2]]
+    across = [
+        one.code
+        for one in table.values()
+        if near and one.upstream[:1] == near[:1] and one.code != code
+    ]
+    return tuple(dict.fromkeys([*near, *below, *across]))
+
+
+class Witnesses:
+    """Readings known at one moment, as witnesses for each other.
+
+    Parameters
+    ----------
+    series
+        Times (hours, increasing) and stages (m) by station and method.
+    """
+
+    def __init__(self, series: Mapping[tuple[str, str], tuple[Floats, Floats]]) -> None:
+        self._series = series
+
+    def agree(
+        self, station: str, method: str, *, before: tuple[float, float], after: tuple[float, float]
+    ) -> bool | None:
+        """Whether others agree with a step (True), with the level before it (False), or are silent.
+
+        Parameters
+        ----------
+        station, method
+            Series in question.
+        before, after
+            Time (hours) and stage (m) of the readings before and after the step.
+        """
+        said = [
+            self._instrument(one, before, after)
+            for (code, other), one in self._series.items()
+            if code == station and other != method
+        ]
+        for verdict in (True, False):
+            if verdict in said:
+                return verdict
+        for code in neighbours(station):
+            for (other, _), one in self._series.items():
+                if other == code and self._change(one, before, after) >= SHARE:
+                    return True
+        return None
+
+    def expected(self, station: str, *, since_h: float, until_h: float) -> float:
+        """Change that neighbours lead to expect, their mean; 0 where none reads."""
+        changes = []
+        for code in neighbours(station):
+            for (other, _), (hours, value) in self._series.items():
+                first, last = (_nearest(hours, at) for at in (since_h, until_h))
+                if other == code and first is not None and last is not None:
+                    changes.append(float(value[last] - value[first]))
+        return float(np.mean(changes)) if changes else 0.0
+
+    @staticmethod
+    def _instrument(
+        one: tuple[Floats, Floats], before: tuple[float, float], after: tuple[float, float]
+    ) -> bool | None:
+        hours, value = one
+        near = _nearest(hours, after[0])
+        if near is None or abs(hours[near] - before[0]) < abs(hours[near] - after[0]):
+            return None
+        close = max(SAME_M, SAME_SHARE * abs(after[1] - before[1]))
+        if abs(value[near] - after[1]) <= close:
+            return True
+        return False if abs(value[near] - before[1]) <= close else None
+
+    @staticmethod
+    def _change(
+        one: tuple[Floats, Floats], before: tuple[float, float], after: tuple[float, float]
+    ) -> float:
+        """Largest change of a neighbour in as much time, as a share of the step."""
+        hours, value = one
+        part = slice(
+            int(np.searchsorted(hours, after[0] - TRAVEL_H)),
+            int(np.searchsorted(hours, after[0] + TRAVEL_H)),
+        )
+        hours, value = hours[part], value[part]
+        if len(hours) < 2:
+            return 0.0
+        span = 1.5 * max(after[0] - before[0], WITHIN_H)
+        first = np.searchsorted(hours, hours - span)
+        return float(np.max((value - value[first]) / (after[1] - before[1])))
+
+
+def _nearest(hours: Floats, at: float) -> int | None:
+    """Row of the reading nearest to a moment, None where none is within ``WITHIN_H``."""
+    if not len(hours):
+        return None
+    after = int(np.searchsorted(hours, at))
+    near = min(
+        (row for row in (after - 1, after) if 0 <= row < len(hours)),
+        key=lambda row: abs(hours[row] - at),
+    )
+    return near if abs(hours[near] - at) <= WITHIN_H else None

@@ -11,8 +11,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from pathlib import Path
 
 import matplotlib as mpl
 from lxml import etree
@@ -24,11 +26,6 @@ from pipeline.alerts.hysteresis import DEFAULT
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual import SHOWCASE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
-    from pathlib import Path
 
 
 def between(text: str, name: str, made: str) -> str:

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+import xarray as xr
 
 from docs.make import between, table
 from models.stage import model as stage_model
+from models.stage.features import StageInputs
 from pipeline import steps
+from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Level
 from pipeline.alerts.hysteresis import RAISED
 from pipeline.areal import means as zonal_means
@@ -35,14 +38,6 @@ from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records, readings
 from pipeline.virtual import SHOWCASE
 from pipeline.virtual.basin import VirtualBasin
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import xarray as xr
-
-    from models.stage.features import StageInputs
-    from pipeline.alerts.decision import Decision
 
 ASOF = datetime(SHOWCASE.year, SHOWCASE.month, SHOWCASE.day, 0, 30, tzinfo=UTC)
 PRODUCTS = {

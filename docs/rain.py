@@ -7,10 +7,10 @@ against the rain that fell. Writes the table in docs/hydrologist.md; the figures
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from docs.make import between, table
 from pipeline.areal import blend
@@ -21,9 +21,6 @@ from pipeline.geography.variables import LEAST_HALF_HOURS
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual.basin import VirtualBasin
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LEARNT = [date(2016, month, day) for month in range(6, 11) for day in (2, 8, 14, 20, 26)]
 JUDGED = [date(2017, month, day) for month in range(6, 11) for day in (1, 5, 9, 13, 17, 21, 25, 28)]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from models.stage.features import filled_stage
+from models.stage.features import StageInputs, filled_stage
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    from models.stage.features import StageInputs
 
 NAMES = ("persistence", "trend", "climatology", "damped_anomaly", "ar", "arx")
 CLIMATOLOGY_WINDOW_D = 15

@@ -8,25 +8,19 @@ so that both are scored on the same mornings. On 2012-2018 its median persistenc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from models.stage.features import DAY, filled_stage, window_mean
+from models.stage.features import DAY, StageInputs, filled_stage, window_mean
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    from models.stage.features import StageInputs
 
 GAUGES = 4
 OWN_LAGS, UPSTREAM_LAGS = (1, 2, 3, 5), (1, 2, 4)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.low_flow import LowFlowModel
 from models.stage.design import TIER_GROUPS
 from models.stage.features import STALE_H
-from models.stage.model import HALF_LIFE_Y, SEASONS
+from models.stage.model import HALF_LIFE_Y, SEASONS, StageModel
 from pipeline.geography.places import stations as all_stations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from models.drought.model import DroughtModel
-    from models.low_flow import LowFlowModel
-    from models.stage.model import StageModel
 
 LOW_CP = 0.3
 """Persistence index below which a lead is named among those not to be trusted."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.baselines import NAMES, baselines
 from models.benchmark import reference
-from models.stage.features import DAY
+from models.stage.features import DAY, StageInputs
 from models.stage.model import CLIMATOLOGY_WINDOW_D, HISTORY_D, fit, predict, predict_dates
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from numpy.typing import NDArray
-
-    from models.stage.features import StageInputs
 
 ISSUED_AT = pd.Timedelta(minutes=30)
 HISTORY = timedelta(days=HISTORY_D + 5)

@@ -8,24 +8,21 @@ and of a flow below that agreed for the month.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
 from models.verification.bootstrap import skill_over_years
 from pipeline.geography import places
 from pipeline.indices.drought import SPI_BOUNDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
 BOUNDS = np.array(SPI_BOUNDS)

@@ -10,15 +10,13 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import skops.io
 
 from pipeline.storage.atomic import make_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TRUSTED = frozenset(
     {

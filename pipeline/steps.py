@@ -10,13 +10,15 @@ import hashlib
 import importlib
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import dask
 import pandas as pd
@@ -40,25 +42,19 @@ from pipeline.geography.grid import GRIDS
 from pipeline.gridded import job as gridded_job
 from pipeline.ingest import fetch
 from pipeline.ingest import store as ingest_store
+from pipeline.ingest.store import Show
 from pipeline.issuance import missing as missing_inputs
 from pipeline.issuance import snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import NotPublished, locate
+from pipeline.sources.base import Granule, NotPublished, Source, locate
+from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, NothingArchived, utc64
 from pipeline.storage.atomic import BrokenState, make_private_folder
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
-
-    from pipeline.ingest.store import Show
-    from pipeline.sources.base import Granule, Source
-    from pipeline.sources.gauges.layouts import OwnLayout
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""

@@ -10,9 +10,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,10 +24,6 @@ from pipeline.geography.grid import MEKONG
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import imerg_day
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -17,9 +18,6 @@ import typer
 from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.settings import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MINUTES = ("simulate", "nightly", "sources check")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from pipeline import steps
 from pipeline.geography.places import stations
@@ -16,11 +18,6 @@ from pipeline.sources import NIGHTLY, asked
 from pipeline.sources.access.client import ENDPOINTS, Client
 from tests.sources import gauge_servers
 from tests.sources.servers import closed_address
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_httpserver import HTTPServer
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,9 +24,6 @@ from pipeline.sources.base import Granule, NotPublished, locate
 from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records
 from pipeline.virtual.products import imerg_half_hour
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 DAY = datetime(2026, 8, 19, tzinfo=UTC)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from numpy.typing import NDArray
 
 from models import registry
 from models.low_flow import HORIZONS_WEEKS
@@ -22,9 +23,6 @@ from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
 from pipeline.virtual.tables import areal_record, mrc_export
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LAST = datetime(2018, 11, 1, tzinfo=UTC)
 UPPER, LOWER = ("013101", "Nakhon Phanom"), ("013402", "Mukdahan")

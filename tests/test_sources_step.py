@@ -8,8 +8,9 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -25,10 +26,6 @@ from pipeline.sources.access.client import PER_HOST, Client
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive
 from tests.sources.servers import HTML, Answer, Earthdata, Request, closed_address, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 START = datetime(2026, 8, 20, 0, 0, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +25,6 @@ from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MORNING = datetime(2026, 8, 20, tzinfo=UTC)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +24,6 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
 from pipeline.virtual.tables import mrc_export
 from tests.alerts.alert_cases import flood, pluvial
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 PAKSE = "013901"
 """Alarm stage 11.0 m, flood stage 12.0 m."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincinv, logit, ndtr, ndtri
 
 from pipeline.indices.common import slots
@@ -15,12 +18,6 @@ from pipeline.indices.drought import SPI_BOUNDS
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spi import fit_spi
 from pipeline.indices.suite import MIN_SHARE, fit_reference
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import xarray as xr
-    from numpy.typing import NDArray
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
 INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -37,9 +38,6 @@ from models.verification.bootstrap import skill_over_years
 from pipeline.indices.drought import CDI, SPI_BOUNDS
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import drought_state
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 BLOCK_YEARS = 4

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
 from models.stage.features import (
@@ -16,15 +17,9 @@ from models.stage.features import (
     ROSE_D,
     SINCE_D,
     WET_MONTH_WINDOW,
+    Library,
 )
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from models.stage.features import Library
 
 GROUPS = ("own_trend", "upstream", "rain", "wetness", "season", "tide")
 """Kinds of evidence that a tier has or lacks; rain of more than a week ago is wetness."""

@@ -8,13 +8,10 @@ they cannot contradict each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PROBABILITIES = np.array(
     [0.01, 0.025, 0.05, 0.075, *np.arange(0.10, 0.91, 0.05).round(2), 0.925, 0.95, 0.975, 0.99]

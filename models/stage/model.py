@@ -6,12 +6,14 @@ distribution of its errors comes from years that its own fit had not seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from models.stage.design import DRIVERS, TIER_GROUPS, Design, gauges_for, station_design, units_for
@@ -29,20 +31,11 @@ from models.stage.errors import (
     scale_of,
     widening,
 )
-from models.stage.features import DAY, library
-from models.stage.ridge import NormalEquations, RidgeFit
+from models.stage.features import DAY, Library, StageInputs, library
+from models.stage.ridge import Fold, NormalEquations, RidgeFit
 from pipeline.geography.places import stations as all_stations
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    from models.stage.features import Library, StageInputs
-    from models.stage.ridge import Fold
-
-    Sizes = dict[tuple[int, Fold], dict[str, float]]
+Sizes = dict[tuple[int, Fold], dict[str, float]]
 
 QUANTILES = {"q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50,
              "q75": 0.75, "q90": 0.90, "q95": 0.95, "q975": 0.975}  # fmt: skip

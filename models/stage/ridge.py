@@ -7,19 +7,15 @@ and Nuel 2016, PLoS ONE 11, e0148620).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
-
-    Fold = tuple[str, int]
-    Sums = tuple[NDArray[np.float64], NDArray[np.float64]]
+Fold = tuple[str, int]
+Sums = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 BLOCKS = 6

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from models.verification.reliability import RATIOS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from models.verification.skill import Skill
+from models.verification.skill import Skill
 
 COLOURS = ("#0b5394", "#38761d", "#b45f06", "#741b47", "#45818e", "#666666", "#a61c00", "#351c75")
 STYLE: Any = {

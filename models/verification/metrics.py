@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.hindcast import PEERS
 from models.stage.model import QUANTILES
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 WET_MONTHS = (6, 7, 8, 9, 10)
 MERGE_D = 5

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,7 @@ from pipeline.geography import places
 from pipeline.quality import flags as quality_flags
 from pipeline.storage import database
 from pipeline.storage.archive import utc64
-
-if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-    from typing import Any
-
-    from pipeline.storage.database import Records
+from pipeline.storage.database import Records
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.verification.bootstrap import DRAWS, skill_over_years
 from models.verification.skill import FEW
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 BINS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
 RATIOS = np.round(np.arange(0.02, 0.99, 0.02), 2)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from models.verification import charts
 from models.verification import reliability as rely
 from models.verification import skill as tables
 from models.verification.bootstrap import DRAWS, Interval
 from models.verification.metrics import LATER_P, NEXT_DAY_P, pooled_alarms, scorable
+from models.verification.skill import Skill
 from pipeline.alerts.thresholds import threshold
 from pipeline.geography.places import cities
 from pipeline.geography.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import pandas as pd
-
-    from models.verification.skill import Skill
 
 NAMES = {
     "model": "model",

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.hindcast import PEERS
 from models.verification.bootstrap import DRAWS, Interval, interval
 from models.verification.metrics import MERGE_D, WET_MONTHS, alarm_stages, declared, scorable
 from pipeline.alerts.gauge import stable_band_m
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 LEAST_ROWS = 30
 """Forecasts of a gauge and lead below which it has no persistence index of its own."""

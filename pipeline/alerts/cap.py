@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lxml import etree
 
-from pipeline.alerts.decision import Memory, Sent, Status, status_of
+from pipeline.alerts.decision import Decision, Memory, Sent, Status, status_of
 from pipeline.alerts.evidence import Level
 from pipeline.alerts.feeds import Fact, facts
 from pipeline.alerts.hysteresis import RAISED
 from pipeline.alerts.text import LANGUAGES, Text, compose
 from pipeline.geography.places import CITY_RADIUS_KM
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.sources.base import Origin
+from pipeline.sources.base import Origin
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 LIFETIME = timedelta(hours=36)

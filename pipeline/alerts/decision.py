@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pipeline.alerts.evidence import Drought, Level, LowFlow, Rain, River
+from pipeline.sources.base import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pipeline.alerts.track_record import Track
     from pipeline.geography.places import City, Station
-    from pipeline.sources.base import Origin
 
 Hazard = Literal["flood", "drought"]
 Status = Literal["Actual", "Exercise", "Test"]

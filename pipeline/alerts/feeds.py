@@ -20,18 +20,14 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pipeline.alerts.decision import status_of
+from pipeline.alerts.decision import Decision, status_of
 from pipeline.alerts.evidence import DRIVERS, Level
 from pipeline.alerts.text import headline, missing_words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.sources.base import Origin
+from pipeline.sources.base import Origin
 
 SCHEMA_VERSION = 1
 Fact = str | float | int | bool | list[str] | None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pipeline.alerts.decision import Memory
 from pipeline.alerts.evidence import Level
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LADDER = (Level.NONE, Level.WATCH, Level.WARNING, Level.EMERGENCY)
 RAISED = LADDER[1:]

@@ -20,13 +20,12 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import xarray as xr
 
 STAMP = re.compile(r"\d{8}T\d{4}Z")

@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline.alerts.evidence import Level
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.evidence import Drought, Level, River
 from pipeline.alerts.gauge import HORIZON_D, MARK
 from pipeline.alerts.hysteresis import RAISED
 from pipeline.alerts.levels import DROUGHT_CLASS
-from pipeline.geography.places import CITY_RADIUS_KM
+from pipeline.geography.places import CITY_RADIUS_KM, Station
 from pipeline.settings import REFERENCE
-
-if TYPE_CHECKING:
-    from pipeline.alerts.decision import Decision
-    from pipeline.alerts.evidence import Drought, River
-    from pipeline.geography.places import Station
 
 LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
 FOLDER = Path(__file__).parent / "messages"

@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pipeline.alerts.hysteresis import DEFAULT, Rules
 from pipeline.settings import REFERENCE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE = REFERENCE / "cost_loss.csv"
 EVERY_CITY = "default"

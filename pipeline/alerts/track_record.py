@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,9 @@ from pipeline.alerts.evidence import Level
 from pipeline.alerts.gauge import HORIZON_D, MARK
 from pipeline.alerts.hysteresis import LADDER, RAISED
 from pipeline.geography import places
+from pipeline.geography.places import Station
 from pipeline.storage import database
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pipeline.geography.places import Station
-    from pipeline.storage.database import Records
+from pipeline.storage.database import Records
 
 SEASONS = 3
 """Seasons looked back on, this one and those before it; a season begins on 1 June."""

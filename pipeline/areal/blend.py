@@ -7,15 +7,12 @@ the same half-hours in earlier nights, then averaged by the inverse of their err
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
 from pipeline.geography.variables import attributes, outside
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 REFERENCE = "imerg_late"
 TAIL = {"imerg_early": 0.45, "gk2a": 0.65, "gk2a_ir": 0.9}

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from pipeline.areal import blend
 from pipeline.geography.grid import GRIDS, zonal_mean, zonal_weights
 from pipeline.geography.places import zones
 from pipeline.geography.variables import LEAST_HALF_HOURS, attributes, outside
-from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.settings import Region
+from pipeline.storage.archive import Archive, NothingArchived, utc64
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
-
-    from pipeline.settings import Region
-    from pipeline.storage.archive import Archive
-
-    Suspects = Mapping[str, Collection[np.datetime64]]
+Suspects = Mapping[str, Collection[np.datetime64]]
 
 HALF_HOUR = np.timedelta64(30, "m")
 DAY = np.timedelta64(1, "D")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pipeline.areal import means as zonal_means
@@ -21,15 +22,10 @@ from pipeline.indices.soil import MIN_YEARS as SOIL_YEARS
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, by_month, next_months
-from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.settings import Region
+from pipeline.storage.archive import Archive, NothingArchived, utc64
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.settings import Region
-    from pipeline.storage.archive import Archive
-
-    Laws = dict[str, xr.Dataset]
+Laws = dict[str, xr.Dataset]
 
 MONTHS = 24
 """Months that a bulletin tells."""

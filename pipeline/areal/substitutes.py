@@ -8,10 +8,11 @@ read.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import zonal_mean
@@ -22,16 +23,11 @@ from pipeline.indices.quantiles import matched, same_season
 from pipeline.indices.soil import soil_water_index
 from pipeline.indices.suite import SOIL_DAYS, VEGETATION_DAYS
 from pipeline.indices.windows import DAY, next_months
+from pipeline.settings import Region
 from pipeline.sources import SOURCES
-from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived, utc64
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.settings import Region
-    from pipeline.storage.archive import Archive
-
-    Days = NDArray[np.datetime64]
+Days = NDArray[np.datetime64]
 
 
 class StandIn(NamedTuple):

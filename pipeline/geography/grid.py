@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -11,16 +12,13 @@ import pandas as pd
 import scipy.sparse
 import shapely
 import xarray as xr
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
 from xarray.indexes import PandasIndex
 
 from pipeline.geography.variables import attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-    from shapely.geometry import MultiPolygon, Polygon
-
     from pipeline.settings import Region
 
 

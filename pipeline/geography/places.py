@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,13 +16,7 @@ from pyproj import Geod
 from shapely.geometry import Polygon
 
 from pipeline.geography.grid import GRIDS
-from pipeline.settings import REFERENCE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from pipeline.settings import Region
+from pipeline.settings import REFERENCE, Region
 
 CITY_RADIUS_KM = 25.0
 """Radius of the disc that stands for a city: about two satellite cells each way."""

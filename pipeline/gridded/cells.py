@@ -6,11 +6,13 @@ the same functions and with the same shares and ages, by day and by calendar mon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.indices.common import law_of
 from pipeline.indices.drought import (
@@ -30,13 +32,7 @@ from pipeline.indices.suite import EXTREMES, MIN_SHARE, SOIL_DAYS, VEGETATION_DA
 from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
 from pipeline.indices.windows import DAY, by_month
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Days = NDArray[np.datetime64]
+Days = NDArray[np.datetime64]
 
 TOTALS_D = (1, 3, 7, 30, 90)
 """Lengths of rain totals, days; the 30 and 90 days' are standardised."""

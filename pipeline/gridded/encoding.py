@@ -8,23 +8,20 @@ Indices are whole numbers of a thousandth (standardised), a hundredth (percent, 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
 from pipeline.indices.common import SLOTS, slots, stated
 from pipeline.storage.archive import utc64
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from numpy.typing import DTypeLike, NDArray
-
-    Days = NDArray[np.datetime64]
-    Space = dict[str, NDArray[np.float64]]
+Days = NDArray[np.datetime64]
+Space = dict[str, NDArray[np.float64]]
 
 ROWS, COLUMNS = 10, 85
 """Cells of one chunk: the least block that can be written by itself."""

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product as every
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
+import icechunk
 import numpy as np
 import xarray as xr
 import zarr
 from dask.base import compute
 from dask.delayed import delayed
+from numpy.typing import NDArray
 
 from pipeline.areal import means as zonal_means
 from pipeline.geography.variables import LEAST_HALF_HOURS, outside
@@ -29,18 +33,10 @@ from pipeline.gridded.encoding import COLUMNS, ROWS, flat, frame, mark, pack, pa
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, next_months, whole_months
+from pipeline.settings import Region
 from pipeline.storage.archive import REFERENCE, Archive, NothingArchived, utc64
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    import icechunk
-    from numpy.typing import NDArray
-
-    from pipeline.settings import Region
-
-    Days = NDArray[np.datetime64]
+Days = NDArray[np.datetime64]
 
 DAILY, MONTHLY = "indices", "indices_monthly"
 """Products of the archive, by day and by calendar month."""

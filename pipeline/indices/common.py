@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 Season = Literal["dayofyear", "month"]
 SLOTS: dict[Season, int] = {"dayofyear": 365, "month": 12}

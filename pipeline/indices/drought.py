@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pipeline.indices.common import (
@@ -20,12 +21,7 @@ from pipeline.indices.common import (
 )
 from pipeline.indices.quantiles import by_rank, keep_sample
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 5
 """Fewer years in the sample give no percentile; SMAP begins in 2015."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.indices.common import (
     FULL_CLIMATE_YEARS,
@@ -19,13 +21,7 @@ from pipeline.indices.common import (
 )
 from pipeline.indices.lmoments import Law, l_moments, law_of, level_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 MIN_YEARS = 10
 """Fewer annual maxima give no fit."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from pipeline.indices.common import along_time, require_units, slots
@@ -12,13 +14,7 @@ from pipeline.indices.spi import TOO_MANY_ZEROS
 from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 from pipeline.indices.windows import moving_sum
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 20
 """Fewer years give no index."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.indices.common import (
     SLOTS,
@@ -16,12 +18,6 @@ from pipeline.indices.common import (
     slots,
     within,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
 
 _BLOCK = 262_144
 """Sample values worked on at a time: the passes over them stay in cache."""

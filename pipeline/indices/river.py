@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.stats import gamma
 
 from pipeline.indices.common import (
@@ -21,11 +24,6 @@ from pipeline.indices.common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
     from pipeline.geography.places import Basin
 
 BASIN_LAG_DAYS = 1.5

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.indices.common import (
     SLOTS,
@@ -19,12 +20,7 @@ from pipeline.indices.common import (
     within,
 )
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 10
 """Fewer years give no mean season."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from pipeline.indices import gamma
 from pipeline.indices.common import require_units
 from pipeline.indices.standardized import LIMIT, fit_standard, standardise
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
 
 MIN_YEARS = 20
 """Fewer years give no index (WMO-No. 1090 asks for 20 to 30 and more)."""

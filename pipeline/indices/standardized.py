@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.indices.common import (
     SLOTS,
@@ -20,13 +22,7 @@ from pipeline.indices.common import (
     within,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 LIMIT = 3.0
 """Largest index: samples of 30 to 50 years say nothing of what lies beyond."""

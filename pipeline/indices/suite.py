@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,10 +23,6 @@ from pipeline.indices.rain import accumulation, api, dry_spell, short_depths
 from pipeline.indices.river import routed_rain
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 MIN_SHARE = 0.9
 """Share of a window's days that must be known: a lost day of satellite rain blanks windows of up to

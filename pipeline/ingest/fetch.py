@@ -15,8 +15,9 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,6 @@ from pipeline.sources.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import timedelta
-
     from pipeline.ingest.store import Show
     from pipeline.settings import Region
     from pipeline.sources.access.client import Client

@@ -6,25 +6,23 @@ granule, and who decides on a warning counts it as weak evidence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.places import basins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
     from pipeline.storage.archive import Archive
 
-    Field = NDArray[np.float32]
-    Moment = np.datetime64
+Field = NDArray[np.float32]
+Moment = np.datetime64
 
 CHECKED = (
     "rain_rate", "rain", "soil_moisture", "soil_moisture_surface", "soil_moisture_profile",

@@ -14,16 +14,15 @@ import pickle
 import resource
 import signal
 import warnings
+from collections.abc import Callable
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from multiprocessing.connection import Connection
-
     import pandas as pd
     import xarray as xr
 

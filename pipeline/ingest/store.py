@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -28,16 +30,11 @@ from pipeline.sources.base import (
     sha256,
     shown_name,
 )
-from pipeline.storage.archive import utc64
-from pipeline.storage.database import as_json
+from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.database import Records, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from pipeline.sources.gauges.layouts import OwnLayout
-    from pipeline.storage.archive import Archive
-    from pipeline.storage.database import Records
 
 
 READINGS = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.areal import substitutes
@@ -14,17 +16,13 @@ from pipeline.geography import places
 from pipeline.issuance import observed
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
+from pipeline.settings import Upstream
 from pipeline.sources import NIGHTLY, SOURCES, asked
+from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived, utc64
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-
     from pipeline.issuance.snapshot import View
-    from pipeline.settings import Upstream
-    from pipeline.sources.base import Source
     from pipeline.storage.database import Records
 
 INPUTS = timedelta(days=120)

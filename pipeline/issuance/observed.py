@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.alerts.evidence import Doubt
+import numpy as np
+import pandas as pd
+
+from pipeline.alerts.evidence import Doubt, River
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-    import pandas as pd
-
-    from pipeline.alerts.evidence import River
     from pipeline.issuance.snapshot import View
 
 SPAN = timedelta(days=4)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from models import low_flow
 from models.drought import model as drought_model
 from models.stage import features
 from models.stage import model as stage_model
 from pipeline.alerts import cap, feeds, levels, publish, track_record
-from pipeline.alerts.decision import recall
-from pipeline.alerts.evidence import DRIVERS, Drought, Level, LowFlow, Rain, River
+from pipeline.alerts.decision import Decision, recall
+from pipeline.alerts.evidence import DRIVERS, Doubt, Drought, Level, LowFlow, Rain, River
 from pipeline.alerts.gauge import HORIZON_D, MARK
 from pipeline.alerts.hysteresis import DEFAULT, RAISED
 from pipeline.alerts.thresholds import rules_for
@@ -31,19 +33,11 @@ from pipeline.issuance import observed
 from pipeline.issuance.missing import INPUTS, absences
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
+from pipeline.settings import Region, Settings
 from pipeline.sources import geoglows
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, NothingArchived, utc64
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    import xarray as xr
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.alerts.evidence import Doubt
-    from pipeline.settings import Region, Settings
-    from pipeline.storage.database import Records
+from pipeline.storage.database import Records
 
 HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""

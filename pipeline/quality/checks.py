@@ -7,15 +7,12 @@ that an earlier check flagged, and tells which are faulty. :mod:`pipeline.qualit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from pipeline.quality.level_shifts import Course, follow, no_evidence
-
-if TYPE_CHECKING:
-    from pipeline.quality.level_shifts import Agreed, Bools, Floats
+from pipeline.quality.level_shifts import Agreed, Bools, Course, Floats, follow, no_evidence
 
 
 class Check(Protocol):

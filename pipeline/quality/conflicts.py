@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from pipeline.geography.places import stations
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.quality.neighbours import Witnesses
+from pipeline.quality.neighbours import Witnesses
 
 SERIES = ["station", "variable", "method"]
 WORSE = {"suspect": 3, "conflict": 2, "estimated": 1}

@@ -11,16 +11,17 @@ puts no Warning in force, and the next reading, a neighbour or the forecast deci
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.geography.places import stations, verified_zeros
+from pipeline.geography.places import Station, stations, verified_zeros
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
 from pipeline.quality.checks import (
@@ -35,19 +36,11 @@ from pipeline.quality.checks import (
     Stuck,
 )
 from pipeline.quality.gauge_limits import Limits, gauge_records, limits_at
-from pipeline.quality.level_shifts import Frozen
+from pipeline.quality.level_shifts import Bools, Floats, Frozen
 from pipeline.quality.missing_values import is_code
 from pipeline.quality.neighbours import Witnesses
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    from pipeline.geography.places import Station
-    from pipeline.quality.level_shifts import Bools, Floats
-
-    Objects = NDArray[np.object_]
+Objects = NDArray[np.object_]
 
 METHODS = ("manual", "calculated", "telemetry")
 """How a value was got, in order of precedence: of several good values of one time the observer's

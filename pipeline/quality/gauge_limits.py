@@ -8,19 +8,15 @@ apart; the fastest hour is the third day's, for a sensor may have been moved onc
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from pipeline.geography.variables import VARIABLES
+from pipeline.quality.level_shifts import Bools, Floats
 from pipeline.quality.missing_codes import STAGE_CODES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pipeline.quality.level_shifts import Bools, Floats
 
 CLOSE_H = 48.0
 """Readings no further apart than this bear each other out."""

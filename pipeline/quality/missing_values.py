@@ -8,17 +8,12 @@ gauge's own readings decide.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.quality.gauge_limits import Limits
+from pipeline.quality.level_shifts import Bools, Floats
 from pipeline.quality.missing_codes import MISSING, STAGE_CODES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.quality.gauge_limits import Limits
-    from pipeline.quality.level_shifts import Bools, Floats
 
 AS_STAGE = np.unique(
     [*STAGE_CODES, *(code * metres for code in MISSING for metres in (1.0, 0.01, 0.001))]

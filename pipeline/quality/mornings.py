@@ -6,16 +6,13 @@ late. Times are naive UTC; every function works on whole columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 NEAR = np.timedelta64(90, "m")
 """A reading counts for a moment within this of it."""

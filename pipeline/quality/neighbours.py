@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.geography.places import stations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pipeline.quality.level_shifts import Floats
+from pipeline.quality.level_shifts import Floats
 
 WITHIN_H = 3.0
 """Another instrument's reading speaks for a moment within so many hours."""

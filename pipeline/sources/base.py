@@ -22,10 +22,8 @@ import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any, Literal
 
 Origin = Literal["virtual", "measured"]
 MAX_BYTES = 1_000_000_000

@@ -14,10 +14,13 @@ Climate Hazards Center 2025, CHIRPS v3.0, UC Santa Barbara, doi 10.15780/G2JQ0P.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, Skipped
@@ -25,12 +28,6 @@ from pipeline.sources.formats.geotiff import on_grid
 from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-
     from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"^chirps-v3\.0\.(rnl|sat|prelim)\.(\d{4}\.\d\d\.\d\d)\.tif$", re.ASCII)

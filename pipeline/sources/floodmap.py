@@ -20,13 +20,17 @@ Slayback 2025, MODIS/VIIRS NRT Global Flood Products User Guide, revision F.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access.client import Client
 from pipeline.sources.access.earthdata import HDF
 from pipeline.sources.base import (
     BadGranule,
@@ -39,16 +43,6 @@ from pipeline.sources.base import (
 from pipeline.sources.formats.cf import fills_of
 from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
 from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -31,9 +33,6 @@ from pipeline.sources.formats.hdf import opened, stamp
 from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from pipeline.sources.access.client import Client
 
 RIVERS = REFERENCE / "geoglows_rivers.csv"

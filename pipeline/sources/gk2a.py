@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import h5py
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipeline.geography.grid import MEKONG, Grid
@@ -33,12 +37,6 @@ from pipeline.sources.formats.hdf import bits, number, opened, stamp, text, vari
 from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
     from pipeline.sources.access.client import Client
 
 

@@ -16,10 +16,14 @@ user manual (counts to radiance to brightness temperature).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
@@ -29,12 +33,6 @@ from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
 from pipeline.sources.gk2a import Projection, pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
     from pipeline.sources.access.client import Client
 
 COLD_K = 235.0

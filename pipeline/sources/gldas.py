@@ -21,29 +21,24 @@ https://doi.org/10.1175/BAMS-85-3-381; Chen & Dudhia 2001 (latent heat of Noah).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.formats.axes import cells, cut, is_north_first, lat_lon
 from pipeline.sources.formats.cf import moment
 from pipeline.sources.formats.hdf import opened, stamp, text, variable
 from pipeline.sources.formats.limits import limited, limited_parts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"GLDAS_NOAH025_3H(?:_EP)?\.A(\d{8})\.(\d{4})\.(\d{3})\.nc4")
 _MONTH = re.compile(r"GLDAS_NOAH025_M(?:_EP)?\.A(\d{4})(\d\d)\.(\d{3})\.nc4")

@@ -17,16 +17,22 @@ Huffman et al. 2023, IMERG V07 Technical Documentation, NASA GSFC.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple, Self
+from pathlib import Path
+from typing import NamedTuple, Self
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.geography.variables import LEAST_HALF_HOURS
 from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -38,16 +44,6 @@ from pipeline.sources.formats.axes import is_north_first, lat_lon, window_of
 from pipeline.sources.formats.cf import moment, unpacked
 from pipeline.sources.formats.hdf import member, opened, positions, text, variable, window
 from pipeline.sources.formats.limits import limited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(
     r"3B-(HHR|DAY)(-[EL]|)\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"

@@ -16,6 +16,7 @@ import os
 import platform
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -25,15 +26,12 @@ import icechunk
 import numpy as np
 import xarray as xr
 
-from pipeline.sources.base import HttpError, NotPublished
+from pipeline.sources.base import Granule, HttpError, NotPublished
 from pipeline.storage.archive import utc64
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.geography.grid import Grid
     from pipeline.sources.access.client import Client
-    from pipeline.sources.base import Granule
 
 PREFIXES = {
     "imerg_early": "nasa-imerg-analysis-early/v0.1.0.icechunk",

@@ -20,10 +20,15 @@ Information System Users' Guide 7.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
@@ -34,13 +39,6 @@ from pipeline.sources.formats.hdf import attribute, member, number, opened, stam
 from pipeline.sources.formats.limits import limited, limited_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
     from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"

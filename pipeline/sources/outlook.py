@@ -15,10 +15,13 @@ Harrison et al. 2022, Scientific Data 9:304 (CHIRPS-GEFS).
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished
@@ -27,12 +30,6 @@ from pipeline.sources.formats.geotiff import on_grid
 from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-
     from pipeline.sources.access.client import Client
 
 DAYS = 16

@@ -20,30 +20,25 @@ specification; O'Neill et al. 2023, SPL3SMP v9 user guide.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, Granule
 from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window_of
 from pipeline.sources.formats.cf import moment, unpacked
 from pipeline.sources.formats.chunks import axis, slab
 from pipeline.sources.formats.hdf import bits, member, opened, stamp, text, variable, window
 from pipeline.sources.formats.limits import limited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.access.client import Client
 
 OUTAGES = (
     (date(2019, 6, 19), date(2019, 7, 23)),

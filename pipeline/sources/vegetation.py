@@ -18,14 +18,17 @@ Collection 6 Users' Guide.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, Granule, Skipped
 from pipeline.sources.formats.cf import unpacked
 from pipeline.sources.formats.hdf import (
@@ -40,13 +43,6 @@ from pipeline.sources.formats.hdf import (
     window,
 )
 from pipeline.sources.formats.limits import limited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    from pipeline.sources.access.client import Client
 
 
 class _Product(NamedTuple):

@@ -6,8 +6,9 @@ each day says in ``available_time`` when it was known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -16,10 +17,6 @@ from pipeline.geography.variables import VARIABLES, attributes
 from pipeline.sources.base import BadGranule, Granule
 from pipeline.sources.formats.chunks import AXIS
 from pipeline.sources.formats.hdf import border, member, opened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _TIMES = ("time", "available_time")
 NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")

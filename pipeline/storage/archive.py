@@ -11,10 +11,12 @@ import asyncio
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import dask.array
 import icechunk
@@ -22,15 +24,10 @@ import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 import zarr
+from numpy.typing import NDArray
 from zarr.core import sync as zarr_sync
 
 from pipeline.storage.atomic import BrokenState, make_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 CHUNKS = {"time": 128, "lat": 10, "lon": 85}
 """Chunk sizes of grids, for series as well as fields; an areal record is chunked by time alone."""

@@ -9,27 +9,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import ASIDE
 from pipeline.quality.gauge_limits import GaugeRecord, gauge_records, limits_at
 from pipeline.quality.neighbours import neighbours
+from pipeline.sources.base import Granule, Origin
 from pipeline.storage.atomic import (
     OWNER_ONLY_FILE,
     BrokenState,
     close_to_others,
     make_passable_folder,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.sources.base import Granule, Origin
 
 BACKFILL = timedelta(days=31)
 """A reading that turns up later than this after its time comes from an archive, not from a late

@@ -6,30 +6,25 @@ Everything here is synthetic. Scores on it are never set beside scores on real s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
 
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG, Grid, zonal_weights
 from pipeline.geography.variables import attributes
-from pipeline.settings import REFERENCE
+from pipeline.settings import REFERENCE, Region
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
 from pipeline.virtual.lattice import BASIN, LATTICES
 from pipeline.virtual.weather import DAYS, MONTH, START
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-    from shapely import MultiPolygon, Polygon
-
-    from pipeline.settings import Region
 
 SHOWCASE_DROUGHT = date(2026, 4, 10)
 """A morning of drought in the lower basin; it came by chance with the default seed."""

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipeline.virtual.writing import array, attributes, fill_in, publish, template
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
     from pipeline.geography.grid import Grid
 
 

@@ -11,11 +11,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pipeline.geography.grid import Grid
     from pipeline.settings import Region
 

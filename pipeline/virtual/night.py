@@ -5,25 +5,21 @@ from __future__ import annotations
 import shutil
 import zlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.geography.places import station
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
-from pipeline.virtual.basin import MONTHLY_DAY
+from pipeline.sources.base import Granule
+from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
 from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month
 from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
 from pipeline.virtual.sensors import outage
 from pipeline.virtual.tables import areal_record, mrc_export
 from pipeline.virtual.weather import START
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.sources.base import Granule
-    from pipeline.virtual.basin import VirtualBasin
 
 MISSING = 1 / 150
 """Share of half-hourly and 10-minute files that never come."""

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.geography.grid import Grid
 from pipeline.sources.gk2a import pixels, projection
 from pipeline.virtual.writing import array, attributes, fill_in, publish, template
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
-    from pipeline.geography.grid import Grid
 
 _FILL = -9999.9
 _GPS = datetime(1980, 1, 6, tzinfo=UTC)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
 
+import h5py
 import numpy as np
+import xarray as xr
 from h5py import string_dtype
+from numpy.typing import NDArray
 
 from pipeline.geography.variables import VARIABLES
 from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.sources.gauges.tables import VIRTUAL_GRADE
 from pipeline.virtual.writing import array, attributes, publish, template
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
 
 _SERIES = {
     "stage": ("Water Level", "Manual", "m", 2),

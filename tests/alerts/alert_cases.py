@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
+from pipeline.alerts.decision import Decision, Memory
 from pipeline.alerts.evidence import Drought, Lead, Level, Rain, River
 from pipeline.alerts.levels import decide_drought, decide_flood
 from pipeline.geography.places import City, Station
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.alerts.decision import Decision, Memory
 
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 NAN = math.nan

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import pytest
 from lxml import etree
@@ -16,6 +15,7 @@ from pipeline.alerts.cap import Issuer, Message
 from pipeline.alerts.decision import Decision, Memory, Sent, recall, status_of
 from pipeline.alerts.evidence import DRIVERS, Level, Rain
 from pipeline.alerts.levels import decide_flood
+from pipeline.geography.places import Station
 from tests.alerts.alert_cases import (
     CITY,
     NAN,
@@ -30,9 +30,6 @@ from tests.alerts.alert_cases import (
     ramp,
     river,
 )
-
-if TYPE_CHECKING:
-    from pipeline.geography.places import Station
 
 CAP = {"cap": cap.NAMESPACE}
 ISSUER = Issuer(

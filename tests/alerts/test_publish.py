@@ -6,9 +6,12 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +22,6 @@ from pipeline.alerts import publish as publish_module
 from pipeline.alerts.publish import folder_name, netcdf, publish
 from pipeline.geography.grid import Grid
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from types import FrameType
 
 DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
 MESSAGES = {("vientiane", "flood"): "mekong-1"}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,6 @@ from pipeline.alerts.levels import decide_flood
 from pipeline.alerts.thresholds import FILE, costs, rules_for, threshold
 from pipeline.geography import places
 from tests.alerts.alert_cases import CITY, DRY, STATION, T0, ramp, river
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def with_rows(tmp_path: Path, *rows: str) -> Path:

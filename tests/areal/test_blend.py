@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,6 @@ from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG
 from pipeline.storage.archive import Archive, utc64
 from tests.areal.test_means import ASOF, DAY, NIGHT, put, zone
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HALF_HOUR = np.timedelta64(30, "m")
 

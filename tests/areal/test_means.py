@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG
 from pipeline.storage.archive import Archive, utc64
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import xarray as xr
 
 DAY = datetime(2026, 8, 19, tzinfo=UTC)
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

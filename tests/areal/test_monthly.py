@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,6 @@ from pipeline.indices.rain import accumulation
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.storage.archive import Archive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 END = datetime(2025, 1, 1, tzinfo=UTC)
 ZONES = ["basin:a", "city:b"]

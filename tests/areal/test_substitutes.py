@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +25,6 @@ from pipeline.issuance.missing import absences
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived, utc64
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 ONE = timedelta(days=1)

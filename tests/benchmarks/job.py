@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from dask.system import CPU_COUNT
+from numpy.typing import NDArray
 
 from pipeline import steps
 from pipeline.geography.grid import Grid
@@ -20,9 +20,6 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from tests.benchmarks import record
 from tests.benchmarks.measure import Result
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 EDGES = 7.5, 34.5, 93.0, 110.0
 CHECKED = 4

@@ -6,9 +6,11 @@ import time
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pipeline.geography.variables import VARIABLES
@@ -18,10 +20,6 @@ from pipeline.sources.base import BadGranule, Skipped
 from tests.fuzz.mutations import damage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
     from tests.fuzz.seeds import Seed
 
 RANDOM_SEED = 20260820

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,6 @@ import pytest
 from pipeline.geography.grid import Grid
 from tests.fuzz.run import fuzz, out_of_range
 from tests.fuzz.seeds import grids, texts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COUNT = 12
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import dask.array
 import exactextract
@@ -16,6 +15,7 @@ import xarray as xr
 from exactextract.raster import NumPyRasterSource
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pyproj import Geod
 
 from pipeline.geography import places
@@ -28,9 +28,6 @@ from pipeline.geography.grid import (
     zonal_mean,
     zonal_weights,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SMALL = Grid(10.0, 10.4, 100.0, 100.6, step=0.1)
 TRIANGLE = shapely.Polygon([(100.05, 10.02), (100.55, 10.13), (100.21, 10.37)])

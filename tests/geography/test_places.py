@@ -7,23 +7,17 @@ import json
 from datetime import date
 from graphlib import TopologicalSorter
 from itertools import combinations
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import shapely
 from pyproj import Geod
 from shapely.geometry import Point, shape
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG, equal_area
-from pipeline.settings import REFERENCE, ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from shapely.geometry.base import BaseGeometry
-
-    from pipeline.settings import Region
+from pipeline.settings import REFERENCE, ROOT, Region
 
 OUTLINE = ROOT.parent / "shared" / "geo" / "mekong_basin_hydrobasins_l3.geojson"
 

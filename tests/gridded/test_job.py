@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +29,6 @@ from pipeline.indices.windows import moving_sum
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from tests.benchmarks import record as generated
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GRID = Grid(10.0, 11.2, 100.0, 100.4)
 """12 x 4 cells: two blocks, the second of two rows."""

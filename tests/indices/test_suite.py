@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -12,9 +13,6 @@ import xarray as xr
 
 from pipeline.indices.rain import pluvial_index
 from pipeline.indices.suite import drought_state, fit_reference, risk, two_year_depths
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 START, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest.field_checks import suspicions
 from pipeline.storage.archive import Archive
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import xarray as xr
 
 ASOF = datetime(2026, 12, 31, tzinfo=UTC)
 IDENTICAL = "identical to the window before"

@@ -6,6 +6,7 @@ import ctypes
 import os
 import time
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
@@ -19,8 +20,6 @@ from pipeline.ingest.file_reader import FileReader
 from pipeline.sources.base import BadGranule, Skipped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     Data = xr.Dataset | pd.DataFrame
 
 LIMIT = 200_000_000

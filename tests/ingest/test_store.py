@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import weakref
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Literal
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from pipeline import steps
 from pipeline.geography.grid import Grid
@@ -22,14 +26,6 @@ from pipeline.storage.archive import Archive, NothingArchived, utc64
 from pipeline.storage.database import Records
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from pipeline.virtual.tables import mrc_export
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from typing import Literal
-
-    import pandas as pd
-    import xarray as xr
 
 REAL = ROOT.parent / "shared" / "real_files"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")

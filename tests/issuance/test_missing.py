@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,6 @@ from pipeline.issuance import snapshot
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)

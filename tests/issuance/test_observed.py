@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Doubt, Level
 from pipeline.alerts.levels import decide_flood
 from pipeline.alerts.text import LANGUAGES, compose
@@ -22,11 +23,6 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
 from tests.alerts.alert_cases import DRY
 from tests.alerts.alert_cases import river as forecast
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.alerts.decision import Decision
 
 PREK_KDAM, PHNOM_PENH, KOMPONG_LUONG = "020102", "020101", "020106"
 REAL = ROOT.parent / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.card import card
 from models.low_flow import LowFlowModel
+from models.stage.model import StageModel
 from tests.models.conftest import TOWN, UPSTREAM
-
-if TYPE_CHECKING:
-    from models.stage.model import StageModel
 
 
 def with_cp(model: StageModel, cp: float) -> StageModel:

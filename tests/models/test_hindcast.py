@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,10 @@ import pytest
 from models.baselines import NAMES, baselines
 from models.benchmark import reference
 from models.hindcast import PEERS, hindcast
+from models.stage.features import StageInputs
 from models.stage.model import QUANTILES
 from models.verification.metrics import SCORES, SYNTHETIC, pinball, pooled_alarms, score
 from tests.models.conftest import TOWN, UPSTREAM
-
-if TYPE_CHECKING:
-    from models.stage.features import StageInputs
 
 
 def forecasts(observed: list[float], q50: list[float], stage: list[float]) -> pd.DataFrame:

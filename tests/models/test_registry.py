@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,9 @@ import skops.io
 
 from models import registry
 from models.registry import UntrustedModel, load, save
+from models.stage.features import StageInputs
 from models.stage.model import StageModel, fit, predict
 from tests.models.conftest import END, TOWN
-
-if TYPE_CHECKING:
-    from models.stage.features import StageInputs
 
 ISSUE = dt.datetime(2010, 8, 10, 0, 30, tzinfo=dt.UTC)
 

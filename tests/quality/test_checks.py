@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.geography.places import stations, verified_zeros
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.checks import Blocked, Hampel, Jump, Rate, Spike, Stuck
 from pipeline.quality.gauge_limits import gauge_records
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PAKSE, KRATIE, JINGHONG, BUENG_KAN = "013901", "014901", "092600", "012702"
 DAYS = 24.0 * np.arange(40)

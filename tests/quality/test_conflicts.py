@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,14 +18,10 @@ from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import contestants
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
+from pipeline.sources.base import Source
 from pipeline.sources.gauges import gauge_files
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.sources.base import Source
 
 CASES = ROOT.parent / "shared" / "cases" / "gauges"
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from pipeline.issuance.missing import silent_gauges
 from pipeline.quality import mornings
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PAKSE = "013901"
 

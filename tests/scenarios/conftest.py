@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from pipeline import steps
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
 from pipeline.virtual.basin import VirtualBasin
@@ -19,12 +21,6 @@ from tests.areal.test_substitutes import two_summers
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 from tests.sources.test_smap import level_3
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pipeline.settings import Settings
 
 AFTER = nights.FLOOD + timedelta(days=3)
 

@@ -8,11 +8,13 @@ import io
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from lxml import etree
 
@@ -24,10 +26,6 @@ from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records, alerts, stage_forecasts
 from pipeline.virtual import SHOWCASE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 CAP = {"cap": NAMESPACE}
 FLOOD = datetime.combine(SHOWCASE, time(0, 30), UTC)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import steps
 from pipeline.geography.places import cities
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from tests.scenarios import nights
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, RAISED, Night, check_tree
-
-if TYPE_CHECKING:
-    from pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,10 +11,7 @@ import xarray as xr
 from pipeline.geography.places import cities
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records, stage_forecasts
-from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, check_tree, text
-
-if TYPE_CHECKING:
-    from tests.scenarios.nights import Night
+from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, Night, check_tree, text
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,10 +21,6 @@ from pipeline.sources import gk2a
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import gk2a_rain
 from tests.scenarios.nights import Night, check_tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Literal
 
 ASOF = datetime(2020, 1, 20, 0, 30, tzinfo=UTC)
 """Twenty-one years of history before it: a drought index rests on twenty at least."""

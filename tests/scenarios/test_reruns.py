@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import icechunk
 import pytest
 
 from pipeline import steps
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, Night, check_tree, ingest, text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 

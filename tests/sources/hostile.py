@@ -14,12 +14,9 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HDF = b"\x89HDF\r\n\x1a\n" + b"\xff\x00no such field" * 500
 DRIP_S = 0.02

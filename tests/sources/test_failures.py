@@ -8,11 +8,12 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -31,10 +32,6 @@ from pipeline.sources.base import BadGranule, Granule, HttpError, NeedsCredentia
 from pipeline.virtual.products import gk2a_rain
 from tests.sources import gauge_servers
 from tests.sources.servers import HTML, Answer, Earthdata, Request, Route, Server, running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 START = datetime(2026, 8, 19, 3, 10, tzinfo=UTC)

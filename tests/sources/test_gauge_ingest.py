@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,9 +15,6 @@ from pipeline.settings import Settings
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 OWN = "Code;Datum der Messung;Pegel\n13901;20/08/2569 07:00;9,80\n13901;19/08/2569 07:00;9,40\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +21,6 @@ from pipeline.sources.access.client import ENDPOINTS, Client
 from pipeline.sources.base import Granule
 from tests.sources import gauge_servers
 from tests.sources.hostile import ABSENT, FILES, KINDS, NAMES, Hostile, serving
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 KEYS = {"KMA_API_KEY": "k3y", "MRC_API_KEY": "k3y", "EARTHDATA_TOKEN": "t0ken"}

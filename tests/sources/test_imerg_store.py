@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import icechunk
 import numpy as np
@@ -20,9 +20,6 @@ from pipeline.sources import imerg, imerg_store
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule, HttpError, NotPublished
 from tests.sources.servers import closed_address
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 GRID = Grid(9.0, 10.0, 105.0, 106.0)
 START = datetime(2024, 8, 20, 3, tzinfo=UTC)

@@ -8,16 +8,17 @@ import json
 import math
 import runpy
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from pytest_httpserver import HTTPServer
 from rasterio.transform import from_origin
 
 from pipeline import steps
@@ -38,11 +39,6 @@ from pipeline.sources.base import (
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
 from pipeline.virtual.products import gk2a_rain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pytest_httpserver import HTTPServer
 
 DAY = datetime(2024, 8, 20, tzinfo=UTC)
 NEXT = datetime(2024, 8, 21, tzinfo=UTC)

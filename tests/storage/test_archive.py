@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from pipeline.geography.grid import Grid
 from pipeline.storage.archive import Archive, NothingArchived, utc64
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import xarray as xr
 
 GRID = Grid(10.0, 10.4, 100.0, 100.6)
 

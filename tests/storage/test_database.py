@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,6 @@ from pipeline.sources.base import Granule
 from pipeline.storage import database
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LATENCY = timedelta(minutes=20)
 

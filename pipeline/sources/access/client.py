@@ -19,11 +19,13 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, Self, TypeVar
 
 import httpx
 import tenacity
@@ -39,14 +41,8 @@ from pipeline.sources.access.answers import (
     url_of,
 )
 from pipeline.sources.access.credentials import Credentials
-from pipeline.sources.access.download import Busy, OtherFile, part_of
+from pipeline.sources.access.download import Busy, OtherFile, Part, part_of
 from pipeline.sources.base import MAX_BYTES, HttpError, NeedsCredentials, NotPublished
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from pipeline.sources.access.download import Part
 
 _T = TypeVar("_T")
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 import netrc
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter
 
 from pipeline.sources.base import NeedsCredentials
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class _Connection(BaseModel):

@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from pipeline.sources.access.client import Client
-    from pipeline.sources.base import Granule
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
 
 HDF = (b"\x89HDF\r\n\x1a\n", b"\x0e\x03\x13\x01")
 """What files of HDF5 (so of netCDF-4) and of HDF4 begin with."""

@@ -8,22 +8,19 @@ itself: its making, the handshake of TLS, each read and each write.
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable, Iterator
-    from typing import Any
 
 BEFORE_ANSWER = 256 << 10
 """Most bytes of headers and of 1xx answers before an answer; providers send 4 kB at most."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import h5py
 import numpy as np
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.hdf import number, stamp, text
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
 
 _SOURCE = re.compile(r"_(\d{12})\.nc", re.ASCII)
 _J2000 = np.datetime64("2000-01-01T12:00", "ns")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.cf import unpacked
@@ -14,11 +17,6 @@ from pipeline.sources.formats.chunks import axis, slab
 from pipeline.sources.formats.hdf import attribute, positions, text, variable, window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from pipeline.geography.grid import Grid
 
 _NAMES = {

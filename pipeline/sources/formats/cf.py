@@ -8,20 +8,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.chunks import whole
 from pipeline.sources.formats.hdf import attribute, attribute_names, is_unwritten, text
 from pipeline.sources.formats.limits import default_fill, refuse_fills
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import DTypeLike, NDArray
 
 _FILLS = ("_FillValue", "_Fillvalue", "_fillvalue", "missing_value")
 _NUMBERS = {

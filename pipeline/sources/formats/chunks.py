@@ -7,20 +7,17 @@ deflated chunk is inflated here, or measured here before HDF5 inflates it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 from isal import isal_zlib
+from numpy.typing import NDArray
 
 from pipeline.sources.base import MAX_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 AXIS = 1 << 17
 """Cells of a coordinate: finer than 0.003 degree around the Earth."""

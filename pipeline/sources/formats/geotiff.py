@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 import xarray as xr
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from pipeline.sources.base import BadGranule
+from pipeline.sources.base import BadGranule, Origin
 from pipeline.sources.formats.limits import limited, refuse_fills
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from rasterio.io import DatasetReader
-
     from pipeline.geography.grid import Grid
-    from pipeline.sources.base import Origin
 
 NODATA = -9999.0
 """What the Climate Hazards Center writes for no value, whether its tag says so or not."""

@@ -6,19 +6,18 @@ and are counted; many, or one that was never written, mean that the file is brok
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.geography.variables import VARIABLES, Variable
 from pipeline.sources.base import BadGranule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     import xarray as xr
-    from numpy.typing import ArrayLike, NDArray
 
 MOST_OUT_OF_RANGE = 0.01
 """Share of a window's values that may lie out of range; with more the file is refused."""

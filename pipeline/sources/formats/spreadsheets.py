@@ -5,19 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from lxml import etree
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.unpacking import member
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 LARGEST = 64 * 2**20
 """Bytes of XML that are read of one part of a workbook."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pipeline.sources.base import BadGranule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 LARGEST = 64 * 2**20
 """Bytes of text that are read: twenty years of every 15 minutes. Cells take eight times as much."""

@@ -6,13 +6,11 @@ import gzip
 import lzma
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from pipeline.sources.base import BadGranule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 UNPACKED = 2**30
 """Bytes that one file may unpack to."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,10 +29,6 @@ from pipeline.sources.gauges.fews_pi import read_pi_json
 from pipeline.sources.gauges.korea import read_hrfco, read_wamis
 from pipeline.sources.gauges.series import PARAMETERS, UNITS, NoReadings, method_of, series
 from pipeline.sources.gauges.stamps import put_right
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 THAIWATER = "thaiwater-"
 """Stations of ThaiWater that are none of the MRC's are called by this and their number."""

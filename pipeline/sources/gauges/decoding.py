@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,10 +23,6 @@ from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import BAD_FEW, BAD_SHARE
 from pipeline.sources.gauges.series import NoReadings, settle
 from pipeline.sources.gauges.stamps import to_utc, zone_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
 LARGEST = 32 << 20
 """Longest JSON or XML file, bytes; decoded it takes about twenty times as much memory."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from lxml import etree
 from pydantic import BeforeValidator
 
 from pipeline.sources.base import BadGranule, Skipped
@@ -28,11 +30,6 @@ from pipeline.sources.gauges.decoding import (
     typed,
 )
 from pipeline.sources.gauges.series import MODELS, series, unit_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lxml import etree
 
 NAMESPACE = "http://www.wldelft.nl/fews/PI"
 _LIKE = "2026-08-20 07:00:00"

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, timedelta, timezone
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -30,16 +31,13 @@ from pipeline.sources.formats.unpacking import gunzip, is_workbook, unzip
 from pipeline.sources.gauges.answers import Series, inventory, read_json, thaiwater_stations
 from pipeline.sources.gauges.decoding import content_of, from_json, from_xml, shown
 from pipeline.sources.gauges.fews_pi import NAMESPACE, read_pi_xml
+from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.sources.gauges.series import NoReadings, method_of, settle
 from pipeline.sources.gauges.tables import read_table
 from pipeline.sources.gauges.waterml import read_waterml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
     from pipeline.sources.access.client import Client
-    from pipeline.sources.gauges.layouts import OwnLayout
 
 HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydantic import Field
@@ -27,9 +28,6 @@ from pipeline.sources.gauges.decoding import (
     typed,
 )
 from pipeline.sources.gauges.series import NoReadings, series
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KST = pd.Timedelta(hours=9)
 _LIKE = "202608200700"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -26,10 +28,6 @@ from pipeline.sources.formats.tables import (
 )
 from pipeline.sources.gauges.series import datum_of, speaks_of_datum, unit_of
 from pipeline.sources.gauges.stamps import zone_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 COLUMNS = ("station", "variable", "time", "value", "unit")
 """Columns of the plain CSV, in any order; ``method``, ``datum``, ``version`` and a column of the

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,10 +17,6 @@ from pipeline.quality.missing_codes import impossible_codes, to_numbers
 from pipeline.sources.base import BadGranule
 from pipeline.sources.gauges.stamps import to_utc, zone_of
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 UNITS = {
     "stage": {"m": 1.0, "cm": 0.01, "mm": 0.001},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,10 +28,6 @@ from pipeline.sources.gauges.series import (
 )
 from pipeline.sources.gauges.stamps import put_right, to_utc, zone_of
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 MOST_STATIONS = 2000
 """Stations of one file; each takes some milliseconds to resolve."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+from lxml import etree
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauges.decoding import Tally, number, read_parts, shown
@@ -20,12 +22,6 @@ from pipeline.sources.gauges.series import (
     unit_of,
     units_in,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from lxml import etree
 
 _WML = "{http://www.opengis.net/waterml/2.0}"
 _OM = "{http://www.opengis.net/om/2.0}"

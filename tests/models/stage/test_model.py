@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from models.stage.design import (
     station_design,
     units_for,
 )
-from models.stage.features import library
+from models.stage.features import StageInputs, library
 from models.stage.model import (
     FAR,
     LENT,
@@ -32,9 +32,6 @@ from models.stage.model import (
 )
 from pipeline.geography.places import stations
 from tests.models.conftest import END, TOWN, UPSTREAM
-
-if TYPE_CHECKING:
-    from models.stage.features import StageInputs
 
 ISSUE = datetime(2010, 8, 10, 0, 30, tzinfo=UTC)
 DATE = pd.Timestamp("2010-08-10")

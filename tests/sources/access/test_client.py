@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +32,6 @@ from tests.sources.servers import (
     file_route,
     running,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 HDF = b"\x89HDF\r\n\x1a\n"
 FILE = HDF + bytes(range(256)) * 400

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -22,11 +23,7 @@ from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPubli
 from pipeline.virtual.land import smap_root_zone
 from tests.sources.servers import HTML, Answer, Earthdata, Request, running
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    Connect = Callable[[dict[str, str]], Client]
+Connect = Callable[[dict[str, str]], Client]
 
 T0 = datetime(2024, 8, 1, 3, 30, tzinfo=UTC)
 INSERTED = datetime(2024, 8, 1, 17, 45, 12, tzinfo=UTC)

@@ -8,7 +8,8 @@ import threading
 import time
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +18,6 @@ from pipeline.sources.access.wire import BEFORE_ANSWER
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
 from tests.sources.hostile import DRIPS, FLOODS, HDF, answer, serving
 from tests.sources.servers import Answer, Request, Server, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 LIMIT_S, SLACK_S = 0.3, 2.0
 

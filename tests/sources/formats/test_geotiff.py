@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,6 @@ from rasterio.transform import Affine, from_origin
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import chirps
 from pipeline.sources.base import BadGranule, Skipped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GRID = Grid(10.0, 10.4, 105.0, 105.6)
 """Four rows and six columns of 0.1 degree."""

@@ -6,19 +6,17 @@ import os
 import tracemalloc
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats import chunks, hdf
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 VALUES = np.arange(23 * 17, dtype="<f4").reshape(1, 23, 17)
 PLAIN: Any = {"compression": "gzip"}

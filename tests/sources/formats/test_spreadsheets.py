@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.sources.base import BadGranule
@@ -11,11 +12,6 @@ from pipeline.sources.formats.spreadsheets import sheet_rows
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.layouts import OwnLayout
 from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
 
 SERIAL = 46254.0
 """20 August 2026 in days since 30 December 1899: 126 years and 8 months."""

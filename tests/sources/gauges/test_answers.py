@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from pipeline.sources.access.client import Client
@@ -15,13 +19,6 @@ from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.answers import read_json
 from tests.sources import gauge_servers
 from tests.sources.gauges.test_waterml import observation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import pandas as pd
-    from pytest_httpserver import HTTPServer
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 ARCHIVE = "Water Level.Manual@LA_013901_[Pakse].json"

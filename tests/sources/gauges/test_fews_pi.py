@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.series import NoReadings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
 
 XML = """<?xml version="1.0" encoding="UTF-8"?>
 <TimeSeries xmlns="http://www.wldelft.nl/fews/PI" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"

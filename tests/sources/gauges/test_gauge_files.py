@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pytest_httpserver import HTTPServer
 
 from pipeline import steps
 from pipeline.settings import Settings
@@ -26,12 +28,6 @@ from pipeline.sources.gauges import answers, gauge_files
 from pipeline.storage.database import Records
 from pipeline.virtual.tables import mrc_export
 from tests.sources import gauge_servers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from pytest_httpserver import HTTPServer
 
 NAME = "Water Level.Manual@LA_013901_[Pakse].csv"
 REST = "O,Raw - Not Yet Reviewed,Unverified data"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline.geography.places import stations
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.series import NoReadings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
 
 
 def write(folder: Path, answer: object, name: str = "answer.json") -> Path:

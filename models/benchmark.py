@@ -69,9 +69,14 @@ def reference(
         core, left = _ridge(z[rows], target[rows], year, z[later])
         for k in range(len(leads)):
             trees = HistGradientBoostingRegressor(
-                max_iter=60, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40,
-                l2_regularization=10.0, early_stopping=False, random_state=0,
-            )  # fmt: skip
+                max_iter=60,
+                learning_rate=0.08,
+                max_leaf_nodes=15,
+                min_samples_leaf=40,
+                l2_regularization=10.0,
+                early_stopping=False,
+                random_state=0,
+            )
             core[:, k] += trees.fit(raw[rows], left[:, k]).predict(raw[later])
     return pd.DataFrame(level[later].to_numpy()[:, None] + core, dates[later], list(leads))
 

@@ -123,16 +123,16 @@ def _drought(low_flow: LowFlowModel | None, drought: DroughtModel | None) -> lis
     if low_flow is not None:
         for code in low_flow.laws:
             chosen = [
-                row for row in low_flow.scores
+                row
+                for row in low_flow.scores
                 if row["station"] == code and row["drought_class"] == 1
-            ]  # fmt: skip
+            ]
             rows.append([f"low flow, {_name(code)}", *_skills(chosen)])
     if drought is not None:
         for kind in sorted({row["inputs"] for row in drought.scores}):
             chosen = [
-                row for row in drought.scores
-                if row["inputs"] == kind and row["drought_class"] == 1
-            ]  # fmt: skip
+                row for row in drought.scores if row["inputs"] == kind and row["drought_class"] == 1
+            ]
             rows.append([f"rain class, {kind.replace('_', ' ')}", *_skills(chosen)])
     if not rows:
         return [*lines[:3], "Not trained: no record of 20 years."]

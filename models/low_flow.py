@@ -351,15 +351,19 @@ def _held_out(code: str, week: pd.Series, year: NDArray[np.int64]) -> list[dict[
             skill = skill_over_years(own, usual)
             found.append(
                 {
-                    "station": code, "horizon_weeks": weeks, "drought_class": number,
-                    "years": len(total), "cases": int(total[:, -1].sum()),
+                    "station": code,
+                    "horizon_weeks": weeks,
+                    "drought_class": number,
+                    "years": len(total),
+                    "cases": int(total[:, -1].sum()),
                     "events": int(events.sum()),
                     "brier": float(own.sum() / total[:, -1].sum()),
                     "brier_conditional": float(usual.sum() / total[:, -1].sum()),
                     "skill_vs_conditional": skill.value,
-                    "skill_low": skill.low, "skill_high": skill.high,
+                    "skill_low": skill.low,
+                    "skill_high": skill.high,
                 }
-            )  # fmt: skip
+            )
     return found
 
 

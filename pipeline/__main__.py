@@ -394,8 +394,12 @@ def replay(
     published = sorted(settings.published_dir.rglob(f"cap/{identifier}.xml"))
     for path in published:
         if path.read_bytes() != message:
-            errors.print(f"mekong: the message differs from {path}, which was published",
-                         markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+            errors.print(
+                f"mekong: the message differs from {path}, which was published",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
             raise typer.Exit(DIFFERS)
 
 

@@ -314,9 +314,14 @@ def ingest(
         granules = list(module.granules(source, begin, end or asof, asof))
         if settings.upstream == "internet":
             fetched = _fetch(
-                row, granules, asof=asof, settings=settings, known=known, show=show,
+                row,
+                granules,
+                asof=asof,
+                settings=settings,
+                known=known,
+                show=show,
                 limit_s=BY_HAND_S * len(granules) if start else 0.0,
-            )  # fmt: skip
+            )
         for granule in granules:
             overdue = asof - LOST < granule.end + PATIENCE * row.latency <= asof
             try:
@@ -331,14 +336,21 @@ def ingest(
         told = found or fetched.needs or fetched.failures or fetched.awaited
         if missing or not told:
             cause = _by_hand(source, module, settings) or (
-                "" if told else f"none of the {len(granules)} files asked for is in "
-                f"{settings.upstream_dir}"
-            )  # fmt: skip
+                ""
+                if told
+                else f"none of the {len(granules)} files asked for is in {settings.upstream_dir}"
+            )
     news = ingest_store.unknown(found, known)
     taken = ingest_store.bring_in(
-        row, news, read, archive=archive, records=store, asof=asof,
-        from_folder=folder is not None, show=show,
-    )  # fmt: skip
+        row,
+        news,
+        read,
+        archive=archive,
+        records=store,
+        asof=asof,
+        from_folder=folder is not None,
+        show=show,
+    )
     return Ingested(
         source=source,
         read=taken.read,
@@ -1090,9 +1102,9 @@ class Verified:
         text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
         text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
         text = text if self.cp is None else f"{text}, CP {self.cp:.2f}"
-        issued, true = (sum(getattr(one, key) for one in self.levels) for key in (
-            "issued", "came_true"
-        ))  # fmt: skip
+        issued, true = (
+            sum(getattr(one, key) for one in self.levels) for key in ("issued", "came_true")
+        )
         return f"{text}; {true} of {issued} flood warnings came true" if issued else text
 
 

@@ -37,8 +37,17 @@ from pipeline.geography.places import stations as all_stations
 
 Sizes = dict[tuple[int, Fold], dict[str, float]]
 
-QUANTILES = {"q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50,
-             "q75": 0.75, "q90": 0.90, "q95": 0.95, "q975": 0.975}  # fmt: skip
+QUANTILES = {
+    "q025": 0.025,
+    "q05": 0.05,
+    "q10": 0.10,
+    "q25": 0.25,
+    "q50": 0.50,
+    "q75": 0.75,
+    "q90": 0.90,
+    "q95": 0.95,
+    "q975": 0.975,
+}
 WATER_YEAR = pd.Timedelta(days=90)
 """What a water year begins after the calendar year."""
 PURGE_D = 37

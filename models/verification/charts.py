@@ -58,9 +58,14 @@ def headline(skill: Skill, names: Mapping[str, str]) -> str:
     for colour, (key, series) in zip(COLOURS, skill.median.items(), strict=True):
         middle = [max(one.value, -0.6) for one in series]
         axes.plot(
-            skill.leads, middle, marker="o", color=colour, label=names[key],
-            linewidth=2.4 if key == "model" else 1.2, markersize=4.0,
-        )  # fmt: skip
+            skill.leads,
+            middle,
+            marker="o",
+            color=colour,
+            label=names[key],
+            linewidth=2.4 if key == "model" else 1.2,
+            markersize=4.0,
+        )
     own = skill.median["model"]
     axes.fill_between(
         skill.leads, [o.low for o in own], [o.high for o in own], color=COLOURS[0], alpha=0.15
@@ -80,9 +85,13 @@ def reliability(table: pd.DataFrame, lead: int) -> str:
     axes.plot(table["p"], table["share"], marker="o", color=COLOURS[0])
     for row in table.itertuples():
         axes.annotate(
-            f"{row.count:,}", (row.p, row.share), xytext=(5, -9), textcoords="offset points",
-            fontsize=7.0, color="#444444",
-        )  # fmt: skip
+            f"{row.count:,}",
+            (row.p, row.share),
+            xytext=(5, -9),
+            textcoords="offset points",
+            fontsize=7.0,
+            color="#444444",
+        )
     axes.set_xlim(-0.02, 1.08)
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("forecast probability")

@@ -181,9 +181,10 @@ def _skill(found: Skill | None) -> str:
         ]
         for name, series in found.margin.items()
     ]
-    counts = ["gauges / forecasts", *(
-        f"{gauges} / {n:,}" for gauges, n in zip(found.stations, found.forecasts, strict=True)
-    )]  # fmt: skip
+    counts = [
+        "gauges / forecasts",
+        *(f"{gauges} / {n:,}" for gauges, n in zip(found.stations, found.forecasts, strict=True)),
+    ]
     return _table(head, [*body, *beaten, counts])
 
 

@@ -207,12 +207,17 @@ def by_station(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame:
             margin = interval(cp[0, i, k] - cp[other, i, k], gap)
             table.append(
                 {
-                    "station": station, "lead_days": lead,
-                    "cp": own.value, "low": own.low, "high": own.high,
+                    "station": station,
+                    "lead_days": lead,
+                    "cp": own.value,
+                    "low": own.low,
+                    "high": own.high,
                     **{name: cp[m, i, k] for m, name in enumerate(METHODS) if m > 1},
-                    "margin": margin.value, "margin_low": margin.low, "margin_high": margin.high,
+                    "margin": margin.value,
+                    "margin_low": margin.low,
+                    "margin_high": margin.high,
                 }
-            )  # fmt: skip
+            )
     return pd.DataFrame(table)
 
 

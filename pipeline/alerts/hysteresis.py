@@ -219,9 +219,13 @@ def recent(memory: Memory | None, issue_time: datetime, rules: Rules) -> Memory 
     if issue_time - memory.issue_time <= rules.forget:
         return memory
     return Memory(
-        issue_time=memory.issue_time, level=Level.UNKNOWN, runs_up={}, runs_down={}, on_rain=False,
+        issue_time=memory.issue_time,
+        level=Level.UNKNOWN,
+        runs_up={},
+        runs_down={},
+        on_rain=False,
         sent=memory.sent,
-    )  # fmt: skip
+    )
 
 
 def _adjacent(memory: Memory, issue_time: datetime, rules: Rules) -> bool:

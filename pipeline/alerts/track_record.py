@@ -126,8 +126,10 @@ def tally(
         for row in rows:
             if row["hazard"] == "flood":
                 at.setdefault(row["city"], []).append((when, Level(row["memory"]["level"])))
-    series = {str(code): one.set_index("valid_time")["value"].dropna() for code, one in
-              stages.groupby("station")}  # fmt: skip
+    series = {
+        str(code): one.set_index("valid_time")["value"].dropna()
+        for code, one in stages.groupby("station")
+    }
     found = {}
     for city, levels in at.items():
         code = places.city(city).station if city in places.cities() else None

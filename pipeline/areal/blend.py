@@ -87,8 +87,9 @@ def fit(paired: xr.Dataset) -> xr.Dataset:
         wet = (mapped >= WET_MM) | (late.values >= WET_MM)
         error = np.log((mapped[wet] + WET_MM) / (late.values[wet] + WET_MM))
         factors.append(factor)
-        sigmas.append(float(np.sqrt(np.mean(error**2))) if wet.any(1).sum() >= ENOUGH_DAYS
-                      else assumed)  # fmt: skip
+        sigmas.append(
+            float(np.sqrt(np.mean(error**2))) if wet.any(1).sum() >= ENOUGH_DAYS else assumed
+        )
         days.append(int(wet.any(1).sum()))
     names = xr.Variable("product", list(TAIL))
     return xr.Dataset(

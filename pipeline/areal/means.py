@@ -340,11 +340,14 @@ def areal_record(
             cells.where(~wrong, 1.0),
         )
     told = {
-        f"{key}_{name}": doubts.get(f"{key}_{name}", xr.zeros_like(rain)).fillna(0.0)
-        .astype("float32").drop_attrs().assign_attrs(units="1")
+        f"{key}_{name}": doubts.get(f"{key}_{name}", xr.zeros_like(rain))
+        .fillna(0.0)
+        .astype("float32")
+        .drop_attrs()
+        .assign_attrs(units="1")
         for key in DOUBTS
         for name in ("rain", "soil_moisture", "ndvi", "lst")
-    }  # fmt: skip
+    }
     ds = xr.Dataset(named | shares | told).drop_vars("spatial_ref", errors="ignore").compute()
     ds = ds.assign_attrs(origin=_origin(archive))
     ds = ds.assign_coords(available_time=("time", np.full(len(time), utc64(asof))))
@@ -436,9 +439,12 @@ def with_baseline(
     known = xr.DataArray(mapped["time"].values + DAY, dims="time")
     earlier = xr.Dataset({"rain": mapped.astype("float32")}).assign_coords(available_time=known)
     whole = xr.concat(
-        [earlier, record.sel(time=slice(first, None))], "time", data_vars="all", join="outer",
+        [earlier, record.sel(time=slice(first, None))],
+        "time",
+        data_vars="all",
+        join="outer",
         combine_attrs="drop_conflicts",
-    )  # fmt: skip
+    )
     for name in record.data_vars:
         whole[name].attrs = dict(record[name].attrs)
     return whole.assign_attrs(record.attrs)

@@ -255,9 +255,12 @@ def _monthly_flow(discharge: pd.DataFrame) -> xr.DataArray | None:
     table = rows.assign(day=day).pivot_table(index="day", columns="station", values="value")
     days = np.arange(table.index[0].to_datetime64(), table.index[-1].to_datetime64() + DAY, DAY)
     daily = xr.DataArray(
-        table.reindex(days).to_numpy(), {"time": days, "station": [*table.columns]},
-        ("time", "station"), name="discharge", attrs={"units": "m3 s-1"},
-    )  # fmt: skip
+        table.reindex(days).to_numpy(),
+        {"time": days, "station": [*table.columns]},
+        ("time", "station"),
+        name="discharge",
+        attrs={"units": "m3 s-1"},
+    )
     if days[-1] - days[0] < 62 * DAY:
         return None
     return by_month(daily, min_share=MIN_SHARE, mean=True)
@@ -271,6 +274,8 @@ def _agreed_flow(discharge: xr.DataArray) -> xr.DataArray:
     )
     table = table.reindex(index=range(1, 13), columns=discharge["station"].values)
     return xr.DataArray(
-        table.to_numpy(), {"month": table.index, "station": discharge["station"]},
-        ("month", "station"), attrs={"units": "m3 s-1"},
-    )  # fmt: skip
+        table.to_numpy(),
+        {"month": table.index, "station": discharge["station"]},
+        ("month", "station"),
+        attrs={"units": "m3 s-1"},
+    )

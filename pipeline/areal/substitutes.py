@@ -101,8 +101,9 @@ def made(
         tables[f"pairs_{one.name}"] = fresh.drop_vars("came")
         known = _with(kept, fresh)
         standing[one.name] = _standing(one, known, fresh["came"], axis, asof=asof)
-        origins |= {archive.origin(name) for name in (one.main, one.product)
-                    if name in archive.products()}  # fmt: skip
+        origins |= {
+            archive.origin(name) for name in (one.main, one.product) if name in archive.products()
+        }
     if tables:
         tables[TABLE] = xr.Dataset(
             {name: (("time", "zone"), of, attributes(name)) for name, of in standing.items()},
@@ -168,8 +169,9 @@ def _by_date(
     came = np.full(dates.size, np.datetime64("NaT", "ns"))
     mean = xr.DataArray(
         np.full((dates.size, len(names)), np.nan, np.float32),
-        {"time": dates, "zone": names}, ("time", "zone"),
-    )  # fmt: skip
+        {"time": dates, "zone": names},
+        ("time", "zone"),
+    )
     first, last = (
         datetime.fromisoformat(f"{edge.astype('M8[s]')}Z")
         for edge in (dates[0], _ended(one, dates)[-1])
@@ -249,9 +251,12 @@ def _standing(
     values = ours.where(_lacking(one, pairs, asof=asof)).sel(time=dates)
     row = VARIABLES[one.name]
     mapped = matched(
-        values=values, ours=ours, theirs=pairs["theirs"], half_window_days=HALF_SEASON,
+        values=values,
+        ours=ours,
+        theirs=pairs["theirs"],
+        half_window_days=HALF_SEASON,
         least=one.least,
-    )  # fmt: skip
+    )
     mapped = mapped.clip(row.valid_min, row.valid_max)
     days = np.maximum(came.values, _due(one, dates)).astype("M8[D]").astype("M8[ns]")
     out = np.full((axis.size, mapped.sizes["zone"]), np.nan, np.float32)

@@ -348,9 +348,7 @@ def _job(
     end = max([*days[-1:] + DAY, *next_months(months)[-1:]])
     axis = _axis(begin, end)
     inputs = {}
-    for name, (product, variable, _) in (
-        *INPUTS.items(), ("n_valid", (RAIN, "n_valid", "1"))
-    ):  # fmt: skip
+    for name, (product, variable, _) in (*INPUTS.items(), ("n_valid", (RAIN, "n_valid", "1"))):
         rows, times = archive.rows(product, asof=asof, start=_moment(begin), end=_moment(end))
         if rows.size:
             place = ((times - begin) // DAY).astype(np.int64)

@@ -130,9 +130,13 @@ def definition(
     n_years = np.unique(da["time"].values.astype("datetime64[Y]")).size
     window = str(da.attrs.get("window", ""))
     whole = {
-        "name": str(da.name), "units": str(da.attrs.get("units", "")), "window": window,
-        "min_share": float(da.attrs.get("min_share", 1.0)), "reference_period": period, **how,
-    }  # fmt: skip
+        "name": str(da.name),
+        "units": str(da.attrs.get("units", "")),
+        "window": window,
+        "min_share": float(da.attrs.get("min_share", 1.0)),
+        "reference_period": period,
+        **how,
+    }
     digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
     return {
         **how,

@@ -115,9 +115,11 @@ def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     array([12.5, 87.5])
     """
     found = by_rank(
-        values=values, parameters=parameters, min_years=MIN_YEARS,
+        values=values,
+        parameters=parameters,
+        min_years=MIN_YEARS,
         score=lambda rank, n, _: 100 * rank / (n + 1),
-    )  # fmt: skip
+    )
     name = f"Seasonal percentile of {values.name}"
     return found.assign_attrs(units="%", long_name=name, **stated(parameters))
 

@@ -110,12 +110,14 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
     return xr.Dataset(
         {
             "area_share": (
-                ("outlet", "zone"), area / area.sum(axis=1, keepdims=True), {"units": "1"}
+                ("outlet", "zone"),
+                area / area.sum(axis=1, keepdims=True),
+                {"units": "1"},
             ),
             "travel_time_d": (("outlet", "zone"), time, {"units": "days"}),
         },
         {"outlet": names, "zone": names},
-    )  # fmt: skip
+    )
 
 
 def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0.9) -> xr.DataArray:

@@ -170,9 +170,12 @@ def wet_season(*, rain: xr.DataArray, parameters: xr.Dataset) -> xr.Dataset:
         return out
 
     stacked = along_time(
-        kernel, rain, *(parameters[name] for name in ("usual", "onset", "retreat")),
-        core=[["dayofyear"], [], []], output={"moment": 2, "year": len(years)},
-    ).assign_coords(year=years.astype(np.int64) + 1970)  # fmt: skip
+        kernel,
+        rain,
+        *(parameters[name] for name in ("usual", "onset", "retreat")),
+        core=[["dayofyear"], [], []],
+        output={"moment": 2, "year": len(years)},
+    ).assign_coords(year=years.astype(np.int64) + 1970)
     begin, end = stacked.isel(moment=0), stacked.isel(moment=1)
     words = {"onset": begin, "retreat": end, "length": end - begin + 1}
     return xr.Dataset(

@@ -183,10 +183,16 @@ def fit_spei(
     """
     require_units(balance, "mm")
     return fit_standard(
-        values=balance, start=start, end=end, half_window_days=half_window_days,
-        min_years=MIN_YEARS, statistics=_statistics, law=_law,
-        units={"location": "mm", "scale": "mm", "shape": "1"}, index="SPEI",
-    )  # fmt: skip
+        values=balance,
+        start=start,
+        end=end,
+        half_window_days=half_window_days,
+        min_years=MIN_YEARS,
+        statistics=_statistics,
+        law=_law,
+        units={"location": "mm", "scale": "mm", "shape": "1"},
+        index="SPEI",
+    )
 
 
 def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:

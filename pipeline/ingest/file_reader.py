@@ -110,9 +110,12 @@ class FileReader:
             self._requests.close()
             self._answers.close()
             _serve(
-                self._read, requests, answers,
-                max_seconds=self._max_seconds, max_bytes=self._max_bytes,
-            )  # fmt: skip
+                self._read,
+                requests,
+                answers,
+                max_seconds=self._max_seconds,
+                max_bytes=self._max_bytes,
+            )
         requests.close()
         answers.close()
 

@@ -138,10 +138,14 @@ def told(readings: pd.DataFrame) -> list[str]:
             sorted(_given(*row) for row in same[["value", "unit", "raw"]].itertuples(index=False))
         )
         chosen = same.loc[same["qc"] == "chosen", "value"]
-        what = f"{chosen.iloc[0]:g} is used" if len(chosen) else (
-            f"neither is used, for they lie on both sides of the alarm or the flood stage "
-            f"({gauge.alarm_m:g} m, {gauge.flood_m:g} m)"
-        )  # fmt: skip
+        what = (
+            f"{chosen.iloc[0]:g} is used"
+            if len(chosen)
+            else (
+                f"neither is used, for they lie on both sides of the alarm or the flood stage "
+                f"({gauge.alarm_m:g} m, {gauge.flood_m:g} m)"
+            )
+        )
         lines.append(
             f"gauges: {gauge.name} ({code}): {len(same)} values of {variable} for "
             f"{time:%Y-%m-%d %H:%MZ}: {given}; {what}"
@@ -165,8 +169,9 @@ def by_station(readings: pd.DataFrame) -> list[str]:
         given = " and ".join(
             _given(*row)
             for row in series.loc[series["valid_time"] == first, ["value", "unit", "raw"]]
-            .sort_values("value").itertuples(index=False)
-        )  # fmt: skip
+            .sort_values("value")
+            .itertuples(index=False)
+        )
         times = series["valid_time"].nunique()
         lines.append(
             f"{gauge_name(str(code))}: {times} times with several values of {variable}, the first "

@@ -53,9 +53,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     day += timedelta(days=day < start)
     while day < end and day + _DAY <= asof:
         yield Granule(
-            source, f"CHIRPS/v3.0/daily/{day:%Y}", f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif",
-            day, day + _DAY,
-        )  # fmt: skip
+            source,
+            f"CHIRPS/v3.0/daily/{day:%Y}",
+            f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif",
+            day,
+            day + _DAY,
+        )
         day += _DAY
 
 
@@ -114,5 +117,6 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     base = f"{client.endpoint('chirps')}/products/CHIRPS/v3.0/daily/final/{_KIND}"
     return client.download(
         f"{base}/{granule.start:%Y}/{granule.pattern}",
-        upstream / granule.folder / granule.pattern, magic=MAGIC,
-    )  # fmt: skip
+        upstream / granule.folder / granule.pattern,
+        magic=MAGIC,
+    )

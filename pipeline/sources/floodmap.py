@@ -71,9 +71,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     day += timedelta(days=day < start)
     while day < end and day + timedelta(days=1) <= asof:
         yield Granule(
-            source, f"{_FOLDER}/{day:%Y/%j}",
-            f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5", day, day + timedelta(days=1),
-        )  # fmt: skip
+            source,
+            f"{_FOLDER}/{day:%Y/%j}",
+            f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5",
+            day,
+            day + timedelta(days=1),
+        )
         day += timedelta(days=1)
 
 
@@ -186,9 +189,11 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         raise left_out[path]
     if not pixels.any():
         raise BadGranule(
-            path, expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
-            f"{grid.lon_min}..{grid.lon_max} E", found=f"h{name['h']}v{name['v']}",
-        )  # fmt: skip
+            path,
+            expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
+            f"{grid.lon_min}..{grid.lon_max} E",
+            found=f"h{name['h']}v{name['v']}",
+        )
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {"flood_share": flooded / seen, "seen_share": seen / pixels}
     ds = grid.dataset(
@@ -207,8 +212,11 @@ def _of_the_day(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[st
     found = []
     for other in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
         match = _NAME.search(other.name)
-        if match is not None and match["form"] == name["form"] \
-                and (other == path or not not_a_granule(other, path.parent)):  # fmt: skip
+        if (
+            match is not None
+            and match["form"] == name["form"]
+            and (other == path or not not_a_granule(other, path.parent))
+        ):
             found.append((other.stat().st_mtime, other.name, other, match))
     found.sort(key=lambda one: one[:2], reverse=True)
     return [(other, match) for *_, other, match in found]
@@ -241,17 +249,19 @@ def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], 
             fills = fills_of(data, path)
             if has_unwritten_chunks(data) and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
                 raise BadGranule(
-                    path, expected="a layer that was written whole",
+                    path,
+                    expected="a layer that was written whole",
                     found=f"parts that were not, which read as {data.fillvalue}",
-                )  # fmt: skip
+                )
     if values.dtype != np.uint8:
         raise BadGranule(path, expected="classes of one byte", found=str(values.dtype))
     values[np.isin(values, fills)] = _NOT_SEEN
     if strange := set(np.flatnonzero(np.bincount(values.ravel()))) - set(_CLASSES):
         raise BadGranule(
-            path, expected="classes 0, 1, 2, 3 and 255",
+            path,
+            expected="classes 0, 1, 2, 3 and 255",
             found=", ".join(str(one) for one in sorted(strange)),
-        )  # fmt: skip
+        )
     return values, "virtual" in mark.lower()
 
 
@@ -269,8 +279,11 @@ def _from_geotiff(
     wanted = (step, 0.0, west, 0.0, -step, north)
     with opened(path) as image:
         found = tuple(image.transform)[:6]
-        if image.crs is None or image.crs.to_epsg() != 4326 \
-                or not np.allclose(found, wanted, atol=1e-6):  # fmt: skip
+        if (
+            image.crs is None
+            or image.crs.to_epsg() != 4326
+            or not np.allclose(found, wanted, atol=1e-6)
+        ):
             raise BadGranule(
                 path, expected=f"EPSG:4326 and transform {wanted}", found=f"{image.crs} and {found}"
             )
@@ -282,9 +295,10 @@ def _from_geotiff(
         fills = [] if image.nodata is None else [image.nodata]
         if not fills and has_unwritten_blocks(image):
             raise BadGranule(
-                path, expected="a layer that was written whole",
+                path,
+                expected="a layer that was written whole",
                 found="blocks that were not, which read as 0",
-            )  # fmt: skip
+            )
         return image.read(1), image.tags().get("ORIGIN", ""), fills
 
 

@@ -147,18 +147,24 @@ def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
     members = sorted(flow["ensemble"].values.tolist())
     if members != list(range(1, MEMBERS + 1)) or not flow.size:
         raise BadGranule(
-            path, expected=f"flows of {MEMBERS} members",
+            path,
+            expected=f"flows of {MEMBERS} members",
             found=f"{len(members)} at {flow.sizes['time']} hours",
-        )  # fmt: skip
+        )
     issued = stamp(str(ds.attrs.get("issue_time")), "%Y-%m-%dT%H:%MZ", path)
     named = f"geoglows_{np.datetime_as_string(issued, 'h').replace('-', '').replace('T', '')}.nc"
     time = flow["time"].values
-    if path.name != named or time[0] < issued or time[-1] >= issued + LONGEST \
-            or not (np.diff(time) > np.timedelta64(0)).all():  # fmt: skip
+    if (
+        path.name != named
+        or time[0] < issued
+        or time[-1] >= issued + LONGEST
+        or not (np.diff(time) > np.timedelta64(0)).all()
+    ):
         raise BadGranule(
-            path, expected=f"steps from the issue of its name on, {named}",
+            path,
+            expected=f"steps from the issue of its name on, {named}",
             found=f"{time[0]} to {time[-1]}, issued {issued}",
-        )  # fmt: skip
+        )
     possible = limited(flow.to_dataset(name="discharge"), path)
     by_day = possible["discharge"].resample(time="1D")
     steps = flow["time"].resample(time="1D").count()

@@ -107,9 +107,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     while time < end and time + _SLOT <= asof:
         if source != "gk2a" or time >= end - DENSE or time.minute % 30 == 0:
             yield Granule(
-                source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
-                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-            )  # fmt: skip
+                source,
+                f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
+                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc",
+                time,
+                time + _SLOT,
+            )
         time += step
 
 
@@ -153,9 +156,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(
-            path, expected="a file name of GK2A rain rate, surface temperature or NDVI",
+            path,
+            expected="a file name of GK2A rain rate, surface temperature or NDVI",
             found=path.name,
-        )  # fmt: skip
+        )
     product, time = _PRODUCTS[name[1]], stamp(name[2], "%Y%m%d%H%M", path)
     with opened(path) as file:
         check_time(file, time, path, within=product.observed)
@@ -166,14 +170,17 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         for part in (data, data if flag is None else flag):
             if part.shape != (view.height, view.width):
                 raise BadGranule(
-                    path, expected=f"{part.name} of {view.height} x {view.width} pixels as in its "
-                    "projection", found=str(part.shape),
-                )  # fmt: skip
+                    path,
+                    expected=f"{part.name} of {view.height} x {view.width} pixels as in its "
+                    "projection",
+                    found=str(part.shape),
+                )
         if text(data, "units") not in product.units:
             raise BadGranule(
-                path, expected=f"units {' or '.join(filter(None, product.units))}",
+                path,
+                expected=f"units {' or '.join(filter(None, product.units))}",
                 found=text(data, "units") or "none",
-            )  # fmt: skip
+            )
         rows, columns, cell = pixels(view, grid)
         if not (cell >= 0).any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
@@ -311,8 +318,9 @@ def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64
 def _good(flag: h5py.Dataset, product: _Product, path: Path) -> list[int]:
     """Values of a quality flag whose meaning begins with `good`; where it has none, the usual."""
     meanings = text(flag, "flag_meanings")
-    found = [int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
-             if word.lower() == "good"]  # fmt: skip
+    found = [
+        int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings) if word.lower() == "good"
+    ]
     if meanings and not found and product.bits == 0xFF:
         raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
     return found or [product.good]
@@ -355,9 +363,11 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         raise NotPublished(f"{granule.pattern}: KMA lists nothing of that hour")
     name = f"gk2a_ami_le2_{product.lower()}_{_SECTORS[area]}_{slot}.nc"
     path = client.download(
-        f"{base}/{area}/data", upstream / granule.folder / name,
-        magic=(b"\x89HDF\r\n\x1a\n",), params={"date": slot} | key,
-    )  # fmt: skip
+        f"{base}/{area}/data",
+        upstream / granule.folder / name,
+        magic=(b"\x89HDF\r\n\x1a\n",),
+        params={"date": slot} | key,
+    )
     # The hub tells no time of publication, and that of the answer is after the question's.
     usual = (granule.end + LATENCY).timestamp()
     os.utime(path, (min(path.stat().st_mtime, usual),) * 2)

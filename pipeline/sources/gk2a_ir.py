@@ -62,9 +62,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     time = start + (_SLOT - since if since else timedelta())
     while time < end and time + _SLOT <= asof:
         yield Granule(
-            source, f"AMI/L1B/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-        )  # fmt: skip
+            source,
+            f"AMI/L1B/FD/{time:%Y%m/%d/%H}",
+            f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc",
+            time,
+            time + _SLOT,
+        )
         time += _SLOT
 
 
@@ -111,9 +114,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     odd = (temperature < _COLDEST_K) | (temperature > _WARMEST_K)
     if odd.sum() > MOST_OUT_OF_RANGE * np.isfinite(temperature).sum():
         raise BadGranule(
-            path, expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
+            path,
+            expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
             found=f"{np.nanmin(temperature):.1f} to {np.nanmax(temperature):.1f} K",
-        )  # fmt: skip
+        )
     temperature[odd] = np.nan
     rate = np.where(np.isfinite(temperature), RATE_MM_H * (temperature < COLD_K), np.nan)
     ds = grid.dataset(np.array([time]), rain_rate=grid.mean(rate.ravel(), cell)[None])

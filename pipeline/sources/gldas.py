@@ -75,9 +75,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     while time < end and time + _STEP <= asof:
         stamp = time + _STEP
         yield Granule(
-            source, f"GLDAS/GLDAS_NOAH025_3H_EP.2.1/{stamp:%Y/%j}",
-            f"GLDAS_NOAH025_3H_EP.A{stamp:%Y%m%d.%H%M}.021.nc4*", time, stamp,
-        )  # fmt: skip
+            source,
+            f"GLDAS/GLDAS_NOAH025_3H_EP.2.1/{stamp:%Y/%j}",
+            f"GLDAS_NOAH025_3H_EP.A{stamp:%Y%m%d.%H%M}.021.nc4*",
+            time,
+            stamp,
+        )
         time += _STEP
 
 
@@ -89,9 +92,12 @@ def _months(source: str, start: datetime, end: datetime, asof: datetime) -> Iter
         if month >= start and after <= asof:
             product = "GLDAS_NOAH025_M" if after + _SETTLED <= asof else "GLDAS_NOAH025_M_EP"
             yield Granule(
-                source, f"GLDAS/{product}.2.1/{month:%Y}", f"{product}.A{month:%Y%m}.021.nc4*",
-                month, after,
-            )  # fmt: skip
+                source,
+                f"GLDAS/{product}.2.1/{month:%Y}",
+                f"{product}.A{month:%Y%m}.021.nc4*",
+                month,
+                after,
+            )
         month = after
 
 
@@ -210,9 +216,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         potential, said = field(_POTENTIAL, tuple(_PER_DAY))
         virtual = "virtual" in text(file, "institution").lower()
     steps = np.float32(1) if step else _steps_of(end)
-    flows, counted = limited_parts(
-        {key: known[key] * steps for key in _WATER[:2]}, "runoff", path
-    )  # fmt: skip
+    flows, counted = limited_parts({key: known[key] * steps for key in _WATER[:2]}, "runoff", path)
     found = {"runoff": flows.sum(axis=0)}
     begin = end
     if step:

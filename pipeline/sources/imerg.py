@@ -302,9 +302,12 @@ class _Box:
                 found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
             )
         return cls(
-            path, grid.shape, (lat.size, lon.size),
-            _along(lat, grid.lat, rows, path), _along(lon, wanted, columns, path),
-        )  # fmt: skip
+            path,
+            grid.shape,
+            (lat.size, lon.size),
+            _along(lat, grid.lat, rows, path),
+            _along(lon, wanted, columns, path),
+        )
 
     def order(self, data: h5py.Dataset, *, beside: bool | None = None) -> bool:
         """Say whether a variable has latitude before longitude."""

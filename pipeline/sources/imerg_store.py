@@ -76,10 +76,14 @@ class _Run:
         """Rain rate of all times, lazy."""
         parts = urlsplit(self._endpoint)
         storage = icechunk.s3_storage(
-            bucket=BUCKET, prefix=PREFIXES[self._source], region=REGION, anonymous=True,
+            bucket=BUCKET,
+            prefix=PREFIXES[self._source],
+            region=REGION,
+            anonymous=True,
             endpoint_url=self._endpoint.replace(f"{BUCKET}.", "", 1),
-            allow_http=parts.scheme == "http", force_path_style=True,
-        )  # fmt: skip
+            allow_http=parts.scheme == "http",
+            force_path_style=True,
+        )
         rate = opened(storage, f"{self._endpoint}: the public store of {self._source}")[
             "precipitation_surface"
         ]

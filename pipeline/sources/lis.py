@@ -41,8 +41,10 @@ from pipeline.sources.formats.limits import limited, limited_parts
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
 
-_NAME = re.compile(r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
-                   r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)")  # fmt: skip
+_NAME = re.compile(
+    r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
+    r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)"
+)
 _STEP = timedelta(hours=3)
 _ROOT_ZONE_CM = 100.0
 _LONGEST_S = 86_400
@@ -195,9 +197,12 @@ class _Pixels:
     def cut(self, data: h5py.Dataset, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Field on the grid, of each layer if it has any."""
         order = is_north_first(
-            data, *self.shape, self.path, usual=(*("layer",) * len(layers), "lat", "lon"),
+            data,
+            *self.shape,
+            self.path,
+            usual=(*("layer",) * len(layers), "lat", "lon"),
             before=layers,
-        )  # fmt: skip
+        )
         parts = [
             cut(data, self._rows, self._columns, self.path, north_first=order, before=before)
             for before in np.ndindex(*layers)
@@ -235,9 +240,10 @@ def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path
     off = np.abs(unpacked(plane, stored, path, fill=-9999.0) - centres)
     if np.isfinite(off).any() and np.nanmax(off) > abs(step) / 4:
         raise BadGranule(
-            path, expected=f"{plane.name} as SOUTH_WEST_CORNER, DX and DY say",
+            path,
+            expected=f"{plane.name} as SOUTH_WEST_CORNER, DX and DY say",
             found=f"one {np.nanmax(off):.3f} degrees off",
-        )  # fmt: skip
+        )
 
 
 def _upper_metre(
@@ -249,9 +255,11 @@ def _upper_metre(
     sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
     if soil.ndim != 3 or len(soil) != thickness.size or not sound:
         raise BadGranule(
-            pixels.path, expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) "
-            "of a metre or more", found=f"{soil.shape} and {thickness.tolist()}",
-        )  # fmt: skip
+            pixels.path,
+            expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) "
+            "of a metre or more",
+            found=f"{soil.shape} and {thickness.tolist()}",
+        )
     top = np.cumsum(thickness) - thickness
     share = np.clip(np.minimum(thickness, _ROOT_ZONE_CM - top), 0, None) / _ROOT_ZONE_CM
     used = share > 1e-6

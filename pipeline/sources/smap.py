@@ -86,14 +86,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         if source == "smap":
             middle = time + _HALF_SLOT
             yield Granule(
-                source, f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}",
-                f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5*", time, time + length,
-            )  # fmt: skip
+                source,
+                f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}",
+                f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5*",
+                time,
+                time + length,
+            )
         elif not any(gone <= time.date() <= back for gone, back in OUTAGES):
             yield Granule(
-                source, f"SMAP/SPL3SMP/009/{time:%Y/%m/%d}",
-                f"SMAP_L3_SM_P_{time:%Y%m%d}_R?????_???.h5", time, time + length,
-            )  # fmt: skip
+                source,
+                f"SMAP/SPL3SMP/009/{time:%Y/%m/%d}",
+                f"SMAP_L3_SM_P_{time:%Y%m%d}_R?????_???.h5",
+                time,
+                time + length,
+            )
         time += timedelta(days=1)
 
 
@@ -152,9 +158,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         else:
             data = variable(member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
             name = _DEPTHS[data.name.rpartition("/")[2]]
-            order = is_north_first(
-                data, lat.size, lon.size, path, usual=("lat", "lon"), before=()
-            )  # fmt: skip
+            order = is_north_first(data, lat.size, lon.size, path, usual=("lat", "lon"), before=())
             values = _moisture(data, rows, columns, path, north_first=order)
         virtual = "virtual" in text(file, "Source").lower()
     begin = time - np.timedelta64(_HALF_SLOT) if kind == "gph" else time
@@ -252,9 +256,10 @@ def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
     first, last = ends
     if not np.allclose(first, last, rtol=0, atol=1e-3):
         raise BadGranule(
-            path, expected=f"{plane.name} that varies along dim {dim} alone",
+            path,
+            expected=f"{plane.name} that varies along dim {dim} alone",
             found=f"{first[0]:.3f} and {last[0]:.3f} at its ends",
-        )  # fmt: skip
+        )
     return first
 
 
@@ -272,9 +277,10 @@ def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDAr
         off = np.abs(unpacked(part, stored, path, fill=-9999.0) - wanted)
         if np.isfinite(off).any() and np.nanmax(off) > 0.01:
             raise BadGranule(
-                path, expected="pixels of the 36 km EASE-Grid 2.0",
+                path,
+                expected="pixels of the 36 km EASE-Grid 2.0",
                 found=f"a {part.name.rpartition('/')[2]} {np.nanmax(off):.2f} degrees off",
-            )  # fmt: skip
+            )
     return lat, lon
 
 

@@ -104,9 +104,12 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         after = (month + timedelta(days=32)).replace(day=1)
         if start <= month and after <= asof:
             yield Granule(
-                source, f"allData/5200/{product}/{month:%Y/%j}",
-                f"{product}.A{month:%Y%j}.00?.*.h5", month, after,
-            )  # fmt: skip
+                source,
+                f"allData/5200/{product}/{month:%Y/%j}",
+                f"{product}.A{month:%Y%j}.00?.*.h5",
+                month,
+                after,
+            )
         month = after
 
 
@@ -157,9 +160,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 "0.05 degree files VNP13C2, MOD13C2, MOD13C1, VNP21C3 and MOD11C3 are used instead"
             )
         raise BadGranule(
-            path, expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
+            path,
+            expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
             found=path.name,
-        )  # fmt: skip
+        )
     product, begin = _PRODUCTS[name[2] or name[1]], stamp(name[3], "%Y%j", path)
     with opened_eos(path) as (fields, file):
         _check_time(file, name, begin, path)
@@ -170,9 +174,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 raise BadGranule(path, expected="3600 x 7200 pixels", found=str(part.shape))
         if text(data, "units") not in product.units:
             raise BadGranule(
-                path, expected=f"units {' or '.join(sorted(product.units))}",
+                path,
+                expected=f"units {' or '.join(sorted(product.units))}",
                 found=text(data, "units") or "none",
-            )  # fmt: skip
+            )
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))

@@ -84,14 +84,16 @@ def _checked(ds: xr.Dataset, path: Path) -> xr.Dataset:
         data, row = ds[name], VARIABLES[name]
         if data.dims != ("time", "zone") or data.attrs.get("units") != row.units:
             raise BadGranule(
-                path, expected=f"{name} (time, zone) in {row.units}",
+                path,
+                expected=f"{name} (time, zone) in {row.units}",
                 found=f"{data.dims} in {data.attrs.get('units')}",
-            )  # fmt: skip
+            )
         if bool(((data < row.valid_min - 1e-6) | (data > row.valid_max)).any()):
             raise BadGranule(
-                path, expected=f"{name} in {row.valid_min}..{row.valid_max}",
+                path,
+                expected=f"{name} in {row.valid_min}..{row.valid_max}",
                 found=f"{float(data.min())}..{float(data.max())}",
-            )  # fmt: skip
+            )
         ds[name].attrs = attributes(name)
     time, known = ds["time"].values, ds["available_time"].values
     if not time.size or (time != time.astype("datetime64[D]")).any() or (np.diff(time) <= 0).any():

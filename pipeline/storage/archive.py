@@ -361,9 +361,14 @@ class Archive:
                 else:
                     steps = {k: v for k, v in _encoding(frame).items() if k in frame.coords}
                     frame.map(_unwritten, keep_attrs=True).to_zarr(
-                        session.store, group=group, mode="w", encoding=steps,
-                        consolidated=False, compute=False, zarr_format=3,
-                    )  # fmt: skip
+                        session.store,
+                        group=group,
+                        mode="w",
+                        encoding=steps,
+                        consolidated=False,
+                        compute=False,
+                        zarr_format=3,
+                    )
             session.commit(message, metadata={"laid out": sorted(frames)})
             session = self._repository.writable_session(DRAFT)
             yield session

@@ -275,8 +275,10 @@ class VirtualBasin:
         """
         lst, at = self._monthly[1], self._month(month)
         warmer = lst[at] - lst[at % 12 :: 12].mean(axis=0)
-        days = (date(month.year + month.month // 12, month.month % 12 + 1, 1)
-                - date(month.year, month.month, 1)).days  # fmt: skip
+        days = (
+            date(month.year + month.month // 12, month.month % 12 + 1, 1)
+            - date(month.year, month.month, 1)
+        ).days
         pet = soil.PET_MM[month.month - 1] / days * (1 + 0.02 * warmer)
         return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[at], grid)
 

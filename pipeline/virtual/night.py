@@ -130,9 +130,11 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
             record = basin.areal_record(year)
             known = record["time"].to_numpy() + AREAL_DELAY
             areal_record(
-                upstream, year=record.assign_coords(available_time=("time", known)),
-                published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC), origin="virtual",
-            )  # fmt: skip
+                upstream,
+                year=record.assign_coords(available_time=("time", known)),
+                published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC),
+                origin="virtual",
+            )
             written += 1
     first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
@@ -166,44 +168,72 @@ def _granule(
         count = sum(not _absent(basin, one) for one in half_hours)
         rain = basin.imerg_day(day, "late", grid) * (1 if final else FIRST_FACTOR)
         imerg_day(
-            upstream, time=start, rain=rain, n_valid=np.full(grid.shape, count), grid=grid,
+            upstream,
+            time=start,
+            rain=rain,
+            n_valid=np.full(grid.shape, count),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "imerg_late":
         imerg_half_hour(
-            upstream, run="late", time=start, rain_rate=basin.imerg(start, "late", grid),
-            grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            run="late",
+            time=start,
+            rain_rate=basin.imerg(start, "late", grid),
+            grid=grid,
+            published=published,
+        )
     elif source == "imerg_early":
         imerg_half_hour(
-            upstream, run="early", time=start, rain_rate=basin.imerg(start, "early", grid),
-            grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            run="early",
+            time=start,
+            rain_rate=basin.imerg(start, "early", grid),
+            grid=grid,
+            published=published,
+        )
     elif source == "gk2a":
         gk2a_rain(
             upstream, time=start, rain_rate=basin.gk2a(start, grid), grid=grid, published=published
         )
     elif source == "smap":
         smap_root_zone(
-            upstream, time=start, soil_moisture=basin.soil_moisture(day, grid), grid=grid,
+            upstream,
+            time=start,
+            soil_moisture=basin.soil_moisture(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "ndvi":
         viirs_month(
-            upstream, variable="ndvi", month=start, values=basin.ndvi(day, grid), grid=grid,
+            upstream,
+            variable="ndvi",
+            month=start,
+            values=basin.ndvi(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "gldas_monthly":
         pet, runoff = basin.land(day, grid)
         gldas_month(
-            upstream, month=start, product=granule.pattern.partition(".")[0], pet=pet,
-            runoff=runoff, grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            month=start,
+            product=granule.pattern.partition(".")[0],
+            pet=pet,
+            runoff=runoff,
+            grid=grid,
+            published=published,
+        )
     else:
         viirs_month(
-            upstream, variable="lst", month=start, values=basin.lst(day, grid), grid=grid,
+            upstream,
+            variable="lst",
+            month=start,
+            values=basin.lst(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     return 1
 
 
@@ -237,10 +267,17 @@ def _exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) 
         for code, rows in latest.sort_values("valid_time").groupby("station"):
             site = station(str(code))
             mrc_export(
-                part, country=site.country, code=site.code, station=site.name, lat=site.lat,
-                lon=site.lon, variable=variable, published=end,
-                valid_time=rows["valid_time"].to_numpy(), value=rows["value"].to_numpy(),
-            )  # fmt: skip
+                part,
+                country=site.country,
+                code=site.code,
+                station=site.name,
+                lat=site.lat,
+                lon=site.lon,
+                variable=variable,
+                published=end,
+                valid_time=rows["valid_time"].to_numpy(),
+                value=rows["value"].to_numpy(),
+            )
             count += 1
     part.replace(folder)
     return count

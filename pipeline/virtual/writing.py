@@ -63,9 +63,15 @@ def array(
     if data is None:
         shape = tuple(group[d].size for d in dims)
         made = group.create_dataset(
-            name, shape, dtype, chunks=chunks, fillvalue=fill, compression="gzip",
-            compression_opts=1, track_times=False,
-        )  # fmt: skip
+            name,
+            shape,
+            dtype,
+            chunks=chunks,
+            fillvalue=fill,
+            compression="gzip",
+            compression_opts=1,
+            track_times=False,
+        )
     else:
         made = group.create_dataset(name, data=data, dtype=dtype, track_times=False)
     if fill is not None:

@@ -53,9 +53,10 @@ def lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray
             units = text(data, "units").strip().lower()
             if units and (not units.startswith("deg") or units.endswith(other)):
                 raise BadGranule(
-                    path, expected="lat in degrees north and lon in degrees east",
+                    path,
+                    expected="lat in degrees north and lon in degrees east",
                     found=f"{_name(data)} in {units}",
-                )  # fmt: skip
+                )
     return found[0], found[1]
 
 
@@ -111,16 +112,18 @@ def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
     """
     if values.size < 2 or not np.isfinite(values).all():
         raise BadGranule(
-            path, expected=f"two or more values in {name}, none of them missing",
+            path,
+            expected=f"two or more values in {name}, none of them missing",
             found=f"{values.size}, of which {int((~np.isfinite(values)).sum())} are missing",
-        )  # fmt: skip
+        )
     step = (values[-1] - values[0]) / (values.size - 1)
     off = np.abs(values - (values[0] + step * np.arange(values.size))).max()
     if not abs(step) > 0 or off > _UNEVEN * abs(step):
         raise BadGranule(
-            path, expected=f"{name} evenly spaced",
+            path,
+            expected=f"{name} evenly spaced",
             found=f"steps of {step:.5g} with a value {off:.5g} off",
-        )  # fmt: skip
+        )
 
 
 def is_north_first(
@@ -169,17 +172,20 @@ def is_north_first(
         orders.add(beside)
     if len(orders) > 1 or (not orders and lat == lon):
         raise BadGranule(
-            path, expected=f"names of the dims of {_name(data)}, a window of {lat} x {lon}",
+            path,
+            expected=f"names of the dims of {_name(data)}, a window of {lat} x {lon}",
             found="names that contradict each other" if orders else "none",
-        )  # fmt: skip
+        )
     north_first = orders.pop() if orders else usually
     shape = _shape(before, lat, lon, north_first=north_first)
     if data.shape != shape:
         last = ("lat", "lon") if north_first else ("lon", "lat")
         raise BadGranule(
-            path, expected=f"{_name(data)} with dims ({', '.join((*usual[:-2], *last))}) of "
-            f"{' x '.join(map(str, shape))}", found=str(data.shape),
-        )  # fmt: skip
+            path,
+            expected=f"{_name(data)} with dims ({', '.join((*usual[:-2], *last))}) of "
+            f"{' x '.join(map(str, shape))}",
+            found=str(data.shape),
+        )
     return north_first
 
 
@@ -203,9 +209,10 @@ def _dims(data: h5py.Dataset, path: Path) -> Iterator[tuple[str, ...]]:
                 said = json.loads(said)
             except ValueError:
                 raise BadGranule(
-                    path, expected=f"a list of names in {name} of {_name(data)}",
+                    path,
+                    expected=f"a list of names in {name} of {_name(data)}",
                     found=repr(said)[:80],
-                ) from None  # fmt: skip
+                ) from None
         if isinstance(said, np.ndarray | list):
             yield tuple(_word(one, data) for one in said)
 

@@ -78,9 +78,10 @@ def unpacked(
     said = {key: _numbers(data, key, path) for key in attribute_names(data) & _NUMBERS}
     if values.dtype.kind not in "iuf" or "_Unsigned" in said:
         raise BadGranule(
-            path, expected=f"numbers in {name}, of the type that they are stored in",
+            path,
+            expected=f"numbers in {name}, of the type that they are stored in",
             found=f"{values.dtype}{' called unsigned' if '_Unsigned' in said else ''}",
-        )  # fmt: skip
+        )
     fills = [one for key in _FILLS for one in said.get(key, ())]
     least, most = _valid(said, path)
     scale, offset = _packing(said, path, divides=divides)
@@ -162,9 +163,10 @@ def _packing(
     by, plus = (scale or [1.0])[0], (offset or [0.0])[0]
     if not np.isfinite(by) or by == 0 or not np.isfinite(plus) or max(len(scale), len(offset)) > 1:
         raise BadGranule(
-            path, expected="one scale_factor other than 0 and one add_offset",
+            path,
+            expected="one scale_factor other than 0 and one add_offset",
             found=f"{scale} and {offset}",
-        )  # fmt: skip
+        )
     if divides and plus != 0:
         raise BadGranule(path, expected="add_offset 0 or none", found=f"{plus}")
     if divides and by > 1:

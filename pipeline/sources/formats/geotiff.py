@@ -62,9 +62,10 @@ def _refuse_blocks(image: DatasetReader, path: Path) -> None:
     for height, width in image.block_shapes:
         if height * width > MOST_PIXELS:
             raise BadGranule(
-                path, expected=f"blocks of at most {MOST_PIXELS} pixels",
+                path,
+                expected=f"blocks of at most {MOST_PIXELS} pixels",
                 found=f"{height} x {width}",
-            )  # fmt: skip
+            )
 
 
 def has_unwritten_blocks(image: DatasetReader) -> bool:
@@ -129,9 +130,10 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
         size = np.ptp(rows) + 1, np.ptp(columns) + 1
         if size[0] * size[1] > MOST_PIXELS:
             raise BadGranule(
-                path, expected=f"at most {MOST_PIXELS} pixels in the grid",
+                path,
+                expected=f"at most {MOST_PIXELS} pixels in the grid",
                 found=f"{size[0]} x {size[1]}",
-            )  # fmt: skip
+            )
         window = Window(int(columns.min()), int(rows.min()), int(size[1]), int(size[0]))
         read = image.read(1, window=window, masked=True)
         fill = NODATA if image.nodata is None else image.nodata

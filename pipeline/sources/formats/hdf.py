@@ -236,9 +236,10 @@ def _bounded(
     """Raise where an array is declared larger than memory."""
     if (size := math.prod(shape) * itemsize) > most:
         raise BadGranule(
-            path, expected=f"at most {most // 1_000_000} MB in {name}",
+            path,
+            expected=f"at most {most // 1_000_000} MB in {name}",
             found=f"{size // 1_000_000} MB declared, of shape {shape}",
-        )  # fmt: skip
+        )
 
 
 def is_unwritten(data: Any) -> bool:

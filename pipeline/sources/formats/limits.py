@@ -150,9 +150,10 @@ def _within(
     valued = int(values.size - np.isnan(values).sum())
     if cells > MOST_OUT_OF_RANGE * valued:
         raise BadGranule(
-            path, expected=f"{name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
+            path,
+            expected=f"{name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
             found=f"{cells} of {valued} cells outside, the worst {worst:g}",
-        )  # fmt: skip
+        )
     return np.where(outside, np.nan, within).astype(values.dtype), {"cells": cells, "worst": worst}
 
 
@@ -208,9 +209,10 @@ def refuse_fills(
             continue
         if cells := int((values == kind.type(stray)).sum()):
             raise BadGranule(
-                path, expected=f"{name} with fill {', '.join(f'{one:.10g}' for one in declared)}",
+                path,
+                expected=f"{name} with fill {', '.join(f'{one:.10g}' for one in declared)}",
                 found=f"{cells} cells of {stray:g}, which were never written",
-            )  # fmt: skip
+            )
 
 
 def _holds(valid: tuple[float, float], stray: float) -> bool:

@@ -95,9 +95,10 @@ def _root(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:
 def _text(element: etree._Element) -> str:
     """Text of a cell or a shared string, without its reading in another script."""
     return "".join(
-        part.text or "" for part in element.iter(f"{_MAIN}t")
+        part.text or ""
+        for part in element.iter(f"{_MAIN}t")
         if (above := part.getparent()) is None or above.tag != f"{_MAIN}rPh"
-    )  # fmt: skip
+    )
 
 
 def _formats(styles: etree._Element) -> list[tuple[bool, bool]]:

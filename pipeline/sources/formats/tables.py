@@ -27,9 +27,13 @@ BAD_FEW = 1
 """Of a file's rows so large a share may be bad, or so few, before the file is."""
 SHOWN = 5
 """Bad rows that a refusal shows."""
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"),
-          (codecs.BOM_UTF32_BE, "utf-32-be"), (codecs.BOM_UTF16_LE, "utf-16-le"),
-          (codecs.BOM_UTF16_BE, "utf-16-be"))  # fmt: skip
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _ASCII, _THAI = bytes(range(128)), bytes((*range(0xA1, 0xDB), *range(0xDF, 0xFC)))
 _BLANK = ' "' + "".join(DELIMITERS)
 _BEGIN = frozenset("0123456789+-.๐๑๒๓๔๕๖๗๘๙໐໑໒໓໔໕໖໗໘໙០១២៣៤៥៦៧៨៩၀၁၂၃၄၅၆၇၈၉")

@@ -143,9 +143,10 @@ def read_json(path: Path) -> pd.DataFrame:
     if answer.get("result") == "OK":
         return _thaiwater(path, answer)
     raise BadGranule(
-        path, expected="an answer of the MRC or ThaiWater",
+        path,
+        expected="an answer of the MRC or ThaiWater",
         found=f"keys {shown(sorted(map(str, answer))[:6])}",
-    )  # fmt: skip
+    )
 
 
 def inventory(path: Path, answer: object) -> list[Series]:
@@ -190,10 +191,13 @@ def _last(path: Path, answer: list[Any]) -> pd.DataFrame:
     tally = Tally(path)
     points = tally.points(_Last, answer, at="stations")
     rows = pd.DataFrame(
-        [(one.stationId, one.lastMeasurement, one.waterLevel)
-         for one in points if one.lastMeasurement],
+        [
+            (one.stationId, one.lastMeasurement, one.waterLevel)
+            for one in points
+            if one.lastMeasurement
+        ],
         columns=["station", "time", "stage"],
-    )  # fmt: skip
+    )
     return _telemetry(path, tally, rows)
 
 
@@ -203,12 +207,19 @@ def _telemetry(path: Path, tally: Tally, rows: pd.DataFrame) -> pd.DataFrame:
     units = {"stage": "m", "rain": "mm"}
     parts = [
         partial(
-            series, path, station=str(code), variable=variable, unit=unit, method="telemetry",
-            time=part["time"], value=part[variable],
+            series,
+            path,
+            station=str(code),
+            variable=variable,
+            unit=unit,
+            method="telemetry",
+            time=part["time"],
+            value=part[variable],
         )
         for code, part in rows.groupby("station")
-        for variable, unit in units.items() if variable in part
-    ]  # fmt: skip
+        for variable, unit in units.items()
+        if variable in part
+    ]
     return read_parts(path, tally, parts)
 
 
@@ -240,9 +251,17 @@ def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
         qc[early] = "shifted"
         tally.said.extend(said)
     part = partial(
-        series, path, station=code, variable=variable, method=method, version=label, qc=qc,
-        unit=made.Unit or next(iter(UNITS[variable])), time=rows["time"], value=rows["value"],
-    )  # fmt: skip
+        series,
+        path,
+        station=code,
+        variable=variable,
+        method=method,
+        version=label,
+        qc=qc,
+        unit=made.Unit or next(iter(UNITS[variable])),
+        time=rows["time"],
+        value=rows["value"],
+    )
     return read_parts(path, tally, [part])
 
 
@@ -269,24 +288,34 @@ def _thaiwater(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     elif isinstance(data, list):
         points = tally.points(_Row, data, at="data")
         rows = pd.DataFrame(
-            [(one.station.id, one.waterlevel_datetime, one.waterlevel_msl, one.discharge)
-             for one in points if one.station.id in thaiwater_stations()],
+            [
+                (one.station.id, one.waterlevel_datetime, one.waterlevel_msl, one.discharge)
+                for one in points
+                if one.station.id in thaiwater_stations()
+            ],
             columns=["id", "time", "value", "discharge"],
-        )  # fmt: skip
+        )
     else:
         raise BadGranule(path, expected="an object or a list as data", found=shown(data))
     rows = tally.timed(rows, offset="+07:00", like=_THAI_LIKE)
     parts = [
         partial(
-            series, path, station=thaiwater_stations().get(str(number), f"{THAIWATER}{number}"),
-            variable=variable, unit=unit, datum=datum, method="telemetry",
-            time=part["time"], value=part[column],
+            series,
+            path,
+            station=thaiwater_stations().get(str(number), f"{THAIWATER}{number}"),
+            variable=variable,
+            unit=unit,
+            datum=datum,
+            method="telemetry",
+            time=part["time"],
+            value=part[column],
         )
         for number, part in rows.groupby("id")
         for variable, unit, datum, column in (
-            ("stage", "m", "msl", "value"), ("discharge", "m3/s", "gauge", "discharge"),
+            ("stage", "m", "msl", "value"),
+            ("discharge", "m3/s", "gauge", "discharge"),
         )
-    ]  # fmt: skip
+    ]
     return read_parts(path, tally, parts)
 
 

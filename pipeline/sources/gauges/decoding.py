@@ -222,15 +222,21 @@ def from_xml(path: Path, content: bytes) -> etree._Element:
         Not well formed, nested too deeply, or with a document type.
     """
     refused = BadGranule(
-        path, expected="XML of station codes and readings without a document type",
+        path,
+        expected="XML of station codes and readings without a document type",
         found="a document type declaration",
-    )  # fmt: skip
+    )
     if re.search(rb"<!(?:DOCTYPE|ENTITY)", content[:65536]):
         raise refused
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-        huge_tree=False, remove_comments=True, remove_pis=True,
-    )  # fmt: skip
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -388,9 +394,10 @@ class Tally:
 def _optional_numbers(model: type[Answer]) -> set[int | str]:
     """Fields of a model that are NaN where they are absent."""
     return {
-        name for name, field in model.model_fields.items()
+        name
+        for name, field in model.model_fields.items()
         if isinstance(field.default, float) and np.isnan(field.default)
-    }  # fmt: skip
+    }
 
 
 def read_parts(

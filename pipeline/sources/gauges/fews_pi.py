@@ -192,10 +192,16 @@ def _read(path: Path, tally: Tally, given: object, at: str, offset: str) -> pd.D
     rows["value"] = rows["value"].mask((rows["flag"] == 9) | (rows["value"] == header.missVal))
     rows = tally.timed(rows, offset=offset, like=_LIKE)
     frame = series(
-        path, station=header.locationId, variable=variable, unit=unit, datum=datum,
-        method=_method(header, rows["time"]), time=rows["time"], value=rows["value"],
+        path,
+        station=header.locationId,
+        variable=variable,
+        unit=unit,
+        datum=datum,
+        method=_method(header, rows["time"]),
+        time=rows["time"],
+        value=rows["value"],
         version=header.moduleInstanceId or "",
-    )  # fmt: skip
+    )
     flag = rows["flag"].reindex(frame.index)
     doubtful, unreliable = flag.between(3, 5), flag.between(6, 8)
     frame["qc"] = frame["qc"].mask(doubtful & (frame["qc"] == "good"), "estimated")

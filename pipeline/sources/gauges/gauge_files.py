@@ -190,10 +190,11 @@ def _inventory(granule: Granule, client: Client) -> Series:
     except BadGranule as bad:
         raise HttpError(f"{url}: {bad}") from bad
     found = [
-        row for row in rows
+        row
+        for row in rows
         if (row.stationCode, row.parameter) == (code, parameter)
         and (row.correctedEndTime or "") >= since
-    ]  # fmt: skip
+    ]
     if not found:
         raise NotPublished(f"{granule.pattern}: no such series reports in the archive")
     return min(found, key=lambda row: METHODS.index(method_of(row.label or "")))
@@ -233,8 +234,10 @@ def exports(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.glob("*.csv") if "@" in path.name)
     if not found:
-        raise FileNotFoundError(f"expected exports named like Water Level.Manual@LA_013901_[Pakse]"
-                                f".csv in {folder}, found none")  # fmt: skip
+        raise FileNotFoundError(
+            f"expected exports named like Water Level.Manual@LA_013901_[Pakse]"
+            f".csv in {folder}, found none"
+        )
     return found
 
 

@@ -147,16 +147,23 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
     tally = Tally(path)
     points = tally.points(_Row, rows, at=at)
     table = pd.DataFrame(
-        [(one.wlobscd or one.rfobscd or one.obscd or station, one.ymdhm or one.ymdh or one.ymd,
-          one.wl, one.fw, one.rf) for one in points],
+        [
+            (
+                one.wlobscd or one.rfobscd or one.obscd or station,
+                one.ymdhm or one.ymdh or one.ymd,
+                one.wl,
+                one.fw,
+                one.rf,
+            )
+            for one in points
+        ],
         columns=["station", "time", "wl", "fw", "rf"],
-    )  # fmt: skip
+    )
     nameless = table["station"] == ""
     if nameless.any() and nameless.all():
         raise BadGranule(
-            path, expected="a station's code in its name, like wl_hrdata_1018683.json",
-            found="none",
-        )  # fmt: skip
+            path, expected="a station's code in its name, like wl_hrdata_1018683.json", found="none"
+        )
     for _, row in table[nameless].iterrows():
         tally.bad.append((f"a station's code at {shown(row['time'])}", "none"))
     table = table[~nameless]
@@ -168,15 +175,20 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
         tally,
         [
             partial(
-                series, path, station=str(code), variable=variable, unit=unit,
+                series,
+                path,
+                station=str(code),
+                variable=variable,
+                unit=unit,
                 method="calculated" if of_day is True and variable != "rain" else "telemetry",
-                time=part["time"], value=part[column],
+                time=part["time"],
+                value=part[column],
             )
             for (code, of_day), part in table.groupby(["station", "daily"])
             for variable, unit, column in _KINDS
             if part[column].notna().any()
         ],
-    )  # fmt: skip
+    )
 
 
 def kst(stamps: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:

@@ -238,9 +238,10 @@ def _only_table(
     if len(tables) != 1:
         names = ", ".join(repr(sheets[at]) for at in tables) or "none"
         raise BadGranule(
-            path, expected="a table on the first sheet, or on one other",
+            path,
+            expected="a table on the first sheet, or on one other",
             found=f"{names} of the sheets {', '.join(map(repr, sheets))}",
-        )  # fmt: skip
+        )
     return sheet_rows(path, tables[0])[0], sheets[tables[0]]
 
 

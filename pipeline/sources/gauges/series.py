@@ -47,14 +47,59 @@ _SEA_LEVEL = re.compile(
 )
 _OTHER_DATUM = re.compile(r"\bdatum\b|\b(?:na|ng)vd\b|\bahd\b|\begm\b")
 """What says that levels are above the gauge's zero, the sea, or else, of words in small letters."""
-GOOD = {"", "good", "ok", "o", "valid", "verified", "validated", "approved", "final", "provisional",
-        "preliminary", "raw", "measured", "observed", "original", "normal", "passed", "pass",
-        "unchecked", "unverified", "ดี", "ปกติ"}  # fmt: skip
+GOOD = {
+    "",
+    "good",
+    "ok",
+    "o",
+    "valid",
+    "verified",
+    "validated",
+    "approved",
+    "final",
+    "provisional",
+    "preliminary",
+    "raw",
+    "measured",
+    "observed",
+    "original",
+    "normal",
+    "passed",
+    "pass",
+    "unchecked",
+    "unverified",
+    "ดี",
+    "ปกติ",
+}
 ESTIMATED = {"e", "est", "estimated", "estimate", "interpolated", "infilled", "filled", "ประมาณ"}
-SUSPECT = {"suspect", "suspicious", "suspected", "doubtful", "questionable", "bad", "invalid",
-           "error", "erroneous", "wrong", "rejected", "fail", "failed", "unreliable", "unusable",
-           "poor", "void", "faulty", "s", "eqp", "mnt", "fld", "dis", "เสีย", "ผิดปกติ",
-           "ไม่ดี"}  # fmt: skip
+SUSPECT = {
+    "suspect",
+    "suspicious",
+    "suspected",
+    "doubtful",
+    "questionable",
+    "bad",
+    "invalid",
+    "error",
+    "erroneous",
+    "wrong",
+    "rejected",
+    "fail",
+    "failed",
+    "unreliable",
+    "unusable",
+    "poor",
+    "void",
+    "faulty",
+    "s",
+    "eqp",
+    "mnt",
+    "fld",
+    "dis",
+    "เสีย",
+    "ผิดปกติ",
+    "ไม่ดี",
+}
 ABSENT = {"missing", "no data", "nodata", "ไม่มีข้อมูล"}
 """Words of a column of quality or a qualifier, and what they say of a reading; ``eqp`` (equipment
 malfunction), ``mnt``, ``fld`` and ``dis`` are of USGS."""
@@ -252,17 +297,19 @@ def series(
     factor = UNITS[variable][known]
     zero = verified_zeros().get(code) if datum == "msl" else 0.0
     given = value.astype("float64")
-    frame = pd.DataFrame({
-        "station": code,
-        "variable": variable,
-        "method": method,
-        "valid_time": time.astype("datetime64[ns]"),
-        "value": given * factor - (zero or 0.0),
-        "unit": VARIABLES[variable].units,
-        "qc": qc,
-        "version": version,
-        "raw": "",
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "station": code,
+            "variable": variable,
+            "method": method,
+            "valid_time": time.astype("datetime64[ns]"),
+            "value": given * factor - (zero or 0.0),
+            "unit": VARIABLES[variable].units,
+            "qc": qc,
+            "version": version,
+            "raw": "",
+        }
+    )
     if zero is None:
         frame["qc"] = frame["qc"].where(frame["qc"] == "suspect", "absolute")
     if factor != 1.0 or datum == "msl":
@@ -309,8 +356,10 @@ def settle(
     frame.loc[frame.duplicated(keys, keep=False), "qc"] = "conflict"
     frame = frame.sort_values(keys, ignore_index=True, kind="stable")
     frame.attrs = {
-        "origin": "measured", "bad_rows": list(bad_rows), "said": list(dict.fromkeys(remarks))
-    }  # fmt: skip
+        "origin": "measured",
+        "bad_rows": list(bad_rows),
+        "said": list(dict.fromkeys(remarks)),
+    }
     return frame
 
 

@@ -51,8 +51,20 @@ _TIME = re.compile(
 )
 _COMPACT_TIME = re.compile(r"[T ]?([0-9]{2})([0-9]{2})([0-9]{2})?()()")
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_THAI = ("ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.",
-         "ธ.ค.")  # fmt: skip
+_THAI = (
+    "ม.ค.",
+    "ก.พ.",
+    "มี.ค.",
+    "เม.ย.",
+    "พ.ค.",
+    "มิ.ย.",
+    "ก.ค.",
+    "ส.ค.",
+    "ก.ย.",
+    "ต.ค.",
+    "พ.ย.",
+    "ธ.ค.",
+)
 _MONTHS = {name: at % 12 + 1 for at, name in enumerate((*_ENGLISH, *_THAI))}
 
 
@@ -227,8 +239,9 @@ def _daily(dates: set[date]) -> bool:
 
 def _in_time_order(rows: list[_Parts], *, day_first: bool) -> bool:
     """Whether rows follow each other in time."""
-    dates = [(one.year, *((one.month, one.day) if day_first else (one.day, one.month)))
-             for one in rows]  # fmt: skip
+    dates = [
+        (one.year, *((one.month, one.day) if day_first else (one.day, one.month))) for one in rows
+    ]
     return dates == sorted(dates)
 
 
@@ -245,9 +258,9 @@ def _moment(
     year = one.year - (BUDDHIST_OFFSET if buddhist else 0)
     if year not in _YEARS:
         return None, f"stamps like {LIKE}"
-    month, day = (one.day, one.month) if day_first is False and not one.ordered else (
-        one.month, one.day
-    )  # fmt: skip
+    month, day = (
+        (one.day, one.month) if day_first is False and not one.ordered else (one.month, one.day)
+    )
     try:
         local = datetime(year, month, day) + one.clock  # noqa: DTZ001 - its zone follows
         offset = (one.zone or zone or UTC).utcoffset(local)

@@ -91,10 +91,13 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
             return found, _new(found)
         return found, "" if found == text else f"{text} is read as {_shown(found)}"
     key = _plain(given)
-    meant = tuple(dict.fromkeys(
-        code for name in get_close_matches(key, _names(), n=2, cutoff=_CLOSE)
-        for code in _names()[name]
-    ))  # fmt: skip
+    meant = tuple(
+        dict.fromkeys(
+            code
+            for name in get_close_matches(key, _names(), n=2, cutoff=_CLOSE)
+            for code in _names()[name]
+        )
+    )
     tributary = given.startswith(TRIBUTARIES)
     meant = meant or (() if tributary else _misspelt(given))
     if meant or six_digits or not _WORD.fullmatch(given):
@@ -159,8 +162,11 @@ def _names() -> dict[str, tuple[str, ...]]:
 def _plain(text: str) -> str:
     """Letters and digits of a name, small and without accents."""
     bare = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
-    return "".join(sign for sign in bare if sign.isalnum() or unicodedata.category(sign) == "Mc"
-                   or "\u0e31" <= sign <= "\u0e4e")  # fmt: skip
+    return "".join(
+        sign
+        for sign in bare
+        if sign.isalnum() or unicodedata.category(sign) == "Mc" or "\u0e31" <= sign <= "\u0e4e"
+    )
 
 
 def _misspelt(given: str) -> tuple[str, ...]:

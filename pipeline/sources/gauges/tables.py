@@ -123,9 +123,11 @@ def _parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None)
     rows.cells = rows.cells.assign(_time=stamps.time)
     rows.leave_out(stamps.time.isna(), stamps.expected, time)
     value, bad = to_numbers(
-        rows.cells["value"], decimal=decimal, units=rows.cells["unit"],
+        rows.cells["value"],
+        decimal=decimal,
+        units=rows.cells["unit"],
         semicolons=rows.delimiter == ";",
-    )  # fmt: skip
+    )
     rows.cells = rows.cells.assign(_value=value)
     expected = pd.Series("a number", index=bad.index)
     unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
@@ -214,10 +216,17 @@ def _portal(rows: Rows) -> pd.DataFrame:
         rows.said.extend(remarks)
     bad_rows, cells = rows.settle(), rows.cells
     made = series(
-        path, station=code, variable=PARAMETERS[first["parameter"]], unit=str(first["unit"]),
-        method=method, time=cells["_time"], value=cells["_value"], qc=cells["_qc"],
-        version=cells["version"], six_digits=True,
-    )  # fmt: skip
+        path,
+        station=code,
+        variable=PARAMETERS[first["parameter"]],
+        unit=str(first["unit"]),
+        method=method,
+        time=cells["_time"],
+        value=cells["_value"],
+        qc=cells["_qc"],
+        version=cells["version"],
+        six_digits=True,
+    )
     frame = settle(path, [made], bad_rows=bad_rows, said=rows.said)
     if "grade" in cells and (cells["grade"] == VIRTUAL_GRADE).any():
         frame.attrs["origin"] = "virtual"
@@ -296,8 +305,9 @@ def _plain(rows: Rows) -> pd.DataFrame:
     cells = cells.assign(variable=cells["variable"].str.casefold(), _qc="good")
     cells["unit"] = cells["unit"].map(unit_of)
     rows.cells = cells
-    rows.leave_out(~cells["variable"].isin(list(UNITS)), f"variable {' or '.join(UNITS)}",
-                   "variable")  # fmt: skip
+    rows.leave_out(
+        ~cells["variable"].isin(list(UNITS)), f"variable {' or '.join(UNITS)}", "variable"
+    )
     rows.leave_out(
         ~rows.cells["method"].isin(METHODS), "method manual, calculated or telemetry", "method"
     )
@@ -323,17 +333,20 @@ def _own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
         stamps = stamps + " " + cells[part]
     used = layout.columns()
     quality = {name: cells[name] for name in cells.columns if name not in used and is_used(name)}
-    rows.cells = pd.DataFrame({
-        "station": cells.get(station, layout.station),
-        "time": stamps,
-        "value": cells[value],
-        "unit": units.map(unit_of),
-        "method": "manual",
-        "datum": cells.get("datum", "gauge"),
-        "version": "",
-        "_qc": "good",
-        **quality,
-    }, index=cells.index)  # fmt: skip
+    rows.cells = pd.DataFrame(
+        {
+            "station": cells.get(station, layout.station),
+            "time": stamps,
+            "value": cells[value],
+            "unit": units.map(unit_of),
+            "method": "manual",
+            "datum": cells.get("datum", "gauge"),
+            "version": "",
+            "_qc": "good",
+            **quality,
+        },
+        index=cells.index,
+    )
     for part in time[1:]:
         # 06:00 is 0.25 in a sheet that does not say so, which would pass for 25 past midnight.
         unclear = cells[part].str.fullmatch(r"0?\.\d*[1-9]\d*")
@@ -369,10 +382,17 @@ def _by_series(rows: Rows) -> pd.DataFrame:
     keys: list[Any] = ["station", "variable", "unit", "method", "datum"]
     found = [
         series(
-            rows.path, station=str(station), variable=str(variable), unit=str(unit),
-            method=str(method), datum=str(datum), time=part["_time"], value=part["_value"],
-            qc=part["_qc"], version=part["version"],
+            rows.path,
+            station=str(station),
+            variable=str(variable),
+            unit=str(unit),
+            method=str(method),
+            datum=str(datum),
+            time=part["_time"],
+            value=part["_value"],
+            qc=part["_qc"],
+            version=part["version"],
         )
         for (station, variable, unit, method, datum), part in cells.groupby(keys)
-    ]  # fmt: skip
+    ]
     return settle(rows.path, found, bad_rows=bad_rows, said=rows.said)

@@ -103,12 +103,19 @@ def _series(
     method = _method(path, observation)
     found = [
         series(
-            path, station=station, variable=variable, unit=str(unit), datum=datum,
+            path,
+            station=station,
+            variable=variable,
+            unit=str(unit),
+            datum=datum,
             method="calculated" if daily is True and method == "telemetry" else method,
-            time=part["time"], value=part["value"], qc=part["qc"], version=part["version"],
+            time=part["time"],
+            value=part["value"],
+            qc=part["qc"],
+            version=part["version"],
         )
         for (unit, daily), part in rows.groupby(["unit", "daily"])
-    ]  # fmt: skip
+    ]
     if not found:
         raise NoReadings(path)
     return pd.concat(found)

@@ -1,7 +1,7 @@
 """Make the parts of the documentation that come from running: ``python -m docs.make``.
 
 What stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` in README.md and the guides is
-replaced; docs/flow.svg is drawn anew. The excerpt is of the showcase night, which must have been
+replaced; docs/flow.svg and docs/rooms.svg are drawn anew. The excerpt is of the showcase night, which must have been
 published (``python3 make.py nightly``). The same night gives the same bytes.
 """
 
@@ -21,6 +21,7 @@ from lxml import etree
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from docs import rooms
 from pipeline.alerts.cap import NAMESPACE
 from pipeline.alerts.hysteresis import DEFAULT
 from pipeline.settings import ROOT, Settings
@@ -181,6 +182,7 @@ def main() -> None:
     from docs import agreement  # noqa: PLC0415  # its peers take seconds to import
 
     flow(ROOT / "docs" / "flow.svg")
+    rooms.draw(ROOT / "docs" / "rooms.svg")
     night = Settings().published_dir / f"{SHOWCASE:%Y%m%d}T0030Z"
     if not night.exists():
         sys.exit(f"docs: expected a night in {night}, found none; run: python3 make.py nightly")

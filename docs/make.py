@@ -1,8 +1,8 @@
 """Make the parts of the documentation that come from running: ``python -m docs.make``.
 
 What stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` in README.md and the guides is
-replaced; docs/flow.svg and docs/rooms.svg are drawn anew. The excerpt is of the showcase night, which must have been
-published (``python3 make.py nightly``). The same night gives the same bytes.
+replaced; docs/flow.svg and docs/rooms.svg are drawn anew. The excerpt is of the showcase night,
+which must have been published (``python3 make.py nightly``). The same night gives the same bytes.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ from pipeline.alerts.hysteresis import RAISED
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG, zonal_mean
 from pipeline.geography.places import zones
-from pipeline.issuance import snapshot
+from pipeline.issuance.decide import decide_cities
+from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
+from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records, readings
@@ -101,9 +103,9 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
         with sa.create_engine(url).begin() as connection:
             connection.execute(readings.delete().where(late))
     models, metadata = steps.models_for(ASOF, settings=settings)
-    view = snapshot.View(archive, Records(url), ASOF, models, metadata["version"])
-    stages, droughts = snapshot.stage_forecasts(view), snapshot.drought_forecasts(view)
-    return snapshot.decide(view, stages, droughts, before=[], revisions=[])
+    view = Snapshot(archive, Records(url), ASOF, models, metadata["version"])
+    stages, droughts = forecast_stages(view), forecast_droughts(view)
+    return decide_cities(view, stages, droughts, before=[], revisions=[])
 
 
 def counted(found: list[Decision], whole: list[Decision]) -> tuple[str, ...]:
@@ -166,10 +168,8 @@ def withheld(
 def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, float]]:
     """Median over the gauges of CP by lead, for each case and number of nights."""
     models, _ = steps.models_for(ASOF, settings=settings)
-    view = snapshot.View(
-        Archive(settings.archive_dir), Records(settings.database), ASOF, models, ""
-    )
-    inputs = snapshot.stage_inputs(view, start=ASOF - timedelta(days=200))
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), ASOF, models, "")
+    inputs = read_stage_inputs(view, start=ASOF - timedelta(days=200))
     inputs = replace(inputs, rain=inputs.rain[[c for c in inputs.rain if c in zones()]])
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
     gk2a = gk2a_days(basin, JUDGED[0] - 10 * DAY, JUDGED[-1])

@@ -6,7 +6,6 @@ and returns a small record of what it did. Repeating a step with the same argume
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 from collections import Counter
@@ -43,8 +42,18 @@ from pipeline.gridded import job as gridded_job
 from pipeline.ingest import fetch
 from pipeline.ingest import store as ingest_store
 from pipeline.ingest.store import Show
-from pipeline.issuance import missing as missing_inputs
-from pipeline.issuance import snapshot
+from pipeline.issuance.bundle import Bundle, make_bundle
+from pipeline.issuance.forecasts import forecast_droughts, forecast_stages, store_forecasts
+from pipeline.issuance.missing import describe_models, find_suspect_files
+from pipeline.issuance.snapshot import (
+    NO_MODELS,
+    Snapshot,
+    digest_inputs,
+    inputs_as_of,
+    open_snapshot,
+    read_stage_inputs,
+    recent_inputs,
+)
 from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
@@ -76,8 +85,6 @@ HISTORY_FROM = {
 }
 """Providers of gauge readings that hold history, and since when it is asked for."""
 NOTHING_FETCHED = "upstream is 'archive', only what has been ingested is used"
-NO_MODELS = "none"
-"""Version of the models of a run that had none."""
 ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
 """Settings that a message depends on; a run keeps them."""
 
@@ -600,7 +607,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
     with _computing(settings):
         days: Any = {"asof": asof, "start": start, "end": end, "region": region}
-        suspects = missing_inputs.suspects(Records(settings.database), asof=asof, start=start)
+        suspects = find_suspect_files(Records(settings.database), asof=asof, start=start)
         record, shares, doubts = zonal_means.areal_record(archive, suspects=suspects, **days)
         stood = substitutes.made(archive, **days)
         pairs = zonal_means.rain_pairs(archive, asof=asof, region=region)
@@ -710,10 +717,10 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         There are no gauge readings, or no gauge has enough of them.
     """
     settings = settings or Settings()
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    snapshot = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     show("reading the record", 1, 3)
     try:
-        inputs = snapshot.stage_inputs(view, start=None)
+        inputs = read_stage_inputs(snapshot, start=None)
         show("gauges", 2, 3)
         gauges = stage_model.fit(inputs, end=asof, stations=_forecast_stations(inputs))
     except ValueError as short:
@@ -723,14 +730,16 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
     if lows is not None:
         fitted["low_flow"] = lows
-    record = view.areal_record()
+    record = snapshot.zonal_record()
     if record is not None:
-        longer = zonal_means.with_baseline(record, view.archive, asof=asof, region=settings.region)
+        longer = zonal_means.with_baseline(
+            record, snapshot.archive, asof=asof, region=settings.region
+        )
         fitted["drought"] = drought_model.fit(longer, end=asof)
         months = monthly_means.known(
             known_by(longer, asof=asof),
-            land=monthly_means.land_months(view.archive, asof=asof, region=settings.region),
-            discharge=quality_flags.used(view.readings("discharge")),
+            land=monthly_means.land_months(snapshot.archive, asof=asof, region=settings.region),
+            discharge=quality_flags.used(snapshot.readings("discharge")),
         )
         fitted["monthly"] = monthly_means.fit(months, end=asof)
     metadata = {
@@ -878,16 +887,14 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     except UserError:
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
     store, archive = Records(settings.database), Archive(settings.archive_dir)
-    inputs = store.inputs(asof=asof, start=asof - missing_inputs.INPUTS)
-    digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode())
-    digest.update(_contents(archive, asof=asof).encode())
+    inputs = recent_inputs(store, asof=asof)
     virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
     virtual |= settings.upstream == "virtual"
     follows = store.last_issued(before=asof)
     run = store.add_run(
         {
             "issue_time": asof,
-            "inputs_digest": digest.hexdigest(),
+            "inputs_digest": digest_inputs(archive, inputs, asof=asof),
             "snapshot": archive.snapshot,
             "batch": store.batch,
             "model_version": metadata["version"],
@@ -896,17 +903,13 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
             "follows": follows and [follows[0].isoformat(), follows[1]],
         }
     )
-    view = _view(run, models, settings)
-    stages, droughts = _forecasts(view)
-    revision = run["revision"]
-    keys = ["station", "lead_days", "tier", "valid_time"]
-    store.put(database.stage_forecasts, asof, revision, _rows(stages, keys))
-    keys = ["zone", "horizon_weeks", "tier"]
-    store.put(database.drought_forecasts, asof, revision, _rows(droughts, keys))
+    snapshot = open_snapshot(run, models, settings)
+    stages, droughts = forecast_stages(snapshot), forecast_droughts(snapshot)
+    store_forecasts(store, run, stages=stages, droughts=droughts)
     tiers = stages.drop_duplicates("station")["tier"].value_counts()
     return Forecast(
         issue_time=f"{asof:%Y-%m-%dT%H:%MZ}",
-        revision=revision,
+        revision=run["revision"],
         stations=stages["station"].nunique(),
         zones=droughts["zone"].nunique() if not droughts.empty else 0,
         tiers={str(tier): int(count) for tier, count in tiers.items()},
@@ -914,55 +917,6 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         origin=run["origin"],
         broken_models=tuple(metadata["broken"]),
     )
-
-
-def _contents(archive: Archive, *, asof: datetime) -> str:
-    """Hash of what the archive holds that was known at a moment, whatever commits brought it.
-
-    All of the areal record, and the months of everything else that a night looks at: an older
-    night that is made later adds grids before them. The indices of the grid are left out: no
-    forecast rests on them, and they are made after it.
-    """
-    digest = hashlib.sha256()
-    for product in archive.products():
-        if product in {gridded_job.DAILY, gridded_job.MONTHLY}:
-            continue
-        start = None if product == "zones" else asof - missing_inputs.INPUTS
-        rows, times = archive.rows(product, asof=asof, start=start)
-        digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
-    return digest.hexdigest()
-
-
-def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> snapshot.View:
-    """Both stores as a run saw them."""
-    return snapshot.View(
-        Archive(settings.archive_dir, snapshot=run["snapshot"]),
-        Records(settings.database, batch=run["batch"]),
-        run["issue_time"],
-        models,
-        run["model_version"],
-        settings.region,
-    )
-
-
-def _forecasts(view: snapshot.View) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast stages and drought classes."""
-    return snapshot.stage_forecasts(view), snapshot.drought_forecasts(view)
-
-
-def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
-    """Rows of a table of forecasts: its keys as columns, the rest as JSON."""
-    rows = []
-    records_of: list[dict[Any, Any]] = frame.to_dict("records")
-    for row in records_of:
-        moments = {key: value for key, value in row.items() if isinstance(value, pd.Timestamp)}
-        rest = row | {key: value.isoformat() for key, value in moments.items()}
-        rest |= {key: None for key, value in row.items() if value is pd.NaT}
-        marks = {key: row[key] for key in keys}
-        if "valid_time" in marks:
-            marks["valid_time"] = marks["valid_time"].to_pydatetime().replace(tzinfo=UTC)
-        rows.append({**marks, "row": database.as_json(rest)})
-    return rows
 
 
 @dataclass(frozen=True)
@@ -1016,17 +970,16 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     check_stores(settings)
     store = Records(settings.database)
     run = store.run(asof)
-    broken = _models_amiss(run, settings)
-    issued = _issue(run, settings, broken=broken)
+    bundle = _bundle(run, settings, model_remarks=_model_remarks(run, settings))
     revision = run["revision"]
-    folder = trees.publish(issued.tree, folder=settings.published_dir, issue_time=asof)
-    store.put(database.alerts, asof, revision, issued.alerts)
+    folder = trees.publish(bundle.files, folder=settings.published_dir, issue_time=asof)
+    store.put(database.alerts, asof, revision, bundle.alerts)
     return Published(
         folder=str(folder),
         revision=revision,
-        messages=sum(path.startswith("cap/") for path in issued.tree),
-        levels=dict(Counter(row["level"] for row in issued.alerts)),
-        degraded=issued.degraded,
+        messages=sum(path.startswith("cap/") for path in bundle.files),
+        levels=dict(Counter(row["level"] for row in bundle.alerts)),
+        degraded=bundle.degraded,
     )
 
 
@@ -1053,34 +1006,35 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
     settings = settings or Settings()
     store = Records(settings.database)
     alert = store.alert(identifier)
-    issued = _issue(store.run(alert["issue_time"], alert["revision"]), settings)
-    return issued.tree[f"cap/{identifier}.xml"]
+    bundle = _bundle(store.run(alert["issue_time"], alert["revision"]), settings)
+    return bundle.files[f"cap/{identifier}.xml"]
 
 
-def _models_amiss(run: dict[str, Any], settings: Settings) -> list[str]:
+def _model_remarks(run: dict[str, Any], settings: Settings) -> list[str]:
     """Say that a run had no models, or which newer ones are damaged."""
-    version, broken = run["model_version"], list[str]()
     try:
         broken = models_for(run["issue_time"], settings=settings)[1]["broken"]
-    except UserError as none:
-        if version == NO_MODELS:
-            return [f"models: none, so that only what is observed raises a level: {none}"]
-    if version == NO_MODELS:
-        return ["models: none when it was forecast, so that only what is observed raises a level"]
-    return [f"{one}; {version} stands in" for one in broken]
+    except UserError as absent:
+        return describe_models(run["model_version"], broken=(), absent=str(absent))
+    return describe_models(run["model_version"], broken=broken)
 
 
-def _issue(
-    run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()
-) -> snapshot.Issued:
+def _bundle(
+    run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[str] = ()
+) -> Bundle:
     """Everything a run publishes, made from what it saw."""
     models: dict[str, Any] = {}
     if run["model_version"] != NO_MODELS:
         models, _ = registry.load(settings.models_dir, run["model_version"])
-    view = _view(run, models, settings)
-    stages, droughts = _forecasts(view)
-    under = settings.model_copy(update=run["settings"])
-    return snapshot.issue(view, run, stages, droughts, settings=under, broken=broken)
+    snapshot = open_snapshot(run, models, settings)
+    return make_bundle(
+        snapshot,
+        run,
+        stages=forecast_stages(snapshot),
+        droughts=forecast_droughts(snapshot),
+        settings=settings,
+        model_remarks=model_remarks,
+    )
 
 
 @dataclass(frozen=True)
@@ -1211,9 +1165,9 @@ def hindcast(
         datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end, train_from)
     )
     asof = last + timedelta(days=max(leads) + 1)
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    snapshot = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     try:
-        inputs = snapshot.stage_inputs(view, start=begin)
+        inputs = read_stage_inputs(snapshot, start=begin)
     except ValueError as nothing:
         raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
     years = rolling_origin.hydrological_years(first, last + timedelta(days=1))
@@ -1225,7 +1179,7 @@ def hindcast(
         end=last + timedelta(days=1),
         stations=_forecast_stations(inputs),
         leads=leads,
-        as_known=snapshot.as_known(view, start=begin),
+        as_known=inputs_as_of(snapshot, start=begin),
         progress=lambda year: show(year, next(told), len(years) + 1),
     )
     show("report", len(years) + 1, len(years) + 1)

@@ -17,7 +17,7 @@ import pytest
 from pipeline import steps
 from pipeline.geography.grid import Grid
 from pipeline.ingest import store as ingest_store
-from pipeline.issuance.missing import suspects
+from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, NotPublished, locate
@@ -308,7 +308,7 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
     first, second = store.inputs(asof=ASOF, start=DAY)
     assert first["notes"]["out_of_range"] == {"rain_rate": {"cells": 3, "worst": 1e30}}
     assert "suspect" not in second["notes"]
-    assert suspects(store, asof=ASOF, start=DAY) == {"imerg_late": {utc64(DAY)}}
+    assert find_suspect_files(store, asof=ASOF, start=DAY) == {"imerg_late": {utc64(DAY)}}
     ds = Archive(settings.archive_dir).read("imerg_late", asof=ASOF)
     assert "out_of_range" not in ds.attrs
 

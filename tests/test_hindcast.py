@@ -17,7 +17,8 @@ from models.low_flow import HORIZONS_WEEKS
 from models.verification.metrics import SCORES
 from pipeline import steps
 from pipeline.geography import places
-from pipeline.issuance import snapshot
+from pipeline.issuance.forecasts import forecast_droughts
+from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.settings import Settings
 from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.storage.archive import Archive
@@ -181,10 +182,10 @@ def test_rain_is_that_of_its_own_morning(tmp_path: Path) -> None:
     )
     archive.append("zones", better, message="better rain")
 
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
     start = datetime(2018, 1, 1, tzinfo=UTC)
-    as_known = snapshot.as_known(view, start=start)
-    final = snapshot.stage_inputs(view, start=start)
+    as_known = inputs_as_of(view, start=start)
+    final = read_stage_inputs(view, start=start)
     unit = str(final.rain.columns[0])
     day = pd.Timestamp("2018-06-05")  # the rain of 4 June, day 154 from 0
     assert final.rain.loc[day, unit] == 9.0
@@ -240,8 +241,8 @@ def test_prek_kdam_from_file_to_report(tmp_path: Path) -> None:
 
     april = datetime(2016, 4, 1, 0, 30, tzinfo=UTC)
     store = Records(settings.database)
-    view = snapshot.View(Archive(settings.archive_dir), store, april, models, trained.version)
-    rows = snapshot.drought_forecasts(view)
+    view = Snapshot(Archive(settings.archive_dir), store, april, models, trained.version)
+    rows = forecast_droughts(view)
     assert rows["zone"].unique().tolist() == ["gauge:020102"]
     assert rows["horizon_weeks"].tolist() == list(HORIZONS_WEEKS)
 

@@ -17,7 +17,8 @@ from pipeline.alerts import cap, feeds, track_record
 from pipeline.alerts.evidence import Level
 from pipeline.alerts.text import LANGUAGES, compose
 from pipeline.alerts.track_record import Track, season_start, tally
-from pipeline.issuance import snapshot
+from pipeline.issuance.decide import add_track_records
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.archive import Archive
@@ -252,13 +253,13 @@ def told(settings: Settings) -> Any:
     """A Watch for Pakse as of a moment after the run's chain, with its track."""
     store = Records(settings.database)
     asof = FIRST + 30 * DAY
-    view = snapshot.View(Archive(settings.archive_dir), store, asof, {}, "m")
+    view = Snapshot(Archive(settings.archive_dir), store, asof, {}, "m")
     last = store.last_issued(before=asof)
     assert last is not None
     one = flood(0.3)
     station = replace(one.station, code=PAKSE, alarm_m=11.0, flood_m=12.0)  # type: ignore[type-var]
     one = replace(one, city=replace(one.city, id="pakse"), station=station, issue_time=asof)
-    (found,) = snapshot.with_tracks(view, [one], follows=[last[0].isoformat(), last[1]])
+    (found,) = add_track_records(view, [one], follows=[last[0].isoformat(), last[1]])
     return found
 
 
@@ -314,10 +315,10 @@ def test_every_language_tells_the_track() -> None:
 
 def test_a_warning_that_rests_on_rain_or_on_a_reading_has_no_track(settings: Settings) -> None:
     store = Records(settings.database)
-    view = snapshot.View(Archive(settings.archive_dir), store, FIRST, {}, "m")
+    view = Snapshot(Archive(settings.archive_dir), store, FIRST, {}, "m")
     decisions = [pluvial(6.0), flood(stage_m=11.6), flood()]
-    assert snapshot.with_tracks(view, decisions, follows=None) == decisions
-    (first,) = snapshot.with_tracks(view, [flood(0.3)], follows=None)
+    assert add_track_records(view, decisions, follows=None) == decisions
+    (first,) = add_track_records(view, [flood(0.3)], follows=None)
     assert first.track == Track(since=FIRST, issued=0, came_true=0, of_city=False)
 
 

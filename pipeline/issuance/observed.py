@@ -6,17 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from pipeline.alerts.evidence import Doubt, River
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
-
-if TYPE_CHECKING:
-    from pipeline.issuance.snapshot import View
 
 SPAN = timedelta(days=4)
 """How far back the last readings are looked for."""
@@ -41,9 +38,9 @@ class Last:
     doubt: Doubt | None
 
 
-def last_readings(view: View) -> dict[str, Last]:
+def last_readings(snapshot: Snapshot) -> dict[str, Last]:
     """Collect the last readings of every gauge."""
-    rows = view.every_reading("stage", start=view.asof - SPAN)
+    rows = snapshot.every_reading("stage", start=snapshot.asof - SPAN)
     rows = rows[rows["value"].notna()]
     used = quality_flags.used(quality_flags.best(rows))
     best = {code: (time, value) for code, time, value, _ in mornings.by_station(used)}

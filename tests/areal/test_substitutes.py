@@ -20,8 +20,8 @@ from pipeline.areal import means as zonal_means
 from pipeline.areal import substitutes
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import city, zones
-from pipeline.issuance import snapshot
-from pipeline.issuance.missing import absences
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived, utc64
 from pipeline.storage.database import Records
@@ -110,8 +110,8 @@ def late(archive: Archive) -> None:
 
 def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dict[str, list[float]]:
     """Last three days before a night of one zone: the record, filled, and the share."""
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    record, filled = view.areal_record(), view.filled_record()
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    record, filled = view.zonal_record(), view.filled_record()
     assert record is not None
     assert filled is not None
     product = next(one.product for one in substitutes.STAND_INS if one.name == name)
@@ -123,8 +123,8 @@ def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dic
 
 
 def said(settings: Settings, asof: datetime) -> list[str]:
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    return [line for line in absences(view).said if "stand" in line]
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    return [line for line in find_missing(view).remarks if "stand" in line]
 
 
 NAN = [pytest.approx(np.nan, nan_ok=True)]
@@ -229,7 +229,7 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     grids(archive, f"gk2a_{name}", name, daily, july, known=timedelta(minutes=30))
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     steps.assess(asof=night, settings=settings)
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), night, {}, "")
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), night, {}, "")
     filled = view.filled_record()
     assert filled is not None
     series = filled[name].sel(zone="city:vientiane").to_series().dropna()
@@ -281,8 +281,8 @@ def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
     stored = archive.read("zones", asof=NIGHT)["soil_moisture"]
     last = stored.dropna("time", how="all")
     assert last["time"].values[-1] == np.datetime64("2026-08-10"), "when the 7th's came"
-    view = snapshot.View(Archive(settings.archive_dir), Records(settings.database), NIGHT, {}, "")
-    record = view.areal_record()
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), NIGHT, {}, "")
+    record = view.zonal_record()
     assert record is not None
     xr.testing.assert_identical(record["soil_moisture"].compute(), stored.compute())
     assert set(record.data_vars) == {"rain", "coverage", "soil_moisture", "ndvi", "lst"}

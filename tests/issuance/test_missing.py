@@ -15,8 +15,10 @@ import xarray as xr
 from pipeline.alerts.evidence import Drought
 from pipeline.areal import means as zonal_means
 from pipeline.geography.places import zones
-from pipeline.issuance import missing as missing_inputs
-from pipeline.issuance import snapshot
+from pipeline.issuance.forecasts import _flag_suspect
+from pipeline.issuance.missing import find_missing, find_suspect_files
+from pipeline.issuance.products import describe_impossible, mask_impossible
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive, utc64
 from pipeline.storage.database import Records
@@ -29,13 +31,13 @@ CITY = "city:vientiane"
 
 
 @pytest.fixture
-def view(tmp_path: Path) -> snapshot.View:
+def view(tmp_path: Path) -> Snapshot:
     store = Records(f"sqlite:///{tmp_path / 'records.db'}")
-    return snapshot.View(Archive(tmp_path / "archive"), store, ASOF, {}, "none")
+    return Snapshot(Archive(tmp_path / "archive"), store, ASOF, {}, "none")
 
 
 def note(
-    view: snapshot.View,
+    view: Snapshot,
     source: str,
     start: datetime,
     *,
@@ -53,62 +55,62 @@ def note(
     return name
 
 
-def test_cells_out_of_range_are_counted_by_source_and_variable(view: snapshot.View) -> None:
+def test_cells_out_of_range_are_counted_by_source_and_variable(view: Snapshot) -> None:
     one = {"rain_rate": {"cells": 3, "worst": 1e30}}
     two = {"rain_rate": {"cells": 4, "worst": -5.0}}
     note(view, "imerg_late", MIDNIGHT - DAY, out_of_range=one)
     last = note(view, "imerg_late", MIDNIGHT - DAY + SLOT, out_of_range=two)
-    said = missing_inputs.absences(view).said
+    said = find_missing(view).remarks
     assert (
         f"imerg_late: 7 cells of rain_rate out of range, left out, in 2 files, the last {last}, "
         "the worst 1e+30"
     ) in said
 
 
-def test_bad_rows_are_counted_by_file(view: snapshot.View) -> None:
+def test_bad_rows_are_counted_by_file(view: Snapshot) -> None:
     one = note(view, "gauges", MIDNIGHT - DAY, bad_rows=["line 3: ..", "line 7: .."])
     two = note(view, "gauges", MIDNIGHT - DAY + SLOT, bad_rows=["line 2: .."])
     note(view, "gauges", MIDNIGHT - DAY + 2 * SLOT)
-    said = missing_inputs.absences(view).said
+    said = find_missing(view).remarks
     assert f"gauges: bad rows left out: 2 of {one}, 1 of {two}" in said
 
 
-def test_windows_without_a_value_are_named(view: snapshot.View) -> None:
+def test_windows_without_a_value_are_named(view: Snapshot) -> None:
     name = note(view, "smap", MIDNIGHT - DAY, empty=["soil_moisture"])
-    said = missing_inputs.absences(view).said
+    said = find_missing(view).remarks
     assert f"smap: no value of soil_moisture in the window: {name}" in said
 
 
-def test_tiles_that_were_left_out_are_named(view: snapshot.View) -> None:
+def test_tiles_that_were_left_out_are_named(view: Snapshot) -> None:
     note(view, "floodmap", MIDNIGHT - DAY, said=["a tile is left out: h28v08.h5: expected .."])
     note(view, "gauges", MIDNIGHT - DAY, said=["taken for the plain layout"])
-    said = missing_inputs.absences(view).said
+    said = find_missing(view).remarks
     assert "floodmap: a tile is left out: h28v08.h5: expected .." in said
     assert not any("plain layout" in line for line in said), "that is for the ingest to say"
 
 
-def test_suspect_files_are_named_with_their_reason(view: snapshot.View) -> None:
+def test_suspect_files_are_named_with_their_reason(view: Snapshot) -> None:
     name = note(view, "smap", MIDNIGHT - DAY, suspect="constant")
-    assert f"smap: suspect, constant: {name}" in missing_inputs.absences(view).said
+    assert f"smap: suspect, constant: {name}" in find_missing(view).remarks
 
 
-def test_of_several_versions_of_a_file_the_last_one_is_suspect_or_not(view: snapshot.View) -> None:
+def test_of_several_versions_of_a_file_the_last_one_is_suspect_or_not(view: Snapshot) -> None:
     early, late = ASOF - timedelta(hours=2), ASOF - timedelta(hours=1)
     begin = MIDNIGHT - DAY
     note(view, "imerg_late", begin, known=early, suspect="constant")
     note(view, "imerg_late", begin, known=late)
     note(view, "imerg_late", begin + SLOT, known=early, suspect="dry")
     note(view, "imerg_late", begin + 2 * SLOT, known=ASOF + SLOT, suspect="not known yet")
-    found = missing_inputs.suspects(view.records, asof=ASOF, start=begin)
+    found = find_suspect_files(view.records, asof=ASOF, start=begin)
     assert found == {"imerg_late": {utc64(begin + SLOT)}}
 
 
-def test_a_source_that_gave_nothing_is_named_however_long_ago_it_spoke(view: snapshot.View) -> None:
+def test_a_source_that_gave_nothing_is_named_however_long_ago_it_spoke(view: Snapshot) -> None:
     note(view, "smap", datetime(2025, 3, 1, tzinfo=UTC), known=ASOF - 400 * DAY)
     note(view, "imerg_late", ASOF - DAY, known=ASOF)
     note(view, "lis", datetime(2024, 1, 1, tzinfo=UTC), known=ASOF - 800 * DAY)
-    found = missing_inputs.absences(view)
-    said = {*found.said}
+    found = find_missing(view)
+    said = {*found.remarks}
     assert "smap: gave nothing, its last datum is of 2025-03-01 00:30Z" in said
     assert "lis: gave nothing, its last datum is of 2024-01-01 00:30Z" in said
     assert "gk2a: gave nothing, and never has" in said
@@ -116,12 +118,12 @@ def test_a_source_that_gave_nothing_is_named_however_long_ago_it_spoke(view: sna
     assert not any(line.startswith("thaiwater") for line in said), "nobody asks it"
     assert "smap: gave nothing, its last datum is of 2025-03-01 00:30Z" in found.degraded
     assert not any(line.startswith("lis") for line in found.degraded)
-    assert "thaiwater: gave nothing, and never has" in missing_inputs.absences(
+    assert "thaiwater: gave nothing, and never has" in find_missing(
         view, upstream="internet"
-    ).said  # fmt: skip
+    ).remarks  # fmt: skip
 
 
-def doubts(view: snapshot.View, days: int, **shares: float) -> None:
+def doubts(view: Snapshot, days: int, **shares: float) -> None:
     time = utc64(MIDNIGHT) - np.arange(1, days + 1)[::-1] * zonal_means.DAY
     names = [f"{kind}_{name}" for kind in zonal_means.DOUBTS for name in ("rain", "soil_moisture")]
     ids = list(zones())
@@ -150,10 +152,10 @@ def drought(*, spi3: float = 0.2, soil: float = 50.0) -> pd.DataFrame:
     ],
 )
 def test_a_drought_is_suspect_where_all_that_is_known_of_it_is(
-    view: snapshot.View, rain: float, soil: float, values: dict[str, float], expected: bool
+    view: Snapshot, rain: float, soil: float, values: dict[str, float], expected: bool
 ) -> None:
     doubts(view, 20, suspect_rain=rain, suspect_soil_moisture=soil)
-    assert snapshot._suspect(view, drought(**values)).tolist() == [expected]
+    assert _flag_suspect(view, drought(**values)).tolist() == [expected]
     assert Drought.from_rows(
         drought().assign(
             horizon_weeks=4, current_class="none", cdi="none", spi1=0.0, vhi=50.0, tier="full",
@@ -162,10 +164,10 @@ def test_a_drought_is_suspect_where_all_that_is_known_of_it_is(
     ).suspect is expected  # fmt: skip
 
 
-def test_what_was_left_out_of_the_record_is_named(view: snapshot.View) -> None:
+def test_what_was_left_out_of_the_record_is_named(view: Snapshot) -> None:
     doubts(view, 3, impossible_rain=0.2, suspect_soil_moisture=1.0)
     count = len(zones())
-    said = missing_inputs.absences(view).said
+    said = find_missing(view).remarks
     assert (
         f"areal record, rain: results out of range and left out in {count} zones on 3 days, the "
         "last 2026-08-19"
@@ -179,9 +181,9 @@ def test_what_was_left_out_of_the_record_is_named(view: snapshot.View) -> None:
 def test_impossible_indices_are_left_out_and_named() -> None:
     values = xr.DataArray([[2.0, np.inf, -9.0, np.nan]], dims=("time", "zone"))
     ds = xr.Dataset({"spi90": values, "coverage": values})
-    assert snapshot.possible(ds)["spi90"].values.tolist() == [[2.0, *[pytest.approx(
+    assert mask_impossible(ds)["spi90"].values.tolist() == [[2.0, *[pytest.approx(
         np.nan, nan_ok=True)] * 3]]  # fmt: skip
-    xr.testing.assert_equal(snapshot.possible(ds)["coverage"], ds["coverage"])
-    assert snapshot.impossible(ds, "risk.nc") == [
+    xr.testing.assert_equal(mask_impossible(ds)["coverage"], ds["coverage"])
+    assert describe_impossible(ds, "risk.nc") == [
         "risk.nc: 2 values of spi90 out of range and left out"
     ]

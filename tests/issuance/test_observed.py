@@ -16,8 +16,10 @@ from pipeline.alerts.evidence import Doubt, Level
 from pipeline.alerts.levels import decide_flood
 from pipeline.alerts.text import LANGUAGES, compose
 from pipeline.geography import places
-from pipeline.issuance import missing as missing_inputs
-from pipeline.issuance import observed, snapshot
+from pipeline.issuance import observed
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.silence import describe_silent_gauges
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import ROOT
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
@@ -50,16 +52,16 @@ def readings(series: pd.Series[float], code: str, method: str = "manual") -> pd.
 
 def view(
     tmp_path: Path, *series: pd.DataFrame, issued: datetime = ISSUED, name: str = "records"
-) -> snapshot.View:
+) -> Snapshot:
     store = Records(f"sqlite:///{tmp_path / name}.db")
     with store.ingest("gauges", asof=issued) as batch:
         batch.add_readings(
             pd.concat(series), asof=issued, latency=timedelta(minutes=20), origin="measured"
         )
-    return snapshot.View(Archive(tmp_path / "archive"), store, issued, {}, "")
+    return Snapshot(Archive(tmp_path / "archive"), store, issued, {}, "")
 
 
-def decide(seen: snapshot.View) -> Decision:
+def decide(seen: Snapshot) -> Decision:
     """Level of Prek Kdam with a forecast that rests on the last believed reading."""
     last = observed.last_readings(seen)[PREK_KDAM]
     river = forecast(issue_time=seen.asof, station=PREK_KDAM, stage_m=last.stage_m)
@@ -102,10 +104,10 @@ def test_one_reading_beyond_the_record_is_a_watch_that_says_so(tmp_path: Path) -
 
 def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) -> None:
     seen = view(tmp_path, readings(after(13.0), PREK_KDAM))
-    said = missing_inputs.silent_gauges(seen)
+    said = describe_silent_gauges(seen).remarks
     assert f"gauges: this morning's reading is not confirmed yet at Prek Kdam ({PREK_KDAM})" in said
     assert not [line for line in said if "missing" in line]
-    degraded = missing_inputs.absences(seen).degraded
+    degraded = find_missing(seen).degraded
     assert "gauges: no gauge has a reading of this morning that is believed" in degraded
     one = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
     alone = readings(pd.concat([USUAL[:"2026-08-08"], one]), PREK_KDAM)

@@ -12,8 +12,8 @@ import pytest
 from pipeline import steps
 from pipeline.geography.places import stations
 from pipeline.ingest.store import in_folder, read_all, store, with_conflicts
-from pipeline.issuance import snapshot
-from pipeline.issuance.missing import absences
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import contestants
 from pipeline.settings import ROOT, Settings
@@ -80,8 +80,8 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
     }  # fmt: skip
     used = quality_flags.used(records.readings("stage", asof=ASOF))
     assert used["value"].tolist() == [9.4], "neither is used, and none is lost"
-    view = snapshot.View(Archive(tmp_path / "archive"), records, ASOF, {}, "")
-    assert [line for line in absences(view).said if "Pakse" in line][:2] == [
+    view = Snapshot(Archive(tmp_path / "archive"), records, ASOF, {}, "")
+    assert [line for line in find_missing(view).remarks if "Pakse" in line][:2] == [
         (
             "gauges: Pakse (013901): 2 values of stage for 2026-08-20 00:00Z: 11.2 m (11.2 in "
             "b_mrc.csv) and 9.8 m (9.8 in a_lao.csv); neither is used, for they lie on both sides "

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from models.stage.features import filled_stage, stage_inputs
-from pipeline.issuance import snapshot
-from pipeline.issuance.missing import silent_gauges
+from pipeline.issuance.products import daily_stage_changes
+from pipeline.issuance.silence import describe_silent_gauges
+from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.quality import mornings
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Records
@@ -78,11 +79,11 @@ def test_fifteen_minutes_from_0702_on_make_mornings_and_a_trend(tmp_path: Path) 
         batch.add_readings(
             readings(rows), asof=at(20), latency=timedelta(minutes=10), origin="measured"
         )
-    view = snapshot.View(Archive(tmp_path / "archive"), store, at(20), {}, "")
-    stages = snapshot.stage_inputs(view, start=at(17, 0, 0)).stage[PAKSE]
+    view = Snapshot(Archive(tmp_path / "archive"), store, at(20), {}, "")
+    stages = read_stage_inputs(view, start=at(17, 0, 0)).stage[PAKSE]
     assert stages.tolist() == [8.0, 9.0, 10.0, 11.0]
-    assert snapshot.daily_changes(view)[PAKSE] == pytest.approx(1.0)
-    assert not [line for line in silent_gauges(view) if "this morning" in line]
+    assert daily_stage_changes(view)[PAKSE] == pytest.approx(1.0)
+    assert not [line for line in describe_silent_gauges(view).remarks if "this morning" in line]
 
 
 def test_a_hindcast_sees_the_morning_as_it_was_known(tmp_path: Path) -> None:
@@ -95,9 +96,9 @@ def test_a_hindcast_sees_the_morning_as_it_was_known(tmp_path: Path) -> None:
             batch.add_readings(
                 known, asof=at(day, 2), latency=timedelta(minutes=20), origin="measured"
             )
-    view = snapshot.View(Archive(tmp_path / "archive"), store, at(19, 6), {}, "")
-    assert snapshot.stage_inputs(view, start=at(10)).stage[PAKSE].tolist() == list(range(5, 15))
-    seen = snapshot.as_known(view, start=at(10, 0, 0))(at(15), at(10, 0, 0))
+    view = Snapshot(Archive(tmp_path / "archive"), store, at(19, 6), {}, "")
+    assert read_stage_inputs(view, start=at(10)).stage[PAKSE].tolist() == list(range(5, 15))
+    seen = inputs_as_of(view, start=at(10, 0, 0))(at(15), at(10, 0, 0))
     assert seen is not None
     assert np.isnan(seen.stage[PAKSE].iloc[-1])
     level, age = filled_stage(seen)

@@ -24,7 +24,8 @@ from rasterio.transform import from_origin
 from pipeline import steps
 from pipeline.geography.grid import Grid
 from pipeline.ingest import fetch
-from pipeline.issuance import snapshot
+from pipeline.issuance.forecasts import read_second_opinion
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook
 from pipeline.sources.access.client import Client
@@ -557,13 +558,13 @@ def test_a_broken_store_is_the_providers_failure(tmp_path: Path, broken: str) ->
 def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
     store(tmp_path / "bucket")
     archive, asof = Archive(tmp_path / "archive"), DAY.replace(hour=13)
-    view = snapshot.View(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
-    assert snapshot.second_opinion(view) == []
+    view = Snapshot(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
+    assert read_second_opinion(view) == []
     granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
     with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
         path = geoglows.fetch(granule, tmp_path, client=client)
     archive.append("geoglows", geoglows.read(path), message="test")
-    rows = snapshot.second_opinion(view)
+    rows = read_second_opinion(view)
     assert [(row["city"], row["valid_date"]) for row in rows] == [
         (city, day) for city in ("khon_kaen", "chiang_rai") for day in ("2024-08-20", "2024-08-21")
     ]

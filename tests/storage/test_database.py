@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.geography.places import Station, stations
-from pipeline.issuance import snapshot
-from pipeline.issuance.missing import absences
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.products import daily_stage_changes
+from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.sources.base import Granule
 from pipeline.storage import database
 from pipeline.storage.archive import Archive
@@ -136,10 +137,10 @@ def test_a_flag_rests_on_what_was_known_then(store: Records) -> None:
 def test_a_hindcast_sees_the_spike_as_its_morning_did(store: Records, tmp_path: Path) -> None:
     values = {f"2026-08-{day:02}T00:00": 3.0 + 0.01 * day for day in range(1, 20)}
     add(store, values | {"2026-08-09T00:00": 8.09}, moment(19))
-    view = snapshot.View(Archive(tmp_path / "archive"), store, moment(19), {}, "")
-    level = snapshot.stage_inputs(view, start=moment(1)).stage["013901"]
+    view = Snapshot(Archive(tmp_path / "archive"), store, moment(19), {}, "")
+    level = read_stage_inputs(view, start=moment(1)).stage["013901"]
     assert np.isnan(level["2026-08-09"])
-    as_known = snapshot.as_known(view, start=moment(1, 0, 0))
+    as_known = inputs_as_of(view, start=moment(1, 0, 0))
     seen = as_known(moment(9), moment(1, 0, 0))
     assert seen is not None
     assert seen.stage["013901"].iloc[-1] == 8.09
@@ -155,8 +156,8 @@ def others(table: dict[str, Station]) -> str:
 def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path: Path) -> None:
     days = pd.date_range("2026-07-20", "2026-08-20")
     add(store, {f"{day:%Y-%m-%dT%H:%M}": 4.2 for day in days}, moment(20))
-    view = snapshot.View(Archive(tmp_path / "archive"), store, moment(20), {}, "")
-    said = [line for line in absences(view).said if line.startswith("gauges")]
+    view = Snapshot(Archive(tmp_path / "archive"), store, moment(20), {}, "")
+    said = [line for line in find_missing(view).remarks if line.startswith("gauges")]
     assert said == [
         (
             "gauges: Pakse (013901): 7 of 7 manual readings of stage are suspect and left out "
@@ -166,11 +167,11 @@ def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path
         f"gauges: nothing has ever come from {others(stations())}",
     ]
     later = replace(view, asof=moment(20) + timedelta(days=40))
-    assert [line for line in absences(later).said if line.startswith("gauges: nothing")] == [
+    assert [line for line in find_missing(later).remarks if line.startswith("gauges: nothing")] == [
         "gauges: nothing for 30 days and more from Pakse (013901, last 2026-08-20)",
         f"gauges: nothing has ever come from {others(stations())}",
     ]
-    assert snapshot.daily_changes(view) == {}
+    assert daily_stage_changes(view) == {}
 
 
 def test_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""The files of a run's tree, the rows of its alerts, and why the night is degraded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pipeline.alerts import cap, feeds, publish
+from pipeline.issuance import products
+from pipeline.issuance.decide import add_track_records, decide_cities
+from pipeline.issuance.forecasts import read_second_opinion
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.settings import Settings
+from pipeline.storage import database
+
+STEP = timedelta(days=1)
+SENDER_NAME = "Mekong early warning pipeline"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a run publishes.
+
+    Parameters
+    ----------
+    files
+        Content by path in the tree.
+    alerts
+        Rows of the table of alerts, one per city and hazard.
+    degraded
+        Why the night is not a good one; empty where it is.
+    """
+
+    files: dict[str, bytes]
+    alerts: list[dict[str, Any]]
+    degraded: tuple[str, ...] = ()
+
+
+def make_bundle(
+    snapshot: Snapshot,
+    run: dict[str, Any],
+    *,
+    stages: pd.DataFrame,
+    droughts: pd.DataFrame,
+    settings: Settings,
+    model_remarks: Sequence[str] = (),
+) -> Bundle:
+    """Decide, word and index everything that a run publishes; nothing is written.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    run
+        Its row in the table of runs.
+    stages, droughts
+        Its forecasts.
+    settings
+        Upstream; status, scope and sender are those of the run.
+    model_remarks
+        What is wrong with the models, in plain words.
+    """
+    settings = settings.model_copy(update=run["settings"])
+    store = snapshot.records
+    before = []
+    if run["follows"] is not None:
+        moment, revision = run["follows"]
+        before = store.get(database.alerts, datetime.fromisoformat(moment), revision)
+    revisions = [
+        store.get(database.alerts, snapshot.asof, earlier) for earlier in range(run["revision"])
+    ]
+    decisions = decide_cities(snapshot, stages, droughts, before=before, revisions=revisions)
+    decisions = add_track_records(snapshot, decisions, follows=run["follows"])
+    issuer = cap.Issuer(
+        sender=settings.alert_sender,
+        sender_name=SENDER_NAME,
+        status=settings.alert_status,
+        scope=settings.alert_scope,
+        origin=run["origin"],
+        model_version=run["model_version"],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+    )
+    files: dict[str, bytes] = {}
+    in_force: dict[tuple[str, str], str] = {}
+    alerts = []
+    for decision in decisions:
+        message, memory = cap.issue(
+            decision, issuer=issuer, revision=run["revision"], next_issue=snapshot.asof + STEP
+        )
+        if message is not None:
+            files[f"cap/{message.identifier}.xml"] = message.content
+        if memory.sent and not memory.sent[-1].over:
+            in_force[decision.city.id, decision.hazard] = memory.sent[-1].identifier
+        alerts.append(
+            {
+                "city": decision.city.id,
+                "hazard": decision.hazard,
+                "level": decision.level.value,
+                "identifier": message.identifier if message else None,
+                "memory": memory.to_dict(),
+            }
+        )
+    facts = feeds.rows(decisions, in_force, origin=run["origin"], wanted=settings.alert_status)
+    files["alerts.geojson"] = feeds.geojson(facts)
+    files["alerts.csv"] = feeds.table(facts)
+    second_opinion = read_second_opinion(snapshot)
+    if second_opinion:
+        files["second_opinion.csv"] = feeds.table(second_opinion)
+    source = "virtual basin, not measured" if run["origin"] == "virtual" else "measured"
+    indices, left_out = products.risk_indices(snapshot), list[str]()
+    if indices is not None:
+        indices = indices.compute()  # chunks computed while they are written come in any order
+        left_out += products.describe_impossible(indices, "risk.nc")
+        files["risk.nc"] = publish.netcdf(
+            products.mask_impossible(indices),
+            title="Flood and drought risk indices of the Mekong",
+            source=source,
+            issue_time=snapshot.asof,
+        )
+    months = products.monthly_indices(snapshot)
+    if months is not None:
+        left_out += products.describe_impossible(months, "monthly.nc")
+        files["monthly.nc"] = publish.netcdf(
+            products.mask_impossible(months),
+            title="Standardised indices of whole months in the Mekong countries",
+            source=source,
+            issue_time=snapshot.asof,
+        )
+    missing = find_missing(snapshot, upstream=settings.upstream)
+    files["index.json"] = feeds.index(
+        decisions,
+        files,
+        issue_time=snapshot.asof,
+        revision=run["revision"],
+        status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
+        origin=run["origin"],
+        inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in snapshot.inputs()},
+        missing=[*missing.no_provider, *model_remarks, *missing.remarks, *left_out],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+        model_version=run["model_version"],
+    )
+    return Bundle(files, alerts, (*missing.no_provider, *model_remarks, *missing.degraded))

@@ -1,0 +1,132 @@
+"""Decide flood and drought for every city from the forecasts and products of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from pipeline.alerts import levels, track_record
+from pipeline.alerts.decision import Decision, recall
+from pipeline.alerts.evidence import Drought, LowFlow, Rain, River
+from pipeline.alerts.gauge import MARK
+from pipeline.alerts.hysteresis import RAISED
+from pipeline.alerts.thresholds import rules_for
+from pipeline.geography import places
+from pipeline.issuance import observed, products
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.quality import flags as quality_flags
+
+_NO_RAIN = Rain(return_period_years=math.nan, pluvial_index=math.nan)
+
+
+def decide_cities(
+    snapshot: Snapshot,
+    stages: pd.DataFrame,
+    droughts: pd.DataFrame,
+    *,
+    before: list[dict[str, Any]],
+    revisions: list[list[dict[str, Any]]],
+) -> list[Decision]:
+    """Decide flood and drought for every city, by its own thresholds where it states some.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    stages, droughts
+        Forecasts of the run.
+    before
+        Rows of the alerts of the issue before this one.
+    revisions
+        Rows of the alerts of earlier revisions of this issue.
+    """
+    rain = products.city_rain(snapshot)
+    changes, last = products.daily_stage_changes(snapshot), observed.last_readings(snapshot)
+    memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
+    decisions = []
+    for city in places.cities(snapshot.region).values():
+        station = places.station(city.station) if city.station else None
+        river = None
+        if station is not None and not stages.empty:
+            rows = stages[stages["station"] == station.code]
+            if not rows.empty:
+                change = changes.get(station.code, math.nan)
+                river = River.from_rows(rows, change_1d_m=change)
+                if station.code in last:
+                    river = observed.with_last(river, last[station.code])
+        zone = low = None
+        if not droughts.empty:
+            rows = droughts[droughts["zone"] == f"city:{city.id}"]
+            zone = Drought.from_rows(rows) if not rows.empty else None
+            rows = droughts[droughts["zone"] == f"gauge:{city.station}"]
+            low = LowFlow.from_rows(rows) if not rows.empty else None
+        earlier = {
+            hazard: [
+                row["memory"]
+                for revision in revisions
+                for row in revision
+                if (row["city"], row["hazard"]) == (city.id, hazard)
+            ]
+            for hazard in ("flood", "drought")
+        }
+        flood = levels.decide_flood(
+            city,
+            issue_time=snapshot.asof,
+            station=station,
+            river=river,
+            rain=rain.get(city.id, _NO_RAIN),
+            memory=recall(memories.get((city.id, "flood")), revisions=earlier["flood"]),
+            rules=rules_for(city.id),
+        )
+        drought = levels.decide_drought(
+            city,
+            issue_time=snapshot.asof,
+            drought=zone,
+            memory=recall(memories.get((city.id, "drought")), revisions=earlier["drought"]),
+        )
+        decisions += [flood, replace(drought, low_flow=low)]
+    return decisions
+
+
+def add_track_records(
+    snapshot: Snapshot, decisions: list[Decision], *, follows: list[Any] | None
+) -> list[Decision]:
+    """Add what became of earlier warnings to those that forecast a stage not yet reached.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    decisions
+        From :func:`decide_cities`.
+    follows
+        Issue time and revision of the issue before; None where this is the first.
+    """
+    if not any(_forecasts_a_mark(decision) for decision in decisions):
+        return decisions
+    start = track_record.season_start(snapshot.asof)
+    nights = track_record.chain(snapshot.records, follows, since=start)
+    readings = quality_flags.used(snapshot.readings("stage", start=start))
+    tally = track_record.tally(nights, readings, asof=snapshot.asof)
+    since = nights[0][0] if nights else snapshot.asof
+    return [
+        replace(
+            decision,
+            track=track_record.track_of(decision.city.id, decision.in_force, tally, since=since),
+        )
+        if _forecasts_a_mark(decision)
+        else decision
+        for decision in decisions
+    ]
+
+
+def _forecasts_a_mark(decision: Decision) -> bool:
+    """Whether a decision warns of a stage that the river has not reached."""
+    station, river = decision.station, decision.river
+    if decision.in_force not in RAISED or decision.memory.on_rain or not (station and river):
+        return False
+    mark = station.alarm_m if MARK[decision.in_force] == "alarm" else station.flood_m
+    return mark is not None and not river.stage_m >= mark

@@ -1,0 +1,209 @@
+"""The forecasts of a run: stages, drought and low flow, made once, stored as rows and read back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from datetime import UTC, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models import low_flow
+from models.drought import model as drought_model
+from models.stage import features
+from models.stage import model as stage_model
+from pipeline.alerts.evidence import DRIVERS, Level
+from pipeline.alerts.gauge import HORIZON_D
+from pipeline.alerts.hysteresis import DEFAULT
+from pipeline.areal import means as zonal_means
+from pipeline.areal import substitutes
+from pipeline.geography import places
+from pipeline.indices import suite
+from pipeline.issuance import observed
+from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
+from pipeline.quality import flags as quality_flags
+from pipeline.sources import geoglows
+from pipeline.storage import database
+from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.storage.database import Records
+
+HISTORY = timedelta(days=200)
+"""Readings before the issue time that a forecast looks at."""
+LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
+"""Readings before the issue time that a forecast of low flow looks at."""
+
+
+def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
+    """Forecast every gauge, one row per station and lead; none where no gauge has reported."""
+    readings = snapshot.readings("stage", start=snapshot.asof - HISTORY)
+    if readings["value"].notna().sum() == 0:
+        return pd.DataFrame(columns=["station", "lead_days", "tier", "valid_time"])
+    if "stage" not in snapshot.models:
+        return list_unmodelled_gauges(snapshot, readings, modelled=())
+    model = snapshot.models["stage"]
+    inputs = read_stage_inputs(snapshot, start=snapshot.asof - HISTORY)
+    # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
+    inputs = inputs.with_gauges(model.stations)
+    forecasts = stage_model.predict(
+        model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
+    )
+    believed = observed.foreseen(observed.last_readings(snapshot), forecasts)
+    if believed:
+        inputs = read_stage_inputs(snapshot, start=snapshot.asof - HISTORY, believed=believed)
+        inputs = inputs.with_gauges(model.stations)
+        forecasts = stage_model.predict(
+            model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
+        )
+    shares = zonal_means.told_by(snapshot.archive, asof=snapshot.asof)
+    if shares is not None:
+        basins = [zone.startswith("basin:") for zone in shares["zone"].values.tolist()]
+        if float(shares["gk2a"][basins].median()) > 0.5:
+            forecasts["tier"] = forecasts["tier"].replace("full", "gk2a_rain")
+    unmodelled = list_unmodelled_gauges(snapshot, readings, modelled=model.stations)
+    if len(unmodelled):
+        return pd.concat([forecasts, unmodelled], ignore_index=True)
+    return forecasts
+
+
+def list_unmodelled_gauges(
+    snapshot: Snapshot, readings: pd.DataFrame, *, modelled: Collection[str]
+) -> pd.DataFrame:
+    """Give the last readings of the table's gauges without a model, as rows without a forecast.
+
+    A river that stands above its alarm stage is an alarm whether or not it can be forecast.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    readings
+        Stages of the last days.
+    modelled
+        Gauges that a model forecasts.
+    """
+    rows = quality_flags.used(readings)
+    rows = rows[rows["valid_time"] > pd.Timestamp(utc64(snapshot.asof - DEFAULT.forget))]
+    last = rows.sort_values("valid_time").drop_duplicates("station", keep="last")
+    last = last[last["station"].isin(set(places.stations()) - set(modelled))]
+    leads = pd.DataFrame({"lead_days": np.arange(1, HORIZON_D[Level.WATCH] + 1)})
+    gauges = last[["station", "valid_time", "value"]].merge(leads, how="cross")
+    gauges = gauges.rename(columns={"valid_time": "stage_time", "value": "stage_m"})
+    morning = pd.Timestamp(utc64(snapshot.asof)).normalize()
+    blank = [*stage_model.QUANTILES, "mean_m", "p_alarm", "p_flood", "p_alarm_by", "p_flood_by"]
+    return gauges.assign(
+        issue_time=pd.Timestamp(utc64(snapshot.asof)),
+        valid_time=morning + pd.to_timedelta(gauges["lead_days"], unit="D"),
+        tier="climatology",
+        drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
+        extrapolated=False,
+        model_version=snapshot.version,
+        **dict.fromkeys(blank, math.nan),
+    )
+
+
+def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
+    """Forecast drought, one row per zone and horizon.
+
+    Zones are sub-basins and cities (class of rain and soil, where there are zonal daily series) and
+    gauges (``gauge:<code>``, class of the stage). ``stands_in`` names the substitute products;
+    ``suspect`` says that neither rain nor soil moisture is known from files free of doubt.
+    """
+    parts = []
+    record = snapshot.filled_record()
+    if record is not None and "drought" in snapshot.models:
+        droughts = drought_model.predict(snapshot.models["drought"], record, asof=snapshot.asof)
+        products = substitutes.standing(record, asof=snapshot.asof)
+        droughts = droughts.assign(stands_in=droughts["zone"].map(products))
+        parts.append(droughts.assign(suspect=_flag_suspect(snapshot, droughts)))
+    if "low_flow" in snapshot.models:
+        start = snapshot.asof - LOW_FLOW_HISTORY
+        readings = snapshot.readings("stage", start=start)
+        if readings["value"].notna().any():
+            inputs = features.stage_inputs(stage=readings, asof=snapshot.asof, start=start)
+            model = snapshot.models["low_flow"]
+            parts.append(low_flow.predict(model, inputs.stage, issue_time=snapshot.asof))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
+    """Flag rows of zones where all that is known of rain and soil moisture is suspect."""
+    try:
+        doubts = snapshot.archive.read("doubts", asof=snapshot.asof).compute()
+    except NothingArchived:
+        return pd.Series([False] * len(droughts), droughts.index)
+    ends = utc64(snapshot.asof) - np.array([90, suite.SOIL_DAYS]) * np.timedelta64(1, "D")
+    rain = doubts["suspect_rain"].sel(time=slice(ends[0], None)).sum("time") / 90
+    soil = doubts["suspect_soil_moisture"].sel(time=slice(ends[1], None)).max("time")
+    zones, flags = doubts["zone"].values.tolist(), []
+    for zone, spi3, percentile in zip(
+        droughts["zone"], droughts["spi3"], droughts["soil_moisture_percentile"], strict=True
+    ):
+        at = zones.index(zone)
+        suspect = float(rain[at]) > 1 - suite.MIN_SHARE, float(soil[at]) > 0
+        blind = math.isnan(spi3), math.isnan(percentile)
+        flags.append(any(suspect) and all(a or b for a, b in zip(suspect, blind, strict=True)))
+    return pd.Series(flags, droughts.index)
+
+
+def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Read GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
+
+    They rest on no gauge and decide nothing: they are there for who has no other forecast.
+    """
+    midnight = snapshot.asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        flows = snapshot.archive.read("geoglows", asof=snapshot.asof, start=midnight).compute()
+    except NothingArchived:
+        return []
+    return [
+        {
+            "city": zone.removeprefix("city:"),
+            "valid_date": str(day.astype("datetime64[D]")),
+            "available_time": f"{known.astype('datetime64[m]')}Z",
+            **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
+        }
+        for column, zone in enumerate(flows["zone"].values.tolist())
+        for row, (day, known) in enumerate(
+            zip(flows["time"].values, flows["available_time"].values, strict=True)
+        )
+        for at in [(row, column)]
+        if np.isfinite(float(flows["flow_q50"][at]))
+    ]
+
+
+def store_forecasts(
+    records: Records, run: dict[str, Any], *, stages: pd.DataFrame, droughts: pd.DataFrame
+) -> None:
+    """Put the forecasts of a run into the tables, in place of those it left before.
+
+    Parameters
+    ----------
+    records
+        Where they are put.
+    run
+        Row in the table of runs.
+    stages, droughts
+        From :func:`forecast_stages` and :func:`forecast_droughts`.
+    """
+    keys = ["station", "lead_days", "tier", "valid_time"]
+    mark = run["issue_time"], run["revision"]
+    records.put(database.stage_forecasts, *mark, _to_rows(stages, keys))
+    keys = ["zone", "horizon_weeks", "tier"]
+    records.put(database.drought_forecasts, *mark, _to_rows(droughts, keys))
+
+
+def _to_rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
+    """Rows of a table of forecasts: its keys as columns, the rest as JSON."""
+    rows = []
+    frame_rows: list[dict[Any, Any]] = frame.to_dict("records")
+    for row in frame_rows:
+        moments = {key: value for key, value in row.items() if isinstance(value, pd.Timestamp)}
+        rest = row | {key: value.isoformat() for key, value in moments.items()}
+        rest |= {key: None for key, value in row.items() if value is pd.NaT}
+        columns = {key: row[key] for key in keys}
+        if "valid_time" in columns:
+            columns["valid_time"] = columns["valid_time"].to_pydatetime().replace(tzinfo=UTC)
+        rows.append({**columns, "row": database.as_json(rest)})
+    return rows

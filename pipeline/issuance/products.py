@@ -1,0 +1,134 @@
+"""Indices a run publishes or decides by: daily risk, whole months, city rain, stage changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pipeline.alerts.evidence import Rain
+from pipeline.areal import means as zonal_means
+from pipeline.areal import monthly as monthly_means
+from pipeline.areal import substitutes
+from pipeline.geography import places
+from pipeline.geography.variables import INDICES, outside
+from pipeline.indices import rain as rain_indices
+from pipeline.indices import river, suite
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.quality import flags as quality_flags
+from pipeline.quality import mornings
+from pipeline.storage.archive import utc64
+
+SPIN_UP_DAYS = 400
+"""Days of the zonal daily series before them that the published indices look at."""
+RISK_DAYS = 30
+"""Days of the risk indices that are published."""
+
+
+def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
+    """Mask results that no index of the table of variables can have; lazy where ``ds`` is."""
+    return ds.assign(
+        {
+            name: da.where(~outside(da, str(name)))
+            for name, da in ds.data_vars.items()
+            if name in INDICES
+        }
+    )
+
+
+def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
+    """Say how many results :func:`mask_impossible` leaves out of a file of computed indices."""
+    counts = {
+        str(name): int(outside(da, str(name)).sum())
+        for name, da in ds.data_vars.items()
+        if name in INDICES
+    }
+    return [
+        f"{file}: {count} values of {name} out of range and left out"
+        for name, count in counts.items()
+        if count
+    ]
+
+
+def risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Risk indices per zone and day up to the issue time, lazy; None without a zonal record."""
+    record = snapshot.filled_record()
+    if record is None or "drought" not in snapshot.models:
+        return None
+    recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
+    indices = suite.risk(
+        recent,
+        parameters=snapshot.models["drought"].parameters(),
+        network=river.routing(basins=places.basins()),
+    ).assign(substitutes.shares(recent))
+    return indices.isel(time=slice(-RISK_DAYS, None))
+
+
+def monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Make the monthly bulletin; None without a zonal record or monthly parameters."""
+    record = snapshot.zonal_record()
+    if record is None or "monthly" not in snapshot.models:
+        return None
+    record = record.isel(time=slice(-monthly_means.SPIN_UP_DAYS, None)).compute()
+    start = pd.Timestamp(record["time"].values[0]).tz_localize("UTC").to_pydatetime()
+    months = monthly_means.known(
+        record,
+        land=monthly_means.land_months(
+            snapshot.archive, asof=snapshot.asof, start=start, region=snapshot.region
+        ),
+        discharge=quality_flags.used(snapshot.readings("discharge", start=start)),
+    )
+    return monthly_means.bulletin(months, snapshot.models["monthly"])
+
+
+def city_rain(snapshot: Snapshot) -> dict[str, Rain]:
+    """Return period of yesterday's rain over each city, and the last day's pluvial index."""
+    indices = risk_indices(snapshot)
+    if indices is None:
+        return {}
+    cities = [zone for zone in indices["zone"].values.tolist() if zone.startswith("city:")]
+    yesterday = utc64(snapshot.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
+    indices = mask_impossible(indices[["rain_return_period"]])
+    years = indices["rain_return_period"].sel(zone=cities).reindex(time=[yesterday])
+    parameters = snapshot.models["drought"].parameters()
+    depth = suite.two_year_depths(parameters=parameters).sel(zone=cities)
+    rain = zonal_means.city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
+    index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
+    worst = index.max("time", skipna=True).sel(zone=cities)
+    by_zone = {
+        zone: Rain(return_period_years=float(period), pluvial_index=float(pluvial))
+        for zone, period, pluvial in zip(cities, years[0].values, worst.values, strict=True)
+    }
+    shares = zonal_means.told_by(snapshot.archive, asof=snapshot.asof)
+    doubts = zonal_means.suspect_rain(
+        snapshot.archive, asof=snapshot.asof, days=max(suite.EXTREMES.values())
+    )
+    for zone in cities:
+        if shares is None:
+            break
+        share, error = (float(shares[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
+        tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
+        by_zone[zone] = replace(by_zone[zone], tier=tier, log_error=error)
+    for zone in cities:
+        if doubts is None:
+            break
+        suspect = bool((doubts.sel(zone=zone) > zonal_means.MOST_SUSPECT).any())
+        by_zone[zone] = replace(by_zone[zone], suspect=suspect)
+    return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
+
+
+def daily_stage_changes(snapshot: Snapshot) -> dict[str, float]:
+    """Change of each gauge's stage over the day before its last reading, m."""
+    start = snapshot.asof - timedelta(days=4)
+    changes = {}
+    for code, time, value, _ in mornings.by_station(
+        quality_flags.used(snapshot.readings("stage", start=start))
+    ):
+        before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
+        if np.isfinite(before):
+            changes[code] = float(value[-1] - before)
+    return changes

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 
 import skops.io
 
-from pipeline.storage.atomic import make_private_folder
+from pipeline.storage.atomic import locked, make_private_folder, point_link, write_folder
 
 TRUSTED = frozenset(
     {
@@ -72,19 +69,11 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     version = digest.hexdigest()[:16]
     target = folder / version
     make_private_folder(folder)
-    if not target.is_dir():
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-        try:
-            for name, data in payload.items():
-                (draft / f"{name}.skops").write_bytes(data)
-            (draft / METADATA).write_text(text, encoding="utf-8")
-            draft.chmod(0o755)
-            draft.rename(target)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            if not target.is_dir():
-                raise
-    _point(folder, version)
+    files = {f"{name}.skops": data for name, data in payload.items()}
+    with locked(folder):
+        if not target.is_dir():
+            write_folder(target, files | {METADATA: text.encode()})
+        point_link(folder / LATEST, version)
     return version
 
 
@@ -172,10 +161,3 @@ def _renumber(node: Any, names: dict[str, str], numbers: dict[int, int]) -> None
     elif isinstance(node, list):
         for value in node:
             _renumber(value, names, numbers)
-
-
-def _point(folder: Path, version: str) -> None:
-    draft = folder / f".{LATEST}-{os.getpid()}"
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(version)
-    draft.replace(folder / LATEST)

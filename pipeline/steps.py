@@ -63,7 +63,7 @@ from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, NothingArchived, utc64
 from pipeline.storage.atomic import BrokenState, make_private_folder
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
@@ -224,7 +224,7 @@ def check_stores(settings: Settings) -> None:
             f"{_shown(settings)} names, found {'others' if products else 'an empty archive'}; put "
             "back a backup of the archive, or move both away and ingest again"
         )
-    if "rain_shares" in products and not store.batch:
+    if "rain_shares" in products and not store.database.batch:
         raise BrokenState(
             f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
             "empty tables; put back a backup of them, or move the archive away and ingest again"
@@ -241,7 +241,7 @@ def check_whole(settings: Settings) -> None:
     """
     tables = sa.engine.make_url(settings.database).database
     if settings.archive_dir.exists() or settings.records_url or Path(tables or "").exists():
-        Records(settings.database).check_whole()
+        database.Database(settings.database).check_whole()
         check_stores(settings)
 
 
@@ -477,7 +477,7 @@ def sources(
         if row["rejected"] is None:
             ends[row["source"]] = max(row["end"], ends.get(row["source"], row["end"]))
     for variable in ("stage", "rain"):
-        readings = store.readings(variable, asof=asof, start=asof - KNOWN)
+        readings = store.readings.read(variable, asof=asof, start=asof - KNOWN)
         for source, last in readings.dropna().groupby("source")["valid_time"].max().items():
             ends[str(source)] = last.to_pydatetime().replace(tzinfo=UTC)
     with _client(settings) as client:
@@ -896,7 +896,7 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
             "issue_time": asof,
             "inputs_digest": digest_inputs(archive, inputs, asof=asof),
             "snapshot": archive.snapshot,
-            "batch": store.batch,
+            "batch": store.database.batch,
             "model_version": metadata["version"],
             "origin": "virtual" if virtual else "measured",
             "settings": settings.model_dump(include=ISSUED_UNDER),

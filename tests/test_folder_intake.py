@@ -22,7 +22,7 @@ from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, NotPublished, locate
 from pipeline.storage.archive import Archive, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.products import imerg_half_hour
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -196,7 +196,7 @@ def test_a_file_that_is_later_is_left_out_and_comes_in_later(
     assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in str(done)
     after = take(settings, folder, ASOF + timedelta(days=9))
     assert (after.read, after.added) == (1, 1)
-    found = Records(settings.database).readings("stage", asof=ASOF + timedelta(days=9))
+    found = Records(settings.database).readings.read("stage", asof=ASOF + timedelta(days=9))
     assert found.set_index("station")["value"].to_dict() == {"014501": 9.0, "013901": 7.5}
 
 
@@ -395,7 +395,7 @@ def test_two_ingests_at_once_both_end_well(settings: Settings, folder: Path) -> 
         said, _ = one.communicate(timeout=300)
         assert one.returncode == 0, said
         assert "Traceback" not in said
-    found = Records(settings.database).readings("stage", asof=ASOF)
+    found = Records(settings.database).readings.read("stage", asof=ASOF)
     assert found["station"].tolist() == ["013901", "014501"]
     assert found["version"].tolist() == [0, 0]
 

@@ -22,7 +22,7 @@ from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.settings import Settings
 from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.tables import areal_record, mrc_export
 
 LAST = datetime(2018, 11, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
 

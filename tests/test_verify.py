@@ -22,7 +22,7 @@ from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.tables import mrc_export
 from tests.alerts.alert_cases import flood, pluvial
 

@@ -14,7 +14,7 @@ from pipeline.geography import places
 from pipeline.quality import flags as quality_flags
 from pipeline.storage import database
 from pipeline.storage.archive import utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
     if not due:
         return pd.DataFrame()
     first = min(run["issue_time"] for run in due)
-    seen = quality_flags.used(store.readings("stage", asof=asof, start=first))
+    seen = quality_flags.used(store.readings.read("stage", asof=asof, start=first))
     observed = seen.set_index(["station", "valid_time"])["value"].to_dict()
     found = []
     for run in due:
@@ -152,7 +152,7 @@ def by_level(store: Records, *, asof: datetime) -> list[LevelScore]:
     last = store.last_issued(before=asof)
     follows = None if last is None else [last[0].isoformat(), last[1]]
     nights = track_record.chain(store, follows, since=since)
-    seen = quality_flags.used(store.readings("stage", asof=asof, start=since))
+    seen = quality_flags.used(store.readings.read("stage", asof=asof, start=since))
     found = track_record.tally(nights, seen, asof=asof)
     return [
         LevelScore(city, level.value, issued, true)

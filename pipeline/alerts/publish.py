@@ -14,16 +14,15 @@ a reader that has resolved a link keeps a complete tree: resolve ``latest`` once
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.storage.atomic import locked, point_link, write_folder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,14 +72,14 @@ def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) ->
     name = folder_name(issue_time)
     versions = folder / ".versions"
     versions.mkdir(parents=True, exist_ok=True)
-    with (versions / ".lock").open("w") as lock:  # freed by the system if the run is killed
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    (versions / ".lock").touch()
+    with locked(versions / ".lock"):
         target = versions / f"{name}-{_digest(tree)[:16]}"
         if not target.is_dir():
-            _write(tree, target)
-        _link(folder / name, f".versions/{target.name}")
+            write_folder(target, tree)
+        point_link(folder / name, f".versions/{target.name}")
         newest = max(one.name for one in folder.iterdir() if STAMP.fullmatch(one.name))
-        _link(folder / "latest", newest)
+        point_link(folder / "latest", newest)
     return folder / name
 
 
@@ -90,47 +89,6 @@ def _digest(tree: Mapping[str, bytes]) -> str:
         total.update(f"{path}\0{len(data)}\0".encode())
         total.update(data)
     return total.hexdigest()
-
-
-def _write(tree: Mapping[str, bytes], target: Path) -> None:
-    """Write a version under a passing name, bring it to disk, and give it its name."""
-    draft = target.with_name(f".draft-{target.name}")
-    if draft.exists():  # a run before this one was killed while writing it
-        shutil.rmtree(draft)
-    draft.mkdir()
-    for path, data in sorted(tree.items()):
-        file = draft / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    for inner in sorted(draft.rglob("*")):
-        if inner.is_dir():
-            _sync(inner)
-    _sync(draft)
-    draft.replace(target)
-    _sync(target.parent)
-
-
-def _link(link: Path, target: str) -> None:
-    """Point a link at a target by one rename."""
-    if link.is_symlink() and str(link.readlink()) == target:
-        return
-    draft = link.with_name(f".draft-{link.name}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(link)
-    _sync(link.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's entries to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:

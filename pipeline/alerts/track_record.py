@@ -16,7 +16,7 @@ from pipeline.alerts.hysteresis import LADDER, RAISED
 from pipeline.geography import places
 from pipeline.geography.places import Station
 from pipeline.storage import database
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 SEASONS = 3
 """Seasons looked back on, this one and those before it; a season begins on 1 June."""

@@ -31,7 +31,8 @@ from pipeline.sources.base import (
     shown_name,
 )
 from pipeline.storage.archive import Archive, utc64
-from pipeline.storage.database import Records, as_json
+from pipeline.storage.database import as_json
+from pipeline.storage.records import Records
 
 if TYPE_CHECKING:
     from pipeline.sources.gauges.layouts import OwnLayout
@@ -357,8 +358,9 @@ def store(
             if one.later:
                 continue
             batch.add_granule(
-                one.file.granule,
                 shown_name(one.file.path),
+                start=one.file.granule.start,
+                end=one.file.granule.end,
                 sha256=one.file.sha256,
                 available_time=one.file.published,
                 origin=one.origin,

@@ -27,7 +27,7 @@ from pipeline.quality import flags as quality_flags
 from pipeline.sources import geoglows
 from pipeline.storage import database
 from pipeline.storage.archive import NothingArchived, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""

@@ -18,7 +18,7 @@ from pipeline.settings import Upstream
 from pipeline.sources import NIGHTLY, SOURCES, asked
 from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 PATIENCE = 1.25
 """Multiple of its usual delay after which a source that has said nothing gave nothing."""
@@ -57,7 +57,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
         Where files come from: the providers have more sources than a night counts on.
     """
     inputs = snapshot.inputs()
-    readings = snapshot.records.last_readings(by="source", asof=snapshot.asof)
+    readings = snapshot.records.readings.last_times(by="source", asof=snapshot.asof)
     last = snapshot.records.last_files(asof=snapshot.asof)
     grids = [source.id for source in SOURCES.values() if source.kind != "readings"]
     last = {name: end for name, end in last.items() if name in grids} | readings

@@ -45,7 +45,7 @@ def describe_silent_gauges(snapshot: Snapshot) -> SilentGauges:
     A reading that is there and not believed yet is not missing.
     """
     last, morning = _last_believed(snapshot), _morning(snapshot)
-    ever = snapshot.records.last_readings(by="station", asof=snapshot.asof, variable="stage")
+    ever = snapshot.records.readings.last_times(by="station", asof=snapshot.asof, variable="stage")
     doubted = _doubted_kinds(snapshot)
     remarks = []
     for kind, text in DOUBTS.items():

@@ -20,7 +20,7 @@ from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
 from pipeline.settings import Region, Settings
 from pipeline.storage.archive import Archive, NothingArchived, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 INPUTS = timedelta(days=120)
 """Inputs that end before this are the history's, named by the model, not by the night."""
@@ -71,11 +71,13 @@ class Snapshot:
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
-        return with_successors(self.records.readings(variable, asof=self.asof, start=start))
+        return with_successors(self.records.readings.read(variable, asof=self.asof, start=start))
 
     def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
-        return with_successors(self.records.every_reading(variable, asof=self.asof, start=start))
+        return with_successors(
+            self.records.readings.read_all(variable, asof=self.asof, start=start)
+        )
 
 
 def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> Snapshot:

@@ -31,6 +31,7 @@ from pipeline.settings import REFERENCE
 from pipeline.sources.base import BadGranule, Granule, HttpError
 from pipeline.sources.formats.hdf import opened, stamp
 from pipeline.sources.formats.limits import limited
+from pipeline.storage.atomic import draft_file
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -229,11 +230,10 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     out = out.assign_attrs(origin=origin, issue_time=f"{granule.start:%Y-%m-%dT%H:%MZ}")
     path = upstream / granule.folder / granule.pattern
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    out.to_netcdf(part, engine="h5netcdf")
-    # The bucket tells no time of publication: it counts as out when the source usually is.
-    os.utime(part, ((granule.start + LATENCY).timestamp(),) * 2)
-    part.replace(path)
+    with draft_file(path) as draft:
+        out.to_netcdf(draft, engine="h5netcdf")
+        # The bucket tells no time of publication: it counts as out when the source usually is.
+        os.utime(draft, ((granule.start + LATENCY).timestamp(),) * 2)
     return path
 
 

@@ -28,6 +28,7 @@ import xarray as xr
 
 from pipeline.sources.base import Granule, HttpError, NotPublished
 from pipeline.storage.archive import utc64
+from pipeline.storage.atomic import draft_file
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
@@ -195,19 +196,18 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
         raise NotPublished(f"{granule.pattern} is empty in the public store")
     path = upstream / granule.folder / granule.pattern.replace("V0*", "V07")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with h5py.File(part, "w") as file:
-        seconds = (time - _EPOCH) // np.timedelta64(1, "s")
-        axis = file.create_dataset("time", data=np.array([seconds], np.int32))
-        axis.attrs["units"] = "seconds since 1980-01-06 00:00:00 UTC"
-        file["lat"] = field["latitude"].values[::-1].astype(np.float32)
-        file["lon"] = field["longitude"].values.astype(np.float32)
-        filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
-        rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
-        rain.attrs["units"] = "mm/hr"
-        rain.attrs["DimensionNames"] = "time,lon,lat"
-        rain.attrs["_FillValue"] = _FILL
-    # The store tells no time of publication: a step counts as out when its run usually is.
-    os.utime(part, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
-    part.replace(path)
+    with draft_file(path) as draft:
+        with h5py.File(draft, "w") as file:
+            seconds = (time - _EPOCH) // np.timedelta64(1, "s")
+            axis = file.create_dataset("time", data=np.array([seconds], np.int32))
+            axis.attrs["units"] = "seconds since 1980-01-06 00:00:00 UTC"
+            file["lat"] = field["latitude"].values[::-1].astype(np.float32)
+            file["lon"] = field["longitude"].values.astype(np.float32)
+            filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
+            rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
+            rain.attrs["units"] = "mm/hr"
+            rain.attrs["DimensionNames"] = "time,lon,lat"
+            rain.attrs["_FillValue"] = _FILL
+        # The store tells no time of publication: a step counts as out when its run usually is.
+        os.utime(draft, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
     return path

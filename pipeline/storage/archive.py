@@ -8,9 +8,7 @@ was known at any moment, and any snapshot stays readable as it was.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -27,7 +25,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core import sync as zarr_sync
 
-from pipeline.storage.atomic import BrokenState, make_private_folder
+from pipeline.storage.atomic import BrokenState, locked, make_private_folder
 
 CHUNKS = {"time": 128, "lat": 10, "lon": 85}
 """Chunk sizes of grids, for series as well as fields; an areal record is chunked by time alone."""
@@ -108,7 +106,7 @@ class Archive:
         self._snapshot = snapshot
         storage = icechunk.local_filesystem_storage(str(folder))
         try:
-            with _locked(folder):  # of two that make a repository at once Icechunk lets one fail
+            with locked(folder):  # of two that make a repository at once Icechunk lets one fail
                 self._repository = icechunk.Repository.open_or_create(storage, **FORMAT)
             self._repository.lookup_branch("main")
         except icechunk.IcechunkError as error:
@@ -388,7 +386,7 @@ class Archive:
     def _only_writer(self) -> Iterator[None]:
         # A local file system gives Icechunk no compare-and-swap: two commits at once lose one.
         (self.folder / "writer.lock").touch()
-        with _locked(self.folder / "writer.lock"):
+        with locked(self.folder / "writer.lock"):
             yield
 
     def _session(self) -> icechunk.Session:
@@ -396,17 +394,6 @@ class Archive:
 
     def _has_root(self) -> bool:
         return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a file or folder for this process alone; others that ask for it wait."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _unwritten(da: xr.DataArray) -> xr.DataArray:

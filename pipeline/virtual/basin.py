@@ -22,6 +22,7 @@ from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG, Grid, zonal_weights
 from pipeline.geography.variables import attributes
 from pipeline.settings import REFERENCE, Region
+from pipeline.storage.atomic import draft_file
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
 from pipeline.virtual.lattice import BASIN, LATTICES
 from pipeline.virtual.weather import DAYS, MONTH, START
@@ -148,9 +149,8 @@ class VirtualBasin:
         path = folder / f"{region}-{seed}-{_fingerprint()}.npz"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(".part.npz")
-            np.savez(fresh, allow_pickle=False, **simulate(seed, region))
-            fresh.replace(path)
+            with draft_file(path) as draft, draft.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **simulate(seed, region))
         with np.load(path) as kept:
             self.rain = kept["rain"]
             self.wetness = kept["wetness"]

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.storage.atomic import draft_file
+
 
 def publish(path: Path, content: bytes, published: datetime) -> Path:
     """Put a file in place whole, with its time of publication.
@@ -27,10 +29,9 @@ def publish(path: Path, content: bytes, published: datetime) -> Path:
         Becomes the modification time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.utime(part, (published.timestamp(), published.timestamp()))
-    part.replace(path)
+    with draft_file(path) as draft:
+        draft.write_bytes(content)
+        os.utime(draft, (published.timestamp(), published.timestamp()))
     return path
 
 

@@ -24,7 +24,7 @@ from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 ONE = timedelta(days=1)

@@ -23,7 +23,8 @@ from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES, imerg, smap
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive, NothingArchived, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.database import Database
+from pipeline.storage.records import Records
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from pipeline.virtual.tables import mrc_export
 
@@ -159,11 +160,14 @@ def test_a_bad_granule_is_named_and_the_rest_goes_on(settings: Settings, kind: s
     assert said.pop(path.name) == why
     assert list(said.values()) == [None] * 3
 
-    snapshot, batch = Archive(settings.archive_dir).snapshot, Records(settings.database).batch
+    snapshot, batch = (
+        Archive(settings.archive_dir).snapshot,
+        Database(settings.database).batch,
+    )
     again = night(settings)
     assert (again.read, again.known, again.added, again.rejected) == (0, 4, 0, ())
     assert Archive(settings.archive_dir).snapshot == snapshot
-    assert Records(settings.database).batch == batch
+    assert Database(settings.database).batch == batch
 
 
 def test_a_mended_granule_is_taken(settings: Settings) -> None:
@@ -317,7 +321,7 @@ def exports(tmp_path: Path) -> Path:
 
 
 def readings(settings: Settings, *, asof: datetime = ASOF) -> pd.DataFrame:
-    return Records(settings.database).readings("stage", asof=asof)
+    return Records(settings.database).readings.read("stage", asof=asof)
 
 
 def stages(settings: Settings, *, asof: datetime = ASOF) -> dict[str, list[float]]:
@@ -411,7 +415,7 @@ def test_duplicates_count_once(settings: Settings, exports: Path) -> None:
     assert found["value"].tolist()[1:] == [8.0, 9.0], "of a conflict the one that the sensor has"
     assert found["method"].tolist() == ["manual"] * 3
     assert found["qc"].tolist() == ["good", "good", "chosen"]
-    found = Records(settings.database).every_reading("stage", asof=ASOF)
+    found = Records(settings.database).readings.read_all("stage", asof=ASOF)
     assert found["value"].tolist() == [7.0, 8.0, 9.0, 9.5, 70.0, 8.0, 9.0]
     found = found[found["method"] == "manual"]
     assert found["qc"].tolist() == ["good", "good", "chosen", "conflict"]

@@ -19,9 +19,8 @@ from pipeline.issuance.forecasts import _flag_suspect
 from pipeline.issuance.missing import find_missing, find_suspect_files
 from pipeline.issuance.products import describe_impossible, mask_impossible
 from pipeline.issuance.snapshot import Snapshot
-from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive, utc64
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)
@@ -49,9 +48,14 @@ def note(
     name = f"{source}-{start:%Y%m%dT%H%M}-{known:%d%H%M}"
     with view.records.ingest(source, asof=ASOF) as batch:
         batch.add_granule(
-            Granule(source, "", name, start, end or start + SLOT), name, sha256=name,
-            available_time=known, origin="virtual", notes=notes,
-        )  # fmt: skip
+            name,
+            start=start,
+            end=end or start + SLOT,
+            sha256=name,
+            available_time=known,
+            origin="virtual",
+            notes=notes,
+        )
     return name
 
 

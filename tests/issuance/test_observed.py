@@ -22,7 +22,7 @@ from pipeline.issuance.silence import describe_silent_gauges
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import ROOT
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from tests.alerts.alert_cases import DRY
 from tests.alerts.alert_cases import river as forecast
 
@@ -128,7 +128,7 @@ def test_the_next_reading_decides(tmp_path: Path) -> None:
     assert found.river is not None
     assert (found.river.stage_m, found.river.doubt) == (9.8, None)
     assert found.level is Level.WATCH, "9.8 m is above the alarm stage of 9.5 m"
-    flags = seen.records.readings("stage", asof=later)["qc"]
+    flags = seen.records.readings.read("stage", asof=later)["qc"]
     assert flags.iloc[-2] == "spike"
 
 
@@ -220,7 +220,7 @@ def test_prek_kdam_at_13_m_after_59_years(tmp_path: Path) -> None:
     seen = view(tmp_path, readings(wrong, PREK_KDAM), issued=issued)
     found = decide(seen)
     assert (found.level, found.certainty) == (Level.WATCH, "Possible")
-    flags = seen.records.readings("stage", asof=issued)
+    flags = seen.records.readings.read("stage", asof=issued)
     assert flags["qc"].iloc[-1] == "unconfirmed"
     crests = flags.iloc[:-1].groupby(flags["valid_time"].iloc[:-1].dt.year)["value"].idxmax()
     assert set(flags.loc[crests, "qc"]) == {"good"}, "no crest of 59 years is flagged"

@@ -21,7 +21,7 @@ from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
 from pipeline.sources.gauges import gauge_files
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 CASES = ROOT.parent / "shared" / "cases" / "gauges"
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -58,7 +58,7 @@ def write(folder: Path, **files: list[tuple[str, str, float]]) -> Path:
 
 
 def flags(records: Records, asof: datetime = ASOF) -> dict[tuple[str, float], str]:
-    rows = records.every_reading("stage", asof=asof)
+    rows = records.readings.read_all("stage", asof=asof)
     rows = rows[rows["station"] == PAKSE]
     return {
         (f"{row['valid_time']:%m-%d}", row["value"]): str(row["qc"])
@@ -78,7 +78,7 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
     assert flags(records) == {
         ("08-19", 9.4): "good", ("08-20", 9.8): "conflict", ("08-20", 11.2): "conflict",
     }  # fmt: skip
-    used = quality_flags.used(records.readings("stage", asof=ASOF))
+    used = quality_flags.used(records.readings.read("stage", asof=ASOF))
     assert used["value"].tolist() == [9.4], "neither is used, and none is lost"
     view = Snapshot(Archive(tmp_path / "archive"), records, ASOF, {}, "")
     assert [line for line in find_missing(view).remarks if "Pakse" in line][:2] == [
@@ -108,9 +108,9 @@ def test_the_value_nearer_to_what_is_expected_is_used(
     other = 10.4 if used == 9.5 else 9.5
     assert flags(records)["08-20", used] == "chosen"
     assert flags(records)["08-20", other] == "conflict"
-    rows = quality_flags.used(records.readings("stage", asof=ASOF, stations=[PAKSE]))
+    rows = quality_flags.used(records.readings.read("stage", asof=ASOF, stations=[PAKSE]))
     assert rows["value"].tolist() == [9.4, used]
-    (line,) = quality_flags.suspects(records.every_reading("stage", asof=ASOF))
+    (line,) = quality_flags.suspects(records.readings.read_all("stage", asof=ASOF))
     assert line.endswith(f"10.4 m (10.4 in two.csv) and 9.5 m (9.5 in one.csv); {used:g} is used")
 
 

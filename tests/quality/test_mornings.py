@@ -15,7 +15,7 @@ from pipeline.issuance.silence import describe_silent_gauges
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.quality import mornings
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 PAKSE = "013901"
 

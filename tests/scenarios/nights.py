@@ -24,7 +24,8 @@ from pipeline.alerts.publish import folder_name
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records, alerts, stage_forecasts
+from pipeline.storage.database import alerts, stage_forecasts
+from pipeline.storage.records import Records
 from pipeline.virtual import SHOWCASE
 
 CAP = {"cap": NAMESPACE}
@@ -122,7 +123,7 @@ class Night:
         run = store.run(self.asof)
         return {
             "snapshot": Archive(self.settings.archive_dir).snapshot,
-            "batch": store.batch,
+            "batch": store.database.batch,
             "runs": store.runs(),
             "alerts": self.alert_table(),
             "forecasts": store.get(stage_forecasts, self.asof, run["revision"]),

@@ -10,7 +10,8 @@ import xarray as xr
 
 from pipeline.geography.places import cities
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records, stage_forecasts
+from pipeline.storage.database import stage_forecasts
+from pipeline.storage.records import Records
 from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, Night, check_tree, text
 
 pytestmark = pytest.mark.slow

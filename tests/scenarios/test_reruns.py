@@ -12,7 +12,8 @@ from pipeline import steps
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.database import Database
+from pipeline.storage.records import Records
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, Night, check_tree, ingest, text
 
 pytestmark = pytest.mark.slow
@@ -120,7 +121,7 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
             with pytest.raises(Killed):
                 steps.ingest("imerg_early", asof=NEXT_MORNING, settings=settings)
         still_there()
-        assert Records(settings.database).batch == before["batch"], name
+        assert Database(settings.database).batch == before["batch"], name
     assert Archive(settings.archive_dir).snapshot != before["snapshot"], "the grids were committed"
     for done in ingest(settings, NEXT_MORNING, NIGHTLY):
         assert done.rejected == ()

@@ -14,7 +14,7 @@ from pipeline import steps
 from pipeline.settings import Settings
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.layouts import OwnLayout
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 OWN = "Code;Datum der Messung;Pegel\n13901;20/08/2569 07:00;9,80\n13901;19/08/2569 07:00;9,40\n"
@@ -26,7 +26,7 @@ def settings(folder: Path) -> Settings:
 
 
 def stages(data: Settings, asof: datetime) -> dict[str, float]:
-    found = Records(data.database).readings("stage", asof=asof)
+    found = Records(data.database).readings.read("stage", asof=asof)
     return dict(
         zip(found["valid_time"].dt.strftime("%Y-%m-%d %H:%M:%S"), found["value"], strict=True)
     )
@@ -51,7 +51,7 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
     assert stages(data, morning)["2021-02-22 00:00:00"] == 5.2
     before = datetime(2021, 2, 22, 0, 19, tzinfo=UTC)
     assert list(stages(data, before)) == ["2021-02-21 00:00:00", "2021-02-21 12:00:00"]
-    known = Records(data.database).readings("stage", asof=NIGHT)
+    known = Records(data.database).readings.read("stage", asof=NIGHT)
     assert set(known["available_time"] - known["valid_time"]) == {pd.Timedelta(minutes=20)}
     assert set(known["qc"]) == {"shifted"}
 
@@ -92,7 +92,7 @@ def test_the_options_of_an_own_layout(tmp_path: Path, monkeypatch: pytest.Monkey
         "--tz", "+07:00", "--decimal", ",",
     )  # fmt: skip
     assert not code
-    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings("stage", asof=NIGHT)
+    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
     assert found["value"].tolist() == [9.4, 9.8]
 
 

@@ -38,7 +38,7 @@ from pipeline.sources.base import (
     locate,
 )
 from pipeline.storage.archive import Archive
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.products import gk2a_rain
 
 DAY = datetime(2024, 8, 20, tzinfo=UTC)

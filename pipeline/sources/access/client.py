@@ -41,8 +41,9 @@ from pipeline.sources.access.answers import (
     url_of,
 )
 from pipeline.sources.access.credentials import Credentials
-from pipeline.sources.access.download import Busy, OtherFile, Part, part_of
+from pipeline.sources.access.download import OtherFile, Part, part_of
 from pipeline.sources.base import MAX_BYTES, HttpError, NeedsCredentials, NotPublished
+from pipeline.storage.atomic import Busy
 
 _T = TypeVar("_T")
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import email.utils
-import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from pipeline.storage.atomic import open_locked
+
 if TYPE_CHECKING:
     import httpx
 
-_POLL_S = 0.05
 _MARK = re.compile(r"[\x21-\x7e ]{1,200}")
 """What a mark looks like that can be sent back as it came."""
-
-
-class Busy(Exception):  # noqa: N818
-    """Another thread or process brings the same file and is not done in time."""
 
 
 class OtherFile(Exception):  # noqa: N818
@@ -127,7 +122,7 @@ def part_of(whole: Path, *, deadline: float) -> Iterator[Part]:
         Another is still at it then.
     """
     path = whole.with_name(f".{whole.name}.part")
-    stream = _locked(path, deadline)
+    stream = open_locked(path, deadline=deadline)
     with stream:
         try:
             yield Part(path, stream, whole.with_name(f".{whole.name}.mark"))
@@ -135,20 +130,3 @@ def part_of(whole: Path, *, deadline: float) -> Iterator[Part]:
             stream.flush()
             if path.exists() and not os.fstat(stream.fileno()).st_size:
                 path.unlink()
-
-
-def _locked(path: Path, deadline: float) -> BinaryIO:
-    """Open and lock a part; one that another thread has renamed meanwhile is opened anew."""
-    while True:
-        stream = path.open("a+b")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            if time.monotonic() > deadline:
-                raise Busy(f"{path.name} is being written by another") from None
-            time.sleep(_POLL_S)
-            continue
-        if path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-            return stream
-        stream.close()

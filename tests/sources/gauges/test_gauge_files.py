@@ -25,7 +25,7 @@ from pipeline.sources.base import (
     locate,
 )
 from pipeline.sources.gauges import answers, gauge_files
-from pipeline.storage.database import Records
+from pipeline.storage.records import Records
 from pipeline.virtual.tables import mrc_export
 from tests.sources import gauge_servers
 
@@ -625,7 +625,7 @@ def test_every_interface_goes_through_the_ingest(tmp_path: Path) -> None:
     later, other = done.rejected
     assert "answer.xml: expected readings up to 2026-08-20 00:30Z, found 1 dated later" in later
     assert "other.csv: expected the header" in other
-    found = Records(settings.database).readings("stage", asof=NIGHT)
+    found = Records(settings.database).readings.read("stage", asof=NIGHT)
     assert readings(found, "station", "method", "valid_time", "value") == [
         ["013901", "manual", "2026-08-19 00:00", 9.0],
         ["013901", "telemetry", "2026-08-19 23:45", 9.08],

@@ -507,15 +507,18 @@ def _not_after(
 ) -> tuple[pd.DataFrame, str | None, pd.Timestamp | None]:
     """Keep the readings up to a moment; say what of those dated later, and the first of these.
 
+    A mean of an interval is dated by the interval's end.
+
     Raises
     ------
     Skipped
         All readings are dated later.
     """
-    later = table["valid_time"] > pd.Timestamp(utc64(asof))
+    ended = table.get("ended", table["valid_time"])
+    later = ended > pd.Timestamp(utc64(asof))
     if not later.any():
         return table, None, None
-    first, last = table["valid_time"][later].min(), table["valid_time"].max()
+    first, last = ended[later].min(), ended.max()
     if later.all():
         raise Skipped(
             f"{shown_name(path)}: later than {asof:%Y-%m-%d %H:%MZ}, left out: "

@@ -274,7 +274,9 @@ def new_versions(
     standing_value = ~np.isnan(was) & ~given["stored_qc"].isin(ASIDE).to_numpy()
     aside = given["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
     keep = ~(known & (same | older | aside))
-    nominal = given["valid_time"].to_numpy() + int(latency.total_seconds())
+    ended = given["ended"] if "ended" in given else pd.Series(pd.NaT, index=given.index)
+    ends = ended.to_numpy("datetime64[s]").astype("int64")  # NaT is the least integer
+    nominal = np.maximum(given["valid_time"].to_numpy(), ends) + int(latency.total_seconds())
     at = int(asof.timestamp())
     behind = given["valid_time"].to_numpy() < (newest or -(2**62))
     recent = nominal > at - int(BACKFILL.total_seconds())

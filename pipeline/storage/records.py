@@ -257,7 +257,8 @@ class Batch:
         table
             Canonical readings (station, variable, method, valid_time, value, unit, raw, qc), one
             row per station, variable, method and valid time; several, each with ``qc`` conflict,
-            where files disagree: they are stored as versions side by side.
+            where files disagree: they are stored as versions side by side. A column ``ended``
+            has when the interval of a mean ended, from which its latency counts.
         asof
             Moment of the ingest.
         latency

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -117,3 +117,39 @@ def test_mistakes_in_the_options_are_one_line(
     shown = capsys.readouterr().err
     assert said in " ".join(shown.split())
     assert "Traceback" not in shown
+
+
+MEAN = """<?xml version="1.0"?><wml2:Collection xmlns:om="http://www.opengis.net/om/2.0"
+ xmlns:wml2="http://www.opengis.net/waterml/2.0" xmlns:xlink="http://www.w3.org/1999/xlink">
+<wml2:observationMember><om:OM_Observation><om:procedure xlink:title="Observation"/>
+<om:observedProperty xlink:title="Gage height, daily mean"/>
+<om:featureOfInterest xlink:href="http://example.org/013101"/><om:result>
+<wml2:MeasurementTimeseries><wml2:defaultPointMetadata><wml2:DefaultTVPMeasurementMetadata>
+<wml2:uom code="m"/></wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2026-08-19</wml2:time><wml2:value>12.1</wml2:value>
+</wml2:MeasurementTVP></wml2:point>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2026-08-20</wml2:time><wml2:value>11.2</wml2:value>
+</wml2:MeasurementTVP></wml2:point></wml2:MeasurementTimeseries></om:result></om:OM_Observation>
+</wml2:observationMember></wml2:Collection>"""
+
+
+def test_a_daily_mean_of_a_day_not_over_lowers_no_morning(tmp_path: Path) -> None:
+    folder = tmp_path / "agency"
+    folder.mkdir()
+    (folder / "observer.csv").write_text(
+        "station,variable,time,value,unit\n013101,stage,2026-08-20T07:00:00+07:00,12.67,m\n",
+        encoding="utf-8",
+    )
+    data = settings(tmp_path)
+    steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    (folder / "mean.xml").write_text(MEAN, encoding="utf-8")
+    done = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    assert done.added == 1
+    assert "1 dated later" in done.rejected[0]
+    assert stages(data, NIGHT) == {"2026-08-19 00:00:00": 12.1, "2026-08-20 00:00:00": 12.67}
+    found = Records(data.database).readings.read_all("stage", asof=NIGHT)
+    mean = found[found["method"] == "calculated"]
+    assert mean["available_time"].astype("str").tolist() == ["2026-08-20 00:20:00"]
+    morning = NIGHT + timedelta(days=1)
+    steps.ingest("gauges", asof=morning, settings=data, folder=folder)
+    assert stages(data, morning)["2026-08-20 00:00:00"] == 12.67

@@ -29,7 +29,8 @@ from pipeline.sources.gauges.decoding import (
     shown,
     typed,
 )
-from pipeline.sources.gauges.series import MODELS, series, unit_of
+from pipeline.sources.gauges.quantities import MODELS, is_mean, reason_unused
+from pipeline.sources.gauges.series import series, unit_of
 
 NAMESPACE = "http://www.wldelft.nl/fews/PI"
 _LIKE = "2026-08-20 07:00:00"
@@ -229,8 +230,10 @@ def _variable(path: Path, header: _Header) -> str:
         (one for one, words in _PARAMETERS if re.fullmatch(words, name, re.IGNORECASE)), None
     )
     qualifier = str(header.qualifierId or "")
-    if variable is None or re.search(MODELS, f"{name} {qualifier}", re.IGNORECASE):
-        raise Skipped(f"{path.name}: {shown(name)} is not used")
+    reason = reason_unused(f"{name} {qualifier}")
+    if variable is None or reason:
+        why = f": {reason}" if reason else ""
+        raise Skipped(f"{path.name}: {shown(name)} is not used{why}")
     if header.type.lower() in ({"mean"} if variable == "rain" else {"accumulative"}):
         raise Skipped(f"{path.name}: {shown(header.type)} {variable} is not used")
     return variable
@@ -245,7 +248,7 @@ def _unit(text: str) -> tuple[str, str]:
 def _method(header: _Header, time: pd.Series[Any]) -> str:
     """How the values were got: from the type, the module's name, else from the step."""
     words = f"{header.moduleInstanceId or ''} {header.parameterId}".lower()
-    if header.type.lower() == "mean" or "rated" in words:
+    if header.type.lower() == "mean" or "rated" in words or is_mean(header.parameterId):
         return "calculated"
     if "manual" in words or "observer" in words:
         return "manual"

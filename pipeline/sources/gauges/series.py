@@ -108,11 +108,6 @@ _DOUBTFUL = (
     r"detectionrange|\bnot (?:of release|valid|good|usable|reliable|accepted)"
 )
 _ESTIMATE = r"estimat|interpolat|infill|synthetic|quality-[cd]\b"
-MODELS = (
-    r"forecast|fcst|simul|predict|hindcast|scenario|model|ensemble|_fc\b|^fc_|ecmwf|gfs|wrf|nwp|"
-    r"(?:\b|_|import)(?:icon|ifs)(?:\b|_)"
-)
-"""What calls values a model's, and not observed; a silicon sensor's are."""
 PARAMETERS = {"Water Level": "stage", "Discharge": "discharge", "Rainfall": "rain"}
 """Parameters of the MRC's time series that are used."""
 
@@ -248,6 +243,7 @@ def series(
     datum: str = "gauge",
     qc: pd.Series[Any] | str = "good",
     version: pd.Series[Any] | str = "",
+    ended: pd.Series[Any] | None = None,
     six_digits: bool = False,
 ) -> pd.DataFrame:
     """Make canonical readings of one series, in the canonical unit and above the gauge's zero.
@@ -268,15 +264,18 @@ def series(
         gauge's zero is verified; elsewhere they are kept and flagged ``absolute``.
     qc, version
         Flag and version of each reading.
+    ended
+        Naive UTC from which each value can be known, where it is of an interval that ends after
+        its time, as a daily mean's; by default ``time``.
     six_digits
         Whether stations can be such of the MRC alone.
 
     Returns
     -------
     pandas.DataFrame
-        Columns station, variable, method, valid_time, value, unit, qc, version and raw (what the
-        file said where it was restated, else empty), without missing values. ``attrs["said"]``
-        has what is to be said of the station.
+        Columns station, variable, method, valid_time, value, unit, qc, version, raw (what the
+        file said where it was restated, else empty) and ended, without missing values.
+        ``attrs["said"]`` has what is to be said of the station.
 
     Raises
     ------
@@ -308,6 +307,7 @@ def series(
             "qc": qc,
             "version": version,
             "raw": "",
+            "ended": (time if ended is None else ended).astype("datetime64[ns]"),
         }
     )
     if zero is None:

@@ -14,8 +14,8 @@ from pipeline.quality.missing_codes import to_numbers
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import Rows, name_of
 from pipeline.sources.gauges.layouts import CHECKED, ORIGIN, OwnLayout, is_used, open_table
+from pipeline.sources.gauges.quantities import KINDS, MODELS
 from pipeline.sources.gauges.series import (
-    MODELS,
     PARAMETERS,
     UNITS,
     datum_of,
@@ -44,12 +44,6 @@ _TRUTH = dict.fromkeys(("yes", "y", "true", "1"), "good") | dict.fromkeys(
     ("no", "n", "false", "0"), "suspect"
 )
 _OF_PORTAL = {"approval level", "grade"}
-KINDS = (
-    ("rain", r"\brain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
-    ("stage", r"level|stage|height|\bwl\b|ระดับ|mực nước|ລະດັບ|កម្ពស់ទឹក"),
-    ("discharge", r"discharge|flow|\bq\b|ปริมาณน้ำ|lưu lượng"),
-)
-"""What the column of an own table holds, by its name."""
 HARMLESS = {
     "", "generated", "working", "in review", "undefined", "unspecified", "fair", "excellent",
     VIRTUAL_GRADE.casefold(),

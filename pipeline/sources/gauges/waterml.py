@@ -13,8 +13,8 @@ from lxml import etree
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauges.decoding import Tally, number, read_parts, shown
+from pipeline.sources.gauges.quantities import MODELS, is_mean, reason_unused
 from pipeline.sources.gauges.series import (
-    MODELS,
     NoReadings,
     datum_in,
     flag_of,
@@ -29,12 +29,7 @@ _GML = "{http://www.opengis.net/gml/3.2}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _LIKE = "2026-08-20T07:00:00+07:00"
-_OTHER = (
-    r"storage|reservoir|ground ?water|bore|tide|temperature|conductivity|turbidity|velocity|"
-    r"\b(?:dam|lake|pond|pool|wells?|below|tidal|max(?:imum)?|minimum|change|anomaly)\b|"
-    r"\b(?:tail|head) ?water|\bsea water|\bdepth to\b|" + MODELS
-)
-"""What a "level" or "discharge" may be of that is no river's, or not observed."""
+_DAY = pd.Timedelta(days=1)
 _WORDS = (
     ("discharge", r"discharge|stream ?flow|\bflow\b|00060|/Q$"),
     ("rain", r"rain|precip|00045"),
@@ -53,8 +48,9 @@ def read_waterml(path: Path, root: etree._Element) -> pd.DataFrame:
     The unit comes from the pair, else from the default metadata of the series: its code, else its
     title or address. The offset from UTC comes from each time or, where times have none, from the
     monitoring point's ``zoneOffset``. A time that is a date alone is 00:00 UTC, as the MRC stamps
-    its daily series. Empty pairs and nil values are missing. The station is the monitoring point's
-    identifier, the last part of its address, or the number in its ``gml:id``.
+    its daily series; a mean of a day is not known before the day is over. Empty pairs and nil
+    values are missing. The station is the monitoring point's identifier, the last part of its
+    address, or the number in its ``gml:id``.
 
     Parameters
     ----------
@@ -100,7 +96,12 @@ def _series(
         columns=["time", "value", "unit", "qc", "version", "daily"],
     )
     rows = tally.timed(rows, like=_LIKE)
-    method = _method(path, observation)
+    method = _method(path, observation, result)
+    of_day = rows["daily"] & (method != "manual")
+    if method == "calculated" and not (rows["time"].sort_values().diff() < _DAY).any():
+        of_day |= True
+    # Wherever the agency is, its day is over 24 h after 00:00 UTC.
+    ended = rows["time"].mask(of_day, rows["time"] + _DAY)
     found = [
         series(
             path,
@@ -110,6 +111,7 @@ def _series(
             datum=datum,
             method="calculated" if daily is True and method == "telemetry" else method,
             time=part["time"],
+            ended=ended[part.index],
             value=part["value"],
             qc=part["qc"],
             version=part["version"],
@@ -133,7 +135,8 @@ def _variable(path: Path, observation: etree._Element) -> tuple[str, str]:
     """
     observed = unquote(_reference(observation.find(f"{_OM}observedProperty")))
     said = " ".join(observed.split())[:90]
-    if not re.search(_OTHER, observed, re.IGNORECASE):
+    reason = reason_unused(observed)
+    if not reason:
         for name, words in _WORDS:
             if re.search(words, observed, re.IGNORECASE):
                 datum = datum_in(observed) if name == "stage" else "gauge"
@@ -142,7 +145,7 @@ def _variable(path: Path, observation: etree._Element) -> tuple[str, str]:
                         path, expected="levels above the gauge's zero or the sea", found=said
                     )
                 return name, datum
-    raise Skipped(f"{path.name}: {said} is not used")
+    raise Skipped(f"{path.name}: {said} is not used{f': {reason}' if reason else ''}")
 
 
 def _pairs(
@@ -224,23 +227,32 @@ def _station(feature: etree._Element | None) -> str:
     return next((name.strip() for name in names if name.strip()), "")
 
 
-def _method(path: Path, observation: etree._Element) -> str:
-    """How the values were got, from the process, whether it stands inline or is referred to.
+def _method(path: Path, observation: etree._Element, result: etree._Element) -> str:
+    """How the values were got: from the property, the process and the aggregation of a series.
+
+    A property or a process of a mean makes values ``calculated``, and so does an aggregation
+    but of a sensor's few minutes.
 
     Raises
     ------
     Skipped
-        A model made them.
+        A model made them, or they are the extremes of intervals.
     """
+    usual = result.find(f"{_WML}defaultPointMetadata")
+    kinds = () if usual is None else usual.iter(f"{_WML}interpolationType", f"{_WML}aggregation")
+    aggregation = " ".join(_reference(kind) or kind.text or "" for kind in kinds)
+    if re.search(r"max|min(?!ut)", aggregation, re.IGNORECASE):
+        raise Skipped(f"{path.name}: values of {aggregation[:90]} are not used")
     process = observation.find(f"{_OM}procedure")
-    if process is None:
-        return "manual"
-    said = " ".join(_reference(one) for one in process.iter()).lower()
+    elements = () if process is None else process.iter()
+    said = " ".join(_reference(element) for element in elements).lower()
     if re.search(MODELS, said):
         raise Skipped(f"{path.name}: the process {' '.join(said.split())[:90]} is not observed")
+    if is_mean(unquote(_reference(observation.find(f"{_OM}observedProperty")))):
+        return "calculated"
     if "sensor" in said or "telemet" in said:
         return "telemetry"
-    if re.search(r"mean|daily|calculat|algorithm", said):
+    if re.search(r"mean|daily|average|calculat|algorithm", said) or is_mean(aggregation):
         return "calculated"
     return "manual"
 

@@ -228,3 +228,10 @@ def test_a_file_without_events(tmp_path: Path) -> None:
         gauge_files.read(write(tmp_path, series()))
     with pytest.raises(NoReadings):
         gauge_files.read(write(tmp_path))
+
+
+def test_the_list_of_names_holds_for_parameters_too(tmp_path: Path) -> None:
+    with pytest.raises(Skipped, match=r"'H.obs' is not used: an extreme of an interval"):
+        gauge_files.read(write(tmp_path, series(EVENT, parameterId="H.obs", qualifierId="max")))
+    mean = series(EVENT, parameterId="H.obs.mean")
+    assert rows(gauge_files.read(write(tmp_path, mean)), "method") == [["calculated"]]

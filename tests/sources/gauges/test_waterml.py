@@ -326,3 +326,57 @@ def test_utf16_is_read(tmp_path: Path) -> None:
     head = '<?xml version="1.0" encoding="UTF-16"?>'
     path.write_text(f"{head}{HEAD}{observation()}</wml2:Collection>", encoding="utf-16")
     assert rows(gauge_files.read(path), "value") == [[9.8]]
+
+
+@pytest.mark.parametrize(
+    ("observed", "process", "aggregation", "method"),
+    [
+        ("Gage height, daily mean", "Observation", "", "calculated"),
+        ("Mean gage height", "Observation", "", "calculated"),
+        ("Gage height, daily mean", "Sensor", "", "calculated"),
+        ("Gage height", "Observation", "Average in Preceding Interval", "calculated"),
+        ("Gage height", "Observation", "Instantaneous", "manual"),
+        ("Gage height", "Sensor", "Average in Preceding Interval", "telemetry"),
+        ("Water level above mean sea level", "Observation", "", "manual"),
+    ],
+)
+def test_a_mean_is_calculated(
+    tmp_path: Path, observed: str, process: str, aggregation: str, method: str
+) -> None:
+    kind = f'<wml2:interpolationType xlink:title="{aggregation}"/>'
+    series = timeseries(pair("2026-08-19T00:00:00Z", "9.7"), pair(*PAIR), more=kind)
+    procedure = f'<om:procedure xlink:title="{process}"/>'
+    title = f'xlink:title="{observed}"'
+    found = read(tmp_path, observation(series, observed=title, procedure=procedure))
+    assert set(found["method"]) == {method}
+    late = found["ended"] - found["valid_time"]
+    assert set(late) == {pd.Timedelta(days=1 if method == "calculated" else 0)}
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        ("Precipitation, cumulative since 1 January", "accumulated over more than its interval"),
+        ("Rainfall, total to date", "accumulated over more than its interval"),
+        ("Rainfall intensity", "a rate, and no sum of an interval"),
+        ("Antecedent precipitation index", "an index or a statistic"),
+        ("Daily min. stage", "an extreme of an interval"),
+        ("Lowest stage of the day", "an extreme of an interval"),
+        ("Peak discharge", "an extreme of an interval"),
+        ("MaxStage", "an extreme of an interval"),
+        ("Stage, alarm level", "a mark of the gauge"),
+        ("Monthly rainfall", "of a longer interval"),
+        ("Depth of water level", "a depth"),
+    ],
+)
+def test_what_is_no_reading_is_passed_over_with_the_reason(
+    tmp_path: Path, observed: str, reason: str
+) -> None:
+    with pytest.raises(Skipped, match=f"{observed} is not used: {reason}$"):
+        read(tmp_path, observation(observed=f'xlink:title="{observed}"'))
+
+
+def test_extremes_by_their_aggregation_are_passed_over(tmp_path: Path) -> None:
+    kind = '<wml2:interpolationType xlink:href="http://x/interpolationType/MaxPrec"/>'
+    with pytest.raises(Skipped, match=r"MaxPrec.* are not used"):
+        read(tmp_path, observation(timeseries(pair(*PAIR), more=kind)))

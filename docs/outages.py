@@ -36,9 +36,10 @@ from pipeline.issuance.decide import decide_cities
 from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.settings import ROOT, Settings
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
 from pipeline.storage.database import readings
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual import SHOWCASE
 from pipeline.virtual.basin import VirtualBasin
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.stage.features import StageInputs, filled_stage
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import naive_timestamp
 
 NAMES = ("persistence", "trend", "climatology", "damped_anomaly", "ar", "arx")
 CLIMATOLOGY_WINDOW_D = 15
@@ -54,7 +55,7 @@ def baselines(
     table, _ = filled_stage(inputs)
     level = table[station]
     dates = pd.DatetimeIndex(level.index)
-    until = pd.Timestamp(fit_until).tz_convert(None)
+    until = naive_timestamp(fit_until)
     past = np.asarray(dates < until)
     change = level.diff()
     mean = _seasonal_mean(dates, level.where(past).to_numpy())

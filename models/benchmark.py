@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from models.stage.features import DAY, StageInputs, filled_stage, window_mean
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import naive_timestamp
 
 GAUGES = 4
 OWN_LAGS, UPSTREAM_LAGS = (1, 2, 3, 5), (1, 2, 4)
@@ -55,7 +56,7 @@ def reference(
     table, _ = filled_stage(inputs)
     level = table[station]
     dates = pd.DatetimeIndex(level.index)
-    until = pd.Timestamp(fit_until).tz_convert(None)
+    until = naive_timestamp(fit_until)
     later = dates >= until
     target = np.column_stack([(inputs.stage[station].shift(-k) - level).to_numpy() for k in leads])
     rows = np.isfinite(target).all(axis=1) & (dates + max(leads) * DAY < until)

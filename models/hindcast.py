@@ -16,6 +16,7 @@ from models.benchmark import reference
 from models.stage.features import DAY, StageInputs
 from models.stage.model import CLIMATOLOGY_WINDOW_D, HISTORY_D, fit, predict, predict_dates
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import naive_timestamp
 
 ISSUED_AT = pd.Timedelta(minutes=30)
 HISTORY = timedelta(days=HISTORY_D + 5)
@@ -70,8 +71,8 @@ def hindcast(
         progress(f"{first:%Y-%m-%d} to {after:%Y-%m-%d}")
         past = as_known(first, train_from) or inputs
         model = fit(past, end=first, stations=codes, leads=leads, start=train_from)
-        known = inputs.until(naive(after) - DAY)
-        dates = known.stage.loc[naive(first) :].index
+        known = inputs.until(naive_timestamp(after) - DAY)
+        dates = known.stage.loc[naive_timestamp(first) :].index
         if dates.empty:
             continue
         moments = {day: (day + ISSUED_AT).to_pydatetime().replace(tzinfo=UTC) for day in dates}
@@ -97,7 +98,7 @@ def hindcast(
         part = pd.concat(made).sort_values(["issue_time", "station", "lead_days"])
         part = part.reset_index(drop=True)
         part["climatology_p_alarm"] = _climatology_p(past, part, first=train_from, before=first)
-        window = known.last(int((known.stage.index >= naive(train_from)).sum()))
+        window = known.last(int((known.stage.index >= naive_timestamp(train_from)).sum()))
         parts.append(_with_peers(part, window, until=first, leads=leads))
     found = pd.concat(parts, ignore_index=True)
     found["observed_m"] = observed(inputs, found)
@@ -127,11 +128,6 @@ def _with_peers(
     return part.merge(peers, on=["issue_time", "station", "lead_days"], how="left")
 
 
-def naive(moment: datetime) -> pd.Timestamp:
-    """UTC timestamp without a zone, as table columns carry them."""
-    return pd.Timestamp(moment).tz_convert(None)
-
-
 def hydrological_years(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     """Cut a half-open interval at each 1 June.
 
@@ -158,7 +154,7 @@ def observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.float64
 def _climatology_p(
     inputs: StageInputs, forecasts: pd.DataFrame, *, first: datetime, before: datetime
 ) -> NDArray[np.float64]:
-    past = inputs.stage.loc[naive(first) : naive(before) - DAY]
+    past = inputs.stage.loc[naive_timestamp(first) : naive_timestamp(before) - DAY]
     day = np.minimum(np.asarray(pd.DatetimeIndex(past.index).day_of_year), 365)
     p = np.full(len(forecasts), np.nan)
     for code, rows in forecasts.groupby("station").indices.items():

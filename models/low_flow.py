@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from models.verification.bootstrap import skill_over_years
 from pipeline.geography import places
 from pipeline.indices.drought import SPI_BOUNDS
+from pipeline.times import naive_timestamp
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
 BOUNDS = np.array(SPI_BOUNDS)
@@ -89,7 +90,7 @@ def fit(stages: pd.DataFrame, *, end: datetime, stations: Iterable[str]) -> LowF
     LowFlowModel or None
         Gauges with fewer than ``LEAST_YEARS`` of readings are left out; None if none is left.
     """
-    last = pd.Timestamp(end).tz_convert(None) - pd.Timedelta(1, "ns")
+    last = naive_timestamp(end) - pd.Timedelta(1, "ns")
     past = stages.loc[:last]
     enough = [code for code in stations if past[code].notna().sum() >= LEAST_YEARS * 330]
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
@@ -131,7 +132,7 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
         6A; NaN outside December to May and where none is agreed), ``tier`` (``own_stage``;
         ``climatology`` where the stage is not known, with all probabilities NaN).
     """
-    today = pd.Timestamp(issue_time).tz_convert(None).normalize()
+    today = naive_timestamp(issue_time).normalize()
     days = pd.date_range(today - pd.Timedelta(days=MEMORY_D + 40), today)
     rows = []
     for code, law in model.laws.items():
@@ -150,7 +151,7 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
                 p = _p(model.fits[f"{code}/{weeks}"], x, spread, bounds[None])[0]
             rows.append(
                 {
-                    "issue_time": pd.Timestamp(issue_time).tz_convert(None),
+                    "issue_time": naive_timestamp(issue_time),
                     "valid_time": valid,
                     "zone": f"gauge:{code}",
                     "horizon_weeks": weeks,

@@ -61,9 +61,10 @@ from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule, NotPublished, Source, locate
 from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.storage import database
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.atomic import BrokenState, make_private_folder
 from pipeline.storage.records import Records
+from pipeline.times import day_start, utc64
 
 RECENT = timedelta(days=10)
 """Days whose areal record is made anew each night: late and revised files still come."""
@@ -596,7 +597,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     archive = Archive(settings.archive_dir)
     if not set(archive.products()) & {row.id for row in SOURCES.values() if row.kind == "grid"}:
         return Assessed(0, 0)
-    end = asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = day_start(asof)
     start = end - RECENT
     try:
         known = archive.read("zones", asof=asof, end=start)["time"].values

@@ -21,8 +21,9 @@ from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, NotPublished, locate
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual.products import imerg_half_hour
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

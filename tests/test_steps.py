@@ -21,8 +21,9 @@ from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage import database
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincinv, logit, ndtr, ndtri
@@ -18,6 +17,7 @@ from pipeline.indices.drought import SPI_BOUNDS
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spi import fit_spi
 from pipeline.indices.suite import MIN_SHARE, fit_reference
+from pipeline.times import day_start, from_utc64, utc64
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
 INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}
@@ -48,20 +48,12 @@ Rows = dict[int, tuple[Evidence, "NDArray[np.float64]"]]
 """By weeks the evidence and the score that came, NaN where not known."""
 
 
-def midnight(moment: datetime) -> Any:
-    """Midnight (UTC) before a moment, datetime64[ns]."""
-    if moment.tzinfo is None:
-        raise ValueError(f"expected an aware moment, found {moment!r} without a time zone")
-    day = np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "D")
-    return day.astype("M8[ns]")
-
-
 def known_by(areal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
     """Days over, and known, at a moment; gaps in the time axis filled with NaN."""
     time = areal["time"].to_numpy()
-    seen = np.asarray(time + DAY <= midnight(asof))
+    seen = np.asarray(time + DAY <= utc64(day_start(asof)))
     if "available_time" in areal.coords:
-        exact = np.datetime64(asof.astimezone(UTC).replace(tzinfo=None), "ns")
+        exact = utc64(asof)
         seen &= areal["available_time"].to_numpy() <= exact
     names = ["rain", "soil_moisture", "ndvi", "lst"]
     record = areal[names].drop_vars("available_time", errors="ignore")
@@ -75,10 +67,7 @@ def known_by(areal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
 def reference_of(record: xr.Dataset) -> dict[str, xr.Dataset]:
     """Parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
     time = record["time"].to_numpy()
-    start, end = (
-        pd.Timestamp(moment).to_pydatetime().replace(tzinfo=UTC)
-        for moment in (time[0], time[-1] + DAY)
-    )
+    start, end = (from_utc64(moment) for moment in (time[0], time[-1] + DAY))
     found = fit_reference(record, start=start, end=end)
     for weeks in HORIZONS_WEEKS:
         total = accumulation(rain=record["rain"], steps=7 * weeks, min_share=MIN_SHARE)

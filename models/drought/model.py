@@ -29,7 +29,6 @@ from models.drought.inputs import (
     design,
     evidence_of,
     known_by,
-    midnight,
     month_of,
     reference_of,
     rows_of,
@@ -38,6 +37,7 @@ from models.verification.bootstrap import skill_over_years
 from pipeline.indices.drought import CDI, SPI_BOUNDS
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import drought_state
+from pipeline.times import day_start, naive_timestamp, utc64
 
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 BLOCK_YEARS = 4
@@ -161,7 +161,7 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
         raise ValueError(f"zones: expected {model.zones}, found {found}")
     parameters = model.parameters()
     record = known_by(areal, asof=asof)
-    today = midnight(asof) - DAY
+    today = utc64(day_start(asof)) - DAY
     window = np.arange(today - (_RECORD_DAYS - 1) * DAY, today + DAY, DAY)
     record = record.reindex(time=window)
     state = drought_state(record, parameters=parameters)
@@ -176,7 +176,7 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
         frame.insert(0, "zone", model.zones)
         frame.insert(1, "horizon_weeks", weeks)
         valid = window[-1] + DAY + 7 * weeks * DAY
-        frame.insert(0, "issue_time", pd.Timestamp(asof.astimezone(UTC).replace(tzinfo=None)))
+        frame.insert(0, "issue_time", naive_timestamp(asof))
         frame.insert(1, "valid_time", pd.Timestamp(valid))
         frame["current_class"] = _names(
             now["drought_class"] + 1, ("none", "D0", "D1", "D2", "D3", "D4")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.quality import mornings
 from pipeline.quality.flags import USED, used
+from pipeline.times import naive_timestamp
 
 DAY = pd.Timedelta(days=1)
 STALE_H = 48.0
@@ -147,11 +148,11 @@ def stage_inputs(
     """
     if asof.tzinfo is None:
         raise ValueError(f"expected an aware moment, found {asof!r} without a time zone")
-    moment = pd.Timestamp(asof).tz_convert(None)
+    moment = naive_timestamp(asof)
     readings = _usable(stage, moment)
     if readings.empty:
         raise ValueError("expected stage readings, found none that is usable")
-    first = pd.Timestamp(start).tz_convert(None) if start else readings["valid_time"].min()
+    first = naive_timestamp(start) if start else readings["valid_time"].min()
     dates = pd.date_range(first.normalize(), moment.normalize(), name="date")
     by_date = mornings.tables(readings, dates, issued=(moment - moment.normalize()).to_numpy())
     virtual = "virtual" in {

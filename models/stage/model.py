@@ -34,6 +34,7 @@ from models.stage.errors import (
 from models.stage.features import DAY, Library, StageInputs, library
 from models.stage.ridge import Fold, NormalEquations, RidgeFit
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import naive_timestamp
 
 Sizes = dict[tuple[int, Fold], dict[str, float]]
 
@@ -182,9 +183,9 @@ def fit(
     ValueError
         No gauge has enough data.
     """
-    known = inputs.until(pd.Timestamp(end).tz_convert(None) - pd.Timedelta(1, "ns"))
+    known = inputs.until(naive_timestamp(end) - pd.Timedelta(1, "ns"))
     if start is not None:
-        first = pd.Timestamp(start).tz_convert(None) - HISTORY_D * DAY
+        first = naive_timestamp(start) - HISTORY_D * DAY
         known = known.last(int((known.stage.index >= first).sum()))
     lib = library(known)
     # Two gauges at a time; linear algebra's own threads would only get in each other's way.
@@ -424,7 +425,7 @@ def predict(
         to it; NaN without a threshold), ``tier``, ``drivers_cm`` (adding up to the change of q50;
         NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
     """
-    date = pd.Timestamp(issue_time).tz_convert(None).normalize()
+    date = naive_timestamp(issue_time).normalize()
     recent = inputs.until(date).last(HISTORY_D)
     return predict_dates(model, recent, dates=[date], model_version=model_version)
 

@@ -13,8 +13,8 @@ from pipeline.alerts import track_record
 from pipeline.geography import places
 from pipeline.quality import flags as quality_flags
 from pipeline.storage import database
-from pipeline.storage.archive import utc64
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipeline.geography import places
 from pipeline.geography.places import Station
 from pipeline.storage import database
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 SEASONS = 3
 """Seasons looked back on, this one and those before it; a season begins on 1 June."""
@@ -174,10 +175,7 @@ def _verdict(
 ) -> bool | None:
     """Whether a warning came true; None where it does not count or is not settled."""
     first, last = spell
-    begin, end, now = (
-        np.datetime64(one.astimezone(UTC).replace(tzinfo=None), "ns")
-        for one in (first, last + timedelta(days=HORIZON_D[level]), asof)
-    )
+    begin, end, now = (utc64(one) for one in (first, last + timedelta(days=HORIZON_D[level]), asof))
     before = series[(series.index <= begin) & (series.index > begin - np.timedelta64(48, "h"))]
     if mark is None or before.empty or before.iloc[-1] >= mark:
         return None

@@ -16,7 +16,8 @@ from pipeline.geography.grid import GRIDS, zonal_mean, zonal_weights
 from pipeline.geography.places import zones
 from pipeline.geography.variables import LEAST_HALF_HOURS, attributes, outside
 from pipeline.settings import Region
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import day_start, utc64
 
 Suspects = Mapping[str, Collection[np.datetime64]]
 
@@ -135,7 +136,7 @@ def rain_pairs(archive: Archive, *, asof: datetime, region: Region = "mekong") -
         Product ``rain_pairs`` of :func:`pipeline.areal.blend.pairs`, with ``available_time``; None
         where Late has said nothing beside another. Computed.
     """
-    end = asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = day_start(asof)
     rates = product_rates(archive, asof=asof, start=end - timedelta(days=SUMMED_DAYS), end=end)
     if blend.REFERENCE not in rates:
         return None
@@ -154,7 +155,7 @@ def mapping(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
 
     What the night itself learns is left to the next one, so that a night made twice is the same.
     """
-    before = asof.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(seconds=1)
+    before = day_start(asof) - timedelta(seconds=1)
     try:
         return blend.fit(archive.read("rain_pairs", asof=before).compute())
     except NothingArchived:
@@ -177,7 +178,7 @@ def told_by(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
         all day; dims (zone), NaN where there was no rain product. None where no night has made
         yesterday's record.
     """
-    midnight = asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = day_start(asof)
     day = {"start": midnight - timedelta(days=1), "end": midnight}
     try:
         shares = archive.read("rain_shares", asof=asof, **day).compute().isel(time=0)
@@ -197,7 +198,7 @@ def suspect_rain(archive: Archive, *, asof: datetime, days: int) -> xr.DataArray
 
     None where no night has made their record.
     """
-    midnight = asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = day_start(asof)
     try:
         doubts = archive.read("doubts", asof=asof, start=midnight - timedelta(days=days))
     except NothingArchived:

@@ -23,7 +23,8 @@ from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, by_month, next_months
 from pipeline.settings import Region
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import utc64
 
 Laws = dict[str, xr.Dataset]
 

@@ -25,7 +25,8 @@ from pipeline.indices.suite import SOIL_DAYS, VEGETATION_DAYS
 from pipeline.indices.windows import DAY, next_months
 from pipeline.settings import Region
 from pipeline.sources import SOURCES
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import day_start, utc64
 
 Days = NDArray[np.datetime64]
 
@@ -90,7 +91,7 @@ def made(
     """
     axis, names = np.arange(utc64(start), utc64(end), DAY), list(zones(region))
     # Only what nights before kept is read, so that a night made twice is the same night.
-    before = asof.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(seconds=1)
+    before = day_start(asof) - timedelta(seconds=1)
     blank = np.full((axis.size, len(names)), np.nan, np.float32)
     standing, tables, origins = {one.name: blank for one in STAND_INS}, {}, set()
     for one in STAND_INS:
@@ -333,7 +334,7 @@ def standing(record: xr.Dataset, *, asof: datetime) -> dict[str, str]:
     dict
         Ids of the products by zone, parted by spaces; empty where none stands in.
     """
-    end = utc64(asof).astype("M8[D]").astype("M8[ns]")
+    end = utc64(day_start(asof))
     days = np.arange(end - (VEGETATION_DAYS + 1) * DAY, end, DAY)
     last = shares(record.reindex(time=days)).isel(time=-1).compute()
     return {

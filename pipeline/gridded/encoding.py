@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
 from pipeline.indices.common import SLOTS, slots, stated
-from pipeline.storage.archive import utc64
+from pipeline.times import utc64
 
 Days = NDArray[np.datetime64]
 Space = dict[str, NDArray[np.float64]]

@@ -34,7 +34,8 @@ from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, next_months, whole_months
 from pipeline.settings import Region
-from pipeline.storage.archive import REFERENCE, Archive, NothingArchived, utc64
+from pipeline.storage.archive import REFERENCE, Archive, NothingArchived
+from pipeline.times import day_start, from_utc64, utc64
 
 Days = NDArray[np.datetime64]
 
@@ -216,7 +217,7 @@ def newest(archive: Archive, *, asof: datetime, region: Region = "mekong") -> Ma
     known = _known(archive, asof=asof)
     if known is None:
         return Made("")
-    last = _midnight(asof)
+    last = day_start(asof)
     axis = _axis(utc64(last - SETTLED - CATCH_UP), utc64(last))
     made = _apply(archive, known["id"], axis, asof=asof, region=region)
     return _made(known, made, fitted=False)
@@ -349,7 +350,7 @@ def _job(
     axis = _axis(begin, end)
     inputs = {}
     for name, (product, variable, _) in (*INPUTS.items(), ("n_valid", (RAIN, "n_valid", "1"))):
-        rows, times = archive.rows(product, asof=asof, start=_moment(begin), end=_moment(end))
+        rows, times = archive.rows(product, asof=asof, start=from_utc64(begin), end=from_utc64(end))
         if rows.size:
             place = ((times - begin) // DAY).astype(np.int64)
             inputs[name] = Rows(product, variable, rows, place)
@@ -358,14 +359,14 @@ def _job(
         if not ((within >= utc64(period[0])) & (within < utc64(period[1]))).any():
             del inputs["soil_moisture"]
     tail = None
-    if end == utc64(_midnight(asof)) and {"imerg_late", "imerg_early", "gk2a"} & set(
+    if end == utc64(day_start(asof)) and {"imerg_late", "imerg_early", "gk2a"} & set(
         archive.products()
     ):
         since = zonal_means.summed_from(
-            archive, asof=asof, start=_midnight(asof) - CATCH_UP, end=_midnight(asof)
+            archive, asof=asof, start=day_start(asof) - CATCH_UP, end=day_start(asof)
         )
         found = zonal_means.daily_rain(
-            archive, asof=asof, start=since, end=_midnight(asof), region=region
+            archive, asof=asof, start=since, end=day_start(asof), region=region
         )
         tail = found["rain"].to_numpy().astype(np.float32)
     return Job(
@@ -573,14 +574,6 @@ def _cuts(length: int, size: int) -> list[slice]:
 
 def _span(period: tuple[datetime, datetime]) -> str:
     return "/".join(f"{moment:%Y-%m-%d}" for moment in period)
-
-
-def _midnight(asof: datetime) -> datetime:
-    return asof.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _moment(day: np.datetime64) -> datetime:
-    return datetime.fromisoformat(f"{day.astype('M8[s]')}Z")
 
 
 def _axis(first: np.datetime64, end: np.datetime64) -> Days:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+
+from pipeline.times import utc64
 
 Season = Literal["dayofyear", "month"]
 SLOTS: dict[Season, int] = {"dayofyear": 365, "month": 12}
@@ -94,9 +96,7 @@ def within(da: xr.DataArray, *, start: datetime, end: datetime) -> xr.DataArray:
     for moment in (start, end):
         if moment.tzinfo is None:
             raise ValueError(f"expected an aware moment, found {moment!r} without a time zone")
-    first, last = (
-        np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "ns") for moment in (start, end)
-    )
+    first, last = (utc64(moment) for moment in (start, end))
     time = da["time"].values
     inside = np.flatnonzero((time >= first) & (time < last))
     if inside.size == 0:

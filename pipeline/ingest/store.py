@@ -6,7 +6,7 @@ import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,9 +30,10 @@ from pipeline.sources.base import (
     sha256,
     shown_name,
 )
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
 from pipeline.storage.records import Records
+from pipeline.times import from_utc64, utc64
 
 if TYPE_CHECKING:
     from pipeline.sources.gauges.layouts import OwnLayout
@@ -547,8 +548,7 @@ def _told(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:
     """Interval that a file's content tells, and when such a file is usually available."""
     times = data["time"] if isinstance(data, xr.Dataset) else data["valid_time"]
     first, last = (
-        datetime.fromtimestamp(int(moment.astype("datetime64[s]").astype("int64")), tz=UTC)
-        for moment in (times.to_numpy().min(), times.to_numpy().max())
+        from_utc64(moment) for moment in (times.to_numpy().min(), times.to_numpy().max())
     )
     if isinstance(data, pd.DataFrame):
         granule = replace(file.granule, start=first, end=last)

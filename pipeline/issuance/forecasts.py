@@ -26,8 +26,9 @@ from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.quality import flags as quality_flags
 from pipeline.sources import geoglows
 from pipeline.storage import database
-from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.storage.archive import NothingArchived
 from pipeline.storage.records import Records
+from pipeline.times import day_start, utc64
 
 HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""
@@ -152,7 +153,7 @@ def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
 
     They rest on no gauge and decide nothing: they are there for who has no other forecast.
     """
-    midnight = snapshot.asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = day_start(snapshot.asof)
     try:
         flows = snapshot.archive.read("geoglows", asof=snapshot.asof, start=midnight).compute()
     except NothingArchived:

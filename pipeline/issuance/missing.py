@@ -17,8 +17,9 @@ from pipeline.quality import flags as quality_flags
 from pipeline.settings import Upstream
 from pipeline.sources import NIGHTLY, SOURCES, asked
 from pipeline.sources.base import Source
-from pipeline.storage.archive import NothingArchived, utc64
+from pipeline.storage.archive import NothingArchived
 from pipeline.storage.records import Records
+from pipeline.times import day_start, utc64
 
 PATIENCE = 1.25
 """Multiple of its usual delay after which a source that has said nothing gave nothing."""
@@ -230,7 +231,7 @@ def find_suspect_files(
 
 def _describe_doubts(snapshot: Snapshot) -> list[str]:
     """Say which zonal daily results were impossible, or rest on suspect files."""
-    midnight = snapshot.asof.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = day_start(snapshot.asof)
     try:
         doubts = snapshot.archive.read(
             "doubts", asof=snapshot.asof, start=midnight - timedelta(days=DOUBTFUL_DAYS)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import numpy as np
 import pandas as pd
 
 from pipeline.alerts.evidence import Doubt, River
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
+from pipeline.times import from_utc64
 
 SPAN = timedelta(days=4)
 """How far back the last readings are looked for."""
@@ -50,7 +50,7 @@ def last_readings(snapshot: Snapshot) -> dict[str, Last]:
         stage_m, when = math.nan, None
         if code in best:
             time, value = best[code]
-            stage_m, when = float(value[-1]), _moment(time[-1])
+            stage_m, when = float(value[-1]), from_utc64(time[-1])
         own = doubted[doubted["station"] == code]
         found[code] = Last(stage_m, when, _doubt(own, when))
     return found
@@ -60,7 +60,7 @@ def _doubt(rows: pd.DataFrame, since: datetime | None) -> Doubt | None:
     """Newest readings that are not believed, where they are newer than what is."""
     if rows.empty:
         return None
-    when = _moment(rows["valid_time"].to_numpy().max())
+    when = from_utc64(rows["valid_time"].to_numpy().max())
     if since is not None and when <= since:
         return None
     values = rows.loc[rows["valid_time"] == rows["valid_time"].max(), "value"]
@@ -70,10 +70,6 @@ def _doubt(rows: pd.DataFrame, since: datetime | None) -> Doubt | None:
     return Doubt(
         kind="conflict" if disagree else "unconfirmed", lowest_m=low, highest_m=high, time=when
     )
-
-
-def _moment(time: np.datetime64) -> datetime:
-    return datetime.fromtimestamp(int(time.astype("datetime64[s]").astype("int64")), tz=UTC)
 
 
 def foreseen(last: Mapping[str, Last], forecasts: pd.DataFrame) -> dict[str, Doubt]:

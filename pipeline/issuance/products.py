@@ -21,7 +21,7 @@ from pipeline.indices import river, suite
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
-from pipeline.storage.archive import utc64
+from pipeline.times import utc64
 
 SPIN_UP_DAYS = 400
 """Days of the zonal daily series before them that the published indices look at."""

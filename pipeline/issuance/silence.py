@@ -12,7 +12,7 @@ from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
-from pipeline.storage.archive import utc64
+from pipeline.times import utc64
 
 RECENTLY = timedelta(days=30)
 """A gauge that has reported since is silent this morning, the others for longer."""

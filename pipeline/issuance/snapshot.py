@@ -19,8 +19,9 @@ from pipeline.gridded import job as gridded_job
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
 from pipeline.settings import Region, Settings
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 INPUTS = timedelta(days=120)
 """Inputs that end before this are the history's, named by the model, not by the night."""

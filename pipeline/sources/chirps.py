@@ -26,6 +26,7 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, Skipped
 from pipeline.sources.formats.geotiff import on_grid
 from pipeline.sources.formats.hdf import stamp
+from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -49,7 +50,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = day_start(start)
     day += timedelta(days=day < start)
     while day < end and day + _DAY <= asof:
         yield Granule(

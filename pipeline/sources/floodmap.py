@@ -43,6 +43,7 @@ from pipeline.sources.base import (
 from pipeline.sources.formats.cf import fills_of
 from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
 from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
+from pipeline.times import day_start
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
@@ -67,7 +68,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = day_start(start)
     day += timedelta(days=day < start)
     while day < end and day + timedelta(days=1) <= asof:
         yield Granule(

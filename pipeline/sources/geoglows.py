@@ -32,6 +32,7 @@ from pipeline.sources.base import BadGranule, Granule, HttpError
 from pipeline.sources.formats.hdf import opened, stamp
 from pipeline.sources.formats.limits import limited
 from pipeline.storage.atomic import draft_file
+from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -79,7 +80,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     """
     if not rivers():
         return
-    issued = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    issued = day_start(start)
     issued += timedelta(days=issued < start)
     while issued < end and issued <= asof:
         yield Granule(source, "GEOGLOWS", f"geoglows_{issued:%Y%m%d}00.nc", issued, issued + _DAY)

@@ -27,8 +27,8 @@ import numpy as np
 import xarray as xr
 
 from pipeline.sources.base import Granule, HttpError, NotPublished
-from pipeline.storage.archive import utc64
 from pipeline.storage.atomic import draft_file
+from pipeline.times import utc64
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid

@@ -28,6 +28,7 @@ from pipeline.sources.base import BadGranule, Granule, NotPublished
 from pipeline.sources.chirps import MAGIC
 from pipeline.sources.formats.geotiff import on_grid
 from pipeline.sources.formats.hdf import stamp
+from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -54,7 +55,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that was issued later is named.
     """
-    issued = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    issued = day_start(start)
     issued += timedelta(days=issued < start)
     while issued < end and issued <= asof:
         for lead in range(DAYS):

@@ -43,6 +43,7 @@ from pipeline.sources.formats.hdf import (
     window,
 )
 from pipeline.sources.formats.limits import limited
+from pipeline.times import day_start
 
 
 class _Product(NamedTuple):
@@ -99,7 +100,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         Nothing that ends later is named.
     """
     product = _IDS[source]
-    month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = day_start(start).replace(day=1)
     while month < end:
         after = (month + timedelta(days=32)).replace(day=1)
         if start <= month and after <= asof:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from zarr.core import sync as zarr_sync
 
 from pipeline.storage.atomic import BrokenState, locked, make_private_folder
+from pipeline.times import utc64
 
 CHUNKS = {"time": 128, "lat": 10, "lon": 85}
 """Chunk sizes of grids, for series as well as fields; an areal record is chunked by time alone."""
@@ -42,24 +43,6 @@ icechunk.set_logs_filter("off")  # what it logs it also raises
 
 class NothingArchived(LookupError):  # noqa: N818
     """A product has no step that was known at the moment asked for."""
-
-
-def utc64(moment: datetime) -> np.datetime64:
-    """Moment as numpy's naive UTC.
-
-    Raises
-    ------
-    ValueError
-        The moment carries no time zone.
-
-    Examples
-    --------
-    >>> utc64(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
-    np.datetime64('2026-08-20T00:30:00.000000000')
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"expected an aware moment, found {moment!r} without a time zone")
-    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "ns")
 
 
 def broken_archive(folder: Path, error: Exception) -> str:

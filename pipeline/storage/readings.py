@@ -17,6 +17,7 @@ from pipeline.quality.conflicts import ASIDE
 from pipeline.quality.gauge_limits import GaugeRecord, gauge_records, limits_at
 from pipeline.quality.neighbours import neighbours
 from pipeline.storage.database import Database, ingests, readings
+from pipeline.times import naive_timestamp, utc64
 
 BACKFILL = timedelta(days=31)
 """A reading that turns up later than this after its time comes from an archive, not from a late
@@ -104,12 +105,12 @@ class Readings:
         rows = rows.drop(columns="batch").reset_index(drop=True)
         for column in ("valid_time", "available_time"):
             rows[column] = pd.to_datetime(rows[column], unit="s").astype("datetime64[ns]")
-        limits = limits_at(self._gauge_records(), _utc64(asof)) if variable == "stage" else {}
+        limits = limits_at(self._gauge_records(), utc64(asof)) if variable == "stage" else {}
         flagged = quality_flags.flagged(rows.astype({"value": "float64"}), limits)
         if wanted is not None:
             flagged = flagged[flagged["station"].isin(wanted)]
         if start is not None:
-            flagged = flagged[flagged["valid_time"] >= pd.Timestamp(start).tz_convert(None)]
+            flagged = flagged[flagged["valid_time"] >= naive_timestamp(start)]
         return flagged
 
     def last_times(
@@ -323,8 +324,3 @@ def largest_correction(versions: pd.DataFrame) -> Correction | None:
         float(largest["stored_value"]),
         float(largest["value"]),
     )
-
-
-def _utc64(moment: datetime) -> np.datetime64:
-    """Naive UTC moment of an aware one."""
-    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "s")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipeline.areal import blend
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
+from pipeline.times import utc64
 from tests.areal.test_means import ASOF, DAY, NIGHT, put, zone
 
 HALF_HOUR = np.timedelta64(30, "m")

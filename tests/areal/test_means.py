@@ -12,7 +12,8 @@ import xarray as xr
 
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
+from pipeline.times import utc64
 
 DAY = datetime(2026, 8, 19, tzinfo=UTC)
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

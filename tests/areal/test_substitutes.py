@@ -23,8 +23,9 @@ from pipeline.geography.places import city, zones
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 ONE = timedelta(days=1)

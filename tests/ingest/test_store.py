@@ -22,9 +22,10 @@ from pipeline.ingest import store as ingest_store
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES, imerg, smap
 from pipeline.sources.base import Granule
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.database import Database
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from pipeline.virtual.tables import mrc_export
 

@@ -19,8 +19,9 @@ from pipeline.issuance.forecasts import _flag_suspect
 from pipeline.issuance.missing import find_missing, find_suspect_files
 from pipeline.issuance.products import describe_impossible, mask_impossible
 from pipeline.issuance.snapshot import Snapshot
-from pipeline.storage.archive import Archive, utc64
+from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)

@@ -23,6 +23,7 @@ from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import ROOT
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
+from pipeline.times import naive_timestamp
 from tests.alerts.alert_cases import DRY
 from tests.alerts.alert_cases import river as forecast
 
@@ -175,7 +176,7 @@ def test_a_record_flood_that_comes_as_the_river_does_is_believed_at_once(tmp_pat
     rising = after(10.2, 10.9, 11.5, 12.0, hours=(24.0, 48.0, 72.0, 96.0))
     for days in range(1, 5):
         now = ISSUED + timedelta(days=days - 1)
-        part = rising[rising.index <= pd.Timestamp(now).tz_convert(None)]
+        part = rising[rising.index <= naive_timestamp(now)]
         found = decide(view(tmp_path, readings(part, PREK_KDAM), issued=now, name=str(days)))
         assert found.level is Level.EMERGENCY, "above the record from the second day on"
 

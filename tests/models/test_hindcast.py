@@ -14,6 +14,7 @@ from models.hindcast import PEERS, hindcast
 from models.stage.features import StageInputs
 from models.stage.model import QUANTILES
 from models.verification.metrics import SCORES, SYNTHETIC, pinball, pooled_alarms, score
+from pipeline.times import naive_timestamp
 from tests.models.conftest import TOWN, UPSTREAM
 
 
@@ -211,8 +212,8 @@ def test_what_was_corrected_later_is_not_known_before(made_up: StageInputs) -> N
 
     def as_known(moment: datetime, since: datetime) -> StageInputs | None:
         asked.append(moment)
-        seen = pd.Timestamp(moment).tz_convert(None)
-        if wrong > seen or moment >= mended or pd.Timestamp(since).tz_convert(None) > wrong:
+        seen = naive_timestamp(moment)
+        if wrong > seen or moment >= mended or naive_timestamp(since) > wrong:
             return None
         return before.until(seen.normalize())
 

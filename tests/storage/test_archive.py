@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from pipeline.geography.grid import Grid
-from pipeline.storage.archive import Archive, NothingArchived, utc64
+from pipeline.storage.archive import Archive, NothingArchived
 
 GRID = Grid(10.0, 10.4, 100.0, 100.6)
 
@@ -120,11 +120,6 @@ def test_a_killed_append_leaves_the_last_good_state(
     assert archive.read("rain", asof=moment(9)).sizes["time"] == 1
     assert archive.append("rain", steps("2026-08-02", [2.0], "2026-08-03"), message="b") == 1
     assert archive.read("rain", asof=moment(9)).sizes["time"] == 2
-
-
-def test_a_moment_without_a_time_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="without a time zone"):
-        utc64(datetime(2026, 8, 1))  # noqa: DTZ001
 
 
 def test_an_archive_is_made_in_the_format_that_every_python_reads(archive: Archive) -> None:

@@ -35,6 +35,7 @@ from pipeline.sources.gauges.layouts import OwnLayout
 from pipeline.sources.gauges.series import NoReadings, method_of, settle
 from pipeline.sources.gauges.tables import read_table
 from pipeline.sources.gauges.waterml import read_waterml
+from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -92,7 +93,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
             names = [f"Water Level.Manual@??_{code}_*.csv"]
             if code in agreed:
                 names.append(f"Discharge.*@??_{code}_*.csv")
-            new_year = asof.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+            new_year = day_start(asof).replace(month=1, day=1)
             for name in names:
                 if start < new_year:
                     yield Granule(source, "mrc/history", f"*/{name}", start, min(end, new_year))

@@ -23,7 +23,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from docs import rooms
 from pipeline.alerts.cap import NAMESPACE
-from pipeline.alerts.hysteresis import DEFAULT
+from pipeline.alerts.thresholds import DEFAULT
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual import SHOWCASE

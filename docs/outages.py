@@ -27,8 +27,7 @@ from models.stage import model as stage_model
 from models.stage.features import StageInputs
 from pipeline import steps
 from pipeline.alerts.decision import Decision
-from pipeline.alerts.evidence import Level
-from pipeline.alerts.hysteresis import RAISED
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG, zonal_mean
 from pipeline.geography.places import zones

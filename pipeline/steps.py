@@ -973,7 +973,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     run = store.run(asof)
     bundle = _bundle(run, settings, model_remarks=_model_remarks(run, settings))
     revision = run["revision"]
-    folder = trees.publish(bundle.files, folder=settings.published_dir, issue_time=asof)
+    folder = trees.publish_tree(bundle.files, folder=settings.published_dir, issue_time=asof)
     store.put(database.alerts, asof, revision, bundle.alerts)
     return Published(
         folder=str(folder),

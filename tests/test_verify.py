@@ -14,9 +14,10 @@ import pytest
 
 from pipeline import steps
 from pipeline.alerts import cap, feeds, track_record
-from pipeline.alerts.evidence import Level
+from pipeline.alerts.levels import Level
+from pipeline.alerts.message_chain import next_message
 from pipeline.alerts.text import LANGUAGES, compose
-from pipeline.alerts.track_record import Track, season_start, tally
+from pipeline.alerts.track_record import TrackRecord, count_hits, season_start
 from pipeline.issuance.decide import add_track_records
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -51,7 +52,7 @@ def stages(values: Sequence[float]) -> pd.DataFrame:
 def counts(
     levels: str, values: Sequence[float], *, after_d: int = 60
 ) -> dict[Level, tuple[int, int]]:
-    found = tally(nights(levels), stages(values), asof=FIRST + after_d * DAY)
+    found = count_hits(nights(levels), stages(values), asof=FIRST + after_d * DAY)
     return {level: counted for (_, level), counted in found.items()}
 
 
@@ -101,16 +102,16 @@ def test_what_is_still_open_is_not_counted() -> None:
 def test_a_pause_parts_two_warnings_and_a_lost_night_does_not() -> None:
     assert counts("wwnwwn", LOW)[Level.WATCH] == (2, 0)
     outage = [*nights("ww"), (FIRST + 4 * DAY, [alert("watch")])]
-    found = tally(outage, stages(LOW), asof=FIRST + 40 * DAY)
+    found = count_hits(outage, stages(LOW), asof=FIRST + 40 * DAY)
     assert found["pakse", Level.WATCH] == (1, 0)
     long_outage = [*nights("ww"), (FIRST + 12 * DAY, [alert("watch")])]
-    found = tally(long_outage, stages(LOW), asof=FIRST + 40 * DAY)
+    found = count_hits(long_outage, stages(LOW), asof=FIRST + 40 * DAY)
     assert found["pakse", Level.WATCH] == (2, 0)
 
 
 def test_cities_without_a_gauge_and_droughts_are_left_out() -> None:
     rows = [(FIRST, [alert("watch", "siem_reap"), alert("watch", "pakse", "drought")])]
-    assert tally(rows, stages(LOW), asof=FIRST + 40 * DAY) == {}
+    assert count_hits(rows, stages(LOW), asof=FIRST + 40 * DAY) == {}
 
 
 def test_seasons_begin_in_june() -> None:
@@ -160,16 +161,18 @@ def test_the_chain_is_what_a_run_remembers_whatever_ran_since(settings: Settings
     first = run(store, FIRST, "none", None)
     second = run(store, FIRST + DAY, "watch", first)
     last = [second[0].isoformat(), second[1]]
-    before = track_record.chain(store, last, since=FIRST)
+    before = track_record.read_nights(store, last, since=FIRST)
     assert [(when, rows[0]["level"]) for when, rows in before] == [
         (FIRST, "none"), (FIRST + DAY, "watch"),
     ]  # fmt: skip
     # A night in between is made up for, and the second is run again from other inputs.
     run(store, FIRST + DAY / 2, "emergency", first)
     run(store, FIRST + DAY, "emergency", first, digest="1")
-    assert track_record.chain(store, last, since=FIRST) == before
-    assert [when for when, _ in track_record.chain(store, last, since=FIRST + DAY)] == [FIRST + DAY]
-    assert track_record.chain(store, None, since=FIRST) == []
+    assert track_record.read_nights(store, last, since=FIRST) == before
+    assert [when for when, _ in track_record.read_nights(store, last, since=FIRST + DAY)] == [
+        FIRST + DAY
+    ]
+    assert track_record.read_nights(store, None, since=FIRST) == []
 
 
 def issued_forecast(lead: int, q50: float, *, day: int, half_m: float = 0.3) -> dict[str, Any]:
@@ -275,13 +278,13 @@ def test_the_alert_says_how_often_such_warnings_came_true(
     export(tmp_path / "a", values, asof=FIRST + 30 * DAY)
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
     found = told(settings)
-    assert found.track == Track(since=FIRST, issued=11, came_true=1, of_city=True)
+    assert found.track_record == TrackRecord(since=FIRST, issued=11, hits=1, of_city=True)
     text = compose(found, event=Level.WATCH, status="Test", language="en").description
     assert (
         "Since 1 July 2026, alarm stage was reached after 1 of 11 such warnings for this city."
         in text
     )
-    facts = feeds.facts(found, identifier=None, status="Test")
+    facts = feeds.collect_facts(found, identifier=None, status="Test")
     assert (facts["track_issued"], facts["track_came_true"]) == (11, 1)
     # A correction that came later, and a night that was run again later, change no bytes.
     export(tmp_path / "b", [9.0] * 31, asof=FIRST + 40 * DAY)
@@ -295,17 +298,19 @@ def test_too_few_cases_are_said_to_be_too_few(settings: Settings, tmp_path: Path
     export(tmp_path / "a", CALM[:31], asof=FIRST + 30 * DAY)
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
     found = told(settings)
-    assert (found.track.issued, found.track.enough) == (1, False)
+    assert (found.track_record.issued, found.track_record.enough) == (1, False)
     text = compose(found, event=Level.WATCH, status="Test", language="en").description
     assert "There have been too few such warnings to say how often they come true." in text
 
 
 def test_every_language_tells_the_track() -> None:
-    city = Track(since=FIRST, issued=10, came_true=7, of_city=True)
+    city = TrackRecord(since=FIRST, issued=10, hits=7, of_city=True)
     for level, one in ((Level.WATCH, flood(0.3)), (Level.WARNING, flood(0.6, 0.6))):
         for language in LANGUAGES:
             texts = [
-                compose(replace(one, track=told), event=level, status="Test", language=language)
+                compose(
+                    replace(one, track_record=told), event=level, status="Test", language=language
+                )
                 for told in (None, city, replace(city, of_city=False), replace(city, issued=3))
             ]
             assert len({text.description for text in texts}) == 4
@@ -319,15 +324,17 @@ def test_a_warning_that_rests_on_rain_or_on_a_reading_has_no_track(settings: Set
     decisions = [pluvial(6.0), flood(stage_m=11.6), flood()]
     assert add_track_records(view, decisions, follows=None) == decisions
     (first,) = add_track_records(view, [flood(0.3)], follows=None)
-    assert first.track == Track(since=FIRST, issued=0, came_true=0, of_city=False)
+    assert first.track_record == TrackRecord(since=FIRST, issued=0, hits=0, of_city=False)
 
 
 def test_a_track_stands_in_the_message() -> None:
-    one = replace(flood(0.3), track=Track(since=FIRST, issued=10, came_true=7, of_city=True))
+    one = replace(
+        flood(0.3), track_record=TrackRecord(since=FIRST, issued=10, hits=7, of_city=True)
+    )
     issuer = cap.Issuer(
         sender="a@example.org", sender_name="A", status="Test", scope="Restricted",
         origin="virtual", model_version="m", archive_snapshot="s", records_batch=1,
     )  # fmt: skip
-    message, _ = cap.issue(one, issuer=issuer, revision=0, next_issue=one.issue_time + DAY)
+    message, _ = next_message(one, issuer=issuer, revision=0, next_issue=one.issue_time + DAY)
     assert message is not None
     assert b"<valueName>track_came_true</valueName>" in message.content

@@ -151,9 +151,9 @@ def by_level(store: Records, *, asof: datetime) -> list[LevelScore]:
     since = track_record.season_start(asof)
     last = store.last_issued(before=asof)
     follows = None if last is None else [last[0].isoformat(), last[1]]
-    nights = track_record.chain(store, follows, since=since)
+    nights = track_record.read_nights(store, follows, since=since)
     seen = quality_flags.used(store.readings.read("stage", asof=asof, start=since))
-    found = track_record.tally(nights, seen, asof=asof)
+    found = track_record.count_hits(nights, seen, asof=asof)
     return [
         LevelScore(city, level.value, issued, true)
         for (city, level), (issued, true) in found.items()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.hindcast import PEERS
 from models.verification.bootstrap import DRAWS, Interval, interval
 from models.verification.metrics import MERGE_D, WET_MONTHS, alarm_stages, declared, scorable
-from pipeline.alerts.gauge import stable_band_m
+from pipeline.alerts.thresholds import stable_band_m
 
 LEAST_ROWS = 30
 """Forecasts of a gauge and lead below which it has no persistence index of its own."""

@@ -1,249 +1,193 @@
-"""The ladder of levels and its hysteresis, the same for every hazard."""
+"""Raise and lower alert levels with hysteresis; identical for all hazards."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pipeline.alerts.decision import Memory
-from pipeline.alerts.evidence import Level
-
-LADDER = (Level.NONE, Level.WATCH, Level.WARNING, Level.EMERGENCY)
-RAISED = LADDER[1:]
+from pipeline.alerts.alert_state import AlertState, forget_level
+from pipeline.alerts.levels import ORDER, RAISED, Level, higher
+from pipeline.alerts.thresholds import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
-    """Thresholds of the levels; an agency may give its own per city.
+class Criterion:
+    """Evidence of one run for one level.
 
     Parameters
     ----------
-    watch_p_alarm_7d, warning_p_flood_5d, emergency_p_flood_2d
-        Probabilities at which a level is reached (project table of triggers).
-    watch_rain_years
-        Return period of the rain over the city that is enough for a Watch (same table).
-    extreme_years
-        Return period from which an Emergency is Extreme instead of Severe (same table).
-    drought_p
-        Probability of class D1, D2 or D3 in four weeks for Watch, Warning and Emergency: more
-        likely than not, the bound of "Likely" in CAP 1.2.
-    raise_margin, raise_runs
-        One run at the threshold plus the margin raises, or so many runs in a row at the
-        threshold (project rule of hysteresis).
-    lower_factor, lower_runs, lower_m
-        A level ends after so many runs in a row below the factor times the threshold with the
-        stage so far below its mark (same rule).
-    adjacent
-        A run before counts as the run before up to this age: nightly runs, one night lost.
-    stale
-        A reading older than this caps the certainty and cannot lower a level (project rule).
-    forget
-        A reading older than this is no evidence at all, and a level decided longer ago holds
-        nothing: the longest lead of the forecasts.
-    """
-
-    watch_p_alarm_7d: float = 0.25
-    warning_p_flood_5d: float = 0.40
-    emergency_p_flood_2d: float = 0.70
-    watch_rain_years: float = 5.0
-    extreme_years: float = 20.0
-    drought_p: float = 0.50
-    raise_margin: float = 0.15
-    raise_runs: int = 2
-    lower_factor: float = 0.6
-    lower_runs: int = 2
-    lower_m: float = 0.20
-    adjacent: timedelta = timedelta(hours=48)
-    stale: timedelta = timedelta(hours=48)
-    forget: timedelta = timedelta(days=7)
-
-
-DEFAULT = Rules()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """What one run says of one level.
-
-    Parameters
-    ----------
-    p, p_up
-        Probability and its threshold; None where no probability belongs to the level, NaN where
-        it is not known.
-    seen
+    probability, threshold
+        Probability and its threshold (1); None where no probability belongs to the level, NaN
+        where it is not known.
+    observed
         Whether an observation alone puts the level in force.
-    quiet
-        Whether what is observed speaks against the level; False when in doubt.
+    calm
+        Whether the observations speak against the level; False when in doubt.
     """
 
-    p: float | None
-    p_up: float
-    seen: bool
-    quiet: bool
+    probability: float | None
+    threshold: float
+    observed: bool
+    calm: bool
+
+    @property
+    def reached(self) -> bool:
+        """Whether the probability is known and at or above its threshold."""
+        return self.probability is not None and self.probability >= self.threshold
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """Where the ladder stands after a run.
+class Assessment:
+    """Levels after a run.
 
     Parameters
     ----------
     raised
-        Highest level that this run's triggers reach.
+        Highest level that the criteria of this run reach.
     level
         Level of this run.
     in_force
-        Level that stands; differs only where ``level`` is UNKNOWN.
-    memory
+        Level in force; differs from ``level`` only where that is UNKNOWN.
+    state
         For the next run.
     """
 
     raised: Level
     level: Level
     in_force: Level
-    memory: Memory
+    state: AlertState
+
+    @property
+    def reasons(self) -> list[str]:
+        """Key of a level that no criterion of this run reaches; empty where one does."""
+        if self.level is Level.UNKNOWN:
+            return ["cannot_assess"]
+        return ["held"] if self.level is not self.raised else []
 
 
-def higher(one: Level, other: Level) -> Level:
-    """Return the higher of two assessed levels.
-
-    Examples
-    --------
-    >>> higher(Level.WATCH, Level.NONE).value
-    'watch'
-    """
-    return LADDER[max(LADDER.index(one), LADDER.index(other))]
-
-
-def climb(
-    rungs: Mapping[Level, Rung],
+def apply_hysteresis(
+    criteria: Mapping[Level, Criterion],
     *,
-    memory: Memory | None,
+    state: AlertState | None,
     issue_time: datetime,
     sufficient: bool,
     rules: Rules,
-    whole: bool = True,
-) -> Step:
-    """Apply the hysteresis to what one run says.
+    complete: bool = True,
+) -> Assessment:
+    """Raise or lower a level by the criteria of one run and the state of the run before.
 
-    **Raise** at once on what is seen, after one run at the threshold plus the margin, or after
-    ``raise_runs`` runs in a row at the threshold. A run with no adjacent run before it (the
+    **Raise** at once on an observation, after one run at the threshold plus the margin, or after
+    ``raise_runs`` consecutive runs at the threshold. A run with no adjacent run before it (the
     first, or the first after an outage) has nothing that could confirm it and raises at the
-    threshold: a missed flood costs lives, a Watch too many costs a night. A run whose
-    probability is not known leaves the count up as it is and starts the count down again.
+    threshold: a missed flood costs lives, an unnecessary Watch costs a night. A run whose
+    probability is not known leaves the count up as it is and restarts the count down.
 
-    **Lower** after ``lower_runs`` runs in a row with the probability below ``lower_factor`` times
-    its threshold and nothing observed that speaks for the level, to the highest level for which
+    **Lower** after ``lower_runs`` consecutive runs with the probability below ``lower_factor``
+    times its threshold and no observation that supports the level, to the highest level for which
     that does not hold.
 
-    **Unknown.** With evidence that is not sufficient a trigger still raises, but nothing is
-    lowered: a level that this run cannot confirm is UNKNOWN, and the last one stays in force.
-    Where the evidence suffices to lower a level but is not whole, a level comes down as far as the
-    lowest of the ladder, which then stays in force, and no further: what would be NONE is UNKNOWN.
+    **Unknown.** With insufficient evidence a criterion still raises, but nothing is lowered: a
+    level that this run cannot confirm is UNKNOWN, and the last one stays in force. Where the
+    evidence suffices to lower a level but is not complete, the level in force falls to the lowest
+    raised level and no further: what would be NONE is UNKNOWN.
 
     **Outage.** A level decided longer ago than ``rules.forget`` holds nothing.
 
     Parameters
     ----------
-    rungs
+    criteria
         Levels above NONE that can be reached, lowest first.
-    memory
-        What the run before left, None at first.
+    state
+        State of the run before, None at first.
     issue_time
         Moment of the run.
     sufficient
         Whether the evidence is enough to lower a level.
     rules
         Thresholds.
-    whole
-        Whether no other line of evidence is missing, so that NONE may be said.
+    complete
+        Whether no other line of evidence is missing, so that NONE may be issued.
 
     Raises
     ------
     ValueError
-        The memory is not of a run before this one.
+        The state is not of a run before this one.
     """
-    if memory and memory.issue_time and memory.issue_time >= issue_time:
+    if state and state.issue_time and state.issue_time >= issue_time:
         raise ValueError(
             f"expected memory of a run before {issue_time:%Y-%m-%d %H:%MZ}, found "
-            f"{memory.issue_time:%Y-%m-%d %H:%MZ}"
+            f"{state.issue_time:%Y-%m-%d %H:%MZ}"
         )
-    before = memory if memory and _adjacent(memory, issue_time, rules) else None
+    adjacent = state if state and _is_adjacent(state, issue_time, rules) else None
     raised, up, down = Level.NONE, {}, {}
-    for level, rung in rungs.items():
-        p = math.nan if rung.p is None else rung.p
-        up[level.value], down[level.value] = _count(level, rung, before, rules)
-        confirmed = p >= rung.p_up and (before is None or up[level.value] >= rules.raise_runs)
-        if rung.seen or confirmed or p >= min(rung.p_up + rules.raise_margin, 1.0):
+    for level, criterion in criteria.items():
+        p = math.nan if criterion.probability is None else criterion.probability
+        up[level.value], down[level.value] = _count_runs(level, criterion, adjacent, rules)
+        confirmed = criterion.reached and (adjacent is None or up[level.value] >= rules.raise_runs)
+        margin = min(criterion.threshold + rules.raise_margin, 1.0)
+        if criterion.observed or confirmed or p >= margin:
             raised = level
 
-    memory = recent(memory, issue_time, rules)
-    held = kept = memory.level if memory and memory.level in RAISED else Level.NONE
-    while kept is not Level.NONE and (kept not in rungs or down[kept.value] >= rules.lower_runs):
-        kept = LADDER[LADDER.index(kept) - 1]
+    state = drop_expired(state, issue_time, rules)
+    held = kept = state.level if state and state.level in RAISED else Level.NONE
+    while kept is not Level.NONE and (kept not in criteria or down[kept.value] >= rules.lower_runs):
+        kept = ORDER[ORDER.index(kept) - 1]
     if sufficient:
         level = in_force = higher(raised, kept)
-        if level is Level.NONE and not whole:
+        if level is Level.NONE and not complete:
             level = Level.UNKNOWN
             in_force = RAISED[0] if held in RAISED else Level.UNKNOWN
     elif raised is not Level.NONE and higher(raised, held) is raised:
         level = in_force = raised
     else:
         level, in_force = Level.UNKNOWN, held if held in RAISED else Level.UNKNOWN
-    last = memory.level if memory else Level.UNKNOWN
-    return Step(
+    last = state.level if state else Level.UNKNOWN
+    return Assessment(
         raised=raised,
         level=level,
         in_force=in_force,
-        memory=Memory(
+        state=AlertState(
             issue_time=issue_time,
             level=last if in_force is Level.UNKNOWN else in_force,
             runs_up=up,
             runs_down=down,
             on_rain=False,
-            sent=memory.sent if memory else (),
+            sent=state.sent if state else (),
         ),
     )
 
 
-def recent(memory: Memory | None, issue_time: datetime, rules: Rules) -> Memory | None:
-    """Memory as far as it still counts: after a longer outage only of the messages sent.
+def drop_expired(state: AlertState | None, issue_time: datetime, rules: Rules) -> AlertState | None:
+    """Drop a level decided longer ago than ``rules.forget``; keep the messages sent.
 
-    A level decided before the outage speaks of another river than today's. What it warned of has
-    expired with its messages, and the run after the outage decides alone.
+    The river of before such an outage is not the river of today. The warnings of then have
+    expired with their messages, and the run after the outage decides alone.
     """
-    if memory is None or memory.issue_time is None:
-        return memory
-    if issue_time - memory.issue_time <= rules.forget:
-        return memory
-    return Memory(
-        issue_time=memory.issue_time,
-        level=Level.UNKNOWN,
-        runs_up={},
-        runs_down={},
-        on_rain=False,
-        sent=memory.sent,
-    )
+    if state is None or state.issue_time is None:
+        return state
+    return state if issue_time - state.issue_time <= rules.forget else forget_level(state)
 
 
-def _adjacent(memory: Memory, issue_time: datetime, rules: Rules) -> bool:
-    """Whether a memory is of the run before and that run could assess anything yet."""
+def _is_adjacent(state: AlertState, issue_time: datetime, rules: Rules) -> bool:
+    """Whether a state is of the run before this one and that run could assess the level."""
     return (
-        memory.issue_time is not None
-        and memory.level is not Level.UNKNOWN
-        and issue_time - memory.issue_time <= rules.adjacent
+        state.issue_time is not None
+        and state.level is not Level.UNKNOWN
+        and issue_time - state.issue_time <= rules.adjacent
     )
 
 
-def _count(level: Level, rung: Rung, before: Memory | None, rules: Rules) -> tuple[int, int]:
-    """Count runs in a row at or above the threshold, and below where the level ends."""
-    up = before.runs_up.get(level.value, 0) if before else 0
-    down = before.runs_down.get(level.value, 0) if before else 0
-    calm = rung.quiet and not rung.seen
-    if rung.p is not None:
-        if not math.isnan(rung.p):
-            up = up + 1 if rung.p >= rung.p_up else 0
-        calm = calm and rung.p < rules.lower_factor * rung.p_up
+def _count_runs(
+    level: Level, criterion: Criterion, adjacent: AlertState | None, rules: Rules
+) -> tuple[int, int]:
+    """Count consecutive runs at or above the threshold, and below the one that ends the level."""
+    up = adjacent.runs_up.get(level.value, 0) if adjacent else 0
+    down = adjacent.runs_down.get(level.value, 0) if adjacent else 0
+    calm = criterion.calm and not criterion.observed
+    if criterion.probability is not None:
+        if not math.isnan(criterion.probability):
+            up = up + 1 if criterion.reached else 0
+        calm = calm and criterion.probability < rules.lower_factor * criterion.threshold
     return up, down + 1 if calm else 0

@@ -1,4 +1,4 @@
-"""Published trees: complete or not there, whatever instruction a run is killed at.
+"""Publish the tree of a run atomically: complete or absent, wherever the process is killed.
 
 ```
 published/
@@ -7,9 +7,9 @@ published/
   .versions/20260820T0030Z-3f2a…/                    index.json, alerts.geojson, alerts.csv, cap/…
 ```
 
-A tree is written beside the others, brought to disk and renamed to a name made of its content;
-only then are the two links replaced, each by one rename. A version is never changed or removed, so
-a reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
+A tree is written beside the others, synced to disk and renamed to the digest of its content; only
+then are the two links replaced, each by one rename. A version is never changed or removed, so a
+reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def folder_name(issue_time: datetime) -> str:
     return f"{issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
 
 
-def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
-    """Put a tree in place and return its folder.
+def publish_tree(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
+    """Publish a tree and return its folder.
 
     The same content again changes nothing. Other content for the same issue time replaces it.
     ``latest`` is the newest issue time that is published: the rerun of an older night never moves
@@ -78,7 +78,7 @@ def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) ->
         if not target.is_dir():
             write_folder(target, tree)
         point_link(folder / name, f".versions/{target.name}")
-        newest = max(one.name for one in folder.iterdir() if STAMP.fullmatch(one.name))
+        newest = max(entry.name for entry in folder.iterdir() if STAMP.fullmatch(entry.name))
         point_link(folder / "latest", newest)
     return folder / name
 
@@ -91,13 +91,13 @@ def _digest(tree: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:
+def write_netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:
     """Write a dataset as CF-1.11 netCDF-4; the same dataset gives the same bytes.
 
     Parameters
     ----------
     ds
-        What to write; its variables carry units.
+        Variables with units.
     title, source
         CF global attributes.
     issue_time
@@ -111,7 +111,7 @@ def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> 
     bare = [str(name) for name, array in ds.data_vars.items() if "units" not in _attributes(array)]
     if bare:
         raise ValueError(f"expected units on every variable, found none on {bare}")
-    marked = ds.assign_attrs(
+    ds = ds.assign_attrs(
         Conventions="CF-1.11",
         title=title,
         source=source,
@@ -123,13 +123,13 @@ def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> 
         | ({"zlib": True, "complevel": 4} if array.dtype.kind in "fiu" and array.ndim else {})
         for name, array in ds.data_vars.items()
     }
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "risk.nc"
-        marked.to_netcdf(path, engine="netcdf4", encoding=encoding)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "risk.nc"
+        ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
         return path.read_bytes()
 
 
 def _attributes(array: xr.DataArray) -> set[str]:
-    """Names of what says the unit: attributes, encoding, or a type that has one of its own."""
+    """Names of attributes and encoding; ``units`` too where the type needs none."""
     own = {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
     return own | {str(key) for key in (*array.attrs, *array.encoding)}

@@ -3,17 +3,66 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.alerts.hysteresis import DEFAULT, Rules
 from pipeline.settings import REFERENCE
 
 FILE = REFERENCE / "cost_loss.csv"
 EVERY_CITY = "default"
 QUANTITIES = ("cost_loss_ratio", "false_alarm_budget")
 LEVELS = ("watch", "warning", "emergency")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Thresholds of the levels; an agency may give its own per city.
+
+    Parameters
+    ----------
+    watch_p_alarm_7d, warning_p_flood_5d, emergency_p_flood_2d
+        Probabilities at which a level is reached (project table of triggers).
+    watch_rain_years
+        Return period of the rain over the city that is enough for a Watch (same table).
+    extreme_years
+        Return period from which an Emergency is Extreme instead of Severe (same table).
+    drought_p
+        Probability of class D1, D2 or D3 in four weeks for Watch, Warning and Emergency: more
+        likely than not, the bound of "Likely" in CAP 1.2.
+    raise_margin, raise_runs
+        One run at the threshold plus the margin raises, or so many runs in a row at the
+        threshold (project rule of hysteresis).
+    lower_factor, lower_runs, lower_m
+        A level ends after so many runs in a row below the factor times the threshold with the
+        stage so far below its mark (same rule).
+    adjacent
+        A run before counts as the run before up to this age: nightly runs, one night lost.
+    stale
+        A reading older than this caps the certainty and cannot lower a level (project rule).
+    forget
+        A reading older than this is no evidence at all, and a level decided longer ago holds
+        nothing: the longest lead of the forecasts.
+    """
+
+    watch_p_alarm_7d: float = 0.25
+    warning_p_flood_5d: float = 0.40
+    emergency_p_flood_2d: float = 0.70
+    watch_rain_years: float = 5.0
+    extreme_years: float = 20.0
+    drought_p: float = 0.50
+    raise_margin: float = 0.15
+    raise_runs: int = 2
+    lower_factor: float = 0.6
+    lower_runs: int = 2
+    lower_m: float = 0.20
+    adjacent: timedelta = timedelta(hours=48)
+    stale: timedelta = timedelta(hours=48)
+    forget: timedelta = timedelta(days=7)
+
+
+DEFAULT = Rules()
 
 
 @lru_cache
@@ -74,6 +123,20 @@ def threshold(city: str, level: str, *, path: Path = FILE) -> float:
         for quantity in QUANTITIES
     )
     return round(max(ratio, 1.0 - budget), 9)
+
+
+def stable_band_m(station: str) -> float:
+    """Return MRC's band within which a day's change of stage counts as stable, metres.
+
+    10 cm from Chiang Saen to Savannakhet, 5 cm from Pakse to Stung Treng, 3 cm from Kratie
+    (MRC flood bulletins); Khong Chiam, between the first two, takes the narrower one.
+
+    Examples
+    --------
+    >>> [stable_band_m(code) for code in ("011901", "013901", "014901", "033401")]
+    [0.1, 0.05, 0.03, 0.03]
+    """
+    return 0.10 if station < "0135" or station >= "09" else 0.05 if station < "0149" else 0.03
 
 
 @lru_cache

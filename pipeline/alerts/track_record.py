@@ -1,4 +1,4 @@
-"""How often earlier warnings came true: alerts as issued against the readings that followed."""
+"""Track record of earlier flood warnings: alerts as issued against the readings that followed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.alerts.evidence import Level
-from pipeline.alerts.gauge import HORIZON_D, MARK
-from pipeline.alerts.hysteresis import LADDER, RAISED
+from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
+from pipeline.alerts.levels import ORDER, RAISED, Level
 from pipeline.geography import places
 from pipeline.geography.places import Station
 from pipeline.storage import database
@@ -20,43 +19,43 @@ from pipeline.storage.records import Records
 from pipeline.times import utc64
 
 SEASONS = 3
-"""Seasons looked back on, this one and those before it; a season begins on 1 June."""
-ENOUGH = 10
-"""Settled warnings from which a share is told."""
-APART = timedelta(days=7)
+"""Seasons that count, this one and those before it; a season begins on 1 June."""
+MIN_ISSUED = 10
+"""Settled warnings from which a share of hits is given."""
+MAX_GAP = timedelta(days=7)
 """Nights further apart than this belong to two warnings."""
-SEEN = 0.5
-"""Share of the days that must have a reading before a warning counts as not come true."""
+MIN_DAYS_READ = 0.5
+"""Share of the days that must have a reading before a warning counts as a false alarm."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Track:
-    """What became of earlier warnings of a level.
+class TrackRecord:
+    """Outcome of earlier warnings of a level.
 
     Parameters
     ----------
     since
         First night that counts.
-    issued, came_true
-        Warnings given while the river stood below the level's mark, and after how many of them it
-        was reached. Of the city, or of all gauges where the city alone has too few.
+    issued, hits
+        Warnings given while the river was below the level's threshold stage, and those after which
+        it was reached. Of the city, or of all gauges where the city alone has too few.
     of_city
         Whether they are the city's own.
     """
 
     since: datetime
     issued: int
-    came_true: int
+    hits: int
     of_city: bool
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough to tell a share."""
-        return self.issued >= ENOUGH
+        """Whether there are enough warnings for a share."""
+        return self.issued >= MIN_ISSUED
 
 
 def season_start(asof: datetime, *, seasons: int = SEASONS) -> datetime:
-    """First moment of the seasons looked back on.
+    """Return the first moment of the seasons that count.
 
     Examples
     --------
@@ -67,13 +66,13 @@ def season_start(asof: datetime, *, seasons: int = SEASONS) -> datetime:
     return datetime(june - seasons + 1, 6, 1, tzinfo=UTC)
 
 
-def chain(
+def read_nights(
     store: Records, follows: Sequence[Any] | None, *, since: datetime
 ) -> list[tuple[datetime, list[dict[str, Any]]]]:
-    """Alerts of the nights before a run, as that run remembers them, oldest first.
+    """Read the alerts of the nights before a run, as that run saw them, oldest first.
 
-    Each run names the one whose alerts it remembers; going back from one to the next gives the
-    same nights whatever else has been run or run again since, so a replay finds them too.
+    Each run names the one whose alerts it follows. Going back from one to the next gives the same
+    nights whatever else is run or run again later, so a replay finds them too.
 
     Parameters
     ----------
@@ -84,29 +83,29 @@ def chain(
     since
         Nights before this are left out.
     """
-    before = {(run["issue_time"], run["revision"]): run["follows"] for run in store.runs()}
-    found = []
+    follows_of = {(run["issue_time"], run["revision"]): run["follows"] for run in store.runs()}
+    nights = []
     while follows is not None:
         key = datetime.fromisoformat(follows[0]), int(follows[1])
-        if key[0] < since or key not in before:
+        if key[0] < since or key not in follows_of:
             break
-        found.append((key[0], store.get(database.alerts, *key)))
-        follows = before[key]
-    return found[::-1]
+        nights.append((key[0], store.get(database.alerts, *key)))
+        follows = follows_of[key]
+    return nights[::-1]
 
 
-def tally(
+def count_hits(
     nights: Sequence[tuple[datetime, Sequence[Mapping[str, Any]]]],
     stages: pd.DataFrame,
     *,
     asof: datetime,
 ) -> dict[tuple[str, Level], tuple[int, int]]:
-    """Count the flood warnings of each city and level that are settled, and those that came true.
+    """Count the settled flood warnings of each city and level, and the hits among them.
 
     A warning is a run of nights with the level or a higher one in force. It counts if the river
-    stood below the level's mark (alarm stage for Watch, flood stage for Warning and Emergency) when
-    it began. It came true if the mark was reached before the horizon of its last night was over; it
-    did not if that has passed with readings on at least half of the days.
+    was below the level's threshold stage (alarm for Watch, flood for Warning and Emergency) when
+    it began. It is a hit if that stage was reached before the horizon of its last night was over;
+    it is a false alarm if that has passed with readings on at least half of the days.
 
     Parameters
     ----------
@@ -120,94 +119,99 @@ def tally(
     Returns
     -------
     dict
-        (issued, came true) by city id and level.
+        Warnings and hits by city id and level.
     """
-    at: dict[str, list[tuple[datetime, Level]]] = {}
-    for when, rows in nights:
+    levels_of: dict[str, list[tuple[datetime, Level]]] = {}
+    for issue_time, rows in nights:
         for row in rows:
             if row["hazard"] == "flood":
-                at.setdefault(row["city"], []).append((when, Level(row["memory"]["level"])))
-    series = {
-        str(code): one.set_index("valid_time")["value"].dropna()
-        for code, one in stages.groupby("station")
+                night = issue_time, Level(row["memory"]["level"])
+                levels_of.setdefault(row["city"], []).append(night)
+    series_of = {
+        str(code): readings.set_index("valid_time")["value"].dropna()
+        for code, readings in stages.groupby("station")
     }
-    found = {}
-    for city, levels in at.items():
+    counts = {}
+    for city, levels in levels_of.items():
         code = places.city(city).station if city in places.cities() else None
-        if code is None or code not in series:
+        if code is None or code not in series_of:
             continue
         for level in RAISED:
-            verdicts = [
-                _verdict(series[code], _mark_m(places.station(code), level), spell, level, asof)
-                for spell in _spells(levels, level)
+            threshold_m = _threshold_m(places.station(code), level)
+            outcomes = [
+                _judge(series_of[code], threshold_m, warning, level, asof)
+                for warning in _find_warnings(levels, level)
             ]
-            settled = [one for one in verdicts if one is not None]
-            found[city, level] = len(settled), sum(settled)
-    return found
+            settled = [outcome for outcome in outcomes if outcome is not None]
+            counts[city, level] = len(settled), sum(settled)
+    return counts
 
 
-def _spells(levels: list[tuple[datetime, Level]], least: Level) -> list[tuple[datetime, datetime]]:
+def _find_warnings(
+    levels: list[tuple[datetime, Level]], lowest: Level
+) -> list[tuple[datetime, datetime]]:
     """First and last night of each run of nights at or above a level."""
-    found: list[tuple[datetime, datetime]] = []
+    warnings: list[tuple[datetime, datetime]] = []
     before: datetime | None = None
-    for when, level in levels:
-        if level not in RAISED or LADDER.index(level) < LADDER.index(least):
+    for issue_time, level in levels:
+        if level not in RAISED or ORDER.index(level) < ORDER.index(lowest):
             before = None
-        elif before is None or when - before > APART:
-            found.append((when, when))
-            before = when
+        elif before is None or issue_time - before > MAX_GAP:
+            warnings.append((issue_time, issue_time))
+            before = issue_time
         else:
-            found[-1] = found[-1][0], when
-            before = when
-    return found
+            warnings[-1] = warnings[-1][0], issue_time
+            before = issue_time
+    return warnings
 
 
-def _mark_m(station: Station, level: Level) -> float | None:
-    return station.alarm_m if MARK[level] == "alarm" else station.flood_m
+def _threshold_m(station: Station, level: Level) -> float | None:
+    return station.alarm_m if THRESHOLD_STAGE[level] == "alarm" else station.flood_m
 
 
-def _verdict(
+def _judge(
     series: pd.Series,
-    mark: float | None,
-    spell: tuple[datetime, datetime],
+    threshold_m: float | None,
+    warning: tuple[datetime, datetime],
     level: Level,
     asof: datetime,
 ) -> bool | None:
-    """Whether a warning came true; None where it does not count or is not settled."""
-    first, last = spell
-    begin, end, now = (utc64(one) for one in (first, last + timedelta(days=HORIZON_D[level]), asof))
+    """Whether a warning is a hit; None where it does not count or is not settled."""
+    first, last = warning
+    horizon = timedelta(days=HORIZON_D[level])
+    begin, end, now = (utc64(moment) for moment in (first, last + horizon, asof))
     before = series[(series.index <= begin) & (series.index > begin - np.timedelta64(48, "h"))]
-    if mark is None or before.empty or before.iloc[-1] >= mark:
+    if threshold_m is None or before.empty or before.iloc[-1] >= threshold_m:
         return None
     after = series[(series.index > begin) & (series.index <= min(end, now))]
-    if (after >= mark).any():
+    if (after >= threshold_m).any():
         return True
     days = (end - begin) / np.timedelta64(1, "D")
-    seen = pd.DatetimeIndex(after.index).normalize().nunique()
-    return False if end <= now and seen >= SEEN * days else None
+    days_read = pd.DatetimeIndex(after.index).normalize().nunique()
+    return False if end <= now and days_read >= MIN_DAYS_READ * days else None
 
 
-def track_of(
+def choose_track_record(
     city: str,
     level: Level,
-    found: Mapping[tuple[str, Level], tuple[int, int]],
+    counts: Mapping[tuple[str, Level], tuple[int, int]],
     *,
     since: datetime,
-) -> Track:
-    """Track record to tell with a warning: the city's own, else that of all gauges.
+) -> TrackRecord:
+    """Choose the track record to give with a warning: the city's own, else that of all gauges.
 
     Examples
     --------
-    >>> found = {("pakse", Level.WATCH): (12, 8), ("kratie", Level.WATCH): (3, 1)}
+    >>> counts = {("pakse", Level.WATCH): (12, 8), ("kratie", Level.WATCH): (3, 1)}
     >>> since = datetime(2024, 6, 1, tzinfo=UTC)
-    >>> one = track_of("pakse", Level.WATCH, found, since=since)
-    >>> other = track_of("kratie", Level.WATCH, found, since=since)
-    >>> (one.issued, one.came_true, one.of_city), (other.issued, other.came_true, other.of_city)
+    >>> own = choose_track_record("pakse", Level.WATCH, counts, since=since)
+    >>> of_all = choose_track_record("kratie", Level.WATCH, counts, since=since)
+    >>> (own.issued, own.hits, own.of_city), (of_all.issued, of_all.hits, of_all.of_city)
     ((12, 8, True), (15, 9, False))
     """
-    issued, true = found.get((city, level), (0, 0))
-    if issued >= ENOUGH:
-        return Track(since=since, issued=issued, came_true=true, of_city=True)
-    every = [counts for (_, one), counts in found.items() if one is level]
-    issued, true = (sum(counts[k] for counts in every) for k in (0, 1))
-    return Track(since=since, issued=issued, came_true=true, of_city=False)
+    issued, hits = counts.get((city, level), (0, 0))
+    if issued >= MIN_ISSUED:
+        return TrackRecord(since=since, issued=issued, hits=hits, of_city=True)
+    of_level = [count for (_, counted), count in counts.items() if counted is level]
+    issued, hits = (sum(count[part] for count in of_level) for part in (0, 1))
+    return TrackRecord(since=since, issued=issued, hits=hits, of_city=False)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.alerts import cap, feeds, publish
+from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities
 from pipeline.issuance.forecasts import read_second_opinion
@@ -90,34 +91,36 @@ def make_bundle(
     in_force: dict[tuple[str, str], str] = {}
     alerts = []
     for decision in decisions:
-        message, memory = cap.issue(
+        message, state = next_message(
             decision, issuer=issuer, revision=run["revision"], next_issue=snapshot.asof + STEP
         )
         if message is not None:
             files[f"cap/{message.identifier}.xml"] = message.content
-        if memory.sent and not memory.sent[-1].over:
-            in_force[decision.city.id, decision.hazard] = memory.sent[-1].identifier
+        if state.sent and not state.sent[-1].over:
+            in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
         alerts.append(
             {
                 "city": decision.city.id,
                 "hazard": decision.hazard,
                 "level": decision.level.value,
                 "identifier": message.identifier if message else None,
-                "memory": memory.to_dict(),
+                "memory": state.to_dict(),
             }
         )
-    facts = feeds.rows(decisions, in_force, origin=run["origin"], wanted=settings.alert_status)
-    files["alerts.geojson"] = feeds.geojson(facts)
-    files["alerts.csv"] = feeds.table(facts)
+    facts = feeds.collect_rows(
+        decisions, in_force, origin=run["origin"], wanted=settings.alert_status
+    )
+    files["alerts.geojson"] = feeds.write_geojson(facts)
+    files["alerts.csv"] = feeds.write_csv(facts)
     second_opinion = read_second_opinion(snapshot)
     if second_opinion:
-        files["second_opinion.csv"] = feeds.table(second_opinion)
+        files["second_opinion.csv"] = feeds.write_csv(second_opinion)
     source = "virtual basin, not measured" if run["origin"] == "virtual" else "measured"
     indices, left_out = products.risk_indices(snapshot), list[str]()
     if indices is not None:
         indices = indices.compute()  # chunks computed while they are written come in any order
         left_out += products.describe_impossible(indices, "risk.nc")
-        files["risk.nc"] = publish.netcdf(
+        files["risk.nc"] = publish.write_netcdf(
             products.mask_impossible(indices),
             title="Flood and drought risk indices of the Mekong",
             source=source,
@@ -126,14 +129,14 @@ def make_bundle(
     months = products.monthly_indices(snapshot)
     if months is not None:
         left_out += products.describe_impossible(months, "monthly.nc")
-        files["monthly.nc"] = publish.netcdf(
+        files["monthly.nc"] = publish.write_netcdf(
             products.mask_impossible(months),
             title="Standardised indices of whole months in the Mekong countries",
             source=source,
             issue_time=snapshot.asof,
         )
     missing = find_missing(snapshot, upstream=settings.upstream)
-    files["index.json"] = feeds.index(
+    files["index.json"] = feeds.write_index(
         decisions,
         files,
         issue_time=snapshot.asof,

@@ -8,11 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.alerts import levels, track_record
-from pipeline.alerts.decision import Decision, recall
+from pipeline.alerts import track_record
+from pipeline.alerts.alert_state import restore_state
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought import decide_drought
 from pipeline.alerts.evidence import Drought, LowFlow, Rain, River
-from pipeline.alerts.gauge import MARK
-from pipeline.alerts.hysteresis import RAISED
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
+from pipeline.alerts.levels import RAISED
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
 from pipeline.issuance import observed, products
@@ -45,7 +48,7 @@ def decide_cities(
     """
     rain = products.city_rain(snapshot)
     changes, last = products.daily_stage_changes(snapshot), observed.last_readings(snapshot)
-    memories = {(row["city"], row["hazard"]): row["memory"] for row in before}
+    states = {(row["city"], row["hazard"]): row["memory"] for row in before}
     decisions = []
     for city in places.cities(snapshot.region).values():
         station = places.station(city.station) if city.station else None
@@ -72,20 +75,20 @@ def decide_cities(
             ]
             for hazard in ("flood", "drought")
         }
-        flood = levels.decide_flood(
+        flood = decide_flood(
             city,
             issue_time=snapshot.asof,
             station=station,
             river=river,
             rain=rain.get(city.id, _NO_RAIN),
-            memory=recall(memories.get((city.id, "flood")), revisions=earlier["flood"]),
+            state=restore_state(states.get((city.id, "flood")), revisions=earlier["flood"]),
             rules=rules_for(city.id),
         )
-        drought = levels.decide_drought(
+        drought = decide_drought(
             city,
             issue_time=snapshot.asof,
             drought=zone,
-            memory=recall(memories.get((city.id, "drought")), revisions=earlier["drought"]),
+            state=restore_state(states.get((city.id, "drought")), revisions=earlier["drought"]),
         )
         decisions += [flood, replace(drought, low_flow=low)]
     return decisions
@@ -105,28 +108,31 @@ def add_track_records(
     follows
         Issue time and revision of the issue before; None where this is the first.
     """
-    if not any(_forecasts_a_mark(decision) for decision in decisions):
+    if not any(_forecasts_threshold_stage(decision) for decision in decisions):
         return decisions
     start = track_record.season_start(snapshot.asof)
-    nights = track_record.chain(snapshot.records, follows, since=start)
+    nights = track_record.read_nights(snapshot.records, follows, since=start)
     readings = quality_flags.used(snapshot.readings("stage", start=start))
-    tally = track_record.tally(nights, readings, asof=snapshot.asof)
+    counts = track_record.count_hits(nights, readings, asof=snapshot.asof)
     since = nights[0][0] if nights else snapshot.asof
     return [
         replace(
             decision,
-            track=track_record.track_of(decision.city.id, decision.in_force, tally, since=since),
+            track_record=track_record.choose_track_record(
+                decision.city.id, decision.in_force, counts, since=since
+            ),
         )
-        if _forecasts_a_mark(decision)
+        if _forecasts_threshold_stage(decision)
         else decision
         for decision in decisions
     ]
 
 
-def _forecasts_a_mark(decision: Decision) -> bool:
+def _forecasts_threshold_stage(decision: Decision) -> bool:
     """Whether a decision warns of a stage that the river has not reached."""
     station, river = decision.station, decision.river
-    if decision.in_force not in RAISED or decision.memory.on_rain or not (station and river):
+    if decision.in_force not in RAISED or decision.state.on_rain or not (station and river):
         return False
-    mark = station.alarm_m if MARK[decision.in_force] == "alarm" else station.flood_m
-    return mark is not None and not river.stage_m >= mark
+    by_alarm = THRESHOLD_STAGE[decision.in_force] == "alarm"
+    threshold_m = station.alarm_m if by_alarm else station.flood_m
+    return threshold_m is not None and not river.stage_m >= threshold_m

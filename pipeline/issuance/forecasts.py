@@ -14,9 +14,10 @@ from models import low_flow
 from models.drought import model as drought_model
 from models.stage import features
 from models.stage import model as stage_model
-from pipeline.alerts.evidence import DRIVERS, Level
-from pipeline.alerts.gauge import HORIZON_D
-from pipeline.alerts.hysteresis import DEFAULT
+from pipeline.alerts.evidence import DRIVERS
+from pipeline.alerts.gauge_criteria import HORIZON_D
+from pipeline.alerts.levels import Level
+from pipeline.alerts.thresholds import DEFAULT
 from pipeline.areal import means as zonal_means
 from pipeline.areal import substitutes
 from pipeline.geography import places

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from pipeline.alerts.decision import Decision, Memory
-from pipeline.alerts.evidence import Drought, Lead, Level, Rain, River
-from pipeline.alerts.levels import decide_drought, decide_flood
+from pipeline.alerts.alert_state import AlertState
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought import decide_drought
+from pipeline.alerts.evidence import Drought, Lead, Rain, River
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
 from pipeline.geography.places import City, Station
 
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -107,7 +110,7 @@ def flood(
     p2: float = 0.0,
     *,
     number: int = 0,
-    memory: Memory | None = None,
+    state: AlertState | None = None,
     stage_m: float = 9.0,
     age_h: float | None = 0.5,
     change_1d_m: float = 0.0,
@@ -130,11 +133,11 @@ def flood(
             tier=tier,
         ),
         rain=rain,
-        memory=memory,
+        state=state,
     )
 
 
-def pluvial(years: float, *, number: int = 0, memory: Memory | None = None) -> Decision:
+def pluvial(years: float, *, number: int = 0, state: AlertState | None = None) -> Decision:
     """Decide the flood level of the city without a gauge on a night."""
     return decide_flood(
         TOWN,
@@ -142,7 +145,7 @@ def pluvial(years: float, *, number: int = 0, memory: Memory | None = None) -> D
         station=None,
         river=None,
         rain=Rain(return_period_years=years, pluvial_index=NAN),
-        memory=memory,
+        state=state,
     )
 
 
@@ -176,13 +179,11 @@ def drought(
     given: Drought | None,
     *,
     number: int = 0,
-    memory: Memory | None = None,
+    state: AlertState | None = None,
     issue_time: datetime | None = None,
 ) -> Decision:
     """Decide the drought level of the city on a night."""
-    return decide_drought(
-        CITY, issue_time=issue_time or night(number), drought=given, memory=memory
-    )
+    return decide_drought(CITY, issue_time=issue_time or night(number), drought=given, state=state)
 
 
 def levels(*decisions: Decision) -> list[Level]:

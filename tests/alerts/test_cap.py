@@ -11,10 +11,13 @@ from lxml import etree
 from models.stage import design
 from pipeline.alerts import cap
 from pipeline.alerts import text as alert_text
+from pipeline.alerts.alert_state import AlertState, SentMessage, restore_state
 from pipeline.alerts.cap import Issuer, Message
-from pipeline.alerts.decision import Decision, Memory, Sent, recall, status_of
-from pipeline.alerts.evidence import DRIVERS, Level, Rain
-from pipeline.alerts.levels import decide_flood
+from pipeline.alerts.decision import Decision, choose_status
+from pipeline.alerts.evidence import DRIVERS, Rain
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
+from pipeline.alerts.message_chain import next_message
 from pipeline.geography.places import Station
 from tests.alerts.alert_cases import (
     CITY,
@@ -54,8 +57,8 @@ def schema() -> etree.XMLSchema:
 
 def send(
     decision: Decision, *, issuer: Issuer = ISSUER, revision: int = 0, hours: float = 24.0
-) -> tuple[Message | None, Memory]:
-    return cap.issue(
+) -> tuple[Message | None, AlertState]:
+    return next_message(
         decision,
         issuer=issuer,
         revision=revision,
@@ -63,10 +66,10 @@ def send(
     )
 
 
-def sent(decision: Decision, **options: Issuer | float) -> tuple[etree._Element, Memory]:
-    message, memory = send(decision, **options)  # type: ignore[arg-type]
+def sent(decision: Decision, **options: Issuer | float) -> tuple[etree._Element, AlertState]:
+    message, state = send(decision, **options)  # type: ignore[arg-type]
     assert message is not None
-    return etree.fromstring(message.content), memory
+    return etree.fromstring(message.content), state
 
 
 def value(alert: etree._Element, path: str) -> str | None:
@@ -87,17 +90,17 @@ def every_decision() -> list[Decision]:
         drought(dry_spell(0.9, 0.9, 0.9, now=4, cdi="alert", soil=NAN)),
     ]
     for first in (flood(0.6, 0.6), pluvial(6.0), drought(dry_spell(now=2))):
-        _, memory = send(first)
+        _, state = send(first)
         if first.hazard == "drought":
-            found.append(drought(None, number=1, memory=memory))
-            one = drought(dry_spell(), number=1, memory=memory)
-            found.append(drought(dry_spell(), number=2, memory=send(one)[1]))
+            found.append(drought(None, number=1, state=state))
+            one = drought(dry_spell(), number=1, state=state)
+            found.append(drought(dry_spell(), number=2, state=send(one)[1]))
         elif first.station:
-            found.append(flood(number=1, memory=memory, age_h=60.0))
-            one = flood(number=1, memory=memory)
-            found.append(flood(number=2, memory=send(one)[1]))
+            found.append(flood(number=1, state=state, age_h=60.0))
+            one = flood(number=1, state=state)
+            found.append(flood(number=2, state=send(one)[1]))
         else:
-            found.append(pluvial(NAN, number=1, memory=memory))
+            found.append(pluvial(NAN, number=1, state=state))
     return found
 
 
@@ -119,7 +122,7 @@ def test_every_level_hazard_and_language_is_valid_cap(schema: etree.XMLSchema) -
 
 def test_slots_of_every_language_match() -> None:
     for language in alert_text.LANGUAGES:
-        found = alert_text.messages(language)
+        found = alert_text.read_templates(language)
         assert found["language"] == language
         assert found["reviewed"] is (language == "en")
         assert len(found["months"]) == 12
@@ -127,7 +130,7 @@ def test_slots_of_every_language_match() -> None:
 
 
 def test_an_alert() -> None:
-    alert, memory = sent(flood(0.6, 0.6, change_1d_m=0.42))
+    alert, state = sent(flood(0.6, 0.6, change_1d_m=0.42))
     identifier = "mekong-20260820T0030Z-vientiane-flood-r0"
     assert value(alert, "identifier") == identifier
     assert value(alert, "sent") == "2026-08-20T00:30:00-00:00"
@@ -151,7 +154,7 @@ def test_an_alert() -> None:
     assert pairs["threshold_verified"] == "true"
     assert "urgency" not in pairs
     assert (pairs["archive_snapshot"], pairs["records_batch"]) == ("ABC", "7")
-    assert [one.identifier for one in memory.sent] == [identifier]
+    assert [one.identifier for one in state.sent] == [identifier]
 
 
 def test_english_says_what_where_how_likely_when_why_and_what_is_missing() -> None:
@@ -198,7 +201,7 @@ def test_mrc_terms_and_extrapolation() -> None:
         station=STATION,
         river=river(p_alarm=alarm, p_flood=high, extrapolated=True),
         rain=UNKNOWN_RAIN,
-        memory=None,
+        state=None,
     )
     assert "alarm situation (flood stage forecast within 3 days)" in english(near, Level.WARNING)
     assert "beyond what has been observed" in english(near, Level.WARNING)
@@ -225,7 +228,7 @@ def test_local_terms_and_cautions(station: Station, expected: str) -> None:
         station=station,
         river=river(station=station.code),
         rain=UNKNOWN_RAIN,
-        memory=None,
+        state=None,
     )
     text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
     assert expected in text.description
@@ -251,7 +254,7 @@ def test_virtual_data_is_an_exercise_whatever_is_asked() -> None:
         assert value(alert, "status") == "Exercise"
         assert value(alert, "note") is not None
         with pytest.raises(ValueError, match="status Exercise"):
-            cap.message(
+            cap.write_message(
                 flood(0.6),
                 [],
                 issuer=ISSUER,
@@ -268,11 +271,11 @@ def test_actual_needs_verified_thresholds() -> None:
     assert value(alert, "status") == "Actual"
     assert value(alert, "note") is None
     unverified = replace(flood(0.6), station=replace(STATION, threshold_verified=False))
-    assert status_of(unverified, origin="measured", wanted="Actual") == "Test"
+    assert choose_status(unverified, origin="measured", wanted="Actual") == "Test"
     alert, _ = sent(unverified, issuer=actual)
     assert value(alert, "status") == "Test"
     with pytest.raises(ValueError, match="verified thresholds"):
-        cap.message(
+        cap.write_message(
             unverified,
             [],
             issuer=actual,
@@ -286,8 +289,8 @@ def test_actual_needs_verified_thresholds() -> None:
 
 
 def test_a_chain_from_alert_to_all_clear() -> None:
-    _, memory = sent(flood(0.6, 0.6))
-    lost, memory = sent(flood(number=1, memory=memory, age_h=60.0))
+    _, state = sent(flood(0.6, 0.6))
+    lost, state = sent(flood(number=1, state=state, age_h=60.0))
     assert value(lost, "msgType") == "Update"
     assert value(lost, "references") == (
         "mekong@example.org,mekong-20260820T0030Z-vientiane-flood-r0,2026-08-20T00:30:00-00:00"
@@ -296,30 +299,30 @@ def test_a_chain_from_alert_to_all_clear() -> None:
     assert value(lost, "info/event") == "Flood Warning"
     assert value(lost, "info/severity") == "Severe"
     assert value(lost, "info/certainty") == "Unknown"
-    held, memory = sent(flood(number=2, memory=memory))
+    held, state = sent(flood(number=2, state=state))
     assert value(held, "info/event") == "Flood Warning"
     assert "not clearly or long enough" in (value(held, "info/description") or "")
     # the first message expired in the meantime
     assert value(held, "references") == (
         "mekong@example.org,mekong-20260821T0030Z-vientiane-flood-r0,2026-08-21T00:30:00-00:00"
     )
-    over, memory = sent(flood(number=3, memory=memory))
+    over, state = sent(flood(number=3, state=state))
     assert value(over, "msgType") == "Update"
     assert value(over, "info/responseType") == "AllClear"
     assert value(over, "info/urgency") == "Past"
     assert value(over, "info/onset") is None
     assert value(over, "info/headline") == "EXERCISE. Flood Warning for Vientiane has ended"
-    nothing, memory = send(flood(number=4, memory=memory))
-    assert (nothing, memory.sent) == (None, ())
-    new, _ = sent(flood(stage_m=12.6, number=5, memory=memory))
+    nothing, state = send(flood(number=4, state=state))
+    assert (nothing, state.sent) == (None, ())
+    new, _ = sent(flood(stage_m=12.6, number=5, state=state))
     assert value(new, "msgType") == "Alert"
 
 
 def test_an_event_whose_messages_expired_starts_anew() -> None:
-    _, memory = sent(flood(0.6, 0.6))
-    new, _ = sent(flood(0.6, 0.6, number=3, memory=memory))
+    _, state = sent(flood(0.6, 0.6))
+    new, _ = sent(flood(0.6, 0.6, number=3, state=state))
     assert value(new, "msgType") == "Alert"
-    assert send(flood(number=3, memory=memory, age_h=60.0))[0] is not None  # still in force
+    assert send(flood(number=3, state=state, age_h=60.0))[0] is not None  # still in force
 
 
 def test_none_and_unknown_without_an_event_send_nothing() -> None:
@@ -330,11 +333,11 @@ def test_none_and_unknown_without_an_event_send_nothing() -> None:
 
 def test_unchanged_content_is_sent_again_only_before_it_expires() -> None:
     first = pluvial(6.0)
-    _, memory = sent(first)
-    later = replace(pluvial(6.0, number=1, memory=memory), issue_time=T0 + timedelta(hours=6))
+    _, state = sent(first)
+    later = replace(pluvial(6.0, number=1, state=state), issue_time=T0 + timedelta(hours=6))
     later = replace(later, onset=first.onset)
     message, kept = send(later, hours=6.0)
-    assert (message, kept.sent) == (None, memory.sent)
+    assert (message, kept.sent) == (None, state.sent)
     due, _ = sent(later, hours=28.5)
     assert value(due, "msgType") == "Update"
     changed = replace(later, rain=Rain(return_period_years=9.0, pluvial_index=NAN))
@@ -343,11 +346,11 @@ def test_unchanged_content_is_sent_again_only_before_it_expires() -> None:
 
 def test_a_revision_goes_on_from_the_revision_before() -> None:
     _, before = sent(flood(0.6, 0.6))
-    first, memory = sent(flood(0.6, 0.6, number=1, memory=before))
-    again, _ = sent(flood(0.6, 0.6, number=1, memory=before))
+    first, state = sent(flood(0.6, 0.6, number=1, state=before))
+    again, _ = sent(flood(0.6, 0.6, number=1, state=before))
     assert etree.tostring(first) == etree.tostring(again)
-    known = recall(before.to_dict(), revisions=[memory.to_dict()])
-    revised, memory = sent(flood(0.9, 0.9, 0.9, number=1, memory=known), revision=1)
+    known = restore_state(before.to_dict(), revisions=[state.to_dict()])
+    revised, state = sent(flood(0.9, 0.9, 0.9, number=1, state=known), revision=1)
     assert value(revised, "identifier") == "mekong-20260821T0030Z-vientiane-flood-r1"
     assert (value(revised, "references") or "").split() == [
         f"mekong@example.org,mekong-{when}Z-vientiane-flood-r0,{sent_at}:30:00-00:00"
@@ -359,14 +362,14 @@ def test_a_revision_goes_on_from_the_revision_before() -> None:
 
 
 def test_a_revision_that_finds_nothing_ends_the_event() -> None:
-    _, memory = sent(flood(0.6, 0.6))
-    over, closed = sent(flood(memory=recall(None, revisions=[memory.to_dict()])), revision=1)
+    _, state = sent(flood(0.6, 0.6))
+    over, closed = sent(flood(state=restore_state(None, revisions=[state.to_dict()])), revision=1)
     assert value(over, "info/event") == "Flood Warning"
     assert value(over, "info/responseType") == "AllClear"
-    again, _ = sent(flood(memory=recall(None, revisions=[closed.to_dict()])), revision=2)
+    again, _ = sent(flood(state=restore_state(None, revisions=[closed.to_dict()])), revision=2)
     assert len((value(again, "references") or "").split()) == 2
     unknown, _ = sent(
-        flood(age_h=60.0, memory=recall(None, revisions=[memory.to_dict()])), revision=1
+        flood(age_h=60.0, state=restore_state(None, revisions=[state.to_dict()])), revision=1
     )
     assert value(unknown, "info/event") == "Flood Warning"
     assert value(unknown, "info/certainty") == "Unknown"
@@ -378,15 +381,15 @@ def test_same_arguments_give_the_same_bytes() -> None:
 
 
 def test_cancel_is_for_errors_only(schema: etree.XMLSchema) -> None:
-    _, memory = sent(flood(0.6))
+    _, state = sent(flood(0.6))
     arguments = {"identifier": "mekong-cancel-1", "when": night(1), "status": "Exercise"}
-    content = cap.cancel(memory.sent, issuer=ISSUER, reason="wrong gauge", **arguments)  # type: ignore[arg-type]
+    content = cap.write_cancel(state.sent, issuer=ISSUER, reason="wrong gauge", **arguments)  # type: ignore[arg-type]
     alert = etree.fromstring(content)
     schema.assertValid(alert)
     assert value(alert, "msgType") == "Cancel"
     assert "wrong gauge" in (value(alert, "note") or "")
     with pytest.raises(ValueError, match="a reason"):
-        cap.cancel(memory.sent, issuer=ISSUER, reason=" ", **arguments)  # type: ignore[arg-type]
+        cap.write_cancel(state.sent, issuer=ISSUER, reason=" ", **arguments)  # type: ignore[arg-type]
 
 
 def test_a_sender_that_would_break_references_is_refused() -> None:
@@ -395,9 +398,9 @@ def test_a_sender_that_would_break_references_is_refused() -> None:
 
 
 def test_memory_survives_the_table() -> None:
-    _, memory = sent(flood(0.6, 0.6))
-    assert Memory.from_dict(memory.to_dict()) == memory
-    one = memory.sent[0]
-    assert isinstance(one, Sent)
+    _, state = sent(flood(0.6, 0.6))
+    assert AlertState.from_dict(state.to_dict()) == state
+    one = state.sent[0]
+    assert isinstance(one, SentMessage)
     assert one.expires == T0 + timedelta(hours=36)
     assert math.isclose((one.expires - one.sent) / timedelta(hours=1), 36.0)

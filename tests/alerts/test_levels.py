@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alerts.decision import Decision, Memory, recall
-from pipeline.alerts.evidence import Drought, Level, Rain, River
-from pipeline.alerts.hysteresis import LADDER
-from pipeline.alerts.levels import class_of, decide_flood
-from pipeline.alerts.text import headline
+from pipeline.alerts.alert_state import AlertState, restore_state
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought import confirmed_class
+from pipeline.alerts.evidence import Drought, Rain, River
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import ORDER, Level
+from pipeline.alerts.text import compose_headline
 from tests.alerts.alert_cases import (
     CITY,
     DRY,
@@ -55,7 +57,7 @@ def test_first_run_raises_at_each_threshold(  # noqa: PLR0917
 ) -> None:
     decision = flood(p7, p5, p2, stage_m=stage_m, change_1d_m=change_1d_m)
     assert decision.level is decision.in_force is level
-    assert decision.memory.level is level
+    assert decision.state.level is level
 
 
 def test_rising_is_judged_by_the_reach() -> None:
@@ -68,7 +70,7 @@ def test_rising_is_judged_by_the_reach() -> None:
             station=station,
             river=river(station=station.code, stage_m=11.6, change_1d_m=change),
             rain=DRY,
-            memory=None,
+            state=None,
         ).level
         for station, change in ((pakse, 0.05), (pakse, 0.06), (kratie, 0.03), (kratie, 0.04))
     ]
@@ -77,42 +79,42 @@ def test_rising_is_judged_by_the_reach() -> None:
 
 def test_second_run_needs_confirmation_or_margin() -> None:
     calm = flood(number=0)
-    once = flood(0.30, number=1, memory=calm.memory)
-    twice = flood(0.25, number=2, memory=once.memory)
+    once = flood(0.30, number=1, state=calm.state)
+    twice = flood(0.25, number=2, state=once.state)
     assert (once.level, twice.level) == (Level.NONE, Level.WATCH)
-    assert flood(0.39, number=1, memory=calm.memory).level is Level.NONE
-    assert flood(0.40, number=1, memory=calm.memory).level is Level.WATCH  # 0.25 + 0.15
-    broken = flood(0.20, number=2, memory=once.memory)
-    assert flood(0.30, number=3, memory=broken.memory).level is Level.NONE
+    assert flood(0.39, number=1, state=calm.state).level is Level.NONE
+    assert flood(0.40, number=1, state=calm.state).level is Level.WATCH  # 0.25 + 0.15
+    broken = flood(0.20, number=2, state=once.state)
+    assert flood(0.30, number=3, state=broken.state).level is Level.NONE
 
 
 def test_margin_of_warning_and_emergency() -> None:
-    calm = flood(number=0).memory
-    assert flood(0.54, 0.54, number=1, memory=calm).level is Level.WATCH
-    assert flood(0.55, 0.55, number=1, memory=calm).level is Level.WARNING
-    assert flood(0.84, 0.84, 0.84, number=1, memory=calm).level is Level.WARNING
-    assert flood(0.85, 0.85, 0.85, number=1, memory=calm).level is Level.EMERGENCY
+    calm = flood(number=0).state
+    assert flood(0.54, 0.54, number=1, state=calm).level is Level.WATCH
+    assert flood(0.55, 0.55, number=1, state=calm).level is Level.WARNING
+    assert flood(0.84, 0.84, 0.84, number=1, state=calm).level is Level.WARNING
+    assert flood(0.85, 0.85, 0.85, number=1, state=calm).level is Level.EMERGENCY
 
 
 def test_observation_raises_at_once() -> None:
-    calm = flood(number=0).memory
-    assert flood(number=1, memory=calm, stage_m=12.5).level is Level.EMERGENCY
-    assert flood(number=1, memory=calm, stage_m=11.5, change_1d_m=0.2).level is Level.WARNING
-    assert flood(number=1, memory=calm, rain=HEAVY).level is Level.WATCH
+    calm = flood(number=0).state
+    assert flood(number=1, state=calm, stage_m=12.5).level is Level.EMERGENCY
+    assert flood(number=1, state=calm, stage_m=11.5, change_1d_m=0.2).level is Level.WARNING
+    assert flood(number=1, state=calm, rain=HEAVY).level is Level.WATCH
 
 
 def test_unknown_probability_keeps_the_count_up() -> None:
     calm = flood(number=0)
-    once = flood(0.30, number=1, memory=calm.memory)
-    lost = flood(NAN, NAN, NAN, number=2, memory=once.memory)
+    once = flood(0.30, number=1, state=calm.state)
+    lost = flood(NAN, NAN, NAN, number=2, state=once.state)
     assert lost.level is Level.UNKNOWN
-    assert flood(0.30, number=3, memory=lost.memory).level is Level.WATCH
+    assert flood(0.30, number=3, state=lost.state).level is Level.WATCH
 
 
 def test_lowering_takes_two_quiet_runs_and_a_low_stage() -> None:
     watch = flood(0.30, stage_m=11.3)
-    one = flood(0.149, number=1, memory=watch.memory, stage_m=11.3)
-    two = flood(0.149, number=2, memory=one.memory, stage_m=11.3)
+    one = flood(0.149, number=1, state=watch.state, stage_m=11.3)
+    two = flood(0.149, number=2, state=one.state, stage_m=11.3)
     assert (one.level, two.level) == (Level.WATCH, Level.NONE)
     assert one.reasons == ("held",)
     assert two.reasons == ()
@@ -122,58 +124,58 @@ def test_lowering_takes_two_quiet_runs_and_a_low_stage() -> None:
 def test_not_quiet_enough_is_held(p7: float, stage_m: float) -> None:
     decision = flood(0.30, stage_m=11.3)
     for number in (1, 2, 3):
-        decision = flood(p7, number=number, memory=decision.memory, stage_m=stage_m)
+        decision = flood(p7, number=number, state=decision.state, stage_m=stage_m)
         assert decision.level is Level.WATCH
 
 
 def test_quiet_runs_must_be_in_a_row() -> None:
     watch = flood(0.30)
-    one = flood(number=1, memory=watch.memory)
-    loud = flood(0.20, number=2, memory=one.memory)
-    three = flood(number=3, memory=loud.memory)
-    four = flood(number=4, memory=three.memory)
+    one = flood(number=1, state=watch.state)
+    loud = flood(0.20, number=2, state=one.state)
+    three = flood(number=3, state=loud.state)
+    four = flood(number=4, state=three.state)
     found = [one.level, loud.level, three.level, four.level]
     assert found == [Level.WATCH, Level.WATCH, Level.WATCH, Level.NONE]
 
 
 def test_emergency_lowers_to_the_level_that_still_holds() -> None:
     first = flood(stage_m=12.5)
-    near = flood(0.9, 0.3, 0.1, number=1, memory=first.memory, stage_m=12.31)
+    near = flood(0.9, 0.3, 0.1, number=1, state=first.state, stage_m=12.31)
     assert near.level is Level.EMERGENCY
-    one = flood(0.9, 0.3, 0.1, number=2, memory=near.memory, stage_m=12.3)
-    two = flood(0.9, 0.3, 0.1, number=3, memory=one.memory, stage_m=12.2)
+    one = flood(0.9, 0.3, 0.1, number=2, state=near.state, stage_m=12.3)
+    two = flood(0.9, 0.3, 0.1, number=3, state=one.state, stage_m=12.2)
     assert (one.level, two.level) == (Level.EMERGENCY, Level.WARNING)
 
 
 def test_emergency_drops_to_none_if_all_was_quiet() -> None:
     first = flood(0.7, 0.7, 0.7)
-    one = flood(number=1, memory=first.memory)
-    two = flood(number=2, memory=one.memory)
+    one = flood(number=1, state=first.state)
+    two = flood(number=2, state=one.state)
     assert (first.level, one.level, two.level) == (Level.EMERGENCY, Level.EMERGENCY, Level.NONE)
 
 
 def test_after_an_outage_nothing_confirms_so_the_threshold_raises() -> None:
-    calm = flood(number=0).memory
-    assert flood(0.26, number=2, memory=calm).level is Level.NONE  # 48 h: one night lost
-    assert flood(0.26, number=3, memory=calm).level is Level.WATCH
+    calm = flood(number=0).state
+    assert flood(0.26, number=2, state=calm).level is Level.NONE  # 48 h: one night lost
+    assert flood(0.26, number=3, state=calm).level is Level.WATCH
     watch = flood(0.30)
-    one = flood(number=1, memory=watch.memory)
-    assert flood(number=4, memory=one.memory).level is Level.WATCH
+    one = flood(number=1, state=watch.state)
+    assert flood(number=4, state=one.state).level is Level.WATCH
 
 
 def test_a_level_decided_before_a_long_outage_holds_nothing() -> None:
     emergency = flood(0.9, 0.9, 0.9)
-    assert flood(number=7, memory=emergency.memory).level is Level.EMERGENCY
-    after = flood(number=8, memory=emergency.memory)
+    assert flood(number=7, state=emergency.state).level is Level.EMERGENCY
+    after = flood(number=8, state=emergency.state)
     assert (after.level, after.in_force) == (Level.NONE, Level.NONE)
-    blind = flood(number=8, memory=emergency.memory, stage_m=math.nan)
+    blind = flood(number=8, state=emergency.state, stage_m=math.nan)
     assert (blind.level, blind.in_force) == (Level.UNKNOWN, Level.UNKNOWN)
 
 
 def test_memory_of_the_same_or_a_later_run_is_refused() -> None:
-    later = flood(number=1).memory
+    later = flood(number=1).state
     with pytest.raises(ValueError, match="memory of a run before"):
-        flood(number=1, memory=later)
+        flood(number=1, state=later)
 
 
 @pytest.mark.parametrize(
@@ -194,12 +196,12 @@ def test_too_little_evidence_is_unknown(
     assert decision.level is decision.in_force is Level.UNKNOWN
     assert (decision.certainty, decision.severity) == ("Unknown", "Unknown")
     assert decision.missing == missing
-    assert decision.memory.level is Level.UNKNOWN
+    assert decision.state.level is Level.UNKNOWN
 
 
 def test_no_forecast_at_all_is_unknown() -> None:
     decision = decide_flood(
-        CITY, issue_time=T0, station=STATION, river=None, rain=UNKNOWN_RAIN, memory=None
+        CITY, issue_time=T0, station=STATION, river=None, rain=UNKNOWN_RAIN, state=None
     )
     assert decision.level is Level.UNKNOWN
     assert decision.missing == ("stage", "forecast", "rain")
@@ -220,16 +222,16 @@ def test_partial_evidence_raises_with_certainty_possible() -> None:
 
 def test_partial_evidence_never_lowers() -> None:
     warning = flood(0.6, 0.6)
-    lost = flood(number=1, memory=warning.memory, age_h=60.0)
-    again = flood(number=2, memory=lost.memory, age_h=84.0)
+    lost = flood(number=1, state=warning.state, age_h=60.0)
+    again = flood(number=2, state=lost.state, age_h=84.0)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WARNING)
     assert (again.level, again.in_force) == (Level.UNKNOWN, Level.WARNING)
     assert (lost.urgency, lost.severity, lost.certainty) == ("Expected", "Severe", "Unknown")
-    lower = flood(0.9, number=1, memory=warning.memory, age_h=60.0)  # speaks for a Watch only
+    lower = flood(0.9, number=1, state=warning.state, age_h=60.0)  # speaks for a Watch only
     assert (lower.level, lower.in_force) == (Level.UNKNOWN, Level.WARNING)
-    back = flood(number=3, memory=again.memory)
+    back = flood(number=3, state=again.state)
     assert back.level is Level.WARNING
-    assert flood(number=4, memory=back.memory).level is Level.NONE
+    assert flood(number=4, state=back.state).level is Level.NONE
 
 
 def lines(decision: Decision) -> tuple[str, str | None, str | None]:
@@ -247,20 +249,20 @@ def test_none_needs_the_river_and_the_rain() -> None:
     assert lines(flood(age_h=50.0)) == ("unknown", "unknown", "none")
     assert lines(pluvial(1.0)) == ("none", None, "none")
     assert lines(pluvial(NAN)) == ("unknown", None, "unknown")
-    assert headline(blind, event=blind.in_force) == (
+    assert compose_headline(blind, event=blind.in_force) == (
         "Flood: no warning from the river for Vientiane; rain is not assessed"
     )
     stale = flood(age_h=50.0)
-    assert headline(stale, event=stale.in_force) == "Flood: not assessed for Vientiane"
+    assert compose_headline(stale, event=stale.in_force) == "Flood: not assessed for Vientiane"
 
 
 @pytest.mark.parametrize("number", range(10))
 def test_missing_rain_hides_no_alarm_of_the_river(number: int) -> None:
     for values, expected in (((0.9,), "watch"), ((0.6, 0.6), "warning"), ((0.8,) * 3, "emergency")):
-        memory = None
+        state = None
         for night_before in range(number + 1):
-            found = flood(*values, number=night_before, memory=memory, rain=UNKNOWN_RAIN)
-            memory = found.memory
+            found = flood(*values, number=night_before, state=state, rain=UNKNOWN_RAIN)
+            state = found.state
         assert lines(found) == (expected, expected, "unknown")
 
 
@@ -279,7 +281,7 @@ def test_rain_of_suspect_files_may_raise_and_calms_nothing() -> None:
     assert lines(flood(rain=replace(HEAVY, suspect=True))) == ("watch", "none", "watch")
     watch = flood(rain=HEAVY)
     for number in (1, 2, 3):
-        watch = flood(number=number, memory=watch.memory, rain=dry)
+        watch = flood(number=number, state=watch.state, rain=dry)
         assert watch.level is Level.WATCH, "what is suspect does not end it"
 
 
@@ -297,51 +299,51 @@ def test_a_drought_none_does_not_rest_on_suspect_files_alone() -> None:
 def test_watch_on_rain_waits_for_the_rain_to_be_known() -> None:
     decision = flood(rain=HEAVY)
     for number in (1, 2, 3):
-        decision = flood(number=number, memory=decision.memory, rain=UNKNOWN_RAIN)
+        decision = flood(number=number, state=decision.state, rain=UNKNOWN_RAIN)
         assert decision.level is Level.WATCH
-    one = flood(number=4, memory=decision.memory, rain=DRY)
-    assert flood(number=5, memory=one.memory, rain=DRY).level is Level.NONE
+    one = flood(number=4, state=decision.state, rain=DRY)
+    assert flood(number=5, state=one.state, rain=DRY).level is Level.NONE
 
 
 def test_without_rain_the_river_lowers_to_a_watch_that_stays_in_force() -> None:
     emergency = flood(0.9, 0.9, 0.9)
-    one = flood(number=1, memory=emergency.memory, rain=UNKNOWN_RAIN)
-    two = flood(number=2, memory=one.memory, rain=UNKNOWN_RAIN)
+    one = flood(number=1, state=emergency.state, rain=UNKNOWN_RAIN)
+    two = flood(number=2, state=one.state, rain=UNKNOWN_RAIN)
     assert (one.level, two.level, two.in_force) == (Level.EMERGENCY, Level.UNKNOWN, Level.WATCH)
     assert lines(two) == ("unknown", "none", "unknown")
-    again = flood(0.3, number=3, memory=two.memory, rain=UNKNOWN_RAIN)
+    again = flood(0.3, number=3, state=two.state, rain=UNKNOWN_RAIN)
     assert again.level is Level.WATCH, "the Emergency does not come back"
-    quiet = flood(number=3, memory=two.memory, rain=UNKNOWN_RAIN)
+    quiet = flood(number=3, state=two.state, rain=UNKNOWN_RAIN)
     assert (quiet.level, quiet.in_force) == (Level.UNKNOWN, Level.WATCH)
-    assert flood(number=4, memory=quiet.memory).level is Level.NONE, "the rain is known again"
+    assert flood(number=4, state=quiet.state).level is Level.NONE, "the rain is known again"
 
 
 def test_city_without_a_gauge() -> None:
     assert pluvial(NAN).level is Level.UNKNOWN
     calm = pluvial(4.9)
     assert (calm.level, calm.missing) == (Level.NONE, ("gauge",))
-    watch = pluvial(5.0, number=1, memory=calm.memory)
+    watch = pluvial(5.0, number=1, state=calm.state)
     assert (watch.level, watch.reasons) == (Level.WATCH, ("rain",))
-    lost = pluvial(NAN, number=2, memory=watch.memory)
+    lost = pluvial(NAN, number=2, state=watch.state)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WATCH)
-    near = pluvial(3.0, number=3, memory=lost.memory)
+    near = pluvial(3.0, number=3, state=lost.state)
     assert near.level is Level.WATCH
-    one = pluvial(2.9, number=4, memory=near.memory)
-    two = pluvial(1.0, number=5, memory=one.memory)
+    one = pluvial(2.9, number=4, state=near.state)
+    two = pluvial(1.0, number=5, state=one.state)
     assert (one.level, two.level) == (Level.WATCH, Level.NONE)
 
 
 def test_gauge_without_thresholds_counts_as_none() -> None:
     bare = replace(STATION, alarm_m=None, flood_m=None)
     decision = decide_flood(
-        CITY, issue_time=T0, station=bare, river=river(stage_m=535.9), rain=DRY, memory=None
+        CITY, issue_time=T0, station=bare, river=river(stage_m=535.9), rain=DRY, state=None
     )
     assert (decision.level, decision.missing, decision.river) == (Level.NONE, ("gauge",), None)
 
 
 def test_level_of_a_gauge_that_was_lost_does_not_stick() -> None:
     warning = flood(0.6, 0.6)
-    assert pluvial(1.0, number=1, memory=warning.memory).level is Level.WATCH
+    assert pluvial(1.0, number=1, state=warning.state).level is Level.WATCH
 
 
 def test_words_of_cap() -> None:
@@ -391,7 +393,7 @@ def test_contradictions_are_refused() -> None:
             station=STATION,
             river=river(station="013901"),
             rain=DRY,
-            memory=None,
+            state=None,
         )
     with pytest.raises(ValueError, match="expected a reading before"):
         flood(age_h=-1.0)
@@ -402,7 +404,7 @@ def test_contradictions_are_refused() -> None:
             station=replace(STATION, alarm_m=13.0),
             river=None,
             rain=DRY,
-            memory=None,
+            state=None,
         )
 
 
@@ -422,15 +424,15 @@ def test_a_higher_probability_never_lowers_the_level(
     more: tuple[float, float, float],
     stage_m: float,
 ) -> None:
-    memory = None
+    state = None
     for number, (a, b, c, stage) in enumerate(before):
         p2, p5, p7 = sorted((a, b, c))
-        memory = flood(p7, p5, p2, number=number, memory=memory, stage_m=stage).memory
+        state = flood(p7, p5, p2, number=number, state=state, stage_m=stage).state
     p2, p5, p7 = sorted(low)
     q2, q5, q7 = sorted(max(a, b) for a, b in zip(sorted(low), sorted(more), strict=True))
-    less = flood(p7, p5, p2, number=9, memory=memory, stage_m=stage_m)
-    raised = flood(q7, q5, q2, number=9, memory=memory, stage_m=stage_m)
-    order = (Level.UNKNOWN, *LADDER)
+    less = flood(p7, p5, p2, number=9, state=state, stage_m=stage_m)
+    raised = flood(q7, q5, q2, number=9, state=state, stage_m=stage_m)
+    order = (Level.UNKNOWN, *ORDER)
     if Level.UNKNOWN not in (less.level, raised.level):
         assert order.index(raised.level) >= order.index(less.level)
     assert order.index(raised.in_force) >= order.index(less.in_force)
@@ -440,15 +442,15 @@ def test_a_higher_probability_never_lowers_the_level(
 def test_none_is_only_said_on_sufficient_evidence(
     steps: list[tuple[float, float, bool]],
 ) -> None:
-    memory = None
+    state = None
     for number, (p, stage_m, stale) in enumerate(steps):
         age_h = 60.0 if stale else 0.5
-        decision = flood(p, number=number, memory=memory, stage_m=stage_m, age_h=age_h)
+        decision = flood(p, number=number, state=state, stage_m=stage_m, age_h=age_h)
         if decision.level is Level.NONE:
             assert stage_m < 11.5
             assert not stale
-        memory = Memory.from_dict(json.loads(json.dumps(decision.memory.to_dict())))
-        assert memory == decision.memory
+        state = AlertState.from_dict(json.loads(json.dumps(decision.state.to_dict())))
+        assert state == decision.state
 
 
 @pytest.mark.parametrize(
@@ -480,13 +482,13 @@ def test_drought_levels(given_: Drought | None, level: Level) -> None:
 
 def test_drought_hysteresis() -> None:
     calm = drought(dry_spell())
-    assert drought(dry_spell(0.6), number=1, memory=calm.memory).level is Level.NONE
-    assert drought(dry_spell(0.65), number=1, memory=calm.memory).level is Level.WATCH
+    assert drought(dry_spell(0.6), number=1, state=calm.state).level is Level.NONE
+    assert drought(dry_spell(0.65), number=1, state=calm.state).level is Level.WATCH
     watch = drought(dry_spell(now=1))
-    one = drought(dry_spell(0.29), number=1, memory=watch.memory)
-    two = drought(dry_spell(0.29), number=2, memory=one.memory)
+    one = drought(dry_spell(0.29), number=1, state=watch.state)
+    two = drought(dry_spell(0.29), number=2, state=one.state)
     assert (one.level, two.level) == (Level.WATCH, Level.NONE)
-    lost = drought(None, number=1, memory=watch.memory)
+    lost = drought(None, number=1, state=watch.state)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WATCH)
 
 
@@ -506,10 +508,10 @@ def test_no_alert_driven_by_spi1_in_the_dry_season(month: int) -> None:
 
 
 def test_class_of_the_drier_index() -> None:
-    assert class_of(spi3=NAN, soil_moisture_percentile=NAN) is None
-    assert class_of(spi3=-0.49, soil_moisture_percentile=30.1) == -1
-    assert class_of(spi3=-0.5, soil_moisture_percentile=NAN) == 0
-    assert class_of(spi3=-1.0, soil_moisture_percentile=2.0) == 4
+    assert confirmed_class(spi3=NAN, soil_moisture_percentile=NAN) is None
+    assert confirmed_class(spi3=-0.49, soil_moisture_percentile=30.1) == -1
+    assert confirmed_class(spi3=-0.5, soil_moisture_percentile=NAN) == 0
+    assert confirmed_class(spi3=-1.0, soil_moisture_percentile=2.0) == 4
 
 
 def test_drought_certainty_and_onset() -> None:
@@ -595,14 +597,14 @@ def test_drought_from_rows() -> None:
 
 
 def test_recall_takes_levels_from_before_and_messages_from_the_last_revision() -> None:
-    before = flood(0.3).memory
-    revision = flood(number=1, memory=before).memory
-    assert recall(None) is None
-    assert recall(before.to_dict()) == before
-    both = recall(before.to_dict(), revisions=[revision.to_dict()])
+    before = flood(0.3).state
+    revision = flood(number=1, state=before).state
+    assert restore_state(None) is None
+    assert restore_state(before.to_dict()) == before
+    both = restore_state(before.to_dict(), revisions=[revision.to_dict()])
     assert both is not None
     assert (both.issue_time, both.level) == (night(0), Level.WATCH)
-    first = recall(None, revisions=[before.to_dict()])
+    first = restore_state(None, revisions=[before.to_dict()])
     assert first is not None
     assert (first.issue_time, first.level, first.sent) == (None, Level.UNKNOWN, before.sent)
-    assert flood(0.26, number=0, memory=first).level is Level.WATCH
+    assert flood(0.26, number=0, state=first).level is Level.WATCH

@@ -19,7 +19,7 @@ import xarray as xr
 
 from pipeline.alerts import feeds
 from pipeline.alerts import publish as publish_module
-from pipeline.alerts.publish import folder_name, netcdf, publish
+from pipeline.alerts.publish import folder_name, publish_tree, write_netcdf
 from pipeline.geography.grid import Grid
 from pipeline.storage import atomic
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
@@ -29,11 +29,11 @@ MESSAGES = {("vientiane", "flood"): "mekong-1"}
 
 
 def rows() -> list[dict[str, feeds.Fact]]:
-    return feeds.rows(DECISIONS, MESSAGES, origin="virtual", wanted="Actual")
+    return feeds.collect_rows(DECISIONS, MESSAGES, origin="virtual", wanted="Actual")
 
 
 def test_geojson() -> None:
-    found = json.loads(feeds.geojson(rows()))
+    found = json.loads(feeds.write_geojson(rows()))
     assert found["type"] == "FeatureCollection"
     assert [one["id"] for one in found["features"]] == [
         "siem_reap-flood",
@@ -52,7 +52,7 @@ def test_geojson() -> None:
 
 
 def test_csv() -> None:
-    found = list(csv.DictReader(io.StringIO(feeds.table(rows()).decode())))
+    found = list(csv.DictReader(io.StringIO(feeds.write_csv(rows()).decode())))
     assert [(one["city"], one["hazard"], one["level"]) for one in found] == [
         ("siem_reap", "flood", "unknown"),
         ("vientiane", "drought", "none"),
@@ -65,7 +65,7 @@ def test_csv() -> None:
 
 def test_a_city_and_hazard_stands_there_once() -> None:
     with pytest.raises(ValueError, match="found twice"):
-        feeds.rows([*DECISIONS, DECISIONS[0]], {}, origin="virtual", wanted="Test")
+        feeds.collect_rows([*DECISIONS, DECISIONS[0]], {}, origin="virtual", wanted="Test")
 
 
 def test_index() -> None:
@@ -79,7 +79,9 @@ def test_index() -> None:
         "records_batch": 7,
         "model_version": "m1",
     }
-    found = json.loads(feeds.index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options))
+    found = json.loads(
+        feeds.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
+    )
     assert found["schema_version"] == 1
     assert found["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
@@ -88,7 +90,7 @@ def test_index() -> None:
         "alerts.csv": {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}
     }
     with pytest.raises(ValueError, match="Exercise"):
-        feeds.index(DECISIONS, {}, status="Test", **options)
+        feeds.write_index(DECISIONS, {}, status="Test", **options)
 
 
 def tree(text: str) -> dict[str, bytes]:
@@ -117,36 +119,36 @@ def state(folder: Path) -> dict[str, Any]:
 
 
 def test_publishing_again_changes_nothing(tmp_path: Path) -> None:
-    place = publish(tree("one"), folder=tmp_path, issue_time=T0)
+    place = publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
     assert place == tmp_path / "20260820T0030Z"
     assert read(place) == read(tmp_path / "latest") == tree("one")
     before = state(tmp_path)
-    assert publish(tree("one"), folder=tmp_path, issue_time=T0) == place
+    assert publish_tree(tree("one"), folder=tmp_path, issue_time=T0) == place
     assert state(tmp_path) == before
 
 
 def test_other_content_replaces_and_an_open_reader_keeps_its_tree(tmp_path: Path) -> None:
-    place = publish(tree("one"), folder=tmp_path, issue_time=T0)
+    place = publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
     reader = place.resolve()
-    publish(tree("two"), folder=tmp_path, issue_time=T0)
+    publish_tree(tree("two"), folder=tmp_path, issue_time=T0)
     assert read(place) == read(tmp_path / "latest") == tree("two")
     assert read(reader) == tree("one")
 
 
 def test_latest_is_the_newest_issue_time(tmp_path: Path) -> None:
-    publish(tree("old"), folder=tmp_path, issue_time=T0 - timedelta(days=3))
+    publish_tree(tree("old"), folder=tmp_path, issue_time=T0 - timedelta(days=3))
     assert read(tmp_path / "latest") == tree("old")
-    publish(tree("new"), folder=tmp_path, issue_time=T0)
-    publish(tree("rerun"), folder=tmp_path, issue_time=T0 - timedelta(days=1))
+    publish_tree(tree("new"), folder=tmp_path, issue_time=T0)
+    publish_tree(tree("rerun"), folder=tmp_path, issue_time=T0 - timedelta(days=1))
     assert read(tmp_path / "latest") == tree("new")
     assert read(tmp_path / "20260819T0030Z") == tree("rerun")
 
 
 def test_paths_that_leave_the_tree_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="inside the tree"):
-        publish(tree("x") | {"../evil": b""}, folder=tmp_path, issue_time=T0)
+        publish_tree(tree("x") | {"../evil": b""}, folder=tmp_path, issue_time=T0)
     with pytest.raises(ValueError, match=r"index\.json"):
-        publish({"alerts.csv": b""}, folder=tmp_path, issue_time=T0)
+        publish_tree({"alerts.csv": b""}, folder=tmp_path, issue_time=T0)
     with pytest.raises(ValueError, match="aware"):
         folder_name(datetime(2026, 8, 20))  # noqa: DTZ001
     assert not list(tmp_path.iterdir())
@@ -182,7 +184,7 @@ def test_killed_at_a_rename_the_last_good_state_stays_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rename: int, days: int
 ) -> None:
     when = T0 + timedelta(days=days)
-    publish(tree("old"), folder=tmp_path, issue_time=T0)
+    publish_tree(tree("old"), folder=tmp_path, issue_time=T0)
     count = 0
     real = os.replace
 
@@ -196,14 +198,14 @@ def test_killed_at_a_rename_the_last_good_state_stays_readable(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
         if days == 0 and rename == 3:  # latest already points at this issue time
-            publish(tree("new"), folder=tmp_path, issue_time=when)
+            publish_tree(tree("new"), folder=tmp_path, issue_time=when)
         else:
             with pytest.raises(KeyboardInterrupt):
-                publish(tree("new"), folder=tmp_path, issue_time=when)
+                publish_tree(tree("new"), folder=tmp_path, issue_time=when)
             switched = rename == 3
             assert read(tmp_path / "latest") == tree("old")
             assert (tmp_path / folder_name(when)).exists() is (switched or days == 0)
-    publish(tree("new"), folder=tmp_path, issue_time=when)
+    publish_tree(tree("new"), folder=tmp_path, issue_time=when)
     assert read(tmp_path / "latest") == read(tmp_path / folder_name(when)) == tree("new")
 
 
@@ -214,14 +216,14 @@ def test_killed_at_any_line_the_last_good_state_stays_readable(tmp_path: Path, d
     line, alive = 1, False
     while not alive:
         folder = tmp_path / str(line)
-        publish(tree("old"), folder=folder, issue_time=T0)
-        work = partial(publish, tree("new"), folder=folder, issue_time=when)
+        publish_tree(tree("old"), folder=folder, issue_time=T0)
+        work = partial(publish_tree, tree("new"), folder=folder, issue_time=when)
         alive = not killed_at(line, work)
         assert read(folder / "latest") in (tree("old"), tree("new"))
         assert read(folder / folder_name(T0)) in (tree("old"), tree("new"))
         if (folder / folder_name(when)).exists():
             assert read(folder / folder_name(when)) in (tree("old"), tree("new"))
-        publish(tree("new"), folder=folder, issue_time=when)
+        publish_tree(tree("new"), folder=folder, issue_time=when)
         assert read(folder / folder_name(when)) == read(folder / "latest") == tree("new")
         drafts = [one.name for one in folder.rglob(".draft-*")]
         assert not drafts
@@ -237,7 +239,7 @@ def grid() -> xr.Dataset:
 
 def test_netcdf_is_cf_and_the_same_every_time(tmp_path: Path) -> None:
     options: dict[str, Any] = {"title": "Risk", "source": "test", "issue_time": T0}
-    one, two = netcdf(grid(), **options), netcdf(grid(), **options)
+    one, two = write_netcdf(grid(), **options), write_netcdf(grid(), **options)
     assert one == two
     path = tmp_path / "risk.nc"
     path.write_bytes(one)
@@ -250,4 +252,4 @@ def test_netcdf_is_cf_and_the_same_every_time(tmp_path: Path) -> None:
     bare = grid()
     del bare["rain"].attrs["units"]
     with pytest.raises(ValueError, match="units"):
-        netcdf(bare, **options)
+        write_netcdf(bare, **options)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.alerts.evidence import Level
-from pipeline.alerts.hysteresis import DEFAULT
-from pipeline.alerts.levels import decide_flood
-from pipeline.alerts.thresholds import FILE, costs, rules_for, threshold
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
+from pipeline.alerts.thresholds import DEFAULT, FILE, costs, rules_for, threshold
 from pipeline.geography import places
 from tests.alerts.alert_cases import CITY, DRY, STATION, T0, ramp, river
 
@@ -54,7 +53,7 @@ def test_a_city_is_warned_by_its_own_threshold(tmp_path: Path) -> None:
     p_alarm, p_flood = ramp(0.12, 0.0, 0.0)
     found = [
         decide_flood(
-            CITY, issue_time=T0, station=STATION, rain=DRY, memory=None, rules=rules,
+            CITY, issue_time=T0, station=STATION, rain=DRY, state=None, rules=rules,
             river=river(p_alarm=p_alarm, p_flood=p_flood),
         ).level
         for rules in (DEFAULT, rules_for("vientiane", path=path))

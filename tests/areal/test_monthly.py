@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from pipeline.alerts.publish import netcdf
+from pipeline.alerts.publish import write_netcdf
 from pipeline.areal import monthly as monthly_means
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import zones
@@ -187,7 +187,7 @@ def test_what_is_known_later_changes_no_law(found: monthly_means.Known) -> None:
 
 def test_it_is_written_as_cf(told: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "monthly.nc"
-    path.write_bytes(netcdf(told, title="t", source="s", issue_time=END))
+    path.write_bytes(write_netcdf(told, title="t", source="s", issue_time=END))
     with xr.open_dataset(path, engine="netcdf4") as ds:
         assert ds.attrs["Conventions"] == "CF-1.11"
         assert ds["spi_3m"].attrs["units"] == "1"

@@ -15,7 +15,7 @@ import xarray as xr
 
 from pipeline import steps
 from pipeline.alerts import evidence, feeds
-from pipeline.alerts.levels import decide_drought
+from pipeline.alerts.drought import decide_drought
 from pipeline.areal import means as zonal_means
 from pipeline.areal import substitutes
 from pipeline.geography.grid import MEKONG
@@ -297,15 +297,15 @@ def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
          "tier": "full", "stands_in": "smap_l3"} | {f"p_d{k}": 0.1 for k in range(5)}
     )  # fmt: skip
     late_soil = evidence.Drought.from_rows(rows)
-    assert late_soil.stands_in == ("smap_l3",)
-    own = replace(late_soil, stands_in=())
+    assert late_soil.substitutes == ("smap_l3",)
+    own = replace(late_soil, substitutes=())
     by_rain = replace(late_soil, spi3=-1.4)
     may = datetime(2026, 5, 20, 0, 30, tzinfo=UTC)
     found = [
-        decide_drought(city("vientiane"), issue_time=may, drought=one, memory=None)
+        decide_drought(city("vientiane"), issue_time=may, drought=one, state=None)
         for one in (late_soil, own, by_rain)
     ]
     assert [one.certainty for one in found] == ["Possible", "Observed", "Observed"]
     assert len({one.level for one in found}) == 1
-    facts = [feeds.facts(one, identifier=None, status="Test")["stands_in"] for one in found]
+    facts = [feeds.collect_facts(one, identifier=None, status="Test")["stands_in"] for one in found]
     assert facts == [["smap_l3"], [], ["smap_l3"]]

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from pipeline.alerts.decision import Decision
-from pipeline.alerts.evidence import Doubt, Level
-from pipeline.alerts.levels import decide_flood
+from pipeline.alerts.evidence import Doubt
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
 from pipeline.alerts.text import LANGUAGES, compose
 from pipeline.geography import places
 from pipeline.issuance import observed
@@ -69,7 +70,7 @@ def decide(seen: Snapshot) -> Decision:
     river = replace(river, stage_time=last.time)
     return decide_flood(
         places.city("prek_kdam"), issue_time=seen.asof, station=places.station(PREK_KDAM),
-        river=observed.with_last(river, last), rain=DRY, memory=None,
+        river=observed.with_last(river, last), rain=DRY, state=None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, chain, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources import asked
+from pipeline.sources import select_sources
 
 ISSUE_TIME = "{{ (dag_run.logical_date or dag_run.run_after) | ts }}"
 AGAIN = timedelta(minutes=10)
@@ -65,7 +65,7 @@ def mekong_nightly() -> None:
         from pipeline.settings import Settings
 
         steps.simulate(asof=datetime.fromisoformat(issue_time))
-        return list(asked(Settings().upstream))
+        return list(select_sources(Settings().upstream))
 
     @task(trigger_rule="all_done")
     def assess(issue_time: str, ingested: Any) -> str:

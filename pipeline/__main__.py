@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.settings import Settings, Upstream
-from pipeline.sources import asked
+from pipeline.sources import select_sources
 from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def ingest(
                     settings=settings,
                     show=show,
                 )
-                for one in (asked(settings.upstream) if source == "all" else [source])
+                for one in (select_sources(settings.upstream) if source == "all" else [source])
             ),
             settings,
         )
@@ -346,7 +346,7 @@ def nightly(day: Day = None, upstream: From = None) -> None:
             _say(trained)
         ingested = (
             steps.ingest(source, asof=asof, settings=settings, show=show)
-            for source in asked(settings.upstream)
+            for source in select_sources(settings.upstream)
         )
         _say_ingested(ingested, settings)
         _say(steps.assess(asof=asof, settings=settings))

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, str] = Field(
         default={},
         description="Base addresses that stand in for those of ENDPOINTS in "
-        "pipeline/sources/access/client.py, in JSON.",
+        "pipeline/sources/__init__.py, in JSON.",
     )
     wait_minutes: int = Field(
         default=90,

@@ -6,21 +6,18 @@ and returns a small record of what it did. Repeating a step with the same argume
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import dask
-import pandas as pd
 import sqlalchemy as sa
 
 from models import hindcast as rolling_origin
@@ -58,8 +55,9 @@ from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import Granule, NotPublished, Source, locate
+from pipeline.sources.base import ByHand, Granule, NotPublished, Reader, Source, SourceModule
 from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.sources.upstream import locate
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.atomic import BrokenState, make_private_folder
@@ -300,7 +298,7 @@ def ingest(
     if source not in SOURCES:
         raise UserError(f"expected a source of {', '.join(SOURCES)}, found {source!r}")
     row = SOURCES[source]
-    module = importlib.import_module(row.module)
+    module = row.load()
     read = module.read
     if row.kind == "grid":
         read = partial(module.read, grid=GRIDS[settings.region])
@@ -385,17 +383,14 @@ def ingest(
     )
 
 
-def _by_hand(source: str, module: ModuleType, settings: Settings) -> str:
+def _by_hand(source: str, module: SourceModule, settings: Settings) -> str:
     """Say why no provider is asked for a source; empty where one is, or none is of all."""
-    if settings.upstream != "internet" or not hasattr(module, "by_hand"):
+    if settings.upstream != "internet" or not isinstance(module, ByHand):
         return ""
-    said: str = module.by_hand(source)
-    return said
+    return module.by_hand(source)
 
 
-def _with_layout(
-    read: Callable[..., pd.DataFrame], layout: OwnLayout, row: Source, folder: Path | None
-) -> Callable[[Path], pd.DataFrame]:
+def _with_layout(read: Reader, layout: OwnLayout, row: Source, folder: Path | None) -> Reader:
     """Reader of a ministry's own tables, which come in a folder of readings alone."""
     if row.kind != "readings" or folder is None:
         raise UserError("expected a ministry's own layout with readings and --from alone")

@@ -14,8 +14,8 @@ from pytest_httpserver import HTTPServer
 from pipeline import steps
 from pipeline.geography.places import stations
 from pipeline.settings import Settings
-from pipeline.sources import NIGHTLY, asked
-from pipeline.sources.access.client import ENDPOINTS, Client
+from pipeline.sources import ENDPOINTS, NIGHTLY, select_sources
+from pipeline.sources.access.client import Client
 from tests.sources import gauge_servers
 from tests.sources.servers import closed_address
 
@@ -48,7 +48,7 @@ def settings(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> Se
 def night(settings: Settings) -> tuple[steps.Published, dict[str, Any], dict[Any, Any]]:
     """Run the night as the command does; what it published."""
     steps.prepare(asof=ASOF, settings=settings)
-    for source in asked(settings.upstream):
+    for source in select_sources(settings.upstream):
         steps.ingest(source, asof=ASOF, settings=settings)
     steps.assess(asof=ASOF, settings=settings)
     steps.forecast(asof=ASOF, settings=settings)
@@ -66,7 +66,7 @@ def test_when_nobody_answers_that_is_said_first(settings: Settings) -> None:
     assert (index["status"], index["model_version"]) == ("Test", "none")
     assert {row["level"] for row in rows.values()} == {"unknown"}
     said = {*index["missing"]}
-    for source in asked("internet"):
+    for source in select_sources("internet"):
         assert f"{source}: gave nothing, and never has" in said
     assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} < {*done.degraded}
 

@@ -20,7 +20,8 @@ from pipeline.ingest import store as ingest_store
 from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
-from pipeline.sources.base import Granule, NotPublished, locate
+from pipeline.sources.base import Granule, NotPublished
+from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import utc64

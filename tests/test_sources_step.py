@@ -21,7 +21,7 @@ from pipeline import steps
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest import fetch
 from pipeline.settings import Settings
-from pipeline.sources import SOURCES, asked
+from pipeline.sources import SOURCES, select_sources
 from pipeline.sources.access.client import PER_HOST, Client
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive
@@ -192,8 +192,12 @@ def test_an_unknown_endpoint_is_named(settings: Settings) -> None:
 
 
 def test_only_final_runs_are_asked_for_by_hand_alone() -> None:
-    assert set(SOURCES) - set(asked("internet")) == {"zones", "imerg_final", "imerg_daily_final"}
-    assert not set(asked("virtual")) & {row.id for row in SOURCES.values() if not row.core}
+    assert set(SOURCES) - set(select_sources("internet")) == {
+        "zones",
+        "imerg_final",
+        "imerg_daily_final",
+    }
+    assert not set(select_sources("virtual")) & {row.id for row in SOURCES.values() if not row.core}
     assert all(row.core for row in SOURCES.values() if row.id in {"imerg_late", "gauges", "smap"})
 
 

@@ -8,7 +8,6 @@ that was asked for and of no other: nothing that it can do ends a night.
 from __future__ import annotations
 
 import atexit
-import importlib
 import os
 import re
 import threading
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.geography.grid import GRIDS
 from pipeline.sources.base import (
+    Fetching,
     Granule,
     HttpError,
     NeedsCredentials,
@@ -260,8 +260,8 @@ def fetcher(
     row: Source, *, client: Client, upstream: Path, region: Region
 ) -> Callable[[Granule], Path] | None:
     """Return what brings one granule of a source; None where its files cannot be fetched."""
-    module = importlib.import_module(row.module)
-    if not hasattr(module, "fetch"):
+    module = row.load()
+    if not isinstance(module, Fetching):
         return None
     more = {"grid": GRIDS[region]} if row.window else {}
     return partial(module.fetch, upstream=upstream, client=client, **more)
@@ -364,7 +364,7 @@ def check(
         Whether a file came and could be read, None where there is no provider to ask; and what
         there is to say.
     """
-    module = importlib.import_module(row.module)
+    module = row.load()
     begin = asof - row.latency - 4 * row.cadence
     due = [
         granule

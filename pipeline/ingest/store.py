@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,16 +19,15 @@ from pipeline.ingest.file_reader import FileReader, refusal
 from pipeline.quality import conflicts
 from pipeline.sources.base import (
     MAX_BYTES,
-    SIDECARS,
     BadGranule,
     Granule,
+    Named,
     Origin,
     Skipped,
     Source,
-    not_a_granule,
-    sha256,
     shown_name,
 )
+from pipeline.sources.upstream import SIDECARS, not_a_granule, sha256
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
 from pipeline.storage.records import Records
@@ -154,8 +152,10 @@ def beside(row: Source, folder: Path) -> list[str]:
 def _beside(row: Source, path: Path, folder: Path) -> str | None:
     """Say why something in a folder is not one of a source's files; None where it may be."""
     if row.kind != "readings":
-        other = getattr(importlib.import_module(row.module), "other_product", None)
-        return not_a_granule(path, folder) or (other(row.id, path) if other else None)
+        module = row.load()
+        names = module.FILE_NAMES if isinstance(module, Named) else None
+        other = names.other_product(row.id, path) if names else None
+        return not_a_granule(path, folder) or other
     sidecars = tuple(end for end in SIDECARS if end not in READINGS)
     own = (".aux.xml", ".cmr.json", *sidecars)
     if reason := not_a_granule(path, folder, sidecars=own):

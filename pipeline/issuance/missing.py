@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUTS, NO_MODELS, Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.settings import Upstream
-from pipeline.sources import NIGHTLY, SOURCES, asked
+from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived
 from pipeline.storage.records import Records
@@ -71,7 +70,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
         if (
             nothing
             and source.kind != "zones"
-            and (source.id in (*asked(upstream), *NIGHTLY) or source.id in last)
+            and (source.id in (*select_sources(upstream), *NIGHTLY) or source.id in last)
         ):
             remarks.append(nothing)
             degraded += [nothing] if source.id in NIGHTLY else []
@@ -114,7 +113,7 @@ def _describe_absent_files(
     source: Source, rows: Sequence[dict[str, Any]], *, asof: datetime
 ) -> list[str]:
     """Say how many files of a source that every night counts on are not there."""
-    module = importlib.import_module(source.module)
+    module = source.load()
     begin = asof - min(source.lookback, INPUTS)
     due = {
         granule.start

@@ -23,17 +23,15 @@ import numpy as np
 import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, Skipped
+from pipeline.sources.base import BadGranule, Granule, Skipped, time_steps
 from pipeline.sources.formats.geotiff import on_grid
 from pipeline.sources.formats.hdf import stamp
-from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"^chirps-v3\.0\.(rnl|sat|prelim)\.(\d{4}\.\d\d\.\d\d)\.tif$", re.ASCII)
 _KIND = "rnl"
-_DAY = timedelta(days=1)
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0")
 """What a GeoTIFF begins with: little-endian, big-endian, BigTIFF."""
 
@@ -50,17 +48,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = day_start(start)
-    day += timedelta(days=day < start)
-    while day < end and day + _DAY <= asof:
-        yield Granule(
-            source,
-            f"CHIRPS/v3.0/daily/{day:%Y}",
-            f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif",
-            day,
-            day + _DAY,
-        )
-        day += _DAY
+    for day, after in time_steps(start, end, asof, timedelta(days=1)):
+        name = f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif"
+        yield Granule(source, f"CHIRPS/v3.0/daily/{day:%Y}", name, day, after)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:

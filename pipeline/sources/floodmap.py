@@ -38,12 +38,12 @@ from pipeline.sources.base import (
     HttpError,
     NotPublished,
     Skipped,
-    not_a_granule,
+    time_steps,
 )
 from pipeline.sources.formats.cf import fills_of
 from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
 from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
-from pipeline.times import day_start
+from pipeline.sources.upstream import not_a_granule
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
@@ -68,17 +68,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = day_start(start)
-    day += timedelta(days=day < start)
-    while day < end and day + timedelta(days=1) <= asof:
-        yield Granule(
-            source,
-            f"{_FOLDER}/{day:%Y/%j}",
-            f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5",
-            day,
-            day + timedelta(days=1),
-        )
-        day += timedelta(days=1)
+    for day, after in time_steps(start, end, asof, timedelta(days=1)):
+        name = f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5"
+        yield Granule(source, f"{_FOLDER}/{day:%Y/%j}", name, day, after)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:

@@ -28,11 +28,10 @@ import xarray as xr
 
 from pipeline.geography.variables import attributes
 from pipeline.settings import REFERENCE
-from pipeline.sources.base import BadGranule, Granule, HttpError
+from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
 from pipeline.sources.formats.hdf import opened, stamp
 from pipeline.sources.formats.limits import limited
 from pipeline.storage.atomic import draft_file
-from pipeline.times import day_start
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -80,11 +79,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     """
     if not rivers():
         return
-    issued = day_start(start)
-    issued += timedelta(days=issued < start)
-    while issued < end and issued <= asof:
+    for issued, _ in time_steps(start, end, asof, _DAY, length=timedelta()):
         yield Granule(source, "GEOGLOWS", f"geoglows_{issued:%Y%m%d}00.nc", issued, issued + _DAY)
-        issued += _DAY
 
 
 def by_hand(source: str) -> str:  # noqa: ARG001

@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +30,14 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
+from pipeline.sources.base import (
+    BadGranule,
+    FileNames,
+    Granule,
+    HttpError,
+    NotPublished,
+    time_steps,
+)
 from pipeline.sources.formats.ami import check_time, finite, size
 from pipeline.sources.formats.cf import unpacked
 from pipeline.sources.formats.hdf import bits, number, opened, stamp, text, variable
@@ -76,7 +83,13 @@ _SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
 _NOT_OFFERED = {400, 404}
 """What the hub says where it has a product not in a sector."""
 _NAME = re.compile(
-    r"^gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$", re.ASCII
+    r"^gk2a_ami_le2_(?P<product>rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(?P<time>\d{12})\.nc$",
+    re.ASCII,
+)
+FILE_NAMES = FileNames(
+    _NAME,
+    {product: source for source, (product, *_) in _SERIES.items()},
+    "a file of {product}, {source} takes {wanted}",
 )
 MOST_PIXELS = 1 << 23
 """Most pixels of a window: 0.4 GB while they are placed."""
@@ -102,32 +115,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         Nothing that ends later is named.
     """
     product, step, offset = _SERIES[source]
-    since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % step
-    time = start + (step - since if since else timedelta())
-    while time < end and time + _SLOT <= asof:
+    for time, after in time_steps(start, end, asof, step, offset=offset, length=_SLOT):
         if source != "gk2a" or time >= end - DENSE or time.minute % 30 == 0:
             yield Granule(
                 source,
                 f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
                 f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc",
                 time,
-                time + _SLOT,
+                after,
+                product,
             )
-        time += step
-
-
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another product than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    name = _NAME.search(path.name)
-    if name is None or name[1] == _SERIES[source][0]:
-        return None
-    return f"a file of {name[1]}, {source} takes {_SERIES[source][0]}"
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -160,11 +157,11 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             expected="a file name of GK2A rain rate, surface temperature or NDVI",
             found=path.name,
         )
-    product, time = _PRODUCTS[name[1]], stamp(name[2], "%Y%m%d%H%M", path)
+    product, time = _PRODUCTS[name["product"]], stamp(name["time"], "%Y%m%d%H%M", path)
     with opened(path) as file:
         check_time(file, time, path, within=product.observed)
         data = variable(file, (product.field,), path)
-        flagged = name[1] != "rr" or any(one in file for one in product.flags)
+        flagged = name["product"] != "rr" or any(flag in file for flag in product.flags)
         flag = variable(file, product.flags, path) if flagged else None
         view = projection(variable(file, ("gk2a_imager_projection",), path), path)
         for part in (data, data if flag is None else flag):
@@ -345,9 +342,9 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     NeedsCredentials, HttpError
         As of the client; also where the list is none.
     """
-    product, slot = granule.folder.split("/")[2], f"{granule.start:%Y%m%d%H%M}"
+    slot = f"{granule.start:%Y%m%d%H%M}"
     key = {"authKey": client.secret("KMA_API_KEY")}
-    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{product}"
+    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{granule.product.upper()}"
     for area in _SECTORS:
         try:
             slots = _listed(f"{base}/{area}/dataList", granule.start, key, client)
@@ -361,7 +358,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
             raise NotPublished(f"{granule.pattern} is not listed by KMA")
     else:
         raise NotPublished(f"{granule.pattern}: KMA lists nothing of that hour")
-    name = f"gk2a_ami_le2_{product.lower()}_{_SECTORS[area]}_{slot}.nc"
+    name = f"gk2a_ami_le2_{granule.product}_{_SECTORS[area]}_{slot}.nc"
     path = client.download(
         f"{base}/{area}/data",
         upstream / granule.folder / name,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
+from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped, time_steps
 from pipeline.sources.formats.ami import check_time, finite, size
 from pipeline.sources.formats.hdf import opened, stamp, text, variable
 from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
@@ -58,17 +58,10 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _SLOT
-    time = start + (_SLOT - since if since else timedelta())
-    while time < end and time + _SLOT <= asof:
-        yield Granule(
-            source,
-            f"AMI/L1B/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc",
-            time,
-            time + _SLOT,
-        )
-        time += _SLOT
+    for time, after in time_steps(start, end, asof, _SLOT):
+        folder = f"AMI/L1B/FD/{time:%Y%m/%d/%H}"
+        name = f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc"
+        yield Granule(source, folder, name, time, after)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
+from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped, time_steps
 from pipeline.sources.formats.axes import cells, check_centres, cut, is_north_first
 from pipeline.sources.formats.cf import moment, unpacked
 from pipeline.sources.formats.chunks import slab
@@ -64,12 +64,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _STEP
-    time = start + (_STEP - since if since else timedelta())
-    while time < end and time + _STEP <= asof:
-        stamp = time + _STEP
-        yield Granule(source, "lis", f"*LIS*{stamp:%Y%m%d}*{stamp:%H%M}*", time, stamp)
-        time += _STEP
+    for time, after in time_steps(start, end, asof, _STEP):
+        yield Granule(source, "lis", f"*LIS*{after:%Y%m%d}*{after:%H%M}*", time, after)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:  # noqa: ARG001

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline.geography.variables import VARIABLES, attributes
-from pipeline.sources.base import BadGranule, Granule
+from pipeline.sources.base import BadGranule, Granule, time_steps
 from pipeline.sources.formats.chunks import AXIS
 from pipeline.sources.formats.hdf import border, member, opened
 
@@ -34,10 +34,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    for year in range(start.year, end.year + 1):
-        first, after = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-        if first < end and after <= asof:
-            yield Granule(source, "zones", f"areal_record_{year}.nc", first, after)
+    new_year = datetime(start.year, 1, 1, tzinfo=UTC)
+    for first, after in time_steps(new_year, end, asof, "year"):
+        yield Granule(source, "zones", f"areal_record_{first:%Y}.nc", first, after)
 
 
 def read(path: Path) -> xr.Dataset:

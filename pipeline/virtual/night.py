@@ -219,7 +219,7 @@ def _granule(
         gldas_month(
             upstream,
             month=start,
-            product=granule.pattern.partition(".")[0],
+            product=granule.product,
             pet=pet,
             runoff=runoff,
             grid=grid,

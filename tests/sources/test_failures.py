@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -28,7 +27,14 @@ from rasterio.transform import from_origin
 from pipeline.geography.grid import Grid
 from pipeline.sources import SOURCES
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import BadGranule, Granule, HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.base import (
+    BadGranule,
+    Fetching,
+    Granule,
+    HttpError,
+    NeedsCredentials,
+    NotPublished,
+)
 from pipeline.virtual.products import gk2a_rain
 from tests.sources import gauge_servers
 from tests.sources.servers import HTML, Answer, Earthdata, Request, Route, Server, running
@@ -59,7 +65,7 @@ class Case:
         """The granule."""
         row = SOURCES[self.source]
         end = self.start + min(row.cadence, timedelta(days=1))
-        found = import_module(row.module).granules(self.source, self.start, end, NIGHT)
+        found = row.load().granules(self.source, self.start, end, NIGHT)
         fitting: list[Granule] = [one for one in found if self.part in one.pattern]
         return fitting[0]
 
@@ -216,13 +222,13 @@ class Provider:
 
     def fetch(self, waited: list[float] | None = None, *, timeout_s: float = 5.0) -> Path:
         """Bring the granule."""
-        module = import_module(SOURCES[self.case.source].module)
+        module = SOURCES[self.case.source].load()
         with Client(
             endpoints=self.endpoints, environment=dict(self.case.environment),
             sleep=(waited if waited is not None else []).append, attempts=3, timeout_s=timeout_s,
         ) as client:  # fmt: skip
-            path: Path = module.fetch(self.case.granule(), self.upstream, client=client)
-            return path
+            assert isinstance(module, Fetching)
+            return module.fetch(self.case.granule(), self.upstream, client=client)
 
     def left(self) -> list[Path]:
         """Files in the upstream that a reader would find."""
@@ -325,7 +331,7 @@ def test_half_a_file_that_calls_itself_whole_is_never_read(files: Provider) -> N
     path = files.fetch()
     assert len(path.read_bytes()) < len(files.content)
     if files.case.opened:
-        read = import_module(SOURCES[files.case.source].module).read
+        read = SOURCES[files.case.source].load().read
         with pytest.raises(BadGranule, match="expected a whole"):
             read(path)
 

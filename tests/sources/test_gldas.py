@@ -14,7 +14,8 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import gldas
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import BadGranule, NotPublished, locate
+from pipeline.sources.base import BadGranule, NotPublished
+from pipeline.sources.upstream import locate
 
 STAMP = datetime(2026, 6, 1, 6, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.geography.grid import Grid
 from pipeline.sources import gldas
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule
+from pipeline.sources.upstream import locate
 from pipeline.virtual.land import gldas_month
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)

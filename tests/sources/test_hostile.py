@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,8 @@ import pytest
 from pipeline import steps
 from pipeline.ingest import fetch
 from pipeline.settings import Settings
-from pipeline.sources import SOURCES
-from pipeline.sources.access.client import ENDPOINTS, Client
+from pipeline.sources import ENDPOINTS, SOURCES
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule
 from tests.sources import gauge_servers
 from tests.sources.hostile import ABSENT, FILES, KINDS, NAMES, Hostile, serving
@@ -47,7 +46,7 @@ def granule_of(source: str, part: str) -> Granule:
     if source == "geoglows":  # none where the table of rivers is empty, as it is at first
         return Granule(source, "GEOGLOWS", "x.nc", NIGHT - 2 * row.cadence, NIGHT - row.cadence)
     begin = NIGHT - fetch.PATIENCE * row.latency - 4 * max(row.cadence, timedelta(days=1))
-    found = import_module(row.module).granules(source, begin, NIGHT, NIGHT)
+    found = row.load().granules(source, begin, NIGHT, NIGHT)
     due: list[Granule] = [
         one for one in found if not fetch.early(row, one, asof=NIGHT) and part in one.pattern
     ]
@@ -170,7 +169,7 @@ def attack(name: str, kind: str, servers: list[Hostile], upstream: Path) -> tupl
     if done.files and kind not in FILES:
         wrong = f"{name}: a file came"
     elif done.files:
-        read = import_module(row.module).read
+        read = row.load().read
         for came in upstream.rglob("*"):
             if came.is_file() and not came.name.startswith("."):
                 with pytest.raises(Exception, match=r".+"):

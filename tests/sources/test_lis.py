@@ -9,7 +9,8 @@ import pytest
 from pipeline.geography.grid import Grid
 from pipeline.sources import lis
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import BadGranule, NotPublished, Skipped, locate
+from pipeline.sources.base import BadGranule, NotPublished, Skipped
+from pipeline.sources.upstream import locate
 
 STAMP = datetime(2026, 8, 19, 12, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)

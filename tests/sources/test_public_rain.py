@@ -35,8 +35,8 @@ from pipeline.sources.base import (
     HttpError,
     NotPublished,
     Skipped,
-    locate,
 )
+from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.virtual.products import gk2a_rain

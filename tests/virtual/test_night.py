@@ -1,5 +1,4 @@
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +6,9 @@ import pytest
 
 from pipeline.geography.grid import Grid
 from pipeline.sources import SOURCES, imerg, zones
-from pipeline.sources.base import NotPublished, locate
+from pipeline.sources.base import NotPublished
 from pipeline.sources.gauges import gauge_files
+from pipeline.sources.upstream import locate
 from pipeline.virtual import night
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_night
@@ -38,7 +38,7 @@ def test_nights_lay_out_what_was_published_and_readers_read_it(tmp_path: Path) -
     counts = {}
     for source in ("imerg_late", "imerg_early", "imerg_daily", "gk2a", "smap", "ndvi", "lst"):
         row = SOURCES[source]
-        module = import_module(row.module)
+        module = row.load()
         due = absent = 0
         for granule in module.granules(source, NIGHT - row.lookback, NIGHT, NIGHT):
             due += granule.end + row.latency <= NIGHT

@@ -30,6 +30,7 @@ from typing import Any, NoReturn, Self, TypeVar
 import httpx
 import tenacity
 
+from pipeline.sources import ENDPOINTS
 from pipeline.sources.access import wire
 from pipeline.sources.access.answers import (
     allowed,
@@ -47,22 +48,6 @@ from pipeline.storage.atomic import Busy
 
 _T = TypeVar("_T")
 
-ENDPOINTS = {
-    "cmr": "https://cmr.earthdata.nasa.gov",
-    "earthdata": "https://urs.earthdata.nasa.gov",
-    "opendap": "https://opendap.earthdata.nasa.gov",
-    "pps": "https://jsimpsonhttps.pps.eosdis.nasa.gov",
-    "imerg_store": "https://dynamical-nasa-imerg.s3.us-west-2.amazonaws.com",
-    "lance": "https://nrt3.modaps.eosdis.nasa.gov",
-    "kma": "https://apihub.kma.go.kr",
-    "gk2a_bucket": "https://noaa-gk2a-pds.s3.us-east-1.amazonaws.com",
-    "chirps": "https://data.chc.ucsb.edu",
-    "geoglows": "https://geoglows-v2-forecasts.s3.us-west-2.amazonaws.com",
-    "mrc": "https://api.mrcmekong.org",
-    "mrc_archive": "https://timeseries.api.mrcmekong.org",
-    "thaiwater": "https://api-v3.thaiwater.net",
-}
-"""Base address of each provider, without a slash at the end."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be another one a little later."""
 PER_HOST = 4

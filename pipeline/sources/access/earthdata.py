@@ -95,21 +95,18 @@ class Entry:
     published: datetime | None
 
 
-def fetch(
-    granule: Granule, upstream: Path, *, client: Client, product: str, window: str | None = None
-) -> Path:
+def fetch(granule: Granule, upstream: Path, *, client: Client, window: str | None = None) -> Path:
     """Bring one granule: a window by OPeNDAP (DAP4), where that fails the whole file.
 
     Parameters
     ----------
     granule
-        What to bring; its pattern lets the suffix ``.dap.nc4`` through where there is a window.
+        What to bring; its product is the short name in CMR, of whose versions the last is taken.
+        Its pattern lets the suffix ``.dap.nc4`` through where there is a window.
     upstream
         Root folder of the upstream.
     client
         Asks.
-    product
-        Short name in CMR; of several versions the last is taken.
     window
         Constraint of DAP4, naming variables and ranges of their indices.
 
@@ -128,7 +125,7 @@ def fetch(
         Neither a window nor the whole came.
     """
     _ready(client)
-    entry = find(granule, client=client, product=product)
+    entry = find(granule, client=client)
     whole = upstream / granule.folder / entry.name
     path = None
     if window is not None:
@@ -144,17 +141,15 @@ def fetch(
     return path
 
 
-def find(granule: Granule, *, client: Client, product: str) -> Entry:
+def find(granule: Granule, *, client: Client) -> Entry:
     """Look a granule up in CMR; all of a day, or of a month if they are daily, are asked for once.
 
     Parameters
     ----------
     granule
-        Its file name matches the pattern.
+        Its file name matches the pattern; its product is the short name in CMR.
     client
         Asks.
-    product
-        Short name in CMR.
 
     Raises
     ------
@@ -168,7 +163,7 @@ def find(granule: Granule, *, client: Client, product: str) -> Entry:
         first = first.replace(day=1)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     params = {
-        "short_name": product,
+        "short_name": granule.product,
         "temporal": f"{first}T00:00:00Z,{last}T23:59:59Z",
         "page_size": _PAGE,
     }
@@ -192,7 +187,7 @@ def find(granule: Granule, *, client: Client, product: str) -> Entry:
         return max(entries, key=lambda entry: entry.name)
     if odd_one:
         raise HttpError(f"{address}: expected granules in UMM-G, found {odd_one}", passing=True)
-    raise NotPublished(f"{product} {granule.pattern} is not in the catalogue")
+    raise NotPublished(f"{granule.product} {granule.pattern} is not in the catalogue")
 
 
 def _first(odd: ValidationError) -> str:

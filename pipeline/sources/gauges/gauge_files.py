@@ -77,18 +77,19 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
             while begin < last:
                 until = min(last, begin + LONGEST)
                 name = f"waterlevel_graph_{number}_{begin:%Y%m%d}_{stamp}.json"
-                yield Granule(source, folder, name, begin, until)
+                yield Granule(source, folder, name, begin, until, station=number)
                 begin = until
         return
     flows = reference_flows()
     agreed = set(flows.loc[flows["kind"] == "pmfm_6a", "station"])
     for code in stations():
         if source == "mrc_live":
-            yield Granule(source, folder, f"measurement_{code}_{stamp}.json", start, last)
+            name = f"measurement_{code}_{stamp}.json"
+            yield Granule(source, folder, name, start, last, station=code)
         elif source == "mrc_archive":
             for parameter in ("Water Level", "Rainfall"):
                 name = f"{parameter}.*@??_{code}_*_{stamp}.json"
-                yield Granule(source, folder, name, start, last)
+                yield Granule(source, folder, name, start, last, parameter, code, asked_at=asof)
         else:
             names = [f"Water Level.Manual@??_{code}_*.csv"]
             if code in agreed:
@@ -137,8 +138,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     """
     name, headers, params = granule.pattern, {}, {}
     if granule.source == "mrc_live":
-        code = name.split("_")[1]
-        url = f"{client.endpoint('mrc')}/api/v1/time-series/telemetry/recent/measurement/{code}"
+        base = f"{client.endpoint('mrc')}/api/v1/time-series/telemetry"
+        url = f"{base}/recent/measurement/{granule.station}"
         headers = {"X-API-Key": client.secret("MRC_API_KEY")}
     elif granule.source == "mrc_archive":
         found = _inventory(granule, client)
@@ -154,7 +155,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         local = [moment.astimezone(_BANGKOK) for moment in (granule.start, granule.end)]
         params = {
             "station_type": "tele_waterlevel",
-            "station_id": name.split("_")[2],
+            "station_id": granule.station,
             "start_date": f"{local[0]:%Y-%m-%d %H:%M}",
             "end_date": f"{local[1]:%Y-%m-%d %H:%M}",
         }
@@ -181,8 +182,6 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
 
 def _inventory(granule: Granule, client: Client) -> Series:
     """Series of the archive that a granule asks for: the first method that still reports."""
-    parameter, _, rest = granule.pattern.partition(".")
-    code = rest.split("_")[1]
     url = f"{client.endpoint('mrc_archive')}/api/v1/ts/inventory/timeSeriesList"
     since = f"{granule.start:%Y-%m-%d}"
     listed = Path("timeSeriesList")
@@ -193,7 +192,7 @@ def _inventory(granule: Granule, client: Client) -> Series:
     found = [
         row
         for row in rows
-        if (row.stationCode, row.parameter) == (code, parameter)
+        if (row.stationCode, row.parameter) == (granule.station, granule.product)
         and (row.correctedEndTime or "") >= since
     ]
     if not found:
@@ -206,12 +205,11 @@ def _archive_name(granule: Granule, found: Series) -> str:
 
     Parts of it come from the archive's list: they become a name within a folder, never a path.
     """
-    parameter, _, rest = granule.pattern.partition(".")
-    code, stamp = rest.split("_")[1], rest.rpartition("_")[2]
     country = found.countryCode or ""
     country = country if re.fullmatch(r"[A-Z]{2}", country) else "XX"
     label, place = (_plain(text or "") for text in (found.label, found.stationName))
-    return f"{parameter}.{label or 'Manual'}@{country}_{code}_[{place}]_{stamp}"
+    series = f"{granule.product}.{label or 'Manual'}@{country}_{granule.station}_[{place}]"
+    return f"{series}_{granule.asked_at:%Y%m%dT%H%M}.json"
 
 
 def _plain(text: str) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.sources import ENDPOINTS
 from pipeline.sources.access.client import (
     AGAIN_S,
-    ENDPOINTS,
     LARGE,
     LONGEST_WAIT_S,
     PER_HOST,

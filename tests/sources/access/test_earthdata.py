@@ -19,7 +19,8 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import imerg, smap, vegetation
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import GIVEN_UP, Client
-from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished, locate
+from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.upstream import locate
 from pipeline.virtual.land import smap_root_zone
 from tests.sources.servers import HTML, Answer, Earthdata, Request, running
 
@@ -152,7 +153,7 @@ def test_a_refused_token_is_named_in_each_way_that_it_is_said(
         with pytest.raises(
             HttpError, match="EARTHDATA_TOKEN is refused, perhaps expired"
         ) as failed:
-            earthdata.fetch(granule(), tmp_path, client=client, product="GPM_3IMERGHHL", window="x")
+            earthdata.fetch(granule(), tmp_path, client=client, window="x")
         assert failed.value.refused == "EARTHDATA_TOKEN"
         assert not failed.value.passing
     assert published.login.asked == [], "a login by name needs a name"
@@ -186,7 +187,7 @@ def test_a_name_from_the_catalogue_never_becomes_a_path(
         link["URL"] = url.format(fit=NAME)
     wanted = replace(granule(), pattern=f"*{granule().pattern}*")
     with pytest.raises(NotPublished, match="is not in the catalogue"):
-        earthdata.fetch(wanted, tmp_path, client=connect(BY_TOKEN), product="GPM_3IMERGHHL")
+        earthdata.fetch(wanted, tmp_path, client=connect(BY_TOKEN))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,7 +196,7 @@ def test_one_odd_item_does_not_lose_the_others(published: Earthdata, connect: Co
     odd = [{"meta": 1, "umm": None}, {"meta": {}, "umm": {"GranuleUR": 5}}, {"meta": sound["meta"]}]
     answer = {"items": [*odd, 7, None, {"meta": sound["meta"], "umm": sound["umm"]}]}
     published.data.serve("/search/granules.umm_json", Answer(json.dumps(answer).encode()))
-    entry = earthdata.find(granule(), client=connect({}), product="GPM_3IMERGHHL")
+    entry = earthdata.find(granule(), client=connect({}))
     assert (entry.name, entry.published) == (NAME, INSERTED)
 
 
@@ -236,7 +237,7 @@ def test_without_credentials_nothing_is_asked(
     published: Earthdata, connect: Connect, tmp_path: Path
 ) -> None:
     with pytest.raises(NeedsCredentials, match="EARTHDATA_TOKEN"):
-        earthdata.fetch(granule(), tmp_path, client=connect({}), product="GPM_3IMERGHHL")
+        earthdata.fetch(granule(), tmp_path, client=connect({}))
     assert published.data.asked == []
 
 
@@ -292,7 +293,7 @@ def test_what_the_catalogue_does_not_know_is_not_published(
     later = granule(T0 + timedelta(minutes=30))
     client = connect(BY_TOKEN)
     with pytest.raises(NotPublished, match=r"3B-HHR-L.*S040000.* is not in the catalogue"):
-        earthdata.fetch(later, tmp_path, client=client, product="GPM_3IMERGHHL")
+        earthdata.fetch(later, tmp_path, client=client)
     assert published.data.paths() == ["/search/granules.umm_json"]
 
 
@@ -301,7 +302,7 @@ def test_a_day_is_looked_up_once_for_all_its_granules(
 ) -> None:
     client = connect(BY_TOKEN)
     for _ in range(3):
-        earthdata.find(granule(), client=client, product="GPM_3IMERGHHL")
+        earthdata.find(granule(), client=client)
     [asked] = published.data.asked
     assert asked.query == {
         "short_name": "GPM_3IMERGHHL",
@@ -314,7 +315,7 @@ def test_days_are_looked_up_by_the_month(nasa: Earthdata, connect: Connect) -> N
     client = connect(BY_TOKEN)
     for day in (datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 2, 29, tzinfo=UTC)):
         with pytest.raises(NotPublished):
-            earthdata.find(granule(day, "imerg_daily"), client=client, product="GPM_3IMERGDL")
+            earthdata.find(granule(day, "imerg_daily"), client=client)
     [asked] = nasa.data.asked
     assert asked.query["temporal"] == "2024-02-01T00:00:00Z,2024-02-29T23:59:59Z"
 
@@ -336,7 +337,7 @@ def test_of_several_versions_the_last_is_taken(
 
 def test_without_a_link_the_opendap_address_is_made(nasa: Earthdata, connect: Connect) -> None:
     nasa.publish("GPM_3IMERGHHL", NAME, b"", start=T0, inserted=INSERTED, opendap=False)
-    entry = earthdata.find(granule(), client=connect({}), product="GPM_3IMERGHHL")
+    entry = earthdata.find(granule(), client=connect({}))
     assert entry.opendap == (
         f"{nasa.data.url}/opendap/collections/C1-TEST/granules/GPM_3IMERGHHL.07%3A{NAME}"
     )
@@ -346,7 +347,7 @@ def test_without_a_link_the_opendap_address_is_made(nasa: Earthdata, connect: Co
 def test_a_strange_catalogue_is_an_error(nasa: Earthdata, connect: Connect, body: bytes) -> None:
     nasa.data.serve("/search/granules.umm_json", Answer(body))
     with pytest.raises(HttpError, match=r"granules\.umm_json: expected"):
-        earthdata.find(granule(), client=connect({}), product="GPM_3IMERGHHL")
+        earthdata.find(granule(), client=connect({}))
 
 
 def pps(nasa: Earthdata, half_hour: bytes, name: str) -> None:

@@ -22,9 +22,9 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
     Skipped,
-    locate,
 )
 from pipeline.sources.gauges import answers, gauge_files
+from pipeline.sources.upstream import locate
 from pipeline.storage.records import Records
 from pipeline.virtual.tables import mrc_export
 from tests.sources import gauge_servers

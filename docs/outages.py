@@ -25,6 +25,7 @@ import xarray as xr
 from docs.make import between, table
 from models.stage import model as stage_model
 from models.stage.features import StageInputs
+from models.verification.metrics import skill_score
 from pipeline import steps
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import RAISED, Level
@@ -210,8 +211,8 @@ def _errors(rows: pd.DataFrame, observed: pd.DataFrame, date: pd.Timestamp) -> p
 
 def _cp(errors: pd.DataFrame) -> dict[int, float]:
     sums = errors.dropna().groupby(["lead_days", "station"])[["ours", "persistence"]].sum()
-    cp = 1 - sums["ours"] / sums["persistence"]
-    median = cp.replace(-np.inf, np.nan).groupby("lead_days").median()
+    cp = pd.Series(skill_score(sums["ours"], sums["persistence"]), sums.index)
+    median = cp.groupby("lead_days").median()
     return {int(lead): float(value) for lead, value in median.items()}
 
 

@@ -18,17 +18,16 @@ from matplotlib.patches import FancyBboxPatch
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     ("pipeline.times", "pipeline.settings"),
-    ("pipeline.geography",),
+    ("pipeline.geography", "pipeline.figures", "models.verification.metrics"),
     ("pipeline.sources.base",),
     ("pipeline.sources.access", "pipeline.sources.formats", "pipeline.quality"),
     ("pipeline.sources.gauges", "pipeline.storage", "pipeline.indices"),
-    ("pipeline.sources", "pipeline.areal"),
+    ("pipeline.sources", "pipeline.areal", "models.climatology"),
     ("pipeline.ingest", "pipeline.gridded", "pipeline.virtual"),
     ("pipeline.alerts", "models.stage"),
-    ("models.verification",),
     ("models.drought",),
     ("models",),
-    ("pipeline.issuance",),
+    ("models.verification", "pipeline.issuance"),
     ("pipeline.steps",),
     ("dags",),
 )
@@ -38,9 +37,10 @@ SINGLE = {
     "pipeline.sources": "pipeline.sources.base",
     "pipeline.__main__": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
+    "models.verification.bootstrap": "models.verification.metrics",
 }
 """Modules that belong to another room than their package: the table of sources is imported by
-all readers, and the command line is the face of the steps."""
+all readers, the command line is the face of the steps, and training needs the scores' formulas."""
 
 
 def module_paths(root: Path = ROOT) -> dict[str, Path]:

@@ -459,12 +459,12 @@ def verify(day: Day = None) -> None:
     if done.cities:
         console.print(_city_scores(done.cities, since))
     for level in done.levels:
-        came = f"the mark was reached after {level.came_true} of {level.issued} of them"
+        came = f"the mark was reached after {level.hits} of {level.issued} of them"
         _say(f"{level.city}, flood {level.level} since {since}: {came}")
     for one in done.drought:
         _say(
             f"drought D1 or drier in {one.horizon_weeks} weeks since {since}: {one.forecasts} "
-            f"forecasts, {one.came} came, Brier score {one.brier:.3f}"
+            f"forecasts, {one.events} came, Brier score {one.brier:.3f}"
         )
 
 

@@ -20,15 +20,17 @@ from typing import Any
 import dask
 import sqlalchemy as sa
 
-from models import hindcast as rolling_origin
 from models import low_flow, registry
-from models.card import card
+from models.card import render_card
+from models.climatology import hydrological_years
 from models.drought import model as drought_model
 from models.drought.inputs import known_by
+from models.hindcast import run_hindcast
 from models.stage import features
-from models.stage import model as stage_model
-from models.verification import metrics, operational, skill
-from models.verification.report import report
+from models.stage import training as stage_training
+from models.verification import operational, skill
+from models.verification.report import render_report
+from models.verification.scores import score_forecasts
 from pipeline.alerts import publish as trees
 from pipeline.areal import means as zonal_means
 from pipeline.areal import monthly as monthly_means
@@ -718,7 +720,7 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     try:
         inputs = read_stage_inputs(snapshot, start=None)
         show("gauges", 2, 3)
-        gauges = stage_model.fit(inputs, end=asof, stations=_forecast_stations(inputs))
+        gauges = stage_training.fit(inputs, end=asof, stations=_forecast_stations(inputs))
     except ValueError as short:
         raise UserError(f"cannot train: {short}; ingest gauges first") from short
     fitted: dict[str, object] = {"stage": gauges}
@@ -743,7 +745,7 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         "origin": inputs.origin,
     }
     version = registry.save(fitted, metadata, settings.models_dir)
-    text = card(gauges, metadata, low_flow=lows, drought=fitted.get("drought"))  # type: ignore[arg-type]
+    text = render_card(gauges, metadata, low_flow=lows, drought=fitted.get("drought"))  # type: ignore[arg-type]
     (settings.models_dir / version / "card.md").write_text(text, encoding="utf-8")
     return Trained(version, len(gauges.stations), f"{asof:%Y-%m-%d}", inputs.origin)
 
@@ -1052,9 +1054,7 @@ class Verified:
         text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
         text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
         text = text if self.cp is None else f"{text}, CP {self.cp:.2f}"
-        issued, true = (
-            sum(getattr(one, key) for one in self.levels) for key in ("issued", "came_true")
-        )
+        issued, true = (sum(getattr(one, key) for one in self.levels) for key in ("issued", "hits"))
         return f"{text}; {true} of {issued} flood warnings came true" if issued else text
 
 
@@ -1079,21 +1079,13 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     store = Records(settings.database)
     frame = operational.score_runs(store, asof=asof, window=VERIFIED)
     longer = {
-        "cities": tuple(operational.by_city(store, asof=asof)),
-        "levels": tuple(operational.by_level(store, asof=asof)),
-        "drought": tuple(operational.of_drought(store, asof=asof)),
+        "cities": tuple(operational.score_cities(store, asof=asof)),
+        "levels": tuple(operational.score_levels(store, asof=asof)),
+        "drought": tuple(operational.score_drought(store, asof=asof)),
     }
     if frame.empty:
         return Verified(0, **longer)  # type: ignore[arg-type]
-    both = frame.dropna(subset="persistence_error_m")
-    squares = float((both["persistence_error_m"] ** 2).sum())
-    return Verified(
-        forecasts=len(frame),
-        rmse_m=float((frame["error_m"] ** 2).mean() ** 0.5),
-        cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
-        cover80=float(frame["inside_80"].mean()),
-        **longer,  # type: ignore[arg-type]
-    )
+    return Verified(**operational.pool_scores(frame), **longer)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -1166,27 +1158,27 @@ def hindcast(
         inputs = read_stage_inputs(snapshot, start=begin)
     except ValueError as nothing:
         raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
-    years = rolling_origin.hydrological_years(first, last + timedelta(days=1))
+    years = hydrological_years(first, last + timedelta(days=1))
     told = iter(range(1, len(years) + 2))
-    found = rolling_origin.hindcast(
+    found = run_hindcast(
         inputs,
         train_from=begin,
         start=first,
         end=last + timedelta(days=1),
         stations=_forecast_stations(inputs),
         leads=leads,
-        as_known=inputs_as_of(snapshot, start=begin),
+        inputs_as_of=inputs_as_of(snapshot, start=begin),
         progress=lambda year: show(year, next(told), len(years) + 1),
     )
     show("report", len(years) + 1, len(years) + 1)
-    table = metrics.score(found)
+    table = score_forecasts(found)
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "scores.csv", index=False)
     found.to_parquet(folder / "forecasts.parquet")
-    page = report(found, train_from=f"{train_from:%Y-%m-%d}")
+    page = render_report(found, train_from=f"{train_from:%Y-%m-%d}")
     (folder / "report.html").write_text(page, encoding="utf-8")
     wet = table[table["season"] == "wet"].groupby("lead_days")
-    peers = skill.by_station(skill.prepared(found).query("wet"), draws=1).groupby("lead_days")
+    peers = skill.tabulate_stations(skill.prepare(found).query("wet"), draws=1).groupby("lead_days")
     return Hindcast(
         folder=str(folder),
         forecasts=len(found),

@@ -13,8 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from models import registry
-from models.low_flow import HORIZONS_WEEKS
-from models.verification.metrics import SCORES
+from models.drought.inputs import HORIZONS_WEEKS
+from models.verification.scores import SCORES
 from pipeline import steps
 from pipeline.geography import places
 from pipeline.issuance.forecasts import forecast_droughts

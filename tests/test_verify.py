@@ -69,10 +69,10 @@ def test_verify_counts_by_city_lead_and_level(settings: Settings, tmp_path: Path
     assert one.cover80 == pytest.approx(3 / 11)
     assert two.rmse_m == pytest.approx((4 * 0.04 / 11) ** 0.5)
     (watch,) = done.levels
-    assert (watch.city, watch.level, watch.issued, watch.came_true) == ("pakse", "watch", 1, 0)
+    assert (watch.city, watch.level, watch.issued, watch.hits) == ("pakse", "watch", 1, 0)
     (drought,) = done.drought
     # Issued on days 0 to 3 and compared with days 7 to 10: only day 8 was dry.
-    assert (drought.horizon_weeks, drought.forecasts, drought.came) == (1, 4, 1)
+    assert (drought.horizon_weeks, drought.forecasts, drought.events) == (1, 4, 1)
     assert drought.brier == pytest.approx((3 * 0.01 + 0.04) / 4)
     assert "0 of 1 flood warnings came true" in str(done)
     assert steps.verify(asof=asof, settings=settings) == done

@@ -1,4 +1,4 @@
-"""What a drought forecast rests on: state and outlook of each zone, as inputs of a regression."""
+"""Inputs of the drought regressions: state of each zone and its outlook from the rain so far."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.indices.suite import MIN_SHARE, fit_reference
 from pipeline.times import day_start, from_utc64, utc64
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
+"""Weeks ahead of the forecasts of drought and of low flow."""
 INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}
 """Regressions by what they take beside rain, the better first. Vegetation is no input: it changed
 no Brier score on held-out years by 0.001 (synthetic record)."""
@@ -45,37 +46,37 @@ class Evidence:
 
 
 Rows = dict[int, tuple[Evidence, "NDArray[np.float64]"]]
-"""By weeks the evidence and the score that came, NaN where not known."""
+"""By weeks the evidence and the outcome: the score at the target, NaN where not known."""
 
 
 def known_by(areal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
     """Days over, and known, at a moment; gaps in the time axis filled with NaN."""
     time = areal["time"].to_numpy()
-    seen = np.asarray(time + DAY <= utc64(day_start(asof)))
+    known = np.asarray(time + DAY <= utc64(day_start(asof)))
     if "available_time" in areal.coords:
         exact = utc64(asof)
-        seen &= areal["available_time"].to_numpy() <= exact
+        known &= areal["available_time"].to_numpy() <= exact
     names = ["rain", "soil_moisture", "ndvi", "lst"]
     record = areal[names].drop_vars("available_time", errors="ignore")
-    record = record.isel(time=np.flatnonzero(seen)).compute()
+    record = record.isel(time=np.flatnonzero(known)).compute()
     if record.sizes["time"] == 0:
         return record
     whole = np.arange(record["time"].to_numpy()[0], record["time"].to_numpy()[-1] + DAY, DAY)
     return record.transpose("time", "zone").reindex(time=whole)
 
 
-def reference_of(record: xr.Dataset) -> dict[str, xr.Dataset]:
+def fit_parameters(record: xr.Dataset) -> dict[str, xr.Dataset]:
     """Parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
     time = record["time"].to_numpy()
     start, end = (from_utc64(moment) for moment in (time[0], time[-1] + DAY))
-    found = fit_reference(record, start=start, end=end)
+    params = fit_reference(record, start=start, end=end)
     for weeks in HORIZONS_WEEKS:
         total = accumulation(rain=record["rain"], steps=7 * weeks, min_share=MIN_SHARE)
-        found[f"usual{weeks}"] = fit_spi(total=total, start=start, end=end)
-    return found
+        params[f"usual{weeks}"] = fit_spi(total=total, start=start, end=end)
+    return params
 
 
-def evidence_of(
+def gather_evidence(
     record: xr.Dataset,
     state: xr.Dataset,
     parameters: Mapping[str, xr.Dataset],
@@ -83,9 +84,9 @@ def evidence_of(
 ) -> Evidence:
     """State and outlook of some days of a record."""
     zones = {"zone": record["zone"].to_numpy()}
-    law = {name: one.reindex(zones) for name, one in parameters.items() if "p_zero" in one}
+    params = {name: fit.reindex(zones) for name, fit in parameters.items() if "p_zero" in fit}
     time = record["time"].to_numpy()[days]
-    outlook, limits = {}, _limits(law["spi90"])
+    outlook, limits = {}, _class_limits(params["spi90"])
     for weeks in HORIZONS_WEEKS:
         so_far = accumulation(
             rain=record["rain"], steps=SUM_DAYS - 7 * weeks, min_share=_SO_FAR_SHARE
@@ -93,7 +94,7 @@ def evidence_of(
         slot = slots(_target(time, weeks), "dayofyear")
         left = limits[slot - 1] - so_far.to_numpy()[days][..., None]
         shape, scale, p_zero = (
-            law[f"usual{weeks}"][name]
+            params[f"usual{weeks}"][name]
             .transpose("dayofyear", "zone")
             .to_numpy()[slot - 1][..., None]
             for name in ("shape", "scale", "p_zero")
@@ -102,21 +103,21 @@ def evidence_of(
         p = np.where(left >= 0, p_zero + (1 - p_zero) * rain, 0.0)
         outlook[weeks] = np.where(np.isnan(left), np.nan, p)
 
-    def chosen(name: str) -> NDArray[np.float64]:
+    def on_days(name: str) -> NDArray[np.float64]:
         return np.asarray(state[name].to_numpy()[days], np.float64)
 
     inputs = {
-        "spi90": chosen("spi90"),
-        "spi30": chosen("spi30"),
-        "soil": np.clip(ndtri(chosen("soil_moisture_percentile") / 100), -3.0, 3.0),
+        "spi90": on_days("spi90"),
+        "spi30": on_days("spi30"),
+        "soil": np.clip(ndtri(on_days("soil_moisture_percentile") / 100), -3.0, 3.0),
     }
-    return Evidence(days, time, chosen("drought_score"), inputs, outlook)
+    return Evidence(days, time, on_days("drought_score"), inputs, outlook)
 
 
-def _limits(law: xr.Dataset) -> NDArray[np.float64]:
+def _class_limits(params: xr.Dataset) -> NDArray[np.float64]:
     """90-day rain at the bound of each class, mm, (dayofyear, zone, k), −1 where out of reach."""
     shape, scale, p_zero = (
-        law[name].transpose("dayofyear", "zone").to_numpy()[..., None]
+        params[name].transpose("dayofyear", "zone").to_numpy()[..., None]
         for name in ("shape", "scale", "p_zero")
     )
     share = (ndtr(np.array(SPI_BOUNDS)) - p_zero) / (1 - p_zero)
@@ -124,13 +125,15 @@ def _limits(law: xr.Dataset) -> NDArray[np.float64]:
     return np.where(share > 0, limit, -1.0)
 
 
-def design(
+def design_matrix(
     evidence: Evidence, weeks: int, kind: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Give the regression's inputs (day, zone, k, input), and where all of them are known."""
     target = _target(evidence.time, weeks)
     angle = 2 * np.pi * slots(target, "dayofyear")[:, None] / 365
-    season = [np.broadcast_to(one, evidence.score.shape) for one in (np.sin(angle), np.cos(angle))]
+    season = [
+        np.broadcast_to(wave, evidence.score.shape) for wave in (np.sin(angle), np.cos(angle))
+    ]
     columns = [evidence.inputs["spi90"], evidence.inputs["spi30"], *season]
     for name in INPUTS[kind]:
         value = evidence.inputs[name]
@@ -150,10 +153,16 @@ def design(
     return matrix, np.isfinite(matrix).all(axis=(2, 3)) & np.isfinite(evidence.score)
 
 
-def classes(score: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Class −1..4 of known scores."""
-    found: NDArray[np.int64] = (score[..., None] <= np.array(SPI_BOUNDS)).sum(axis=-1) - 1
-    return found
+def class_number(score: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Class −1 (none) to 4 (D4) of known scores, on the normal scale.
+
+    Examples
+    --------
+    >>> class_number(np.array([0.3, -0.5, -1.4])).tolist()
+    [-1, 0, 2]
+    """
+    number: NDArray[np.int64] = (score[..., None] <= np.array(SPI_BOUNDS)).sum(axis=-1) - 1
+    return number
 
 
 def _target(time: NDArray[np.datetime64], weeks: int) -> Any:
@@ -165,16 +174,18 @@ def month_of(time: NDArray[np.datetime64], weeks: int) -> NDArray[np.int64]:
     return slots(_target(time, weeks), "month") - 1
 
 
-def rows_of(record: xr.Dataset, state: xr.Dataset, parameters: Mapping[str, xr.Dataset]) -> Rows:
-    """Fortnightly evidence with what came of it."""
+def training_rows(
+    record: xr.Dataset, state: xr.Dataset, parameters: Mapping[str, xr.Dataset]
+) -> Rows:
+    """Fortnightly evidence with its outcome."""
     score = state["drought_score"].to_numpy().astype(np.float64)
-    found: Rows = {}
+    rows: Rows = {}
     days = np.arange(SUM_DAYS, len(score) - 7, STEP_DAYS)
-    evidence = evidence_of(record, state, parameters, days)
+    evidence = gather_evidence(record, state, parameters, days)
     for weeks in HORIZONS_WEEKS:
         later = days + 7 * weeks
-        came = np.where(
+        outcome = np.where(
             (later < len(score))[:, None], score[np.minimum(later, len(score) - 1)], np.nan
         )
-        found[weeks] = evidence, came
-    return found
+        rows[weeks] = evidence, outcome
+    return rows

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from models.climatology import conditional_climatology, water_year
 from models.drought.inputs import (
     CLASSES,
     DAY,
@@ -25,15 +26,16 @@ from models.drought.inputs import (
     SUM_DAYS,
     Evidence,
     Rows,
-    classes,
-    design,
-    evidence_of,
+    class_number,
+    design_matrix,
+    fit_parameters,
+    gather_evidence,
     known_by,
     month_of,
-    reference_of,
-    rows_of,
+    training_rows,
 )
 from models.verification.bootstrap import skill_over_years
+from models.verification.metrics import skill_score, squared_error
 from pipeline.indices.drought import CDI, SPI_BOUNDS
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import drought_state
@@ -43,7 +45,7 @@ WEIGHTS = np.linspace(0.0, 1.0, 21)
 BLOCK_YEARS = 4
 """Hydrological years held out at a time: long enough for a drought to lie within one block."""
 _RECORD_DAYS = 420
-"""Days of the areal record that a prediction reads."""
+"""Days of the zonal daily series that a prediction reads."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class DroughtModel:
         Moment up to which the record was used, ISO 8601.
     origin
         ``virtual`` or ``measured``, that of the record.
-    reference
+    index_params
         Parameters of the indices by name, each as ``Dataset.to_dict(data="array")``.
     estimators
         By ``inputs/weeks`` a logistic regression of the classes, stacked.
@@ -74,7 +76,7 @@ class DroughtModel:
     zones: list[str]
     end: str
     origin: str
-    reference: dict[str, dict[str, Any]]
+    index_params: dict[str, dict[str, Any]]
     estimators: dict[str, LogisticRegression]
     weights: dict[str, float]
     conditional: dict[str, NDArray[np.float64]]
@@ -82,11 +84,11 @@ class DroughtModel:
 
     def parameters(self) -> dict[str, xr.Dataset]:
         """Parameters of the indices, as of :func:`pipeline.indices.suite.fit_reference`."""
-        return {name: xr.Dataset.from_dict(one) for name, one in self.reference.items()}
+        return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
 
 
 def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
-    """Train on an areal record, and score on years held out.
+    """Train on zonal daily series, and score on years held out.
 
     A logistic regression per horizon, with and without soil moisture, pooled over zones, one row
     per zone, fortnight and class with common slopes; its inputs are the outlook (P of the class
@@ -113,18 +115,21 @@ def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
         The record is shorter than 20 years, or has units or steps other than stated.
     """
     record = known_by(areal, asof=end)
-    reference = reference_of(record)
-    rows = rows_of(record, drought_state(record, parameters=reference), reference)
-    estimators = _regressions(rows)
-    weights, scores = _held_out(record)
+    params = fit_parameters(record)
+    rows = training_rows(record, drought_state(record, parameters=params), params)
+    estimators = _fit_regressions(rows)
+    weights, scores = _held_out_scores(record)
     return DroughtModel(
         zones=[str(zone) for zone in record["zone"].to_numpy()],
         end=end.astimezone(UTC).isoformat(),
         origin=str(areal.attrs.get("origin", "")),
-        reference={name: one.to_dict(data="array") for name, one in reference.items()},
+        index_params={name: fitted.to_dict(data="array") for name, fitted in params.items()},
         estimators=estimators,
         weights={key: weights.get(key, 0.0) for key in estimators},
-        conditional={str(weeks): _conditional(*row, weeks) for weeks, row in rows.items()},
+        conditional={
+            str(weeks): _conditional(evidence, outcome, weeks)
+            for weeks, (evidence, outcome) in rows.items()
+        },
         scores=scores,
     )
 
@@ -156,9 +161,9 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
     ValueError
         The record's zones are not those of the model.
     """
-    found = [str(zone) for zone in areal["zone"].to_numpy()]
-    if found != model.zones:
-        raise ValueError(f"zones: expected {model.zones}, found {found}")
+    zones = [str(zone) for zone in areal["zone"].to_numpy()]
+    if zones != model.zones:
+        raise ValueError(f"zones: expected {model.zones}, found {zones}")
     parameters = model.parameters()
     record = known_by(areal, asof=asof)
     today = utc64(day_start(asof)) - DAY
@@ -166,7 +171,7 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
     record = record.reindex(time=window)
     state = drought_state(record, parameters=parameters)
     last = np.array([len(window) - 1])
-    evidence = evidence_of(record, state, parameters, last)
+    evidence = gather_evidence(record, state, parameters, last)
     now = {str(name): da.to_numpy()[-1] for name, da in state.items()}
     virtual = "virtual" in {model.origin, areal.attrs.get("origin")}
     frames = []
@@ -186,7 +191,8 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
         frame["vhi"] = now["vhi"]
         frame["cdi"] = _names(now["cdi"], CDI)
         frame["tier"] = [
-            _tier(*one) for one in zip(p[:, 0], evidence.inputs["soil"][0], now["vhi"], strict=True)
+            _tier(p_d0, soil, vhi)
+            for p_d0, soil, vhi in zip(p[:, 0], evidence.inputs["soil"][0], now["vhi"], strict=True)
         ]
         frame["origin"] = "virtual" if virtual else model.origin
         frames.append(frame)
@@ -205,34 +211,31 @@ def _names(codes: NDArray[np.floating], names: tuple[str, ...]) -> list[str]:
     return ["unknown" if np.isnan(code) else names[int(code)] for code in codes]
 
 
-def _conditional(evidence: Evidence, came: NDArray[np.float64], weeks: int) -> NDArray[np.float64]:
-    """P(class ≥ Dk) given the target's month and the class now, drawn to the month's mean."""
-    month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], came.shape)
-    good = np.isfinite(came) & np.isfinite(evidence.score)
-    hit = (came[good][:, None] <= np.array(SPI_BOUNDS)).astype(np.float64)
-    now = classes(evidence.score[good]) + 1
-    total, count = np.zeros((12, CLASSES + 1, CLASSES)), np.zeros((12, CLASSES + 1, 1))
-    np.add.at(total, (month[good], now), hit)
-    np.add.at(count, (month[good], now), 1.0)
-    overall = hit.mean(axis=0)
-    monthly = (total.sum(1) + 20 * overall) / (count.sum(1) + 20)
-    table: NDArray[np.float64] = (total + 20 * monthly[:, None]) / (count + 20)
-    return table
+def _conditional(
+    evidence: Evidence, outcome: NDArray[np.float64], weeks: int
+) -> NDArray[np.float64]:
+    """Conditional climatology of the rows whose class now and outcome are known."""
+    month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], outcome.shape)
+    good = np.isfinite(outcome) & np.isfinite(evidence.score)
+    reached = (outcome[good][:, None] <= np.array(SPI_BOUNDS)).astype(np.float64)
+    return conditional_climatology(month[good], class_number(evidence.score[good]) + 1, reached)
 
 
-def _regressions(rows: Rows) -> dict[str, LogisticRegression]:
-    found = {}
-    for weeks, (evidence, came) in rows.items():
-        every_other = np.indices(came.shape).sum(axis=0) % 2 == 0  # neighbours tell the same
+def _fit_regressions(rows: Rows) -> dict[str, LogisticRegression]:
+    regressions = {}
+    for weeks, (evidence, outcome) in rows.items():
+        # Neighbouring zones and fortnights repeat each other: every other one suffices.
+        every_other = np.indices(outcome.shape).sum(axis=0) % 2 == 0
         for kind in INPUTS:
-            x, known = design(evidence, weeks, kind)
-            known &= np.isfinite(came) & every_other
-            hit = came[known][:, None] <= np.array(SPI_BOUNDS)
-            if hit.any(axis=0).sum() < CLASSES - 1:
+            x, known = design_matrix(evidence, weeks, kind)
+            known &= np.isfinite(outcome) & every_other
+            reached = outcome[known][:, None] <= np.array(SPI_BOUNDS)
+            if reached.any(axis=0).sum() < CLASSES - 1:
                 continue
             model = LogisticRegression(solver="newton-cholesky", fit_intercept=False, tol=1e-3)
-            found[f"{kind}/{weeks}"] = model.fit(x[known].reshape(-1, x.shape[-1]), hit.ravel())
-    return found
+            model.fit(x[known].reshape(-1, x.shape[-1]), reached.ravel())
+            regressions[f"{kind}/{weeks}"] = model
+    return regressions
 
 
 def _regressed(model: LogisticRegression, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -249,89 +252,114 @@ def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArr
         key = f"{kind}/{weeks}"
         if key not in model.estimators:
             continue
-        x, known = design(evidence, weeks, kind)
-        some = np.flatnonzero(known[0])
+        x, known = design_matrix(evidence, weeks, kind)
+        zones = np.flatnonzero(known[0])
         weight = model.weights[key]
-        usual = model.conditional[str(weeks)][month, classes(evidence.score[0, some]) + 1]
-        p[some] = weight * _regressed(model.estimators[key], x[0, some]) + (1 - weight) * usual
+        now = class_number(evidence.score[0, zones])
+        conditional = model.conditional[str(weeks)][month, now + 1]
+        regressed = _regressed(model.estimators[key], x[0, zones])
+        p[zones] = weight * regressed + (1 - weight) * conditional
     return np.minimum.accumulate(p, axis=-1)
 
 
-def _held_out(record: xr.Dataset) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def _held_out_scores(record: xr.Dataset) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Weights and scores from blocks of hydrological years, each forecast by the others.
 
-    Everything, reference included, is fitted without the block: a row trains where nothing from 90
-    days before it to its target lies in the block, and tests where all of it does. The score of a
-    block is that under the weight that suits the other blocks best.
+    Everything, index parameters included, is fitted without the block: a row trains where nothing
+    from 90 days before it to its target lies in the block, and tests where all of it does. The
+    score of a block is that under the weight that suits the other blocks best.
     """
     time = record["time"].to_numpy()
-    year = (time.astype("datetime64[M]") - np.timedelta64(5, "M")).astype("datetime64[Y]")
-    number = (year - year[0]).astype(np.int64) // BLOCK_YEARS
+    year = water_year(pd.DatetimeIndex(time))
+    block = (year - year[0]) // BLOCK_YEARS
     sums: dict[str, list[list[NDArray[np.float64]]]] = {}
-    for block in np.unique(number):
-        inside = number == block
+    for number in np.unique(block):
+        inside = block == number
         if np.unique(year[~inside]).size < MIN_YEARS + 1 or inside.sum() < 365:
             continue
         outside = xr.DataArray(~inside, {"time": record["time"]})
-        parameters = reference_of(record.where(outside))
-        rows = rows_of(record, drought_state(record, parameters=parameters), parameters)
+        params = fit_parameters(record.where(outside))
+        rows = training_rows(record, drought_state(record, parameters=params), params)
         before = np.concatenate([[0], np.cumsum(inside)])
         training: Rows = {}
-        for weeks, (evidence, came) in rows.items():
+        for weeks, (evidence, outcome) in rows.items():
             last = np.minimum(evidence.days + 7 * weeks, len(time) - 1)
             touched = before[last + 1] - before[evidence.days - SUM_DAYS + 1]
-            training[weeks] = evidence, np.where((touched == 0)[:, None], came, np.nan)
-            came[touched < SUM_DAYS + 7 * weeks] = np.nan
-        estimators = _regressions(training)
-        for weeks, (evidence, came) in rows.items():
-            usual = _conditional(*training[weeks], weeks)
-            month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], came.shape)
+            training[weeks] = evidence, np.where((touched == 0)[:, None], outcome, np.nan)
+            outcome[touched < SUM_DAYS + 7 * weeks] = np.nan
+        estimators = _fit_regressions(training)
+        for weeks, (evidence, outcome) in rows.items():
+            conditional = _conditional(*training[weeks], weeks)
             for kind in INPUTS:
                 key = f"{kind}/{weeks}"
                 if key not in estimators:
                     continue
-                x, known = design(evidence, weeks, kind)
-                known &= np.isfinite(came)
-                yearly = []
-                for one in np.unique(year[evidence.days[known.any(axis=1)]]):
-                    rows_in = known & (year[evidence.days] == one)[:, None]
-                    yearly.append(
-                        _brier(
-                            _regressed(estimators[key], x[rows_in]),
-                            usual[month[rows_in], classes(evidence.score[rows_in]) + 1],
-                            came[rows_in][:, None] <= np.array(SPI_BOUNDS),
-                        )
-                    )
+                yearly = _yearly_errors(
+                    estimators[key], conditional, evidence, outcome, year, weeks=weeks, kind=kind
+                )
                 if yearly:
                     sums.setdefault(key, []).append(yearly)
-    return _chosen(sums)
+    return _weigh(sums)
 
 
-def _brier(
-    p: NDArray[np.float64], usual: NDArray[np.float64], hit: NDArray[np.bool_]
+def _yearly_errors(
+    estimator: LogisticRegression,
+    conditional: NDArray[np.float64],
+    evidence: Evidence,
+    outcome: NDArray[np.float64],
+    year: NDArray[np.int64],
+    *,
+    weeks: int,
+    kind: str,
+) -> list[NDArray[np.float64]]:
+    """Sum the errors of each hydrological year with a known row, as :func:`_sum_errors`."""
+    month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], outcome.shape)
+    x, known = design_matrix(evidence, weeks, kind)
+    known &= np.isfinite(outcome)
+    sums = []
+    for number in np.unique(year[evidence.days[known.any(axis=1)]]):
+        rows = known & (year[evidence.days] == number)[:, None]
+        sums.append(
+            _sum_errors(
+                _regressed(estimator, x[rows]),
+                conditional[month[rows], class_number(evidence.score[rows]) + 1],
+                outcome[rows][:, None] <= np.array(SPI_BOUNDS),
+            )
+        )
+    return sums
+
+
+def _sum_errors(
+    p: NDArray[np.float64], conditional: NDArray[np.float64], reached: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Sum squared errors by weight and class, then events and cases: (weight + 2, k)."""
-    errors = [((w * p + (1 - w) * usual - hit) ** 2).sum(axis=0) for w in WEIGHTS]
-    return np.stack([*errors, hit.sum(axis=0), np.full(CLASSES, float(len(hit)))])
+    errors = [
+        squared_error(weight * p + (1 - weight) * conditional, reached).sum(axis=0)
+        for weight in WEIGHTS
+    ]
+    return np.stack([*errors, reached.sum(axis=0), np.full(CLASSES, float(len(reached)))])
 
 
-def _chosen(
+def _weigh(
     sums: dict[str, list[list[NDArray[np.float64]]]],
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Best weight of each regression, and the scores of each block under the others' best."""
     weights, scores = {}, []
     for key, blocks in sums.items():
-        every = np.stack([np.sum(years, axis=0) for years in blocks])
-        total = every.sum(axis=0)
+        by_block = np.stack([np.sum(years, axis=0) for years in blocks])
+        total = by_block.sum(axis=0)
         weights[key] = float(WEIGHTS[total[:-2].sum(axis=1).argmin()])
-        own, usual = [], []
-        for block, years in zip(every, blocks, strict=True):
+        own, reference = [], []
+        for block, years in zip(by_block, blocks, strict=True):
             others = (total - block)[:-2].sum(axis=1)
-            own += [one[others.argmin() if len(blocks) > 1 else 0] for one in years]
-            usual += [one[0] for one in years]
-        picked, yearly = np.sum(own, axis=0), (np.array(own), np.array(usual))
+            best = others.argmin() if len(blocks) > 1 else 0
+            own += [year[best] for year in years]
+            reference += [year[0] for year in years]
+        brier_sum, yearly = np.sum(own, axis=0), (np.array(own), np.array(reference))
         skills = [skill_over_years(yearly[0][:, k], yearly[1][:, k]) for k in range(CLASSES)]
         kind, weeks = key.split("/")
         n, rate = total[-1], total[-2] / total[-1]
+        over_base_rate = skill_score(brier_sum, n * rate * (1 - rate))
         scores += [
             {
                 "inputs": kind,
@@ -340,14 +368,12 @@ def _chosen(
                 "blocks": len(blocks),
                 "cases": int(n[k]),
                 "base_rate": float(rate[k]),
-                "brier": float(picked[k] / n[k]),
+                "brier": float(brier_sum[k] / n[k]),
                 "brier_conditional": float(total[0, k] / n[k]),
                 "skill_vs_conditional": skills[k].value,
                 "skill_low": skills[k].low,
                 "skill_high": skills[k].high,
-                "skill_vs_base_rate": float(1 - picked[k] / (n[k] * rate[k] * (1 - rate[k])))
-                if 0 < rate[k] < 1
-                else float("nan"),
+                "skill_vs_base_rate": float(over_base_rate[k]),
             }
             for k in range(CLASSES)
         ]

@@ -1,4 +1,4 @@
-"""From errors made on held-out years to one predictive distribution per station and lead.
+"""Predictive distribution per station and lead, from errors made on held-out years.
 
 The distribution of the scaled error z = (observed − predicted) / scale is a table of quantiles with
 generalised Pareto tails beyond it; quantiles and exceedance probabilities both come from it, so
@@ -20,6 +20,12 @@ PROBABILITIES = np.array(
 TAIL_SHAPE = 0.1
 """Shape of both Pareto tails: heavier than exponential, with a finite variance. Too few errors lie
 beyond the table to fit it per station."""
+TAIL_FLOOR = 0.3
+"""Least scale of a tail, as a share of the distance from the table's end to its third quantile."""
+MOST_WIDENING = 1.6
+"""Most that intervals widen for years ahead."""
+LEAST_AHEAD = 365
+"""Errors of years ahead from which intervals are widened."""
 PATHS = 2000
 """Draws of the joint errors over the leads."""
 
@@ -91,11 +97,11 @@ def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTab
         for side, sign in enumerate((-1.0, 1.0)):
             edge = quantiles[lead, 0 if side == 0 else -1]
             beyond = sign * (column - edge)
-            far = beyond > 0.0
-            excess = np.average(beyond[far], weights=weights[far]) if far.any() else 0.0
+            in_tail = beyond > 0.0
+            excess = np.average(beyond[in_tail], weights=weights[in_tail]) if in_tail.any() else 0.0
             inner = abs(edge - quantiles[lead, 2 if side == 0 else -3])
             # The mean excess of a Pareto tail is scale / (1 - shape); inner spacing is the floor.
-            scales[lead, side] = max(excess * (1.0 - TAIL_SHAPE), 0.3 * inner, 1e-6)
+            scales[lead, side] = max(excess * (1.0 - TAIL_SHAPE), TAIL_FLOOR * inner, 1e-6)
     table = ErrorTable(quantiles, scales, np.eye(z.shape[1]))
     scores = np.stack(
         [ndtri(np.clip(cdf(table, lead, z[:, lead]), 1e-4, 1 - 1e-4)) for lead in range(z.shape[1])]
@@ -116,15 +122,15 @@ def climatology_table(stages_m: NDArray[np.float64]) -> ErrorTable:
 def quantile(table: ErrorTable, lead: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quantiles of z at a lead (index), increasing in ``p``; 0 < p < 1."""
     row, levels = table.quantiles[lead], PROBABILITIES
-    found = np.interp(p, levels, row)
+    z = np.interp(p, levels, row)
     for side, edge, sign in ((0, levels[0], -1.0), (1, 1.0 - levels[-1], 1.0)):
         outside = p if side == 0 else 1.0 - p
         scale = table.tail_scales[lead, side]
         end = row[0 if side == 0 else -1]
         ratio = np.clip(outside / edge, 1e-300, 1.0)
         tail = end + sign * scale / TAIL_SHAPE * (ratio**-TAIL_SHAPE - 1.0)
-        found = np.where(outside < edge, tail, found)
-    return np.asarray(found)
+        z = np.where(outside < edge, tail, z)
+    return np.asarray(z)
 
 
 def mean(table: ErrorTable, lead: int) -> float:
@@ -146,12 +152,12 @@ def cdf(table: ErrorTable, lead: int, z: NDArray[np.float64]) -> NDArray[np.floa
     """P(error ≤ z) at a lead (index); the inverse of :func:`quantile`, non-decreasing in z."""
     row, levels = table.quantiles[lead], PROBABILITIES
     z = np.asarray(z, dtype="float64")
-    found = np.interp(z, row, levels)
+    inside = np.interp(z, row, levels)
     low = np.maximum(row[0] - z, 0.0) / table.tail_scales[lead, 0]
     high = np.maximum(z - row[-1], 0.0) / table.tail_scales[lead, 1]
     below = levels[0] * (1.0 + TAIL_SHAPE * low) ** (-1.0 / TAIL_SHAPE)
     above = 1.0 - (1.0 - levels[-1]) * (1.0 + TAIL_SHAPE * high) ** (-1.0 / TAIL_SHAPE)
-    return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, found)))
+    return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, inside)))
 
 
 def by_lead(p: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,7 +197,7 @@ def by_lead(p: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray
 def fit_scale(
     regime: NDArray[np.float64], error: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Regress the log of the error's size on what its spread depends on.
+    """Regress the log of the error's size on the terms that its spread depends on.
 
     Parameters
     ----------
@@ -207,11 +213,11 @@ def fit_scale(
     """
     root = np.sqrt(weights)[:, None]
     coefficients, limits = [], []
-    for columns, one in zip(regime, error.T, strict=True):
-        log = np.log(0.01 + np.abs(one))
-        solved = np.linalg.lstsq(columns * root, log * root[:, 0], rcond=None)[0]
-        coefficients.append(solved)
-        limits.append(np.quantile(columns @ solved, [0.01, 0.99]))
+    for terms, of_lead in zip(regime, error.T, strict=True):
+        log = np.log(0.01 + np.abs(of_lead))
+        slopes = np.linalg.lstsq(terms * root, log * root[:, 0], rcond=None)[0]
+        coefficients.append(slopes)
+        limits.append(np.quantile(terms @ slopes, [0.01, 0.99]))
     return np.array(coefficients), np.array(limits)
 
 
@@ -224,24 +230,36 @@ def scale_of(
 
 
 def widening(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compare how wide 80 % of the errors lie on years ahead and on years in between, 1 to 1.6.
+    """Factor by which 80 % of the errors lie wider on years ahead than on years in between.
 
     Years in between are known from both sides; a river that dams are changing is not.
+
+    Parameters
+    ----------
+    z, ahead
+        Scaled errors of years in between, and of years forecast by earlier ones alone (NaN for
+        other years), shape (n, n_leads).
 
     Returns
     -------
     ndarray
-        Factor per lead.
+        Per lead, 1 to ``MOST_WIDENING``; 1 with fewer than ``LEAST_AHEAD`` errors ahead.
+
+    Examples
+    --------
+    >>> z = np.ones((400, 2))
+    >>> widening(z, z * [1.2, 9.0]).tolist()
+    [1.2, 1.6]
     """
     rows = np.isfinite(ahead).all(axis=1)
-    if rows.sum() < 365:
+    if rows.sum() < LEAST_AHEAD:
         return np.ones(z.shape[1])
     ratio = np.quantile(np.abs(ahead[rows]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
-    return np.asarray(np.clip(ratio, 1.0, 1.6))
+    return np.asarray(np.clip(ratio, 1.0, MOST_WIDENING))
 
 
 def new_year(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
-    """Factor of the spread for a year to come, learnt from the errors of some years.
+    """Factor of the spread for a year to come, from how many years the errors cover.
 
     Errors of one year go together, so n years (by their weight) say as much as n independent
     errors, and the interval is Student's for one more: t(0.9, n − 1) √(1 + 1/n) over the normal's.
@@ -251,6 +269,6 @@ def new_year(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
     >>> round(new_year(np.ones(20), np.arange(20)), 3)
     1.062
     """
-    each = np.bincount(np.unique(year, return_inverse=True)[1], weights)
-    n = max(each.sum() ** 2 / (each**2).sum(), 2.0)
+    by_year = np.bincount(np.unique(year, return_inverse=True)[1], weights)
+    n = max(by_year.sum() ** 2 / (by_year**2).sum(), 2.0)
     return float(stdtrit(n - 1.0, 0.9) * np.sqrt(1.0 + 1.0 / n) / ndtri(0.9))

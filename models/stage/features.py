@@ -1,4 +1,4 @@
-"""Indices and gauges as model inputs: one row per day, as of a moment."""
+"""Inputs of the stage model as of a moment, and the library of features made of them by day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.times import naive_timestamp
 
 DAY = pd.Timedelta(days=1)
 STALE_H = 48.0
-"""A gauge whose last reading is older says nothing of today; the forecast steps down a tier."""
+"""A last reading that is older does not count; the forecast falls to tier climatology."""
 LAGS = 5
 """Daily changes of each gauge that go in, days."""
 SINCE_D = (4, 7, 10, 15, 30, 45)
@@ -35,14 +35,14 @@ MEAN_RAIN_WINDOWS = (
 )  # fmt: skip
 """Windows of the rain averaged over units, finer than a single unit's noise would bear."""
 WET_MONTH_WINDOW = (7, 37)
-"""Window of the mean rain that tells a wet month from a dry one."""
+"""Window of the mean rain that separates a wet month from a dry one."""
 TIDE_PERIODS_D = (14.7653, 14.1916, 9.6137, 182.6211)
 """M2, O1, N2 and K2 as a reading at one hour of the day sees them (aliased), days."""
 
 
 @dataclass(frozen=True)
 class StageInputs:
-    """What is known each morning at 00:30 UTC, one row per date.
+    """Stages and rain as known each morning at 00:30 UTC, one row per date.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class StageInputs:
     newest_age_h: pd.DataFrame | None = None
 
     def until(self, date: pd.Timestamp) -> StageInputs:
-        """Rows up to and including a date; what the morning of that date knew."""
+        """Rows up to and including a date, as the morning of that date knew them."""
         return self._each(lambda table: table.loc[:date])
 
     def last(self, days: int) -> StageInputs:
@@ -80,7 +80,7 @@ class StageInputs:
         return self._each(lambda table: table.iloc[-days:])
 
     def with_gauges(self, gauges: Iterable[str]) -> StageInputs:
-        """Give every gauge a column, empty where it has said nothing."""
+        """Give every gauge a column, empty where it has no reading."""
         columns = sorted({*self.stage, *gauges})
         names = ("stage", "evening", "newest", "newest_age_h")
         tables = {name: getattr(self, name) for name in names}
@@ -109,7 +109,7 @@ def stage_inputs(
     areal: xr.Dataset | None = None,
     start: datetime | None = None,
 ) -> StageInputs:
-    """Model inputs from canonical readings and the areal record.
+    """Model inputs from canonical readings and zonal daily series.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def stage_inputs(
     rain
         Canonical readings of rain gauges; those of the 24 h to 00:00Z are added up.
     areal
-        Areal record with ``rain`` (mm/day) and perhaps ``soil_moisture``, dims (time, zone), time
-        the start of the day; of its zones the sub-basins are taken.
+        Zonal daily series with ``rain`` (mm/day) and perhaps ``soil_moisture``, dims (time, zone),
+        time the start of the day; of its zones the sub-basins are taken.
     start
         First date; default the first stage reading's.
 
@@ -174,11 +174,11 @@ def stage_inputs(
 
 
 def _usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
-    """Drop what came later or is not good, but for a gauge that reports absolute levels."""
+    """Good readings valid by a moment; of a gauge with mostly absolute levels, those levels."""
     known = readings[(readings["valid_time"] <= moment) & readings["value"].notna()]
-    above = known["qc"] == "absolute"
-    most = above.groupby(known["station"]).transform("mean") > 0.5
-    return known[(known["qc"].isin(USED) & ~most) | (above & most)]
+    absolute = known["qc"] == "absolute"
+    mostly = absolute.groupby(known["station"]).transform("mean") > 0.5
+    return known[(known["qc"].isin(USED) & ~mostly) | (absolute & mostly)]
 
 
 def _rain(
@@ -282,9 +282,11 @@ def library(inputs: StageInputs) -> Library:
     dates = pd.DatetimeIndex(level.index)
     columns: dict[str, NDArray[np.float64]] = {}
     for gauge in level:
-        columns |= _of_gauge(str(gauge), level[gauge].to_numpy(), inputs.evening[gauge].to_numpy())
+        columns |= _gauge_features(
+            str(gauge), level[gauge].to_numpy(), inputs.evening[gauge].to_numpy()
+        )
     for unit in inputs.rain:
-        columns |= _of_rain(str(unit), np.clip(inputs.rain[unit].to_numpy(), 0.0, 300.0))
+        columns |= _rain_features(str(unit), np.clip(inputs.rain[unit].to_numpy(), 0.0, 300.0))
     if inputs.soil_moisture is not None:
         for unit in inputs.soil_moisture:
             columns[f"soil:{unit}"] = inputs.soil_moisture[unit].to_numpy()
@@ -295,7 +297,7 @@ def library(inputs: StageInputs) -> Library:
     return Library(dates, columns, level, age, inputs.rain)
 
 
-def _of_gauge(
+def _gauge_features(
     gauge: str, level: NDArray[np.float64], evening: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     change = level - _lagged(level, 1)
@@ -310,7 +312,7 @@ def _of_gauge(
     return columns
 
 
-def _of_rain(unit: str, rain_mm: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _rain_features(unit: str, rain_mm: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     root = np.sqrt(rain_mm)
     columns = {
         f"rain:{unit}:{first}": window_mean(root, first, after) for first, after in RAIN_WINDOWS
@@ -337,13 +339,13 @@ def window_mean(values: NDArray[np.float64], first: int, after: int) -> NDArray[
     length = after - first
     padded = np.concatenate([np.full(after - 1, np.nan), values])[: len(values) + length - 1]
     windows = np.lib.stride_tricks.sliding_window_view(padded, length)
-    seen = np.isfinite(windows)
-    count = seen.sum(axis=1)
-    total = np.where(seen, windows, 0.0).sum(axis=1)
+    known = np.isfinite(windows)
+    count = known.sum(axis=1)
+    total = np.where(known, windows, 0.0).sum(axis=1)
     return np.where(2 * count >= length, total / np.maximum(count, 1), np.nan)
 
 
 def _harmonics(dates: pd.DatetimeIndex, periods_d: tuple[float, ...]) -> list[NDArray[np.float64]]:
     days = (dates - pd.Timestamp("2000-01-01")) / DAY
-    angle = [2.0 * np.pi * days.to_numpy() / period for period in periods_d]
-    return [wave(one) for one in angle for wave in (np.sin, np.cos)]
+    phases = [2.0 * np.pi * days.to_numpy() / period for period in periods_d]
+    return [wave(phase) for phase in phases for wave in (np.sin, np.cos)]

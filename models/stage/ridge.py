@@ -1,8 +1,8 @@
-"""Ridge regression in closed form, with its penalties and its unseen-year forecasts.
+"""Ridge regression in closed form: penalties chosen by years held out, and their forecasts.
 
-It is meant to be fitted again with the sizes of coefficients that a first fit found: columns that
-mattered little are then spared less, which comes near to leaving them out (adaptive ridge; Frommlet
-and Nuel 2016, PLoS ONE 11, e0148620).
+A second fit takes the squared sizes of the first one's coefficients: columns that mattered little
+are penalised more, which comes near to leaving them out (adaptive ridge; Frommlet and Nuel 2016,
+PLoS ONE 11, e0148620).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAST_SIZE = 0.1
 
 @dataclass(frozen=True)
 class RidgeFit:
-    """One regression of all leads, and what fits on a part of the years say.
+    """One regression of all leads, and the forecasts of fits on a part of the years.
 
     Parameters
     ----------
@@ -71,25 +71,28 @@ class NormalEquations:
     ) -> None:
         self._matrix, self._target, self._weights = matrix, target, weights
         self._year, self._block = year, year % BLOCKS
-        parts = {int(one): self._sums((year == one) & ~purged, weights) for one in np.unique(year)}
+        parts = {
+            int(number): self._sums((year == number) & ~purged, weights)
+            for number in np.unique(year)
+        }
         known = _total(parts.values())
         everything = _total([known, self._sums(purged, weights)])
         self._folds: dict[Fold, Sums] = {("all", 0): everything}
         self._judged: dict[Fold, Sums] = {}
-        for block in sorted({one % BLOCKS for one in parts}):
-            gram, right = _total(part for one, part in parts.items() if one % BLOCKS == block)
+        for block in sorted({number % BLOCKS for number in parts}):
+            gram, right = _total(part for number, part in parts.items() if number % BLOCKS == block)
             fold = "without", block
-            others = any(one % BLOCKS != block for one in parts)
+            others = any(number % BLOCKS != block for number in parts)
             self._folds[fold] = (known[0] - gram, known[1] - right) if others else known
             self._judged[fold] = self._sums(
                 self._block == block, weights if judged is None else judged
             )
         years, before = list(parts), _NOTHING
         first = max(len(years) - FORWARD_YEARS, len(years) // 2, 1)
-        for k, one in enumerate(years):
+        for k, number in enumerate(years):
             if k >= first:
-                self._folds["before", one] = before
-            before = _total([before, parts[one]])
+                self._folds["before", number] = before
+            before = _total([before, parts[number]])
 
     def _sums(self, rows: NDArray[np.bool_], weights: NDArray[np.float64]) -> Sums:
         """Sum up some rows; those without weight cost time and add nothing."""
@@ -115,13 +118,13 @@ class NormalEquations:
         coefficients = self._coefficients(columns, sizes)
         use = np.append(columns, self._matrix.shape[1] - 1)
         held_out, ahead = (np.full(self._target.shape, np.nan) for _ in range(2))
-        for (kind, number), one in coefficients.items():
+        for (kind, number), of_fold in coefficients.items():
             if kind == "without":
                 rows = np.flatnonzero(self._block == number)
-                held_out[rows] = self._matrix[np.ix_(rows, use)] @ one
+                held_out[rows] = self._matrix[np.ix_(rows, use)] @ of_fold
             elif kind == "before":
                 rows = np.flatnonzero(self._year == number)
-                ahead[rows] = self._matrix[np.ix_(rows, use)] @ one
+                ahead[rows] = self._matrix[np.ix_(rows, use)] @ of_fold
         return RidgeFit(coefficients["all", 0], held_out, ahead)
 
     def sizes(
@@ -142,8 +145,8 @@ class NormalEquations:
             Fold -> variance of each coefficient beside the others', shape (n_columns,). Folds are
             all years, those without a block, those before a year.
         """
-        found = self._coefficients(columns, sizes)
-        return {fold: _sizes(coefficients[:-1]) for fold, coefficients in found.items()}
+        by_fold = self._coefficients(columns, sizes)
+        return {fold: _sizes(coefficients[:-1]) for fold, coefficients in by_fold.items()}
 
     def _coefficients(
         self, columns: NDArray[np.int64], sizes: Mapping[Fold, NDArray[np.float64]] | None
@@ -164,11 +167,11 @@ class NormalEquations:
         )
         best = loss.argmin(axis=0)
         leads = np.arange(len(best))
-        found = {fold: path[best, :, leads].T for fold, path in paths.items()}
+        coefficients = {fold: path[best, :, leads].T for fold, path in paths.items()}
         for fold, (gram, right) in sums.items():
-            if fold not in found:
-                found[fold] = _solve(gram, right, np.array(PENALTIES)[best], size[fold])
-        return found
+            if fold not in coefficients:
+                coefficients[fold] = _solve(gram, right, np.array(PENALTIES)[best], size[fold])
+        return coefficients
 
 
 def _loss(
@@ -185,15 +188,15 @@ def _loss(
 
 def _total(parts: Iterable[Sums]) -> Sums:
     gram, right = _NOTHING
-    for one, other in parts:
-        gram, right = gram + one, right + other
+    for part_gram, part_right in parts:
+        gram, right = gram + part_gram, right + part_right
     return gram, right
 
 
 def _centred(
     gram: NDArray[np.float64], right: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Take out what the constant, last, explains, so that all that is left is penalised alike.
+    """Take out what the constant, last, explains, so that every other column is penalised alike.
 
     Returns
     -------

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.verification.metrics import skill_score
+
 DRAWS = 2000
 """Samples of whole hydrological years."""
+LEAST_YEARS = 3
+"""Years from which a score has an interval."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +33,35 @@ def interval(value: float, draws: NDArray[np.float64]) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
+def draw_years(n_years: int, draws: int) -> NDArray[np.int64]:
+    """Years of each sample, drawn with replacement, shape (draws, n_years); always the same."""
+    return np.random.default_rng(0).integers(0, n_years, (draws, n_years))
+
+
 def skill_over_years(
-    own: NDArray[np.float64], other: NDArray[np.float64], *, draws: int = DRAWS
+    own: NDArray[np.float64], reference: NDArray[np.float64], *, draws: int = DRAWS
 ) -> Interval:
-    """1 − own / other of scores added up by year, with its interval over resampled years.
+    """Skill of scores added up by year, with its interval over resampled years.
 
     Parameters
     ----------
-    own, other
+    own, reference
         Sum of the scores of each year, shape (n_years,).
     draws
         Samples.
+
+    Returns
+    -------
+    Interval
+        Without bounds below ``LEAST_YEARS``.
 
     Examples
     --------
     >>> skill_over_years(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
     Interval(value=0.5, low=0.5, high=0.5)
     """
-    value = 1.0 - own.sum() / other.sum() if other.sum() > 0 else np.nan
-    if len(own) < 3:
-        return Interval(float(value), float("nan"), float("nan"))
-    picks = np.random.default_rng(0).integers(0, len(own), (draws, len(own)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        samples = 1.0 - own[picks].sum(axis=1) / other[picks].sum(axis=1)
-    return interval(value, samples)
+    value = float(skill_score(own.sum(), reference.sum()))
+    if len(own) < LEAST_YEARS:
+        return Interval(value, float("nan"), float("nan"))
+    years = draw_years(len(own), draws)
+    return interval(value, skill_score(own[years].sum(axis=1), reference[years].sum(axis=1)))

@@ -1,221 +1,115 @@
-"""Scores of hindcast stage forecasts, per gauge, lead and season."""
+"""Formulas of the scores: each is written here once and nowhere else."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from models.hindcast import PEERS
-from models.stage.model import QUANTILES
-from pipeline.geography.places import stations as all_stations
-
-WET_MONTHS = (6, 7, 8, 9, 10)
-MERGE_D = 5
-"""Up-crossings of a threshold nearer than this belong to one event."""
-NEXT_DAY_P = 0.32
-"""Probability from which a crossing on the next day counts as forecast.
-
-It is the least that decision 10's false alarms allow.
-"""
-LATER_P = 0.28
-"""The same two days ahead and later."""
-SYNTHETIC = " (synthetic)"
-"""Stands after the name of every gauge in scores that rest on the virtual basin."""
-SCORES = (
-    "station", "name", "lead_days", "season", "n", "rmse_m", "mae_m", "rmse_persistence_m", "cp",
-    "nse", "kge", "pinball_m", "cover80", "cover95", "alarm_events", "alarm_pod", "alarm_far",
-    "alarm_csi", "brier", "brier_skill_climatology", "tier",
-)  # fmt: skip
+Values = TypeVar("Values", NDArray[np.float64], "pd.Series[float]")
 
 
-def score(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Scores per station, lead and season.
+def skill_score(score: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    """Skill 1 − score / reference of a score that is best at 0, beside a reference's.
 
     Parameters
     ----------
-    forecasts
-        As :func:`hindcast` gives them; rows without an observation, or without a stage at issue,
-        are left out.
+    score, reference
+        Mean scores, or their sums over the same cases; they broadcast.
 
     Returns
     -------
-    DataFrame
-        Columns ``SCORES``, one row per station, lead and season that was forecast (``n`` 0 where
-        nothing can be scored); season ``wet`` (valid June to October) and ``all``. ``cp`` is the
-        persistence index 1 − MSE / MSE of persistence. Each score is of the point it is least for
-        (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the distribution's
-        mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count forecasts
-        issued while the river stood below alarm stage: a case is one whose day came at or above
-        it; ``alarm_events`` are the merged crossings. NaN without a threshold or a case.
-        Names end in ``SYNTHETIC`` where anything virtual went in.
+    ndarray
+        1 for a perfect forecast, 0 for the reference's; NaN where the reference has no error.
+
+    References
+    ----------
+    Murphy, A. H. (1988), doi 10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2.
+
+    Examples
+    --------
+    >>> skill_score([1.0, 1.0], [4.0, 0.0]).tolist()
+    [0.75, nan]
     """
-    usable = scorable(forecasts)
-    mark = SYNTHETIC if (forecasts["origin"] == "virtual").any() else ""
-    wet = usable["valid_time"].dt.month.isin(WET_MONTHS)
-    by_season = {
-        "wet": usable[wet].groupby(["station", "lead_days"]),
-        "all": usable.groupby(["station", "lead_days"]),
-    }
-    rows = []
-    pairs = forecasts[["station", "lead_days"]].drop_duplicates()
-    for code, lead in pairs.sort_values(["station", "lead_days"]).itertuples(index=False):
-        place = all_stations().get(code)
-        for season, groups in by_season.items():
-            row = {
-                "station": code,
-                "name": (place.name if place else code) + mark,
-                "lead_days": lead,
-                "season": season,
-                "n": 0,
-            }
-            if (code, lead) in groups.groups:
-                row |= _score(groups.get_group((code, lead)), place.alarm_m if place else None)
-            rows.append(row)
-    return pd.DataFrame(rows, columns=list(SCORES))
+    below = np.asarray(reference, dtype="float64")
+    return np.asarray(1.0 - np.asarray(score) / np.where(below > 0.0, below, np.nan))
 
 
-def scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Forecasts with a stage at issue and an observation; a baseline that is silent persists."""
-    found = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()].copy()
-    for name in PEERS:
-        if f"{name}_m" in found:
-            found[f"{name}_m"] = found[f"{name}_m"].fillna(found["stage_m"])
-    return found
+def persistence_index(error: ArrayLike, persistence_error: ArrayLike) -> NDArray[np.float64]:
+    """Skill beside persistence, CP = 1 − MSE / MSE of persistence (Kitanidis and Bras 1980).
+
+    Parameters
+    ----------
+    error, persistence_error
+        Errors of the forecast and of the last value carried on, cases along the first axis.
+
+    Returns
+    -------
+    ndarray
+        The other axes; NaN where persistence has no error.
+
+    Examples
+    --------
+    >>> float(persistence_index([0.1, 0.0], [0.2, 0.0]))
+    0.75
+    """
+    own, naive = ((np.asarray(values) ** 2).sum(axis=0) for values in (error, persistence_error))
+    return skill_score(own, naive)
 
 
-def _score(part: pd.DataFrame, threshold_m: float | None) -> dict[str, object]:
-    seen, mean = part["observed_m"].to_numpy(), part["mean_m"].to_numpy()
-    error, naive_error = mean - seen, part["stage_m"].to_numpy() - seen
-    return {
-        "n": len(part),
-        "rmse_m": float(np.sqrt(np.mean(error**2))),
-        "mae_m": float(np.mean(np.abs(part["q50"].to_numpy() - seen))),
-        "rmse_persistence_m": float(np.sqrt(np.mean(naive_error**2))),
-        "cp": 1.0 - _ratio(np.sum(error**2), np.sum(naive_error**2)),
-        "nse": 1.0 - _ratio(np.sum(error**2), np.sum((seen - seen.mean()) ** 2)),
-        "kge": kge(mean, seen),
-        "pinball_m": pinball(part, seen),
-        "cover80": float(np.mean((part["q10"] <= seen) & (seen <= part["q90"]))),
-        "cover95": float(np.mean((part["q025"] <= seen) & (seen <= part["q975"]))),
-        **(alarm_scores(part, threshold_m) if threshold_m is not None else {}),
-        "tier": part["tier"].mode().iloc[0],
-    }
+def squared_error(forecast: Values, outcome: Values | NDArray[np.bool_]) -> Values:
+    """Squared error of each forecast: of a stage, or of a probability where outcomes are 0 or 1."""
+    return (forecast - outcome) ** 2
 
 
-def _ratio(top: float, bottom: float) -> float:
-    return float(top / bottom) if bottom > 0 else float("nan")
+def brier_score(p: Values, outcome: Values | NDArray[np.bool_]) -> float:
+    """Brier score of probabilities: the mean of their squared errors.
+
+    Examples
+    --------
+    >>> brier_score(np.array([1.0, 0.5]), np.array([True, False]))
+    0.125
+    """
+    return float(squared_error(p, outcome).mean())
 
 
-def kge(forecast: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
+def kling_gupta(forecast: NDArray[np.float64], observed: NDArray[np.float64]) -> float:
     """Kling-Gupta efficiency (Gupta et al. 2009): 1 − √((r−1)² + (α−1)² + (β−1)²).
 
     Examples
     --------
-    >>> kge(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
+    >>> kling_gupta(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     1.0
     """
-    if len(seen) < 2 or seen.std() == 0.0 or forecast.std() == 0.0 or seen.mean() == 0.0:
+    if len(observed) < 2 or 0.0 in (observed.std(), forecast.std(), observed.mean()):
         return float("nan")
-    r = np.corrcoef(forecast, seen)[0, 1]
-    alpha, beta = forecast.std() / seen.std(), forecast.mean() / seen.mean()
+    r = np.corrcoef(forecast, observed)[0, 1]
+    alpha, beta = forecast.std() / observed.std(), forecast.mean() / observed.mean()
     return float(1.0 - np.sqrt(min((r - 1.0) ** 2, 4.0) + (alpha - 1.0) ** 2 + (beta - 1.0) ** 2))
 
 
-def pinball(part: pd.DataFrame, seen: NDArray[np.float64]) -> float:
-    """Mean pinball loss over all quantiles, m."""
-    losses = []
-    for name, p in QUANTILES.items():
-        gap = seen - part[name].to_numpy()
-        losses.append(np.mean(np.maximum(p * gap, (p - 1.0) * gap)))
-    return float(np.mean(losses))
-
-
-def alarm_scores(part: pd.DataFrame, threshold_m: float) -> dict[str, float]:
-    """Scores of one threshold: crossings forecast while still below, Brier score and skill.
-
-    Returns
-    -------
-    dict
-        ``alarm_events``, ``alarm_pod``, ``alarm_far``, ``alarm_csi``, ``brier``,
-        ``brier_skill_climatology``.
-    """
-    seen = part["observed_m"].to_numpy()
-    came = seen >= threshold_m
-    below = part["stage_m"].to_numpy() < threshold_m
-    said = declared(part)
-    hits = int((below & came & said).sum())
-    misses = int((below & came & ~said).sum())
-    false = int((below & ~came & said).sum())
-    brier = float(np.mean((part["p_alarm"] - came) ** 2))
-    reference = float(np.mean((part["climatology_p_alarm"] - came) ** 2))
-    return {
-        "alarm_events": events(part["valid_time"], came),
-        "alarm_pod": _ratio(hits, hits + misses),
-        "alarm_far": _ratio(false, hits + false),
-        "alarm_csi": _ratio(hits, hits + misses + false),
-        "brier": brier,
-        "brier_skill_climatology": 1.0 - _ratio(brier, reference),
-    }
-
-
-def declared(part: pd.DataFrame) -> NDArray[np.bool_]:
-    """Whether each forecast says that alarm stage will be reached on its day."""
-    least = np.where(part["lead_days"] == 1, NEXT_DAY_P, LATER_P)
-    return np.asarray(part["p_alarm"] >= least)
-
-
-def events(times: pd.Series, over: NDArray[np.bool_]) -> int:
-    """Count the spells at or above a threshold, those less than ``MERGE_D`` apart merged.
+def pinball_loss(
+    quantile: NDArray[np.float64], observed: NDArray[np.float64], level: float
+) -> float:
+    """Mean pinball loss of a quantile at its level (Koenker and Bassett 1978), in their units.
 
     Examples
     --------
-    >>> days = pd.Series(pd.date_range("2018-08-01", periods=9))
-    >>> events(days, np.array([0, 1, 0, 1, 0, 0, 0, 0, 1], dtype=bool))
-    2
+    >>> pinball_loss(np.array([1.0, 1.0]), np.array([2.0, 0.0]), 0.9)
+    0.5
     """
-    above = times[over].sort_values()
-    return int(len(above) > 0) + int((above.diff() >= timedelta(days=MERGE_D)).sum())
+    gap = observed - quantile
+    return float(np.mean(np.maximum(level * gap, (level - 1.0) * gap)))
 
 
-def pooled_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Crossings forecast while below alarm stage, pooled over stations, one row per lead.
+def rate(part: float, whole: float) -> float:
+    """Share of a whole; NaN of none.
 
-    Returns
-    -------
-    DataFrame
-        Columns lead_days, cases (days that came at or above alarm stage), hits, false (alarms said
-        that did not come), pod, far (a share of what was said) and csi.
+    Examples
+    --------
+    >>> rate(1, 4), rate(0, 0)
+    (0.25, nan)
     """
-    usable = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()]
-    alarm = alarm_stages(usable)
-    below = usable["stage_m"] < alarm
-    usable, alarm = usable[below], alarm[below]
-    rows = []
-    for lead, part in usable.groupby("lead_days"):
-        came = part["observed_m"] >= alarm[part.index]
-        said = declared(part)
-        hits, cases, calls = int((came & said).sum()), int(came.sum()), int(said.sum())
-        rows.append(
-            {
-                "lead_days": int(str(lead)),
-                "cases": cases,
-                "hits": hits,
-                "false": calls - hits,
-                "pod": _ratio(hits, cases),
-                "far": 1.0 - _ratio(hits, calls),
-                "csi": _ratio(hits, cases + calls - hits),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def alarm_stages(forecasts: pd.DataFrame) -> pd.Series:
-    """Alarm stage of each row's gauge, m; NaN where it has none."""
-    places = all_stations()
-    found = [
-        places[code].alarm_m if code in places else None for code in forecasts["station"].tolist()
-    ]
-    return pd.Series(found, forecasts.index, dtype="float64")
+    return float(part / whole) if whole > 0 else float("nan")

@@ -1,4 +1,4 @@
-"""Scores of what was issued, against what was observed since."""
+"""Scores of forecasts and warnings as issued, against the readings that came since."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.verification.metrics import brier_score, persistence_index
 from pipeline.alerts import track_record
 from pipeline.geography import places
 from pipeline.quality import flags as quality_flags
@@ -31,21 +32,21 @@ class CityScore:
 
 @dataclass(frozen=True)
 class LevelScore:
-    """Flood warnings of one city and level that are settled, and how many came true."""
+    """Flood warnings of one city and level that are settled, and how many were hits."""
 
     city: str
     level: str
     issued: int
-    came_true: int
+    hits: int
 
 
 @dataclass(frozen=True)
 class DroughtScore:
-    """Forecasts of class D1 or drier by horizon, over all zones."""
+    """Forecasts of class D1 or drier by horizon, over all zones, and in how many it came."""
 
     horizon_weeks: int
     forecasts: int
-    came: int
+    events: int
     brier: float
 
 
@@ -84,9 +85,9 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
     if not due:
         return pd.DataFrame()
     first = min(run["issue_time"] for run in due)
-    seen = quality_flags.used(store.readings.read("stage", asof=asof, start=first))
-    observed = seen.set_index(["station", "valid_time"])["value"].to_dict()
-    found = []
+    readings = quality_flags.used(store.readings.read("stage", asof=asof, start=first))
+    observed = readings.set_index(["station", "valid_time"])["value"].to_dict()
+    scores = []
     for run in due:
         rows = []
         for forecast in store.get(database.stage_forecasts, run["issue_time"], run["revision"]):
@@ -94,101 +95,117 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
             row = forecast["row"]
             if key not in observed or row["q50"] is None:
                 continue
-            came = observed[key]
+            observed_m = observed[key]
             # Squared errors are of the mean; runs before it was published have the median alone.
             mean = row.get("mean_m")
             point = row["q50"] if mean is None else mean
-            persistence = None if row["stage_m"] is None else row["stage_m"] - came
+            persistence = None if row["stage_m"] is None else row["stage_m"] - observed_m
             rows.append(
                 {
                     "station": forecast["station"],
                     "lead_days": forecast["lead_days"],
-                    "observed_m": came,
-                    "error_m": point - came,
+                    "observed_m": observed_m,
+                    "error_m": point - observed_m,
                     "persistence_error_m": persistence,
-                    "inside_80": row["q10"] <= came <= row["q90"],
+                    "inside_80": row["q10"] <= observed_m <= row["q90"],
                 }
             )
         store.put(database.scores, run["issue_time"], run["revision"], rows)
-        found += rows if run["issue_time"] >= start else []
-    return pd.DataFrame(found)
+        scores += rows if run["issue_time"] >= start else []
+    return pd.DataFrame(scores)
 
 
-def by_city(store: Records, *, asof: datetime) -> list[CityScore]:
+def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
+    """Pool scores of stage forecasts: their number, RMSE, persistence index and coverage.
+
+    Parameters
+    ----------
+    scores
+        As :func:`score_runs` gives them, at least one.
+
+    Returns
+    -------
+    dict
+        ``forecasts``, ``rmse_m``, ``cp`` (None where nothing moved) and ``cover80``.
+    """
+    both = scores.dropna(subset="persistence_error_m")
+    cp = float(persistence_index(both["error_m"], both["persistence_error_m"]))
+    return {
+        "forecasts": len(scores),
+        "rmse_m": float((scores["error_m"] ** 2).mean() ** 0.5),
+        "cp": None if np.isnan(cp) else cp,
+        "cover80": float(scores["inside_80"].mean()),
+    }
+
+
+def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
     """Scores of every city and lead over the seasons looked back on, the last revisions alone."""
     frame = store.all_scores()
     if frame.empty:
         return []
     issued = pd.to_datetime(frame["issue_time"], utc=True).dt.tz_convert(None)
     valid = issued.dt.normalize() + pd.to_timedelta(frame["lead_days"], unit="D")
-    now, since = (pd.Timestamp(utc64(one)) for one in (asof, track_record.season_start(asof)))
+    now, since = (pd.Timestamp(utc64(moment)) for moment in (asof, track_record.season_start(asof)))
     frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
     last = frame.groupby("issue_time")["revision"].transform("max")
     frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
-    found = []
-    towns = {city.station: city.id for city in places.cities().values() if city.station}
-    for (station, lead), part in frame.groupby(["station", "lead_days"]):
-        if station not in towns:
-            continue
-        both = part.dropna(subset="persistence_error_m")
-        squares = float((both["persistence_error_m"] ** 2).sum())
-        found.append(
-            CityScore(
-                city=towns[str(station)],
-                lead_days=int(str(lead)),
-                forecasts=len(part),
-                rmse_m=float((part["error_m"] ** 2).mean() ** 0.5),
-                cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
-                cover80=float(part["inside_80"].mean()),
-            )
-        )
+    cities = {city.station: city.id for city in places.cities().values() if city.station}
+    scores = [
+        CityScore(cities[str(station)], int(str(lead)), **pool_scores(part))
+        for (station, lead), part in frame.groupby(["station", "lead_days"])
+        if station in cities
+    ]
     order = list(places.cities())
-    return sorted(found, key=lambda one: (order.index(one.city), one.lead_days))
+    return sorted(scores, key=lambda score: (order.index(score.city), score.lead_days))
 
 
-def by_level(store: Records, *, asof: datetime) -> list[LevelScore]:
-    """Count each city's flood warnings that are settled, and those of them that came true."""
+def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:
+    """Count each city's flood warnings that are settled, and the hits among them."""
     since = track_record.season_start(asof)
     last = store.last_issued(before=asof)
     follows = None if last is None else [last[0].isoformat(), last[1]]
     nights = track_record.read_nights(store, follows, since=since)
-    seen = quality_flags.used(store.readings.read("stage", asof=asof, start=since))
-    found = track_record.count_hits(nights, seen, asof=asof)
+    readings = quality_flags.used(store.readings.read("stage", asof=asof, start=since))
+    tally = track_record.count_hits(nights, readings, asof=asof)
     return [
-        LevelScore(city, level.value, issued, true)
-        for (city, level), (issued, true) in found.items()
+        LevelScore(city, level.value, issued, hits)
+        for (city, level), (issued, hits) in tally.items()
         if issued
     ]
 
 
-def of_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
-    """Score P(class ≥ D1) as issued against the class that a later night found."""
+def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
+    """Score P(class ≥ D1) as issued against the class of the night that it was valid for."""
     since = track_record.season_start(asof)
     runs: dict[datetime, dict[str, Any]] = {}
     for run in store.runs():  # the last revision of an issue time comes first
         if since <= run["issue_time"] < asof:
             runs.setdefault(run["issue_time"], run)
-    said: list[tuple[str, int, np.datetime64, float]] = []
-    came: dict[tuple[str, np.datetime64], bool] = {}
+    issued: list[tuple[str, int, np.datetime64, float]] = []
+    outcome: dict[tuple[str, np.datetime64], bool] = {}
     for moment, run in runs.items():
         day = utc64(moment).astype("datetime64[D]")
         for row in store.get(database.drought_forecasts, moment, run["revision"]):
             now, p = row["row"]["current_class"], row["row"]["p_d1"]
             if now not in {None, "unknown"}:
-                came[row["zone"], day] = now in {"D1", "D2", "D3", "D4"}
+                outcome[row["zone"], day] = now in {"D1", "D2", "D3", "D4"}
             if p is not None:
-                later = day + np.timedelta64(7 * row["horizon_weeks"], "D")
-                said.append((row["zone"], row["horizon_weeks"], later, p))
+                valid = day + np.timedelta64(7 * row["horizon_weeks"], "D")
+                issued.append((row["zone"], row["horizon_weeks"], valid, p))
     pairs = pd.DataFrame(
-        [(weeks, p, came[zone, later]) for zone, weeks, later, p in said if (zone, later) in came],
-        columns=["weeks", "p", "came"],
+        [
+            (weeks, p, outcome[zone, valid])
+            for zone, weeks, valid, p in issued
+            if (zone, valid) in outcome
+        ],
+        columns=["weeks", "p", "reached"],
     )
     return [
         DroughtScore(
             int(str(weeks)),
             len(part),
-            int(part["came"].sum()),
-            float(((part["p"] - part["came"].astype(float)) ** 2).mean()),
+            int(part["reached"].sum()),
+            brier_score(part["p"], part["reached"].astype(float)),
         )
         for weeks, part in pairs.groupby("weeks")
     ]

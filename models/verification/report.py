@@ -8,13 +8,34 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from models.verification import charts
-from models.verification import reliability as rely
-from models.verification import skill as tables
+from models.verification.alarms import (
+    LATER_P,
+    LEAST_CASES,
+    NEXT_DAY_P,
+    count_crossings,
+    pool_alarms,
+)
 from models.verification.bootstrap import DRAWS, Interval
-from models.verification.metrics import LATER_P, NEXT_DAY_P, pooled_alarms, scorable
-from models.verification.skill import Skill
+from models.verification.reliability import (
+    RATIOS,
+    brier_table,
+    coverage_table,
+    peak_errors,
+    reliability_table,
+    value_curves,
+)
+from models.verification.scores import scorable
+from models.verification.skill import (
+    METHODS,
+    Skill,
+    median_skill,
+    prepare,
+    split_regimes,
+    tabulate_stations,
+)
 from pipeline.alerts.thresholds import threshold
+from pipeline.figures.hydrograph import draw_highest_flood
+from pipeline.figures.verification import draw_reliability, draw_skill, draw_value
 from pipeline.geography.places import cities
 from pipeline.geography.places import stations as all_stations
 
@@ -76,15 +97,15 @@ svg{width:100%;height:auto}.wide{max-width:44rem}
 """
 
 
-def report(forecasts: pd.DataFrame, *, train_from: str) -> str:
-    """Say what a hindcast is worth, as one HTML page without anything outside it.
+def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
+    """Render the skill of a hindcast as one HTML page without anything outside it.
 
     Parameters
     ----------
     forecasts
-        As :func:`models.hindcast.hindcast` gives them.
+        As :func:`models.hindcast.run_hindcast` gives them.
     train_from
-        First date of training, for the words.
+        First date of training, for the text.
 
     Returns
     -------
@@ -103,16 +124,16 @@ def report(forecasts: pd.DataFrame, *, train_from: str) -> str:
     ]
     if scorable(forecasts).empty:
         return "".join([*head, "<p>No forecast could be scored.</p></body></html>"])
-    rows = tables.prepared(forecasts)
+    rows = prepare(forecasts)
     wet = rows[rows["wet"]]
     parts = [
         *head,
         _about(rows, train_from),
-        _headline(tables.skill(wet)),
+        _headline(median_skill(wet)),
         _stations(wet),
         _years(wet),
-        _apart(rows),
-        _tiers(rows),
+        _regimes(rows),
+        _coverage(rows),
         _reliability(rows),
         _alarms(rows),
         _value(rows),
@@ -140,11 +161,11 @@ def _number(value: float, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
-def _with_range(one: Interval) -> str:
-    if not np.isfinite(one.low) or one.low == one.high:
-        return _number(one.value)
-    span = f"{_number(one.low)} to {_number(one.high)}"
-    return f"{_number(one.value)} <span class='small'>({span})</span>"
+def _with_range(score: Interval) -> str:
+    if not np.isfinite(score.low) or score.low == score.high:
+        return _number(score.value)
+    span = f"{_number(score.low)} to {_number(score.high)}"
+    return f"{_number(score.value)} <span class='small'>({span})</span>"
 
 
 def _name(code: str) -> str:
@@ -164,48 +185,53 @@ def _about(rows: pd.DataFrame, train_from: str) -> str:
     )
 
 
-def _skill(found: Skill | None) -> str:
+def _skill(skill: Skill | None) -> str:
     """Median CP of every method, and where the model's is better beyond doubt."""
-    if found is None:
+    if skill is None:
         return "<p>Too few forecasts.</p>"
-    head = ["median CP", *(f"{lead} d" for lead in found.leads)]
+    head = ["median CP", *(f"{lead} d" for lead in skill.leads)]
     body = [
-        [NAMES[name], *(_with_range(one) for one in series)]
-        for name, series in found.median.items()
+        [NAMES[name], *(_with_range(score) for score in series)]
+        for name, series in skill.median.items()
     ]
     body[0] = [f"<span class='best'>{cell}</span>" for cell in body[0]]
     beaten = [
         [
             f"model − {NAMES[name]}",
-            *(_with_range(one) + (" ✓" if one.low > 0.0 else "") for one in series),
+            *(_with_range(score) + (" ✓" if score.low > 0.0 else "") for score in series),
         ]
-        for name, series in found.margin.items()
+        for name, series in skill.margin.items()
     ]
     counts = [
         "gauges / forecasts",
-        *(f"{gauges} / {n:,}" for gauges, n in zip(found.stations, found.forecasts, strict=True)),
+        *(f"{gauges} / {n:,}" for gauges, n in zip(skill.stations, skill.forecasts, strict=True)),
     ]
     return _table(head, [*body, *beaten, counts])
 
 
-def _headline(found: Skill | None) -> str:
-    drawn = charts.headline(found, NAMES) if found else ""
-    return f"<h2>Wet season, all gauges</h2><div class='wide'>{drawn}</div>{_skill(found)}{BEATEN}"
+def _headline(skill: Skill | None) -> str:
+    figure = ""
+    if skill:
+        series = {
+            NAMES[name]: np.array([(score.value, score.low, score.high) for score in scores])
+            for name, scores in skill.median.items()
+        }
+        figure = draw_skill(skill.leads, series)
+    return f"<h2>Wet season, all gauges</h2><div class='wide'>{figure}</div>{_skill(skill)}{BEATEN}"
 
 
 def _stations(wet: pd.DataFrame) -> str:
     if wet.empty:
         return ""
-    found = tables.by_station(wet)
     parts = ["<h2>By gauge, wet season</h2>"]
-    for lead, part in found.groupby("lead_days"):
+    for lead, part in tabulate_stations(wet).groupby("lead_days"):
         better = int((part["margin"] > 0).sum())
         surely = int((part["margin_low"] > 0).sum())
         parts.append(
             f"<h3>{lead} d ahead: better than the reference at {better} of {len(part)} gauges "
             f"(interval above 0 at {surely}); CP above 0 at {int((part['cp'] > 0).sum())}</h3>"
         )
-        others = [name for name in tables.METHODS[2:] if name != "reference"]
+        others = [name for name in METHODS[2:] if name != "reference"]
         body = [
             [
                 _name(row["station"]),
@@ -216,7 +242,7 @@ def _stations(wet: pd.DataFrame) -> str:
             ]
             for row in part.to_dict("records")
         ]
-        head = ["gauge", "CP", "reference", "model − reference", *(NAMES[o] for o in others)]
+        head = ["gauge", "CP", "reference", "model − reference", *(NAMES[name] for name in others)]
         parts.append(_table(head, body))
     return "".join(parts)
 
@@ -225,26 +251,26 @@ def _years(wet: pd.DataFrame) -> str:
     parts = ["<h2>By year, wet season</h2><p>Median CP over the gauges.</p>"]
     for lead, part in wet.groupby("lead_days"):
         body = []
-        for year, one in part.groupby("year"):
-            found = tables.skill(one, draws=2)
-            if found:
-                series = [found.median[name][0].value for name in tables.METHODS]
+        for year, of_year in part.groupby("year"):
+            skill = median_skill(of_year, draws=2)
+            if skill:
+                series = [skill.median[name][0].value for name in METHODS]
                 body.append([str(year), *(_number(value) for value in series)])
         parts.append(f"<h3>{lead} d ahead</h3>")
-        parts.append(_table(["year", *(NAMES[name] for name in tables.METHODS)], body))
+        parts.append(_table(["year", *(NAMES[name] for name in METHODS)], body))
     return "".join(parts)
 
 
-def _apart(rows: pd.DataFrame) -> str:
+def _regimes(rows: pd.DataFrame) -> str:
     parts = ["<h2>Reported apart</h2>"]
-    for title, part in tables.subsets(rows).items():
-        parts.append(f"<h3>{title}</h3>{_skill(tables.skill(part))}")
+    for title, part in split_regimes(rows).items():
+        parts.append(f"<h3>{title}</h3>{_skill(median_skill(part))}")
     for tier, part in rows[rows["wet"]].groupby("tier"):
-        parts.append(f"<h3>Tier {escape(str(tier))}</h3>{_skill(tables.skill(part))}")
+        parts.append(f"<h3>Tier {escape(str(tier))}</h3>{_skill(median_skill(part))}")
     return "".join(parts)
 
 
-def _tiers(rows: pd.DataFrame) -> str:
+def _coverage(rows: pd.DataFrame) -> str:
     parts = ["<h2>Intervals: what they hold, how wide they are</h2>"]
     head = ["tier, lead", "forecasts", "in 80 %", "in 95 %", "80 % width, m", "95 % width, m"]
     for title, part in (("Wet season", rows[rows["wet"]]), ("All year", rows)):
@@ -257,18 +283,18 @@ def _tiers(rows: pd.DataFrame) -> str:
                 _number(row["width80_m"]),
                 _number(row["width95_m"]),
             ]
-            for row in rely.coverage(part).to_dict("records")
+            for row in coverage_table(part).to_dict("records")
         ]
         parts.append(f"<h3>{title}</h3>{_table(head, body)}")
     return "".join(parts)
 
 
 def _reliability(rows: pd.DataFrame) -> str:
-    found = rely.reliability(rows)
+    table = reliability_table(rows)
     title = "<h2>Can the probability of alarm stage be relied on?</h2>"
-    if found.empty:
+    if table.empty:
         return f"{title}<p>No gauge here has an alarm stage.</p>"
-    drawn = [charts.reliability(part, int(str(lead))) for lead, part in found.groupby("lead_days")]
+    figures = [draw_reliability(part, int(str(lead))) for lead, part in table.groupby("lead_days")]
     body = [
         [
             f"{row['lead_days']} d",
@@ -278,29 +304,29 @@ def _reliability(rows: pd.DataFrame) -> str:
             _number(row["brier_climatology"], 4),
             _with_range(row["skill"]) + (" ✓" if row["skill"].low > 0 else ""),
         ]
-        for row in rely.brier(rows).to_dict("records")
+        for row in brier_table(rows).to_dict("records")
     ]
     head = ["lead", "forecasts", "days at alarm stage", "Brier", "of climatology", "Brier skill"]
     return (
         f"{title}<p>All seasons, all gauges. Figures in the pictures are the numbers of forecasts."
-        f"</p><div class='charts'>{''.join(drawn)}</div>{_table(head, body)}"
+        f"</p><div class='charts'>{''.join(figures)}</div>{_table(head, body)}"
     )
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole}" + (f" ({part / whole:.2f})" if whole >= tables.FEW else "")
+    return f"{part} of {whole}" + (f" ({part / whole:.2f})" if whole >= LEAST_CASES else "")
 
 
 def _alarms(rows: pd.DataFrame) -> str:
-    parts = [ALARMS.format(next_day=NEXT_DAY_P, later=LATER_P, few=tables.FEW)]
+    parts = [ALARMS.format(next_day=NEXT_DAY_P, later=LATER_P, few=LEAST_CASES)]
     body = [
         [
             f"{row['lead_days']} d",
             _share(row["hits"], row["cases"]),
             _share(row["false"], row["hits"] + row["false"]),
-            _number(row["csi"]) if row["cases"] >= tables.FEW else "–",
+            _number(row["csi"]) if row["cases"] >= LEAST_CASES else "–",
         ]
-        for row in pooled_alarms(rows).to_dict("records")
+        for row in pool_alarms(rows).to_dict("records")
     ]
     parts.append(_table(["lead", "detected (POD)", "false (FAR)", "CSI"], body))
     events = [
@@ -309,28 +335,27 @@ def _alarms(rows: pd.DataFrame) -> str:
             _share(row["hits"], row["observed"]),
             _share(row["forecast"] - row["hits"], row["forecast"]),
         ]
-        for row in tables.crossings(rows).to_dict("records")
+        for row in count_crossings(rows).to_dict("records")
     ]
     parts.append(EVENTS + _table(["lead", "events detected", "false events"], events))
     return "".join(parts)
 
 
 def _value(rows: pd.DataFrame) -> str:
-    towns = {city.station: city for city in cities().values() if city.station}
-    drawn = []
-    found = rely.values(rows)
-    for code, curves in found.items():
-        city = towns.get(code)
-        name = city.name if city else code
-        drawn.append(charts.value(name, curves, threshold(city.id if city else "", "watch")))
-    marked = rows.loc[rows["alarm_m"].notna(), "station"].unique()
-    few = [_name(code) for code in marked if code not in found]
-    said = f"<p>Under {tables.FEW} cases, no curve: {', '.join(few)}.</p>" if few else ""
-    return f"{VALUE}<div class='charts'>{''.join(drawn)}</div>{said}"
+    by_station = {city.station: city for city in cities().values() if city.station}
+    figures = []
+    by_gauge = value_curves(rows)
+    for code, curves in by_gauge.items():
+        city = by_station.get(code)
+        name, watch_p = city.name if city else code, threshold(city.id if city else "", "watch")
+        figures.append(draw_value(name, RATIOS, curves, watch_p))
+    with_alarm = rows.loc[rows["alarm_m"].notna(), "station"].unique()
+    few = [_name(code) for code in with_alarm if code not in by_gauge]
+    note = f"<p>Under {LEAST_CASES} cases, no curve: {', '.join(few)}.</p>" if few else ""
+    return f"{VALUE}<div class='charts'>{''.join(figures)}</div>{note}"
 
 
 def _peaks(rows: pd.DataFrame) -> str:
-    found = rely.peaks(rows)
     body = [
         [
             f"{lead} d",
@@ -340,7 +365,7 @@ def _peaks(rows: pd.DataFrame) -> str:
             _number(part["late_d"].median(), 1),
             _number(part["late_d"].abs().median(), 1),
         ]
-        for lead, part in found.groupby("lead_days")
+        for lead, part in peak_errors(rows).groupby("lead_days")
     ]
     head = ["lead", "peaks", "error, m", "|error|, m", "late, days", "|late|, days"]
     return f"{PEAKS}{_table(head, body)}"
@@ -352,14 +377,14 @@ def _middle_lead(rows: pd.DataFrame) -> int:
 
 
 def _floods(rows: pd.DataFrame) -> str:
-    lead, drawn = _middle_lead(rows), []
+    lead, figures = _middle_lead(rows), []
     for code, part in rows.groupby("station"):
         place = all_stations().get(str(code))
-        marks = {"alarm": place.alarm_m, "flood": place.flood_m} if place else {}
-        drawn.append(charts.hydrograph(_name(str(code)), part, lead, marks))
+        thresholds_m = {"alarm": place.alarm_m, "flood": place.flood_m} if place else {}
+        figures.append(draw_highest_flood(_name(str(code)), part, lead, thresholds_m))
     return (
         "<h2>The biggest flood of each gauge</h2><p>Each day's forecast is the one issued "
-        f"{lead} days before it.</p><div class='charts'>{''.join(drawn)}</div>"
+        f"{lead} days before it.</p><div class='charts'>{''.join(figures)}</div>"
     )
 
 
@@ -377,8 +402,8 @@ def _explained(rows: pd.DataFrame) -> str:
         parts = dict(row["drivers_cm"])
         change = 100.0 * (row["q50"] - row["stage_m"])
         cells = [_number(value, 0) for value in (*parts.values(), sum(parts.values()), change)]
-        came = _number(100.0 * (row["observed_m"] - row["stage_m"]), 0)
-        body.append([f"{row['lead_days']} d", *cells, came])
+        observed = _number(100.0 * (row["observed_m"] - row["stage_m"]), 0)
+        body.append([f"{row['lead_days']} d", *cells, observed])
     names = [name.replace("_", " ") for name in top.drivers_cm]
     return (
         f"{title}<p>{_name(top.station)}, issued {top.issue_time:%d %B %Y %H:%M} UTC at "

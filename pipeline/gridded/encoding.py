@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
-from pipeline.indices.common import SLOTS, slots, stated
+from pipeline.indices.common import SLOTS, slots, slots_apart, stated
 from pipeline.times import utc64
 
 Days = NDArray[np.datetime64]
@@ -122,9 +122,7 @@ def parameters(ds: xr.Dataset, *, days: Days) -> dict[str, xr.Dataset]:
 
 def _within(slot: NDArray[np.int64], wanted: NDArray[np.int64], *, days: int) -> NDArray[np.int64]:
     """Places of the days of the year that lie so near to one wanted, the year's end wrapped."""
-    apart = np.abs(slot[:, None] - wanted)
-    apart = np.minimum(apart, SLOTS["dayofyear"] - apart)
-    return np.flatnonzero((apart <= days).any(axis=1))
+    return np.flatnonzero((slots_apart(slot[:, None], wanted) <= days).any(axis=1))
 
 
 def frame(

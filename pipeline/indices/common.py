@@ -80,6 +80,20 @@ def slots(time: NDArray[np.datetime64], season: Season) -> NDArray[np.int64]:
     return _DAYS_BEFORE[number] + np.where((number == 1) & (day == 29), 28, day)
 
 
+def slots_apart(
+    slot: NDArray[np.int64], other: NDArray[np.int64] | int, season: Season = "dayofyear"
+) -> NDArray[np.int64]:
+    """Slots of the year between two, the shorter way round; they broadcast.
+
+    Examples
+    --------
+    >>> slots_apart(np.array([1, 365, 180]), 3).tolist()
+    [2, 3, 177]
+    """
+    apart = np.abs(slot - other)
+    return np.asarray(np.minimum(apart, SLOTS[season] - apart))
+
+
 def season_of(da: xr.DataArray) -> Season:
     """Slots that suit an array's steps: months for monthly values, else days of the year."""
     return "month" if cadence(da) is None else "dayofyear"

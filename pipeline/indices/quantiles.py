@@ -10,12 +10,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.indices.common import (
-    SLOTS,
     along_time,
     definition,
     require_units,
     season_of,
     slots,
+    slots_apart,
     within,
 )
 
@@ -99,8 +99,7 @@ def by_rank(
         pools = np.broadcast_to(among, (len(among), *x.shape[1:])).reshape(len(among), -1)
         out = np.full(cells.shape, np.nan, x.dtype)
         for number in np.unique(here):
-            apart = np.abs(there - number)
-            near = np.flatnonzero(np.minimum(apart, SLOTS[season] - apart) <= half_window)
+            near = np.flatnonzero(slots_apart(there, number, season) <= half_window)
             if near.size == 0:
                 continue
             begin = np.unique(years[near], return_index=True)[1]
@@ -232,8 +231,8 @@ def same_season(
     time: NDArray[np.datetime64], others: NDArray[np.datetime64], half_window_days: int
 ) -> NDArray[np.bool_]:
     """Tell which others are within so many days of the year of which times, (time, other)."""
-    apart = np.abs(slots(time, "dayofyear")[:, None] - slots(others, "dayofyear"))
-    near: NDArray[np.bool_] = np.minimum(apart, SLOTS["dayofyear"] - apart) <= half_window_days
+    apart = slots_apart(slots(time, "dayofyear")[:, None], slots(others, "dayofyear"))
+    near: NDArray[np.bool_] = apart <= half_window_days
     return near
 
 

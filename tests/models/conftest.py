@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from models.stage.features import StageInputs
-from models.stage.model import StageModel, fit
+from models.stage.model import StageModel
+from models.stage.training import fit
 
 UPSTREAM, TOWN = "013101", "013402"
 """Nakhon Phanom and Mukdahan: the second's next gauge upstream is the first."""

@@ -11,7 +11,8 @@ import skops.io
 from models import registry
 from models.registry import UntrustedModel, load, save
 from models.stage.features import StageInputs
-from models.stage.model import StageModel, fit, predict
+from models.stage.model import StageModel, predict
+from models.stage.training import fit
 from tests.models.conftest import END, TOWN
 
 ISSUE = dt.datetime(2010, 8, 10, 0, 30, tzinfo=dt.UTC)
@@ -64,7 +65,7 @@ def test_types_are_checked_even_where_the_bytes_agree(
 ) -> None:
     version = save({"stage": trained}, {}, tmp_path)
     monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.model.StageModel"}))
-    with pytest.raises(UntrustedModel, match=r"models\.stage\.StationModel"):
+    with pytest.raises(UntrustedModel, match=r"models\.stage\.model\.StationModel"):
         load(tmp_path, version)
 
 

@@ -9,7 +9,8 @@ from sklearn.linear_model import RidgeCV
 
 from models.hindcast import observed
 from models.stage.features import stage_inputs
-from models.stage.model import fit, predict_dates
+from models.stage.model import predict_dates
+from models.stage.training import fit
 from pipeline.geography import places
 from pipeline.geography.grid import MEKONG, zonal_mean, zonal_weights
 from pipeline.settings import Settings

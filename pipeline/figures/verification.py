@@ -23,7 +23,7 @@ def draw_skill(leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) 
         interval.
     """
     figure, axes = new_figure("Median CP over the gauges, wet season", width=6.4, height=3.6)
-    for number, (colour, (label, values)) in enumerate(zip(COLOURS, series.items(), strict=True)):
+    for number, (colour, (label, values)) in enumerate(zip(COLOURS, series.items(), strict=False)):
         axes.plot(
             leads,
             np.maximum(values[:, 0], -0.6),

@@ -34,13 +34,14 @@ class Ingest(BaseOperator):
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         from pipeline import steps
+        from pipeline.console import describe_ingested
         from pipeline.settings import Settings
 
         issued, now = datetime.fromisoformat(self.issue_time), datetime.now(UTC)
         deadline = issued + timedelta(minutes=Settings().wait_minutes)
         asof = min(now.replace(second=0, microsecond=0), deadline) if event else issued
         done = steps.ingest(self.source, asof=asof)
-        self.log.info("%s", done)
+        self.log.info("%s", describe_ingested(done))
         if done.awaited and now < deadline:
             moment = min(now + AGAIN, deadline)
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute")

@@ -18,13 +18,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pipeline.choices import Region, Upstream
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
-
-Upstream = Literal["virtual", "internet", "archive"]
-"""Where files come from."""
-Region = Literal["mekong", "asean"]
-"""Names of the regions; their grids are in ``pipeline.geography.grid``."""
 
 
 class Settings(BaseSettings):

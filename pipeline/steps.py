@@ -40,7 +40,6 @@ from pipeline.geography.grid import GRIDS
 from pipeline.gridded import job as gridded_job
 from pipeline.ingest import fetch
 from pipeline.ingest import store as ingest_store
-from pipeline.ingest.store import Show
 from pipeline.issuance.bundle import Bundle, make_bundle
 from pipeline.issuance.forecasts import forecast_droughts, forecast_stages, store_forecasts
 from pipeline.issuance.missing import describe_models, find_suspect_files
@@ -53,6 +52,7 @@ from pipeline.issuance.snapshot import (
     read_stage_inputs,
     recent_inputs,
 )
+from pipeline.progress import Progress, no_progress
 from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
@@ -78,7 +78,7 @@ KNOWN = timedelta(days=400)
 """How far back the last datum of a source is looked for; some come once a month, months late."""
 BY_HAND_S = 30.0
 """Time for each file of an interval asked for by hand, seconds; a night has its own limit."""
-VERIFIED = timedelta(days=60)
+SCORED = timedelta(days=60)
 """Issue times before a moment whose forecasts are scored."""
 HISTORY_FROM = {
     "mrc_archive": datetime(1960, 1, 1, tzinfo=UTC),
@@ -92,10 +92,6 @@ ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
 
 class UserError(Exception):
     """Something only the user can mend; the message says what and how."""
-
-
-def quiet(_what: str, _done: int, _total: int, /) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +109,8 @@ class Ingested:
     missing, rejected, passed_over
         Granules that should exist and do not; files that are not what their name promises, and
         why; files of parameters that nothing here uses.
-    strangers, new_stations
-        Files with stages of stations that the table of stations does not know, and their codes.
+    unknown_stations, unknown_station_files
+        Codes of stations that the table of stations does not know, and the files with their stages.
     needs
         Credential that is not set, without which nothing could be fetched.
     unfetched
@@ -126,7 +122,7 @@ class Ingested:
     remarks
         What is to be said of files that were read: bad rows, cells out of range, what the reader
         made of an unclear layout.
-    nothing
+    nothing_came_in
         Whether nothing is there of what was asked for, neither read now nor before.
     cause
         Why files are not there, where that is not their provider's failure.
@@ -141,71 +137,16 @@ class Ingested:
     missing: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
     needs: str | None = None
     unfetched: tuple[str, ...] = ()
     not_yet: tuple[str, ...] = ()
     awaited: bool = False
-    new_stations: tuple[str, ...] = ()
+    unknown_stations: tuple[str, ...] = ()
+    unknown_station_files: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    nothing: bool = False
+    nothing_came_in: bool = False
     cause: str = ""
     reached: bool | None = None
-
-    def __str__(self) -> str:
-        """One line per thing that a person must know."""
-        if self.needs and not self.read:
-            return f"{self.source}: skipped, needs {self.needs}, which is not set"
-        lines = [
-            (
-                f"{self.source}: {self.read} files read, {self.added} steps or readings added, "
-                f"{self.known} known already"
-            )
-        ]
-        if self.missing:
-            why = self.cause
-            if not (why or self.unfetched or self.not_yet):
-                why = f"the last: {self.missing[-1]}"
-            lines.append(
-                f"{self.source}: {len(self.missing)} files that should exist are missing"
-                f"{why and f': {why}'}"
-            )
-        elif self.cause:
-            lines.append(f"{self.source}: no files: {self.cause}")
-        if self.unfetched:
-            lines.append(
-                f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
-                f"{self.unfetched[0]}"
-            )
-        if self.not_yet:
-            lines.append(
-                f"{self.source}: {len(self.not_yet)} files are not due yet and did not come, the "
-                f"last: {self.not_yet[0]}"
-            )
-        lines += [f"{self.source}: rejected {why}" for why in self.rejected]
-        if self.strangers:
-            lines.append(
-                f"{self.source}: expected stations of data/reference/stations.csv, found others: "
-                f"new stations {', '.join(self.new_stations)} in {', '.join(self.strangers)}; "
-                "kept, to predict with but not to warn by"
-            )
-        lines += [f"{self.source}: {remark}" for remark in self.remarks]
-        kinds = dict[str, list[str]]()
-        for name, _, why in (one.partition(": ") for one in self.passed_over):
-            kinds.setdefault(why, []).append(name)
-        for why, names in sorted(kinds.items()):
-            more = (
-                f" and {len(names) - ingest_store.SHOWN} more"
-                if len(names) > ingest_store.SHOWN
-                else ""
-            )
-            lines.append(
-                f"{self.source}: passed over {len(names)} files: {why} "
-                f"({', '.join(names[: ingest_store.SHOWN])}{more})"
-            )
-        if self.nothing:
-            lines.append(f"{self.source}: nothing came in")
-        return "\n".join(lines)
 
 
 def check_stores(settings: Settings) -> None:
@@ -260,7 +201,7 @@ def ingest(
     start: datetime | None = None,
     end: datetime | None = None,
     layout: OwnLayout | None = None,
-    show: Show = quiet,
+    progress: Progress = no_progress,
 ) -> Ingested:
     """Bring what a source had published by a moment into the stores.
 
@@ -282,8 +223,8 @@ def ingest(
         Half-open interval asked for; default the source's lookback before ``asof``.
     layout
         Of a ministry's own tables of readings in the folder.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -327,7 +268,7 @@ def ingest(
                 asof=asof,
                 settings=settings,
                 known=known,
-                show=show,
+                progress=progress,
                 limit_s=BY_HAND_S * len(granules) if start else 0.0,
             )
         for granule in granules:
@@ -357,7 +298,7 @@ def ingest(
         records=store,
         asof=asof,
         from_folder=folder is not None,
-        show=show,
+        progress=progress,
     )
     return Ingested(
         source=source,
@@ -367,8 +308,8 @@ def ingest(
         missing=tuple(missing),
         rejected=taken.rejected,
         passed_over=(*taken.passed_over, *beside),
-        strangers=taken.strangers,
-        new_stations=taken.new_stations,
+        unknown_stations=taken.unknown_stations,
+        unknown_station_files=taken.unknown_station_files,
         needs=fetched.needs,
         unfetched=fetched.failures,
         not_yet=fetched.awaited,
@@ -377,7 +318,7 @@ def ingest(
         and settings.upstream == "internet"
         and not (fetched.needs or fetched.refused),
         remarks=taken.remarks,
-        nothing=not taken.read
+        nothing_came_in=not taken.read
         and not ingest_store.any_sound(found, known)
         and bool(found or missing or fetched.failures),
         cause=cause,
@@ -406,7 +347,7 @@ def _fetch(
     asof: datetime,
     settings: Settings,
     known: dict[str, set[tuple[datetime | None, str]]],
-    show: Show,
+    progress: Progress,
     limit_s: float,
 ) -> fetch.Fetched:
     """Bring what is not there yet from its provider into the upstream folder."""
@@ -425,7 +366,7 @@ def _fetch(
             asof=asof,
             known={name: any(time for time, _ in marks) for name, marks in known.items()},
             region=settings.region,
-            show=show,
+            progress=progress,
             limit_s=max(limit_s, fetch.SOURCE_S),
         )
 
@@ -443,7 +384,7 @@ def sources(
     asof: datetime,
     settings: Settings | None = None,
     check: bool = False,
-    show: Show = quiet,
+    progress: Progress = no_progress,
 ) -> list[fetch.State]:
     """Say of each source what it needs and how far it is.
 
@@ -455,8 +396,8 @@ def sources(
         Default: from the environment.
     check
         Also ask each provider for its last file, whatever the upstream is.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -487,7 +428,7 @@ def sources(
             ask = partial(fetch.check, asof=asof, client=client, region=settings.region)
             with ThreadPoolExecutor(fetch.THREADS) as threads:
                 for number, (well, said) in enumerate(threads.map(ask, SOURCES.values())):
-                    show("asked", number + 1, len(found))
+                    progress("asked", number + 1, len(found))
                     found[number] = replace(found[number], well=well, reached=said)
     return found
 
@@ -499,13 +440,13 @@ class Simulated:
     files: int
     years: list[int]
 
-    def __str__(self) -> str:
-        """One line."""
-        return f"virtual basin: {self.files} upstream files written"
-
 
 def simulate(
-    *, asof: datetime, settings: Settings | None = None, full: bool = False, show: Show = quiet
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    full: bool = False,
+    progress: Progress = no_progress,
 ) -> Simulated:
     """Lay out what the virtual basin's providers had published by a moment.
 
@@ -520,8 +461,8 @@ def simulate(
         Default: from the environment.
     full
         Also the daily files of the whole record on the 0.1 degree grid.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -533,9 +474,9 @@ def simulate(
     UserError
         The virtual basin does not reach to that date.
     """
-    from pipeline.virtual.basin import VirtualBasin  # noqa: PLC0415
-    from pipeline.virtual.night import lay_out_days, lay_out_night  # noqa: PLC0415
-    from pipeline.virtual.weather import END, START  # noqa: PLC0415
+    from pipeline.virtual.basin import VirtualBasin
+    from pipeline.virtual.night import lay_out_days, lay_out_night
+    from pipeline.virtual.weather import END, START
 
     settings = settings or Settings()
     if settings.upstream != "virtual":
@@ -549,12 +490,12 @@ def simulate(
         make_private_folder(folder)
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual", settings.region)
     grid = GRIDS[settings.region]
-    show("night and history", 1, 2)
+    progress("night and history", 1, 2)
     files = lay_out_night(basin, asof, settings.upstream_dir, grid=grid)
     if full:
         first = datetime(START.year, START.month, START.day, tzinfo=UTC)
         for number, year in enumerate(range(START.year, asof.year + 1)):
-            show("years of daily grids", number + 1, asof.year - START.year + 1)
+            progress("years of daily grids", number + 1, asof.year - START.year + 1)
             begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
             end = min(asof, datetime(year + 1, 1, 1, tzinfo=UTC))
             files += lay_out_days(basin, begin, end, asof, settings.upstream_dir, grid=grid)
@@ -563,14 +504,10 @@ def simulate(
 
 @dataclass(frozen=True)
 class Assessed:
-    """What an assessment did: days of the areal record that were made, and how many said news."""
+    """Days of the zonal daily series that were made, and how many are new or changed."""
 
     days: int
-    news: int
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"areal record: {self.days} days made, {self.news} of them new or changed"
+    changed: int
 
 
 def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
@@ -609,7 +546,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         record, shares, doubts = zonal_means.areal_record(archive, suspects=suspects, **days)
         stood = substitutes.made(archive, **days)
         pairs = zonal_means.rain_pairs(archive, asof=asof, region=region)
-    news = archive.append("zones", record, message=f"areal record as of {at}")
+    changed = archive.append("zones", record, message=f"areal record as of {at}")
     archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
     if "doubts" in archive.products() or bool(doubts.to_array().any()):
         archive.append("doubts", doubts, message=f"doubts of the areal record as of {at}")
@@ -617,7 +554,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         archive.append("rain_pairs", pairs, message=f"rain of products beside Late as of {at}")
     for product, table in stood.items():
         archive.append(product, table, message=f"{product} as of {at}")
-    return Assessed(record.sizes["time"], news)
+    return Assessed(record.sizes["time"], changed)
 
 
 def indices(
@@ -666,7 +603,7 @@ def _computing(settings: Settings, *, scheduler: str | None = None) -> Iterator[
         with dask.config.set({"scheduler": scheduler} if scheduler else {}):
             yield
         return
-    from distributed import Client as Cluster  # noqa: PLC0415  (costs 0.5 s, wanted only here)
+    from distributed import Client as Cluster
 
     try:
         cluster = Cluster(settings.dask_scheduler, timeout="5s")  # type: ignore[no-untyped-call]
@@ -687,13 +624,10 @@ class Trained:
     trained_to: str
     origin: str
 
-    def __str__(self) -> str:
-        """One line."""
-        to = f"data to {self.trained_to}, {self.origin}"
-        return f"models {self.version}: {self.stations} gauges, {to}"
 
-
-def train(*, asof: datetime, settings: Settings | None = None, show: Show = quiet) -> Trained:
+def train(
+    *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
+) -> Trained:
     """Train all models on what was known at a moment and make them the latest.
 
     Parameters
@@ -702,8 +636,8 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
         Nothing known later is used; a night takes the last models trained by its issue time.
     settings
         Default: from the environment.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -716,15 +650,15 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
     """
     settings = settings or Settings()
     snapshot = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    show("reading the record", 1, 3)
+    progress("reading the record", 1, 3)
     try:
         inputs = read_stage_inputs(snapshot, start=None)
-        show("gauges", 2, 3)
+        progress("gauges", 2, 3)
         gauges = stage_training.fit(inputs, end=asof, stations=_forecast_stations(inputs))
     except ValueError as short:
         raise UserError(f"cannot train: {short}; ingest gauges first") from short
     fitted: dict[str, object] = {"stage": gauges}
-    show("drought", 3, 3)
+    progress("drought", 3, 3)
     lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
     if lows is not None:
         fitted["low_flow"] = lows
@@ -751,7 +685,7 @@ def train(*, asof: datetime, settings: Settings | None = None, show: Show = quie
 
 
 def prepare(
-    *, asof: datetime, settings: Settings | None = None, show: Show = quiet
+    *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
 ) -> Trained | None:
     """Bring in the history and train, where no models were trained for a night.
 
@@ -764,8 +698,8 @@ def prepare(
         Issue time; models are trained on what was known on 1 January before it.
     settings
         Default: from the environment.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -783,14 +717,14 @@ def prepare(
         models_for(asof, settings=settings)
     except UserError:
         for source in ("zones", "gldas_monthly", "gauges"):
-            ingest(source, asof=asof, settings=settings, show=show)
+            ingest(source, asof=asof, settings=settings, progress=progress)
         for source, since in HISTORY_FROM.items() if settings.upstream == "internet" else ():
             known = Records(settings.database).inputs(asof=asof, start=since)
             if not any(row["source"] == source and row["start"] <= since for row in known):
-                ingest(source, asof=asof, start=since, settings=settings, show=show)
+                ingest(source, asof=asof, start=since, settings=settings, progress=progress)
         new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
         try:
-            return train(asof=new_year, settings=settings, show=show)
+            return train(asof=new_year, settings=settings, progress=progress)
         except UserError:
             if settings.upstream == "virtual":
                 raise
@@ -850,18 +784,10 @@ class Forecast:
     origin: str
     broken_models: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """One line, and one for each set of models that could not be used."""
-        tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
-        line = (
-            f"forecast {self.issue_time} r{self.revision}: {self.stations} gauges ({tiers}), "
-            f"{self.zones} zones"
-        )
-        used = f"used {self.model_version} in their place; train anew or put back a backup"
-        return "\n".join([line, *(f"{broken}; {used}" for broken in self.broken_models)])
 
-
-def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
+def forecast(
+    *, asof: datetime, settings: Settings | None = None, models_required: bool = False
+) -> Forecast:
     """Forecast stages and drought classes from what is in the stores, and keep them as issued.
 
     Where no models were trained by then the run has none: what is observed raises levels all the
@@ -873,16 +799,25 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
         Issue time.
     settings
         Default: from the environment.
+    models_required
+        Raise where there are no models.
 
     Returns
     -------
     Forecast
+
+    Raises
+    ------
+    UserError
+        Models are required, and none was trained by then or all that were are damaged.
     """
     settings = settings or Settings()
     check_stores(settings)
     try:
         models, metadata = models_for(asof, settings=settings)
     except UserError:
+        if models_required:
+            raise
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
     store, archive = Records(settings.database), Archive(settings.archive_dir)
     inputs = recent_inputs(store, asof=asof)
@@ -938,11 +873,6 @@ class Published:
     messages: int
     levels: dict[str, int]
     degraded: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """One line; why a night is degraded its caller says."""
-        levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
-        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
 
 
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
@@ -1047,16 +977,6 @@ class Verified:
     levels: tuple[operational.LevelScore, ...] = ()
     drought: tuple[operational.DroughtScore, ...] = ()
 
-    def __str__(self) -> str:
-        """One line."""
-        if self.rmse_m is None:
-            return "verified: no forecast has come due yet"
-        text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
-        text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
-        text = text if self.cp is None else f"{text}, CP {self.cp:.2f}"
-        issued, true = (sum(getattr(one, key) for one in self.levels) for key in ("issued", "hits"))
-        return f"{text}; {true} of {issued} flood warnings came true" if issued else text
-
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     """Score what was issued before a moment with what had been observed by then.
@@ -1071,13 +991,13 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     Returns
     -------
     Verified
-        Pooled over gauges and leads of the last ``VERIFIED``; by city and lead, by city and level,
+        Pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and level,
         and of drought over the seasons that alerts look back on. The scores of each stage forecast
         are kept in the tables.
     """
     settings = settings or Settings()
     store = Records(settings.database)
-    frame = operational.score_runs(store, asof=asof, window=VERIFIED)
+    frame = operational.score_runs(store, asof=asof, window=SCORED)
     longer = {
         "cities": tuple(operational.score_cities(store, asof=asof)),
         "levels": tuple(operational.score_levels(store, asof=asof)),
@@ -1098,19 +1018,6 @@ class Hindcast:
     median_cp: dict[int, float]
     median_reference_cp: dict[int, float]
 
-    def __str__(self) -> str:
-        """One line per thing that a person must know."""
-        lines = [
-            f"{lead} d {cp:.2f} (reference {self.median_reference_cp.get(lead, float('nan')):.2f})"
-            for lead, cp in self.median_cp.items()
-        ]
-        mark = "SYNTHETIC, from the virtual basin: " if self.origin == "virtual" else ""
-        return (
-            f"{self.forecasts} forecasts in {self.folder}\n"
-            f"{mark}median wet-season CP: {', '.join(lines)}\n"
-            f"read {self.folder}/report.html; the scores are in scores.csv"
-        )
-
 
 def hindcast(
     *,
@@ -1120,7 +1027,7 @@ def hindcast(
     leads: tuple[int, ...],
     folder: Path,
     settings: Settings | None = None,
-    show: Show = quiet,
+    progress: Progress = no_progress,
 ) -> Hindcast:
     """Forecast every morning of past years as it would have been, and score it.
 
@@ -1136,8 +1043,8 @@ def hindcast(
         Gets ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
     settings
         Default: from the environment.
-    show
-        Told how far the step is.
+    progress
+        Called with how far the step is.
 
     Returns
     -------
@@ -1168,9 +1075,9 @@ def hindcast(
         stations=_forecast_stations(inputs),
         leads=leads,
         inputs_as_of=inputs_as_of(snapshot, start=begin),
-        progress=lambda year: show(year, next(told), len(years) + 1),
+        progress=lambda year: progress(year, next(told), len(years) + 1),
     )
-    show("report", len(years) + 1, len(years) + 1)
+    progress("report", len(years) + 1, len(years) + 1)
     table = score_forecasts(found)
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "scores.csv", index=False)

@@ -361,9 +361,9 @@ def test_a_hindcast_as_its_help_shows_it(
 ) -> None:
     asked: dict[str, object] = {}
 
-    def noted(**given: object) -> str:
+    def noted(**given: object) -> steps.Hindcast:
         asked.update(given)
-        return "done"
+        return steps.Hindcast("OUT", 0, "virtual", {}, {})
 
     monkeypatch.setattr(steps, "hindcast", noted)
     command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]

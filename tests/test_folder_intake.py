@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from pipeline import steps
+from pipeline.console import describe_ingested
 from pipeline.geography.grid import Grid
 from pipeline.ingest import store as ingest_store
 from pipeline.issuance.missing import find_suspect_files
@@ -95,8 +96,8 @@ def test_what_lies_beside_granules_is_passed_over_and_named(
     assert set(said) == {*beside, "laid_out"}
     for name, reason in beside.items():
         assert reason in said[name], name
-        assert name in str(done) or "and" in str(done)
-    assert "passed over 1 files: a pipe (pipe.nc4)" in str(done)
+        assert name in describe_ingested(done) or "and" in describe_ingested(done)
+    assert "passed over 1 files: a pipe (pipe.nc4)" in describe_ingested(done)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +193,12 @@ def test_a_file_that_is_later_is_left_out_and_comes_in_later(
     (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="014501"))
     (folder / "later.csv").write_text(rows(("2026-08-25T00:00Z", 7.5)))
     done = take(settings, folder)
-    assert (done.read, done.added, done.rejected, done.nothing) == (1, 1, (), False)
+    assert (done.read, done.added, done.rejected, done.nothing_came_in) == (1, 1, (), False)
     (said,) = done.passed_over
     assert said.startswith("later.csv: later than 2026-08-20 00:30Z, left out: its first reading")
-    assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in str(done)
+    assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in describe_ingested(
+        done
+    )
     after = take(settings, folder, ASOF + timedelta(days=9))
     assert (after.read, after.added) == (1, 1)
     found = Records(settings.database).readings.read("stage", asof=ASOF + timedelta(days=9))
@@ -217,7 +220,7 @@ def test_a_grid_of_the_future_comes_in_when_it_is_due(settings: Settings, folder
     granule(folder, slot=60)
     early = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert "in the future" in early.rejected[0]
-    assert early.nothing
+    assert early.nothing_came_in
     due = steps.ingest(
         "imerg_late", asof=ASOF + timedelta(days=1), settings=settings, folder=folder
     )
@@ -272,7 +275,7 @@ def test_what_a_reader_remarks_is_told_and_kept(
     monkeypatch.setattr(gauge_files, "read", remarking)
     (folder / "a.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="450101"))
     done = take(settings, folder)
-    text = str(done)
+    text = describe_ingested(done)
     assert "gauges: a.csv: taken for the plain layout" in text
     assert "a.csv: left out 7 bad rows: line 2: 'x' is no number; line 3:" in text
     assert "line 6: 'x' is no number; and 2 more" in text
@@ -304,8 +307,8 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
         granule(folder, slot)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert done.added == 2
-    assert "3 cells of rain_rate out of range, the worst 1e+30" in str(done)
-    assert "suspect, identical to the window before" in str(done)
+    assert "3 cells of rain_rate out of range, the worst 1e+30" in describe_ingested(done)
+    assert "suspect, identical to the window before" in describe_ingested(done)
     store = Records(settings.database)
     first, second = store.inputs(asof=ASOF, start=DAY)
     assert first["notes"]["out_of_range"] == {"rain_rate": {"cells": 3, "worst": 1e30}}
@@ -324,7 +327,7 @@ def test_a_window_without_any_value_is_named(
     monkeypatch.setattr(imerg, "read", lambda path, grid: read(path, grid).where(False))
     granule(folder, 0)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert "no value of rain_rate in the window" in str(done)
+    assert "no value of rain_rate in the window" in describe_ingested(done)
     (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
     assert row["notes"]["empty"] == ["rain_rate"]
 
@@ -345,7 +348,7 @@ def test_a_variable_without_any_value_is_noted_with_the_granule(
     granule(folder, 0)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert done.added == 1
-    assert "no value of n_valid in the window" in str(done)
+    assert "no value of n_valid in the window" in describe_ingested(done)
     (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
     assert row["notes"]["empty"] == ["n_valid"]
 

@@ -16,6 +16,7 @@ from models import registry
 from models.drought.inputs import HORIZONS_WEEKS
 from models.verification.scores import SCORES
 from pipeline import steps
+from pipeline.console import describe_hindcast
 from pipeline.geography import places
 from pipeline.issuance.forecasts import forecast_droughts
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
@@ -74,7 +75,7 @@ def run(tmp_path: Path, *, until: str) -> tuple[pd.DataFrame, pd.DataFrame, str]
     steps.ingest("gauges", asof=LAST, folder=tmp_path / "exports", settings=settings)
     done = hindcast(settings, tmp_path / "out")
     assert done.forecasts > 0
-    assert "SYNTHETIC, from the virtual basin: median wet-season CP: 1 d" in str(done)
+    assert "SYNTHETIC, from the virtual basin: median wet-season CP: 1 d" in describe_hindcast(done)
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", dtype={"station": str})
     forecasts = pd.read_parquet(tmp_path / "out" / "forecasts.parquet")
     return scores, forecasts, (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

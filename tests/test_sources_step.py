@@ -18,8 +18,10 @@ import pytest
 
 from pipeline import __main__ as cli
 from pipeline import steps
+from pipeline.console import describe_ingested
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest import fetch
+from pipeline.progress import no_progress
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, select_sources
 from pipeline.sources.access.client import PER_HOST, Client
@@ -147,7 +149,7 @@ def test_without_credentials_a_source_is_skipped_with_one_line(
 ) -> None:
     monkeypatch.delenv("EARTHDATA_TOKEN")
     done = steps.ingest("smap", asof=ASOF, settings=settings)
-    assert str(done) == "smap: skipped, needs EARTHDATA_TOKEN, which is not set"
+    assert describe_ingested(done) == "smap: skipped, needs EARTHDATA_TOKEN, which is not set"
     assert not done.awaited
     assert nasa.data.asked == []
 
@@ -163,7 +165,7 @@ def test_a_provider_that_fails_is_said_and_the_rest_goes_on(
     assert done.read == 2
     [why] = done.unfetched
     assert "expected" in why
-    assert f"imerg_late: 1 files could not be fetched, the last: {why}" in str(done)
+    assert f"imerg_late: 1 files could not be fetched, the last: {why}" in describe_ingested(done)
     nasa.data.routes = {path: route for path, route in nasa.data.routes.items() if name not in path}
     assert ingest(settings).read == 1
 
@@ -289,7 +291,7 @@ def test_what_is_not_due_is_awaited_where_its_providers_reset_or_send_pages(
     [overdue] = done.unfetched
     assert "page in HTML" in overdue or "RemoteProtocolError" in overdue
     assert len(done.not_yet) == 2
-    assert "2 files are not due yet and did not come" in str(done)
+    assert "2 files are not due yet and did not come" in describe_ingested(done)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -323,8 +325,8 @@ def test_a_refused_token_is_said_and_not_waited_for(
     assert done.awaited is False
     assert done.missing
     assert len(done.unfetched) == 8, "a refusal is no sign that a file is not there yet"
-    assert "EARTHDATA_TOKEN is refused" in str(done)
-    assert "last.year" not in str(done)
+    assert "EARTHDATA_TOKEN is refused" in describe_ingested(done)
+    assert "last.year" not in describe_ingested(done)
 
 
 def test_a_source_has_one_wall_clock(
@@ -351,7 +353,7 @@ def test_a_source_has_one_wall_clock(
     with Client(endpoints=nasa.endpoints, environment={}) as client:
         done = fetch.fetch(
             row, granules, client=client, upstream=settings.upstream_dir, asof=ASOF, known={},
-            region="mekong", show=steps.quiet, limit_s=0.3,
+            region="mekong", progress=no_progress, limit_s=0.3,
         )  # fmt: skip
     assert time.monotonic() - began < 3
     hung.set()
@@ -380,7 +382,7 @@ def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
         client.secret("KMA_API_KEY")
         done = fetch.fetch(
             SOURCES["chirps"], granules, client=client, upstream=settings.upstream_dir,
-            asof=START + timedelta(days=30), known={}, region="mekong", show=steps.quiet,
+            asof=START + timedelta(days=30), known={}, region="mekong", progress=no_progress,
         )  # fmt: skip
     [said] = done.failures
     assert (done.files, said.startswith(f"0: {type(error).__name__}: ")) == (2, True)
@@ -430,7 +432,7 @@ def test_why_nothing_came_is_said_where_nobody_is_asked(
 ) -> None:
     done = steps.ingest(source, asof=ASOF, settings=settings)
     assert done.read == 0
-    assert f"{source}: {cause}" in str(done)
+    assert f"{source}: {cause}" in describe_ingested(done)
 
 
 def test_a_source_tells_whether_any_server_answered(nasa: Earthdata, settings: Settings) -> None:
@@ -440,7 +442,7 @@ def test_a_source_tells_whether_any_server_answered(nasa: Earthdata, settings: S
     began = time.monotonic()
     done = steps.ingest("chirps", asof=ASOF, settings=nowhere)
     assert (done.reached, done.read) == (False, 0)
-    assert "cannot be reached" in str(done)
+    assert "cannot be reached" in describe_ingested(done)
     assert time.monotonic() - began < 10.0, "the backoff of one file alone takes longer"
     assert steps.ingest("lis", asof=ASOF, settings=settings).reached is None
 
@@ -449,9 +451,9 @@ def test_files_that_nobody_has_laid_out_are_said_to_be_absent(settings: Settings
     virtual = settings.model_copy(update={"upstream": "virtual"})
     done = steps.ingest("imerg_early", asof=ASOF, settings=virtual, start=ASOF - HALF_HOUR)
     assert f"imerg_early: no files: none of the 1 files asked for is in {virtual.upstream_dir}" in (
-        str(done)
+        describe_ingested(done)
     )
     archived = settings.model_copy(update={"upstream": "archive"})
-    assert "only what has been ingested is used" in str(
+    assert "only what has been ingested is used" in describe_ingested(
         steps.ingest("imerg_early", asof=ASOF, settings=archived)
     )

@@ -16,6 +16,7 @@ import xarray as xr
 
 from models import registry
 from pipeline import steps
+from pipeline.console import describe_verified
 from pipeline.geography import places
 from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
@@ -43,7 +44,7 @@ def test_steps_with_nothing_to_work_on(settings: Settings) -> None:
         done = steps.ingest(source, asof=ASOF, settings=settings)
         assert (done.read, done.known, done.added, done.missing) == (0, 0, 0, ())
     assert steps.assess(asof=ASOF, settings=settings) == steps.Assessed(0, 0)
-    assert str(steps.verify(asof=ASOF, settings=settings)) == (
+    assert describe_verified(steps.verify(asof=ASOF, settings=settings)) == (
         "verified: no forecast has come due yet"
     )
     with pytest.raises(steps.UserError, match=r"cannot train: .*ingest gauges first"):
@@ -280,7 +281,7 @@ def test_forecasts_are_scored_by_hand(settings: Settings, tmp_path: Path) -> Non
     assert done.rmse_m == pytest.approx(((0.25 + 0.0625) / 2) ** 0.5)
     assert done.cp == pytest.approx(1 - 0.3125 / (1.5**2 + 2.0**2))
     assert done.cover80 == 0.5
-    assert "2 forecasts of the last 60 days came due, RMSE 0.40 m" in str(done)
+    assert "2 forecasts of the last 60 days came due, RMSE 0.40 m" in describe_verified(done)
     scores = Records(settings.database).all_scores()
     assert scores["error_m"].tolist() == [-0.5, 0.25]
     assert scores["observed_m"].tolist() == [8.5, 9.0]
@@ -298,7 +299,7 @@ def test_what_was_not_forecast_is_not_scored(settings: Settings, tmp_path: Path)
     run_of(settings, ASOF - 2 * DAY, rows)
     done = steps.verify(asof=ASOF, settings=settings)
     assert (done.forecasts, done.rmse_m, done.cp) == (1, 0.0, None)
-    assert "CP" not in str(done)
+    assert "CP" not in describe_verified(done)
 
 
 def test_a_later_correction_is_what_a_forecast_is_scored_with(
@@ -333,15 +334,15 @@ def test_the_areal_record_grows_by_what_is_new(settings: Settings, tmp_path: Pat
 
     days_of_rain(settings, tmp_path / "a", MORNING - 3 * DAY, [1.0, 2.0])
     first = steps.assess(asof=ASOF, settings=settings)
-    assert (first.days, first.news) == (steps.SPIN_UP.days, steps.SPIN_UP.days)
+    assert (first.days, first.changed) == (steps.SPIN_UP.days, steps.SPIN_UP.days)
     assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
-    assert steps.assess(asof=ASOF, settings=settings).news == 0
+    assert steps.assess(asof=ASOF, settings=settings).changed == 0
     snapshot = Archive(settings.archive_dir).snapshot
 
     later = ASOF + 2 * DAY
     days_of_rain(settings, tmp_path / "b", MORNING - DAY, [3.0, 4.0])
     second = steps.assess(asof=later, settings=settings)
-    assert (second.days, second.news) == (steps.RECENT.days, 3), "one filled, two new"
+    assert (second.days, second.changed) == (steps.RECENT.days, 3), "one filled, two new"
     assert rain(later) == pytest.approx([1.0, 2.0, 3.0, 4.0, np.nan], nan_ok=True)
     assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
     assert Archive(settings.archive_dir).snapshot != snapshot

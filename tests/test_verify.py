@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import steps
+from pipeline.console import describe_verified
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from tests.alerts.track_record_cases import CALM, DAY, FIRST, PAKSE, export, run
@@ -74,7 +75,7 @@ def test_verify_counts_by_city_lead_and_level(settings: Settings, tmp_path: Path
     # Issued on days 0 to 3 and compared with days 7 to 10: only day 8 was dry.
     assert (drought.horizon_weeks, drought.forecasts, drought.events) == (1, 4, 1)
     assert drought.brier == pytest.approx((3 * 0.01 + 0.04) / 4)
-    assert "0 of 1 flood warnings came true" in str(done)
+    assert "0 of 1 flood warnings came true" in describe_verified(done)
     assert steps.verify(asof=asof, settings=settings) == done
     # Three days in, nothing later was known: neither readings nor what became of the Watch.
     early = steps.verify(asof=FIRST + 3 * DAY, settings=settings)

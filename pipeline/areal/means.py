@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from pipeline.areal import blend
+from pipeline.choices import Region
 from pipeline.geography.grid import GRIDS, zonal_mean, zonal_weights
 from pipeline.geography.places import zones
 from pipeline.geography.variables import LEAST_HALF_HOURS, attributes, outside
-from pipeline.settings import Region
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64
 

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.areal import means as zonal_means
+from pipeline.choices import Region
 from pipeline.geography.grid import zonal_mean
 from pipeline.geography.places import reference_flows, zones
 from pipeline.indices.common import stated
@@ -22,7 +23,6 @@ from pipeline.indices.soil import MIN_YEARS as SOIL_YEARS
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, by_month, next_months
-from pipeline.settings import Region
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 

@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.areal import means as zonal_means
+from pipeline.choices import Region
 from pipeline.geography.grid import zonal_mean
 from pipeline.geography.places import zones
 from pipeline.geography.variables import VARIABLES, attributes, outside
@@ -23,7 +24,6 @@ from pipeline.indices.quantiles import matched, same_season
 from pipeline.indices.soil import soil_water_index
 from pipeline.indices.suite import SOIL_DAYS, VEGETATION_DAYS
 from pipeline.indices.windows import DAY, next_months
-from pipeline.settings import Region
 from pipeline.sources import SOURCES
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64

@@ -19,7 +19,7 @@ from xarray.indexes import PandasIndex
 from pipeline.geography.variables import attributes
 
 if TYPE_CHECKING:
-    from pipeline.settings import Region
+    from pipeline.choices import Region
 
 
 @dataclass(frozen=True)

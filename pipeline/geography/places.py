@@ -15,8 +15,9 @@ import pandas as pd
 from pyproj import Geod
 from shapely.geometry import Polygon
 
+from pipeline.choices import Region
 from pipeline.geography.grid import GRIDS
-from pipeline.settings import REFERENCE, Region
+from pipeline.settings import REFERENCE
 
 CITY_RADIUS_KM = 25.0
 """Radius of the disc that stands for a city: about two satellite cells each way."""

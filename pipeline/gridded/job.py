@@ -27,13 +27,13 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from pipeline.areal import means as zonal_means
+from pipeline.choices import Region
 from pipeline.geography.variables import LEAST_HALF_HOURS, outside
 from pipeline.gridded import cells
 from pipeline.gridded.encoding import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import MIN_SHARE
 from pipeline.indices.windows import DAY, next_months, whole_months
-from pipeline.settings import Region
 from pipeline.storage.archive import REFERENCE, Archive, NothingArchived
 from pipeline.times import day_start, from_utc64, utc64
 
@@ -100,24 +100,6 @@ class Made:
     period: str = ""
     provisional: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """One line."""
-        if not self.reference:
-            return "indices of the grid: no reference yet; run: mekong indices --record"
-        how = "fitted" if self.fitted else "kept"
-        short = ", shorter than 30 years" if self.provisional else ""
-        lines = [
-            (
-                f"indices of the grid: {self.days} days and {self.months} months made; reference "
-                f"{self.reference} of {self.period} {how}{short}"
-            )
-        ]
-        lines += [
-            f"indices of the grid: {count} values of {name} out of range and left out"
-            for name, count in sorted(self.left_out.items())
-        ]
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ from pipeline.sources.base import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.ingest.store import Show
-    from pipeline.settings import Region
+    from pipeline.choices import Region
+    from pipeline.progress import Progress
     from pipeline.sources.access.client import Client
 
 _T = TypeVar("_T")
@@ -96,7 +96,7 @@ def fetch(
     asof: datetime,
     known: Mapping[str, bool],
     region: Region,
-    show: Show,
+    progress: Progress,
     limit_s: float = SOURCE_S,
 ) -> Fetched:
     """Bring the granules of a source that are not there yet, the last first, several at a time.
@@ -118,8 +118,8 @@ def fetch(
         Names of files that were ingested, and whether they were sound; others are asked for again.
     region
         Whose window is fetched.
-    show
-        Told how far it is.
+    progress
+        Called with how far it is.
     limit_s
         Time for all of them, seconds; what has not come by then is a failure each.
     """
@@ -141,7 +141,7 @@ def fetch(
     errors: dict[int, Exception | None] = {}
     for number, error in _side_by_side(one, wanted, until=until):
         errors[number] = error
-        show(f"{row.id} from its provider", len(errors), len(wanted))
+        progress(f"{row.id} from its provider", len(errors), len(wanted))
     found = _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
     return replace(found, reached=client.reached)
 

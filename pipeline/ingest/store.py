@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import xarray as xr
 from pipeline.geography.places import stations
 from pipeline.ingest.field_checks import suspicions, without_value
 from pipeline.ingest.file_reader import FileReader, refusal
+from pipeline.progress import Progress
 from pipeline.quality import conflicts
 from pipeline.sources.base import (
     MAX_BYTES,
@@ -43,19 +44,12 @@ READINGS = (
 )  # fmt: skip
 """Ends of the names, in small letters, of files of a folder that may hold readings."""
 SHOWN = 5
-"""Bad rows of a file, files passed over, and stations with conflicts or corrections, that are shown
+"""Bad rows of a file, and stations with conflicts or corrections, that are shown
 one by one."""
 NOTES = ("out_of_range", "bad_rows", "said")
 """Attributes of what a reader returns that are kept with the granule and told to the user."""
 BATCH = 512
 """Grid files that are in memory at a time: 0.1 GB of a variable. A batch is one commit."""
-
-
-class Show(Protocol):
-    """How far a step is: what it does, done and total."""
-
-    def __call__(self, what: str, done: int, total: int, /) -> None:
-        """Show it."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +101,8 @@ class Taken:
     rejected, passed_over
         Files that are not what their name promises, and files of parameters that nothing here
         uses; each with the reason.
-    strangers, new_stations
-        Files with stages of stations that the table of stations does not know, and their codes.
+    unknown_stations, unknown_station_files
+        Codes of stations that the table of stations does not know, and the files with their stages.
     remarks
         What is to be said of files that were read.
     """
@@ -117,8 +111,8 @@ class Taken:
     added: int = 0
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
-    new_stations: tuple[str, ...] = ()
+    unknown_stations: tuple[str, ...] = ()
+    unknown_station_files: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -205,7 +199,7 @@ def bring_in(
     records: Records,
     asof: datetime,
     from_folder: bool,
-    show: Show,
+    progress: Progress,
 ) -> Taken:
     """Read files and store what they hold; grids batch by batch, so that a long record fits.
 
@@ -223,23 +217,29 @@ def bring_in(
         Moment of the question.
     from_folder
         Whether the content tells the interval.
-    show
-        Told how far it is.
+    progress
+        Called with how far it is.
     """
     total = Taken()
     size = BATCH if row.kind == "grid" else max(len(files), 1)
     for first in range(0, len(files), size):
 
-        def shown(what: str, done: int, _: int, /, first: int = first) -> None:
-            show(what, first + done, len(files))
+        def report(activity: str, done: int, _: int, /, first: int = first) -> None:
+            progress(activity, first + done, len(files))
 
         contents, passed_over = read_all(
-            row, files[first : first + size], read, asof=asof, from_folder=from_folder, show=shown
+            row,
+            files[first : first + size],
+            read,
+            asof=asof,
+            from_folder=from_folder,
+            progress=report,
         )
         contents = of_one_kind(contents, archived=_variables(row, archive))
         contents = flagged_fields(row, contents, archive=archive, asof=asof)
-        strange = [one for one in contents if _new_stations(one.data)]
-        codes = {code for one in strange for code in _new_stations(one.data)}
+        with_unknown = [content for content in contents if _unknown_stations(content.data)]
+        codes = {code for content in with_unknown for code in _unknown_stations(content.data)}
+        files_with_unknown = [shown_name(content.file.path) for content in with_unknown]
         added, said = store(row, contents, archive=archive, records=records, asof=asof)
         remarks = [remark for one in contents for remark in _remarks(one)]
         total = Taken(
@@ -247,8 +247,8 @@ def bring_in(
             added=total.added + added,
             rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
             passed_over=(*total.passed_over, *passed_over),
-            strangers=(*total.strangers, *(shown_name(one.file.path) for one in strange)),
-            new_stations=tuple(sorted(codes.union(total.new_stations))),
+            unknown_stations=tuple(sorted(codes.union(total.unknown_stations))),
+            unknown_station_files=(*total.unknown_station_files, *files_with_unknown),
             remarks=(*total.remarks, *remarks, *said),
         )
     return total
@@ -261,19 +261,19 @@ def read_all(
     *,
     asof: datetime,
     from_folder: bool,
-    show: Show,
+    progress: Progress,
 ) -> tuple[list[Content], list[str]]:
     """Read files one after the other, and say which were passed over.
 
     Parameters
     ----------
-    row, files, read, asof, from_folder, show
+    row, files, read, asof, from_folder, progress
         As of :func:`bring_in`.
     """
     contents, passed_over = list[Content](), list[str]()
     with FileReader(read) as reader:
         for number, file in enumerate(files):
-            show(row.id, number + 1, len(files))
+            progress(row.id, number + 1, len(files))
             try:
                 contents.append(take(row, file, reader, asof=asof, from_folder=from_folder))
             except Skipped as skipped:
@@ -418,7 +418,7 @@ def together(contents: Sequence[Content]) -> xr.Dataset:
     return whole.assign_coords(available_time=("time", np.array(known)))
 
 
-def _new_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
+def _unknown_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
     """Codes of stations with stages that the table of stations does not know."""
     if not isinstance(data, pd.DataFrame):
         return set()

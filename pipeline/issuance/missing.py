@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.areal import substitutes
+from pipeline.choices import Upstream
 from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUTS, NO_MODELS, Snapshot
 from pipeline.quality import flags as quality_flags
-from pipeline.settings import Upstream
 from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived

@@ -14,11 +14,12 @@ import xarray as xr
 from models.stage import features
 from pipeline.alerts.evidence import Doubt
 from pipeline.areal import substitutes
+from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.gridded import job as gridded_job
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
-from pipeline.settings import Region, Settings
+from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64

@@ -18,10 +18,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
+from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG, Grid, zonal_weights
 from pipeline.geography.variables import attributes
-from pipeline.settings import REFERENCE, Region
+from pipeline.settings import REFERENCE
 from pipeline.storage.atomic import draft_file
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
 from pipeline.virtual.lattice import BASIN, LATTICES

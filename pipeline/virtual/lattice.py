@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import signal
 
 if TYPE_CHECKING:
+    from pipeline.choices import Region
     from pipeline.geography.grid import Grid
-    from pipeline.settings import Region
 
 _DEGREE_KM = 111.2
 

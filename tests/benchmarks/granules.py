@@ -42,7 +42,7 @@ def ours(*, folder: str) -> Result:
 
     def work() -> NDArray[np.floating]:
         contents, _ = read_all(
-            row, files, imerg.read, asof=asof, from_folder=False, show=lambda *_: None
+            row, files, imerg.read, asof=asof, from_folder=False, progress=lambda *_: None
         )
         found: NDArray[np.floating] = together(contents)["rain_rate"].values
         return found

@@ -15,9 +15,10 @@ from pyproj import Geod
 from shapely.geometry import Point, shape
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG, equal_area
-from pipeline.settings import REFERENCE, ROOT, Region
+from pipeline.settings import REFERENCE, ROOT
 
 OUTLINE = ROOT.parent / "shared" / "geo" / "mekong_basin_hydrobasins_l3.geojson"
 

@@ -17,6 +17,7 @@ import pytest
 import xarray as xr
 
 from pipeline import steps
+from pipeline.console import describe_ingested
 from pipeline.geography.grid import Grid
 from pipeline.ingest import store as ingest_store
 from pipeline.settings import ROOT, Settings
@@ -155,7 +156,7 @@ def test_a_bad_granule_is_named_and_the_rest_goes_on(settings: Settings, kind: s
     assert path.name in why
     assert expected in why.split("found", 1)[0].split("expected", 1)[1]
     assert found in why.split("found", 1)[1]
-    assert f"imerg_late: rejected {why}" in str(done)
+    assert f"imerg_late: rejected {why}" in describe_ingested(done)
     assert rates(settings) == {0: 0.0, 1: 1.0, 3: 3.0}
     said = notes(settings)
     assert said.pop(path.name) == why
@@ -456,7 +457,7 @@ def test_a_parameter_that_nothing_uses_is_passed_over(settings: Settings, export
     done = take(settings, exports)
     assert (done.read, done.rejected) == (1, ())
     assert "Evaporation is not used" in done.passed_over[0]
-    assert "passed over 1 files" in str(done)
+    assert "passed over 1 files" in describe_ingested(done)
 
 
 def test_a_station_that_the_table_does_not_know_is_named_and_kept(
@@ -465,8 +466,10 @@ def test_a_station_that_the_table_does_not_know_is_named_and_kept(
     export(exports)
     export(exports, code="450101", name="Lumphat")
     done = take(settings, exports)
-    assert done.strangers == ("Water Level.Manual@LA_450101_[Lumphat].csv",)
-    assert "expected stations of data/reference/stations.csv, found others" in str(done)
+    assert done.unknown_station_files == ("Water Level.Manual@LA_450101_[Lumphat].csv",)
+    assert "expected stations of data/reference/stations.csv, found others" in describe_ingested(
+        done
+    )
     assert set(stages(settings)) == {PAKSE, "450101"}
 
 
@@ -524,7 +527,7 @@ def test_a_long_record_is_taken_batch_by_batch(
     monkeypatch.setattr(ingest_store, "take", counted)
     done = steps.ingest(
         "imerg_late", asof=ASOF, settings=settings, start=DAY, end=DAY + 8 * HALF_HOUR,
-        show=lambda _, number, total: shown.append((number, total)),
+        progress=lambda _, number, total: shown.append((number, total)),
     )  # fmt: skip
     assert (done.read, done.added, len(done.rejected)) == (7, 7, 1)
     assert broken.name in done.rejected[0]

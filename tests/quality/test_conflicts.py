@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline import steps
+from pipeline.console import describe_ingested
 from pipeline.geography.places import stations
 from pipeline.ingest.store import in_folder, read_all, store, with_conflicts
 from pipeline.issuance.missing import find_missing
@@ -43,7 +44,7 @@ def bring(folder: Path, records: Records, tmp_path: Path, *, asof: datetime = AS
     row: Source = SOURCES["gauges"]
     contents, _ = read_all(
         row, in_folder(row, folder, asof=asof), gauge_files.read, asof=asof, from_folder=True,
-        show=lambda *_: None,
+        progress=lambda *_: None,
     )  # fmt: skip
     archive = Archive(tmp_path / "archive")
     return store(row, contents, archive=archive, records=records, asof=asof)[0]
@@ -230,7 +231,7 @@ def test_an_ingest_names_the_stations_whose_files_contradict_each_other(
     assert (
         "gauges: Pakse (013901): 2 times with several values of stage, the first 2026-08-19 "
         "00:00Z: 9.4 m (9.4 in a.csv) and 9.9 m (9.9 in b.csv)"
-    ) in str(done).splitlines()
+    ) in describe_ingested(done).splitlines()
     assert done.added == 5
 
 
@@ -241,10 +242,10 @@ def test_an_ingest_tells_what_it_changes_of_what_is_stored(
     second = write(
         tmp_path / "b", b=[(PAKSE, "2026-08-18T07:00", 9.5), (PAKSE, "2026-08-19T07:00", 9.0)]
     )
-    said = str(steps.ingest("gauges", asof=ASOF, settings=settings, folder=first))
+    said = describe_ingested(steps.ingest("gauges", asof=ASOF, settings=settings, folder=first))
     assert "corrects" not in said
     done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=second)
-    assert str(done).splitlines()[1] == (
+    assert describe_ingested(done).splitlines()[1] == (
         "gauges: Pakse (013901): corrects 2 readings of stage, largest by 0.4 m (9.4 becomes 9 at "
         "2026-08-19 00:00Z)"
     )

@@ -92,7 +92,7 @@ def test_a_rerun_with_the_same_bad_files_changes_nothing(
     before = night.state()
     for done in nights.ingest(night.settings, FLOOD, NIGHTLY):
         assert (done.read, done.added, done.rejected) == (0, 0, ())
-    assert steps.assess(asof=FLOOD, settings=night.settings).news == 0
+    assert steps.assess(asof=FLOOD, settings=night.settings).changed == 0
     assert steps.forecast(asof=FLOOD, settings=night.settings).revision == 0
     steps.publish(asof=FLOOD, settings=night.settings)
     assert night.state() == before

@@ -64,7 +64,7 @@ def test_a_rerun_of_every_step_changes_nothing(quiet: Night) -> None:
     for done in ingest(flood.settings, FLOOD, ("zones", *NIGHTLY)):
         assert (done.read, done.added, done.rejected) == (0, 0, ())
         assert done.known > 0
-    assert steps.assess(asof=FLOOD, settings=flood.settings).news == 0
+    assert steps.assess(asof=FLOOD, settings=flood.settings).changed == 0
     assert steps.forecast(asof=FLOOD, settings=flood.settings).revision == 0
     assert steps.publish(asof=FLOOD, settings=flood.settings).folder == str(flood.folder)
     assert flood.state() == before

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline import steps
 from pipeline.ingest import fetch
+from pipeline.progress import no_progress
 from pipeline.settings import Settings
 from pipeline.sources import ENDPOINTS, SOURCES
 from pipeline.sources.access.client import Client
@@ -161,7 +162,7 @@ def attack(name: str, kind: str, servers: list[Hostile], upstream: Path) -> tupl
     ) as client:  # fmt: skip
         done = fetch.fetch(
             row, [granule], client=client, upstream=upstream, asof=NIGHT, known={},
-            region="mekong", show=steps.quiet, limit_s=LIMIT_S,
+            region="mekong", progress=no_progress, limit_s=LIMIT_S,
         )  # fmt: skip
     took = time.monotonic() - began
     said = (*done.failures, *done.awaited, *([done.needs] if done.needs else []))

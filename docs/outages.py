@@ -34,6 +34,7 @@ from pipeline.geography.grid import MEKONG, zonal_mean
 from pipeline.geography.places import zones
 from pipeline.issuance.decide import decide_cities
 from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
+from pipeline.issuance.products import assess_city_rain, compute_risk_indices
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
@@ -107,7 +108,8 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     models, metadata = steps.models_for(ASOF, settings=settings)
     view = Snapshot(archive, Records(url), ASOF, models, metadata["version"])
     stages, droughts = forecast_stages(view), forecast_droughts(view)
-    return decide_cities(view, stages, droughts, before=[], revisions=[])
+    rain = assess_city_rain(view, compute_risk_indices(view))
+    return decide_cities(view, stages, droughts, rain=rain, before=[], revisions=[])
 
 
 def counted(found: list[Decision], whole: list[Decision]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     return version
 
 
-def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def load(
+    folder: Path, version: str | None = None, *, names: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the models of a version.
 
     Parameters
@@ -86,6 +88,9 @@ def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict
         As given to :func:`save`.
     version
         Default the latest.
+    names
+        Models to load, those of them that the version has; default all. The bytes of all are
+        checked.
 
     Returns
     -------
@@ -116,6 +121,8 @@ def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict
         raise UntrustedModel(f"{source}: expected the bytes that were saved, found others")
     models = {}
     for name, data in payload.items():
+        if names is not None and name not in names:
+            continue
         _check(name, data)
         models[name] = skops.io.loads(data, trusted=sorted(TRUSTED))
     return models, {**json.loads(text), "version": version}

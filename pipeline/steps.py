@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,8 +40,10 @@ from pipeline.geography.grid import GRIDS
 from pipeline.gridded import job as gridded_job
 from pipeline.ingest import fetch
 from pipeline.ingest import store as ingest_store
+from pipeline.issuance import products
 from pipeline.issuance.bundle import Bundle, make_bundle
-from pipeline.issuance.forecasts import forecast_droughts, forecast_stages, store_forecasts
+from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
+from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
 from pipeline.issuance.missing import describe_models, find_suspect_files
 from pipeline.issuance.snapshot import (
     NO_MODELS,
@@ -662,7 +664,7 @@ def train(
     lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
     if lows is not None:
         fitted["low_flow"] = lows
-    record = snapshot.zonal_record()
+    record = snapshot.zonal_record
     if record is not None:
         longer = zonal_means.with_baseline(
             record, snapshot.archive, asof=asof, region=settings.region
@@ -736,10 +738,13 @@ def _forecast_stations(inputs: features.StageInputs) -> list[str]:
     return [code for code in places.stations() if code in inputs.stage]
 
 
-def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+def models_for(
+    asof: datetime, *, settings: Settings, names: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the last sound models trained on nothing later than a moment, and their metadata.
 
-    Where newer ones are damaged, ``broken`` of the metadata says which and how.
+    Where newer ones are damaged, ``broken`` of the metadata says which and how. With ``names`` only
+    these are loaded; of the others the bytes alone are checked.
 
     Raises
     ------
@@ -760,7 +765,7 @@ def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], d
                 found.append((trained, path.stat().st_mtime, path.name))
     for _, _, version in sorted(found, reverse=True):
         try:
-            models, metadata = registry.load(settings.models_dir, version)
+            models, metadata = registry.load(settings.models_dir, version, names=names)
         except (registry.UntrustedModel, OSError, LookupError, ValueError) as error:
             broken.append(f"models {version} are damaged ({error})")
         else:
@@ -824,7 +829,7 @@ def forecast(
     virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
     virtual |= settings.upstream == "virtual"
     follows = store.last_issued(before=asof)
-    run = store.add_run(
+    run = store.draft_run(
         {
             "issue_time": asof,
             "inputs_digest": digest_inputs(archive, inputs, asof=asof),
@@ -940,26 +945,30 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
 
 def _model_remarks(run: dict[str, Any], settings: Settings) -> list[str]:
     """Say that a run had no models, or which newer ones are damaged."""
+    version, asof = run["model_version"], run["issue_time"]
     try:
-        broken = models_for(run["issue_time"], settings=settings)[1]["broken"]
+        metadata = models_for(asof, settings=settings, names=())[1]
+        if metadata["version"] != version:  # the last have the bytes that were saved: load them
+            metadata = models_for(asof, settings=settings)[1]
     except UserError as absent:
-        return describe_models(run["model_version"], broken=(), absent=str(absent))
-    return describe_models(run["model_version"], broken=broken)
+        return describe_models(version, broken=(), absent=str(absent))
+    return describe_models(version, broken=metadata["broken"])
 
 
 def _bundle(
     run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[str] = ()
 ) -> Bundle:
-    """Everything a run publishes, made from what it saw."""
+    """Make everything that a run publishes, from its stored forecast and what it saw."""
     models: dict[str, Any] = {}
     if run["model_version"] != NO_MODELS:
-        models, _ = registry.load(settings.models_dir, run["model_version"])
+        models, _ = registry.load(settings.models_dir, run["model_version"], names=products.MODELS)
     snapshot = open_snapshot(run, models, settings)
+    stages, droughts = read_forecasts(snapshot.records, run)
     return make_bundle(
         snapshot,
         run,
-        stages=forecast_stages(snapshot),
-        droughts=forecast_droughts(snapshot),
+        stages=stages,
+        droughts=droughts,
         settings=settings,
         model_remarks=model_remarks,
     )

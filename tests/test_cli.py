@@ -432,7 +432,9 @@ def test_when_no_provider_is_reached_that_is_the_first_line(
     reached: list[bool | None],
     first: str,
 ) -> None:
-    monkeypatch.setattr(cli, "select_sources", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"])
+    monkeypatch.setattr(
+        cli, "select_sources", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"]
+    )
     left = iter(reached)
 
     def ingest(source: str, **_: object) -> steps.Ingested:

@@ -239,13 +239,13 @@ def gauges(settings: Settings, folder: Path, values: list[float], *, asof: datet
 
 def run_of(settings: Settings, issue_time: datetime, rows: list[dict[str, Any]]) -> None:
     store = Records(settings.database)
-    run = store.add_run(
+    run = store.draft_run(
         {
             "issue_time": issue_time, "inputs_digest": "0", "snapshot": "s", "batch": 0,
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
         }
     )  # fmt: skip
-    store.put(database.stage_forecasts, issue_time, run["revision"], rows)
+    store.store_run(run, {database.stage_forecasts: rows})
 
 
 def forecast(

@@ -13,7 +13,6 @@ from pipeline.alerts import cap, feeds, publish
 from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities
-from pipeline.issuance.forecasts import read_second_opinion
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -75,7 +74,11 @@ def make_bundle(
     revisions = [
         store.get(database.alerts, snapshot.asof, earlier) for earlier in range(run["revision"])
     ]
-    decisions = decide_cities(snapshot, stages, droughts, before=before, revisions=revisions)
+    risk = products.compute_risk_indices(snapshot)
+    rain = products.assess_city_rain(snapshot, risk)
+    decisions = decide_cities(
+        snapshot, stages, droughts, rain=rain, before=before, revisions=revisions
+    )
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
     issuer = cap.Issuer(
         sender=settings.alert_sender,
@@ -112,21 +115,20 @@ def make_bundle(
     )
     files["alerts.geojson"] = feeds.write_geojson(facts)
     files["alerts.csv"] = feeds.write_csv(facts)
-    second_opinion = read_second_opinion(snapshot)
+    second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
         files["second_opinion.csv"] = feeds.write_csv(second_opinion)
     source = "virtual basin, not measured" if run["origin"] == "virtual" else "measured"
-    indices, left_out = products.risk_indices(snapshot), list[str]()
-    if indices is not None:
-        indices = indices.compute()  # chunks computed while they are written come in any order
-        left_out += products.describe_impossible(indices, "risk.nc")
+    left_out = list[str]()
+    if risk is not None:
+        left_out += products.describe_impossible(risk, "risk.nc")
         files["risk.nc"] = publish.write_netcdf(
-            products.mask_impossible(indices),
+            products.mask_impossible(risk),
             title="Flood and drought risk indices of the Mekong",
             source=source,
             issue_time=snapshot.asof,
         )
-    months = products.monthly_indices(snapshot)
+    months = products.compute_monthly_indices(snapshot)
     if months is not None:
         left_out += products.describe_impossible(months, "monthly.nc")
         files["monthly.nc"] = publish.write_netcdf(
@@ -143,7 +145,7 @@ def make_bundle(
         revision=run["revision"],
         status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
         origin=run["origin"],
-        inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in snapshot.inputs()},
+        inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in snapshot.inputs},
         missing=[*missing.no_provider, *model_remarks, *missing.remarks, *left_out],
         archive_snapshot=run["snapshot"],
         records_batch=run["batch"],

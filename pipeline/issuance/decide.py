@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,8 @@ from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
-from pipeline.issuance import observed, products
+from pipeline.issuance import observed
+from pipeline.issuance.products import daily_stage_changes
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 
@@ -30,6 +32,7 @@ def decide_cities(
     stages: pd.DataFrame,
     droughts: pd.DataFrame,
     *,
+    rain: Mapping[str, Rain],
     before: list[dict[str, Any]],
     revisions: list[list[dict[str, Any]]],
 ) -> list[Decision]:
@@ -41,13 +44,14 @@ def decide_cities(
         What the run knows.
     stages, droughts
         Forecasts of the run.
+    rain
+        Rain over each city, as of :func:`pipeline.issuance.products.assess_city_rain`.
     before
         Rows of the alerts of the issue before this one.
     revisions
         Rows of the alerts of earlier revisions of this issue.
     """
-    rain = products.city_rain(snapshot)
-    changes, last = products.daily_stage_changes(snapshot), observed.last_readings(snapshot)
+    changes, last = daily_stage_changes(snapshot), observed.last_readings(snapshot)
     states = {(row["city"], row["hazard"]): row["memory"] for row in before}
     decisions = []
     for city in places.cities(snapshot.region).values():

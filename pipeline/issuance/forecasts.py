@@ -1,11 +1,10 @@
-"""The forecasts of a run: stages, drought and low flow, made once, stored as rows and read back."""
+"""Forecast stages, drought and low flow from what a moment knows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import UTC, timedelta
-from typing import Any
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -25,11 +24,8 @@ from pipeline.indices import suite
 from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.quality import flags as quality_flags
-from pipeline.sources import geoglows
-from pipeline.storage import database
 from pipeline.storage.archive import NothingArchived
-from pipeline.storage.records import Records
-from pipeline.times import day_start, utc64
+from pipeline.times import utc64
 
 HISTORY = timedelta(days=200)
 """Readings before the issue time that a forecast looks at."""
@@ -113,7 +109,7 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
     ``suspect`` says that neither rain nor soil moisture is known from files free of doubt.
     """
     parts = []
-    record = snapshot.filled_record()
+    record = snapshot.filled_record
     if record is not None and "drought" in snapshot.models:
         droughts = drought_model.predict(snapshot.models["drought"], record, asof=snapshot.asof)
         products = substitutes.standing(record, asof=snapshot.asof)
@@ -147,65 +143,3 @@ def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
         blind = math.isnan(spi3), math.isnan(percentile)
         flags.append(any(suspect) and all(a or b for a, b in zip(suspect, blind, strict=True)))
     return pd.Series(flags, droughts.index)
-
-
-def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Read GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
-
-    They rest on no gauge and decide nothing: they are there for who has no other forecast.
-    """
-    midnight = day_start(snapshot.asof)
-    try:
-        flows = snapshot.archive.read("geoglows", asof=snapshot.asof, start=midnight).compute()
-    except NothingArchived:
-        return []
-    return [
-        {
-            "city": zone.removeprefix("city:"),
-            "valid_date": str(day.astype("datetime64[D]")),
-            "available_time": f"{known.astype('datetime64[m]')}Z",
-            **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
-        }
-        for column, zone in enumerate(flows["zone"].values.tolist())
-        for row, (day, known) in enumerate(
-            zip(flows["time"].values, flows["available_time"].values, strict=True)
-        )
-        for at in [(row, column)]
-        if np.isfinite(float(flows["flow_q50"][at]))
-    ]
-
-
-def store_forecasts(
-    records: Records, run: dict[str, Any], *, stages: pd.DataFrame, droughts: pd.DataFrame
-) -> None:
-    """Put the forecasts of a run into the tables, in place of those it left before.
-
-    Parameters
-    ----------
-    records
-        Where they are put.
-    run
-        Row in the table of runs.
-    stages, droughts
-        From :func:`forecast_stages` and :func:`forecast_droughts`.
-    """
-    keys = ["station", "lead_days", "tier", "valid_time"]
-    mark = run["issue_time"], run["revision"]
-    records.put(database.stage_forecasts, *mark, _to_rows(stages, keys))
-    keys = ["zone", "horizon_weeks", "tier"]
-    records.put(database.drought_forecasts, *mark, _to_rows(droughts, keys))
-
-
-def _to_rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
-    """Rows of a table of forecasts: its keys as columns, the rest as JSON."""
-    rows = []
-    frame_rows: list[dict[Any, Any]] = frame.to_dict("records")
-    for row in frame_rows:
-        moments = {key: value for key, value in row.items() if isinstance(value, pd.Timestamp)}
-        rest = row | {key: value.isoformat() for key, value in moments.items()}
-        rest |= {key: None for key, value in row.items() if value is pd.NaT}
-        columns = {key: row[key] for key in keys}
-        if "valid_time" in columns:
-            columns["valid_time"] = columns["valid_time"].to_pydatetime().replace(tzinfo=UTC)
-        rows.append({**columns, "row": database.as_json(rest)})
-    return rows

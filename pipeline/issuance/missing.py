@@ -56,7 +56,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     upstream
         Where files come from: the providers have more sources than a night counts on.
     """
-    inputs = snapshot.inputs()
+    inputs = snapshot.inputs
     readings = snapshot.records.readings.last_times(by="source", asof=snapshot.asof)
     last = snapshot.records.last_files(asof=snapshot.asof)
     grids = [source.id for source in SOURCES.values() if source.kind != "readings"]
@@ -81,7 +81,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     week = snapshot.asof - timedelta(days=7)
     for variable in ("stage", "rain"):
         remarks += quality_flags.suspects(snapshot.every_reading(variable, start=week))
-    record = snapshot.filled_record()
+    record = snapshot.filled_record
     if record is not None:
         products = substitutes.standing(record, asof=snapshot.asof)
         remarks += substitutes.said(snapshot.archive, products, asof=snapshot.asof)

@@ -1,10 +1,11 @@
-"""Indices a run publishes or decides by: daily risk, whole months, city rain, stage changes."""
+"""What a run publishes or decides by beside forecasts: risk, months, city rain, GEOGLOWS' flows."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,12 @@ from pipeline.indices import river, suite
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
-from pipeline.times import utc64
+from pipeline.sources import geoglows
+from pipeline.storage.archive import NothingArchived
+from pipeline.times import day_start, utc64
 
+MODELS = ("drought", "monthly")
+"""Models whose parameters the products need."""
 SPIN_UP_DAYS = 400
 """Days of the zonal daily series before them that the published indices look at."""
 RISK_DAYS = 30
@@ -54,9 +59,9 @@ def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
     ]
 
 
-def risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
-    """Risk indices per zone and day up to the issue time, lazy; None without a zonal record."""
-    record = snapshot.filled_record()
+def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Compute risk indices per zone and day up to the issue time; None without a zonal record."""
+    record = snapshot.filled_record
     if record is None or "drought" not in snapshot.models:
         return None
     recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
@@ -65,12 +70,12 @@ def risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
     ).assign(substitutes.shares(recent))
-    return indices.isel(time=slice(-RISK_DAYS, None))
+    return indices.isel(time=slice(-RISK_DAYS, None)).compute()
 
 
-def monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
-    """Make the monthly bulletin; None without a zonal record or monthly parameters."""
-    record = snapshot.zonal_record()
+def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Compute the monthly bulletin; None without a zonal record or monthly parameters."""
+    record = snapshot.zonal_record
     if record is None or "monthly" not in snapshot.models:
         return None
     record = record.isel(time=slice(-monthly_means.SPIN_UP_DAYS, None)).compute()
@@ -85,15 +90,22 @@ def monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
     return monthly_means.bulletin(months, snapshot.models["monthly"])
 
 
-def city_rain(snapshot: Snapshot) -> dict[str, Rain]:
-    """Return period of yesterday's rain over each city, and the last day's pluvial index."""
-    indices = risk_indices(snapshot)
-    if indices is None:
+def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:
+    """Assess yesterday's rain over each city by its return period and its pluvial index.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    risk
+        From :func:`compute_risk_indices`; without it no rain is assessed.
+    """
+    if risk is None:
         return {}
-    cities = [zone for zone in indices["zone"].values.tolist() if zone.startswith("city:")]
+    cities = [zone for zone in risk["zone"].values.tolist() if zone.startswith("city:")]
     yesterday = utc64(snapshot.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
-    indices = mask_impossible(indices[["rain_return_period"]])
-    years = indices["rain_return_period"].sel(zone=cities).reindex(time=[yesterday])
+    years = mask_impossible(risk[["rain_return_period"]])["rain_return_period"]
+    years = years.sel(zone=cities).reindex(time=[yesterday])
     parameters = snapshot.models["drought"].parameters()
     depth = suite.two_year_depths(parameters=parameters).sel(zone=cities)
     rain = zonal_means.city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
@@ -132,3 +144,29 @@ def daily_stage_changes(snapshot: Snapshot) -> dict[str, float]:
         if np.isfinite(before):
             changes[code] = float(value[-1] - before)
     return changes
+
+
+def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Read GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
+
+    They rest on no gauge and decide nothing: they are there for who has no other forecast.
+    """
+    midnight = day_start(snapshot.asof)
+    try:
+        flows = snapshot.archive.read("geoglows", asof=snapshot.asof, start=midnight).compute()
+    except NothingArchived:
+        return []
+    return [
+        {
+            "city": zone.removeprefix("city:"),
+            "valid_date": str(day.astype("datetime64[D]")),
+            "available_time": f"{known.astype('datetime64[m]')}Z",
+            **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
+        }
+        for column, zone in enumerate(flows["zone"].values.tolist())
+        for row, (day, known) in enumerate(
+            zip(flows["time"].values, flows["available_time"].values, strict=True)
+        )
+        for at in [(row, column)]
+        if np.isfinite(float(flows["flow_q50"][at]))
+    ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ NO_MODELS = "none"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Both stores as one run sees them, at its issue time.
+    """Both stores as one run sees them, at its issue time; what it reads it keeps.
 
     Parameters
     ----------
@@ -53,10 +54,16 @@ class Snapshot:
     version: str
     region: Region = "mekong"
 
+    _windows: dict[tuple[str, datetime], pd.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @cached_property
     def inputs(self) -> list[dict[str, Any]]:
         """Granules of the night, as of :func:`recent_inputs`."""
         return recent_inputs(self.records, asof=self.asof)
 
+    @cached_property
     def zonal_record(self) -> xr.Dataset | None:
         """Zonal daily series up to the issue time, lazy; None where there are none."""
         try:
@@ -64,22 +71,33 @@ class Snapshot:
         except NothingArchived:
             return None
 
+    @cached_property
     def filled_record(self) -> xr.Dataset | None:
         """Zonal daily series with gaps filled by substitutes, to look at and not to fit; lazy."""
-        record = self.zonal_record()
-        if record is None:
+        if self.zonal_record is None:
             return None
-        return substitutes.filled(record, self.archive, asof=self.asof)
+        return substitutes.filled(self.zonal_record, self.archive, asof=self.asof)
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
-        return with_successors(self.records.readings.read(variable, asof=self.asof, start=start))
+        return with_successors(quality_flags.best(self._flagged(variable, start)))
 
     def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
-        return with_successors(
-            self.records.readings.read_all(variable, asof=self.asof, start=start)
-        )
+        return with_successors(self._flagged(variable, start))
+
+    def _flagged(self, variable: str, start: datetime | None) -> pd.DataFrame:
+        """Read and flag an interval, once unless it is the whole record, which is not kept.
+
+        A shorter interval is read anew, not cut out of a longer one, because flags depend on the
+        interval: usual spacing, longest rests and numbers of faults are those of the readings read.
+        """
+        window = None if start is None else self._windows.get((variable, start))
+        if window is None:
+            window = self.records.readings.read_all(variable, asof=self.asof, start=start)
+            if start is not None:
+                self._windows[variable, start] = window
+        return window
 
 
 def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> Snapshot:
@@ -173,7 +191,7 @@ def read_stage_inputs(
     return features.stage_inputs(
         stage=stages,
         rain=snapshot.readings("rain", start=start),
-        areal=snapshot.zonal_record(),
+        areal=snapshot.zonal_record,
         asof=snapshot.asof,
         start=start,
     )
@@ -198,7 +216,7 @@ def inputs_as_of(
         they equal what the snapshot has up to that moment, because everything had come by its
         morning and nothing was corrected later.
     """
-    record = snapshot.zonal_record()
+    record = snapshot.zonal_record
     stages, rain = (snapshot.readings(name, start=start) for name in ("stage", "rain"))
     spans = [rain[["valid_time", "available_time"]]]
     if record is not None:

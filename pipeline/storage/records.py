@@ -102,24 +102,53 @@ class Records:
         with self.database.engine.connect() as connection:
             return {source: min(end, asof) for source, end in connection.execute(query)}
 
-    def add_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Register a run of the forecast and return its row, with its revision.
+    def draft_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of a run of the forecast, with its revision; nothing is written.
 
-        The same issue time with the same inputs, model and settings is the run that was registered
+        The same issue time with the same inputs, model and settings is the run that was stored
         before, with the snapshot and batch that it saw.
         """
         same = [runs.c[key] == row[key] for key in ("issue_time", "inputs_digest", "model_version")]
-        with self.database.engine.begin() as connection:
-            for found in connection.execute(sa.select(runs).where(*same)).mappings():
-                if found["settings"] == row["settings"]:
-                    return dict(found)
-            query = sa.select(sa.func.max(runs.c.revision)).where(
-                runs.c.issue_time == row["issue_time"]
+        with self.database.engine.connect() as connection:
+            for stored in connection.execute(sa.select(runs).where(*same)).mappings():
+                if stored["settings"] == row["settings"]:
+                    return dict(stored)
+            last = connection.scalar(
+                sa.select(sa.func.max(runs.c.revision)).where(
+                    runs.c.issue_time == row["issue_time"]
+                )
             )
-            last = connection.scalar(query)
-            added = {**row, "revision": 0 if last is None else last + 1}
-            connection.execute(runs.insert().values(added))
-        return added
+        return {**row, "revision": 0 if last is None else last + 1}
+
+    def store_run(
+        self, run: Mapping[str, Any], tables: Mapping[sa.Table, list[dict[str, Any]]]
+    ) -> None:
+        """Store a run and what it leaves in tables of forecasts, together or not at all.
+
+        Parameters
+        ----------
+        run
+            From :meth:`draft_run`.
+        tables
+            Rows by table, in place of those that the run left there before.
+
+        Raises
+        ------
+        RuntimeError
+            Another run took the revision in the meantime.
+        """
+        with self.database.writing() as connection:
+            stored = connection.execute(sa.select(runs).where(*_of_run(runs, run))).mappings()
+            known = [dict(row) for row in stored]
+            if known and known != [dict(run)]:
+                raise RuntimeError(
+                    f"expected no other run of {run['issue_time']:%Y-%m-%d %H:%MZ} at the same "
+                    f"time, found one with revision {run['revision']}; forecast again"
+                )
+            if not known:
+                connection.execute(runs.insert().values(run))
+            for table, rows in tables.items():
+                _replace(connection, table, run, rows)
 
     def run(self, issue_time: datetime, revision: int | None = None) -> dict[str, Any]:
         """Return a run of an issue time, by default its last revision.
@@ -148,13 +177,9 @@ class Records:
         self, table: sa.Table, issue_time: datetime, revision: int, rows: list[dict[str, Any]]
     ) -> None:
         """Replace what a run left in a table of forecasts, alerts or scores."""
-        mark = {"issue_time": issue_time, "revision": revision}
+        run = {"issue_time": issue_time, "revision": revision}
         with self.database.engine.begin() as connection:
-            connection.execute(
-                table.delete().where(*(table.c[key] == value for key, value in mark.items()))
-            )
-            if rows:
-                connection.execute(table.insert(), [row | mark for row in rows])
+            _replace(connection, table, run, rows)
 
     def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
         """Rows that a run left in a table, in the table's own order."""
@@ -290,3 +315,18 @@ class Batch:
             )
             added += len(versions)
         return added
+
+
+def _of_run(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    """Conditions for the rows of one run."""
+    return [table.c[key] == run[key] for key in ("issue_time", "revision")]
+
+
+def _replace(
+    connection: sa.Connection, table: sa.Table, run: Mapping[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Replace the rows of one run."""
+    connection.execute(table.delete().where(*_of_run(table, run)))
+    if rows:
+        mark = {key: run[key] for key in ("issue_time", "revision")}
+        connection.execute(table.insert(), [row | mark for row in rows])

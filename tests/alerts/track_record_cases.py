@@ -37,18 +37,16 @@ def run(
     tables: Mapping[str, list[dict[str, Any]]] | None = None,
 ) -> tuple[datetime, int]:
     """Store a run with one alert, and what else it left; return its key."""
-    row = store.add_run(
+    run = store.draft_run(
         {
             "issue_time": when, "inputs_digest": digest, "snapshot": "s", "batch": 0,
             "model_version": "m", "origin": "virtual", "settings": {},
             "follows": follows and [follows[0].isoformat(), follows[1]],
         }
     )  # fmt: skip
-    key = when, row["revision"]
-    store.put(database.alerts, *key, [alert(level) | {"identifier": None}])
-    for name, rows in (tables or {}).items():
-        store.put(database.metadata.tables[name], *key, rows)
-    return key
+    left = {database.metadata.tables[name]: rows for name, rows in (tables or {}).items()}
+    store.store_run(run, {database.alerts: [alert(level) | {"identifier": None}]} | left)
+    return when, run["revision"]
 
 
 def export(folder: Path, values: Sequence[float], *, asof: datetime) -> None:

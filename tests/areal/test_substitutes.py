@@ -112,7 +112,7 @@ def late(archive: Archive) -> None:
 def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dict[str, list[float]]:
     """Last three days before a night of one zone: the record, filled, and the share."""
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    record, filled = view.zonal_record(), view.filled_record()
+    record, filled = view.zonal_record, view.filled_record
     assert record is not None
     assert filled is not None
     product = next(one.product for one in substitutes.STAND_INS if one.name == name)
@@ -231,7 +231,7 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     steps.assess(asof=night, settings=settings)
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), night, {}, "")
-    filled = view.filled_record()
+    filled = view.filled_record
     assert filled is not None
     series = filled[name].sel(zone="city:vientiane").to_series().dropna()
     assert series.index[-1] == pd.Timestamp(2026, 8, due), "eight or five days after the month"
@@ -283,7 +283,7 @@ def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
     last = stored.dropna("time", how="all")
     assert last["time"].values[-1] == np.datetime64("2026-08-10"), "when the 7th's came"
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), NIGHT, {}, "")
-    record = view.zonal_record()
+    record = view.zonal_record
     assert record is not None
     xr.testing.assert_identical(record["soil_moisture"].compute(), stored.compute())
     assert set(record.data_vars) == {"rain", "coverage", "soil_moisture", "ndvi", "lst"}

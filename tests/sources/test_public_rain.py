@@ -24,7 +24,7 @@ from rasterio.transform import from_origin
 from pipeline import steps
 from pipeline.geography.grid import Grid
 from pipeline.ingest import fetch
-from pipeline.issuance.forecasts import read_second_opinion
+from pipeline.issuance.products import read_second_opinion
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook

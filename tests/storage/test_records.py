@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -78,12 +79,40 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
         "settings": {"alert_status": "Test"},
         "follows": None,
     }
-    assert store.add_run(row) == row | {"revision": 0}
-    assert store.add_run(row | {"snapshot": "T", "batch": 4}) == row | {"revision": 0}
-    assert store.add_run(row | {"inputs_digest": "b"})["revision"] == 1
+    first = store.draft_run(row)
+    assert first == row | {"revision": 0}
+    with pytest.raises(LookupError, match="2026-08-05 00:30Z"):
+        store.run(moment(5))
+    store.store_run(first, {})
+    assert store.draft_run(row | {"snapshot": "T", "batch": 4}) == first
+    second = store.draft_run(row | {"inputs_digest": "b"})
+    assert second["revision"] == 1
+    store.store_run(second, {})
+    store.store_run(second, {})
     assert store.run(moment(5))["inputs_digest"] == "b"
+    with pytest.raises(RuntimeError, match="found one with revision 1; forecast again"):
+        store.store_run(second | {"inputs_digest": "c"}, {})
     with pytest.raises(LookupError, match="2026-08-06 00:30Z"):
         store.run(moment(6))
+
+
+def test_a_run_is_stored_with_its_forecasts_or_not_at_all(store: Records) -> None:
+    run = store.draft_run(
+        {
+            "issue_time": moment(5), "inputs_digest": "a", "snapshot": "S", "batch": 3,
+            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+        }
+    )  # fmt: skip
+    stage = {
+        "station": "013901", "lead_days": 1, "valid_time": moment(6), "tier": "full", "row": {},
+    }  # fmt: skip
+    with pytest.raises(sa.exc.IntegrityError):
+        store.store_run(run, {database.stage_forecasts: [stage, stage]})
+    with pytest.raises(LookupError):
+        store.run(moment(5))
+    store.store_run(run, {database.stage_forecasts: [stage]})
+    assert store.run(moment(5)) == run
+    assert len(store.get(database.stage_forecasts, moment(5), 0)) == 1
 
 
 def test_put_replaces_and_the_last_issue_is_found(store: Records) -> None:

@@ -17,7 +17,7 @@ from matplotlib.patches import FancyBboxPatch
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    ("pipeline.times", "pipeline.settings"),
+    ("pipeline.times", "pipeline.settings", "pipeline.storage.atomic"),
     ("pipeline.geography", "pipeline.figures", "models.verification.metrics"),
     ("pipeline.sources.base",),
     ("pipeline.sources.access", "pipeline.sources.formats", "pipeline.quality"),

@@ -48,7 +48,8 @@ def test_no_module_has_a_function_of_its_own_name() -> None:
     named = [
         path.relative_to(ROOT).as_posix()
         for path in SOURCES
-        if re.search(rf"^def {path.stem}\(", path.read_text("utf-8"), re.MULTILINE)
+        if path.parent.name != "dags"
+        and re.search(rf"^def {path.stem}\(", path.read_text("utf-8"), re.MULTILINE)
     ]
     assert named == []
 

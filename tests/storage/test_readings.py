@@ -97,6 +97,15 @@ def test_an_old_archive_is_taken_to_have_been_known_in_its_time(store: Records) 
     assert store.readings.read("stage", asof=then)["value"].tolist() == [9.0]
 
 
+def test_a_reading_behind_the_newest_was_late_for_a_month_back(store: Records) -> None:
+    add(store, {"2026-08-31T00:00": 3.0}, moment(31))
+    # 31 days before the ingest, less the usual 20 minutes to arrive.
+    add(store, {"2026-07-31T00:10": 3.1, "2026-07-31T00:11": 3.2}, moment(31))
+    before = store.readings.read("stage", asof=moment(31) - timedelta(minutes=1))
+    assert before["value"].tolist() == [3.1, 3.0]
+    assert store.readings.read("stage", asof=moment(31))["value"].tolist() == [3.1, 3.2, 3.0]
+
+
 def test_what_is_in_hand_before_its_usual_delay_is_known(store: Records) -> None:
     add(store, {"2026-08-01T00:00": 3.0}, moment(1, 0, 10))
     assert store.readings.read("stage", asof=moment(1, 0, 9)).empty

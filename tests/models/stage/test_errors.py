@@ -17,6 +17,7 @@ from models.stage.errors import (
     new_year,
     quantile,
     weighted_quantiles,
+    widening,
 )
 
 
@@ -111,3 +112,24 @@ def test_years_that_weigh_nothing_do_not_count() -> None:
     year = np.repeat(np.arange(20), 50)
     recent = np.where(year >= 15, 1.0, 0.0)
     assert new_year(recent, year) == pytest.approx(new_year(np.ones(250), year[750:]))
+
+
+def test_a_tail_without_errors_keeps_a_share_of_the_spacing_inside() -> None:
+    """3 % of the errors at 1 m and none beyond: the third quantile from the end lies 1 m lower."""
+    z = np.zeros((1000, 1))
+    z[:30], z[-30:] = -1.0, 1.0
+    assert fit_errors(z, np.ones(1000)).tail_scales[0] == pytest.approx([0.3, 0.3], abs=1e-6)
+    z[0], z[-1] = -11.0, 21.0
+    # The mean excess, 10 m and 20 m beyond the table, less its tenth for the tail's shape.
+    assert fit_errors(z, np.ones(1000)).tail_scales[0] == pytest.approx([9.0, 18.0], abs=1e-6)
+
+
+def test_intervals_widen_by_what_years_ahead_were_worse_within_bounds() -> None:
+    z = np.random.default_rng(2).standard_normal((2000, 3))
+    ahead = z * [0.5, 1.3, 5.0]
+    ahead[365:] = np.nan
+    expected = np.quantile(np.abs(ahead[:365]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
+    assert 1.2 < expected[1] < 1.4
+    assert widening(z, ahead).tolist() == pytest.approx([1.0, expected[1], 1.6])
+    ahead[364] = np.nan
+    assert widening(z, ahead).tolist() == [1.0, 1.0, 1.0], "a year of errors is needed"

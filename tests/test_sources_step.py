@@ -24,7 +24,8 @@ from pipeline.ingest import fetch
 from pipeline.progress import no_progress
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, select_sources
-from pipeline.sources.access.client import PER_HOST, Client
+from pipeline.sources.access.client import Client
+from pipeline.sources.access.hosts import PER_HOST
 from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive
 from tests.sources.servers import HTML, Answer, Earthdata, Request, closed_address, running

@@ -231,7 +231,7 @@ def test_an_ingest_goes_on(
 ) -> None:
     """What begins as a file is rejected by its reader, what does not is said to have failed."""
     monkeypatch.setenv("EARTHDATA_TOKEN", "t0ken")
-    monkeypatch.setattr("pipeline.sources.access.client._WAIT", lambda _: 0.0)
+    monkeypatch.setattr("pipeline.sources.access.request._WAIT", lambda _: 0.0)
     target = Target(source, sound={"/search": "catalogue"} if source == "smap" else {})
     granule = granule_of(source, "")
     with serving(kind) as [server]:

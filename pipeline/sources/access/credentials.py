@@ -103,6 +103,16 @@ class Credentials:
             text = text.replace(secret, "***")
         return text
 
+    def clean_line(self, text: str) -> str:
+        """Return a text as of :meth:`clean` on one line, for a message.
+
+        Parameters
+        ----------
+        text
+            What another program said.
+        """
+        return " ".join(self.clean(text).split())
+
     def _connection(self, service: str, field: str) -> str | None:
         """Field of an Airflow connection in one of its two environment forms."""
         name = f"AIRFLOW_CONN_{service}"

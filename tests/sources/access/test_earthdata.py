@@ -18,7 +18,8 @@ import xarray as xr
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import imerg, smap, vegetation
 from pipeline.sources.access import earthdata
-from pipeline.sources.access.client import GIVEN_UP, Client
+from pipeline.sources.access.client import Client
+from pipeline.sources.access.hosts import GIVEN_UP
 from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.upstream import locate
 from pipeline.virtual.land import smap_root_zone

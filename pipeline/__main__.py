@@ -18,7 +18,7 @@ from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
-    from pipeline.sources.gauges.layouts import OwnLayout
+    from pipeline.sources.gauges.own_table import OwnLayout
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes; docs/operator.md has the table."""
@@ -158,7 +158,7 @@ def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLay
         return None
     if len(given) < len(columns):
         raise typer.BadParameter("expected --station, --time, --value and --unit together")
-    from pipeline.sources.gauges.layouts import OwnLayout
+    from pipeline.sources.gauges.own_table import OwnLayout
 
     station, stamps, value, unit = given
     try:

@@ -60,7 +60,7 @@ from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import ByHand, Granule, NotPublished, Reader, Source, SourceModule
-from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.sources.upstream import locate
 from pipeline.storage import database
 from pipeline.storage.archive import Archive, NothingArchived

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped
+from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped, WrongOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,7 @@ def _answer(read: Callable[[Path], Data], path: Path) -> bytes:
     answer: Data | Exception
     try:
         answer = read(path)
-    except (BadGranule, Skipped) as refused:
+    except (BadGranule, Skipped, WrongOption) as refused:
         answer = refused
     except Exception as error:  # noqa: BLE001  (whatever a file provokes is its rejection)
         answer = refusal(path, error)

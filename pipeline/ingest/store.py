@@ -26,6 +26,7 @@ from pipeline.sources.base import (
     Origin,
     Skipped,
     Source,
+    WrongOption,
     shown_name,
 )
 from pipeline.sources.upstream import SIDECARS, not_a_granule, sha256
@@ -35,7 +36,7 @@ from pipeline.storage.records import Records
 from pipeline.times import from_utc64, utc64
 
 if TYPE_CHECKING:
-    from pipeline.sources.gauges.layouts import OwnLayout
+    from pipeline.sources.gauges.own_table import OwnLayout
 
 
 READINGS = (
@@ -295,6 +296,8 @@ def take(
     ------
     Skipped
         The file holds something that nothing here uses, or readings of later moments alone.
+    WrongOption
+        The columns that were named are not those of the file.
     """
     try:
         data = read(file.path)
@@ -312,7 +315,7 @@ def take(
         if row.kind == "grid" and isinstance(data, xr.Dataset) and (empty := without_value(data)):
             notes["empty"] = empty
         return Content(file, data, data.attrs["origin"], rejected, as_json(notes))
-    except Skipped:
+    except (Skipped, WrongOption):
         raise
     except BadGranule as bad:
         return Content(file, None, "measured", str(bad))

@@ -87,6 +87,10 @@ class Skipped(Exception):  # noqa: N818
     """A file is sound but of a kind that the pipeline does not use; say so and go on."""
 
 
+class WrongOption(LookupError):  # noqa: N818
+    """An option says of a file what it does not hold; only who gave it can mend it."""
+
+
 @dataclass(frozen=True)
 class Granule:
     """One file that should exist upstream.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.geography.variables import VARIABLES
 from pipeline.sources.gauges.gauge_files import HEADER
-from pipeline.sources.gauges.tables import VIRTUAL_GRADE
+from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
 from pipeline.virtual.writing import array, attributes, publish, template
 
 _SERIES = {

@@ -13,7 +13,7 @@ from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.settings import Settings
 from pipeline.sources.gauges import gauge_files
-from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.storage.records import Records
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -153,3 +153,21 @@ def test_a_daily_mean_of_a_day_not_over_lowers_no_morning(tmp_path: Path) -> Non
     morning = NIGHT + timedelta(days=1)
     steps.ingest("gauges", asof=morning, settings=data, folder=folder)
     assert stages(data, morning)["2026-08-20 00:00:00"] == 12.67
+
+
+def test_a_column_that_is_not_there_is_a_mistake_of_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "ministry"
+    folder.mkdir()
+    text = "Station Code,When,Level\n13901,2026-08-20 07:00,9.8\n13101,2026-08-20 07:00,7.8\n"
+    (folder / "own.csv").write_text(text, encoding="utf-8")
+    code = run(
+        monkeypatch, tmp_path / "data", "gauges", "--from", str(folder), "--date", "2026-08-20",
+        "--station", "Station", "--time", "When", "--value", "Level", "--unit", "m",
+        "--tz", "+07:00",
+    )  # fmt: skip
+    assert code == 2
+    assert "known code as --station, found 'Station'; its columns are" in capsys.readouterr().err
+    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
+    assert found.empty

@@ -31,7 +31,7 @@ from pipeline.sources.formats.unpacking import gunzip, is_workbook, unzip
 from pipeline.sources.gauges.answers import Series, inventory, read_json, thaiwater_stations
 from pipeline.sources.gauges.decoding import content_of, from_json, from_xml, shown
 from pipeline.sources.gauges.fews_pi import NAMESPACE, read_pi_xml
-from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.sources.gauges.series import NoReadings, method_of, settle
 from pipeline.sources.gauges.tables import read_table
 from pipeline.sources.gauges.waterml import read_waterml
@@ -303,7 +303,7 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
         return found
     wanted = f"the header {HEADER[:34]}.. or another format of readings"
     if layout is not None:
-        wanted = f"columns called {', '.join((*layout.time.split('+'), layout.value))}"
+        wanted = f"columns called {', '.join((*layout.time_columns, layout.value))}"
     begin = f"a file that begins with {first[:60]!r}" if head else "an empty file"
     raise BadGranule(path, expected=wanted, found=begin)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,28 +23,17 @@ from pipeline.sources.formats.tables import (
     split_cells,
     split_lines,
 )
+from pipeline.sources.gauges.columns import MEANING, is_used
+from pipeline.sources.gauges.own_table import OwnLayout, check_zone
+from pipeline.sources.gauges.quantities import MODELS
 from pipeline.sources.gauges.series import datum_of, speaks_of_datum, unit_of
-from pipeline.sources.gauges.stamps import zone_of
 
 COLUMNS = ("station", "variable", "time", "value", "unit")
 """Columns of the plain CSV, in any order; ``method``, ``datum``, ``version`` and a column of the
 agency's quality may be among them."""
 PORTAL = ("station code", "parameter", "label", "timestamp", "value", "unit")
 """Columns that an export of the MRC's portal must have."""
-QUALITY = re.compile(
-    r"(?:data |qc |quality )?(?:quality|qc|qa(?: ?/? ?qc)?|flags?|status|qualifiers?|grade|"
-    r"validity|approval(?: level)?|reliability)(?: code)?|คุณภาพ(?:ข้อมูล)?"
-)
-CHECKED = re.compile(r"(?:is )?(?:valid|validated|accepted|approved|reliable|usable)")
-"""Names of a column of yes and no, of which no says that a reading is not to be believed."""
-ORIGIN = re.compile(r"(?:data |value |reading )?(?:type|source|origin)")
-"""Names of a column that may say of a reading that a model made it."""
-MEANING = re.compile(
-    r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|"
-    r"offset|scale|factor|multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|"
-    r"correct(?:ion|ed)|adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|"
-    r"rejected|anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
-)
+_ABOVE_ZERO = "levels above the gauge's zero, or a column called datum that says msl"
 _HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
 
 Kind = Literal["portal", "plain", "hymos", "own"]
@@ -57,57 +43,6 @@ _LAYOUTS = {
     "hymos": "rows of HYMOS or FMMP",
     "own": "rows of the columns that were named",
 }
-
-
-@dataclass(frozen=True)
-class OwnLayout:
-    """What a ministry's own table has where.
-
-    Parameters
-    ----------
-    station, time, value, unit
-        Name of a column, or what holds for every row; of ``time`` and ``value`` columns alone.
-        Date and time of day in two columns: their names joined by ``+``.
-    zone
-        IANA name or offset of stamps that have none.
-    decimal
-        ``.`` or ``,`` where the numbers do not show it.
-    """
-
-    station: str
-    time: str
-    value: str
-    unit: str
-    zone: str = ""
-    decimal: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.zone:
-            zone_of(self.zone)
-        if self.decimal not in {None, ".", ","}:
-            raise ValueError(f"expected a decimal sign . or ',', found {self.decimal!r}")
-        for given in (self.station, self.time, self.value, self.unit):
-            if not given.strip():
-                raise ValueError("expected --station, --time, --value and --unit, found one empty")
-
-    def mark(self, sha256: str) -> str:
-        """Checksum of a file as read with this layout: refused without it, it is read again."""
-        return hashlib.sha256(f"{sha256} {self}".encode()).hexdigest()
-
-    def columns(self) -> set[str]:
-        """Names of the columns, as headings are compared; among them what holds for every row."""
-        return {
-            name_of(name) for name in (self.station, *self.time.split("+"), self.value, self.unit)
-        }
-
-    def fits(self, names: Sequence[str]) -> bool:
-        """Whether a heading has the columns that must be columns."""
-        return all(name_of(part) in names for part in (*self.time.split("+"), self.value))
-
-
-def is_used(name: str) -> bool:
-    """Whether a column tells in any layout which readings are to be believed."""
-    return any(words.fullmatch(name) for words in (QUALITY, CHECKED, ORIGIN))
 
 
 def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
@@ -180,7 +115,7 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
     if kind is None:
         return None
     cells, bad = body(path, lines, delimiter, names, first=first)
-    _check_titles(path, lines[:number])
+    _check_titles(path, lines[:number], layout if kind == "own" else None)
     if number:
         said.append(f"lines 1 to {number}, above the heading, are passed over")
     rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
@@ -205,7 +140,8 @@ def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | Non
     width = len(names)
     padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
     cells, bad = from_cells(path, padded, names, {})
-    _check_titles(path, [" ".join(row) for _, row in found[:at]])
+    titles = [" ".join(row) for _, row in found[:at]]
+    _check_titles(path, titles, layout if kind == "own" else None)
     if at:
         said.append(f"rows above the heading in row {number} are passed over")
     return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
@@ -283,8 +219,10 @@ def _checked(
         known = {*COLUMNS, "method", "datum", "version"}
     elif kind == "own" and layout is not None:
         known = {"datum", *layout.columns()}
+        for part in layout.time_columns:
+            check_zone(path, layout, part)
     names = list(cells.columns)
-    for name in known & set(names):
+    for name in known.union(filter(is_used, names)) & set(names):
         if names.count(name) > 1:
             raise BadGranule(path, expected=f"one column called {name}", found="several")
     others = [name for name in names if name not in known and not is_used(name)]
@@ -320,11 +258,23 @@ def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> N
             texts = [] if name == value else cells.iloc[:, at].unique().tolist()
             for text in (name, *texts):
                 _refuse_datum(path, text, f"the column {name!r}")
+            if name == value and re.search(r"\belev(?:ation)?\b", name):
+                raise BadGranule(path, expected=_ABOVE_ZERO, found=f"a column called {name!r}")
 
 
-def _check_titles(path: Path, titles: list[str]) -> None:
-    """Refuse a table whose title says that its levels are above the sea or another datum."""
+def _check_titles(path: Path, titles: list[str], layout: OwnLayout | None) -> None:
+    """Refuse a table whose title speaks of a model, of extremes, or of another datum or zone.
+
+    The name of an office that also forecasts, and the model of an instrument, say nothing.
+    """
     for text in titles:
+        said = re.sub(_NO_MODEL, " ", text.casefold())
+        if re.search(rf"{MODELS}|\bdaily (?:max|min|peak|highest|lowest)", said):
+            raise BadGranule(
+                path, expected="a table of readings", found=f"{text[:80]!r} above the heading"
+            )
+        if layout is not None and re.search(r"\b(?:times?|stamps?|hours?|dates?)\b|เวลา", said):
+            check_zone(path, layout, text)
         # The height of a station above the sea says nothing of its readings.
         if re.search(
             r"\b(?:datum|stages?|values?|readings?|units?|(?<!sea )levels?)\b", text.casefold()
@@ -332,11 +282,21 @@ def _check_titles(path: Path, titles: list[str]) -> None:
             _refuse_datum(path, text, "a line above the heading")
 
 
+_NO_MODEL = (
+    r"\w*(?:forecast|predict|model|พยากรณ์)\w*(?: and (?:early )?warning)? (?:center|centre|"
+    r"division|department|office|section|service|unit|bureau|institute|agency)\w*|"
+    r"(?:ศูนย์|กอง|ฝ่าย|ส่วน|สถานี)\S*พยากรณ์\S*|"
+    r"\b(?:sensor|instrument|logger|device|recorder|gauge|equipment) model\b|"
+    r"\bmodel ?(?:no\b|number|name|type|:)"
+)
+"""What names an office or an instrument, and no forecast."""
+
+
 def _refuse_datum(path: Path, text: str, where: str) -> None:
     if speaks_of_datum(text):
         raise BadGranule(
             path,
-            expected="levels above the gauge's zero, or a column called datum that says msl",
+            expected=_ABOVE_ZERO,
             found=f"{text[:80]!r} in {where}",
         )
 

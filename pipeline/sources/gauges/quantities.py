@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 
 MODELS = (
     r"forecast|fcst|simul|predict|hindcast|nowcast|scenario|model|ensemble|_fc\b|^fc_|ecmwf|gfs|"
@@ -61,12 +62,67 @@ _UNUSED = {
 """Reasons why values of a quantity are no readings, and what its name then says, in small letters
 without punctuation. A depth of rain is rain; rain accumulated within a day is that of a day."""
 _MEAN = r"\bmean\b(?! sea)|averag|\bavg\b|\bmedian\b|\bgemiddeld|เฉลี่ย|trung bình|ສະເລ່ຍ|មធ្យម"
-KINDS = (
-    ("rain", r"\brain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
+_VARIABLES = (
+    ("rain", r"\b(?:rain|ppt\b|prcp\b|pcp\b|rf\b)|precip|ฝน|mưa|ຝົນ|ភ្លៀង"),
     ("stage", r"level|stage|height|\bwl\b|ระดับ|mực nước|ລະດັບ|កម្ពស់ទឹក"),
     ("discharge", r"discharge|flow|\bq\b|ปริมาณน้ำ|lưu lượng"),
 )
-"""Variable of a column of a table, by its heading."""
+_CODES = {
+    **dict.fromkeys(("wl", "h", "hh", "hg", "gh"), "stage"),
+    **dict.fromkeys(("rf", "r", "p", "rr", "pc", "pp"), "rain"),
+    **dict.fromkeys(("q", "qq"), "discharge"),
+}
+"""Variable of a quantity by what its name says, or by a code that its name begins with."""
+_OTHER_CODES = {
+    "ev", "et", "eto", "pet", "t", "ta", "tw", "wt", "rh", "ec", "do", "ph", "tss", "ssc", "v",
+    "vel", "ws", "wd", "sr", "bat", "batt", "battery", "voltage", "signal",
+}  # fmt: skip
+"""Codes of what a station measures beside: evaporation, temperatures, quality of the water."""
+
+
+class Quantity(NamedTuple):
+    """What the name of a quantity says.
+
+    Parameters
+    ----------
+    variable
+        ``stage``, ``discharge`` or ``rain``; empty where the name does not say it.
+    unused
+        Why its values are no readings; empty where they may be.
+    mean
+        Whether they are means over intervals.
+    """
+
+    variable: str
+    unused: str
+    mean: bool
+
+
+def quantity_of(name: str) -> Quantity:
+    """Quantity of a heading, a property or a parameter.
+
+    Examples
+    --------
+    >>> quantity_of("WL observed").variable, quantity_of("Rain (mm)").variable
+    ('stage', 'rain')
+    """
+    words = plain_words(name)
+    by_name = (variable for variable, pattern in _VARIABLES if _search(pattern, words))
+    variable = next(by_name, _CODES.get(words.partition(" ")[0], ""))
+    return Quantity(variable, reason_unused(name), is_mean(name))
+
+
+def row_quantity_of(cell: str) -> Quantity:
+    """Quantity of a cell of a column that names it, which may be a short code.
+
+    Examples
+    --------
+    >>> row_quantity_of("RF").variable, row_quantity_of("EV").unused
+    ('rain', 'not of a river')
+    """
+    quantity = quantity_of(cell)
+    other = plain_words(cell).partition(" ")[0] in _OTHER_CODES
+    return quantity._replace(unused=quantity.unused or "not of a river") if other else quantity
 
 
 def plain_words(text: str) -> str:
@@ -96,13 +152,7 @@ def reason_unused(text: str) -> str:
     words = plain_words(text)
     if re.search(MODELS, text.casefold()):
         return next(iter(_UNUSED))
-    # NFKC takes the Thai vowel of "water" apart, in names and so in patterns.
-    reasons = (
-        reason
-        for reason, pattern in _UNUSED.items()
-        if re.search(unicodedata.normalize("NFKC", pattern), words)
-    )
-    return next(reasons, "")
+    return next((reason for reason, names in _UNUSED.items() if _search(names, words)), "")
 
 
 def is_mean(text: str) -> bool:
@@ -113,4 +163,9 @@ def is_mean(text: str) -> bool:
     >>> is_mean("Gage height, daily mean"), is_mean("Water level above mean sea level")
     (True, False)
     """
-    return re.search(unicodedata.normalize("NFKC", _MEAN), plain_words(text)) is not None
+    return _search(_MEAN, plain_words(text))
+
+
+def _search(pattern: str, words: str) -> bool:
+    """Search in words of :func:`plain_words`, where NFKC takes the Thai vowel of "water" apart."""
+    return re.search(unicodedata.normalize("NFKC", pattern), words) is not None

@@ -15,6 +15,7 @@ from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
 from pipeline.quality.missing_codes import impossible_codes, to_numbers
 from pipeline.sources.base import BadGranule
+from pipeline.sources.gauges.quantities import plain_words
 from pipeline.sources.gauges.stamps import to_utc, zone_of
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
 
@@ -43,7 +44,8 @@ _GAUGE_ZERO = re.compile(
     r"(?:gauge(?:'s)? (?:zero|datum)|zero (?:of )?(?:the )?gauge)(?: level)?|gauge"
 )
 _SEA_LEVEL = re.compile(
-    r"\b(?:(?:above|m|metres?|meters?) )*(?:(?:mean )?sea ?level|[am]?msl|masl)\b|รทก|ระดับน้ำทะเล\w*"
+    r"\b(?:(?:above|m|metres?|meters?) )*(?:(?:mean )?sea ?level|[am]?msl|masl)\b|"
+    + unicodedata.normalize("NFKC", r"(?:ม ?)?รทก|ระดับน้ำทะเล[\w\u0e31-\u0e4e]*")
 )
 _OTHER_DATUM = re.compile(r"\bdatum\b|\b(?:na|ng)vd\b|\bahd\b|\begm\b")
 """What says that levels are above the gauge's zero, the sea, or else, of words in small letters."""
@@ -189,7 +191,7 @@ def datum_of(text: str) -> str:
     >>> datum_of("Local gauge zero"), datum_of("above mean sea level"), datum_of("Ha Tien 1960")
     ('gauge', 'msl', 'Ha Tien 1960')
     """
-    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    words = plain_words(text)
     if _GAUGE_ZERO.fullmatch(words):
         return "gauge"
     return "msl" if _SEA_LEVEL.fullmatch(words) else text.strip()
@@ -205,7 +207,7 @@ def speaks_of_datum(text: str) -> bool:
     >>> speaks_of_datum("MSL, not gauge zero"), speaks_of_datum("read at high water")
     (True, False)
     """
-    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    words = plain_words(text)
     if not (_SEA_LEVEL.search(words) or _OTHER_DATUM.search(words)):
         return False
     return _GAUGE_ZERO.search(words) is None or re.search(r"\bnot?\b", words) is not None
@@ -221,7 +223,7 @@ def datum_in(text: str) -> str:
     >>> datum_in("Water level elevation above NAVD 1988")
     ''
     """
-    words = " ".join(re.sub(r"[^\w']+", " ", text).casefold().split())
+    words = plain_words(text)
     if re.search(r"\b(?:gau?ge (?:zero|datum)|zero (?:of )?(?:the )?gau?ge)\b", words):
         return "gauge"
     if _OTHER_DATUM.search(words):
@@ -319,6 +321,22 @@ def series(
     frame = frame[~left_out]
     frame.attrs["said"] = [remark] if remark else []
     return frame
+
+
+def interval_ends(time: pd.Series[Any], *, of_day: pd.Series[Any] | None = None) -> pd.Series[Any]:
+    """Naive UTC at which the intervals of means end, before which no mean is known.
+
+    Parameters
+    ----------
+    time
+        Naive UTC of one series of means.
+    of_day
+        Which are of a day that begins at their time, by default those of a series without two
+        values on a day. Wherever the agency is, its day is over 24 h after 00:00 UTC.
+    """
+    day = pd.Timedelta(days=1)
+    daily = not bool((time.sort_values().diff() < day).any())
+    return time.mask(pd.Series(daily, index=time.index) if of_day is None else of_day, time + day)
 
 
 def settle(

@@ -128,6 +128,40 @@ def zone_of(text: str) -> tzinfo:
     raise ValueError(f"expected a time zone like Asia/Bangkok or +07:00, found {text!r}")
 
 
+_OFFSETS_H = {
+    **dict.fromkeys(("ict", "bangkok", "vientiane", "phnom penh", "hanoi", "ho chi minh", "thai",
+                     "thailand", "lao", "vietnam", "cambodia", "indochina"), 7.0),
+    **dict.fromkeys(("mmt", "yangon", "rangoon", "myanmar"), 6.5),
+    **dict.fromkeys(("beijing", "shanghai", "china", "yunnan"), 8.0),
+    **dict.fromkeys(("kst", "seoul", "korea"), 9.0),
+}  # fmt: skip
+"""Hours from UTC of names of zones, and of places before "time", in headings."""
+
+
+def zone_in(text: str) -> timedelta | None:
+    """Offset from UTC that a heading names; None where it names none.
+
+    Examples
+    --------
+    >>> zone_in("Time (UTC)"), zone_in("Time (UTC+07:00)"), zone_in("Time")
+    (datetime.timedelta(0), datetime.timedelta(seconds=25200), None)
+    """
+    words = text.casefold().replace("_", " ").replace("\u2212", "-")
+    match = re.search(
+        r"(?:\b(?:utc|gmt)|[(\[])\s*([+-])\s*([0-9]{1,2})(?::?([0-9]{2}))?\b|\b(?:utc|gmt)\b|[(\[]z[)\]]",
+        words,
+    )
+    if match:
+        sign, hours, minutes = match.groups()
+        span = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+        return -span if sign == "-" else span
+    names = "|".join(_OFFSETS_H)
+    named = re.search(
+        rf"\b(?:asia/)({names})\b|\b({names}) (?:standard )?time\b|\b(ict|mmt|kst)\b", words
+    )
+    return timedelta(hours=_OFFSETS_H[next(filter(None, named.groups()))]) if named else None
+
+
 def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
     """Read stamps: ISO 8601, or day, month and year in the order that the whole file shows.
 

@@ -18,6 +18,7 @@ from pipeline.sources.gauges.series import (
     NoReadings,
     datum_in,
     flag_of,
+    interval_ends,
     series,
     unit_of,
     units_in,
@@ -29,7 +30,6 @@ _GML = "{http://www.opengis.net/gml/3.2}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _LIKE = "2026-08-20T07:00:00+07:00"
-_DAY = pd.Timedelta(days=1)
 _WORDS = (
     ("discharge", r"discharge|stream ?flow|\bflow\b|00060|/Q$"),
     ("rain", r"rain|precip|00045"),
@@ -97,11 +97,9 @@ def _series(
     )
     rows = tally.timed(rows, like=_LIKE)
     method = _method(path, observation, result)
-    of_day = rows["daily"] & (method != "manual")
-    if method == "calculated" and not (rows["time"].sort_values().diff() < _DAY).any():
-        of_day |= True
-    # Wherever the agency is, its day is over 24 h after 00:00 UTC.
-    ended = rows["time"].mask(of_day, rows["time"] + _DAY)
+    ended = interval_ends(rows["time"], of_day=rows["daily"] & (method != "manual"))
+    if method == "calculated":
+        ended = ended.where(ended > rows["time"], interval_ends(rows["time"]))
     found = [
         series(
             path,

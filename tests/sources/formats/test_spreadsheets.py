@@ -10,7 +10,7 @@ from pipeline.sources.base import BadGranule
 from pipeline.sources.formats import spreadsheets
 from pipeline.sources.formats.spreadsheets import sheet_rows
 from pipeline.sources.gauges import gauge_files
-from pipeline.sources.gauges.layouts import OwnLayout
+from pipeline.sources.gauges.own_table import OwnLayout
 from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
 
 SERIAL = 46254.0

@@ -11,10 +11,9 @@ import pytest
 
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats import tables, unpacking
-from pipeline.sources.gauges import gauge_files
-from pipeline.sources.gauges import tables as gauge_tables
-from pipeline.sources.gauges.layouts import OwnLayout
-from pipeline.sources.gauges.tables import VIRTUAL_GRADE
+from pipeline.sources.gauges import gauge_files, table_rows
+from pipeline.sources.gauges.own_table import OwnLayout
+from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
 
 PLAIN = "station,variable,time,value,unit"
 NAME = "Water Level.Manual@LA_013901_[Pakse].csv"
@@ -569,7 +568,7 @@ def test_text_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_of_too_many_stations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauge_tables, "MOST_STATIONS", 2)
+    monkeypatch.setattr(table_rows, "MOST_STATIONS", 2)
     rows = [day(18).replace("013901", f"S-{number}00") for number in range(3)]
     with pytest.raises(BadGranule, match="at most 2 stations, found 3"):
         gauge_files.read(write(tmp_path, "x.csv", plain(*rows)))
@@ -684,7 +683,6 @@ def test_quality_and_datum_of_an_own_table_are_used(tmp_path: Path) -> None:
 def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
     content = "t,v\n2026-08-18T00:00Z,12.5\n"
     for unit, variable in (
-        ("mm", "rain"),
         ("m3/s", "discharge"),
         ("cumec", "discharge"),
         ("m", "stage"),
@@ -693,6 +691,8 @@ def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
             write(tmp_path, "o.csv", content), OwnLayout("013901", "t", "v", unit)
         )
         assert found["variable"].tolist() == [variable]
+    with pytest.raises(BadGranule, match="says rain or level, for mm may be of either"):
+        gauge_files.read(tmp_path / "o.csv", OwnLayout("013901", "t", "v", "mm"))
 
 
 @pytest.mark.parametrize(
@@ -736,7 +736,7 @@ def test_the_kind_of_an_own_table_is_what_its_column_is_called(
 
 def test_a_forecast_is_no_column_of_observed_values(tmp_path: Path) -> None:
     path = write(tmp_path, "own.csv", "t,Forecast Level\n2026-08-18T00:00Z,9.5\n")
-    with pytest.raises(Skipped, match="'forecast level' is not observed"):
+    with pytest.raises(Skipped, match="'forecast level' is not used: a forecast"):
         gauge_files.read(path, OwnLayout("013901", "t", "Forecast Level", "m"))
 
 

@@ -315,6 +315,24 @@ def replay(
             raise typer.Exit(DIFFERS)
 
 
+@app.command(rich_help_panel=NIGHT)
+def cancel(
+    identifier: Annotated[str, typer.Argument(help="Identifier of the message in force.")],
+    why: Annotated[str, typer.Option(help="The error in the message, in English.")],
+    day: Day = None,
+) -> None:
+    """Withdraw a message issued in error. Example: mekong cancel ID --why "Wrong gauge"."""
+    from pipeline import console, steps
+
+    settings = _settings()
+    if not why.strip():
+        raise typer.BadParameter("expected a reason, found an empty --why")
+    now = day is None and settings.upstream != "virtual"
+    asof = datetime.now(UTC).replace(microsecond=0) if now else _asof(day)
+    cancelled = steps.cancel(identifier, why=why, asof=asof, settings=settings)
+    console.print_line(console.describe_cancelled(cancelled))
+
+
 @app.command(rich_help_panel=SKILL)
 def train(day: Day = None) -> None:
     """Train the models on what was known at a date. Example: mekong train --date 2026-01-01."""

@@ -21,6 +21,7 @@ from pipeline.steps import SCORED
 
 if TYPE_CHECKING:
     from models.verification.operational import CityScore
+    from pipeline.alerts.cancellation import Cancelled
     from pipeline.gridded.job import Made
     from pipeline.ingest.fetch import State
     from pipeline.steps import (
@@ -206,6 +207,11 @@ def describe_published(published: Published) -> str:
     """Describe a published tree in one line; why a night is degraded its caller prints."""
     levels = ", ".join(f"{count} {level}" for level, count in sorted(published.levels.items()))
     return f"published {published.folder}: {published.messages} CAP messages ({levels})"
+
+
+def describe_cancelled(cancelled: Cancelled) -> str:
+    """Describe in one line a message that was withdrawn."""
+    return f"cancelled {cancelled.message}: {cancelled.path}"
 
 
 def describe_verified(verified: Verified) -> str:

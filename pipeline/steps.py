@@ -32,6 +32,12 @@ from models.verification import operational, skill
 from models.verification.report import render_report
 from models.verification.scores import score_forecasts
 from pipeline.alerts import publish as trees
+from pipeline.alerts.cancellation import (
+    Cancelled,
+    add_cancellations,
+    cancel_message,
+    read_cancel,
+)
 from pipeline.areal import means as zonal_means
 from pipeline.areal import monthly as monthly_means
 from pipeline.areal import substitutes
@@ -905,7 +911,8 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     run = store.run(asof)
     bundle = _bundle(run, settings, model_remarks=_model_remarks(run, settings))
     revision = run["revision"]
-    folder = trees.publish_tree(bundle.files, folder=settings.published_dir, issue_time=asof)
+    files = add_cancellations(bundle.files, store.cancellations(asof))
+    folder = trees.publish_tree(files, folder=settings.published_dir, issue_time=asof)
     store.put(database.alerts, asof, revision, bundle.alerts)
     return Published(
         folder=str(folder),
@@ -938,9 +945,38 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
     """
     settings = settings or Settings()
     store = Records(settings.database)
+    if content := read_cancel(store, identifier):
+        return content
     alert = store.alert(identifier)
     bundle = _bundle(store.run(alert["issue_time"], alert["revision"]), settings)
     return bundle.files[f"cap/{identifier}.xml"]
+
+
+def cancel(
+    identifier: str, *, why: str, asof: datetime, settings: Settings | None = None
+) -> Cancelled:
+    """Withdraw a message in force that was issued in error; as :func:`cancel_message`.
+
+    Parameters
+    ----------
+    identifier
+        Identifier of the message.
+    why
+        Error in the message, in English.
+    asof
+        Moment of the CAP Cancel.
+    settings
+        Default: from the environment.
+    """
+    settings = settings or Settings()
+    check_stores(settings)
+    return cancel_message(
+        Records(settings.database),
+        identifier,
+        reason=why,
+        when=asof,
+        folder=settings.published_dir,
+    )
 
 
 def _model_remarks(run: dict[str, Any], settings: Settings) -> list[str]:

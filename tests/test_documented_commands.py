@@ -88,7 +88,7 @@ def test_a_line_is_read_as_it_says(
 ) -> None:
     asked = dict[str, dict[str, Any]]()
     for name in ("simulate", "prepare", "ingest", "assess", "indices", "forecast", "publish",
-                 "train", "hindcast", "verify", "replay", "sources"):  # fmt: skip
+                 "cancel", "train", "hindcast", "verify", "replay", "sources"):  # fmt: skip
 
         def noted(*_: object, name: str = name, **given: Any) -> Any:
             asked[name] = given

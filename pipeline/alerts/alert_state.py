@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
@@ -120,7 +120,10 @@ def forget_level(state: AlertState) -> AlertState:
 
 
 def restore_state(
-    before: Mapping[str, Any] | None, *, revisions: Sequence[Mapping[str, Any]] = ()
+    before: Mapping[str, Any] | None,
+    *,
+    revisions: Sequence[Mapping[str, Any]] = (),
+    cancelled: Collection[str] = (),
 ) -> AlertState | None:
     """Restore the state for a run from stored dicts of one city and hazard.
 
@@ -132,6 +135,9 @@ def restore_state(
         The same of earlier revisions of this very issue time, oldest first. The level and the
         counts come from ``before``, so that a revised run decides as the first should have; the
         messages come from the last revision, so that no message sent is lost.
+    cancelled
+        Identifiers of messages withdrawn before this run. Their event is over, and a level decided
+        with a withdrawn message holds nothing: the run decides alone, as after an outage.
     """
     if before is None and not revisions:
         return None
@@ -141,6 +147,10 @@ def restore_state(
         )
     else:
         state = AlertState.from_dict(before)
-    if not revisions:
-        return state
-    return replace(state, sent=AlertState.from_dict(revisions[-1]).sent)
+    states = [state, *(AlertState.from_dict(revision) for revision in revisions)]
+    sent = states[-1].sent
+    if any(message.identifier in cancelled for earlier in states for message in earlier.sent):
+        state = forget_level(state)
+        while any(message.identifier in cancelled for message in sent):
+            sent = sent[1:]
+    return replace(state, sent=sent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -24,6 +24,7 @@ RESTRICTION = (
     "For hydrometeorological and disaster management authorities of the Mekong countries; "
     "not for release to the public."
 )
+EXERCISE_NOTE = "Exercise: made from the synthetic data of a virtual basin."
 ELEMENTS = frozenset(
     {
         "status", "issue_time", "name", "country", "lat_deg", "lon_deg", "headline", "identifier",
@@ -122,7 +123,8 @@ def write_message(
     ValueError
         Virtual data without status Exercise, Actual on unverified thresholds, or no event.
     """
-    _refuse(status, issuer.origin)
+    if issuer.origin == "virtual" and status != "Exercise":
+        raise ValueError(f"expected status Exercise for virtual data, found {status}")
     station = decision.station
     if status == "Actual" and station and not station.threshold_verified:
         raise ValueError(
@@ -131,13 +133,15 @@ def write_message(
     if event not in RAISED:
         raise ValueError(f"{identifier}: expected an event of Watch or above, found {event.value}")
     alert = _envelope(
-        issuer,
+        identifier=identifier,
+        sender=issuer.sender,
+        sent=decision.issue_time,
         status=status,
         kind="Update" if references else "Alert",
-        identifier=identifier,
-        sent=decision.issue_time,
+        source=f"Mekong early warning, model {issuer.model_version}",
+        scope=issuer.scope,
+        notes=[EXERCISE_NOTE] if issuer.origin == "virtual" else [],
         references=references,
-        note="",
     )
     for text in texts:
         _info(alert, decision, text, issuer=issuer, event=event)
@@ -145,48 +149,67 @@ def write_message(
 
 
 def write_cancel(
-    references: Sequence[SentMessage],
+    message: bytes,
+    texts: Mapping[str, Text],
     *,
-    issuer: Issuer,
-    status: Status,
     identifier: str,
-    when: datetime,
+    sent: datetime,
+    references: Sequence[SentMessage],
     reason: str,
 ) -> bytes:
-    """Withdraw messages that were issued in error; an event that ends is an Update instead.
+    """Write the Cancel of a message issued in error; an event that ends is an Update instead.
+
+    Sender, status, scope, source, languages, events and areas are those of the message.
 
     Parameters
     ----------
+    message
+        CAP message that is withdrawn, as sent.
+    texts
+        Text by language.
+    identifier, sent
+        Of the Cancel.
     references
-        Messages to withdraw.
-    issuer, status, identifier, when
-        As in :func:`write_message`; ``when`` is the moment it is sent.
+        Messages that are withdrawn.
     reason
-        What the error was.
+        Error in the message.
 
     Raises
     ------
     ValueError
-        No message or no reason given, or virtual data without status Exercise.
+        No message or no reason given.
     """
-    _refuse(status, issuer.origin)
     if not references or not reason.strip():
         raise ValueError(f"expected messages and a reason, found {len(references)} and {reason!r}")
+    original = etree.fromstring(message)
+    values = {etree.QName(child).localname: child.text or "" for child in original}
     alert = _envelope(
-        issuer,
-        status=status,
-        kind="Cancel",
         identifier=identifier,
-        sent=when,
+        sender=values["sender"],
+        sent=sent,
+        status=values["status"],
+        kind="Cancel",
+        source=values["source"],
+        scope=values["scope"],
+        notes=[f"Issued in error: {reason}", values.get("note", "")],
         references=references,
-        note=f"Issued in error: {reason}",
     )
+    for info in original.findall(f"{{{NAMESPACE}}}info"):
+        copied = {etree.QName(child).localname: child.text or "" for child in info}
+        text = texts[copied["language"]]
+        withdrawn = etree.SubElement(alert, f"{{{NAMESPACE}}}info")
+        for name in ("language", "category", "event"):
+            _put(withdrawn, name, copied[name])
+        for name in ("urgency", "severity", "certainty"):
+            _put(withdrawn, name, "Unknown")
+        _put(withdrawn, "effective", format_moment(sent))
+        _put(withdrawn, "expires", copied["expires"])
+        _put(withdrawn, "senderName", copied["senderName"])
+        _put(withdrawn, "headline", text.headline)
+        _put(withdrawn, "description", text.description)
+        _put(withdrawn, "instruction", text.instruction)
+        withdrawn.extend(info.findall(f"{{{NAMESPACE}}}area"))
     return _serialise(alert)
-
-
-def _refuse(status: Status, origin: Origin) -> None:
-    if origin == "virtual" and status != "Exercise":
-        raise ValueError(f"expected status Exercise for virtual data, found {status}")
 
 
 def _serialise(alert: etree._Element) -> bytes:
@@ -204,29 +227,28 @@ def _pair(parent: etree._Element, name: str, key: str, value: str) -> None:
 
 
 def _envelope(
-    issuer: Issuer,
     *,
-    status: Status,
-    kind: Literal["Alert", "Update", "Cancel"],
     identifier: str,
+    sender: str,
     sent: datetime,
+    status: str,
+    kind: Literal["Alert", "Update", "Cancel"],
+    source: str,
+    scope: str,
+    notes: Sequence[str],
     references: Sequence[SentMessage],
-    note: str,
 ) -> etree._Element:
     """Everything above ``<info>``, in the order of the schema."""
     alert = etree.Element(f"{{{NAMESPACE}}}alert", nsmap={None: NAMESPACE})
     _put(alert, "identifier", identifier)
-    _put(alert, "sender", issuer.sender)
+    _put(alert, "sender", sender)
     _put(alert, "sent", format_moment(sent))
     _put(alert, "status", status)
     _put(alert, "msgType", kind)
-    _put(alert, "source", f"Mekong early warning, model {issuer.model_version}")
-    _put(alert, "scope", issuer.scope)
-    if issuer.scope == "Restricted":
+    _put(alert, "source", source)
+    _put(alert, "scope", scope)
+    if scope == "Restricted":
         _put(alert, "restriction", RESTRICTION)
-    notes = [note]
-    if status == "Exercise" and issuer.origin == "virtual":
-        notes.append("Exercise: made from the synthetic data of a virtual basin.")
     if any(notes):
         _put(alert, "note", " ".join(filter(None, notes)))
     if references:

@@ -20,14 +20,14 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.levels import Level
-from pipeline.alerts.text import compose_headline, describe_missing
+from pipeline.alerts.text import compose_headline, describe_missing, describe_unassessed
 from pipeline.sources.base import Origin
 
 SCHEMA_VERSION = 1
@@ -278,9 +278,65 @@ def write_index(
             "levels": levels,
             "missing": list(missing),
             "inputs": dict(sorted(inputs.items())),
-            "files": {
-                path: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-                for path, data in sorted(files.items())
-            },
+            "files": _describe_files(files),
         }
     )
+
+
+def mark_cancelled(
+    tree: Mapping[str, bytes], *, messages: Collection[str], by: str
+) -> dict[str, bytes]:
+    """Mark withdrawn messages in the feeds and the index of a tree.
+
+    A city and hazard whose message in force is withdrawn becomes ``unknown`` without a message;
+    the evidence stays. The index names each withdrawn message and its Cancel.
+
+    Parameters
+    ----------
+    tree
+        Content of each file by its path, with that of the Cancel.
+    messages
+        Identifiers of the messages.
+    by
+        Identifier of the Cancel.
+    """
+    collection = json.loads(tree["alerts.geojson"])
+    index = json.loads(tree["index.json"])
+    for feature in collection["features"]:
+        row = feature["properties"]
+        if row["identifier"] in messages:
+            counts = index["levels"][row["hazard"]]
+            counts[row["level"]] -= 1
+            counts[Level.UNKNOWN.value] += 1
+            row |= _withdrawn_facts(row)
+    files = dict(tree)
+    files["alerts.geojson"] = _dump(collection)
+    files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
+    index["files"] = _describe_files(
+        {path: content for path, content in files.items() if path != "index.json"}
+    )
+    cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
+    files["index.json"] = _dump(index | {"cancelled": dict(sorted(cancelled.items()))})
+    return files
+
+
+def _withdrawn_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
+    """Facts of a city and hazard after its message in force was withdrawn."""
+    unknown = ["level", "level_in_force"]
+    unknown += [key for key in ("river_level", "rain_level") if row[key] is not None]
+    return {
+        **dict.fromkeys(unknown, Level.UNKNOWN.value),
+        **dict.fromkeys(("urgency", "severity", "certainty"), "Unknown"),
+        "headline": describe_unassessed(str(row["hazard"]), str(row["name"])),
+        "identifier": None,
+        "onset": None,
+        "reasons": ["cancelled"],
+    }
+
+
+def _describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
+    """SHA-256 and size of each file by its path."""
+    return {
+        path: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for path, content in sorted(files.items())
+    }

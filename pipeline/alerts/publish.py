@@ -83,6 +83,21 @@ def publish_tree(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetim
     return folder / name
 
 
+def read_tree(folder: Path) -> dict[str, bytes]:
+    """Read a published tree: content of each file by its relative path.
+
+    Raises
+    ------
+    FileNotFoundError
+        No tree is published in the folder.
+    """
+    if not (folder / "index.json").is_file():
+        raise FileNotFoundError(f"expected a published tree in {folder}, found none")
+    version = folder.resolve()  # once: the link may point to another while the files are read
+    files = (path for path in version.rglob("*") if path.is_file())
+    return {str(path.relative_to(version)): path.read_bytes() for path in files}
+
+
 def _digest(tree: Mapping[str, bytes]) -> str:
     total = hashlib.sha256()
     for path, data in sorted(tree.items()):

@@ -18,7 +18,7 @@ from pipeline.alerts.drought import DROUGHT_CLASS
 from pipeline.alerts.evidence import Drought, River
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.geography.places import CITY_RADIUS_KM, Station
+from pipeline.geography.places import CITY_RADIUS_KM, City, Station
 from pipeline.settings import REFERENCE
 
 LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
@@ -81,6 +81,13 @@ def messages_digest() -> dict[str, str]:
 def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
     """Describe the missing evidence in plain words."""
     return [str(read_templates(language)["missing"][key]) for key in keys]
+
+
+def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
+    """Describe a hazard that is not assessed for a city, in one line."""
+    templates = read_templates(language)
+    name = templates["hazard"][hazard]
+    return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
 
 
 def compose_headline(decision: Decision, *, event: Level, language: str = "en") -> str:
@@ -147,10 +154,43 @@ def compose(decision: Decision, *, event: Level, status: str, language: str) -> 
         headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
         description="\n".join(filter(None, lines)),
         instruction="\n".join(filter(None, instruction)),
-        area=templates["area"]["circle"].format(
-            city=decision.city.name, radius=f"{CITY_RADIUS_KM:.0f}"
-        ),
+        area=_area(decision.city, templates),
     )
+
+
+def compose_cancellation(
+    city: City, hazard: str, *, event: Level, status: str, reason: str, language: str
+) -> Text:
+    """Compose the text of a Cancel in one language: the hazard is not assessed until the next run.
+
+    Parameters
+    ----------
+    city, hazard, event, status
+        As in the message that is withdrawn.
+    reason
+        Error in the message, as given, in English.
+    language
+        One of ``LANGUAGES``.
+    """
+    templates = read_templates(language)
+    banner = _banner(status, templates)
+    unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
+    headline = describe_unassessed(hazard, city.name, language)
+    instructions = [templates["instruction"][key] for key in ("authority", "issuer")]
+    return Text(
+        language=language,
+        event=templates["event"][f"{hazard}_{event}"],
+        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        description="\n".join(filter(None, [banner, unreviewed, f"Issued in error: {reason}"])),
+        instruction="\n".join(filter(None, [banner, *instructions])),
+        area=_area(city, templates),
+    )
+
+
+def _area(city: City, templates: dict[str, Any]) -> str:
+    """Area of a city's messages, in words."""
+    radius = f"{CITY_RADIUS_KM:.0f}"
+    return str(templates["area"]["circle"].format(city=city.name, radius=radius))
 
 
 def _banner(status: str, templates: dict[str, Any]) -> str:

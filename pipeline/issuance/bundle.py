@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.alerts import cap, feeds, publish
+from pipeline.alerts.cancellation import known_cancellations
 from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities
@@ -77,7 +78,13 @@ def make_bundle(
     risk = products.compute_risk_indices(snapshot)
     rain = products.assess_city_rain(snapshot, risk)
     decisions = decide_cities(
-        snapshot, stages, droughts, rain=rain, before=before, revisions=revisions
+        snapshot,
+        stages,
+        droughts,
+        rain=rain,
+        before=before,
+        revisions=revisions,
+        cancelled=known_cancellations(store, run),
     )
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
     issuer = cap.Issuer(

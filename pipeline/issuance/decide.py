@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ def decide_cities(
     rain: Mapping[str, Rain],
     before: list[dict[str, Any]],
     revisions: list[list[dict[str, Any]]],
+    cancelled: Collection[str],
 ) -> list[Decision]:
     """Decide flood and drought for every city, by its own thresholds where it states some.
 
@@ -50,9 +51,11 @@ def decide_cities(
         Rows of the alerts of the issue before this one.
     revisions
         Rows of the alerts of earlier revisions of this issue.
+    cancelled
+        Identifiers of the messages that were withdrawn before the run.
     """
     changes, last = daily_stage_changes(snapshot), observed.last_readings(snapshot)
-    states = {(row["city"], row["hazard"]): row["memory"] for row in before}
+    before_by_city = {(row["city"], row["hazard"]): row["memory"] for row in before}
     decisions = []
     for city in places.cities(snapshot.region).values():
         station = places.station(city.station) if city.station else None
@@ -70,13 +73,17 @@ def decide_cities(
             zone = Drought.from_rows(rows) if not rows.empty else None
             rows = droughts[droughts["zone"] == f"gauge:{city.station}"]
             low = LowFlow.from_rows(rows) if not rows.empty else None
-        earlier = {
-            hazard: [
-                row["memory"]
-                for revision in revisions
-                for row in revision
-                if (row["city"], row["hazard"]) == (city.id, hazard)
-            ]
+        state = {
+            hazard: restore_state(
+                before_by_city.get((city.id, hazard)),
+                revisions=[
+                    row["memory"]
+                    for revision in revisions
+                    for row in revision
+                    if (row["city"], row["hazard"]) == (city.id, hazard)
+                ],
+                cancelled=cancelled,
+            )
             for hazard in ("flood", "drought")
         }
         flood = decide_flood(
@@ -85,14 +92,14 @@ def decide_cities(
             station=station,
             river=river,
             rain=rain.get(city.id, _NO_RAIN),
-            state=restore_state(states.get((city.id, "flood")), revisions=earlier["flood"]),
+            state=state["flood"],
             rules=rules_for(city.id),
         )
         drought = decide_drought(
             city,
             issue_time=snapshot.asof,
             drought=zone,
-            state=restore_state(states.get((city.id, "drought")), revisions=earlier["drought"]),
+            state=state["drought"],
         )
         decisions += [flood, replace(drought, low_flow=low)]
     return decisions

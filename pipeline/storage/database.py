@@ -135,6 +135,19 @@ alerts = sa.Table(
     sa.Column("identifier", sa.Text, unique=True, comment="of the CAP message, where one was sent"),
     sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
 )
+cancellations = sa.Table(
+    "cancellations",
+    metadata,
+    sa.Column("issue_time", Moment, primary_key=True, comment="last run issued before it"),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("city", sa.Text, primary_key=True),
+    sa.Column("hazard", sa.Text, primary_key=True),
+    sa.Column("identifier", sa.Text, unique=True, nullable=False, comment="of the CAP Cancel"),
+    sa.Column("messages", sa.JSON, nullable=False, comment="identifiers withdrawn, oldest first"),
+    sa.Column("sent", Moment, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, comment="as given"),
+    sa.Column("content", sa.Text, nullable=False, comment="the CAP Cancel, as sent"),
+)
 scores = sa.Table(
     "scores",
     metadata,

@@ -14,6 +14,7 @@ from pipeline.storage.database import (
     Database,
     Moment,
     alerts,
+    cancellations,
     granules,
     ingests,
     readings,
@@ -216,6 +217,19 @@ class Records:
         if found is None:
             raise LookupError(f"no message with the identifier {identifier!r} was published")
         return dict(found)
+
+    def add_cancellation(self, row: Mapping[str, Any]) -> None:
+        """Keep a CAP Cancel."""
+        with self.database.engine.begin() as connection:
+            connection.execute(cancellations.insert().values(**row))
+
+    def cancellations(self, issue_time: datetime | None = None) -> list[dict[str, Any]]:
+        """CAP Cancels in the trees of an issue time, by default every one; the oldest first."""
+        query = sa.select(cancellations).order_by(*cancellations.primary_key.columns)
+        if issue_time is not None:
+            query = query.where(cancellations.c.issue_time == issue_time)
+        with self.database.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def all_scores(self) -> pd.DataFrame:
         """Every score, one row per issue time, station and lead."""

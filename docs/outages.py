@@ -109,9 +109,7 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     view = Snapshot(archive, Records(url), ASOF, models, metadata["version"])
     stages, droughts = forecast_stages(view), forecast_droughts(view)
     rain = assess_city_rain(view, compute_risk_indices(view))
-    return decide_cities(
-        view, stages, droughts, rain=rain, before=[], revisions=[], cancelled=()
-    )
+    return decide_cities(view, stages, droughts, rain=rain, before=[], revisions=[], cancelled=())
 
 
 def counted(found: list[Decision], whole: list[Decision]) -> tuple[str, ...]:

@@ -188,4 +188,4 @@ def drought(
 
 def levels(*decisions: Decision) -> list[Level]:
     """Levels of some decisions."""
-    return [one.level for one in decisions]
+    return [decision.level for decision in decisions]

@@ -47,12 +47,12 @@ def sent(decision: Decision, **options: Issuer | float) -> tuple[etree._Element,
 
 
 def value(alert: etree._Element, path: str) -> str | None:
-    found = alert.find("cap:" + path.replace("/", "/cap:"), CAP)
-    return None if found is None else found.text
+    node = alert.find("cap:" + path.replace("/", "/cap:"), CAP)
+    return None if node is None else node.text
 
 
 def every_decision() -> list[Decision]:
-    found = [
+    decisions = [
         flood(0.3),
         flood(0.6, 0.6, change_1d_m=0.42, rain=UNKNOWN_RAIN, tier="no_rain"),
         flood(0.9, 0.9, 0.9),
@@ -66,13 +66,13 @@ def every_decision() -> list[Decision]:
     for first in (flood(0.6, 0.6), pluvial(6.0), drought(dry_spell(now=2))):
         _, state = send(first)
         if first.hazard == "drought":
-            found.append(drought(None, number=1, state=state))
-            one = drought(dry_spell(), number=1, state=state)
-            found.append(drought(dry_spell(), number=2, state=send(one)[1]))
+            decisions.append(drought(None, number=1, state=state))
+            eased = drought(dry_spell(), number=1, state=state)
+            decisions.append(drought(dry_spell(), number=2, state=send(eased)[1]))
         elif first.station:
-            found.append(flood(number=1, state=state, age_h=60.0))
-            one = flood(number=1, state=state)
-            found.append(flood(number=2, state=send(one)[1]))
+            decisions.append(flood(number=1, state=state, age_h=60.0))
+            eased = flood(number=1, state=state)
+            decisions.append(flood(number=2, state=send(eased)[1]))
         else:
-            found.append(pluvial(NAN, number=1, state=state))
-    return found
+            decisions.append(pluvial(NAN, number=1, state=state))
+    return decisions

@@ -26,7 +26,7 @@ def test_restored_state_takes_levels_from_before_and_messages_from_the_last_revi
 def test_state_survives_the_table() -> None:
     _, state = sent(flood(0.6, 0.6))
     assert AlertState.from_dict(state.to_dict()) == state
-    one = state.sent[0]
-    assert isinstance(one, SentMessage)
-    assert one.expires == T0 + timedelta(hours=36)
-    assert math.isclose((one.expires - one.sent) / timedelta(hours=1), 36.0)
+    message = state.sent[0]
+    assert isinstance(message, SentMessage)
+    assert message.expires == T0 + timedelta(hours=36)
+    assert math.isclose((message.expires - message.sent) / timedelta(hours=1), 36.0)

@@ -22,7 +22,7 @@ def schema() -> etree.XMLSchema:
 
 
 def test_every_level_hazard_and_language_is_valid_cap(schema: etree.XMLSchema) -> None:
-    seen = set()
+    kinds = set()
     for decision in every_decision():
         for issuer in (ISSUER, MEASURED, replace(MEASURED, scope="Public", status="Actual")):
             alert, _ = sent(decision, issuer=issuer)
@@ -33,8 +33,8 @@ def test_every_level_hazard_and_language_is_valid_cap(schema: etree.XMLSchema) -
             texts = [node.text or "" for node in alert.iter() if isinstance(node.tag, str)]
             assert not any(char in text for text in texts for char in "{}")
             assert not any("nan" in text for text in texts)
-        seen.add((decision.hazard, decision.level))
-    assert seen == {(hazard, level) for hazard in ("flood", "drought") for level in Level}
+        kinds.add((decision.hazard, decision.level))
+    assert kinds == {(hazard, level) for hazard in ("flood", "drought") for level in Level}
 
 
 def test_an_alert() -> None:
@@ -62,7 +62,7 @@ def test_an_alert() -> None:
     assert pairs["threshold_verified"] == "true"
     assert "urgency" not in pairs
     assert (pairs["archive_snapshot"], pairs["records_batch"]) == ("ABC", "7")
-    assert [one.identifier for one in state.sent] == [identifier]
+    assert [message.identifier for message in state.sent] == [identifier]
 
 
 def test_virtual_data_is_an_exercise_whatever_is_asked() -> None:

@@ -14,12 +14,12 @@ from tests.alerts.alert_cases import NAN, T0, drought, dry_spell
 def test_a_drought_none_does_not_rest_on_suspect_files_alone() -> None:
     calm = dry_spell()
     assert drought(calm).level is Level.NONE
-    found = drought(replace(calm, suspect=True))
-    assert (found.level, found.in_force, found.missing) == (
+    suspect = drought(replace(calm, suspect=True))
+    assert (suspect.level, suspect.in_force, suspect.missing) == (
         Level.UNKNOWN, Level.UNKNOWN, ("suspect",),
     )  # fmt: skip
     assert drought(replace(dry_spell(now=2), suspect=True)).level is Level.WARNING
-    assert (found.river_level, found.rain_level) == (None, None)
+    assert (suspect.river_level, suspect.rain_level) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_drought_hysteresis() -> None:
     assert drought(dry_spell(0.6), number=1, state=calm.state).level is Level.NONE
     assert drought(dry_spell(0.65), number=1, state=calm.state).level is Level.WATCH
     watch = drought(dry_spell(now=1))
-    one = drought(dry_spell(0.29), number=1, state=watch.state)
-    two = drought(dry_spell(0.29), number=2, state=one.state)
-    assert (one.level, two.level) == (Level.WATCH, Level.NONE)
+    first = drought(dry_spell(0.29), number=1, state=watch.state)
+    second = drought(dry_spell(0.29), number=2, state=first.state)
+    assert (first.level, second.level) == (Level.WATCH, Level.NONE)
     lost = drought(None, number=1, state=watch.state)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WATCH)
 
@@ -84,8 +84,12 @@ def test_class_of_the_drier_index() -> None:
 
 
 def test_drought_certainty_and_onset() -> None:
-    seen = drought(dry_spell(now=2))
-    assert (seen.urgency, seen.severity, seen.certainty) == ("Expected", "Severe", "Observed")
-    assert seen.onset == T0
+    observed = drought(dry_spell(now=2))
+    assert (observed.urgency, observed.severity, observed.certainty) == (
+        "Expected",
+        "Severe",
+        "Observed",
+    )
+    assert observed.onset == T0
     ahead = drought(dry_spell(0.6, 0.6))
     assert (ahead.certainty, ahead.onset) == ("Likely", T0 + timedelta(weeks=1))

@@ -56,13 +56,13 @@ def rows() -> pd.DataFrame:
 
 
 def test_river_from_rows() -> None:
-    found = River.from_rows(rows(), change_1d_m=0.1)
-    assert found.issue_time == T0
-    assert [lead.days for lead in found.leads] == [1, 2, 3, 4, 5, 6, 7]
-    assert (found.p_by("alarm", 7), found.p_by("flood", 2)) == (0.3, 0.05)
-    assert found.peak is not None
-    assert found.peak.days == 6
-    assert found.stage_time == datetime(2026, 8, 20, tzinfo=UTC)
+    gauge_forecast = River.from_rows(rows(), change_1d_m=0.1)
+    assert gauge_forecast.issue_time == T0
+    assert [lead.days for lead in gauge_forecast.leads] == [1, 2, 3, 4, 5, 6, 7]
+    assert (gauge_forecast.p_by("alarm", 7), gauge_forecast.p_by("flood", 2)) == (0.3, 0.05)
+    assert gauge_forecast.peak is not None
+    assert gauge_forecast.peak.days == 6
+    assert gauge_forecast.stage_time == datetime(2026, 8, 20, tzinfo=UTC)
     empty = River.from_rows(rows().assign(stage_m=NAN, stage_time=None), change_1d_m=NAN)
     assert empty.stage_time is None
     with pytest.raises(ValueError, match="each lead once"):
@@ -92,8 +92,8 @@ def test_drought_from_rows() -> None:
             "tier": "full",
         }
     )
-    found = Drought.from_rows(table)
-    assert (found.current_class, found.p_class(1, 4)) == (1, 0.4)
-    assert math.isnan(found.p_class(2, 8))
+    forecast = Drought.from_rows(table)
+    assert (forecast.current_class, forecast.p_class(1, 4)) == (1, 0.4)
+    assert math.isnan(forecast.p_class(2, 8))
     assert Drought.from_rows(table.assign(current_class="none")).current_class == -1
     assert Drought.from_rows(table.assign(current_class=NAN)).current_class is None

@@ -20,34 +20,36 @@ def rows() -> list[dict[str, feeds.Fact]]:
 
 
 def test_geojson() -> None:
-    found = json.loads(feeds.write_geojson(rows()))
-    assert found["type"] == "FeatureCollection"
-    assert [one["id"] for one in found["features"]] == [
+    collection = json.loads(feeds.write_geojson(rows()))
+    assert collection["type"] == "FeatureCollection"
+    assert [feature["id"] for feature in collection["features"]] == [
         "siem_reap-flood",
         "vientiane-drought",
         "vientiane-flood",
     ]
-    last = found["features"][-1]
+    last = collection["features"][-1]
     assert last["geometry"] == {"type": "Point", "coordinates": [102.616, 17.931]}
     known = last["properties"]
     assert (known["level"], known["p_flood_5d"], known["status"]) == ("warning", 0.6, "Exercise")
     assert (known["identifier"], known["stage_time"]) == ("mekong-1", "2026-08-20T00:00:00Z")
-    town = found["features"][0]["properties"]
+    town = collection["features"][0]["properties"]
     assert (town["level"], town["rain_return_period_years"]) == ("unknown", None)
     assert town["headline"] == "Flood: not assessed for Siem Reap"
-    assert found["features"][1]["properties"]["headline"] == "Drought: no warning for Vientiane"
+    assert (
+        collection["features"][1]["properties"]["headline"] == "Drought: no warning for Vientiane"
+    )
 
 
 def test_csv() -> None:
-    found = list(csv.DictReader(io.StringIO(feeds.write_csv(rows()).decode())))
-    assert [(one["city"], one["hazard"], one["level"]) for one in found] == [
+    table = list(csv.DictReader(io.StringIO(feeds.write_csv(rows()).decode())))
+    assert [(row["city"], row["hazard"], row["level"]) for row in table] == [
         ("siem_reap", "flood", "unknown"),
         ("vientiane", "drought", "none"),
         ("vientiane", "flood", "warning"),
     ]
-    assert (found[2]["stage_m"], found[2]["driver_rain_cm"]) == ("9.0", "28.0")
-    assert found[0]["rain_return_period_years"] == ""
-    assert found[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
+    assert (table[2]["stage_m"], table[2]["driver_rain_cm"]) == ("9.0", "28.0")
+    assert table[0]["rain_return_period_years"] == ""
+    assert table[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
 
 
 def test_a_city_and_hazard_stands_there_once() -> None:
@@ -66,14 +68,14 @@ def test_index() -> None:
         "records_batch": 7,
         "model_version": "m1",
     }
-    found = json.loads(
+    index = json.loads(
         feeds.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
     )
-    assert found["schema_version"] == 1
-    assert found["levels"]["flood"] == {
+    assert index["schema_version"] == 1
+    assert index["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
     }  # fmt: skip
-    assert found["files"] == {
+    assert index["files"] == {
         "alerts.csv": {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}
     }
     with pytest.raises(ValueError, match="Exercise"):

@@ -113,9 +113,9 @@ def test_missing_rain_hides_no_alarm_of_the_river(number: int) -> None:
     for values, expected in (((0.9,), "watch"), ((0.6, 0.6), "warning"), ((0.8,) * 3, "emergency")):
         state = None
         for night_before in range(number + 1):
-            found = flood(*values, number=night_before, state=state, rain=UNKNOWN_RAIN)
-            state = found.state
-        assert lines(found) == (expected, expected, "unknown")
+            decision = flood(*values, number=night_before, state=state, rain=UNKNOWN_RAIN)
+            state = decision.state
+        assert lines(decision) == (expected, expected, "unknown")
 
 
 def test_each_line_raises_by_itself() -> None:
@@ -142,19 +142,23 @@ def test_watch_on_rain_waits_for_the_rain_to_be_known() -> None:
     for number in (1, 2, 3):
         decision = flood(number=number, state=decision.state, rain=UNKNOWN_RAIN)
         assert decision.level is Level.WATCH
-    one = flood(number=4, state=decision.state, rain=DRY)
-    assert flood(number=5, state=one.state, rain=DRY).level is Level.NONE
+    first = flood(number=4, state=decision.state, rain=DRY)
+    assert flood(number=5, state=first.state, rain=DRY).level is Level.NONE
 
 
 def test_without_rain_the_river_lowers_to_a_watch_that_stays_in_force() -> None:
     emergency = flood(0.9, 0.9, 0.9)
-    one = flood(number=1, state=emergency.state, rain=UNKNOWN_RAIN)
-    two = flood(number=2, state=one.state, rain=UNKNOWN_RAIN)
-    assert (one.level, two.level, two.in_force) == (Level.EMERGENCY, Level.UNKNOWN, Level.WATCH)
-    assert lines(two) == ("unknown", "none", "unknown")
-    again = flood(0.3, number=3, state=two.state, rain=UNKNOWN_RAIN)
+    first = flood(number=1, state=emergency.state, rain=UNKNOWN_RAIN)
+    second = flood(number=2, state=first.state, rain=UNKNOWN_RAIN)
+    assert (first.level, second.level, second.in_force) == (
+        Level.EMERGENCY,
+        Level.UNKNOWN,
+        Level.WATCH,
+    )
+    assert lines(second) == ("unknown", "none", "unknown")
+    again = flood(0.3, number=3, state=second.state, rain=UNKNOWN_RAIN)
     assert again.level is Level.WATCH, "the Emergency does not come back"
-    quiet = flood(number=3, state=two.state, rain=UNKNOWN_RAIN)
+    quiet = flood(number=3, state=second.state, rain=UNKNOWN_RAIN)
     assert (quiet.level, quiet.in_force) == (Level.UNKNOWN, Level.WATCH)
     assert flood(number=4, state=quiet.state).level is Level.NONE, "the rain is known again"
 
@@ -169,9 +173,9 @@ def test_city_without_a_gauge() -> None:
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WATCH)
     near = pluvial(3.0, number=3, state=lost.state)
     assert near.level is Level.WATCH
-    one = pluvial(2.9, number=4, state=near.state)
-    two = pluvial(1.0, number=5, state=one.state)
-    assert (one.level, two.level) == (Level.WATCH, Level.NONE)
+    first = pluvial(2.9, number=4, state=near.state)
+    second = pluvial(1.0, number=5, state=first.state)
+    assert (first.level, second.level) == (Level.WATCH, Level.NONE)
 
 
 def test_level_of_a_gauge_that_was_lost_does_not_stick() -> None:
@@ -180,16 +184,16 @@ def test_level_of_a_gauge_that_was_lost_does_not_stick() -> None:
 
 
 def test_cap_values() -> None:
-    def words(decision: Decision) -> tuple[str, str, str]:
+    def cap_values(decision: Decision) -> tuple[str, str, str]:
         return decision.urgency, decision.severity, decision.certainty
 
-    assert words(flood(0.9)) == ("Future", "Moderate", "Possible")
-    assert words(flood(0.5, 0.5)) == ("Expected", "Severe", "Possible")
-    assert words(flood(0.51, 0.51)) == ("Expected", "Severe", "Likely")
-    assert words(flood(0.8, 0.8, 0.8)) == ("Immediate", "Severe", "Likely")
-    assert words(flood(stage_m=12.5)) == ("Immediate", "Severe", "Observed")
+    assert cap_values(flood(0.9)) == ("Future", "Moderate", "Possible")
+    assert cap_values(flood(0.5, 0.5)) == ("Expected", "Severe", "Possible")
+    assert cap_values(flood(0.51, 0.51)) == ("Expected", "Severe", "Likely")
+    assert cap_values(flood(0.8, 0.8, 0.8)) == ("Immediate", "Severe", "Likely")
+    assert cap_values(flood(stage_m=12.5)) == ("Immediate", "Severe", "Observed")
     extreme = Rain(return_period_years=20.0, pluvial_index=2.0)
-    assert words(flood(0.8, 0.8, 0.8, rain=extreme)) == ("Immediate", "Extreme", "Likely")
+    assert cap_values(flood(0.8, 0.8, 0.8, rain=extreme)) == ("Immediate", "Extreme", "Likely")
 
 
 def test_onset_and_window() -> None:
@@ -198,6 +202,6 @@ def test_onset_and_window() -> None:
     assert watch.valid_to == T0 + timedelta(days=7)
     warning = flood(0.5, 0.5)
     assert (warning.onset, warning.probability) == (datetime(2026, 8, 25, tzinfo=UTC), 0.5)
-    seen = flood(stage_m=12.5)
-    assert (seen.onset, seen.valid_to) == (T0, T0 + timedelta(days=2))
+    observed = flood(stage_m=12.5)
+    assert (observed.onset, observed.valid_to) == (T0, T0 + timedelta(days=2))
     assert flood().onset is None

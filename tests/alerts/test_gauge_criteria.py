@@ -19,7 +19,7 @@ from tests.alerts.alert_cases import (
 def test_rising_is_judged_by_the_reach() -> None:
     pakse = replace(STATION, code="013901")
     kratie = replace(STATION, code="014901")
-    found = [
+    levels = [
         decide_flood(
             CITY,
             issue_time=T0,
@@ -30,7 +30,7 @@ def test_rising_is_judged_by_the_reach() -> None:
         ).level
         for station, change in ((pakse, 0.05), (pakse, 0.06), (kratie, 0.03), (kratie, 0.04))
     ]
-    assert found == [Level.WATCH, Level.WARNING, Level.WATCH, Level.WARNING]
+    assert levels == [Level.WATCH, Level.WARNING, Level.WATCH, Level.WARNING]
 
 
 def test_48_hours_is_still_fresh() -> None:

@@ -51,11 +51,11 @@ def test_unknown_probability_keeps_the_count_up() -> None:
 
 def test_lowering_takes_two_quiet_runs_and_a_low_stage() -> None:
     watch = flood(0.30, stage_m=11.3)
-    one = flood(0.149, number=1, state=watch.state, stage_m=11.3)
-    two = flood(0.149, number=2, state=one.state, stage_m=11.3)
-    assert (one.level, two.level) == (Level.WATCH, Level.NONE)
-    assert one.reasons == ("held",)
-    assert two.reasons == ()
+    eased = flood(0.149, number=1, state=watch.state, stage_m=11.3)
+    second = flood(0.149, number=2, state=eased.state, stage_m=11.3)
+    assert (eased.level, second.level) == (Level.WATCH, Level.NONE)
+    assert eased.reasons == ("held",)
+    assert second.reasons == ()
 
 
 @pytest.mark.parametrize(("p7", "stage_m"), [(0.15, 11.3), (0.10, 11.31)])
@@ -68,28 +68,32 @@ def test_not_quiet_enough_is_held(p7: float, stage_m: float) -> None:
 
 def test_quiet_runs_must_be_in_a_row() -> None:
     watch = flood(0.30)
-    one = flood(number=1, state=watch.state)
-    loud = flood(0.20, number=2, state=one.state)
+    eased = flood(number=1, state=watch.state)
+    loud = flood(0.20, number=2, state=eased.state)
     three = flood(number=3, state=loud.state)
     four = flood(number=4, state=three.state)
-    found = [one.level, loud.level, three.level, four.level]
-    assert found == [Level.WATCH, Level.WATCH, Level.WATCH, Level.NONE]
+    levels = [eased.level, loud.level, three.level, four.level]
+    assert levels == [Level.WATCH, Level.WATCH, Level.WATCH, Level.NONE]
 
 
 def test_emergency_lowers_to_the_level_that_still_holds() -> None:
     first = flood(stage_m=12.5)
     near = flood(0.9, 0.3, 0.1, number=1, state=first.state, stage_m=12.31)
     assert near.level is Level.EMERGENCY
-    one = flood(0.9, 0.3, 0.1, number=2, state=near.state, stage_m=12.3)
-    two = flood(0.9, 0.3, 0.1, number=3, state=one.state, stage_m=12.2)
-    assert (one.level, two.level) == (Level.EMERGENCY, Level.WARNING)
+    eased = flood(0.9, 0.3, 0.1, number=2, state=near.state, stage_m=12.3)
+    second = flood(0.9, 0.3, 0.1, number=3, state=eased.state, stage_m=12.2)
+    assert (eased.level, second.level) == (Level.EMERGENCY, Level.WARNING)
 
 
 def test_emergency_drops_to_none_if_all_was_quiet() -> None:
     first = flood(0.7, 0.7, 0.7)
-    one = flood(number=1, state=first.state)
-    two = flood(number=2, state=one.state)
-    assert (first.level, one.level, two.level) == (Level.EMERGENCY, Level.EMERGENCY, Level.NONE)
+    eased = flood(number=1, state=first.state)
+    second = flood(number=2, state=eased.state)
+    assert (first.level, eased.level, second.level) == (
+        Level.EMERGENCY,
+        Level.EMERGENCY,
+        Level.NONE,
+    )
 
 
 def test_after_an_outage_nothing_confirms_so_the_threshold_raises() -> None:
@@ -97,8 +101,8 @@ def test_after_an_outage_nothing_confirms_so_the_threshold_raises() -> None:
     assert flood(0.26, number=2, state=calm).level is Level.NONE  # 48 h: one night lost
     assert flood(0.26, number=3, state=calm).level is Level.WATCH
     watch = flood(0.30)
-    one = flood(number=1, state=watch.state)
-    assert flood(number=4, state=one.state).level is Level.WATCH
+    eased = flood(number=1, state=watch.state)
+    assert flood(number=4, state=eased.state).level is Level.WATCH
 
 
 def test_a_level_decided_before_a_long_outage_holds_nothing() -> None:

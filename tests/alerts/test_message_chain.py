@@ -99,5 +99,5 @@ def test_a_revision_that_finds_nothing_ends_the_event() -> None:
 
 
 def test_same_arguments_give_the_same_bytes() -> None:
-    one, two = (send(flood(0.6, 0.6))[0] for _ in range(2))
-    assert one == two
+    first, second = (send(flood(0.6, 0.6))[0] for _ in range(2))
+    assert first == second

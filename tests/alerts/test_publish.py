@@ -32,16 +32,16 @@ def tree(text: str) -> dict[str, bytes]:
 def read(place: Path) -> dict[str, bytes]:
     root = place.resolve(strict=True)
     return {
-        str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
     }
 
 
 def state(folder: Path) -> dict[str, Any]:
     """Everything on disk with its times, to show that nothing was touched."""
     return {
-        str(one.relative_to(folder)): (one.lstat().st_mtime_ns, one.lstat().st_ino)
-        for one in folder.rglob("*")
-        if one.name != ".lock"
+        str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino)
+        for path in folder.rglob("*")
+        if path.name != ".lock"
     }
 
 
@@ -152,7 +152,7 @@ def test_killed_at_any_line_the_last_good_state_stays_readable(tmp_path: Path, d
             assert read(folder / folder_name(when)) in (tree("old"), tree("new"))
         publish_tree(tree("new"), folder=folder, issue_time=when)
         assert read(folder / folder_name(when)) == read(folder / "latest") == tree("new")
-        drafts = [one.name for one in folder.rglob(".draft-*")]
+        drafts = [path.name for path in folder.rglob(".draft-*")]
         assert not drafts
         line += 1
     assert line > 40
@@ -166,16 +166,16 @@ def grid() -> xr.Dataset:
 
 def test_netcdf_is_cf_and_the_same_every_time(tmp_path: Path) -> None:
     options: dict[str, Any] = {"title": "Risk", "source": "test", "issue_time": T0}
-    one, two = write_netcdf(grid(), **options), write_netcdf(grid(), **options)
-    assert one == two
+    first, second = (write_netcdf(grid(), **options) for _ in range(2))
+    assert first == second
     path = tmp_path / "risk.nc"
-    path.write_bytes(one)
-    with xr.open_dataset(path, decode_coords="all") as found:
-        assert found.attrs["Conventions"] == "CF-1.11"
-        assert found.attrs["issue_time"] == "2026-08-20T00:30:00Z"
-        assert found["rain"].attrs["units"] == "mm"
-        assert found.rio.crs.to_epsg() == 4326
-        np.testing.assert_array_equal(found["rain"].values, grid()["rain"].values)
+    path.write_bytes(first)
+    with xr.open_dataset(path, decode_coords="all") as ds:
+        assert ds.attrs["Conventions"] == "CF-1.11"
+        assert ds.attrs["issue_time"] == "2026-08-20T00:30:00Z"
+        assert ds["rain"].attrs["units"] == "mm"
+        assert ds.rio.crs.to_epsg() == 4326
+        np.testing.assert_array_equal(ds["rain"].values, grid()["rain"].values)
     bare = grid()
     del bare["rain"].attrs["units"]
     with pytest.raises(ValueError, match="units"):

@@ -29,11 +29,11 @@ from tests.alerts.cap_cases import send
 
 def test_slots_of_every_language_match() -> None:
     for language in alert_text.LANGUAGES:
-        found = alert_text.read_templates(language)
-        assert found["language"] == language
-        assert found["reviewed"] is (language == "en")
-        assert len(found["months"]) == 12
-        assert set(found["driver"]) == set(DRIVERS) == set(design.DRIVERS)
+        templates = alert_text.read_templates(language)
+        assert templates["language"] == language
+        assert templates["reviewed"] is (language == "en")
+        assert len(templates["months"]) == 12
+        assert set(templates["driver"]) == set(DRIVERS) == set(design.DRIVERS)
 
 
 def test_english_says_what_where_how_likely_when_why_and_what_is_missing() -> None:

@@ -40,8 +40,8 @@ def stages(values: Sequence[float]) -> pd.DataFrame:
 def counts(
     levels: str, values: Sequence[float], *, after_d: int = 60
 ) -> dict[Level, tuple[int, int]]:
-    found = count_hits(nights(levels), stages(values), asof=FIRST + after_d * DAY)
-    return {level: counted for (_, level), counted in found.items()}
+    counted = count_hits(nights(levels), stages(values), asof=FIRST + after_d * DAY)
+    return {level: count for (_, level), count in counted.items()}
 
 
 LOW = [9.0] * 60
@@ -88,11 +88,11 @@ def test_what_is_still_open_is_not_counted() -> None:
 def test_a_pause_parts_two_warnings_and_a_lost_night_does_not() -> None:
     assert counts("wwnwwn", LOW)[Level.WATCH] == (2, 0)
     outage = [*nights("ww"), (FIRST + 4 * DAY, [alert("watch")])]
-    found = count_hits(outage, stages(LOW), asof=FIRST + 40 * DAY)
-    assert found["pakse", Level.WATCH] == (1, 0)
+    counted = count_hits(outage, stages(LOW), asof=FIRST + 40 * DAY)
+    assert counted["pakse", Level.WATCH] == (1, 0)
     long_outage = [*nights("ww"), (FIRST + 12 * DAY, [alert("watch")])]
-    found = count_hits(long_outage, stages(LOW), asof=FIRST + 40 * DAY)
-    assert found["pakse", Level.WATCH] == (2, 0)
+    counted = count_hits(long_outage, stages(LOW), asof=FIRST + 40 * DAY)
+    assert counted["pakse", Level.WATCH] == (2, 0)
 
 
 def test_cities_without_a_gauge_and_droughts_are_left_out() -> None:
@@ -129,18 +129,18 @@ def test_the_chain_is_what_a_run_remembers_whatever_ran_since(settings: Settings
     assert track_record.read_nights(store, None, since=FIRST) == []
 
 
-def told(settings: Settings) -> Any:
+def decide_watch(settings: Settings) -> Any:
     """A Watch for Pakse as of a moment after the run's chain, with its track."""
     store = Records(settings.database)
     asof = FIRST + 30 * DAY
     view = Snapshot(Archive(settings.archive_dir), store, asof, {}, "m")
     last = store.last_issued(before=asof)
     assert last is not None
-    one = flood(0.3)
-    station = replace(one.station, code=PAKSE, alarm_m=11.0, flood_m=12.0)  # type: ignore[type-var]
-    one = replace(one, city=replace(one.city, id="pakse"), station=station, issue_time=asof)
-    (found,) = add_track_records(view, [one], follows=[last[0].isoformat(), last[1]])
-    return found
+    watch = flood(0.3)
+    station = replace(watch.station, code=PAKSE, alarm_m=11.0, flood_m=12.0)  # type: ignore[type-var]
+    watch = replace(watch, city=replace(watch.city, id="pakse"), station=station, issue_time=asof)
+    (decision,) = add_track_records(view, [watch], follows=[last[0].isoformat(), last[1]])
+    return decision
 
 
 def test_the_alert_says_how_often_such_warnings_came_true(
@@ -154,41 +154,44 @@ def test_the_alert_says_how_often_such_warnings_came_true(
     values = [9.0, 10.2, 11.0, 10.3, 9.6, *CALM[5:31]]
     export(tmp_path / "a", values, asof=FIRST + 30 * DAY)
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
-    found = told(settings)
-    assert found.track_record == TrackRecord(since=FIRST, issued=11, hits=1, of_city=True)
-    text = compose(found, event=Level.WATCH, status="Test", language="en").description
+    watch = decide_watch(settings)
+    assert watch.track_record == TrackRecord(since=FIRST, issued=11, hits=1, of_city=True)
+    text = compose(watch, event=Level.WATCH, status="Test", language="en").description
     assert (
         "Since 1 July 2026, alarm stage was reached after 1 of 11 such warnings for this city."
         in text
     )
-    facts = feeds.collect_facts(found, identifier=None, status="Test")
+    facts = feeds.collect_facts(watch, identifier=None, status="Test")
     assert (facts["track_issued"], facts["track_came_true"]) == (11, 1)
     # A correction that came later, and a night that was run again later, change no bytes.
     export(tmp_path / "b", [9.0] * 31, asof=FIRST + 40 * DAY)
     steps.ingest("gauges", asof=FIRST + 40 * DAY, settings=settings, folder=tmp_path / "b")
     run(store, FIRST + 3 * DAY, "emergency", None, digest="1")
-    assert told(settings) == found
+    assert decide_watch(settings) == watch
 
 
 def test_too_few_cases_are_said_to_be_too_few(settings: Settings, tmp_path: Path) -> None:
     run(Records(settings.database), FIRST, "watch", None)
     export(tmp_path / "a", CALM[:31], asof=FIRST + 30 * DAY)
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
-    found = told(settings)
-    assert (found.track_record.issued, found.track_record.enough) == (1, False)
-    text = compose(found, event=Level.WATCH, status="Test", language="en").description
+    watch = decide_watch(settings)
+    assert (watch.track_record.issued, watch.track_record.enough) == (1, False)
+    text = compose(watch, event=Level.WATCH, status="Test", language="en").description
     assert "There have been too few such warnings to say how often they come true." in text
 
 
 def test_every_language_tells_the_track() -> None:
     city = TrackRecord(since=FIRST, issued=10, hits=7, of_city=True)
-    for level, one in ((Level.WATCH, flood(0.3)), (Level.WARNING, flood(0.6, 0.6))):
+    for level, decision in ((Level.WATCH, flood(0.3)), (Level.WARNING, flood(0.6, 0.6))):
         for language in LANGUAGES:
             texts = [
                 compose(
-                    replace(one, track_record=told), event=level, status="Test", language=language
+                    replace(decision, track_record=record),
+                    event=level,
+                    status="Test",
+                    language=language,
                 )
-                for told in (None, city, replace(city, of_city=False), replace(city, issued=3))
+                for record in (None, city, replace(city, of_city=False), replace(city, issued=3))
             ]
             assert len({text.description for text in texts}) == 4
             assert "10" in texts[1].description
@@ -205,13 +208,13 @@ def test_a_warning_that_rests_on_rain_or_on_a_reading_has_no_track(settings: Set
 
 
 def test_a_track_stands_in_the_message() -> None:
-    one = replace(
+    watch = replace(
         flood(0.3), track_record=TrackRecord(since=FIRST, issued=10, hits=7, of_city=True)
     )
     issuer = cap.Issuer(
         sender="a@example.org", sender_name="A", status="Test", scope="Restricted",
         origin="virtual", model_version="m", archive_snapshot="s", records_batch=1,
     )  # fmt: skip
-    message, _ = next_message(one, issuer=issuer, revision=0, next_issue=one.issue_time + DAY)
+    message, _ = next_message(watch, issuer=issuer, revision=0, next_issue=watch.issue_time + DAY)
     assert message is not None
     assert b"<valueName>track_came_true</valueName>" in message.content

@@ -24,7 +24,7 @@ def alert(level: str, city: str = "pakse", hazard: str = "flood") -> dict[str, A
 
 
 CALM = [9.03 if number % 3 == 2 else 9.0 for number in range(120)]
-"""A river that breathes: one that never moves is a stuck gauge."""
+"""Stage that varies: a constant one would be flagged as a stuck gauge."""
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     digest: str = "0",
     tables: Mapping[str, list[dict[str, Any]]] | None = None,
 ) -> tuple[datetime, int]:
-    """Store a run with one alert, and what else it left; return its key."""
+    """Store a run with one alert and other rows; return its key."""
     run = store.draft_run(
         {
             "issue_time": when, "inputs_digest": digest, "snapshot": "s", "batch": 0,

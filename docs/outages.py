@@ -29,6 +29,7 @@ from models.verification.metrics import skill_score
 from pipeline import steps
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import RAISED, Level
+from pipeline.areal import daily_series
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG, zonal_mean
 from pipeline.geography.places import zones
@@ -92,7 +93,7 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     dead = {product for name in case for product in PRODUCTS[name]}
     archive = Withheld(place / "archive", dead=dead, since=since)
     end = ASOF.replace(hour=0, minute=0)
-    record, shares, _ = zonal_means.areal_record(
+    record, shares, _ = daily_series.make_daily_series(
         archive, asof=ASOF, start=end - steps.RECENT, end=end
     )
     archive.append("zones", record, message="withheld")
@@ -138,7 +139,7 @@ def gk2a_days(basin: VirtualBasin, first: pd.Timestamp, last: pd.Timestamp) -> p
         seen = [basin.gk2a(start + n * SLOT) for n in range(48)]
         rain.append(np.mean(seen, axis=0) * 24.0)
     grids = MEKONG.dataset(dates.to_numpy(), rain=np.stack(rain).astype("f4"))["rain"]
-    mean, _ = zonal_mean(grids, zonal_means.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.zone_weights("mekong"), list(zones()))
     return pd.DataFrame(mean.values, index=dates, columns=list(zones()))
 
 

@@ -54,7 +54,7 @@ def rates(basin: VirtualBasin, day: date, *, all_late: bool) -> dict[str, xr.Dat
 
 def zonal(grids: xr.DataArray) -> xr.DataArray:
     """Means over the sub-basins."""
-    mean, _ = zonal_mean(grids, zonal_means.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.zone_weights("mekong"), list(zones()))
     return mean.isel(zone=[name.startswith("basin:") for name in zones()])
 
 
@@ -72,8 +72,8 @@ def main() -> None:
     told = []
     for day in LEARNT:
         whole = {name: zonal(one) for name, one in rates(basin, day, all_late=True).items()}
-        told.append(blend.pairs(whole))
-    fitted = blend.fit(xr.concat(told, "time").sortby("time"))
+        told.append(blend.sum_pairs(whole))
+    fitted = blend.fit_mapping(xr.concat(told, "time").sortby("time"))
     cases: dict[str, tuple[tuple[str, ...], xr.Dataset | None]] = {
         "all three": ((), fitted),
         "all three, neither mapped nor learnt": ((), None),
@@ -91,8 +91,8 @@ def main() -> None:
         truth.append(zonal(MEKONG.dataset(moment, rain=fell)["rain"]).values[0])
         for case, (dead, mapping) in cases.items():
             left = {name: one for name, one in told_by.items() if name not in dead}
-            rate = blend.combine(left, mapping, zonal_means.sub_basins())["rain_rate"]
-            found[case].append(day_sum(rate))
+            blended = blend.blend_rates(left, mapping, zonal_means.sub_basin_of_cells("mekong"))
+            found[case].append(day_sum(blended["rain_rate"]))
     fell = np.array(truth)
     rows = []
     for case, days in found.items():

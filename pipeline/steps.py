@@ -38,9 +38,8 @@ from pipeline.alerts.cancellation import (
     cancel_message,
     read_cancel,
 )
-from pipeline.areal import means as zonal_means
-from pipeline.areal import monthly as monthly_means
-from pipeline.areal import substitutes
+from pipeline.areal import daily_series, monthly, substitutes
+from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS
 from pipeline.gridded import job as gridded_job
@@ -546,14 +545,14 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     except NothingArchived:
         start = end - SPIN_UP
     else:
-        start -= timedelta(days=int((utc64(start) - known[-1]) / zonal_means.DAY) - 1)
+        start -= timedelta(days=int((utc64(start) - known[-1]) / areal_rain.DAY) - 1)
     region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
     with _computing(settings):
         days: Any = {"asof": asof, "start": start, "end": end, "region": region}
         suspects = find_suspect_files(Records(settings.database), asof=asof, start=start)
-        record, shares, doubts = zonal_means.areal_record(archive, suspects=suspects, **days)
-        stood = substitutes.made(archive, **days)
-        pairs = zonal_means.rain_pairs(archive, asof=asof, region=region)
+        record, shares, doubts = daily_series.make_daily_series(archive, suspects=suspects, **days)
+        stood = substitutes.make_substitutes(archive, **days)
+        pairs = areal_rain.make_rain_pairs(archive, asof=asof, region=region)
     changed = archive.append("zones", record, message=f"areal record as of {at}")
     archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
     if "doubts" in archive.products() or bool(doubts.to_array().any()):
@@ -672,16 +671,16 @@ def train(
         fitted["low_flow"] = lows
     record = snapshot.zonal_record
     if record is not None:
-        longer = zonal_means.with_baseline(
+        longer = daily_series.prepend_chirps(
             record, snapshot.archive, asof=asof, region=settings.region
         )
         fitted["drought"] = drought_model.fit(longer, end=asof)
-        months = monthly_means.known(
+        months = monthly.collect_months(
             known_by(longer, asof=asof),
-            land=monthly_means.land_months(snapshot.archive, asof=asof, region=settings.region),
+            land=monthly.read_land_months(snapshot.archive, asof=asof, region=settings.region),
             discharge=quality_flags.used(snapshot.readings("discharge")),
         )
-        fitted["monthly"] = monthly_means.fit(months, end=asof)
+        fitted["monthly"] = monthly.fit_params(months, end=asof)
     metadata = {
         "asof": asof.isoformat(),
         "origin": inputs.origin,

@@ -22,7 +22,7 @@ import zarr
 from distributed import Client
 
 from pipeline import steps
-from pipeline.areal import means as zonal_means
+from pipeline.areal import daily_series
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.gridded import job as gridded_job
 from pipeline.settings import Settings
@@ -124,7 +124,9 @@ def zones(folder: Path, address: str | None) -> bytes:
     archive, rng = Archive(settings.archive_dir), np.random.default_rng(0)
     archive.append("imerg_daily", record.rain(days, MEKONG, rng), message="rain")
     end = ASOF.replace(hour=0, minute=0) - steps.RECENT
-    past, *_ = zonal_means.areal_record(archive, asof=ASOF, start=end - timedelta(days=1), end=end)
+    past, *_ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=end - timedelta(days=1), end=end, region="mekong"
+    )
     archive.append("zones", past, message="a day before, so that no spin-up is made")
     assert steps.assess(asof=ASOF, settings=settings).days > 3
     rain = archive.read("zones", asof=ASOF)["rain"]

@@ -1,4 +1,4 @@
-"""The monthly bulletin: what is known of whole months by zone and gauge, their laws and indices."""
+"""Monthly bulletin: whole months of each zone and gauge, parameters of their indices, indices."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pipeline.areal import means as zonal_means
+from pipeline.areal.means import average_zones
 from pipeline.choices import Region
-from pipeline.geography.grid import zonal_mean
-from pipeline.geography.places import reference_flows, zones
+from pipeline.geography.places import reference_flows
 from pipeline.indices.common import stated
 from pipeline.indices.flow import low_flow_ratio
 from pipeline.indices.monthly import standardised
@@ -26,19 +25,19 @@ from pipeline.indices.windows import DAY, by_month, next_months
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 
-Laws = dict[str, xr.Dataset]
+Params = dict[str, xr.Dataset]
 
 MONTHS = 24
-"""Months that a bulletin tells."""
+"""Months in a bulletin."""
 _LONGEST = 12
-"""Months before the first one told that its indices look at."""
+"""Months before the first one of a bulletin that its indices look at."""
 SPIN_UP_DAYS = 31 * (MONTHS + _LONGEST + 1)
-"""Days of the areal record that a bulletin reads."""
+"""Days of the zonal daily series that a bulletin reads."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of whole months.
+class Months:
+    """Whole months of zones and gauges.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ class Known:
     zones
         ``rain``, ``pet``, ``runoff`` (mm per month), ``soil_moisture`` (m3 m-3), each on its own
         months without gaps, dims (time, zone); what is not known at all is left out.
-    share
+    rain_share
         Share of each month's days with rain, 1, dims (time, zone).
     discharge
         m3 s-1, dims (time, station), or None.
@@ -55,61 +54,60 @@ class Known:
 
     rain: xr.DataArray
     zones: dict[str, xr.DataArray]
-    share: xr.DataArray
+    rain_share: xr.DataArray
     discharge: xr.DataArray | None
 
 
-def known(record: xr.Dataset, *, land: xr.Dataset | None, discharge: pd.DataFrame) -> Known:
-    """Put together what is known of whole months.
+def collect_months(
+    series: xr.Dataset, *, land: xr.Dataset | None, discharge: pd.DataFrame
+) -> Months:
+    """Collect the whole months of zonal daily series, land surface and gauges.
 
     Parameters
     ----------
-    record
+    series
         Product ``zones``, two whole months at least. Soil moisture is averaged over the days on
-        which it was told, two or three after its own.
+        which it became available, two or three after its own.
     land
-        As :func:`land_months` gives it, or None.
+        From :func:`read_land_months`, or None.
     discharge
         Readings (m3 s-1) that may be used.
-
-    Returns
-    -------
-    Known
     """
-    days = np.arange(record["time"].values[0], record["time"].values[-1] + DAY, DAY)
-    whole = (
-        record[["rain", "soil_moisture"]]
+    days = np.arange(series["time"].values[0], series["time"].values[-1] + DAY, DAY)
+    daily = (
+        series[["rain", "soil_moisture"]]
         .reindex(time=days)
         .drop_vars("available_time", errors="ignore")
     )
-    rain = whole["rain"].assign_attrs(record["rain"].attrs)
+    rain = daily["rain"].assign_attrs(series["rain"].attrs)
     values = {"rain": by_month(rain, min_share=MIN_SHARE)}
-    soil = _since_told(whole["soil_moisture"].assign_attrs(record["soil_moisture"].attrs))
+    soil = _from_first_value(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
     if soil is not None:
         values["soil_moisture"] = by_month(soil, min_share=MIN_SHARE, mean=True)
-    for name in ("pet", "runoff") if land is not None else ():
-        months = _since_told(_without_gaps(land[name]))  # type: ignore[index]
-        if months is not None:
-            values[name] = months
-    seen: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
-    share = by_month(seen.rename("rain_share"), min_share=MIN_SHARE, mean=True)
+    if land is not None:
+        for name in ("pet", "runoff"):
+            months = _from_first_value(_fill_time_axis(land[name]))
+            if months is not None:
+                values[name] = months
+    with_rain: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
+    share = by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
     share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
-    return Known(rain, values, share, _monthly_flow(discharge))
+    return Months(rain, values, share, _average_flow_by_month(discharge))
 
 
-def land_months(
-    archive: Archive, *, asof: datetime, start: datetime | None = None, region: Region = "mekong"
+def read_land_months(
+    archive: Archive, *, asof: datetime, region: Region, start: datetime | None = None
 ) -> xr.Dataset | None:
-    """Potential evaporation and runoff of months, averaged over every zone.
+    """Read the potential evaporation and runoff of months, averaged over every zone.
 
     Parameters
     ----------
     archive, asof
         Where the product ``gldas_monthly`` is read, as known when.
+    region
+        Region of the zones.
     start
         Months that begin earlier are not looked at.
-    region
-        Whose zones they are.
 
     Returns
     -------
@@ -121,108 +119,112 @@ def land_months(
         ds = archive.read("gldas_monthly", asof=asof, start=start)
     except NothingArchived:
         return None
-    names = list(zones(region))
-    mean = {
-        name: zonal_mean(ds[name], zonal_means.weights(region), names)[0]
-        for name in ("pet", "runoff")
-    }
-    found = xr.Dataset(mean).drop_vars(["spatial_ref", "available_time"], errors="ignore").compute()
-    time = found["time"].values
+    means = {name: average_zones(ds[name], region) for name in ("pet", "runoff")}
+    land = xr.Dataset(means).drop_vars(["spatial_ref", "available_time"], errors="ignore").compute()
+    time = land["time"].values
     days = xr.DataArray((next_months(time) - time) / DAY, {"time": time}, ("time",))
-    found["pet"] = (found["pet"] * days).astype(np.float32).assign_attrs(units="mm")
-    found["runoff"] = found["runoff"].clip(min=0).astype(np.float32).assign_attrs(units="mm")
-    return found
+    land["pet"] = (land["pet"] * days).astype(np.float32).assign_attrs(units="mm")
+    land["runoff"] = land["runoff"].clip(min=0).astype(np.float32).assign_attrs(units="mm")
+    return land
 
 
-def fit(found: Known, *, end: datetime) -> dict[str, dict[str, Any]]:
-    """Fit the laws of all indices to the whole years of a record.
+def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
+    """Fit the parameters of all indices to the whole years of a record.
 
     Parameters
     ----------
-    found
-        As :func:`known` gives it of the whole record.
+    months
+        From :func:`collect_months`, the whole record.
     end
         Nothing later goes in.
 
     Returns
     -------
     dict
-        By name the laws as plain dictionaries, to be kept with the models; those of the gauges
-        begin with ``gauges/``. What has fewer than 20 years (the season 10) is left out.
+        By name the parameters as plain dictionaries, to be kept with the models; those of the
+        gauges begin with ``gauges/``. What has fewer than 20 years (the season 10) is left out.
     """
-    laws: Laws = {}
-    # SPI made beside SPEI, by the years of the evaporation, gives way to that of all years of rain.
+    params: Params = {}
+    # SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
     inputs: tuple[tuple[str, ...], ...]
     inputs = (("rain", "pet"), ("rain",), ("soil_moisture",), ("runoff",))
     for names in inputs:
-        values = {name: found.zones[name] for name in names if name in found.zones}
-        least = SOIL_YEARS if "soil_moisture" in names else MIN_YEARS
+        values = {name: months.zones[name] for name in names if name in months.zones}
+        min_years = SOIL_YEARS if "soil_moisture" in names else MIN_YEARS
         if len(values) == len(names):
-            _fit(values, laws, end=end, of=names[-1], least=least)
-    period = _years(found.zones["rain"], end, least=SEASON_YEARS)
+            _fit_whole_years(values, params, end=end, of=names[-1], min_years=min_years)
+    period = _whole_years(months.zones["rain"], end, min_years=SEASON_YEARS)
     if period is not None:
-        laws["wet_season"] = fit_wet_season(rain=found.rain, start=period[0], end=period[1])
-    if found.discharge is not None:
-        gauges: Laws = {}
-        _fit({"discharge": found.discharge}, gauges, end=end, of="discharge", least=MIN_YEARS)
-        laws |= {f"gauges/{name}": law for name, law in gauges.items()}
-    return {name: law.to_dict(data="array") for name, law in laws.items()}
+        params["wet_season"] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
+    if months.discharge is not None:
+        gauges: Params = {}
+        values = {"discharge": months.discharge}
+        _fit_whole_years(values, gauges, end=end, of="discharge", min_years=MIN_YEARS)
+        params |= {f"gauges/{name}": fitted for name, fitted in gauges.items()}
+    return {name: fitted.to_dict(data="array") for name, fitted in params.items()}
 
 
-def bulletin(found: Known, laws: dict[str, dict[str, Any]]) -> xr.Dataset:
-    """Apply the laws to the last months.
+def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Dataset:
+    """Apply the parameters to the last months.
 
     Parameters
     ----------
-    found
-        As :func:`known` gives it, from ``SPIN_UP_DAYS`` before.
-    laws
-        As :func:`fit` gives them.
+    months
+        From :func:`collect_months`, from ``SPIN_UP_DAYS`` before.
+    params
+        From :func:`fit_params`.
 
     Returns
     -------
     xarray.Dataset
         By (time, zone) ``rain`` (mm) and ``rain_share``, SPI, SPEI, SSI and SRI as far as there are
-        laws and values, by (time, station) SDI and the ratio to the low flow agreed, by (year,
-        zone) onset, retreat and length of the wet season; each index with its reference period,
-        the hash of its definition, and whether it is provisional.
+        parameters and values, by (time, station) SDI and the ratio to the low flow agreed, by
+        (year, zone) onset, retreat and length of the wet season; each index with its reference
+        period, the hash of its definition, and whether it is provisional.
     """
-    kept = {name: xr.Dataset.from_dict(law) for name, law in laws.items()}
-    months = found.zones["rain"]["time"].values[-MONTHS:]
-    zonal = {name: one for name, one in found.zones.items() if _LAW[name] in kept}
-    fields = {"rain": found.zones["rain"], "rain_share": found.share}
-    fields |= dict(standardised(zonal, kept, months=months))
-    if found.discharge is not None:
-        gauges = {k.removeprefix("gauges/"): v for k, v in kept.items() if k.startswith("gauges/")}
+    fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
+    time = months.zones["rain"]["time"].values[-MONTHS:]
+    zonal = {name: values for name, values in months.zones.items() if _FITTED[name] in fitted}
+    fields = {"rain": months.zones["rain"], "rain_share": months.rain_share}
+    fields |= dict(standardised(zonal, fitted, months=time))
+    discharge = months.discharge
+    if discharge is not None:
+        gauges = {
+            name.removeprefix("gauges/"): of_gauges
+            for name, of_gauges in fitted.items()
+            if name.startswith("gauges/")
+        }
         if gauges:
-            some = found.discharge.sel(station=gauges["sdi_1m"]["station"].values)
-            fields |= dict(standardised({"discharge": some}, gauges, months=months))
-        agreed = _agreed_flow(found.discharge)
-        fields["low_flow_ratio"] = low_flow_ratio(discharge=found.discharge, reference_flow=agreed)
-    ds = xr.Dataset({name: one.reindex(time=months) for name, one in fields.items()})
-    if "wet_season" in kept:
-        season = wet_season(rain=found.rain, parameters=kept["wet_season"])
-        about = stated(kept["wet_season"])
-        for name, one in season.items():
-            ds[f"wet_season_{name}"] = one.assign_attrs(one.attrs | about)
+            known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
+            fields |= dict(standardised({"discharge": known}, gauges, months=time))
+        agreed = _agreed_low_flow(discharge)
+        fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
+    ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
+    if "wet_season" in fitted:
+        season = wet_season(rain=months.rain, parameters=fitted["wet_season"])
+        reference = stated(fitted["wet_season"])
+        for name, values in season.items():
+            ds[f"wet_season_{name}"] = values.assign_attrs(values.attrs | reference)
     return ds
 
 
-_LAW = {"rain": "spi_1m", "pet": "spei_1m", "soil_moisture": "ssi_1m", "runoff": "sri_1m"}
-"""A law of each input, by which it is seen whether there are any."""
+_FITTED = {"rain": "spi_1m", "pet": "spei_1m", "soil_moisture": "ssi_1m", "runoff": "sri_1m"}
+"""Parameters by which it is seen whether those of an input are there."""
 
 
-def _fit(
-    values: dict[str, xr.DataArray], laws: Laws, *, end: datetime, of: str, least: int
+def _fit_whole_years(
+    values: dict[str, xr.DataArray], params: Params, *, end: datetime, of: str, min_years: int
 ) -> None:
     """Fit what is made of some inputs to the whole years of one of them."""
-    period = _years(values[of], end, least=least)
+    period = _whole_years(values[of], end, min_years=min_years)
     if period is not None:
         last = values[of]["time"].values[-1:]
-        dict(standardised(values, laws, months=last, period=period))
+        dict(standardised(values, params, months=last, period=period))
 
 
-def _years(values: xr.DataArray, end: datetime, *, least: int) -> tuple[datetime, datetime] | None:
+def _whole_years(
+    values: xr.DataArray, end: datetime, *, min_years: int
+) -> tuple[datetime, datetime] | None:
     """Whole calendar years that a monthly series covers by a moment, None if too few."""
     time = values["time"].values
     time = time[next_months(time) <= utc64(end)]
@@ -231,23 +233,23 @@ def _years(values: xr.DataArray, end: datetime, *, least: int) -> tuple[datetime
     first, after = time[0].astype("M8[Y]"), next_months(time[-1:])[0].astype("M8[Y]")
     begin = int(first.astype(int)) + 1970 + int(time[0] > first)
     stop = int(after.astype(int)) + 1970
-    if stop - begin < least:
+    if stop - begin < min_years:
         return None
     return datetime(begin, 1, 1, tzinfo=UTC), datetime(stop, 1, 1, tzinfo=UTC)
 
 
-def _since_told(values: xr.DataArray) -> xr.DataArray | None:
-    """Part of a series from its first value on."""
-    told = np.flatnonzero(np.isfinite(values.transpose("time", ...).values).any(axis=1))
-    return values.isel(time=slice(told[0], told[-1] + 1)) if told.size else None
+def _from_first_value(values: xr.DataArray) -> xr.DataArray | None:
+    """Part of a series from its first to its last value, None without any."""
+    known = np.flatnonzero(np.isfinite(values.transpose("time", ...).values).any(axis=1))
+    return values.isel(time=slice(known[0], known[-1] + 1)) if known.size else None
 
 
-def _without_gaps(months: xr.DataArray) -> xr.DataArray:
+def _fill_time_axis(months: xr.DataArray) -> xr.DataArray:
     first, last = months["time"].values[[0, -1]].astype("M8[M]")
     return months.reindex(time=np.arange(first, last + 1).astype("M8[ns]"))
 
 
-def _monthly_flow(discharge: pd.DataFrame) -> xr.DataArray | None:
+def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
     """Monthly means of the gauges' daily means, m3 s-1; a month needs 90 % of its days."""
     rows = discharge[discharge["value"] > 0]
     if rows.empty:
@@ -267,7 +269,7 @@ def _monthly_flow(discharge: pd.DataFrame) -> xr.DataArray | None:
     return by_month(daily, min_share=MIN_SHARE, mean=True)
 
 
-def _agreed_flow(discharge: xr.DataArray) -> xr.DataArray:
+def _agreed_low_flow(discharge: xr.DataArray) -> xr.DataArray:
     """Low flow of PMFM Article 6A at each gauge, m3 s-1 by month, NaN where none is agreed."""
     flows = reference_flows()
     table = flows[flows["kind"] == "pmfm_6a"].pivot_table(

@@ -26,7 +26,7 @@ from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from pipeline.areal import means as zonal_means
+from pipeline.areal import rain as areal_rain
 from pipeline.choices import Region
 from pipeline.geography.variables import LEAST_HALF_HOURS, outside
 from pipeline.gridded import cells
@@ -344,10 +344,10 @@ def _job(
     if end == utc64(day_start(asof)) and {"imerg_late", "imerg_early", "gk2a"} & set(
         archive.products()
     ):
-        since = zonal_means.summed_from(
+        since = areal_rain.find_first_summed_day(
             archive, asof=asof, start=day_start(asof) - CATCH_UP, end=day_start(asof)
         )
-        found = zonal_means.daily_rain(
+        found = areal_rain.read_daily_rain(
             archive, asof=asof, start=since, end=day_start(asof), region=region
         )
         tail = found["rain"].to_numpy().astype(np.float32)

@@ -153,41 +153,41 @@ def _trues(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return total
 
 
-def matched(
+def cdf_match(
     *,
     values: xr.DataArray,
-    ours: xr.DataArray,
-    theirs: xr.DataArray,
+    source: xr.DataArray,
+    target: xr.DataArray,
     half_window_days: int,
-    least: int,
+    min_dates: int,
 ) -> xr.DataArray:
-    """Say a product's values in another's words: the same rank among the dates that both have.
+    """Match values of one product to the distribution of another over their common dates.
 
-    y = F⁻¹[G(x)], G the distribution of ours and F that of theirs over their common dates of a
-    value's season, linear between ranks; beyond them on, by the ratio of the standard deviations.
+    y = F⁻¹[G(x)], G the distribution of the source and F that of the target over their common dates
+    of a value's season, linear between ranks; beyond them by the ratio of the standard deviations.
 
     Parameters
     ----------
     values
-        Of our product, dims with ``time``.
-    ours, theirs
-        Of both products on the same times, any units, dims as of ``values``; dates that either
-        lacks are left out.
+        Of the source product, dims with ``time``.
+    source, target
+        Both products on the same times, any units, dims as of ``values``; dates that either lacks
+        are left out.
     half_window_days
         Days of the year on either side that are of a season, the year's end wrapped.
-    least
+    min_dates
         Fewer common dates in the season give none.
 
     Returns
     -------
     DataArray
-        In the units of ``theirs``, shape of ``values``; NaN where the value is missing or too few
+        In the units of ``target``, shape of ``values``; NaN where the value is missing or too few
         dates are common. Lazy where ``values`` is.
 
     Raises
     ------
     ValueError
-        ``ours`` and ``theirs`` are not on the same times, or other coordinates differ.
+        ``source`` and ``target`` are not on the same times, or other coordinates differ.
 
     References
     ----------
@@ -196,51 +196,51 @@ def matched(
     Examples
     --------
     >>> time = np.arange("2026-07-01", "2026-07-05", dtype="datetime64[D]").astype("M8[ns]")
-    >>> ours = xr.DataArray([0.1, 0.2, 0.3, 0.4], {"time": time})
-    >>> theirs = xr.DataArray([0.30, 0.32, 0.34, np.nan], {"time": time}, attrs={"units": "1"})
-    >>> matched(values=ours, ours=ours, theirs=theirs,
-    ...         half_window_days=45, least=3).values.round(2)
+    >>> source = xr.DataArray([0.1, 0.2, 0.3, 0.4], {"time": time})
+    >>> target = xr.DataArray([0.30, 0.32, 0.34, np.nan], {"time": time}, attrs={"units": "1"})
+    >>> cdf_match(values=source, source=source, target=target,
+    ...           half_window_days=45, min_dates=3).values.round(2)
     array([0.3 , 0.32, 0.34, 0.36])
     """
-    if not np.array_equal(ours["time"].values, theirs["time"].values):
+    if not np.array_equal(source["time"].values, target["time"].values):
         raise ValueError(
-            f"expected the same times of both, found {ours.sizes['time']} and "
-            f"{theirs.sizes['time']}"
+            f"expected the same times of both, found {source.sizes['time']} and "
+            f"{target.sizes['time']}"
         )
-    near = same_season(values["time"].values, ours["time"].values, half_window_days)
+    near = same_season(values["time"].values, source["time"].values, half_window_days)
 
     def kernel(
         x: NDArray[np.floating], a: NDArray[np.floating], b: NDArray[np.floating]
     ) -> NDArray[np.floating]:
         out = np.full(x.shape, np.nan)
         both = np.isfinite(a) & np.isfinite(b)
-        for at in np.argwhere(np.isfinite(x)):
-            row, cell = at[0], tuple(at[1:])
-            pool = near[row] & both[(slice(None), *cell)]
-            if pool.sum() >= least:
-                some = (pool, *cell)
-                out[tuple(at)] = _by_rank(float(x[tuple(at)]), a[some], b[some])
+        for place in np.argwhere(np.isfinite(x)):
+            row, cell = place[0], tuple(place[1:])
+            dates = near[row] & both[(slice(None), *cell)]
+            if dates.sum() >= min_dates:
+                sample = (dates, *cell)
+                out[tuple(place)] = _match(float(x[tuple(place)]), a[sample], b[sample])
         return out
 
-    common = [one.rename(time="common").drop_vars("common") for one in (ours, theirs)]
-    found = along_time(kernel, values, *common, core=[["common"], ["common"]])
-    return found.assign_attrs(theirs.attrs)
+    common = [series.rename(time="common").drop_vars("common") for series in (source, target)]
+    matched = along_time(kernel, values, *common, core=[["common"], ["common"]])
+    return matched.assign_attrs(target.attrs)
 
 
 def same_season(
     time: NDArray[np.datetime64], others: NDArray[np.datetime64], half_window_days: int
 ) -> NDArray[np.bool_]:
-    """Tell which others are within so many days of the year of which times, (time, other)."""
+    """Mark which others are within so many days of the year of which times, (time, other)."""
     apart = slots_apart(slots(time, "dayofyear")[:, None], slots(others, "dayofyear"))
     near: NDArray[np.bool_] = apart <= half_window_days
     return near
 
 
-def _by_rank(x: float, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def _match(x: float, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     levels, which, count = np.unique(a, return_inverse=True, return_counts=True)
     rank = np.empty(a.size, np.int64)
     rank[np.argsort(a, kind="stable")] = np.arange(a.size)
-    told = np.bincount(which, np.sort(b)[rank]) / count  # ties share the mean of their ranks
+    targets = np.bincount(which, np.sort(b)[rank]) / count  # ties share the mean of their ranks
     slope = float(b.std() / a.std()) if levels.size > 1 else 0.0
     beyond = x - float(np.clip(x, levels[0], levels[-1]))
-    return float(np.interp(x, levels, told)) + slope * beyond
+    return float(np.interp(x, levels, targets)) + slope * beyond

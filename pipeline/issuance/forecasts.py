@@ -17,8 +17,7 @@ from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.gauge_criteria import HORIZON_D
 from pipeline.alerts.levels import Level
 from pipeline.alerts.thresholds import DEFAULT
-from pipeline.areal import means as zonal_means
-from pipeline.areal import substitutes
+from pipeline.areal import daily_series, substitutes
 from pipeline.geography import places
 from pipeline.indices import suite
 from pipeline.issuance import observed
@@ -54,7 +53,7 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
         forecasts = stage_model.predict(
             model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
         )
-    shares = zonal_means.told_by(snapshot.archive, asof=snapshot.asof)
+    shares = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
     if shares is not None:
         basins = [zone.startswith("basin:") for zone in shares["zone"].values.tolist()]
         if float(shares["gk2a"][basins].median()) > 0.5:
@@ -112,7 +111,7 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
     record = snapshot.filled_record
     if record is not None and "drought" in snapshot.models:
         droughts = drought_model.predict(snapshot.models["drought"], record, asof=snapshot.asof)
-        products = substitutes.standing(record, asof=snapshot.asof)
+        products = substitutes.list_in_use(record, asof=snapshot.asof)
         droughts = droughts.assign(stands_in=droughts["zone"].map(products))
         parts.append(droughts.assign(suspect=_flag_suspect(snapshot, droughts)))
     if "low_flow" in snapshot.models:

@@ -83,8 +83,8 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
         remarks += quality_flags.suspects(snapshot.every_reading(variable, start=week))
     record = snapshot.filled_record
     if record is not None:
-        products = substitutes.standing(record, asof=snapshot.asof)
-        remarks += substitutes.said(snapshot.archive, products, asof=snapshot.asof)
+        products = substitutes.list_in_use(record, asof=snapshot.asof)
+        remarks += substitutes.describe_use(snapshot.archive, products, asof=snapshot.asof)
     remarks += [*_describe_doubts(snapshot), *gauges.remarks]
     no_provider = _describe_no_provider(last, asof=snapshot.asof) if upstream == "internet" else []
     return Missing(tuple(no_provider), tuple(remarks), tuple(degraded))

@@ -12,9 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.alerts.evidence import Rain
-from pipeline.areal import means as zonal_means
-from pipeline.areal import monthly as monthly_means
-from pipeline.areal import substitutes
+from pipeline.areal import daily_series, monthly, substitutes
+from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
 from pipeline.geography.variables import INDICES, outside
 from pipeline.indices import rain as rain_indices
@@ -69,7 +68,7 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
         recent,
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
-    ).assign(substitutes.shares(recent))
+    ).assign(substitutes.carry_shares(recent))
     return indices.isel(time=slice(-RISK_DAYS, None)).compute()
 
 
@@ -78,16 +77,16 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
     record = snapshot.zonal_record
     if record is None or "monthly" not in snapshot.models:
         return None
-    record = record.isel(time=slice(-monthly_means.SPIN_UP_DAYS, None)).compute()
+    record = record.isel(time=slice(-monthly.SPIN_UP_DAYS, None)).compute()
     start = pd.Timestamp(record["time"].values[0]).tz_localize("UTC").to_pydatetime()
-    months = monthly_means.known(
+    months = monthly.collect_months(
         record,
-        land=monthly_means.land_months(
+        land=monthly.read_land_months(
             snapshot.archive, asof=snapshot.asof, start=start, region=snapshot.region
         ),
         discharge=quality_flags.used(snapshot.readings("discharge", start=start)),
     )
-    return monthly_means.bulletin(months, snapshot.models["monthly"])
+    return monthly.make_bulletin(months, snapshot.models["monthly"])
 
 
 def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:
@@ -108,15 +107,15 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     years = years.sel(zone=cities).reindex(time=[yesterday])
     parameters = snapshot.models["drought"].parameters()
     depth = suite.two_year_depths(parameters=parameters).sel(zone=cities)
-    rain = zonal_means.city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
+    rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
     by_zone = {
         zone: Rain(return_period_years=float(period), pluvial_index=float(pluvial))
         for zone, period, pluvial in zip(cities, years[0].values, worst.values, strict=True)
     }
-    shares = zonal_means.told_by(snapshot.archive, asof=snapshot.asof)
-    doubts = zonal_means.suspect_rain(
+    shares = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
+    doubts = daily_series.read_suspect_rain(
         snapshot.archive, asof=snapshot.asof, days=max(suite.EXTREMES.values())
     )
     for zone in cities:
@@ -128,7 +127,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     for zone in cities:
         if doubts is None:
             break
-        suspect = bool((doubts.sel(zone=zone) > zonal_means.MOST_SUSPECT).any())
+        suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
         by_zone[zone] = replace(by_zone[zone], suspect=suspect)
     return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
 

@@ -76,7 +76,7 @@ class Snapshot:
         """Zonal daily series with gaps filled by substitutes, to look at and not to fit; lazy."""
         if self.zonal_record is None:
             return None
-        return substitutes.filled(self.zonal_record, self.archive, asof=self.asof)
+        return substitutes.fill_gaps(self.zonal_record, self.archive, asof=self.asof)
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""

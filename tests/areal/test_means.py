@@ -1,221 +1,30 @@
-"""The night's rain and the areal record, from hand-made grids in a real archive."""
+"""Weights of the zones and the sub-basin of each cell."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import pytest
-import xarray as xr
 
 from pipeline.areal import means as zonal_means
 from pipeline.geography.grid import MEKONG
-from pipeline.storage.archive import Archive
-from pipeline.times import utc64
-
-DAY = datetime(2026, 8, 19, tzinfo=UTC)
-ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
-NIGHT: Any = {"asof": ASOF, "start": DAY, "end": DAY + timedelta(days=1)}
+from pipeline.geography.places import zones
 
 
-def put(
-    archive: Archive,
-    product: str,
-    name: str,
-    values: list[float],
-    *,
-    start: datetime = DAY,
-    step: timedelta = timedelta(minutes=30),
-    known: datetime = ASOF,
-    more: dict[str, float] | None = None,
-) -> None:
-    time = utc64(start) + np.arange(len(values)) * np.timedelta64(step)
-    uniform = np.array(values, "float32")[:, None, None]
-    fields = {name: np.broadcast_to(uniform, (len(values), *MEKONG.shape)).copy()}
-    for other, value in (more or {}).items():
-        fields[other] = np.full((len(values), *MEKONG.shape), value, "float32")
-    ds = MEKONG.dataset(time, **fields)
-    times = ("time", np.full(len(values), utc64(known)))
-    archive.append(product, ds.assign_coords(available_time=times), message="test")
+def test_a_cell_belongs_to_the_sub_basin_that_has_most_of_it() -> None:
+    owner = zonal_means.sub_basin_of_cells("mekong")
+    weights = zonal_means.zone_weights("mekong").toarray().reshape(len(zones()), *MEKONG.shape)
+    basins = [place for place, name in enumerate(zones()) if name.startswith("basin:")]
+    inside = weights[basins].sum(axis=0) > 0
+    assert (owner.values[~inside] == "").all()
+    names = np.array(list(zones()))[basins][weights[basins].argmax(axis=0)]
+    np.testing.assert_array_equal(owner.values[inside], names[inside])
+    assert str(owner.sel(lat=16.45, lon=103.35, method="nearest").values) == "basin:chi"
 
 
-def zone(ds: xr.Dataset, name: str, day: int = 0) -> float:
-    return float(ds[name].sel(zone="basin:chi")[day])
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "archive")
-
-
-def test_one_millimetre_an_hour_makes_24_a_day(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
-    ds = zonal_means.areal_record(archive, **NIGHT)[0]
-    assert zone(ds, "rain") == pytest.approx(24.0)
-    assert zone(ds, "coverage") == pytest.approx(1.0)
-    assert ds["rain"].attrs["units"] == "mm"
-    assert ds["available_time"].values.tolist() == [utc64(ASOF).item()]
-
-
-def test_late_alone_then_early_and_gk2a_by_their_error_variance(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [1.0] * 20)
-    put(archive, "imerg_early", "rain_rate", [2.0] * 40)
-    put(archive, "gk2a", "rain_rate", [4.0, 5.0, 6.0] * 48, step=timedelta(minutes=10))
-    rate = zonal_means.half_hourly_rain(archive, **NIGHT)["rain_rate"]
-    # Assumed scatter 0.45 and 0.65: weights 4.938 and 2.367, so (9.877 + 11.834) / 7.305.
-    np.testing.assert_allclose(
-        rate[:, 100, 80].values, [1.0] * 20 + [2.9720] * 20 + [5.0] * 8, atol=1e-4
-    )
-    ds = zonal_means.areal_record(archive, **NIGHT)[0]
-    assert zone(ds, "rain") == pytest.approx(0.5 * (20 * 1 + 20 * 2.9720 + 8 * 5), rel=1e-5)
-
-
-def test_a_cell_missing_from_late_is_filled_from_early(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [np.nan, 1.0])
-    put(archive, "imerg_early", "rain_rate", [2.0, 2.0])
-    rate = zonal_means.half_hourly_rain(archive, **NIGHT)["rain_rate"]
-    assert rate[:3, 0, 0].values.tolist()[:2] == [2.0, 1.0]
-    assert np.isnan(rate[2, 0, 0])
-
-
-@pytest.mark.parametrize(("half_hours", "expected"), [(39, 24.0), (38, np.nan), (0, np.nan)])
-def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(
-    archive: Archive, half_hours: int, expected: float
-) -> None:
-    if half_hours:
-        put(archive, "imerg_late", "rain_rate", [1.0] * half_hours)
-    ds = zonal_means.areal_record(archive, **NIGHT)[0]
-    np.testing.assert_allclose(zone(ds, "rain"), expected, rtol=1e-5)
-
-
-def test_a_complete_daily_file_stands_and_a_partial_one_gives_way(archive: Archive) -> None:
-    yesterday = DAY - timedelta(days=1)
-    one = timedelta(days=1)
-    put(archive, "imerg_daily", "rain", [7.0], start=yesterday, step=one, more={"n_valid": 48.0})
-    put(archive, "imerg_daily", "rain", [9.0], start=DAY, step=one, more={"n_valid": 40.0})
-    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=yesterday)
-    ds = zonal_means.areal_record(archive, asof=ASOF, start=yesterday, end=DAY + one)[0]
-    assert [zone(ds, "rain", day) for day in (0, 1)] == pytest.approx([7.0, 24.0])
-
-
-def test_what_was_not_published_by_the_issue_time_stays_out(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [1.0] * 48, known=ASOF + timedelta(minutes=1))
-    assert np.isnan(zone(zonal_means.areal_record(archive, **NIGHT)[0], "rain"))
-
-
-def test_impossible_results_are_left_out_and_counted(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [1e30, np.inf, 600.0, -3.0] + [1.0] * 44)
-    record, shares, doubts = zonal_means.areal_record(archive, **NIGHT)
-    assert zone(record, "rain") == pytest.approx(24.0), "the other half-hours, scaled up"
-    assert zone(doubts, "impossible_rain") == pytest.approx(4 / 48)
-    assert zone(doubts, "suspect_rain") == 0.0
-    assert zone(shares, "share_imerg_late") == pytest.approx(1.0)
-
-
-def test_an_impossible_daily_sum_is_no_rain_of_a_day(archive: Archive) -> None:
-    one = timedelta(days=1)
-    put(archive, "imerg_daily", "rain", [2001.0], start=DAY, step=one, more={"n_valid": 48.0})
-    record, _, doubts = zonal_means.areal_record(archive, **NIGHT)
-    assert np.isnan(zone(record, "rain"))
-    assert zone(doubts, "impossible_rain") == 1.0
-
-
-@pytest.mark.parametrize(
-    ("product", "name", "worst"), [("smap", "soil_moisture", 1.2), ("ndvi", "ndvi", -3.0),
-                                   ("lst", "lst", np.inf)],
-)  # fmt: skip
-def test_impossible_soil_and_vegetation_are_left_out(
-    archive: Archive, product: str, name: str, worst: float
-) -> None:
-    sound = 300.0 if name == "lst" else 0.4
-    put(archive, product, name, [worst, sound], step=timedelta(hours=3), known=ASOF - DAWN)
-    record, _, doubts = zonal_means.areal_record(archive, **NIGHT)
-    assert zone(record, name) == pytest.approx(sound, rel=1e-5)
-    assert zone(doubts, f"impossible_{name}") == 0.5
-
-
-DAWN = timedelta(hours=1)
-
-
-def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [0.0] * 48)
-    begins = {utc64(DAY + n * timedelta(minutes=30)) for n in range(12)}
-    doubts = zonal_means.areal_record(archive, suspects={"imerg_late": begins}, **NIGHT)[2]
-    assert zone(doubts, "suspect_rain") == pytest.approx(0.25)
-    archive.append("doubts", doubts, message="test")
-    found = zonal_means.suspect_rain(archive, asof=ASOF, days=3)
-    assert found is not None
-    assert bool((found.sel(zone="city:vientiane") > zonal_means.MOST_SUSPECT).all())
-    daily = {"n_valid": 48.0}
-    put(archive, "imerg_daily", "rain", [0.0], start=DAY, step=timedelta(days=1), more=daily)
-    whole = zonal_means.areal_record(archive, suspects={"imerg_daily": {utc64(DAY)}}, **NIGHT)[2]
-    assert zone(whole, "suspect_rain") == 1.0
-    put(archive, "smap", "soil_moisture", [0.2], start=DAY - timedelta(days=2), known=ASOF - DAWN)
-    times = {utc64(DAY - timedelta(days=2))}
-    soil = zonal_means.areal_record(archive, suspects={"smap": times}, **NIGHT)[2]
-    assert zone(soil, "suspect_soil_moisture") == 1.0
-
-
-def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
-    archive: Archive,
-) -> None:
-    start, one = DAY - timedelta(days=6), timedelta(days=1)
-    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 7, start=start)
-    record, shares, _ = zonal_means.areal_record(
-        archive, asof=ASOF, start=start - one, end=DAY + one
-    )
-    rain = record["rain"].sel(zone="basin:chi").values
-    np.testing.assert_allclose(rain, [np.nan] + [48.0] * 7, rtol=1e-5)
-    assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 7
-    archive.append("rain_shares", shares, message="test")
-    told = zonal_means.told_by(archive, asof=ASOF)
-    assert told is not None
-    city = told.sel(zone="city:vientiane")
-    assert float(city["gk2a"]) == 1.0
-    assert float(city["log_error"]) == pytest.approx(0.65)
-
-
-def test_the_days_of_a_dead_imerg_are_not_lost_again_when_they_are_made_anew(
-    archive: Archive,
-) -> None:
-    start, one = DAY - timedelta(days=9), timedelta(days=1)
-    daily = {"n_valid": 48.0}
-    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=one, more=daily)
-    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * one)
-    record, *_ = zonal_means.areal_record(archive, asof=ASOF, start=start, end=DAY + one)
-    rain = record["rain"].sel(zone="basin:chi").values
-    np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 8, rtol=1e-5)
-
-
-def test_soil_moisture_stands_on_the_day_it_came_as_the_mean_of_its_slots(archive: Archive) -> None:
-    put(
-        archive,
-        "smap",
-        "soil_moisture",
-        [0.2, 0.4],
-        start=DAY - timedelta(days=3),
-        step=timedelta(hours=3),
-        known=DAY + timedelta(hours=3),
-    )
-    ds = zonal_means.areal_record(archive, **NIGHT)[0]
-    assert zone(ds, "soil_moisture") == pytest.approx(0.3, rel=1e-5)
-
-
-def test_a_composite_stands_on_the_day_it_came(archive: Archive) -> None:
-    came = DAY + timedelta(hours=9)
-    put(archive, "ndvi", "ndvi", [0.6], start=datetime(2026, 7, 1, tzinfo=UTC), known=came)
-    two_days: Any = {"asof": ASOF, "start": DAY - timedelta(days=1), "end": DAY + timedelta(days=1)}
-    ds = zonal_means.areal_record(archive, **two_days)[0]
-    np.testing.assert_allclose([zone(ds, "ndvi", day) for day in (0, 1)], [np.nan, 0.6], rtol=1e-5)
-
-
-def test_city_rain_is_the_last_hours_in_millimetres(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [2.0] * 48)
-    rain = zonal_means.city_rain(archive, asof=ASOF, hours=24)
-    assert rain.sizes["time"] == 48
-    vientiane = rain.sel(zone="city:vientiane")
-    assert float(vientiane.sum()) == pytest.approx(47.0)  # 00:30 to 24:00 of the day, 1 mm each
-    assert np.isnan(vientiane[-1])
-    assert not any(str(one).startswith("basin:") for one in rain["zone"].values)
+def test_a_mean_needs_most_of_the_zone() -> None:
+    day = np.array(["2026-08-19"], "M8[ns]")
+    rain = MEKONG.dataset(day, rain=np.full((1, *MEKONG.shape), 3.0, "f4"))["rain"]
+    mean, coverage = zonal_means.average_with_coverage(rain, "mekong")
+    np.testing.assert_allclose(mean, 3.0, rtol=1e-5)
+    np.testing.assert_allclose(coverage, 1.0, rtol=1e-5)
+    gone = rain.where(rain["lat"] > 40)
+    assert np.isnan(zonal_means.average_zones(gone, "mekong")).all()

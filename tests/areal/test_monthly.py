@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from pipeline.alerts.publish import write_netcdf
-from pipeline.areal import monthly as monthly_means
+from pipeline.areal import monthly
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import zones
 from pipeline.indices.flow import fit_sdi, mean_flow, sdi
@@ -71,13 +71,13 @@ def discharge() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def found(record: xr.Dataset, land: xr.Dataset, discharge: pd.DataFrame) -> monthly_means.Known:
-    return monthly_means.known(record, land=land, discharge=discharge)
+def found(record: xr.Dataset, land: xr.Dataset, discharge: pd.DataFrame) -> monthly.Months:
+    return monthly.collect_months(record, land=land, discharge=discharge)
 
 
 @pytest.fixture(scope="module")
-def told(found: monthly_means.Known) -> xr.Dataset:
-    return monthly_means.bulletin(found, monthly_means.fit(found, end=END))
+def told(found: monthly.Months) -> xr.Dataset:
+    return monthly.make_bulletin(found, monthly.fit_params(found, end=END))
 
 
 def test_only_whole_months_are_told(told: xr.Dataset) -> None:
@@ -85,7 +85,7 @@ def test_only_whole_months_are_told(told: xr.Dataset) -> None:
     assert (str(months[0]), str(months[-1]), months.size) == (
         "2023-01",
         "2024-12",
-        monthly_means.MONTHS,
+        monthly.MONTHS,
     )
     here = told.sel(time="2024-02-01", zone="city:b")
     assert float(here["rain_share"]) == pytest.approx(24 / 29)
@@ -102,9 +102,7 @@ def test_a_missing_day_counts_as_the_mean_of_the_others(
     assert float(told["rain"].sel(time="2024-05-01", zone="basin:a")) == pytest.approx(wanted)
 
 
-def test_zones_have_the_indices_of_plain_calls(
-    told: xr.Dataset, found: monthly_means.Known
-) -> None:
+def test_zones_have_the_indices_of_plain_calls(told: xr.Dataset, found: monthly.Months) -> None:
     period: dict[str, Any] = {"start": datetime(2001, 1, 1, tzinfo=UTC), "end": END}
     total = accumulation(rain=found.zones["rain"], steps=6)
     wanted = spi(total=total, parameters=fit_spi(total=total, **period))
@@ -134,9 +132,9 @@ def test_gauges_have_their_own_years_and_the_agreed_flow(
 ) -> None:
     assert told["station"].values.tolist() == ["013901", "099999"]
     pakse = discharge[(discharge["station"] == "013901") & (discharge["value"] > 0)]
-    monthly = pakse.set_index("valid_time")["value"].resample("MS").mean()
+    by_month = pakse.set_index("valid_time")["value"].resample("MS").mean()
     flow = xr.DataArray(
-        monthly.to_numpy(), {"time": monthly.index.to_numpy().astype("M8[ns]")}, ("time",),
+        by_month.to_numpy(), {"time": by_month.index.to_numpy().astype("M8[ns]")}, ("time",),
         name="discharge", attrs={"units": "m3 s-1"},
     )  # fmt: skip
     flow = mean_flow(discharge=flow, steps=3)
@@ -145,7 +143,7 @@ def test_gauges_have_their_own_years_and_the_agreed_flow(
     np.testing.assert_allclose(told["sdi_3m"].sel(station="013901"), wanted, atol=1e-9)
     assert np.isnan(told["sdi_3m"].sel(station="099999")).all(), "three years are no reference"
     january = float(told["low_flow_ratio"].sel(time="2024-01-01", station="013901"))
-    assert january == pytest.approx(monthly["2024-01-01"] / 2341), "PMFM 6A at Pakse in January"
+    assert january == pytest.approx(by_month["2024-01-01"] / 2341), "PMFM 6A at Pakse in January"
     assert np.isnan(told["low_flow_ratio"].sel(station="099999")).all()
 
 
@@ -161,25 +159,27 @@ def test_without_land_or_gauges_or_years_the_rest_is_told(record: xr.Dataset) ->
     nothing = pd.DataFrame({"station": [], "valid_time": [], "value": []}).astype(
         {"valid_time": "M8[ns]", "value": "f8", "station": str}
     )
-    alone = monthly_means.known(record, land=None, discharge=nothing)
-    ds = monthly_means.bulletin(alone, monthly_means.fit(alone, end=END))
+    alone = monthly.collect_months(record, land=None, discharge=nothing)
+    ds = monthly.make_bulletin(alone, monthly.fit_params(alone, end=END))
     assert "spi_12m" in ds
     assert not {"spei_1m", "sri_1m", "sdi_1m", "low_flow_ratio"} & set(ds.data_vars)
-    short = monthly_means.known(record.isel(time=slice(-3000, None)), land=None, discharge=nothing)
-    ds = monthly_means.bulletin(short, monthly_means.fit(short, end=END))
+    short = monthly.collect_months(
+        record.isel(time=slice(-3000, None)), land=None, discharge=nothing
+    )
+    ds = monthly.make_bulletin(short, monthly.fit_params(short, end=END))
     assert set(ds.data_vars) == {"rain", "rain_share"}
 
 
-def test_what_is_known_later_changes_no_law(found: monthly_means.Known) -> None:
+def test_what_is_known_later_changes_no_law(found: monthly.Months) -> None:
     early = datetime(2024, 1, 1, tzinfo=UTC)
-    before = monthly_means.fit(found, end=early)
-    cut = monthly_means.Known(
+    before = monthly.fit_params(found, end=early)
+    cut = monthly.Months(
         found.rain.sel(time=slice(None, "2023-12-31")),
         {name: one.sel(time=slice(None, "2023-12-31")) for name, one in found.zones.items()},
-        found.share,
+        found.rain_share,
         None if found.discharge is None else found.discharge.sel(time=slice(None, "2023-12-31")),
     )
-    after = monthly_means.fit(cut, end=early)
+    after = monthly.fit_params(cut, end=early)
     assert set(before) == set(after)
     for name, law in before.items():
         xr.testing.assert_identical(xr.Dataset.from_dict(law), xr.Dataset.from_dict(after[name]))
@@ -196,7 +196,7 @@ def test_it_is_written_as_cf(told: xr.Dataset, tmp_path: Path) -> None:
 
 def test_land_is_averaged_over_zones_by_the_days_of_the_month(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
-    assert monthly_means.land_months(archive, asof=END) is None
+    assert monthly.read_land_months(archive, asof=END, region="mekong") is None
     months = np.array(["2024-02-01", "2024-03-01"], "M8[ns]")
     pet = np.stack([np.full(MEKONG.shape, 4.0), np.full(MEKONG.shape, 5.0)]).astype("f4")
     runoff = np.stack([np.full(MEKONG.shape, 30.0), np.full(MEKONG.shape, -0.5)]).astype("f4")
@@ -205,11 +205,13 @@ def test_land_is_averaged_over_zones_by_the_days_of_the_month(tmp_path: Path) ->
     archive.append(
         "gldas_monthly", ds.assign_coords(available_time=("time", known)), message="two months"
     )
-    found = monthly_means.land_months(archive, asof=datetime(2024, 4, 20, tzinfo=UTC))
+    found = monthly.read_land_months(
+        archive, asof=datetime(2024, 4, 20, tzinfo=UTC), region="mekong"
+    )
     assert found is not None
     assert found.sizes == {"time": 1, "zone": len(zones())}, "March was not known yet"
     np.testing.assert_allclose(found["pet"], 4.0 * 29, rtol=1e-5)
-    later = monthly_means.land_months(archive, asof=END)
+    later = monthly.read_land_months(archive, asof=END, region="mekong")
     assert later is not None
     np.testing.assert_allclose(later["pet"].sel(time="2024-03-01"), 155.0, rtol=1e-5)
     assert float(later["runoff"].sel(time="2024-03-01").max()) == 0.0, "no runoff is below none"

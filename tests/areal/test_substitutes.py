@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +14,7 @@ import xarray as xr
 from pipeline import steps
 from pipeline.alerts import evidence, feeds
 from pipeline.alerts.drought import decide_drought
-from pipeline.areal import means as zonal_means
-from pipeline.areal import substitutes
-from pipeline.geography.grid import MEKONG
+from pipeline.areal import daily_series, substitute_pairs, substitutes
 from pipeline.geography.places import city, zones
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
@@ -26,9 +22,9 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64
+from tests.areal.late_products import ONE, grids, late, pairs, root_zone, surface, two_summers
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
-ONE = timedelta(days=1)
 
 
 @pytest.fixture
@@ -43,79 +39,13 @@ def archive(settings: Settings) -> Archive:
     return Archive(settings.archive_dir)
 
 
-def grids(
-    archive: Archive,
-    product: str,
-    name: str,
-    values: Sequence[float],
-    start: datetime,
-    *,
-    known: datetime | timedelta,
-) -> None:
-    """One grid a day, the same value everywhere, known at once or so long after its beginning."""
-    time = utc64(start) + np.arange(len(values)) * np.timedelta64(ONE)
-    cells = np.broadcast_to(np.array(values, "f4")[:, None, None], (len(values), *MEKONG.shape))
-    ds = MEKONG.dataset(time, **{name: cells.copy()})
-    if isinstance(known, timedelta):
-        came = time + np.timedelta64(known)
-    else:
-        came = np.full(time.size, utc64(known))
-    archive.append(product, ds.assign_coords(available_time=("time", came)), message="test")
-
-
-def surface(archive: Archive, first: datetime, count: int, value: float = 0.2) -> None:
-    """Level 3, each day known two days and two hours after its end."""
-    known = timedelta(days=3, hours=2)
-    grids(archive, "smap_l3", "soil_moisture_surface", [value] * count, first, known=known)
-
-
-def root_zone(
-    archive: Archive,
-    first: datetime,
-    values: Sequence[float],
-    known: datetime | timedelta = timedelta(hours=63),
-) -> None:
-    """Level 4, the slot of 12 UTC."""
-    grids(archive, "smap", "soil_moisture", values, first.replace(hour=12), known=known)
-
-
-def pairs(
-    archive: Archive, name: str, times: Any, ours: Sequence[float], theirs: Sequence[float]
-) -> None:
-    """What earlier nights learnt, the same in every zone."""
-    ids = list(zones())
-    columns = {
-        key: (("time", "zone"), np.repeat(np.array(one, "f4")[:, None], len(ids), axis=1))
-        for key, one in (("ours", ours), ("theirs", theirs))
-    }
-    time = np.asarray(times, "M8[ns]")
-    known = ("time", time + np.timedelta64(40, "D"))
-    ds = xr.Dataset(columns, {"time": time, "zone": ids, "available_time": known})
-    archive.append(f"pairs_{name}", ds, message="test")
-
-
-def two_summers(archive: Archive, count: int = 60) -> None:
-    """A dry summer of 0.1 at the surface and 0.2 below it, and a wet one of 0.3 and 0.3."""
-    times = np.concatenate(
-        [pd.date_range(f"{year}-07-05", periods=count).to_numpy() for year in (2024, 2025)]
-    )
-    pairs(archive, "soil_moisture", times, [0.1] * count + [0.3] * count,
-          [0.2] * count + [0.3] * count)  # fmt: skip
-
-
-def late(archive: Archive) -> None:
-    """Level 4 has come up to 7 August; level 3 goes on to the 16th, known on the 19th."""
-    root_zone(archive, datetime(2026, 8, 3, tzinfo=UTC), [0.25] * 5)
-    surface(archive, datetime(2026, 8, 3, tzinfo=UTC), 14)
-
-
 def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dict[str, list[float]]:
     """Last three days before a night of one zone: the record, filled, and the share."""
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     record, filled = view.zonal_record, view.filled_record
     assert record is not None
     assert filled is not None
-    product = next(one.product for one in substitutes.STAND_INS if one.name == name)
+    product = next(row.product for row in substitute_pairs.SUBSTITUTES if row.name == name)
     columns = {"record": record[name], "filled": filled[name], "share": filled[f"share_{product}"]}
     return {
         key: [round(float(one), 4) for one in da.sel(zone="city:vientiane")[-3:].values]
@@ -185,28 +115,12 @@ def test_what_came_after_the_night_is_not_seen(settings: Settings, archive: Arch
     steps.assess(asof=NIGHT, settings=settings)
     found = seen(settings, NIGHT)
     assert found["filled"] == [0.25, 0.25, *NAN]
-    days = substitutes.made(archive, asof=NIGHT, start=NIGHT.replace(minute=0) - 3 * ONE,
-                          end=NIGHT.replace(minute=0))  # fmt: skip
+    midnight = NIGHT.replace(minute=0)
+    days = substitutes.make_substitutes(
+        archive, asof=NIGHT, start=midnight - 3 * ONE, end=midnight, region="mekong"
+    )
     assert days["pairs_soil_moisture"]["time"].values[-1] == np.datetime64("2026-08-15")
     assert set(days["stand_ins"]["available_time"].values) == {utc64(NIGHT)}
-
-
-def test_a_record_that_is_brought_in_later_is_learnt_from(archive: Archive) -> None:
-    """Both products of a past summer, ingested tonight, are paired tonight and used tonight."""
-    summer = datetime(2025, 7, 10, tzinfo=UTC)
-    root_zone(archive, summer, [0.2, 0.25, 0.3] * 22)
-    surface(archive, summer, 66)
-    late(archive)
-    days: Any = {"start": NIGHT.replace(minute=0) - ONE, "end": NIGHT.replace(minute=0)}
-    found = substitutes.made(archive, asof=NIGHT, **days)
-    assert found["pairs_soil_moisture"].sizes["time"] == 66 + 14
-    assert float(found["stand_ins"]["soil_moisture"].mean()) == pytest.approx(0.25, abs=0.01)
-    for product, table in found.items():
-        archive.append(product, table, message="test")
-    assert substitutes.made(archive, asof=NIGHT, **days)["pairs_soil_moisture"].sizes["time"] == 80
-    tomorrow: Any = {key: day + ONE for key, day in days.items()}
-    again = substitutes.made(archive, asof=NIGHT + ONE, **tomorrow)
-    assert again["pairs_soil_moisture"].sizes["time"] < 20, "what is kept is not read again"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +150,7 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     series = filled[name].sel(zone="city:vientiane").to_series().dropna()
     assert series.index[-1] == pd.Timestamp(2026, 8, due), "eight or five days after the month"
     assert series.iloc[-1] == pytest.approx([*told.values()][1], rel=1e-4)
-    stands = substitutes.standing(filled, asof=night)
+    stands = substitutes.list_in_use(filled, asof=night)
     assert stands["city:vientiane"] == f"gk2a_{name}"
     line = f"{name}: gk2a_{name} stands in for it in {len(stands)} zones"
     assert said(settings, night) == [line]
@@ -266,11 +180,11 @@ def test_nothing_is_made_where_nothing_stands_in(settings: Settings, archive: Ar
     with pytest.raises(NothingArchived):
         archive.read("stand_ins", asof=NIGHT)
     record = archive.read("zones", asof=NIGHT)
-    filled = substitutes.filled(record, archive, asof=NIGHT)
+    filled = substitutes.fill_gaps(record, archive, asof=NIGHT)
     for name in ("rain", "coverage", "soil_moisture", "ndvi", "lst"):
         xr.testing.assert_identical(filled[name].compute(), record[name].compute())
     assert filled["soil_moisture"].chunks, "lazy"
-    assert set(substitutes.standing(filled, asof=NIGHT).values()) == {""}
+    assert set(substitutes.list_in_use(filled, asof=NIGHT).values()) == {""}
 
 
 def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
@@ -287,7 +201,7 @@ def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
     assert record is not None
     xr.testing.assert_identical(record["soil_moisture"].compute(), stored.compute())
     assert set(record.data_vars) == {"rain", "coverage", "soil_moisture", "ndvi", "lst"}
-    assert zonal_means.with_baseline(record, archive, asof=NIGHT) is record
+    assert daily_series.prepend_chirps(record, archive, asof=NIGHT, region="mekong") is record
 
 
 def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:

@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 from pipeline.alerts.evidence import Drought
-from pipeline.areal import means as zonal_means
+from pipeline.areal import daily_series
+from pipeline.areal import rain as areal_rain
 from pipeline.geography.places import zones
 from pipeline.issuance.forecasts import _flag_suspect
 from pipeline.issuance.missing import find_missing, find_suspect_files
@@ -129,8 +130,8 @@ def test_a_source_that_gave_nothing_is_named_however_long_ago_it_spoke(view: Sna
 
 
 def doubts(view: Snapshot, days: int, **shares: float) -> None:
-    time = utc64(MIDNIGHT) - np.arange(1, days + 1)[::-1] * zonal_means.DAY
-    names = [f"{kind}_{name}" for kind in zonal_means.DOUBTS for name in ("rain", "soil_moisture")]
+    time = utc64(MIDNIGHT) - np.arange(1, days + 1)[::-1] * areal_rain.DAY
+    names = [f"{kind}_{name}" for kind in daily_series.DOUBTS for name in ("rain", "soil_moisture")]
     ids = list(zones())
     fields = {
         name: (("time", "zone"), np.full((days, len(ids)), shares.get(name, 0.0), "f4"))

@@ -17,7 +17,7 @@ from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_history
-from tests.areal.test_substitutes import two_summers
+from tests.areal.late_products import two_summers
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 from tests.sources.test_smap import level_3

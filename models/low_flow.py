@@ -30,7 +30,7 @@ from models.climatology import (
 from models.drought.inputs import HORIZONS_WEEKS, class_number
 from models.verification.bootstrap import skill_over_years
 from models.verification.metrics import squared_error
-from pipeline.geography import places
+from pipeline.geography.gauge_figures import reference_flows
 from pipeline.indices.drought import SPI_BOUNDS
 from pipeline.times import naive_timestamp
 
@@ -212,7 +212,7 @@ def _z6a(code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64]) -> floa
     """Stage of the flow agreed for a month, on the scale of z; NaN where none is."""
     if code not in RATINGS:
         return float("nan")
-    flows = places.reference_flows()
+    flows = reference_flows()
     agreed = flows[
         (flows["station"] == code) & (flows["month"] == valid.month) & (flows["kind"] == "pmfm_6a")
     ]

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         description="Address of a dask.distributed scheduler that computes grids, such as "
         "'tcp://10.0.0.5:8786'; default this machine's cores.",
     )
+    reference_dir: Path | None = Field(
+        default=None,
+        description="Folder of an agency's own rows of the tables of data/reference, laid over the "
+        "project's; read once in a process, from the environment or mekong.toml alone.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod
@@ -97,6 +102,11 @@ class Settings(BaseSettings):
             The TOML file cannot be read, or a key of it or a variable of the environment is no
             setting.
         """
+        if "reference_dir" in init_settings():
+            raise SettingsError(
+                "reference_dir: expected in the environment (MEKONG_REFERENCE_DIR) or mekong.toml, "
+                "found an argument; a process reads the tables once"
+            )
         known = sorted(settings_cls.model_fields)
         prefix = "MEKONG_"
         variables = sorted(name for name in os.environ if name.upper().startswith(prefix))

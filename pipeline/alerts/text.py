@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 import string
@@ -18,8 +17,8 @@ from pipeline.alerts.drought import DROUGHT_CLASS
 from pipeline.alerts.evidence import Drought, River
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
+from pipeline.geography.gauge_figures import vietnamese_level_2
 from pipeline.geography.places import CITY_RADIUS_KM, City, Station
-from pipeline.settings import REFERENCE
 
 LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
 FOLDER = Path(__file__).parent / "messages"
@@ -348,14 +347,6 @@ def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) ->
     return sentences
 
 
-@lru_cache
-def _bao_dong_2() -> dict[str, float]:
-    """Vietnamese level II by station, metres, from the reference table."""
-    with (REFERENCE / "thresholds.csv").open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["kind"] == "bao_dong_2"]
-    return {row["station"]: float(row["value"]) for row in rows if row["verified"] == "V"}
-
-
 def _local_terms(station: Station, stage_m: float, phrases: dict[str, str]) -> list[str]:
     """Terms of the country's own service for the same stages.
 
@@ -368,7 +359,7 @@ def _local_terms(station: Station, stage_m: float, phrases: dict[str, str]) -> l
         margin_m = station.flood_m - stage_m
         key = "thai_below" if margin_m >= 0.0 else "thai_above"
         return [phrases[key].format(margin=f"{abs(margin_m):.2f}")]
-    level_2_m = _bao_dong_2().get(station.code)
+    level_2_m = vietnamese_level_2().get(station.code)
     if level_2_m is not None:
         return [
             phrases["vietnamese"].format(one=station.alarm_m, two=level_2_m, three=station.flood_m)

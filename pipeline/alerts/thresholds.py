@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 
-from pipeline.settings import REFERENCE
-
-FILE = REFERENCE / "cost_loss.csv"
-EVERY_CITY = "default"
-QUANTITIES = ("cost_loss_ratio", "false_alarm_budget")
-LEVELS = ("watch", "warning", "emergency")
+from pipeline.geography.reference_schema import EVERY_CITY
+from pipeline.geography.reference_tables import Edition, edition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,61 +60,42 @@ DEFAULT = Rules()
 
 
 @lru_cache
-def costs(path: Path = FILE) -> dict[tuple[str, str, str], float]:
-    """Read cost/loss ratios and false-alarm budgets.
+def _costs(tables: Edition) -> dict[tuple[str, str, str], float]:
+    """Read cost/loss ratios and false-alarm budgets by city, level and quantity.
 
-    Returns
-    -------
-    dict
-        Value by city id (or ``EVERY_CITY``), level and quantity. ``cost_loss_ratio``: cost of
-        acting on a warning over the loss that acting prevents. ``false_alarm_budget``: share of
-        warnings that may turn out false.
-
-    Raises
-    ------
-    ValueError
-        An unknown level or quantity, a value outside 0 to 1, a row that stands twice, or no row for
-        every city.
+    ``cost_loss_ratio``: cost of acting on a warning over the loss that acting prevents.
+    ``false_alarm_budget``: share of warnings that may turn out false.
     """
-    found: dict[tuple[str, str, str], float] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            key = row["city"], row["level"], row["quantity"]
-            value = float(row["value"])
-            if key[1] not in LEVELS or key[2] not in QUANTITIES or not 0.0 < value < 1.0:
-                raise ValueError(
-                    f"{path.name}: expected a level of {LEVELS}, a quantity of {QUANTITIES} and a "
-                    f"value between 0 and 1, found {key[1]}, {key[2]}, {value}"
-                )
-            if key in found:
-                raise ValueError(f"{path.name}: expected each row once, found {key} twice")
-            found[key] = value
-    lacking = [
-        (level, quantity)
-        for level in LEVELS
-        for quantity in QUANTITIES
-        if (EVERY_CITY, level, quantity) not in found
-    ]
-    if lacking:
-        raise ValueError(f"{path.name}: expected rows for every city, missing {lacking}")
-    return found
+    return {
+        (row["city"], row["level"], row["quantity"]): float(row["value"])
+        for row in tables.rows("cost_loss.csv")
+    }
 
 
-def threshold(city: str, level: str, *, path: Path = FILE) -> float:
+def threshold(city: str, level: str, *, asof: datetime | None = None) -> float:
     """Probability at which a level is worth its cost and keeps within its budget of false alarms.
 
     Acting pays where p exceeds the cost/loss ratio. Among warnings whose p is at least 1 − b no
     more than a share b is false, if the probabilities are reliable. The higher of both counts.
+
+    Parameters
+    ----------
+    city
+        Id.
+    level
+        watch, warning or emergency.
+    asof
+        Rows of ``cost_loss.csv`` that count at this moment; default the newest.
 
     Examples
     --------
     >>> threshold("vientiane", "watch")
     0.25
     """
-    table = costs(path)
+    table = _costs(edition(asof))
     ratio, budget = (
         table.get((city, level, quantity), table[EVERY_CITY, level, quantity])
-        for quantity in QUANTITIES
+        for quantity in ("cost_loss_ratio", "false_alarm_budget")
     )
     return round(max(ratio, 1.0 - budget), 9)
 
@@ -139,12 +114,19 @@ def stable_band_m(station: str) -> float:
     return 0.10 if station < "0135" or station >= "09" else 0.05 if station < "0149" else 0.03
 
 
-@lru_cache
-def rules_for(city: str, *, path: Path = FILE) -> Rules:
-    """Rules of a city: those of the project with its own probabilities."""
+def rules_for(city: str, *, asof: datetime | None = None) -> Rules:
+    """Rules of a city: those of the project with its own probabilities.
+
+    Parameters
+    ----------
+    city
+        Id.
+    asof
+        As of :func:`threshold`.
+    """
     return replace(
         DEFAULT,
-        watch_p_alarm_7d=threshold(city, "watch", path=path),
-        warning_p_flood_5d=threshold(city, "warning", path=path),
-        emergency_p_flood_2d=threshold(city, "emergency", path=path),
+        watch_p_alarm_7d=threshold(city, "watch", asof=asof),
+        warning_p_flood_5d=threshold(city, "warning", asof=asof),
+        emergency_p_flood_2d=threshold(city, "emergency", asof=asof),
     )

@@ -12,7 +12,7 @@ import xarray as xr
 
 from pipeline.areal.means import average_zones
 from pipeline.choices import Region
-from pipeline.geography.places import reference_flows
+from pipeline.geography.gauge_figures import reference_flows
 from pipeline.indices.common import stated
 from pipeline.indices.flow import low_flow_ratio
 from pipeline.indices.monthly import standardised

@@ -1,22 +1,20 @@
-"""Cities, gauges, sub-basins and the links between them, read from ``data/reference/``."""
+"""Cities, gauges, sub-basins, zones and the links between them, as of a moment."""
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from pyproj import Geod
 from shapely.geometry import Polygon
 
 from pipeline.choices import Region
 from pipeline.geography.grid import GRIDS
+from pipeline.geography.reference_tables import OUTLINES, Edition, edition
 from pipeline.settings import REFERENCE
 
 CITY_RADIUS_KM = 25.0
@@ -153,42 +151,34 @@ class Zone:
     polygon: Polygon
 
 
-def _rows(name: str, columns: Iterable[str]) -> list[dict[str, str]]:
-    path: Path = REFERENCE / name
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(
-                f"{name}: expected columns {sorted(columns)}, found {reader.fieldnames}"
-            )
-        return list(reader)
-
-
-@lru_cache
-def stations() -> dict[str, Station]:
+def stations(*, asof: datetime | None = None) -> dict[str, Station]:
     """All gauges by MRC code, in river order.
+
+    Parameters
+    ----------
+    asof
+        Rows that count at this moment; default the newest.
 
     Examples
     --------
     >>> stations()["010501"].alarm_m, stations()["012001"].replaced_by
     (11.5, '012002')
     """
-    figures: dict[tuple[str, str], float] = {}
-    for row in _rows("station_figures.csv", ("station", "quantity", "value")):
-        figures[row["station"], row["quantity"]] = float(row["value"])
-    latest: dict[tuple[str, str], tuple[str, float, bool]] = {}
-    for row in _rows("thresholds.csv", ("station", "kind", "value", "as_of", "verified")):
-        key = row["station"], row["kind"]
-        latest[key] = max(
-            latest.get(key, ("", 0.0, False)),
-            (row["as_of"], float(row["value"]), row["verified"] == "V"),
-        )
-    found = {}
-    for row in _rows("stations.csv", ("code", "upstream", "basin", "replaced_by", "tidal")):
+    return _stations(edition(asof))
+
+
+@lru_cache
+def _stations(tables: Edition) -> dict[str, Station]:
+    figures = {
+        (row["station"], row["quantity"]): float(row["value"])
+        for row in tables.rows("station_figures.csv")
+    }
+    stages = {(row["station"], row["kind"]): row for row in tables.rows("thresholds.csv")}
+    gauges = {}
+    for row in tables.rows("stations.csv"):
         code = row["code"]
-        alarm, flood = latest.get((code, "alarm")), latest.get((code, "flood"))
-        found[code] = Station(
+        alarm, flood = stages.get((code, "alarm")), stages.get((code, "flood"))
+        gauges[code] = Station(
             code=code,
             name=row["name"],
             river=row["river"],
@@ -197,23 +187,31 @@ def stations() -> dict[str, Station]:
             lon=figures[code, "longitude"],
             catchment_km2=figures.get((code, "catchment_area")),
             zero_m_amsl=figures.get((code, "gauge_zero")),
-            alarm_m=alarm[1] if alarm else None,
-            flood_m=flood[1] if flood else None,
+            alarm_m=float(alarm["value"]) if alarm else None,
+            flood_m=float(flood["value"]) if flood else None,
             tidal=row["tidal"] == "true",
             upstream=tuple(row["upstream"].split()),
             basin=row["basin"],
-            threshold_verified=bool(alarm and flood and alarm[2] and flood[2]),
+            threshold_verified=bool(
+                alarm and flood and alarm["verified"] == flood["verified"] == "V"
+            ),
             replaced_by=row["replaced_by"] or None,
             note=row["note"],
         )
-    return found
+    return gauges
 
 
-@lru_cache
-def cities(region: Region = "mekong") -> dict[str, City]:
+def cities(region: Region = "mekong", *, asof: datetime | None = None) -> dict[str, City]:
     """Cities of a region by id: the basin's from north to south, then the pilots outside it.
 
     A city belongs to every region whose grid holds its disc.
+
+    Parameters
+    ----------
+    region
+        Region.
+    asof
+        Rows that count at this moment; default the newest.
 
     Examples
     --------
@@ -222,16 +220,17 @@ def cities(region: Region = "mekong") -> dict[str, City]:
     >>> "singapore" in cities(), "singapore" in cities("asean")
     (False, True)
     """
-    grid = GRIDS[region]
-    found = {}
-    for row in _rows("cities.csv", ("id", "lat", "lon", "station", "ascn", "in_basin", "basin")):
+    return _cities(region, edition(asof))
+
+
+@lru_cache
+def _cities(region: Region, tables: Edition) -> dict[str, City]:
+    towns = {}
+    for row in tables.rows("cities.csv"):
         lat, lon = float(row["lat"]), float(row["lon"])
-        west, south, east, north = disc(lat, lon, radius_km=CITY_RADIUS_KM).bounds
-        if min(west - grid.lon_min, grid.lon_max - east) < 0:
+        if region not in regions_of(lat, lon):
             continue
-        if min(south - grid.lat_min, grid.lat_max - north) < 0:
-            continue
-        found[row["id"]] = City(
+        towns[row["id"]] = City(
             id=row["id"],
             name=row["name"],
             country=row["country"],
@@ -245,24 +244,51 @@ def cities(region: Region = "mekong") -> dict[str, City]:
             utc_offset_h=float(row["utc_offset_h"]),
             note=row["note"],
         )
-    return found
+    return towns
 
 
-@lru_cache
-def basins() -> dict[str, Basin]:
+def regions_of(lat: float, lon: float) -> list[Region]:
+    """List the regions whose grid holds the disc of a city.
+
+    Examples
+    --------
+    >>> regions_of(1.29, 103.85)
+    ['asean']
+    """
+    west, south, east, north = disc(lat, lon, radius_km=CITY_RADIUS_KM).bounds
+    return [
+        region
+        for region, grid in GRIDS.items()
+        if min(west - grid.lon_min, grid.lon_max - east) >= 0
+        and min(south - grid.lat_min, grid.lat_max - north) >= 0
+    ]
+
+
+def basins(*, asof: datetime | None = None) -> dict[str, Basin]:
     """All sub-basins by id, each before the one it drains to.
+
+    Parameters
+    ----------
+    asof
+        Rows that count at this moment; default the newest.
 
     Examples
     --------
     >>> basins()["chi"].downstream
     'mun'
     """
-    with (REFERENCE / "basins.geojson").open(encoding="utf-8") as stream:
+    return _basins(edition(asof))
+
+
+@lru_cache
+def _basins(tables: Edition) -> dict[str, Basin]:
+    with (REFERENCE / OUTLINES).open(encoding="utf-8") as stream:
         features = json.load(stream)["features"]
-    outlines = {one["properties"]["basin"]: one["geometry"]["coordinates"] for one in features}
-    found = {}
-    for row in _rows("basins.csv", ("basin", "outlet_station", "downstream", "area_km2", "reach")):
-        found[row["basin"]] = Basin(
+    outlines = {
+        feature["properties"]["basin"]: feature["geometry"]["coordinates"] for feature in features
+    }
+    return {
+        row["basin"]: Basin(
             id=row["basin"],
             name=row["name"],
             outlet_station=row["outlet_station"] or None,
@@ -272,71 +298,43 @@ def basins() -> dict[str, Basin]:
             reach=row["reach"],
             polygon=Polygon(outlines[row["basin"]][0]),
         )
-    return found
+        for row in tables.rows("basins.csv")
+    }
 
 
-@lru_cache
-def zones(region: Region = "mekong") -> dict[str, Zone]:
+def zones(region: Region = "mekong", *, asof: datetime | None = None) -> dict[str, Zone]:
     """Areal units of a region: ``basin:<id>`` for each sub-basin, ``city:<id>`` for each city.
+
+    Parameters
+    ----------
+    region
+        Region.
+    asof
+        Rows that count at this moment; default the newest.
 
     Examples
     --------
     >>> zones()["city:can_tho"].kind
     'city'
     """
-    found = {
-        f"basin:{one.id}": Zone(f"basin:{one.id}", "basin", one.name, one.polygon)
-        for one in basins().values()
+    return _zones(region, edition(asof))
+
+
+@lru_cache
+def _zones(region: Region, tables: Edition) -> dict[str, Zone]:
+    areas = {
+        f"basin:{basin.id}": Zone(f"basin:{basin.id}", "basin", basin.name, basin.polygon)
+        for basin in _basins(tables).values()
     }
-    for city in cities(region).values():
+    for city in _cities(region, tables).values():
         key = f"city:{city.id}"
-        found[key] = Zone(
+        areas[key] = Zone(
             key, "city", city.name, disc(city.lat, city.lon, radius_km=CITY_RADIUS_KM)
         )
-    return found
+    return areas
 
 
-@lru_cache
-def _reference_flows() -> pd.DataFrame:
-    rows = _rows("flows.csv", ("station", "month", "kind", "value", "verified"))
-    frame = pd.DataFrame(rows)[["station", "month", "kind", "value", "verified"]]
-    frame["month"] = frame["month"].astype(int)
-    frame["value"] = frame["value"].astype(float)
-    frame["verified"] = frame["verified"] == "V"
-    return frame
-
-
-def reference_flows() -> pd.DataFrame:
-    """Return reference flows per station and calendar month, a fresh copy.
-
-    Returns
-    -------
-    DataFrame
-        Columns station, month (1-12), kind, value (m3/s), verified. Kinds: ``pmfm_6a``, the low
-        flow undercut one year in five (MRC procedures on flows, Article 6A); ``pmfm_6c``, the
-        mean daily peak flow of the flood season (Article 6C); ``mean``, the monthly mean.
-    """
-    return _reference_flows().copy()
-
-
-@lru_cache
-def verified_zeros() -> dict[str, float]:
-    """Gauge zeros that were checked against a cited source, m above mean sea level, by MRC code.
-
-    Examples
-    --------
-    >>> verified_zeros()["013901"], "012702" in verified_zeros()
-    (86.49, False)
-    """
-    rows = _rows("station_figures.csv", ("station", "quantity", "value", "verified"))
-    return {
-        row["station"]: float(row["value"])
-        for row in rows
-        if (row["quantity"], row["verified"]) == ("gauge_zero", "V")
-    }
-
-
-def station(code: str) -> Station:
+def station(code: str, *, asof: datetime | None = None) -> Station:
     """Return one gauge.
 
     Raises
@@ -344,12 +342,13 @@ def station(code: str) -> Station:
     LookupError
         No gauge has this code.
     """
-    if code not in stations():
-        raise LookupError(f"station: expected one of {', '.join(stations())}, found {code!r}")
-    return stations()[code]
+    known = stations(asof=asof)
+    if code not in known:
+        raise LookupError(f"station: expected one of {', '.join(known)}, found {code!r}")
+    return known[code]
 
 
-def city(city_id: str) -> City:
+def city(city_id: str, *, asof: datetime | None = None) -> City:
     """Return one city of any region.
 
     Raises
@@ -357,7 +356,7 @@ def city(city_id: str) -> City:
     LookupError
         No city has this id.
     """
-    known = cities("asean")
+    known = cities("asean", asof=asof)
     if city_id not in known:
         raise LookupError(f"city: expected one of {', '.join(known)}, found {city_id!r}")
     return known[city_id]

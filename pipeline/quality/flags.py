@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.geography.places import Station, stations, verified_zeros
+from pipeline.geography.gauge_figures import verified_zeros
+from pipeline.geography.places import Station, stations
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
 from pipeline.quality.checks import (

@@ -14,7 +14,6 @@ Hales et al. 2022, J. Flood Risk Management 15:e12822. Nelson et al. 2019, JAWRA
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -26,8 +25,8 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from pipeline.geography.reference_tables import edition
 from pipeline.geography.variables import attributes
-from pipeline.settings import REFERENCE
 from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
 from pipeline.sources.formats.hdf import opened, stamp
 from pipeline.sources.formats.limits import limited
@@ -36,7 +35,6 @@ from pipeline.storage.atomic import draft_file
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
 
-RIVERS = REFERENCE / "geoglows_rivers.csv"
 MEMBERS = 51
 """Members of the ensemble; the 52nd is the high-resolution run, which is no draw from it."""
 QUANTILES = {"flow_q10": 0.1, "flow_q50": 0.5, "flow_q90": 0.9}
@@ -53,16 +51,9 @@ _DAY = timedelta(days=1)
 _TIMEOUT = timedelta(seconds=60)
 
 
-def rivers(path: Path = RIVERS) -> dict[str, int]:
-    """River of the model at each city, by the city's id; empty until a user fills the table.
-
-    Parameters
-    ----------
-    path
-        CSV with the columns ``city`` and ``river_id``.
-    """
-    with path.open(encoding="utf-8", newline="") as table:
-        return {row["city"]: int(row["river_id"]) for row in csv.DictReader(table)}
+def rivers() -> dict[str, int]:
+    """River of the model at each city, by the city's id; empty until a user fills the table."""
+    return {row["city"]: int(row["river_id"]) for row in edition().rows("geoglows_rivers.csv")}
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -93,7 +84,7 @@ def by_hand(source: str) -> str:  # noqa: ARG001
     """
     if rivers():
         return ""
-    return f"no river is named in {RIVERS.relative_to(REFERENCE.parent.parent)}"
+    return "no river is named in data/reference/geoglows_rivers.csv"
 
 
 def read(path: Path) -> xr.Dataset:

@@ -7,7 +7,6 @@ import json
 from datetime import date
 from graphlib import TopologicalSorter
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 import shapely
@@ -157,21 +156,6 @@ def test_upstream_links_run_upstream() -> None:
     assert known["092600"].upstream == ()
     assert known["010501"].upstream == ("092600",)
     assert {code for code, one in links.items() if not one} == {"092600"}
-
-
-def test_reference_flows() -> None:
-    flows = places.reference_flows()
-    assert list(flows.columns) == ["station", "month", "kind", "value", "verified"]
-    assert flows["value"].gt(0).all()
-    assert flows["month"].between(1, 12).all()
-    value = flows.set_index(["station", "month", "kind"])["value"]
-    assert value["010501", 12, "pmfm_6a"] == 1398
-    assert value["014901", 4, "pmfm_6a"] == 1801
-    assert value["039801", 10, "pmfm_6c"] == 5659
-    assert value["014901", 9, "mean"] == 36_700
-    assert flows.groupby("kind").size().to_dict() == {"mean": 84, "pmfm_6a": 18, "pmfm_6c": 32}
-    flows["value"] = 0.0
-    assert places.reference_flows()["value"].gt(0).all()
 
 
 def test_pilot_cities() -> None:
@@ -345,12 +329,3 @@ def test_maps_are_small_and_say_where_they_come_from() -> None:
             assert MEKONG.lon_min <= west < east <= MEKONG.lon_max
             assert MEKONG.lat_min <= south < north <= MEKONG.lat_max
     assert len(list(REFERENCE.glob("*.geojson"))) == 3
-
-
-def test_a_table_without_its_columns_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cities.csv").write_text("id,name\nx,X\n", encoding="utf-8")
-    monkeypatch.setattr(places, "REFERENCE", tmp_path)
-    with pytest.raises(ValueError, match=r"cities.csv: expected columns .*found \['id', 'name'\]"):
-        places.cities.__wrapped__("mekong")

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.geography.places import stations, verified_zeros
+from pipeline.geography.gauge_figures import verified_zeros
+from pipeline.geography.places import stations
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.checks import Blocked, Hampel, Jump, Rate, Spike, Stuck
 from pipeline.quality.gauge_limits import gauge_records

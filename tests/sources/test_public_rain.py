@@ -40,6 +40,7 @@ from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.virtual.products import gk2a_rain
+from tests.conftest import LayOver
 
 DAY = datetime(2024, 8, 20, tzinfo=UTC)
 NEXT = datetime(2024, 8, 21, tzinfo=UTC)
@@ -414,10 +415,13 @@ def store(bucket: Path, members: int = 52) -> None:
 
 
 @pytest.fixture
-def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = tmp_path / "rivers.csv"
-    table.write_text("city,river_id\nkhon_kaen,22\nchiang_rai,33\n", encoding="utf-8")
-    monkeypatch.setattr(geoglows.rivers, "__defaults__", (table,))
+def named(lay_over: LayOver) -> None:
+    lay_over(
+        "geoglows_rivers.csv",
+        "city,river_id,source,verified",
+        "khon_kaen,22,x,M",
+        "chiang_rai,33,x,M",
+    )
 
 
 @pytest.mark.usefixtures("named")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.settings import REFERENCE
+from pipeline.geography.reference_tables import edition
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.gauges.decoding import (
     Answer,
@@ -268,10 +268,9 @@ def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
 @lru_cache
 def thaiwater_stations() -> dict[str, str]:
     """Stations of ThaiWater that are asked for: number -> MRC code, or a name of their own."""
-    rows = pd.read_csv(REFERENCE / "thaiwater.csv", dtype=str, keep_default_na=False)
     return {
-        number: station or f"{THAIWATER}{number}"
-        for number, station in zip(rows["id"], rows["station"], strict=True)
+        row["id"]: row["station"] or f"{THAIWATER}{row['id']}"
+        for row in edition().rows("thaiwater.csv")
     }
 
 

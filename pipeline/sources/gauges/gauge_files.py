@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from pipeline.geography.places import reference_flows, stations
+from pipeline.geography.gauge_figures import reference_flows
+from pipeline.geography.places import stations
 from pipeline.quality.flags import METHODS
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped

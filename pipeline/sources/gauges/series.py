@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.geography.places import verified_zeros
+from pipeline.geography.gauge_figures import verified_zeros
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
 from pipeline.quality.missing_codes import impossible_codes, to_numbers

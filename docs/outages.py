@@ -23,6 +23,7 @@ import sqlalchemy as sa
 import xarray as xr
 
 from docs.make import between, table
+from models import registry
 from models.stage import model as stage_model
 from models.stage.features import StageInputs
 from models.verification.metrics import skill_score
@@ -31,6 +32,7 @@ from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.areal import daily_series
 from pipeline.areal import means as zonal_means
+from pipeline.areal.update import RECENT
 from pipeline.geography.grid import MEKONG, zonal_mean
 from pipeline.geography.places import zones
 from pipeline.issuance.decide import decide_cities
@@ -94,7 +96,7 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     archive = Withheld(place / "archive", dead=dead, since=since)
     end = ASOF.replace(hour=0, minute=0)
     record, shares, _ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=end - steps.RECENT, end=end
+        archive, asof=ASOF, start=end - RECENT, end=end
     )
     archive.append("zones", record, message="withheld")
     archive.append("rain_shares", shares, message="withheld")
@@ -106,7 +108,7 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
         late = readings.c.available_time > int(since.timestamp())
         with sa.create_engine(url).begin() as connection:
             connection.execute(readings.delete().where(late))
-    models, metadata = steps.models_for(ASOF, settings=settings)
+    models, metadata = registry.load_last(settings.models_dir, asof=ASOF)
     view = Snapshot(archive, Records(url), ASOF, models, metadata["version"])
     stages, droughts = forecast_stages(view), forecast_droughts(view)
     rain = assess_city_rain(view, compute_risk_indices(view))
@@ -172,7 +174,7 @@ def withheld(
 
 def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, float]]:
     """Median over the gauges of CP by lead, for each case and number of nights."""
-    models, _ = steps.models_for(ASOF, settings=settings)
+    models, _ = registry.load_last(settings.models_dir, asof=ASOF)
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), ASOF, models, "")
     inputs = read_stage_inputs(view, start=ASOF - timedelta(days=200))
     inputs = replace(inputs, rain=inputs.rain[[c for c in inputs.rain if c in zones()]])

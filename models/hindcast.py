@@ -17,6 +17,7 @@ from models.stage.features import DAY, StageInputs
 from models.stage.model import HISTORY_D, StageModel, predict, predict_dates
 from models.stage.training import fit
 from pipeline.geography.places import stations as all_stations
+from pipeline.progress import Progress, no_progress
 from pipeline.times import naive_timestamp
 
 ISSUED_AT = pd.Timedelta(minutes=30)
@@ -33,7 +34,7 @@ def run_hindcast(
     stations: Iterable[str],
     leads: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7),
     inputs_as_of: Callable[[datetime, datetime], StageInputs | None] = lambda _moment, _since: None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """Forecast every morning of an interval as it would have been issued.
 
@@ -52,7 +53,7 @@ def run_hindcast(
         Gives the inputs, from a time on, as they were known at a moment where that is not what
         ``inputs`` has up to it: something came late or was corrected later. None where it is.
     progress
-        Called with the year that is worked on.
+        Called with the year that is worked on, its number and how many there are.
 
     Returns
     -------
@@ -64,8 +65,9 @@ def run_hindcast(
     """
     codes = list(stations)
     years = []
-    for first, after in hydrological_years(start, end):
-        progress(f"{first:%Y-%m-%d} to {after:%Y-%m-%d}")
+    intervals = hydrological_years(start, end)
+    for number, (first, after) in enumerate(intervals, 1):
+        progress(f"{first:%Y-%m-%d} to {after:%Y-%m-%d}", number, len(intervals))
         past = inputs_as_of(first, train_from) or inputs
         model = fit(past, end=first, stations=codes, leads=leads, start=train_from)
         known = inputs.until(naive_timestamp(after) - DAY)

@@ -8,10 +8,9 @@ import json
 import re
 import zipfile
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import skops.io
 
 from pipeline.storage.atomic import locked, make_private_folder, point_link, write_folder
 
@@ -34,6 +33,10 @@ METADATA = "metadata.json"
 
 class UntrustedModel(ValueError):  # noqa: N818
     """A model file holds types that nobody vouched for; it was not loaded."""
+
+
+class NoModels(LookupError):  # noqa: N818
+    """No sound models were trained by the moment asked for."""
 
 
 def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path) -> str:
@@ -59,6 +62,8 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     UntrustedModel
         A model holds a type that :func:`load` would refuse.
     """
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     payload = {name: _plain(skops.io.dumps(model)) for name, model in sorted(models.items())}
     for name, data in payload.items():
         _check(name, data)
@@ -120,6 +125,8 @@ def load(
     if digest.hexdigest()[:16] != version:
         raise UntrustedModel(f"{source}: expected the bytes that were saved, found others")
     models = {}
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     for name, data in payload.items():
         if names is not None and name not in names:
             continue
@@ -128,7 +135,65 @@ def load(
     return models, {**json.loads(text), "version": version}
 
 
+def load_last(
+    folder: Path, *, asof: datetime, names: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the last sound models that were trained on nothing later than a moment.
+
+    Parameters
+    ----------
+    folder
+        As given to :func:`save`.
+    asof
+        Moment that the ``asof`` of their metadata must not exceed.
+    names
+        As of :func:`load`.
+
+    Returns
+    -------
+    tuple of dict
+        As of :func:`load`; ``broken`` of the metadata names the damaged models, and how they are.
+
+    Raises
+    ------
+    NoModels
+        None has been trained by then, or all that were are damaged.
+    """
+    trained, broken = _list_versions(folder)
+    for moment, _, version in sorted(trained, reverse=True):
+        if moment > asof:
+            continue
+        try:
+            models, metadata = load(folder, version, names=names)
+        except (UntrustedModel, OSError, LookupError, ValueError) as error:
+            broken.append(f"models {version} are damaged ({error})")
+        else:
+            return models, metadata | {"broken": sorted(broken)}
+    raise NoModels(
+        f"expected models trained by {asof:%Y-%m-%d}, found "
+        f"{'; '.join(sorted(broken)) or 'none'}; run: mekong train --date {asof:%Y}-01-01"
+    )
+
+
+def _list_versions(folder: Path) -> tuple[list[tuple[datetime, float, str]], list[str]]:
+    """Moment of training, time of writing and name of each version; and what is damaged."""
+    trained, broken = list[tuple[datetime, float, str]](), list[str]()
+    for path in folder.glob("[!.]*"):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        try:
+            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
+            moment = datetime.fromisoformat(metadata["asof"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            broken.append(f"models {path.name} are damaged ({METADATA}: {error})")
+        else:
+            trained.append((moment, path.stat().st_mtime, path.name))
+    return trained, broken
+
+
 def _check(name: str, data: bytes) -> None:
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
     if unknown:
         raise UntrustedModel(

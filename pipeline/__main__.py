@@ -278,7 +278,8 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 @app.command(rich_help_panel=NIGHT)
 def status(day: Day = None) -> None:
     """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
-    from pipeline import console, steps
+    from pipeline import console
+    from pipeline.storage.consistency import check_whole
 
     settings = _settings()
     first = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
@@ -286,7 +287,7 @@ def status(day: Day = None) -> None:
     folder = max((index.parent for index in later), default=None)
     if folder is not None:
         console.print_night(folder)  # what was warned of is shown whatever the stores are like
-    steps.check_whole(settings)
+    check_whole(settings)
     if folder is None:
         console.print_night(first)
 

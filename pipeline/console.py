@@ -20,15 +20,15 @@ from pipeline.progress import Progress
 from pipeline.steps import SCORED
 
 if TYPE_CHECKING:
+    from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
     from pipeline.alerts.cancellation import Cancelled
     from pipeline.gridded.job import Made
-    from pipeline.ingest.fetch import State
-    from pipeline.steps import (
+    from pipeline.ingest.run import Ingested
+    from pipeline.ingest.status import SourceStatus
+    from pipeline.results import (
         Assessed,
         Forecast,
-        Hindcast,
-        Ingested,
         Published,
         Simulated,
         Trained,
@@ -241,7 +241,7 @@ def describe_hindcast(hindcast: Hindcast) -> str:
     )
 
 
-def print_sources(states: Iterable[State], *, asof: datetime, asked: bool) -> None:
+def print_sources(states: Iterable[SourceStatus], *, asof: datetime, asked: bool) -> None:
     """Print a table of the sources: what each needs and how far it is.
 
     Parameters

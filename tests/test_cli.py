@@ -18,9 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.verification.hindcast_files import Hindcast
 from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.geography.grid import MEKONG
+from pipeline.ingest.run import Ingested
+from pipeline.results import Published
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import imerg_day
@@ -336,7 +339,7 @@ def test_a_degraded_night_is_exit_code_4(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for reasons, code in (((), 0), (("imerg_late gave nothing",), 4)):
-        done = steps.Published("there", 0, 1, {"none": 80}, degraded=reasons)
+        done = Published("there", 0, 1, {"none": 80}, degraded=reasons)
         monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
         assert run(monkeypatch, tmp_path, "publish") == code
     said = capsys.readouterr()
@@ -361,9 +364,9 @@ def test_a_hindcast_as_its_help_shows_it(
 ) -> None:
     asked: dict[str, object] = {}
 
-    def noted(**given: object) -> steps.Hindcast:
+    def noted(**given: object) -> Hindcast:
         asked.update(given)
-        return steps.Hindcast("OUT", 0, "virtual", {}, {})
+        return Hindcast("OUT", 0, "virtual", {}, {})
 
     monkeypatch.setattr(steps, "hindcast", noted)
     command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]
@@ -437,9 +440,9 @@ def test_when_no_provider_is_reached_that_is_the_first_line(
     )
     left = iter(reached)
 
-    def ingest(source: str, **_: object) -> steps.Ingested:
+    def ingest(source: str, **_: object) -> Ingested:
         needs = "A_TOKEN" if source == "imerg_late" else None
-        return steps.Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
+        return Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
 
     monkeypatch.setattr(steps, "ingest", ingest)
     assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0

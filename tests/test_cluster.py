@@ -23,6 +23,7 @@ from distributed import Client
 
 from pipeline import steps
 from pipeline.areal import daily_series
+from pipeline.areal.update import RECENT
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.gridded import job as gridded_job
 from pipeline.settings import Settings
@@ -123,7 +124,7 @@ def zones(folder: Path, address: str | None) -> bytes:
     days = np.arange("2025-12-29", "2026-01-01", dtype="M8[D]").astype("M8[ns]")
     archive, rng = Archive(settings.archive_dir), np.random.default_rng(0)
     archive.append("imerg_daily", record.rain(days, MEKONG, rng), message="rain")
-    end = ASOF.replace(hour=0, minute=0) - steps.RECENT
+    end = ASOF.replace(hour=0, minute=0) - RECENT
     past, *_ = daily_series.make_daily_series(
         archive, asof=ASOF, start=end - timedelta(days=1), end=end, region="mekong"
     )

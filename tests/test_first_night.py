@@ -13,6 +13,7 @@ from pytest_httpserver import HTTPServer
 
 from pipeline import steps
 from pipeline.geography.places import stations
+from pipeline.results import Published
 from pipeline.settings import Settings
 from pipeline.sources import ENDPOINTS, NIGHTLY, select_sources
 from pipeline.sources.access.client import Client
@@ -45,7 +46,7 @@ def settings(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> Se
     return found
 
 
-def night(settings: Settings) -> tuple[steps.Published, dict[str, Any], dict[Any, Any]]:
+def night(settings: Settings) -> tuple[Published, dict[str, Any], dict[Any, Any]]:
     """Run the night as the command does; what it published."""
     steps.prepare(asof=ASOF, settings=settings)
     for source in select_sources(settings.upstream):

@@ -18,6 +18,7 @@ from pipeline import steps
 from pipeline.console import describe_ingested
 from pipeline.geography.grid import Grid
 from pipeline.ingest import store as ingest_store
+from pipeline.ingest.run import Ingested
 from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
@@ -59,7 +60,7 @@ def rows(*readings: tuple[str, float], station: str = "013901") -> str:
     return PLAIN + "".join(f"{station},stage,{time},{value},m\n" for time, value in readings)
 
 
-def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> steps.Ingested:
+def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> Ingested:
     return steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
 
 

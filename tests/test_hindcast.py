@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models import registry
 from models.drought.inputs import HORIZONS_WEEKS
+from models.verification.hindcast_files import Hindcast
 from models.verification.scores import SCORES
 from pipeline import steps
 from pipeline.console import describe_hindcast
@@ -58,7 +59,7 @@ def settings_in(folder: Path) -> Settings:
     return Settings(data_dir=folder, upstream="archive", records_url=None)
 
 
-def hindcast(settings: Settings, out: Path) -> steps.Hindcast:
+def hindcast(settings: Settings, out: Path) -> Hindcast:
     return steps.hindcast(
         start=date(2017, 6, 1),
         end=date(2018, 7, 31),

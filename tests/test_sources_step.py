@@ -21,6 +21,7 @@ from pipeline import steps
 from pipeline.console import describe_ingested
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest import fetch
+from pipeline.ingest.run import Ingested
 from pipeline.progress import no_progress
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, select_sources
@@ -78,7 +79,7 @@ def publish(nasa: Earthdata, steps_: range, *, delay: timedelta = timedelta(hour
         nasa.publish("GPM_3IMERGHHL", name, content, start=time, inserted=time + HALF_HOUR + delay)
 
 
-def ingest(settings: Settings, asof: datetime = ASOF, source: str = "imerg_late") -> steps.Ingested:
+def ingest(settings: Settings, asof: datetime = ASOF, source: str = "imerg_late") -> Ingested:
     return steps.ingest(source, asof=asof, settings=settings, start=START)
 
 

@@ -16,12 +16,11 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.geography.grid import GRIDS
@@ -42,17 +41,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_TRIES = 3
 THREADS = 8
 """Granules under way at a time; the client keeps fewer to one host."""
-PATIENCE = 1.25
-"""Multiple of its usual delay after which a file is overdue."""
 SOURCE_S = 1200.0
 """Time for all files of a source in one night, seconds: a night's files come in a tenth of it over
 10 Mbit/s, all but GK2A's, whose newest come first. The sources of a night are asked side by side,
 and what is late by more is the next night's."""
-CHECK_S = 120.0
-"""Time for the check of a source, seconds."""
 _EXIT_S = 60.0
 _GRACE_S = 5.0
 """How much longer a library is waited for that asks by itself and knows no deadline, seconds."""
@@ -136,10 +130,10 @@ def fetch(
 
     def one(granule: Granule) -> Exception | None:
         with client.asking(until=until, early=early(row, granule, asof=asof)):
-            return _failure(lambda: dated(row, granule, bring(granule)), granule, client)
+            return catch_failure(lambda: dated(row, granule, bring(granule)), granule, client)
 
     errors: dict[int, Exception | None] = {}
-    for number, error in _side_by_side(one, wanted, until=until):
+    for number, error in side_by_side(one, wanted, until=until):
         errors[number] = error
         progress(f"{row.id} from its provider", len(errors), len(wanted))
     found = _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
@@ -158,7 +152,7 @@ def early(row: Source, granule: Granule, *, asof: datetime) -> bool:
     asof
         Moment of the question.
     """
-    return row.kind != "readings" and asof < granule.end + PATIENCE * row.latency
+    return row.kind != "readings" and asof < granule.end + row.patience
 
 
 def dated(row: Source, granule: Granule, path: Path) -> Path:
@@ -181,7 +175,9 @@ def dated(row: Source, granule: Granule, path: Path) -> Path:
     return path
 
 
-def _failure(bring: Callable[[], object], granule: Granule, client: Client) -> Exception | None:
+def catch_failure(
+    bring: Callable[[], object], granule: Granule, client: Client
+) -> Exception | None:
     """Return why a file did not come, None where it came."""
     try:
         bring()
@@ -194,7 +190,7 @@ def _failure(bring: Callable[[], object], granule: Granule, client: Client) -> E
     return None
 
 
-def _side_by_side(
+def side_by_side(
     do: Callable[[_T], _R], items: Sequence[_T], *, until: float
 ) -> Iterator[tuple[int, _R]]:
     """Do something for several items at a time; yield numbers and results as they come.
@@ -277,123 +273,3 @@ def _there(
     begins = re.split(r"[*?[]", granule.pattern.rpartition("/")[2])[0]
     first, last = (bisect_left(sound, end) for end in (begins, f"{begins}\uffff"))
     return any(fnmatchcase(name, granule.pattern) for name in sound[first:last])
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a source is.
-
-    Parameters
-    ----------
-    source
-        Id.
-    needs
-        Credentials it needs, and whether each is set.
-    latest
-        End of the last datum that has been ingested.
-    lag, usual
-        Time since then, and how much of it is usual just before the next datum comes.
-    reached
-        What its provider said, empty where it was not asked.
-    well
-        Whether a file came and could be read; None where none was asked for.
-    """
-
-    source: str
-    needs: tuple[tuple[str, bool], ...]
-    latest: datetime | None
-    lag: timedelta | None
-    usual: timedelta
-    reached: str = ""
-    well: bool | None = None
-
-
-def state(row: Source, *, latest: datetime | None, asof: datetime, client: Client) -> State:
-    """Say how far a source is, without asking its provider.
-
-    Parameters
-    ----------
-    row
-        The source.
-    latest
-        End of its last datum.
-    asof
-        Moment of the question.
-    client
-        Knows the credentials.
-    """
-    return State(
-        source=row.id,
-        needs=tuple((needed, _set(needed, client)) for needed in row.needs),
-        latest=latest,
-        lag=None if latest is None else asof - latest,
-        usual=row.latency + row.cadence,
-    )
-
-
-def _set(needed: str, client: Client) -> bool:
-    """Whether a credential, or one of several parted by "or", is set."""
-    for name in needed.split(" or "):
-        try:
-            client.secret(name)
-        except NeedsCredentials:
-            continue
-        return True
-    return False
-
-
-def check(
-    row: Source, *, asof: datetime, client: Client, region: Region
-) -> tuple[bool | None, str]:
-    """Ask a provider for its last file that is due, and read it; nothing of it is kept.
-
-    Parameters
-    ----------
-    row
-        The source.
-    asof
-        Moment of the question.
-    client
-        Asks.
-    region
-        Whose window is fetched.
-
-    Returns
-    -------
-    tuple
-        Whether a file came and could be read, None where there is no provider to ask; and what
-        there is to say.
-    """
-    module = row.load()
-    begin = asof - row.latency - 4 * row.cadence
-    due = [
-        granule
-        for granule in module.granules(row.id, begin, asof, asof)
-        if min(granule.end, granule.start + row.cadence) + row.latency <= asof
-    ]
-    until = time.monotonic() + CHECK_S
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        bring = fetcher(row, client=client, upstream=Path(folder), region=region)
-        if bring is None or not due:
-            return None, "no provider to ask"
-
-        def one(granule: Granule) -> tuple[Exception | None, str]:
-            said = list[str]()
-
-            def whole() -> None:
-                path = bring(granule)
-                module.read(path)
-                size = path.stat().st_size / 1000
-                said.append(f"{size:,.0f} kB, {granule.start:%Y-%m-%d %H:%MZ}")
-
-            with client.asking(until=until):
-                return _failure(whole, granule, client), "".join(said)
-
-        for granule in due[: -_TRIES - 1 : -1]:
-            over = HttpError(f"{granule.pattern}: nothing within {CHECK_S:g} s"), ""
-            _, (error, said) = next(_side_by_side(one, [granule], until=until), (0, over))
-            if error is None:
-                return True, said
-            if not isinstance(error, NotPublished):
-                return False, str(error)
-    return False, f"{min(_TRIES, len(due))} due files absent"

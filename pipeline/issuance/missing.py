@@ -20,8 +20,6 @@ from pipeline.storage.archive import NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import day_start, utc64
 
-PATIENCE = 1.25
-"""Multiple of its usual delay after which a source that has said nothing gave nothing."""
 DOUBTFUL_DAYS = 10
 """Days of the zonal daily series whose doubts are named."""
 
@@ -131,7 +129,7 @@ def _describe_silent_source(source: Source, last: datetime | None, *, asof: date
     """Say that a source gave nothing of what was due lately, and when it last did; else nothing."""
     if last is None:
         return f"{source.id}: gave nothing, and never has"
-    if last > asof - source.cadence - PATIENCE * source.latency - timedelta(days=1):
+    if last > asof - source.cadence - source.patience - timedelta(days=1):
         return ""
     return f"{source.id}: gave nothing, its last datum is of {last:%Y-%m-%d %H:%MZ}"
 

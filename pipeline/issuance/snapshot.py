@@ -122,6 +122,12 @@ def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Setting
     )
 
 
+def open_stores(settings: Settings, *, asof: datetime) -> Snapshot:
+    """Open both stores as they are, without models, to read what was known at a moment."""
+    archive, records = Archive(settings.archive_dir), Records(settings.database)
+    return Snapshot(archive, records, asof, {}, "", settings.region)
+
+
 def recent_inputs(records: Records, *, asof: datetime) -> list[dict[str, Any]]:
     """Granules known at a moment that end within ``INPUTS`` before it, rejected ones too."""
     return records.inputs(asof=asof, start=asof - INPUTS)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Origin = Literal["virtual", "measured"]
 Reader: TypeAlias = "Callable[..., xr.Dataset | pd.DataFrame]"
 """Function from the path of a file, and options by name, to a canonical grid or to readings."""
+PATIENCE = 1.25
+"""Multiple of its usual delay after which a file is overdue."""
 MAX_BYTES = 1_000_000_000
 """Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
 before it is read."""
@@ -170,6 +172,11 @@ class Source:
     revised: timedelta = timedelta()
     window: bool = False
     ahead: timedelta = timedelta()
+
+    @property
+    def patience(self) -> timedelta:
+        """Time from a granule's end after which it is overdue."""
+        return PATIENCE * self.latency
 
     def load(self) -> SourceModule:
         """Import the source's module."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.geography.places import station
+from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.sources.base import Granule
 from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
@@ -102,6 +103,25 @@ def lay_out_days(
     """
     days = imerg.granules("imerg_daily", start, end, issue_time)
     return sum(_granule(basin, day, issue_time, upstream, grid) for day in days)
+
+
+def lay_out_record(
+    basin: VirtualBasin,
+    issue_time: datetime,
+    upstream: Path,
+    *,
+    grid: Grid = MEKONG,
+    progress: Progress = no_progress,
+) -> int:
+    """Write the daily IMERG files of the whole record, as of :func:`lay_out_days`, by year."""
+    first, written = datetime(START.year, START.month, START.day, tzinfo=UTC), 0
+    years = range(START.year, issue_time.year + 1)
+    for number, year in enumerate(years):
+        progress("years of daily grids", number + 1, len(years))
+        begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
+        end = min(issue_time, datetime(year + 1, 1, 1, tzinfo=UTC))
+        written += lay_out_days(basin, begin, end, issue_time, upstream, grid=grid)
+    return written
 
 
 def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -> int:

@@ -20,6 +20,7 @@ from pipeline import steps
 from pipeline.console import describe_ingested
 from pipeline.geography.grid import Grid
 from pipeline.ingest import store as ingest_store
+from pipeline.ingest.run import Ingested
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES, imerg, smap
 from pipeline.sources.base import Granule
@@ -55,7 +56,7 @@ def half_hour(settings: Settings, slot: int, *, rain: float | None = None) -> Pa
     )  # fmt: skip
 
 
-def night(settings: Settings, *, slots: int = 4, asof: datetime = ASOF) -> steps.Ingested:
+def night(settings: Settings, *, slots: int = 4, asof: datetime = ASOF) -> Ingested:
     return steps.ingest(
         "imerg_late", asof=asof, settings=settings, start=DAY, end=DAY + slots * HALF_HOUR
     )
@@ -206,7 +207,7 @@ def test_a_revised_granule_is_read_again_and_the_first_stays(settings: Settings)
         ds = Archive(settings.archive_dir).read("imerg_daily", asof=asof)
         return float(ds["rain"].sel(lat=15.15, lon=105.15)[0])
 
-    def fetch(asof: datetime) -> steps.Ingested:
+    def fetch(asof: datetime) -> Ingested:
         start = DAY - timedelta(days=1)
         return steps.ingest("imerg_daily", asof=asof, settings=settings, start=start, end=DAY)
 
@@ -331,7 +332,7 @@ def stages(settings: Settings, *, asof: datetime = ASOF) -> dict[str, list[float
     return {str(code): values.tolist() for code, values in found}
 
 
-def take(settings: Settings, folder: Path, *, asof: datetime = ASOF) -> steps.Ingested:
+def take(settings: Settings, folder: Path, *, asof: datetime = ASOF) -> Ingested:
     return steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
 
 

@@ -21,6 +21,7 @@ from lxml import etree
 from pipeline import steps
 from pipeline.alerts.cap import NAMESPACE
 from pipeline.alerts.publish import folder_name
+from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
@@ -56,7 +57,7 @@ def fork(settings: Settings, folder: Path) -> Settings:
     return settings_in(folder)
 
 
-def ingest(settings: Settings, asof: datetime, sources: Sequence[str]) -> list[steps.Ingested]:
+def ingest(settings: Settings, asof: datetime, sources: Sequence[str]) -> list[Ingested]:
     return [steps.ingest(source, asof=asof, settings=settings) for source in sources]
 
 

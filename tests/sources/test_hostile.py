@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import steps
-from pipeline.ingest import fetch
+from pipeline.ingest import fetch, status
 from pipeline.progress import no_progress
 from pipeline.settings import Settings
 from pipeline.sources import ENDPOINTS, SOURCES
@@ -46,7 +46,7 @@ def granule_of(source: str, part: str) -> Granule:
     row = SOURCES[source]
     if source == "geoglows":  # none where the table of rivers is empty, as it is at first
         return Granule(source, "GEOGLOWS", "x.nc", NIGHT - 2 * row.cadence, NIGHT - row.cadence)
-    begin = NIGHT - fetch.PATIENCE * row.latency - 4 * max(row.cadence, timedelta(days=1))
+    begin = NIGHT - row.patience - 4 * max(row.cadence, timedelta(days=1))
     found = row.load().granules(source, begin, NIGHT, NIGHT)
     due: list[Granule] = [
         one for one in found if not fetch.early(row, one, asof=NIGHT) and part in one.pattern
@@ -255,7 +255,7 @@ def test_an_ingest_goes_on(
 def test_a_check_says_what_is_wrong(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "CHECK_S", LIMIT_S)
+    monkeypatch.setattr(status, "CHECK_S", LIMIT_S)
     monkeypatch.setattr(fetch, "_GRACE_S", 0.2)
     with (
         serving(kind) as [server],
@@ -265,7 +265,9 @@ def test_a_check_says_what_is_wrong(
         ) as client,
     ):  # fmt: skip
         for source in ("gk2a_ir", "chirps", "mrc_live"):
-            well, said = fetch.check(SOURCES[source], asof=NIGHT, client=client, region="mekong")
+            well, said = status.check_provider(
+                SOURCES[source], asof=NIGHT, client=client, region="mekong"
+            )
             assert well is False
             assert said
     assert everything(tmp_path) == set()

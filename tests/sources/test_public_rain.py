@@ -23,7 +23,7 @@ from rasterio.transform import from_origin
 
 from pipeline import steps
 from pipeline.geography.grid import Grid
-from pipeline.ingest import fetch
+from pipeline.ingest import status
 from pipeline.issuance.products import read_second_opinion
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -198,7 +198,7 @@ def test_an_outlook_is_late_from_half_past_eight_of_its_day() -> None:
 
     def late(asof: datetime) -> bool:
         with Client(endpoints={}, environment={}) as client:
-            one = fetch.state(row, latest=last, asof=asof, client=client)
+            one = status.describe_status(row, latest=last, asof=asof, client=client)
         assert one.lag is not None
         return one.lag > one.usual
 

@@ -33,8 +33,9 @@ from pipeline.alerts.levels import RAISED, Level
 from pipeline.areal import daily_series
 from pipeline.areal import means as zonal_means
 from pipeline.areal.update import RECENT
-from pipeline.geography.grid import MEKONG, zonal_mean
+from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import zones
+from pipeline.geography.zonal import zonal_mean
 from pipeline.issuance.decide import decide_cities
 from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
 from pipeline.issuance.products import assess_city_rain, compute_risk_indices

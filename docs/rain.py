@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from docs.make import between, table
 from pipeline.areal import blend
 from pipeline.areal import means as zonal_means
-from pipeline.geography.grid import MEKONG, zonal_mean
+from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import basins, zones
 from pipeline.geography.variables import LEAST_HALF_HOURS
+from pipeline.geography.zonal import zonal_mean
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual.basin import VirtualBasin

@@ -9,8 +9,9 @@ import xarray as xr
 from scipy.sparse import csr_matrix
 
 from pipeline.choices import Region
-from pipeline.geography.grid import GRIDS, zonal_mean, zonal_weights
+from pipeline.geography.grid import GRIDS
 from pipeline.geography.places import zones
+from pipeline.geography.zonal import zonal_mean, zonal_weights
 
 
 @lru_cache

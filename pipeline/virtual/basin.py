@@ -20,8 +20,9 @@ from shapely import MultiPolygon, Polygon
 
 from pipeline.choices import Region
 from pipeline.geography import places
-from pipeline.geography.grid import GRIDS, MEKONG, Grid, zonal_weights
+from pipeline.geography.grid import GRIDS, MEKONG, Grid
 from pipeline.geography.variables import attributes
+from pipeline.geography.zonal import zonal_weights
 from pipeline.settings import REFERENCE
 from pipeline.storage.atomic import draft_file
 from pipeline.virtual import climate, hydrology, sensors, soil, weather

@@ -10,7 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from pipeline.geography.grid import Grid, zonal_mean, zonal_weights
+from pipeline.geography.grid import Grid
+from pipeline.geography.zonal import zonal_mean, zonal_weights
 from tests.benchmarks.measure import Result, seconds
 
 GRID = Grid(8.5, 34.5, 93.0, 110.0)

@@ -16,7 +16,8 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.choices import Region
 from pipeline.geography import places
-from pipeline.geography.grid import GRIDS, MEKONG, equal_area
+from pipeline.geography.grid import GRIDS, MEKONG
+from pipeline.geography.zonal import equal_area
 from pipeline.settings import REFERENCE, ROOT
 
 OUTLINE = ROOT.parent / "shared" / "geo" / "mekong_basin_hydrobasins_l3.geojson"

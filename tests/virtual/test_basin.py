@@ -12,7 +12,8 @@ from models.stage.features import stage_inputs
 from models.stage.model import predict_dates
 from models.stage.training import fit
 from pipeline.geography import places
-from pipeline.geography.grid import MEKONG, zonal_mean, zonal_weights
+from pipeline.geography.grid import MEKONG
+from pipeline.geography.zonal import zonal_mean, zonal_weights
 from pipeline.settings import Settings
 from pipeline.virtual import SHOWCASE, hydrology, sensors, weather
 from pipeline.virtual.basin import (

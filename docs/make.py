@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from docs import rooms
 from pipeline.alerts.cap import NAMESPACE
-from pipeline.alerts.thresholds import DEFAULT
+from pipeline.alerts.thresholds import rules_for
+from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual import SHOWCASE
@@ -84,12 +85,12 @@ def sources() -> str:
 
 
 def thresholds() -> str:
-    """Table of the default thresholds of the alert rules."""
-    rows = []
-    for field in fields(DEFAULT):
-        value = getattr(DEFAULT, field.name)
-        rows.append((f"`{field.name}`", str(value) if isinstance(value, float | int)
-                     else _hours(value)))  # fmt: skip
+    """Table of the thresholds of a city without rows of its own."""
+    rules = asdict(rules_for(EVERY_CITY, asof=None))
+    rows = [
+        (f"`{name}`", _hours(value) if isinstance(value, timedelta) else f"{value:g}")
+        for name, value in rules.items()
+    ]
     return table(("threshold", "default"), rows)
 
 

@@ -20,6 +20,7 @@ from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.text import LANGUAGES
 from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
+from tests.alerts.alert_cases import RULES
 
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 WATCH = decide_flood(
@@ -29,6 +30,7 @@ WATCH = decide_flood(
     river=None,
     rain=Rain(return_period_years=6.0, pluvial_index=1.1),
     state=None,
+    rules=RULES,
 )
 """A Watch that rests on rain."""
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -147,7 +147,7 @@ def _write_row(
     references = [sent for sent in chain if sent.expires > when]
     texts = {
         language: compose_cancellation(
-            places.city(city),
+            places.city(city, asof=when),
             hazard,
             event=last.level,
             status=status,

@@ -12,7 +12,7 @@ from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Drought
 from pipeline.alerts.hysteresis import Assessment, Criterion, apply_hysteresis
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.thresholds import DEFAULT, Rules
+from pipeline.alerts.thresholds import Rules
 from pipeline.indices.drought import DRY_MONTHS, PERCENTILE_BOUNDS, SPI_BOUNDS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def decide_drought(
     issue_time: datetime,
     drought: Drought | None,
     state: AlertState | None,
-    rules: Rules = DEFAULT,
+    rules: Rules,
 ) -> Decision:
     """Decide the drought level of a city.
 

@@ -13,7 +13,7 @@ from pipeline.alerts.evidence import Rain, River
 from pipeline.alerts.gauge_criteria import HORIZON_D, GaugeEvidence
 from pipeline.alerts.hysteresis import Assessment, Criterion, apply_hysteresis, drop_expired
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.thresholds import DEFAULT, Rules
+from pipeline.alerts.thresholds import Rules
 
 if TYPE_CHECKING:
     from pipeline.geography.places import City, Station
@@ -27,7 +27,7 @@ def decide_flood(
     river: River | None,
     rain: Rain,
     state: AlertState | None,
-    rules: Rules = DEFAULT,
+    rules: Rules,
 ) -> Decision:
     """Decide the flood level of a city.
 

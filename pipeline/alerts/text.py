@@ -235,7 +235,8 @@ def _flood_paragraphs(decision: Decision, templates: dict[str, Any]) -> list[str
             now += _stage_now(decision, station, river, river.stage_time, templates)
         now += _doubt(decision, station, river, templates)
         now.append(phrases["thresholds"].format(alarm=station.alarm_m, flood=station.flood_m))
-        now += _local_terms(station, river.stage_m if river else math.nan, phrases)
+        stage_m = river.stage_m if river else math.nan
+        now += _local_terms(station, stage_m, phrases, asof=decision.issue_time)
         now += [phrases["tidal"]] if station.tidal else []
         now += [] if station.threshold_verified else [phrases["unverified"]]
     else:
@@ -347,7 +348,9 @@ def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) ->
     return sentences
 
 
-def _local_terms(station: Station, stage_m: float, phrases: dict[str, str]) -> list[str]:
+def _local_terms(
+    station: Station, stage_m: float, phrases: dict[str, str], *, asof: datetime
+) -> list[str]:
     """Terms of the country's own service for the same stages.
 
     At MRC's Thai gauges flood stage is the height of the bank. Where level II is on record,
@@ -359,7 +362,7 @@ def _local_terms(station: Station, stage_m: float, phrases: dict[str, str]) -> l
         margin_m = station.flood_m - stage_m
         key = "thai_below" if margin_m >= 0.0 else "thai_above"
         return [phrases[key].format(margin=f"{abs(margin_m):.2f}")]
-    level_2_m = vietnamese_level_2().get(station.code)
+    level_2_m = vietnamese_level_2(asof=asof).get(station.code)
     if level_2_m is not None:
         return [
             phrases["vietnamese"].format(one=station.alarm_m, two=level_2_m, three=station.flood_m)

@@ -12,7 +12,7 @@ from typing import Literal
 from pipeline.geography.variables import VARIABLES
 
 EVERY_CITY = "default"
-"""City of the rows of cost_loss.csv that hold for every city without rows of its own."""
+"""City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
 Row = Mapping[str, str]
 """Cells of one row by column."""
 _DAY = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")
@@ -140,6 +140,13 @@ _SOURCE = {"source": _TEXT, "verified": Column(choices=("V", "M"))}
 _FIGURE = {"value": _VALUE, "unit": _TEXT, **_SOURCE}
 _STAGE = (VARIABLES["stage"].valid_min, VARIABLES["stage"].valid_max)
 _HIGHEST_FLOW = VARIABLES["discharge"].valid_max
+_RULES = {
+    "watch_rain_years": (1.0, 1000.0), "extreme_years": (1.0, 1000.0), "drought_p": (0.0, 1.0),
+    "raise_margin": (0.0, 1.0), "raise_runs": (1.0, 10.0), "lower_factor": (0.0, 1.0),
+    "lower_runs": (1.0, 10.0), "lower_m": (0.0, 5.0), "adjacent": (1.0, 240.0),
+    "stale": (1.0, 240.0), "forget": (1.0, 720.0),
+}  # fmt: skip
+"""Rules of the alert levels in alert_rules.csv, with the bounds of their values."""
 
 TABLES: dict[str, Table] = {
     "stations.csv": Table(("code",), {
@@ -164,6 +171,9 @@ TABLES: dict[str, Table] = {
         "quantity": Column(choices=("cost_loss_ratio", "false_alarm_budget")),
         **_FIGURE, "value": Column("number", 0.0, 1.0, strict=True),
     }),
+    "alert_rules.csv": Table(("city", "rule"), {
+        "city": Column(names="cities.csv"), "rule": Column(choices=tuple(_RULES)), **_FIGURE,
+    }, by="rule", bounds=_RULES),
     "flows.csv": Table(("station", "month", "kind"), {
         "station": _STATION, "month": Column("integer", 1, 12),
         "kind": Column(choices=("pmfm_6a", "pmfm_6c", "mean")),

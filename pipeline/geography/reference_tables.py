@@ -187,7 +187,8 @@ def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding
     """Find rows that count on a day and contradict each other, or lack one that they need."""
     yield from _find_absent_coordinates(tables, day)
     yield from _find_crossed_stages(tables, day)
-    yield from _find_absent_costs(tables, day)
+    yield from _find_absent_defaults(tables, day, "cost_loss.csv")
+    yield from _find_absent_defaults(tables, day, "alert_rules.csv")
     for entry in tables.in_force("travel_times.csv", day).values():
         shortest, longest = entry.row["value_min"], entry.row["value_max"]
         if float(shortest) > float(longest):
@@ -224,13 +225,13 @@ def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding
             yield Finding(entry.file, entry.line, text)
 
 
-def _find_absent_costs(tables: ReferenceTables, day: date) -> Iterator[Finding]:
-    """Find levels for which a city without rows of its own has no cost and budget."""
-    columns, costs = TABLES["cost_loss.csv"].columns, tables.in_force("cost_loss.csv", day)
-    for level, quantity in product(columns["level"].choices, columns["quantity"].choices):
-        if (EVERY_CITY, level, quantity) not in costs:
-            text = f"expected a row of {EVERY_CITY} for {level}, {quantity}, found none"
-            yield Finding("cost_loss.csv", 0, text)
+def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iterator[Finding]:
+    """Find what a city without rows of its own in a table would lack."""
+    columns, rows = TABLES[name].columns, tables.in_force(name, day)
+    for key in product(*(columns[column].choices for column in TABLES[name].key[1:])):
+        if (EVERY_CITY, *key) not in rows:
+            text = f"expected a row of {EVERY_CITY} for {', '.join(key)}, found none"
+            yield Finding(name, 0, text)
 
 
 def _read_layer(folder: Path, findings: list[Finding]) -> Layer:

@@ -86,6 +86,7 @@ def decide_cities(
             )
             for hazard in ("flood", "drought")
         }
+        rules = rules_for(city.id, asof=snapshot.asof)
         flood = decide_flood(
             city,
             issue_time=snapshot.asof,
@@ -93,13 +94,14 @@ def decide_cities(
             river=river,
             rain=rain.get(city.id, _NO_RAIN),
             state=state["flood"],
-            rules=rules_for(city.id),
+            rules=rules,
         )
         drought = decide_drought(
             city,
             issue_time=snapshot.asof,
             drought=zone,
             state=state["drought"],
+            rules=rules,
         )
         decisions += [flood, replace(drought, low_flow=low)]
     return decisions

@@ -16,9 +16,10 @@ from models.stage import model as stage_model
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.gauge_criteria import HORIZON_D
 from pipeline.alerts.levels import Level
-from pipeline.alerts.thresholds import DEFAULT
+from pipeline.alerts.thresholds import rules_for
 from pipeline.areal import daily_series, substitutes
 from pipeline.geography import places
+from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.indices import suite
 from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
@@ -81,7 +82,8 @@ def list_unmodelled_gauges(
         Gauges that a model forecasts.
     """
     rows = quality_flags.used(readings)
-    rows = rows[rows["valid_time"] > pd.Timestamp(utc64(snapshot.asof - DEFAULT.forget))]
+    forget = rules_for(EVERY_CITY, asof=snapshot.asof).forget
+    rows = rows[rows["valid_time"] > pd.Timestamp(utc64(snapshot.asof - forget))]
     last = rows.sort_values("valid_time").drop_duplicates("station", keep="last")
     last = last[last["station"].isin(set(places.stations()) - set(modelled))]
     leads = pd.DataFrame({"lead_days": np.arange(1, HORIZON_D[Level.WATCH] + 1)})

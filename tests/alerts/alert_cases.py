@@ -13,8 +13,26 @@ from pipeline.alerts.drought import decide_drought
 from pipeline.alerts.evidence import Drought, Lead, Rain, River
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.levels import Level
+from pipeline.alerts.thresholds import Rules
 from pipeline.geography.places import City, Station
 
+RULES = Rules(
+    watch_p_alarm_7d=0.25,
+    warning_p_flood_5d=0.40,
+    emergency_p_flood_2d=0.70,
+    watch_rain_years=5.0,
+    extreme_years=20.0,
+    drought_p=0.50,
+    raise_margin=0.15,
+    raise_runs=2,
+    lower_factor=0.6,
+    lower_runs=2,
+    lower_m=0.20,
+    adjacent=timedelta(hours=48),
+    stale=timedelta(hours=48),
+    forget=timedelta(days=7),
+)
+"""Thresholds of every city until it states its own."""
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 NAN = math.nan
 CITY = City(
@@ -134,6 +152,7 @@ def flood(
         ),
         rain=rain,
         state=state,
+        rules=RULES,
     )
 
 
@@ -146,6 +165,7 @@ def pluvial(years: float, *, number: int = 0, state: AlertState | None = None) -
         river=None,
         rain=Rain(return_period_years=years, pluvial_index=NAN),
         state=state,
+        rules=RULES,
     )
 
 
@@ -183,7 +203,9 @@ def drought(
     issue_time: datetime | None = None,
 ) -> Decision:
     """Decide the drought level of the city on a night."""
-    return decide_drought(CITY, issue_time=issue_time or night(number), drought=given, state=state)
+    return decide_drought(
+        CITY, issue_time=issue_time or night(number), drought=given, state=state, rules=RULES
+    )
 
 
 def levels(*decisions: Decision) -> list[Level]:

@@ -14,6 +14,7 @@ from tests.alerts.alert_cases import (
     CITY,
     DRY,
     NAN,
+    RULES,
     STATION,
     T0,
     UNKNOWN_RAIN,
@@ -71,7 +72,7 @@ def test_too_little_evidence_is_unknown(
 
 def test_no_forecast_at_all_is_unknown() -> None:
     decision = decide_flood(
-        CITY, issue_time=T0, station=STATION, river=None, rain=UNKNOWN_RAIN, state=None
+        CITY, issue_time=T0, station=STATION, river=None, rain=UNKNOWN_RAIN, state=None, rules=RULES
     )
     assert decision.level is Level.UNKNOWN
     assert decision.missing == ("stage", "forecast", "rain")

@@ -9,6 +9,7 @@ from pipeline.alerts.levels import Level
 from tests.alerts.alert_cases import (
     CITY,
     DRY,
+    RULES,
     STATION,
     T0,
     flood,
@@ -27,6 +28,7 @@ def test_rising_is_judged_by_the_reach() -> None:
             river=river(station=station.code, stage_m=11.6, change_1d_m=change),
             rain=DRY,
             state=None,
+            rules=RULES,
         ).level
         for station, change in ((pakse, 0.05), (pakse, 0.06), (kratie, 0.03), (kratie, 0.04))
     ]
@@ -40,7 +42,13 @@ def test_48_hours_is_still_fresh() -> None:
 def test_gauge_without_thresholds_counts_as_none() -> None:
     bare = replace(STATION, alarm_m=None, flood_m=None)
     decision = decide_flood(
-        CITY, issue_time=T0, station=bare, river=river(stage_m=535.9), rain=DRY, state=None
+        CITY,
+        issue_time=T0,
+        station=bare,
+        river=river(stage_m=535.9),
+        rain=DRY,
+        state=None,
+        rules=RULES,
     )
     assert (decision.level, decision.missing, decision.river) == (Level.NONE, ("gauge",), None)
 
@@ -54,6 +62,7 @@ def test_contradictions_are_refused() -> None:
             river=river(station="013901"),
             rain=DRY,
             state=None,
+            rules=RULES,
         )
     with pytest.raises(ValueError, match="expected a reading before"):
         flood(age_h=-1.0)
@@ -65,4 +74,5 @@ def test_contradictions_are_refused() -> None:
             river=None,
             rain=DRY,
             state=None,
+            rules=RULES,
         )

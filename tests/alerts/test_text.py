@@ -14,6 +14,7 @@ from pipeline.alerts.levels import Level
 from pipeline.geography.places import Station
 from tests.alerts.alert_cases import (
     CITY,
+    RULES,
     STATION,
     T0,
     UNKNOWN_RAIN,
@@ -81,6 +82,7 @@ def test_mrc_terms_and_extrapolation() -> None:
         river=river(p_alarm=alarm, p_flood=high, extrapolated=True),
         rain=UNKNOWN_RAIN,
         state=None,
+        rules=RULES,
     )
     assert "alarm situation (flood stage forecast within 3 days)" in english(near, Level.WARNING)
     assert "beyond what has been observed" in english(near, Level.WARNING)
@@ -108,6 +110,7 @@ def test_local_terms_and_cautions(station: Station, expected: str) -> None:
         river=river(station=station.code),
         rain=UNKNOWN_RAIN,
         state=None,
+        rules=RULES,
     )
     text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
     assert expected in text.description

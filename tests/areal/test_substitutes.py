@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64
+from tests.alerts.alert_cases import RULES
 from tests.areal.late_products import ONE, grids, late, pairs, root_zone, surface, two_summers
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -216,7 +217,7 @@ def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
     by_rain = replace(late_soil, spi3=-1.4)
     may = datetime(2026, 5, 20, 0, 30, tzinfo=UTC)
     found = [
-        decide_drought(city("vientiane"), issue_time=may, drought=one, state=None)
+        decide_drought(city("vientiane"), issue_time=may, drought=one, state=None, rules=RULES)
         for one in (late_soil, own, by_rain)
     ]
     assert [one.certainty for one in found] == ["Possible", "Observed", "Observed"]

@@ -25,7 +25,7 @@ from pipeline.settings import ROOT
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import naive_timestamp
-from tests.alerts.alert_cases import DRY
+from tests.alerts.alert_cases import DRY, RULES
 from tests.alerts.alert_cases import river as forecast
 
 PREK_KDAM, PHNOM_PENH, KOMPONG_LUONG = "020102", "020101", "020106"
@@ -70,7 +70,7 @@ def decide(seen: Snapshot) -> Decision:
     river = replace(river, stage_time=last.time)
     return decide_flood(
         places.city("prek_kdam"), issue_time=seen.asof, station=places.station(PREK_KDAM),
-        river=observed.with_last(river, last), rain=DRY, state=None,
+        river=observed.with_last(river, last), rain=DRY, state=None, rules=RULES,
     )  # fmt: skip
 
 

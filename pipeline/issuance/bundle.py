@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.alerts import cap, feeds, publish
 from pipeline.alerts.cancellation import known_cancellations
+from pipeline.alerts.decision import Decision
 from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities
@@ -18,9 +19,13 @@ from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage import database
+from pipeline.storage.records import Records
 
 STEP = timedelta(days=1)
 SENDER_NAME = "Mekong early warning pipeline"
+RISK_TITLE = "Flood and drought risk indices of the Mekong"
+MONTHLY_TITLE = "Standardised indices of whole months in the Mekong countries"
+VIRTUAL_SOURCE = "virtual basin, not measured"
 
 
 @dataclass(frozen=True)
@@ -67,83 +72,41 @@ def make_bundle(
         What is wrong with the models, in plain words.
     """
     settings = settings.model_copy(update=run["settings"])
-    store = snapshot.records
-    before = []
-    if run["follows"] is not None:
-        moment, revision = run["follows"]
-        before = store.get(database.alerts, datetime.fromisoformat(moment), revision)
-    revisions = [
-        store.get(database.alerts, snapshot.asof, earlier) for earlier in range(run["revision"])
-    ]
     risk = products.compute_risk_indices(snapshot)
-    rain = products.assess_city_rain(snapshot, risk)
+    before, revisions = _read_earlier_alerts(snapshot.records, run)
     decisions = decide_cities(
         snapshot,
         stages,
         droughts,
-        rain=rain,
+        rain=products.assess_city_rain(snapshot, risk),
         before=before,
         revisions=revisions,
-        cancelled=known_cancellations(store, run),
+        cancelled=known_cancellations(snapshot.records, run),
     )
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
-    issuer = cap.Issuer(
-        sender=settings.alert_sender,
-        sender_name=SENDER_NAME,
-        status=settings.alert_status,
-        scope=settings.alert_scope,
-        origin=run["origin"],
-        model_version=run["model_version"],
-        archive_snapshot=run["snapshot"],
-        records_batch=run["batch"],
-    )
-    files: dict[str, bytes] = {}
-    in_force: dict[tuple[str, str], str] = {}
-    alerts = []
-    for decision in decisions:
-        message, state = next_message(
-            decision, issuer=issuer, revision=run["revision"], next_issue=snapshot.asof + STEP
-        )
-        if message is not None:
-            files[f"cap/{message.identifier}.xml"] = message.content
-        if state.sent and not state.sent[-1].over:
-            in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
-        alerts.append(
-            {
-                "city": decision.city.id,
-                "hazard": decision.hazard,
-                "level": decision.level.value,
-                "identifier": message.identifier if message else None,
-                "memory": state.to_dict(),
-            }
-        )
+    messages = _make_messages(decisions, run, settings)
+    files = {f"cap/{name}.xml": content for name, content in messages.content.items()}
     facts = feeds.collect_rows(
-        decisions, in_force, origin=run["origin"], wanted=settings.alert_status
+        decisions, messages.in_force, origin=run["origin"], wanted=settings.alert_status
     )
     files["alerts.geojson"] = feeds.write_geojson(facts)
     files["alerts.csv"] = feeds.write_csv(facts)
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
         files["second_opinion.csv"] = feeds.write_csv(second_opinion)
-    source = "virtual basin, not measured" if run["origin"] == "virtual" else "measured"
     left_out = list[str]()
-    if risk is not None:
-        left_out += products.describe_impossible(risk, "risk.nc")
-        files["risk.nc"] = publish.write_netcdf(
-            products.mask_impossible(risk),
-            title="Flood and drought risk indices of the Mekong",
-            source=source,
-            issue_time=snapshot.asof,
-        )
-    months = products.compute_monthly_indices(snapshot)
-    if months is not None:
-        left_out += products.describe_impossible(months, "monthly.nc")
-        files["monthly.nc"] = publish.write_netcdf(
-            products.mask_impossible(months),
-            title="Standardised indices of whole months in the Mekong countries",
-            source=source,
-            issue_time=snapshot.asof,
-        )
+    for file, title, indices in (
+        ("risk.nc", RISK_TITLE, risk),
+        ("monthly.nc", MONTHLY_TITLE, products.compute_monthly_indices(snapshot)),
+    ):
+        if indices is not None:
+            left_out += products.describe_impossible(indices, file)
+            files[file] = publish.write_netcdf(
+                products.mask_impossible(indices),
+                title=title,
+                source=VIRTUAL_SOURCE if run["origin"] == "virtual" else "measured",
+                issue_time=snapshot.asof,
+            )
     missing = find_missing(snapshot, upstream=settings.upstream)
     files["index.json"] = feeds.write_index(
         decisions,
@@ -158,4 +121,64 @@ def make_bundle(
         records_batch=run["batch"],
         model_version=run["model_version"],
     )
-    return Bundle(files, alerts, (*missing.no_provider, *model_remarks, *missing.degraded))
+    degraded = (*missing.no_provider, *model_remarks, *missing.degraded)
+    return Bundle(files, messages.alerts, degraded)
+
+
+def _read_earlier_alerts(
+    records: Records, run: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
+    """Read the alerts of the issue before a run's, and of each earlier revision of its issue."""
+    before = []
+    if run["follows"] is not None:
+        moment, revision = run["follows"]
+        before = records.get(database.alerts, datetime.fromisoformat(moment), revision)
+    revisions = [
+        records.get(database.alerts, run["issue_time"], earlier)
+        for earlier in range(run["revision"])
+    ]
+    return before, revisions
+
+
+@dataclass(frozen=True)
+class _Messages:
+    """CAP messages by identifier, rows of alerts, and the message in force by city and hazard."""
+
+    content: dict[str, bytes]
+    alerts: list[dict[str, Any]]
+    in_force: dict[tuple[str, str], str]
+
+
+def _make_messages(
+    decisions: Sequence[Decision], run: dict[str, Any], settings: Settings
+) -> _Messages:
+    issuer = cap.Issuer(
+        sender=settings.alert_sender,
+        sender_name=SENDER_NAME,
+        status=settings.alert_status,
+        scope=settings.alert_scope,
+        origin=run["origin"],
+        model_version=run["model_version"],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+    )
+    next_issue = run["issue_time"] + STEP
+    messages = _Messages({}, [], {})
+    for decision in decisions:
+        message, state = next_message(
+            decision, issuer=issuer, revision=run["revision"], next_issue=next_issue
+        )
+        if message is not None:
+            messages.content[message.identifier] = message.content
+        if state.sent and not state.sent[-1].over:
+            messages.in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
+        messages.alerts.append(
+            {
+                "city": decision.city.id,
+                "hazard": decision.hazard,
+                "level": decision.level.value,
+                "identifier": message.identifier if message else None,
+                "memory": state.to_dict(),
+            }
+        )
+    return messages

@@ -20,7 +20,6 @@ from pipeline.alerts.levels import RAISED
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
 from pipeline.issuance import observed
-from pipeline.issuance.products import daily_stage_changes
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 
@@ -54,7 +53,7 @@ def decide_cities(
     cancelled
         Identifiers of the messages that were withdrawn before the run.
     """
-    changes, last = daily_stage_changes(snapshot), observed.last_readings(snapshot)
+    last, changes = observed.find_last_readings(snapshot), observed.find_daily_changes(snapshot)
     before_by_city = {(row["city"], row["hazard"]): row["memory"] for row in before}
     decisions = []
     for city in places.cities(snapshot.region).values():
@@ -66,7 +65,7 @@ def decide_cities(
                 change = changes.get(station.code, math.nan)
                 river = River.from_rows(rows, change_1d_m=change)
                 if station.code in last:
-                    river = observed.with_last(river, last[station.code])
+                    river = observed.add_last_readings(river, last[station.code])
         zone = low = None
         if not droughts.empty:
             rows = droughts[droughts["zone"] == f"city:{city.id}"]

@@ -47,7 +47,7 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
     forecasts = stage_model.predict(
         model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
     )
-    believed = observed.foreseen(observed.last_readings(snapshot), forecasts)
+    believed = observed.confirm_by_forecast(observed.find_last_readings(snapshot), forecasts)
     if believed:
         inputs = read_stage_inputs(snapshot, start=snapshot.asof - HISTORY, believed=believed)
         inputs = inputs.with_gauges(model.stations)

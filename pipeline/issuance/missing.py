@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.areal import substitutes
 from pipeline.choices import Upstream
 from pipeline.issuance import silence
-from pipeline.issuance.snapshot import INPUTS, NO_MODELS, Snapshot
+from pipeline.issuance.snapshot import INPUTS, Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
@@ -86,25 +86,6 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     remarks += [*_describe_doubts(snapshot), *gauges.remarks]
     no_provider = _describe_no_provider(last, asof=snapshot.asof) if upstream == "internet" else []
     return Missing(tuple(no_provider), tuple(remarks), tuple(degraded))
-
-
-def describe_models(version: str, *, broken: Sequence[str], absent: str = "") -> list[str]:
-    """Say that a run had no models, or which newer ones are damaged.
-
-    Parameters
-    ----------
-    version
-        Of the run's models.
-    broken
-        Which newer models are damaged, and how.
-    absent
-        Why there are no models now; empty where there are.
-    """
-    if version != NO_MODELS:
-        return [f"{damage}; {version} stands in" for damage in broken]
-    if absent:
-        return [f"models: none, so that only what is observed raises a level: {absent}"]
-    return ["models: none when it was forecast, so that only what is observed raises a level"]
 
 
 def _describe_absent_files(

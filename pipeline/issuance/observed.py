@@ -1,4 +1,4 @@
-"""Last readings of the gauges as a run sees them: what is believed, and what is not yet."""
+"""Last readings of the gauges: what is believed, what is not yet, and the change of a day."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from pipeline.alerts.evidence import Doubt, River
@@ -22,7 +23,7 @@ FRESH = timedelta(hours=48)
 
 
 @dataclass(frozen=True)
-class Last:
+class LastReadings:
     """Last readings of one gauge.
 
     Parameters
@@ -38,42 +39,56 @@ class Last:
     doubt: Doubt | None
 
 
-def last_readings(snapshot: Snapshot) -> dict[str, Last]:
-    """Collect the last readings of every gauge."""
+def find_last_readings(snapshot: Snapshot) -> dict[str, LastReadings]:
+    """Find the last readings of every gauge."""
     rows = snapshot.every_reading("stage", start=snapshot.asof - SPAN)
     rows = rows[rows["value"].notna()]
     used = quality_flags.used(quality_flags.best(rows))
-    best = {code: (time, value) for code, time, value, _ in mornings.by_station(used)}
+    believed = {code: (time, value) for code, time, value, _ in mornings.by_station(used)}
     doubted = rows[rows["qc"].isin([*quality_flags.HELD, "conflict"])]
-    found = {}
-    for code in sorted({*best, *doubted["station"]}):
+    last = {}
+    for code in sorted({*believed, *doubted["station"]}):
         stage_m, when = math.nan, None
-        if code in best:
-            time, value = best[code]
+        if code in believed:
+            time, value = believed[code]
             stage_m, when = float(value[-1]), from_utc64(time[-1])
-        own = doubted[doubted["station"] == code]
-        found[code] = Last(stage_m, when, _doubt(own, when))
-    return found
+        doubt = _newest_doubt(doubted[doubted["station"] == code], since=when)
+        last[code] = LastReadings(stage_m, when, doubt)
+    return last
 
 
-def _doubt(rows: pd.DataFrame, since: datetime | None) -> Doubt | None:
+def _newest_doubt(rows: pd.DataFrame, *, since: datetime | None) -> Doubt | None:
     """Newest readings that are not believed, where they are newer than what is."""
     if rows.empty:
         return None
-    when = from_utc64(rows["valid_time"].to_numpy().max())
+    newest = rows[rows["valid_time"] == rows["valid_time"].max()]
+    when = from_utc64(newest["valid_time"].to_numpy()[0])
     if since is not None and when <= since:
         return None
-    values = rows.loc[rows["valid_time"] == rows["valid_time"].max(), "value"]
-    low, high = float(values.min()), float(values.max())
-    kind = rows.loc[rows["valid_time"] == rows["valid_time"].max(), "qc"]
-    disagree = len(values) > 1 and (kind == "conflict").all()
+    disagree = len(newest) > 1 and (newest["qc"] == "conflict").all()
     return Doubt(
-        kind="conflict" if disagree else "unconfirmed", lowest_m=low, highest_m=high, time=when
+        kind="conflict" if disagree else "unconfirmed",
+        lowest_m=float(newest["value"].min()),
+        highest_m=float(newest["value"].max()),
+        time=when,
     )
 
 
-def foreseen(last: Mapping[str, Last], forecasts: pd.DataFrame) -> dict[str, Doubt]:
-    """Unconfirmed readings that the forecast from the readings before them leads to expect.
+def find_daily_changes(snapshot: Snapshot) -> dict[str, float]:
+    """Find the change of each gauge's stage over the day before its last reading, m."""
+    readings = quality_flags.used(snapshot.readings("stage", start=snapshot.asof - SPAN))
+    changes = {}
+    for code, time, value, _ in mornings.by_station(readings):
+        before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
+        if np.isfinite(before):
+            changes[code] = float(value[-1] - before)
+    return changes
+
+
+def confirm_by_forecast(
+    last: Mapping[str, LastReadings], forecasts: pd.DataFrame
+) -> dict[str, Doubt]:
+    """Confirm readings that the forecast from the readings before them leads to expect.
 
     Parameters
     ----------
@@ -81,22 +96,27 @@ def foreseen(last: Mapping[str, Last], forecasts: pd.DataFrame) -> dict[str, Dou
         Last readings by gauge.
     forecasts
         Forecasts that rest on none of the readings in doubt.
+
+    Returns
+    -------
+    dict
+        Unconfirmed readings within the 90 % interval of the first day, by gauge.
     """
     first = forecasts[forecasts["lead_days"] == 1]
-    bands = {
+    intervals = {
         str(code): (float(low), float(high))
         for code, low, high in zip(first["station"], first["q05"], first["q95"], strict=True)
     }
-    found = {}
-    for code, one in last.items():
-        low, high = bands.get(code, (math.nan, math.nan))
-        doubt = one.doubt
+    confirmed = {}
+    for code, readings in last.items():
+        low, high = intervals.get(code, (math.nan, math.nan))
+        doubt = readings.doubt
         if doubt and doubt.kind == "unconfirmed" and low <= doubt.highest_m <= high:
-            found[code] = doubt
-    return found
+            confirmed[code] = doubt
+    return confirmed
 
 
-def with_last(river: River, last: Last) -> River:
+def add_last_readings(river: River, last: LastReadings) -> River:
     """Add a gauge's last readings to its forecast.
 
     Parameters
@@ -104,7 +124,7 @@ def with_last(river: River, last: Last) -> River:
     river
         Forecast, with the stage that it rests on.
     last
-        Last readings; what is newer than the stage of the forecast stands in its place.
+        Last readings; what is newer than the stage of the forecast replaces it.
     """
     doubt = last.doubt
     if doubt is not None and river.stage_m == doubt.highest_m:  # the forecast agreed

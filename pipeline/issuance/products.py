@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from pipeline.indices import rain as rain_indices
 from pipeline.indices import river, suite
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
-from pipeline.quality import mornings
 from pipeline.sources import geoglows
 from pipeline.storage.archive import NothingArchived
 from pipeline.times import day_start, utc64
@@ -69,6 +67,7 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
     ).assign(substitutes.carry_shares(recent))
+    # Computed here: chunks that are computed while a file is written come in any order.
     return indices.isel(time=slice(-RISK_DAYS, None)).compute()
 
 
@@ -130,19 +129,6 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
         suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
         by_zone[zone] = replace(by_zone[zone], suspect=suspect)
     return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
-
-
-def daily_stage_changes(snapshot: Snapshot) -> dict[str, float]:
-    """Change of each gauge's stage over the day before its last reading, m."""
-    start = snapshot.asof - timedelta(days=4)
-    changes = {}
-    for code, time, value, _ in mornings.by_station(
-        quality_flags.used(snapshot.readings("stage", start=start))
-    ):
-        before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
-        if np.isfinite(before):
-            changes[code] = float(value[-1] - before)
-    return changes
 
 
 def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -10,8 +10,7 @@ from models import registry
 from pipeline.issuance import products
 from pipeline.issuance.bundle import Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts
-from pipeline.issuance.missing import describe_models
-from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, recent_inputs
+from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, read_recent_inputs
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
@@ -35,7 +34,7 @@ def draft_run(
         Stores, upstream, and what messages are issued under.
     """
     records, archive = Records(settings.database), Archive(settings.archive_dir)
-    inputs = recent_inputs(records, asof=asof)
+    inputs = read_recent_inputs(records, asof=asof)
     origins = {granule["origin"] for granule in inputs} | {model_metadata["origin"]}
     virtual = "virtual" in origins or settings.upstream == "virtual"
     follows = records.last_issued(before=asof)
@@ -54,15 +53,19 @@ def draft_run(
 
 
 def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:
-    """Say that a run had no models, or which newer ones are damaged."""
+    """Say that a run had no models, or which newer ones than its own are damaged."""
     version, asof = run["model_version"], run["issue_time"]
     try:
         _, metadata = registry.load_last(settings.models_dir, asof=asof, names=())
         if metadata["version"] != version:  # the last have the bytes that were saved: load them
             _, metadata = registry.load_last(settings.models_dir, asof=asof)
     except registry.NoModels as error:
-        return describe_models(version, broken=(), absent=str(error))
-    return describe_models(version, broken=metadata["broken"])
+        if version == NO_MODELS:
+            return [f"models: none, so that only what is observed raises a level: {error}"]
+        return []
+    if version == NO_MODELS:
+        return ["models: none when it was forecast, so that only what is observed raises a level"]
+    return [f"{damage}; {version} stands in" for damage in metadata["broken"]]
 
 
 def bundle_run(

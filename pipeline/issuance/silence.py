@@ -94,7 +94,7 @@ def _doubted_kinds(snapshot: Snapshot) -> dict[str, str]:
     morning = _morning(snapshot)
     return {
         code: last.doubt.kind
-        for code, last in observed.last_readings(snapshot).items()
+        for code, last in observed.find_last_readings(snapshot).items()
         if last.doubt and code in places.stations() and utc64(last.doubt.time) >= morning
     }
 

@@ -60,8 +60,8 @@ class Snapshot:
 
     @cached_property
     def inputs(self) -> list[dict[str, Any]]:
-        """Granules of the night, as of :func:`recent_inputs`."""
-        return recent_inputs(self.records, asof=self.asof)
+        """Granules of the night, as of :func:`read_recent_inputs`."""
+        return read_recent_inputs(self.records, asof=self.asof)
 
     @cached_property
     def zonal_record(self) -> xr.Dataset | None:
@@ -128,7 +128,7 @@ def open_stores(settings: Settings, *, asof: datetime) -> Snapshot:
     return Snapshot(archive, records, asof, {}, "", settings.region)
 
 
-def recent_inputs(records: Records, *, asof: datetime) -> list[dict[str, Any]]:
+def read_recent_inputs(records: Records, *, asof: datetime) -> list[dict[str, Any]]:
     """Granules known at a moment that end within ``INPUTS`` before it, rejected ones too."""
     return records.inputs(asof=asof, start=asof - INPUTS)
 
@@ -144,7 +144,7 @@ def digest_inputs(archive: Archive, inputs: list[dict[str, Any]], *, asof: datet
         later adds grids before them. The indices of the grid are left out: no forecast rests on
         them, and they are made after it.
     inputs
-        From :func:`recent_inputs`.
+        From :func:`read_recent_inputs`.
     asof
         Issue time.
     """

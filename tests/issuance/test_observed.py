@@ -65,12 +65,12 @@ def view(
 
 def decide(seen: Snapshot) -> Decision:
     """Level of Prek Kdam with a forecast that rests on the last believed reading."""
-    last = observed.last_readings(seen)[PREK_KDAM]
+    last = observed.find_last_readings(seen)[PREK_KDAM]
     river = forecast(issue_time=seen.asof, station=PREK_KDAM, stage_m=last.stage_m)
     river = replace(river, stage_time=last.time)
     return decide_flood(
         places.city("prek_kdam"), issue_time=seen.asof, station=places.station(PREK_KDAM),
-        river=observed.with_last(river, last), rain=DRY, state=None, rules=RULES,
+        river=observed.add_last_readings(river, last), rain=DRY, state=None, rules=RULES,
     )  # fmt: skip
 
 
@@ -159,16 +159,16 @@ def test_the_sensor_beside_the_observer_confirms_it(tmp_path: Path) -> None:
 def test_the_forecast_confirms_what_it_foresaw() -> None:
     when = datetime(2026, 9, 20, tzinfo=UTC)
     doubt = Doubt(kind="unconfirmed", lowest_m=11.9, highest_m=11.9, time=when)
-    last = {PREK_KDAM: observed.Last(9.6, when - timedelta(days=1), doubt)}
+    last = {PREK_KDAM: observed.LastReadings(9.6, when - timedelta(days=1), doubt)}
     leads = pd.DataFrame(
         {"station": PREK_KDAM, "lead_days": [1, 2], "q05": [9.5, 9.5], "q95": [12.0, 13.5]}
     )
-    assert observed.foreseen(last, leads) == {PREK_KDAM: doubt}
-    assert observed.foreseen(last, leads.assign(q95=11.0)) == {}
+    assert observed.confirm_by_forecast(last, leads) == {PREK_KDAM: doubt}
+    assert observed.confirm_by_forecast(last, leads.assign(q95=11.0)) == {}
     other = replace(last[PREK_KDAM], doubt=replace(doubt, kind="conflict"))
-    assert observed.foreseen({PREK_KDAM: other}, leads) == {}
+    assert observed.confirm_by_forecast({PREK_KDAM: other}, leads) == {}
     river = forecast(issue_time=ISSUED, station=PREK_KDAM, stage_m=11.9, age_h=0.5)
-    agreed = observed.with_last(river, last[PREK_KDAM])
+    agreed = observed.add_last_readings(river, last[PREK_KDAM])
     assert agreed.doubt is None
     assert agreed.change_1d_m == pytest.approx(2.3)
 

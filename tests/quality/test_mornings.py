@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models.stage.features import filled_stage, stage_inputs
-from pipeline.issuance.products import daily_stage_changes
+from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.silence import describe_silent_gauges
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.quality import mornings
@@ -82,7 +82,7 @@ def test_fifteen_minutes_from_0702_on_make_mornings_and_a_trend(tmp_path: Path) 
     view = Snapshot(Archive(tmp_path / "archive"), store, at(20), {}, "")
     stages = read_stage_inputs(view, start=at(17, 0, 0)).stage[PAKSE]
     assert stages.tolist() == [8.0, 9.0, 10.0, 11.0]
-    assert daily_stage_changes(view)[PAKSE] == pytest.approx(1.0)
+    assert find_daily_changes(view)[PAKSE] == pytest.approx(1.0)
     assert not [line for line in describe_silent_gauges(view).remarks if "this morning" in line]
 
 

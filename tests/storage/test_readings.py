@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.geography.places import Station, stations
 from pipeline.issuance.missing import find_missing
-from pipeline.issuance.products import daily_stage_changes
+from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
@@ -177,7 +177,7 @@ def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path
         "gauges: nothing for 30 days and more from Pakse (013901, last 2026-08-20)",
         f"gauges: nothing has ever come from {others(stations())}",
     ]
-    assert daily_stage_changes(snapshot) == {}
+    assert find_daily_changes(snapshot) == {}
 
 
 def test_readings_as_of_a_batch(store: Records, tmp_path: Path) -> None:

@@ -350,13 +350,12 @@ def test_a_degraded_night_is_exit_code_4(
 def test_a_replay_that_differs_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(steps, "replay", lambda *_, **__: b"<alert/>")
-    published = Settings(data_dir=tmp_path).published_dir / "20260820T0030Z" / "cap" / "ID.xml"
-    published.parent.mkdir(parents=True)
-    for content, code in ((b"<alert/>", 0), (b"<alert />", 3)):
-        published.write_bytes(content)
+    for difference, code in (("", 0), ("ID is not what was sent: changed since: en.toml", 3)):
+        replayed = steps.Replayed(b"<alert/>", difference)
+        monkeypatch.setattr(steps, "replay", lambda *_, done=replayed, **__: done)
         assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
-    assert "ID.xml, which was published" in capsys.readouterr().err
+        assert (tmp_path / "x.xml").read_bytes() == b"<alert/>"
+    assert capsys.readouterr().err == f"mekong: {difference}\n"
 
 
 def test_a_hindcast_as_its_help_shows_it(

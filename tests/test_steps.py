@@ -116,7 +116,7 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert rows["kratie", "flood"]["level"] == "unknown"
     assert done.messages == 1
     (message,) = (settings.published_dir / "latest" / "cap").iterdir()
-    assert steps.replay(message.stem, settings=settings) == message.read_bytes()
+    assert steps.replay(message.stem, settings=settings) == steps.Replayed(message.read_bytes())
 
 
 def test_a_forecast_is_made_again_when_its_inputs_are_assessed(
@@ -187,6 +187,7 @@ def run_of(settings: Settings, issue_time: datetime, rows: list[dict[str, Any]])
         {
             "issue_time": issue_time, "inputs_digest": "0", "snapshot": "s", "batch": 0,
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+            "rules": {}, "code": "",
         }
     )  # fmt: skip
     store.store_run(run, {database.stage_forecasts: rows})

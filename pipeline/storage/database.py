@@ -102,6 +102,8 @@ runs = sa.Table(
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("follows", sa.JSON, comment="issue time and revision whose alerts it remembers"),
+    sa.Column("rules", sa.JSON, comment="SHA-256 of each reference table and text as of it"),
+    sa.Column("code", sa.Text, comment="SHA-256 of the code"),
 )
 stage_forecasts = sa.Table(
     "stage_forecasts",
@@ -133,6 +135,7 @@ alerts = sa.Table(
     sa.Column("hazard", sa.Text, primary_key=True),
     sa.Column("level", sa.Text, nullable=False),
     sa.Column("identifier", sa.Text, unique=True, comment="of the CAP message, where one was sent"),
+    sa.Column("sha256", sa.Text, comment="of the CAP message as it was sent"),
     sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
 )
 cancellations = sa.Table(

@@ -106,13 +106,14 @@ class Records:
     def draft_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row of a run of the forecast, with its revision; nothing is written.
 
-        The same issue time with the same inputs, model and settings is the run that was stored
-        before, with the snapshot and batch that it saw.
+        The same issue time with the same inputs, model, settings and rules is the run that was
+        stored before, with the snapshot and batch that it saw.
         """
         same = [runs.c[key] == row[key] for key in ("issue_time", "inputs_digest", "model_version")]
         with self.database.engine.connect() as connection:
             for stored in connection.execute(sa.select(runs).where(*same)).mappings():
-                if stored["settings"] == row["settings"]:
+                rules = stored["rules"] or row["rules"]
+                if (stored["settings"], rules) == (row["settings"], row["rules"]):
                     return dict(stored)
             last = connection.scalar(
                 sa.select(sa.func.max(runs.c.revision)).where(

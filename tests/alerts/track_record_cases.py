@@ -40,7 +40,7 @@ def run(
     run = store.draft_run(
         {
             "issue_time": when, "inputs_digest": digest, "snapshot": "s", "batch": 0,
-            "model_version": "m", "origin": "virtual", "settings": {},
+            "model_version": "m", "origin": "virtual", "settings": {}, "rules": {}, "code": "",
             "follows": follows and [follows[0].isoformat(), follows[1]],
         }
     )  # fmt: skip

@@ -78,6 +78,8 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
         "origin": "virtual",
         "settings": {"alert_status": "Test"},
         "follows": None,
+        "rules": {"thresholds.csv": "1"},
+        "code": "x",
     }
     first = store.draft_run(row)
     assert first == row | {"revision": 0}
@@ -85,6 +87,9 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
         store.run(moment(5))
     store.store_run(first, {})
     assert store.draft_run(row | {"snapshot": "T", "batch": 4}) == first
+    assert store.draft_run(row | {"code": "y"}) == first, "the same with another code"
+    edited = store.draft_run(row | {"rules": {"thresholds.csv": "2"}})
+    assert edited["revision"] == 1, "a table was edited"
     second = store.draft_run(row | {"inputs_digest": "b"})
     assert second["revision"] == 1
     store.store_run(second, {})
@@ -100,7 +105,7 @@ def test_a_run_is_stored_with_its_forecasts_or_not_at_all(store: Records) -> Non
     run = store.draft_run(
         {
             "issue_time": moment(5), "inputs_digest": "a", "snapshot": "S", "batch": 3,
-            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None, "rules": {}, "code": "",
         }
     )  # fmt: skip
     stage = {

@@ -28,6 +28,7 @@ from pipeline.storage.records import Records
 from pipeline.times import utc64
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
+from tests.conftest import LayOver
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MORNING = datetime(2026, 8, 20, tzinfo=UTC)
@@ -117,6 +118,33 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert done.messages == 1
     (message,) = (settings.published_dir / "latest" / "cap").iterdir()
     assert steps.replay(message.stem, settings=settings) == steps.Replayed(message.read_bytes())
+
+
+def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(
+    settings: Settings, tmp_path: Path, lay_over: LayOver
+) -> None:
+    gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
+    steps.forecast(asof=ASOF, settings=settings)
+    assert steps.publish(asof=ASOF, settings=settings).revision == 0
+    (message,) = (settings.published_dir / "latest" / "cap").iterdir()
+    sent = message.read_bytes()
+    lay_over(
+        "thresholds.csv",
+        "station,kind,value,unit,source,as_of,verified",
+        "013901,flood,12.1,m above gauge zero,the agency itself,2026,V",
+    )
+    again = steps.replay(message.stem, settings=settings)
+    assert again.content != sent
+    assert again.difference == (
+        f"{message.stem} is not what was sent: changed since: thresholds.csv"
+    )
+    done = steps.publish(asof=ASOF, settings=settings)
+    assert done.revision == 1, "forecast anew: what was sent stays as it was"
+    newer = message.stem.replace("-r0", "-r1")
+    index, _ = tree(settings)
+    assert index["revision"] == 1
+    assert steps.replay(newer, settings=settings).difference == ""
+    assert Records(settings.database).alert(message.stem)["revision"] == 0
 
 
 def test_a_forecast_is_made_again_when_its_inputs_are_assessed(

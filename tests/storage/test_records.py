@@ -105,7 +105,8 @@ def test_a_run_is_stored_with_its_forecasts_or_not_at_all(store: Records) -> Non
     run = store.draft_run(
         {
             "issue_time": moment(5), "inputs_digest": "a", "snapshot": "S", "batch": 3,
-            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None, "rules": {}, "code": "",
+            "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+            "rules": {}, "code": "",
         }
     )  # fmt: skip
     stage = {

@@ -50,6 +50,22 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """A message that was made again.
+
+    Parameters
+    ----------
+    content
+        Bytes of the message.
+    difference
+        Why it is not the message that was sent; empty where it is.
+    """
+
+    content: bytes
+    difference: str = ""
+
+
+@dataclass(frozen=True)
 class Published:
     """A tree that was published.
 

@@ -16,6 +16,7 @@ progress
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.progress import Progress, no_progress
-from pipeline.results import Assessed, Forecast, Published, Simulated, Trained, Verified
+from pipeline.results import (
+    Assessed,
+    Forecast,
+    Published,
+    Replayed,
+    Simulated,
+    Trained,
+    Verified,
+)
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 
@@ -434,6 +443,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     """
     from pipeline.alerts.cancellation import add_cancellations
     from pipeline.alerts.publish import publish_tree
+    from pipeline.issuance.provenance import digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
     from pipeline.storage import database
     from pipeline.storage.consistency import check_stores
@@ -443,6 +453,10 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     check_stores(settings)
     records = Records(settings.database)
     run = records.run(asof)
+    if run["rules"] not in (None, digest_rules(asof)):
+        # A table or text was edited after the forecast: the same message never has two contents.
+        forecast(asof=asof, settings=settings)
+        run = records.run(asof)
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
     files = add_cancellations(bundle.files, records.cancellations(asof))
     folder = publish_tree(files, folder=settings.published_dir, issue_time=asof)
@@ -456,8 +470,8 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     )
 
 
-def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
-    """Make a CAP message again, byte for byte, from the inputs, model and rules of its run.
+def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
+    """Make a CAP message again from the inputs, model and rules of its run.
 
     Status, scope and sender are those of the run, whatever the settings say.
 
@@ -467,16 +481,20 @@ def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
         No such message was published.
     """
     from pipeline.alerts.cancellation import read_cancel
+    from pipeline.issuance.provenance import explain_difference
     from pipeline.issuance.runs import bundle_run
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
     records = Records(settings.database)
     if content := read_cancel(records, identifier):
-        return content
+        return Replayed(content)
     alert = records.alert(identifier)
-    bundle = bundle_run(records.run(alert["issue_time"], alert["revision"]), settings)
-    return bundle.files[f"cap/{identifier}.xml"]
+    run = records.run(alert["issue_time"], alert["revision"])
+    content = bundle_run(run, settings).files.get(f"cap/{identifier}.xml", b"")
+    if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
+        return Replayed(content)
+    return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
 
 
 def cancel(

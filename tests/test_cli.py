@@ -23,7 +23,7 @@ from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest.run import Ingested
-from pipeline.results import Published
+from pipeline.results import Published, Replayed
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import imerg_day
@@ -351,7 +351,7 @@ def test_a_replay_that_differs_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for difference, code in (("", 0), ("ID is not what was sent: changed since: en.toml", 3)):
-        replayed = steps.Replayed(b"<alert/>", difference)
+        replayed = Replayed(b"<alert/>", difference)
         monkeypatch.setattr(steps, "replay", lambda *_, done=replayed, **__: done)
         assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
         assert (tmp_path / "x.xml").read_bytes() == b"<alert/>"

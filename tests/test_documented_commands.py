@@ -92,7 +92,7 @@ def test_a_line_is_read_as_it_says(
 
         def noted(*_: object, name: str = name, **given: Any) -> Any:
             asked[name] = given
-            return {"replay": steps.Replayed(b"<alert/>"), "sources": []}.get(name, Done())
+            return {"replay": Replayed(b"<alert/>"), "sources": []}.get(name, Done())
 
         monkeypatch.setattr(steps, name, noted)
     for name in vars(console):

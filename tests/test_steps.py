@@ -19,7 +19,7 @@ from pipeline.areal.update import RECENT, SPIN_UP
 from pipeline.console import describe_verified
 from pipeline.geography import places
 from pipeline.geography.grid import MEKONG
-from pipeline.results import Assessed, Simulated
+from pipeline.results import Assessed, Replayed, Simulated
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage import database
@@ -117,7 +117,7 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert rows["kratie", "flood"]["level"] == "unknown"
     assert done.messages == 1
     (message,) = (settings.published_dir / "latest" / "cap").iterdir()
-    assert steps.replay(message.stem, settings=settings) == steps.Replayed(message.read_bytes())
+    assert steps.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
 
 
 def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(

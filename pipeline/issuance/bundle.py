@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -178,6 +179,7 @@ def _make_messages(
                 "hazard": decision.hazard,
                 "level": decision.level.value,
                 "identifier": message.identifier if message else None,
+                "sha256": hashlib.sha256(message.content).hexdigest() if message else None,
                 "memory": state.to_dict(),
             }
         )

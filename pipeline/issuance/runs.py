@@ -10,6 +10,7 @@ from models import registry
 from pipeline.issuance import products
 from pipeline.issuance.bundle import Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts
+from pipeline.issuance.provenance import digest_code, digest_rules
 from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, read_recent_inputs
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
@@ -48,6 +49,8 @@ def draft_run(
             "origin": "virtual" if virtual else "measured",
             "settings": settings.model_dump(include=ISSUED_UNDER),
             "follows": follows and [follows[0].isoformat(), follows[1]],
+            "rules": digest_rules(asof),
+            "code": digest_code(),
         }
     )
 

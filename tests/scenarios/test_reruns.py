@@ -9,6 +9,7 @@ import icechunk
 import pytest
 
 from pipeline import steps
+from pipeline.results import Replayed
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
@@ -76,7 +77,7 @@ def test_messages_are_replayed_byte_for_byte(quiet: Night, drought: Night) -> No
     for night, hazard in ((Night(quiet.settings, FLOOD), "flood"), (drought, "drought")):
         path = next(night.folder.glob(f"cap/*-nakhon_phanom-{hazard}-r0.xml"))
         replayed = steps.replay(path.stem, settings=night.settings)
-        assert replayed == steps.Replayed(path.read_bytes())
+        assert replayed == Replayed(path.read_bytes())
 
 
 class Killed(KeyboardInterrupt):

@@ -17,6 +17,7 @@ import typer
 
 from pipeline import __main__ as cli
 from pipeline import console, steps
+from pipeline.results import Replayed
 from pipeline.settings import ROOT
 
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -195,7 +195,7 @@ def flag(told: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
             "value": told, "unit": "m", "raw": "", "qc": "good",
         }
     )  # fmt: skip
-    return quality_flags.flagged(frame, {STATION: Limits(0)})
+    return quality_flags.flag(frame, {STATION: Limits(0)})
 
 
 def hours_until_right(trial: Trial) -> float:
@@ -253,7 +253,7 @@ def crests(folder: Path) -> str:
     ]
     given = pd.concat(read, ignore_index=True)
     keys = ["station", "method", "valid_time"]
-    flagged = quality_flags.flagged(given).set_index(keys)["qc"]
+    flagged = quality_flags.flag(given).set_index(keys)["qc"]
     year = given["valid_time"].dt.year
     highest = given.loc[given.groupby(["station", "method", year])["value"].idxmax()]
     qc = flagged.reindex(pd.MultiIndex.from_frame(highest[keys])).to_numpy()

@@ -19,7 +19,7 @@ from models.stage.model import StageModel
 from pipeline.areal import daily_series, monthly
 from pipeline.choices import Region
 from pipeline.geography import places
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.storage.archive import Archive
 
 
@@ -80,7 +80,7 @@ def fit_droughts(
         months = monthly.collect_months(
             known_by(longer, asof=asof),
             land=monthly.read_land_months(archive, asof=asof, region=region),
-            discharge=quality_flags.used(discharge),
+            discharge=select_used(discharge),
         )
         models["monthly"] = monthly.fit_params(months, end=asof)
     return models

@@ -13,7 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.quality import mornings
-from pipeline.quality.flags import USED, used
+from pipeline.quality.flags import USED
+from pipeline.quality.selection import select_used
 from pipeline.times import naive_timestamp
 
 DAY = pd.Timedelta(days=1)
@@ -154,7 +155,7 @@ def stage_inputs(
         raise ValueError("expected stage readings, found none that is usable")
     first = naive_timestamp(start) if start else readings["valid_time"].min()
     dates = pd.date_range(first.normalize(), moment.normalize(), name="date")
-    by_date = mornings.tables(readings, dates, issued=(moment - moment.normalize()).to_numpy())
+    by_date = mornings.tabulate(readings, dates, issued=(moment - moment.normalize()).to_numpy())
     virtual = "virtual" in {
         part.attrs.get("origin") for part in (stage, rain, areal) if part is not None
     } or any(
@@ -189,7 +190,7 @@ def _rain(
 ) -> pd.DataFrame:
     parts = []
     if rain is not None and not rain.empty:
-        known = used(rain[rain["valid_time"] <= moment])
+        known = select_used(rain[rain["valid_time"] <= moment])
         # A stamp ends its interval, so 06:00Z of a day belongs to the next morning's 24 h.
         date = known["valid_time"].dt.ceil("D")
         total = known.assign(date=date).groupby(["date", "station"])["value"].sum(min_count=1)

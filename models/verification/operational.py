@@ -12,7 +12,7 @@ import pandas as pd
 from models.verification.metrics import brier_score, persistence_index
 from pipeline.alerts import track_record
 from pipeline.geography import places
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from pipeline.times import utc64
@@ -85,7 +85,7 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
     if not due:
         return pd.DataFrame()
     first = min(run["issue_time"] for run in due)
-    readings = quality_flags.used(store.readings.read("stage", asof=asof, start=first))
+    readings = select_used(store.readings.read("stage", asof=asof, start=first))
     observed = readings.set_index(["station", "valid_time"])["value"].to_dict()
     scores = []
     for run in due:
@@ -165,7 +165,7 @@ def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:
     last = store.last_issued(before=asof)
     follows = None if last is None else [last[0].isoformat(), last[1]]
     nights = track_record.read_nights(store, follows, since=since)
-    readings = quality_flags.used(store.readings.read("stage", asof=asof, start=since))
+    readings = select_used(store.readings.read("stage", asof=asof, start=since))
     tally = track_record.count_hits(nights, readings, asof=asof)
     return [
         LevelScore(city, level.value, issued, hits)

@@ -357,7 +357,7 @@ def store(
             if tables:
                 whole = with_conflicts(pd.concat(tables, ignore_index=True))
                 added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
-                contradictions += conflicts.by_station(whole)
+                contradictions += conflicts.describe_stations(whole)
         for one in contents:
             if one.later:
                 continue
@@ -391,7 +391,7 @@ def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
     """
     series = ["station", "variable", "method", "valid_time"]
     given = readings.sort_values([*series, "value"], kind="stable")
-    given = conflicts.contestants(given.reset_index(drop=True))
+    given = conflicts.keep_alternatives(given.reset_index(drop=True))
     twice = given.duplicated(series, keep=False)
     source = given["value"].map("{:g} in ".format) + given["file"]
     return given.assign(

@@ -21,7 +21,7 @@ from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
 from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 
 _NO_RAIN = Rain(return_period_years=math.nan, pluvial_index=math.nan)
 
@@ -124,7 +124,7 @@ def add_track_records(
         return decisions
     start = track_record.season_start(snapshot.asof)
     nights = track_record.read_nights(snapshot.records, follows, since=start)
-    readings = quality_flags.used(snapshot.readings("stage", start=start))
+    readings = select_used(snapshot.readings("stage", start=start))
     counts = track_record.count_hits(nights, readings, asof=snapshot.asof)
     since = nights[0][0] if nights else snapshot.asof
     return [

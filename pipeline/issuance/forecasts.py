@@ -23,7 +23,7 @@ from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.indices import suite
 from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.storage.archive import NothingArchived
 from pipeline.times import utc64
 
@@ -81,7 +81,7 @@ def list_unmodelled_gauges(
     modelled
         Gauges that a model forecasts.
     """
-    rows = quality_flags.used(readings)
+    rows = select_used(readings)
     forget = rules_for(EVERY_CITY, asof=snapshot.asof).forget
     rows = rows[rows["valid_time"] > pd.Timestamp(utc64(snapshot.asof - forget))]
     last = rows.sort_values("valid_time").drop_duplicates("station", keep="last")

@@ -13,7 +13,7 @@ from pipeline.areal import substitutes
 from pipeline.choices import Upstream
 from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUTS, Snapshot
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import describe_suspects
 from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived
@@ -78,7 +78,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     degraded += gauges.degraded
     week = snapshot.asof - timedelta(days=7)
     for variable in ("stage", "rain"):
-        remarks += quality_flags.suspects(snapshot.every_reading(variable, start=week))
+        remarks += describe_suspects(snapshot.every_reading(variable, start=week))
     record = snapshot.filled_record
     if record is not None:
         products = substitutes.list_in_use(record, asof=snapshot.asof)

@@ -14,6 +14,7 @@ from pipeline.alerts.evidence import Doubt, River
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
+from pipeline.quality.selection import select_best, select_used
 from pipeline.times import from_utc64
 
 SPAN = timedelta(days=4)
@@ -43,8 +44,8 @@ def find_last_readings(snapshot: Snapshot) -> dict[str, LastReadings]:
     """Find the last readings of every gauge."""
     rows = snapshot.every_reading("stage", start=snapshot.asof - SPAN)
     rows = rows[rows["value"].notna()]
-    used = quality_flags.used(quality_flags.best(rows))
-    believed = {code: (time, value) for code, time, value, _ in mornings.by_station(used)}
+    used = select_used(select_best(rows))
+    believed = {code: (time, value) for code, time, value, _ in mornings.group_by_station(used)}
     doubted = rows[rows["qc"].isin([*quality_flags.HELD, "conflict"])]
     last = {}
     for code in sorted({*believed, *doubted["station"]}):
@@ -76,9 +77,9 @@ def _newest_doubt(rows: pd.DataFrame, *, since: datetime | None) -> Doubt | None
 
 def find_daily_changes(snapshot: Snapshot) -> dict[str, float]:
     """Find the change of each gauge's stage over the day before its last reading, m."""
-    readings = quality_flags.used(snapshot.readings("stage", start=snapshot.asof - SPAN))
+    readings = select_used(snapshot.readings("stage", start=snapshot.asof - SPAN))
     changes = {}
-    for code, time, value, _ in mornings.by_station(readings):
+    for code, time, value, _ in mornings.group_by_station(readings):
         before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]
         if np.isfinite(before):
             changes[code] = float(value[-1] - before)

@@ -18,7 +18,7 @@ from pipeline.geography.variables import INDICES, outside
 from pipeline.indices import rain as rain_indices
 from pipeline.indices import river, suite
 from pipeline.issuance.snapshot import Snapshot
-from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.sources import geoglows
 from pipeline.storage.archive import NothingArchived
 from pipeline.times import day_start, utc64
@@ -83,7 +83,7 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
         land=monthly.read_land_months(
             snapshot.archive, asof=snapshot.asof, start=start, region=snapshot.region
         ),
-        discharge=quality_flags.used(snapshot.readings("discharge", start=start)),
+        discharge=select_used(snapshot.readings("discharge", start=start)),
     )
     return monthly.make_bulletin(months, snapshot.models["monthly"])
 

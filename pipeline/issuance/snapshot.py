@@ -20,6 +20,7 @@ from pipeline.geography import places
 from pipeline.gridded import job as gridded_job
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
+from pipeline.quality.selection import select_best
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
@@ -80,7 +81,7 @@ class Snapshot:
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
-        return with_successors(quality_flags.best(self._flagged(variable, start)))
+        return with_successors(select_best(self._flagged(variable, start)))
 
     def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
@@ -233,7 +234,9 @@ def inputs_as_of(
     morning = every["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
     counts = stages["qc"].isin([*quality_flags.USED, "absolute"])
     late = pd.DataFrame({"begin": every["valid_time"], "end": every["available_time"]})
-    late = pd.concat([late[every["available_time"] > morning], mornings.late(stages, counts)])
+    late = pd.concat(
+        [late[every["available_time"] > morning], mornings.find_late_mornings(stages, counts)]
+    )
     from_time, to_time = (late[name].to_numpy("datetime64[ns]") for name in ("begin", "end"))
 
     def read(moment: datetime, since: datetime) -> features.StageInputs | None:

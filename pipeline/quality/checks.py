@@ -1,7 +1,7 @@
 """Checks of gauge readings: each is frozen configuration and ``check()``.
 
 A check sees one series (one gauge, variable and method) in order of time, without the readings
-that an earlier check flagged, and tells which are faulty. :mod:`pipeline.quality.flags` runs them.
+that an earlier check flagged, and returns which are faulty; :mod:`pipeline.quality.flags` runs it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from pipeline.quality.level_shifts import Agreed, Bools, Course, Floats, follow, no_evidence
+from pipeline.quality.level_shifts import (
+    Bools,
+    Evidence,
+    Floats,
+    TrackedShifts,
+    no_evidence,
+    track_shifts,
+)
 
 
 class Check(Protocol):
@@ -62,7 +69,7 @@ class Range:
 class Rate:
     """A change that no river makes, until it is undone or has proved to be water.
 
-    Known at once: the newest reading may be flagged. See :func:`follow` for what ends it.
+    Known at once: the newest reading may be flagged. See :func:`track_shifts` for what ends it.
 
     Parameters
     ----------
@@ -84,13 +91,15 @@ class Rate:
 
     def check(self, hours: Floats, value: Floats) -> Bools:
         """Tell which follow an impossible change."""
-        return self.course(hours, value).faulty
+        return self.track(hours, value).faulty
 
-    def course(self, hours: Floats, value: Floats, agreed: Agreed = no_evidence) -> Course:
-        """Follow the impossible changes."""
+    def track(
+        self, hours: Floats, value: Floats, evidence: Evidence = no_evidence
+    ) -> TrackedShifts:
+        """Track the impossible changes."""
         possible = np.minimum(self.noise_m + self.per_hour_m * np.diff(hours), self.most_m)
-        breaks = np.flatnonzero(np.abs(np.diff(value)) > possible) + 1
-        return follow(hours, value, breaks, agreed)
+        starts = np.flatnonzero(np.abs(np.diff(value)) > possible) + 1
+        return track_shifts(hours, value, starts, evidence)
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ class Jump:
     """A step between two quiet stretches of telemetry, as when a sensor or its datum is moved.
 
     A flood wave's front goes on rising after its first step; a moved sensor is as quiet as before.
-    Known once ``quiet`` readings followed. See :func:`follow` for what ends it.
+    Known once ``quiet`` readings followed. See :func:`track_shifts` for what ends it.
 
     Parameters
     ----------
@@ -113,7 +122,7 @@ class Jump:
     spacing_h, gap_h
         Only where readings are no further apart than ``spacing_h``, and across gaps up to
         ``gap_h``, over which the quiet changes are allowed to add up.
-    habit
+    usual_returns
         From so many there and back on, the steps are a dam's releases: a sensor is moved once.
 
     Examples
@@ -128,16 +137,18 @@ class Jump:
     quiet: int = 6
     spacing_h: float = 1.0
     gap_h: float = 24.0
-    habit: int = 4
+    usual_returns: int = 4
 
     def check(self, hours: Floats, value: Floats) -> Bools:
         """Tell which follow a step between two quiet stretches."""
-        return self.course(hours, value).faulty
+        return self.track(hours, value).faulty
 
-    def course(self, hours: Floats, value: Floats, agreed: Agreed = no_evidence) -> Course:
-        """Follow the steps between two quiet stretches."""
+    def track(
+        self, hours: Floats, value: Floats, evidence: Evidence = no_evidence
+    ) -> TrackedShifts:
+        """Track the steps between two quiet stretches."""
         n = self.quiet
-        none = Course(np.zeros(len(value), dtype=np.bool_), np.full(len(value), np.nan))
+        none = TrackedShifts(np.zeros(len(value), dtype=np.bool_), np.full(len(value), np.nan))
         if len(value) < 2 * n + 2:
             return none
         change, apart = np.diff(value), np.diff(hours)
@@ -146,7 +157,7 @@ class Jump:
             return none
         speed = np.abs(change) / apart
         large = np.flatnonzero((np.abs(change) >= self.step_m) & (apart <= self.gap_h))
-        breaks = [
+        starts = [
             i + 1
             for i in large[(large >= n) & (large < len(change) - n)]
             if abs(change[i])
@@ -154,7 +165,13 @@ class Jump:
             * max(speed[i - n : i].max(), speed[i + 1 : i + 1 + n].max())
             * max(apart[i], usual)
         ]
-        return follow(hours, value, np.array(breaks, dtype=np.int64), agreed, habit=self.habit)
+        return track_shifts(
+            hours,
+            value,
+            np.array(starts, dtype=np.int64),
+            evidence,
+            usual_returns=self.usual_returns,
+        )
 
 
 @dataclass(frozen=True)

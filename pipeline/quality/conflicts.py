@@ -1,4 +1,4 @@
-"""Several values of one gauge for one time: which is used, and what is said of them."""
+"""Several values of one gauge for one time: which is used, and how they are described."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.geography.places import stations
-from pipeline.quality.neighbours import Witnesses
+from pipeline.quality.neighbours import AuxiliaryReadings
 
 SERIES = ["station", "variable", "method"]
 WORSE = {"suspect": 3, "conflict": 2, "estimated": 1}
@@ -20,7 +20,7 @@ RECENT_H = 48.0
 _HOUR = np.timedelta64(3600, "s")
 
 
-def contestants(readings: pd.DataFrame) -> pd.DataFrame:
+def keep_alternatives(readings: pd.DataFrame) -> pd.DataFrame:
     """Keep of several values of one time those that may contradict each other, each once.
 
     Values equal to the millimetre are one, with the worse flag. Beside a value that counts one
@@ -54,7 +54,7 @@ def contestants(readings: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([readings[~several], rows]).sort_index()
 
 
-def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
+def choose(readings: pd.DataFrame, auxiliary: AuxiliaryReadings) -> pd.DataFrame:
     """Choose among several values of one time.
 
     The one nearer to what the reading before and the neighbours lead to expect is ``chosen``, the
@@ -65,7 +65,7 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
     ----------
     readings
         Canonical readings in order of series and time.
-    witnesses
+    auxiliary
         Stages of all gauges, those with one value a time.
 
     Returns
@@ -89,7 +89,7 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
             continue
         station, variable = (str(readings[name].iloc[same[0]]) for name in SERIES[:2])
         qc[same] = "conflict"
-        if variable == "stage" and _apart(station, value[same].tolist()):
+        if variable == "stage" and _span_threshold(station, value[same].tolist()):
             continue
         last = int(same[0]) - 1
         while (
@@ -104,7 +104,9 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
             expected = value[last]
             if variable == "stage":
                 until = (time[same[0]] - np.datetime64(0, "ns")) / _HOUR
-                expected += witnesses.expected(station, since_h=until - apart_h, until_h=until)
+                expected += auxiliary.expected_change(
+                    station, since_h=until - apart_h, until_h=until
+                )
         else:
             expected = np.inf
         nearest = np.argmin(np.abs(np.minimum(expected, 1e9) - value[same]))
@@ -112,14 +114,16 @@ def choose(readings: pd.DataFrame, witnesses: Witnesses) -> pd.DataFrame:
     return readings.assign(qc=pd.array(qc, dtype="str"))
 
 
-def _apart(station: str, values: Sequence[float]) -> bool:
+def _span_threshold(station: str, values: Sequence[float]) -> bool:
     """Whether values lie on both sides of a gauge's alarm or flood stage."""
     gauge = stations().get(station)
-    marks = [] if gauge is None else [gauge.alarm_m, gauge.flood_m]
-    return any(mark is not None and min(values) < mark <= max(values) for mark in marks)
+    thresholds = [] if gauge is None else [gauge.alarm_m, gauge.flood_m]
+    return any(
+        threshold is not None and min(values) < threshold <= max(values) for threshold in thresholds
+    )
 
 
-def told(readings: pd.DataFrame) -> list[str]:
+def describe_conflicts(readings: pd.DataFrame) -> list[str]:
     """Name the conflicts of the gauges of the table, a line per gauge and time.
 
     Parameters
@@ -135,7 +139,10 @@ def told(readings: pd.DataFrame) -> list[str]:
             continue
         gauge = stations()[str(code)]
         given = " and ".join(
-            sorted(_given(*row) for row in same[["value", "unit", "raw"]].itertuples(index=False))
+            sorted(
+                _describe_value(*row)
+                for row in same[["value", "unit", "raw"]].itertuples(index=False)
+            )
         )
         chosen = same.loc[same["qc"] == "chosen", "value"]
         what = (
@@ -153,7 +160,7 @@ def told(readings: pd.DataFrame) -> list[str]:
     return lines
 
 
-def by_station(readings: pd.DataFrame) -> list[str]:
+def describe_stations(readings: pd.DataFrame) -> list[str]:
     """Name the stations whose files contradict each other: how often, and the first time.
 
     Parameters
@@ -167,7 +174,7 @@ def by_station(readings: pd.DataFrame) -> list[str]:
     for (code, variable, _), series in rows.groupby(SERIES):
         first = series["valid_time"].min()
         given = " and ".join(
-            _given(*row)
+            _describe_value(*row)
             for row in series.loc[series["valid_time"] == first, ["value", "unit", "raw"]]
             .sort_values("value")
             .itertuples(index=False)
@@ -186,7 +193,7 @@ def gauge_name(code: str) -> str:
     return code if known is None else f"{known.name} ({code})"
 
 
-def _given(value: float, unit: str, raw: str) -> str:
-    """Value of a reading and where it stood."""
-    said = f"{value:g} {unit}"
-    return f"{said} ({raw})" if raw else said
+def _describe_value(value: float, unit: str, raw: str) -> str:
+    """Value of a reading and where it stood in the file."""
+    text = f"{value:g} {unit}"
+    return f"{text} ({raw})" if raw else text

@@ -1,4 +1,4 @@
-"""Quality control of gauge readings: what each flag says, and which readings are used.
+"""Quality flags of gauge readings: what each says, and how the checks set them.
 
 Nothing is deleted or overwritten: the tables keep every reading as it came, and the flags are made
 anew on every read, from the readings known at the moment of the question alone. A flag stored at
@@ -36,16 +36,13 @@ from pipeline.quality.checks import (
     Spike,
     Stuck,
 )
-from pipeline.quality.gauge_limits import Limits, gauge_records, limits_at
-from pipeline.quality.level_shifts import Bools, Floats, Frozen
-from pipeline.quality.missing_values import is_code
-from pipeline.quality.neighbours import Witnesses
+from pipeline.quality.gauge_limits import Limits, collect_records, limits_at
+from pipeline.quality.level_shifts import Bools, Floats, FrozenSensor
+from pipeline.quality.neighbours import AuxiliaryReadings
+from pipeline.quality.stage_codes import find_codes
 
 Objects = NDArray[np.object_]
 
-METHODS = ("manual", "calculated", "telemetry")
-"""How a value was got, in order of precedence: of several good values of one time the observer's
-stands before one calculated from the day, and both before a sensor's."""
 USED = ("good", "estimated", "converted", "shifted", "chosen")
 """Flags of the readings that forecasts, training and verification use."""
 HELD = ("unconfirmed", "rate", "jump")
@@ -70,8 +67,6 @@ RAIN: tuple[tuple[str, Check], ...] = (
 """Checks of rain; the same 1 mm or more on five days is a copied cell."""
 ABOVE_FLOOD_M = 5.0
 """No reading of 1960-2018 at a gauge of the table is as much above its flood stage."""
-WHOLE_DAY = pd.Timedelta(hours=21.6)
-"""A sensor's day of rain counts from nine tenths on: a sum over gaps would be too low."""
 TIDAL_BASIN, TIDE_M, DRY_TIDE_M = "delta", 3.0, 1.5
 """Change of the tide within hours: at the tidal gauges, and where it shows in the dry season."""
 SAME_RIVER_H = 168.0
@@ -80,8 +75,8 @@ SEA_M = 20.0
 """A gauge whose zero is higher than this above the sea cannot read its level for its stage."""
 
 
-def flagged(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> pd.DataFrame:
-    """Flag readings by what is known from them, and of their gauges, alone.
+def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> pd.DataFrame:
+    """Set the flags of readings from them, and from their gauges' record, without look-ahead.
 
     Parameters
     ----------
@@ -101,39 +96,39 @@ def flagged(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) 
         given and ``qc`` is ``converted``; no other value is changed.
     """
     keys = ["station", "variable", "method"]
-    found = readings.sort_values([*keys, "valid_time"], ignore_index=True, kind="stable")
-    if found.empty:
-        return found.assign(settled=found["valid_time"])
-    stages = found[(found["variable"] == "stage") & found["value"].notna()]
+    rows = readings.sort_values([*keys, "valid_time"], ignore_index=True, kind="stable")
+    if rows.empty:
+        return rows.assign(settled=rows["valid_time"])
+    stages = rows[(rows["variable"] == "stage") & rows["value"].notna()]
     once = stages[~stages.duplicated([*keys, "valid_time"], keep=False)]
     if limits is None:
-        limits = limits_at(gauge_records(once[once["qc"].isin(USED)]))
-    witnesses = Witnesses(_by_series(once))
-    found = conflicts.choose(found, witnesses)
-    hours = (found["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
+        limits = limits_at(collect_records(once[once["qc"].isin(USED)]))
+    auxiliary = AuxiliaryReadings(_by_series(once))
+    rows = conflicts.choose(rows, auxiliary)
+    hours = (rows["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
     series = _Series(
         hours=hours,
-        value=found["value"].to_numpy("float64", copy=True),
-        flag=found["qc"].to_numpy(dtype=object, copy=True),
-        raw=found["raw"].to_numpy(dtype=object, copy=True),
+        value=rows["value"].to_numpy("float64", copy=True),
+        flag=rows["qc"].to_numpy(dtype=object, copy=True),
+        raw=rows["raw"].to_numpy(dtype=object, copy=True),
         settled=hours.copy(),
-        unfound=(found["qc"].isin([*USED, "absolute"]) & found["value"].notna()).to_numpy().copy(),
+        unflagged=(rows["qc"].isin([*USED, "absolute"]) & rows["value"].notna()).to_numpy().copy(),
     )
-    starts = np.flatnonzero((found[keys] != found[keys].shift()).any(axis=1))
-    names = found.loc[starts, keys].itertuples(index=False)
+    starts = np.flatnonzero((rows[keys] != rows[keys].shift()).any(axis=1))
+    names = rows.loc[starts, keys].itertuples(index=False)
     for start, end, (station, variable, method) in zip(
-        starts, [*starts[1:], len(found)], names, strict=True
+        starts, [*starts[1:], len(rows)], names, strict=True
     ):
-        one = series.part(slice(start, end))
+        gauge_series = series.part(slice(start, end))
         if variable == "stage":
-            _stage(station, method, one, limits.get(station, Limits(0)), witnesses)
+            _flag_stages(station, method, gauge_series, limits.get(station, Limits(0)), auxiliary)
         else:
             row = VARIABLES[variable]
-            one.apply("range", Range(row.valid_min, row.valid_max))
+            gauge_series.apply("range", Range(row.valid_min, row.valid_max))
             for name, check in RAIN if variable == "rain" else ():
-                one.apply(name, check)
+                gauge_series.apply(name, check)
     seconds = np.round(series.settled * 3600.0).astype("timedelta64[s]")
-    return found.assign(
+    return rows.assign(
         value=series.value,
         qc=pd.array(series.flag, dtype="str"),
         raw=series.raw,
@@ -148,8 +143,8 @@ def _by_series(stages: pd.DataFrame) -> dict[tuple[str, str], tuple[Floats, Floa
     value = rows["value"].to_numpy("float64")
     grouped = rows.reset_index(drop=True).groupby(["station", "method"])
     return {
-        (str(key[0]), str(key[1])): (hours[one.index], value[one.index])
-        for key, one in grouped["value"]
+        (str(key[0]), str(key[1])): (hours[series.index], value[series.index])
+        for key, series in grouped["value"]
     }
 
 
@@ -162,7 +157,7 @@ class _Series:
     flag: Objects
     raw: Objects
     settled: Floats
-    unfound: Bools
+    unflagged: Bools
 
     def part(self, rows: slice) -> _Series:
         """Give views of some rows."""
@@ -172,37 +167,38 @@ class _Series:
             flag=self.flag[rows],
             raw=self.raw[rows],
             settled=self.settled[rows],
-            unfound=self.unfound[rows],
+            unflagged=self.unflagged[rows],
         )
 
-    def left(self) -> NDArray[np.int64]:
-        """Rows that no check has found so far."""
-        return np.flatnonzero(self.unfound)
+    def unflagged_rows(self) -> NDArray[np.int64]:
+        """Rows that no check has flagged so far."""
+        return np.flatnonzero(self.unflagged)
 
     def set(self, name: str, rows: NDArray[np.int64] | Bools) -> None:
         """Give rows a flag."""
         self.flag[rows] = name
-        self.unfound[rows] = name in {*USED, "absolute"}
+        self.unflagged[rows] = name in {*USED, "absolute"}
 
     def apply(self, name: str, check: Check) -> None:
-        """Flag what a check finds among the readings that none found before."""
-        left = self.left()
-        self.put(name, left, check.check(self.hours[left], self.value[left]))
+        """Flag what a check finds among the readings without a flag."""
+        rows = self.unflagged_rows()
+        self.put(name, rows, check.check(self.hours[rows], self.value[rows]))
 
-    def put(self, name: str, left: NDArray[np.int64], faulty: Bools) -> None:
+    def put(self, name: str, rows: NDArray[np.int64], faulty: Bools) -> None:
         """Flag the faulty ones of some rows; settled once a reading that is not follows."""
-        bad = left[faulty]
+        bad = rows[faulty]
         if not len(bad):
             return
         self.set(name, bad)
-        good = np.append(self.hours[left[~faulty]], np.inf)
+        good = np.append(self.hours[rows[~faulty]], np.inf)
         after = good[np.searchsorted(good, self.hours[bad])]
         self.settled[bad] = np.where(np.isfinite(after), after, self.hours[-1])
 
 
-def _stage(
-    station: str, method: str, series: _Series, limits: Limits, witnesses: Witnesses
+def _flag_stages(
+    station: str, method: str, series: _Series, limits: Limits, auxiliary: AuxiliaryReadings
 ) -> None:
+    """Flag the stages of one series: each check sees what none before it has flagged."""
     gauge = stations().get(station)
     row = VARIABLES["stage"]
     warned = gauge is not None and (gauge.alarm_m is not None or gauge.flood_m is not None)
@@ -214,29 +210,29 @@ def _stage(
     within = Range(row.valid_min, highest)
     if warned:  # a level above the sea would be taken for a flood
         series.set("range", series.flag == "absolute")
-    left = series.left()
-    code = is_code(
-        series.hours[left], series.value[left], limits, raw=series.raw[left], tide_m=_tide_m(gauge)
+    rows = series.unflagged_rows()
+    code = find_codes(
+        series.hours[rows], series.value[rows], limits, raw=series.raw[rows], tide_m=_tide_m(gauge)
     )
-    series.set("code", left[code])
+    series.set("code", rows[code])
     known = np.isfinite(series.value) & (series.flag != "code")
-    stage = series.unfound & (series.flag != "absolute")
+    stage = series.unflagged & (series.flag != "absolute")
     out = within.check(series.hours, series.value) & stage
     if not warned and 2 * np.count_nonzero(out & (series.value > highest)) > known.sum():
         series.set("range", stage)
         series.set("absolute", out & (series.value > highest))
     elif out.any():
         _restate(series, out, within, zero_m_amsl=verified_zeros().get(station))
-    _spikes(series)
+    _flag_spikes(series)
     series.apply("stuck", Stuck())
-    _steps(station, method, series, witnesses)
-    series.apply("stuck", Frozen())
+    _flag_shifts(station, method, series, auxiliary)
+    series.apply("stuck", FrozenSensor())
     beyond = partial(
         limits.outside,
         flood_m=None if gauge is None else gauge.flood_m,
         tide_m=_tide_m(gauge),
     )
-    _newest(station, method, series, beyond, witnesses)
+    _flag_newest(station, method, series, beyond, auxiliary)
 
 
 def _tide_m(gauge: Station | None) -> float:
@@ -246,17 +242,17 @@ def _tide_m(gauge: Station | None) -> float:
     return TIDE_M if gauge.tidal else DRY_TIDE_M
 
 
-def _spikes(series: _Series) -> None:
+def _flag_spikes(series: _Series) -> None:
     """Flag what stands alone; peaks of one reading are water where the gauge has them often."""
-    left = series.left()
-    hours, value = series.hours[left], series.value[left]
+    rows = series.unflagged_rows()
+    hours, value = series.hours[rows], series.value[rows]
     faulty = _DAILY.check(hours, value)
     at = np.flatnonzero(faulty)
     peaks = at[value[at] > value[at - 1]]
     years = len(np.unique(hours[peaks] // 8766.0))
     if years >= FLASHY_YEARS and years >= FLASHY_SHARE * np.ptp(hours) / 8766.0:
         faulty[peaks] = False
-    series.put("spike", left, faulty)
+    series.put("spike", rows, faulty)
     series.apply("spike", _CLOSE)
     series.apply("spike", Hampel())
     spikes = series.flag == "spike"
@@ -264,56 +260,56 @@ def _spikes(series: _Series) -> None:
     series.settled[spikes] = np.maximum(series.settled, series.hours + 48.0)[spikes]
 
 
-def _steps(station: str, method: str, series: _Series, witnesses: Witnesses) -> None:
-    """Follow steps that no river makes: undone, or water, or not decided yet."""
+def _flag_shifts(station: str, method: str, series: _Series, auxiliary: AuxiliaryReadings) -> None:
+    """Flag level shifts that no river makes, until they are undone or have proved to be water."""
     for name, check in (("rate", Rate()), ("jump", Jump())):
-        left = series.left()
-        hours, value = series.hours[left], series.value[left]
+        rows = series.unflagged_rows()
+        hours, value = series.hours[rows], series.value[rows]
 
-        def agreed(start: int, hours: Floats = hours, value: Floats = value) -> bool | None:
+        def evidence(start: int, hours: Floats = hours, value: Floats = value) -> bool | None:
             before, after = ((float(hours[at]), float(value[at])) for at in (start - 1, start))
-            return witnesses.agree(station, method, before=before, after=after)
+            return auxiliary.support(station, method, before=before, after=after)
 
-        course = check.course(hours, value, agreed)
-        doubted = np.isfinite(course.doubted_h)
-        series.settled[left[doubted]] = course.doubted_h[doubted]
-        series.put(name, left, course.faulty)
+        shifts = check.track(hours, value, evidence)
+        doubted = np.isfinite(shifts.doubted_h)
+        series.settled[rows[doubted]] = shifts.doubted_h[doubted]
+        series.put(name, rows, shifts.faulty)
 
 
-def _newest(
+def _flag_newest(
     station: str,
     method: str,
     series: _Series,
     beyond: Callable[[Floats, Floats, Floats], Bools],
-    witnesses: Witnesses,
+    auxiliary: AuxiliaryReadings,
 ) -> None:
     """Flag the newest reading where it is beyond what its gauge has shown before, and alone.
 
     The reading before it is a spike if it was beyond as well and the newest takes half of it back.
     """
-    left = series.left()
-    if len(left) < 2:
+    rows = series.unflagged_rows()
+    if len(rows) < 2:
         return
-    hours, value = series.hours[left], series.value[left]
+    hours, value = series.hours[rows], series.value[rows]
     out = beyond(value[:-1], value[1:], np.diff(hours))
     # Each was the newest once, and held until the next one came.
-    doubted = left[1:-1][out[:-1]]
+    doubted = rows[1:-1][out[:-1]]
     series.settled[doubted] = np.maximum(series.settled[doubted], hours[2:][out[:-1]])
 
     def alone(before: int, after: int) -> bool:
-        seen = [(float(hours[at]), float(value[at])) for at in (before, after)]
-        return not witnesses.agree(station, method, before=seen[0], after=seen[1])
+        pair = [(float(hours[at]), float(value[at])) for at in (before, after)]
+        return not auxiliary.support(station, method, before=pair[0], after=pair[1])
 
-    last, base = len(left) - 1, len(left) - 2
+    last, base = len(rows) - 1, len(rows) - 2
     if base > 0 and out[-2]:
         kept = (value[last] - value[base - 1]) / (value[base] - value[base - 1])
         if kept < 0.5 and alone(base - 1, base):
-            series.set("spike", left[base:last])
+            series.set("spike", rows[base:last])
             base -= 1
     step = slice(base, base + 1)
     newest_out = beyond(value[step], value[last:], hours[last:] - hours[step])
     if newest_out[0] and alone(base, last):
-        series.set("unconfirmed", left[last:])
+        series.set("unconfirmed", rows[last:])
 
 
 def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float | None) -> None:
@@ -324,7 +320,7 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
     level moves as the river does: a number that repeats itself is a code.
     """
     hours, value = series.hours, series.value
-    good = np.flatnonzero(~out & series.unfound & (series.flag != "absolute"))
+    good = np.flatnonzero(~out & series.unflagged & (series.flag != "absolute"))
     last = -1
     above_sea = np.zeros(len(value), dtype=np.bool_)
     if zero_m_amsl is not None and zero_m_amsl >= SEA_M:
@@ -333,110 +329,33 @@ def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float |
     for at in np.flatnonzero(out).tolist():
         before = good[: np.searchsorted(good, at)]
         last = max(last, int(before[-1]) if len(before) else -1)
-        tried = []
+        candidates = []
         if last >= 0 and hours[at] - hours[last] <= SAME_RIVER_H and value[at] == round(value[at]):
             drift = _drift_m(hours[at] - hours[last])
             units = (value[at] / 100.0, value[at] / 1000.0)
-            tried = [given for given in units if abs(given - value[last]) <= drift]
+            candidates = [given for given in units if abs(given - value[last]) <= drift]
         if zero_m_amsl is not None and above_sea[at]:
-            tried.append(value[at] - zero_m_amsl)
-        tried = [given for given in tried if limits.lowest <= given <= limits.highest]
-        if tried:
+            candidates.append(value[at] - zero_m_amsl)
+        candidates = [given for given in candidates if limits.lowest <= given <= limits.highest]
+        if candidates:
             series.raw[at] = f"{value[at]:g} m"
-            value[at], series.flag[at], last = tried[0], "converted", at
+            value[at], series.flag[at], last = candidates[0], "converted", at
         else:
             series.set("range", np.array([at]))
 
 
 def _drift_m(apart_h: float) -> float:
-    """How far a level may be from another that it continues."""
+    """Largest distance of a level from one that it continues, m."""
     return 0.5 + 0.5 * apart_h / 24.0
 
 
 def _moves(hours: Floats, stage: Floats, rows: NDArray[np.int64]) -> Bools:
-    """Tell which stages continue, or are continued by, the nearest one of another value."""
-    found = np.zeros(len(stage), dtype=np.bool_)
+    """Return which stages continue, or are continued by, the nearest one of another value."""
+    moving = np.zeros(len(stage), dtype=np.bool_)
     runs = np.split(rows, np.flatnonzero(np.diff(stage[rows])) + 1)
     for before, after in pairwise(runs):
         at, to = before[-1], after[0]
         apart_h = hours[to] - hours[at]
         if apart_h <= SAME_RIVER_H and abs(stage[to] - stage[at]) <= _drift_m(apart_h):
-            found[before] = found[after] = True
-    return found
-
-
-def best(flagged: pd.DataFrame) -> pd.DataFrame:
-    """One reading per station, variable and time.
-
-    A used one goes before a flagged one, then the method that comes first in ``METHODS``. Rain
-    adds up, so of each day (to 00:00 UTC) only one method is taken, and of a sensor only days of
-    which it reported nine tenths.
-
-    Parameters
-    ----------
-    flagged
-        As :func:`flagged` gives them.
-    """
-    keys = ["station", "variable"]
-    sensor = (flagged["variable"] == "rain") & (flagged["method"] == "telemetry")
-    several = flagged.groupby(keys)["method"].transform("nunique") > 1
-    several |= flagged.duplicated([*keys, "valid_time"], keep=False)
-    if not (several | sensor).any():
-        return flagged
-    rows = flagged[several | sensor]
-    good = rows["qc"].isin(USED) & rows["value"].notna()
-    rows = rows.assign(_rank=rows["method"].map(METHODS.index), _bad=~good)
-    rain = rows["variable"] == "rain"
-    if rain.any():
-        rows = pd.concat([_days(rows[rain]), rows[~rain]])
-    rows = rows.sort_values([*keys, "valid_time", "_bad", "_rank"])
-    rows = rows.drop_duplicates([*keys, "valid_time"]).drop(columns=["_rank", "_bad"])
-    rows = pd.concat([flagged[~(several | sensor)], rows])
-    return rows.sort_values([*keys, "valid_time"], ignore_index=True)
-
-
-def _days(rain: pd.DataFrame) -> pd.DataFrame:
-    """Rain of the first method that has a whole day, day by day."""
-    series = [rain["station"], rain["method"]]
-    day = [*series, rain["valid_time"].dt.ceil("D")]
-    usual = rain.groupby(series)["valid_time"].transform(lambda time: time.diff().median())
-    seen = (~rain["_bad"]).groupby(day).transform("sum") * usual
-    rain = rain[(rain["method"] != "telemetry") | (seen >= WHOLE_DAY)]
-    day = [rain["station"], rain["valid_time"].dt.ceil("D")]
-    first = rain["_rank"].where(~rain["_bad"]).groupby(day).transform("min")
-    return rain[rain["_rank"] == first.fillna(rain["_rank"])]
-
-
-def used(readings: pd.DataFrame) -> pd.DataFrame:
-    """Keep the readings that may be used as they are: known, and flagged as one of ``USED``."""
-    return readings[readings["value"].notna() & readings["qc"].isin(USED)]
-
-
-def suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int = 3) -> list[str]:
-    """Say which gauges of the table had many of their readings flagged, and where files disagree.
-
-    Parameters
-    ----------
-    readings
-        Flagged readings of the interval in question.
-    share, least
-        A gauge is named from this share of its readings on, if they are so many.
-
-    Returns
-    -------
-    list of str
-        One line per conflict, and per gauge, variable and method.
-    """
-    lines = conflicts.told(readings)
-    named = ("absolute", "conflict", "code")
-    known = readings[readings["value"].notna() & readings["station"].isin(list(stations()))]
-    for (code, variable, method), series in known.groupby(["station", "variable", "method"]):
-        bad = series.loc[~series["qc"].isin([*USED, *named]), "qc"].value_counts()
-        if bad.sum() >= max(least, share * len(series)):
-            why = ", ".join(f"{count} {name}" for name, count in bad.items())
-            gauge = f"{stations()[str(code)].name} ({code})"
-            lines.append(
-                f"gauges: {gauge}: {bad.sum()} of {len(series)} {method} readings of {variable} "
-                f"are suspect and left out ({why})"
-            )
-    return lines
+            moving[before] = moving[after] = True
+    return moving

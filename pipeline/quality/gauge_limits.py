@@ -1,4 +1,4 @@
-"""What a gauge has shown before: its range and its fastest changes, as they were known at a moment.
+"""Limits of a gauge from its record: range and fastest changes, as they were known at a moment.
 
 Only what a second reading bears out counts, so that a spike makes no limit: a level counts if two
 readings in a row reached it, a rise if the two readings before it and the two after it are so far
@@ -41,7 +41,7 @@ _QUANTITIES = ("highest", "lowest", "rise_day", "fall_day", "rise_hour", "fall_h
 
 @dataclass(frozen=True)
 class Limits:
-    """What a gauge has shown before.
+    """Range and fastest changes of a gauge.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Limits:
         flood_m: float | None,
         tide_m: float = 0.0,
     ) -> Bools:
-        """Tell which readings are beyond what the gauge has shown before, with room.
+        """Return which readings are beyond what the gauge has shown before, with room.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class GaugeRecord:
         return Limits(days, highest, -lowest, *changes)
 
 
-def gauge_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
+def collect_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
     """Collect the running extremes of every gauge.
 
     Parameters
@@ -160,19 +160,19 @@ def gauge_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
     possible = stages["value"].between(row.valid_min, row.valid_max)
     possible &= ~stages["value"].isin(STAGE_CODES)
     rows = stages[possible].sort_values(["station", "method", "valid_time"])
-    found = {}
+    records = {}
     for code, gauge in rows.groupby("station", sort=False):
         parts = []
-        for _, one in gauge.groupby("method", sort=False):
-            hours = one["valid_time"].to_numpy("datetime64[s]").astype("int64") / 3600.0
-            known = one[came].to_numpy("datetime64[s]")
-            parts += _events(hours, one["value"].to_numpy("float64"), known)
+        for _, series in gauge.groupby("method", sort=False):
+            hours = series["valid_time"].to_numpy("datetime64[s]").astype("int64") / 3600.0
+            known = series[came].to_numpy("datetime64[s]")
+            parts += _find_events(hours, series["value"].to_numpy("float64"), known)
         days = gauge.groupby(gauge["valid_time"].to_numpy("datetime64[D]"))[came].min()
-        found[str(code)] = _running(parts, np.sort(days.to_numpy("datetime64[s]")))
-    return found
+        records[str(code)] = _running_extremes(parts, np.sort(days.to_numpy("datetime64[s]")))
+    return records
 
 
-def _events(
+def _find_events(
     hours: Floats, value: Floats, known: np.ndarray
 ) -> list[tuple[str, np.ndarray, Floats]]:
     """Quantity, moments and sizes of what one series bears out; the lowest with its sign turned."""
@@ -182,7 +182,7 @@ def _events(
     both = np.maximum(known[1:], known[:-1])
     low, high = np.minimum(value[1:], value[:-1]), np.maximum(value[1:], value[:-1])
     wet = close & (value[1:] != 0.0) & (value[:-1] != 0.0)
-    found = [("highest", both[close], low[close]), ("lowest", both[wet], -high[wet])]
+    events = [("highest", both[close], low[close]), ("lowest", both[wet], -high[wet])]
     for name, span in (("day", DAY_H), ("hour", HOUR_H)):
         last = np.arange(1, len(value) - 1)
         first = np.searchsorted(hours, hours[last] - span)
@@ -196,10 +196,10 @@ def _events(
             ("fall", low[first - 1] - high[last]),
         ):
             if name == "hour":
-                found.append((f"{change}_hour", *_third_day(hours[last], at, size)))
+                events.append((f"{change}_hour", *_third_day(hours[last], at, size)))
             else:
-                found.append((f"{change}_day", at[size > 0.0], size[size > 0.0]))
-    return found
+                events.append((f"{change}_day", at[size > 0.0], size[size > 0.0]))
+    return events
 
 
 def _third_day(hours: Floats, known: np.ndarray, size: Floats) -> tuple[np.ndarray, Floats]:
@@ -210,8 +210,8 @@ def _third_day(hours: Floats, known: np.ndarray, size: Floats) -> tuple[np.ndarr
     daily = frame[frame["size"] > 0.0].sort_values("size").drop_duplicates("day", keep="last")
     top: list[float] = []
     moments, sizes = list[np.datetime64](), list[float]()
-    for moment, one in daily.sort_values("known")[["known", "size"]].itertuples(index=False):
-        heapq.heappush(top, one)
+    for moment, largest in daily.sort_values("known")[["known", "size"]].itertuples(index=False):
+        heapq.heappush(top, largest)
         if len(top) > MOVED_TWICE:
             heapq.heappop(top)
         if len(top) == MOVED_TWICE and (not sizes or top[0] > sizes[-1]):
@@ -220,7 +220,7 @@ def _third_day(hours: Floats, known: np.ndarray, size: Floats) -> tuple[np.ndarr
     return np.array(moments, "datetime64[s]"), np.array(sizes, "float64")
 
 
-def _running(parts: list[tuple[str, np.ndarray, Floats]], days: np.ndarray) -> GaugeRecord:
+def _running_extremes(parts: list[tuple[str, np.ndarray, Floats]], days: np.ndarray) -> GaugeRecord:
     """Put the events of a gauge in order of the moments at which they were known."""
     steps = []
     for name, moments, size in parts:
@@ -232,7 +232,7 @@ def _running(parts: list[tuple[str, np.ndarray, Floats]], days: np.ndarray) -> G
         steps.append((moments[order][grown], table))
     if not steps:
         return GaugeRecord(np.array([], "datetime64[s]"), np.empty((0, len(_QUANTITIES))), days)
-    known = np.concatenate([one for one, _ in steps])
+    known = np.concatenate([moments for moments, _ in steps])
     order = np.argsort(known, kind="stable")
     extremes = np.maximum.accumulate(np.concatenate([table for _, table in steps])[order])
     return GaugeRecord(known[order], np.where(np.isinf(extremes), np.nan, extremes), days)

@@ -82,20 +82,20 @@ def sample(
     )
 
 
-def newest(time: NDArray[np.datetime64], moments: NDArray[np.datetime64]) -> NDArray[np.int64]:
+def newest_rows(time: NDArray[np.datetime64], moments: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Row of the last reading up to each moment, -1 where there is none."""
     return np.asarray(np.searchsorted(time, moments, side="right")) - 1
 
 
-def by_station(
+def group_by_station(
     readings: pd.DataFrame,
 ) -> Iterator[tuple[str, NDArray[np.datetime64], NDArray[np.float64], pd.DataFrame]]:
     """Give the code, the times and values of each gauge, one reading per time, and the rows."""
     rows = readings.sort_values(["station", "valid_time"], kind="stable")
     rows = rows.drop_duplicates(["station", "valid_time"], keep="last")
-    for code, one in rows.groupby("station", sort=True):
-        time: NDArray[Any] = one["valid_time"].to_numpy("datetime64[ns]")
-        yield str(code), time, one["value"].to_numpy("float64"), one
+    for code, series in rows.groupby("station", sort=True):
+        time: NDArray[Any] = series["valid_time"].to_numpy("datetime64[ns]")
+        yield str(code), time, series["value"].to_numpy("float64"), series
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Tables:
     newest_age_h: pd.DataFrame
 
 
-def tables(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.timedelta64) -> Tables:
+def tabulate(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.timedelta64) -> Tables:
     """Tabulate readings by date.
 
     Parameters
@@ -132,23 +132,23 @@ def tables(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.timede
         From midnight to the moment of issue.
     """
     midnight: NDArray[np.datetime64] = dates.to_numpy("datetime64[ns]")
-    found: dict[str, dict[str, NDArray[np.float64]]] = {
+    columns: dict[str, dict[str, NDArray[np.float64]]] = {
         name: {} for name in ("morning", "evening", "newest", "age")
     }
-    for code, time, value, _ in by_station(readings):
-        found["morning"][code] = sample(time, value, midnight).value
+    for code, time, value, _ in group_by_station(readings):
+        columns["morning"][code] = sample(time, value, midnight).value
         evening: NDArray[np.datetime64] = midnight - EVENING
-        found["evening"][code] = sample(time, value, evening).value
+        columns["evening"][code] = sample(time, value, evening).value
         moments: NDArray[np.datetime64] = midnight + issued
-        at = newest(time, moments)
-        found["newest"][code] = np.where(at >= 0, value[at], np.nan)
-        found["age"][code] = np.where(at >= 0, (midnight - time[at]) / _HOUR, np.nan)
-    tabled = (pd.DataFrame(columns, index=dates, dtype="float64") for columns in found.values())
+        at = newest_rows(time, moments)
+        columns["newest"][code] = np.where(at >= 0, value[at], np.nan)
+        columns["age"][code] = np.where(at >= 0, (midnight - time[at]) / _HOUR, np.nan)
+    tabled = (pd.DataFrame(by_code, index=dates, dtype="float64") for by_code in columns.values())
     return Tables(*tabled)
 
 
-def late(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.DataFrame:
-    """Say during which mornings another stage was known than is known now.
+def find_late_mornings(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.DataFrame:
+    """Find the mornings at which another stage was known than is known now.
 
     Parameters
     ----------
@@ -165,16 +165,16 @@ def late(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.DataFrame:
     known = readings[readings["value"].notna()]
     came = known[["available_time", "settled"]].max(axis=1)
     known = known.assign(came=came)
-    parts = [_late(known[used.reindex(known.index)])]
+    parts = [_find_late(known[used.reindex(known.index)])]
     if not used.all():
-        parts.append(_late(known))
+        parts.append(_find_late(known))
     return pd.concat(parts, ignore_index=True)
 
 
-def _late(readings: pd.DataFrame) -> pd.DataFrame:
+def _find_late(readings: pd.DataFrame) -> pd.DataFrame:
     """Mornings at which the readings that count had not come."""
     parts = [pd.DataFrame({"begin": [], "end": []}, dtype="datetime64[ns]")]
-    for _, time, value, rows in by_station(readings):
+    for _, time, value, rows in group_by_station(readings):
         came = rows["came"].to_numpy("datetime64[ns]")
         first, last = time[0].astype("datetime64[D]"), time[-1].astype("datetime64[D]")
         days = pd.date_range(first, last + DAY)
@@ -182,7 +182,7 @@ def _late(readings: pd.DataFrame) -> pd.DataFrame:
         morning = sample(time, value, midnight)
         issue: NDArray[np.datetime64] = midnight + ISSUED
         noon: NDArray[np.datetime64] = midnight - EVENING
-        last_read = np.where(morning.last < 0, newest(time, issue), -1)
+        last_read = np.where(morning.last < 0, newest_rows(time, issue), -1)
         for at in (morning.last, sample(time, value, noon).last, last_read):
             behind = (at >= 0) & (came[at] > issue)
             parts.append(pd.DataFrame({"begin": issue[behind], "end": came[at[behind]]}))

@@ -1,4 +1,4 @@
-"""Other readings that bear a gauge's reading out: the observer's, another sensor's, neighbours'."""
+"""Readings of other instruments and of neighbouring gauges that support a gauge's reading."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pipeline.geography.places import stations
 from pipeline.quality.level_shifts import Floats
 
 WITHIN_H = 3.0
-"""Another instrument's reading speaks for a moment within so many hours."""
+"""Another instrument's reading counts for a moment within so many hours."""
 SAME_M, SAME_SHARE = 0.3, 0.25
 """Two instruments agree within this, or within this share of the step in question."""
 TRAVEL_H = 72.0
 """A wave passed a neighbour within so many hours before; travel times of the table are 1-2 days."""
 SHARE = 0.5
-"""A neighbour bears a step out that changed by this share of it in as much time."""
+"""A neighbour supports a step if it changed by this share of it in as much time."""
+Series = tuple[Floats, Floats]
+"""Times, hours, and values."""
 
 
 @lru_cache
@@ -33,17 +35,17 @@ def neighbours(code: str) -> tuple[str, ...]:
     if code not in table:
         return ()
     near = table[code].upstream[:2]
-    below = [one.code for one in table.values() if code in one.upstream[:2]]
+    below = [gauge.code for gauge in table.values() if code in gauge.upstream[:2]]
     across = [
-        one.code
-        for one in table.values()
-        if near and one.upstream[:1] == near[:1] and one.code != code
+        gauge.code
+        for gauge in table.values()
+        if near and gauge.upstream[:1] == near[:1] and gauge.code != code
     ]
     return tuple(dict.fromkeys([*near, *below, *across]))
 
 
-class Witnesses:
-    """Readings known at one moment, as witnesses for each other.
+class AuxiliaryReadings:
+    """Stages of all gauges known at one moment, as evidence for each other.
 
     Parameters
     ----------
@@ -51,13 +53,13 @@ class Witnesses:
         Times (hours, increasing) and stages (m) by station and method.
     """
 
-    def __init__(self, series: Mapping[tuple[str, str], tuple[Floats, Floats]]) -> None:
+    def __init__(self, series: Mapping[tuple[str, str], Series]) -> None:
         self._series = series
 
-    def agree(
+    def support(
         self, station: str, method: str, *, before: tuple[float, float], after: tuple[float, float]
     ) -> bool | None:
-        """Whether others agree with a step (True), with the level before it (False), or are silent.
+        """Whether others support a step (True) or the level before it (False); None if neither.
 
         Parameters
         ----------
@@ -66,59 +68,60 @@ class Witnesses:
         before, after
             Time (hours) and stage (m) of the readings before and after the step.
         """
-        said = [
-            self._instrument(one, before, after)
-            for (code, other), one in self._series.items()
-            if code == station and other != method
+        instruments = [
+            _supported_by_instrument(series, before, after)
+            for (code, other_method), series in self._series.items()
+            if code == station and other_method != method
         ]
         for verdict in (True, False):
-            if verdict in said:
+            if verdict in instruments:
                 return verdict
-        for code in neighbours(station):
-            for (other, _), one in self._series.items():
-                if other == code and self._change(one, before, after) >= SHARE:
+        for neighbour in neighbours(station):
+            for (code, _), series in self._series.items():
+                if code == neighbour and _largest_change(series, before, after) >= SHARE:
                     return True
         return None
 
-    def expected(self, station: str, *, since_h: float, until_h: float) -> float:
+    def expected_change(self, station: str, *, since_h: float, until_h: float) -> float:
         """Change that neighbours lead to expect, their mean; 0 where none reads."""
         changes = []
-        for code in neighbours(station):
-            for (other, _), (hours, value) in self._series.items():
+        for neighbour in neighbours(station):
+            for (code, _), (hours, value) in self._series.items():
                 first, last = (_nearest(hours, at) for at in (since_h, until_h))
-                if other == code and first is not None and last is not None:
+                if code == neighbour and first is not None and last is not None:
                     changes.append(float(value[last] - value[first]))
         return float(np.mean(changes)) if changes else 0.0
 
-    @staticmethod
-    def _instrument(
-        one: tuple[Floats, Floats], before: tuple[float, float], after: tuple[float, float]
-    ) -> bool | None:
-        hours, value = one
-        near = _nearest(hours, after[0])
-        if near is None or abs(hours[near] - before[0]) < abs(hours[near] - after[0]):
-            return None
-        close = max(SAME_M, SAME_SHARE * abs(after[1] - before[1]))
-        if abs(value[near] - after[1]) <= close:
-            return True
-        return False if abs(value[near] - before[1]) <= close else None
 
-    @staticmethod
-    def _change(
-        one: tuple[Floats, Floats], before: tuple[float, float], after: tuple[float, float]
-    ) -> float:
-        """Largest change of a neighbour in as much time, as a share of the step."""
-        hours, value = one
-        part = slice(
-            int(np.searchsorted(hours, after[0] - TRAVEL_H)),
-            int(np.searchsorted(hours, after[0] + TRAVEL_H)),
-        )
-        hours, value = hours[part], value[part]
-        if len(hours) < 2:
-            return 0.0
-        span = 1.5 * max(after[0] - before[0], WITHIN_H)
-        first = np.searchsorted(hours, hours - span)
-        return float(np.max((value - value[first]) / (after[1] - before[1])))
+def _supported_by_instrument(
+    series: Series, before: tuple[float, float], after: tuple[float, float]
+) -> bool | None:
+    """Whether another instrument at the same gauge supports a step; None where it is silent."""
+    hours, value = series
+    near = _nearest(hours, after[0])
+    if near is None or abs(hours[near] - before[0]) < abs(hours[near] - after[0]):
+        return None
+    close = max(SAME_M, SAME_SHARE * abs(after[1] - before[1]))
+    if abs(value[near] - after[1]) <= close:
+        return True
+    return False if abs(value[near] - before[1]) <= close else None
+
+
+def _largest_change(
+    series: Series, before: tuple[float, float], after: tuple[float, float]
+) -> float:
+    """Largest change of a neighbour in as much time, as a share of the step."""
+    hours, value = series
+    part = slice(
+        int(np.searchsorted(hours, after[0] - TRAVEL_H)),
+        int(np.searchsorted(hours, after[0] + TRAVEL_H)),
+    )
+    hours, value = hours[part], value[part]
+    if len(hours) < 2:
+        return 0.0
+    span = 1.5 * max(after[0] - before[0], WITHIN_H)
+    first = np.searchsorted(hours, hours - span)
+    return float(np.max((value - value[first]) / (after[1] - before[1])))
 
 
 def _nearest(hours: Floats, at: float) -> int | None:

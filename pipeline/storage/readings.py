@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import ASIDE
-from pipeline.quality.gauge_limits import GaugeRecord, gauge_records, limits_at
+from pipeline.quality.gauge_limits import GaugeRecord, collect_records, limits_at
 from pipeline.quality.neighbours import neighbours
+from pipeline.quality.selection import select_best
 from pipeline.storage.database import Database, ingests, readings
 from pipeline.times import naive_timestamp, utc64
 
@@ -71,7 +72,7 @@ class Readings:
             methods. :data:`pipeline.quality.flags.USED` lists the flags of what may be used.
         """
         every = self.read_all(variable, asof=asof, stations=stations, start=start, end=end)
-        best = quality_flags.best(every)
+        best = select_best(every)
         return best.sort_values(["station", "valid_time"], ignore_index=True)
 
     def read_all(
@@ -106,7 +107,7 @@ class Readings:
         for column in ("valid_time", "available_time"):
             rows[column] = pd.to_datetime(rows[column], unit="s").astype("datetime64[ns]")
         limits = limits_at(self._gauge_records(), utc64(asof)) if variable == "stage" else {}
-        flagged = quality_flags.flagged(rows.astype({"value": "float64"}), limits)
+        flagged = quality_flags.flag(rows.astype({"value": "float64"}), limits)
         if wanted is not None:
             flagged = flagged[flagged["station"].isin(wanted)]
         if start is not None:
@@ -177,7 +178,7 @@ class Readings:
             rows = rows[last_version].astype({"value": "float64"})
             for column in ("valid_time", "available_time"):
                 rows[column] = rows[column].to_numpy("int64").astype("datetime64[s]")
-            self._gauges = batch, gauge_records(rows)
+            self._gauges = batch, collect_records(rows)
         return self._gauges[1]
 
 

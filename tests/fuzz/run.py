@@ -16,6 +16,7 @@ import xarray as xr
 from pipeline.geography.variables import VARIABLES
 from pipeline.ingest.file_reader import FileReader
 from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.sources.base import BadGranule, Skipped
 from tests.fuzz.mutations import damage
 
@@ -94,7 +95,7 @@ def out_of_range(data: xr.Dataset | pd.DataFrame) -> str:
     if isinstance(data, xr.Dataset):
         values = {str(name): data[name].values for name in data.data_vars}
     else:
-        used = quality_flags.used(quality_flags.flagged(data))
+        used = select_used(quality_flags.flag(data))
         values = {str(name): part["value"].to_numpy() for name, part in used.groupby("variable")}
     for name, found in values.items():
         row = VARIABLES.get(name)

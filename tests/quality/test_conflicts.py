@@ -16,7 +16,8 @@ from pipeline.ingest.store import in_folder, read_all, store, with_conflicts
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
-from pipeline.quality.conflicts import contestants
+from pipeline.quality.conflicts import keep_alternatives
+from pipeline.quality.selection import describe_suspects, select_used
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
@@ -79,7 +80,7 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
     assert flags(records) == {
         ("08-19", 9.4): "good", ("08-20", 9.8): "conflict", ("08-20", 11.2): "conflict",
     }  # fmt: skip
-    used = quality_flags.used(records.readings.read("stage", asof=ASOF))
+    used = select_used(records.readings.read("stage", asof=ASOF))
     assert used["value"].tolist() == [9.4], "neither is used, and none is lost"
     view = Snapshot(Archive(tmp_path / "archive"), records, ASOF, {}, "")
     assert [line for line in find_missing(view).remarks if "Pakse" in line][:2] == [
@@ -109,9 +110,9 @@ def test_the_value_nearer_to_what_is_expected_is_used(
     other = 10.4 if used == 9.5 else 9.5
     assert flags(records)["08-20", used] == "chosen"
     assert flags(records)["08-20", other] == "conflict"
-    rows = quality_flags.used(records.readings.read("stage", asof=ASOF, stations=[PAKSE]))
+    rows = select_used(records.readings.read("stage", asof=ASOF, stations=[PAKSE]))
     assert rows["value"].tolist() == [9.4, used]
-    (line,) = quality_flags.suspects(records.readings.read_all("stage", asof=ASOF))
+    (line,) = describe_suspects(records.readings.read_all("stage", asof=ASOF))
     assert line.endswith(f"10.4 m (10.4 in two.csv) and 9.5 m (9.5 in one.csv); {used:g} is used")
 
 
@@ -157,7 +158,7 @@ def together(*rows: tuple[float, str]) -> list[list[object]]:
         }
     )  # fmt: skip
     found = with_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
-    kept = contestants(frame).sort_values("value")["value"].tolist()
+    kept = keep_alternatives(frame).sort_values("value")["value"].tolist()
     assert kept == [value for value, _ in found], "within a file as among several"
     return found
 
@@ -206,7 +207,7 @@ def test_what_stands_aside_is_not_chosen(flag: str) -> None:
             "value": [4.3, 3.3, 4.4], "raw": "", "qc": ["good", "good", flag],
         }
     )  # fmt: skip
-    found = quality_flags.flagged(rows)
+    found = quality_flags.flag(rows)
     assert found["qc"].tolist() == ["good", "good", "suspect" if flag == "suspect" else "range"]
 
 

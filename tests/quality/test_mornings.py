@@ -111,4 +111,4 @@ def test_a_hindcast_of_quarter_hours_needs_no_second_look() -> None:
     rows = rows.assign(
         available_time=rows["valid_time"] + pd.Timedelta("20min"), settled=rows["valid_time"]
     )
-    assert mornings.late(rows, pd.Series(data=True, index=rows.index)).empty
+    assert mornings.find_late_mornings(rows, pd.Series(data=True, index=rows.index)).empty

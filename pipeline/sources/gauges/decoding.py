@@ -18,9 +18,9 @@ import pandas as pd
 from lxml import etree
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from pipeline.quality.missing_codes import NO_VALUE
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import BAD_FEW, BAD_SHARE
+from pipeline.sources.gauges.numbers import NO_VALUE
 from pipeline.sources.gauges.series import NoReadings, settle
 from pipeline.sources.gauges.stamps import to_utc, zone_of
 

@@ -25,7 +25,7 @@ import pandas as pd
 
 from pipeline.geography.gauge_figures import reference_flows
 from pipeline.geography.places import stations
-from pipeline.quality.flags import METHODS
+from pipeline.quality.selection import METHODS
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
 from pipeline.sources.formats.unpacking import gunzip, is_workbook, unzip

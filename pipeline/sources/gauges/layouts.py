@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from pipeline.quality.flags import METHODS
+from pipeline.quality.selection import METHODS
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.spreadsheets import sheet_rows
 from pipeline.sources.formats.tables import (

@@ -13,8 +13,9 @@ import pandas as pd
 from pipeline.geography.gauge_figures import verified_zeros
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
-from pipeline.quality.missing_codes import impossible_codes, to_numbers
+from pipeline.quality.missing_codes import impossible_codes
 from pipeline.sources.base import BadGranule
+from pipeline.sources.gauges.numbers import to_numbers
 from pipeline.sources.gauges.quantities import plain_words
 from pipeline.sources.gauges.stamps import to_utc, zone_of
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
@@ -370,7 +371,7 @@ def settle(
         raise NoReadings(path)
     frame = pd.concat(parts, ignore_index=True)
     keys = ["station", "variable", "method", "valid_time"]
-    frame = conflicts.contestants(frame)
+    frame = conflicts.keep_alternatives(frame)
     frame.loc[frame.duplicated(keys, keep=False), "qc"] = "conflict"
     frame = frame.sort_values(keys, ignore_index=True, kind="stable")
     frame.attrs = {

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from pipeline.quality.missing_codes import to_ascii
 from pipeline.sources.formats.tables import BAD_FEW, BAD_SHARE
+from pipeline.sources.gauges.numbers import to_ascii
 
 LIKE = "2026-08-20T07:00:00+07:00"
 """Example of a stamp for messages."""

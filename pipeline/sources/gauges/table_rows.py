@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.quality.missing_codes import to_numbers
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import Rows
 from pipeline.sources.gauges.columns import CHECKED, ORIGIN, QUANTITY
+from pipeline.sources.gauges.numbers import to_numbers
 from pipeline.sources.gauges.quantities import Quantity, row_quantity_of
 from pipeline.sources.gauges.series import flag_of, interval_ends, series, settle
 from pipeline.sources.gauges.stamps import to_utc, zone_of

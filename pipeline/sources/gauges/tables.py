@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.quality.flags import METHODS
+from pipeline.quality.selection import METHODS
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import Rows
 from pipeline.sources.gauges.columns import is_used

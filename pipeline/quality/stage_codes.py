@@ -22,7 +22,7 @@ AS_STAGE = np.unique(
 only where the file gave 888 cm."""
 _AS_GIVEN = {f"{code:g}" for code in (*MISSING, *STAGE_CODES)}
 LAST_H = 240.0
-"""The reading before tells what to expect for so long."""
+"""A value continues readings up to so long before or after it."""
 DRIFT_M = 0.5
 """A value continues the level before if it is off by this, and this a day, at most."""
 USUAL, ENOUGH = 0.99, 100
@@ -31,7 +31,7 @@ NEVER_BELOW_M = 2.0
 """Where the river has never been within this of zero, a zero is no stage."""
 
 
-def is_code(
+def find_codes(
     hours: Floats,
     value: Floats,
     limits: Limits,
@@ -39,7 +39,7 @@ def is_code(
     raw: NDArray[np.object_] | None = None,
     tide_m: float = 0.0,
 ) -> Bools:
-    """Tell which stages stand for missing.
+    """Return which stages stand for missing.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def is_code(
     --------
     >>> from pipeline.quality.gauge_limits import Limits
     >>> hours = 24.0 * np.arange(4)
-    >>> is_code(hours, np.array([9.7, 9.99, 10.2, 10.3]), Limits(0)).tolist()
+    >>> find_codes(hours, np.array([9.7, 9.99, 10.2, 10.3]), Limits(0)).tolist()
     [False, False, False, False]
-    >>> is_code(hours, np.array([4.7, 9.99, 4.8, 0.0]), Limits(0)).tolist()
+    >>> find_codes(hours, np.array([4.7, 9.99, 4.8, 0.0]), Limits(0)).tolist()
     [False, True, False, True]
     """
     code = _zeros(value, limits)
@@ -89,7 +89,7 @@ def is_code(
 
 
 def _zeros(value: Floats, limits: Limits) -> Bools:
-    """Tell which exact zeros are no stage: those of a gauge that was never within 2 m of it."""
+    """Return which exact zeros are no stage: those of a gauge that was never within 2 m of it."""
     zero = value == 0.0
     if not zero.any():
         return np.asarray(zero)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.climatology import day_of_year, window_sums
-from models.stage.features import StageInputs, filled_stage
+from models.stage.features import StageInputs, fill_stage
 from pipeline.geography.places import stations as all_stations
 from pipeline.times import naive_timestamp
 
@@ -55,7 +55,7 @@ def forecast_baselines(
         raise LookupError(
             f"station: expected one of {', '.join(map(str, inputs.stage))}, found {station!r}"
         )
-    table, _ = filled_stage(inputs)
+    table, _ = fill_stage(inputs)
     level = table[station]
     dates = pd.DatetimeIndex(level.index)
     until = naive_timestamp(fit_until)

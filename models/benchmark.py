@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from models.climatology import FROM_JUNE_BY_DAYS, water_year
-from models.stage.features import DAY, StageInputs, filled_stage, window_mean
+from models.stage.features import DAY, StageInputs, fill_stage, window_mean
 from models.stage.neighbours import gauges_upstream
 from pipeline.times import naive_timestamp
 
@@ -55,7 +55,7 @@ def forecast_benchmark(
         Stage in m at 00Z of date + lead; index the date of issue, columns the leads; NaN where the
         gauge's last reading is stale, and everywhere where there is less than two years to fit.
     """
-    table, _ = filled_stage(inputs)
+    table, _ = fill_stage(inputs)
     level = table[station]
     dates = pd.DatetimeIndex(level.index)
     until = naive_timestamp(fit_until)

@@ -80,7 +80,7 @@ def run_hindcast(
         window = known.last(int((known.stage.index >= naive_timestamp(train_from)).sum()))
         years.append(_with_peers(year, window, until=first, leads=leads))
     forecasts = pd.concat(years, ignore_index=True)
-    forecasts["observed_m"] = observed(inputs, forecasts)
+    forecasts["observed_m"] = match_observed(inputs, forecasts)
     forecasts["origin"] = inputs.origin
     return forecasts
 
@@ -141,7 +141,7 @@ def _with_peers(
     return year.merge(peers, on=["issue_time", "station", "lead_days"], how="left")
 
 
-def observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.float64]:
+def match_observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.float64]:
     """00Z reading at each forecast's valid time, m; NaN where none came."""
     table = inputs.stage
     row = table.index.get_indexer(pd.DatetimeIndex(forecasts["valid_time"]))

@@ -12,7 +12,7 @@ import xarray as xr
 from models import low_flow, registry
 from models.card import render_card
 from models.drought import model as drought_model
-from models.drought.inputs import known_by
+from models.drought.inputs import select_known
 from models.stage import training as stage_training
 from models.stage.features import StageInputs
 from models.stage.model import StageModel
@@ -78,7 +78,7 @@ def fit_droughts(
         longer = daily_series.prepend_chirps(series, archive, asof=asof, region=region)
         models["drought"] = drought_model.fit(longer, end=asof)
         months = monthly.collect_months(
-            known_by(longer, asof=asof),
+            select_known(longer, asof=asof),
             land=monthly.read_land_months(archive, asof=asof, region=region),
             discharge=select_used(discharge),
         )

@@ -49,15 +49,15 @@ Rows = dict[int, tuple[Evidence, "NDArray[np.float64]"]]
 """By weeks the evidence and the outcome: the score at the target, NaN where not known."""
 
 
-def known_by(areal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
+def select_known(zonal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
     """Days over, and known, at a moment; gaps in the time axis filled with NaN."""
-    time = areal["time"].to_numpy()
+    time = zonal["time"].to_numpy()
     known = np.asarray(time + DAY <= utc64(day_start(asof)))
-    if "available_time" in areal.coords:
+    if "available_time" in zonal.coords:
         exact = utc64(asof)
-        known &= areal["available_time"].to_numpy() <= exact
+        known &= zonal["available_time"].to_numpy() <= exact
     names = ["rain", "soil_moisture", "ndvi", "lst"]
-    record = areal[names].drop_vars("available_time", errors="ignore")
+    record = zonal[names].drop_vars("available_time", errors="ignore")
     record = record.isel(time=np.flatnonzero(known)).compute()
     if record.sizes["time"] == 0:
         return record
@@ -169,7 +169,7 @@ def _target(time: NDArray[np.datetime64], weeks: int) -> Any:
     return time + 7 * weeks * DAY
 
 
-def month_of(time: NDArray[np.datetime64], weeks: int) -> NDArray[np.int64]:
+def target_month(time: NDArray[np.datetime64], weeks: int) -> NDArray[np.int64]:
     """Month of the moments forecast, from 0."""
     return slots(_target(time, weeks), "month") - 1
 

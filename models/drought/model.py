@@ -30,8 +30,8 @@ from models.drought.inputs import (
     design_matrix,
     fit_parameters,
     gather_evidence,
-    known_by,
-    month_of,
+    select_known,
+    target_month,
     training_rows,
 )
 from models.verification.bootstrap import skill_over_years
@@ -87,7 +87,7 @@ class DroughtModel:
         return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
 
 
-def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
+def fit(zonal: xr.Dataset, *, end: datetime) -> DroughtModel:
     """Train on zonal daily series, and score on years held out.
 
     A logistic regression per horizon, with and without soil moisture, pooled over zones, one row
@@ -99,7 +99,7 @@ def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
 
     Parameters
     ----------
-    areal
+    zonal
         Product ``zones``: ``rain`` mm, ``soil_moisture`` m3 m-3, ``ndvi`` 1, ``lst`` K by day, dims
         (time, zone), at least 20 years, and five more for scores.
     end
@@ -114,7 +114,7 @@ def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
     ValueError
         The record is shorter than 20 years, or has units or steps other than stated.
     """
-    record = known_by(areal, asof=end)
+    record = select_known(zonal, asof=end)
     params = fit_parameters(record)
     rows = training_rows(record, drought_state(record, parameters=params), params)
     estimators = _fit_regressions(rows)
@@ -122,7 +122,7 @@ def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
     return DroughtModel(
         zones=[str(zone) for zone in record["zone"].to_numpy()],
         end=end.astimezone(UTC).isoformat(),
-        origin=str(areal.attrs.get("origin", "")),
+        origin=str(zonal.attrs.get("origin", "")),
         index_params={name: fitted.to_dict(data="array") for name, fitted in params.items()},
         estimators=estimators,
         weights={key: weights.get(key, 0.0) for key in estimators},
@@ -134,14 +134,14 @@ def fit(areal: xr.Dataset, *, end: datetime) -> DroughtModel:
     )
 
 
-def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.DataFrame:
+def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.DataFrame:
     """Forecast drought from the record as known at a moment.
 
     Parameters
     ----------
     model
         From :func:`fit`.
-    areal
+    zonal
         Product ``zones``, at least the last 100 days; only the last 420 are read.
     asof
         Issue time: the state is that of the last whole day before it.
@@ -161,11 +161,11 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
     ValueError
         The record's zones are not those of the model.
     """
-    zones = [str(zone) for zone in areal["zone"].to_numpy()]
+    zones = [str(zone) for zone in zonal["zone"].to_numpy()]
     if zones != model.zones:
         raise ValueError(f"zones: expected {model.zones}, found {zones}")
     parameters = model.parameters()
-    record = known_by(areal, asof=asof)
+    record = select_known(zonal, asof=asof)
     today = utc64(day_start(asof)) - DAY
     window = np.arange(today - (_RECORD_DAYS - 1) * DAY, today + DAY, DAY)
     record = record.reindex(time=window)
@@ -173,7 +173,7 @@ def predict(model: DroughtModel, areal: xr.Dataset, *, asof: datetime) -> pd.Dat
     last = np.array([len(window) - 1])
     evidence = gather_evidence(record, state, parameters, last)
     now = {str(name): da.to_numpy()[-1] for name, da in state.items()}
-    virtual = "virtual" in {model.origin, areal.attrs.get("origin")}
+    virtual = "virtual" in {model.origin, zonal.attrs.get("origin")}
     frames = []
     for weeks in HORIZONS_WEEKS:
         p = _probabilities(model, evidence, weeks)
@@ -215,7 +215,7 @@ def _conditional(
     evidence: Evidence, outcome: NDArray[np.float64], weeks: int
 ) -> NDArray[np.float64]:
     """Conditional climatology of the rows whose class now and outcome are known."""
-    month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], outcome.shape)
+    month = np.broadcast_to(target_month(evidence.time, weeks)[:, None], outcome.shape)
     good = np.isfinite(outcome) & np.isfinite(evidence.score)
     reached = (outcome[good][:, None] <= np.array(SPI_BOUNDS)).astype(np.float64)
     return conditional_climatology(month[good], class_number(evidence.score[good]) + 1, reached)
@@ -247,7 +247,7 @@ def _regressed(model: LogisticRegression, x: NDArray[np.float64]) -> NDArray[np.
 def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArray[np.float64]:
     """P(class ≥ Dk) of the one day of the evidence, (zone, k)."""
     p = np.full((len(model.zones), CLASSES), np.nan)
-    month = month_of(evidence.time, weeks)[0]
+    month = target_month(evidence.time, weeks)[0]
     for kind in reversed(INPUTS):
         key = f"{kind}/{weeks}"
         if key not in model.estimators:
@@ -313,7 +313,7 @@ def _yearly_errors(
     kind: str,
 ) -> list[NDArray[np.float64]]:
     """Sum the errors of each hydrological year with a known row, as :func:`_sum_errors`."""
-    month = np.broadcast_to(month_of(evidence.time, weeks)[:, None], outcome.shape)
+    month = np.broadcast_to(target_month(evidence.time, weeks)[:, None], outcome.shape)
     x, known = design_matrix(evidence, weeks, kind)
     known &= np.isfinite(outcome)
     sums = []

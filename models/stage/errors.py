@@ -160,7 +160,9 @@ def cdf(table: ErrorTable, lead: int, z: NDArray[np.float64]) -> NDArray[np.floa
     return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, inside)))
 
 
-def by_lead(p: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+def exceedance_by_lead(
+    p: NDArray[np.float64], correlation: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """P(exceeded on any day up to the lead) from each day's own probability.
 
     Days are joined by a Gaussian copula with the errors' correlation over the leads.
@@ -179,7 +181,7 @@ def by_lead(p: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray
 
     Examples
     --------
-    >>> by_lead(np.array([0.1, 0.1]), np.eye(2)).round(2).tolist()
+    >>> exceedance_by_lead(np.array([0.1, 0.1]), np.eye(2)).round(2).tolist()
     [0.1, 0.19]
     """
     worst = np.maximum.accumulate(p)
@@ -221,7 +223,7 @@ def fit_scale(
     return np.array(coefficients), np.array(limits)
 
 
-def scale_of(
+def predict_scale(
     regime: NDArray[np.float64], coefficients: NDArray[np.float64], limits: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Scale of the error in m as :func:`fit_scale` found it, shape (n, n_leads)."""
@@ -229,7 +231,7 @@ def scale_of(
     return np.asarray(np.exp(np.clip(log, limits[:, 0], limits[:, 1])))
 
 
-def widening(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
     """Factor by which 80 % of the errors lie wider on years ahead than on years in between.
 
     Years in between are known from both sides; a river that dams are changing is not.
@@ -248,7 +250,7 @@ def widening(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.f
     Examples
     --------
     >>> z = np.ones((400, 2))
-    >>> widening(z, z * [1.2, 9.0]).tolist()
+    >>> widening_factor(z, z * [1.2, 9.0]).tolist()
     [1.2, 1.6]
     """
     rows = np.isfinite(ahead).all(axis=1)
@@ -258,7 +260,7 @@ def widening(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(np.clip(ratio, 1.0, MOST_WIDENING))
 
 
-def new_year(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
+def new_year_factor(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
     """Factor of the spread for a year to come, from how many years the errors cover.
 
     Errors of one year go together, so n years (by their weight) say as much as n independent
@@ -266,7 +268,7 @@ def new_year(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
 
     Examples
     --------
-    >>> round(new_year(np.ones(20), np.arange(20)), 3)
+    >>> round(new_year_factor(np.ones(20), np.arange(20)), 3)
     1.062
     """
     by_year = np.bincount(np.unique(year, return_inverse=True)[1], weights)

@@ -102,12 +102,12 @@ class StageInputs:
         return replace(self, **cuts)
 
 
-def stage_inputs(
+def build_inputs(
     *,
     stage: pd.DataFrame,
     asof: datetime,
     rain: pd.DataFrame | None = None,
-    areal: xr.Dataset | None = None,
+    zonal: xr.Dataset | None = None,
     start: datetime | None = None,
 ) -> StageInputs:
     """Model inputs from canonical readings and zonal daily series.
@@ -120,7 +120,7 @@ def stage_inputs(
         Moment of issue, aware; the last row is its date. Readings later than it are left out.
     rain
         Canonical readings of rain gauges; those of the 24 h to 00:00Z are added up.
-    areal
+    zonal
         Zonal daily series with ``rain`` (mm/day) and perhaps ``soil_moisture``, dims (time, zone),
         time the start of the day; of its zones the sub-basins are taken.
     start
@@ -143,7 +143,7 @@ def stage_inputs(
     >>> readings = pd.DataFrame(
     ...     {"station": "013901", "valid_time": times, "value": [9.0, 9.2, 9.5], "qc": "good"}
     ... )
-    >>> inputs = stage_inputs(stage=readings, asof=datetime(2018, 8, 2, 0, 30, tzinfo=UTC))
+    >>> inputs = build_inputs(stage=readings, asof=datetime(2018, 8, 2, 0, 30, tzinfo=UTC))
     >>> inputs.stage["013901"].tolist(), inputs.evening["013901"].tolist()
     ([9.0, 9.5], [nan, 9.2])
     """
@@ -157,7 +157,7 @@ def stage_inputs(
     dates = pd.date_range(first.normalize(), moment.normalize(), name="date")
     by_date = mornings.tabulate(readings, dates, issued=(moment - moment.normalize()).to_numpy())
     virtual = "virtual" in {
-        part.attrs.get("origin") for part in (stage, rain, areal) if part is not None
+        part.attrs.get("origin") for part in (stage, rain, zonal) if part is not None
     } or any(
         "origin" in part and (part["origin"] == "virtual").any()
         for part in (stage, rain)
@@ -166,8 +166,8 @@ def stage_inputs(
     return StageInputs(
         stage=by_date.morning,
         evening=by_date.evening,
-        rain=_rain(rain, areal, moment, dates),
-        soil_moisture=_zones(areal, "soil_moisture", dates),
+        rain=_daily_rain(rain, zonal, moment, dates),
+        soil_moisture=_of_sub_basins(zonal, "soil_moisture", dates),
         origin="virtual" if virtual else "measured",
         newest=by_date.newest,
         newest_age_h=by_date.newest_age_h,
@@ -182,9 +182,9 @@ def _usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     return known[(known["qc"].isin(USED) & ~mostly) | (absolute & mostly)]
 
 
-def _rain(
+def _daily_rain(
     rain: pd.DataFrame | None,
-    areal: xr.Dataset | None,
+    zonal: xr.Dataset | None,
     moment: pd.Timestamp,
     dates: pd.DatetimeIndex,
 ) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def _rain(
         total = known.assign(date=date).groupby(["date", "station"])["value"].sum(min_count=1)
         table = total.reset_index().pivot_table(index="date", columns="station", values="value")
         parts.append(table.reindex(dates))
-    zones = _zones(areal, "rain", dates)
+    zones = _of_sub_basins(zonal, "rain", dates)
     if zones is not None:
         parts.append(zones)
     if not parts:
@@ -204,18 +204,20 @@ def _rain(
     return pd.concat(parts, axis=1).astype("float64")
 
 
-def _zones(areal: xr.Dataset | None, name: str, dates: pd.DatetimeIndex) -> pd.DataFrame | None:
+def _of_sub_basins(
+    zonal: xr.Dataset | None, name: str, dates: pd.DatetimeIndex
+) -> pd.DataFrame | None:
     """Variable of the sub-basins, the day before each date."""
-    if areal is None or name not in areal:
+    if zonal is None or name not in zonal:
         return None
-    units = [zone for zone in areal["zone"].values.tolist() if zone.startswith("basin:")]
-    values = areal[name].sel(zone=units).transpose("time", "zone").to_numpy()
-    date = pd.DatetimeIndex(areal["time"].to_numpy()).normalize() + DAY
+    units = [zone for zone in zonal["zone"].values.tolist() if zone.startswith("basin:")]
+    values = zonal[name].sel(zone=units).transpose("time", "zone").to_numpy()
+    date = pd.DatetimeIndex(zonal["time"].to_numpy()).normalize() + DAY
     frame = pd.DataFrame(values, index=date, columns=units, dtype="float64")
     return frame.reindex(dates)
 
 
-def filled_stage(inputs: StageInputs) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fill_stage(inputs: StageInputs) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Last reading of each gauge on each date, and its age.
 
     Where the morning's reading has not come, the newest one before it stands, back to before
@@ -259,7 +261,7 @@ class Library:
         ``rain:<unit>:<first>`` (mean root of a window's days), ``root:<unit>:<window>`` (root of
         their mean), ``wet:<unit>``, ``soil:<unit>``, ``season:<k>``, ``tide:<k>``.
     level, age_h
-        :func:`filled_stage`.
+        :func:`fill_stage`.
     rain
         Raw rain, mm.
     """
@@ -271,7 +273,7 @@ class Library:
     rain: pd.DataFrame
 
 
-def library(inputs: StageInputs) -> Library:
+def build_library(inputs: StageInputs) -> Library:
     """Candidate features of every date; a row depends on no later row.
 
     Returns
@@ -279,7 +281,7 @@ def library(inputs: StageInputs) -> Library:
     Library
         Changes in m, rain as the root of mm, NaN where an ingredient is missing.
     """
-    level, age = filled_stage(inputs)
+    level, age = fill_stage(inputs)
     dates = pd.DatetimeIndex(level.index)
     columns: dict[str, NDArray[np.float64]] = {}
     for gauge in level:

@@ -19,14 +19,14 @@ from models.climatology import pentad
 from models.stage.design import DRIVERS, Design
 from models.stage.errors import (
     ErrorTable,
-    by_lead,
     cdf,
     climatology_table,
+    exceedance_by_lead,
     mean,
+    predict_scale,
     quantile,
-    scale_of,
 )
-from models.stage.features import DAY, Library, StageInputs, library
+from models.stage.features import DAY, Library, StageInputs, build_library
 from models.stage.seasons import season_shares
 from pipeline.geography.places import stations as all_stations
 from pipeline.times import naive_timestamp
@@ -180,7 +180,7 @@ def predict_dates(
     ValueError
         The inputs have no row for one of the dates.
     """
-    lib = library(inputs)
+    lib = build_library(inputs)
     rows = lib.dates.get_indexer(pd.DatetimeIndex(list(dates)))
     if (rows < 0).any():
         raise ValueError(f"expected dates within {lib.dates[0]} to {lib.dates[-1]}, found others")
@@ -275,7 +275,7 @@ def _fill_from_tier(
     use = np.append(tier.columns, matrix.shape[1] - 1)
     terms = matrix[:, use, None] * np.tensordot(shares, tier.coefficients, axes=1)
     change = terms.sum(axis=1)
-    scale = scale_of(
+    scale = predict_scale(
         error_regime(model.design, tier.columns, matrix, change),
         tier.scale_coefficients,
         tier.scale_limits,
@@ -332,4 +332,6 @@ def _add_windows(forecasts: _Forecasts, index: int, correlation: NDArray[np.floa
     """Fill the probabilities of any day up to each lead."""
     for kind, threshold in forecasts.thresholds.items():
         if threshold is not None:
-            forecasts.exceed_by[kind][index] = by_lead(forecasts.exceed[kind][index], correlation)
+            forecasts.exceed_by[kind][index] = exceedance_by_lead(
+                forecasts.exceed[kind][index], correlation
+            )

@@ -22,11 +22,11 @@ from models.stage.errors import (
     PROBABILITIES,
     fit_errors,
     fit_scale,
-    new_year,
-    scale_of,
-    widening,
+    new_year_factor,
+    predict_scale,
+    widening_factor,
 )
-from models.stage.features import DAY, Library, StageInputs, library
+from models.stage.features import DAY, Library, StageInputs, build_library
 from models.stage.model import HISTORY_D, StageModel, StationModel, TierModel, error_regime
 from models.stage.neighbours import gauges_for, units_for
 from models.stage.ridge import Fold, NormalEquations, RidgeFit
@@ -80,7 +80,7 @@ def fit(
     if start is not None:
         first = naive_timestamp(start) - HISTORY_D * DAY
         known = known.last(int((known.stage.index >= first).sum()))
-    lib = library(known)
+    lib = build_library(known)
     # Two gauges at a time; linear algebra's own threads would only get in each other's way.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         candidates = pool.map(lambda code: _training_data(lib, code, leads), stations)
@@ -222,9 +222,9 @@ def _fit_station(lib: Library, data: _TrainingData, sizes: Sizes) -> StationMode
         held_out_cp[tier] = persistence_index((target - held_out)[wet], target[wet])
         regime = error_regime(design, columns, matrix, held_out)
         scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
-        scale = scale_of(regime, scale_coefficients, scale_limits)
+        scale = predict_scale(regime, scale_coefficients, scale_limits)
         z = (target - held_out) / scale
-        z *= widening(z, (target - ahead) / scale) * new_year(weights, data.year)
+        z *= widening_factor(z, (target - ahead) / scale) * new_year_factor(weights, data.year)
         tiers[tier] = TierModel(
             columns=columns,
             coefficients=np.stack([fit.coefficients for fit in fits]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -11,11 +10,13 @@ import pandas as pd
 from models.verification.alarms import (
     LATER_P,
     LEAST_CASES,
+    MERGE_D,
     NEXT_DAY_P,
     count_crossings,
     pool_alarms,
 )
 from models.verification.bootstrap import DRAWS, Interval
+from models.verification.html import CSS, format_interval, format_number, render_table
 from models.verification.reliability import (
     RATIOS,
     brier_table,
@@ -71,7 +72,7 @@ ALARMS = """<h2>Alarm stage: forecast while still below it</h2>
 <p>Pooled over gauges. A case is a forecast issued below alarm stage whose day came at or above
 it; it is said where P(alarm) ≥ {next_day:.2f} at 1 d, {later:.2f} later (chosen on 2006–2018).
 FAR is a share of what was said. Under {few} cases only counts are given.</p>"""
-EVENTS = """<h3>As events</h3><p>Up-crossings, those less than 5 days apart merged, matched one
+EVENTS = f"""<h3>As events</h3><p>Up-crossings, those less than {MERGE_D} days apart merged, matched one
 to one within a day (to 3 d ahead) or two.</p>"""
 VALUE = """<h2>What acting is worth, by city</h2>
 <p>V = [min(o,a) − F a(1−o) + H o(1−a) − o] / [min(o,a) − o a] of acting when P(alarm stage on
@@ -82,19 +83,6 @@ PEAKS = """<h2>Each year's highest stage</h2><p>Medians over gauges and years: t
 the day of the peak less what came, and the day of the forecast's own highest stage within a
 month of it.
 </p>"""
-CSS = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1b1b1b;margin:0 auto;max-width:72rem;padding:1rem}
-h1{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #ccc}
-.origin{padding:.8rem 1rem;font-size:1.3rem;font-weight:700;border-radius:.3rem}
-.virtual{background:#a61c00;color:#fff}.measured{background:#e6efe0;border:1px solid #38761d}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:.6rem 0}
-th,td{padding:.2rem .55rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #888}
-.best{font-weight:700}.small{font-size:.8rem;color:#555;font-weight:400}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(19rem,100%),1fr));gap:1rem}
-svg{width:100%;height:auto}.wide{max-width:44rem}
-@media print{body{max-width:none}.charts{grid-template-columns:repeat(3,1fr)}}
-"""
 
 
 def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
@@ -145,29 +133,6 @@ def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """Table that scrolls by itself on a narrow screen; cells are HTML."""
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
-    return (
-        f"<div class='scroll'><table><thead><tr>{top}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def _number(value: float, digits: int = 2) -> str:
-    if not np.isfinite(value):
-        return "–"
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def _with_range(score: Interval) -> str:
-    if not np.isfinite(score.low) or score.low == score.high:
-        return _number(score.value)
-    span = f"{_number(score.low)} to {_number(score.high)}"
-    return f"{_number(score.value)} <span class='small'>({span})</span>"
-
-
 def _name(code: str) -> str:
     place = all_stations().get(code)
     return escape(f"{place.name} ({code})" if place else code)
@@ -191,14 +156,14 @@ def _skill(skill: Skill | None) -> str:
         return "<p>Too few forecasts.</p>"
     head = ["median CP", *(f"{lead} d" for lead in skill.leads)]
     body = [
-        [NAMES[name], *(_with_range(score) for score in series)]
+        [NAMES[name], *(format_interval(score) for score in series)]
         for name, series in skill.median.items()
     ]
     body[0] = [f"<span class='best'>{cell}</span>" for cell in body[0]]
     beaten = [
         [
             f"model − {NAMES[name]}",
-            *(_with_range(score) + (" ✓" if score.low > 0.0 else "") for score in series),
+            *(format_interval(score) + (" ✓" if score.low > 0.0 else "") for score in series),
         ]
         for name, series in skill.margin.items()
     ]
@@ -206,7 +171,7 @@ def _skill(skill: Skill | None) -> str:
         "gauges / forecasts",
         *(f"{gauges} / {n:,}" for gauges, n in zip(skill.stations, skill.forecasts, strict=True)),
     ]
-    return _table(head, [*body, *beaten, counts])
+    return render_table(head, [*body, *beaten, counts])
 
 
 def _headline(skill: Skill | None) -> str:
@@ -235,15 +200,15 @@ def _stations(wet: pd.DataFrame) -> str:
         body = [
             [
                 _name(row["station"]),
-                _with_range(Interval(row["cp"], row["low"], row["high"])),
-                _number(row["reference"]),
-                _with_range(Interval(row["margin"], row["margin_low"], row["margin_high"])),
-                *(_number(row[name]) for name in others),
+                format_interval(Interval(row["cp"], row["low"], row["high"])),
+                format_number(row["reference"]),
+                format_interval(Interval(row["margin"], row["margin_low"], row["margin_high"])),
+                *(format_number(row[name]) for name in others),
             ]
             for row in part.to_dict("records")
         ]
         head = ["gauge", "CP", "reference", "model − reference", *(NAMES[name] for name in others)]
-        parts.append(_table(head, body))
+        parts.append(render_table(head, body))
     return "".join(parts)
 
 
@@ -255,9 +220,9 @@ def _years(wet: pd.DataFrame) -> str:
             skill = median_skill(of_year, draws=2)
             if skill:
                 series = [skill.median[name][0].value for name in METHODS]
-                body.append([str(year), *(_number(value) for value in series)])
+                body.append([str(year), *(format_number(value) for value in series)])
         parts.append(f"<h3>{lead} d ahead</h3>")
-        parts.append(_table(["year", *(NAMES[name] for name in METHODS)], body))
+        parts.append(render_table(["year", *(NAMES[name] for name in METHODS)], body))
     return "".join(parts)
 
 
@@ -280,12 +245,12 @@ def _coverage(rows: pd.DataFrame) -> str:
                 f"{row['n']:,}",
                 f"{100 * row['cover80']:.0f} %",
                 f"{100 * row['cover95']:.0f} %",
-                _number(row["width80_m"]),
-                _number(row["width95_m"]),
+                format_number(row["width80_m"]),
+                format_number(row["width95_m"]),
             ]
             for row in coverage_table(part).to_dict("records")
         ]
-        parts.append(f"<h3>{title}</h3>{_table(head, body)}")
+        parts.append(f"<h3>{title}</h3>{render_table(head, body)}")
     return "".join(parts)
 
 
@@ -300,16 +265,16 @@ def _reliability(rows: pd.DataFrame) -> str:
             f"{row['lead_days']} d",
             f"{row['n']:,}",
             f"{row['events']:,}",
-            _number(row["brier"], 4),
-            _number(row["brier_climatology"], 4),
-            _with_range(row["skill"]) + (" ✓" if row["skill"].low > 0 else ""),
+            format_number(row["brier"], 4),
+            format_number(row["brier_climatology"], 4),
+            format_interval(row["skill"]) + (" ✓" if row["skill"].low > 0 else ""),
         ]
         for row in brier_table(rows).to_dict("records")
     ]
     head = ["lead", "forecasts", "days at alarm stage", "Brier", "of climatology", "Brier skill"]
     return (
         f"{title}<p>All seasons, all gauges. Figures in the pictures are the numbers of forecasts."
-        f"</p><div class='charts'>{''.join(figures)}</div>{_table(head, body)}"
+        f"</p><div class='charts'>{''.join(figures)}</div>{render_table(head, body)}"
     )
 
 
@@ -324,11 +289,11 @@ def _alarms(rows: pd.DataFrame) -> str:
             f"{row['lead_days']} d",
             _share(row["hits"], row["cases"]),
             _share(row["false"], row["hits"] + row["false"]),
-            _number(row["csi"]) if row["cases"] >= LEAST_CASES else "–",
+            format_number(row["csi"]) if row["cases"] >= LEAST_CASES else "–",
         ]
         for row in pool_alarms(rows).to_dict("records")
     ]
-    parts.append(_table(["lead", "detected (POD)", "false (FAR)", "CSI"], body))
+    parts.append(render_table(["lead", "detected (POD)", "false (FAR)", "CSI"], body))
     events = [
         [
             f"{row['lead_days']} d",
@@ -337,7 +302,10 @@ def _alarms(rows: pd.DataFrame) -> str:
         ]
         for row in count_crossings(rows).to_dict("records")
     ]
-    parts.append(EVENTS + _table(["lead", "events detected", "false events"], events))
+    parts.append(
+        EVENTS.format(merge_d=MERGE_D)
+        + render_table(["lead", "events detected", "false events"], events)
+    )
     return "".join(parts)
 
 
@@ -360,15 +328,15 @@ def _peaks(rows: pd.DataFrame) -> str:
         [
             f"{lead} d",
             str(len(part)),
-            _number(part["error_m"].median()),
-            _number(part["error_m"].abs().median()),
-            _number(part["late_d"].median(), 1),
-            _number(part["late_d"].abs().median(), 1),
+            format_number(part["error_m"].median()),
+            format_number(part["error_m"].abs().median()),
+            format_number(part["late_d"].median(), 1),
+            format_number(part["late_d"].abs().median(), 1),
         ]
         for lead, part in peak_errors(rows).groupby("lead_days")
     ]
     head = ["lead", "peaks", "error, m", "|error|, m", "late, days", "|late|, days"]
-    return f"{PEAKS}{_table(head, body)}"
+    return f"{PEAKS}{render_table(head, body)}"
 
 
 def _middle_lead(rows: pd.DataFrame) -> int:
@@ -401,13 +369,15 @@ def _explained(rows: pd.DataFrame) -> str:
     for row in rows[same].sort_values("lead_days").to_dict("records"):
         parts = dict(row["drivers_cm"])
         change = 100.0 * (row["q50"] - row["stage_m"])
-        cells = [_number(value, 0) for value in (*parts.values(), sum(parts.values()), change)]
-        observed = _number(100.0 * (row["observed_m"] - row["stage_m"]), 0)
+        cells = [
+            format_number(value, 0) for value in (*parts.values(), sum(parts.values()), change)
+        ]
+        observed = format_number(100.0 * (row["observed_m"] - row["stage_m"]), 0)
         body.append([f"{row['lead_days']} d", *cells, observed])
     names = [name.replace("_", " ") for name in top.drivers_cm]
     return (
         f"{title}<p>{_name(top.station)}, issued {top.issue_time:%d %B %Y %H:%M} UTC at "
         f"{top.stage_m:.2f} m. Centimetres of the change of the median by kind of evidence; "
         "they add up to it. They describe the regression, not causes.</p>"
-        + _table(["lead", *names, "sum", "forecast change", "came"], body)
+        + render_table(["lead", *names, "sum", "forecast change", "came"], body)
     )

@@ -120,7 +120,7 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
         start = snapshot.asof - LOW_FLOW_HISTORY
         readings = snapshot.readings("stage", start=start)
         if readings["value"].notna().any():
-            inputs = features.stage_inputs(stage=readings, asof=snapshot.asof, start=start)
+            inputs = features.build_inputs(stage=readings, asof=snapshot.asof, start=start)
             model = snapshot.models["low_flow"]
             parts.append(low_flow.predict(model, inputs.stage, issue_time=snapshot.asof))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

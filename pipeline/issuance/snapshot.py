@@ -195,10 +195,10 @@ def read_stage_inputs(
     for code, doubt in (believed or {}).items():
         time = pd.Timestamp(utc64(doubt.time))
         stages.loc[(stages["station"] == code) & (stages["valid_time"] == time), "qc"] = "good"
-    return features.stage_inputs(
+    return features.build_inputs(
         stage=stages,
         rain=snapshot.readings("rain", start=start),
-        areal=snapshot.zonal_record,
+        zonal=snapshot.zonal_record,
         asof=snapshot.asof,
         start=start,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage.features import filled_stage, stage_inputs
+from models.stage.features import build_inputs, fill_stage
 from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.silence import describe_silent_gauges
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
@@ -53,22 +53,22 @@ def at(day: int, hour: int = 0, minute: int = 30) -> datetime:
 def test_the_nearest_within_90_minutes_or_a_line_over_6_hours(
     rows: dict[str, float], morning: float
 ) -> None:
-    inputs = stage_inputs(stage=readings(rows), asof=at(21))
+    inputs = build_inputs(stage=readings(rows), asof=at(21))
     assert inputs.stage[PAKSE]["2026-08-20"] == pytest.approx(morning, nan_ok=True)
     later = readings(rows)
     later["valid_time"] += pd.Timedelta(hours=12)
-    evening = stage_inputs(stage=later, asof=at(22)).evening[PAKSE]
+    evening = build_inputs(stage=later, asof=at(22)).evening[PAKSE]
     assert evening["2026-08-21"] == pytest.approx(morning, nan_ok=True)
 
 
 def test_a_later_reading_is_not_known_yet() -> None:
     """At 00:30 the reading of 00:40 has not come: neither as the nearest nor as a line's end."""
     rows = {"2026-08-19T21:00": 8.0, "2026-08-20T00:40": 9.1}
-    then = stage_inputs(stage=readings(rows), asof=at(20))
+    then = build_inputs(stage=readings(rows), asof=at(20))
     assert np.isnan(then.stage[PAKSE].iloc[-1])
-    level, age = filled_stage(then)
+    level, age = fill_stage(then)
     assert (level[PAKSE].iloc[-1], age[PAKSE].iloc[-1]) == (8.0, 3.0), "the newest, with its age"
-    assert stage_inputs(stage=readings(rows), asof=at(20, 6)).stage[PAKSE].iloc[-1] == 9.1
+    assert build_inputs(stage=readings(rows), asof=at(20, 6)).stage[PAKSE].iloc[-1] == 9.1
 
 
 def test_fifteen_minutes_from_0702_on_make_mornings_and_a_trend(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_hindcast_sees_the_morning_as_it_was_known(tmp_path: Path) -> None:
     seen = inputs_as_of(view, start=at(10, 0, 0))(at(15), at(10, 0, 0))
     assert seen is not None
     assert np.isnan(seen.stage[PAKSE].iloc[-1])
-    level, age = filled_stage(seen)
+    level, age = fill_stage(seen)
     assert (level[PAKSE].iloc[-1], age[PAKSE].iloc[-1]) == pytest.approx((9.0, 24.0 - 7.0 / 6.0))
 
 

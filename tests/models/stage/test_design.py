@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.stage.design import PRIOR, PRODUCT_PRIOR, fit_design
-from models.stage.features import StageInputs, library
+from models.stage.features import StageInputs, build_library
 from models.stage.model import StageModel
 from models.stage.neighbours import units_for
 from tests.models.conftest import TOWN, UPSTREAM
@@ -28,7 +28,7 @@ def test_height_and_wetness_are_told_from_rise_and_rain(trained: StageModel) -> 
 def test_products_are_of_standardised_columns(trained: StageModel, made_up: StageInputs) -> None:
     design = trained.stations[TOWN].design
     rows = np.flatnonzero(made_up.stage.index < "2010-01-01")[60:]
-    matrix = design.matrix(library(made_up), rows)
+    matrix = design.matrix(build_library(made_up), rows)
     own, change = f"level:{TOWN}", f"change:{UPSTREAM}:0"
     z = [matrix[:, design.names.index(name)] / PRIOR[key]
          for name, key in ((own, "level"), (change, "near change"))]  # fmt: skip
@@ -65,9 +65,9 @@ def test_what_is_missing_is_what_the_rest_leads_to_expect(
     """The town of today is the upper gauge of yesterday, so it tells where that one stood."""
     design = trained.stations[TOWN].design
     rows = np.flatnonzero(made_up.stage.index >= "2010-06-01")
-    whole = design.matrix(library(made_up), rows)
+    whole = design.matrix(build_library(made_up), rows)
     gone = replace(made_up, stage=made_up.stage.assign(**{UPSTREAM: np.nan}))
-    filled = design.matrix(library(gone), rows)
+    filled = design.matrix(build_library(gone), rows)
     known, level, product = (
         design.names.index(name)
         for name in (f"level:{TOWN}", f"level:{UPSTREAM}", f"level:{UPSTREAM}*season:0")
@@ -76,7 +76,7 @@ def test_what_is_missing_is_what_the_rest_leads_to_expect(
     for column in (level, product):
         assert np.corrcoef(filled[:, column], whole[:, column])[0, 1] > 0.9
     nothing = replace(gone, stage=gone.stage * np.nan, rain=gone.rain * np.nan)
-    assert np.isfinite(design.matrix(library(nothing), rows)).all()
+    assert np.isfinite(design.matrix(build_library(nothing), rows)).all()
 
 
 def test_rain_that_has_ended_fills_the_years_before_a_younger_gauge(made_up: StageInputs) -> None:
@@ -85,7 +85,7 @@ def test_rain_that_has_ended_fills_the_years_before_a_younger_gauge(made_up: Sta
     inputs = replace(
         made_up, rain=pd.concat([old.where(old.index < "2009-01-01"), young], axis=1)
     ).until(pd.Timestamp("2009-12-31"))
-    lib = library(inputs)
+    lib = build_library(inputs)
     assert units_for(lib) == ("young",)
     rows = np.isfinite(lib.columns[f"level:{TOWN}"]) & (lib.dates >= pd.Timestamp("2003-06-01"))
     design, matrix = fit_design(

@@ -9,15 +9,15 @@ from hypothesis.extra import numpy as npst
 from models.stage.errors import (
     PROBABILITIES,
     ErrorTable,
-    by_lead,
     cdf,
     climatology_table,
+    exceedance_by_lead,
     fit_errors,
     mean,
-    new_year,
+    new_year_factor,
     quantile,
     weighted_quantiles,
-    widening,
+    widening_factor,
 )
 
 
@@ -71,7 +71,10 @@ def test_the_tail_never_reaches_certainty() -> None:
 )
 def test_windows_are_coherent(p: np.ndarray, shift: float, rho: float) -> None:
     correlation = rho ** np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
-    window, rarer = by_lead(p, correlation), by_lead(p * shift, correlation)
+    window, rarer = (
+        exceedance_by_lead(p, correlation),
+        exceedance_by_lead(p * shift, correlation),
+    )
     assert (np.diff(window) >= 0).all()
     assert (window >= p).all()
     assert (window <= np.minimum(np.cumsum(p), 1.0) + 1e-12).all()
@@ -80,8 +83,8 @@ def test_windows_are_coherent(p: np.ndarray, shift: float, rho: float) -> None:
 
 def test_days_that_move_together_add_little() -> None:
     p = np.full(7, 0.2)
-    together = by_lead(p, np.full((7, 7), 0.999) + 0.001 * np.eye(7))[-1]
-    apart = by_lead(p, np.eye(7))[-1]
+    together = exceedance_by_lead(p, np.full((7, 7), 0.999) + 0.001 * np.eye(7))[-1]
+    apart = exceedance_by_lead(p, np.eye(7))[-1]
     assert together < 0.25
     assert apart == pytest.approx(1.0 - 0.8**7, abs=0.03)
 
@@ -100,7 +103,7 @@ def test_too_few_errors_raise() -> None:
 
 def test_few_years_make_a_wider_year_to_come() -> None:
     def years(n: int) -> float:
-        return new_year(np.ones(200 * n), np.repeat(np.arange(n), 200))
+        return new_year_factor(np.ones(200 * n), np.repeat(np.arange(n), 200))
 
     assert years(4) > years(8) > years(20) > years(100) > 1.0
     assert years(100) == pytest.approx(1.0, abs=0.02)
@@ -111,7 +114,7 @@ def test_few_years_make_a_wider_year_to_come() -> None:
 def test_years_that_weigh_nothing_do_not_count() -> None:
     year = np.repeat(np.arange(20), 50)
     recent = np.where(year >= 15, 1.0, 0.0)
-    assert new_year(recent, year) == pytest.approx(new_year(np.ones(250), year[750:]))
+    assert new_year_factor(recent, year) == pytest.approx(new_year_factor(np.ones(250), year[750:]))
 
 
 def test_a_tail_without_errors_keeps_a_share_of_the_spacing_inside() -> None:
@@ -130,6 +133,6 @@ def test_intervals_widen_by_what_years_ahead_were_worse_within_bounds() -> None:
     ahead[365:] = np.nan
     expected = np.quantile(np.abs(ahead[:365]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
     assert 1.2 < expected[1] < 1.4
-    assert widening(z, ahead).tolist() == pytest.approx([1.0, expected[1], 1.6])
+    assert widening_factor(z, ahead).tolist() == pytest.approx([1.0, expected[1], 1.6])
     ahead[364] = np.nan
-    assert widening(z, ahead).tolist() == [1.0, 1.0, 1.0], "a year of errors is needed"
+    assert widening_factor(z, ahead).tolist() == [1.0, 1.0, 1.0], "a year of errors is needed"

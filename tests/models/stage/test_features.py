@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from models.stage.features import filled_stage, library, stage_inputs, window_mean
+from models.stage.features import build_inputs, build_library, fill_stage, window_mean
 from tests.models.conftest import TOWN, river
 
 ASOF = datetime(2018, 8, 4, 0, 30, tzinfo=UTC)
@@ -36,7 +36,7 @@ STAGES = readings(
 
 
 def test_the_evening_is_yesterdays_and_the_coming_one_is_not_known() -> None:
-    inputs = stage_inputs(stage=STAGES, asof=ASOF)
+    inputs = build_inputs(stage=STAGES, asof=ASOF)
     assert inputs.stage.index.tolist() == list(pd.date_range("2018-08-01", "2018-08-04"))
     assert inputs.stage[TOWN].tolist() == pytest.approx([9.0, 9.8, np.nan, 11.5], nan_ok=True)
     assert inputs.evening[TOWN].tolist() == pytest.approx([np.nan, 9.4, np.nan, 11.0], nan_ok=True)
@@ -45,14 +45,14 @@ def test_the_evening_is_yesterdays_and_the_coming_one_is_not_known() -> None:
 
 def test_a_missing_morning_falls_back_and_is_dated() -> None:
     late = STAGES[STAGES.valid_time != "2018-08-04 00:00"]
-    level, age = filled_stage(stage_inputs(stage=late, asof=ASOF))
+    level, age = fill_stage(build_inputs(stage=late, asof=ASOF))
     assert level[TOWN].tolist() == [9.0, 9.8, 9.8, 11.0]
     assert age[TOWN].tolist() == [0.0, 0.0, 24.0, 12.0]
 
 
 def test_a_reading_older_than_48_hours_says_nothing() -> None:
     old = readings(TOWN, [("2018-08-01 00:00", 9.0)])
-    level, age = filled_stage(stage_inputs(stage=old, asof=ASOF))
+    level, age = fill_stage(build_inputs(stage=old, asof=ASOF))
     # At 00:30 of the third day the reading is 48 1/2 hours old.
     assert level[TOWN].tolist() == pytest.approx([9.0, 9.0, np.nan, np.nan], nan_ok=True)
     assert age[TOWN].tolist() == pytest.approx([0.0, 24.0, np.nan, np.nan], nan_ok=True)
@@ -77,7 +77,7 @@ def test_rain_of_the_day_pairs_with_the_next_morning() -> None:
         },
         attrs={"origin": "virtual"},
     )
-    inputs = stage_inputs(stage=STAGES, asof=ASOF, rain=six_hourly, areal=areal)
+    inputs = build_inputs(stage=STAGES, asof=ASOF, rain=six_hourly, zonal=areal)
     assert list(inputs.rain) == ["140703", "basin:nam_ou"]
     assert inputs.rain["140703"].tolist() == pytest.approx([np.nan, 9.0, 7.0, np.nan], nan_ok=True)
     rain = inputs.rain["basin:nam_ou"].tolist()
@@ -90,14 +90,14 @@ def test_rain_of_the_day_pairs_with_the_next_morning() -> None:
 def test_out_of_range_is_dropped_but_an_absolute_gauge_stays() -> None:
     spike = STAGES.assign(qc=["good", "good", "range", "good", "good", "good"])
     absolute = readings("092600", [("2018-08-03 00:00", 536.1), ("2018-08-04 00:00", 536.4)])
-    inputs = stage_inputs(stage=pd.concat([spike, absolute.assign(qc="absolute")]), asof=ASOF)
+    inputs = build_inputs(stage=pd.concat([spike, absolute.assign(qc="absolute")]), asof=ASOF)
     assert np.isnan(inputs.stage[TOWN].loc["2018-08-02"])
     assert inputs.stage.loc["2018-08-04", "092600"] == 536.4
 
 
 def test_negative_and_zero_stages_are_readings() -> None:
     tidal = readings("019803", [("2018-08-03 00:00", -0.2), ("2018-08-04 00:00", 0.0)])
-    level, age = filled_stage(stage_inputs(stage=tidal, asof=ASOF))
+    level, age = fill_stage(build_inputs(stage=tidal, asof=ASOF))
     assert level["019803"].tolist() == [-0.2, 0.0]
     assert age["019803"].tolist() == [0.0, 0.0]
 
@@ -105,8 +105,8 @@ def test_negative_and_zero_stages_are_readings() -> None:
 def test_deleting_the_future_leaves_the_past_bit_identical() -> None:
     inputs = river(years=2)
     date = inputs.stage.index[400]
-    whole, past = library(inputs), library(inputs.until(date))
-    short = library(inputs.until(date).last(70))
+    whole, past = build_library(inputs), build_library(inputs.until(date))
+    short = build_library(inputs.until(date).last(70))
     assert whole.columns.keys() == past.columns.keys()
     for name, values in past.columns.items():
         assert np.array_equal(whole.columns[name][:401], values, equal_nan=True), name
@@ -114,9 +114,9 @@ def test_deleting_the_future_leaves_the_past_bit_identical() -> None:
 
 
 def test_features_by_hand() -> None:
-    inputs = stage_inputs(stage=STAGES, asof=ASOF, rain=readings("150504", [
+    inputs = build_inputs(stage=STAGES, asof=ASOF, rain=readings("150504", [
         ("2018-08-03 00:00", 16.0), ("2018-08-04 00:00", 4.0)], "rain"))  # fmt: skip
-    columns = library(inputs).columns
+    columns = build_library(inputs).columns
     # Levels of the four mornings, the third from the evening of the 1st: 9.0, 9.8, 9.8, 11.5.
     assert columns[f"change:{TOWN}:0"][-1] == pytest.approx(1.7)
     assert columns[f"change:{TOWN}:1"][-1] == pytest.approx(0.0)
@@ -140,26 +140,26 @@ def test_window_mean_wants_half_its_days() -> None:
 def test_leap_day_and_new_year_have_a_season() -> None:
     inputs = river(years=2)
     assert pd.Timestamp("2004-02-29") in inputs.stage.index
-    season = library(inputs).columns["season:0"]
+    season = build_library(inputs).columns["season:0"]
     assert np.isfinite(season).all()
     assert np.abs(np.diff(season)).max() < 0.02
 
 
 def test_errors() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        stage_inputs(stage=STAGES, asof=datetime(2018, 8, 4))  # noqa: DTZ001
+        build_inputs(stage=STAGES, asof=datetime(2018, 8, 4))  # noqa: DTZ001
     with pytest.raises(ValueError, match="found none"):
-        stage_inputs(stage=STAGES, asof=datetime(2018, 7, 1, tzinfo=UTC))
+        build_inputs(stage=STAGES, asof=datetime(2018, 7, 1, tzinfo=UTC))
 
 
 def test_memory_of_weeks_by_hand() -> None:
     days = pd.date_range("2018-07-01", periods=60)
     rows = [(f"{day:%Y-%m-%d} 00:00", 10.0 - 0.1 * k) for k, day in enumerate(days)]
-    inputs = stage_inputs(
+    inputs = build_inputs(
         stage=readings(TOWN, rows), asof=datetime(2018, 8, 29, 0, 30, tzinfo=UTC),
         rain=readings("150504", [("2018-08-28 00:00", 16.0), ("2018-08-29 00:00", 4.0)], "rain"),
     )  # fmt: skip
-    columns = library(inputs).columns
+    columns = build_library(inputs).columns
     assert columns[f"since:{TOWN}:7"][-1] == pytest.approx(-0.7)
     # The mean of ten falling days lies 4.5 days back.
     assert columns[f"above:{TOWN}:10"][-1] == pytest.approx(-0.45)

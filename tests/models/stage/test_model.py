@@ -10,7 +10,7 @@ import pytest
 
 from models.stage import model
 from models.stage.design import DRIVERS, TIER_GROUPS
-from models.stage.features import StageInputs, library
+from models.stage.features import StageInputs, build_library
 from models.stage.model import QUANTILES, StageModel, predict, predict_dates
 from models.stage.seasons import SEASONS, season_shares
 from models.stage.training import fit
@@ -178,7 +178,7 @@ def test_a_forecast_passes_from_one_season_to_the_next(
     assert tier.coefficients.shape == (len(SEASONS), len(tier.columns) + 1, 7)
     design = trained.stations[TOWN].design
     rows = made_up.stage.index.get_indexer(dates)
-    matrix = design.matrix(library(made_up), rows)[:, [*tier.columns, -1]]
+    matrix = design.matrix(build_library(made_up), rows)[:, [*tier.columns, -1]]
     each = np.stack([matrix @ one[:, 0] for one in tier.coefficients])
     found = predict_dates(trained, made_up, dates=dates, model_version="test")
     one = found[(found.station == TOWN) & (found.lead_days == 1)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from models.stage.features import StageInputs, library
+from models.stage.features import StageInputs, build_library
 from models.stage.neighbours import gauges_upstream, units_for
 from pipeline.geography.places import stations
 
@@ -23,7 +23,7 @@ def test_a_rain_gauge_that_is_silent_in_the_dry_season_has_not_ended(
             "seldom": rain.where(date.day <= 7),
         }
     )
-    lib = library(replace(made_up, rain=table).until(pd.Timestamp("2010-05-31")))
+    lib = build_library(replace(made_up, rain=table).until(pd.Timestamp("2010-05-31")))
     assert units_for(lib) == ("all_year", "wet_season", "late")
 
 

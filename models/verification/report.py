@@ -72,8 +72,10 @@ ALARMS = """<h2>Alarm stage: forecast while still below it</h2>
 <p>Pooled over gauges. A case is a forecast issued below alarm stage whose day came at or above
 it; it is said where P(alarm) ≥ {next_day:.2f} at 1 d, {later:.2f} later (chosen on 2006–2018).
 FAR is a share of what was said. Under {few} cases only counts are given.</p>"""
-EVENTS = f"""<h3>As events</h3><p>Up-crossings, those less than {MERGE_D} days apart merged, matched one
-to one within a day (to 3 d ahead) or two.</p>"""
+EVENTS = (
+    f"<h3>As events</h3><p>Up-crossings, those less than {MERGE_D} days apart merged, matched one\n"
+    "to one within a day (to 3 d ahead) or two.</p>"
+)
 VALUE = """<h2>What acting is worth, by city</h2>
 <p>V = [min(o,a) − F a(1−o) + H o(1−a) − o] / [min(o,a) − o a] of acting when P(alarm stage on
 the day) exceeds a = cost / loss: 1 with a perfect forecast, 0 for always or never acting,

@@ -316,7 +316,14 @@ def replay(
 def cancel(
     identifier: Annotated[str, typer.Argument(help="Identifier of the message in force.")],
     why: Annotated[str, typer.Option(help="The error in the message, in English.")],
-    day: Day = None,
+    day: Annotated[
+        date | None,
+        typer.Option(
+            "--date",
+            parser=_day,
+            help="Send it at a night's issue time; default now, in the virtual basin the showcase.",
+        ),
+    ] = None,
 ) -> None:
     """Withdraw a message issued in error. Example: mekong cancel ID --why "Wrong gauge"."""
     from pipeline import console, steps

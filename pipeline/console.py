@@ -342,12 +342,14 @@ def print_night(folder: Path) -> None:
     console.print(_tabulate_alerts(rows, index))
     for hazard in ("flood", "drought"):
         of_hazard = [row for row in rows if row["hazard"] == hazard]
-        cities_by_missing: dict[str, list[str]] = {}
+        cities_by_reason: dict[str, list[str]] = {}
         for row in of_hazard:
             if row["level"] == "unknown":
-                cities_by_missing.setdefault(row["missing"], []).append(row["name"])
-        for missing, names in cities_by_missing.items():
-            line = f"UNKNOWN {hazard} in {', '.join(names)}: missing {missing}."
+                cancelled = row["reasons"] == "cancelled"
+                reason = "its message was cancelled" if cancelled else f"missing {row['missing']}"
+                cities_by_reason.setdefault(reason, []).append(row["name"])
+        for reason, names in cities_by_reason.items():
+            line = f"UNKNOWN {hazard} in {', '.join(names)}: {reason}."
             console.print(line, style=LEVEL_STYLES["unknown"], highlight=False)
         without = [row["name"] for row in of_hazard if row["level"] == "none"]
         line = f"No {hazard} warning, on sufficient evidence, in {len(without)} of "

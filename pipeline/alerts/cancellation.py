@@ -66,11 +66,15 @@ def cancel_message(
 
     Raises
     ------
+    ValueError
+        The reason is empty.
     LookupError
         No such message was published, or it is not in force.
     FileNotFoundError
         The published tree with the message, or that of the last run, is not there.
     """
+    if not reason.strip():
+        raise ValueError(f"expected a reason, found {reason!r}")
     alert = records.alert(message)
     row = next((kept for kept in records.cancellations() if message in kept["messages"]), None)
     if row is None:
@@ -145,13 +149,14 @@ def _write_row(
     message = path.read_bytes()
     status = etree.fromstring(message).findtext(f"{{{NAMESPACE}}}status") or ""
     references = [sent for sent in chain if sent.expires > when]
+    note = f"Issued in error: {reason.strip().rstrip('.')}."
     texts = {
         language: compose_cancellation(
             places.city(city, asof=when),
             hazard,
             event=last.level,
             status=status,
-            reason=reason,
+            note=note,
             language=language,
         )
         for language in LANGUAGES
@@ -162,7 +167,7 @@ def _write_row(
         identifier=f"{identifier}-cancel",
         sent=when,
         references=references,
-        reason=reason,
+        note=note,
     )
     return {
         "issue_time": run[0],

@@ -155,7 +155,7 @@ def write_cancel(
     identifier: str,
     sent: datetime,
     references: Sequence[SentMessage],
-    reason: str,
+    note: str,
 ) -> bytes:
     """Write the Cancel of a message issued in error; an event that ends is an Update instead.
 
@@ -171,17 +171,10 @@ def write_cancel(
         Of the Cancel.
     references
         Messages that are withdrawn.
-    reason
+    note
         Error in the message.
-
-    Raises
-    ------
-    ValueError
-        No message or no reason given.
     """
-    if not references or not reason.strip():
-        raise ValueError(f"expected messages and a reason, found {len(references)} and {reason!r}")
-    original = etree.fromstring(message)
+    original = etree.fromstring(message, etree.XMLParser(remove_blank_text=True))
     values = {etree.QName(child).localname: child.text or "" for child in original}
     alert = _envelope(
         identifier=identifier,
@@ -191,7 +184,7 @@ def write_cancel(
         kind="Cancel",
         source=values["source"],
         scope=values["scope"],
-        notes=[f"Issued in error: {reason}", values.get("note", "")],
+        notes=[note, values.get("note", "")],
         references=references,
     )
     for info in original.findall(f"{{{NAMESPACE}}}info"):

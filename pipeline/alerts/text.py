@@ -158,7 +158,7 @@ def compose(decision: Decision, *, event: Level, status: str, language: str) -> 
 
 
 def compose_cancellation(
-    city: City, hazard: str, *, event: Level, status: str, reason: str, language: str
+    city: City, hazard: str, *, event: Level, status: str, note: str, language: str
 ) -> Text:
     """Compose the text of a Cancel in one language: the hazard is not assessed until the next run.
 
@@ -166,8 +166,8 @@ def compose_cancellation(
     ----------
     city, hazard, event, status
         As in the message that is withdrawn.
-    reason
-        Error in the message, as given, in English.
+    note
+        Error in the message, in English.
     language
         One of ``LANGUAGES``.
     """
@@ -180,7 +180,7 @@ def compose_cancellation(
         language=language,
         event=templates["event"][f"{hazard}_{event}"],
         headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
-        description="\n".join(filter(None, [banner, unreviewed, f"Issued in error: {reason}"])),
+        description="\n".join(filter(None, [banner, unreviewed, note])),
         instruction="\n".join(filter(None, [banner, *instructions])),
         area=_area(city, templates),
     )

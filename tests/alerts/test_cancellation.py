@@ -138,7 +138,7 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
     for name in ("sender", "status", "scope", "source", "restriction"):
         assert value(alert, name) == value(original, name)
     assert value(alert, "note") == (
-        "Issued in error: Wrong gauge Exercise: made from the synthetic data of a virtual basin."
+        "Issued in error: Wrong gauge. Exercise: made from the synthetic data of a virtual basin."
     )
     infos = alert.findall("cap:info", CAP)
     assert [info.findtext("cap:language", namespaces=CAP) for info in infos] == [*LANGUAGES]
@@ -267,6 +267,12 @@ def test_what_is_not_in_force_is_refused(warned: Station) -> None:
     warned.publish(flood(number=4, state=warned.state(night(4))))
     with pytest.raises(NotInForce, match="found its event closed"):
         warned.cancel(over, night(4) + timedelta(hours=1))
+
+
+def test_a_cancel_needs_a_reason(warned: Station) -> None:
+    with pytest.raises(ValueError, match="expected a reason, found ' '"):
+        warned.cancel(reason=" ")
+    assert warned.records.cancellations() == []
 
 
 def test_a_message_is_cancelled_once(warned: Station) -> None:

@@ -7,11 +7,10 @@ import pytest
 from lxml import etree
 
 from pipeline.alerts import cap
-from pipeline.alerts import text as alert_text
 from pipeline.alerts.decision import choose_status
 from pipeline.alerts.levels import Level
-from tests.alerts.alert_cases import CITY, STATION, flood, night, pluvial
-from tests.alerts.cap_cases import CAP, ISSUER, MEASURED, every_decision, send, sent, value
+from tests.alerts.alert_cases import STATION, flood, pluvial
+from tests.alerts.cap_cases import CAP, ISSUER, MEASURED, every_decision, sent, value
 
 
 @pytest.fixture(scope="module")
@@ -103,32 +102,6 @@ def test_actual_needs_verified_thresholds() -> None:
         )
     alert, _ = sent(pluvial(6.0), issuer=actual)
     assert value(alert, "status") == "Actual"
-
-
-def test_a_cancel_needs_messages_and_a_reason() -> None:
-    message, state = send(flood(0.6))
-    assert message is not None
-    texts = {
-        language: alert_text.compose_cancellation(
-            CITY,
-            "flood",
-            event=Level.WATCH,
-            status="Exercise",
-            reason="wrong gauge",
-            language=language,
-        )
-        for language in alert_text.LANGUAGES
-    }
-    for references, reason in ((state.sent, " "), ((), "wrong gauge")):
-        with pytest.raises(ValueError, match="expected messages and a reason"):
-            cap.write_cancel(
-                message.content,
-                texts,
-                identifier="mekong-cancel-1",
-                sent=night(1),
-                references=references,
-                reason=reason,
-            )
 
 
 def test_a_sender_that_would_break_references_is_refused() -> None:

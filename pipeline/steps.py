@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -221,6 +219,7 @@ def simulate(
 def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     """Average the grids of the newest days over every zone, and of older days that lack."""
     from pipeline.areal.update import append_products, find_days, make_products
+    from pipeline.gridded.cluster import computing
     from pipeline.issuance.missing import find_suspect_files
     from pipeline.storage.archive import Archive
     from pipeline.storage.consistency import check_stores
@@ -233,7 +232,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         return Assessed(0, 0)
     start, end = find_days(archive, asof=asof)
     suspects = find_suspect_files(Records(settings.database), asof=asof, start=start)
-    with _computing(settings):
+    with computing(settings.dask_scheduler):
         products = make_products(
             archive, asof=asof, start=start, end=end, region=settings.region, suspects=suspects
         )
@@ -258,40 +257,16 @@ def indices(*, asof: datetime, settings: Settings | None = None, record: bool = 
         The whole record was asked for and there are fewer than 20 whole years of daily rain.
     """
     from pipeline.gridded import job
+    from pipeline.gridded.cluster import computing
     from pipeline.storage.archive import Archive, NothingArchived
 
     settings = settings or Settings()
     make = job.whole_record if record else job.newest
-    with _computing(settings, scheduler="processes" if record else None):
+    with computing(settings.dask_scheduler, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
         except (NothingArchived, ValueError) as short:
             raise UserError(f"cannot make the indices of the record: {short}") from short
-
-
-@contextmanager
-def _computing(settings: Settings, *, scheduler: str | None = None) -> Iterator[None]:
-    """Compute grids on the cluster that the settings name, else here, in threads by default.
-
-    Work of many minutes is done in processes: its distributions go by season in so many small steps
-    that threads would wait for each other.
-    """
-    import dask
-
-    if settings.dask_scheduler is None:
-        with dask.config.set({"scheduler": scheduler} if scheduler else {}):
-            yield
-        return
-    from distributed import Client as Cluster
-
-    try:
-        cluster = Cluster(settings.dask_scheduler, timeout="5s")  # type: ignore[no-untyped-call]
-    except OSError as absent:
-        raise UserError(
-            f"expected a dask scheduler at {settings.dask_scheduler}, found none: {absent}"
-        ) from absent
-    with cluster:
-        yield
 
 
 def train(

@@ -23,12 +23,12 @@ Series = tuple[Floats, Floats]
 
 
 @lru_cache
-def neighbours(code: str) -> tuple[str, ...]:
+def list_neighbours(code: str) -> tuple[str, ...]:
     """Next gauges up and down the river and across it.
 
     Examples
     --------
-    >>> neighbours("013901")
+    >>> list_neighbours("013901")
     ('013801', '013402', '014501', '014901')
     """
     table = stations()
@@ -76,7 +76,7 @@ class AuxiliaryReadings:
         for verdict in (True, False):
             if verdict in instruments:
                 return verdict
-        for neighbour in neighbours(station):
+        for neighbour in list_neighbours(station):
             for (code, _), series in self._series.items():
                 if code == neighbour and _largest_change(series, before, after) >= SHARE:
                     return True
@@ -85,7 +85,7 @@ class AuxiliaryReadings:
     def expected_change(self, station: str, *, since_h: float, until_h: float) -> float:
         """Change that neighbours lead to expect, their mean; 0 where none reads."""
         changes = []
-        for neighbour in neighbours(station):
+        for neighbour in list_neighbours(station):
             for (code, _), (hours, value) in self._series.items():
                 first, last = (_nearest(hours, at) for at in (since_h, until_h))
                 if code == neighbour and first is not None and last is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import ASIDE
 from pipeline.quality.gauge_limits import GaugeRecord, collect_records, limits_at
-from pipeline.quality.neighbours import neighbours
+from pipeline.quality.neighbours import list_neighbours
 from pipeline.quality.selection import select_best
 from pipeline.storage.database import Database, ingests, readings
 from pipeline.times import naive_timestamp, utc64
@@ -94,7 +94,7 @@ class Readings:
         wanted = None if stations is None else set(stations)
         near = wanted
         if wanted is not None and variable == "stage":
-            near = wanted.union(*(neighbours(code) for code in wanted))
+            near = wanted.union(*(list_neighbours(code) for code in wanted))
         columns = [column.name for column in readings.c]
         context = None if start is None else start - quality_flags.CONTEXT
         rows = self._rows(columns, variable, asof=asof, stations=near, start=context, end=end)

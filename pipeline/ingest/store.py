@@ -32,6 +32,7 @@ from pipeline.sources.base import (
 from pipeline.sources.upstream import SIDECARS, not_a_granule, sha256
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
+from pipeline.storage.readings import Correction, Withdrawal
 from pipeline.storage.records import Records
 from pipeline.times import from_utc64, utc64
 
@@ -371,7 +372,8 @@ def store(
                 rejected=one.rejected,
                 notes=one.notes,
             )
-        corrected = [f"{conflicts.gauge_name(one.station)}: {one}" for one in batch.corrections]
+        changed: list[Correction | Withdrawal] = [*batch.corrections, *batch.withdrawals]
+        corrected = [f"{conflicts.gauge_name(change.station)}: {change}" for change in changed]
     return added, [*_first_of(contradictions), *_first_of(corrected)]
 
 
@@ -425,7 +427,7 @@ def _unknown_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
     """Codes of stations with stages that the table of stations does not know."""
     if not isinstance(data, pd.DataFrame):
         return set()
-    stages = data[data["variable"] == "stage"]
+    stages = data[(data["variable"] == "stage") & data["value"].notna()]
     return set(map(str, stages["station"].unique())) - set(stations())
 
 
@@ -511,7 +513,7 @@ def _not_after(
 ) -> tuple[pd.DataFrame, str | None, pd.Timestamp | None]:
     """Keep the readings up to a moment; say what of those dated later, and the first of these.
 
-    A mean of an interval is dated by the interval's end.
+    A mean of an interval is dated by the interval's end. Empty rows of times to come say nothing.
 
     Raises
     ------
@@ -520,6 +522,8 @@ def _not_after(
     """
     ended = table.get("ended", table["valid_time"])
     later = ended > pd.Timestamp(utc64(asof))
+    table = table[~(later & table["value"].isna())]
+    ended, later = ended[table.index], later[table.index]
     if not later.any():
         return table, None, None
     first, last = ended[later].min(), ended.max()
@@ -549,10 +553,11 @@ def _later(ds: xr.Dataset, path: Path, *, asof: datetime) -> str | None:
 
 def _told(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:
     """Interval that a file's content tells, and when such a file is usually available."""
-    times = data["time"] if isinstance(data, xr.Dataset) else data["valid_time"]
-    first, last = (
-        from_utc64(moment) for moment in (times.to_numpy().min(), times.to_numpy().max())
-    )
+    if isinstance(data, xr.Dataset):
+        times = data["time"].to_numpy()
+    else:
+        times = data.loc[data["value"].notna(), "valid_time"].to_numpy()
+    first, last = (from_utc64(moment) for moment in (times.min(), times.max()))
     if isinstance(data, pd.DataFrame):
         granule = replace(file.granule, start=first, end=last)
         return replace(file, granule=granule, published=first + row.latency)

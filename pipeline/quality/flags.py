@@ -39,7 +39,7 @@ from pipeline.quality.checks import (
 from pipeline.quality.gauge_limits import Limits, collect_records, limits_at
 from pipeline.quality.level_shifts import Bools, Floats, FrozenSensor
 from pipeline.quality.neighbours import AuxiliaryReadings
-from pipeline.quality.stage_codes import find_codes
+from pipeline.quality.stage_codes import find_codes, find_flow_codes
 
 Objects = NDArray[np.object_]
 
@@ -47,12 +47,12 @@ USED = ("good", "estimated", "converted", "shifted", "chosen")
 """Flags of the readings that forecasts, training and verification use."""
 HELD = ("unconfirmed", "rate", "jump")
 """Flags of a newest reading on which the next one decides."""
-FLAGS = (*USED, "absolute", "conflict", "code", "range", "spike", "stuck", *HELD)
+FLAGS = (*USED, "absolute", "conflict", "code", "range", "spike", "stuck", "missing", *HELD)
 """``estimated``, ``shifted`` (a stamp put right) and ``conflict`` come from the file; ``chosen`` is
 the value that is used of several that stood for one time, ``conflict`` the others, or all of them
 where they lie on both sides of a mark; ``absolute`` is a level above the sea at a gauge without
 zero and thresholds: its changes count, the level does not; ``code`` is a number that stands for
-missing."""
+missing; ``missing`` is a reading that its agency withdrew, without a value."""
 CONTEXT = timedelta(days=45)
 """Readings before an interval that its flags depend on: longer than any check looks back."""
 _HOUR = np.timedelta64(3600, "s")
@@ -124,6 +124,10 @@ def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> 
             _flag_stages(station, method, gauge_series, limits.get(station, Limits(0)), auxiliary)
         else:
             row = VARIABLES[variable]
+            if variable == "discharge":
+                left = gauge_series.left()
+                hours_left, flow_left = gauge_series.hours[left], gauge_series.value[left]
+                gauge_series.set("code", left[find_flow_codes(hours_left, flow_left)])
             gauge_series.apply("range", Range(row.valid_min, row.valid_max))
             for name, check in RAIN if variable == "rain" else ():
                 gauge_series.apply(name, check)

@@ -33,16 +33,17 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
     value
         The same in the canonical unit, stages above the gauge's zero.
     variable
-        ``stage``, ``discharge`` or ``rain``. Stages alone may be what a code says, as 999 cm at
-        Kratie: that the gauge's history decides, in quality control.
+        ``stage``, ``discharge`` or ``rain``. Stages and discharges may be what a code says, as
+        999 cm at Kratie or 9999 m3/s at Pakse: that the gauge's own readings decide, in quality
+        control.
 
     Returns
     -------
     pandas.Series
-        True where the number is a code and no possible stage.
+        True where the number is a code and no possible stage or discharge.
     """
     row = VARIABLES[variable]
-    possible = value.between(row.valid_min, row.valid_max) & (variable == "stage")
+    possible = value.between(row.valid_min, row.valid_max) & (variable != "rain")
     code = given.isin(MISSING)
     if variable != "discharge":
         code |= given.isin(STAGE_CODES) & ((variable == "stage") | (value >= MOST_RAIN))

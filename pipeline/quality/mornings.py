@@ -162,10 +162,10 @@ def find_late_mornings(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.Data
     pandas.DataFrame
         ``begin`` and ``end``: moments of issue in between saw another stage than is known now.
     """
-    known = readings[readings["value"].notna()]
-    came = known[["available_time", "settled"]].max(axis=1)
-    known = known.assign(came=came)
-    parts = [_find_late(known[used.reindex(known.index)])]
+    # A reading that was withdrawn, and has no value now, was known until then.
+    came = readings[["available_time", "settled"]].max(axis=1)
+    known = readings.assign(came=came)
+    parts = [_find_late(known[used])]
     if not used.all():
         parts.append(_find_late(known))
     return pd.concat(parts, ignore_index=True)

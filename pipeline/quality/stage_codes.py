@@ -1,4 +1,4 @@
-"""Stages that may stand for missing: numbers used as codes, and zeros of gauges never so low.
+"""Stages and discharges that may stand for missing: codes, and zeros of gauges never so low.
 
 Which number stands for missing the file says, or the table of codes at read. What is left are
 values that are a code in one unit and a stage in another: 999 for missing in a file of centimetres
@@ -27,6 +27,9 @@ DRIFT_M = 0.5
 """A value continues the level before if it is off by this, and this a day, at most."""
 USUAL, ENOUGH = 0.99, 100
 """Or if it is off by no more than all but a hundredth of the changes from reading to reading."""
+FLOW_DRIFT = 1.25
+"""A discharge continues those around it within this factor; without any within ``LAST_H``, if all
+of ``ENOUGH`` readings of the gauge are so."""
 NEVER_BELOW_M = 2.0
 """Where the river has never been within this of zero, a zero is no stage."""
 
@@ -85,6 +88,37 @@ def find_codes(
             believed = at
         else:
             code[at] = True
+    return code
+
+
+def find_flow_codes(hours: Floats, flow: Floats) -> Bools:
+    """Return which discharges stand for missing: codes that go on from no reading around them.
+
+    Parameters
+    ----------
+    hours
+        Times, hours, increasing, shape (n,).
+    flow
+        Discharges, m3/s, no NaN, shape (n,).
+
+    Examples
+    --------
+    >>> days = 24.0 * np.arange(4)
+    >>> find_flow_codes(days, np.array([9966.0, 9999.0, 10032.0, 10100.0])).tolist()
+    [False, False, False, False]
+    >>> find_flow_codes(days, np.array([2100.0, 9999.0, 2150.0, 2160.0])).tolist()
+    [False, True, False, False]
+    """
+    maybe = np.isin(flow, MISSING)
+    sure = np.flatnonzero(~maybe)
+    code = maybe.copy()
+    for at in np.flatnonzero(maybe).tolist():
+        after = int(np.searchsorted(sure, at))
+        around = sure[max(after - 1, 0) : after + 1]
+        near = flow[around[np.abs(hours[around] - hours[at]) <= LAST_H]]
+        seen = near if len(near) else flow[sure] if len(sure) >= ENOUGH else near
+        if len(seen):
+            code[at] = not min(seen) / FLOW_DRIFT <= flow[at] <= max(seen) * FLOW_DRIFT
     return code
 
 

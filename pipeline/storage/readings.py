@@ -161,7 +161,7 @@ class Readings:
         if end is not None:
             query = query.where(readings.c.valid_time < int(end.timestamp()))
         if flags is not None:
-            query = query.where(readings.c.qc.in_(list(flags)), readings.c.value.is_not(None))
+            query = query.where(readings.c.qc.in_(list(flags)))
         with self._database.engine.connect() as connection:
             # pandas asks each row of SQLAlchemy for its fields: two thirds of the time.
             rows = [tuple(row) for row in connection.execute(query)]
@@ -172,10 +172,10 @@ class Readings:
         batch = self._database.batch
         if self._gauges is None or self._gauges[0] != batch:
             columns = [*_SERIES, "value", "available_time"]
-            rows = self._rows(columns, "stage", flags=quality_flags.USED)
+            rows = self._rows(columns, "stage", flags=(*quality_flags.USED, "missing"))
             key = rows[_SERIES]
             last_version = (key != key.shift(-1)).any(axis=1)
-            rows = rows[last_version].astype({"value": "float64"})
+            rows = rows[last_version].astype({"value": "float64"}).dropna(subset="value")
             for column in ("valid_time", "available_time"):
                 rows[column] = rows[column].to_numpy("int64").astype("datetime64[s]")
             self._gauges = batch, collect_records(rows)
@@ -211,6 +211,34 @@ class Correction:
             f"{abs(self.now - self.was):.3g} {self.unit} ({self.was:g} becomes {self.now:g} at "
             f"{self.time:%Y-%m-%d %H:%MZ})"
         )
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """Readings of one series that an ingest took back: the agency gives them as missing now.
+
+    Parameters
+    ----------
+    station, variable, unit
+        The series.
+    count
+        How many.
+    time, was
+        Of the last of them.
+    """
+
+    station: str
+    variable: str
+    unit: str
+    count: int
+    time: datetime
+    was: float
+
+    def __str__(self) -> str:
+        """One line, without the station."""
+        many = f"{self.count} reading{'s' if self.count > 1 else ''} of {self.variable}"
+        last = ", the last" if self.count > 1 else ""
+        return f"withdraws {many}{last} ({self.was:g} {self.unit} at {self.time:%Y-%m-%d %H:%MZ})"
 
 
 def new_versions(
@@ -275,7 +303,7 @@ def new_versions(
     # A doubted value does not supersede another one that stands.
     standing_value = ~np.isnan(was) & ~given["stored_qc"].isin(ASIDE).to_numpy()
     aside = given["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
-    keep = ~(known & (same | older | aside))
+    keep = ~(known & (same | older | aside)) & (known | ~np.isnan(now))
     ended = given["ended"] if "ended" in given else pd.Series(pd.NaT, index=given.index)
     ends = ended.to_numpy("datetime64[s]").astype("int64")  # NaT is the least integer
     nominal = np.maximum(given["valid_time"].to_numpy(), ends) + int(latency.total_seconds())
@@ -304,6 +332,22 @@ def _standing_conflicts(given: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
     values = again.groupby("valid_time")["value"].agg(frozenset)
     pairs = zip(values.index.tolist(), values, standing.loc[values.index], strict=True)
     return {int(time) for time, new, old in pairs if new <= old}
+
+
+def withdrawn(versions: pd.DataFrame) -> Withdrawal | None:
+    """Describe which stored values new versions of a series take back; None where none."""
+    rows = versions[versions["value"].isna() & versions["stored_value"].notna()]
+    if rows.empty:
+        return None
+    last = rows.iloc[-1]
+    return Withdrawal(
+        str(last["station"]),
+        str(last["variable"]),
+        str(last["unit"]),
+        len(rows),
+        datetime.fromtimestamp(int(last["valid_time"]), tz=UTC),
+        float(last["stored_value"]),
+    )
 
 
 def largest_correction(versions: pd.DataFrame) -> Correction | None:

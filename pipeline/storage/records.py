@@ -21,7 +21,14 @@ from pipeline.storage.database import (
     runs,
     scores,
 )
-from pipeline.storage.readings import Correction, Readings, largest_correction, new_versions
+from pipeline.storage.readings import (
+    Correction,
+    Readings,
+    Withdrawal,
+    largest_correction,
+    new_versions,
+    withdrawn,
+)
 
 
 class Records:
@@ -243,10 +250,11 @@ class Batch:
     """One ingest being written; made by :meth:`Records.ingest`."""
 
     corrections: list[Correction]
-    """What :meth:`add_readings` changed of what was stored before."""
+    withdrawals: list[Withdrawal]
+    """What :meth:`add_readings` changed, and took back, of what was stored before."""
 
     def __init__(self, connection: sa.Connection, *, source: str, number: int) -> None:
-        self.corrections = []
+        self.corrections, self.withdrawals = [], []
         self._connection = connection
         self._source = source
         self._number = number
@@ -290,7 +298,8 @@ class Batch:
 
         A reading that follows the series' newest is taken to have become available ``latency``
         after its time. One with another value than before was not known until ``asof``, nor was
-        one that turns up behind the newest, unless it is older than ``BACKFILL``.
+        one that turns up behind the newest, unless it is older than ``BACKFILL``. A row without a
+        value withdraws the stored one of its time; of a time never seen it adds nothing.
 
         Parameters
         ----------
@@ -319,6 +328,8 @@ class Batch:
                 continue
             if correction := largest_correction(versions):
                 self.corrections.append(correction)
+            if withdrawal := withdrawn(versions):
+                self.withdrawals.append(withdrawal)
             versions = versions.assign(source=self._source, origin=origin, batch=self._number)
             versions = versions.astype(object).where(versions.notna(), None)
             self._connection.execute(

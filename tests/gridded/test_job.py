@@ -312,7 +312,7 @@ def test_processes_make_what_threads_make(
 def test_an_absent_scheduler_is_the_users_to_mend(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None,
                         dask_scheduler="tcp://127.0.0.1:1")  # fmt: skip
-    with pytest.raises(steps.UserError, match=r"expected a dask scheduler at tcp://127\.0\.0\.1:1"):
+    with pytest.raises(BrokenState, match=r"expected a dask scheduler at tcp://127\.0\.0\.1:1"):
         steps.indices(asof=ASOF, settings=settings)
 
 

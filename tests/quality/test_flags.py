@@ -213,3 +213,16 @@ def test_a_peak_of_one_reading_is_water_at_a_gauge_that_has_them_often() -> None
     level[(years >= 2004) & (years < 2010) & (days.day_of_year == 240)] -= 1.3
     found = quality_flags.flag(frame(days, level.round(2), station="040201"))
     assert (found["qc"] == "spike").sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("flows", "flag"),
+    [
+        ([9966.0, 9999.0, 10032.0], "good"),
+        ([2100.0, 9999.0, 2150.0], "code"),
+        ([950.0, 999.0, 1020.0], "good"),
+        ([12000.0, 999.0, 12100.0], "code"),
+    ],
+)
+def test_a_discharge_may_be_what_a_code_says(flows: list[float], flag: str) -> None:
+    assert flags(flows, variable="discharge") == ["good", flag, "good"]

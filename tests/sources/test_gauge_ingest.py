@@ -171,3 +171,38 @@ def test_a_column_that_is_not_there_is_a_mistake_of_usage(
     assert "known code as --station, found 'Station'; its columns are" in capsys.readouterr().err
     found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
     assert found.empty
+
+
+def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
+    """A missing code in a file that also has values; not in an older file, nor in one of codes."""
+    folder = tmp_path / "agency"
+    folder.mkdir()
+    data = settings(tmp_path)
+    head = "station,variable,time,value,unit"
+
+    def bring(name: str, asof: datetime, *values: str) -> steps.Ingested:
+        rows = [
+            f"013402,stage,2026-08-{19 + day}T07:00:00+07:00,{value},m"
+            for day, value in enumerate(values)
+            if value != "none"
+        ]
+        (folder / name).write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+        return steps.ingest("gauges", asof=asof, settings=data, folder=folder)
+
+    bring("a.csv", NIGHT, "12.33", "12.46")
+    alone = bring("b.csv", NIGHT + timedelta(hours=1), "none", "-9999")
+    assert alone.added == 0, "a file without a value says nothing of another's"
+    old = bring("c.csv", NIGHT - timedelta(minutes=5), "12.33", "-9999")
+    assert old.added == 0
+    noon = NIGHT + timedelta(hours=12)
+    done = bring("d.csv", noon, "12.33", "-9999")
+    assert done.added == 1
+    line = "Mukdahan (013402): withdraws 1 reading of stage (12.46 m at 2026-08-20 00:00Z)"
+    assert line in done.remarks
+    assert stages(data, noon - timedelta(minutes=1))["2026-08-20 00:00:00"] == 12.46
+    known = Records(data.database).readings.read("stage", asof=noon)
+    assert known["value"].dropna().tolist() == [12.33]
+    assert known["qc"].tolist() == ["good", "missing"]
+    again = bring("e.csv", noon + timedelta(hours=1), "12.33", "12.47")
+    assert again.added == 1
+    assert stages(data, noon + timedelta(hours=1))["2026-08-20 00:00:00"] == 12.47

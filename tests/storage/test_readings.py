@@ -63,10 +63,26 @@ def test_a_reading_is_seen_once_it_had_arrived(store: Records) -> None:
 
 def test_repeating_an_ingest_adds_nothing(store: Records) -> None:
     values = {"2026-08-01T00:00": 3.0, "2026-08-02T00:00": np.nan}
-    assert add(store, values, moment(2)) == 2
+    assert add(store, values, moment(2)) == 1, "what was never seen is not withdrawn"
     assert add(store, values, moment(3)) == 0
-    found = store.readings.read("stage", asof=moment(3))
-    assert np.isnan(found["value"].tolist()[1])
+    assert store.readings.read("stage", asof=moment(3))["value"].tolist() == [3.0]
+
+
+def test_a_reading_is_withdrawn_from_the_ingest_on_that_misses_it(store: Records) -> None:
+    add(store, {"2026-08-01T00:00": 12.4, "2026-08-02T00:00": 12.46}, moment(2))
+    withdrawn = {"2026-08-01T00:00": 12.4, "2026-08-02T00:00": np.nan}
+    assert add(store, withdrawn, moment(1)) == 0, "an older export takes nothing back"
+    assert add(store, withdrawn, moment(4)) == 1
+    assert add(store, withdrawn, moment(5)) == 0
+    before = store.readings.read("stage", asof=moment(3))
+    assert before["value"].tolist() == [12.4, 12.46]
+    known = store.readings.read("stage", asof=moment(4))
+    assert known["version"].tolist() == [0, 1]
+    assert known["value"].tolist()[0] == 12.4
+    assert np.isnan(known["value"].tolist()[1])
+    assert add(store, {"2026-08-02T00:00": 12.48}, moment(6)) == 1
+    again = store.readings.read("stage", asof=moment(6))
+    assert again["value"].tolist() == [12.4, 12.48]
 
 
 def test_a_revised_value_is_known_from_its_arrival_and_the_old_one_is_kept(store: Records) -> None:

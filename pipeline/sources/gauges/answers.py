@@ -213,12 +213,14 @@ def _telemetry(path: Path, tally: Tally, rows: pd.DataFrame) -> pd.DataFrame:
             variable=variable,
             unit=unit,
             method="telemetry",
-            time=part["time"],
-            value=part[variable],
+            time=given["time"],
+            value=given[variable],
         )
         for code, part in rows.groupby("station")
         for variable, unit in units.items()
         if variable in part
+        # A field that is absent withdraws nothing.
+        for given in [part[part[variable].notna()]]
     ]
     return read_parts(path, tally, parts)
 
@@ -306,14 +308,15 @@ def _thaiwater(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
             unit=unit,
             datum=datum,
             method="telemetry",
-            time=part["time"],
-            value=part[column],
+            time=given["time"],
+            value=given[column],
         )
         for number, part in rows.groupby("id")
         for variable, unit, datum, column in (
             ("stage", "m", "msl", "value"),
             ("discharge", "m3/s", "gauge", "discharge"),
         )
+        for given in [part[part[column].notna()]]
     ]
     return read_parts(path, tally, parts)
 

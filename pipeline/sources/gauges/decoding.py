@@ -299,8 +299,8 @@ class Tally:
     def points(self, model: type[_Model], rows: Iterable[object], *, at: str) -> list[_Model]:
         """Check points one by one; a bad one is left out and noted, a bad number costs itself.
 
-        Of a point whose rain is no number the stage is kept; one with a wrong stamp, code or flag
-        is left out whole.
+        Of a point whose rain is no number the stage is kept; one with a wrong stamp, code or flag,
+        or without another number, is left out whole.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class Tally:
                 wrong = _wrong(error, f"{at}.{place}")
                 self.bad.append((wrong["expected"], wrong["found"]))
                 fields = {part["loc"][0] for part in error.errors() if part["loc"]}
-                if isinstance(row, dict) and fields and fields <= _optional_numbers(model):
+                if isinstance(row, dict) and fields and fields < _optional_numbers(model):
                     rest = {name: value for name, value in row.items() if name not in fields}
                     good.append(model.model_validate(rest))
         return good

@@ -204,7 +204,8 @@ def _read(path: Path, tally: Tally, given: object, at: str, offset: str) -> pd.D
         version=header.moduleInstanceId or "",
     )
     flag = rows["flag"].reindex(frame.index)
-    doubtful, unreliable = flag.between(3, 5), flag.between(6, 8)
+    known = frame["value"].notna()
+    doubtful, unreliable = known & flag.between(3, 5), known & flag.between(6, 8)
     frame["qc"] = frame["qc"].mask(doubtful & (frame["qc"] == "good"), "estimated")
     frame["qc"] = frame["qc"].mask(unreliable, "suspect")
     return frame

@@ -171,7 +171,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         part = Path(folder) / name
         part.write_bytes(content)
         try:
-            last = read_json(part)["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
+            readings = read_json(part).dropna(subset="value")
+            last = readings["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
         except NoReadings as none:
             raise NotPublished(str(none)) from none
         except (BadGranule, Skipped) as bad:
@@ -265,9 +266,10 @@ def read(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame:
         restated), in order of series and time. qc is ``good``,
         ``estimated`` or ``suspect`` (so marked by the agency), ``shifted`` (moved by 7 h to the
         observer's time), ``absolute`` (above mean sea level at a gauge whose zero is not
-        verified) or ``conflict`` (the file has several values of one time; each is a row). Rows
-        without a value are left out. ``attrs`` hold ``origin``, ``bad_rows``: what was left out,
-        line by line, and ``said``: remarks on the whole file.
+        verified) or ``conflict`` (the file has several values of one time; each is a row). A
+        row without a value is ``missing`` and withdraws what is stored of its time. ``attrs`` hold
+        ``origin``, ``bad_rows``: what was left out, line by line, and ``said``: remarks on the
+        whole file.
 
     Raises
     ------

@@ -181,12 +181,12 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
                 variable=variable,
                 unit=unit,
                 method="calculated" if of_day is True and variable != "rain" else "telemetry",
-                time=part["time"],
-                value=part[column],
+                time=given["time"],
+                value=given[column],
             )
             for (code, of_day), part in table.groupby(["station", "daily"])
             for variable, unit, column in _KINDS
-            if part[column].notna().any()
+            if len(given := part[part[column].notna()])
         ],
     )
 

@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.geography.gauge_figures import verified_zeros
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
-from pipeline.quality.missing_codes import impossible_codes
+from pipeline.quality.missing_codes import MISSING, impossible_codes
 from pipeline.sources.base import BadGranule
 from pipeline.sources.gauges.numbers import to_numbers
 from pipeline.sources.gauges.quantities import plain_words
@@ -277,8 +277,8 @@ def series(
     -------
     pandas.DataFrame
         Columns station, variable, method, valid_time, value, unit, qc, version, raw (what the
-        file said where it was restated, else empty) and ended, without missing values.
-        ``attrs["said"]`` has what is to be said of the station.
+        file said where it was restated, else empty) and ended. A row without a value has the qc
+        ``missing``. ``attrs["said"]`` has what is to be said of the station.
 
     Raises
     ------
@@ -318,9 +318,20 @@ def series(
     if factor != 1.0 or datum == "msl":
         said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
         frame["raw"] = given.map(said.format)
-    left_out = given.isna() | time.isna() | impossible_codes(given, frame["value"], variable)
-    frame = frame[~left_out]
+    missing = given.isna() | impossible_codes(given, frame["value"], variable)
+    missing |= frame["qc"] == "missing"
+    frame = frame.assign(
+        value=frame["value"].mask(missing),
+        qc=frame["qc"].mask(missing, "missing"),
+        raw=frame["raw"].mask(missing, ""),
+    )[time.notna()]
     frame.attrs["said"] = [remark] if remark else []
+    doubtful = given[given.isin(MISSING) & ~missing & time.notna()]
+    for number, count in doubtful.value_counts().items():
+        frame.attrs["said"].append(
+            f"{count} of {variable} {number:g} {known} at {station} may stand for missing: the other "
+            "readings of the gauge decide"
+        )
     return frame
 
 
@@ -362,12 +373,12 @@ def settle(
     Raises
     ------
     NoReadings
-        There is none.
+        None has a value.
     """
     parts = list(found)
     remarks = [*said, *(remark for part in parts for remark in part.attrs.get("said", ()))]
     parts = [part for part in parts if not part.empty]
-    if not parts:
+    if not any(part["value"].notna().any() for part in parts):
         raise NoReadings(path)
     frame = pd.concat(parts, ignore_index=True)
     keys = ["station", "variable", "method", "valid_time"]

@@ -78,7 +78,7 @@ def parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None) 
 
 
 def qualify(rows: Rows, column: str) -> None:
-    """Add the column ``_qc`` from what the agency says of each reading; drop what it misses."""
+    """Add the column ``_qc`` from what the agency says of each reading."""
     words = {text: flag_of(text) for text in rows.cells[column].unique()}
     for text, flag in words.items():
         if CHECKED.fullmatch(column):
@@ -96,9 +96,9 @@ def qualify(rows: Rows, column: str) -> None:
         )
     qc = rows.cells[column].map(words)
     before = rows.cells.get("_qc", qc)
-    missing = qc == "missing"
+    missing = (qc == "missing") | (before == "missing")
     qc = qc.where(before.isin(["good"]) | (qc == "suspect"), before)
-    rows.cells = rows.cells.assign(_qc=qc)[~missing]
+    rows.cells = rows.cells.assign(_qc=qc.mask(missing, "missing"))
 
 
 def use_columns(rows: Rows, columns: Iterable[str]) -> None:

@@ -27,6 +27,7 @@ def sheet_row(at: int, *cells: str) -> str:
 
 
 def values(frame: pd.DataFrame) -> list[list[object]]:
+    frame = frame.dropna(subset="value")
     shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
     found: list[list[object]] = shown[["station", "valid_time", "value"]].to_numpy().tolist()
     return found

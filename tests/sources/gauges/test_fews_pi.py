@@ -67,6 +67,7 @@ def write(folder: Path, *parts: Any, zone: object = "0.0") -> Path:
 
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
+    frame = frame.dropna(subset="value")
     shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
     found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
     return found

@@ -85,8 +85,10 @@ def test_duplicates_conflicts_and_empty_rows(tmp_path: Path) -> None:
         level("2024-08-04T00:00Z", ""), level("2024-08-05T00:00Z", -9999),
     )  # fmt: skip
     frame = gauge_files.read(path)
-    assert frame["value"].tolist() == [1.0, 2.0, 2.5, 5.0], "both values are kept"
-    assert frame["qc"].tolist() == ["good", "conflict", "conflict", "good"]
+    values = frame["value"].dropna().tolist()
+    assert values == [1.0, 2.0, 2.5, 5.0], "both values are kept"
+    flags = ["good", "conflict", "conflict", "good", "missing", "missing"]
+    assert frame["qc"].tolist() == flags, "what is missing withdraws what was known"
 
 
 def test_what_is_estimated_is_flagged_and_kept(tmp_path: Path) -> None:
@@ -194,6 +196,7 @@ def text(folder: Path, name: str, *lines: str) -> Path:
 
 def readings(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     """Rows of a frame, times in words."""
+    frame = frame.dropna(subset="value")
     shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
     found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
     return found

@@ -22,6 +22,7 @@ def write(folder: Path, answer: object, name: str = "answer.json") -> Path:
 
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
+    frame = frame.dropna(subset="value")
     shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
     found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
     return found

@@ -42,6 +42,7 @@ def export(*rows: tuple[str, object]) -> str:
 
 def values(frame: pd.DataFrame) -> dict[str, float]:
     """Values by time; for files of one series without conflicts."""
+    frame = frame.dropna(subset="value")
     stamps = frame["valid_time"].dt.strftime("%m-%d %H:%M")
     return dict(zip(stamps, frame["value"].round(6).tolist(), strict=True))
 
@@ -78,7 +79,7 @@ def test_the_shared_cases(name: str, expected: dict[str, float]) -> None:
     found = gauge_files.read(CASES / name)
     assert set(found["station"]) == {"013901"}
     assert set(found["variable"]) == {"stage"}
-    assert set(found["qc"]) == {"good"}
+    assert set(found.dropna(subset="value")["qc"]) == {"good"}
     assert values(found) == expected
     assert found.attrs["bad_rows"] == []
 
@@ -310,10 +311,13 @@ def test_a_code_that_may_be_a_stage_is_left_to_the_history(tmp_path: Path) -> No
     rows = [day(1, 950, "cm"), day(2, 999, "cm"), day(3, -99, "cm"), day(4, -9999, "cm")]
     found = gauge_files.read(write(tmp_path, "cm.csv", plain(*rows)))
     assert values(found) == {"08-01 00:00": 9.5, "08-02 00:00": 9.99, "08-03 00:00": -0.99}
-    assert found["raw"].tolist() == ["950 cm", "999 cm", "-99 cm"]
+    assert found["raw"].tolist() == ["950 cm", "999 cm", "-99 cm", ""]
+    assert found["qc"].tolist() == ["good", "good", "good", "missing"]
     flow = [day(at, q, "m3/s").replace("stage", "discharge") for at, q in ((1, 9999), (2, 9998))]
     found = gauge_files.read(write(tmp_path, "flow.csv", plain(*flow)))
-    assert found["value"].tolist() == [9998.0]
+    assert found["value"].tolist() == [9999.0, 9998.0]
+    said = "1 of discharge 9999 m3/s at 013901 may stand for missing: the other readings"
+    assert found.attrs["said"][0].startswith(said)
 
 
 def test_columns_that_change_the_meaning(tmp_path: Path) -> None:
@@ -345,9 +349,10 @@ def test_what_the_agency_says_of_a_reading_is_used(tmp_path: Path, name: str) ->
     words = ["Good", "estimated", "SUSPECT", "missing", "", "E"]
     rows = [f"{day(1 + at, at)},{word}" for at, word in enumerate(words)]
     found = gauge_files.read(write(tmp_path, "q.csv", plain(*rows, heading=f"{PLAIN},{name}")))
-    assert found[["value", "qc"]].to_numpy().tolist() == [
+    assert found.dropna(subset="value")[["value", "qc"]].to_numpy().tolist() == [
         [0.0, "good"], [1.0, "estimated"], [2.0, "suspect"], [4.0, "good"], [5.0, "estimated"]
     ]  # fmt: skip
+    assert found["qc"].tolist().count("missing") == 1
     with pytest.raises(BadGranule, match=r"good, estimated or suspect in the column .*'B7'"):
         gauge_files.read(write(tmp_path, "q.csv", plain(day(1) + ",B7", heading=f"{PLAIN},{name}")))
 

@@ -63,6 +63,7 @@ def read(folder: Path, *observations: str) -> pd.DataFrame:
 
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
+    frame = frame.dropna(subset="value")
     shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
     found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
     return found

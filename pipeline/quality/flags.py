@@ -125,9 +125,9 @@ def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> 
         else:
             row = VARIABLES[variable]
             if variable == "discharge":
-                left = gauge_series.left()
-                hours_left, flow_left = gauge_series.hours[left], gauge_series.value[left]
-                gauge_series.set("code", left[find_flow_codes(hours_left, flow_left)])
+                rows_left = gauge_series.unflagged_rows()
+                hours_left, flow_left = gauge_series.hours[rows_left], gauge_series.value[rows_left]
+                gauge_series.put("code", rows_left, find_flow_codes(hours_left, flow_left))
             gauge_series.apply("range", Range(row.valid_min, row.valid_max))
             for name, check in RAIN if variable == "rain" else ():
                 gauge_series.apply(name, check)

@@ -29,6 +29,7 @@ from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.windows import moving_sum
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.storage.atomic import BrokenState
 from tests.benchmarks import record as generated
 
 GRID = Grid(10.0, 11.2, 100.0, 100.4)

@@ -329,8 +329,8 @@ def series(
     doubtful = given[given.isin(MISSING) & ~missing & time.notna()]
     for number, count in doubtful.value_counts().items():
         frame.attrs["said"].append(
-            f"{count} of {variable} {number:g} {known} at {station} may stand for missing: the other "
-            "readings of the gauge decide"
+            f"{count} of {variable} {number:g} {known} at {station} may stand for missing: "
+            "the other readings of the gauge decide"
         )
     return frame
 

@@ -113,21 +113,18 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
         zone: Rain(return_period_years=float(period), pluvial_index=float(pluvial))
         for zone, period, pluvial in zip(cities, years[0].values, worst.values, strict=True)
     }
-    shares = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
+    sources = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
     doubts = daily_series.read_suspect_rain(
         snapshot.archive, asof=snapshot.asof, days=max(suite.EXTREMES.values())
     )
     for zone in cities:
-        if shares is None:
-            break
-        share, error = (float(shares[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
-        tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
-        by_zone[zone] = replace(by_zone[zone], tier=tier, log_error=error)
-    for zone in cities:
-        if doubts is None:
-            break
-        suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
-        by_zone[zone] = replace(by_zone[zone], suspect=suspect)
+        if sources is not None:
+            share, error = (float(sources[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
+            tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
+            by_zone[zone] = replace(by_zone[zone], tier=tier, log_error=error)
+        if doubts is not None:
+            suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
+            by_zone[zone] = replace(by_zone[zone], suspect=suspect)
     return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
 
 

@@ -56,8 +56,9 @@ def decide_cities(
     last, changes = observed.find_last_readings(snapshot), observed.find_daily_changes(snapshot)
     before_by_city = {(row["city"], row["hazard"]): row["memory"] for row in before}
     decisions = []
-    for city in places.cities(snapshot.region).values():
-        station = places.station(city.station) if city.station else None
+    for city in places.cities(snapshot.region, asof=snapshot.asof).values():
+        gauge = city.station
+        station = places.station(gauge, asof=snapshot.asof) if gauge else None
         river = None
         if station is not None and not stages.empty:
             rows = stages[stages["station"] == station.code]

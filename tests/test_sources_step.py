@@ -273,7 +273,7 @@ def late(number: int) -> str:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sources.access.client._WAIT", lambda _: 0.0)
+    monkeypatch.setattr("pipeline.sources.access.request._WAIT", lambda _: 0.0)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -241,7 +241,7 @@ def test_missing_only_after_its_latency(settings: Settings) -> None:
     (missing,) = late.missing
     assert "20260819-S003000" in missing
     assert "not published as of 2026-08-19 15:00Z" in missing
-    assert "1 files that should exist are missing" in str(late)
+    assert "1 files that should exist are missing" in describe_ingested(late)
     assert len(late.missing) == 1
 
 

@@ -148,7 +148,7 @@ def test_each_input_is_read_and_checked_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened, intervals, checked = list[str](), list[tuple[str, int]](), list[int]()
-    read, read_all, flag = Archive.read, Readings.read_all, quality_flags.flagged
+    read, read_all, flag = Archive.read, Readings.read_all, quality_flags.flag
 
     def count_grids(self: Archive, product: str, **of: Any) -> xr.Dataset:
         opened.append(product)
@@ -164,7 +164,7 @@ def test_each_input_is_read_and_checked_once(
 
     monkeypatch.setattr(Archive, "read", count_grids)
     monkeypatch.setattr(Readings, "read_all", count_readings)
-    monkeypatch.setattr(quality_flags, "flagged", count_checks)
+    monkeypatch.setattr(quality_flags, "flag", count_checks)
     run = run_of(stores[1], stores[0])
     bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
     assert Counter(opened)["zones"] == 1

@@ -29,6 +29,7 @@ def run_of(records: Records, *, digest: str = "0") -> dict[str, Any]:
         {
             "issue_time": ISSUED, "inputs_digest": digest, "snapshot": "s", "batch": 0,
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+            "rules": {}, "code": "",
         }
     )  # fmt: skip
 

@@ -108,6 +108,7 @@ def run_of(records: Records, archive: Archive) -> dict[str, Any]:
             "issue_time": ISSUED, "inputs_digest": "0", "snapshot": archive.snapshot,
             "batch": records.database.batch, "model_version": "m", "origin": "virtual",
             "settings": {"alert_status": "Test"}, "follows": None,
+            "rules": {}, "code": "",
         }
     )  # fmt: skip
 

@@ -192,6 +192,30 @@ def sources(
     console.print_sources(states, asof=asof, asked=what is not None)
 
 
+@app.command(
+    rich_help_panel=DATA,
+    help="Check an agency's own rows of the reference tables; nothing of them is used. "
+    "Example: mekong places check FOLDER.",
+)
+def places(
+    what: Annotated[Literal["check"], typer.Argument(help="'check': say what each row does.")],  # noqa: ARG001
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of tables; default MEKONG_REFERENCE_DIR.")
+    ] = None,
+) -> None:
+    """Say what an agency's own rows of the reference tables do, and what is wrong with them."""
+    from pipeline.geography.reference_check import check_reference
+
+    folder = folder or _settings().reference_dir
+    if folder is None:
+        raise typer.BadParameter("expected a folder, or MEKONG_REFERENCE_DIR to name one")
+    findings = check_reference(folder)
+    for finding in findings:
+        print(finding)
+    if any(finding.wrong for finding in findings):
+        raise typer.Exit(ERROR)
+
+
 @app.command(rich_help_panel=NIGHT)
 def assess(day: Day = None) -> None:
     """Average the night's grids over the zones. Example: mekong assess --date 2026-04-10."""

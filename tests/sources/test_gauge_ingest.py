@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import __main__ as cli
 from pipeline import steps
+from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
@@ -180,7 +181,7 @@ def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
     data = settings(tmp_path)
     head = "station,variable,time,value,unit"
 
-    def bring(name: str, asof: datetime, *values: str) -> steps.Ingested:
+    def bring(name: str, asof: datetime, *values: str) -> Ingested:
         rows = [
             f"013402,stage,2026-08-{19 + day}T07:00:00+07:00,{value},m"
             for day, value in enumerate(values)

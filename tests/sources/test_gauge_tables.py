@@ -488,7 +488,7 @@ def test_a_zip_of_exports(tmp_path: Path) -> None:
         )
         archive.writestr("../../agency.csv", plain(day(18, 9.3), day(20, 9.8)))
         archive.writestr("/etc/bad.csv", "hello\n")
-        archive.writestr(NAME.replace(".csv", "__metadata.txt"), "# Latitude: 15.1\n")
+        archive.writestr(NAME.replace(".csv", "__metadata.txt"), "# generated for this test\n")
         archive.writestr("__MACOSX/._x.csv", "\0\1")
         archive.writestr("folder/", "")
     before = sorted(tmp_path.rglob("*"))
@@ -524,7 +524,7 @@ def test_zip_archives_that_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(BadGranule, match="a whole zip archive"):
         gauges.read(tmp_path / "cut.zip")
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x__metadata.txt", "# Latitude: 15.1\n")
+        archive.writestr("x__metadata.txt", "# generated for this test\n")
     with pytest.raises(BadGranule, match="at most 0 files"):
         gauges.read(path)
     monkeypatch.setattr(unpacking, "MEMBERS", 10)

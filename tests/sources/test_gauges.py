@@ -616,7 +616,9 @@ def test_every_interface_goes_through_the_ingest(tmp_path: Path) -> None:
     text(tmp_path, "agency.csv", PLAIN, "014901,stage,2026-08-20T00:00:00Z,17.2,m")
     waterml(tmp_path, station="019802")
     text(tmp_path, "other.csv", "a,b", "1,2")
-    text(tmp_path, "Water Level.Manual@LA_013901_[Pakse]__metadata.txt", "# Latitude: 15.12")
+    text(
+        tmp_path, "Water Level.Manual@LA_013901_[Pakse]__metadata.txt", "# generated for this test"
+    )
     settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
     done = steps.ingest("gauges", asof=NIGHT, settings=settings, folder=tmp_path)
     assert done.read == 4

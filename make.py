@@ -140,8 +140,12 @@ def nightly(date: str | None) -> None:
     with log.open("wb") as stream:
         ran = subprocess.run(
             ["airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00"],
-            cwd=ROOT, env=environment(), check=False, stdout=stream, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment(),
+            check=False,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
     run(VENV / "bin" / "mekong", "status", "--date", date)
     print(f"Done after {time.monotonic() - started:.0f} s.")
     if ran.returncode:

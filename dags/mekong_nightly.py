@@ -14,7 +14,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, chain, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources import asked
+from pipeline.sources import select_sources
 
 ISSUE_TIME = "{{ (dag_run.logical_date or dag_run.run_after) | ts }}"
 AGAIN = timedelta(minutes=10)
@@ -34,13 +34,14 @@ class Ingest(BaseOperator):
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         from pipeline import steps
+        from pipeline.console import describe_ingested
         from pipeline.settings import Settings
 
         issued, now = datetime.fromisoformat(self.issue_time), datetime.now(UTC)
         deadline = issued + timedelta(minutes=Settings().wait_minutes)
         asof = min(now.replace(second=0, microsecond=0), deadline) if event else issued
         done = steps.ingest(self.source, asof=asof)
-        self.log.info("%s", done)
+        self.log.info("%s", describe_ingested(done))
         if done.awaited and now < deadline:
             moment = min(now + AGAIN, deadline)
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute")
@@ -65,7 +66,7 @@ def mekong_nightly() -> None:
         from pipeline.settings import Settings
 
         steps.simulate(asof=datetime.fromisoformat(issue_time))
-        return list(asked(Settings().upstream))
+        return list(select_sources(Settings().upstream))
 
     @task(trigger_rule="all_done")
     def assess(issue_time: str, ingested: Any) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -18,6 +19,7 @@ from climate_indices import eto, indices
 from climate_indices.compute import Periodicity
 from climate_indices.indices import Distribution
 from lmoments3 import distr
+from numpy.typing import NDArray
 from xclim.indices import (  # type: ignore[import-untyped]
     potential_evapotranspiration,
     standardized_precipitation_evapotranspiration_index,
@@ -31,11 +33,6 @@ from pipeline.indices.rain import accumulation
 from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, pet_hargreaves, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
 
 MONTHS = (1, 3, 6, 9, 12)
 WINDOWS = "1, 3, 6, 9 and 12 months"

@@ -1,8 +1,8 @@
 """Make the parts of the documentation that come from running: ``python -m docs.make``.
 
 What stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` in README.md and the guides is
-replaced; docs/flow.svg is drawn anew. The excerpt is of the showcase night, which must have been
-published (``python3 make.py nightly``). The same night gives the same bytes.
+replaced; docs/flow.svg and docs/rooms.svg are drawn anew. The excerpt is of the showcase night,
+which must have been published (``python3 make.py nightly``). The same night gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
 
 import matplotlib as mpl
 from lxml import etree
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from docs import rooms
 from pipeline.alerts.cap import NAMESPACE
-from pipeline.alerts.ladder import DEFAULT
+from pipeline.alerts.thresholds import rules_for
+from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.virtual import SHOWCASE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
-    from pathlib import Path
 
 
 def between(text: str, name: str, made: str) -> str:
@@ -86,12 +85,12 @@ def sources() -> str:
 
 
 def thresholds() -> str:
-    """Table of the default thresholds of the alert rules."""
-    rows = []
-    for field in fields(DEFAULT):
-        value = getattr(DEFAULT, field.name)
-        rows.append((f"`{field.name}`", str(value) if isinstance(value, float | int)
-                     else _hours(value)))  # fmt: skip
+    """Table of the thresholds of a city without rows of its own."""
+    rules = asdict(rules_for(EVERY_CITY, asof=None))
+    rows = [
+        (f"`{name}`", _hours(value) if isinstance(value, timedelta) else f"{value:g}")
+        for name, value in rules.items()
+    ]
     return table(("threshold", "default"), rows)
 
 
@@ -184,6 +183,7 @@ def main() -> None:
     from docs import agreement  # noqa: PLC0415  # its peers take seconds to import
 
     flow(ROOT / "docs" / "flow.svg")
+    rooms.draw(ROOT / "docs" / "rooms.svg")
     night = Settings().published_dir / f"{SHOWCASE:%Y%m%d}T0030Z"
     if not night.exists():
         sys.exit(f"docs: expected a night in {night}, found none; run: python3 make.py nightly")

@@ -10,37 +10,43 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+import xarray as xr
 
 from docs.make import between, table
-from models import stage
-from pipeline import areal, issue, steps
-from pipeline.alerts.evidence import Level
-from pipeline.alerts.ladder import RAISED
-from pipeline.archive import Archive, utc64
-from pipeline.grid import MEKONG, zonal_mean
-from pipeline.places import zones
-from pipeline.records import Records, readings
+from models import registry
+from models.stage import model as stage_model
+from models.stage.features import StageInputs
+from models.verification.metrics import skill_score
+from pipeline import steps
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.areal import daily_series
+from pipeline.areal import means as zonal_means
+from pipeline.areal.update import RECENT
+from pipeline.geography.grid import MEKONG
+from pipeline.geography.places import zones
+from pipeline.geography.zonal import zonal_mean
+from pipeline.issuance.decide import decide_cities
+from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
+from pipeline.issuance.products import assess_city_rain, compute_risk_indices
+from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.settings import ROOT, Settings
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import readings
+from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual import SHOWCASE
 from pipeline.virtual.basin import VirtualBasin
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import xarray as xr
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.features import StageInputs
 
 ASOF = datetime(SHOWCASE.year, SHOWCASE.month, SHOWCASE.day, 0, 30, tzinfo=UTC)
 PRODUCTS = {
@@ -90,7 +96,9 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     dead = {product for name in case for product in PRODUCTS[name]}
     archive = Withheld(place / "archive", dead=dead, since=since)
     end = ASOF.replace(hour=0, minute=0)
-    record, shares, _ = areal.areal_record(archive, asof=ASOF, start=end - steps.RECENT, end=end)
+    record, shares, _ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=end - RECENT, end=end
+    )
     archive.append("zones", record, message="withheld")
     archive.append("rain_shares", shares, message="withheld")
     url = f"sqlite:///{place / 'records.db'}"
@@ -101,10 +109,11 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
         late = readings.c.available_time > int(since.timestamp())
         with sa.create_engine(url).begin() as connection:
             connection.execute(readings.delete().where(late))
-    models, metadata = steps.models_for(ASOF, settings=settings)
-    view = issue.View(archive, Records(url), ASOF, models, metadata["version"])
-    stages, droughts = issue.stage_forecasts(view), issue.drought_forecasts(view)
-    return issue.decide(view, stages, droughts, before=[], revisions=[])
+    models, metadata = registry.load_last(settings.models_dir, asof=ASOF)
+    view = Snapshot(archive, Records(url), ASOF, models, metadata["version"])
+    stages, droughts = forecast_stages(view), forecast_droughts(view)
+    rain = assess_city_rain(view, compute_risk_indices(view))
+    return decide_cities(view, stages, droughts, rain=rain, before=[], revisions=[], cancelled=())
 
 
 def counted(found: list[Decision], whole: list[Decision]) -> tuple[str, ...]:
@@ -133,7 +142,7 @@ def gk2a_days(basin: VirtualBasin, first: pd.Timestamp, last: pd.Timestamp) -> p
         seen = [basin.gk2a(start + n * SLOT) for n in range(48)]
         rain.append(np.mean(seen, axis=0) * 24.0)
     grids = MEKONG.dataset(dates.to_numpy(), rain=np.stack(rain).astype("f4"))["rain"]
-    mean, _ = zonal_mean(grids, areal.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.zone_weights("mekong"), list(zones()))
     return pd.DataFrame(mean.values, index=dates, columns=list(zones()))
 
 
@@ -166,9 +175,9 @@ def withheld(
 
 def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, float]]:
     """Median over the gauges of CP by lead, for each case and number of nights."""
-    models, _ = steps.models_for(ASOF, settings=settings)
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), ASOF, models, "")
-    inputs = issue.stage_inputs(view, start=ASOF - timedelta(days=200))
+    models, _ = registry.load_last(settings.models_dir, asof=ASOF)
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), ASOF, models, "")
+    inputs = read_stage_inputs(view, start=ASOF - timedelta(days=200))
     inputs = replace(inputs, rain=inputs.rain[[c for c in inputs.rain if c in zones()]])
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
     gk2a = gk2a_days(basin, JUDGED[0] - 10 * DAY, JUDGED[-1])
@@ -183,9 +192,9 @@ def skills(settings: Settings) -> dict[tuple[tuple[str, ...], int], dict[int, fl
                 continue
             errors = []
             for date in JUDGED:
-                recent = inputs.until(date).last(stage.HISTORY_D)
+                recent = inputs.until(date).last(stage_model.HISTORY_D)
                 seen = withheld(recent, case, nights, gk2a) if case else recent
-                rows = stage.predict_dates(
+                rows = stage_model.predict_dates(
                     models["stage"], seen, dates=[date], model_version=""
                 )  # fmt: skip
                 errors.append(_errors(rows, inputs.stage, date))
@@ -208,8 +217,8 @@ def _errors(rows: pd.DataFrame, observed: pd.DataFrame, date: pd.Timestamp) -> p
 
 def _cp(errors: pd.DataFrame) -> dict[int, float]:
     sums = errors.dropna().groupby(["lead_days", "station"])[["ours", "persistence"]].sum()
-    cp = 1 - sums["ours"] / sums["persistence"]
-    median = cp.replace(-np.inf, np.nan).groupby("lead_days").median()
+    cp = pd.Series(skill_score(sums["ours"], sums["persistence"]), sums.index)
+    median = cp.groupby("lead_days").median()
     return {int(lead): float(value) for lead, value in median.items()}
 
 

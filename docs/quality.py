@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from docs.make import between, table
-from pipeline import quality
-from pipeline.gauge_record import Limits
-from pipeline.places import stations
+from pipeline.geography.places import stations
+from pipeline.quality import flags as quality_flags
+from pipeline.quality.gauge_limits import Limits
 from pipeline.settings import ROOT
-from pipeline.sources import gauges
+from pipeline.sources.gauges import gauge_files
 
 Floats = NDArray[np.float64]
 TRIALS = 30
@@ -195,7 +195,7 @@ def flag(told: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
             "value": told, "unit": "m", "raw": "", "qc": "good",
         }
     )  # fmt: skip
-    return quality.flagged(frame, {STATION: Limits(0)})
+    return quality_flags.flag(frame, {STATION: Limits(0)})
 
 
 def hours_until_right(trial: Trial) -> float:
@@ -209,7 +209,7 @@ def hours_until_right(trial: Trial) -> float:
     unused = [
         end
         for end in ends
-        if flag(trial.told[: end + 1])["qc"].iloc[-1] not in quality.USED
+        if flag(trial.told[: end + 1])["qc"].iloc[-1] not in quality_flags.USED
     ]  # fmt: skip
     return STEP_H * (unused[-1] + 1 - first) if unused else 0.0
 
@@ -219,7 +219,7 @@ def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
     found, lost, hours = list[float](), list[float](), list[float]()
     for number, trial in enumerate(trials(case, count)):
         rows = flag(trial.told)
-        bad = ~rows["qc"].isin(quality.USED).to_numpy()
+        bad = ~rows["qc"].isin(quality_flags.USED).to_numpy()
         right = np.abs(rows["value"].to_numpy() - trial.truth) <= 0.1
         wrong = trial.wrong
         found.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
@@ -248,16 +248,18 @@ def rows() -> list[tuple[str, ...]]:
 
 def crests(folder: Path) -> str:
     """Count the annual maxima of exports that are flagged, and the flood years among them."""
-    read = [gauges.read(path) for path in gauges.exports(folder) if "Water Level" in path.name]
+    read = [
+        gauge_files.read(path) for path in gauge_files.exports(folder) if "Water Level" in path.name
+    ]
     given = pd.concat(read, ignore_index=True)
     keys = ["station", "method", "valid_time"]
-    flagged = quality.flagged(given).set_index(keys)["qc"]
+    flagged = quality_flags.flag(given).set_index(keys)["qc"]
     year = given["valid_time"].dt.year
     highest = given.loc[given.groupby(["station", "method", year])["value"].idxmax()]
     qc = flagged.reindex(pd.MultiIndex.from_frame(highest[keys])).to_numpy()
     # A gauge that reports above the sea, or in no known unit, has no crest to lose.
     shown = ~np.isin(qc, ["range", "absolute"])
-    bad = shown & ~np.isin(qc, quality.USED)
+    bad = shown & ~np.isin(qc, quality_flags.USED)
     main = highest["station"].isin(list(stations())).to_numpy()
     floods = main & highest["valid_time"].dt.year.isin(FLOOD_YEARS).to_numpy()
     return (

@@ -7,22 +7,21 @@ against the rain that fell. Writes the table in docs/hydrologist.md; the figures
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from docs.make import between, table
-from pipeline import areal, blend
-from pipeline.grid import MEKONG, zonal_mean
-from pipeline.places import basins, zones
+from pipeline.areal import blend
+from pipeline.areal import means as zonal_means
+from pipeline.geography.grid import MEKONG
+from pipeline.geography.places import basins, zones
+from pipeline.geography.variables import LEAST_HALF_HOURS
+from pipeline.geography.zonal import zonal_mean
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
-from pipeline.variables import LEAST_HALF_HOURS
 from pipeline.virtual.basin import VirtualBasin
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LEARNT = [date(2016, month, day) for month in range(6, 11) for day in (2, 8, 14, 20, 26)]
 JUDGED = [date(2017, month, day) for month in range(6, 11) for day in (1, 5, 9, 13, 17, 21, 25, 28)]
@@ -56,7 +55,7 @@ def rates(basin: VirtualBasin, day: date, *, all_late: bool) -> dict[str, xr.Dat
 
 def zonal(grids: xr.DataArray) -> xr.DataArray:
     """Means over the sub-basins."""
-    mean, _ = zonal_mean(grids, areal.weights(), list(zones()))
+    mean, _ = zonal_mean(grids, zonal_means.zone_weights("mekong"), list(zones()))
     return mean.isel(zone=[name.startswith("basin:") for name in zones()])
 
 
@@ -74,8 +73,8 @@ def main() -> None:
     told = []
     for day in LEARNT:
         whole = {name: zonal(one) for name, one in rates(basin, day, all_late=True).items()}
-        told.append(blend.pairs(whole))
-    fitted = blend.fit(xr.concat(told, "time").sortby("time"))
+        told.append(blend.sum_pairs(whole))
+    fitted = blend.fit_mapping(xr.concat(told, "time").sortby("time"))
     cases: dict[str, tuple[tuple[str, ...], xr.Dataset | None]] = {
         "all three": ((), fitted),
         "all three, neither mapped nor learnt": ((), None),
@@ -93,8 +92,8 @@ def main() -> None:
         truth.append(zonal(MEKONG.dataset(moment, rain=fell)["rain"]).values[0])
         for case, (dead, mapping) in cases.items():
             left = {name: one for name, one in told_by.items() if name not in dead}
-            rate = blend.combine(left, mapping, areal.sub_basins())["rain_rate"]
-            found[case].append(day_sum(rate))
+            blended = blend.blend_rates(left, mapping, zonal_means.sub_basin_of_cells("mekong"))
+            found[case].append(day_sum(blended["rain_rate"]))
     fell = np.array(truth)
     rows = []
     for case, days in found.items():

@@ -1,22 +1,20 @@
-"""The model card, written by the code that trains."""
+"""The model card: data, skill and limits of a set of trained models, as Markdown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from models.design import TIER_GROUPS
-from models.stage import HALF_LIFE_Y, SEASONS
-from pipeline.features import STALE_H
-from pipeline.places import stations as all_stations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from models.drought import DroughtModel
-    from models.low_flow import LowFlowModel
-    from models.stage import StageModel
+from models.drought.inputs import HORIZONS_WEEKS
+from models.drought.model import DroughtModel
+from models.low_flow import LowFlowModel
+from models.stage.design import TIER_GROUPS
+from models.stage.features import STALE_H
+from models.stage.model import StageModel
+from models.stage.seasons import HALF_LIFE_Y, SEASONS
+from pipeline.geography.places import stations as all_stations
 
 LOW_CP = 0.3
 """Persistence index below which a lead is named among those not to be trusted."""
@@ -30,7 +28,7 @@ AGAINST = """Brier skill against conditional climatology (month and class now) o
 blocks of four years held out, with 95 % intervals over resampled years."""
 
 
-def card(
+def render_card(
     model: StageModel,
     metadata: Mapping[str, Any],
     *,
@@ -42,9 +40,9 @@ def card(
     Parameters
     ----------
     model
-        As :func:`models.stage.fit` gave it.
+        As :func:`models.stage.training.fit` gave it.
     metadata
-        What was stored with the models; every entry becomes a line.
+        As stored with the models; every entry becomes a line.
     low_flow, drought
         Models trained beside it, None where there was too little to train them.
 
@@ -98,10 +96,10 @@ def _stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         "",
     ]
     head = ["gauge", *(f"{lead} d" for lead in model.leads)]
-    found = {code: one.held_out_cp["full"] for code, one in model.stations.items()}
-    rows = [[_name(code), *(f"{cp:.2f}" for cp in series)] for code, series in found.items()]
-    middle = np.nanmedian(np.array(list(found.values())), axis=0)
-    rows.append(["**median**", *(f"**{cp:.2f}**" for cp in middle)])
+    by_gauge = {code: station.held_out_cp["full"] for code, station in model.stations.items()}
+    rows = [[_name(code), *(f"{cp:.2f}" for cp in series)] for code, series in by_gauge.items()]
+    median = np.nanmedian(np.array(list(by_gauge.values())), axis=0)
+    rows.append(["**median**", *(f"**{cp:.2f}**" for cp in median)])
     lines += _table(head, rows)
     lines += ["", "Median CP by tier:", ""]
     tiers = [
@@ -110,7 +108,7 @@ def _stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
             *(
                 f"{cp:.2f}"
                 for cp in np.nanmedian(
-                    [one.held_out_cp[tier] for one in model.stations.values()], axis=0
+                    [station.held_out_cp[tier] for station in model.stations.values()], axis=0
                 )
             ),
         ]
@@ -123,29 +121,29 @@ def _drought(low_flow: LowFlowModel | None, drought: DroughtModel | None) -> lis
     lines = ["", "## Low flow and drought", "", AGAINST, ""]
     rows = []
     if low_flow is not None:
-        for code in low_flow.laws:
-            chosen = [
-                row for row in low_flow.scores
+        for code in low_flow.seasonal_quantiles:
+            of_gauge = [
+                row
+                for row in low_flow.scores
                 if row["station"] == code and row["drought_class"] == 1
-            ]  # fmt: skip
-            rows.append([f"low flow, {_name(code)}", *_skills(chosen)])
+            ]
+            rows.append([f"low flow, {_name(code)}", *_skills(of_gauge)])
     if drought is not None:
         for kind in sorted({row["inputs"] for row in drought.scores}):
-            chosen = [
-                row for row in drought.scores
-                if row["inputs"] == kind and row["drought_class"] == 1
-            ]  # fmt: skip
-            rows.append([f"rain class, {kind.replace('_', ' ')}", *_skills(chosen)])
+            of_kind = [
+                row for row in drought.scores if row["inputs"] == kind and row["drought_class"] == 1
+            ]
+            rows.append([f"rain class, {kind.replace('_', ' ')}", *_skills(of_kind)])
     if not rows:
         return [*lines[:3], "Not trained: no record of 20 years."]
     return lines + _table(["what", "1 week", "4 weeks", "8 weeks", "12 weeks"], rows)
 
 
 def _skills(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    by = {row["horizon_weeks"]: row for row in rows}
+    by_weeks = {row["horizon_weeks"]: row for row in rows}
     cells = []
-    for weeks in (1, 4, 8, 12):
-        row = by.get(weeks)
+    for weeks in HORIZONS_WEEKS:
+        row = by_weeks.get(weeks)
         cells.append(
             f"{row['skill_vs_conditional']:.2f} ({row['skill_low']:.2f} to {row['skill_high']:.2f})"
             if row
@@ -168,10 +166,10 @@ def _limits(model: StageModel) -> list[str]:
         "* After a change of the gauge's zero, a new dam upstream or a breached levee.",
         "* A flow below that of PMFM Article 6A rests on a rating that was not gauged.",
     ]
-    for code, one in model.stations.items():
+    for code, station in model.stations.items():
         poor = [
             str(lead)
-            for lead, cp in zip(model.leads, one.held_out_cp["full"], strict=True)
+            for lead, cp in zip(model.leads, station.held_out_cp["full"], strict=True)
             if not cp >= LOW_CP
         ]
         if poor:

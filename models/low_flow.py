@@ -1,41 +1,47 @@
 """Low flow at a gauge 1 to 12 weeks ahead: probability of each drought class of its stage.
 
 The stage's weekly mean is put on a normal scale by its rank in the season (z), and z is forecast:
-its mean by ridge regression on the stage so far, its spread by season and unrest, and the shape of
-its errors by years that the fit had not seen. One distribution gives the probability of every class
-and of a flow below that agreed for the month.
+its mean by ridge regression on the stage so far, its spread by season and volatility, and the shape
+of its errors by years that the fit had not seen. One distribution gives the probability of every
+class and of a flow below that agreed for the month.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
-from models.bootstrap import skill_over_years
-from pipeline import places
+from models.climatology import (
+    FROM_JUNE_BY_DAYS,
+    conditional_climatology,
+    pentad,
+    pentad_windows,
+    water_year,
+)
+from models.drought.inputs import HORIZONS_WEEKS, class_number
+from models.verification.bootstrap import skill_over_years
+from models.verification.metrics import squared_error
+from pipeline.geography.gauge_figures import reference_flows
 from pipeline.indices.drought import SPI_BOUNDS
+from pipeline.times import naive_timestamp
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-HORIZONS_WEEKS = (1, 4, 8, 12)
 BOUNDS = np.array(SPI_BOUNDS)
 LEAST_YEARS = 20
 BLOCK_YEARS = 4
 """Hydrological years held out at a time."""
+FOLDS = 5
+"""Groups of hydrological years, each forecast in turn without it, for penalty and errors."""
 STEP_DAYS = 7
 """Days between the rows of training and scoring."""
-SLOT_DAYS = 5
-WINDOW_D = 15
 MEMORY_D = 180
 """Longest mean of the past among the predictors."""
 PENALTIES = (10.0, 100.0, 1000.0)
@@ -52,8 +58,8 @@ class LowFlowModel:
 
     Parameters
     ----------
-    laws
-        Gauge -> quantiles of the weekly mean stage in m by five days of the year, shape
+    seasonal_quantiles
+        Gauge -> quantiles of the weekly mean stage in m at ``LEVELS`` by pentad of the year, shape
         (73, n_quantiles).
     fits
         ``gauge/weeks`` -> ``mean`` and ``sd`` of the predictors, ``slopes`` (constant last),
@@ -65,14 +71,14 @@ class LowFlowModel:
         Moment up to which readings were used, ISO 8601.
     """
 
-    laws: dict[str, NDArray[np.float64]]
+    seasonal_quantiles: dict[str, NDArray[np.float64]]
     fits: dict[str, dict[str, NDArray[np.float64]]]
     scores: list[dict[str, Any]]
     end: str
 
 
 LEVELS = np.concatenate([[0.002, 0.005], np.arange(0.01, 0.995, 0.01), [0.995, 0.998]])
-"""Levels of the laws' quantiles."""
+"""Levels of the seasonal quantiles."""
 
 
 def fit(stages: pd.DataFrame, *, end: datetime, stations: Iterable[str]) -> LowFlowModel | None:
@@ -92,21 +98,24 @@ def fit(stages: pd.DataFrame, *, end: datetime, stations: Iterable[str]) -> LowF
     LowFlowModel or None
         Gauges with fewer than ``LEAST_YEARS`` of readings are left out; None if none is left.
     """
-    last = pd.Timestamp(end).tz_convert(None) - pd.Timedelta(1, "ns")
+    last = naive_timestamp(end) - pd.Timedelta(1, "ns")
     past = stages.loc[:last]
     enough = [code for code in stations if past[code].notna().sum() >= LEAST_YEARS * 330]
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda code: _station(code, pd.Series(past[code])), enough))
-    if not found:
+        stations_fitted = list(
+            pool.map(lambda code: _fit_station(code, pd.Series(past[code])), enough)
+        )
+    if not stations_fitted:
         return None
+    fitted = dict(zip(enough, stations_fitted, strict=True))
     return LowFlowModel(
-        laws={code: law for code, (law, _, _) in zip(enough, found, strict=True)},
+        seasonal_quantiles={code: quantiles for code, (quantiles, _, _) in fitted.items()},
         fits={
-            f"{code}/{weeks}": one
-            for code, (_, fits, _) in zip(enough, found, strict=True)
-            for weeks, one in fits.items()
+            f"{code}/{weeks}": regression
+            for code, (_, regressions, _) in fitted.items()
+            for weeks, regression in regressions.items()
         },
-        scores=[row for _, _, scores in found for row in scores],
+        scores=[row for _, _, scores in fitted.values() for row in scores],
         end=end.isoformat(),
     )
 
@@ -134,26 +143,27 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
         6A; NaN outside December to May and where none is agreed), ``tier`` (``own_stage``;
         ``climatology`` where the stage is not known, with all probabilities NaN).
     """
-    today = pd.Timestamp(issue_time).tz_convert(None).normalize()
+    today = naive_timestamp(issue_time).normalize()
     days = pd.date_range(today - pd.Timedelta(days=MEMORY_D + 40), today)
     rows = []
-    for code, law in model.laws.items():
+    for code, quantiles in model.seasonal_quantiles.items():
         level = stages[code].reindex(days) if code in stages else pd.Series(np.nan, days)
         week = _week(level)
-        z = _z(week, law)
+        z = _z(week, quantiles)
         now, base = z[-1], _so_far(z, days)[-1:]
-        state = "unknown" if np.isnan(now) else _class(now)
-        percentile = float(np.interp(week.iloc[-1], law[_slot(days[-1:])[0]], 100.0 * LEVELS))
+        state = "unknown" if np.isnan(now) else _class_name(now)
+        today_quantiles = quantiles[pentad(days[-1:])[0]]
+        percentile = float(np.interp(week.iloc[-1], today_quantiles, 100.0 * LEVELS))
         for weeks in HORIZONS_WEEKS:
             valid = today + pd.Timedelta(weeks=weeks)
             x, spread, known = _predictors(base, days[-1:], weeks)
-            bounds = np.append(BOUNDS, _z6a(code, valid, law))
+            bounds = np.append(BOUNDS, _z6a(code, valid, quantiles))
             p = np.full(len(bounds), np.nan)
             if known[-1]:
                 p = _p(model.fits[f"{code}/{weeks}"], x, spread, bounds[None])[0]
             rows.append(
                 {
-                    "issue_time": pd.Timestamp(issue_time).tz_convert(None),
+                    "issue_time": naive_timestamp(issue_time),
                     "valid_time": valid,
                     "zone": f"gauge:{code}",
                     "horizon_weeks": weeks,
@@ -167,8 +177,8 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
     return pd.DataFrame(rows)
 
 
-def _class(z: float) -> str:
-    number = int((z <= BOUNDS).sum()) - 1
+def _class_name(z: float) -> str:
+    number = int(class_number(np.asarray(z)))
     return "none" if number < 0 else f"D{number}"
 
 
@@ -176,57 +186,51 @@ def _week(level: pd.Series) -> pd.Series:
     return level.rolling(7, min_periods=4).mean()
 
 
-def _slot(days: pd.DatetimeIndex) -> NDArray[np.int64]:
-    return np.asarray((np.minimum(days.day_of_year, 365) - 1) // SLOT_DAYS)
-
-
-def _law(week: pd.Series, use: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Quantiles of the weekly mean within ``WINDOW_D`` of each slot's middle."""
-    day = np.minimum(np.asarray(pd.DatetimeIndex(week.index).day_of_year), 365)
+def _fit_quantiles(week: pd.Series, use: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Quantiles of the weekly mean of some days, by pentad of the year."""
     values = week.to_numpy()
     use = use & np.isfinite(values)
-    table = []
-    for centre in range(3, 366, SLOT_DAYS):
-        apart = np.abs(day - centre)
-        near = values[use & (np.minimum(apart, 365 - apart) <= WINDOW_D)]
-        table.append(np.quantile(near, LEVELS, method="weibull"))
+    table = [
+        np.quantile(values[use & within], LEVELS, method="weibull")
+        for within in pentad_windows(pd.DatetimeIndex(week.index))
+    ]
     rising = np.maximum.accumulate(np.array(table), axis=1)
     return np.asarray(rising + 1e-9 * np.arange(len(LEVELS)))
 
 
-def _z(week: pd.Series, law: NDArray[np.float64]) -> NDArray[np.float64]:
+def _z(week: pd.Series, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weekly mean on the normal scale of its season, NaN where missing."""
-    days = pd.DatetimeIndex(week.index)
-    slots, values = _slot(days), week.to_numpy()
+    pentads, values = pentad(pd.DatetimeIndex(week.index)), week.to_numpy()
     z = np.full(len(values), np.nan)
-    for slot in np.unique(slots):
-        rows = slots == slot
-        z[rows] = ndtri(np.interp(values[rows], law[slot], LEVELS))
+    for number in np.unique(pentads):
+        rows = pentads == number
+        z[rows] = ndtri(np.interp(values[rows], quantiles[number], LEVELS))
     return np.where(np.isfinite(values), z, np.nan)
 
 
-def _z6a(code: str, valid: pd.Timestamp, law: NDArray[np.float64]) -> float:
+def _z6a(code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64]) -> float:
     """Stage of the flow agreed for a month, on the scale of z; NaN where none is."""
     if code not in RATINGS:
         return float("nan")
-    flows = places.reference_flows()
-    chosen = flows[
+    flows = reference_flows()
+    agreed = flows[
         (flows["station"] == code) & (flows["month"] == valid.month) & (flows["kind"] == "pmfm_6a")
     ]
-    if chosen.empty:
+    if agreed.empty:
         return float("nan")
     a, h0, b = RATINGS[code]
-    stage_m = h0 + (float(chosen["value"].iloc[0]) / a) ** (1.0 / b)
-    slot = _slot(pd.DatetimeIndex([valid]))[0]
-    return float(ndtri(np.interp(stage_m, law[slot], LEVELS)))
+    stage_m = h0 + (float(agreed["value"].iloc[0]) / a) ** (1.0 / b)
+    row = pentad(pd.DatetimeIndex([valid]))[0]
+    return float(ndtri(np.interp(stage_m, quantiles[row], LEVELS)))
 
 
 def _so_far(z: NDArray[np.float64], days: pd.DatetimeIndex) -> NDArray[np.float64]:
     """Stage so far, on the scale of z, one row per day; its change over 30 days is the third."""
-    s = pd.Series(z, days)
-    month, half = s.rolling(30, min_periods=15).mean(), s.rolling(MEMORY_D, min_periods=90).mean()
-    slow, fast = s - s.shift(30), s - s.shift(7)
-    return np.column_stack([s, month, slow, fast, half, s.clip(lower=0.0)])
+    now = pd.Series(z, days)
+    month = now.rolling(30, min_periods=15).mean()
+    longest = now.rolling(MEMORY_D, min_periods=MEMORY_D // 2).mean()
+    slow, fast = now - now.shift(30), now - now.shift(7)
+    return np.column_stack([now, month, slow, fast, longest, now.clip(lower=0.0)])
 
 
 def _predictors(
@@ -238,43 +242,44 @@ def _predictors(
     waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
     crossed = [base[:, :3] * wave[:, None] for wave in waves]
     x = np.column_stack([base, *crossed, *waves])
-    unrest = [np.minimum(np.abs(base[:, 2]), 2.0), np.minimum(base[:, 0], 0.0)]
-    spread = np.column_stack([np.ones(len(base)), *waves, *unrest])
+    volatility = [np.minimum(np.abs(base[:, 2]), 2.0), np.minimum(base[:, 0], 0.0)]
+    spread = np.column_stack([np.ones(len(base)), *waves, *volatility])
     return x, spread, np.isfinite(x).all(axis=1)
 
 
-def _fit(
+def _fit_regression(
     x: NDArray[np.float64],
     spread: NDArray[np.float64],
-    came: NDArray[np.float64],
+    outcome: NDArray[np.float64],
     year: NDArray[np.int64],
 ) -> dict[str, NDArray[np.float64]]:
     """Mean, spread and shape of the errors from rows that are all known."""
     mean, sd = x.mean(axis=0), x.std(axis=0) + 1e-9
     full = np.column_stack([np.clip((x - mean) / sd, -4.0, 4.0), np.ones(len(x))])
-    trials = np.empty((len(PENALTIES), len(x)))
-    for fold in range(5):
-        out = year % 5 == fold
+    held_out = np.empty((len(PENALTIES), len(x)))
+    for fold in range(FOLDS):
+        out = year % FOLDS == fold
         for k, penalty in enumerate(PENALTIES):
-            trials[k, out] = full[out] @ _slopes(full[~out], came[~out], penalty)
-    best = int(((trials - came) ** 2).sum(axis=1).argmin())
-    left = came - trials[best]
-    log = np.log(0.05 + np.abs(left))
+            held_out[k, out] = full[out] @ _slopes(full[~out], outcome[~out], penalty)
+    best = int(((held_out - outcome) ** 2).sum(axis=1).argmin())
+    residual = outcome - held_out[best]
+    log = np.log(0.05 + np.abs(residual))
     scale = np.linalg.lstsq(spread, log, rcond=None)[0]
     return {
         "mean": mean,
         "sd": sd,
-        "slopes": _slopes(full, came, PENALTIES[best]),
+        "slopes": _slopes(full, outcome, PENALTIES[best]),
         "spread": scale,
-        "errors": np.sort(left / _scale(spread, scale)),
+        "errors": np.sort(residual / _scale(spread, scale)),
     }
 
 
 def _slopes(
-    full: NDArray[np.float64], came: NDArray[np.float64], penalty: float
+    full: NDArray[np.float64], outcome: NDArray[np.float64], penalty: float
 ) -> NDArray[np.float64]:
+    """Ridge regression whose last column, the constant, is not penalised."""
     gram = full.T @ full + penalty * np.diag([*np.ones(full.shape[1] - 1), 0.0])
-    return np.asarray(np.linalg.solve(gram, full.T @ came))
+    return np.asarray(np.linalg.solve(gram, full.T @ outcome))
 
 
 def _scale(spread: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -296,25 +301,25 @@ def _p(
     return np.where(np.isnan(scaled), np.nan, share)
 
 
-def _station(
+def _fit_station(
     code: str, level: pd.Series
 ) -> tuple[NDArray[np.float64], dict[int, dict[str, NDArray[np.float64]]], list[dict[str, Any]]]:
     week = _week(level)
     days = pd.DatetimeIndex(week.index)
-    year = np.asarray((days - pd.Timedelta(days=151)).year)
-    law = _law(week, np.ones(len(days), dtype=bool))
-    z = _z(week, law)
+    year = water_year(days, FROM_JUNE_BY_DAYS)
+    quantiles = _fit_quantiles(week, np.ones(len(days), dtype=bool))
+    z = _z(week, quantiles)
     base, fits = _so_far(z, days), {}
     for weeks in HORIZONS_WEEKS:
         x, spread, use = _predictors(base, days, weeks)
-        came = pd.Series(z).shift(-7 * weeks).to_numpy()
-        rows = np.flatnonzero(use & np.isfinite(came))[::STEP_DAYS]
-        fits[weeks] = _fit(x[rows], spread[rows], came[rows], year[rows])
-    return law, fits, _held_out(code, week, year)
+        outcome = pd.Series(z).shift(-7 * weeks).to_numpy()
+        rows = np.flatnonzero(use & np.isfinite(outcome))[::STEP_DAYS]
+        fits[weeks] = _fit_regression(x[rows], spread[rows], outcome[rows], year[rows])
+    return quantiles, fits, _held_out_scores(code, week, year)
 
 
-def _held_out(code: str, week: pd.Series, year: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Scores on blocks of years, everything (the law too) fitted without the block."""
+def _held_out_scores(code: str, week: pd.Series, year: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Scores on blocks of years, everything (the quantiles too) fitted without the block."""
     days = pd.DatetimeIndex(week.index)
     block = (year - year[0]) // BLOCK_YEARS
     sums: dict[int, list[pd.DataFrame]] = {weeks: [] for weeks in HORIZONS_WEEKS}
@@ -322,58 +327,55 @@ def _held_out(code: str, week: pd.Series, year: NDArray[np.int64]) -> list[dict[
         inside = block == number
         if inside.sum() < 365:
             continue
-        z = _z(week, _law(week, ~inside))
+        z = _z(week, _fit_quantiles(week, ~inside))
         base = _so_far(z, days)
         touched = pd.Series(inside).rolling(MEMORY_D, min_periods=1).max().to_numpy() > 0
         for weeks in HORIZONS_WEEKS:
             x, spread, use = _predictors(base, days, weeks)
-            came = pd.Series(z).shift(-7 * weeks).to_numpy()
+            outcome = pd.Series(z).shift(-7 * weeks).to_numpy()
             then = np.append(inside[7 * weeks :], np.zeros(7 * weeks, dtype=bool))
-            use = use & np.isfinite(came)
+            use = use & np.isfinite(outcome)
             train = np.flatnonzero(use & ~touched & ~then)[::STEP_DAYS]
             test = np.flatnonzero(use & inside & then)[::STEP_DAYS]
             if len(test) == 0 or len(train) < 52 * (LEAST_YEARS // 2):
                 continue
-            fitted = _fit(x[train], spread[train], came[train], year[train])
-            p = _p(fitted, x[test], spread[test], np.tile(BOUNDS, (len(test), 1)))
-            hit = (came[:, None] <= BOUNDS).astype(float)
+            regression = _fit_regression(x[train], spread[train], outcome[train], year[train])
+            p = _p(regression, x[test], spread[test], np.tile(BOUNDS, (len(test), 1)))
+            reached = (outcome[:, None] <= BOUNDS).astype(float)
             month = np.asarray((days + pd.Timedelta(weeks=weeks)).month) - 1
-            now = (z[:, None] <= BOUNDS).sum(axis=1)
-            usual = _conditional(month[train], now[train], hit[train])[month[test], now[test]]
-            errors = np.column_stack([(p - hit[test]) ** 2, (usual - hit[test]) ** 2, hit[test]])
-            frame = pd.DataFrame(errors).groupby(year[test])
-            sums[weeks].append(frame.sum().assign(n=frame.size()))
+            now = class_number(z) + 1
+            conditional = conditional_climatology(month[train], now[train], reached[train])
+            reference = conditional[month[test], now[test]]
+            errors = [squared_error(forecast, reached[test]) for forecast in (p, reference)]
+            yearly = pd.DataFrame(np.column_stack([*errors, reached[test]])).groupby(year[test])
+            sums[weeks].append(yearly.sum().assign(n=yearly.size()))
+    return _score_table(code, sums)
+
+
+def _score_table(code: str, sums: dict[int, list[pd.DataFrame]]) -> list[dict[str, Any]]:
+    """Brier scores by horizon and class from sums of squared errors, events and cases by year."""
     k = len(BOUNDS)
-    found = []
+    rows = []
     for weeks, parts in sums.items():
         if not parts:
             continue
         total = pd.concat(parts).groupby(level=0).sum().to_numpy()
         for number in range(k):
-            own, usual, events = (total[:, number + part * k] for part in range(3))
-            skill = skill_over_years(own, usual)
-            found.append(
+            own, reference, events = (total[:, number + part * k] for part in range(3))
+            skill = skill_over_years(own, reference)
+            rows.append(
                 {
-                    "station": code, "horizon_weeks": weeks, "drought_class": number,
-                    "years": len(total), "cases": int(total[:, -1].sum()),
+                    "station": code,
+                    "horizon_weeks": weeks,
+                    "drought_class": number,
+                    "years": len(total),
+                    "cases": int(total[:, -1].sum()),
                     "events": int(events.sum()),
                     "brier": float(own.sum() / total[:, -1].sum()),
-                    "brier_conditional": float(usual.sum() / total[:, -1].sum()),
+                    "brier_conditional": float(reference.sum() / total[:, -1].sum()),
                     "skill_vs_conditional": skill.value,
-                    "skill_low": skill.low, "skill_high": skill.high,
+                    "skill_low": skill.low,
+                    "skill_high": skill.high,
                 }
-            )  # fmt: skip
-    return found
-
-
-def _conditional(
-    month: NDArray[np.int64], now: NDArray[np.int64], hit: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """P(class ≥ Dk) given the target's month and the class now, drawn to the month's mean."""
-    k = hit.shape[1]
-    total, count = np.zeros((12, k + 1, k)), np.zeros((12, k + 1, 1))
-    np.add.at(total, (month, now), hit)
-    np.add.at(count, (month, now), 1.0)
-    overall = hit.mean(axis=0)
-    monthly = (total.sum(axis=1) + 20.0 * overall) / (count.sum(axis=1) + 20.0)
-    return np.asarray((total + 20.0 * monthly[:, None]) / (count + 20.0))
+            )
+    return rows

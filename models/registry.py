@@ -5,30 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import shutil
-import tempfile
 import zipfile
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import skops.io
-
-from pipeline.folders import make_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pipeline.storage.atomic import locked, make_private_folder, point_link, write_folder
 
 TRUSTED = frozenset(
     {
-        "models.calibration.ErrorTable",
-        "models.design.Design",
-        "models.drought.DroughtModel",
+        "models.stage.errors.ErrorTable",
+        "models.stage.design.Design",
+        "models.drought.model.DroughtModel",
         "models.low_flow.LowFlowModel",
-        "models.stage.StageModel",
-        "models.stage.StationModel",
-        "models.stage.TierModel",
+        "models.stage.model.StageModel",
+        "models.stage.model.StationModel",
+        "models.stage.model.TierModel",
     }
 )
 """Types of this project that a model file may hold beside those that skops trusts by itself."""
@@ -39,6 +33,10 @@ METADATA = "metadata.json"
 
 class UntrustedModel(ValueError):  # noqa: N818
     """A model file holds types that nobody vouched for; it was not loaded."""
+
+
+class NoModels(LookupError):  # noqa: N818
+    """No sound models were trained by the moment asked for."""
 
 
 def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path) -> str:
@@ -64,6 +62,8 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     UntrustedModel
         A model holds a type that :func:`load` would refuse.
     """
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     payload = {name: _plain(skops.io.dumps(model)) for name, model in sorted(models.items())}
     for name, data in payload.items():
         _check(name, data)
@@ -74,23 +74,17 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     version = digest.hexdigest()[:16]
     target = folder / version
     make_private_folder(folder)
-    if not target.is_dir():
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-        try:
-            for name, data in payload.items():
-                (draft / f"{name}.skops").write_bytes(data)
-            (draft / METADATA).write_text(text, encoding="utf-8")
-            draft.chmod(0o755)
-            draft.rename(target)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            if not target.is_dir():
-                raise
-    _point(folder, version)
+    files = {f"{name}.skops": data for name, data in payload.items()}
+    with locked(folder):
+        if not target.is_dir():
+            write_folder(target, files | {METADATA: text.encode()})
+        point_link(folder / LATEST, version)
     return version
 
 
-def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def load(
+    folder: Path, version: str | None = None, *, names: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the models of a version.
 
     Parameters
@@ -99,6 +93,9 @@ def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict
         As given to :func:`save`.
     version
         Default the latest.
+    names
+        Models to load, those of them that the version has; default all. The bytes of all are
+        checked.
 
     Returns
     -------
@@ -128,13 +125,75 @@ def load(folder: Path, version: str | None = None) -> tuple[dict[str, Any], dict
     if digest.hexdigest()[:16] != version:
         raise UntrustedModel(f"{source}: expected the bytes that were saved, found others")
     models = {}
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     for name, data in payload.items():
+        if names is not None and name not in names:
+            continue
         _check(name, data)
         models[name] = skops.io.loads(data, trusted=sorted(TRUSTED))
     return models, {**json.loads(text), "version": version}
 
 
+def load_last(
+    folder: Path, *, asof: datetime, names: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the last sound models that were trained on nothing later than a moment.
+
+    Parameters
+    ----------
+    folder
+        As given to :func:`save`.
+    asof
+        Moment that the ``asof`` of their metadata must not exceed.
+    names
+        As of :func:`load`.
+
+    Returns
+    -------
+    tuple of dict
+        As of :func:`load`; ``broken`` of the metadata names the damaged models, and how they are.
+
+    Raises
+    ------
+    NoModels
+        None has been trained by then, or all that were are damaged.
+    """
+    trained, broken = _list_versions(folder)
+    for moment, _, version in sorted(trained, reverse=True):
+        if moment > asof:
+            continue
+        try:
+            models, metadata = load(folder, version, names=names)
+        except (UntrustedModel, OSError, LookupError, ValueError) as error:
+            broken.append(f"models {version} are damaged ({error})")
+        else:
+            return models, metadata | {"broken": sorted(broken)}
+    raise NoModels(
+        f"expected models trained by {asof:%Y-%m-%d}, found "
+        f"{'; '.join(sorted(broken)) or 'none'}; run: mekong train --date {asof:%Y}-01-01"
+    )
+
+
+def _list_versions(folder: Path) -> tuple[list[tuple[datetime, float, str]], list[str]]:
+    """Moment of training, time of writing and name of each version; and what is damaged."""
+    trained, broken = list[tuple[datetime, float, str]](), list[str]()
+    for path in folder.glob("[!.]*"):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        try:
+            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
+            moment = datetime.fromisoformat(metadata["asof"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            broken.append(f"models {path.name} are damaged ({METADATA}: {error})")
+        else:
+            trained.append((moment, path.stat().st_mtime, path.name))
+    return trained, broken
+
+
 def _check(name: str, data: bytes) -> None:
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
     unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
     if unknown:
         raise UntrustedModel(
@@ -174,10 +233,3 @@ def _renumber(node: Any, names: dict[str, str], numbers: dict[int, int]) -> None
     elif isinstance(node, list):
         for value in node:
             _renumber(value, names, numbers)
-
-
-def _point(folder: Path, version: str) -> None:
-    draft = folder / f".{LATEST}-{os.getpid()}"
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(version)
-    draft.replace(folder / LATEST)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import (
@@ -17,16 +18,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pipeline.choices import Region, Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
-
-Upstream = Literal["virtual", "internet", "archive"]
-"""Where files come from."""
-Region = Literal["mekong", "asean"]
-"""Names of the regions; their grids are in ``pipeline.grid``."""
 
 
 class Settings(BaseSettings):
@@ -52,7 +47,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, str] = Field(
         default={},
         description="Base addresses that stand in for those of ENDPOINTS in "
-        "pipeline/sources/http.py, in JSON.",
+        "pipeline/sources/__init__.py, in JSON.",
     )
     wait_minutes: int = Field(
         default=90,
@@ -83,6 +78,11 @@ class Settings(BaseSettings):
         description="Address of a dask.distributed scheduler that computes grids, such as "
         "'tcp://10.0.0.5:8786'; default this machine's cores.",
     )
+    reference_dir: Path | None = Field(
+        default=None,
+        description="Folder of an agency's own rows of the tables of data/reference, laid over the "
+        "project's; read once in a process, from the environment or mekong.toml alone.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
             The TOML file cannot be read, or a key of it or a variable of the environment is no
             setting.
         """
+        if "reference_dir" in init_settings():
+            raise SettingsError(
+                "reference_dir: expected in the environment (MEKONG_REFERENCE_DIR) or mekong.toml, "
+                "found an argument; a process reads the tables once"
+            )
         known = sorted(settings_cls.model_fields)
         prefix = "MEKONG_"
         variables = sorted(name for name in os.environ if name.upper().startswith(prefix))

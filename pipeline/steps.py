@@ -2,76 +2,49 @@
 
 Each step takes identifiers and the moment ``asof`` it speaks for, leaves its results in the stores
 and returns a small record of what it did. Repeating a step with the same arguments changes nothing.
+A step imports what it needs when it is called: each task of a night is a process of its own.
+
+All steps share these parameters:
+
+asof
+    Issue time, or moment of the question; nothing that became known later is used.
+settings
+    Default: from the environment.
+progress
+    Called with how far the step is.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import json
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import dask
-import pandas as pd
-import sqlalchemy as sa
-
-from models import drought, evaluate, low_flow, registry, scores, skill, stage
-from models.card import card
-from models.drought_inputs import known_by
-from models.report import report
-from pipeline import (
-    absences,
-    areal,
-    bulletin,
-    features,
-    fetching,
-    gridded,
-    intake,
-    issue,
-    places,
-    quality,
-    records,
-    stand_ins,
-    verification,
+from pipeline.progress import Progress, no_progress
+from pipeline.results import (
+    Assessed,
+    Forecast,
+    Published,
+    Replayed,
+    Simulated,
+    Trained,
+    Verified,
 )
-from pipeline.alerts import publish as trees
-from pipeline.archive import Archive, NothingArchived, utc64
-from pipeline.folders import BrokenState, make_private_folder
-from pipeline.grid import GRIDS
-from pipeline.records import Records
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
-from pipeline.sources.base import NotPublished, locate
-from pipeline.sources.http import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
+    from models.verification.hindcast_files import Hindcast
+    from pipeline.alerts.cancellation import Cancelled
+    from pipeline.gridded.job import Made
+    from pipeline.ingest.run import Ingested
+    from pipeline.ingest.status import SourceStatus
+    from pipeline.sources.access.client import Client
+    from pipeline.sources.gauges.own_table import OwnLayout
 
-    from pipeline.intake import Show
-    from pipeline.sources.base import Granule, Source
-    from pipeline.sources.layouts import OwnLayout
-
-RECENT = timedelta(days=10)
-"""Days whose areal record is made anew each night: late and revised files still come."""
-SPIN_UP = timedelta(days=120)
-"""Days of which an areal record is made where there is none yet."""
-PATIENCE = fetching.PATIENCE
-"""Multiple of its usual delay after which a file is overdue."""
-LOST = timedelta(days=1)
-"""Time after which what is overdue is not waited for any more."""
-KNOWN = timedelta(days=400)
-"""How far back the last datum of a source is looked for; some come once a month, months late."""
-BY_HAND_S = 30.0
-"""Time for each file of an interval asked for by hand, seconds; a night has its own limit."""
-VERIFIED = timedelta(days=60)
+SCORED = timedelta(days=60)
 """Issue times before a moment whose forecasts are scored."""
 HISTORY_FROM = {
     "mrc_archive": datetime(1960, 1, 1, tzinfo=UTC),
@@ -79,167 +52,10 @@ HISTORY_FROM = {
 }
 """Providers of gauge readings that hold history, and since when it is asked for."""
 NOTHING_FETCHED = "upstream is 'archive', only what has been ingested is used"
-NO_MODELS = "none"
-"""Version of the models of a run that had none."""
-ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
-"""Settings that a message depends on; a run keeps them."""
 
 
 class UserError(Exception):
     """Something only the user can mend; the message says what and how."""
-
-
-def quiet(_what: str, _done: int, _total: int, /) -> None:
-    """Show nothing."""
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What an ingest did.
-
-    Parameters
-    ----------
-    source
-        Id of the source.
-    read, known
-        Granules read now, and granules already stored.
-    added
-        Time steps or readings that were new.
-    missing, rejected, passed_over
-        Granules that should exist and do not; files that are not what their name promises, and
-        why; files of parameters that nothing here uses.
-    strangers, new_stations
-        Files with stages of stations that the table of stations does not know, and their codes.
-    needs
-        Credential that is not set, without which nothing could be fetched.
-    unfetched
-        Why files that may be there could not be fetched.
-    not_yet
-        Why files that are not due yet did not come, where that is more than their absence.
-    awaited
-        Whether the last file that is overdue is not there yet: its provider is behind.
-    remarks
-        What is to be said of files that were read: bad rows, cells out of range, what the reader
-        made of an unclear layout.
-    nothing
-        Whether nothing is there of what was asked for, neither read now nor before.
-    cause
-        Why files are not there, where that is not their provider's failure.
-    reached
-        Whether any server of the source answered; None where none was asked.
-    """
-
-    source: str
-    read: int
-    known: int
-    added: int
-    missing: tuple[str, ...] = ()
-    rejected: tuple[str, ...] = ()
-    passed_over: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
-    needs: str | None = None
-    unfetched: tuple[str, ...] = ()
-    not_yet: tuple[str, ...] = ()
-    awaited: bool = False
-    new_stations: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    nothing: bool = False
-    cause: str = ""
-    reached: bool | None = None
-
-    def __str__(self) -> str:
-        """One line per thing that a person must know."""
-        if self.needs and not self.read:
-            return f"{self.source}: skipped, needs {self.needs}, which is not set"
-        lines = [
-            (
-                f"{self.source}: {self.read} files read, {self.added} steps or readings added, "
-                f"{self.known} known already"
-            )
-        ]
-        if self.missing:
-            why = self.cause
-            if not (why or self.unfetched or self.not_yet):
-                why = f"the last: {self.missing[-1]}"
-            lines.append(
-                f"{self.source}: {len(self.missing)} files that should exist are missing"
-                f"{why and f': {why}'}"
-            )
-        elif self.cause:
-            lines.append(f"{self.source}: no files: {self.cause}")
-        if self.unfetched:
-            lines.append(
-                f"{self.source}: {len(self.unfetched)} files could not be fetched, the last: "
-                f"{self.unfetched[0]}"
-            )
-        if self.not_yet:
-            lines.append(
-                f"{self.source}: {len(self.not_yet)} files are not due yet and did not come, the "
-                f"last: {self.not_yet[0]}"
-            )
-        lines += [f"{self.source}: rejected {why}" for why in self.rejected]
-        if self.strangers:
-            lines.append(
-                f"{self.source}: expected stations of data/reference/stations.csv, found others: "
-                f"new stations {', '.join(self.new_stations)} in {', '.join(self.strangers)}; "
-                "kept, to predict with but not to warn by"
-            )
-        lines += [f"{self.source}: {remark}" for remark in self.remarks]
-        kinds = dict[str, list[str]]()
-        for name, _, why in (one.partition(": ") for one in self.passed_over):
-            kinds.setdefault(why, []).append(name)
-        for why, names in sorted(kinds.items()):
-            more = f" and {len(names) - intake.SHOWN} more" if len(names) > intake.SHOWN else ""
-            lines.append(
-                f"{self.source}: passed over {len(names)} files: {why} "
-                f"({', '.join(names[: intake.SHOWN])}{more})"
-            )
-        if self.nothing:
-            lines.append(f"{self.source}: nothing came in")
-        return "\n".join(lines)
-
-
-def check_stores(settings: Settings) -> None:
-    """Raise unless archive and tables are there and belong to each other.
-
-    Raises
-    ------
-    BrokenState
-        One of them is damaged, gone, or older than the other; the message says what to do.
-    """
-    store, products = Records(settings.database), set(Archive(settings.archive_dir).products())
-    gridded_sources = {row.id for row in SOURCES.values() if row.kind != "readings"}
-    lacking = store.sources_read() & gridded_sources - products
-    if lacking:
-        raise BrokenState(
-            f"{settings.archive_dir}: expected the grids of {', '.join(sorted(lacking))} that "
-            f"{_shown(settings)} names, found {'others' if products else 'an empty archive'}; put "
-            "back a backup of the archive, or move both away and ingest again"
-        )
-    if "rain_shares" in products and not store.batch:
-        raise BrokenState(
-            f"{_shown(settings)}: expected what was ingested into {settings.archive_dir}, found "
-            "empty tables; put back a backup of them, or move the archive away and ingest again"
-        )
-
-
-def check_whole(settings: Settings) -> None:
-    """Raise unless all that earlier runs left in the tables can be read, where they left anything.
-
-    Raises
-    ------
-    BrokenState
-        As of :func:`check_stores`, or a part of the tables is damaged.
-    """
-    tables = sa.engine.make_url(settings.database).database
-    if settings.archive_dir.exists() or settings.records_url or Path(tables or "").exists():
-        Records(settings.database).check_whole()
-        check_stores(settings)
-
-
-def _shown(settings: Settings) -> str:
-    """Address of the tables without a password."""
-    return sa.engine.make_url(settings.database).render_as_string(hide_password=True)
 
 
 def ingest(
@@ -251,7 +67,7 @@ def ingest(
     start: datetime | None = None,
     end: datetime | None = None,
     layout: OwnLayout | None = None,
-    show: Show = quiet,
+    progress: Progress = no_progress,
 ) -> Ingested:
     """Bring what a source had published by a moment into the stores.
 
@@ -262,10 +78,6 @@ def ingest(
     ----------
     source
         Id from the table of sources.
-    asof
-        Issue time; nothing published later is taken.
-    settings
-        Default: from the environment.
     folder
         Take all files of this folder instead of the upstream's; each is then held to have been
         available ``latency`` after its end.
@@ -273,12 +85,6 @@ def ingest(
         Half-open interval asked for; default the source's lookback before ``asof``.
     layout
         Of a ministry's own tables of readings in the folder.
-    show
-        Told how far the step is.
-
-    Returns
-    -------
-    Ingested
 
     Raises
     ------
@@ -287,137 +93,43 @@ def ingest(
     FileNotFoundError
         The folder is not there, or holds no such files.
     """
+    from pipeline.ingest.run import Ingested, ingest_folder, ingest_interval
+    from pipeline.storage.consistency import check_stores
+
     settings = settings or Settings()
     if source not in SOURCES:
         raise UserError(f"expected a source of {', '.join(SOURCES)}, found {source!r}")
     row = SOURCES[source]
-    module = importlib.import_module(row.module)
-    read = module.read
-    if row.kind == "grid":
-        read = partial(module.read, grid=GRIDS[settings.region])
     check_stores(settings)
-    if layout is not None:
-        read = _with_layout(module.read, layout, row, folder)
-    archive, store = Archive(settings.archive_dir), Records(settings.database)
-    missing: list[str] = []
-    found: list[intake.File] = []
-    beside: list[str] = []
-    fetched, awaited = fetching.Fetched(), False
-    cause = "" if folder or settings.upstream != "archive" else NOTHING_FETCHED
-    known = store.known_granules(source, asof=asof)
-    if folder is not None:
-        found = intake.in_folder(row, folder, asof=asof, layout=layout)
-        beside = intake.beside(row, folder)
-    elif settings.upstream != "archive":
-        begin = start or asof - row.lookback
-        granules = list(module.granules(source, begin, end or asof, asof))
-        if settings.upstream == "internet":
-            fetched = _fetch(
-                row, granules, asof=asof, settings=settings, known=known, show=show,
-                limit_s=BY_HAND_S * len(granules) if start else 0.0,
-            )  # fmt: skip
-        for granule in granules:
-            overdue = asof - LOST < granule.end + PATIENCE * row.latency <= asof
-            try:
-                path, published = locate(granule, settings.upstream_dir, asof=asof)
-            except NotPublished as absence:
-                if row.core and granule.end + row.latency <= asof:
-                    missing.append(str(absence))
-                awaited |= overdue
-            else:
-                found.append(intake.File(granule, path, published))
-                awaited &= not overdue
-        told = found or fetched.needs or fetched.failures or fetched.awaited
-        if missing or not told:
-            cause = _by_hand(source, module, settings) or (
-                "" if told else f"none of the {len(granules)} files asked for is in "
-                f"{settings.upstream_dir}"
-            )  # fmt: skip
-    news = intake.unknown(found, known)
-    taken = intake.bring_in(
-        row, news, read, archive=archive, records=store, asof=asof,
-        from_folder=folder is not None, show=show,
-    )  # fmt: skip
-    return Ingested(
-        source=source,
-        read=taken.read,
-        known=len(found) - len(news),
-        added=taken.added,
-        missing=tuple(missing),
-        rejected=taken.rejected,
-        passed_over=(*taken.passed_over, *beside),
-        strangers=taken.strangers,
-        new_stations=taken.new_stations,
-        needs=fetched.needs,
-        unfetched=fetched.failures,
-        not_yet=fetched.awaited,
-        awaited=awaited
-        and row.core
-        and settings.upstream == "internet"
-        and not (fetched.needs or fetched.refused),
-        remarks=taken.remarks,
-        nothing=not taken.read
-        and not intake.any_sound(found, known)
-        and bool(found or missing or fetched.failures),
-        cause=cause,
-        reached=fetched.reached,
-    )
-
-
-def _by_hand(source: str, module: ModuleType, settings: Settings) -> str:
-    """Say why no provider is asked for a source; empty where one is, or none is of all."""
-    if settings.upstream != "internet" or not hasattr(module, "by_hand"):
-        return ""
-    said: str = module.by_hand(source)
-    return said
-
-
-def _with_layout(
-    read: Callable[..., pd.DataFrame], layout: OwnLayout, row: Source, folder: Path | None
-) -> Callable[[Path], pd.DataFrame]:
-    """Reader of a ministry's own tables, which come in a folder of readings alone."""
-    if row.kind != "readings" or folder is None:
+    if layout is not None and (row.kind != "readings" or folder is None):
         raise UserError("expected a ministry's own layout with readings and --from alone")
-    return partial(read, layout=layout)
-
-
-def _fetch(
-    row: Source,
-    granules: list[Granule],
-    *,
-    asof: datetime,
-    settings: Settings,
-    known: dict[str, set[tuple[datetime | None, str]]],
-    show: Show,
-    limit_s: float,
-) -> fetching.Fetched:
-    """Bring what is not there yet from its provider into the upstream folder."""
-    if (settings.data_dir / "virtual").exists():
-        raise UserError(
-            f"{settings.data_dir} holds the virtual basin; give measured data a folder of its own "
-            "(MEKONG_DATA_DIR)"
+    if folder is not None:
+        return ingest_folder(
+            row, folder, asof=asof, settings=settings, layout=layout, progress=progress
         )
-    make_private_folder(settings.upstream_dir)
-    with _client(settings) as client:
-        return fetching.fetch(
-            row,
-            granules,
-            client=client,
-            upstream=settings.upstream_dir,
-            asof=asof,
-            known={name: any(time for time, _ in marks) for name, marks in known.items()},
-            region=settings.region,
-            show=show,
-            limit_s=max(limit_s, fetching.SOURCE_S),
-        )
+    if settings.upstream == "archive":
+        return Ingested(source, read=0, known=0, added=0, cause=NOTHING_FETCHED)
+    client = None
+    if settings.upstream == "internet":
+        if (settings.data_dir / "virtual").exists():
+            raise UserError(
+                f"{settings.data_dir} holds the virtual basin; give measured data a folder of its "
+                "own (MEKONG_DATA_DIR)"
+            )
+        client = _client(settings)
+    return ingest_interval(
+        row, asof=asof, settings=settings, start=start, end=end, client=client, progress=progress
+    )
 
 
 def _client(settings: Settings) -> Client:
     """Return a client of the providers."""
+    from pipeline.sources.access.client import Client
+
     try:
         return Client(endpoints=settings.endpoints)
-    except ValueError as strange:
-        raise UserError(f"setting endpoints: {strange}") from None
+    except ValueError as error:
+        raise UserError(f"setting endpoints: {error}") from None
 
 
 def sources(
@@ -425,69 +137,39 @@ def sources(
     asof: datetime,
     settings: Settings | None = None,
     check: bool = False,
-    show: Show = quiet,
-) -> list[fetching.State]:
-    """Say of each source what it needs and how far it is.
+    progress: Progress = no_progress,
+) -> list[SourceStatus]:
+    """Read of each source what it needs and how far it is.
 
     Parameters
     ----------
-    asof
-        Moment of the question.
-    settings
-        Default: from the environment.
     check
         Also ask each provider for its last file, whatever the upstream is.
-    show
-        Told how far the step is.
-
-    Returns
-    -------
-    list
-        One state per source.
 
     Raises
     ------
     UserError
         An unknown endpoint in the settings.
     """
+    from pipeline.ingest.status import check_providers, read_status
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
-    store = Records(settings.database)
-    ends: dict[str, datetime] = {}
-    for row in store.inputs(asof=asof, start=asof - KNOWN):
-        if row["rejected"] is None:
-            ends[row["source"]] = max(row["end"], ends.get(row["source"], row["end"]))
-    for variable in ("stage", "rain"):
-        readings = store.readings(variable, asof=asof, start=asof - KNOWN)
-        for source, last in readings.dropna().groupby("source")["valid_time"].max().items():
-            ends[str(source)] = last.to_pydatetime().replace(tzinfo=UTC)
     with _client(settings) as client:
-        found = [
-            fetching.state(row, latest=ends.get(row.id), asof=asof, client=client)
-            for row in SOURCES.values()
-        ]
+        statuses = read_status(Records(settings.database), asof=asof, client=client)
         if check:
-            ask = partial(fetching.check, asof=asof, client=client, region=settings.region)
-            with ThreadPoolExecutor(fetching.THREADS) as threads:
-                for number, (well, said) in enumerate(threads.map(ask, SOURCES.values())):
-                    show("asked", number + 1, len(found))
-                    found[number] = replace(found[number], well=well, reached=said)
-    return found
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """What the virtual basin laid out."""
-
-    files: int
-    years: list[int]
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"virtual basin: {self.files} upstream files written"
+            statuses = check_providers(
+                statuses, asof=asof, client=client, region=settings.region, progress=progress
+            )
+    return statuses
 
 
 def simulate(
-    *, asof: datetime, settings: Settings | None = None, full: bool = False, show: Show = quiet
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    full: bool = False,
+    progress: Progress = no_progress,
 ) -> Simulated:
     """Lay out what the virtual basin's providers had published by a moment.
 
@@ -496,14 +178,8 @@ def simulate(
 
     Parameters
     ----------
-    asof
-        Issue time.
-    settings
-        Default: from the environment.
     full
         Also the daily files of the whole record on the 0.1 degree grid.
-    show
-        Told how far the step is.
 
     Returns
     -------
@@ -515,13 +191,15 @@ def simulate(
     UserError
         The virtual basin does not reach to that date.
     """
-    from pipeline.virtual.basin import VirtualBasin  # noqa: PLC0415
-    from pipeline.virtual.night import lay_out_days, lay_out_night  # noqa: PLC0415
-    from pipeline.virtual.weather import END, START  # noqa: PLC0415
-
     settings = settings or Settings()
     if settings.upstream != "virtual":
         return Simulated(0, [])
+    from pipeline.geography.grid import GRIDS
+    from pipeline.storage.atomic import make_private_folder
+    from pipeline.virtual.basin import VirtualBasin
+    from pipeline.virtual.night import lay_out_night, lay_out_record
+    from pipeline.virtual.weather import END, START
+
     if not START <= asof.date() < END:
         raise UserError(
             f"the virtual basin: expected a date from {START} to {END - timedelta(days=1)}, "
@@ -531,80 +209,38 @@ def simulate(
         make_private_folder(folder)
     basin = VirtualBasin(settings.seed, settings.data_dir / "virtual", settings.region)
     grid = GRIDS[settings.region]
-    show("night and history", 1, 2)
+    progress("night and history", 1, 2)
     files = lay_out_night(basin, asof, settings.upstream_dir, grid=grid)
     if full:
-        first = datetime(START.year, START.month, START.day, tzinfo=UTC)
-        for number, year in enumerate(range(START.year, asof.year + 1)):
-            show("years of daily grids", number + 1, asof.year - START.year + 1)
-            begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
-            end = min(asof, datetime(year + 1, 1, 1, tzinfo=UTC))
-            files += lay_out_days(basin, begin, end, asof, settings.upstream_dir, grid=grid)
+        files += lay_out_record(basin, asof, settings.upstream_dir, grid=grid, progress=progress)
     return Simulated(files, list(range(START.year, asof.year)))
 
 
-@dataclass(frozen=True)
-class Assessed:
-    """What an assessment did: days of the areal record that were made, and how many said news."""
-
-    days: int
-    news: int
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"areal record: {self.days} days made, {self.news} of them new or changed"
-
-
 def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
-    """Average what the grids say of the days before a moment over every zone.
+    """Average the grids of the newest days over every zone, and of older days that lack."""
+    from pipeline.areal.update import append_products, find_days, make_products
+    from pipeline.gridded.cluster import computing
+    from pipeline.issuance.missing import find_suspect_files
+    from pipeline.storage.archive import Archive
+    from pipeline.storage.consistency import check_stores
+    from pipeline.storage.records import Records
 
-    Days of the last ``RECENT`` are made anew, older ones where the record has none yet.
-
-    Parameters
-    ----------
-    asof
-        Issue time.
-    settings
-        Default: from the environment.
-
-    Returns
-    -------
-    Assessed
-    """
     settings = settings or Settings()
     check_stores(settings)
     archive = Archive(settings.archive_dir)
     if not set(archive.products()) & {row.id for row in SOURCES.values() if row.kind == "grid"}:
         return Assessed(0, 0)
-    end = asof.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = end - RECENT
-    try:
-        known = archive.read("zones", asof=asof, end=start)["time"].values
-    except NothingArchived:
-        start = end - SPIN_UP
-    else:
-        start -= timedelta(days=int((utc64(start) - known[-1]) / areal.DAY) - 1)
-    region, at = settings.region, f"{asof:%Y-%m-%dT%H:%MZ}"
-    with _computing(settings):
-        days: Any = {"asof": asof, "start": start, "end": end, "region": region}
-        suspects = absences.suspects(Records(settings.database), asof=asof, start=start)
-        record, shares, doubts = areal.areal_record(archive, suspects=suspects, **days)
-        stood = stand_ins.made(archive, **days)
-        pairs = areal.rain_pairs(archive, asof=asof, region=region)
-    news = archive.append("zones", record, message=f"areal record as of {at}")
-    archive.append("rain_shares", shares, message=f"shares of the rain as of {at}")
-    if "doubts" in archive.products() or bool(doubts.to_array().any()):
-        archive.append("doubts", doubts, message=f"doubts of the areal record as of {at}")
-    if pairs is not None:
-        archive.append("rain_pairs", pairs, message=f"rain of products beside Late as of {at}")
-    for product, table in stood.items():
-        archive.append(product, table, message=f"{product} as of {at}")
-    return Assessed(record.sizes["time"], news)
+    start, end = find_days(archive, asof=asof)
+    suspects = find_suspect_files(Records(settings.database), asof=asof, start=start)
+    with computing(settings.dask_scheduler):
+        products = make_products(
+            archive, asof=asof, start=start, end=end, region=settings.region, suspects=suspects
+        )
+    changed = append_products(archive, products, asof=asof)
+    return Assessed(products["zones"].sizes["time"], changed)
 
 
-def indices(
-    *, asof: datetime, settings: Settings | None = None, record: bool = False
-) -> gridded.Made:
+def indices(*, asof: datetime, settings: Settings | None = None, record: bool = False) -> Made:
     """Make the indices of every cell of the grid that are not there yet.
 
     A night applies the reference that was last fitted to its newest days; where none was fitted,
@@ -612,126 +248,71 @@ def indices(
 
     Parameters
     ----------
-    asof
-        Issue time.
-    settings
-        Default: from the environment.
     record
         Make every day and month of the record, and fit the reference where it is not fitted yet.
-
-    Returns
-    -------
-    gridded.Made
 
     Raises
     ------
     UserError
         The whole record was asked for and there are fewer than 20 whole years of daily rain.
     """
+    from pipeline.gridded import job
+    from pipeline.gridded.cluster import computing
+    from pipeline.storage.archive import Archive, NothingArchived
+
     settings = settings or Settings()
-    make = gridded.whole_record if record else gridded.newest
-    with _computing(settings, scheduler="processes" if record else None):
+    make = job.whole_record if record else job.newest
+    with computing(settings.dask_scheduler, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
         except (NothingArchived, ValueError) as short:
             raise UserError(f"cannot make the indices of the record: {short}") from short
 
 
-@contextmanager
-def _computing(settings: Settings, *, scheduler: str | None = None) -> Iterator[None]:
-    """Compute grids on the cluster that the settings name, else here, in threads by default.
-
-    Work of many minutes is done in processes: its laws go by season in so many small steps that
-    threads would wait for each other.
-    """
-    if settings.dask_scheduler is None:
-        with dask.config.set({"scheduler": scheduler} if scheduler else {}):
-            yield
-        return
-    from distributed import Client as Cluster  # noqa: PLC0415  (costs 0.5 s, wanted only here)
-
-    try:
-        cluster = Cluster(settings.dask_scheduler, timeout="5s")  # type: ignore[no-untyped-call]
-    except OSError as absent:
-        raise UserError(
-            f"expected a dask scheduler at {settings.dask_scheduler}, found none: {absent}"
-        ) from absent
-    with cluster:
-        yield
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A set of models that was trained."""
-
-    version: str
-    stations: int
-    trained_to: str
-    origin: str
-
-    def __str__(self) -> str:
-        """One line."""
-        to = f"data to {self.trained_to}, {self.origin}"
-        return f"models {self.version}: {self.stations} gauges, {to}"
-
-
-def train(*, asof: datetime, settings: Settings | None = None, show: Show = quiet) -> Trained:
+def train(
+    *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
+) -> Trained:
     """Train all models on what was known at a moment and make them the latest.
 
     Parameters
     ----------
     asof
         Nothing known later is used; a night takes the last models trained by its issue time.
-    settings
-        Default: from the environment.
-    show
-        Told how far the step is.
-
-    Returns
-    -------
-    Trained
 
     Raises
     ------
     UserError
         There are no gauge readings, or no gauge has enough of them.
     """
+    from models import training
+    from pipeline.issuance.snapshot import open_stores, read_stage_inputs
+
     settings = settings or Settings()
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    show("reading the record", 1, 3)
+    snapshot = open_stores(settings, asof=asof)
+    progress("reading the record", 1, 3)
     try:
-        inputs = issue.stage_inputs(view, start=None)
-        show("gauges", 2, 3)
-        gauges = stage.fit(inputs, end=asof, stations=_forecast_stations(inputs))
-    except ValueError as short:
-        raise UserError(f"cannot train: {short}; ingest gauges first") from short
-    fitted: dict[str, object] = {"stage": gauges}
-    show("drought", 3, 3)
-    lows = low_flow.fit(inputs.stage, end=asof, stations=_forecast_stations(inputs))
-    if lows is not None:
-        fitted["low_flow"] = lows
-    record = view.areal_record()
-    if record is not None:
-        longer = areal.with_baseline(record, view.archive, asof=asof, region=settings.region)
-        fitted["drought"] = drought.fit(longer, end=asof)
-        months = bulletin.known(
-            known_by(longer, asof=asof),
-            land=bulletin.land_months(view.archive, asof=asof, region=settings.region),
-            discharge=quality.used(view.readings("discharge")),
-        )
-        fitted["monthly"] = bulletin.fit(months, end=asof)
-    metadata = {
-        "asof": asof.isoformat(),
-        "origin": inputs.origin,
-    }
-    version = registry.save(fitted, metadata, settings.models_dir)
-    text = card(gauges, metadata, low_flow=lows, drought=fitted.get("drought"))  # type: ignore[arg-type]
-    (settings.models_dir / version / "card.md").write_text(text, encoding="utf-8")
-    return Trained(version, len(gauges.stations), f"{asof:%Y-%m-%d}", inputs.origin)
+        inputs = read_stage_inputs(snapshot, start=None)
+        progress("gauges", 2, 3)
+        stages = training.fit_stages(inputs, asof=asof)
+    except ValueError as error:
+        raise UserError(f"cannot train: {error}; ingest gauges first") from error
+    progress("drought", 3, 3)
+    droughts = training.fit_droughts(
+        inputs,
+        snapshot.zonal_record,
+        archive=snapshot.archive,
+        discharge=snapshot.readings("discharge"),
+        asof=asof,
+        region=settings.region,
+    )
+    version = training.save_models(
+        {"stage": stages, **droughts}, asof=asof, origin=inputs.origin, folder=settings.models_dir
+    )
+    return Trained(version, len(stages.stations), f"{asof:%Y-%m-%d}", inputs.origin)
 
 
 def prepare(
-    *, asof: datetime, settings: Settings | None = None, show: Show = quiet
+    *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
 ) -> Trained | None:
     """Bring in the history and train, where no models were trained for a night.
 
@@ -742,10 +323,6 @@ def prepare(
     ----------
     asof
         Issue time; models are trained on what was known on 1 January before it.
-    settings
-        Default: from the environment.
-    show
-        Told how far the step is.
 
     Returns
     -------
@@ -758,90 +335,31 @@ def prepare(
     UserError
         The history of the virtual basin does not suffice.
     """
+    from models.registry import NoModels, load_last
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
     try:
-        models_for(asof, settings=settings)
-    except UserError:
+        load_last(settings.models_dir, asof=asof)
+    except NoModels:
         for source in ("zones", "gldas_monthly", "gauges"):
-            ingest(source, asof=asof, settings=settings, show=show)
+            ingest(source, asof=asof, settings=settings, progress=progress)
         for source, since in HISTORY_FROM.items() if settings.upstream == "internet" else ():
             known = Records(settings.database).inputs(asof=asof, start=since)
             if not any(row["source"] == source and row["start"] <= since for row in known):
-                ingest(source, asof=asof, start=since, settings=settings, show=show)
+                ingest(source, asof=asof, start=since, settings=settings, progress=progress)
         new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
         try:
-            return train(asof=new_year, settings=settings, show=show)
+            return train(asof=new_year, settings=settings, progress=progress)
         except UserError:
             if settings.upstream == "virtual":
                 raise
     return None
 
 
-def _forecast_stations(inputs: features.StageInputs) -> list[str]:
-    """Gauges of the table that still report or have an heir; the others only help to predict."""
-    return [code for code in places.stations() if code in inputs.stage]
-
-
-def models_for(asof: datetime, *, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the last sound models trained on nothing later than a moment, and their metadata.
-
-    Where newer ones are damaged, ``broken`` of the metadata says which and how.
-
-    Raises
-    ------
-    UserError
-        None has been trained by then, or all that were are damaged.
-    """
-    broken, found = list[str](), []
-    for path in settings.models_dir.glob("[!.]*"):
-        if path.is_symlink() or not path.is_dir():
-            continue
-        try:
-            metadata = json.loads((path / registry.METADATA).read_text(encoding="utf-8"))
-            trained = datetime.fromisoformat(metadata["asof"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            broken.append(f"models {path.name} are damaged ({registry.METADATA}: {error})")
-        else:
-            if trained <= asof:
-                found.append((trained, path.stat().st_mtime, path.name))
-    for _, _, version in sorted(found, reverse=True):
-        try:
-            models, metadata = registry.load(settings.models_dir, version)
-        except (registry.UntrustedModel, OSError, LookupError, ValueError) as error:
-            broken.append(f"models {version} are damaged ({error})")
-        else:
-            return models, metadata | {"broken": sorted(broken)}
-    raise UserError(
-        f"expected models trained by {asof:%Y-%m-%d}, found "
-        f"{'; '.join(sorted(broken)) or 'none'}; run: mekong train --date {asof:%Y}-01-01"
-    )
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """A run that was forecast."""
-
-    issue_time: str
-    revision: int
-    stations: int
-    zones: int
-    tiers: dict[str, int]
-    model_version: str
-    origin: str
-    broken_models: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """One line, and one for each set of models that could not be used."""
-        tiers = ", ".join(f"{count} {tier}" for tier, count in self.tiers.items())
-        line = (
-            f"forecast {self.issue_time} r{self.revision}: {self.stations} gauges ({tiers}), "
-            f"{self.zones} zones"
-        )
-        used = f"used {self.model_version} in their place; train anew or put back a backup"
-        return "\n".join([line, *(f"{broken}; {used}" for broken in self.broken_models)])
-
-
-def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
+def forecast(
+    *, asof: datetime, settings: Settings | None = None, models_required: bool = False
+) -> Forecast:
     """Forecast stages and drought classes from what is in the stores, and keep them as issued.
 
     Where no models were trained by then the run has none: what is observed raises levels all the
@@ -849,51 +367,38 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
 
     Parameters
     ----------
-    asof
-        Issue time.
-    settings
-        Default: from the environment.
+    models_required
+        Raise where there are no models.
 
-    Returns
-    -------
-    Forecast
+    Raises
+    ------
+    NoModels
+        Models are required, and none was trained by then or all that were are damaged.
     """
+    from models.registry import NoModels, load_last
+    from pipeline.issuance.forecast_tables import store_forecasts
+    from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
+    from pipeline.issuance.runs import draft_run
+    from pipeline.issuance.snapshot import NO_MODELS, open_snapshot
+    from pipeline.storage.consistency import check_stores
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
     check_stores(settings)
     try:
-        models, metadata = models_for(asof, settings=settings)
-    except UserError:
+        models, metadata = load_last(settings.models_dir, asof=asof)
+    except NoModels:
+        if models_required:
+            raise
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
-    store, archive = Records(settings.database), Archive(settings.archive_dir)
-    inputs = store.inputs(asof=asof, start=asof - absences.INPUTS)
-    digest = hashlib.sha256("".join(row["sha256"] for row in inputs).encode())
-    digest.update(_contents(archive, asof=asof).encode())
-    virtual = "virtual" in {row["origin"] for row in inputs} | {metadata["origin"]}
-    virtual |= settings.upstream == "virtual"
-    follows = store.last_issued(before=asof)
-    run = store.add_run(
-        {
-            "issue_time": asof,
-            "inputs_digest": digest.hexdigest(),
-            "snapshot": archive.snapshot,
-            "batch": store.batch,
-            "model_version": metadata["version"],
-            "origin": "virtual" if virtual else "measured",
-            "settings": settings.model_dump(include=ISSUED_UNDER),
-            "follows": follows and [follows[0].isoformat(), follows[1]],
-        }
-    )
-    view = _view(run, models, settings)
-    stages, droughts = _forecasts(view)
-    revision = run["revision"]
-    keys = ["station", "lead_days", "tier", "valid_time"]
-    store.put(records.stage_forecasts, asof, revision, _rows(stages, keys))
-    keys = ["zone", "horizon_weeks", "tier"]
-    store.put(records.drought_forecasts, asof, revision, _rows(droughts, keys))
+    run = draft_run(asof=asof, model_metadata=metadata, settings=settings)
+    snapshot = open_snapshot(run, models, settings)
+    stages, droughts = forecast_stages(snapshot), forecast_droughts(snapshot)
+    store_forecasts(Records(settings.database), run, stages=stages, droughts=droughts)
     tiers = stages.drop_duplicates("station")["tier"].value_counts()
     return Forecast(
         issue_time=f"{asof:%Y-%m-%dT%H:%MZ}",
-        revision=revision,
+        revision=run["revision"],
         stations=stages["station"].nunique(),
         zones=droughts["zone"].nunique() if not droughts.empty else 0,
         tiers={str(tier): int(count) for tier, count in tiers.items()},
@@ -903,194 +408,95 @@ def forecast(*, asof: datetime, settings: Settings | None = None) -> Forecast:
     )
 
 
-def _contents(archive: Archive, *, asof: datetime) -> str:
-    """Hash of what the archive holds that was known at a moment, whatever commits brought it.
-
-    All of the areal record, and the months of everything else that a night looks at: an older
-    night that is made later adds grids before them. The indices of the grid are left out: no
-    forecast rests on them, and they are made after it.
-    """
-    digest = hashlib.sha256()
-    for product in archive.products():
-        if product in {gridded.DAILY, gridded.MONTHLY}:
-            continue
-        start = None if product == "zones" else asof - absences.INPUTS
-        rows, times = archive.rows(product, asof=asof, start=start)
-        digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
-    return digest.hexdigest()
-
-
-def _view(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> issue.View:
-    """Both stores as a run saw them."""
-    return issue.View(
-        Archive(settings.archive_dir, snapshot=run["snapshot"]),
-        Records(settings.database, batch=run["batch"]),
-        run["issue_time"],
-        models,
-        run["model_version"],
-        settings.region,
-    )
-
-
-def _forecasts(view: issue.View) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast stages and drought classes."""
-    return issue.stage_forecasts(view), issue.drought_forecasts(view)
-
-
-def _rows(frame: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
-    """Rows of a table of forecasts: its keys as columns, the rest as JSON."""
-    rows = []
-    records_of: list[dict[Any, Any]] = frame.to_dict("records")
-    for row in records_of:
-        moments = {key: value for key, value in row.items() if isinstance(value, pd.Timestamp)}
-        rest = row | {key: value.isoformat() for key, value in moments.items()}
-        rest |= {key: None for key, value in row.items() if value is pd.NaT}
-        marks = {key: row[key] for key in keys}
-        if "valid_time" in marks:
-            marks["valid_time"] = marks["valid_time"].to_pydatetime().replace(tzinfo=UTC)
-        rows.append({**marks, "row": records.as_json(rest)})
-    return rows
-
-
-@dataclass(frozen=True)
-class Published:
-    """A tree that was published.
-
-    Parameters
-    ----------
-    folder, revision
-        Where it lies, and which revision of its issue time it is.
-    messages
-        Number of CAP messages.
-    levels
-        Number of cities and hazards by level.
-    degraded
-        Why the night is not a good one; empty where it is.
-    """
-
-    folder: str
-    revision: int
-    messages: int
-    levels: dict[str, int]
-    degraded: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """One line; why a night is degraded its caller says."""
-        levels = ", ".join(f"{count} {level}" for level, count in sorted(self.levels.items()))
-        return f"published {self.folder}: {self.messages} CAP messages ({levels})"
-
-
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     """Decide, word and publish the alerts of the last forecast of an issue time.
-
-    Parameters
-    ----------
-    asof
-        Issue time.
-    settings
-        Default: from the environment.
-
-    Returns
-    -------
-    Published
 
     Raises
     ------
     LookupError
         No forecast was made for that issue time.
     """
+    from pipeline.alerts.cancellation import add_cancellations
+    from pipeline.alerts.publish import publish_tree
+    from pipeline.issuance.provenance import digest_rules
+    from pipeline.issuance.runs import bundle_run, describe_run_models
+    from pipeline.storage import database
+    from pipeline.storage.consistency import check_stores
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
     check_stores(settings)
-    store = Records(settings.database)
-    run = store.run(asof)
-    broken = _models_amiss(run, settings)
-    issued = _issue(run, settings, broken=broken)
-    revision = run["revision"]
-    folder = trees.publish(issued.tree, folder=settings.published_dir, issue_time=asof)
-    store.put(records.alerts, asof, revision, issued.alerts)
+    records = Records(settings.database)
+    run = records.run(asof)
+    if run["rules"] not in (None, digest_rules(asof)):
+        # A table or text was edited after the forecast: the same message never has two contents.
+        forecast(asof=asof, settings=settings)
+        run = records.run(asof)
+    bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
+    files = add_cancellations(bundle.files, records.cancellations(asof))
+    folder = publish_tree(files, folder=settings.published_dir, issue_time=asof)
+    records.put(database.alerts, asof, run["revision"], bundle.alerts)
     return Published(
         folder=str(folder),
-        revision=revision,
-        messages=sum(path.startswith("cap/") for path in issued.tree),
-        levels=dict(Counter(row["level"] for row in issued.alerts)),
-        degraded=issued.degraded,
+        revision=run["revision"],
+        messages=sum(path.startswith("cap/") for path in bundle.files),
+        levels=dict(Counter(row["level"] for row in bundle.alerts)),
+        degraded=bundle.degraded,
     )
 
 
-def replay(identifier: str, *, settings: Settings | None = None) -> bytes:
-    """Make a published CAP message again from the inputs, the model and the rules of its run.
+def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
+    """Make a CAP message again from the inputs, model and rules of its run.
 
-    Parameters
-    ----------
-    identifier
-        Identifier of the message.
-    settings
-        Default: from the environment; status, scope and sender are those of the run.
-
-    Returns
-    -------
-    bytes
-        The message, byte for byte.
+    Status, scope and sender are those of the run, whatever the settings say.
 
     Raises
     ------
     LookupError
         No such message was published.
     """
+    from pipeline.alerts.cancellation import read_cancel
+    from pipeline.issuance.provenance import explain_difference
+    from pipeline.issuance.runs import bundle_run
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
-    store = Records(settings.database)
-    alert = store.alert(identifier)
-    issued = _issue(store.run(alert["issue_time"], alert["revision"]), settings)
-    return issued.tree[f"cap/{identifier}.xml"]
+    records = Records(settings.database)
+    if content := read_cancel(records, identifier):
+        return Replayed(content)
+    alert = records.alert(identifier)
+    run = records.run(alert["issue_time"], alert["revision"])
+    content = bundle_run(run, settings).files.get(f"cap/{identifier}.xml", b"")
+    if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
+        return Replayed(content)
+    return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
 
 
-def _models_amiss(run: dict[str, Any], settings: Settings) -> list[str]:
-    """Say that a run had no models, or which newer ones are damaged."""
-    version, broken = run["model_version"], list[str]()
-    try:
-        broken = models_for(run["issue_time"], settings=settings)[1]["broken"]
-    except UserError as none:
-        if version == NO_MODELS:
-            return [f"models: none, so that only what is observed raises a level: {none}"]
-    if version == NO_MODELS:
-        return ["models: none when it was forecast, so that only what is observed raises a level"]
-    return [f"{one}; {version} stands in" for one in broken]
+def cancel(
+    identifier: str, *, why: str, asof: datetime, settings: Settings | None = None
+) -> Cancelled:
+    """Withdraw a message in force that was issued in error, with a CAP Cancel of the moment.
 
+    Parameters
+    ----------
+    why
+        Error in the message, in English.
 
-def _issue(run: dict[str, Any], settings: Settings, *, broken: Sequence[str] = ()) -> issue.Issued:
-    """Everything a run publishes, made from what it saw."""
-    models: dict[str, Any] = {}
-    if run["model_version"] != NO_MODELS:
-        models, _ = registry.load(settings.models_dir, run["model_version"])
-    view = _view(run, models, settings)
-    stages, droughts = _forecasts(view)
-    under = settings.model_copy(update=run["settings"])
-    return issue.issue(view, run, stages, droughts, settings=under, broken=broken)
+    Raises
+    ------
+    LookupError
+        No such message was published, or it is not in force.
+    FileNotFoundError
+        The published tree with the message, or that of the last run, is not there.
+    """
+    from pipeline.alerts.cancellation import cancel_message
+    from pipeline.storage.consistency import check_stores
+    from pipeline.storage.records import Records
 
-
-@dataclass(frozen=True)
-class Verified:
-    """Forecasts that were scored: those of the last days, and what is known by city and level."""
-
-    forecasts: int
-    rmse_m: float | None = None
-    cp: float | None = None
-    cover80: float | None = None
-    cities: tuple[verification.CityScore, ...] = ()
-    levels: tuple[verification.LevelScore, ...] = ()
-    drought: tuple[verification.DroughtScore, ...] = ()
-
-    def __str__(self) -> str:
-        """One line."""
-        if self.rmse_m is None:
-            return "verified: no forecast has come due yet"
-        text = f"verified: {self.forecasts} forecasts of the last {VERIFIED.days} days came due, "
-        text += f"RMSE {self.rmse_m:.2f} m, 80 % interval held {self.cover80:.0%}"
-        text = text if self.cp is None else f"{text}, CP {self.cp:.2f}"
-        issued, true = (sum(getattr(one, key) for one in self.levels) for key in (
-            "issued", "came_true"
-        ))  # fmt: skip
-        return f"{text}; {true} of {issued} flood warnings came true" if issued else text
+    settings = settings or Settings()
+    check_stores(settings)
+    records = Records(settings.database)
+    return cancel_message(records, identifier, reason=why, when=asof, folder=settings.published_dir)
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
@@ -1100,59 +506,27 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     ----------
     asof
         Forecasts for a time up to this moment are compared with the reading known by then.
-    settings
-        Default: from the environment.
 
     Returns
     -------
     Verified
-        Pooled over gauges and leads of the last ``VERIFIED``; by city and lead, by city and level,
+        Pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and level,
         and of drought over the seasons that alerts look back on. The scores of each stage forecast
         are kept in the tables.
     """
+    from models.verification import operational
+    from pipeline.storage.records import Records
+
     settings = settings or Settings()
-    store = Records(settings.database)
-    frame = verification.score_runs(store, asof=asof, window=VERIFIED)
-    longer = {
-        "cities": tuple(verification.by_city(store, asof=asof)),
-        "levels": tuple(verification.by_level(store, asof=asof)),
-        "drought": tuple(verification.of_drought(store, asof=asof)),
-    }
-    if frame.empty:
-        return Verified(0, **longer)  # type: ignore[arg-type]
-    both = frame.dropna(subset="persistence_error_m")
-    squares = float((both["persistence_error_m"] ** 2).sum())
+    records = Records(settings.database)
+    scores = operational.score_runs(records, asof=asof, window=SCORED)
+    pooled = {"forecasts": 0} if scores.empty else operational.pool_scores(scores)
     return Verified(
-        forecasts=len(frame),
-        rmse_m=float((frame["error_m"] ** 2).mean() ** 0.5),
-        cp=1 - float((both["error_m"] ** 2).sum()) / squares if squares > 0 else None,
-        cover80=float(frame["inside_80"].mean()),
-        **longer,  # type: ignore[arg-type]
+        **pooled,
+        cities=tuple(operational.score_cities(records, asof=asof)),
+        levels=tuple(operational.score_levels(records, asof=asof)),
+        drought=tuple(operational.score_drought(records, asof=asof)),
     )
-
-
-@dataclass(frozen=True)
-class Hindcast:
-    """A hindcast that was written."""
-
-    folder: str
-    forecasts: int
-    origin: str
-    median_cp: dict[int, float]
-    median_reference_cp: dict[int, float]
-
-    def __str__(self) -> str:
-        """One line per thing that a person must know."""
-        lines = [
-            f"{lead} d {cp:.2f} (reference {self.median_reference_cp.get(lead, float('nan')):.2f})"
-            for lead, cp in self.median_cp.items()
-        ]
-        mark = "SYNTHETIC, from the virtual basin: " if self.origin == "virtual" else ""
-        return (
-            f"{self.forecasts} forecasts in {self.folder}\n"
-            f"{mark}median wet-season CP: {', '.join(lines)}\n"
-            f"read {self.folder}/report.html; the scores are in scores.csv"
-        )
 
 
 def hindcast(
@@ -1163,7 +537,7 @@ def hindcast(
     leads: tuple[int, ...],
     folder: Path,
     settings: Settings | None = None,
-    show: Show = quiet,
+    progress: Progress = no_progress,
 ) -> Hindcast:
     """Forecast every morning of past years as it would have been, and score it.
 
@@ -1177,55 +551,35 @@ def hindcast(
         Days ahead.
     folder
         Gets ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
-    settings
-        Default: from the environment.
-    show
-        Told how far the step is.
-
-    Returns
-    -------
-    Hindcast
 
     Raises
     ------
     UserError
         There are no gauge readings.
     """
+    from models.hindcast import run_hindcast
+    from models.training import list_forecast_gauges
+    from models.verification.hindcast_files import write_hindcast
+    from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
+
     settings = settings or Settings()
     first, last, begin = (
         datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end, train_from)
     )
-    asof = last + timedelta(days=max(leads) + 1)
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
+    snapshot = open_stores(settings, asof=last + timedelta(days=max(leads) + 1))
     try:
-        inputs = issue.stage_inputs(view, start=begin)
-    except ValueError as nothing:
-        raise UserError(f"cannot hindcast: {nothing}; ingest gauges first") from nothing
-    years = evaluate.hydrological_years(first, last + timedelta(days=1))
-    told = iter(range(1, len(years) + 2))
-    found = evaluate.hindcast(
+        inputs = read_stage_inputs(snapshot, start=begin)
+    except ValueError as error:
+        raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
+    forecasts = run_hindcast(
         inputs,
         train_from=begin,
         start=first,
         end=last + timedelta(days=1),
-        stations=_forecast_stations(inputs),
+        stations=list_forecast_gauges(inputs),
         leads=leads,
-        as_known=issue.as_known(view, start=begin),
-        progress=lambda year: show(year, next(told), len(years) + 1),
+        inputs_as_of=inputs_as_of(snapshot, start=begin),
+        progress=progress,
     )
-    show("report", len(years) + 1, len(years) + 1)
-    table = scores.score(found)
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "scores.csv", index=False)
-    found.to_parquet(folder / "forecasts.parquet")
-    page = report(found, train_from=f"{train_from:%Y-%m-%d}")
-    (folder / "report.html").write_text(page, encoding="utf-8")
-    wet = table[table["season"] == "wet"].groupby("lead_days")
-    peers = skill.by_station(skill.prepared(found).query("wet"), draws=1).groupby("lead_days")
-    return Hindcast(
-        folder=str(folder),
-        forecasts=len(found),
-        origin=inputs.origin,
-        median_cp={int(str(k)): float(v) for k, v in wet["cp"].median().items()},
-        median_reference_cp={int(str(k)): float(v) for k, v in peers["reference"].median().items()},
-    )
+    progress("report", 1, 1)
+    return write_hindcast(forecasts, folder, train_from=f"{train_from:%Y-%m-%d}")

@@ -1,8 +1,16 @@
-"""How the tests are shared out among processes."""
+"""How the tests are shared out among processes, and what tests of several rooms share."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
 import pytest
+
+from pipeline.geography import reference_tables
+from pipeline.geography.reference_tables import ReferenceTables
+from pipeline.settings import REFERENCE
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
@@ -36,3 +44,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def httpserver_listen_address() -> tuple[str, int]:
     """Address of pytest-httpserver: not every machine knows what ``localhost`` is."""
     return "127.0.0.1", 0
+
+
+class LayOver(Protocol):
+    """Writes a table of an agency's own rows, which all reads of reference tables then see."""
+
+    def __call__(self, name: str, *lines: str) -> None:
+        """Write it."""
+
+
+@pytest.fixture
+def lay_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LayOver:
+    """Lay rows of an agency over the project's reference tables, line by line."""
+    folder = tmp_path / "agency"
+    folder.mkdir()
+
+    def write(name: str, *lines: str) -> None:
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        laid = lru_cache(lambda: ReferenceTables(REFERENCE, folder))
+        monkeypatch.setattr(reference_tables, "tables", laid)
+
+    return write

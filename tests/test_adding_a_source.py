@@ -59,7 +59,9 @@ def run(project: Path, *command: str) -> str:
 
 @pytest.mark.slow
 def test_the_walk(project: Path) -> None:
-    into_the_table(project / "pipeline/variables.py", blocks("python", "A row for the variable"))
+    into_the_table(
+        project / "pipeline/geography/variables.py", blocks("python", "A row for the variable")
+    )
     new(project / "pipeline/sources/wind.py", blocks("python", "The module"))
     into_the_table(project / "pipeline/sources/__init__.py", blocks("python", "The row"))
     new(project / "tests/sources/test_wind.py", blocks("python", "A test"))

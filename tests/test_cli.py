@@ -10,29 +10,29 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.verification.hindcast_files import Hindcast
 from pipeline import __main__ as cli
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG
+from pipeline.geography.grid import MEKONG
+from pipeline.ingest.run import Ingested
+from pipeline.results import Published, Replayed
 from pipeline.settings import ROOT, Settings
+from pipeline.storage.archive import Archive
 from pipeline.virtual.products import imerg_day
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
 VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
-    "nightly", "status", "sources",
+    "nightly", "status", "sources", "places",
 )  # fmt: skip
 
 
@@ -339,7 +339,7 @@ def test_a_degraded_night_is_exit_code_4(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for reasons, code in (((), 0), (("imerg_late gave nothing",), 4)):
-        done = steps.Published("there", 0, 1, {"none": 80}, degraded=reasons)
+        done = Published("there", 0, 1, {"none": 80}, degraded=reasons)
         monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
         assert run(monkeypatch, tmp_path, "publish") == code
     said = capsys.readouterr()
@@ -347,16 +347,31 @@ def test_a_degraded_night_is_exit_code_4(
     assert "degraded" not in said.out, "said once"
 
 
+def test_an_agencys_own_rows_are_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, tmp_path, "places", "check") == 2
+    assert "MEKONG_REFERENCE_DIR to name one" in capsys.readouterr().err
+    table, head = tmp_path / "thresholds.csv", "station,kind,value,unit,source,as_of,verified"
+    table.write_text(f"{head}\n013901,flood,12.1,m above gauge zero,the agency,2026-06-01,V\n")
+    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 0
+    assert capsys.readouterr().out == (
+        "thresholds.csv line 2: 013901, flood: in place of the project's row from 2026-06-01 on\n"
+    )
+    table.write_text(f"{head}\n013901,flood,9,m above gauge zero,the agency,2026-06-01,V\n")
+    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 1
+    assert "expected flood above alarm, found 9 m and" in capsys.readouterr().out
+
+
 def test_a_replay_that_differs_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(steps, "replay", lambda *_, **__: b"<alert/>")
-    published = Settings(data_dir=tmp_path).published_dir / "20260820T0030Z" / "cap" / "ID.xml"
-    published.parent.mkdir(parents=True)
-    for content, code in ((b"<alert/>", 0), (b"<alert />", 3)):
-        published.write_bytes(content)
+    for difference, code in (("", 0), ("ID is not what was sent: changed since: en.toml", 3)):
+        replayed = Replayed(b"<alert/>", difference)
+        monkeypatch.setattr(steps, "replay", lambda *_, done=replayed, **__: done)
         assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
-    assert "ID.xml, which was published" in capsys.readouterr().err
+        assert (tmp_path / "x.xml").read_bytes() == b"<alert/>"
+    assert capsys.readouterr().err == f"mekong: {difference}\n"
 
 
 def test_a_hindcast_as_its_help_shows_it(
@@ -364,9 +379,9 @@ def test_a_hindcast_as_its_help_shows_it(
 ) -> None:
     asked: dict[str, object] = {}
 
-    def noted(**given: object) -> str:
+    def noted(**given: object) -> Hindcast:
         asked.update(given)
-        return "done"
+        return Hindcast("OUT", 0, "virtual", {}, {})
 
     monkeypatch.setattr(steps, "hindcast", noted)
     command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]
@@ -435,12 +450,14 @@ def test_when_no_provider_is_reached_that_is_the_first_line(
     reached: list[bool | None],
     first: str,
 ) -> None:
-    monkeypatch.setattr(cli, "asked", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"])
+    monkeypatch.setattr(
+        cli, "select_sources", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"]
+    )
     left = iter(reached)
 
-    def ingest(source: str, **_: object) -> steps.Ingested:
+    def ingest(source: str, **_: object) -> Ingested:
         needs = "A_TOKEN" if source == "imerg_late" else None
-        return steps.Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
+        return Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
 
     monkeypatch.setattr(steps, "ingest", ingest)
     assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0

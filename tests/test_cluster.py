@@ -9,25 +9,26 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
 from distributed import Client
 
-from pipeline import areal, gridded, steps
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG, Grid
+from pipeline import steps
+from pipeline.areal import daily_series
+from pipeline.areal.update import RECENT
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.gridded import job as gridded_job
 from pipeline.settings import Settings
+from pipeline.storage.archive import Archive
 from tests.benchmarks import record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = Grid(10.0, 14.5, 100.0, 100.5)
@@ -72,7 +73,7 @@ def contents(archive: Archive) -> dict[str, tuple[Any, bytes]]:
     root = zarr.open_group(archive._session().store, mode="r")
     (fit,) = archive.references()
     found = {}
-    for path in (gridded.DAILY, gridded.MONTHLY, f"reference/{fit['id']}"):
+    for path in (gridded_job.DAILY, gridded_job.MONTHLY, f"reference/{fit['id']}"):
         group = root[path]
         assert isinstance(group, zarr.Group)
         for name, array in group.arrays():
@@ -86,7 +87,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_bytes(tmp_path: Path) -> N
     here = Settings(data_dir=tmp_path / "threads", upstream="archive", records_url=None)
     record.record(here.archive_dir, first=2001, end=2026, grid=GRID, years=25)
     shutil.copytree(here.archive_dir, tmp_path / "cluster" / "archive")
-    alone = gridded.whole_record(Archive(here.archive_dir), asof=ASOF)
+    alone = gridded_job.whole_record(Archive(here.archive_dir), asof=ASOF)
     assert (alone.days, alone.months) == (9131, 300)
 
     with cluster(tmp_path) as (address, processes):
@@ -123,8 +124,10 @@ def zones(folder: Path, address: str | None) -> bytes:
     days = np.arange("2025-12-29", "2026-01-01", dtype="M8[D]").astype("M8[ns]")
     archive, rng = Archive(settings.archive_dir), np.random.default_rng(0)
     archive.append("imerg_daily", record.rain(days, MEKONG, rng), message="rain")
-    end = ASOF.replace(hour=0, minute=0) - steps.RECENT
-    past, *_ = areal.areal_record(archive, asof=ASOF, start=end - timedelta(days=1), end=end)
+    end = ASOF.replace(hour=0, minute=0) - RECENT
+    past, *_ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=end - timedelta(days=1), end=end, region="mekong"
+    )
     archive.append("zones", past, message="a day before, so that no spin-up is made")
     assert steps.assess(asof=ASOF, settings=settings).days > 3
     rain = archive.read("zones", asof=ASOF)["rain"]

@@ -13,13 +13,14 @@ import typer
 
 import make as tasks
 from docs import make
-from pipeline import places
 from pipeline.__main__ import app
 from pipeline.alerts import feeds, publish
 from pipeline.alerts.evidence import Rain
-from pipeline.alerts.rules import decide_flood
-from pipeline.alerts.words import LANGUAGES
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.text import LANGUAGES
+from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
+from tests.alerts.alert_cases import RULES
 
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 WATCH = decide_flood(
@@ -28,7 +29,8 @@ WATCH = decide_flood(
     station=places.station("011901"),
     river=None,
     rain=Rain(return_period_years=6.0, pluvial_index=1.1),
-    memory=None,
+    state=None,
+    rules=RULES,
 )
 """A Watch that rests on rain."""
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -127,7 +129,7 @@ def test_the_columns_are_those_of_the_feeds() -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     heading = "Columns of `alerts.csv`, properties of `alerts.geojson`"
     table = rows(text, heading)
-    facts = feeds.facts(WATCH, identifier=None, status="Exercise")
+    facts = feeds.collect_facts(WATCH, identifier=None, status="Exercise")
     assert [row[0].strip("`") for row in table] == list(facts)
     units = {"_m": "m", "_cm": "cm", "_deg": "degrees", "_years": "years", "_percent": "%"}
     for name, unit, _ in table:
@@ -143,7 +145,7 @@ def test_the_index_is_as_described() -> None:
 
 
 def index_of(files: dict[str, bytes]) -> bytes:
-    return feeds.index(
+    return feeds.write_index(
         [WATCH],
         files,
         issue_time=T0,
@@ -161,10 +163,10 @@ def index_of(files: dict[str, bytes]) -> bytes:
 def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    found = feeds.rows([WATCH], {}, origin="virtual", wanted="Test")
-    files = {"alerts.geojson": feeds.geojson(found)}
+    found = feeds.collect_rows([WATCH], {}, origin="virtual", wanted="Test")
+    files = {"alerts.geojson": feeds.write_geojson(found)}
     tree = {**files, "index.json": index_of(files)}
-    folder = publish.publish(tree, folder=tmp_path / "data/published", issue_time=T0)
+    folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Exercise Flood Watch for Vientiane None")

@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from pipeline import __main__ as cli
-from pipeline import steps
+from pipeline import console, steps
+from pipeline.results import Replayed
 from pipeline.settings import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MINUTES = ("simulate", "nightly", "sources check")
@@ -71,7 +70,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, words: list[str]) -> int:
 class Done:
     """What a noted step returns."""
 
-    nothing = False
+    nothing_came_in = False
     degraded = cities = levels = drought = ()
 
 
@@ -90,13 +89,16 @@ def test_a_line_is_read_as_it_says(
 ) -> None:
     asked = dict[str, dict[str, Any]]()
     for name in ("simulate", "prepare", "ingest", "assess", "indices", "forecast", "publish",
-                 "train", "hindcast", "verify", "replay", "sources", "models_for"):  # fmt: skip
+                 "cancel", "train", "hindcast", "verify", "replay", "sources"):  # fmt: skip
 
         def noted(*_: object, name: str = name, **given: Any) -> Any:
             asked[name] = given
-            return {"replay": b"<alert/>", "sources": []}.get(name, Done())
+            return {"replay": Replayed(b"<alert/>"), "sources": []}.get(name, Done())
 
         monkeypatch.setattr(steps, name, noted)
+    for name in vars(console):
+        if name.startswith("describe_"):
+            monkeypatch.setattr(console, name, lambda _: "done")
     words = arguments(line, tmp_path)
     code = run(monkeypatch, tmp_path, words)
     said = capsys.readouterr().err

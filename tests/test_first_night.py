@@ -5,22 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from pipeline import steps
-from pipeline.places import stations
+from pipeline.geography.places import stations
+from pipeline.results import Published
 from pipeline.settings import Settings
-from pipeline.sources import NIGHTLY, asked
-from pipeline.sources.http import ENDPOINTS, Client
+from pipeline.sources import ENDPOINTS, NIGHTLY, select_sources
+from pipeline.sources.access.client import Client
 from tests.sources import gauge_servers
 from tests.sources.servers import closed_address
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_httpserver import HTTPServer
 
 pytestmark = pytest.mark.slow
 
@@ -48,10 +46,10 @@ def settings(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> Se
     return found
 
 
-def night(settings: Settings) -> tuple[steps.Published, dict[str, Any], dict[Any, Any]]:
+def night(settings: Settings) -> tuple[Published, dict[str, Any], dict[Any, Any]]:
     """Run the night as the command does; what it published."""
     steps.prepare(asof=ASOF, settings=settings)
-    for source in asked(settings.upstream):
+    for source in select_sources(settings.upstream):
         steps.ingest(source, asof=ASOF, settings=settings)
     steps.assess(asof=ASOF, settings=settings)
     steps.forecast(asof=ASOF, settings=settings)
@@ -69,7 +67,7 @@ def test_when_nobody_answers_that_is_said_first(settings: Settings) -> None:
     assert (index["status"], index["model_version"]) == ("Test", "none")
     assert {row["level"] for row in rows.values()} == {"unknown"}
     said = {*index["missing"]}
-    for source in asked("internet"):
+    for source in select_sources("internet"):
         assert f"{source}: gave nothing, and never has" in said
     assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} < {*done.degraded}
 

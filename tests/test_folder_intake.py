@@ -9,23 +9,25 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import intake, steps
-from pipeline.absences import suspects
-from pipeline.archive import Archive, utc64
-from pipeline.grid import Grid
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.console import describe_ingested
+from pipeline.geography.grid import Grid
+from pipeline.ingest import store as ingest_store
+from pipeline.ingest.run import Ingested
+from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
-from pipeline.sources.base import Granule, NotPublished, locate
+from pipeline.sources.base import Granule, NotPublished
+from pipeline.sources.upstream import locate
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual.products import imerg_half_hour
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 DAY = datetime(2026, 8, 19, tzinfo=UTC)
@@ -58,7 +60,7 @@ def rows(*readings: tuple[str, float], station: str = "013901") -> str:
     return PLAIN + "".join(f"{station},stage,{time},{value},m\n" for time, value in readings)
 
 
-def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> steps.Ingested:
+def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> Ingested:
     return steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
 
 
@@ -95,8 +97,8 @@ def test_what_lies_beside_granules_is_passed_over_and_named(
     assert set(said) == {*beside, "laid_out"}
     for name, reason in beside.items():
         assert reason in said[name], name
-        assert name in str(done) or "and" in str(done)
-    assert "passed over 1 files: a pipe (pipe.nc4)" in str(done)
+        assert name in describe_ingested(done) or "and" in describe_ingested(done)
+    assert "passed over 1 files: a pipe (pipe.nc4)" in describe_ingested(done)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_files_of_a_kindred_product_are_passed_over(
 ) -> None:
     (folder / name).touch()
     with pytest.raises(FileNotFoundError, match=said):
-        intake.in_folder(SOURCES[source], folder, asof=ASOF)
+        ingest_store.in_folder(SOURCES[source], folder, asof=ASOF)
 
 
 def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
@@ -179,9 +181,9 @@ def test_readings_are_taken_whatever_the_case_of_the_name(folder: Path) -> None:
     others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
     for name in names + others:
         (folder / name).write_text("x")
-    found = intake.in_folder(SOURCES["gauges"], folder, asof=ASOF)
+    found = ingest_store.in_folder(SOURCES["gauges"], folder, asof=ASOF)
     assert sorted(file.path.name for file in found) == sorted(names)
-    said = intake.beside(SOURCES["gauges"], folder)
+    said = ingest_store.beside(SOURCES["gauges"], folder)
     assert [one.split(": ")[0] for one in said] == sorted(others)
     assert "j.pdf: not a file of readings (.csv, .txt" in said[0]
 
@@ -192,13 +194,15 @@ def test_a_file_that_is_later_is_left_out_and_comes_in_later(
     (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="014501"))
     (folder / "later.csv").write_text(rows(("2026-08-25T00:00Z", 7.5)))
     done = take(settings, folder)
-    assert (done.read, done.added, done.rejected, done.nothing) == (1, 1, (), False)
+    assert (done.read, done.added, done.rejected, done.nothing_came_in) == (1, 1, (), False)
     (said,) = done.passed_over
     assert said.startswith("later.csv: later than 2026-08-20 00:30Z, left out: its first reading")
-    assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in str(done)
+    assert "left out: its first reading is of 2026-08-25 00:00Z (later.csv)" in describe_ingested(
+        done
+    )
     after = take(settings, folder, ASOF + timedelta(days=9))
     assert (after.read, after.added) == (1, 1)
-    found = Records(settings.database).readings("stage", asof=ASOF + timedelta(days=9))
+    found = Records(settings.database).readings.read("stage", asof=ASOF + timedelta(days=9))
     assert found.set_index("station")["value"].to_dict() == {"014501": 9.0, "013901": 7.5}
 
 
@@ -217,7 +221,7 @@ def test_a_grid_of_the_future_comes_in_when_it_is_due(settings: Settings, folder
     granule(folder, slot=60)
     early = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert "in the future" in early.rejected[0]
-    assert early.nothing
+    assert early.nothing_came_in
     due = steps.ingest(
         "imerg_late", asof=ASOF + timedelta(days=1), settings=settings, folder=folder
     )
@@ -227,9 +231,9 @@ def test_a_grid_of_the_future_comes_in_when_it_is_due(settings: Settings, folder
 def test_whatever_a_file_provokes_is_its_rejection(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.sources import gauges
+    from pipeline.sources.gauges import gauge_files
 
-    read = gauges.read
+    read = gauge_files.read
 
     def provoked(path: Path) -> object:
         word = path.read_text().split()[0]
@@ -239,7 +243,7 @@ def test_whatever_a_file_provokes_is_its_rejection(
             raise ZeroDivisionError("division\x00 by \ud800 zero")
         return read(path)
 
-    monkeypatch.setattr(gauges, "read", provoked)
+    monkeypatch.setattr(gauge_files, "read", provoked)
     (folder / "good.csv").write_text(rows(("2026-08-20T00:00Z", 9.0)))
     (folder / "deep.csv").write_text("deep")
     (folder / "deep.csv").rename(os.fsdecode(os.fsencode(folder) + b"/deep\xff\n.csv"))
@@ -259,9 +263,9 @@ def test_whatever_a_file_provokes_is_its_rejection(
 def test_what_a_reader_remarks_is_told_and_kept(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.sources import gauges
+    from pipeline.sources.gauges import gauge_files
 
-    read = gauges.read
+    read = gauge_files.read
 
     def remarking(path: Path) -> object:
         table = read(path)
@@ -269,10 +273,10 @@ def test_what_a_reader_remarks_is_told_and_kept(
         table.attrs["said"] = ["taken for the plain layout"]
         return table
 
-    monkeypatch.setattr(gauges, "read", remarking)
+    monkeypatch.setattr(gauge_files, "read", remarking)
     (folder / "a.csv").write_text(rows(("2026-08-20T00:00Z", 9.0), station="450101"))
     done = take(settings, folder)
-    text = str(done)
+    text = describe_ingested(done)
     assert "gauges: a.csv: taken for the plain layout" in text
     assert "a.csv: left out 7 bad rows: line 2: 'x' is no number; line 3:" in text
     assert "line 6: 'x' is no number; and 2 more" in text
@@ -297,20 +301,20 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
 
     monkeypatch.setattr(imerg, "read", counting)
     monkeypatch.setattr(
-        intake, "suspicions",
+        ingest_store, "suspicions",
         lambda grids, **_: {grids[0]["time"].values[0]: "identical to the window before"},
     )  # fmt: skip
     for slot in (0, 1):
         granule(folder, slot)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert done.added == 2
-    assert "3 cells of rain_rate out of range, the worst 1e+30" in str(done)
-    assert "suspect, identical to the window before" in str(done)
+    assert "3 cells of rain_rate out of range, the worst 1e+30" in describe_ingested(done)
+    assert "suspect, identical to the window before" in describe_ingested(done)
     store = Records(settings.database)
     first, second = store.inputs(asof=ASOF, start=DAY)
     assert first["notes"]["out_of_range"] == {"rain_rate": {"cells": 3, "worst": 1e30}}
     assert "suspect" not in second["notes"]
-    assert suspects(store, asof=ASOF, start=DAY) == {"imerg_late": {utc64(DAY)}}
+    assert find_suspect_files(store, asof=ASOF, start=DAY) == {"imerg_late": {utc64(DAY)}}
     ds = Archive(settings.archive_dir).read("imerg_late", asof=ASOF)
     assert "out_of_range" not in ds.attrs
 
@@ -324,7 +328,7 @@ def test_a_window_without_any_value_is_named(
     monkeypatch.setattr(imerg, "read", lambda path, grid: read(path, grid).where(False))
     granule(folder, 0)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert "no value of rain_rate in the window" in str(done)
+    assert "no value of rain_rate in the window" in describe_ingested(done)
     (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
     assert row["notes"]["empty"] == ["rain_rate"]
 
@@ -345,7 +349,7 @@ def test_a_variable_without_any_value_is_noted_with_the_granule(
     granule(folder, 0)
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert done.added == 1
-    assert "no value of n_valid in the window" in str(done)
+    assert "no value of n_valid in the window" in describe_ingested(done)
     (row,) = Records(settings.database).inputs(asof=ASOF, start=DAY)
     assert row["notes"]["empty"] == ["n_valid"]
 
@@ -397,7 +401,7 @@ def test_two_ingests_at_once_both_end_well(settings: Settings, folder: Path) -> 
         said, _ = one.communicate(timeout=300)
         assert one.returncode == 0, said
         assert "Traceback" not in said
-    found = Records(settings.database).readings("stage", asof=ASOF)
+    found = Records(settings.database).readings.read("stage", asof=ASOF)
     assert found["station"].tolist() == ["013901", "014501"]
     assert found["version"].tolist() == [0, 0]
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from numpy.typing import NDArray
 
 from models import registry
-from models.low_flow import HORIZONS_WEEKS
-from models.scores import SCORES
-from pipeline import issue, places, steps
-from pipeline.archive import Archive
-from pipeline.records import Records
+from models.drought.inputs import HORIZONS_WEEKS
+from models.verification.hindcast_files import Hindcast
+from models.verification.scores import SCORES
+from pipeline import steps
+from pipeline.console import describe_hindcast
+from pipeline.geography import places
+from pipeline.issuance.forecasts import forecast_droughts
+from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.settings import Settings
-from pipeline.sources.gauges import HEADER
+from pipeline.sources.gauges.gauge_files import HEADER
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
 from pipeline.virtual.tables import areal_record, mrc_export
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LAST = datetime(2018, 11, 1, tzinfo=UTC)
 UPPER, LOWER = ("013101", "Nakhon Phanom"), ("013402", "Mukdahan")
@@ -56,7 +59,7 @@ def settings_in(folder: Path) -> Settings:
     return Settings(data_dir=folder, upstream="archive", records_url=None)
 
 
-def hindcast(settings: Settings, out: Path) -> steps.Hindcast:
+def hindcast(settings: Settings, out: Path) -> Hindcast:
     return steps.hindcast(
         start=date(2017, 6, 1),
         end=date(2018, 7, 31),
@@ -73,7 +76,7 @@ def run(tmp_path: Path, *, until: str) -> tuple[pd.DataFrame, pd.DataFrame, str]
     steps.ingest("gauges", asof=LAST, folder=tmp_path / "exports", settings=settings)
     done = hindcast(settings, tmp_path / "out")
     assert done.forecasts > 0
-    assert "SYNTHETIC, from the virtual basin: median wet-season CP: 1 d" in str(done)
+    assert "SYNTHETIC, from the virtual basin: median wet-season CP: 1 d" in describe_hindcast(done)
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", dtype={"station": str})
     forecasts = pd.read_parquet(tmp_path / "out" / "forecasts.parquet")
     return scores, forecasts, (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -181,10 +184,10 @@ def test_rain_is_that_of_its_own_morning(tmp_path: Path) -> None:
     )
     archive.append("zones", better, message="better rain")
 
-    view = issue.View(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
+    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), LAST, {}, "")
     start = datetime(2018, 1, 1, tzinfo=UTC)
-    as_known = issue.as_known(view, start=start)
-    final = issue.stage_inputs(view, start=start)
+    as_known = inputs_as_of(view, start=start)
+    final = read_stage_inputs(view, start=start)
     unit = str(final.rain.columns[0])
     day = pd.Timestamp("2018-06-05")  # the rain of 4 June, day 154 from 0
     assert final.rain.loc[day, unit] == 9.0
@@ -240,8 +243,8 @@ def test_prek_kdam_from_file_to_report(tmp_path: Path) -> None:
 
     april = datetime(2016, 4, 1, 0, 30, tzinfo=UTC)
     store = Records(settings.database)
-    view = issue.View(Archive(settings.archive_dir), store, april, models, trained.version)
-    rows = issue.drought_forecasts(view)
+    view = Snapshot(Archive(settings.archive_dir), store, april, models, trained.version)
+    rows = forecast_droughts(view)
     assert rows["zone"].unique().tolist() == ["gauge:020102"]
     assert rows["horizon_weeks"].tolist() == list(HORIZONS_WEEKS)
 

@@ -8,26 +8,28 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from pipeline import __main__ as cli
-from pipeline import fetching, steps
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG
+from pipeline import steps
+from pipeline.console import describe_ingested
+from pipeline.geography.grid import MEKONG
+from pipeline.ingest import fetch
+from pipeline.ingest.run import Ingested
+from pipeline.progress import no_progress
 from pipeline.settings import Settings
-from pipeline.sources import SOURCES, asked
+from pipeline.sources import SOURCES, select_sources
+from pipeline.sources.access.client import Client
+from pipeline.sources.access.hosts import PER_HOST
 from pipeline.sources.base import Granule
-from pipeline.sources.http import PER_HOST, Client
+from pipeline.storage.archive import Archive
 from tests.sources.servers import HTML, Answer, Earthdata, Request, closed_address, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 START = datetime(2026, 8, 20, 0, 0, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -77,7 +79,7 @@ def publish(nasa: Earthdata, steps_: range, *, delay: timedelta = timedelta(hour
         nasa.publish("GPM_3IMERGHHL", name, content, start=time, inserted=time + HALF_HOUR + delay)
 
 
-def ingest(settings: Settings, asof: datetime = ASOF, source: str = "imerg_late") -> steps.Ingested:
+def ingest(settings: Settings, asof: datetime = ASOF, source: str = "imerg_late") -> Ingested:
     return steps.ingest(source, asof=asof, settings=settings, start=START)
 
 
@@ -149,7 +151,7 @@ def test_without_credentials_a_source_is_skipped_with_one_line(
 ) -> None:
     monkeypatch.delenv("EARTHDATA_TOKEN")
     done = steps.ingest("smap", asof=ASOF, settings=settings)
-    assert str(done) == "smap: skipped, needs EARTHDATA_TOKEN, which is not set"
+    assert describe_ingested(done) == "smap: skipped, needs EARTHDATA_TOKEN, which is not set"
     assert not done.awaited
     assert nasa.data.asked == []
 
@@ -165,7 +167,7 @@ def test_a_provider_that_fails_is_said_and_the_rest_goes_on(
     assert done.read == 2
     [why] = done.unfetched
     assert "expected" in why
-    assert f"imerg_late: 1 files could not be fetched, the last: {why}" in str(done)
+    assert f"imerg_late: 1 files could not be fetched, the last: {why}" in describe_ingested(done)
     nasa.data.routes = {path: route for path, route in nasa.data.routes.items() if name not in path}
     assert ingest(settings).read == 1
 
@@ -194,8 +196,12 @@ def test_an_unknown_endpoint_is_named(settings: Settings) -> None:
 
 
 def test_only_final_runs_are_asked_for_by_hand_alone() -> None:
-    assert set(SOURCES) - set(asked("internet")) == {"zones", "imerg_final", "imerg_daily_final"}
-    assert not set(asked("virtual")) & {row.id for row in SOURCES.values() if not row.core}
+    assert set(SOURCES) - set(select_sources("internet")) == {
+        "zones",
+        "imerg_final",
+        "imerg_daily_final",
+    }
+    assert not set(select_sources("virtual")) & {row.id for row in SOURCES.values() if not row.core}
     assert all(row.core for row in SOURCES.values() if row.id in {"imerg_late", "gauges", "smap"})
 
 
@@ -267,7 +273,7 @@ def late(number: int) -> str:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sources.http._WAIT", lambda _: 0.0)
+    monkeypatch.setattr("pipeline.sources.access.request._WAIT", lambda _: 0.0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -287,7 +293,7 @@ def test_what_is_not_due_is_awaited_where_its_providers_reset_or_send_pages(
     [overdue] = done.unfetched
     assert "page in HTML" in overdue or "RemoteProtocolError" in overdue
     assert len(done.not_yet) == 2
-    assert "2 files are not due yet and did not come" in str(done)
+    assert "2 files are not due yet and did not come" in describe_ingested(done)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -321,8 +327,8 @@ def test_a_refused_token_is_said_and_not_waited_for(
     assert done.awaited is False
     assert done.missing
     assert len(done.unfetched) == 8, "a refusal is no sign that a file is not there yet"
-    assert "EARTHDATA_TOKEN is refused" in str(done)
-    assert "last.year" not in str(done)
+    assert "EARTHDATA_TOKEN is refused" in describe_ingested(done)
+    assert "last.year" not in describe_ingested(done)
 
 
 def test_a_source_has_one_wall_clock(
@@ -343,13 +349,13 @@ def test_a_source_has_one_wall_clock(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
-    monkeypatch.setattr(fetching, "_GRACE_S", 0.1)
+    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "_GRACE_S", 0.1)
     began = time.monotonic()
     with Client(endpoints=nasa.endpoints, environment={}) as client:
-        done = fetching.fetch(
+        done = fetch.fetch(
             row, granules, client=client, upstream=settings.upstream_dir, asof=ASOF, known={},
-            region="mekong", show=steps.quiet, limit_s=0.3,
+            region="mekong", progress=no_progress, limit_s=0.3,
         )  # fmt: skip
     assert time.monotonic() - began < 3
     hung.set()
@@ -372,13 +378,13 @@ def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetching, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
     granules = [Granule("chirps", "x", str(number), START, START) for number in range(3)]
     with Client(environment={"KMA_API_KEY": "k3y"}) as client:
         client.secret("KMA_API_KEY")
-        done = fetching.fetch(
+        done = fetch.fetch(
             SOURCES["chirps"], granules, client=client, upstream=settings.upstream_dir,
-            asof=START + timedelta(days=30), known={}, region="mekong", show=steps.quiet,
+            asof=START + timedelta(days=30), known={}, region="mekong", progress=no_progress,
         )  # fmt: skip
     [said] = done.failures
     assert (done.files, said.startswith(f"0: {type(error).__name__}: ")) == (2, True)
@@ -402,7 +408,7 @@ def test_no_file_is_known_before_it_can_have_been_made(
     path.touch()
     os.utime(path, (stamp.timestamp(),) * 2)
     granule = Granule(source, "x", "x", START, START + HALF_HOUR)
-    assert fetching.dated(SOURCES[source], granule, path) == path
+    assert fetch.dated(SOURCES[source], granule, path) == path
     assert path.stat().st_mtime == expected.timestamp()
 
 
@@ -410,9 +416,9 @@ def test_what_may_be_early() -> None:
     """A quarter over its usual delay a file is overdue; an interface is always there."""
     granule = Granule("smap", "x", "x", START - HALF_HOUR, START)
     usual = SOURCES["smap"].latency
-    assert fetching.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
-    assert not fetching.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
-    assert not fetching.early(SOURCES["mrc_live"], granule, asof=START)
+    assert fetch.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
+    assert not fetch.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
+    assert not fetch.early(SOURCES["mrc_live"], granule, asof=START)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +434,7 @@ def test_why_nothing_came_is_said_where_nobody_is_asked(
 ) -> None:
     done = steps.ingest(source, asof=ASOF, settings=settings)
     assert done.read == 0
-    assert f"{source}: {cause}" in str(done)
+    assert f"{source}: {cause}" in describe_ingested(done)
 
 
 def test_a_source_tells_whether_any_server_answered(nasa: Earthdata, settings: Settings) -> None:
@@ -438,7 +444,7 @@ def test_a_source_tells_whether_any_server_answered(nasa: Earthdata, settings: S
     began = time.monotonic()
     done = steps.ingest("chirps", asof=ASOF, settings=nowhere)
     assert (done.reached, done.read) == (False, 0)
-    assert "cannot be reached" in str(done)
+    assert "cannot be reached" in describe_ingested(done)
     assert time.monotonic() - began < 10.0, "the backoff of one file alone takes longer"
     assert steps.ingest("lis", asof=ASOF, settings=settings).reached is None
 
@@ -447,9 +453,9 @@ def test_files_that_nobody_has_laid_out_are_said_to_be_absent(settings: Settings
     virtual = settings.model_copy(update={"upstream": "virtual"})
     done = steps.ingest("imerg_early", asof=ASOF, settings=virtual, start=ASOF - HALF_HOUR)
     assert f"imerg_early: no files: none of the 1 files asked for is in {virtual.upstream_dir}" in (
-        str(done)
+        describe_ingested(done)
     )
     archived = settings.model_copy(update={"upstream": "archive"})
-    assert "only what has been ingested is used" in str(
+    assert "only what has been ingested is used" in describe_ingested(
         steps.ingest("imerg_early", asof=ASOF, settings=archived)
     )

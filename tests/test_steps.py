@@ -6,25 +6,29 @@ import csv
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from models import registry
-from pipeline import places, records, steps
-from pipeline.archive import Archive, utc64
-from pipeline.grid import MEKONG
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.areal.update import RECENT, SPIN_UP
+from pipeline.console import describe_verified
+from pipeline.geography import places
+from pipeline.geography.grid import MEKONG
+from pipeline.results import Assessed, Replayed, Simulated
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage import database
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
+from pipeline.times import utc64
 from pipeline.virtual.products import imerg_day
 from pipeline.virtual.tables import mrc_export
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from tests.conftest import LayOver
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MORNING = datetime(2026, 8, 20, tzinfo=UTC)
@@ -41,14 +45,14 @@ def test_steps_with_nothing_to_work_on(settings: Settings) -> None:
     for source in NIGHTLY:
         done = steps.ingest(source, asof=ASOF, settings=settings)
         assert (done.read, done.known, done.added, done.missing) == (0, 0, 0, ())
-    assert steps.assess(asof=ASOF, settings=settings) == steps.Assessed(0, 0)
-    assert str(steps.verify(asof=ASOF, settings=settings)) == (
+    assert steps.assess(asof=ASOF, settings=settings) == Assessed(0, 0)
+    assert describe_verified(steps.verify(asof=ASOF, settings=settings)) == (
         "verified: no forecast has come due yet"
     )
     with pytest.raises(steps.UserError, match=r"cannot train: .*ingest gauges first"):
         steps.train(asof=ASOF, settings=settings)
-    with pytest.raises(steps.UserError, match=r"found none; run: mekong train --date 2026-01-01"):
-        steps.models_for(ASOF, settings=settings)
+    with pytest.raises(registry.NoModels, match=r"found none; run: mekong train --date 2026-01-01"):
+        registry.load_last(settings.models_dir, asof=ASOF)
     with pytest.raises(LookupError, match="no forecast was made for 2026-08-20 00:30Z"):
         steps.publish(asof=ASOF, settings=settings)
     with pytest.raises(LookupError, match="'mekong-x'"):
@@ -113,7 +117,34 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert rows["kratie", "flood"]["level"] == "unknown"
     assert done.messages == 1
     (message,) = (settings.published_dir / "latest" / "cap").iterdir()
-    assert steps.replay(message.stem, settings=settings) == message.read_bytes()
+    assert steps.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
+
+
+def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(
+    settings: Settings, tmp_path: Path, lay_over: LayOver
+) -> None:
+    gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
+    steps.forecast(asof=ASOF, settings=settings)
+    assert steps.publish(asof=ASOF, settings=settings).revision == 0
+    (message,) = (settings.published_dir / "latest" / "cap").iterdir()
+    sent = message.read_bytes()
+    lay_over(
+        "thresholds.csv",
+        "station,kind,value,unit,source,as_of,verified",
+        "013901,flood,12.1,m above gauge zero,the agency itself,2026,V",
+    )
+    again = steps.replay(message.stem, settings=settings)
+    assert again.content != sent
+    assert again.difference == (
+        f"{message.stem} is not what was sent: changed since: thresholds.csv"
+    )
+    done = steps.publish(asof=ASOF, settings=settings)
+    assert done.revision == 1, "forecast anew: what was sent stays as it was"
+    newer = message.stem.replace("-r0", "-r1")
+    index, _ = tree(settings)
+    assert index["revision"] == 1
+    assert steps.replay(newer, settings=settings).difference == ""
+    assert Records(settings.database).alert(message.stem)["revision"] == 0
 
 
 def test_a_forecast_is_made_again_when_its_inputs_are_assessed(
@@ -140,7 +171,7 @@ def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Set
     first = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
     second = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
     (settings.models_dir / second / "stage.skops").write_bytes(b"PK")
-    assert steps.models_for(ASOF, settings=settings)[1]["version"] == first
+    assert registry.load_last(settings.models_dir, asof=ASOF)[1]["version"] == first
     run = steps.forecast(asof=ASOF, settings=settings)
     assert run.model_version == first
     done = steps.publish(asof=ASOF, settings=settings)
@@ -148,76 +179,19 @@ def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Set
     assert done.degraded[0].endswith(f"; {first} stands in")
     assert tree(settings)[0]["missing"][0] == done.degraded[0]
     (settings.models_dir / first / registry.METADATA).write_text("{")
-    with pytest.raises(steps.UserError, match=r"found models .* are damaged"):
-        steps.models_for(ASOF, settings=settings)
+    with pytest.raises(registry.NoModels, match=r"found models .* are damaged"):
+        registry.load_last(settings.models_dir, asof=ASOF)
     assert steps.forecast(asof=ASOF, settings=settings).model_version == "none"
 
 
 def test_only_the_virtual_upstream_is_simulated(settings: Settings) -> None:
-    assert steps.simulate(asof=ASOF, settings=settings) == steps.Simulated(0, [])
+    assert steps.simulate(asof=ASOF, settings=settings) == Simulated(0, [])
     assert not settings.upstream_dir.exists()
 
 
 def model(settings: Settings, trained: datetime) -> str:
     metadata = {"asof": trained.isoformat(), "origin": "virtual"}
     return registry.save({"stage": {"slope": 1.0}}, metadata, settings.models_dir)
-
-
-def test_a_night_takes_the_last_models_trained_by_then(settings: Settings) -> None:
-    first = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
-    second = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
-    model(settings, datetime(2027, 1, 1, tzinfo=UTC))
-
-    def version(asof: datetime) -> str:
-        return str(steps.models_for(asof, settings=settings)[1]["version"])
-
-    assert version(ASOF) == second
-    assert version(datetime(2026, 1, 1, tzinfo=UTC)) == second
-    assert version(datetime(2025, 12, 31, tzinfo=UTC)) == first
-    with pytest.raises(steps.UserError, match="expected models trained by 2024-06-01, found none"):
-        version(datetime(2024, 6, 1, tzinfo=UTC))
-
-
-def test_a_training_that_was_killed_leaves_no_model(settings: Settings) -> None:
-    whole = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
-    draft = settings.models_dir / ".draft-x1y2z3"
-    shutil.copytree(settings.models_dir / whole, draft)
-    metadata = json.loads((draft / registry.METADATA).read_text("utf-8"))
-    metadata["asof"] = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-    (draft / registry.METADATA).write_text(json.dumps(metadata), "utf-8")
-    assert steps.models_for(ASOF, settings=settings)[1]["version"] == whole
-
-
-def spoil_bytes(folder: Path) -> None:
-    path = next(folder.glob("*.skops"))
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (spoil_bytes, "expected the bytes that were saved, found others"),
-        (lambda folder: (folder / registry.METADATA).unlink(), "No such file"),
-        (lambda folder: (folder / registry.METADATA).write_text(""), "Expecting value"),
-        (lambda folder: (folder / registry.METADATA).write_text('{"asof": 3}'), "isoformat"),
-        (lambda folder: next(folder.glob("*.skops")).unlink(), "expected the bytes"),
-    ],
-)
-def test_damaged_models_are_named_and_those_before_used(
-    settings: Settings, spoil: Callable[[Path], object], said: str
-) -> None:
-    before = model(settings, datetime(2025, 1, 1, tzinfo=UTC))
-    newest = model(settings, datetime(2026, 1, 1, tzinfo=UTC))
-    assert steps.models_for(ASOF, settings=settings)[1]["broken"] == []
-    spoil(settings.models_dir / newest)
-    metadata = steps.models_for(ASOF, settings=settings)[1]
-    assert metadata["version"] == before
-    (broken,) = metadata["broken"]
-    assert broken.startswith(f"models {newest} are damaged (")
-    assert said in broken
-    spoil(settings.models_dir / before)
-    with pytest.raises(steps.UserError, match=f"models {before} are damaged .*; run: mekong train"):
-        steps.models_for(ASOF, settings=settings)
 
 
 def test_prepare_does_nothing_where_there_are_models(settings: Settings) -> None:
@@ -237,13 +211,14 @@ def gauges(settings: Settings, folder: Path, values: list[float], *, asof: datet
 
 def run_of(settings: Settings, issue_time: datetime, rows: list[dict[str, Any]]) -> None:
     store = Records(settings.database)
-    run = store.add_run(
+    run = store.draft_run(
         {
             "issue_time": issue_time, "inputs_digest": "0", "snapshot": "s", "batch": 0,
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
+            "rules": {}, "code": "",
         }
     )  # fmt: skip
-    store.put(records.stage_forecasts, issue_time, run["revision"], rows)
+    store.store_run(run, {database.stage_forecasts: rows})
 
 
 def forecast(
@@ -279,7 +254,7 @@ def test_forecasts_are_scored_by_hand(settings: Settings, tmp_path: Path) -> Non
     assert done.rmse_m == pytest.approx(((0.25 + 0.0625) / 2) ** 0.5)
     assert done.cp == pytest.approx(1 - 0.3125 / (1.5**2 + 2.0**2))
     assert done.cover80 == 0.5
-    assert "2 forecasts of the last 60 days came due, RMSE 0.40 m" in str(done)
+    assert "2 forecasts of the last 60 days came due, RMSE 0.40 m" in describe_verified(done)
     scores = Records(settings.database).all_scores()
     assert scores["error_m"].tolist() == [-0.5, 0.25]
     assert scores["observed_m"].tolist() == [8.5, 9.0]
@@ -297,7 +272,7 @@ def test_what_was_not_forecast_is_not_scored(settings: Settings, tmp_path: Path)
     run_of(settings, ASOF - 2 * DAY, rows)
     done = steps.verify(asof=ASOF, settings=settings)
     assert (done.forecasts, done.rmse_m, done.cp) == (1, 0.0, None)
-    assert "CP" not in str(done)
+    assert "CP" not in describe_verified(done)
 
 
 def test_a_later_correction_is_what_a_forecast_is_scored_with(
@@ -332,15 +307,15 @@ def test_the_areal_record_grows_by_what_is_new(settings: Settings, tmp_path: Pat
 
     days_of_rain(settings, tmp_path / "a", MORNING - 3 * DAY, [1.0, 2.0])
     first = steps.assess(asof=ASOF, settings=settings)
-    assert (first.days, first.news) == (steps.SPIN_UP.days, steps.SPIN_UP.days)
+    assert (first.days, first.changed) == (SPIN_UP.days, SPIN_UP.days)
     assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
-    assert steps.assess(asof=ASOF, settings=settings).news == 0
+    assert steps.assess(asof=ASOF, settings=settings).changed == 0
     snapshot = Archive(settings.archive_dir).snapshot
 
     later = ASOF + 2 * DAY
     days_of_rain(settings, tmp_path / "b", MORNING - DAY, [3.0, 4.0])
     second = steps.assess(asof=later, settings=settings)
-    assert (second.days, second.news) == (steps.RECENT.days, 3), "one filled, two new"
+    assert (second.days, second.changed) == (RECENT.days, 3), "one filled, two new"
     assert rain(later) == pytest.approx([1.0, 2.0, 3.0, 4.0, np.nan], nan_ok=True)
     assert rain(ASOF) == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
     assert Archive(settings.archive_dir).snapshot != snapshot

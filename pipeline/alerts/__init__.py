@@ -1,1 +1,1 @@
-"""From probabilities to levels, words and published files."""
+"""From forecasts to alert levels, messages and published files."""

@@ -1,37 +1,30 @@
-"""CAP 1.2 messages (OASIS Standard, 1 July 2010): one chain of messages per city and hazard."""
+"""Write CAP 1.2 messages (OASIS Standard, 1 July 2010) as XML."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lxml import etree
 
-from pipeline.alerts.decision import Memory, Sent, Status, status_of
-from pipeline.alerts.evidence import Level
-from pipeline.alerts.feeds import Fact, facts
-from pipeline.alerts.ladder import RAISED
-from pipeline.alerts.words import LANGUAGES, Text, compose
-from pipeline.places import CITY_RADIUS_KM
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.sources.base import Origin
+from pipeline.alerts.alert_state import SentMessage
+from pipeline.alerts.decision import Decision, Status
+from pipeline.alerts.feeds import Fact, collect_facts
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.text import Text
+from pipeline.geography.places import CITY_RADIUS_KM
+from pipeline.sources.base import Origin
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 LIFETIME = timedelta(hours=36)
-"""A message expires so long after it was sent: one nightly run may fail."""
-RUN_MARGIN = timedelta(hours=2)
-"""Time that the next run may take until it has published."""
+"""Time from sending to expiry: one nightly run may fail."""
 RESTRICTION = (
     "For hydrometeorological and disaster management authorities of the Mekong countries; "
     "not for release to the public."
 )
+EXERCISE_NOTE = "Exercise: made from the synthetic data of a virtual basin."
 ELEMENTS = frozenset(
     {
         "status", "issue_time", "name", "country", "lat_deg", "lon_deg", "headline", "identifier",
@@ -44,25 +37,25 @@ RESPONSE = {Level.WATCH: "Monitor", Level.WARNING: "Prepare", Level.EMERGENCY: "
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """Who issues, under which status, and from what.
+    """Sender of the messages of a run, their status, and the versions they are made from.
 
     Parameters
     ----------
     sender, sender_name
         CAP sender (no spaces, commas, ``<`` or ``&``) and its readable name.
     status
-        Status wanted for data that was measured.
+        Status wanted for measured data.
     scope
         CAP scope.
     origin
-        ``virtual`` if anything virtual went in.
+        ``virtual`` if any input is virtual.
     model_version, archive_snapshot, records_batch
-        What a replay must name.
+        Versions that a replay names.
 
     Raises
     ------
     ValueError
-        The sender cannot stand in a reference.
+        The sender cannot be part of a reference.
     """
 
     sender: str
@@ -87,101 +80,18 @@ class Message:
     content: bytes
 
 
-def moment(when: datetime) -> str:
-    """Moment as CAP writes it, with an offset and never ``Z``.
+def format_moment(moment: datetime) -> str:
+    """Format a moment as CAP requires, with an offset and never ``Z``.
 
     Examples
     --------
-    >>> moment(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
+    >>> format_moment(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
     '2026-08-20T00:30:00-00:00'
     """
-    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S}-00:00"
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}-00:00"
 
 
-def identifier_of(decision: Decision, *, revision: int) -> str:
-    """Name the message of one run, the same at every rerun."""
-    when = f"{decision.issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
-    return f"mekong-{when}-{decision.city.id}-{decision.hazard}-r{revision}"
-
-
-def issue(
-    decision: Decision, *, issuer: Issuer, revision: int, next_issue: datetime
-) -> tuple[Message | None, Memory]:
-    """Decide whether a message is due, and write it.
-
-    A message is due while an event is open or begins. The first is an Alert, later ones are
-    Updates that refer to every message of the event that has not expired; an event whose last
-    message expired is closed, and what comes after is a new Alert. At NONE the event ends with
-    an AllClear; at UNKNOWN it stays open. What says nothing new is not sent again as long as the
-    last message outlives the next run; another revision of the same run is always sent.
-
-    Parameters
-    ----------
-    decision
-        What to say; its memory holds the messages sent before.
-    issuer
-        Who says it.
-    revision
-        Revision of the run, part of the identifier.
-    next_issue
-        Moment of the next run.
-
-    Returns
-    -------
-    tuple
-        The message, None if none is due, and the memory to store with the run.
-    """
-    chain = tuple(one for one in decision.memory.sent if one.expires > decision.issue_time)
-    if chain and chain[-1].over and chain[-1].sent < decision.issue_time:
-        chain = ()
-    starts = decision.in_force in RAISED
-    if not chain and not starts:
-        return None, replace(decision.memory, sent=())
-    event = decision.in_force if starts else chain[-1].level
-    status = status_of(decision, origin=issuer.origin, wanted=issuer.status)
-    texts = [compose(decision, event=event, status=status, language=key) for key in LANGUAGES]
-    digest = _digest(decision, texts, status, issuer.scope)
-    if (
-        chain
-        and chain[-1].digest == digest
-        and chain[-1].sent < decision.issue_time
-        and chain[-1].expires >= next_issue + RUN_MARGIN
-    ):
-        return None, replace(decision.memory, sent=chain)
-    identifier = identifier_of(decision, revision=revision)
-    content = message(
-        decision,
-        texts,
-        issuer=issuer,
-        status=status,
-        event=event,
-        identifier=identifier,
-        references=chain,
-    )
-    sent = Sent(
-        identifier=identifier,
-        sender=issuer.sender,
-        sent=decision.issue_time,
-        expires=decision.issue_time + LIFETIME,
-        level=event,
-        over=decision.level is Level.NONE,
-        digest=digest,
-    )
-    memory = replace(decision.memory, sent=(*chain, sent))
-    return Message(identifier=identifier, content=content), memory
-
-
-def _digest(decision: Decision, texts: Sequence[Text], status: str, scope: str) -> str:
-    """SHA-256 of what a message says, without when it was sent and from which snapshot."""
-    said = [
-        [decision.level, decision.in_force, decision.urgency, decision.severity, status, scope],
-        [decision.certainty, decision.onset.isoformat() if decision.onset else None],
-        [[text.language, text.headline, text.description, text.instruction] for text in texts],
-    ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def message(
+def write_message(
     decision: Decision,
     texts: Sequence[Text],
     *,
@@ -189,16 +99,16 @@ def message(
     status: Status,
     event: Level,
     identifier: str,
-    references: Sequence[Sent],
+    references: Sequence[SentMessage],
 ) -> bytes:
     """Write one CAP message; the same arguments give the same bytes.
 
     Parameters
     ----------
     decision, texts
-        What to say, and its words, one ``<info>`` each.
+        Subject, and its text in each language, one ``<info>`` each.
     issuer
-        Who says it.
+        Sender of the message.
     status
         CAP status.
     event
@@ -211,9 +121,10 @@ def message(
     Raises
     ------
     ValueError
-        Virtual data without status Exercise, Actual on unverified thresholds, or nothing to say.
+        Virtual data without status Exercise, Actual on unverified thresholds, or no event.
     """
-    _refuse(status, issuer.origin)
+    if issuer.origin == "virtual" and status != "Exercise":
+        raise ValueError(f"expected status Exercise for virtual data, found {status}")
     station = decision.station
     if status == "Actual" and station and not station.threshold_verified:
         raise ValueError(
@@ -222,62 +133,76 @@ def message(
     if event not in RAISED:
         raise ValueError(f"{identifier}: expected an event of Watch or above, found {event.value}")
     alert = _envelope(
-        issuer,
+        identifier=identifier,
+        sender=issuer.sender,
+        sent=decision.issue_time,
         status=status,
         kind="Update" if references else "Alert",
-        identifier=identifier,
-        sent=decision.issue_time,
+        source=f"Mekong early warning, model {issuer.model_version}",
+        scope=issuer.scope,
+        notes=[EXERCISE_NOTE] if issuer.origin == "virtual" else [],
         references=references,
-        note="",
     )
     for text in texts:
         _info(alert, decision, text, issuer=issuer, event=event)
     return _serialise(alert)
 
 
-def cancel(
-    sent: Sequence[Sent],
+def write_cancel(
+    message: bytes,
+    texts: Mapping[str, Text],
     *,
-    issuer: Issuer,
-    status: Status,
     identifier: str,
-    when: datetime,
-    reason: str,
+    sent: datetime,
+    references: Sequence[SentMessage],
+    note: str,
 ) -> bytes:
-    """Withdraw messages that were issued in error; an event that ends is an Update instead.
+    """Write the Cancel of a message issued in error; an event that ends is an Update instead.
+
+    Sender, status, scope, source, languages, events and areas are those of the message.
 
     Parameters
     ----------
-    sent
-        Messages to withdraw.
-    issuer, status, identifier, when
-        As in :func:`message`; ``when`` is the moment it is sent.
-    reason
-        What the error was.
-
-    Raises
-    ------
-    ValueError
-        No message or no reason given, or virtual data without status Exercise.
+    message
+        CAP message that is withdrawn, as sent.
+    texts
+        Text by language.
+    identifier, sent
+        Of the Cancel.
+    references
+        Messages that are withdrawn.
+    note
+        Error in the message.
     """
-    _refuse(status, issuer.origin)
-    if not sent or not reason.strip():
-        raise ValueError(f"expected messages and a reason, found {len(sent)} and {reason!r}")
+    original = etree.fromstring(message, etree.XMLParser(remove_blank_text=True))
+    values = {etree.QName(child).localname: child.text or "" for child in original}
     alert = _envelope(
-        issuer,
-        status=status,
-        kind="Cancel",
         identifier=identifier,
-        sent=when,
-        references=sent,
-        note=f"Issued in error: {reason}",
+        sender=values["sender"],
+        sent=sent,
+        status=values["status"],
+        kind="Cancel",
+        source=values["source"],
+        scope=values["scope"],
+        notes=[note, values.get("note", "")],
+        references=references,
     )
+    for info in original.findall(f"{{{NAMESPACE}}}info"):
+        copied = {etree.QName(child).localname: child.text or "" for child in info}
+        text = texts[copied["language"]]
+        withdrawn = etree.SubElement(alert, f"{{{NAMESPACE}}}info")
+        for name in ("language", "category", "event"):
+            _put(withdrawn, name, copied[name])
+        for name in ("urgency", "severity", "certainty"):
+            _put(withdrawn, name, "Unknown")
+        _put(withdrawn, "effective", format_moment(sent))
+        _put(withdrawn, "expires", copied["expires"])
+        _put(withdrawn, "senderName", copied["senderName"])
+        _put(withdrawn, "headline", text.headline)
+        _put(withdrawn, "description", text.description)
+        _put(withdrawn, "instruction", text.instruction)
+        withdrawn.extend(info.findall(f"{{{NAMESPACE}}}area"))
     return _serialise(alert)
-
-
-def _refuse(status: Status, origin: Origin) -> None:
-    if origin == "virtual" and status != "Exercise":
-        raise ValueError(f"expected status Exercise for virtual data, found {status}")
 
 
 def _serialise(alert: etree._Element) -> bytes:
@@ -295,33 +220,35 @@ def _pair(parent: etree._Element, name: str, key: str, value: str) -> None:
 
 
 def _envelope(
-    issuer: Issuer,
     *,
-    status: Status,
-    kind: Literal["Alert", "Update", "Cancel"],
     identifier: str,
+    sender: str,
     sent: datetime,
-    references: Sequence[Sent],
-    note: str,
+    status: str,
+    kind: Literal["Alert", "Update", "Cancel"],
+    source: str,
+    scope: str,
+    notes: Sequence[str],
+    references: Sequence[SentMessage],
 ) -> etree._Element:
     """Everything above ``<info>``, in the order of the schema."""
     alert = etree.Element(f"{{{NAMESPACE}}}alert", nsmap={None: NAMESPACE})
     _put(alert, "identifier", identifier)
-    _put(alert, "sender", issuer.sender)
-    _put(alert, "sent", moment(sent))
+    _put(alert, "sender", sender)
+    _put(alert, "sent", format_moment(sent))
     _put(alert, "status", status)
     _put(alert, "msgType", kind)
-    _put(alert, "source", f"Mekong early warning, model {issuer.model_version}")
-    _put(alert, "scope", issuer.scope)
-    if issuer.scope == "Restricted":
+    _put(alert, "source", source)
+    _put(alert, "scope", scope)
+    if scope == "Restricted":
         _put(alert, "restriction", RESTRICTION)
-    notes = [note]
-    if status == "Exercise" and issuer.origin == "virtual":
-        notes.append("Exercise: made from the synthetic data of a virtual basin.")
     if any(notes):
         _put(alert, "note", " ".join(filter(None, notes)))
     if references:
-        listed = [f"{one.sender},{one.identifier},{moment(one.sent)}" for one in references]
+        listed = [
+            f"{message.sender},{message.identifier},{format_moment(message.sent)}"
+            for message in references
+        ]
         _put(alert, "references", " ".join(listed))
     return alert
 
@@ -344,15 +271,15 @@ def _info(
     _put(info, "urgency", "Past" if over else decision.urgency)
     _put(info, "severity", "Minor" if over else decision.severity)
     _put(info, "certainty", "Unlikely" if over else decision.certainty)
-    _put(info, "effective", moment(decision.issue_time))
+    _put(info, "effective", format_moment(decision.issue_time))
     if decision.onset and not over:
-        _put(info, "onset", moment(decision.onset))
-    _put(info, "expires", moment(decision.issue_time + LIFETIME))
+        _put(info, "onset", format_moment(decision.onset))
+    _put(info, "expires", format_moment(decision.issue_time + LIFETIME))
     _put(info, "senderName", issuer.sender_name)
     _put(info, "headline", text.headline)
     _put(info, "description", text.description)
     _put(info, "instruction", text.instruction)
-    for key, value in facts(decision, identifier=None, status="").items():
+    for key, value in collect_facts(decision, identifier=None, status="").items():
         if key not in ELEMENTS and value is not None and value != []:
             _pair(info, "parameter", key, _parameter(value))
     _pair(info, "parameter", "model_version", issuer.model_version)

@@ -1,33 +1,20 @@
-"""What a decision rests on: forecasts and observations of one place, checked as they come in."""
+"""Evidence of a decision: forecasts and observations of one place, validated on construction."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-class Level(StrEnum):
-    """Level of a city and hazard. UNKNOWN stands beside the ladder, not below it."""
-
-    UNKNOWN = "unknown"
-    NONE = "none"
-    WATCH = "watch"
-    WARNING = "warning"
-    EMERGENCY = "emergency"
-
-
 DRIVERS = ("height", "own_trend", "upstream", "rain", "wetness", "season", "tide")
-"""What the change of a forecast's median is made of."""
+"""Components of the change of a forecast's median."""
 TIERS = frozenset({"full", "gk2a_rain", "no_rain", "no_upstream", "own_stage", "climatology"})
+"""Inputs that a stage forecast had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +26,13 @@ class Lead:
     days, valid_time
         Lead and the moment it is for.
     q05_m, q50_m, q95_m
-        Stage that is undercut in 5, 50 and 95 of 100 cases, metres.
+        Quantiles of the stage, metres.
     p_alarm_by, p_flood_by
-        Probability that the stage reaches the mark on any day up to this one.
+        Probability that the stage reaches the alarm or flood stage on any day up to this one.
     drivers_cm
-        What the change of the median since the last reading is made of.
+        Components of the change of the median since the last reading.
     extrapolated
-        Whether the forecast is beyond what the model was trained on.
+        Whether the forecast lies beyond the range of the training data.
     """
 
     days: int
@@ -61,17 +48,17 @@ class Lead:
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """Newest reading of a gauge where it is not believed yet, or readings that disagree.
+    """Newest reading of a gauge where it is not trusted yet, or readings that disagree.
 
     Parameters
     ----------
     kind
-        ``unconfirmed``: one reading beyond what the gauge has shown before; the next one decides.
+        ``unconfirmed``: one reading beyond the range of the gauge's record; the next one decides.
         ``conflict``: readings of one time on both sides of the alarm or the flood stage.
     lowest_m, highest_m
-        Stages that were read; the same for one reading.
+        Lowest and highest stage read; the same for one reading.
     time
-        When.
+        Time of the reading.
     """
 
     kind: Literal["unconfirmed", "conflict"]
@@ -91,8 +78,8 @@ class River:
     leads
         One per day ahead, in order.
     tier
-        Which inputs the forecast had: full, gk2a_rain (GK2A's rain where IMERG's is missing),
-        no_rain, no_upstream, own_stage or climatology.
+        Inputs of the forecast: full, gk2a_rain (GK2A's rain where IMERG's is missing), no_rain,
+        no_upstream, own_stage or climatology.
     stage_m, stage_time
         Last reading, NaN and None where there is none.
     change_1d_m
@@ -100,13 +87,13 @@ class River:
     model_version
         Version of the model.
     doubt
-        Newer reading than the last one that is not believed.
+        Newer reading than the last one that is not trusted.
 
     Raises
     ------
     ValueError
         A probability lies outside 0..1, P(flood) exceeds P(alarm), a probability falls as the
-        window lengthens, or a tier or driver has no words.
+        window lengthens, or a tier or driver is unknown.
     """
 
     station: str
@@ -188,11 +175,11 @@ class River:
             model_version=str(first["model_version"]),
         )
 
-    def p_by(self, mark: Literal["alarm", "flood"], days: int) -> float:
-        """Probability that a mark is reached within so many days, NaN if not known."""
+    def p_by(self, threshold_stage: Literal["alarm", "flood"], days: int) -> float:
+        """Probability of the alarm or flood stage within so many days, NaN if not known."""
         for lead in self.leads:
             if lead.days == days:
-                return lead.p_alarm_by if mark == "alarm" else lead.p_flood_by
+                return lead.p_alarm_by if threshold_stage == "alarm" else lead.p_flood_by
         return math.nan
 
     @property
@@ -216,14 +203,14 @@ class Rain:
     Parameters
     ----------
     return_period_years, pluvial_index
-        Of yesterday and of the last three days, NaN where not known.
+        Of the previous day and of the last three days, NaN where not known.
     tier
-        Whose rain it is: ``imerg``, ``gk2a``, or empty where it is not known.
+        Product of the rain: ``imerg``, ``gk2a``, or empty where it is not known.
     log_error
-        Standard deviation of the logarithm of yesterday's rain over that of IMERG Late, NaN where
-        not known; 0 where Late or its daily file told all of it.
+        Standard deviation of the logarithm of the previous day's rain over that of IMERG Late, NaN
+        where not known; 0 where all of it is from Late or its daily file.
     suspect
-        Whether it rests on files that are sound cell by cell and suspect as a whole.
+        Whether it rests on files whose cells are valid and that are suspect as a whole.
     """
 
     return_period_years: float
@@ -252,11 +239,11 @@ class Drought:
     p
         Weeks ahead to P(class >= D0..D4).
     tier
-        Which inputs the forecast had; ``climatology`` is no forecast.
-    stands_in
-        Products that stand in for late ones.
+        Inputs of the forecast; ``climatology`` is no forecast.
+    substitutes
+        Substitute products (CDF-matched) in use for late ones.
     suspect
-        Whether neither rain nor soil moisture is known from files free of doubt.
+        Whether neither rain nor soil moisture is known from files that are not suspect.
 
     Raises
     ------
@@ -273,7 +260,7 @@ class Drought:
     vhi: float
     p: Mapping[int, tuple[float, float, float, float, float]]
     tier: str
-    stands_in: tuple[str, ...] = ()
+    substitutes: tuple[str, ...] = ()
     suspect: bool = False
 
     def __post_init__(self) -> None:
@@ -320,7 +307,7 @@ class Drought:
                 for row in rows.sort_values("horizon_weeks").to_dict("records")
             },
             tier=str(first["tier"]),
-            stands_in=tuple(str(first.get("stands_in", "")).split()),
+            substitutes=tuple(str(first.get("stands_in", "")).split()),
             suspect=bool(first.get("suspect", False)),
         )
 

@@ -3,14 +3,14 @@
 Contract, version 1 (``SCHEMA_VERSION``):
 
 * ``alerts.geojson`` (RFC 7946): one Point per city and hazard, id ``<city>-<hazard>``, properties
-  as :func:`facts`; null is not known.
+  as :func:`collect_facts`; null is not known.
 * ``alerts.csv``: the same, one row per city and hazard, an empty field is not known; lists are
-  joined by spaces, what was missing by semicolons.
-* ``index.json``: what was issued, from what, and the SHA-256 of every other file.
+  joined by spaces, the missing evidence by semicolons.
+* ``index.json``: the run, its inputs, and the SHA-256 of every other file.
 
 ``level`` is ``none`` only where the evidence sufficed; ``unknown`` is neither safe nor a warning,
-and ``level_in_force`` then names the level that still stands, if one does. ``river_level`` and
-``rain_level`` say what each line of evidence of a flood comes to by itself.
+and ``level_in_force`` then names the level that is still in force, if one is. ``river_level`` and
+``rain_level`` are the levels from each line of evidence of a flood alone.
 """
 
 from __future__ import annotations
@@ -20,41 +20,38 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pipeline.alerts.decision import status_of
-from pipeline.alerts.evidence import DRIVERS, Level
-from pipeline.alerts.words import headline, missing_words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pipeline.alerts.decision import Decision
-    from pipeline.sources.base import Origin
+from pipeline.alerts.decision import Decision, choose_status
+from pipeline.alerts.evidence import DRIVERS
+from pipeline.alerts.levels import Level
+from pipeline.alerts.text import compose_headline, describe_missing, describe_unassessed
+from pipeline.sources.base import Origin
 
 SCHEMA_VERSION = 1
 Fact = str | float | int | bool | list[str] | None
 
 
-def stamp(moment: datetime) -> str:
-    """Moment in UTC as feeds and names of messages write it.
+def format_utc(moment: datetime) -> str:
+    """Format a moment in UTC as in all feeds.
 
     Examples
     --------
-    >>> stamp(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
+    >>> format_utc(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
     '2026-08-20T00:30:00Z'
     """
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[str, Fact]:
-    """Flat facts of a decision, units in the names, None for what is not known.
+def collect_facts(decision: Decision, *, identifier: str | None, status: str) -> dict[str, Fact]:
+    """Collect the facts of a decision, units in the names, None for what is not known.
 
     Parameters
     ----------
     decision
-        The decision.
+        Subject of the facts.
     identifier
         CAP message in force, if there is one.
     status
@@ -63,9 +60,9 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
     city, station, river = decision.city, decision.station, decision.river
     peak = river.peak if river else None
     rain, drought = decision.rain, decision.drought
-    found: dict[str, Fact] = {
+    facts: dict[str, Fact] = {
         "status": status,
-        "issue_time": stamp(decision.issue_time),
+        "issue_time": format_utc(decision.issue_time),
         "city": city.id,
         "name": city.name,
         "country": city.country,
@@ -76,23 +73,23 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "level_in_force": decision.in_force.value,
         "river_level": decision.river_level.value if decision.river_level else None,
         "rain_level": decision.rain_level.value if decision.rain_level else None,
-        "headline": headline(decision, event=decision.in_force),
+        "headline": compose_headline(decision, event=decision.in_force),
         "identifier": identifier,
         "urgency": decision.urgency,
         "severity": decision.severity,
         "certainty": decision.certainty,
         "probability": decision.probability,
-        "onset": stamp(decision.onset) if decision.onset else None,
-        "valid_to": stamp(decision.valid_to),
+        "onset": format_utc(decision.onset) if decision.onset else None,
+        "valid_to": format_utc(decision.valid_to),
         "reasons": list(decision.reasons),
-        "missing": missing_words(decision.missing),
+        "missing": describe_missing(decision.missing),
         "tier": river.tier if river else drought.tier if drought else None,
         "station": station.code if station else None,
         "alarm_m": station.alarm_m if station else None,
         "flood_m": station.flood_m if station else None,
         "threshold_verified": station.threshold_verified if station else None,
         "stage_m": river.stage_m if river else None,
-        "stage_time": stamp(river.stage_time) if river and river.stage_time else None,
+        "stage_time": format_utc(river.stage_time) if river and river.stage_time else None,
         "change_1d_m": river.change_1d_m if river else None,
         "p_alarm_7d": river.p_by("alarm", 7) if river else None,
         "p_flood_5d": river.p_by("flood", 5) if river else None,
@@ -100,7 +97,7 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "peak_m": peak.q50_m if peak else None,
         "peak_q05_m": peak.q05_m if peak else None,
         "peak_q95_m": peak.q95_m if peak else None,
-        "peak_time": stamp(peak.valid_time) if peak else None,
+        "peak_time": format_utc(peak.valid_time) if peak else None,
         "extrapolated": any(lead.extrapolated for lead in river.leads) if river else None,
         "rain_return_period_years": rain.return_period_years if rain else None,
         "pluvial_index": rain.pluvial_index if rain else None,
@@ -112,34 +109,34 @@ def facts(decision: Decision, *, identifier: str | None, status: str) -> dict[st
         "spi3": drought.spi3 if drought else None,
         "soil_moisture_percentile": drought.soil_moisture_percentile if drought else None,
         "vhi_percent": drought.vhi if drought else None,
-        "stands_in": list(drought.stands_in) if drought else None,
+        "stands_in": list(drought.substitutes) if drought else None,
     }
     for number in (1, 2, 3):
         for weeks in (1, 4, 12):
             key = f"p_d{number}_{weeks}w"
-            found[key] = drought.p_class(number, weeks) if drought else None
+            facts[key] = drought.p_class(number, weeks) if drought else None
     for name in DRIVERS:
-        found[f"driver_{name}_cm"] = peak.drivers_cm.get(name) if peak else None
+        facts[f"driver_{name}_cm"] = peak.drivers_cm.get(name) if peak else None
     low = decision.low_flow
-    found["low_flow_class"] = _name(low.current_class) if low else None
+    facts["low_flow_class"] = _class_name(low.current_class) if low else None
     for weeks in (1, 4, 8, 12):
-        found[f"p_low_flow_{weeks}w"] = low.p_d1.get(weeks) if low else None
-    found["p_below_6a_4w"] = low.p_below_6a.get(4) if low else None
-    track = decision.track
-    found["track_since"] = stamp(track.since) if track else None
-    found["track_issued"] = track.issued if track else None
-    found["track_came_true"] = track.came_true if track else None
-    found["track_of_city"] = track.of_city if track else None
-    return {key: _known(value) for key, value in found.items()}
+        facts[f"p_low_flow_{weeks}w"] = low.p_d1.get(weeks) if low else None
+    facts["p_below_6a_4w"] = low.p_below_6a.get(4) if low else None
+    record = decision.track_record
+    facts["track_since"] = format_utc(record.since) if record else None
+    facts["track_issued"] = record.issued if record else None
+    facts["track_came_true"] = record.hits if record else None
+    facts["track_of_city"] = record.of_city if record else None
+    return {key: _known(value) for key, value in facts.items()}
 
 
 def _drought_class(decision: Decision) -> str | None:
-    """Class now; D4 is never told from D3."""
-    now = decision.drought.current_class if decision.drought else None
-    return None if now is None else _name(min(now, 3))
+    """Class now; the record cannot tell D4 from D3."""
+    class_now = decision.drought.current_class if decision.drought else None
+    return None if class_now is None else _class_name(min(class_now, 3))
 
 
-def _name(number: int | None) -> str | None:
+def _class_name(number: int | None) -> str | None:
     return None if number is None else "none" if number < 0 else f"D{number}"
 
 
@@ -154,14 +151,14 @@ def _dump(document: Mapping[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
-def rows(
+def collect_rows(
     decisions: Sequence[Decision],
     messages: Mapping[tuple[str, str], str],
     *,
     origin: Origin,
     wanted: Literal["Actual", "Test"],
 ) -> list[dict[str, Fact]]:
-    """Facts of every city and hazard, in the order of their ids.
+    """Collect the facts of every city and hazard, in the order of their ids.
 
     Parameters
     ----------
@@ -170,29 +167,29 @@ def rows(
     messages
         Identifier of the CAP message in force, by city and hazard, where there is one.
     origin, wanted
-        As for :func:`pipeline.alerts.decision.status_of`.
+        As for :func:`pipeline.alerts.decision.choose_status`.
 
     Raises
     ------
     ValueError
         A city and hazard is there twice.
     """
-    keys = [(one.city.id, one.hazard) for one in decisions]
+    keys = [(decision.city.id, decision.hazard) for decision in decisions]
     if len(set(keys)) != len(keys):
         twice = sorted({key for key in keys if keys.count(key) > 1})
         raise ValueError(f"expected each city and hazard once, found twice {twice}")
     return [
-        facts(
-            one,
-            identifier=messages.get((one.city.id, one.hazard)),
-            status=status_of(one, origin=origin, wanted=wanted),
+        collect_facts(
+            decision,
+            identifier=messages.get((decision.city.id, decision.hazard)),
+            status=choose_status(decision, origin=origin, wanted=wanted),
         )
-        for one in sorted(decisions, key=lambda one: (one.city.id, one.hazard))
+        for decision in sorted(decisions, key=lambda each: (each.city.id, each.hazard))
     ]
 
 
-def geojson(found: Sequence[Mapping[str, Fact]]) -> bytes:
-    """Rows as a GeoJSON feature collection, RFC 7946."""
+def write_geojson(rows: Sequence[Mapping[str, Fact]]) -> bytes:
+    """Write rows as a GeoJSON feature collection, RFC 7946."""
     features = [
         {
             "type": "Feature",
@@ -200,18 +197,18 @@ def geojson(found: Sequence[Mapping[str, Fact]]) -> bytes:
             "geometry": {"type": "Point", "coordinates": [row["lon_deg"], row["lat_deg"]]},
             "properties": row,
         }
-        for row in found
+        for row in rows
     ]
     return _dump({"type": "FeatureCollection", "features": features})
 
 
-def table(found: Sequence[Mapping[str, Fact]]) -> bytes:
-    """Rows as CSV with a header line."""
+def write_csv(rows: Sequence[Mapping[str, Fact]]) -> bytes:
+    """Write rows as CSV with a header line."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    if found:
-        writer.writerow(found[0])
-    for row in found:
+    if rows:
+        writer.writerow(rows[0])
+    for row in rows:
         writer.writerow([_field(key, value) for key, value in row.items()])
     return stream.getvalue().encode()
 
@@ -224,7 +221,7 @@ def _field(key: str, value: Fact) -> str | float | int:
     return "" if value is None else value
 
 
-def index(
+def write_index(
     decisions: Sequence[Decision],
     files: Mapping[str, bytes],
     *,
@@ -238,7 +235,7 @@ def index(
     records_batch: int,
     model_version: str,
 ) -> bytes:
-    """Index of a published tree.
+    """Write the index of a published tree.
 
     Parameters
     ----------
@@ -249,19 +246,21 @@ def index(
     issue_time, revision
         The run.
     status, origin
-        CAP status, and whether virtual or measured data went in.
+        CAP status, and whether the inputs are virtual or measured.
     inputs
         Name of each input file to its SHA-256.
     missing
         Inputs that were expected and not there, in plain words.
     archive_snapshot, records_batch, model_version
-        What a replay must name.
+        Versions that a replay names.
     """
     if origin == "virtual" and status != "Exercise":
         raise ValueError(f"expected status Exercise for virtual data, found {status}")
     levels = {
         hazard: {
-            level.value: sum(one.level is level and one.hazard == hazard for one in decisions)
+            level.value: sum(
+                decision.level is level and decision.hazard == hazard for decision in decisions
+            )
             for level in Level
         }
         for hazard in ("flood", "drought")
@@ -269,7 +268,7 @@ def index(
     return _dump(
         {
             "schema_version": SCHEMA_VERSION,
-            "issue_time": stamp(issue_time),
+            "issue_time": format_utc(issue_time),
             "revision": revision,
             "status": status,
             "origin": origin,
@@ -279,9 +278,65 @@ def index(
             "levels": levels,
             "missing": list(missing),
             "inputs": dict(sorted(inputs.items())),
-            "files": {
-                path: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-                for path, data in sorted(files.items())
-            },
+            "files": _describe_files(files),
         }
     )
+
+
+def mark_cancelled(
+    tree: Mapping[str, bytes], *, messages: Collection[str], by: str
+) -> dict[str, bytes]:
+    """Mark withdrawn messages in the feeds and the index of a tree.
+
+    A city and hazard whose message in force is withdrawn becomes ``unknown`` without a message;
+    the evidence stays. The index names each withdrawn message and its Cancel.
+
+    Parameters
+    ----------
+    tree
+        Content of each file by its path, with that of the Cancel.
+    messages
+        Identifiers of the messages.
+    by
+        Identifier of the Cancel.
+    """
+    collection = json.loads(tree["alerts.geojson"])
+    index = json.loads(tree["index.json"])
+    for feature in collection["features"]:
+        row = feature["properties"]
+        if row["identifier"] in messages:
+            counts = index["levels"][row["hazard"]]
+            counts[row["level"]] -= 1
+            counts[Level.UNKNOWN.value] += 1
+            row |= _withdrawn_facts(row)
+    files = dict(tree)
+    files["alerts.geojson"] = _dump(collection)
+    files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
+    index["files"] = _describe_files(
+        {path: content for path, content in files.items() if path != "index.json"}
+    )
+    cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
+    files["index.json"] = _dump(index | {"cancelled": dict(sorted(cancelled.items()))})
+    return files
+
+
+def _withdrawn_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
+    """Facts of a city and hazard after its message in force was withdrawn."""
+    unknown = ["level", "level_in_force"]
+    unknown += [key for key in ("river_level", "rain_level") if row[key] is not None]
+    return {
+        **dict.fromkeys(unknown, Level.UNKNOWN.value),
+        **dict.fromkeys(("urgency", "severity", "certainty"), "Unknown"),
+        "headline": describe_unassessed(str(row["hazard"]), str(row["name"])),
+        "identifier": None,
+        "onset": None,
+        "reasons": ["cancelled"],
+    }
+
+
+def _describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
+    """SHA-256 and size of each file by its path."""
+    return {
+        path: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for path, content in sorted(files.items())
+    }

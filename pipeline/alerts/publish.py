@@ -1,4 +1,4 @@
-"""Published trees: complete or not there, whatever instruction a run is killed at.
+"""Publish the tree of a run atomically: complete or absent, wherever the process is killed.
 
 ```
 published/
@@ -7,26 +7,24 @@ published/
   .versions/20260820T0030Z-3f2a…/                    index.json, alerts.geojson, alerts.csv, cap/…
 ```
 
-A tree is written beside the others, brought to disk and renamed to a name made of its content;
-only then are the two links replaced, each by one rename. A version is never changed or removed, so
-a reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
+A tree is written beside the others, synced to disk and renamed to the digest of its content; only
+then are the two links replaced, each by one rename. A version is never changed or removed, so a
+reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
-import shutil
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pipeline.storage.atomic import locked, point_link, write_folder
 
+if TYPE_CHECKING:
     import xarray as xr
 
 STAMP = re.compile(r"\d{8}T\d{4}Z")
@@ -45,8 +43,8 @@ def folder_name(issue_time: datetime) -> str:
     return f"{issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
 
 
-def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
-    """Put a tree in place and return its folder.
+def publish_tree(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
+    """Publish a tree and return its folder.
 
     The same content again changes nothing. Other content for the same issue time replaces it.
     ``latest`` is the newest issue time that is published: the rerun of an older night never moves
@@ -74,15 +72,30 @@ def publish(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) ->
     name = folder_name(issue_time)
     versions = folder / ".versions"
     versions.mkdir(parents=True, exist_ok=True)
-    with (versions / ".lock").open("w") as lock:  # freed by the system if the run is killed
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    (versions / ".lock").touch()
+    with locked(versions / ".lock"):
         target = versions / f"{name}-{_digest(tree)[:16]}"
         if not target.is_dir():
-            _write(tree, target)
-        _link(folder / name, f".versions/{target.name}")
-        newest = max(one.name for one in folder.iterdir() if STAMP.fullmatch(one.name))
-        _link(folder / "latest", newest)
+            write_folder(target, tree)
+        point_link(folder / name, f".versions/{target.name}")
+        newest = max(entry.name for entry in folder.iterdir() if STAMP.fullmatch(entry.name))
+        point_link(folder / "latest", newest)
     return folder / name
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    """Read a published tree: content of each file by its relative path.
+
+    Raises
+    ------
+    FileNotFoundError
+        No tree is published in the folder.
+    """
+    if not (folder / "index.json").is_file():
+        raise FileNotFoundError(f"expected a published tree in {folder}, found none")
+    version = folder.resolve()  # once: the link may point to another while the files are read
+    files = (path for path in version.rglob("*") if path.is_file())
+    return {str(path.relative_to(version)): path.read_bytes() for path in files}
 
 
 def _digest(tree: Mapping[str, bytes]) -> str:
@@ -93,54 +106,13 @@ def _digest(tree: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def _write(tree: Mapping[str, bytes], target: Path) -> None:
-    """Write a version under a passing name, bring it to disk, and give it its name."""
-    draft = target.with_name(f".draft-{target.name}")
-    if draft.exists():  # a run before this one was killed while writing it
-        shutil.rmtree(draft)
-    draft.mkdir()
-    for path, data in sorted(tree.items()):
-        file = draft / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    for inner in sorted(draft.rglob("*")):
-        if inner.is_dir():
-            _sync(inner)
-    _sync(draft)
-    draft.replace(target)
-    _sync(target.parent)
-
-
-def _link(link: Path, target: str) -> None:
-    """Point a link at a target by one rename."""
-    if link.is_symlink() and str(link.readlink()) == target:
-        return
-    draft = link.with_name(f".draft-{link.name}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(link)
-    _sync(link.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's entries to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:
+def write_netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> bytes:
     """Write a dataset as CF-1.11 netCDF-4; the same dataset gives the same bytes.
 
     Parameters
     ----------
     ds
-        What to write; its variables carry units.
+        Variables with units.
     title, source
         CF global attributes.
     issue_time
@@ -154,7 +126,7 @@ def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> 
     bare = [str(name) for name, array in ds.data_vars.items() if "units" not in _attributes(array)]
     if bare:
         raise ValueError(f"expected units on every variable, found none on {bare}")
-    marked = ds.assign_attrs(
+    ds = ds.assign_attrs(
         Conventions="CF-1.11",
         title=title,
         source=source,
@@ -166,13 +138,13 @@ def netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetime) -> 
         | ({"zlib": True, "complevel": 4} if array.dtype.kind in "fiu" and array.ndim else {})
         for name, array in ds.data_vars.items()
     }
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "risk.nc"
-        marked.to_netcdf(path, engine="netcdf4", encoding=encoding)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "risk.nc"
+        ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
         return path.read_bytes()
 
 
 def _attributes(array: xr.DataArray) -> set[str]:
-    """Names of what says the unit: attributes, encoding, or a type that has one of its own."""
+    """Names of attributes and encoding; ``units`` too where the type needs none."""
     own = {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
     return own | {str(key) for key in (*array.attrs, *array.encoding)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pipeline.indices.ranks import by_rank, keep_sample
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     SLOTS,
     along_time,
     cadence,
@@ -19,13 +19,9 @@ from pipeline.indices.reference import (
     stated,
     within,
 )
+from pipeline.indices.quantiles import by_rank, keep_sample
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 5
 """Fewer years in the sample give no percentile; SMAP begins in 2015."""
@@ -119,9 +115,11 @@ def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     array([12.5, 87.5])
     """
     found = by_rank(
-        values=values, parameters=parameters, min_years=MIN_YEARS,
+        values=values,
+        parameters=parameters,
+        min_years=MIN_YEARS,
         score=lambda rank, n, _: 100 * rank / (n + 1),
-    )  # fmt: skip
+    )
     name = f"Seasonal percentile of {values.name}"
     return found.assign_attrs(units="%", long_name=name, **stated(parameters))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.indices.moments import Law, l_moments, law_of, level_of
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     FULL_CLIMATE_YEARS,
     along_time,
     cadence,
@@ -18,14 +19,9 @@ from pipeline.indices.reference import (
     stated,
     within,
 )
+from pipeline.indices.lmoments import Law, l_moments, law_of, level_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 MIN_YEARS = 10
 """Fewer annual maxima give no fit."""
@@ -177,10 +173,15 @@ def fit_regional(
             pooled[name] = pooled[name].where(region != label, mean)
     enough = l1.notnull() & (pooled["years"] >= FULL_CLIMATE_YEARS)
     law: xr.DataArray = xr.apply_ufunc(
-        lambda *of: np.moveaxis(law_of(*of, law="gev"), 0, -1), xr.ones_like(l1), pooled["t"],
-        pooled["t3"], output_core_dims=[["parameter"]], dask="parallelized",
-        output_dtypes=[np.float64], dask_gufunc_kwargs={"output_sizes": {"parameter": 3}},
-    )  # fmt: skip
+        lambda *of: np.moveaxis(law_of(*of, law="gev"), 0, -1),
+        xr.ones_like(l1),
+        pooled["t"],
+        pooled["t3"],
+        output_core_dims=[["parameter"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"parameter": 3}},
+    )
     location, scale, shape = (law.isel(parameter=number).where(enough) for number in range(3))
     fields = {"location": location * l1, "scale": scale * l1, "shape": shape, "n_years": n}
     order = [dim for dim in total.dims if dim != "time"]
@@ -246,9 +247,16 @@ def return_level_interval(
         )
     part = within(total, start=start, end=end)
     how = definition(
-        part, start=start, end=end, index="return level", law=law, return_period_years=years,
-        coverage=coverage, replicates=replicates, seed=seed,
-    )  # fmt: skip
+        part,
+        start=start,
+        end=end,
+        index="return level",
+        law=law,
+        return_period_years=years,
+        coverage=coverage,
+        replicates=replicates,
+        seed=seed,
+    )
     _long_enough(law, how["n_years"])
     maxima = _yearly(part)
     draws = np.random.default_rng(seed).integers(0, how["n_years"], (replicates, how["n_years"]))
@@ -358,9 +366,11 @@ def return_level(*, years: float, parameters: xr.Dataset) -> xr.DataArray:
     if years <= 1:
         raise ValueError(f"years: expected above 1, found {years}")
     level: xr.DataArray = xr.apply_ufunc(
-        lambda *of: level_of(years, *of), *(parameters[name] for name in list(_UNITS)[:3]),
-        dask="parallelized", output_dtypes=[np.float64],
-    )  # fmt: skip
+        lambda *of: level_of(years, *of),
+        *(parameters[name] for name in list(_UNITS)[:3]),
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
     level = level.where(years <= 2 * parameters["n_years"])
     return level.assign_attrs(
         units="mm", long_name=f"Level of return period {years:g} years", **stated(parameters)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from pipeline.indices.reference import along_time, require_units, slots
+from pipeline.indices.common import along_time, require_units, slots
 from pipeline.indices.spi import TOO_MANY_ZEROS
-from pipeline.indices.standard import LIMIT, fit_standard, standardise
+from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 from pipeline.indices.windows import moving_sum
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 20
 """Fewer years give no index."""
@@ -92,10 +88,16 @@ def fit_sdi(
     """
     require_units(discharge, "m3 s-1")
     return fit_standard(
-        values=discharge, start=start, end=end, half_window_days=half_window_days,
-        min_years=MIN_YEARS, statistics=lambda x: _statistics(_above_zero(x)), law=_law,
-        units=dict.fromkeys(("mu", "sigma"), "1"), index="SDI",
-    )  # fmt: skip
+        values=discharge,
+        start=start,
+        end=end,
+        half_window_days=half_window_days,
+        min_years=MIN_YEARS,
+        statistics=lambda x: _statistics(_above_zero(x)),
+        law=_law,
+        units=dict.fromkeys(("mu", "sigma"), "1"),
+        index="SDI",
+    )
 
 
 def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -120,9 +122,11 @@ def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """
     require_units(discharge, "m3 s-1")
     found = standardise(
-        values=discharge, parameters=parameters, names=("mu", "sigma"),
+        values=discharge,
+        parameters=parameters,
+        names=("mu", "sigma"),
         score=lambda x, mu, sigma: _score(_above_zero(x), mu, sigma),
-    )  # fmt: skip
+    )
     return found.assign_attrs(long_name="Streamflow drought index")
 
 
@@ -156,10 +160,16 @@ def fit_sri(
     """
     require_units(runoff, "mm")
     return fit_standard(
-        values=runoff, start=start, end=end, half_window_days=half_window_days,
-        min_years=MIN_YEARS, statistics=_statistics, law=_law_with_zeros,
-        units=dict.fromkeys(("mu", "sigma", "p_zero", "h_zero"), "1"), index="SRI",
-    )  # fmt: skip
+        values=runoff,
+        start=start,
+        end=end,
+        half_window_days=half_window_days,
+        min_years=MIN_YEARS,
+        statistics=_statistics,
+        law=_law_with_zeros,
+        units=dict.fromkeys(("mu", "sigma", "p_zero", "h_zero"), "1"),
+        index="SRI",
+    )
 
 
 def sri(*, runoff: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -184,9 +194,11 @@ def sri(*, runoff: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """
     require_units(runoff, "mm")
     found = standardise(
-        values=runoff, parameters=parameters, names=("mu", "sigma", "p_zero", "h_zero"),
+        values=runoff,
+        parameters=parameters,
+        names=("mu", "sigma", "p_zero", "h_zero"),
         score=_score_with_zeros,
-    )  # fmt: skip
+    )
     return found.assign_attrs(long_name="Standardised runoff index")
 
 
@@ -196,8 +208,9 @@ def _statistics(x: Floats) -> Floats:
         raise ValueError(f"runoff: expected 0 or more, found {np.nanmin(x)}")
     flows = x > 0
     log = np.log(np.where(flows, x, 1), dtype=np.float64)
-    return np.stack([np.isfinite(x).sum(axis=0), flows.sum(axis=0), log.sum(axis=0),
-                     (log**2).sum(axis=0)])  # fmt: skip
+    return np.stack(
+        [np.isfinite(x).sum(axis=0), flows.sum(axis=0), log.sum(axis=0), (log**2).sum(axis=0)]
+    )
 
 
 def _law(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
@@ -262,9 +275,11 @@ def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> 
     require_units(reference_flow, "m3 s-1")
     month = slots(discharge["time"].values, "month") - 1
     found = along_time(
-        lambda flow, agreed: flow / agreed[month], discharge,
-        reference_flow.reindex(month=np.arange(1, 13)), core=[["month"]],
-    )  # fmt: skip
+        lambda flow, agreed: flow / agreed[month],
+        discharge,
+        reference_flow.reindex(month=np.arange(1, 13)),
+        core=[["month"]],
+    )
     return found.assign_attrs(units="1", long_name="Discharge over the agreed low flow")
 
 

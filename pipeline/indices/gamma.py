@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, ndtr, ndtri
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LEAST_SHAPE = 0.2
 """Least shape for the polynomial, whose error is then below 2e-6."""

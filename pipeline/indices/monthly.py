@@ -5,24 +5,21 @@ The same for cells of the grid, zones and gauges; every law is fitted once and t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pipeline.indices.common import law_of, require_units
 from pipeline.indices.flow import fit_sdi, fit_sri, mean_flow, sdi, sri
 from pipeline.indices.rain import accumulation
-from pipeline.indices.reference import law_of, require_units
 from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.windows import moving_sum
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
-
-    import numpy as np
-    import xarray as xr
-    from numpy.typing import NDArray
 
 WINDOWS, SOIL_WINDOWS, FLOW_WINDOWS = (1, 3, 6, 9, 12), (1, 3), (1, 3, 6, 12)
 """Lengths in months of SPI and SPEI, of SSI, of SRI and SDI."""

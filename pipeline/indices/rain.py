@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.indices.reference import along_time, cadence, require_units
+from pipeline.indices.common import along_time, cadence, require_units
 from pipeline.indices.windows import known_steps, moving_sum
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 WET_DAY_MM = 1.0
 """Least rain of a wet day (WMO-ETCCDI)."""

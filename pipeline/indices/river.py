@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.stats import gamma
 
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     SLOTS,
     along_time,
     cadence,
@@ -21,12 +24,7 @@ from pipeline.indices.reference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    from pipeline.places import Basin
+    from pipeline.geography.places import Basin
 
 BASIN_LAG_DAYS = 1.5
 """Mean time from rain on a sub-basin to flow at its outlet: of the order of the 0.8-2 days that
@@ -90,7 +88,7 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
 
     Examples
     --------
-    >>> from pipeline.places import basins
+    >>> from pipeline.geography.places import basins
     >>> net = routing(basins=basins()).sel(outlet="basin:mun")
     >>> net["area_share"].sel(zone="basin:chi").round(3).item()  # 49,000 of 119,000 km2
     0.412
@@ -112,12 +110,14 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
     return xr.Dataset(
         {
             "area_share": (
-                ("outlet", "zone"), area / area.sum(axis=1, keepdims=True), {"units": "1"}
+                ("outlet", "zone"),
+                area / area.sum(axis=1, keepdims=True),
+                {"units": "1"},
             ),
             "travel_time_d": (("outlet", "zone"), time, {"units": "days"}),
         },
         {"outlet": names, "zone": names},
-    )  # fmt: skip
+    )
 
 
 def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0.9) -> xr.DataArray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.indices.reference import (
+from pipeline.indices.common import (
     SLOTS,
     along_time,
     cadence,
@@ -19,12 +20,7 @@ from pipeline.indices.reference import (
     within,
 )
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]
 
 MIN_YEARS = 10
 """Fewer years give no mean season."""
@@ -174,9 +170,12 @@ def wet_season(*, rain: xr.DataArray, parameters: xr.Dataset) -> xr.Dataset:
         return out
 
     stacked = along_time(
-        kernel, rain, *(parameters[name] for name in ("usual", "onset", "retreat")),
-        core=[["dayofyear"], [], []], output={"moment": 2, "year": len(years)},
-    ).assign_coords(year=years.astype(np.int64) + 1970)  # fmt: skip
+        kernel,
+        rain,
+        *(parameters[name] for name in ("usual", "onset", "retreat")),
+        core=[["dayofyear"], [], []],
+        output={"moment": 2, "year": len(years)},
+    ).assign_coords(year=years.astype(np.int64) + 1970)
     begin, end = stacked.isel(moment=0), stacked.isel(moment=1)
     words = {"onset": begin, "retreat": end, "length": end - begin + 1}
     return xr.Dataset(

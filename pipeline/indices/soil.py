@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pipeline.indices.ranks import by_rank, keep_sample
-from pipeline.indices.reference import along_time, stated
+from pipeline.indices.common import along_time, stated
+from pipeline.indices.quantiles import by_rank, keep_sample
 from pipeline.indices.windows import DAY
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
 
 MIN_YEARS = 10
 """Fewer years give no index; SMAP begins in 2015."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
-from pipeline.indices.moments import weighted_moments
-from pipeline.indices.reference import along_time, cadence, require_units
-from pipeline.indices.standard import fit_standard, standardise
+from pipeline.indices.common import along_time, cadence, require_units
+from pipeline.indices.lmoments import weighted_moments
+from pipeline.indices.standardized import fit_standard, standardise
 from pipeline.indices.windows import moving_sum
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
 
 MIN_YEARS = 20
 """Fewer years give no index, as for the SPI."""
@@ -187,10 +183,16 @@ def fit_spei(
     """
     require_units(balance, "mm")
     return fit_standard(
-        values=balance, start=start, end=end, half_window_days=half_window_days,
-        min_years=MIN_YEARS, statistics=_statistics, law=_law,
-        units={"location": "mm", "scale": "mm", "shape": "1"}, index="SPEI",
-    )  # fmt: skip
+        values=balance,
+        start=start,
+        end=end,
+        half_window_days=half_window_days,
+        min_years=MIN_YEARS,
+        statistics=_statistics,
+        law=_law,
+        units={"location": "mm", "scale": "mm", "shape": "1"},
+        index="SPEI",
+    )
 
 
 def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:

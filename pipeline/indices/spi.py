@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from pipeline.indices import gamma
-from pipeline.indices.reference import require_units
-from pipeline.indices.standard import LIMIT, fit_standard, standardise
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import xarray as xr
-    from numpy.typing import NDArray
+from pipeline.indices.common import require_units
+from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 
 MIN_YEARS = 20
 """Fewer years give no index (WMO-No. 1090 asks for 20 to 30 and more)."""
@@ -69,9 +65,16 @@ def fit_spi(
     """
     require_units(total, "mm")
     found = fit_standard(
-        values=total, start=start, end=end, half_window_days=half_window_days,
-        min_years=MIN_YEARS, statistics=_statistics, law=_law, units=_UNITS, index="SPI",
-    )  # fmt: skip
+        values=total,
+        start=start,
+        end=end,
+        half_window_days=half_window_days,
+        min_years=MIN_YEARS,
+        statistics=_statistics,
+        law=_law,
+        units=_UNITS,
+        index="SPI",
+    )
     found["quality"].attrs.update(flag_values=[0.0, 1.0, 2.0, 3.0], flag_meanings=" ".join(QUALITY))
     return found
 
@@ -87,10 +90,14 @@ def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:
     wet = x > 0
     amount = np.where(wet, x, x.dtype.type(1))
     dry = (~wet).sum(axis=0)
-    return np.stack([
-        np.isfinite(x).sum(axis=0), len(x) - dry,
-        amount.sum(axis=0, dtype=np.float64) - dry, np.log(amount).sum(axis=0, dtype=np.float64),
-    ])  # fmt: skip
+    return np.stack(
+        [
+            np.isfinite(x).sum(axis=0),
+            len(x) - dry,
+            amount.sum(axis=0, dtype=np.float64) - dry,
+            np.log(amount).sum(axis=0, dtype=np.float64),
+        ]
+    )
 
 
 def _law(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> NDArray[np.floating]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.indices.reference import along_time, definition, require_units, slots, stated, within
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from numpy.typing import NDArray
+from pipeline.indices.common import along_time, definition, require_units, slots, stated, within
 
 MIN_YEARS = 10
 """Fewer years with a value in the calendar month give no bounds."""

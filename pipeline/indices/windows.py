@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.indices.reference import along_time, cadence
+from pipeline.indices.common import along_time, cadence
 
-if TYPE_CHECKING:
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    Days = NDArray[np.datetime64]
+Days = NDArray[np.datetime64]
 
 DAY = np.timedelta64(1, "D")
 MAX_STEPS = 366

@@ -83,21 +83,21 @@ SOURCES = {
         ),
         Source(
             "gauges", "readings", timedelta(hours=12), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=366),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=366),
             core=True,
         ),
         Source(
             "mrc_live", "readings", timedelta(minutes=15), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
             needs=("MRC_API_KEY",),
         ),
         Source(
             "mrc_archive", "readings", timedelta(hours=12), timedelta(minutes=20),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
         ),
         Source(
             "thaiwater", "readings", timedelta(hours=1), timedelta(minutes=40),
-            "pipeline.sources.gauges", timedelta(days=31),
+            "pipeline.sources.gauges.gauge_files", timedelta(days=31),
         ),
         Source(
             "gk2a_lst", "grid", timedelta(days=1), timedelta(minutes=12),
@@ -137,7 +137,25 @@ OTHERS = tuple(row.id for row in SOURCES.values() if not row.core and row.lookba
 """Sources that add to a night; the Final runs of IMERG are only for comparison."""
 
 
-def asked(upstream: str) -> tuple[str, ...]:
+ENDPOINTS = {
+    "cmr": "https://cmr.earthdata.nasa.gov",
+    "earthdata": "https://urs.earthdata.nasa.gov",
+    "opendap": "https://opendap.earthdata.nasa.gov",
+    "pps": "https://jsimpsonhttps.pps.eosdis.nasa.gov",
+    "imerg_store": "https://dynamical-nasa-imerg.s3.us-west-2.amazonaws.com",
+    "lance": "https://nrt3.modaps.eosdis.nasa.gov",
+    "kma": "https://apihub.kma.go.kr",
+    "gk2a_bucket": "https://noaa-gk2a-pds.s3.us-east-1.amazonaws.com",
+    "chirps": "https://data.chc.ucsb.edu",
+    "geoglows": "https://geoglows-v2-forecasts.s3.us-west-2.amazonaws.com",
+    "mrc": "https://api.mrcmekong.org",
+    "mrc_archive": "https://timeseries.api.mrcmekong.org",
+    "thaiwater": "https://api-v3.thaiwater.net",
+}
+"""Base address of each provider, without a slash at the end."""
+
+
+def select_sources(upstream: str) -> tuple[str, ...]:
     """List the sources that a night asks for; only the providers have more than it counts on.
 
     Parameters
@@ -147,7 +165,7 @@ def asked(upstream: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> asked("virtual") == NIGHTLY
+    >>> select_sources("virtual") == NIGHTLY
     True
     """
     return NIGHTLY + OTHERS if upstream == "internet" else NIGHTLY

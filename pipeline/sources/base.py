@@ -1,41 +1,33 @@
-"""What every source has in common: granules, their upstream, and the ways they can fail.
+"""What every source has in common: granules and their times, a module's parts, ways to fail.
 
-A source module, named in the table of sources, has two functions:
-
-``granules(source, start, end, asof)``
-    The granules of the source id that begin in [start, end) and have ended by ``asof``; whether
-    they have been published yet is for :func:`locate` to say.
-``read(path, grid=MEKONG)``
-    The canonical grid dataset of one file; sources of kind ``readings`` and ``zones`` take the
-    path alone. A file of a kind that the pipeline does not use raises :class:`Skipped`.
-
-A module of several sources has ``other_product(source, path)``: what a file is by its name where
-that is not what the source asks for, else None; a folder's file of another product is passed over.
-One whose files no provider may be asked for has ``by_hand(source)``: why, and how they come; empty
-where they are asked for.
+The table of sources names a module for each row by a string; :meth:`Source.load` imports it. The
+module has the two functions of :class:`SourceModule`, and where they apply the parts of
+:class:`Fetching`, :class:`ByHand` and :class:`Named`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import stat
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pandas as pd
+    import xarray as xr
 
 Origin = Literal["virtual", "measured"]
+Reader: TypeAlias = "Callable[..., xr.Dataset | pd.DataFrame]"
+"""Function from the path of a file, and options by name, to a canonical grid or to readings."""
+PATIENCE = 1.25
+"""Multiple of its usual delay after which a file is overdue."""
 MAX_BYTES = 1_000_000_000
 """Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
 before it is read."""
-SIDECARS = (
-    ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
-    ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",
-)  # fmt: skip
-"""Ends of the names of files that providers, download tools and GIS programs leave beside data."""
 
 
 class NotPublished(Exception):  # noqa: N818
@@ -81,7 +73,7 @@ class HttpError(Exception):
     passing
         It may be otherwise a little later: a lost connection, silence, 429, 5xx, or a page or JSON
         where a file was asked for. Some providers say so that a file is not there yet; whether it
-        could be, :mod:`pipeline.fetching` decides by the file's age.
+        could be, :mod:`pipeline.ingest.fetch` decides by the file's age.
     refused
         Name of the credential that was sent and refused.
     """
@@ -95,6 +87,10 @@ class HttpError(Exception):
 
 class Skipped(Exception):  # noqa: N818
     """A file is sound but of a kind that the pipeline does not use; say so and go on."""
+
+
+class WrongOption(LookupError):  # noqa: N818
+    """An option says of a file what it does not hold; only who gave it can mend it."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +108,14 @@ class Granule:
         production time). Of several matches the last in sort order counts.
     start, end
         Half-open UTC interval that the file describes.
+    product
+        Name by which the provider catalogues the product, or the parameter of a station's series.
+    station
+        Code of the station whose readings the file holds.
+    valid_day
+        Day that a forecast is about, where it is not the interval.
+    asked_at
+        Moment of the question, part of the name of an interface's answer.
     """
 
     source: str
@@ -119,6 +123,10 @@ class Granule:
     pattern: str
     start: datetime
     end: datetime
+    product: str = ""
+    station: str = ""
+    valid_day: datetime | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -165,94 +173,160 @@ class Source:
     window: bool = False
     ahead: timedelta = timedelta()
 
+    @property
+    def patience(self) -> timedelta:
+        """Time from a granule's end after which it is overdue."""
+        return PATIENCE * self.latency
 
-def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, datetime]:
-    """Find a granule in an upstream laid out as folders.
+    def load(self) -> SourceModule:
+        """Import the source's module."""
+        return cast("SourceModule", importlib.import_module(self.module))
+
+
+class SourceModule(Protocol):
+    """The module of a source."""
+
+    def granules(
+        self, source: str, start: datetime, end: datetime, asof: datetime, /
+    ) -> Iterator[Granule]:
+        """Yield the granules of a source id that begin in [start, end) and have ended by ``asof``.
+
+        Whether they have been published yet is for :func:`pipeline.sources.upstream.locate` to say.
+        """
+
+    @property
+    def read(self) -> Reader:
+        """Read a file; a module of grids takes the target ``grid`` too.
+
+        A file of a kind that the pipeline does not use raises :class:`Skipped`.
+        """
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A module whose provider can be asked."""
+
+    @property
+    def fetch(self) -> Callable[..., Path]:
+        """Bring a granule below ``upstream`` by a ``client``; a ``window`` row takes ``grid``."""
+
+
+@runtime_checkable
+class ByHand(Protocol):
+    """A module some of whose files no provider may be asked for."""
+
+    def by_hand(self, source: str, /) -> str:
+        """Say why, and how the files come; empty where the provider is asked."""
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A module of several products, which are told apart by the names of their files."""
+
+    FILE_NAMES: FileNames
+
+
+@dataclass(frozen=True)
+class FileNames:
+    """Names of the files of a module's products, by which a source's are told from another's.
 
     Parameters
     ----------
-    granule
-        What to look for.
-    upstream
-        Root folder of the upstream.
+    pattern
+        Matches the name of a file of any of them; the group ``product`` is which.
+    sources
+        Source that takes each product.
+    remark
+        What to say of a file of another product: a format with ``product``, ``source``, ``taker``,
+        the source that takes the product, and ``wanted``, the product that the source takes.
+
+    Examples
+    --------
+    >>> names = FileNames(
+    ...     re.compile("(?P<product>rain|snow)_"), {"rain": "wet", "snow": "cold"},
+    ...     "{product}, {source} takes {wanted}",
+    ... )
+    >>> names.other_product("wet", Path("snow_1.nc"))
+    'snow, wet takes rain'
+    """
+
+    pattern: re.Pattern[str]
+    sources: Mapping[str, str]
+    remark: str
+
+    def other_product(self, source: str, path: Path) -> str | None:
+        """Say what a file is by its name where that is another product than a source's.
+
+        Parameters
+        ----------
+        source, path
+            Id of the source, and the file.
+        """
+        name = self.pattern.search(path.name)
+        if name is None or (taker := self.sources.get(name["product"])) == source:
+            return None
+        wanted = next(product for product, each in self.sources.items() if each == source)
+        return self.remark.format(
+            product=name["product"], source=source, taker=taker, wanted=wanted
+        )
+
+
+def time_steps(
+    start: datetime,
+    end: datetime,
+    asof: datetime,
+    every: timedelta | Literal["month", "year"],
+    *,
+    offset: timedelta = timedelta(),
+    length: timedelta | None = None,
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield begin and end of the steps that begin in an interval and have ended by a moment.
+
+    Parameters
+    ----------
+    start, end
+        Half-open interval, UTC.
     asof
-        Moment of the question: files published later are not there yet. A file's modification
-        time is its time of publication.
+        No step ends later.
+    every
+        Time from one step to the next; multiples of it are counted from midnight, 2000-01-01.
+    offset
+        Time from such a multiple to the begin of a step.
+    length
+        Of a step; default from its begin to the next one's.
 
-    Returns
-    -------
-    tuple
-        Path of the file and the moment it became available (UTC).
-
-    Raises
-    ------
-    NotPublished
-        No file matches, or all that match were published after ``asof``, or what matches is not a
-        file that may be opened.
+    Examples
+    --------
+    >>> start, end = datetime(2024, 1, 31, 23, tzinfo=UTC), datetime(2024, 3, 2, tzinfo=UTC)
+    >>> noon, six_hours = datetime(2024, 2, 1, 12, tzinfo=UTC), timedelta(hours=6)
+    >>> [f"{begin:%dT%H}-{after:%H}" for begin, after in time_steps(start, noon, end, six_hours)]
+    ['01T00-06', '01T06-12']
+    >>> [f"{begin:%m}-{after:%m}" for begin, after in time_steps(start, end, end, "month")]
+    ['02-03']
     """
-    folder = upstream / granule.folder
-    found, beside = [], list[str]()
-    for path in folder.glob(granule.pattern):
-        reason = not_a_granule(path, folder, sidecars=_sidecars(granule.pattern))
-        if reason:
-            beside.append(f"{shown_name(path)}: {reason}")
-            continue
-        status = path.stat()
-        published = datetime.fromtimestamp(status.st_mtime, tz=UTC)
-        if published <= asof:
-            found.append((status.st_size > 0, published, path.name, path))
-    if not found:
-        wanted = f"{granule.folder}/{granule.pattern}"
-        passed_over = f"; passed over {', '.join(sorted(beside))}" if beside else ""
-        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{passed_over}")
-    _, published, _, path = max(found)
-    return path, published
+    if isinstance(every, timedelta):
+        since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % every
+        begin = start + (every - since if since else timedelta())
+    else:
+        begin = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        begin = begin.replace(month=1) if every == "year" else begin
+        begin = begin if begin >= start else _after(begin, every)
+    while begin < end:
+        after = _after(begin, every)
+        finish = after if length is None else begin + length
+        if finish > asof:
+            return
+        yield begin, finish
+        begin = after
 
 
-def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS) -> str | None:
-    """Say why something in a folder is not a file to read; nothing is opened.
-
-    Parameters
-    ----------
-    path
-        What lies in the folder.
-    folder
-        Folder that a link must not leave.
-    sidecars
-        Ends of names, in small letters, of files that lie beside data.
-
-    Returns
-    -------
-    str or None
-        None for a file that may be read.
-    """
-    if path.name.startswith("."):
-        return "a hidden file"
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return "a link to nothing" if path.is_symlink() else f"not readable: {error.strerror}"
-    if not stat.S_ISREG(mode):
-        # Opening a pipe would wait for a writer for ever.
-        return _KINDS.get(stat.S_IFMT(mode), "not a file")
-    if not path.resolve().is_relative_to(folder.resolve()):
-        return "a link that leaves the folder"
-    end = next((end for end in sidecars if path.name.lower().endswith(end)), None)
-    return f"a {end} file beside the data" if end else None
-
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
-
-def _sidecars(pattern: str) -> tuple[str, ...]:
-    """List the ends of names that lie beside a granule, without the granule's own."""
-    return tuple(end for end in SIDECARS if not pattern.lower().endswith(end))
+def _after(begin: datetime, every: timedelta | Literal["month", "year"]) -> datetime:
+    """Begin of the step after the one that begins at a moment."""
+    if isinstance(every, timedelta):
+        return begin + every
+    if every == "year":
+        return begin.replace(year=begin.year + 1)
+    return (begin + timedelta(days=31)).replace(day=1)
 
 
 def shown_name(path: Path) -> str:
@@ -268,9 +342,3 @@ def shown_name(path: Path) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in path.name
     )
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

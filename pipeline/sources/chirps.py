@@ -14,28 +14,24 @@ Climate Hazards Center 2025, CHIRPS v3.0, UC Santa Barbara, doi 10.15780/G2JQ0P.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.sources.geotiff import on_grid
-from pipeline.sources.hdf import stamp
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, Skipped, time_steps
+from pipeline.sources.formats.geotiff import on_grid
+from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 _NAME = re.compile(r"^chirps-v3\.0\.(rnl|sat|prelim)\.(\d{4}\.\d\d\.\d\d)\.tif$", re.ASCII)
 _KIND = "rnl"
-_DAY = timedelta(days=1)
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0")
 """What a GeoTIFF begins with: little-endian, big-endian, BigTIFF."""
 
@@ -52,14 +48,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    day += timedelta(days=day < start)
-    while day < end and day + _DAY <= asof:
-        yield Granule(
-            source, f"CHIRPS/v3.0/daily/{day:%Y}", f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif",
-            day, day + _DAY,
-        )  # fmt: skip
-        day += _DAY
+    for day, after in time_steps(start, end, asof, timedelta(days=1)):
+        name = f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif"
+        yield Granule(source, f"CHIRPS/v3.0/daily/{day:%Y}", name, day, after)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -117,5 +108,6 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     base = f"{client.endpoint('chirps')}/products/CHIRPS/v3.0/daily/final/{_KIND}"
     return client.download(
         f"{base}/{granule.start:%Y}/{granule.pattern}",
-        upstream / granule.folder / granule.pattern, magic=MAGIC,
-    )  # fmt: skip
+        upstream / granule.folder / granule.pattern,
+        magic=MAGIC,
+    )

@@ -20,35 +20,30 @@ Slayback 2025, MODIS/VIIRS NRT Global Flood Products User Guide, revision F.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access.client import Client
+from pipeline.sources.access.earthdata import HDF
 from pipeline.sources.base import (
     BadGranule,
     Granule,
     HttpError,
     NotPublished,
     Skipped,
-    not_a_granule,
+    time_steps,
 )
-from pipeline.sources.cf import fills_of
-from pipeline.sources.earthdata import HDF
-from pipeline.sources.geotiff import has_unwritten_blocks, opened
-from pipeline.sources.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
+from pipeline.sources.formats.cf import fills_of
+from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
+from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
+from pipeline.sources.upstream import not_a_granule
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
@@ -73,14 +68,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    day += timedelta(days=day < start)
-    while day < end and day + timedelta(days=1) <= asof:
-        yield Granule(
-            source, f"{_FOLDER}/{day:%Y/%j}",
-            f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5", day, day + timedelta(days=1),
-        )  # fmt: skip
-        day += timedelta(days=1)
+    for day, after in time_steps(start, end, asof, timedelta(days=1)):
+        name = f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5"
+        yield Granule(source, f"{_FOLDER}/{day:%Y/%j}", name, day, after)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
@@ -192,9 +182,11 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         raise left_out[path]
     if not pixels.any():
         raise BadGranule(
-            path, expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
-            f"{grid.lon_min}..{grid.lon_max} E", found=f"h{name['h']}v{name['v']}",
-        )  # fmt: skip
+            path,
+            expected=f"a tile in {grid.lat_min}..{grid.lat_max} N, "
+            f"{grid.lon_min}..{grid.lon_max} E",
+            found=f"h{name['h']}v{name['v']}",
+        )
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {"flood_share": flooded / seen, "seen_share": seen / pixels}
     ds = grid.dataset(
@@ -213,8 +205,11 @@ def _of_the_day(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[st
     found = []
     for other in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
         match = _NAME.search(other.name)
-        if match is not None and match["form"] == name["form"] \
-                and (other == path or not not_a_granule(other, path.parent)):  # fmt: skip
+        if (
+            match is not None
+            and match["form"] == name["form"]
+            and (other == path or not not_a_granule(other, path.parent))
+        ):
             found.append((other.stat().st_mtime, other.name, other, match))
     found.sort(key=lambda one: one[:2], reverse=True)
     return [(other, match) for *_, other, match in found]
@@ -247,17 +242,19 @@ def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], 
             fills = fills_of(data, path)
             if has_unwritten_chunks(data) and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
                 raise BadGranule(
-                    path, expected="a layer that was written whole",
+                    path,
+                    expected="a layer that was written whole",
                     found=f"parts that were not, which read as {data.fillvalue}",
-                )  # fmt: skip
+                )
     if values.dtype != np.uint8:
         raise BadGranule(path, expected="classes of one byte", found=str(values.dtype))
     values[np.isin(values, fills)] = _NOT_SEEN
     if strange := set(np.flatnonzero(np.bincount(values.ravel()))) - set(_CLASSES):
         raise BadGranule(
-            path, expected="classes 0, 1, 2, 3 and 255",
+            path,
+            expected="classes 0, 1, 2, 3 and 255",
             found=", ".join(str(one) for one in sorted(strange)),
-        )  # fmt: skip
+        )
     return values, "virtual" in mark.lower()
 
 
@@ -275,8 +272,11 @@ def _from_geotiff(
     wanted = (step, 0.0, west, 0.0, -step, north)
     with opened(path) as image:
         found = tuple(image.transform)[:6]
-        if image.crs is None or image.crs.to_epsg() != 4326 \
-                or not np.allclose(found, wanted, atol=1e-6):  # fmt: skip
+        if (
+            image.crs is None
+            or image.crs.to_epsg() != 4326
+            or not np.allclose(found, wanted, atol=1e-6)
+        ):
             raise BadGranule(
                 path, expected=f"EPSG:4326 and transform {wanted}", found=f"{image.crs} and {found}"
             )
@@ -288,9 +288,10 @@ def _from_geotiff(
         fills = [] if image.nodata is None else [image.nodata]
         if not fills and has_unwritten_blocks(image):
             raise BadGranule(
-                path, expected="a layer that was written whole",
+                path,
+                expected="a layer that was written whole",
                 found="blocks that were not, which read as 0",
-            )  # fmt: skip
+            )
         return image.read(1), image.tags().get("ORIGIN", ""), fills
 
 

@@ -14,9 +14,10 @@ Hales et al. 2022, J. Flood Risk Management 15:e12822. Nelson et al. 2019, JAWRA
 
 from __future__ import annotations
 
-import csv
 import os
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,19 +25,16 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from pipeline.settings import REFERENCE
-from pipeline.sources.base import BadGranule, Granule, HttpError
-from pipeline.sources.hdf import opened, stamp
-from pipeline.sources.limits import limited
-from pipeline.variables import attributes
+from pipeline.geography.reference_tables import edition
+from pipeline.geography.variables import attributes
+from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
+from pipeline.sources.formats.hdf import opened, stamp
+from pipeline.sources.formats.limits import limited
+from pipeline.storage.atomic import draft_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from pipeline.sources.access.client import Client
 
-    from pipeline.sources.http import Client
-
-RIVERS = REFERENCE / "geoglows_rivers.csv"
 MEMBERS = 51
 """Members of the ensemble; the 52nd is the high-resolution run, which is no draw from it."""
 QUANTILES = {"flow_q10": 0.1, "flow_q50": 0.5, "flow_q90": 0.9}
@@ -53,16 +51,9 @@ _DAY = timedelta(days=1)
 _TIMEOUT = timedelta(seconds=60)
 
 
-def rivers(path: Path = RIVERS) -> dict[str, int]:
-    """River of the model at each city, by the city's id; empty until a user fills the table.
-
-    Parameters
-    ----------
-    path
-        CSV with the columns ``city`` and ``river_id``.
-    """
-    with path.open(encoding="utf-8", newline="") as table:
-        return {row["city"]: int(row["river_id"]) for row in csv.DictReader(table)}
+def rivers() -> dict[str, int]:
+    """River of the model at each city, by the city's id; empty until a user fills the table."""
+    return {row["city"]: int(row["river_id"]) for row in edition().rows("geoglows_rivers.csv")}
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -79,11 +70,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     """
     if not rivers():
         return
-    issued = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    issued += timedelta(days=issued < start)
-    while issued < end and issued <= asof:
+    for issued, _ in time_steps(start, end, asof, _DAY, length=timedelta()):
         yield Granule(source, "GEOGLOWS", f"geoglows_{issued:%Y%m%d}00.nc", issued, issued + _DAY)
-        issued += _DAY
 
 
 def by_hand(source: str) -> str:  # noqa: ARG001
@@ -96,7 +84,7 @@ def by_hand(source: str) -> str:  # noqa: ARG001
     """
     if rivers():
         return ""
-    return f"no river is named in {RIVERS.relative_to(REFERENCE.parent.parent)}"
+    return "no river is named in data/reference/geoglows_rivers.csv"
 
 
 def read(path: Path) -> xr.Dataset:
@@ -148,18 +136,24 @@ def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
     members = sorted(flow["ensemble"].values.tolist())
     if members != list(range(1, MEMBERS + 1)) or not flow.size:
         raise BadGranule(
-            path, expected=f"flows of {MEMBERS} members",
+            path,
+            expected=f"flows of {MEMBERS} members",
             found=f"{len(members)} at {flow.sizes['time']} hours",
-        )  # fmt: skip
+        )
     issued = stamp(str(ds.attrs.get("issue_time")), "%Y-%m-%dT%H:%MZ", path)
     named = f"geoglows_{np.datetime_as_string(issued, 'h').replace('-', '').replace('T', '')}.nc"
     time = flow["time"].values
-    if path.name != named or time[0] < issued or time[-1] >= issued + LONGEST \
-            or not (np.diff(time) > np.timedelta64(0)).all():  # fmt: skip
+    if (
+        path.name != named
+        or time[0] < issued
+        or time[-1] >= issued + LONGEST
+        or not (np.diff(time) > np.timedelta64(0)).all()
+    ):
         raise BadGranule(
-            path, expected=f"steps from the issue of its name on, {named}",
+            path,
+            expected=f"steps from the issue of its name on, {named}",
             found=f"{time[0]} to {time[-1]}, issued {issued}",
-        )  # fmt: skip
+        )
     possible = limited(flow.to_dataset(name="discharge"), path)
     by_day = possible["discharge"].resample(time="1D")
     steps = flow["time"].resample(time="1D").count()
@@ -224,11 +218,10 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     out = out.assign_attrs(origin=origin, issue_time=f"{granule.start:%Y-%m-%dT%H:%MZ}")
     path = upstream / granule.folder / granule.pattern
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    out.to_netcdf(part, engine="h5netcdf")
-    # The bucket tells no time of publication: it counts as out when the source usually is.
-    os.utime(part, ((granule.start + LATENCY).timestamp(),) * 2)
-    part.replace(path)
+    with draft_file(path) as draft:
+        out.to_netcdf(draft, engine="h5netcdf")
+        # The bucket tells no time of publication: it counts as out when the source usually is.
+        os.utime(draft, ((granule.start + LATENCY).timestamp(),) * 2)
     return path
 
 

@@ -16,30 +16,35 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import h5py
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.ami import check_time, finite, size
-from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished
-from pipeline.sources.cf import unpacked
-from pipeline.sources.hdf import bits, number, opened, stamp, text, variable
-from pipeline.sources.limits import limited
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.base import (
+    BadGranule,
+    FileNames,
+    Granule,
+    HttpError,
+    NotPublished,
+    time_steps,
+)
+from pipeline.sources.formats.ami import check_time, finite, size
+from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.hdf import bits, number, opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 
 class _Product(NamedTuple):
@@ -78,7 +83,13 @@ _SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
 _NOT_OFFERED = {400, 404}
 """What the hub says where it has a product not in a sector."""
 _NAME = re.compile(
-    r"^gk2a_ami_le2_(rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(\d{12})\.nc$", re.ASCII
+    r"^gk2a_ami_le2_(?P<product>rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(?P<time>\d{12})\.nc$",
+    re.ASCII,
+)
+FILE_NAMES = FileNames(
+    _NAME,
+    {product: source for source, (product, *_) in _SERIES.items()},
+    "a file of {product}, {source} takes {wanted}",
 )
 MOST_PIXELS = 1 << 23
 """Most pixels of a window: 0.4 GB while they are placed."""
@@ -104,29 +115,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         Nothing that ends later is named.
     """
     product, step, offset = _SERIES[source]
-    since = (start - offset - datetime(2000, 1, 1, tzinfo=UTC)) % step
-    time = start + (step - since if since else timedelta())
-    while time < end and time + _SLOT <= asof:
+    for time, after in time_steps(start, end, asof, step, offset=offset, length=_SLOT):
         if source != "gk2a" or time >= end - DENSE or time.minute % 30 == 0:
             yield Granule(
-                source, f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
-                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-            )  # fmt: skip
-        time += step
-
-
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another product than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    name = _NAME.search(path.name)
-    if name is None or name[1] == _SERIES[source][0]:
-        return None
-    return f"a file of {name[1]}, {source} takes {_SERIES[source][0]}"
+                source,
+                f"GK2A/LE2/{product.upper()}/FD/{time:%Y%m/%d/%H}",
+                f"gk2a_ami_le2_{product}_*_{time:%Y%m%d%H%M}.nc",
+                time,
+                after,
+                product,
+            )
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -155,27 +153,31 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(
-            path, expected="a file name of GK2A rain rate, surface temperature or NDVI",
+            path,
+            expected="a file name of GK2A rain rate, surface temperature or NDVI",
             found=path.name,
-        )  # fmt: skip
-    product, time = _PRODUCTS[name[1]], stamp(name[2], "%Y%m%d%H%M", path)
+        )
+    product, time = _PRODUCTS[name["product"]], stamp(name["time"], "%Y%m%d%H%M", path)
     with opened(path) as file:
         check_time(file, time, path, within=product.observed)
         data = variable(file, (product.field,), path)
-        flagged = name[1] != "rr" or any(one in file for one in product.flags)
+        flagged = name["product"] != "rr" or any(flag in file for flag in product.flags)
         flag = variable(file, product.flags, path) if flagged else None
         view = projection(variable(file, ("gk2a_imager_projection",), path), path)
         for part in (data, data if flag is None else flag):
             if part.shape != (view.height, view.width):
                 raise BadGranule(
-                    path, expected=f"{part.name} of {view.height} x {view.width} pixels as in its "
-                    "projection", found=str(part.shape),
-                )  # fmt: skip
+                    path,
+                    expected=f"{part.name} of {view.height} x {view.width} pixels as in its "
+                    "projection",
+                    found=str(part.shape),
+                )
         if text(data, "units") not in product.units:
             raise BadGranule(
-                path, expected=f"units {' or '.join(filter(None, product.units))}",
+                path,
+                expected=f"units {' or '.join(filter(None, product.units))}",
                 found=text(data, "units") or "none",
-            )  # fmt: skip
+            )
         rows, columns, cell = pixels(view, grid)
         if not (cell >= 0).any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
@@ -313,8 +315,9 @@ def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64
 def _good(flag: h5py.Dataset, product: _Product, path: Path) -> list[int]:
     """Values of a quality flag whose meaning begins with `good`; where it has none, the usual."""
     meanings = text(flag, "flag_meanings")
-    found = [int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
-             if word.lower() == "good"]  # fmt: skip
+    found = [
+        int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings) if word.lower() == "good"
+    ]
     if meanings and not found and product.bits == 0xFF:
         raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
     return found or [product.good]
@@ -339,9 +342,9 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     NeedsCredentials, HttpError
         As of the client; also where the list is none.
     """
-    product, slot = granule.folder.split("/")[2], f"{granule.start:%Y%m%d%H%M}"
+    slot = f"{granule.start:%Y%m%d%H%M}"
     key = {"authKey": client.secret("KMA_API_KEY")}
-    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{product}"
+    base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{granule.product.upper()}"
     for area in _SECTORS:
         try:
             slots = _listed(f"{base}/{area}/dataList", granule.start, key, client)
@@ -355,11 +358,13 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
             raise NotPublished(f"{granule.pattern} is not listed by KMA")
     else:
         raise NotPublished(f"{granule.pattern}: KMA lists nothing of that hour")
-    name = f"gk2a_ami_le2_{product.lower()}_{_SECTORS[area]}_{slot}.nc"
+    name = f"gk2a_ami_le2_{granule.product}_{_SECTORS[area]}_{slot}.nc"
     path = client.download(
-        f"{base}/{area}/data", upstream / granule.folder / name,
-        magic=(b"\x89HDF\r\n\x1a\n",), params={"date": slot} | key,
-    )  # fmt: skip
+        f"{base}/{area}/data",
+        upstream / granule.folder / name,
+        magic=(b"\x89HDF\r\n\x1a\n",),
+        params={"date": slot} | key,
+    )
     # The hub tells no time of publication, and that of the answer is after the question's.
     usual = (granule.end + LATENCY).timestamp()
     os.utime(path, (min(path.stat().st_mtime, usual),) * 2)

@@ -16,26 +16,24 @@ user manual (counts to radiance to brightness temperature).
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.ami import check_time, finite, size
-from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped, time_steps
+from pipeline.sources.formats.ami import check_time, finite, size
+from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
 from pipeline.sources.gk2a import Projection, pixels
-from pipeline.sources.hdf import opened, stamp, text, variable
-from pipeline.sources.limits import MOST_OUT_OF_RANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 COLD_K = 235.0
 RATE_MM_H = 3.0
@@ -60,14 +58,10 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _SLOT
-    time = start + (_SLOT - since if since else timedelta())
-    while time < end and time + _SLOT <= asof:
-        yield Granule(
-            source, f"AMI/L1B/FD/{time:%Y%m/%d/%H}",
-            f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc", time, time + _SLOT,
-        )  # fmt: skip
-        time += _SLOT
+    for time, after in time_steps(start, end, asof, _SLOT):
+        folder = f"AMI/L1B/FD/{time:%Y%m/%d/%H}"
+        name = f"gk2a_ami_le1b_ir105_fd020ge_{time:%Y%m%d%H%M}.nc"
+        yield Granule(source, folder, name, time, after)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -113,9 +107,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     odd = (temperature < _COLDEST_K) | (temperature > _WARMEST_K)
     if odd.sum() > MOST_OUT_OF_RANGE * np.isfinite(temperature).sum():
         raise BadGranule(
-            path, expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
+            path,
+            expected=f"brightness temperatures of {_COLDEST_K:.0f} to {_WARMEST_K:.0f} K",
             found=f"{np.nanmin(temperature):.1f} to {np.nanmax(temperature):.1f} K",
-        )  # fmt: skip
+        )
     temperature[odd] = np.nan
     rate = np.where(np.isfinite(temperature), RATE_MM_H * (temperature < COLD_K), np.nan)
     ds = grid.dataset(np.array([time]), rain_rate=grid.mean(rate.ravel(), cell)[None])

@@ -21,33 +21,41 @@ https://doi.org/10.1175/BAMS-85-3-381; Chen & Dudhia 2001 (latent heat of Noah).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import cells, cut, is_north_first, lat_lon
-from pipeline.sources.base import BadGranule, Granule, NotPublished
-from pipeline.sources.cf import moment
-from pipeline.sources.hdf import opened, stamp, text, variable
-from pipeline.sources.limits import limited, limited_parts
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import BadGranule, FileNames, Granule, NotPublished, time_steps
+from pipeline.sources.formats.axes import cells, cut, is_north_first, lat_lon
+from pipeline.sources.formats.cf import moment
+from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited, limited_parts
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
-
-_NAME = re.compile(r"GLDAS_NOAH025_3H(?:_EP)?\.A(\d{8})\.(\d{4})\.(\d{3})\.nc4")
-_MONTH = re.compile(r"GLDAS_NOAH025_M(?:_EP)?\.A(\d{4})(\d\d)\.(\d{3})\.nc4")
+_NAME = re.compile(
+    r"(?P<product>GLDAS_NOAH025_3H(?:_EP)?(?=\.A\d{8}\.\d{4}\.)|GLDAS_NOAH025_M(?:_EP)?(?=\.A\d{6}\.))"
+    r"\.A(?P<time>\d+(?:\.\d{4})?)\.(?P<version>\d{3})\.nc4"
+)
+FILE_NAMES = FileNames(
+    _NAME,
+    {
+        "GLDAS_NOAH025_3H_EP": "gldas",
+        "GLDAS_NOAH025_3H": "gldas",
+        "GLDAS_NOAH025_M_EP": "gldas_monthly",
+        "GLDAS_NOAH025_M": "gldas_monthly",
+    },
+    "a {product} file, not one of {source}",
+)
 _STEP = timedelta(hours=3)
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _SETTLED = timedelta(days=150)
 """Age from which a month is looked for in the main product: it then takes the early one's place."""
 _LAYERS_M = {"SoilMoi0_10cm_inst": 0.1, "SoilMoi10_40cm_inst": 0.3, "SoilMoi40_100cm_inst": 0.6}
@@ -73,31 +81,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         Nothing that ends later is named.
     """
     if source == "gldas_monthly":
-        yield from _months(source, start, end, asof)
-        return
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _STEP
-    time = start + (_STEP - since if since else timedelta())
-    while time < end and time + _STEP <= asof:
-        stamp = time + _STEP
-        yield Granule(
-            source, f"GLDAS/GLDAS_NOAH025_3H_EP.2.1/{stamp:%Y/%j}",
-            f"GLDAS_NOAH025_3H_EP.A{stamp:%Y%m%d.%H%M}.021.nc4*", time, stamp,
-        )  # fmt: skip
-        time += _STEP
-
-
-def _months(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    first = max(start, datetime(2000, 1, 1, tzinfo=UTC))
-    month = datetime(first.year, first.month, 1, tzinfo=UTC)
-    while month < end:
-        after = (month + timedelta(days=31)).replace(day=1)
-        if month >= start and after <= asof:
+        for month, after in time_steps(max(start, _FIRST), end, asof, "month"):
             product = "GLDAS_NOAH025_M" if after + _SETTLED <= asof else "GLDAS_NOAH025_M_EP"
-            yield Granule(
-                source, f"GLDAS/{product}.2.1/{month:%Y}", f"{product}.A{month:%Y%m}.021.nc4*",
-                month, after,
-            )  # fmt: skip
-        month = after
+            folder, name = f"GLDAS/{product}.2.1/{month:%Y}", f"{product}.A{month:%Y%m}.021.nc4*"
+            yield Granule(source, folder, name, month, after, product)
+        return
+    product = "GLDAS_NOAH025_3H_EP"
+    for time, after in time_steps(start, end, asof, _STEP):
+        folder = f"GLDAS/{product}.2.1/{after:%Y/%j}"
+        name = f"{product}.A{after:%Y%m%d.%H%M}.021.nc4*"
+        yield Granule(source, folder, name, time, after, product)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
@@ -122,7 +115,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     Raises
     ------
     NotPublished, NeedsCredentials, HttpError
-        As of :func:`pipeline.sources.earthdata.fetch`.
+        As of :func:`pipeline.sources.access.earthdata.fetch`.
     """
     down, across = (
         f"[{int((least + half) * 4)}:{ceil((most + half) * 4) - 1}]"
@@ -135,28 +128,13 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     names = _MONTHLY if monthly else (*_WATER, _POTENTIAL, _WARMTH)
     fields = [f"/{name}[0]{down}{across}" for name in names]
     window = ";".join([*fields, f"/lat{down}", f"/lon{across}", "/time"])
-    product = granule.folder.split("/")[1].partition(".")[0]
     if monthly:
-        return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
+        return earthdata.fetch(granule, upstream, client=client, window=window)
     stamped = replace(granule, start=granule.end)
     try:
-        return earthdata.fetch(stamped, upstream, client=client, product=product, window=window)
+        return earthdata.fetch(stamped, upstream, client=client, window=window)
     except NotPublished:  # the catalogue may count midnight's file to the day before
-        return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
-
-
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another product than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    wanted, other = (_MONTH, _NAME) if source == "gldas_monthly" else (_NAME, _MONTH)
-    if wanted.search(path.name) or not (found := other.search(path.name)):
-        return None
-    return f"a {found[0].partition('.')[0]} file, not one of {source}"
+        return earthdata.fetch(granule, upstream, client=client, window=window)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -183,56 +161,53 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         Not such a file, cut short, without its variables, in other units, of another shape than
         its axes, with a time that is not that of its name, or impossible in many cells.
     """
-    step, month = _NAME.search(path.name), _MONTH.search(path.name)
-    name = step or month
+    name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(
             path, expected="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name", found=path.name
         )
+    is_month = FILE_NAMES.sources[name["product"]] == "gldas_monthly"
     with opened(path) as file:
-        if step:
-            end = stamp(f"{step[1]}{step[2]}", "%Y%m%d%H%M", path)
-            wanted, names = f"time {end} as in its name", (*_WATER, _WARMTH)
-        else:
-            end = stamp(f"{name[1]}{name[2]}", "%Y%m", path)
-            wanted, names = f"a time in {name[1]}-{name[2]} as in its name", _MONTHLY[:2]
+        digits = name["time"].replace(".", "")
+        end = stamp(digits, "%Y%m" if is_month else "%Y%m%d%H%M", path)
         lat, lon = lat_lon(file, path)
         time = moment(variable(file, ("time",), path), path)
-        if (time if step else time.astype("M8[M]")) != end:
-            raise BadGranule(path, expected=wanted, found=str(time))
+        if (time.astype("M8[M]") if is_month else time) != end:
+            month = f"a time in {str(end)[:7]} as in its name"
+            expected = month if is_month else f"time {end} as in its name"
+            raise BadGranule(path, expected=expected, found=str(time))
         rows, columns = cells(grid, lat, lon, path)
 
-        def field(name: str, units: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
+        def field(name: str, allowed: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
             data = variable(file, (name,), path)
             usual = ("time", "lat", "lon")
             north_first = is_north_first(data, lat.size, lon.size, path, usual=usual)
-            if (said := text(data, "units").strip()) not in units:
-                wanted = f"units {' or '.join(units)} of {name}"
-                raise BadGranule(path, expected=wanted, found=said or "none")
-            return cut(data, rows, columns, path, north_first=north_first), said
+            if (units := text(data, "units").strip()) not in allowed:
+                expected = f"units {' or '.join(allowed)} of {name}"
+                raise BadGranule(path, expected=expected, found=units or "none")
+            return cut(data, rows, columns, path, north_first=north_first), units
 
-        known = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
-        potential, said = field(_POTENTIAL, tuple(_PER_DAY))
+        names = _MONTHLY[:2] if is_month else (*_WATER, _WARMTH)
+        stored = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
+        potential, units = field(_POTENTIAL, tuple(_PER_DAY))
         virtual = "virtual" in text(file, "institution").lower()
-    steps = np.float32(1) if step else _steps_of(end)
-    flows, counted = limited_parts(
-        {key: known[key] * steps for key in _WATER[:2]}, "runoff", path
-    )  # fmt: skip
-    found = {"runoff": flows.sum(axis=0)}
+    steps = _steps_of(end) if is_month else np.float32(1)
+    flows, counted = limited_parts({key: stored[key] * steps for key in _WATER[:2]}, "runoff", path)
+    fields = {"runoff": flows.sum(axis=0)}
     begin = end
-    if step:
+    if not is_month:
         begin = end - np.timedelta64(_STEP)
-        moisture = {key: known[key] / (1000 * thick) for key, thick in _LAYERS_M.items()}
-        layers, more = limited_parts(moisture, "soil_moisture", path)
-        counted |= more
-        found["soil_moisture"] = np.tensordot(list(_LAYERS_M.values()), layers, axes=1)
-        found["root_water"] = known["RootMoist_inst"]
-        found["air_temperature"] = known[_WARMTH]
-    found["pet"] = potential * np.float32(_PER_DAY[said])
+        moisture = {key: stored[key] / (1000 * thick) for key, thick in _LAYERS_M.items()}
+        layers, of_layers = limited_parts(moisture, "soil_moisture", path)
+        counted |= of_layers
+        fields["soil_moisture"] = np.tensordot(list(_LAYERS_M.values()), layers, axes=1)
+        fields["root_water"] = stored["RootMoist_inst"]
+        fields["air_temperature"] = stored[_WARMTH]
+    fields["pet"] = potential * np.float32(_PER_DAY[units])
     ds = grid.dataset(
-        np.array([begin]), **{key: each[None].astype("f4") for key, each in found.items()}
+        np.array([begin]), **{key: field[None].astype("f4") for key, field in fields.items()}
     )
-    ds.attrs.update(version=name[3], origin="virtual" if virtual else "measured")
+    ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
     if counted:
         ds.attrs["out_of_range"] = counted
     return limited(ds, path)

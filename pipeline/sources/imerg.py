@@ -17,46 +17,50 @@ Huffman et al. 2023, IMERG V07 Technical Documentation, NASA GSFC.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple, Self
+from pathlib import Path
+from typing import NamedTuple, Self
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import is_north_first, lat_lon, window_of
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.geography.variables import LEAST_HALF_HOURS
+from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import (
     BadGranule,
+    FileNames,
     Granule,
     HttpError,
     NeedsCredentials,
     NotPublished,
+    time_steps,
 )
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.hdf import member, opened, positions, text, variable, window
-from pipeline.sources.limits import limited
-from pipeline.variables import LEAST_HALF_HOURS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
+from pipeline.sources.formats.axes import is_north_first, lat_lon, window_of
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.hdf import member, opened, positions, text, variable, window
+from pipeline.sources.formats.limits import limited
 
 _NAME = re.compile(
-    r"3B-(HHR|DAY)(-[EL]|)\.MS\.MRG\.3IMERG\.(\d{8})-S(\d{6})-E\d{6}(?:\.\d{4})?\.(V0\d[A-Z]?)(?:\.|$)"
+    r"(?P<product>3B-(?P<kind>HHR|DAY)(?:-[EL]|))\.MS\.MRG\.3IMERG\.(?P<day>\d{8})-S(?P<clock>\d{6})"
+    r"-E\d{6}(?:\.\d{4})?\.(?P<version>V0\d[A-Z]?)(?:\.|$)"
 )
+_IDENTITY = "product", "day", "clock"
+"""Parts of the name that a file's header repeats."""
 _HALF_HOURLY = {"imerg_late": "-L", "imerg_early": "-E", "imerg_final": ""}
 _DAILY = {"imerg_daily": "-L", "imerg_daily_final": ""}
-_PRODUCTS = {source: f"3B-HHR{run}" for source, run in _HALF_HOURLY.items()} | {
-    source: f"3B-DAY{run}" for source, run in _DAILY.items()
-}
+FILE_NAMES = FileNames(
+    _NAME,
+    {f"3B-HHR{run}": source for source, run in _HALF_HOURLY.items()}
+    | {f"3B-DAY{run}": source for source, run in _DAILY.items()},
+    "a {product} file, {source} takes {wanted}",
+)
 _FAILURES = (NeedsCredentials, NotPublished, HttpError)
 """Ways in which a provider can fail, the weightiest last."""
 _HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
@@ -78,19 +82,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     """
     daily = source in _DAILY
     run, step = _DAILY[source] if daily else _HALF_HOURLY[source], _DAY if daily else _HALF_HOUR
-    since = (start - datetime(1980, 1, 6, tzinfo=UTC)) % step
-    time = start + (step - since if since else timedelta())
-    while time < end and time + step <= asof:
-        last = time + step - timedelta(seconds=1)
+    product = f"GPM_3IMERGD{run[1:] or 'F'}" if daily else f"GPM_3IMERGHH{run[1:]}"
+    for time, after in time_steps(start, end, asof, step):
+        last = after - timedelta(seconds=1)
         name = f"MS.MRG.3IMERG.{time:%Y%m%d-S%H%M%S}-E{last:%H%M%S}"
         if daily:
-            folder = f"GPM_L3/GPM_3IMERGD{run[1:] or 'F'}.07/{time:%Y/%m}"
-            pattern = f"3B-DAY{run}.{name}.V0*"
+            folder, pattern = f"{time:%Y/%m}", f"3B-DAY{run}.{name}.V0*"
         else:
-            folder = f"GPM_L3/GPM_3IMERGHH{run[1:]}.07/{time:%Y/%j}"
+            folder = f"{time:%Y/%j}"
             pattern = f"3B-HHR{run}.{name}.{time.hour * 60 + time.minute:04d}.V0*"
-        yield Granule(source, folder, pattern, time, time + step)
-        time += step
+        yield Granule(source, f"GPM_L3/{product}.07/{folder}", pattern, time, after, product)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
@@ -141,9 +142,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
 
 def _from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
     """Bring a window of a granule from GES DISC, or the whole."""
-    product = granule.folder.split("/")[1].partition(".")[0]
     window = _window(grid, daily=granule.source in _DAILY)
-    return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
+    return earthdata.fetch(granule, upstream, client=client, window=window)
 
 
 def _from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
@@ -184,21 +184,6 @@ def _window(grid: Grid, *, daily: bool) -> str:
     return ";".join(group + field for field in fields)
 
 
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another run or cadence than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    name = _NAME.search(path.name)
-    wanted = _PRODUCTS[source]
-    if name is None or (found := f"3B-{name[1]}{name[2]}") == wanted:
-        return None
-    return f"a {found} file, {source} takes {wanted}"
-
-
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     """Read the window of one granule.
 
@@ -229,24 +214,24 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         name = _NAME.search(path.name)
         if name is None:
             raise BadGranule(path, expected="an IMERG file name", found=path.name)
-        kind, run, day, clock, version = name.groups()
+        day, clock = name["day"], name["clock"]
         header = text(file, "FileHeader")
         own = _NAME.search(header)
-        if own is not None and own.groups()[:4] != (kind, run, day, clock):
+        if own is not None and any(own[part] != name[part] for part in _IDENTITY):
             raise BadGranule(path, expected="the file of its name", found=own[0].rstrip("."))
         time = moment(variable(group, ("time",), path), path)
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
         box = _Box.of(grid, *lat_lon(group, path), path)
-        if kind == "HHR":
+        if name["kind"] == "HHR":
             _units(rain, ("mm/hr", "mm/h", "mm h-1", "mm hr-1"), path)
             fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}
         else:
             fields = _daily(group, rain, box, path)
         virtual = "ProcessingSystem=VIRTUAL" in header
     ds = grid.dataset(np.array([time]), **{key: each[None] for key, each in fields.items()})
-    ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
+    ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
     return limited(ds, path)
 
 
@@ -306,9 +291,12 @@ class _Box:
                 found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
             )
         return cls(
-            path, grid.shape, (lat.size, lon.size),
-            _along(lat, grid.lat, rows, path), _along(lon, wanted, columns, path),
-        )  # fmt: skip
+            path,
+            grid.shape,
+            (lat.size, lon.size),
+            _along(lat, grid.lat, rows, path),
+            _along(lon, wanted, columns, path),
+        )
 
     def order(self, data: h5py.Dataset, *, beside: bool | None = None) -> bool:
         """Say whether a variable has latitude before longitude."""

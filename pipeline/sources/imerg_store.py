@@ -16,6 +16,7 @@ import os
 import platform
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -25,15 +26,13 @@ import icechunk
 import numpy as np
 import xarray as xr
 
-from pipeline.archive import utc64
-from pipeline.sources.base import HttpError, NotPublished
+from pipeline.sources.base import Granule, HttpError, NotPublished
+from pipeline.storage.atomic import draft_file
+from pipeline.times import utc64
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.grid import Grid
-    from pipeline.sources.base import Granule
-    from pipeline.sources.http import Client
+    from pipeline.geography.grid import Grid
+    from pipeline.sources.access.client import Client
 
 PREFIXES = {
     "imerg_early": "nasa-imerg-analysis-early/v0.1.0.icechunk",
@@ -78,10 +77,14 @@ class _Run:
         """Rain rate of all times, lazy."""
         parts = urlsplit(self._endpoint)
         storage = icechunk.s3_storage(
-            bucket=BUCKET, prefix=PREFIXES[self._source], region=REGION, anonymous=True,
+            bucket=BUCKET,
+            prefix=PREFIXES[self._source],
+            region=REGION,
+            anonymous=True,
             endpoint_url=self._endpoint.replace(f"{BUCKET}.", "", 1),
-            allow_http=parts.scheme == "http", force_path_style=True,
-        )  # fmt: skip
+            allow_http=parts.scheme == "http",
+            force_path_style=True,
+        )
         rate = opened(storage, f"{self._endpoint}: the public store of {self._source}")[
             "precipitation_surface"
         ]
@@ -193,19 +196,18 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
         raise NotPublished(f"{granule.pattern} is empty in the public store")
     path = upstream / granule.folder / granule.pattern.replace("V0*", "V07")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with h5py.File(part, "w") as file:
-        seconds = (time - _EPOCH) // np.timedelta64(1, "s")
-        axis = file.create_dataset("time", data=np.array([seconds], np.int32))
-        axis.attrs["units"] = "seconds since 1980-01-06 00:00:00 UTC"
-        file["lat"] = field["latitude"].values[::-1].astype(np.float32)
-        file["lon"] = field["longitude"].values.astype(np.float32)
-        filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
-        rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
-        rain.attrs["units"] = "mm/hr"
-        rain.attrs["DimensionNames"] = "time,lon,lat"
-        rain.attrs["_FillValue"] = _FILL
-    # The store tells no time of publication: a step counts as out when its run usually is.
-    os.utime(part, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
-    part.replace(path)
+    with draft_file(path) as draft:
+        with h5py.File(draft, "w") as file:
+            seconds = (time - _EPOCH) // np.timedelta64(1, "s")
+            axis = file.create_dataset("time", data=np.array([seconds], np.int32))
+            axis.attrs["units"] = "seconds since 1980-01-06 00:00:00 UTC"
+            file["lat"] = field["latitude"].values[::-1].astype(np.float32)
+            file["lon"] = field["longitude"].values.astype(np.float32)
+            filled = np.where(np.isfinite(values), values, _FILL).astype(np.float32)
+            rain = file.create_dataset("precipitation", data=filled[None], compression="gzip")
+            rain.attrs["units"] = "mm/hr"
+            rain.attrs["DimensionNames"] = "time,lon,lat"
+            rain.attrs["_FillValue"] = _FILL
+        # The store tells no time of publication: a step counts as out when its run usually is.
+        os.utime(draft, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
     return path

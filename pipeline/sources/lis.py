@@ -20,31 +20,31 @@ Information System Users' Guide 7.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.axes import cells, check_centres, cut, is_north_first
-from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.chunks import slab
-from pipeline.sources.hdf import attribute, member, number, opened, stamp, text, variable
-from pipeline.sources.limits import limited, limited_parts
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped, time_steps
+from pipeline.sources.formats.axes import cells, check_centres, cut, is_north_first
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.chunks import slab
+from pipeline.sources.formats.hdf import attribute, member, number, opened, stamp, text, variable
+from pipeline.sources.formats.limits import limited, limited_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from pipeline.sources.access.client import Client
 
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
-
-_NAME = re.compile(r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
-                   r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)")  # fmt: skip
+_NAME = re.compile(
+    r"(?:PS\.557WW_.*_GP\.(LIS[\w-]*)_GR.*_DD\.(\d{8})_DT\.(\d{4})_DF\.(?i:NC)$"
+    r"|LIS_HIST_(\d{8})(\d{4})\.d\d\d\.nc$)"
+)
 _STEP = timedelta(hours=3)
 _ROOT_ZONE_CM = 100.0
 _LONGEST_S = 86_400
@@ -64,12 +64,8 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    since = (start - datetime(2000, 1, 1, tzinfo=UTC)) % _STEP
-    time = start + (_STEP - since if since else timedelta())
-    while time < end and time + _STEP <= asof:
-        stamp = time + _STEP
-        yield Granule(source, "lis", f"*LIS*{stamp:%Y%m%d}*{stamp:%H%M}*", time, stamp)
-        time += _STEP
+    for time, after in time_steps(start, end, asof, _STEP):
+        yield Granule(source, "lis", f"*LIS*{after:%Y%m%d}*{after:%H%M}*", time, after)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:  # noqa: ARG001
@@ -197,9 +193,12 @@ class _Pixels:
     def cut(self, data: h5py.Dataset, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Field on the grid, of each layer if it has any."""
         order = is_north_first(
-            data, *self.shape, self.path, usual=(*("layer",) * len(layers), "lat", "lon"),
+            data,
+            *self.shape,
+            self.path,
+            usual=(*("layer",) * len(layers), "lat", "lon"),
             before=layers,
-        )  # fmt: skip
+        )
         parts = [
             cut(data, self._rows, self._columns, self.path, north_first=order, before=before)
             for before in np.ndindex(*layers)
@@ -237,9 +236,10 @@ def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path
     off = np.abs(unpacked(plane, stored, path, fill=-9999.0) - centres)
     if np.isfinite(off).any() and np.nanmax(off) > abs(step) / 4:
         raise BadGranule(
-            path, expected=f"{plane.name} as SOUTH_WEST_CORNER, DX and DY say",
+            path,
+            expected=f"{plane.name} as SOUTH_WEST_CORNER, DX and DY say",
             found=f"one {np.nanmax(off):.3f} degrees off",
-        )  # fmt: skip
+        )
 
 
 def _upper_metre(
@@ -251,9 +251,11 @@ def _upper_metre(
     sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
     if soil.ndim != 3 or len(soil) != thickness.size or not sound:
         raise BadGranule(
-            pixels.path, expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) "
-            "of a metre or more", found=f"{soil.shape} and {thickness.tolist()}",
-        )  # fmt: skip
+            pixels.path,
+            expected="soil moisture of (layer, y, x) and SOIL_LAYER_THICKNESSES (cm) "
+            "of a metre or more",
+            found=f"{soil.shape} and {thickness.tolist()}",
+        )
     top = np.cumsum(thickness) - thickness
     share = np.clip(np.minimum(thickness, _ROOT_ZONE_CM - top), 0, None) / _ROOT_ZONE_CM
     used = share > 1e-6

@@ -15,25 +15,22 @@ Harrison et al. 2022, Scientific Data 9:304 (CHIRPS-GEFS).
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NotPublished
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.base import BadGranule, Granule, NotPublished, time_steps
 from pipeline.sources.chirps import MAGIC
-from pipeline.sources.geotiff import on_grid
-from pipeline.sources.hdf import stamp
+from pipeline.sources.formats.geotiff import on_grid
+from pipeline.sources.formats.hdf import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    import xarray as xr
-
-    from pipeline.sources.http import Client
+    from pipeline.sources.access.client import Client
 
 DAYS = 16
 _DATE = r"(\d{4}\.\d\d\.\d\d)"
@@ -57,13 +54,11 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that was issued later is named.
     """
-    issued = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    issued += timedelta(days=issued < start)
-    while issued < end and issued <= asof:
-        for lead in range(DAYS):
-            name = f"c3g_{issued + lead * _DAY:%Y.%m.%d}.issued.{issued:%Y.%m.%d}.tif"
-            yield Granule(source, f"CHIRPS-GEFS/{issued:%Y/%m/%d}", name, issued - _DAY, issued)
-        issued += _DAY
+    for issued, _ in time_steps(start, end, asof, _DAY, length=timedelta()):
+        folder, before = f"CHIRPS-GEFS/{issued:%Y/%m/%d}", issued - _DAY
+        for day in (issued + lead * _DAY for lead in range(DAYS)):
+            name = f"c3g_{day:%Y.%m.%d}.issued.{issued:%Y.%m.%d}.tif"
+            yield Granule(source, folder, name, before, issued, valid_day=day)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -121,9 +116,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     HttpError
         As of the client.
     """
-    issued = granule.folder.removeprefix("CHIRPS-GEFS/")
-    name = granule.pattern.partition(".issued.")[0]
-    url = f"{client.endpoint('chirps')}/{_ROOT}/{issued}/{name}.tif"
+    folder = f"{client.endpoint('chirps')}/{_ROOT}/{granule.end:%Y/%m/%d}"
+    url = f"{folder}/c3g_{granule.valid_day:%Y.%m.%d}.tif"
     try:
         return client.download(url, upstream / granule.folder / granule.pattern, magic=MAGIC)
     except NotPublished as absent:

@@ -6,7 +6,7 @@
   without it gives `sm_profile_analysis`, the whole soil down to bedrock, as
   ``soil_moisture_profile``.
 * SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, as
-  ``soil_moisture_surface``; :mod:`pipeline.stand_ins` uses it when level 4 is late.
+  ``soil_moisture_surface``; :mod:`pipeline.areal.substitutes` uses it when level 4 is late.
 
 No two of the three names are ever in one series as they are: they are soils of different depth. In
 ``OUTAGES`` SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
@@ -20,37 +20,40 @@ specification; O'Neill et al. 2023, SPL3SMP v9 user guide.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import h5py
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.axes import cells, check_even, cut, is_north_first, window_of
-from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.cf import moment, unpacked
-from pipeline.sources.chunks import axis, slab
-from pipeline.sources.hdf import bits, member, opened, stamp, text, variable, window
-from pipeline.sources.limits import limited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from pipeline.sources.http import Client
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import BadGranule, FileNames, Granule, time_steps
+from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window_of
+from pipeline.sources.formats.cf import moment, unpacked
+from pipeline.sources.formats.chunks import axis, slab
+from pipeline.sources.formats.hdf import bits, member, opened, stamp, text, variable, window
+from pipeline.sources.formats.limits import limited
 
 OUTAGES = (
     (date(2019, 6, 19), date(2019, 7, 23)),
     (date(2022, 8, 6), date(2022, 9, 20)),
 )
 """First and last days without retrievals."""
-_NAME = re.compile(r"SMAP_L(?:4_SM_(gph|aup)|3_SM_(P))_(\d{8})(?:T(\d{6}))?_(\w+?)_\d{3}\.h5")
+_NAME = re.compile(
+    r"SMAP_(?P<product>L4_SM_gph|L4_SM_aup|L3_SM_P)_(?P<day>\d{8})(?:T(?P<clock>\d{6}))?"
+    r"_(?P<version>\w+?)_\d{3}\.h5"
+)
+FILE_NAMES = FileNames(
+    _NAME,
+    {"L4_SM_gph": "smap", "L4_SM_aup": "smap", "L3_SM_P": "smap_l3"},
+    "a file of level {product[1]}, not one of {source}",
+)
 _GROUPS = {
     "gph": "Geophysical_Data",
     "aup": "Analysis_Data",
@@ -67,8 +70,8 @@ _EASE = Transformer.from_crs("EPSG:4326", "EPSG:6933", always_xy=True)
 _SIZE_36_KM = 36032.220840584
 _SIZE_9_KM = _SIZE_36_KM / 4
 _HALF_SLOT = timedelta(minutes=90)
-_SLOT = 12
-"""Hour at which the one 3-hour slot of a day begins that a night takes; soil moves slowly."""
+_SLOT = timedelta(hours=12)
+"""Time of day at which the one 3-hour slot begins that a night takes; soil moves slowly."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
@@ -84,36 +87,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    first, length = (_SLOT, 2 * _HALF_SLOT) if source == "smap" else (0, timedelta(days=1))
-    time = start.replace(hour=first, minute=0, second=0, microsecond=0)
-    time += timedelta(days=time < start)
-    while time < end and time + length <= asof:
-        if source == "smap":
+    day = timedelta(days=1)
+    if source == "smap":
+        slots = time_steps(start, end, asof, day, offset=_SLOT, length=2 * _HALF_SLOT)
+        for time, after in slots:
             middle = time + _HALF_SLOT
-            yield Granule(
-                source, f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}",
-                f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5*", time, time + length,
-            )  # fmt: skip
-        elif not any(gone <= time.date() <= back for gone, back in OUTAGES):
-            yield Granule(
-                source, f"SMAP/SPL3SMP/009/{time:%Y/%m/%d}",
-                f"SMAP_L3_SM_P_{time:%Y%m%d}_R?????_???.h5", time, time + length,
-            )  # fmt: skip
-        time += timedelta(days=1)
-
-
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another product than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    name = _NAME.search(path.name)
-    if name is None or (name[2] is None) == (source == "smap"):
-        return None
-    return f"a file of level {3 if name[2] else 4}, not one of {source}"
+            folder = f"SMAP/SPL4SMGP/008/{middle:%Y/%m/%d}"
+            name = f"SMAP_L4_SM_gph_{middle:%Y%m%dT%H%M%S}_Vv????_???.h5*"
+            yield Granule(source, folder, name, time, after, "SPL4SMGP")
+        return
+    for time, after in time_steps(start, end, asof, day):
+        if not any(first <= time.date() <= last for first, last in OUTAGES):
+            folder = f"SMAP/SPL3SMP/009/{time:%Y/%m/%d}"
+            name = f"SMAP_L3_SM_P_{time:%Y%m%d}_R?????_???.h5"
+            yield Granule(source, folder, name, time, after, "SPL3SMP")
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -144,27 +131,24 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         if kind is None:
             groups = " or ".join(_GROUPS.values())
             raise BadGranule(path, expected=f"group {groups}", found=", ".join(file))
-        said = _NAME.search(path.name) or _NAME.search(text(file, "Filename"))
-        if said is None or (said[1] or said[2]) != kind:
+        name = _NAME.search(path.name) or _NAME.search(text(file, "Filename"))
+        if name is None or not name["product"].endswith(f"_{kind}"):
             raise BadGranule(path, expected=f"the name of a {kind} file", found=path.name)
-        day, clock, version = said[3], said[4] or "000000", said[5]
-        time = stamp(f"{day}{clock}", "%Y%m%d%H%M%S", path)
+        time = stamp(f"{name['day']}{name['clock'] or '000000'}", "%Y%m%d%H%M%S", path)
         _agree(file, time, path)
         lat, lon = _axes_36_km(file, path) if kind == "P" else _axes(file, path)
         rows, columns = cells(grid, lat, lon, path, north=_northing)  # even in metres
         if kind == "P":
-            name, values = "soil_moisture_surface", _retrieved(file, rows, columns, path)
+            quantity, values = "soil_moisture_surface", _retrieved(file, rows, columns, path)
         else:
             data = variable(member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
-            name = _DEPTHS[data.name.rpartition("/")[2]]
-            order = is_north_first(
-                data, lat.size, lon.size, path, usual=("lat", "lon"), before=()
-            )  # fmt: skip
+            quantity = _DEPTHS[data.name.rpartition("/")[2]]
+            order = is_north_first(data, lat.size, lon.size, path, usual=("lat", "lon"), before=())
             values = _moisture(data, rows, columns, path, north_first=order)
         virtual = "virtual" in text(file, "Source").lower()
     begin = time - np.timedelta64(_HALF_SLOT) if kind == "gph" else time
-    ds = grid.dataset(np.array([begin]), **{name: values[None]})
-    ds.attrs.update(version=version, origin="virtual" if virtual else "measured")
+    ds = grid.dataset(np.array([begin]), **{quantity: values[None]})
+    ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
     return limited(ds, path)
 
 
@@ -257,9 +241,10 @@ def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
     first, last = ends
     if not np.allclose(first, last, rtol=0, atol=1e-3):
         raise BadGranule(
-            path, expected=f"{plane.name} that varies along dim {dim} alone",
+            path,
+            expected=f"{plane.name} that varies along dim {dim} alone",
             found=f"{first[0]:.3f} and {last[0]:.3f} at its ends",
-        )  # fmt: skip
+        )
     return first
 
 
@@ -277,9 +262,10 @@ def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDAr
         off = np.abs(unpacked(part, stored, path, fill=-9999.0) - wanted)
         if np.isfinite(off).any() and np.nanmax(off) > 0.01:
             raise BadGranule(
-                path, expected="pixels of the 36 km EASE-Grid 2.0",
+                path,
+                expected="pixels of the 36 km EASE-Grid 2.0",
                 found=f"a {part.name.rpartition('/')[2]} {np.nanmax(off):.2f} degrees off",
-            )  # fmt: skip
+            )
     return lat, lon
 
 
@@ -317,9 +303,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     NotPublished, NeedsCredentials, HttpError
         As of :func:`earthdata.fetch`.
     """
-    product = granule.folder.split("/")[1]
     window = None
-    if product == "SPL4SMGP":
+    if granule.product == "SPL4SMGP":
         x, _ = _EASE.transform(np.array([grid.lon_min, grid.lon_max]), np.zeros(2))
         y = _northing(np.array([grid.lat_max, grid.lat_min]))
         first, last = (int((edge + 17367530.445) // _SIZE_9_KM) for edge in x)
@@ -327,4 +312,4 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
         box = f"[{top}:{bottom}][{first}:{last}]"
         fields = ("/Geophysical_Data/sm_rootzone", "/cell_lat", "/cell_lon")
         window = ";".join((*(f"{field}{box}" for field in fields), "/time"))
-    return earthdata.fetch(granule, upstream, client=client, product=product, window=window)
+    return earthdata.fetch(granule, upstream, client=client, window=window)

@@ -18,17 +18,20 @@ Collection 6 Users' Guide.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.sources import earthdata
-from pipeline.sources.base import BadGranule, Granule, Skipped
-from pipeline.sources.cf import unpacked
-from pipeline.sources.hdf import (
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources.access import earthdata
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import BadGranule, FileNames, Granule, Skipped, time_steps
+from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.hdf import (
     attribute_names,
     bits,
     number,
@@ -39,14 +42,7 @@ from pipeline.sources.hdf import (
     variable,
     window,
 )
-from pipeline.sources.limits import limited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    from pipeline.sources.http import Client
+from pipeline.sources.formats.limits import limited
 
 
 class _Product(NamedTuple):
@@ -69,16 +65,24 @@ _PRODUCTS = {
         (0, 1, 2, 3, 4, 5, 6), 0xFF,
     ),
     # Reliability 0 good, 1 marginal; 2 snow, 3 cloud, 4 estimated, -1 not processed.
-    "13C2": _Product("ndvi", _INDEX, *_MONTHLY, (0, 1), 0xFF),
-    "13C1": _Product("ndvi", _INDEX, *_16_DAYS, (0, 1), 0xFF),
+    **dict.fromkeys(("MOD13C2", "MYD13C2"), _Product("ndvi", _INDEX, *_MONTHLY, (0, 1), 0xFF)),
+    **dict.fromkeys(("MOD13C1", "MYD13C1"), _Product("ndvi", _INDEX, *_16_DAYS, (0, 1), 0xFF)),
     # Bits 0-1: 0 good, 1 check other flags, 2 cloud, 3 not produced.
     "VNP21C3": _Product("lst", _KELVIN, ("LST_Day", "LST_Day_CMG"), ("QC_Day",), (0, 1), 0b11),
-    "11C3": _Product("lst", _KELVIN, ("LST_Day_CMG",), ("QC_Day",), (0, 1), 0b11),
+    **dict.fromkeys(
+        ("MOD11C3", "MYD11C3"),
+        _Product("lst", _KELVIN, ("LST_Day_CMG",), ("QC_Day",), (0, 1), 0b11),
+    ),
 }  # fmt: skip
 _IDS = {"ndvi": "VNP13C2", "lst": "VNP21C3"}
 _NAME = re.compile(
-    r"^(VNP13C2|VNP21C3|(?:MOD|MYD)(?=1[13]C)(1[13]C\d))\.A(\d{7})\.(\d{3})\.\d+\.(?:h5|hdf)$",
+    rf"^(?P<product>{'|'.join(_PRODUCTS)})\.A(?P<day>\d{{7}})\.(?P<version>\d{{3}})\.\d+\.(?:h5|hdf)$",
     re.ASCII,
+)
+FILE_NAMES = FileNames(
+    _NAME,
+    {name: product.variable for name, product in _PRODUCTS.items()},
+    "a file of {taker}, not of {source}",
 )
 _IDENTITY = re.compile(r"(\w{7})\.A(\d{7})\.", re.ASCII)
 _BEGIN = re.compile(
@@ -103,29 +107,10 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         Nothing that ends later is named.
     """
     product = _IDS[source]
-    month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while month < end:
-        after = (month + timedelta(days=32)).replace(day=1)
-        if start <= month and after <= asof:
-            yield Granule(
-                source, f"allData/5200/{product}/{month:%Y/%j}",
-                f"{product}.A{month:%Y%j}.00?.*.h5", month, after,
-            )  # fmt: skip
-        month = after
-
-
-def other_product(source: str, path: Path) -> str | None:
-    """Say what a file is by its name where that is another product than a source's.
-
-    Parameters
-    ----------
-    source, path
-        Id of the source, and the file.
-    """
-    name = _NAME.search(path.name)
-    if name is None or (found := _PRODUCTS[name[2] or name[1]].variable) == source:
-        return None
-    return f"a file of {found}, not of {source}"
+    for month, after in time_steps(start, end, asof, "month"):
+        folder = f"allData/5200/{product}/{month:%Y/%j}"
+        name = f"{product}.A{month:%Y%j}.00?.*.h5"
+        yield Granule(source, folder, name, month, after, product)
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
@@ -161,10 +146,11 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 "0.05 degree files VNP13C2, MOD13C2, MOD13C1, VNP21C3 and MOD11C3 are used instead"
             )
         raise BadGranule(
-            path, expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
+            path,
+            expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
             found=path.name,
-        )  # fmt: skip
-    product, begin = _PRODUCTS[name[2] or name[1]], stamp(name[3], "%Y%j", path)
+        )
+    product, begin = _PRODUCTS[name["product"]], stamp(name["day"], "%Y%j", path)
     with opened_eos(path) as (fields, file):
         _check_time(file, name, begin, path)
         data = variable(fields, product.fields, path)
@@ -174,9 +160,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 raise BadGranule(path, expected="3600 x 7200 pixels", found=str(part.shape))
         if text(data, "units") not in product.units:
             raise BadGranule(
-                path, expected=f"units {' or '.join(sorted(product.units))}",
+                path,
+                expected=f"units {' or '.join(sorted(product.units))}",
                 found=text(data, "units") or "none",
-            )  # fmt: skip
+            )
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
@@ -191,39 +178,40 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     )
     ds = grid.dataset(np.array([begin]), **{product.variable: mean[None]})
     return ds.assign_attrs(
-        pixel.attrs, version=name[4], origin="virtual" if virtual else "measured"
+        pixel.attrs, version=name["version"], origin="virtual" if virtual else "measured"
     )
 
 
 def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path) -> None:
-    """Refuse a file that says it is another, or of another time, than its name does."""
+    """Refuse a file whose metadata name another file or time than its own name."""
     core = text(file, "CoreMetadata.0")
     identity = text(file, "LocalGranuleID")
-    if found := _GRANULE.search(core):
-        identity = found[1]
-    found = _IDENTITY.search(identity)
-    if found is not None and (found[1], found[2]) != (name[1], name[3]):
-        raise BadGranule(path, expected=f"{name[1]}.A{name[3]} as in its name", found=identity)
-    said = text(file, "RangeBeginningDate")
-    if found := _BEGIN.search(core):
-        said = found[1]
-    if said:
-        early = begin - stamp(said[:10], "%Y-%m-%d", path)
-        monthly = not name[0].split(".", maxsplit=1)[0].endswith("C1")
-        if not np.timedelta64(0) <= early <= (_BLENDED if monthly else np.timedelta64(0)):
-            raise BadGranule(
-                path, expected=f"a beginning of {str(begin)[:10]} as in its name", found=said
-            )
+    if in_core := _GRANULE.search(core):
+        identity = in_core[1]
+    own = _IDENTITY.search(identity)
+    if own is not None and own.groups() != (name["product"], name["day"]):
+        expected = f"{name['product']}.A{name['day']} as in its name"
+        raise BadGranule(path, expected=expected, found=identity)
+    first_day = text(file, "RangeBeginningDate")
+    if in_core := _BEGIN.search(core):
+        first_day = in_core[1]
+    if first_day:
+        early = begin - stamp(first_day[:10], "%Y-%m-%d", path)
+        is_monthly = not name["product"].endswith("C1")
+        if not np.timedelta64(0) <= early <= (_BLENDED if is_monthly else np.timedelta64(0)):
+            expected = f"a beginning of {str(begin)[:10]} as in its name"
+            raise BadGranule(path, expected=expected, found=first_day)
 
 
 def _physical(data: Any, stored: Any, path: Path) -> Any:
-    """Physical values, NaN for fill and outside the valid range, all of which a file must tell.
+    """Physical values, NaN for fill and outside the valid range, all of which a file must have.
 
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
     number(data, "scale_factor", path)
     names = attribute_names(data)
-    number(data, next((one for one in names if one.lower() == "_fillvalue"), "_FillValue"), path)
+    fill = next((name for name in names if name.lower() == "_fillvalue"), "_FillValue")
+    number(data, fill, path)
     if "valid_range" not in names:
         raise BadGranule(path, expected="a valid_range", found="none")
     return unpacked(data, stored, path, divides=True)
@@ -246,4 +234,4 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     NotPublished, NeedsCredentials, HttpError
         As of :func:`earthdata.fetch`.
     """
-    return earthdata.fetch(granule, upstream, client=client, product=_IDS[granule.source])
+    return earthdata.fetch(granule, upstream, client=client)

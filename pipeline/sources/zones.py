@@ -6,20 +6,17 @@ each day says in ``available_time`` when it was known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from pipeline.sources.base import BadGranule, Granule
-from pipeline.sources.chunks import AXIS
-from pipeline.sources.hdf import border, member, opened
-from pipeline.variables import VARIABLES, attributes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from pipeline.geography.variables import VARIABLES, attributes
+from pipeline.sources.base import BadGranule, Granule, time_steps
+from pipeline.sources.formats.chunks import AXIS
+from pipeline.sources.formats.hdf import border, member, opened
 
 _TIMES = ("time", "available_time")
 NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")
@@ -37,10 +34,9 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     asof
         Nothing that ends later is named.
     """
-    for year in range(start.year, end.year + 1):
-        first, after = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-        if first < end and after <= asof:
-            yield Granule(source, "zones", f"areal_record_{year}.nc", first, after)
+    new_year = datetime(start.year, 1, 1, tzinfo=UTC)
+    for first, after in time_steps(new_year, end, asof, "year"):
+        yield Granule(source, "zones", f"areal_record_{first:%Y}.nc", first, after)
 
 
 def read(path: Path) -> xr.Dataset:
@@ -87,14 +83,16 @@ def _checked(ds: xr.Dataset, path: Path) -> xr.Dataset:
         data, row = ds[name], VARIABLES[name]
         if data.dims != ("time", "zone") or data.attrs.get("units") != row.units:
             raise BadGranule(
-                path, expected=f"{name} (time, zone) in {row.units}",
+                path,
+                expected=f"{name} (time, zone) in {row.units}",
                 found=f"{data.dims} in {data.attrs.get('units')}",
-            )  # fmt: skip
+            )
         if bool(((data < row.valid_min - 1e-6) | (data > row.valid_max)).any()):
             raise BadGranule(
-                path, expected=f"{name} in {row.valid_min}..{row.valid_max}",
+                path,
+                expected=f"{name} in {row.valid_min}..{row.valid_max}",
                 found=f"{float(data.min())}..{float(data.max())}",
-            )  # fmt: skip
+            )
         ds[name].attrs = attributes(name)
     time, known = ds["time"].values, ds["available_time"].values
     if not time.size or (time != time.astype("datetime64[D]")).any() or (np.diff(time) <= 0).any():

@@ -6,30 +6,28 @@ Everything here is synthetic. Scores on it are never set beside scores on real s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
 
-from pipeline import places
-from pipeline.grid import GRIDS, MEKONG, Grid, zonal_weights
+from pipeline.choices import Region
+from pipeline.geography import places
+from pipeline.geography.grid import GRIDS, MEKONG, Grid
+from pipeline.geography.variables import attributes
+from pipeline.geography.zonal import zonal_weights
 from pipeline.settings import REFERENCE
-from pipeline.variables import attributes
+from pipeline.storage.atomic import draft_file
 from pipeline.virtual import climate, hydrology, sensors, soil, weather
 from pipeline.virtual.lattice import BASIN, LATTICES
 from pipeline.virtual.weather import DAYS, MONTH, START
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-    from shapely import MultiPolygon, Polygon
-
-    from pipeline.settings import Region
 
 SHOWCASE_DROUGHT = date(2026, 4, 10)
 """A morning of drought in the lower basin; it came by chance with the default seed."""
@@ -153,9 +151,8 @@ class VirtualBasin:
         path = folder / f"{region}-{seed}-{_fingerprint()}.npz"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(".part.npz")
-            np.savez(fresh, allow_pickle=False, **simulate(seed, region))
-            fresh.replace(path)
+            with draft_file(path) as draft, draft.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **simulate(seed, region))
         with np.load(path) as kept:
             self.rain = kept["rain"]
             self.wetness = kept["wetness"]
@@ -280,8 +277,10 @@ class VirtualBasin:
         """
         lst, at = self._monthly[1], self._month(month)
         warmer = lst[at] - lst[at % 12 :: 12].mean(axis=0)
-        days = (date(month.year + month.month // 12, month.month % 12 + 1, 1)
-                - date(month.year, month.month, 1)).days  # fmt: skip
+        days = (
+            date(month.year + month.month // 12, month.month % 12 + 1, 1)
+            - date(month.year, month.month, 1)
+        ).days
         pet = soil.PET_MM[month.month - 1] / days * (1 + 0.02 * warmer)
         return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[at], grid)
 

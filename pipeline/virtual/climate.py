@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.virtual.lattice import BASIN
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.virtual.lattice import Lattice
+from pipeline.virtual.lattice import BASIN, Lattice
 
 RAIN_MM: dict[str, tuple[float, ...]] = {
     "chiang_saen": (10.5, 14.2, 29.5, 48, 83.5, 133.2, 172.9, 197.5, 82.9, 76.6, 29.5, 14.5),

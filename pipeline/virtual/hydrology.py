@@ -11,14 +11,13 @@ from math import ceil, copysign, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 from pipeline.virtual.weather import DAYS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.places import Basin
+    from pipeline.geography.places import Basin
 
 STEPS = 4
 """Routing steps in a day."""

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipeline.virtual.writing import array, attributes, fill_in, publish, template
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
-    from pipeline.grid import Grid
+    from pipeline.geography.grid import Grid
 
 
 def _ease() -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -49,21 +47,34 @@ def _smap_template() -> bytes:
             ("cell_lon", np.broadcast_to(lon[None], shape)),
         ):
             file.create_dataset(
-                name, data=values.astype("f4"), chunks=(16, lon.size), compression="gzip",
-                compression_opts=2, track_times=False,
-            )  # fmt: skip
+                name,
+                data=values.astype("f4"),
+                chunks=(16, lon.size),
+                compression="gzip",
+                compression_opts=2,
+                track_times=False,
+            )
         group = file.create_group("Geophysical_Data")
         for name in ("sm_surface", "sm_rootzone", "sm_rootzone_pctl", "sm_profile_wetness"):
             made = group.create_dataset(
-                name, shape, "f4", chunks=(16, lon.size), fillvalue=-9999.0, compression="gzip",
-                compression_opts=2, track_times=False,
-            )  # fmt: skip
+                name,
+                shape,
+                "f4",
+                chunks=(16, lon.size),
+                fillvalue=-9999.0,
+                compression="gzip",
+                compression_opts=2,
+                track_times=False,
+            )
             made.attrs["_FillValue"] = np.array([-9999], "f4")
             attributes(made, units="m3 m-3", coordinates="/cell_lat /cell_lon")
         attributes(
-            file, Title="SMAP L4_SM Geophysical (GPH) Data Granule", Source="virtual basin",
-            Institution="none: synthetic", Conventions="CF",
-        )  # fmt: skip
+            file,
+            Title="SMAP L4_SM Geophysical (GPH) Data Granule",
+            Source="virtual basin",
+            Institution="none: synthetic",
+            Conventions="CF",
+        )
 
     return template(build)
 
@@ -178,12 +189,19 @@ def viirs_month(
             made = fields.parent.create_dataset(name, (size,), "f8", track_times=False)
             made[:] = lat if name == "YDim" else lon
         for name, dtype, fill in (
-            (field, layout["dtype"], layout["fill"]), (quality, quality_type, bad),
-        ):  # fmt: skip
+            (field, layout["dtype"], layout["fill"]),
+            (quality, quality_type, bad),
+        ):
             made = fields.create_dataset(
-                name, (3600, 7200), dtype, chunks=(360, 720), fillvalue=fill, compression="gzip",
-                compression_opts=1, track_times=False,
-            )  # fmt: skip
+                name,
+                (3600, 7200),
+                dtype,
+                chunks=(360, 720),
+                fillvalue=fill,
+                compression="gzip",
+                compression_opts=1,
+                track_times=False,
+            )
             made.attrs["_FillValue"] = np.array([fill], dtype)
         attributes(fields[field], **{k: v for k, v in layout.items() if k not in {"dtype", "fill"}})
         seen = np.isfinite(window)
@@ -194,8 +212,9 @@ def viirs_month(
 
     after = (month + timedelta(days=32)).replace(day=1)
     name = f"{product}.A{month:%Y%j}.002.{after:%Y%j}000000.h5"
-    return publish(upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, template(build),
-                   published)  # fmt: skip
+    return publish(
+        upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, template(build), published
+    )
 
 
 def gldas_month(
@@ -231,25 +250,33 @@ def gldas_month(
     days = ((month + timedelta(days=31)).replace(day=1) - month).days
     half = runoff / (2 * 8 * days)
     fields = {
-        "Qs_acc": (half, "kg m-2"), "Qsb_acc": (half, "kg m-2"),
+        "Qs_acc": (half, "kg m-2"),
+        "Qsb_acc": (half, "kg m-2"),
         "PotEvap_tavg": (pet * 2.501e6 / 86_400, "W m-2"),
-    }  # fmt: skip
+    }
 
     def build(file: h5py.File) -> None:
         rows, columns, _ = _pixels(lat, lon, runoff, grid)
         epoch = datetime(2000, 1, 1, tzinfo=UTC)
         array(
-            file, "time", ("time",), data=np.array([float((month - epoch).days)]),
+            file,
+            "time",
+            ("time",),
+            data=np.array([float((month - epoch).days)]),
             units="days since 2000-01-01 00:00:00",
-        )  # fmt: skip
+        )
         array(file, "lat", ("lat",), data=lat[rows].astype("f4"), units="degrees_north")
         array(file, "lon", ("lon",), data=lon[columns].astype("f4"), units="degrees_east")
         for name, (values, units) in fields.items():
             window = _pixels(lat, lon, np.asarray(values), grid)[2]
             array(
-                file, name, ("time", "lat", "lon"), data=window[None].astype("f4"), fill=-9999.0,
+                file,
+                name,
+                ("time", "lat", "lon"),
+                data=window[None].astype("f4"),
+                fill=-9999.0,
                 units=units,
-            )  # fmt: skip
+            )
         attributes(file, institution="none: virtual basin", Conventions="CF-1.6")
 
     name = f"{product}.A{month:%Y%m}.021.nc4.dap.nc4"

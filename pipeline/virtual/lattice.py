@@ -11,13 +11,12 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.grid import Grid
-    from pipeline.settings import Region
+    from pipeline.choices import Region
+    from pipeline.geography.grid import Grid
 
 _DEGREE_KM = 111.2
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 import shutil
 import zlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from pipeline.grid import MEKONG, Grid
-from pipeline.places import station
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.geography.places import station
+from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
-from pipeline.virtual.basin import MONTHLY_DAY
+from pipeline.sources.base import Granule
+from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
 from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month
 from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
 from pipeline.virtual.sensors import outage
 from pipeline.virtual.tables import areal_record, mrc_export
 from pipeline.virtual.weather import START
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.sources.base import Granule
-    from pipeline.virtual.basin import VirtualBasin
 
 MISSING = 1 / 150
 """Share of half-hourly and 10-minute files that never come."""
@@ -108,6 +105,25 @@ def lay_out_days(
     return sum(_granule(basin, day, issue_time, upstream, grid) for day in days)
 
 
+def lay_out_record(
+    basin: VirtualBasin,
+    issue_time: datetime,
+    upstream: Path,
+    *,
+    grid: Grid = MEKONG,
+    progress: Progress = no_progress,
+) -> int:
+    """Write the daily IMERG files of the whole record, as of :func:`lay_out_days`, by year."""
+    first, written = datetime(START.year, START.month, START.day, tzinfo=UTC), 0
+    years = range(START.year, issue_time.year + 1)
+    for number, year in enumerate(years):
+        progress("years of daily grids", number + 1, len(years))
+        begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
+        end = min(issue_time, datetime(year + 1, 1, 1, tzinfo=UTC))
+        written += lay_out_days(basin, begin, end, issue_time, upstream, grid=grid)
+    return written
+
+
 def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -> int:
     """Write the gauge exports and the areal record of the years before the issue time's.
 
@@ -134,9 +150,11 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
             record = basin.areal_record(year)
             known = record["time"].to_numpy() + AREAL_DELAY
             areal_record(
-                upstream, year=record.assign_coords(available_time=("time", known)),
-                published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC), origin="virtual",
-            )  # fmt: skip
+                upstream,
+                year=record.assign_coords(available_time=("time", known)),
+                published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC),
+                origin="virtual",
+            )
             written += 1
     first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
@@ -170,44 +188,72 @@ def _granule(
         count = sum(not _absent(basin, one) for one in half_hours)
         rain = basin.imerg_day(day, "late", grid) * (1 if final else FIRST_FACTOR)
         imerg_day(
-            upstream, time=start, rain=rain, n_valid=np.full(grid.shape, count), grid=grid,
+            upstream,
+            time=start,
+            rain=rain,
+            n_valid=np.full(grid.shape, count),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "imerg_late":
         imerg_half_hour(
-            upstream, run="late", time=start, rain_rate=basin.imerg(start, "late", grid),
-            grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            run="late",
+            time=start,
+            rain_rate=basin.imerg(start, "late", grid),
+            grid=grid,
+            published=published,
+        )
     elif source == "imerg_early":
         imerg_half_hour(
-            upstream, run="early", time=start, rain_rate=basin.imerg(start, "early", grid),
-            grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            run="early",
+            time=start,
+            rain_rate=basin.imerg(start, "early", grid),
+            grid=grid,
+            published=published,
+        )
     elif source == "gk2a":
         gk2a_rain(
             upstream, time=start, rain_rate=basin.gk2a(start, grid), grid=grid, published=published
         )
     elif source == "smap":
         smap_root_zone(
-            upstream, time=start, soil_moisture=basin.soil_moisture(day, grid), grid=grid,
+            upstream,
+            time=start,
+            soil_moisture=basin.soil_moisture(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "ndvi":
         viirs_month(
-            upstream, variable="ndvi", month=start, values=basin.ndvi(day, grid), grid=grid,
+            upstream,
+            variable="ndvi",
+            month=start,
+            values=basin.ndvi(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     elif source == "gldas_monthly":
         pet, runoff = basin.land(day, grid)
         gldas_month(
-            upstream, month=start, product=granule.pattern.partition(".")[0], pet=pet,
-            runoff=runoff, grid=grid, published=published,
-        )  # fmt: skip
+            upstream,
+            month=start,
+            product=granule.product,
+            pet=pet,
+            runoff=runoff,
+            grid=grid,
+            published=published,
+        )
     else:
         viirs_month(
-            upstream, variable="lst", month=start, values=basin.lst(day, grid), grid=grid,
+            upstream,
+            variable="lst",
+            month=start,
+            values=basin.lst(day, grid),
+            grid=grid,
             published=published,
-        )  # fmt: skip
+        )
     return 1
 
 
@@ -241,10 +287,17 @@ def _exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) 
         for code, rows in latest.sort_values("valid_time").groupby("station"):
             site = station(str(code))
             mrc_export(
-                part, country=site.country, code=site.code, station=site.name, lat=site.lat,
-                lon=site.lon, variable=variable, published=end,
-                valid_time=rows["valid_time"].to_numpy(), value=rows["value"].to_numpy(),
-            )  # fmt: skip
+                part,
+                country=site.country,
+                code=site.code,
+                station=site.name,
+                lat=site.lat,
+                lon=site.lon,
+                variable=variable,
+                published=end,
+                valid_time=rows["valid_time"].to_numpy(),
+                value=rows["value"].to_numpy(),
+            )
             count += 1
     part.replace(folder)
     return count

@@ -1,29 +1,25 @@
 """Writers of rain products in their true layouts: the readers run on them as on the providers'.
 
-Each writer takes plain arrays on a :class:`~pipeline.grid.Grid`, lays its file below ``upstream``
-as the provider does, marks its origin inside the file as virtual, and sets the modification time
-to the moment of publication. The same arguments give the same bytes. Only the window of the grid
-is written; the rest of a global image is unallocated fill and costs nothing.
+Each writer takes plain arrays on a :class:`~pipeline.geography.grid.Grid`, lays its file below
+``upstream`` as the provider does, marks its origin inside the file as virtual, and sets the
+modification time to the moment of publication. The same arguments give the same bytes. Only the
+window of the grid is written; the rest of a global image is unallocated fill and costs nothing.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.geography.grid import Grid
 from pipeline.sources.gk2a import pixels, projection
 from pipeline.virtual.writing import array, attributes, fill_in, publish, template
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import h5py
-    from numpy.typing import NDArray
-
-    from pipeline.grid import Grid
 
 _FILL = -9999.9
 _GPS = datetime(1980, 1, 6, tzinfo=UTC)
@@ -45,16 +41,25 @@ def _half_hour_template() -> bytes:
     def build(file: h5py.File) -> None:
         grid = file.create_group("Grid")
         attributes(
-            grid, GridHeader="BinMethod=ARITHMETIC_MEAN;\nRegistration=CENTER;\n"
+            grid,
+            GridHeader="BinMethod=ARITHMETIC_MEAN;\nRegistration=CENTER;\n"
             "LatitudeResolution=0.1;\nLongitudeResolution=0.1;\nNorthBoundingCoordinate=90;\n"
             "SouthBoundingCoordinate=-90;\nEastBoundingCoordinate=180;\n"
             "WestBoundingCoordinate=-180;\nOrigin=SOUTHWEST;\n",
-        )  # fmt: skip
+        )
         since = "seconds since 1980-01-06 00:00:00 UTC"
         array(
-            grid, "time", ("time",), data=np.zeros(1, "i4"), DimensionNames="time", Units=since,
-            units=since, standard_name="time", axis="T", calendar="julian",
-        )  # fmt: skip
+            grid,
+            "time",
+            ("time",),
+            data=np.zeros(1, "i4"),
+            DimensionNames="time",
+            Units=since,
+            units=since,
+            standard_name="time",
+            axis="T",
+            calendar="julian",
+        )
         _global_axes(grid)
         grid.create_group("Intermediate")
         for name, dtype, fill, units in (
@@ -70,10 +75,16 @@ def _half_hour_template() -> bytes:
             ("Intermediate/IRinfluence", "i2", -9999, ""),
         ):
             made = array(
-                grid, name, ("time", "lon", "lat"), dtype=dtype, chunks=(1, 145, 1800), fill=fill,
-                DimensionNames="time,lon,lat", coordinates="time lon lat",
+                grid,
+                name,
+                ("time", "lon", "lat"),
+                dtype=dtype,
+                chunks=(1, 145, 1800),
+                fill=fill,
+                DimensionNames="time,lon,lat",
+                coordinates="time lon lat",
                 CodeMissingValue="-9999.9" if dtype == "f4" else "-9999",
-            )  # fmt: skip
+            )
             if units:
                 attributes(made, Units=units, units=units)
 
@@ -117,9 +128,10 @@ def imerg_half_hour(
 
     def change(file: h5py.File) -> None:
         attributes(
-            file, FileHeader=_header(f"3IMERGHH{_RUN[run]}", name, time, last, version),
+            file,
+            FileHeader=_header(f"3IMERGHH{_RUN[run]}", name, time, last, version),
             FileInfo="DataFormatVersion=7e;\nFormatPackage=HDF5-1.10.9;\nMetadataStyle=PVL;\n",
-        )  # fmt: skip
+        )
         file["Grid/time"][0] = round((time - _GPS).total_seconds())
         _place(file["Grid/precipitation"], rain_rate, grid)
 
@@ -150,9 +162,14 @@ def _place(data: h5py.Dataset, values: NDArray[np.number], grid: Grid) -> None:
 def _daily_template() -> bytes:
     def build(file: h5py.File) -> None:
         array(
-            file, "time", ("time",), data=np.zeros(1), units="days since 1970-01-01 00:00:00Z",
-            standard_name="time", calendar="julian",
-        )  # fmt: skip
+            file,
+            "time",
+            ("time",),
+            data=np.zeros(1),
+            units="days since 1970-01-01 00:00:00Z",
+            standard_name="time",
+            calendar="julian",
+        )
         _global_axes(file)
         for name, dtype, fill, units in (
             ("precipitation", "f4", _FILL, "mm/day"),
@@ -164,9 +181,15 @@ def _daily_template() -> bytes:
             ("probabilityLiquidPrecipitation", "i2", -9999, "percent"),
         ):
             array(
-                file, name, ("time", "lon", "lat"), dtype=dtype, chunks=(1, 145, 1800), fill=fill,
-                units=units, coordinates="time lon lat",
-            )  # fmt: skip
+                file,
+                name,
+                ("time", "lon", "lat"),
+                dtype=dtype,
+                chunks=(1, 145, 1800),
+                fill=fill,
+                units=units,
+                coordinates="time lon lat",
+            )
 
     return template(build)
 
@@ -205,11 +228,15 @@ def imerg_day(
 
     def change(file: h5py.File) -> None:
         attributes(
-            file, FileHeader=_header("3IMERGDL", name, time, last, version),
-            BeginDate=f"{time:%Y-%m-%d}", EndDate=f"{time:%Y-%m-%d}", BeginTime="00:00:00.000Z",
-            EndTime="23:59:59.999Z", DOI="10.5067/GPM/IMERGDL/DAY/07",
+            file,
+            FileHeader=_header("3IMERGDL", name, time, last, version),
+            BeginDate=f"{time:%Y-%m-%d}",
+            EndDate=f"{time:%Y-%m-%d}",
+            BeginTime="00:00:00.000Z",
+            EndTime="23:59:59.999Z",
+            DOI="10.5067/GPM/IMERGDL/DAY/07",
             title="GPM IMERG Late Precipitation L3 1 day 0.1 degree x 0.1 degree (GPM_3IMERGDL)",
-        )  # fmt: skip
+        )
         file["time"][0] = (time - datetime(1970, 1, 1, tzinfo=UTC)).days
         _place(file["precipitation"], rain, grid)
         _place(file["precipitation_cnt"], n_valid, grid)
@@ -244,25 +271,47 @@ def _gk2a_template(sector: str) -> bytes:
             made = file.create_dataset(name, (size,), ">f4", track_times=False)
             made.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
         array(
-            file, "RR", ("dim_y", "dim_x"), dtype="u2", chunks=(height // 10, width // 10),
-            fill=65535, long_name="AMI rainfall rate", units="mm/h", scale_factor=np.float32(0.01),
-            add_offset=np.float32(0), valid_min=np.uint16(0), valid_max=np.uint16(20000),
-            grid_mapping="gk2a_imager_projection", ancillary_variables="DQF_RR",
-        )  # fmt: skip
+            file,
+            "RR",
+            ("dim_y", "dim_x"),
+            dtype="u2",
+            chunks=(height // 10, width // 10),
+            fill=65535,
+            long_name="AMI rainfall rate",
+            units="mm/h",
+            scale_factor=np.float32(0.01),
+            add_offset=np.float32(0),
+            valid_min=np.uint16(0),
+            valid_max=np.uint16(20000),
+            grid_mapping="gk2a_imager_projection",
+            ancillary_variables="DQF_RR",
+        )
         array(
-            file, "DQF_RR", ("dim_y", "dim_x"), dtype="u1", chunks=(height // 10, width // 10),
-            fill=255, long_name="AMI rainfall rate data quality flag", units="",
+            file,
+            "DQF_RR",
+            ("dim_y", "dim_x"),
+            dtype="u1",
+            chunks=(height // 10, width // 10),
+            fill=255,
+            long_name="AMI rainfall rate data quality flag",
+            units="",
             flag_meanings="0: Good 1: Bad",
-        )  # fmt: skip
+        )
         made = file.create_dataset("gk2a_imager_projection", (), "i4", track_times=False)
         attributes(made, **mapping)
         area = sector[:2].upper()
         attributes(
-            file, title="AMI L2 RR", conventions="CF-1.7", processing_environment="virtual",
-            instrument="GK-2A Advanced Meteorological Imager", algorithm_version="virtual",
-            observation_mode="FD", processing_area=area, number_of_product="2",
+            file,
+            title="AMI L2 RR",
+            conventions="CF-1.7",
+            processing_environment="virtual",
+            instrument="GK-2A Advanced Meteorological Imager",
+            algorithm_version="virtual",
+            observation_mode="FD",
+            processing_area=area,
+            number_of_product="2",
             names_of_product="RR, DQF_RR",
-        )  # fmt: skip
+        )
 
     return template(build)
 

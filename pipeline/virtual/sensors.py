@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.virtual.lattice import BASIN
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.virtual.lattice import Lattice
+from pipeline.virtual.lattice import BASIN, Lattice
 
 Run = Literal["early", "late", "final", "gk2a"]
 

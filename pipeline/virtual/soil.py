@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.virtual.weather import MONTH
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PET_MM = (105, 115, 150, 155, 145, 125, 120, 115, 110, 112, 105, 100)
 """Potential evapotranspiration by month, mm."""

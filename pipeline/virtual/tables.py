@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
 
+import h5py
 import numpy as np
+import xarray as xr
 from h5py import string_dtype
+from numpy.typing import NDArray
 
-from pipeline.sources.gauge_tables import VIRTUAL_GRADE
-from pipeline.sources.gauges import HEADER
-from pipeline.variables import VARIABLES
+from pipeline.geography.variables import VARIABLES
+from pipeline.sources.gauges.gauge_files import HEADER
+from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
 from pipeline.virtual.writing import array, attributes, publish, template
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    import h5py
-    import xarray as xr
-    from numpy.typing import NDArray
 
 _SERIES = {
     "stage": ("Water Level", "Manual", "m", 2),
@@ -67,10 +64,16 @@ def mrc_export(
         for stamp, number in zip(stamps.tolist(), value.tolist(), strict=True)
     ]
     notes = (
-        f"Time series identifier: {series}", "UTC offset: (UTC+07:00)", f"Value units: {unit}",
-        f"Value parameter: {parameter}", f"Value label: {label}", f"Location name: {station}",
-        f"Latitude: {lat}", f"Longitude: {lon}", VIRTUAL_GRADE,
-    )  # fmt: skip
+        f"Time series identifier: {series}",
+        "UTC offset: (UTC+07:00)",
+        f"Value units: {unit}",
+        f"Value parameter: {parameter}",
+        f"Value label: {label}",
+        f"Location name: {station}",
+        f"Latitude: {lat}",
+        f"Longitude: {lon}",
+        VIRTUAL_GRADE,
+    )
     metadata = "".join(f"# {note}\n" for note in notes).encode()
     publish(folder / f"{series}__metadata.txt", metadata, published)
     content = f"{HEADER}\n{''.join(lines)}".encode()
@@ -97,17 +100,26 @@ def areal_record(upstream: Path, *, year: xr.Dataset, published: datetime, origi
         epoch = np.datetime64("1970-01-01")
         days = (year["time"].to_numpy() - epoch) // np.timedelta64(1, "D")
         array(
-            file, "time", ("time",), data=days, units="days since 1970-01-01",
-            calendar="standard", standard_name="time",
-        )  # fmt: skip
+            file,
+            "time",
+            ("time",),
+            data=days,
+            units="days since 1970-01-01",
+            calendar="standard",
+            standard_name="time",
+        )
         zones = np.array([str(z) for z in year["zone"].to_numpy()], dtype=object)
         file.create_dataset("zone", data=zones, dtype=string_dtype(), track_times=False)
         file["zone"].make_scale("zone")
         known = (year["available_time"].to_numpy() - epoch) // np.timedelta64(1, "s")
         array(
-            file, "available_time", ("time",), data=known, units="seconds since 1970-01-01",
+            file,
+            "available_time",
+            ("time",),
+            data=known,
+            units="seconds since 1970-01-01",
             calendar="standard",
-        )  # fmt: skip
+        )
         for name in ("rain", "coverage", "soil_moisture", "ndvi", "lst"):
             data = year[name].transpose("time", "zone").to_numpy().astype("f4")
             array(file, name, ("time", "zone"), data=data, fill=np.nan, units=VARIABLES[name].units)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal, special, stats
 
-from pipeline.virtual.lattice import BASIN
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.virtual.lattice import Lattice
+from pipeline.virtual.lattice import BASIN, Lattice
 
 START = date(1999, 1, 1)
 END = date(2027, 1, 1)

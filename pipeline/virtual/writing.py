@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from numpy.typing import NDArray
+from pipeline.storage.atomic import draft_file
 
 
 def publish(path: Path, content: bytes, published: datetime) -> Path:
@@ -30,10 +29,9 @@ def publish(path: Path, content: bytes, published: datetime) -> Path:
         Becomes the modification time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.utime(part, (published.timestamp(), published.timestamp()))
-    part.replace(path)
+    with draft_file(path) as draft:
+        draft.write_bytes(content)
+        os.utime(draft, (published.timestamp(), published.timestamp()))
     return path
 
 
@@ -66,9 +64,15 @@ def array(
     if data is None:
         shape = tuple(group[d].size for d in dims)
         made = group.create_dataset(
-            name, shape, dtype, chunks=chunks, fillvalue=fill, compression="gzip",
-            compression_opts=1, track_times=False,
-        )  # fmt: skip
+            name,
+            shape,
+            dtype,
+            chunks=chunks,
+            fillvalue=fill,
+            compression="gzip",
+            compression_opts=1,
+            track_times=False,
+        )
     else:
         made = group.create_dataset(name, data=data, dtype=dtype, track_times=False)
     if fill is not None:

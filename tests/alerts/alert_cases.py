@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from pipeline.alerts.evidence import Drought, Lead, Level, Rain, River
-from pipeline.alerts.rules import decide_drought, decide_flood
-from pipeline.places import City, Station
+from pipeline.alerts.alert_state import AlertState
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought import decide_drought
+from pipeline.alerts.evidence import Drought, Lead, Rain, River
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
+from pipeline.alerts.thresholds import Rules
+from pipeline.geography.places import City, Station
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.alerts.decision import Decision, Memory
-
+RULES = Rules(
+    watch_p_alarm_7d=0.25,
+    warning_p_flood_5d=0.40,
+    emergency_p_flood_2d=0.70,
+    watch_rain_years=5.0,
+    extreme_years=20.0,
+    drought_p=0.50,
+    raise_margin=0.15,
+    raise_runs=2,
+    lower_factor=0.6,
+    lower_runs=2,
+    lower_m=0.20,
+    adjacent=timedelta(hours=48),
+    stale=timedelta(hours=48),
+    forget=timedelta(days=7),
+)
+"""Thresholds of every city until it states its own."""
 T0 = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 NAN = math.nan
 CITY = City(
@@ -111,7 +128,7 @@ def flood(
     p2: float = 0.0,
     *,
     number: int = 0,
-    memory: Memory | None = None,
+    state: AlertState | None = None,
     stage_m: float = 9.0,
     age_h: float | None = 0.5,
     change_1d_m: float = 0.0,
@@ -134,11 +151,12 @@ def flood(
             tier=tier,
         ),
         rain=rain,
-        memory=memory,
+        state=state,
+        rules=RULES,
     )
 
 
-def pluvial(years: float, *, number: int = 0, memory: Memory | None = None) -> Decision:
+def pluvial(years: float, *, number: int = 0, state: AlertState | None = None) -> Decision:
     """Decide the flood level of the city without a gauge on a night."""
     return decide_flood(
         TOWN,
@@ -146,7 +164,8 @@ def pluvial(years: float, *, number: int = 0, memory: Memory | None = None) -> D
         station=None,
         river=None,
         rain=Rain(return_period_years=years, pluvial_index=NAN),
-        memory=memory,
+        state=state,
+        rules=RULES,
     )
 
 
@@ -180,15 +199,15 @@ def drought(
     given: Drought | None,
     *,
     number: int = 0,
-    memory: Memory | None = None,
+    state: AlertState | None = None,
     issue_time: datetime | None = None,
 ) -> Decision:
     """Decide the drought level of the city on a night."""
     return decide_drought(
-        CITY, issue_time=issue_time or night(number), drought=given, memory=memory
+        CITY, issue_time=issue_time or night(number), drought=given, state=state, rules=RULES
     )
 
 
 def levels(*decisions: Decision) -> list[Level]:
     """Levels of some decisions."""
-    return [one.level for one in decisions]
+    return [decision.level for decision in decisions]

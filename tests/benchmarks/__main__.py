@@ -12,19 +12,15 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.benchmarks import granules, nights
 from tests.benchmarks.job import EDGES
 from tests.benchmarks.measure import ROOT, Result, pass_speed, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 PAGE = ROOT / "docs" / "performance.md"
 FIRST, END = 2001, 2026

@@ -5,23 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pipeline.grid import Grid
-from pipeline.intake import File, read_all, together
+from pipeline.geography.grid import Grid
+from pipeline.ingest.store import File, read_all, together
 from pipeline.sources import SOURCES, imerg
 from pipeline.sources.base import Granule
 from pipeline.virtual.products import imerg_half_hour
 from tests.benchmarks.measure import Result, seconds
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 STRIP = Grid(-90.0, 90.0, 81.0, 110.0)
 """What the two chunks hold that the box lies in: whatever reads it must inflate all of that."""
@@ -46,7 +42,7 @@ def ours(*, folder: str) -> Result:
 
     def work() -> NDArray[np.floating]:
         contents, _ = read_all(
-            row, files, imerg.read, asof=asof, from_folder=False, show=lambda *_: None
+            row, files, imerg.read, asof=asof, from_folder=False, progress=lambda *_: None
         )
         found: NDArray[np.floating] = together(contents)["rain_rate"].values
         return found

@@ -5,23 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from dask.system import CPU_COUNT
+from numpy.typing import NDArray
 
-from pipeline import gridded, steps
-from pipeline.archive import Archive
-from pipeline.grid import Grid
+from pipeline import steps
+from pipeline.geography.grid import Grid
+from pipeline.gridded import job as gridded_job
 from pipeline.indices.rain import accumulation
-from pipeline.indices.risk import MIN_SHARE
 from pipeline.indices.spi import fit_spi, spi
+from pipeline.indices.suite import MIN_SHARE
 from pipeline.settings import Settings
+from pipeline.storage.archive import Archive
 from tests.benchmarks import record
 from tests.benchmarks.measure import Result
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 EDGES = 7.5, 34.5, 93.0, 110.0
 CHECKED = 4
@@ -52,16 +50,16 @@ def whole_record(*, folder: str, end: int) -> Result:
     )  # fmt: skip
     written = sum(
         da.size * da.encoding["dtype"].itemsize
-        for product in (gridded.DAILY, gridded.MONTHLY)
+        for product in (gridded_job.DAILY, gridded_job.MONTHLY)
         for da in archive.stored(product).data_vars.values()
     )
-    found = archive.read(gridded.DAILY, asof=asof)["spi_90d"][:, 0, :CHECKED].values
+    found = archive.read(gridded_job.DAILY, asof=asof)["spi_90d"][:, 0, :CHECKED].values
     lat, lon = archive.axes("imerg_daily")
     return Result(
         took, lat.size * lon.size, found, read,
         notes={"days": made.days, "months": made.months, "written_bytes": written,
-               "by_day": len(archive.stored(gridded.DAILY).data_vars),
-               "by_month": len(archive.stored(gridded.MONTHLY).data_vars),
+               "by_day": len(archive.stored(gridded_job.DAILY).data_vars),
+               "by_month": len(archive.stored(gridded_job.MONTHLY).data_vars),
                "processes": CPU_COUNT},
     )  # fmt: skip
 
@@ -70,7 +68,7 @@ def some_plainly(*, folder: str, end: int) -> Result:
     """SPI-90 of a few cells by the functions that a notebook would call."""
     archive, asof = Archive(Path(folder)), _asof(end)
     rain = archive.read("imerg_daily", asof=asof)["rain"][:, 0, :CHECKED].compute()
-    start, stop = gridded._period(rain["time"].values)
+    start, stop = gridded_job._period(rain["time"].values)
     begin = perf_counter()
     total = accumulation(rain=rain, steps=90, min_share=MIN_SHARE)
     found: NDArray[np.floating] = spi(

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import icechunk
 import numpy as np
+import xarray as xr
 
 from pipeline import steps
-from pipeline.archive import REFERENCE, Archive
-from pipeline.grid import MEKONG
+from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
+from pipeline.storage.archive import REFERENCE, Archive
 from pipeline.virtual.land import smap_root_zone
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 from tests.benchmarks.measure import Result
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import xarray as xr
 
 PRODUCTS = (
     "imerg_daily",

@@ -7,18 +7,14 @@ many seasons have totals of zero, and these are as in the basin. It has no weath
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
-from pipeline.archive import Archive
-from pipeline.grid import MEKONG, Grid
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import xarray as xr
-    from numpy.typing import NDArray
+from pipeline.geography.grid import MEKONG, Grid
+from pipeline.storage.archive import Archive
 
 SOIL_SINCE, VEGETATION_SINCE = 2015, 2012
 """First years of SMAP and of the VIIRS composites."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import gammainc, ndtri
 
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spi import fit_spi, spi
 from tests.benchmarks.measure import Result, seconds
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 START, MONTHS = "1981-01", 528
 COMPARED = 100

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.archive import Archive
+from pipeline.storage.archive import Archive
 from tests.benchmarks import granules, job, nights, spi, zones
 from tests.benchmarks.__main__ import Row, _apart, page
 from tests.benchmarks.measure import Result, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.slow

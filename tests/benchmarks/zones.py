@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+import xarray as xr
+from numpy.typing import NDArray
+from shapely.geometry import Polygon
 
-from pipeline.grid import Grid, zonal_mean, zonal_weights
+from pipeline.geography.grid import Grid
+from pipeline.geography.zonal import zonal_mean, zonal_weights
 from tests.benchmarks.measure import Result, seconds
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from numpy.typing import NDArray
-    from shapely.geometry import Polygon
 
 GRID = Grid(8.5, 34.5, 93.0, 110.0)
 """260 x 170 cells."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.random import Generator
+from numpy.random import Generator
 
 ODD_NUMBERS = (
     0, -1, 1e30, -1e30, 1e38, 9.969209968386869e36, -32767, 65535, 255, -2147483647, 2**63 - 1,

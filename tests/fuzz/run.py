@@ -6,22 +6,21 @@ import time
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from pipeline import quality
-from pipeline.file_reader import FileReader
+from pipeline.geography.variables import VARIABLES
+from pipeline.ingest.file_reader import FileReader
+from pipeline.quality import flags as quality_flags
+from pipeline.quality.selection import select_used
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.variables import VARIABLES
 from tests.fuzz.mutations import damage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
     from tests.fuzz.seeds import Seed
 
 RANDOM_SEED = 20260820
@@ -96,7 +95,7 @@ def out_of_range(data: xr.Dataset | pd.DataFrame) -> str:
     if isinstance(data, xr.Dataset):
         values = {str(name): data[name].values for name in data.data_vars}
     else:
-        used = quality.used(quality.flagged(data))
+        used = select_used(quality_flags.flag(data))
         values = {str(name): part["value"].to_numpy() for name, part in used.groupby("variable")}
     for name, found in values.items():
         row = VARIABLES.get(name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.settings import ROOT
 from pipeline.sources import SOURCES
 from tests.sources import (
@@ -24,10 +26,6 @@ from tests.sources import (
     test_vegetation,
     test_zones,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 SHARED = ROOT.parent / "shared"
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from tests.fuzz.run import fuzz, out_of_range
 from tests.fuzz.seeds import grids, texts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COUNT = 12
 

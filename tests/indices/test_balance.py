@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.indices import ranks
+from pipeline.indices import quantiles
 from pipeline.indices.flow import fit_sri, mean_flow, sri
 from pipeline.indices.rain import accumulation
 from pipeline.indices.soil import fit_ssi, ssi
@@ -171,9 +171,11 @@ def test_ssi_by_hand_and_no_further_than_its_years() -> None:
     arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32)),
 )
 def test_both_ways_to_the_rank_are_the_same(pool: np.ndarray, wanted: np.ndarray) -> None:
-    np.testing.assert_array_equal(ranks._by_counting(pool, wanted), ranks._by_sorting(pool, wanted))
+    np.testing.assert_array_equal(
+        quantiles._by_counting(pool, wanted), quantiles._by_sorting(pool, wanted)
+    )
     smaller, same = (pool[:, 0] < wanted[0, 0]).sum(), (pool[:, 0] == wanted[0, 0]).sum()
-    assert ranks._rank(pool, wanted)[0, 0] == smaller + (same + 1) / 2
+    assert quantiles._rank(pool, wanted)[0, 0] == smaller + (same + 1) / 2
 
 
 def test_sri_has_a_mass_of_zeros() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
-from pipeline.indices import gamma, reference
+from pipeline.indices import common, gamma
 from pipeline.indices.drought import (
     PERCENTILE_BOUNDS,
     SPI_BOUNDS,
@@ -214,10 +214,10 @@ def test_running_spi_is_standard_normal_over_the_year_and_knows_29_february(
 
 def test_the_years_end_is_wrapped() -> None:
     slot = np.array([1, 365, 182])
-    found = reference.seasonal_sum(np.array([1.0, 10.0, 100.0]), slot, size=365, half_window=2)
+    found = common.seasonal_sum(np.array([1.0, 10.0, 100.0]), slot, size=365, half_window=2)
     assert found[[364, 0, 1, 2, 363, 181]].tolist() == [11.0, 11.0, 11.0, 1.0, 11.0, 100.0]
     time = np.array(["2020-02-28", "2020-02-29", "2020-03-01", "2020-12-31"], "M8[ns]")
-    assert reference.slots(time, "dayofyear").tolist() == [59, 59, 60, 365]
+    assert common.slots(time, "dayofyear").tolist() == [59, 59, 60, 365]
 
 
 def test_the_past_does_not_change_with_the_future(rain: xr.DataArray) -> None:
@@ -245,7 +245,7 @@ def test_all_is_lazy_and_chunks_do_not_matter(rain: xr.DataArray) -> None:
         bounds = fit_vegetation(ndvi=ndvi, lst=lst, start=START, end=END)
         health = vhi(vci=vci(ndvi=ndvi, parameters=bounds), tci=tci(lst=lst, parameters=bounds))
         cdi = mekong_cdi(spi1=z, spi3=z, soil_moisture_percentile=p, vhi=health)
-        aged = reference.carried(values=z, days=3)
+        aged = common.carried(values=z, days=3)
         return xr.Dataset(
             {"z": z, "p": p, "score": score, "class": usdm_class(index=score), "vhi": health,
              "cdi": cdi, "aged": aged}
@@ -326,7 +326,7 @@ def test_percentile_counts_like_the_definition() -> None:
     np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
     assert found[np.isfinite(values)].min() > 0
     assert found[np.isfinite(values)].max() < 100
-    slot = reference.slots(data["time"].values, "dayofyear")
+    slot = common.slots(data["time"].values, "dayofyear")
     for row in (3, 360, 424, 1155, 1500, 2199):
         apart = np.abs(slot - slot[row])
         pool = values[np.minimum(apart, 365 - apart) <= 15, 0]
@@ -431,6 +431,6 @@ def test_score_is_standard_normal_with_and_without_soil() -> None:
 def test_a_value_is_carried_no_longer_than_told() -> None:
     time = days("2001-01-01", "2001-01-09")
     x = series([NAN, 1, NAN, NAN, NAN, 5, NAN, 7], time, "%")
-    found = reference.carried(values=x, days=2)
+    found = common.carried(values=x, days=2)
     np.testing.assert_array_equal(found.values, [NAN, 1, 1, 1, NAN, 5, 5, 7])
     assert found.attrs == x.attrs

@@ -11,10 +11,10 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indices.ranks import matched
+from pipeline.indices.quantiles import cdf_match
 from pipeline.indices.soil import soil_water_index
 
-SEASON: Any = {"half_window_days": 45, "least": 3}
+SEASON: Any = {"half_window_days": 45, "min_dates": 3}
 
 
 def refuse(*_: Any, **__: Any) -> Any:
@@ -69,21 +69,21 @@ def test_a_value_takes_the_value_of_the_same_rank() -> None:
     ours = series([0.4, 0.1, 0.2, 0.3, 0.9], time)
     theirs = series([330.0, 300.0, 320.0, 310.0, np.nan], time, "K")
     wanted = series([0.1, 0.25, 0.4, np.nan], days("2026-07-10", 4))
-    found = matched(values=wanted, ours=ours, theirs=theirs, **SEASON)
+    found = cdf_match(values=wanted, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(found.values, [300.0, 315.0, 330.0, np.nan])
     assert found.attrs["units"] == "K"
     beyond = series([0.0, 0.5], days("2026-07-10", 2))
-    found = matched(values=beyond, ours=ours, theirs=theirs, **SEASON)
+    found = cdf_match(values=beyond, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(found.values, [290.0, 340.0])  # 10 K for each 0.1
 
 
 def test_ties_share_the_mean_of_their_ranks_and_a_constant_has_one_answer() -> None:
     time = days("2025-07-01", 4)
     ours, theirs = series([0.1, 0.2, 0.2, 0.3], time), series([1.0, 2.0, 4.0, 8.0], time)
-    found = matched(values=ours, ours=ours, theirs=theirs, **SEASON)
+    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(found.values, [1.0, 3.0, 3.0, 8.0])
     flat = series([0.2] * 4, time)
-    found = matched(values=series([0.1, 0.2], time[:2]), ours=flat, theirs=theirs, **SEASON)
+    found = cdf_match(values=series([0.1, 0.2], time[:2]), source=flat, target=theirs, **SEASON)
     np.testing.assert_allclose(found.values, [3.75, 3.75])
 
 
@@ -92,7 +92,7 @@ def test_only_the_season_counts_over_the_end_of_the_year() -> None:
     ours = series([0.1, 0.2, 0.3, 0.1, 0.2, 0.3], time)
     theirs = series([1.0, 2.0, 3.0, 7.0, 8.0, 9.0], time)
     wanted = series([0.2, 0.2, 0.2], np.array(["2026-01-10", "2026-06-01", "2026-09-20"], "M8[D]"))
-    found = matched(values=wanted, ours=ours, theirs=theirs, **SEASON)
+    found = cdf_match(values=wanted, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(found.values, [2.0, 8.0, np.nan])
 
 
@@ -100,10 +100,10 @@ def test_too_few_common_dates_give_nothing() -> None:
     time = days("2025-07-01", 4)
     ours = series([[0.1, 0.1], [0.2, 0.2], [np.nan, 0.3], [0.3, 0.4]], time)
     theirs = series([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [np.nan, 4.0]], time)
-    found = matched(values=ours, ours=ours, theirs=theirs, **SEASON).values
+    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
     np.testing.assert_allclose(found, [[np.nan, 1], [np.nan, 2], [np.nan, 3], [np.nan, 4]])
     with pytest.raises(ValueError, match="same times of both, found 4 and 3"):
-        matched(values=ours, ours=ours, theirs=theirs[:3], **SEASON)
+        cdf_match(values=ours, source=ours, target=theirs[:3], **SEASON)
 
 
 SAMPLE = st.lists(st.integers(-50, 50), min_size=5, max_size=20, unique=True)
@@ -116,11 +116,11 @@ def test_mapping_keeps_the_order_and_gives_the_distribution_back(
 ) -> None:
     ours = series(sample, days("2025-07-01", len(sample)))
     theirs = ours.copy(data=np.array(other[: len(sample)], float))
-    found = matched(values=ours, ours=ours, theirs=theirs, **SEASON).values
+    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
     np.testing.assert_allclose(np.sort(found), np.sort(theirs.values))
     more = np.sort(np.random.default_rng(seed).uniform(-80, 80, 30))
-    mapped = matched(
-        values=series(more, days("2025-07-01", 30)), ours=ours, theirs=theirs, **SEASON
+    mapped = cdf_match(
+        values=series(more, days("2025-07-01", 30)), source=ours, target=theirs, **SEASON
     )
     assert (np.diff(mapped.values) >= -1e-9).all()
 
@@ -129,11 +129,11 @@ def test_lazy_and_the_same_in_chunks() -> None:
     rng = np.random.default_rng(0)
     ours, theirs = (series(rng.random((60, 4)), days("2025-07-01", 60)) for _ in range(2))
     surface = ours.where(ours > 0.2)
-    whole = (matched(values=ours, ours=ours, theirs=theirs, **SEASON),
+    whole = (cdf_match(values=ours, source=ours, target=theirs, **SEASON),
              soil_water_index(surface=surface))  # fmt: skip
     cut = {"time": 7, "zone": 3}
     with dask.config.set(scheduler=refuse):
-        lazy = (matched(values=ours.chunk(cut), ours=ours.chunk(cut), theirs=theirs.chunk(cut),
+        lazy = (cdf_match(values=ours.chunk(cut), source=ours.chunk(cut), target=theirs.chunk(cut),
                         **SEASON), soil_water_index(surface=surface.chunk(cut)))  # fmt: skip
     for one, other in zip(whole, lazy, strict=True):
         xr.testing.assert_allclose(one, other.compute())

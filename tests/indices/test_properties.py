@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dask
 import numpy as np
@@ -23,9 +24,6 @@ from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, pet_hargreaves, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.vegetation import fit_vegetation, tci, vci
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Law = Any
 SPAN: dict[str, Any] = {

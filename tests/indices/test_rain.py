@@ -21,7 +21,7 @@ from pipeline.indices.extremes import (
     return_level_interval,
     return_period,
 )
-from pipeline.indices.moments import l_moments, weighted_moments
+from pipeline.indices.lmoments import l_moments, weighted_moments
 from pipeline.indices.rain import (
     accumulation,
     api,

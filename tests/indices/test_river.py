@@ -13,6 +13,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
+from pipeline.geography.places import basins
 from pipeline.indices.flow import fit_sdi, low_flow_ratio, sdi
 from pipeline.indices.river import (
     fit_stage_climatology,
@@ -21,7 +22,6 @@ from pipeline.indices.river import (
     stage_anomaly,
     unit_hydrograph,
 )
-from pipeline.places import basins
 
 PREK_KDAM = Path(__file__).parents[3] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage import StageModel, fit
-from pipeline.features import StageInputs
+from models.stage.features import StageInputs
+from models.stage.model import StageModel
+from models.stage.training import fit
 
 UPSTREAM, TOWN = "013101", "013402"
 """Nakhon Phanom and Mukdahan: the second's next gauge upstream is the first."""

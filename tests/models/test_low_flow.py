@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import skops.io
 
-from models.low_flow import HORIZONS_WEEKS, RATINGS, LowFlowModel, fit, predict
+from models import low_flow
+from models.drought.inputs import HORIZONS_WEEKS
+from models.low_flow import RATINGS, LowFlowModel, fit, predict
 from models.registry import TRUSTED
 from pipeline.alerts.evidence import LowFlow
 
@@ -47,7 +49,7 @@ def model(stages: pd.DataFrame) -> LowFlowModel:
 
 
 def test_it_beats_conditional_climatology_on_years_held_out(model: LowFlowModel) -> None:
-    assert list(model.laws) == [PAKSE], "five years are too few"
+    assert list(model.seasonal_quantiles) == [PAKSE], "five years are too few"
     scores: Any = pd.DataFrame(model.scores).set_index(["horizon_weeks", "drought_class"])
     assert scores["years"].min() >= 20
     assert scores.loc[(1, 1), "skill_low"] > 0.1
@@ -131,3 +133,21 @@ def test_it_survives_being_saved(model: LowFlowModel, stages: pd.DataFrame) -> N
 
 def test_too_short_a_record_gives_no_model(stages: pd.DataFrame) -> None:
     assert fit(stages, end=END, stations=[OTHER]) is None
+
+
+def test_the_longest_mean_is_of_180_days() -> None:
+    days = pd.date_range("2016-01-01", periods=200)
+    longest = low_flow._so_far(np.where(np.arange(200) == 0, 180.0, 0.0), days)[:, 4]
+    assert longest[179] == pytest.approx(1.0)
+    assert longest[180] == pytest.approx(0.0)
+
+
+def test_a_forecast_needs_no_stage_older_than_its_memory(
+    model: LowFlowModel, stages: pd.DataFrame
+) -> None:
+    now = stages.loc[:"2016-04-01"]
+    found = predict(model, now, issue_time=APRIL)
+    # 180 weekly means reach back 186 days.
+    pd.testing.assert_frame_equal(predict(model, now.tail(186), issue_time=APRIL), found)
+    shorter = predict(model, now.tail(120), issue_time=APRIL)
+    assert (shorter["p_d1"] != found["p_d1"]).any()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-import datetime as dt
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,14 +12,14 @@ import pytest
 import skops.io
 
 from models import registry
-from models.registry import UntrustedModel, load, save
-from models.stage import StageModel, fit, predict
+from models.registry import METADATA, NoModels, UntrustedModel, load, load_last, save
+from models.stage.features import StageInputs
+from models.stage.model import StageModel, predict
+from models.stage.training import fit
 from tests.models.conftest import END, TOWN
 
-if TYPE_CHECKING:
-    from pipeline.features import StageInputs
-
-ISSUE = dt.datetime(2010, 8, 10, 0, 30, tzinfo=dt.UTC)
+ISSUE = datetime(2010, 8, 10, 0, 30, tzinfo=UTC)
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
 
 def test_what_is_loaded_forecasts_as_what_was_saved(
@@ -66,8 +68,8 @@ def test_types_are_checked_even_where_the_bytes_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: StageModel
 ) -> None:
     version = save({"stage": trained}, {}, tmp_path)
-    monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.StageModel"}))
-    with pytest.raises(UntrustedModel, match=r"models\.stage\.StationModel"):
+    monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.model.StageModel"}))
+    with pytest.raises(UntrustedModel, match=r"models\.stage\.model\.StationModel"):
         load(tmp_path, version)
 
 
@@ -78,3 +80,65 @@ def test_no_model_is_a_clear_error(tmp_path: Path) -> None:
     for wrong in ("../elsewhere", "0" * 16):
         with pytest.raises(LookupError, match="model version"):
             load(tmp_path, wrong)
+
+
+def model(folder: Path, trained: datetime) -> str:
+    metadata = {"asof": trained.isoformat(), "origin": "virtual"}
+    return save({"stage": {"slope": 1.0}}, metadata, folder)
+
+
+def test_a_night_takes_the_last_models_trained_by_then(tmp_path: Path) -> None:
+    first = model(tmp_path, datetime(2025, 1, 1, tzinfo=UTC))
+    second = model(tmp_path, datetime(2026, 1, 1, tzinfo=UTC))
+    model(tmp_path, datetime(2027, 1, 1, tzinfo=UTC))
+
+    def version(asof: datetime) -> str:
+        return str(load_last(tmp_path, asof=asof)[1]["version"])
+
+    assert version(ASOF) == second
+    assert version(datetime(2026, 1, 1, tzinfo=UTC)) == second
+    assert version(datetime(2025, 12, 31, tzinfo=UTC)) == first
+    with pytest.raises(NoModels, match="expected models trained by 2024-06-01, found none"):
+        version(datetime(2024, 6, 1, tzinfo=UTC))
+
+
+def test_a_training_that_was_killed_leaves_no_model(tmp_path: Path) -> None:
+    whole = model(tmp_path, datetime(2025, 1, 1, tzinfo=UTC))
+    draft = tmp_path / ".draft-x1y2z3"
+    shutil.copytree(tmp_path / whole, draft)
+    metadata = json.loads((draft / METADATA).read_text("utf-8"))
+    metadata["asof"] = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    (draft / METADATA).write_text(json.dumps(metadata), "utf-8")
+    assert load_last(tmp_path, asof=ASOF)[1]["version"] == whole
+
+
+def spoil_bytes(folder: Path) -> None:
+    path = next(folder.glob("*.skops"))
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_bytes, "expected the bytes that were saved, found others"),
+        (lambda folder: (folder / METADATA).unlink(), "No such file"),
+        (lambda folder: (folder / METADATA).write_text(""), "Expecting value"),
+        (lambda folder: (folder / METADATA).write_text('{"asof": 3}'), "isoformat"),
+        (lambda folder: next(folder.glob("*.skops")).unlink(), "expected the bytes"),
+    ],
+)
+def test_damaged_models_are_named_and_those_before_used(
+    tmp_path: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    before = model(tmp_path, datetime(2025, 1, 1, tzinfo=UTC))
+    newest = model(tmp_path, datetime(2026, 1, 1, tzinfo=UTC))
+    assert load_last(tmp_path, asof=ASOF)[1]["broken"] == []
+    spoil(tmp_path / newest)
+    metadata = load_last(tmp_path, asof=ASOF)[1]
+    assert metadata["version"] == before
+    (broken,) = metadata["broken"]
+    assert broken.startswith(f"models {newest} are damaged (")
+    assert said in broken
+    spoil(tmp_path / before)
+    with pytest.raises(NoModels, match=f"models {before} are damaged .*; run: mekong train"):
+        load_last(tmp_path, asof=ASOF)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from pipeline import steps
-from pipeline.archive import Archive
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_history
+from tests.areal.late_products import two_summers
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 from tests.sources.test_smap import level_3
-from tests.test_stand_ins import two_summers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pipeline.settings import Settings
 
 AFTER = nights.FLOOD + timedelta(days=3)
 

@@ -8,26 +8,26 @@ import io
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from lxml import etree
 
 from pipeline import steps
 from pipeline.alerts.cap import NAMESPACE
 from pipeline.alerts.publish import folder_name
-from pipeline.archive import Archive
-from pipeline.records import Records, alerts, stage_forecasts
+from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import alerts, stage_forecasts
+from pipeline.storage.records import Records
 from pipeline.virtual import SHOWCASE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 CAP = {"cap": NAMESPACE}
 FLOOD = datetime.combine(SHOWCASE, time(0, 30), UTC)
@@ -57,7 +57,7 @@ def fork(settings: Settings, folder: Path) -> Settings:
     return settings_in(folder)
 
 
-def ingest(settings: Settings, asof: datetime, sources: Sequence[str]) -> list[steps.Ingested]:
+def ingest(settings: Settings, asof: datetime, sources: Sequence[str]) -> list[Ingested]:
     return [steps.ingest(source, asof=asof, settings=settings) for source in sources]
 
 
@@ -124,7 +124,7 @@ class Night:
         run = store.run(self.asof)
         return {
             "snapshot": Archive(self.settings.archive_dir).snapshot,
-            "batch": store.batch,
+            "batch": store.database.batch,
             "runs": store.runs(),
             "alerts": self.alert_table(),
             "forecasts": store.get(stage_forecasts, self.asof, run["revision"]),

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import steps
-from pipeline.places import cities
+from pipeline.geography.places import cities
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from tests.scenarios import nights
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, RAISED, Night, check_tree
-
-if TYPE_CHECKING:
-    from pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +92,7 @@ def test_a_rerun_with_the_same_bad_files_changes_nothing(
     before = night.state()
     for done in nights.ingest(night.settings, FLOOD, NIGHTLY):
         assert (done.read, done.added, done.rejected) == (0, 0, ())
-    assert steps.assess(asof=FLOOD, settings=night.settings).news == 0
+    assert steps.assess(asof=FLOOD, settings=night.settings).changed == 0
     assert steps.forecast(asof=FLOOD, settings=night.settings).revision == 0
     steps.publish(asof=FLOOD, settings=night.settings)
     assert night.state() == before

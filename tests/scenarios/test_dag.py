@@ -6,15 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.settings import Settings
 from tests.scenarios import nights
-
-if TYPE_CHECKING:
-    from pipeline.settings import Settings
-    from tests.scenarios.nights import Night
+from tests.scenarios.nights import Night
 
 ROOT = Path(__file__).resolve().parents[2]
 

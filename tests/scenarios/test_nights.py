@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.archive import Archive
-from pipeline.places import cities
-from pipeline.records import Records, stage_forecasts
-from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, check_tree, text
-
-if TYPE_CHECKING:
-    from tests.scenarios.nights import Night
+from pipeline.geography.places import cities
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import stage_forecasts
+from pipeline.storage.records import Records
+from tests.scenarios.nights import CAP, FLOOD, QUIET, RAISED, Night, check_tree, text
 
 pytestmark = pytest.mark.slow
 

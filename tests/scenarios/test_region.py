@@ -6,24 +6,21 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.grid import ASEAN, GRIDS, Grid
-from pipeline.places import cities
+from pipeline.geography.grid import ASEAN, GRIDS, Grid
+from pipeline.geography.places import cities
 from pipeline.settings import Settings
 from pipeline.sources import gk2a
+from pipeline.storage.archive import Archive
 from pipeline.virtual.products import gk2a_rain
 from tests.scenarios.nights import Night, check_tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Literal
 
 ASOF = datetime(2020, 1, 20, 0, 30, tzinfo=UTC)
 """Twenty-one years of history before it: a drought index rests on twenty at least."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import icechunk
 import pytest
 
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.records import Records
+from pipeline.results import Replayed
+from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage.archive import Archive
+from pipeline.storage.database import Database
+from pipeline.storage.records import Records
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, Night, check_tree, ingest, text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +65,7 @@ def test_a_rerun_of_every_step_changes_nothing(quiet: Night) -> None:
     for done in ingest(flood.settings, FLOOD, ("zones", *NIGHTLY)):
         assert (done.read, done.added, done.rejected) == (0, 0, ())
         assert done.known > 0
-    assert steps.assess(asof=FLOOD, settings=flood.settings).news == 0
+    assert steps.assess(asof=FLOOD, settings=flood.settings).changed == 0
     assert steps.forecast(asof=FLOOD, settings=flood.settings).revision == 0
     assert steps.publish(asof=FLOOD, settings=flood.settings).folder == str(flood.folder)
     assert flood.state() == before
@@ -78,7 +76,8 @@ def test_messages_are_replayed_byte_for_byte(quiet: Night, drought: Night) -> No
     """After a later night and after two earlier ones, in the same stores."""
     for night, hazard in ((Night(quiet.settings, FLOOD), "flood"), (drought, "drought")):
         path = next(night.folder.glob(f"cap/*-nakhon_phanom-{hazard}-r0.xml"))
-        assert steps.replay(path.stem, settings=night.settings) == path.read_bytes()
+        replayed = steps.replay(path.stem, settings=night.settings)
+        assert replayed == Replayed(path.read_bytes())
 
 
 class Killed(KeyboardInterrupt):
@@ -124,7 +123,7 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
             with pytest.raises(Killed):
                 steps.ingest("imerg_early", asof=NEXT_MORNING, settings=settings)
         still_there()
-        assert Records(settings.database).batch == before["batch"], name
+        assert Database(settings.database).batch == before["batch"], name
     assert Archive(settings.archive_dir).snapshot != before["snapshot"], "the grids were committed"
     for done in ingest(settings, NEXT_MORNING, NIGHTLY):
         assert done.rejected == ()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
-
-if TYPE_CHECKING:
-    from pytest_httpserver import HTTPServer
 
 KEY = "only-a-test"
 HTML = "<!DOCTYPE html><html><body>Under maintenance</body></html>"

@@ -14,12 +14,9 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HDF = b"\x89HDF\r\n\x1a\n" + b"\xff\x00no such field" * 500
 DRIP_S = 0.02
@@ -182,6 +179,11 @@ def _cut(talk: Talk) -> None:
     talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + HDF[:4000])
 
 
+def _answer_to_nobody(talk: Talk) -> None:
+    talk.send(answer(talk.path.encode()) + answer(HDF) * 3)
+    talk.over.wait(5)
+
+
 DRIPS: dict[str, Callable[[Talk], None]] = {
     "silence": Talk.wait,
     "silence after the status": _begin(b"HTTP/1.1 200 OK\r\n", Talk.wait),
@@ -342,7 +344,7 @@ KINDS: dict[str, Callable[[Talk], None]] = {
     "broken gzip": _whole(b"\x1f\x8b" + HDF, "Content-Encoding: gzip"),
     "gzip cut short": _whole(gzip.compress(b'{"items": []}' * 99)[:-9], "Content-Encoding: gzip"),
     "brotli": _whole(b"\x0b\x02\x80{}\x03", "Content-Encoding: br"),
-    "more than one answer": _raw(answer(PAGE) + answer(HDF) * 3),
+    "an answer to nobody": _answer_to_nobody,
 }
 """Every kind of answer, by its name."""
 ABSENT = {"404", "410"}

@@ -8,11 +8,11 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -24,17 +24,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from rasterio.transform import from_origin
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import SOURCES
-from pipeline.sources.base import BadGranule, Granule, HttpError, NeedsCredentials, NotPublished
-from pipeline.sources.http import Client
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import (
+    BadGranule,
+    Fetching,
+    Granule,
+    HttpError,
+    NeedsCredentials,
+    NotPublished,
+)
 from pipeline.virtual.products import gk2a_rain
 from tests.sources import gauge_servers
 from tests.sources.servers import HTML, Answer, Earthdata, Request, Route, Server, running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 START = datetime(2026, 8, 19, 3, 10, tzinfo=UTC)
@@ -62,7 +65,7 @@ class Case:
         """The granule."""
         row = SOURCES[self.source]
         end = self.start + min(row.cadence, timedelta(days=1))
-        found = import_module(row.module).granules(self.source, self.start, end, NIGHT)
+        found = row.load().granules(self.source, self.start, end, NIGHT)
         fitting: list[Granule] = [one for one in found if self.part in one.pattern]
         return fitting[0]
 
@@ -219,13 +222,13 @@ class Provider:
 
     def fetch(self, waited: list[float] | None = None, *, timeout_s: float = 5.0) -> Path:
         """Bring the granule."""
-        module = import_module(SOURCES[self.case.source].module)
+        module = SOURCES[self.case.source].load()
         with Client(
             endpoints=self.endpoints, environment=dict(self.case.environment),
             sleep=(waited if waited is not None else []).append, attempts=3, timeout_s=timeout_s,
         ) as client:  # fmt: skip
-            path: Path = module.fetch(self.case.granule(), self.upstream, client=client)
-            return path
+            assert isinstance(module, Fetching)
+            return module.fetch(self.case.granule(), self.upstream, client=client)
 
     def left(self) -> list[Path]:
         """Files in the upstream that a reader would find."""
@@ -328,7 +331,7 @@ def test_half_a_file_that_calls_itself_whole_is_never_read(files: Provider) -> N
     path = files.fetch()
     assert len(path.read_bytes()) < len(files.content)
     if files.case.opened:
-        read = import_module(SOURCES[files.case.source].module).read
+        read = SOURCES[files.case.source].load().read
         with pytest.raises(BadGranule, match="expected a whole"):
             read(path)
 

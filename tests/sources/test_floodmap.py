@@ -13,10 +13,10 @@ from pyhdf.SD import SD, SDC
 from pytest_httpserver import HTTPServer
 
 from pipeline import steps
-from pipeline.archive import Archive
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.settings import Settings
 from pipeline.sources import floodmap
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import (
     BadGranule,
     Granule,
@@ -25,7 +25,7 @@ from pipeline.sources.base import (
     NotPublished,
     Skipped,
 )
-from pipeline.sources.http import Client
+from pipeline.storage.archive import Archive
 
 BOX = Grid(9.0, 11.0, 104.0, 106.0)
 """Across the edge of tiles v07 and v08, all in h28."""

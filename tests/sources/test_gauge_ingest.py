@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipeline import __main__ as cli
 from pipeline import steps
-from pipeline.records import Records
+from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
-from pipeline.sources import gauges
-from pipeline.sources.layouts import OwnLayout
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipeline.sources.gauges import gauge_files
+from pipeline.sources.gauges.own_table import OwnLayout
+from pipeline.storage.records import Records
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 OWN = "Code;Datum der Messung;Pegel\n13901;20/08/2569 07:00;9,80\n13901;19/08/2569 07:00;9,40\n"
@@ -29,7 +27,7 @@ def settings(folder: Path) -> Settings:
 
 
 def stages(data: Settings, asof: datetime) -> dict[str, float]:
-    found = Records(data.database).readings("stage", asof=asof)
+    found = Records(data.database).readings.read("stage", asof=asof)
     return dict(
         zip(found["valid_time"].dt.strftime("%Y-%m-%d %H:%M:%S"), found["value"], strict=True)
     )
@@ -44,7 +42,7 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
         for number, at in enumerate(pd.date_range("2021-02-20T17:00", periods=6, freq="12h"))
     ]
     path = folder / "Water Level.Manual@LA_013901_[Pakse].csv"
-    path.write_text("\n".join([gauges.HEADER, *rows]) + "\n", encoding="utf-8")
+    path.write_text("\n".join([gauge_files.HEADER, *rows]) + "\n", encoding="utf-8")
     data = settings(tmp_path)
     steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
     morning = datetime(2021, 2, 22, 0, 30, tzinfo=UTC)
@@ -54,7 +52,7 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
     assert stages(data, morning)["2021-02-22 00:00:00"] == 5.2
     before = datetime(2021, 2, 22, 0, 19, tzinfo=UTC)
     assert list(stages(data, before)) == ["2021-02-21 00:00:00", "2021-02-21 12:00:00"]
-    known = Records(data.database).readings("stage", asof=NIGHT)
+    known = Records(data.database).readings.read("stage", asof=NIGHT)
     assert set(known["available_time"] - known["valid_time"]) == {pd.Timedelta(minutes=20)}
     assert set(known["qc"]) == {"shifted"}
 
@@ -95,7 +93,7 @@ def test_the_options_of_an_own_layout(tmp_path: Path, monkeypatch: pytest.Monkey
         "--tz", "+07:00", "--decimal", ",",
     )  # fmt: skip
     assert not code
-    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings("stage", asof=NIGHT)
+    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
     assert found["value"].tolist() == [9.4, 9.8]
 
 
@@ -120,3 +118,92 @@ def test_mistakes_in_the_options_are_one_line(
     shown = capsys.readouterr().err
     assert said in " ".join(shown.split())
     assert "Traceback" not in shown
+
+
+MEAN = """<?xml version="1.0"?><wml2:Collection xmlns:om="http://www.opengis.net/om/2.0"
+ xmlns:wml2="http://www.opengis.net/waterml/2.0" xmlns:xlink="http://www.w3.org/1999/xlink">
+<wml2:observationMember><om:OM_Observation><om:procedure xlink:title="Observation"/>
+<om:observedProperty xlink:title="Gage height, daily mean"/>
+<om:featureOfInterest xlink:href="http://example.org/013101"/><om:result>
+<wml2:MeasurementTimeseries><wml2:defaultPointMetadata><wml2:DefaultTVPMeasurementMetadata>
+<wml2:uom code="m"/></wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2026-08-19</wml2:time><wml2:value>12.1</wml2:value>
+</wml2:MeasurementTVP></wml2:point>
+<wml2:point><wml2:MeasurementTVP><wml2:time>2026-08-20</wml2:time><wml2:value>11.2</wml2:value>
+</wml2:MeasurementTVP></wml2:point></wml2:MeasurementTimeseries></om:result></om:OM_Observation>
+</wml2:observationMember></wml2:Collection>"""
+
+
+def test_a_daily_mean_of_a_day_not_over_lowers_no_morning(tmp_path: Path) -> None:
+    folder = tmp_path / "agency"
+    folder.mkdir()
+    (folder / "observer.csv").write_text(
+        "station,variable,time,value,unit\n013101,stage,2026-08-20T07:00:00+07:00,12.67,m\n",
+        encoding="utf-8",
+    )
+    data = settings(tmp_path)
+    steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    (folder / "mean.xml").write_text(MEAN, encoding="utf-8")
+    done = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
+    assert done.added == 1
+    assert "1 dated later" in done.rejected[0]
+    assert stages(data, NIGHT) == {"2026-08-19 00:00:00": 12.1, "2026-08-20 00:00:00": 12.67}
+    found = Records(data.database).readings.read_all("stage", asof=NIGHT)
+    mean = found[found["method"] == "calculated"]
+    assert mean["available_time"].astype("str").tolist() == ["2026-08-20 00:20:00"]
+    morning = NIGHT + timedelta(days=1)
+    steps.ingest("gauges", asof=morning, settings=data, folder=folder)
+    assert stages(data, morning)["2026-08-20 00:00:00"] == 12.67
+
+
+def test_a_column_that_is_not_there_is_a_mistake_of_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "ministry"
+    folder.mkdir()
+    text = "Station Code,When,Level\n13901,2026-08-20 07:00,9.8\n13101,2026-08-20 07:00,7.8\n"
+    (folder / "own.csv").write_text(text, encoding="utf-8")
+    code = run(
+        monkeypatch, tmp_path / "data", "gauges", "--from", str(folder), "--date", "2026-08-20",
+        "--station", "Station", "--time", "When", "--value", "Level", "--unit", "m",
+        "--tz", "+07:00",
+    )  # fmt: skip
+    assert code == 2
+    assert "known code as --station, found 'Station'; its columns are" in capsys.readouterr().err
+    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
+    assert found.empty
+
+
+def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
+    """A missing code in a file that also has values; not in an older file, nor in one of codes."""
+    folder = tmp_path / "agency"
+    folder.mkdir()
+    data = settings(tmp_path)
+    head = "station,variable,time,value,unit"
+
+    def bring(name: str, asof: datetime, *values: str) -> Ingested:
+        rows = [
+            f"013402,stage,2026-08-{19 + day}T07:00:00+07:00,{value},m"
+            for day, value in enumerate(values)
+            if value != "none"
+        ]
+        (folder / name).write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+        return steps.ingest("gauges", asof=asof, settings=data, folder=folder)
+
+    bring("a.csv", NIGHT, "12.33", "12.46")
+    alone = bring("b.csv", NIGHT + timedelta(hours=1), "none", "-9999")
+    assert alone.added == 0, "a file without a value says nothing of another's"
+    old = bring("c.csv", NIGHT - timedelta(minutes=5), "12.33", "-9999")
+    assert old.added == 0
+    noon = NIGHT + timedelta(hours=12)
+    done = bring("d.csv", noon, "12.33", "-9999")
+    assert done.added == 1
+    line = "Mukdahan (013402): withdraws 1 reading of stage (12.46 m at 2026-08-20 00:00Z)"
+    assert line in done.remarks
+    assert stages(data, noon - timedelta(minutes=1))["2026-08-20 00:00:00"] == 12.46
+    known = Records(data.database).readings.read("stage", asof=noon)
+    assert known["value"].dropna().tolist() == [12.33]
+    assert known["qc"].tolist() == ["good", "missing"]
+    again = bring("e.csv", noon + timedelta(hours=1), "12.33", "12.47")
+    assert again.added == 1
+    assert stages(data, noon + timedelta(hours=1))["2026-08-20 00:00:00"] == 12.47

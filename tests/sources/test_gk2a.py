@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import SOURCES, gk2a
 from pipeline.sources.base import BadGranule
 from pipeline.virtual.products import gk2a_rain

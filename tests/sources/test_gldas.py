@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from pytest_httpserver import HTTPServer
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import gldas
-from pipeline.sources.base import BadGranule, NotPublished, locate
-from pipeline.sources.http import Client
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import BadGranule, NotPublished
+from pipeline.sources.upstream import locate
 
 STAMP = datetime(2026, 6, 1, 6, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import gldas
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule
+from pipeline.sources.upstream import locate
 from pipeline.virtual.land import gldas_month
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)

@@ -8,21 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from pipeline import fetching, steps
+from pipeline import steps
+from pipeline.ingest import fetch, status
+from pipeline.progress import no_progress
 from pipeline.settings import Settings
-from pipeline.sources import SOURCES
+from pipeline.sources import ENDPOINTS, SOURCES
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule
-from pipeline.sources.http import ENDPOINTS, Client
 from tests.sources import gauge_servers
 from tests.sources.hostile import ABSENT, FILES, KINDS, NAMES, Hostile, serving
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 KEYS = {"KMA_API_KEY": "k3y", "MRC_API_KEY": "k3y", "EARTHDATA_TOKEN": "t0ken"}
@@ -48,10 +46,10 @@ def granule_of(source: str, part: str) -> Granule:
     row = SOURCES[source]
     if source == "geoglows":  # none where the table of rivers is empty, as it is at first
         return Granule(source, "GEOGLOWS", "x.nc", NIGHT - 2 * row.cadence, NIGHT - row.cadence)
-    begin = NIGHT - fetching.PATIENCE * row.latency - 4 * max(row.cadence, timedelta(days=1))
-    found = import_module(row.module).granules(source, begin, NIGHT, NIGHT)
+    begin = NIGHT - row.patience - 4 * max(row.cadence, timedelta(days=1))
+    found = row.load().granules(source, begin, NIGHT, NIGHT)
     due: list[Granule] = [
-        one for one in found if not fetching.early(row, one, asof=NIGHT) and part in one.pattern
+        one for one in found if not fetch.early(row, one, asof=NIGHT) and part in one.pattern
     ]
     return due[-1]
 
@@ -162,9 +160,9 @@ def attack(name: str, kind: str, servers: list[Hostile], upstream: Path) -> tupl
         endpoints=endpoints, environment=target.environment, sleep=lambda _: None, attempts=2,
         timeout_s=0.2, limit_s=0.4,
     ) as client:  # fmt: skip
-        done = fetching.fetch(
+        done = fetch.fetch(
             row, [granule], client=client, upstream=upstream, asof=NIGHT, known={},
-            region="mekong", show=steps.quiet, limit_s=LIMIT_S,
+            region="mekong", progress=no_progress, limit_s=LIMIT_S,
         )  # fmt: skip
     took = time.monotonic() - began
     said = (*done.failures, *done.awaited, *([done.needs] if done.needs else []))
@@ -172,7 +170,7 @@ def attack(name: str, kind: str, servers: list[Hostile], upstream: Path) -> tupl
     if done.files and kind not in FILES:
         wrong = f"{name}: a file came"
     elif done.files:
-        read = import_module(row.module).read
+        read = row.load().read
         for came in upstream.rglob("*"):
             if came.is_file() and not came.name.startswith("."):
                 with pytest.raises(Exception, match=r".+"):
@@ -193,7 +191,7 @@ def everything(folder: Path) -> set[str]:
 
 def hold(kind: str, names: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sources face a kind, side by side."""
-    monkeypatch.setattr(fetching, "_GRACE_S", 1.0)
+    monkeypatch.setattr(fetch, "_GRACE_S", 1.0)
     upstreams = {name: folder / "deep" / "deeper" / name.replace(" ", "_") for name in names}
     with serving(kind, count=3) as servers, ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda name: attack(name, kind, servers, upstreams[name]), names))
@@ -233,7 +231,7 @@ def test_an_ingest_goes_on(
 ) -> None:
     """What begins as a file is rejected by its reader, what does not is said to have failed."""
     monkeypatch.setenv("EARTHDATA_TOKEN", "t0ken")
-    monkeypatch.setattr("pipeline.sources.http._WAIT", lambda _: 0.0)
+    monkeypatch.setattr("pipeline.sources.access.request._WAIT", lambda _: 0.0)
     target = Target(source, sound={"/search": "catalogue"} if source == "smap" else {})
     granule = granule_of(source, "")
     with serving(kind) as [server]:
@@ -257,8 +255,8 @@ def test_an_ingest_goes_on(
 def test_a_check_says_what_is_wrong(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "CHECK_S", LIMIT_S)
-    monkeypatch.setattr(fetching, "_GRACE_S", 0.2)
+    monkeypatch.setattr(status, "CHECK_S", LIMIT_S)
+    monkeypatch.setattr(fetch, "_GRACE_S", 0.2)
     with (
         serving(kind) as [server],
         Client(
@@ -267,7 +265,9 @@ def test_a_check_says_what_is_wrong(
         ) as client,
     ):  # fmt: skip
         for source in ("gk2a_ir", "chirps", "mrc_live"):
-            well, said = fetching.check(SOURCES[source], asof=NIGHT, client=client, region="mekong")
+            well, said = status.check_provider(
+                SOURCES[source], asof=NIGHT, client=client, region="mekong"
+            )
             assert well is False
             assert said
     assert everything(tmp_path) == set()

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import imerg
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule
+from pipeline.sources.upstream import locate
 from pipeline.virtual.products import imerg_day, imerg_half_hour
 
 REAL = ROOT.parent / "shared" / "real_files" / "imerg"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import icechunk
 import numpy as np
@@ -15,14 +15,11 @@ import pytest
 import xarray as xr
 from moto.server import ThreadedMotoServer
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import imerg, imerg_store
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import Granule, HttpError, NotPublished
-from pipeline.sources.http import Client
 from tests.sources.servers import closed_address
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 GRID = Grid(9.0, 10.0, 105.0, 106.0)
 START = datetime(2024, 8, 20, 3, tzinfo=UTC)

@@ -6,10 +6,11 @@ import netCDF4
 import numpy as np
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import lis
-from pipeline.sources.base import BadGranule, NotPublished, Skipped, locate
-from pipeline.sources.http import Client
+from pipeline.sources.access.client import Client
+from pipeline.sources.base import BadGranule, NotPublished, Skipped
+from pipeline.sources.upstream import locate
 
 STAMP = datetime(2026, 8, 19, 12, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)

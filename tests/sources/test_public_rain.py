@@ -8,39 +8,39 @@ import json
 import math
 import runpy
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from pytest_httpserver import HTTPServer
 from rasterio.transform import from_origin
 
-from pipeline import fetching, issue, steps
-from pipeline.archive import Archive
-from pipeline.grid import Grid
-from pipeline.records import Records
+from pipeline import steps
+from pipeline.geography.grid import Grid
+from pipeline.ingest import status
+from pipeline.issuance.products import read_second_opinion
+from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES, chirps, geoglows, gk2a, gk2a_ir, outlook
+from pipeline.sources.access.client import Client
 from pipeline.sources.base import (
     BadGranule,
     Granule,
     HttpError,
     NotPublished,
     Skipped,
-    locate,
 )
-from pipeline.sources.http import Client
+from pipeline.sources.upstream import locate
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
 from pipeline.virtual.products import gk2a_rain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pytest_httpserver import HTTPServer
+from tests.conftest import LayOver
 
 DAY = datetime(2024, 8, 20, tzinfo=UTC)
 NEXT = datetime(2024, 8, 21, tzinfo=UTC)
@@ -198,7 +198,7 @@ def test_an_outlook_is_late_from_half_past_eight_of_its_day() -> None:
 
     def late(asof: datetime) -> bool:
         with Client(endpoints={}, environment={}) as client:
-            one = fetching.state(row, latest=last, asof=asof, client=client)
+            one = status.describe_status(row, latest=last, asof=asof, client=client)
         assert one.lag is not None
         return one.lag > one.usual
 
@@ -415,10 +415,13 @@ def store(bucket: Path, members: int = 52) -> None:
 
 
 @pytest.fixture
-def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = tmp_path / "rivers.csv"
-    table.write_text("city,river_id\nkhon_kaen,22\nchiang_rai,33\n", encoding="utf-8")
-    monkeypatch.setattr(geoglows.rivers, "__defaults__", (table,))
+def named(lay_over: LayOver) -> None:
+    lay_over(
+        "geoglows_rivers.csv",
+        "city,river_id,source,verified",
+        "khon_kaen,22,x,M",
+        "chiang_rai,33,x,M",
+    )
 
 
 @pytest.mark.usefixtures("named")
@@ -559,13 +562,13 @@ def test_a_broken_store_is_the_providers_failure(tmp_path: Path, broken: str) ->
 def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
     store(tmp_path / "bucket")
     archive, asof = Archive(tmp_path / "archive"), DAY.replace(hour=13)
-    view = issue.View(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
-    assert issue.second_opinion(view) == []
+    view = Snapshot(archive, Records(f"sqlite:///{tmp_path}/r.db"), asof, {}, "")
+    assert read_second_opinion(view) == []
     granule = only(geoglows.granules("geoglows", DAY, NEXT, DAY))
     with served(tmp_path / "bucket") as url, ask("geoglows", url) as client:
         path = geoglows.fetch(granule, tmp_path, client=client)
     archive.append("geoglows", geoglows.read(path), message="test")
-    rows = issue.second_opinion(view)
+    rows = read_second_opinion(view)
     assert [(row["city"], row["valid_date"]) for row in rows] == [
         (city, day) for city in ("khon_kaen", "chiang_rai") for day in ("2024-08-20", "2024-08-21")
     ]

@@ -22,7 +22,7 @@ import xarray as xr
 from pyhdf.SD import SD, SDC
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import gk2a, gldas, imerg, lis, smap, vegetation
 from pipeline.sources.base import BadGranule, Skipped

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from pipeline.grid import MEKONG, Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.settings import ROOT
 from pipeline.sources import smap
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule
+from pipeline.sources.upstream import locate
 from pipeline.virtual.land import smap_root_zone
 
 REAL = ROOT.parent / "shared" / "real_files" / "smap"

@@ -1,14 +1,10 @@
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from pipeline.sources import SOURCES
-from pipeline.sources.base import Granule, NotPublished, locate
 
 T0 = datetime(2024, 8, 1, tzinfo=UTC)
 
@@ -24,7 +20,7 @@ def test_the_table_imports_nothing_heavy() -> None:
 
 def test_every_row_names_a_module_with_both_functions() -> None:
     for source in SOURCES.values():
-        module = import_module(source.module)
+        module = source.load()
         assert callable(module.read)
         found = list(module.granules(source.id, T0 - timedelta(days=400), T0, T0))
         assert found or source.id == "geoglows", "which asks for nothing until rivers are named"
@@ -38,7 +34,7 @@ def test_every_row_names_a_module_with_both_functions() -> None:
      ("smap", 48, 2), ("smap_l3", 48, 2), ("gldas", 24, 8), ("floodmap", 72, 3), ("lis", 24, 8)],
 )  # fmt: skip
 def test_granules_tile_the_interval(source: str, hours: int, count: int) -> None:
-    module = import_module(SOURCES[source].module)
+    module = SOURCES[source].load()
     end = T0 + timedelta(hours=hours)
     found = list(module.granules(source, T0, end, end + timedelta(days=9)))
     assert len(found) == count
@@ -50,21 +46,3 @@ def test_granules_tile_the_interval(source: str, hours: int, count: int) -> None
         *module.granules(source, split, end, end + timedelta(days=9)),
     ]
     assert parts == found, "half-open intervals join without loss or overlap"
-
-
-def test_locate_sees_only_what_was_published(tmp_path: Path) -> None:
-    granule = Granule("x", "a/b", "f.V0*.h5", T0, T0 + timedelta(hours=1))
-    with pytest.raises(NotPublished, match=r"a/b/f\.V0"):
-        locate(granule, tmp_path, asof=T0)
-    (tmp_path / "a/b").mkdir(parents=True)
-    for letter, hour in (("B", 2), ("C", 5)):
-        path = tmp_path / f"a/b/f.V07{letter}.h5"
-        path.write_bytes(b"x")
-        stamp = (T0 + timedelta(hours=hour)).timestamp()
-        os.utime(path, (stamp, stamp))
-    with pytest.raises(NotPublished):
-        locate(granule, tmp_path, asof=T0 + timedelta(hours=1, minutes=59))
-    path, known = locate(granule, tmp_path, asof=T0 + timedelta(hours=2))
-    assert (path.name, known) == ("f.V07B.h5", T0 + timedelta(hours=2))
-    path, known = locate(granule, tmp_path, asof=T0 + timedelta(hours=9))
-    assert (path.name, known) == ("f.V07C.h5", T0 + timedelta(hours=5))

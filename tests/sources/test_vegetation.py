@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from pyhdf.SD import SD, SDC
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.sources import vegetation
-from pipeline.sources.base import BadGranule, Skipped, locate
+from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.upstream import locate
 from pipeline.virtual.land import viirs_month
 
 MONTH = datetime(2024, 2, 1, tzinfo=UTC)

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from pipeline.sources import zones
-from pipeline.sources.base import BadGranule, locate
+from pipeline.sources.base import BadGranule
+from pipeline.sources.upstream import locate
 from pipeline.virtual.tables import areal_record
 
 

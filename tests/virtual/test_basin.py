@@ -7,11 +7,13 @@ import pytest
 import xarray as xr
 from sklearn.linear_model import RidgeCV
 
-from models.evaluate import observed
-from models.stage import fit, predict_dates
-from pipeline import places
-from pipeline.features import stage_inputs
-from pipeline.grid import MEKONG, zonal_mean, zonal_weights
+from models.hindcast import match_observed
+from models.stage.features import build_inputs
+from models.stage.model import predict_dates
+from models.stage.training import fit
+from pipeline.geography import places
+from pipeline.geography.grid import MEKONG
+from pipeline.geography.zonal import zonal_mean, zonal_weights
 from pipeline.settings import Settings
 from pipeline.virtual import SHOWCASE, hydrology, sensors, weather
 from pipeline.virtual.basin import (
@@ -341,13 +343,13 @@ def test_the_projects_model_finds_it_as_hard_as_real_stages(basin: VirtualBasin)
         .assign(qc="good", origin="virtual")
         for name in ("stage", "rain")
     }
-    inputs = stage_inputs(stage=readings["stage"], rain=readings["rain"], asof=end)
+    inputs = build_inputs(stage=readings["stage"], rain=readings["rain"], asof=end)
     leads = (1, 3, 5, 7)
     model = fit(inputs, end=first, stations=GAUGES, leads=leads)
     dates = pd.DatetimeIndex(inputs.stage.loc["2012-06-01":].index)
     dates = dates[dates.month.isin([6, 7, 8, 9, 10])]
     found = predict_dates(model, inputs, dates=dates, model_version="test")
-    found["observed_m"] = observed(inputs, found)
+    found["observed_m"] = match_observed(inputs, found)
     found = found.dropna(subset=["observed_m", "stage_m"])
     error, naive = (found[name] - found["observed_m"] for name in ("mean_m", "stage_m"))
     keys = [found["lead_days"], found["station"]]

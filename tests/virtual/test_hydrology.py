@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline import places
+from pipeline.geography import places
 from pipeline.virtual import hydrology, soil
 from pipeline.virtual.weather import DAYS
 

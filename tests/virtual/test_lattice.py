@@ -3,7 +3,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.grid import ASEAN, MEKONG, Grid
+from pipeline.geography.grid import ASEAN, MEKONG, Grid
 from pipeline.virtual import climate, sensors, weather
 from pipeline.virtual.lattice import BASIN, LATTICES, Lattice
 

@@ -1,13 +1,14 @@
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.grid import Grid
-from pipeline.sources import SOURCES, gauges, imerg, zones
-from pipeline.sources.base import NotPublished, locate
+from pipeline.geography.grid import Grid
+from pipeline.sources import SOURCES, imerg, zones
+from pipeline.sources.base import NotPublished
+from pipeline.sources.gauges import gauge_files
+from pipeline.sources.upstream import locate
 from pipeline.virtual import night
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_night
@@ -37,7 +38,7 @@ def test_nights_lay_out_what_was_published_and_readers_read_it(tmp_path: Path) -
     counts = {}
     for source in ("imerg_late", "imerg_early", "imerg_daily", "gk2a", "smap", "ndvi", "lst"):
         row = SOURCES[source]
-        module = import_module(row.module)
+        module = row.load()
         due = absent = 0
         for granule in module.granules(source, NIGHT - row.lookback, NIGHT, NIGHT):
             due += granule.end + row.latency <= NIGHT
@@ -62,11 +63,11 @@ def test_nights_lay_out_what_was_published_and_readers_read_it(tmp_path: Path) -
     record = zones.read(upstream / "zones/areal_record_2025.nc")
     assert record.sizes["time"] == 365
     assert record["available_time"].to_numpy()[0] == np.datetime64("2025-01-02T00:30")
-    history = gauges.exports(upstream / "mrc/history/2026-01-01")
-    tonight = {p.name: p for p in gauges.exports(upstream / "mrc/20260820T0030")}
+    history = gauge_files.exports(upstream / "mrc/history/2026-01-01")
+    tonight = {p.name: p for p in gauge_files.exports(upstream / "mrc/20260820T0030")}
     assert any(path.name.startswith("Rainfall") for path in history)
     (name,) = (n for n in tonight if n.startswith("Water Level.Manual@LA_013901"))
-    frame = gauges.read(tonight[name])
+    frame = gauge_files.read(tonight[name])
     assert frame.attrs["origin"] == "virtual"
     assert frame["valid_time"].iloc[0] < np.datetime64("2026-01-01")
     assert frame["valid_time"].iloc[-1] <= np.datetime64("2026-08-20T00:00")

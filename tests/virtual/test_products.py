@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.grid import Grid
+from pipeline.geography.grid import Grid
 from pipeline.settings import ROOT
 from pipeline.virtual.land import smap_root_zone, viirs_month
 from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour

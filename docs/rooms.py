@@ -1,0 +1,166 @@
+"""Rooms of the project and the imports between them, read from the source: docs/rooms.svg.
+
+A room is a package, or a module that stands by itself. ``ORDER`` lists the rooms from the bottom
+to the top; a room imports only rooms below it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDER = (
+    ("pipeline.times", "pipeline.settings", "pipeline.storage.atomic"),
+    ("pipeline.geography", "pipeline.figures", "models.verification.metrics"),
+    ("pipeline.sources.base",),
+    ("pipeline.sources.access", "pipeline.sources.formats", "pipeline.quality"),
+    ("pipeline.sources.gauges", "pipeline.storage", "pipeline.indices"),
+    ("pipeline.sources", "pipeline.areal", "models.climatology"),
+    ("pipeline.ingest", "pipeline.gridded", "pipeline.virtual"),
+    ("pipeline.alerts", "models.stage"),
+    ("models.drought",),
+    ("models",),
+    ("models.verification", "pipeline.issuance"),
+    ("pipeline.steps",),
+    ("dags",),
+)
+"""Rooms from the bottom to the top; rooms of one row do not import each other."""
+SINGLE = {
+    "pipeline.sources.base": "pipeline.sources.base",
+    "pipeline.sources": "pipeline.sources.base",
+    "pipeline.__main__": "pipeline.steps",
+    "pipeline.console": "pipeline.steps",
+    "pipeline.results": "pipeline.steps",
+    "models.verification.bootstrap": "models.verification.metrics",
+    "pipeline.choices": "pipeline.settings",
+    "pipeline.progress": "pipeline.settings",
+}
+"""Modules that belong to another room than their package: the table of sources is imported by
+all readers, the command line is the face of the steps, and training needs the scores' formulas."""
+
+
+def module_paths(root: Path = ROOT) -> dict[str, Path]:
+    """Path of every module of the project by its dotted name."""
+    paths = {}
+    for folder in ("pipeline", "models", "dags"):
+        for path in sorted((root / folder).rglob("*.py")):
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            paths[name.removesuffix(".__init__")] = path
+    return paths
+
+
+def room_of(module: str) -> str:
+    """Room that a module belongs to.
+
+    Examples
+    --------
+    >>> room_of("pipeline.sources.imerg"), room_of("pipeline.sources.formats.hdf")
+    ('pipeline.sources', 'pipeline.sources.formats')
+    >>> room_of("pipeline.settings"), room_of("models.card"), room_of("models.stage.ridge")
+    ('pipeline.settings', 'models', 'models.stage')
+    """
+    if module in SINGLE:
+        return SINGLE[module]
+    rooms = {name for row in ORDER for name in row}
+    name = module
+    while name not in rooms and "." in name:
+        name = name.rpartition(".")[0]
+    return name if name in rooms else module
+
+
+def imported(path: Path, modules: Iterable[str]) -> Iterator[str]:
+    """Modules of the project that a file imports anywhere, for types too."""
+    known = set(modules)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in known else node.module for name in names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def arrows(root: Path = ROOT) -> Counter[tuple[str, str]]:
+    """Count the imports from room to room."""
+    paths = module_paths(root)
+    pairs = (
+        (room_of(name), room_of(target))
+        for name, path in paths.items()
+        for target in imported(path, paths)
+        if target in paths
+    )
+    return Counter((room, other) for room, other in pairs if room != other)
+
+
+def upward(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Name the imports that do not lead to a lower row."""
+    height = {name: number for number, row in enumerate(ORDER) for name in row}
+    return sorted(
+        f"{room} imports {other}"
+        for room, other in found
+        if height.get(room, -1) <= height.get(other, len(ORDER))
+    )
+
+
+def shortest(found: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Leave out imports that lead where a longer way leads as well.
+
+    Examples
+    --------
+    >>> sorted(shortest({("a", "b"), ("b", "c"), ("a", "c")}))
+    [('a', 'b'), ('b', 'c')]
+    """
+    pairs = set(found)
+
+    def reached(room: str) -> set[str]:
+        below = {other for start, other in pairs if start == room}
+        return below.union(*(reached(other) for other in below))
+
+    return {
+        (room, other)
+        for room, other in pairs
+        if not any(other in reached(third) for start, third in pairs if start == room)
+    }
+
+
+def draw(path: Path) -> None:
+    """Draw the rooms in their rows, and the arrows from which all imports follow."""
+    found = arrows()
+    if wrong := upward(found):
+        raise ValueError(f"expected imports of lower rooms alone, found {'; '.join(wrong)}")
+    at, width = {}, 15.0
+    for number, row in enumerate(ORDER):
+        for column, name in enumerate(row):
+            x = 26 + (column - (len(row) - 1) / 2) * (width + 2)
+            at[name] = (x, 6.2 * (len(ORDER) - 1 - number) + 4)
+    with mpl.rc_context({"svg.hashsalt": "mekong", "font.family": "DejaVu Sans"}):
+        figure = Figure(figsize=(6.2, 10), facecolor="white")
+        ax = figure.add_axes((0, 0, 1, 1))
+        ax.set(xlim=(0, 52), ylim=(6.2 * len(ORDER) + 2, 0))
+        ax.axis("off")
+        for room, other in sorted(shortest(found)):
+            (x, y), (to_x, to_y) = at[room], at[other]
+            bend = 0.18 if to_y - y > 7 else 0.0
+            style = f"arc3,rad={bend if to_x >= x else -bend}"
+            line = {"arrowstyle": "-|>", "color": "#718096", "lw": 0.9, "connectionstyle": style}
+            ax.annotate("", (to_x, to_y - 1.6), (x, y + 1.6), arrowprops=line, zorder=1)
+        for name, (x, y) in at.items():
+            box = FancyBboxPatch(
+                (x - width / 2, y - 1.6),
+                width,
+                3.2,
+                boxstyle="round,pad=0,rounding_size=0.8",
+                facecolor="#ebf8ff" if name.startswith("pipeline") else "#f0fff4",
+                edgecolor="#4a5568",
+                zorder=2,
+            )
+            ax.add_patch(box)
+            label = name.removeprefix("pipeline.")
+            ax.text(x, y, label, ha="center", va="center", fontsize=8.5, color="#1a202c", zorder=3)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -1,0 +1,1 @@
+"""Drought class forecasts 1 to 12 weeks ahead."""

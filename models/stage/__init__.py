@@ -1,0 +1,1 @@
+"""Stage forecasts 1 to 7 days ahead."""

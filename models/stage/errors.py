@@ -1,0 +1,276 @@
+"""Predictive distribution per station and lead, from errors made on held-out years.
+
+The distribution of the scaled error z = (observed − predicted) / scale is a table of quantiles with
+generalised Pareto tails beyond it; quantiles and exceedance probabilities both come from it, so
+they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+PROBABILITIES = np.array(
+    [0.01, 0.025, 0.05, 0.075, *np.arange(0.10, 0.91, 0.05).round(2), 0.925, 0.95, 0.975, 0.99]
+)
+"""Levels of the quantile table; beyond the first and last the tails take over."""
+TAIL_SHAPE = 0.1
+"""Shape of both Pareto tails: heavier than exponential, with a finite variance. Too few errors lie
+beyond the table to fit it per station."""
+TAIL_FLOOR = 0.3
+"""Least scale of a tail, as a share of the distance from the table's end to its third quantile."""
+MOST_WIDENING = 1.6
+"""Most that intervals widen for years ahead."""
+LEAST_AHEAD = 365
+"""Errors of years ahead from which intervals are widened."""
+PATHS = 2000
+"""Draws of the joint errors over the leads."""
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """Distribution of scaled errors per lead.
+
+    Parameters
+    ----------
+    quantiles
+        Quantiles of z at ``PROBABILITIES``, shape (n_leads, n_probabilities), increasing.
+    tail_scales
+        Scale of the lower and upper Pareto tail, shape (n_leads, 2).
+    correlation
+        Correlation of the normal scores of the errors between leads, shape (n_leads, n_leads).
+    """
+
+    quantiles: NDArray[np.float64]
+    tail_scales: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+
+
+def weighted_quantiles(
+    values: NDArray[np.float64], weights: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of a weighted sample, linear between the middles of the weights.
+
+    Examples
+    --------
+    >>> weighted_quantiles(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.5])).tolist()
+    [2.0]
+    """
+    order = np.argsort(values, kind="stable")
+    ranked, weight = values[order], weights[order]
+    position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+    return np.interp(levels, position, ranked)
+
+
+def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTable:
+    """Fit the distribution of scaled errors made on held-out years.
+
+    Parameters
+    ----------
+    z
+        Scaled errors, shape (n, n_leads), finite.
+    weights
+        Weight of each row, shape (n,).
+
+    Returns
+    -------
+    ErrorTable
+        With the sample's inflation (n + 1) / n at the ends as in split-conformal prediction.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 30 rows.
+    """
+    if len(z) < 30:
+        raise ValueError(f"expected at least 30 errors, found {len(z)}")
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    levels = np.clip(0.5 + (PROBABILITIES - 0.5) * (effective + 1.0) / effective, 0.0, 1.0)
+    quantiles = np.stack([weighted_quantiles(column, weights, levels) for column in z.T])
+    quantiles = np.maximum.accumulate(quantiles, axis=1)
+    quantiles += 1e-9 * np.arange(quantiles.shape[1])
+    scales = np.empty((z.shape[1], 2))
+    for lead, column in enumerate(z.T):
+        for side, sign in enumerate((-1.0, 1.0)):
+            edge = quantiles[lead, 0 if side == 0 else -1]
+            beyond = sign * (column - edge)
+            in_tail = beyond > 0.0
+            excess = np.average(beyond[in_tail], weights=weights[in_tail]) if in_tail.any() else 0.0
+            inner = abs(edge - quantiles[lead, 2 if side == 0 else -3])
+            # The mean excess of a Pareto tail is scale / (1 - shape); inner spacing is the floor.
+            scales[lead, side] = max(excess * (1.0 - TAIL_SHAPE), TAIL_FLOOR * inner, 1e-6)
+    table = ErrorTable(quantiles, scales, np.eye(z.shape[1]))
+    scores = np.stack(
+        [ndtri(np.clip(cdf(table, lead, z[:, lead]), 1e-4, 1 - 1e-4)) for lead in range(z.shape[1])]
+    )
+    correlation = np.clip(np.atleast_2d(np.corrcoef(scores)), -1.0, 1.0)
+    return ErrorTable(
+        quantiles, scales, np.nan_to_num(correlation) * 0.999 + 0.001 * np.eye(len(scores))
+    )
+
+
+def climatology_table(stages_m: NDArray[np.float64]) -> ErrorTable:
+    """Table of one row of climatology: stages in m at ``PROBABILITIES``, and tails as wide."""
+    spread = max(float(stages_m[-1] - stages_m[-3]), float(stages_m[2] - stages_m[0]), 0.05)
+    rising = np.maximum.accumulate(stages_m) + 1e-9 * np.arange(len(stages_m))
+    return ErrorTable(rising[None], np.full((1, 2), spread), np.eye(1))
+
+
+def quantile(table: ErrorTable, lead: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles of z at a lead (index), increasing in ``p``; 0 < p < 1."""
+    row, levels = table.quantiles[lead], PROBABILITIES
+    z = np.interp(p, levels, row)
+    for side, edge, sign in ((0, levels[0], -1.0), (1, 1.0 - levels[-1], 1.0)):
+        outside = p if side == 0 else 1.0 - p
+        scale = table.tail_scales[lead, side]
+        end = row[0 if side == 0 else -1]
+        ratio = np.clip(outside / edge, 1e-300, 1.0)
+        tail = end + sign * scale / TAIL_SHAPE * (ratio**-TAIL_SHAPE - 1.0)
+        z = np.where(outside < edge, tail, z)
+    return np.asarray(z)
+
+
+def mean(table: ErrorTable, lead: int) -> float:
+    """Mean of z at a lead (index), tails included: what a squared error is least for.
+
+    Examples
+    --------
+    >>> table = ErrorTable(2.0 * PROBABILITIES[None], np.full((1, 2), 0.009), np.eye(1))
+    >>> round(mean(table, 0), 6)  # about uniform from 0 to 2
+    1.0
+    """
+    row, levels = table.quantiles[lead], PROBABILITIES
+    low, high = table.tail_scales[lead] / (1.0 - TAIL_SHAPE)
+    ends = levels[0] * (row[0] - low) + (1.0 - levels[-1]) * (row[-1] + high)
+    return float(np.trapezoid(row, levels) + ends)
+
+
+def cdf(table: ErrorTable, lead: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(error ≤ z) at a lead (index); the inverse of :func:`quantile`, non-decreasing in z."""
+    row, levels = table.quantiles[lead], PROBABILITIES
+    z = np.asarray(z, dtype="float64")
+    inside = np.interp(z, row, levels)
+    low = np.maximum(row[0] - z, 0.0) / table.tail_scales[lead, 0]
+    high = np.maximum(z - row[-1], 0.0) / table.tail_scales[lead, 1]
+    below = levels[0] * (1.0 + TAIL_SHAPE * low) ** (-1.0 / TAIL_SHAPE)
+    above = 1.0 - (1.0 - levels[-1]) * (1.0 + TAIL_SHAPE * high) ** (-1.0 / TAIL_SHAPE)
+    return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, inside)))
+
+
+def exceedance_by_lead(
+    p: NDArray[np.float64], correlation: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """P(exceeded on any day up to the lead) from each day's own probability.
+
+    Days are joined by a Gaussian copula with the errors' correlation over the leads.
+
+    Parameters
+    ----------
+    p
+        Probability of each lead's day, shape (n_leads,).
+    correlation
+        Correlation of the normal scores, shape (n_leads, n_leads).
+
+    Returns
+    -------
+    ndarray
+        Non-decreasing, nowhere below ``p``, at most the sum of p, shape (n_leads,).
+
+    Examples
+    --------
+    >>> exceedance_by_lead(np.array([0.1, 0.1]), np.eye(2)).round(2).tolist()
+    [0.1, 0.19]
+    """
+    worst = np.maximum.accumulate(p)
+    if worst[-1] < 1e-4:
+        return np.asarray(worst)
+    values, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    draws = np.random.default_rng(20).standard_normal((PATHS // 2, len(p)))
+    scores = np.vstack([draws, -draws]) @ root.T
+    over = scores > -ndtri(np.clip(p, 1e-12, 1.0 - 1e-12))
+    share = np.logical_or.accumulate(over, axis=1).mean(axis=0)
+    return np.asarray(np.minimum(np.maximum(share, worst), np.minimum(np.cumsum(p), 1.0)))
+
+
+def fit_scale(
+    regime: NDArray[np.float64], error: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Regress the log of the error's size on the terms that its spread depends on.
+
+    Parameters
+    ----------
+    regime
+        Shape (n_leads, n, n_terms).
+    error, weights
+        Errors in m, shape (n, n_leads), and the weight of each row.
+
+    Returns
+    -------
+    tuple of ndarray
+        Coefficients (n_leads, n_terms), and the lower and upper limit of the log (n_leads, 2).
+    """
+    root = np.sqrt(weights)[:, None]
+    coefficients, limits = [], []
+    for terms, of_lead in zip(regime, error.T, strict=True):
+        log = np.log(0.01 + np.abs(of_lead))
+        slopes = np.linalg.lstsq(terms * root, log * root[:, 0], rcond=None)[0]
+        coefficients.append(slopes)
+        limits.append(np.quantile(terms @ slopes, [0.01, 0.99]))
+    return np.array(coefficients), np.array(limits)
+
+
+def predict_scale(
+    regime: NDArray[np.float64], coefficients: NDArray[np.float64], limits: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale of the error in m as :func:`fit_scale` found it, shape (n, n_leads)."""
+    log = np.einsum("lnk,lk->nl", regime, coefficients)
+    return np.asarray(np.exp(np.clip(log, limits[:, 0], limits[:, 1])))
+
+
+def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor by which 80 % of the errors lie wider on years ahead than on years in between.
+
+    Years in between are known from both sides; a river that dams are changing is not.
+
+    Parameters
+    ----------
+    z, ahead
+        Scaled errors of years in between, and of years forecast by earlier ones alone (NaN for
+        other years), shape (n, n_leads).
+
+    Returns
+    -------
+    ndarray
+        Per lead, 1 to ``MOST_WIDENING``; 1 with fewer than ``LEAST_AHEAD`` errors ahead.
+
+    Examples
+    --------
+    >>> z = np.ones((400, 2))
+    >>> widening_factor(z, z * [1.2, 9.0]).tolist()
+    [1.2, 1.6]
+    """
+    rows = np.isfinite(ahead).all(axis=1)
+    if rows.sum() < LEAST_AHEAD:
+        return np.ones(z.shape[1])
+    ratio = np.quantile(np.abs(ahead[rows]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
+    return np.asarray(np.clip(ratio, 1.0, MOST_WIDENING))
+
+
+def new_year_factor(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
+    """Factor of the spread for a year to come, from how many years the errors cover.
+
+    Errors of one year go together, so n years (by their weight) say as much as n independent
+    errors, and the interval is Student's for one more: t(0.9, n − 1) √(1 + 1/n) over the normal's.
+
+    Examples
+    --------
+    >>> round(new_year_factor(np.ones(20), np.arange(20)), 3)
+    1.062
+    """
+    by_year = np.bincount(np.unique(year, return_inverse=True)[1], weights)
+    n = max(by_year.sum() ** 2 / (by_year**2).sum(), 2.0)
+    return float(stdtrit(n - 1.0, 0.9) * np.sqrt(1.0 + 1.0 / n) / ndtri(0.9))

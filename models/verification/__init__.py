@@ -1,0 +1,1 @@
+"""Scores of forecasts and alerts, their uncertainty and reports."""

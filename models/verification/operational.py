@@ -1,0 +1,211 @@
+"""Scores of forecasts and warnings as issued, against the readings that came since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.verification.metrics import brier_score, persistence_index
+from pipeline.alerts import track_record
+from pipeline.geography import places
+from pipeline.quality.selection import select_used
+from pipeline.storage import database
+from pipeline.storage.records import Records
+from pipeline.times import utc64
+
+
+@dataclass(frozen=True)
+class CityScore:
+    """Stage forecasts of one city's gauge and lead; ``cp`` None where nothing moved."""
+
+    city: str
+    lead_days: int
+    forecasts: int
+    rmse_m: float
+    cp: float | None
+    cover80: float
+
+
+@dataclass(frozen=True)
+class LevelScore:
+    """Flood warnings of one city and level that are settled, and how many were hits."""
+
+    city: str
+    level: str
+    issued: int
+    hits: int
+
+
+@dataclass(frozen=True)
+class DroughtScore:
+    """Forecasts of class D1 or drier by horizon, over all zones, and in how many it came."""
+
+    horizon_weeks: int
+    forecasts: int
+    events: int
+    brier: float
+
+
+def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataFrame:
+    """Score the stage forecasts of each run whose time has come, and keep the scores.
+
+    Runs of the window are scored anew, as late and corrected readings come in; older ones of the
+    seasons looked back on only if they never were.
+
+    Parameters
+    ----------
+    store
+        Tables.
+    asof
+        Forecasts for a time up to this moment are compared with the reading known by then.
+    window
+        Length of the window.
+
+    Returns
+    -------
+    DataFrame
+        The scores of the window, all revisions.
+    """
+    start = asof - window
+    since = track_record.season_start(asof)
+    stored = store.all_scores()
+    known = set(zip(stored["issue_time"], stored["revision"], strict=True))
+    due = [
+        run
+        for run in store.runs()
+        if start <= run["issue_time"] < asof
+        or (
+            since <= run["issue_time"] < start and (run["issue_time"], run["revision"]) not in known
+        )
+    ]
+    if not due:
+        return pd.DataFrame()
+    first = min(run["issue_time"] for run in due)
+    readings = select_used(store.readings.read("stage", asof=asof, start=first))
+    observed = readings.set_index(["station", "valid_time"])["value"].to_dict()
+    scores = []
+    for run in due:
+        rows = []
+        for forecast in store.get(database.stage_forecasts, run["issue_time"], run["revision"]):
+            key = forecast["station"], pd.Timestamp(utc64(forecast["valid_time"]))
+            row = forecast["row"]
+            if key not in observed or row["q50"] is None:
+                continue
+            observed_m = observed[key]
+            # Squared errors are of the mean; runs before it was published have the median alone.
+            mean = row.get("mean_m")
+            point = row["q50"] if mean is None else mean
+            persistence = None if row["stage_m"] is None else row["stage_m"] - observed_m
+            rows.append(
+                {
+                    "station": forecast["station"],
+                    "lead_days": forecast["lead_days"],
+                    "observed_m": observed_m,
+                    "error_m": point - observed_m,
+                    "persistence_error_m": persistence,
+                    "inside_80": row["q10"] <= observed_m <= row["q90"],
+                }
+            )
+        store.put(database.scores, run["issue_time"], run["revision"], rows)
+        scores += rows if run["issue_time"] >= start else []
+    return pd.DataFrame(scores)
+
+
+def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
+    """Pool scores of stage forecasts: their number, RMSE, persistence index and coverage.
+
+    Parameters
+    ----------
+    scores
+        As :func:`score_runs` gives them, at least one.
+
+    Returns
+    -------
+    dict
+        ``forecasts``, ``rmse_m``, ``cp`` (None where nothing moved) and ``cover80``.
+    """
+    both = scores.dropna(subset="persistence_error_m")
+    cp = float(persistence_index(both["error_m"], both["persistence_error_m"]))
+    return {
+        "forecasts": len(scores),
+        "rmse_m": float((scores["error_m"] ** 2).mean() ** 0.5),
+        "cp": None if np.isnan(cp) else cp,
+        "cover80": float(scores["inside_80"].mean()),
+    }
+
+
+def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
+    """Scores of every city and lead over the seasons looked back on, the last revisions alone."""
+    frame = store.all_scores()
+    if frame.empty:
+        return []
+    issued = pd.to_datetime(frame["issue_time"], utc=True).dt.tz_convert(None)
+    valid = issued.dt.normalize() + pd.to_timedelta(frame["lead_days"], unit="D")
+    now, since = (pd.Timestamp(utc64(moment)) for moment in (asof, track_record.season_start(asof)))
+    frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
+    last = frame.groupby("issue_time")["revision"].transform("max")
+    frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
+    cities = {city.station: city.id for city in places.cities().values() if city.station}
+    scores = [
+        CityScore(cities[str(station)], int(str(lead)), **pool_scores(part))
+        for (station, lead), part in frame.groupby(["station", "lead_days"])
+        if station in cities
+    ]
+    order = list(places.cities())
+    return sorted(scores, key=lambda score: (order.index(score.city), score.lead_days))
+
+
+def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:
+    """Count each city's flood warnings that are settled, and the hits among them."""
+    since = track_record.season_start(asof)
+    last = store.last_issued(before=asof)
+    follows = None if last is None else [last[0].isoformat(), last[1]]
+    nights = track_record.read_nights(store, follows, since=since)
+    readings = select_used(store.readings.read("stage", asof=asof, start=since))
+    tally = track_record.count_hits(nights, readings, asof=asof)
+    return [
+        LevelScore(city, level.value, issued, hits)
+        for (city, level), (issued, hits) in tally.items()
+        if issued
+    ]
+
+
+def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
+    """Score P(class ≥ D1) as issued against the class of the night that it was valid for."""
+    since = track_record.season_start(asof)
+    runs: dict[datetime, dict[str, Any]] = {}
+    for run in store.runs():  # the last revision of an issue time comes first
+        if since <= run["issue_time"] < asof:
+            runs.setdefault(run["issue_time"], run)
+    issued: list[tuple[str, int, np.datetime64, float]] = []
+    outcome: dict[tuple[str, np.datetime64], bool] = {}
+    for moment, run in runs.items():
+        day = utc64(moment).astype("datetime64[D]")
+        for row in store.get(database.drought_forecasts, moment, run["revision"]):
+            now, p = row["row"]["current_class"], row["row"]["p_d1"]
+            if now not in {None, "unknown"}:
+                outcome[row["zone"], day] = now in {"D1", "D2", "D3", "D4"}
+            if p is not None:
+                valid = day + np.timedelta64(7 * row["horizon_weeks"], "D")
+                issued.append((row["zone"], row["horizon_weeks"], valid, p))
+    pairs = pd.DataFrame(
+        [
+            (weeks, p, outcome[zone, valid])
+            for zone, weeks, valid, p in issued
+            if (zone, valid) in outcome
+        ],
+        columns=["weeks", "p", "reached"],
+    )
+    return [
+        DroughtScore(
+            int(str(weeks)),
+            len(part),
+            int(part["reached"].sum()),
+            brier_score(part["p"], part["reached"].astype(float)),
+        )
+        for weeks, part in pairs.groupby("weeks")
+    ]

@@ -1,0 +1,228 @@
+"""Withdraw a message issued in error: a CAP Cancel, kept in the tables and added to the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from pipeline.alerts.alert_state import AlertState, SentMessage
+from pipeline.alerts.cap import NAMESPACE, format_moment, write_cancel
+from pipeline.alerts.feeds import mark_cancelled
+from pipeline.alerts.publish import folder_name, publish_tree, read_tree
+from pipeline.alerts.text import LANGUAGES, compose_cancellation
+from pipeline.geography import places
+from pipeline.storage import database
+from pipeline.storage.records import Records
+
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class NotInForce(LookupError):  # noqa: N818
+    """A message cannot be withdrawn; the text says why."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A message that was withdrawn.
+
+    Parameters
+    ----------
+    message
+        Identifier of the message.
+    identifier, path
+        Identifier of its CAP Cancel, and where that is published.
+    """
+
+    message: str
+    identifier: str
+    path: str
+
+
+def cancel_message(
+    records: Records, message: str, *, reason: str, when: datetime, folder: Path
+) -> Cancelled:
+    """Withdraw the message in force of a city and hazard, and publish its Cancel.
+
+    The Cancel refers to every message of the event that has not expired. It is kept first and
+    then published: where the process is killed in between, the same call publishes it.
+
+    Parameters
+    ----------
+    records
+        Tables.
+    message
+        Identifier of the message.
+    reason
+        Error in the message, in English.
+    when
+        Moment of the Cancel.
+    folder
+        Folder of all published trees.
+
+    Raises
+    ------
+    ValueError
+        The reason is empty.
+    LookupError
+        No such message was published, or it is not in force.
+    FileNotFoundError
+        The published tree with the message, or that of the last run, is not there.
+    """
+    if not reason.strip():
+        raise ValueError(f"expected a reason, found {reason!r}")
+    alert = records.alert(message)
+    row = next((kept for kept in records.cancellations() if message in kept["messages"]), None)
+    if row is None:
+        row = _write_row(records, alert, reason=reason, when=when, folder=folder)
+        records.add_cancellation(row)
+    elif (_tree_of(row, folder) / _path(row)).is_file():
+        raise NotInForce(
+            f"{message}: expected a message in force, found it cancelled by {row['identifier']}"
+        )
+    tree = add_cancellations(read_tree(_tree_of(row, folder)), [row])
+    published = publish_tree(tree, folder=folder, issue_time=row["issue_time"])
+    return Cancelled(message, row["identifier"], str(published / _path(row)))
+
+
+def add_cancellations(
+    tree: Mapping[str, bytes], rows: Iterable[Mapping[str, Any]]
+) -> dict[str, bytes]:
+    """Add Cancels to a tree, and mark in its feeds and index what they withdraw.
+
+    Parameters
+    ----------
+    tree
+        Content of each file by its path.
+    rows
+        Rows of the table of cancellations.
+    """
+    files = dict(tree)
+    for row in rows:
+        files[_path(row)] = row["content"].encode()
+        files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
+    return files
+
+
+def read_cancel(records: Records, identifier: str) -> bytes | None:
+    """Read a CAP Cancel as it was sent; None where no Cancel has the identifier."""
+    for row in records.cancellations():
+        if row["identifier"] == identifier:
+            return str(row["content"]).encode()
+    return None
+
+
+def known_cancellations(records: Records, run: Mapping[str, Any]) -> set[str]:
+    """Return the identifiers of the messages that were withdrawn before a run was issued.
+
+    Parameters
+    ----------
+    records
+        Tables.
+    run
+        Row of the table of runs.
+    """
+    key = run["issue_time"], run["revision"]
+    return {
+        message
+        for row in records.cancellations()
+        if (row["issue_time"], row["revision"]) < key
+        for message in row["messages"]
+    }
+
+
+def _write_row(
+    records: Records, alert: Mapping[str, Any], *, reason: str, when: datetime, folder: Path
+) -> dict[str, Any]:
+    """Write the Cancel of a message in force, as a row of the table of cancellations."""
+    identifier = alert["identifier"]
+    city, hazard = alert["city"], alert["hazard"]
+    run, chain = _last_chain(records, city, hazard)
+    last = _check_in_force(identifier, chain, last_issue=run[0], when=when)
+    path = folder / folder_name(alert["issue_time"]) / "cap" / f"{identifier}.xml"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected the message in {path}, found none")
+    message = path.read_bytes()
+    status = etree.fromstring(message).findtext(f"{{{NAMESPACE}}}status") or ""
+    references = [sent for sent in chain if sent.expires > when]
+    note = f"Issued in error: {reason.strip().rstrip('.')}."
+    texts = {
+        language: compose_cancellation(
+            places.city(city, asof=when),
+            hazard,
+            event=last.level,
+            status=status,
+            note=note,
+            language=language,
+        )
+        for language in LANGUAGES
+    }
+    content = write_cancel(
+        message,
+        texts,
+        identifier=f"{identifier}-cancel",
+        sent=when,
+        references=references,
+        note=note,
+    )
+    return {
+        "issue_time": run[0],
+        "revision": run[1],
+        "city": city,
+        "hazard": hazard,
+        "identifier": f"{identifier}-cancel",
+        "messages": [sent.identifier for sent in references],
+        "sent": when,
+        "reason": reason,
+        "content": content.decode(),
+    }
+
+
+def _last_chain(
+    records: Records, city: str, hazard: str
+) -> tuple[tuple[datetime, int], tuple[SentMessage, ...]]:
+    """Key of the last run that was issued, and the messages of the event open after it."""
+    run = records.last_issued(before=_END)
+    rows = records.get(database.alerts, *run) if run else []
+    for row in rows:
+        if run and (row["city"], row["hazard"]) == (city, hazard):
+            return run, AlertState.from_dict(row["memory"]).sent
+    raise NotInForce(f"expected {city}, {hazard} among the last alerts, found none")
+
+
+def _check_in_force(
+    identifier: str, chain: tuple[SentMessage, ...], *, last_issue: datetime, when: datetime
+) -> SentMessage:
+    """Return a message as sent if it is in force.
+
+    Raises
+    ------
+    NotInForce
+        It is not; the text says why.
+    """
+    last = chain[-1] if chain else None
+    if when < last_issue:
+        found = f"{format_moment(when)}, before the last issue at {format_moment(last_issue)}"
+    elif last is None or identifier not in {message.identifier for message in chain}:
+        found = "its event closed"
+    elif last.identifier != identifier:
+        found = f"it superseded by {last.identifier}"
+    elif last.over:
+        found = "the end of its event"
+    elif last.expires <= when:
+        found = f"it expired at {format_moment(last.expires)}"
+    else:
+        return last
+    raise NotInForce(f"{identifier}: expected a message in force, found {found}")
+
+
+def _tree_of(row: Mapping[str, Any], folder: Path) -> Path:
+    return folder / folder_name(row["issue_time"])
+
+
+def _path(row: Mapping[str, Any]) -> str:
+    return f"cap/{row['identifier']}.xml"

@@ -1,0 +1,209 @@
+"""Decide the flood level of a city from its river gauge and the rain over it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pipeline.alerts.alert_state import AlertState
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.evidence import Rain, River
+from pipeline.alerts.gauge_criteria import HORIZON_D, GaugeEvidence
+from pipeline.alerts.hysteresis import Assessment, Criterion, apply_hysteresis, drop_expired
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.thresholds import Rules
+
+if TYPE_CHECKING:
+    from pipeline.geography.places import City, Station
+
+
+def decide_flood(
+    city: City,
+    *,
+    issue_time: datetime,
+    station: Station | None,
+    river: River | None,
+    rain: Rain,
+    state: AlertState | None,
+    rules: Rules,
+) -> Decision:
+    """Decide the flood level of a city.
+
+    | level | criterion |
+    |---|---|
+    | Watch | P(alarm stage within 7 d), or observed >= alarm stage, or return period of the rain |
+    | Warning | P(flood stage within 5 d), or observed >= alarm stage and rising |
+    | Emergency | P(flood stage within 2 d), or observed >= flood stage |
+
+    Each has its threshold in ``rules``. Observed means a trusted reading. A reading beyond the
+    range of the gauge's record that nothing confirms puts no more than a Watch in force, with
+    certainty Possible; of readings that disagree across a threshold stage the lowest counts for a
+    level, and nothing is lowered.
+
+    Rising means by more than MRC's stable band in a day; a trend that is not known counts as
+    rising. River and rain are two lines of evidence. The river's is sufficient at a gauge with a
+    reading no older than ``rules.stale`` and a forecast that is not climatology; the rain's if the
+    rain is known and no file it rests on is suspect. NONE needs all lines that the city has; a
+    criterion of either raises whatever else is missing. The river alone lowers Emergency and
+    Warning, down to a Watch that stays in force until the rain is known too; a Watch that rests on
+    rain does not end before the rain is known to be below ``rules.lower_factor`` times its
+    threshold. Without a gauge rain raises to Watch and no further.
+
+    Parameters
+    ----------
+    city
+        City that is assessed.
+    issue_time
+        Moment of the run, aware.
+    station
+        Its gauge. None, or one without an alarm and a flood stage: only rain is assessed.
+    river
+        Forecast and last reading of the gauge; None where there is none.
+    rain
+        Rain over the city, NaN where it is not known; suspect rain may raise and lowers nothing.
+    state
+        State of the run before (see :func:`pipeline.alerts.alert_state.restore_state`); None at
+        first.
+    rules
+        Thresholds.
+
+    Raises
+    ------
+    ValueError
+        Times, stations or thresholds contradict each other.
+    """
+    gauge = GaugeEvidence.of_city(city, station, river, issue_time, rules)
+    years = rain.return_period_years
+    suspect = rain.suspect and not years >= rules.watch_rain_years
+    years = math.nan if suspect else years
+    state = drop_expired(state, issue_time, rules)
+    on_rain = state is not None and state.on_rain
+    criteria = _add_rain(gauge, years, on_rain=on_rain, rules=rules)
+    assessment = apply_hysteresis(
+        criteria,
+        state=state,
+        issue_time=issue_time,
+        sufficient=gauge.fresh and gauge.usable if gauge else not math.isnan(years),
+        rules=rules,
+        complete=not math.isnan(years),
+    )
+    in_force = assessment.in_force
+    p = gauge.probability(in_force if in_force in RAISED else Level.WATCH) if gauge else math.nan
+    urgency, severity, certainty = _cap_values(assessment, gauge, p, years, rules)
+    missing = gauge.missing() if gauge else ["gauge"]
+    if math.isnan(years):
+        missing.append("suspect" if suspect else "rain")
+    onset = None
+    if in_force in RAISED:
+        if criteria[in_force].observed:
+            onset = issue_time
+        elif gauge:
+            onset = gauge.first_reached(in_force)
+    ebbed = years < rules.lower_factor * rules.watch_rain_years
+    rests_on_rain = years >= rules.watch_rain_years or (on_rain and not ebbed)
+    rain_level = Level.WATCH if rests_on_rain else Level.NONE
+    return Decision(
+        issue_time=issue_time,
+        city=city,
+        hazard="flood",
+        level=assessment.level,
+        in_force=in_force,
+        probability=p,
+        urgency=urgency,
+        severity=severity,
+        certainty=certainty,
+        reasons=_reasons(assessment, gauge, years, rules),
+        missing=tuple(missing),
+        onset=onset,
+        valid_to=issue_time + timedelta(days=HORIZON_D[in_force]),
+        station=station if gauge else None,
+        river=river if gauge else None,
+        rain=rain,
+        drought=None,
+        state=replace(assessment.state, on_rain=rests_on_rain and in_force in RAISED),
+        river_level=_assess_river(gauge, state, issue_time, rules),
+        rain_level=Level.UNKNOWN if math.isnan(years) else rain_level,
+    )
+
+
+def _assess_river(
+    gauge: GaugeEvidence | None, state: AlertState | None, issue_time: datetime, rules: Rules
+) -> Level | None:
+    """Level from the river alone; an earlier Watch that rested on rain does not count."""
+    if gauge is None:
+        return None
+    if state is not None and state.on_rain and state.level is Level.WATCH:
+        state = replace(state, level=Level.NONE)
+    return apply_hysteresis(
+        gauge.criteria(),
+        state=state,
+        issue_time=issue_time,
+        sufficient=gauge.fresh and gauge.usable,
+        rules=rules,
+    ).level
+
+
+def _add_rain(
+    gauge: GaugeEvidence | None, years: float, *, on_rain: bool, rules: Rules
+) -> dict[Level, Criterion]:
+    """Criteria of the river, with the rain over the city added to the Watch."""
+    criteria = gauge.criteria() if gauge else {}
+    watch = criteria.get(
+        Level.WATCH, Criterion(probability=None, threshold=1.0, observed=False, calm=True)
+    )
+    if math.isnan(years):
+        calm = gauge is not None and not on_rain
+    else:
+        calm = years < rules.lower_factor * rules.watch_rain_years
+    heavy = years >= rules.watch_rain_years
+    watch = replace(watch, observed=watch.observed or heavy, calm=watch.calm and calm)
+    return {Level.WATCH: watch} | {
+        level: criterion for level, criterion in criteria.items() if level is not Level.WATCH
+    }
+
+
+def _cap_values(
+    assessment: Assessment, gauge: GaugeEvidence | None, p: float, years: float, rules: Rules
+) -> tuple[str, str, str]:
+    """CAP urgency, severity and certainty of a flood level."""
+    likely = "Likely" if p > 0.5 else "Possible"
+    urgency, severity, certainty = {
+        Level.WATCH: ("Future", "Moderate", "Possible"),
+        Level.WARNING: ("Expected", "Severe", likely),
+        Level.EMERGENCY: ("Immediate", "Severe", likely),
+    }.get(assessment.in_force, ("Unknown", "Unknown", "Unknown"))
+    if assessment.in_force is Level.EMERGENCY:
+        severity = "Extreme" if years >= rules.extreme_years else severity
+        observed = gauge is not None and gauge.stage_m >= gauge.flood_m
+        certainty = "Observed" if observed else certainty
+    if assessment.level is Level.UNKNOWN:
+        certainty = "Unknown"
+    elif assessment.level in RAISED and gauge and (not gauge.fresh or gauge.on_doubt):
+        certainty = "Possible"
+    return urgency, severity, certainty
+
+
+def _reasons(
+    assessment: Assessment, gauge: GaugeEvidence | None, years: float, rules: Rules
+) -> tuple[str, ...]:
+    """Keys of the criteria that reach or hold a flood level, the strongest first."""
+    reasons = assessment.reasons
+    if gauge:
+        if gauge.stage_m >= gauge.flood_m:
+            reasons.append("seen_flood")
+        elif gauge.stage_m >= gauge.alarm_m:
+            reasons.append("seen_alarm_rising" if gauge.rising else "seen_alarm")
+        elif gauge.on_doubt:
+            reasons.append("seen_unconfirmed")
+        keys = {
+            Level.EMERGENCY: "p_flood_2d",
+            Level.WARNING: "p_flood_5d",
+            Level.WATCH: "p_alarm_7d",
+        }
+        criteria = gauge.criteria()
+        reasons += [key for level, key in keys.items() if criteria[level].reached]
+    if years >= rules.watch_rain_years:
+        reasons.append("rain")
+    return tuple(reasons)

@@ -1,0 +1,204 @@
+"""Text of a message: fixed templates per language with numbers, dates and places as slots."""
+
+from __future__ import annotations
+
+import hashlib
+import string
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought import DROUGHT_CLASS
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.paragraphs import drought_paragraphs, flood_paragraphs
+from pipeline.geography.places import CITY_RADIUS_KM, City
+
+LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
+FOLDER = Path(__file__).parent / "messages"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A decision in one language."""
+
+    language: str
+    event: str
+    headline: str
+    description: str
+    instruction: str
+    area: str
+
+
+@lru_cache
+def read_templates(language: str) -> dict[str, Any]:
+    """Read the templates of one language.
+
+    Raises
+    ------
+    ValueError
+        The file does not have the keys and slots of the English one.
+    """
+    with (FOLDER / f"{language}.toml").open("rb") as stream:
+        templates = tomllib.load(stream)
+    if language != "en":
+        expected, slots = _slots(read_templates("en")), _slots(templates)
+        if slots != expected:
+            wrong = sorted(key for key in expected | slots if expected.get(key) != slots.get(key))
+            raise ValueError(
+                f"{language}.toml: expected the slots of en.toml, they differ at {wrong}"
+            )
+    return templates
+
+
+def _slots(templates: dict[str, Any]) -> dict[str, set[str]]:
+    """Slots of each template, by its dotted key."""
+    slots: dict[str, set[str]] = {}
+    for key, value in templates.items():
+        for sub, text in value.items() if isinstance(value, dict) else [("", value)]:
+            if isinstance(text, str):
+                slots[f"{key}.{sub}"] = {
+                    slot for _, slot, _, _ in string.Formatter().parse(text) if slot
+                }
+    return slots
+
+
+def messages_digest() -> dict[str, str]:
+    """SHA-256 of the file of templates of each language."""
+    return {
+        language: hashlib.sha256((FOLDER / f"{language}.toml").read_bytes()).hexdigest()
+        for language in LANGUAGES
+    }
+
+
+def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
+    """Describe the missing evidence in plain words."""
+    return [str(read_templates(language)["missing"][key]) for key in keys]
+
+
+def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
+    """Describe a hazard that is not assessed for a city, in one line."""
+    templates = read_templates(language)
+    name = templates["hazard"][hazard]
+    return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
+
+
+def compose_headline(decision: Decision, *, event: Level, language: str = "en") -> str:
+    """Compose one line with the level, the city and whether the level is in force.
+
+    Parameters
+    ----------
+    decision
+        Subject of the line.
+    event
+        Level of the event that the message is about; NONE where there is no event.
+    language
+        One of ``LANGUAGES``.
+    """
+    templates = read_templates(language)
+    headlines = templates["headline"]
+    if event not in RAISED:
+        key = "none" if decision.level is Level.NONE else "unassessed"
+        key = "partly" if key != "none" and decision.river_level is Level.NONE else key
+        hazard = templates["hazard"][decision.hazard]
+        return str(headlines[key].format(hazard=hazard, city=decision.city.name))
+    key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(decision.level, "active")
+    name = templates["event"][f"{decision.hazard}_{event}"]
+    return str(headlines[key].format(event=name, city=decision.city.name))
+
+
+def compose(decision: Decision, *, event: Level, status: str, language: str) -> Text:
+    """Compose the text of a decision in one language.
+
+    Parameters
+    ----------
+    decision
+        Subject of the message.
+    event
+        Level of the event that the message is about: the one in force, or the one that ends.
+    status
+        CAP status; all but ``Actual`` carry a banner in headline and description.
+    language
+        One of ``LANGUAGES``.
+    """
+    templates = read_templates(language)
+    banner = _banner(status, templates)
+    lines = [banner, "" if templates["reviewed"] else templates["banner"]["unreviewed"]]
+    key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(
+        decision.level, "held" if "held" in decision.reasons else ""
+    )
+    lines.append(templates["state"].get(key, ""))
+    if decision.hazard == "flood":
+        lines += flood_paragraphs(decision, templates)
+    elif decision.drought:
+        number = DROUGHT_CLASS.get(event, 1)
+        lines += drought_paragraphs(decision.drought, number, templates)
+    missing = tuple(key for key in decision.missing if key != "gauge")
+    if missing:
+        items = templates["missing"]["separator"].join(describe_missing(missing, language))
+        lines.append(templates["missing"]["intro"].format(items=items))
+    instructions = templates["instruction"]
+    key = "over" if decision.level is Level.NONE else f"{decision.hazard}_{event}"
+    instruction = [banner, instructions[key], instructions["authority"], instructions["issuer"]]
+    headline = compose_headline(decision, event=event, language=language)
+    return Text(
+        language=language,
+        event=templates["event"][f"{decision.hazard}_{event}"],
+        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        description="\n".join(filter(None, lines)),
+        instruction="\n".join(filter(None, instruction)),
+        area=_area(decision.city, templates),
+    )
+
+
+def compose_cancellation(
+    city: City, hazard: str, *, event: Level, status: str, note: str, language: str
+) -> Text:
+    """Compose the text of a Cancel in one language: the hazard is not assessed until the next run.
+
+    Parameters
+    ----------
+    city, hazard, event, status
+        As in the message that is withdrawn.
+    note
+        Error in the message, in English.
+    language
+        One of ``LANGUAGES``.
+    """
+    templates = read_templates(language)
+    banner = _banner(status, templates)
+    unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
+    headline = describe_unassessed(hazard, city.name, language)
+    instructions = [templates["instruction"][key] for key in ("authority", "issuer")]
+    return Text(
+        language=language,
+        event=templates["event"][f"{hazard}_{event}"],
+        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        description="\n".join(filter(None, [banner, unreviewed, note])),
+        instruction="\n".join(filter(None, [banner, *instructions])),
+        area=_area(city, templates),
+    )
+
+
+def _area(city: City, templates: dict[str, Any]) -> str:
+    """Area of a city's messages, in words."""
+    radius = f"{CITY_RADIUS_KM:.0f}"
+    return str(templates["area"]["circle"].format(city=city.name, radius=radius))
+
+
+def _banner(status: str, templates: dict[str, Any]) -> str:
+    """Banner of a status; empty for Actual."""
+    key = {"Exercise": "exercise", "Test": "test"}.get(status)
+    return str(templates["banner"][key]) if key else ""
+
+
+def _first_sentence(banner: str) -> str:
+    """First word of a banner, with its stop: "EXERCISE."."""
+    if not banner:
+        return ""
+    for stop in (".", "။", "។", "。"):
+        if stop in banner:
+            return banner.split(stop, maxsplit=1)[0] + stop
+    return banner.split(" ", maxsplit=1)[0]

@@ -1,0 +1,217 @@
+"""Track record of earlier flood warnings: alerts as issued against the readings that followed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
+from pipeline.alerts.levels import ORDER, RAISED, Level
+from pipeline.geography import places
+from pipeline.geography.places import Station
+from pipeline.storage import database
+from pipeline.storage.records import Records
+from pipeline.times import utc64
+
+SEASONS = 3
+"""Seasons that count, this one and those before it; a season begins on 1 June."""
+MIN_ISSUED = 10
+"""Settled warnings from which a share of hits is given."""
+MAX_GAP = timedelta(days=7)
+"""Nights further apart than this belong to two warnings."""
+MIN_DAYS_READ = 0.5
+"""Share of the days that must have a reading before a warning counts as a false alarm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRecord:
+    """Outcome of earlier warnings of a level.
+
+    Parameters
+    ----------
+    since
+        First night that counts.
+    issued, hits
+        Warnings given while the river was below the level's threshold stage, and those after which
+        it was reached. Of the city, or of all gauges where the city alone has too few.
+    of_city
+        Whether they are the city's own.
+    """
+
+    since: datetime
+    issued: int
+    hits: int
+    of_city: bool
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough warnings for a share."""
+        return self.issued >= MIN_ISSUED
+
+
+def season_start(asof: datetime, *, seasons: int = SEASONS) -> datetime:
+    """Return the first moment of the seasons that count.
+
+    Examples
+    --------
+    >>> f"{season_start(datetime(2026, 8, 20, tzinfo=UTC)):%Y-%m-%d}"
+    '2024-06-01'
+    """
+    june = asof.year if asof.month >= 6 else asof.year - 1
+    return datetime(june - seasons + 1, 6, 1, tzinfo=UTC)
+
+
+def read_nights(
+    store: Records, follows: Sequence[Any] | None, *, since: datetime
+) -> list[tuple[datetime, list[dict[str, Any]]]]:
+    """Read the alerts of the nights before a run, as that run saw them, oldest first.
+
+    Each run names the one whose alerts it follows. Going back from one to the next gives the same
+    nights whatever else is run or run again later, so a replay finds them too.
+
+    Parameters
+    ----------
+    store
+        Tables.
+    follows
+        Issue time (ISO) and revision of the night before, from the run's row; None at first.
+    since
+        Nights before this are left out.
+    """
+    follows_of = {(run["issue_time"], run["revision"]): run["follows"] for run in store.runs()}
+    nights = []
+    while follows is not None:
+        key = datetime.fromisoformat(follows[0]), int(follows[1])
+        if key[0] < since or key not in follows_of:
+            break
+        nights.append((key[0], store.get(database.alerts, *key)))
+        follows = follows_of[key]
+    return nights[::-1]
+
+
+def count_hits(
+    nights: Sequence[tuple[datetime, Sequence[Mapping[str, Any]]]],
+    stages: pd.DataFrame,
+    *,
+    asof: datetime,
+) -> dict[tuple[str, Level], tuple[int, int]]:
+    """Count the settled flood warnings of each city and level, and the hits among them.
+
+    A warning is a run of nights with the level or a higher one in force. It counts if the river
+    was below the level's threshold stage (alarm for Watch, flood for Warning and Emergency) when
+    it began. It is a hit if that stage was reached before the horizon of its last night was over;
+    it is a false alarm if that has passed with readings on at least half of the days.
+
+    Parameters
+    ----------
+    nights
+        Issue times and rows of the table of alerts, oldest first.
+    stages
+        Readings known at ``asof``: station, valid_time (naive UTC), value in m.
+    asof
+        Moment of the question.
+
+    Returns
+    -------
+    dict
+        Warnings and hits by city id and level.
+    """
+    levels_of: dict[str, list[tuple[datetime, Level]]] = {}
+    for issue_time, rows in nights:
+        for row in rows:
+            if row["hazard"] == "flood":
+                night = issue_time, Level(row["memory"]["level"])
+                levels_of.setdefault(row["city"], []).append(night)
+    series_of = {
+        str(code): readings.set_index("valid_time")["value"].dropna()
+        for code, readings in stages.groupby("station")
+    }
+    counts = {}
+    for city, levels in levels_of.items():
+        code = places.city(city).station if city in places.cities() else None
+        if code is None or code not in series_of:
+            continue
+        for level in RAISED:
+            threshold_m = _threshold_m(places.station(code), level)
+            outcomes = [
+                _judge(series_of[code], threshold_m, warning, level, asof)
+                for warning in _find_warnings(levels, level)
+            ]
+            settled = [outcome for outcome in outcomes if outcome is not None]
+            counts[city, level] = len(settled), sum(settled)
+    return counts
+
+
+def _find_warnings(
+    levels: list[tuple[datetime, Level]], lowest: Level
+) -> list[tuple[datetime, datetime]]:
+    """First and last night of each run of nights at or above a level."""
+    warnings: list[tuple[datetime, datetime]] = []
+    before: datetime | None = None
+    for issue_time, level in levels:
+        if level not in RAISED or ORDER.index(level) < ORDER.index(lowest):
+            before = None
+        elif before is None or issue_time - before > MAX_GAP:
+            warnings.append((issue_time, issue_time))
+            before = issue_time
+        else:
+            warnings[-1] = warnings[-1][0], issue_time
+            before = issue_time
+    return warnings
+
+
+def _threshold_m(station: Station, level: Level) -> float | None:
+    return station.alarm_m if THRESHOLD_STAGE[level] == "alarm" else station.flood_m
+
+
+def _judge(
+    series: pd.Series,
+    threshold_m: float | None,
+    warning: tuple[datetime, datetime],
+    level: Level,
+    asof: datetime,
+) -> bool | None:
+    """Whether a warning is a hit; None where it does not count or is not settled."""
+    first, last = warning
+    horizon = timedelta(days=HORIZON_D[level])
+    begin, end, now = (utc64(moment) for moment in (first, last + horizon, asof))
+    before = series[(series.index <= begin) & (series.index > begin - np.timedelta64(48, "h"))]
+    if threshold_m is None or before.empty or before.iloc[-1] >= threshold_m:
+        return None
+    after = series[(series.index > begin) & (series.index <= min(end, now))]
+    if (after >= threshold_m).any():
+        return True
+    days = (end - begin) / np.timedelta64(1, "D")
+    days_read = pd.DatetimeIndex(after.index).normalize().nunique()
+    return False if end <= now and days_read >= MIN_DAYS_READ * days else None
+
+
+def choose_track_record(
+    city: str,
+    level: Level,
+    counts: Mapping[tuple[str, Level], tuple[int, int]],
+    *,
+    since: datetime,
+) -> TrackRecord:
+    """Choose the track record to give with a warning: the city's own, else that of all gauges.
+
+    Examples
+    --------
+    >>> counts = {("pakse", Level.WATCH): (12, 8), ("kratie", Level.WATCH): (3, 1)}
+    >>> since = datetime(2024, 6, 1, tzinfo=UTC)
+    >>> own = choose_track_record("pakse", Level.WATCH, counts, since=since)
+    >>> of_all = choose_track_record("kratie", Level.WATCH, counts, since=since)
+    >>> (own.issued, own.hits, own.of_city), (of_all.issued, of_all.hits, of_all.of_city)
+    ((12, 8, True), (15, 9, False))
+    """
+    issued, hits = counts.get((city, level), (0, 0))
+    if issued >= MIN_ISSUED:
+        return TrackRecord(since=since, issued=issued, hits=hits, of_city=True)
+    of_level = [count for (_, counted), count in counts.items() if counted is level]
+    issued, hits = (sum(count[part] for count in of_level) for part in (0, 1))
+    return TrackRecord(since=since, issued=issued, hits=hits, of_city=False)

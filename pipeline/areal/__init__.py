@@ -1,0 +1,1 @@
+"""Zonal daily series: blended rain, soil moisture and vegetation of each zone."""

@@ -1,0 +1,284 @@
+"""Monthly bulletin: whole months of each zone and gauge, parameters of their indices, indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pipeline.areal.means import average_zones
+from pipeline.choices import Region
+from pipeline.geography.gauge_figures import reference_flows
+from pipeline.indices.common import stated
+from pipeline.indices.flow import low_flow_ratio
+from pipeline.indices.monthly import standardised
+from pipeline.indices.season import MIN_YEARS as SEASON_YEARS
+from pipeline.indices.season import fit_wet_season, wet_season
+from pipeline.indices.soil import MIN_YEARS as SOIL_YEARS
+from pipeline.indices.spi import MIN_YEARS
+from pipeline.indices.suite import MIN_SHARE
+from pipeline.indices.windows import DAY, by_month, next_months
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import utc64
+
+Params = dict[str, xr.Dataset]
+
+MONTHS = 24
+"""Months in a bulletin."""
+_LONGEST = 12
+"""Months before the first one of a bulletin that its indices look at."""
+SPIN_UP_DAYS = 31 * (MONTHS + _LONGEST + 1)
+"""Days of the zonal daily series that a bulletin reads."""
+
+
+@dataclass(frozen=True)
+class Months:
+    """Whole months of zones and gauges.
+
+    Parameters
+    ----------
+    rain
+        Rain of the zones, mm per day, dims (time, zone), every day.
+    zones
+        ``rain``, ``pet``, ``runoff`` (mm per month), ``soil_moisture`` (m3 m-3), each on its own
+        months without gaps, dims (time, zone); what is not known at all is left out.
+    rain_share
+        Share of each month's days with rain, 1, dims (time, zone).
+    discharge
+        m3 s-1, dims (time, station), or None.
+    """
+
+    rain: xr.DataArray
+    zones: dict[str, xr.DataArray]
+    rain_share: xr.DataArray
+    discharge: xr.DataArray | None
+
+
+def collect_months(
+    series: xr.Dataset, *, land: xr.Dataset | None, discharge: pd.DataFrame
+) -> Months:
+    """Collect the whole months of zonal daily series, land surface and gauges.
+
+    Parameters
+    ----------
+    series
+        Product ``zones``, two whole months at least. Soil moisture is averaged over the days on
+        which it became available, two or three after its own.
+    land
+        From :func:`read_land_months`, or None.
+    discharge
+        Readings (m3 s-1) that may be used.
+    """
+    days = np.arange(series["time"].values[0], series["time"].values[-1] + DAY, DAY)
+    daily = (
+        series[["rain", "soil_moisture"]]
+        .reindex(time=days)
+        .drop_vars("available_time", errors="ignore")
+    )
+    rain = daily["rain"].assign_attrs(series["rain"].attrs)
+    values = {"rain": by_month(rain, min_share=MIN_SHARE)}
+    soil = _from_first_value(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
+    if soil is not None:
+        values["soil_moisture"] = by_month(soil, min_share=MIN_SHARE, mean=True)
+    if land is not None:
+        for name in ("pet", "runoff"):
+            months = _from_first_value(_fill_time_axis(land[name]))
+            if months is not None:
+                values[name] = months
+    with_rain: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
+    share = by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
+    share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
+    return Months(rain, values, share, _average_flow_by_month(discharge))
+
+
+def read_land_months(
+    archive: Archive, *, asof: datetime, region: Region, start: datetime | None = None
+) -> xr.Dataset | None:
+    """Read the potential evaporation and runoff of months, averaged over every zone.
+
+    Parameters
+    ----------
+    archive, asof
+        Where the product ``gldas_monthly`` is read, as known when.
+    region
+        Region of the zones.
+    start
+        Months that begin earlier are not looked at.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        ``pet`` and ``runoff`` (mm per month), dims (time, zone), computed; None where there is
+        nothing.
+    """
+    try:
+        ds = archive.read("gldas_monthly", asof=asof, start=start)
+    except NothingArchived:
+        return None
+    means = {name: average_zones(ds[name], region) for name in ("pet", "runoff")}
+    land = xr.Dataset(means).drop_vars(["spatial_ref", "available_time"], errors="ignore").compute()
+    time = land["time"].values
+    days = xr.DataArray((next_months(time) - time) / DAY, {"time": time}, ("time",))
+    land["pet"] = (land["pet"] * days).astype(np.float32).assign_attrs(units="mm")
+    land["runoff"] = land["runoff"].clip(min=0).astype(np.float32).assign_attrs(units="mm")
+    return land
+
+
+def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
+    """Fit the parameters of all indices to the whole years of a record.
+
+    Parameters
+    ----------
+    months
+        From :func:`collect_months`, the whole record.
+    end
+        Nothing later goes in.
+
+    Returns
+    -------
+    dict
+        By name the parameters as plain dictionaries, to be kept with the models; those of the
+        gauges begin with ``gauges/``. What has fewer than 20 years (the season 10) is left out.
+    """
+    params: Params = {}
+    # SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
+    inputs: tuple[tuple[str, ...], ...]
+    inputs = (("rain", "pet"), ("rain",), ("soil_moisture",), ("runoff",))
+    for names in inputs:
+        values = {name: months.zones[name] for name in names if name in months.zones}
+        min_years = SOIL_YEARS if "soil_moisture" in names else MIN_YEARS
+        if len(values) == len(names):
+            _fit_whole_years(values, params, end=end, of=names[-1], min_years=min_years)
+    period = _whole_years(months.zones["rain"], end, min_years=SEASON_YEARS)
+    if period is not None:
+        params["wet_season"] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
+    if months.discharge is not None:
+        gauges: Params = {}
+        values = {"discharge": months.discharge}
+        _fit_whole_years(values, gauges, end=end, of="discharge", min_years=MIN_YEARS)
+        params |= {f"gauges/{name}": fitted for name, fitted in gauges.items()}
+    return {name: fitted.to_dict(data="array") for name, fitted in params.items()}
+
+
+def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Dataset:
+    """Apply the parameters to the last months.
+
+    Parameters
+    ----------
+    months
+        From :func:`collect_months`, from ``SPIN_UP_DAYS`` before.
+    params
+        From :func:`fit_params`.
+
+    Returns
+    -------
+    xarray.Dataset
+        By (time, zone) ``rain`` (mm) and ``rain_share``, SPI, SPEI, SSI and SRI as far as there are
+        parameters and values, by (time, station) SDI and the ratio to the low flow agreed, by
+        (year, zone) onset, retreat and length of the wet season; each index with its reference
+        period, the hash of its definition, and whether it is provisional.
+    """
+    fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
+    time = months.zones["rain"]["time"].values[-MONTHS:]
+    zonal = {name: values for name, values in months.zones.items() if _FITTED[name] in fitted}
+    fields = {"rain": months.zones["rain"], "rain_share": months.rain_share}
+    fields |= dict(standardised(zonal, fitted, months=time))
+    discharge = months.discharge
+    if discharge is not None:
+        gauges = {
+            name.removeprefix("gauges/"): of_gauges
+            for name, of_gauges in fitted.items()
+            if name.startswith("gauges/")
+        }
+        if gauges:
+            known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
+            fields |= dict(standardised({"discharge": known}, gauges, months=time))
+        agreed = _agreed_low_flow(discharge)
+        fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
+    ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
+    if "wet_season" in fitted:
+        season = wet_season(rain=months.rain, parameters=fitted["wet_season"])
+        reference = stated(fitted["wet_season"])
+        for name, values in season.items():
+            ds[f"wet_season_{name}"] = values.assign_attrs(values.attrs | reference)
+    return ds
+
+
+_FITTED = {"rain": "spi_1m", "pet": "spei_1m", "soil_moisture": "ssi_1m", "runoff": "sri_1m"}
+"""Parameters by which it is seen whether those of an input are there."""
+
+
+def _fit_whole_years(
+    values: dict[str, xr.DataArray], params: Params, *, end: datetime, of: str, min_years: int
+) -> None:
+    """Fit what is made of some inputs to the whole years of one of them."""
+    period = _whole_years(values[of], end, min_years=min_years)
+    if period is not None:
+        last = values[of]["time"].values[-1:]
+        dict(standardised(values, params, months=last, period=period))
+
+
+def _whole_years(
+    values: xr.DataArray, end: datetime, *, min_years: int
+) -> tuple[datetime, datetime] | None:
+    """Whole calendar years that a monthly series covers by a moment, None if too few."""
+    time = values["time"].values
+    time = time[next_months(time) <= utc64(end)]
+    if time.size == 0:
+        return None
+    first, after = time[0].astype("M8[Y]"), next_months(time[-1:])[0].astype("M8[Y]")
+    begin = int(first.astype(int)) + 1970 + int(time[0] > first)
+    stop = int(after.astype(int)) + 1970
+    if stop - begin < min_years:
+        return None
+    return datetime(begin, 1, 1, tzinfo=UTC), datetime(stop, 1, 1, tzinfo=UTC)
+
+
+def _from_first_value(values: xr.DataArray) -> xr.DataArray | None:
+    """Part of a series from its first to its last value, None without any."""
+    known = np.flatnonzero(np.isfinite(values.transpose("time", ...).values).any(axis=1))
+    return values.isel(time=slice(known[0], known[-1] + 1)) if known.size else None
+
+
+def _fill_time_axis(months: xr.DataArray) -> xr.DataArray:
+    first, last = months["time"].values[[0, -1]].astype("M8[M]")
+    return months.reindex(time=np.arange(first, last + 1).astype("M8[ns]"))
+
+
+def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
+    """Monthly means of the gauges' daily means, m3 s-1; a month needs 90 % of its days."""
+    rows = discharge[discharge["value"] > 0]
+    if rows.empty:
+        return None
+    day = rows["valid_time"].dt.floor("D")
+    table = rows.assign(day=day).pivot_table(index="day", columns="station", values="value")
+    days = np.arange(table.index[0].to_datetime64(), table.index[-1].to_datetime64() + DAY, DAY)
+    daily = xr.DataArray(
+        table.reindex(days).to_numpy(),
+        {"time": days, "station": [*table.columns]},
+        ("time", "station"),
+        name="discharge",
+        attrs={"units": "m3 s-1"},
+    )
+    if days[-1] - days[0] < 62 * DAY:
+        return None
+    return by_month(daily, min_share=MIN_SHARE, mean=True)
+
+
+def _agreed_low_flow(discharge: xr.DataArray) -> xr.DataArray:
+    """Low flow of PMFM Article 6A at each gauge, m3 s-1 by month, NaN where none is agreed."""
+    flows = reference_flows()
+    table = flows[flows["kind"] == "pmfm_6a"].pivot_table(
+        index="month", columns="station", values="value"
+    )
+    table = table.reindex(index=range(1, 13), columns=discharge["station"].values)
+    return xr.DataArray(
+        table.to_numpy(),
+        {"month": table.index, "station": discharge["station"]},
+        ("month", "station"),
+        attrs={"units": "m3 s-1"},
+    )

@@ -1,0 +1,257 @@
+"""Substitute products for late ones, CDF-matched to the product they replace, and their days.
+
+Zonal daily series, and all that is fitted on them, are of SMAP level 4 and of VIIRS or MODIS. Their
+substitutes are kept beside the series and not in them, and fill their gaps only where a night reads
+them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pipeline.areal.substitute_pairs import (
+    SUBSTITUTES,
+    Dates,
+    Substitute,
+    due_time,
+    make_new_pairs,
+    merge_pairs,
+    read_pairs,
+)
+from pipeline.choices import Region
+from pipeline.geography.places import zones
+from pipeline.geography.variables import VARIABLES, attributes
+from pipeline.indices.common import carried
+from pipeline.indices.quantiles import cdf_match, same_season
+from pipeline.indices.soil import soil_water_index
+from pipeline.indices.suite import VEGETATION_DAYS
+from pipeline.indices.windows import DAY
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import day_start, utc64
+
+HALF_SEASON = 45
+"""Days of the year on either side whose common dates a value is matched by: over a whole year the
+ranks would say the season, and not how dry it is for it."""
+PRODUCT = "stand_ins"
+"""Product of the archive that holds the matched values."""
+
+
+def make_substitutes(
+    archive: Archive, *, asof: datetime, start: datetime, end: datetime, region: Region
+) -> dict[str, xr.Dataset]:
+    """Make the substitutes of whole days as they are known at a moment, and the pairs behind them.
+
+    Parameters
+    ----------
+    archive, asof
+        Where the grids are read, as known when.
+    start, end
+        Half-open interval on whole days.
+    region
+        Region of the zones.
+
+    Returns
+    -------
+    dict
+        Tables by product of the archive, dims (time, zone), all available ``asof``, computed.
+        ``pairs_<name>``: ``ours`` and ``theirs`` by date, those that are new or may have changed.
+        ``stand_ins``: the variables of the series in their units, on the day by which the main
+        product was due and the substitute had come, NaN where the main product has that date or a
+        later one, or soil moisture of the five days before.
+        Empty where no substitute has been archived.
+    """
+    days, names = np.arange(utc64(start), utc64(end), DAY), list(zones(region))
+    # Only what nights before kept is read, so that a night made twice is the same night.
+    before = day_start(asof) - timedelta(seconds=1)
+    unknown = np.full((days.size, len(names)), np.nan, np.float32)
+    matched = {substitute.name: unknown for substitute in SUBSTITUTES}
+    tables, origins = {}, set()
+    for substitute in SUBSTITUTES:
+        kept = read_pairs(archive, substitute, asof=before)
+        new = make_new_pairs(archive, substitute, kept, asof=asof, start=start, region=region)
+        if new is None:
+            continue
+        tables[f"pairs_{substitute.name}"] = new.drop_vars("came")
+        pairs = merge_pairs(kept, new)
+        matched[substitute.name] = _match_on_days(substitute, pairs, new["came"], days, asof=asof)
+        origins |= {
+            archive.origin(product)
+            for product in (substitute.main, substitute.product)
+            if product in archive.products()
+        }
+    if tables:
+        fields = {
+            name: (("time", "zone"), values, attributes(name)) for name, values in matched.items()
+        }
+        tables[PRODUCT] = xr.Dataset(fields, {"time": days, "zone": names})
+    return {
+        product: table.assign_coords(
+            available_time=("time", np.full(table.sizes["time"], utc64(asof)))
+        ).assign_attrs(origin="virtual" if "virtual" in origins else "measured")
+        for product, table in tables.items()
+    }
+
+
+def _at_main_depth(substitute: Substitute, pairs: xr.Dataset) -> xr.DataArray:
+    """Return the substitute's values at the depth of the main product."""
+    values = pairs["ours"]
+    return soil_water_index(surface=values) if substitute.name == "soil_moisture" else values
+
+
+def _find_gaps(substitute: Substitute, pairs: xr.Dataset, *, asof: datetime) -> xr.DataArray:
+    """Mark the due dates where the main product has neither the date nor a later one, (time, zone).
+
+    A day also has the last value of its own product, as long as that counts.
+    """
+    time = pairs["time"].values
+    oldest = time - substitute.valid_days * DAY if substitute.statistic == "day" else time
+    there = pairs["theirs"].notnull().values[::-1]
+    covered = np.logical_or.accumulate(there)[::-1][np.searchsorted(time, oldest)]
+    due = due_time(substitute, time) <= utc64(asof)
+    return pairs["theirs"].copy(data=~covered & due[:, None])
+
+
+def _match_on_days(
+    substitute: Substitute, pairs: xr.Dataset, came: xr.DataArray, days: Dates, *, asof: datetime
+) -> NDArray[np.float32]:
+    """Match the substitute's values and put them on the days they count from, the newest last."""
+    at_depth, dates = _at_main_depth(substitute, pairs), came["time"].values
+    values = at_depth.where(_find_gaps(substitute, pairs, asof=asof)).sel(time=dates)
+    row = VARIABLES[substitute.name]
+    matched = cdf_match(
+        values=values,
+        source=at_depth,
+        target=pairs["theirs"],
+        half_window_days=HALF_SEASON,
+        min_dates=substitute.min_dates,
+    )
+    matched = matched.clip(row.valid_min, row.valid_max)
+    available = np.maximum(came.values, due_time(substitute, dates))
+    out = np.full((days.size, matched.sizes["zone"]), np.nan, np.float32)
+    for day, of_zones in zip(available.astype("M8[D]"), matched.values, strict=True):
+        out[days == day] = np.where(np.isfinite(of_zones), of_zones, out[days == day])
+    return out
+
+
+def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dataset:
+    """Fill the gaps of zonal daily series by substitutes, to look at and not to fit.
+
+    Parameters
+    ----------
+    series
+        Product ``zones``.
+    archive, asof
+        Where ``stand_ins`` is read, as known when.
+
+    Returns
+    -------
+    xarray.Dataset
+        The series, their values untouched, and ``share_<product>``: 1 where the value is the
+        substitute's, 0 where it is the series' own, NaN where there is none. Lazy where the series
+        are.
+    """
+    try:
+        matched = archive.read(PRODUCT, asof=asof).drop_vars("available_time")
+        matched = matched.reindex(time=series["time"].values)
+    except NothingArchived:
+        matched = xr.full_like(series, np.nan)
+    fields: dict[str, xr.DataArray] = {}
+    for substitute in SUBSTITUTES:
+        own, other = series[substitute.name], matched[substitute.name]
+        filled = own.where(own.notnull(), other).assign_attrs(own.attrs)
+        share = (own.isnull() & other.notnull()).where(filled.notnull()).astype(np.float32)
+        variable = VARIABLES[substitute.name].long_name.lower()
+        long_name = f"Share of {variable} that {substitute.product} tells"
+        fields |= {
+            substitute.name: filled,
+            f"share_{substitute.product}": share.assign_attrs(units="1", long_name=long_name),
+        }
+    return series.assign(fields)
+
+
+def carry_shares(filled: xr.Dataset) -> xr.Dataset:
+    """Carry the shares of the substitutes on for as long as a value counts.
+
+    Parameters
+    ----------
+    filled
+        From :func:`fill_gaps`, every day of an interval.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``share_<product>``, 1, dims of the series, NaN where nothing is known that counts.
+    """
+    return xr.Dataset(
+        {
+            (name := f"share_{substitute.product}"): carried(
+                values=filled[name], days=substitute.valid_days
+            )
+            for substitute in SUBSTITUTES
+        }
+    )
+
+
+def list_in_use(filled: xr.Dataset, *, asof: datetime) -> dict[str, str]:
+    """List the substitutes that are in use in each zone at a moment.
+
+    Parameters
+    ----------
+    filled
+        From :func:`fill_gaps`.
+    asof
+        The day before counts.
+
+    Returns
+    -------
+    dict
+        Ids of the products by zone, separated by spaces; empty where none is in use.
+    """
+    end = utc64(day_start(asof))
+    days = np.arange(end - (VEGETATION_DAYS + 1) * DAY, end, DAY)
+    last = carry_shares(filled.reindex(time=days)).isel(time=-1).compute()
+    return {
+        str(zone): " ".join(
+            substitute.product
+            for substitute in SUBSTITUTES
+            if last[f"share_{substitute.product}"].values[at] > 0
+        )
+        for at, zone in enumerate(last["zone"].values)
+    }
+
+
+def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) -> list[str]:
+    """Describe which late product has a substitute in use, and which substitute cannot be used.
+
+    Parameters
+    ----------
+    archive, asof
+        Where the pairs are read, as known when.
+    in_use
+        From :func:`list_in_use`.
+    """
+    remarks = []
+    for substitute in SUBSTITUTES:
+        main, product = substitute.main, substitute.product
+        pairs = read_pairs(archive, substitute, asof=asof)
+        count = sum(product in products.split() for products in in_use.values())
+        if count:
+            remarks.append(f"{main}: {product} stands in for it in {count} zones")
+        elif pairs is not None:
+            at_depth, dates = _at_main_depth(substitute, pairs), pairs["time"].values
+            gaps = _find_gaps(substitute, pairs, asof=asof)
+            wanted = (gaps & at_depth.notnull()).any("zone").values
+            last_day = due_time(substitute, dates) + (substitute.valid_days + 1) * DAY
+            wanted &= last_day > utc64(asof)
+            if wanted.any():
+                both = (at_depth.notnull() & pairs["theirs"].notnull()).values.astype(np.int64)
+                most = (same_season(dates[wanted], dates, HALF_SEASON) @ both).max()
+                remarks.append(
+                    f"{main}: {product} has come and does not stand in for it: at most "
+                    f"{most} dates of the season in common, {substitute.min_dates} are needed"
+                )
+    return remarks

@@ -1,0 +1,10 @@
+"""Names that a user chooses among, in settings and on the command line: upstreams and regions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Upstream = Literal["virtual", "internet", "archive"]
+"""Where files come from."""
+Region = Literal["mekong", "asean"]
+"""Names of the regions; their grids are in ``pipeline.geography.grid``."""

@@ -1,0 +1,423 @@
+"""Lines and tables for people: what each step did, the state of the sources, a published night."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.progress import Progress
+from pipeline.steps import SCORED
+
+if TYPE_CHECKING:
+    from models.verification.hindcast_files import Hindcast
+    from models.verification.operational import CityScore
+    from pipeline.alerts.cancellation import Cancelled
+    from pipeline.gridded.job import Made
+    from pipeline.ingest.run import Ingested
+    from pipeline.ingest.status import SourceStatus
+    from pipeline.results import (
+        Assessed,
+        Forecast,
+        Published,
+        Simulated,
+        Trained,
+        Verified,
+    )
+
+LEVEL_STYLES = {
+    "emergency": "bold white on red",
+    "warning": "bold red",
+    "watch": "yellow",
+    "unknown": "magenta",
+    "none": "green",
+}
+"""Style of each level, the highest first."""
+LEVELS = list(LEVEL_STYLES)
+NAMED = 5
+"""Files passed over for the same reason that are named."""
+
+console = Console()
+if not console.is_terminal:
+    console = Console(width=120)
+
+
+def print_line(line: str) -> None:
+    """Print lines as they are, without markup or wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def show_progress(title: str) -> Iterator[Progress]:
+    """Show how far a step is, on a terminal."""
+    with console.status(title) as status:
+
+        def update(activity: str, done: int, total: int, /) -> None:
+            status.update(f"{title}: {activity} {done}/{total}")
+
+        yield update
+
+
+def describe_simulated(simulated: Simulated) -> str:
+    """Describe in one line what the virtual basin laid out."""
+    return f"virtual basin: {simulated.files} upstream files written"
+
+
+def describe_ingested(ingested: Ingested) -> str:
+    """Describe what an ingest did: one line per thing that a person must know."""
+    source = ingested.source
+    if ingested.needs and not ingested.read:
+        return f"{source}: skipped, needs {ingested.needs}, which is not set"
+    lines = [
+        (
+            f"{ingested.read} files read, {ingested.added} steps or readings added, "
+            f"{ingested.known} known already"
+        )
+    ]
+    if ingested.missing:
+        why = ingested.cause
+        if not (why or ingested.unfetched or ingested.not_yet):
+            why = f"the last: {ingested.missing[-1]}"
+        lines.append(
+            f"{len(ingested.missing)} files that should exist are missing{why and f': {why}'}"
+        )
+    elif ingested.cause:
+        lines.append(f"no files: {ingested.cause}")
+    if ingested.unfetched:
+        lines.append(
+            f"{len(ingested.unfetched)} files could not be fetched, the last: "
+            f"{ingested.unfetched[0]}"
+        )
+    if ingested.not_yet:
+        lines.append(
+            f"{len(ingested.not_yet)} files are not due yet and did not come, the last: "
+            f"{ingested.not_yet[0]}"
+        )
+    lines += [f"rejected {reason}" for reason in ingested.rejected]
+    if ingested.unknown_station_files:
+        lines.append(
+            "expected stations of data/reference/stations.csv, found others: new stations "
+            f"{', '.join(ingested.unknown_stations)} in "
+            f"{', '.join(ingested.unknown_station_files)}; kept, to predict with but not to warn by"
+        )
+    lines += ingested.remarks
+    lines += _describe_passed_over(ingested.passed_over)
+    if ingested.nothing_came_in:
+        lines.append("nothing came in")
+    return "\n".join(f"{source}: {line}" for line in lines)
+
+
+def _describe_passed_over(passed_over: Sequence[str]) -> Iterator[str]:
+    """Group ``name: reason`` by the reason and name the first few of each."""
+    names_by_reason = dict[str, list[str]]()
+    for name, _, reason in (text.partition(": ") for text in passed_over):
+        names_by_reason.setdefault(reason, []).append(name)
+    for reason, names in sorted(names_by_reason.items()):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield f"passed over {len(names)} files: {reason} ({', '.join(names[:NAMED])}{more})"
+
+
+def print_ingested(ingested: Iterable[Ingested], *, from_internet: bool) -> list[Ingested]:
+    """Print what each source brought, as it comes, and return it.
+
+    From the internet it is held back until a provider is reached: that none is comes before all
+    else.
+    """
+    records: list[Ingested] = []
+    printed, held = 0, from_internet
+    try:
+        for record in ingested:
+            records.append(record)
+            held = held and not record.reached
+            if not held:
+                _print_each(records[printed:])
+                printed = len(records)
+    finally:
+        if unreached := sum(record.reached is False for record in records) if held else 0:
+            print_line(
+                f"providers: none could be reached, of {unreached} sources that were asked; see "
+                "whether this machine is online"
+            )
+        _print_each(records[printed:])
+    return records
+
+
+def _print_each(ingested: Iterable[Ingested]) -> None:
+    for record in ingested:
+        print_line(describe_ingested(record))
+
+
+def describe_assessed(assessed: Assessed) -> str:
+    """Describe in one line which days of the zonal daily series were made."""
+    return f"areal record: {assessed.days} days made, {assessed.changed} of them new or changed"
+
+
+def describe_indices(made: Made) -> str:
+    """Describe which days and months of the grid's indices were made, and what was left out."""
+    if not made.reference:
+        return "indices of the grid: no reference yet; run: mekong indices --record"
+    how = "fitted" if made.fitted else "kept"
+    short = ", shorter than 30 years" if made.provisional else ""
+    lines = [
+        (
+            f"{made.days} days and {made.months} months made; reference {made.reference} of "
+            f"{made.period} {how}{short}"
+        )
+    ]
+    lines += [
+        f"{count} values of {name} out of range and left out"
+        for name, count in sorted(made.left_out.items())
+    ]
+    return "\n".join(f"indices of the grid: {line}" for line in lines)
+
+
+def describe_trained(trained: Trained) -> str:
+    """Describe a set of models in one line."""
+    return (
+        f"models {trained.version}: {trained.stations} gauges, data to {trained.trained_to}, "
+        f"{trained.origin}"
+    )
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """Describe a run in one line, and in one each set of models that could not be used."""
+    tiers = ", ".join(f"{count} {tier}" for tier, count in forecast.tiers.items())
+    lines = [
+        (
+            f"forecast {forecast.issue_time} r{forecast.revision}: {forecast.stations} gauges "
+            f"({tiers}), {forecast.zones} zones"
+        )
+    ]
+    used = f"used {forecast.model_version} in their place; train anew or put back a backup"
+    lines += [f"{broken}; {used}" for broken in forecast.broken_models]
+    return "\n".join(lines)
+
+
+def describe_published(published: Published) -> str:
+    """Describe a published tree in one line; why a night is degraded its caller prints."""
+    levels = ", ".join(f"{count} {level}" for level, count in sorted(published.levels.items()))
+    return f"published {published.folder}: {published.messages} CAP messages ({levels})"
+
+
+def describe_cancelled(cancelled: Cancelled) -> str:
+    """Describe in one line a message that was withdrawn."""
+    return f"cancelled {cancelled.message}: {cancelled.path}"
+
+
+def describe_verified(verified: Verified) -> str:
+    """Describe in one line the scores of the forecasts of the last days."""
+    if verified.rmse_m is None:
+        return "verified: no forecast has come due yet"
+    line = f"verified: {verified.forecasts} forecasts of the last {SCORED.days} days came due, "
+    line += f"RMSE {verified.rmse_m:.2f} m, 80 % interval held {verified.cover80:.0%}"
+    if verified.cp is not None:
+        line += f", CP {verified.cp:.2f}"
+    issued = sum(level.issued for level in verified.levels)
+    hits = sum(level.hits for level in verified.levels)
+    return f"{line}; {hits} of {issued} flood warnings came true" if issued else line
+
+
+def describe_hindcast(hindcast: Hindcast) -> str:
+    """Describe a hindcast: its files, and the skill at each lead."""
+    scores = [
+        f"{lead} d {cp:.2f} (reference {hindcast.median_reference_cp.get(lead, float('nan')):.2f})"
+        for lead, cp in hindcast.median_cp.items()
+    ]
+    mark = "SYNTHETIC, from the virtual basin: " if hindcast.origin == "virtual" else ""
+    return (
+        f"{hindcast.forecasts} forecasts in {hindcast.folder}\n"
+        f"{mark}median wet-season CP: {', '.join(scores)}\n"
+        f"read {hindcast.folder}/report.html; the scores are in scores.csv"
+    )
+
+
+def print_sources(states: Iterable[SourceStatus], *, asof: datetime, asked: bool) -> None:
+    """Print a table of the sources: what each needs and how far it is.
+
+    Parameters
+    ----------
+    states
+        One row per source.
+    asof
+        Moment of the question.
+    asked
+        Whether their providers were asked.
+    """
+    table = Table(
+        title=f"Sources as of {asof:%Y-%m-%d %H:%MZ}",
+        box=box.ROUNDED if console.is_terminal else None,
+    )
+    names = ["Source", "Needs", "Last datum ends", "Lag", "Usual"]
+    for name in names + ["Provider"] * asked:
+        table.add_column(name, justify="right" if name in {"Lag", "Usual"} else "left")
+    for state in states:
+        needs = [
+            f"{re.sub(' or [A-Z]+_', '/', name)}: {'set' if known else '[yellow]not set[/]'}"
+            for name, known in state.needs
+        ]
+        late = state.lag is not None and state.lag > state.usual
+        lag = _describe_span(state.lag)
+        row = [
+            state.source,
+            ", ".join(needs) or "–",
+            f"{state.latest:%Y-%m-%d %H:%MZ}" if state.latest else "–",
+            f"[yellow]{lag}[/]" if late else lag,
+            _describe_span(state.usual),
+        ]
+        if asked:
+            mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}[state.well]
+            row.append(f"{mark}  {escape(state.reached)}")
+        table.add_row(*row)
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def _describe_span(span: timedelta | None) -> str:
+    """Span of time in its fitting unit."""
+    if span is None:
+        return "–"
+    hours = span / timedelta(hours=1)
+    if abs(hours) < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.0f} h" if abs(hours) < 72 else f"{hours / 24:.0f} d"
+
+
+def print_scores(verified: Verified, *, since: datetime) -> None:
+    """Print scores by city and lead, by city and level, and of drought by horizon."""
+    day = f"{since:%Y-%m-%d}"
+    if verified.cities:
+        console.print(_tabulate_cities(verified.cities, day))
+    for level in verified.levels:
+        hits = f"the mark was reached after {level.hits} of {level.issued} of them"
+        print_line(f"{level.city}, flood {level.level} since {day}: {hits}")
+    for score in verified.drought:
+        print_line(
+            f"drought D1 or drier in {score.horizon_weeks} weeks since {day}: {score.forecasts} "
+            f"forecasts, {score.events} came, Brier score {score.brier:.3f}"
+        )
+
+
+def _tabulate_cities(scores: Sequence[CityScore], since: str) -> Table:
+    """Scores of the issued stage forecasts by city and lead."""
+    table = Table(
+        title=f"Stage forecasts as issued since {since}",
+        caption="CP: 1 - MSE / MSE of persistence; 80 %: share inside that interval.",
+    )
+    for name in ("City", "Lead", "Forecasts", "RMSE", "CP", "80 %"):
+        table.add_column(name, justify="left" if name == "City" else "right")
+    for score in scores:
+        table.add_row(
+            score.city,
+            f"{score.lead_days} d",
+            str(score.forecasts),
+            f"{score.rmse_m:.2f} m",
+            "–" if score.cp is None else f"{score.cp:.2f}",
+            f"{score.cover80:.0%}",
+        )
+    return table
+
+
+def print_night(folder: Path) -> None:
+    """Print a published night: cities and hazards with a level, and where the files are.
+
+    Raises
+    ------
+    LookupError
+        No night was published in the folder.
+    """
+    if not (folder / "index.json").exists():
+        raise LookupError(f"expected a night published in {folder}, found none")
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    with (folder / "alerts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    console.print(_tabulate_alerts(rows, index))
+    for hazard in ("flood", "drought"):
+        of_hazard = [row for row in rows if row["hazard"] == hazard]
+        cities_by_reason: dict[str, list[str]] = {}
+        for row in of_hazard:
+            if row["level"] == "unknown":
+                cancelled = row["reasons"] == "cancelled"
+                reason = "its message was cancelled" if cancelled else f"missing {row['missing']}"
+                cities_by_reason.setdefault(reason, []).append(row["name"])
+        for reason, names in cities_by_reason.items():
+            line = f"UNKNOWN {hazard} in {', '.join(names)}: {reason}."
+            console.print(line, style=LEVEL_STYLES["unknown"], highlight=False)
+        without = [row["name"] for row in of_hazard if row["level"] == "none"]
+        line = f"No {hazard} warning, on sufficient evidence, in {len(without)} of "
+        line += f"{len(of_hazard)} cities"
+        console.print(f"{line}: {', '.join(without)}." if without else f"{line}.", highlight=False)
+    console.print("Where there is no gauge, flood means heavy rain over the city alone.")
+    for line in index["missing"]:
+        console.print(f"Missing: {line}", highlight=False)
+    console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
+    for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc", "monthly.nc"):
+        if (folder / path).exists():
+            console.print(f"  {folder / path}", highlight=False, soft_wrap=True)
+
+
+def _tabulate_alerts(rows: Iterable[dict[str, str]], index: dict[str, str]) -> Table:
+    """Cities and hazards with a level, the highest level first."""
+    table = Table(
+        title=f"{index['status']}: alerts issued {index['issue_time']}",
+        caption="P: chance of what the level is about; drivers: of the stage's change, in cm "
+        "(height: a high river tends to fall).",
+    )
+    for name in ("City", "Hazard", "Level", "P", "Now", "Alarm / flood", "Main drivers, evidence"):
+        table.add_column(name, justify="right" if name == "P" else "left")
+    raised = [row for row in rows if row["level"] not in {"none", "unknown"}]
+    for row in sorted(raised, key=lambda row: (LEVELS.index(row["level"]), row["hazard"])):
+        table.add_row(
+            f"{row['name']} {row['country']}",
+            row["hazard"],
+            f"[{LEVEL_STYLES[row['level']]}]{row['level']}[/]",
+            _describe_chance(row),
+            _describe_observed(row),
+            f"{row['alarm_m']} / {row['flood_m']} m" if row["alarm_m"] else "–",
+            _describe_evidence(row),
+        )
+    return table
+
+
+def _describe_chance(row: dict[str, str]) -> str:
+    """Chance of what the level is about, or that it has been seen."""
+    if row["certainty"] == "Observed":
+        return "seen"
+    return f"{float(row['probability']):.0%}" if row["probability"] else "–"
+
+
+def _describe_observed(row: dict[str, str]) -> str:
+    """Stage or drought class that was last observed."""
+    if row["hazard"] == "drought":
+        return row["drought_class"] or "–"
+    return f"{float(row['stage_m']):.2f} m" if row["stage_m"] else "–"
+
+
+def _describe_evidence(row: dict[str, str]) -> str:
+    """Two drivers of the river or the indices of a drought, and what was missing."""
+    parts = []
+    if row["hazard"] == "drought":
+        for key, name in (("spi3", "SPI-3"), ("soil_moisture_percentile", "soil percentile")):
+            if row[key]:
+                parts.append(f"{name} {float(row[key]):.1f}")
+    else:
+        drivers = {
+            key.removeprefix("driver_").removesuffix("_cm").replace("_", " "): float(value)
+            for key, value in row.items()
+            if key.startswith("driver_") and value
+        }
+        strongest = sorted(drivers.items(), key=lambda driver: -abs(driver[1]))[:2]
+        parts += [f"{name} {value:+.0f}" for name, value in strongest]
+        if row["rain_return_period_years"] and float(row["rain_return_period_years"]) >= 2:
+            parts.append(f"rain 1 in {float(row['rain_return_period_years']):.0f} y")
+    if row["missing"]:
+        parts.append(f"missing: {row['missing']}")
+    return ", ".join(parts)

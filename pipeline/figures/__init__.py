@@ -1,0 +1,1 @@
+"""The one drawing code: figures as SVG for pages, bulletins, notebooks and reports."""

@@ -1,0 +1,1 @@
+"""The target grid, zones, places and the variables known of them."""

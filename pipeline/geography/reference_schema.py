@@ -1,0 +1,207 @@
+"""Schema of the reference tables: their keys and columns, and what each cell may hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from math import inf, isfinite
+from typing import Literal
+
+from pipeline.geography.variables import VARIABLES
+
+EVERY_CITY = "default"
+"""City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
+Row = Mapping[str, str]
+"""Cells of one row by column."""
+_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of one column may hold.
+
+    Parameters
+    ----------
+    kind
+        ``flag`` is ``true`` or ``false``.
+    lowest, highest, strict
+        Bounds of numbers, and whether the bounds themselves are out.
+    choices
+        Values that are allowed; empty for any.
+    names
+        File of the table whose first key column holds what the cell names.
+    several
+        Whether a cell holds several words, parted by blanks.
+    optional
+        Whether a cell may be empty; a column of such cells may be left out.
+    """
+
+    kind: Literal["text", "number", "integer", "flag"] = "text"
+    lowest: float = -inf
+    highest: float = inf
+    strict: bool = False
+    choices: tuple[str, ...] = ()
+    names: str = ""
+    several: bool = False
+    optional: bool = False
+
+    def words(self, cell: str) -> list[str]:
+        """List the values that a cell holds; none where it is empty."""
+        return cell.split() if self.several or not cell else [cell]
+
+    def expected(self, cell: str) -> str:
+        """Say what was expected in place of a cell; empty where the cell is right.
+
+        Examples
+        --------
+        >>> Column("number", 0.0, 1.0).expected("25")
+        'a number from 0 to 1'
+        >>> Column(choices=("V", "M")).expected("V")
+        ''
+        """
+        if not cell:
+            return "" if self.optional else "a value"
+        choices = ("true", "false") if self.kind == "flag" else self.choices
+        if choices and not set(self.words(cell)) <= set(choices):
+            return f"one of {', '.join(choices)}"
+        if self.kind not in {"number", "integer"}:
+            return ""
+        try:
+            value = float(cell) if self.kind == "number" else int(cell)
+        except ValueError:
+            value = inf
+        at_bound = self.strict and value in {self.lowest, self.highest}
+        if isfinite(value) and self.lowest <= value <= self.highest and not at_bound:
+            return ""
+        names = ("above", "below") if self.strict else ("from", "to")
+        bounds = zip(names, (self.lowest, self.highest), strict=True)
+        given = [f" {name} {bound:g}" for name, bound in bounds if isfinite(bound)]
+        return f"{'an integer' if self.kind == 'integer' else 'a number'}{''.join(given)}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one table, and what tells its rows apart.
+
+    Parameters
+    ----------
+    key
+        Columns of the key: of rows with the same key the newest counts.
+    columns
+        All columns but ``as_of``, which every table may have.
+    by, bounds
+        Column whose value bounds the column ``value``, and lowest and highest by that value.
+    """
+
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    by: str = ""
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def faults(self, row: Row) -> Iterator[str]:
+        """Say what is wrong with the cells of a row: what was expected and what was found."""
+        if row["as_of"] and first_day(row["as_of"]) is None:
+            yield f"as_of: expected a year or a date as 2026-05-01, found {row['as_of']!r}"
+        for name, column in self.columns.items():
+            expected = column.expected(row[name])
+            if not expected and name == "value" and row.get(self.by, "") in self.bounds:
+                bounded = Column("number", *self.bounds[row[self.by]])
+                if expected := bounded.expected(row[name]):
+                    expected = f"{expected} for {row[self.by]}"
+            if expected:
+                yield f"{name}: expected {expected}, found {row[name]!r}"
+
+
+def first_day(as_of: str) -> date | None:
+    """First day that a year or a date names; None where the text is neither.
+
+    Examples
+    --------
+    >>> first_day("2026"), first_day("2026-05-01"), first_day("May 2026")
+    (datetime.date(2026, 1, 1), datetime.date(2026, 5, 1), None)
+    """
+    if not _DAY.fullmatch(as_of):
+        return None
+    try:
+        return date.fromisoformat(f"{as_of}-01-01" if len(as_of) == 4 else as_of)
+    except ValueError:
+        return None
+
+
+_TEXT, _NOTE, _FLAG = Column(), Column(optional=True), Column("flag")
+_VALUE = Column("number")
+_LAT, _LON = Column("number", -90.0, 90.0), Column("number", -180.0, 180.0)
+_STATION = Column(names="stations.csv")
+_MAYBE_STATION = Column(names="stations.csv", optional=True)
+_MAYBE_BASIN = Column(names="basins.csv", optional=True)
+_SOURCE = {"source": _TEXT, "verified": Column(choices=("V", "M"))}
+_FIGURE = {"value": _VALUE, "unit": _TEXT, **_SOURCE}
+_STAGE = (VARIABLES["stage"].valid_min, VARIABLES["stage"].valid_max)
+_HIGHEST_FLOW = VARIABLES["discharge"].valid_max
+_RULES = {
+    "watch_rain_years": (1.0, 1000.0), "extreme_years": (1.0, 1000.0), "drought_p": (0.0, 1.0),
+    "raise_margin": (0.0, 1.0), "raise_runs": (1.0, 10.0), "lower_factor": (0.0, 1.0),
+    "lower_runs": (1.0, 10.0), "lower_m": (0.0, 5.0), "adjacent": (1.0, 240.0),
+    "stale": (1.0, 240.0), "forget": (1.0, 720.0),
+}  # fmt: skip
+"""Rules of the alert levels in alert_rules.csv, with the bounds of their values."""
+
+TABLES: dict[str, Table] = {
+    "stations.csv": Table(("code",), {
+        "code": _TEXT, "name": _TEXT, "river": _TEXT, "country": _TEXT, "tidal": _FLAG,
+        "upstream": Column(names="stations.csv", several=True, optional=True),
+        "basin": Column(names="basins.csv"), "replaced_by": _MAYBE_STATION, "note": _NOTE,
+    }),
+    "station_figures.csv": Table(("station", "quantity"), {
+        "station": _STATION,
+        "quantity": Column(choices=("latitude", "longitude", "catchment_area", "gauge_zero")),
+        **_FIGURE,
+    }, by="quantity", bounds={
+        "latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0),
+        "catchment_area": (0.0, 1e6), "gauge_zero": (-20.0, 6000.0),
+    }),
+    "thresholds.csv": Table(("station", "kind"), {
+        "station": _STATION, "kind": Column(choices=("alarm", "flood", "bao_dong_2")), **_FIGURE,
+    }, by="kind", bounds=dict.fromkeys(("alarm", "flood", "bao_dong_2"), _STAGE)),
+    "cost_loss.csv": Table(("city", "level", "quantity"), {
+        "city": Column(names="cities.csv"),
+        "level": Column(choices=("watch", "warning", "emergency")),
+        "quantity": Column(choices=("cost_loss_ratio", "false_alarm_budget")),
+        **_FIGURE, "value": Column("number", 0.0, 1.0, strict=True),
+    }),
+    "alert_rules.csv": Table(("city", "rule"), {
+        "city": Column(names="cities.csv"), "rule": Column(choices=tuple(_RULES)), **_FIGURE,
+    }, by="rule", bounds=_RULES),
+    "flows.csv": Table(("station", "month", "kind"), {
+        "station": _STATION, "month": Column("integer", 1, 12),
+        "kind": Column(choices=("pmfm_6a", "pmfm_6c", "mean")),
+        **_FIGURE, "value": Column("number", 0.0, _HIGHEST_FLOW, strict=True),
+    }),
+    "travel_times.csv": Table(("from_station", "to_station"), {
+        "from_station": _STATION, "to_station": _STATION,
+        "value_min": Column("number", 0.0, 30.0), "value_max": Column("number", 0.0, 30.0),
+        "unit": _TEXT, **_SOURCE,
+    }),
+    "thaiwater.csv": Table(("id",), {
+        "id": _TEXT, "code": _TEXT, "name": _TEXT, "river": _TEXT, "lat": _LAT, "lon": _LON,
+        "station": _MAYBE_STATION, **_SOURCE,
+    }),
+    "cities.csv": Table(("id",), {
+        "id": _TEXT, "name": _TEXT, "country": _TEXT, "lat": _LAT, "lon": _LON, "unit": _TEXT,
+        **_SOURCE, "station": _MAYBE_STATION, "ascn": _FLAG, "in_basin": _FLAG,
+        "basin": _MAYBE_BASIN,
+        "hazards": Column(choices=("river", "tidal", "pluvial", "drought"), several=True),
+        "utc_offset_h": Column("number", -12.0, 14.0), "note": _NOTE,
+    }),
+    "basins.csv": Table(("basin",), {
+        "basin": _TEXT, "name": _TEXT, "outlet_station": _MAYBE_STATION,
+        "downstream": _MAYBE_BASIN, "area_km2": Column("number", 0.0, 1e6, strict=True),
+        "travel_time_d": Column("number", 0.0, 30.0), "reach": _TEXT,
+    }),
+    "geoglows_rivers.csv": Table(("city",), {
+        "city": Column(names="cities.csv"), "river_id": Column("integer", 0), **_SOURCE,
+    }),
+}  # fmt: skip
+"""Tables of ``data/reference`` by the name of their file."""

@@ -1,0 +1,366 @@
+"""Reference tables as of a moment, with an agency's own rows laid over those of the project.
+
+Each table is read once in a process and validated. A row counts from its ``as_of`` on, and of rows
+with the same key the newest counts: a change is a new row with a later date, so that what was
+issued before it can be made again. A row without ``as_of`` counts from ever. So does the first of a
+key with a year alone, for a year says when a figure was published or looked up, not since when it
+holds. From the day on which an agency's row counts it stands in place of the project's.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import pairwise, product
+from pathlib import Path
+
+from pipeline.geography.reference_schema import EVERY_CITY, TABLES, Row, first_day
+from pipeline.settings import REFERENCE, Settings
+
+OUTLINES = "basins.geojson"
+"""Outlines of the sub-basins, the only map that numbers rest on."""
+BESIDE = ("README.md", "README.txt", "messages")
+"""What may lie beside the tables in an agency's folder."""
+_EVER = date.min
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a table, or worth knowing of it.
+
+    Parameters
+    ----------
+    file, line
+        Where; line 0 is the file as a whole.
+    text
+        What.
+    wrong
+        Whether the tables cannot be used with it.
+    """
+
+    file: str
+    line: int
+    text: str
+    wrong: bool = True
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.file}{f' line {self.line}' if self.line else ''}: {self.text}"
+
+
+class BadReference(ValueError):  # noqa: N818
+    """Tables cannot be used; the message has a line for each finding."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = sorted(findings, key=lambda one: (one.file, one.line, one.text))
+        super().__init__("\n".join(map(str, self.findings)))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a table and the day from which on it counts."""
+
+    row: Row
+    file: str
+    line: int
+    since: date
+
+
+Key = tuple[str, ...]
+Layer = dict[str, dict[Key, list[Entry]]]
+"""Entries of one folder by table and key, the newest last."""
+
+
+class ReferenceTables:
+    """All tables of the project, with the rows of an agency laid over them.
+
+    Parameters
+    ----------
+    project
+        Folder of the project's tables, each of which is there.
+    agency
+        Folder of an agency's own rows, of some of the tables.
+
+    Raises
+    ------
+    BadReference
+        A table is not what its schema says, or rows contradict each other.
+    """
+
+    def __init__(self, project: Path, agency: Path | None = None) -> None:
+        findings: list[Finding] = []
+        self.project = _read_layer(project, findings)
+        self.agency = {} if agency is None else _read_layer(agency, findings)
+        findings += [
+            Finding(name, 0, "expected among the project's tables, found none")
+            for name in TABLES if name not in self.project
+        ]  # fmt: skip
+        if agency is not None:
+            findings += _find_unknown_files(agency)
+        findings += self._find_unknown_names()
+        self.outlines = (project / OUTLINES).read_bytes()
+        self._changes = sorted(
+            {
+                entry.since
+                for layer in (self.project, self.agency)
+                for table in layer.values()
+                for entries in table.values()
+                for entry in entries
+            }
+            - {_EVER}
+        )
+        if not findings:
+            days = (_EVER, *self._changes)
+            findings += {found for day in days for found in _find_contradictions(self, day)}
+        if findings:
+            raise BadReference(findings)
+
+    def edition(self, asof: datetime | None) -> Edition:
+        """Give the tables as of a moment; see :func:`edition`."""
+        if asof is None:
+            return Edition(self, date.max)
+        changes = bisect_right(self._changes, asof.astimezone(UTC).date())
+        return Edition(self, self._changes[changes - 1] if changes else _EVER)
+
+    def in_force(self, name: str, day: date) -> dict[Key, Entry]:
+        """Entries of a table that count on a day, by key in the order of the files."""
+        agency, project = self.agency.get(name, {}), self.project.get(name, {})
+        entries = {}
+        for key in project | agency:
+            for versions in (agency.get(key, []), project.get(key, [])):
+                counting = [entry for entry in versions if entry.since <= day]
+                if counting:
+                    entries[key] = counting[-1]
+                    break
+        return entries
+
+    def _entries(self) -> Iterator[tuple[str, Entry]]:
+        for layer in (self.agency, self.project):
+            for name, table in layer.items():
+                for entries in table.values():
+                    yield from ((name, entry) for entry in entries)
+
+    def _find_unknown_names(self) -> list[Finding]:
+        """Find cells that name a row of another table that is not there."""
+        known = {
+            name: {key[0] for layer in (self.project, self.agency) for key in layer.get(name, {})}
+            for name in TABLES
+        }
+        known["cities.csv"].add(EVERY_CITY)
+        return [
+            Finding(entry.file, entry.line, f"{column}: expected a row of {names}, found {word!r}")
+            for table, entry in self._entries()
+            for column, about in TABLES[table].columns.items()
+            if (names := about.names)
+            for word in about.words(entry.row[column])
+            if word not in known[names]
+        ]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The tables as of a day; a key for caches.
+
+    Parameters
+    ----------
+    tables
+        All rows.
+    day
+        Last day on which a row of any table began to count.
+    """
+
+    tables: ReferenceTables
+    day: date
+
+    def rows(self, name: str) -> tuple[Row, ...]:
+        """Rows of a table that count, in the order of the files."""
+        return _rows(self, name)
+
+
+def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find rows that count on a day and contradict each other, or lack one that they need."""
+    yield from _find_absent_coordinates(tables, day)
+    yield from _find_crossed_stages(tables, day)
+    yield from _find_absent_defaults(tables, day, "cost_loss.csv")
+    yield from _find_absent_defaults(tables, day, "alert_rules.csv")
+    for entry in tables.in_force("travel_times.csv", day).values():
+        shortest, longest = entry.row["value_min"], entry.row["value_max"]
+        if float(shortest) > float(longest):
+            text = f"expected value_min up to value_max, found {shortest} and {longest}"
+            yield Finding(entry.file, entry.line, text)
+    features = json.loads(tables.outlines)["features"]
+    outlined = {feature["properties"]["basin"] for feature in features}
+    for (basin,), entry in tables.in_force("basins.csv", day).items():
+        if basin not in outlined:
+            text = f"{basin}: expected its outline in {OUTLINES}, found none"
+            yield Finding(entry.file, entry.line, text)
+
+
+def _find_absent_coordinates(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find gauges without coordinates."""
+    figures = tables.in_force("station_figures.csv", day)
+    for (station,), entry in tables.in_force("stations.csv", day).items():
+        for quantity in ("latitude", "longitude"):
+            if (station, quantity) not in figures:
+                text = f"{station}: expected its {quantity} in station_figures.csv, found none"
+                yield Finding(entry.file, entry.line, text)
+
+
+def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find stages that must be above the alarm stage and are not."""
+    stages = tables.in_force("thresholds.csv", day)
+    for (station, kind), entry in stages.items():
+        alarm = stages.get((station, "alarm"))
+        if kind == "alarm" or alarm is None:
+            continue
+        lower, upper = float(alarm.row["value"]), float(entry.row["value"])
+        if lower >= upper:
+            text = f"{station}: expected {kind} above alarm, found {upper:g} m and {lower:g} m"
+            yield Finding(entry.file, entry.line, text)
+
+
+def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iterator[Finding]:
+    """Find what a city without rows of its own in a table would lack."""
+    columns, rows = TABLES[name].columns, tables.in_force(name, day)
+    for key in product(*(columns[column].choices for column in TABLES[name].key[1:])):
+        if (EVERY_CITY, *key) not in rows:
+            text = f"expected a row of {EVERY_CITY} for {', '.join(key)}, found none"
+            yield Finding(name, 0, text)
+
+
+def _read_layer(folder: Path, findings: list[Finding]) -> Layer:
+    """Read the tables that a folder holds."""
+    return {
+        name: _by_key(name, _read_rows(folder / name, findings), findings)
+        for name in TABLES
+        if (folder / name).is_file()
+    }
+
+
+def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
+    """Read the rows of a table that hold what its schema says, with their lines."""
+    name, table = path.name, TABLES[path.name]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            header = [column.strip() for column in reader.fieldnames or ()]
+            reader.fieldnames = header
+            lines = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        findings.append(Finding(name, 0, f"expected a table of text in UTF-8, found: {error}"))
+        return []
+    needed = [column for column, about in table.columns.items() if not about.optional]
+    allowed = {*table.columns, "as_of"}
+    if not set(needed) <= set(header) <= allowed or len(set(header)) < len(header):
+        text = f"expected columns {', '.join([*table.columns, 'as_of'])}, found {', '.join(header)}"
+        findings.append(Finding(name, 1, text))
+        return []
+    rows: list[tuple[int, Row]] = []
+    for line, cells in lines:
+        if None in cells or None in cells.values():
+            text = f"expected {len(header)} cells, found another number"
+            findings.append(Finding(name, line, text))
+            continue
+        row = dict.fromkeys((*table.columns, "as_of"), "")
+        row |= {column: cell.strip() for column, cell in cells.items()}
+        faults = list(table.faults(row))
+        findings += [Finding(name, line, fault) for fault in faults]
+        if not faults:
+            rows.append((line, row))
+    return rows
+
+
+def _by_key(
+    name: str, rows: Sequence[tuple[int, Row]], findings: list[Finding]
+) -> dict[Key, list[Entry]]:
+    """Sort the rows of a table by key and day."""
+    table: dict[Key, list[tuple[date, int, Row]]] = {}
+    for line, row in rows:
+        key = tuple(row[column] for column in TABLES[name].key)
+        day = first_day(row["as_of"]) or _EVER
+        table.setdefault(key, []).append((day, line, row))
+    entries = {}
+    for key, versions in table.items():
+        versions.sort(key=lambda version: version[:2])
+        for (day, first, _), (other, line, _) in pairwise(versions):
+            if day == other:
+                text = f"expected {', '.join(key)} once as of a day, found it in line {first} too"
+                findings.append(Finding(name, line, text))
+        counts_from = [day for day, _, _ in versions]
+        if len(versions[0][2]["as_of"]) == len("2026"):
+            counts_from[0] = _EVER
+        entries[key] = [
+            Entry(row, name, line, day)
+            for day, (_, line, row) in zip(counts_from, versions, strict=True)
+        ]
+    return entries
+
+
+def _find_unknown_files(folder: Path) -> list[Finding]:
+    """Find what lies in an agency's folder and is no table."""
+    if not folder.is_dir():
+        return [Finding(str(folder), 0, "expected a folder of reference tables, found none")]
+    names = sorted(path.name for path in folder.iterdir())
+    return [
+        Finding(name, 0, f"expected one of {', '.join(TABLES)}, found an unknown file")
+        for name in names
+        if name not in TABLES and name not in BESIDE and not name.startswith(".")
+    ]
+
+
+def _sha256(rows: list[dict[str, str]]) -> str:
+    """Hash of rows, whatever the order of their columns."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache
+def tables() -> ReferenceTables:
+    """Tables of this process: the project's, with those of the folder that the settings name.
+
+    Raises
+    ------
+    BadReference
+        As of :class:`ReferenceTables`.
+    """
+    return ReferenceTables(REFERENCE, Settings().reference_dir)
+
+
+def edition(asof: datetime | None = None) -> Edition:
+    """Give the reference tables as of a moment; equal between two changes of any table.
+
+    Parameters
+    ----------
+    asof
+        Default: the newest rows, be their day still to come.
+
+    Examples
+    --------
+    >>> [row["value"] for row in edition().rows("thresholds.csv") if row["station"] == "010501"]
+    ['11.5', '12.8']
+    """
+    return tables().edition(asof)
+
+
+@lru_cache(maxsize=256)
+def _rows(tables_then: Edition, name: str) -> tuple[Row, ...]:
+    entries = tables_then.tables.in_force(name, tables_then.day)
+    return tuple(entry.row for entry in entries.values())
+
+
+def reference_digest(asof: datetime | None = None) -> dict[str, str]:
+    """SHA-256 by file of all rows that count at a moment, and of the outlines of the sub-basins.
+
+    Parameters
+    ----------
+    asof
+        Default: the newest rows.
+    """
+    then = edition(asof)
+    digests = {name: _sha256([dict(row) for row in then.rows(name)]) for name in TABLES}
+    return {**digests, OUTLINES: hashlib.sha256(then.tables.outlines).hexdigest()}

@@ -1,0 +1,139 @@
+"""One row per variable: its name, units, CF standard name and valid range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_ROUNDING = 1e-6
+"""Share of a range by which float32 may miss its ends."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What is known of a variable wherever it appears.
+
+    Parameters
+    ----------
+    name
+        Name in datasets and tables.
+    units
+        UDUNITS string.
+    long_name
+        Words for a reader.
+    standard_name
+        CF standard name, empty where CF has none.
+    valid_min, valid_max
+        Physically possible range in ``units``.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    standard_name: str
+    valid_min: float
+    valid_max: float
+
+
+def _indices() -> Iterator[Variable]:
+    """Give the indices of days and whole months by their names in trees and archive.
+
+    Totals are bounded by the daily rain, standardised ones by their own clip, with room; those of
+    discharge are z-scores without one.
+    """
+    for days in (1, 3, 7, 30, 90):
+        yield Variable(f"rain_{days}d", "mm", f"Rain of {days} days", "", 0.0, 2000.0 * days)
+    for days in (30, 90):
+        for name in (f"spi{days}", f"spi_{days}d", f"spei_{days}d"):
+            yield Variable(name, "1", "Standardised index", "", -4.0, 4.0)
+    for months in (1, 3, 6, 9, 12):
+        for name in ("spi", "spei", "ssi", "sri"):
+            yield Variable(f"{name}_{months}m", "1", "Standardised index", "", -4.0, 4.0)
+        yield Variable(f"sdi_{months}m", "1", "Standardised discharge", "", -15.0, 15.0)
+    for name in ("soil_moisture_percentile", "vhi"):
+        yield Variable(name, "%", "Percentile or share of the range", "", 0.0, 100.0)
+    yield Variable("api", "mm", "Antecedent precipitation index", "", 0.0, 20_000.0)
+    yield Variable("routed_rain", "mm d-1", "Rain as it arrives at the outlet", "", 0.0, 2000.0)
+    yield Variable("dry_spell", "days", "Days since the last wet day", "", 0.0, 20_000.0)
+    yield Variable("rain_return_period", "years", "Return period of the rain", "", 1.0, 1000.0)
+    yield Variable("drought_score", "1", "Drought score", "", -4.0, 4.0)
+    yield Variable("drought_class", "1", "Drought class", "", -1.0, 4.0)
+    yield Variable("cdi", "1", "Combined drought indicator", "", 0.0, 3.0)
+    yield Variable("low_flow_ratio", "1", "Discharge over the agreed low flow", "", 0.0, 1000.0)
+
+
+INDICES = {row.name: row for row in _indices()}
+"""Those of ``VARIABLES`` that are indices: what no other variable's name stands for."""
+VARIABLES = INDICES | {
+    row.name: row
+    for row in (
+        Variable("rain_rate", "mm h-1", "Rain rate", "lwe_precipitation_rate", 0.0, 500.0),
+        Variable("rain", "mm", "Rain", "lwe_thickness_of_precipitation_amount", 0.0, 2000.0),
+        Variable("n_valid", "1", "Half-hours that went into the sum", "", 0.0, 48.0),
+        Variable("coverage", "1", "Share of the zone's area with a value", "", 0.0, 1.0),
+        Variable("soil_moisture", "m3 m-3", "Root-zone soil moisture",
+                 "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
+        Variable("soil_moisture_surface", "m3 m-3", "Soil moisture of the top 5 cm",
+                 "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
+        Variable("soil_moisture_profile", "m3 m-3", "Soil moisture down to bedrock",
+                 "volume_fraction_of_condensed_water_in_soil", 0.0, 1.0),
+        Variable("root_water", "kg m-2", "Water in the root zone of the vegetation",
+                 "mass_content_of_water_in_soil", 0.0, 3000.0),
+        Variable("runoff", "mm", "Surface and subsurface runoff of the step", "", 0.0, 5000.0),
+        Variable("air_temperature", "K", "Air temperature", "air_temperature", 200.0, 340.0),
+        Variable("pet", "mm d-1", "Potential evaporation", "", -10.0, 100.0),
+        Variable("flood_share", "1", "Flooded share of the area that was seen", "", 0.0, 1.0),
+        Variable("seen_share", "1", "Share of the cell's area that was seen", "", 0.0, 1.0),
+        Variable("ndvi", "1", "Normalised difference vegetation index",
+                 "normalized_difference_vegetation_index", -1.0, 1.0),
+        Variable("lst", "K", "Land surface temperature by day", "surface_temperature",
+                 200.0, 350.0),
+        Variable("stage", "m", "Stage above gauge zero",
+                 "water_surface_height_above_reference_datum", -5.0, 60.0),
+        Variable("discharge", "m3 s-1", "Discharge",
+                 "water_volume_transport_in_river_channel", 0.0, 120_000.0),
+    )
+}  # fmt: skip
+
+
+LEAST_HALF_HOURS = 39
+"""A day with fewer of its 48 half-hours (80 %) has no sum, ``n_valid`` of them."""
+
+
+def attributes(name: str) -> dict[str, str]:
+    """CF attributes of a variable.
+
+    Examples
+    --------
+    >>> attributes("rain")["units"]
+    'mm'
+    """
+    row = VARIABLES[name]
+    found = {"units": row.units, "long_name": row.long_name, "standard_name": row.standard_name}
+    return {key: value for key, value in found.items() if value}
+
+
+def outside(values: xr.DataArray, name: str) -> xr.DataArray:
+    """Find results that a variable cannot have, infinite ones too; lazy where the values are.
+
+    Parameters
+    ----------
+    values
+        In the variable's units; what is missing is not outside.
+    name
+        Name of the variable; one of the table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> outside(xr.DataArray([2000.0, 2001.0, np.inf, -1.0, np.nan]), "rain").values.tolist()
+    [False, True, True, True, False]
+    """
+    row = VARIABLES[name]
+    slack = _ROUNDING * (row.valid_max - row.valid_min)
+    return (values < row.valid_min - slack) | (values > row.valid_max + slack)

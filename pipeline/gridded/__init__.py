@@ -1,0 +1,1 @@
+"""Indices of every cell of the grid, and how they are stored."""

@@ -1,0 +1,1 @@
+"""From the providers to the stores: fetch, read within limits, store."""

@@ -1,0 +1,298 @@
+"""Ingest of one source: the granules of an interval, or the files of a folder, into the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.choices import Region
+from pipeline.geography.grid import GRIDS
+from pipeline.ingest import store
+from pipeline.ingest.fetch import SOURCE_S, Fetched, fetch
+from pipeline.progress import Progress
+from pipeline.settings import Settings
+from pipeline.sources.base import ByHand, Granule, NotPublished, Reader, Source
+from pipeline.sources.upstream import locate
+from pipeline.storage.archive import Archive
+from pipeline.storage.atomic import make_private_folder
+from pipeline.storage.records import Records
+
+if TYPE_CHECKING:
+    from pipeline.sources.access.client import Client
+    from pipeline.sources.gauges.own_table import OwnLayout
+
+BY_HAND_S = 30.0
+"""Time for each file of an interval asked for by hand, seconds; a night has its own limit."""
+GIVEN_UP = timedelta(days=1)
+"""Time after which an overdue file is not waited for any more."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest did.
+
+    Parameters
+    ----------
+    source
+        Id of the source.
+    read, known
+        Granules read now, and granules already stored.
+    added
+        Time steps or readings that were new.
+    missing, rejected, passed_over
+        Granules that should exist and do not; files that are not what their name promises, and
+        why; files of parameters that nothing here uses.
+    unknown_stations, unknown_station_files
+        Codes of stations that the table of stations does not know, and the files with their stages.
+    needs
+        Credential that is not set, without which nothing could be fetched.
+    unfetched
+        Why files that may be there could not be fetched.
+    not_yet
+        Why files that are not due yet did not come, where that is more than their absence.
+    awaited
+        Whether the last file that is overdue is not there yet: its provider is behind.
+    remarks
+        What is to be said of files that were read: bad rows, cells out of range, what the reader
+        made of an unclear layout.
+    nothing_came_in
+        Whether nothing is there of what was asked for, neither read now nor before.
+    cause
+        Why files are not there, where that is not their provider's failure.
+    reached
+        Whether any server of the source answered; None where none was asked.
+    """
+
+    source: str
+    read: int
+    known: int
+    added: int
+    missing: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    unknown_stations: tuple[str, ...] = ()
+    unknown_station_files: tuple[str, ...] = ()
+    needs: str | None = None
+    unfetched: tuple[str, ...] = ()
+    not_yet: tuple[str, ...] = ()
+    awaited: bool = False
+    remarks: tuple[str, ...] = ()
+    nothing_came_in: bool = False
+    cause: str = ""
+    reached: bool | None = None
+
+
+def ingest_folder(
+    source: Source,
+    folder: Path,
+    *,
+    asof: datetime,
+    settings: Settings,
+    layout: OwnLayout | None,
+    progress: Progress,
+) -> Ingested:
+    """Store what all files of a folder hold.
+
+    Parameters
+    ----------
+    source
+        What the files should be of; its latency tells when each is held to have been available.
+    folder
+        Where the files lie.
+    asof
+        Moment of the question.
+    settings
+        Stores and region.
+    layout
+        Of a ministry's own tables of readings.
+    progress
+        Called with how far it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder is not there, or holds no such files.
+    """
+    read = _reader(source, settings.region)
+    if layout is not None:
+        read = partial(read, layout=layout)
+    files = store.in_folder(source, folder, asof=asof, layout=layout)
+    ingested = _store_files(
+        source, files, read, asof=asof, settings=settings, from_folder=True, progress=progress
+    )
+    beside = store.beside(source, folder)
+    return replace(ingested, passed_over=(*ingested.passed_over, *beside))
+
+
+def ingest_interval(
+    source: Source,
+    *,
+    asof: datetime,
+    settings: Settings,
+    start: datetime | None,
+    end: datetime | None,
+    client: Client | None,
+    progress: Progress,
+) -> Ingested:
+    """Store the granules of an interval that lie in the upstream folder, fetched there first.
+
+    Parameters
+    ----------
+    source
+        Whose granules.
+    asof
+        Issue time; nothing published later is taken.
+    settings
+        Stores, upstream folder and region.
+    start, end
+        Half-open interval; default the source's lookback before ``asof``.
+    client
+        Asks the source's provider for granules that are not there yet; None where nobody is asked.
+    progress
+        Called with how far it is.
+    """
+    module = source.load()
+    granules = list(module.granules(source.id, start or asof - source.lookback, end or asof, asof))
+    fetched = None
+    if client is not None:
+        by_hand_s = BY_HAND_S * len(granules) if start else 0.0
+        fetched = _fetch(
+            source,
+            granules,
+            client=client,
+            asof=asof,
+            settings=settings,
+            progress=progress,
+            limit_s=max(by_hand_s, SOURCE_S),
+        )
+    files, missing, late = _locate(source, granules, settings.upstream_dir, asof=asof)
+    explained = files or (fetched and (fetched.needs or fetched.failures or fetched.awaited))
+    cause = ""
+    if missing or not explained:
+        if client is not None and isinstance(module, ByHand):
+            cause = module.by_hand(source.id)
+        if not (cause or explained):
+            cause = f"none of the {len(granules)} files asked for is in {settings.upstream_dir}"
+    ingested = _store_files(
+        source,
+        files,
+        _reader(source, settings.region),
+        asof=asof,
+        settings=settings,
+        from_folder=False,
+        progress=progress,
+    )
+    ingested = replace(ingested, missing=tuple(missing), cause=cause)
+    if fetched is not None:
+        ingested = replace(
+            ingested,
+            needs=fetched.needs,
+            unfetched=fetched.failures,
+            not_yet=fetched.awaited,
+            awaited=late and source.core and not (fetched.needs or fetched.refused),
+            reached=fetched.reached,
+        )
+    if not files:
+        ingested = replace(ingested, nothing_came_in=bool(missing or ingested.unfetched))
+    return ingested
+
+
+def _reader(source: Source, region: Region) -> Reader:
+    """Reader of a source's files, of the region's window where they are grids."""
+    read = source.load().read
+    return partial(read, grid=GRIDS[region]) if source.kind == "grid" else read
+
+
+def _fetch(
+    source: Source,
+    granules: Sequence[Granule],
+    *,
+    client: Client,
+    asof: datetime,
+    settings: Settings,
+    progress: Progress,
+    limit_s: float,
+) -> Fetched:
+    """Bring granules that are not there yet from their provider into the upstream folder."""
+    known = Records(settings.database).known_granules(source.id, asof=asof)
+    make_private_folder(settings.upstream_dir)
+    with client:
+        return fetch(
+            source,
+            granules,
+            client=client,
+            upstream=settings.upstream_dir,
+            asof=asof,
+            known={name: any(time for time, _ in marks) for name, marks in known.items()},
+            region=settings.region,
+            progress=progress,
+            limit_s=limit_s,
+        )
+
+
+def _locate(
+    source: Source, granules: Sequence[Granule], upstream: Path, *, asof: datetime
+) -> tuple[list[store.File], list[str], bool]:
+    """Find granules in the upstream folder.
+
+    Returns
+    -------
+    tuple
+        Those that are there; why others are not that should be, of a source that every night
+        counts on; and whether the last that is overdue is not there yet.
+    """
+    files, missing, late = list[store.File](), list[str](), False
+    for granule in granules:
+        overdue = asof - GIVEN_UP < granule.end + source.patience <= asof
+        try:
+            path, published = locate(granule, upstream, asof=asof)
+        except NotPublished as absence:
+            if source.core and granule.end + source.latency <= asof:
+                missing.append(str(absence))
+            late |= overdue
+        else:
+            files.append(store.File(granule, path, published))
+            late &= not overdue
+    return files, missing, late
+
+
+def _store_files(
+    source: Source,
+    files: list[store.File],
+    read: Reader,
+    *,
+    asof: datetime,
+    settings: Settings,
+    from_folder: bool,
+    progress: Progress,
+) -> Ingested:
+    """Store what files hold that were not dealt with before."""
+    records = Records(settings.database)
+    known = records.known_granules(source.id, asof=asof)
+    unread = store.unknown(files, known)
+    taken = store.bring_in(
+        source,
+        unread,
+        read,
+        archive=Archive(settings.archive_dir),
+        records=records,
+        asof=asof,
+        from_folder=from_folder,
+        progress=progress,
+    )
+    return Ingested(
+        source=source.id,
+        read=taken.read,
+        known=len(files) - len(unread),
+        added=taken.added,
+        rejected=taken.rejected,
+        passed_over=taken.passed_over,
+        unknown_stations=taken.unknown_stations,
+        unknown_station_files=taken.unknown_station_files,
+        remarks=taken.remarks,
+        nothing_came_in=bool(files) and not (taken.read or store.any_sound(files, known)),
+    )

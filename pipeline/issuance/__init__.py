@@ -1,0 +1,1 @@
+"""One run of a night: what it knows, forecasts, decides and issues."""

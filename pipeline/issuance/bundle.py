@@ -1,0 +1,186 @@
+"""The files of a run's tree, the rows of its alerts, and why the night is degraded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pipeline.alerts import cap, feeds, publish
+from pipeline.alerts.cancellation import known_cancellations
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.message_chain import next_message
+from pipeline.issuance import products
+from pipeline.issuance.decide import add_track_records, decide_cities
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.settings import Settings
+from pipeline.storage import database
+from pipeline.storage.records import Records
+
+STEP = timedelta(days=1)
+SENDER_NAME = "Mekong early warning pipeline"
+RISK_TITLE = "Flood and drought risk indices of the Mekong"
+MONTHLY_TITLE = "Standardised indices of whole months in the Mekong countries"
+VIRTUAL_SOURCE = "virtual basin, not measured"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a run publishes.
+
+    Parameters
+    ----------
+    files
+        Content by path in the tree.
+    alerts
+        Rows of the table of alerts, one per city and hazard.
+    degraded
+        Why the night is not a good one; empty where it is.
+    """
+
+    files: dict[str, bytes]
+    alerts: list[dict[str, Any]]
+    degraded: tuple[str, ...] = ()
+
+
+def make_bundle(
+    snapshot: Snapshot,
+    run: dict[str, Any],
+    *,
+    stages: pd.DataFrame,
+    droughts: pd.DataFrame,
+    settings: Settings,
+    model_remarks: Sequence[str] = (),
+) -> Bundle:
+    """Decide, word and index everything that a run publishes; nothing is written.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    run
+        Its row in the table of runs.
+    stages, droughts
+        Its forecasts.
+    settings
+        Upstream; status, scope and sender are those of the run.
+    model_remarks
+        What is wrong with the models, in plain words.
+    """
+    settings = settings.model_copy(update=run["settings"])
+    risk = products.compute_risk_indices(snapshot)
+    before, revisions = _read_earlier_alerts(snapshot.records, run)
+    decisions = decide_cities(
+        snapshot,
+        stages,
+        droughts,
+        rain=products.assess_city_rain(snapshot, risk),
+        before=before,
+        revisions=revisions,
+        cancelled=known_cancellations(snapshot.records, run),
+    )
+    decisions = add_track_records(snapshot, decisions, follows=run["follows"])
+    messages = _make_messages(decisions, run, settings)
+    files = {f"cap/{name}.xml": content for name, content in messages.content.items()}
+    facts = feeds.collect_rows(
+        decisions, messages.in_force, origin=run["origin"], wanted=settings.alert_status
+    )
+    files["alerts.geojson"] = feeds.write_geojson(facts)
+    files["alerts.csv"] = feeds.write_csv(facts)
+    second_opinion = products.read_second_opinion(snapshot)
+    if second_opinion:
+        files["second_opinion.csv"] = feeds.write_csv(second_opinion)
+    left_out = list[str]()
+    for file, title, indices in (
+        ("risk.nc", RISK_TITLE, risk),
+        ("monthly.nc", MONTHLY_TITLE, products.compute_monthly_indices(snapshot)),
+    ):
+        if indices is not None:
+            left_out += products.describe_impossible(indices, file)
+            files[file] = publish.write_netcdf(
+                products.mask_impossible(indices),
+                title=title,
+                source=VIRTUAL_SOURCE if run["origin"] == "virtual" else "measured",
+                issue_time=snapshot.asof,
+            )
+    missing = find_missing(snapshot, upstream=settings.upstream)
+    files["index.json"] = feeds.write_index(
+        decisions,
+        files,
+        issue_time=snapshot.asof,
+        revision=run["revision"],
+        status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
+        origin=run["origin"],
+        inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in snapshot.inputs},
+        missing=[*missing.no_provider, *model_remarks, *missing.remarks, *left_out],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+        model_version=run["model_version"],
+    )
+    degraded = (*missing.no_provider, *model_remarks, *missing.degraded)
+    return Bundle(files, messages.alerts, degraded)
+
+
+def _read_earlier_alerts(
+    records: Records, run: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
+    """Read the alerts of the issue before a run's, and of each earlier revision of its issue."""
+    before = []
+    if run["follows"] is not None:
+        moment, revision = run["follows"]
+        before = records.get(database.alerts, datetime.fromisoformat(moment), revision)
+    revisions = [
+        records.get(database.alerts, run["issue_time"], earlier)
+        for earlier in range(run["revision"])
+    ]
+    return before, revisions
+
+
+@dataclass(frozen=True)
+class _Messages:
+    """CAP messages by identifier, rows of alerts, and the message in force by city and hazard."""
+
+    content: dict[str, bytes]
+    alerts: list[dict[str, Any]]
+    in_force: dict[tuple[str, str], str]
+
+
+def _make_messages(
+    decisions: Sequence[Decision], run: dict[str, Any], settings: Settings
+) -> _Messages:
+    issuer = cap.Issuer(
+        sender=settings.alert_sender,
+        sender_name=SENDER_NAME,
+        status=settings.alert_status,
+        scope=settings.alert_scope,
+        origin=run["origin"],
+        model_version=run["model_version"],
+        archive_snapshot=run["snapshot"],
+        records_batch=run["batch"],
+    )
+    next_issue = run["issue_time"] + STEP
+    messages = _Messages({}, [], {})
+    for decision in decisions:
+        message, state = next_message(
+            decision, issuer=issuer, revision=run["revision"], next_issue=next_issue
+        )
+        if message is not None:
+            messages.content[message.identifier] = message.content
+        if state.sent and not state.sent[-1].over:
+            messages.in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
+        messages.alerts.append(
+            {
+                "city": decision.city.id,
+                "hazard": decision.hazard,
+                "level": decision.level.value,
+                "identifier": message.identifier if message else None,
+                "sha256": hashlib.sha256(message.content).hexdigest() if message else None,
+                "memory": state.to_dict(),
+            }
+        )
+    return messages

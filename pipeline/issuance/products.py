@@ -1,0 +1,154 @@
+"""What a run publishes or decides by beside forecasts: risk, months, city rain, GEOGLOWS' flows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pipeline.alerts.evidence import Rain
+from pipeline.areal import daily_series, monthly, substitutes
+from pipeline.areal import rain as areal_rain
+from pipeline.geography import places
+from pipeline.geography.variables import INDICES, outside
+from pipeline.indices import rain as rain_indices
+from pipeline.indices import river, suite
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.quality.selection import select_used
+from pipeline.sources import geoglows
+from pipeline.storage.archive import NothingArchived
+from pipeline.times import day_start, utc64
+
+MODELS = ("drought", "monthly")
+"""Models whose parameters the products need."""
+SPIN_UP_DAYS = 400
+"""Days of the zonal daily series before them that the published indices look at."""
+RISK_DAYS = 30
+"""Days of the risk indices that are published."""
+
+
+def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
+    """Mask results that no index of the table of variables can have; lazy where ``ds`` is."""
+    return ds.assign(
+        {
+            name: da.where(~outside(da, str(name)))
+            for name, da in ds.data_vars.items()
+            if name in INDICES
+        }
+    )
+
+
+def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
+    """Say how many results :func:`mask_impossible` leaves out of a file of computed indices."""
+    counts = {
+        str(name): int(outside(da, str(name)).sum())
+        for name, da in ds.data_vars.items()
+        if name in INDICES
+    }
+    return [
+        f"{file}: {count} values of {name} out of range and left out"
+        for name, count in counts.items()
+        if count
+    ]
+
+
+def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Compute risk indices per zone and day up to the issue time; None without a zonal record."""
+    record = snapshot.filled_record
+    if record is None or "drought" not in snapshot.models:
+        return None
+    recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
+    indices = suite.risk(
+        recent,
+        parameters=snapshot.models["drought"].parameters(),
+        network=river.routing(basins=places.basins()),
+    ).assign(substitutes.carry_shares(recent))
+    # Computed here: chunks that are computed while a file is written come in any order.
+    return indices.isel(time=slice(-RISK_DAYS, None)).compute()
+
+
+def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
+    """Compute the monthly bulletin; None without a zonal record or monthly parameters."""
+    record = snapshot.zonal_record
+    if record is None or "monthly" not in snapshot.models:
+        return None
+    record = record.isel(time=slice(-monthly.SPIN_UP_DAYS, None)).compute()
+    start = pd.Timestamp(record["time"].values[0]).tz_localize("UTC").to_pydatetime()
+    months = monthly.collect_months(
+        record,
+        land=monthly.read_land_months(
+            snapshot.archive, asof=snapshot.asof, start=start, region=snapshot.region
+        ),
+        discharge=select_used(snapshot.readings("discharge", start=start)),
+    )
+    return monthly.make_bulletin(months, snapshot.models["monthly"])
+
+
+def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:
+    """Assess yesterday's rain over each city by its return period and its pluvial index.
+
+    Parameters
+    ----------
+    snapshot
+        What the run knows.
+    risk
+        From :func:`compute_risk_indices`; without it no rain is assessed.
+    """
+    if risk is None:
+        return {}
+    cities = [zone for zone in risk["zone"].values.tolist() if zone.startswith("city:")]
+    yesterday = utc64(snapshot.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
+    years = mask_impossible(risk[["rain_return_period"]])["rain_return_period"]
+    years = years.sel(zone=cities).reindex(time=[yesterday])
+    parameters = snapshot.models["drought"].parameters()
+    depth = suite.two_year_depths(parameters=parameters).sel(zone=cities)
+    rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
+    index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
+    worst = index.max("time", skipna=True).sel(zone=cities)
+    by_zone = {
+        zone: Rain(return_period_years=float(period), pluvial_index=float(pluvial))
+        for zone, period, pluvial in zip(cities, years[0].values, worst.values, strict=True)
+    }
+    sources = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
+    doubts = daily_series.read_suspect_rain(
+        snapshot.archive, asof=snapshot.asof, days=max(suite.EXTREMES.values())
+    )
+    for zone in cities:
+        if sources is not None:
+            share, error = (float(sources[name].sel(zone=zone)) for name in ("gk2a", "log_error"))
+            tier = "" if math.isnan(share) else "gk2a" if share > 0.5 else "imerg"
+            by_zone[zone] = replace(by_zone[zone], tier=tier, log_error=error)
+        if doubts is not None:
+            suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
+            by_zone[zone] = replace(by_zone[zone], suspect=suspect)
+    return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
+
+
+def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Read GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
+
+    They rest on no gauge and decide nothing: they are there for who has no other forecast.
+    """
+    midnight = day_start(snapshot.asof)
+    try:
+        flows = snapshot.archive.read("geoglows", asof=snapshot.asof, start=midnight).compute()
+    except NothingArchived:
+        return []
+    return [
+        {
+            "city": zone.removeprefix("city:"),
+            "valid_date": str(day.astype("datetime64[D]")),
+            "available_time": f"{known.astype('datetime64[m]')}Z",
+            **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
+        }
+        for column, zone in enumerate(flows["zone"].values.tolist())
+        for row, (day, known) in enumerate(
+            zip(flows["time"].values, flows["available_time"].values, strict=True)
+        )
+        for at in [(row, column)]
+        if np.isfinite(float(flows["flow_q50"][at]))
+    ]

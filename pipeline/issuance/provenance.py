@@ -1,0 +1,58 @@
+"""Digests of what a run rests on beside the stores and models: reference tables, texts, code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from pipeline.alerts.text import messages_digest
+from pipeline.geography.reference_tables import reference_digest
+from pipeline.settings import ROOT
+
+
+def digest_rules(asof: datetime) -> dict[str, str]:
+    """SHA-256 of each reference table as of a moment and of the texts of each language.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    """
+    texts = {f"messages/{name}.toml": digest for name, digest in messages_digest().items()}
+    return {**reference_digest(asof), **texts}
+
+
+def digest_code() -> str:
+    """SHA-256 of the modules of pipeline and models."""
+    digest = hashlib.sha256()
+    for folder in ("models", "pipeline"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.relative_to(ROOT).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def explain_difference(run: Mapping[str, object]) -> str:
+    """Say in one line why a run would not issue today what it issued then.
+
+    Parameters
+    ----------
+    run
+        Row of the table of runs.
+
+    Returns
+    -------
+    str
+        Names the tables and texts that have changed since, else the code, else neither.
+    """
+    then, asof = run["rules"], run["issue_time"]
+    if not isinstance(then, dict) or not isinstance(asof, datetime):
+        return "the run was stored before digests of its tables and texts were kept"
+    now = digest_rules(asof)
+    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if changed:
+        return f"changed since: {', '.join(changed)}"
+    if run["code"] != digest_code():
+        return "no table or text has changed since, the code has"
+    return "neither tables, texts nor code have changed since: see the stores and models"

@@ -1,0 +1,100 @@
+"""A run of the night: its row in the table of runs, its models, and what it issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from models import registry
+from pipeline.issuance import products
+from pipeline.issuance.bundle import Bundle, make_bundle
+from pipeline.issuance.forecast_tables import read_forecasts
+from pipeline.issuance.provenance import digest_code, digest_rules
+from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, read_recent_inputs
+from pipeline.settings import Settings
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
+
+ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
+"""Settings that a message depends on; a run keeps them."""
+
+
+def draft_run(
+    *, asof: datetime, model_metadata: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Draft the row of a run in the table of runs; the same inputs again give the stored run.
+
+    Parameters
+    ----------
+    asof
+        Issue time.
+    model_metadata
+        Version and origin of its models.
+    settings
+        Stores, upstream, and what messages are issued under.
+    """
+    records, archive = Records(settings.database), Archive(settings.archive_dir)
+    inputs = read_recent_inputs(records, asof=asof)
+    origins = {granule["origin"] for granule in inputs} | {model_metadata["origin"]}
+    virtual = "virtual" in origins or settings.upstream == "virtual"
+    follows = records.last_issued(before=asof)
+    return records.draft_run(
+        {
+            "issue_time": asof,
+            "inputs_digest": digest_inputs(archive, inputs, asof=asof),
+            "snapshot": archive.snapshot,
+            "batch": records.database.batch,
+            "model_version": model_metadata["version"],
+            "origin": "virtual" if virtual else "measured",
+            "settings": settings.model_dump(include=ISSUED_UNDER),
+            "follows": follows and [follows[0].isoformat(), follows[1]],
+            "rules": digest_rules(asof),
+            "code": digest_code(),
+        }
+    )
+
+
+def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:
+    """Say that a run had no models, or which newer ones than its own are damaged."""
+    version, asof = run["model_version"], run["issue_time"]
+    try:
+        _, metadata = registry.load_last(settings.models_dir, asof=asof, names=())
+        if metadata["version"] != version:  # the last have the bytes that were saved: load them
+            _, metadata = registry.load_last(settings.models_dir, asof=asof)
+    except registry.NoModels as error:
+        if version == NO_MODELS:
+            return [f"models: none, so that only what is observed raises a level: {error}"]
+        return []
+    if version == NO_MODELS:
+        return ["models: none when it was forecast, so that only what is observed raises a level"]
+    return [f"{damage}; {version} stands in" for damage in metadata["broken"]]
+
+
+def bundle_run(
+    run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[str] = ()
+) -> Bundle:
+    """Make everything that a run publishes, from its stored forecast and what it saw.
+
+    Parameters
+    ----------
+    run
+        Row in the table of runs.
+    settings
+        Stores, models and upstream.
+    model_remarks
+        What is wrong with the models, as of :func:`describe_run_models`.
+    """
+    models: dict[str, Any] = {}
+    if run["model_version"] != NO_MODELS:
+        models, _ = registry.load(settings.models_dir, run["model_version"], names=products.MODELS)
+    snapshot = open_snapshot(run, models, settings)
+    stages, droughts = read_forecasts(snapshot.records, run)
+    return make_bundle(
+        snapshot,
+        run,
+        stages=stages,
+        droughts=droughts,
+        settings=settings,
+        model_remarks=model_remarks,
+    )

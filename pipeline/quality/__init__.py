@@ -1,0 +1,1 @@
+"""Quality control of gauge readings: checks, flags and what may be used."""

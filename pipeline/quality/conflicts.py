@@ -1,0 +1,199 @@
+"""Several values of one gauge for one time: which is used, and how they are described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pipeline.geography.places import stations
+from pipeline.quality.neighbours import AuxiliaryReadings
+
+SERIES = ["station", "variable", "method"]
+WORSE = {"suspect": 3, "conflict": 2, "estimated": 1}
+"""Of one value given twice the worse flag stays."""
+ASIDE = ("suspect", "absolute")
+"""Values that contradict no other: one that its agency doubts, and a level above the sea."""
+RECENT_H = 48.0
+"""The value before counts if it is no older than this."""
+_HOUR = np.timedelta64(3600, "s")
+
+
+def keep_alternatives(readings: pd.DataFrame) -> pd.DataFrame:
+    """Keep of several values of one time those that may contradict each other, each once.
+
+    Values equal to the millimetre are one, with the worse flag. Beside a value that counts one
+    that is missing, ``suspect`` or a level above the sea (``absolute``) is left out; where there
+    are only such, one is kept, and levels above the sea that differ are ``suspect``.
+
+    Parameters
+    ----------
+    readings
+        Canonical readings.
+    """
+    key = [*SERIES, "valid_time"]
+    several = readings.duplicated(key, keep=False)
+    if not several.any():
+        return readings
+    rows = readings[several]
+    rows = rows.assign(
+        _millimetres=(1000.0 * rows["value"]).round(),
+        _sea=rows["qc"] == "absolute",
+        _worse=rows["qc"].map(WORSE).fillna(0),
+    )
+    rows = rows.sort_values("_worse", ascending=False, kind="stable")
+    rows = rows.drop_duplicates([*key, "_millimetres", "_sea"])
+    aside = np.select([rows["value"].isna(), rows["qc"] == "suspect", rows["_sea"]], [3, 2, 1], 0)
+    rows = rows.assign(_aside=aside)
+    rows = rows[rows["_aside"] == rows.groupby(key)["_aside"].transform("min")]
+    differ = (rows["_aside"] > 0) & rows.duplicated(key, keep=False)
+    rows["qc"] = rows["qc"].mask(differ, "suspect")
+    rows = rows[~(differ & rows.duplicated(key))]
+    rows = rows.drop(columns=["_millimetres", "_sea", "_worse", "_aside"])
+    return pd.concat([readings[~several], rows]).sort_index()
+
+
+def choose(readings: pd.DataFrame, auxiliary: AuxiliaryReadings) -> pd.DataFrame:
+    """Choose among several values of one time.
+
+    The one nearer to what the reading before and the neighbours lead to expect is ``chosen``, the
+    others ``conflict``. Stages on both sides of the alarm or the flood stage are all ``conflict``:
+    the river is not known then. Of rain and discharge without a value before the larger is chosen.
+
+    Parameters
+    ----------
+    readings
+        Canonical readings in order of series and time.
+    auxiliary
+        Stages of all gauges, those with one value a time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with the flags changed.
+    """
+    counts = readings["value"].notna() & ~readings["qc"].isin(ASIDE)
+    twice = readings[counts].duplicated([*SERIES, "valid_time"], keep=False)
+    twice = twice.reindex(readings.index, fill_value=False)
+    if not twice.any():
+        return readings
+    qc = readings["qc"].to_numpy(dtype=object, copy=True)
+    time = readings["valid_time"].to_numpy("datetime64[ns]")
+    value = readings["value"].to_numpy("float64")
+    series = readings.groupby(SERIES, sort=False).ngroup().to_numpy()
+    rows = np.flatnonzero(twice)
+    new = np.flatnonzero((np.diff(series[rows]) != 0) | (np.diff(time[rows]) != 0)) + 1
+    for same in np.split(rows, new):
+        if len(same) < 2:
+            continue
+        station, variable = (str(readings[name].iloc[same[0]]) for name in SERIES[:2])
+        qc[same] = "conflict"
+        if variable == "stage" and _span_threshold(station, value[same].tolist()):
+            continue
+        last = int(same[0]) - 1
+        while (
+            last >= 0
+            and series[last] == series[same[0]]
+            and (np.isnan(value[last]) or qc[last] in {"conflict", *ASIDE})
+        ):
+            last -= 1
+        known = last >= 0 and series[last] == series[same[0]]
+        apart_h = (time[same[0]] - time[last]) / _HOUR if known else np.inf
+        if apart_h <= RECENT_H:
+            expected = value[last]
+            if variable == "stage":
+                until = (time[same[0]] - np.datetime64(0, "ns")) / _HOUR
+                expected += auxiliary.expected_change(
+                    station, since_h=until - apart_h, until_h=until
+                )
+        else:
+            expected = np.inf
+        nearest = np.argmin(np.abs(np.minimum(expected, 1e9) - value[same]))
+        qc[same[nearest]] = "chosen"
+    return readings.assign(qc=pd.array(qc, dtype="str"))
+
+
+def _span_threshold(station: str, values: Sequence[float]) -> bool:
+    """Whether values lie on both sides of a gauge's alarm or flood stage."""
+    gauge = stations().get(station)
+    thresholds = [] if gauge is None else [gauge.alarm_m, gauge.flood_m]
+    return any(
+        threshold is not None and min(values) < threshold <= max(values) for threshold in thresholds
+    )
+
+
+def describe_conflicts(readings: pd.DataFrame) -> list[str]:
+    """Name the conflicts of the gauges of the table, a line per gauge and time.
+
+    Parameters
+    ----------
+    readings
+        Flagged readings of the interval in question.
+    """
+    rows = readings[readings["qc"].isin(["conflict", "chosen"]) & readings["value"].notna()]
+    rows = rows[rows["station"].isin(list(stations()))]
+    lines = []
+    for (code, variable, _, time), same in rows.groupby([*SERIES, "valid_time"]):
+        if len(same) < 2:
+            continue
+        gauge = stations()[str(code)]
+        given = " and ".join(
+            sorted(
+                _describe_value(*row)
+                for row in same[["value", "unit", "raw"]].itertuples(index=False)
+            )
+        )
+        chosen = same.loc[same["qc"] == "chosen", "value"]
+        what = (
+            f"{chosen.iloc[0]:g} is used"
+            if len(chosen)
+            else (
+                f"neither is used, for they lie on both sides of the alarm or the flood stage "
+                f"({gauge.alarm_m:g} m, {gauge.flood_m:g} m)"
+            )
+        )
+        lines.append(
+            f"gauges: {gauge.name} ({code}): {len(same)} values of {variable} for "
+            f"{time:%Y-%m-%d %H:%MZ}: {given}; {what}"
+        )
+    return lines
+
+
+def describe_stations(readings: pd.DataFrame) -> list[str]:
+    """Name the stations whose files contradict each other: how often, and the first time.
+
+    Parameters
+    ----------
+    readings
+        Readings of one ingest; of several values of one time each is flagged ``conflict``, with
+        where it stood in ``raw``.
+    """
+    rows = readings[readings["qc"] == "conflict"]
+    lines = []
+    for (code, variable, _), series in rows.groupby(SERIES):
+        first = series["valid_time"].min()
+        given = " and ".join(
+            _describe_value(*row)
+            for row in series.loc[series["valid_time"] == first, ["value", "unit", "raw"]]
+            .sort_values("value")
+            .itertuples(index=False)
+        )
+        times = series["valid_time"].nunique()
+        lines.append(
+            f"{gauge_name(str(code))}: {times} times with several values of {variable}, the first "
+            f"{first:%Y-%m-%d %H:%MZ}: {given}"
+        )
+    return lines
+
+
+def gauge_name(code: str) -> str:
+    """Name and code of a gauge of the table, the code alone of another."""
+    known = stations().get(code)
+    return code if known is None else f"{known.name} ({code})"
+
+
+def _describe_value(value: float, unit: str, raw: str) -> str:
+    """Value of a reading and where it stood in the file."""
+    text = f"{value:g} {unit}"
+    return f"{text} ({raw})" if raw else text

@@ -1,0 +1,1 @@
+"""Reach providers: the HTTP client, downloads, credentials and logins."""

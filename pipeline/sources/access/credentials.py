@@ -1,0 +1,151 @@
+"""Credentials: from the environment, an Airflow connection or netrc; never logged, never stored.
+
+A message about one that cannot be used names its variable, its file or the line, never its text.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from pydantic import BaseModel, TypeAdapter
+
+from pipeline.sources.base import NeedsCredentials
+
+
+class _Connection(BaseModel):
+    """An Airflow connection in JSON, as far as it is used."""
+
+    login: str | None = None
+    password: str | None = None
+    extra: dict[str, Any] | str | None = None
+
+
+_Extra = TypeAdapter(dict[str, Any])
+
+
+class Credentials:
+    """Where names, passwords, tokens and keys are looked up.
+
+    Parameters
+    ----------
+    hosts
+        Host of each service, by its lower-case name, for netrc.
+    environment
+        Default the process's.
+    """
+
+    def __init__(
+        self, hosts: Mapping[str, str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._hosts = hosts
+        self._environment = os.environ if environment is None else environment
+        self._lock = threading.Lock()
+        self._given: set[str] = set()
+
+    def get(self, name: str) -> str:
+        """Return a credential.
+
+        ``EARTHDATA_PASSWORD`` is looked for in the environment variable of that name, then in the
+        Airflow connection ``earthdata`` as tasks export it (``AIRFLOW_CONN_EARTHDATA``, an address
+        or JSON; a token or key is its ``token`` or ``api_key`` in ``extra``, or the password of a
+        connection without login), then in netrc under the service's host.
+
+        Parameters
+        ----------
+        name
+            Name of the service and of the field: USERNAME, PASSWORD, TOKEN or API_KEY.
+
+        Blanks and line ends around a token or key, as a file or a form leaves them, are no part of
+        it.
+
+        Raises
+        ------
+        NeedsCredentials
+            It is set nowhere, where it should be cannot be read, or it is a token or key that no
+            header can carry.
+        """
+        service, _, field = name.partition("_")
+        value = (
+            self._environment.get(name)
+            or self._connection(service, field)
+            or self._netrc(service.lower(), field)
+            or ""
+        )
+        if field not in {"USERNAME", "PASSWORD"}:
+            value = value.strip()
+            # h11 quotes a header that it refuses, escaped, so that clean() would not know it again
+            if not (value.isascii() and value.isprintable()):
+                raise NeedsCredentials(f"{name} in printable ASCII on one line")
+        if not value:
+            raise NeedsCredentials(name)
+        if field != "USERNAME":
+            with self._lock:
+                self._given |= {value, quote(value), quote(value, safe="")}
+        return value
+
+    def clean(self, text: str) -> str:
+        """Return a text without any credential that was given out.
+
+        Parameters
+        ----------
+        text
+            What another program said.
+        """
+        with self._lock:
+            given = sorted(self._given, key=len, reverse=True)
+        for secret in given:
+            text = text.replace(secret, "***")
+        return text
+
+    def clean_line(self, text: str) -> str:
+        """Return a text as of :meth:`clean` on one line, for a message.
+
+        Parameters
+        ----------
+        text
+            What another program said.
+        """
+        return " ".join(self.clean(text).split())
+
+    def _connection(self, service: str, field: str) -> str | None:
+        """Field of an Airflow connection in one of its two environment forms."""
+        name = f"AIRFLOW_CONN_{service}"
+        text = self._environment.get(name, "")
+        try:
+            if text.lstrip().startswith("{"):
+                found = _Connection.model_validate_json(text)
+                login, password, more = found.login or "", found.password or "", found.extra or "{}"
+                extra = _Extra.validate_json(more) if isinstance(more, str) else more
+            else:
+                parts = urlsplit(text)
+                login, password = unquote(parts.username or ""), unquote(parts.password or "")
+                query = dict(parse_qsl(parts.query))
+                extra = query | _Extra.validate_json(query.get("__extra__", "{}"))
+        except ValueError:
+            raise NeedsCredentials(f"{name} as an address or in JSON") from None
+        if field in {"USERNAME", "PASSWORD"}:
+            return (login if field == "USERNAME" else password) if login else None
+        kept = extra.get(field.lower())
+        return kept if kept and isinstance(kept, str) else (None if login else password)
+
+    def _netrc(self, service: str, field: str) -> str | None:
+        """Field of the netrc entry of a service's host."""
+        home = Path(self._environment.get("HOME", os.devnull))
+        path = Path(self._environment.get("NETRC", home / ".netrc"))
+        try:
+            if service not in self._hosts or not path.is_file():
+                return None
+            found = netrc.netrc(path).hosts.get(self._hosts[service])
+        except netrc.NetrcParseError as broken:
+            what = f"{path.name} without the mistake in line {broken.lineno}"
+            raise NeedsCredentials(what) from None
+        except (OSError, ValueError):
+            raise NeedsCredentials(f"{path.name} as a text that can be read") from None
+        login, _, password = found or ("", "", "")
+        return {"USERNAME": login, "PASSWORD": password, "API_KEY": password}.get(field)

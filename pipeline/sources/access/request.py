@@ -1,0 +1,315 @@
+"""One request: its tries, redirects and logins, until an answer comes or none will."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+import tenacity
+
+from pipeline.sources.access import wire
+from pipeline.sources.access.answers import origin, parse_url, redact, require_https, retry_after
+from pipeline.sources.access.credentials import Credentials
+from pipeline.sources.access.download import OtherFile
+from pipeline.sources.access.hosts import Hosts
+from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
+
+_T = TypeVar("_T")
+
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be another one a little later."""
+HOPS = 10
+LONGEST_WAIT_S = 120.0
+"""A server that asks for more patience than this is left for the next run."""
+AGAIN_S = 0.5
+"""Seconds from one refused connection to the next try."""
+EARLY_TRIES = 2
+"""How often a file is asked for that may not be there yet: it is awaited all the same."""
+_NO_WAY = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PASSWORDS = {"earthdata": "EARTHDATA", "pps": "PPS"}
+"""Endpoints that are logged in to by name and password, and the names of their credentials."""
+_WAIT = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=2)
+
+
+def _warnings_only(record: logging.LogRecord) -> bool:
+    """Keep the libraries below from logging whole addresses, some of which hold a key."""
+    return record.levelno >= logging.WARNING
+
+
+for _name in ("httpx", *(f"httpcore.{layer}" for layer in ("connection", "http11", "proxy"))):
+    logging.getLogger(_name).addFilter(_warnings_only)
+
+
+class _Passing(Exception):  # noqa: N818
+    """A request failed in a way that may pass."""
+
+    def __init__(self, error: HttpError, wait_s: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait_s = wait_s
+
+
+@dataclass
+class Request:
+    """A request with all its tries.
+
+    Parameters
+    ----------
+    address
+        Where to; https, or http on the loopback interface.
+    headers
+        Sent to the host of the address and to no host that it redirects to.
+    end
+        Moment of ``time.monotonic`` by which it ends; a turn that is waited for puts it off.
+    until
+        Moment that it never outlasts.
+    early
+        What it asks for may not be published yet.
+    """
+
+    address: httpx.URL
+    headers: Mapping[str, str]
+    end: float
+    until: float
+    early: bool
+
+    @property
+    def bearer(self) -> str:
+        """Name of the token that is sent, empty where none is."""
+        proof = self.headers.get("Authorization", "")
+        return "EARTHDATA_TOKEN" if proof.startswith("Bearer ") else ""
+
+
+class Sender:
+    """Send requests, again while a failure may pass. Safe to use from several threads.
+
+    Parameters
+    ----------
+    endpoints
+        Base address of each provider.
+    credentials
+        Where names and passwords are looked up.
+    hosts
+        Whom to ask, and whom no more.
+    sleep
+        Waits a number of seconds between two tries.
+    attempts
+        How often a request is tried.
+    timeout_s
+        Longest silence on a connection, seconds.
+    limit_s
+        Longest time that a request may take, for the message.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Mapping[str, str],
+        credentials: Credentials,
+        hosts: Hosts,
+        sleep: Callable[[float], None],
+        attempts: int,
+        timeout_s: float,
+        limit_s: float,
+    ) -> None:
+        self._services = {
+            service: origin(httpx.URL(endpoints[endpoint]))
+            for endpoint, service in _PASSWORDS.items()
+        }
+        self._credentials, self._hosts = credentials, hosts
+        self._sleep, self._attempts, self._limit_s = sleep, attempts, limit_s
+        self._wire = wire.Wire()
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 15.0)),
+            headers={"User-Agent": "mekong-early-warning", "Accept-Encoding": "gzip"},
+            transport=self._wire,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(
+        self,
+        request: Request,
+        protocol: Callable[[], dict[str, str]],
+        body: Callable[[httpx.Response], _T],
+    ) -> _T:
+        """Send a request until its answer comes, or none will.
+
+        Parameters
+        ----------
+        request
+            What to ask.
+        protocol
+            Headers of each try that go to every host.
+        body
+            Takes the answer, whose body is yet to be read.
+
+        Raises
+        ------
+        NotPublished
+            404 or 410.
+        NeedsCredentials
+            The provider asks for a login that is set nowhere.
+        HttpError
+            Anything else that is not an answer, after the tries that it is worth.
+        """
+        host = request.address.host
+        self._hosts.check(request.address, early=request.early)
+        tries = min(EARLY_TRIES, self._attempts) if request.early else self._attempts
+        left_s = max(request.end - time.monotonic(), 0)
+        retrying = tenacity.Retrying(
+            sleep=self._sleep,
+            stop=tenacity.stop_after_attempt(tries) | tenacity.stop_before_delay(left_s),
+            wait=_wait,
+            retry=tenacity.retry_if_exception_type(_Passing),
+            reraise=True,
+        )
+        try:
+            answer: _T = retrying(self._ask, request, protocol, body)
+        except _Passing as last:
+            self._hosts.record_failure(host, last.error, early=request.early)
+            raise last.error from None
+        except HttpError as error:
+            if error.passing or error.refused:
+                self._hosts.record_failure(host, error, early=request.early)
+            raise
+        return answer
+
+    def _ask(
+        self,
+        request: Request,
+        protocol: Callable[[], dict[str, str]],
+        body: Callable[[httpx.Response], _T],
+    ) -> _T:
+        """Ask once, hop by hop: what proves who we are is chosen anew for each host."""
+        target = request.address
+        for _ in range(HOPS):
+            is_own = origin(target) == origin(request.address)
+            own = dict(request.headers) if is_own else {}
+            with self._hosts.turn(target, until=request.until, early=request.early) as waited_s:
+                request.end = min(request.end + waited_s, request.until)
+                login = {} if "Authorization" in own else self._login(target, request)
+                with self._answer(target, own | login | protocol(), request.end) as response:
+                    if response.status_code not in _REDIRECTS:
+                        self._judge(response, request, login=bool(login), own=bool(own))
+                        return body(response)
+                    goal = parse_url(str(target.join(response.headers.get("Location", ""))))
+            require_https(goal, after=target)
+            target = goal
+        raise HttpError(f"{redact(request.address)}: more than {HOPS} redirects")
+
+    def _login(self, target: httpx.URL, request: Request) -> dict[str, str]:
+        """Name and password of a host that is logged in to, as a header."""
+        place, fields = origin(target), ("USERNAME", "PASSWORD")
+        service = next((name for name, at in self._services.items() if at == place), None)
+        if service is None:
+            return {}
+        try:
+            name, password = (self._credentials.get(f"{service}_{field}") for field in fields)
+        except NeedsCredentials:
+            if not request.bearer:
+                raise
+            raise HttpError(
+                f"{redact(request.address)}: {request.bearer} is refused, perhaps expired: "
+                "the answer is the way to the login",
+                status=401,
+                refused=request.bearer,
+            ) from None
+        code = base64.b64encode(f"{name}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {code}"}
+
+    @contextmanager
+    def _answer(
+        self, target: httpx.URL, headers: dict[str, str], end: float
+    ) -> Iterator[httpx.Response]:
+        """Open one answer; what is lost on the way may pass."""
+        require_https(target)
+        try:
+            with self._wire.until(end):
+                request = self._http.build_request("GET", target, headers=headers)
+                response = self._http.send(request, stream=True)
+                self._hosts.record_answer(target)
+                try:
+                    yield response
+                finally:
+                    response.close()
+        except httpx.RequestError as lost:
+            raise self._lost(target, lost) from None
+        except OtherFile as other:
+            raise _Passing(HttpError(f"{redact(target)}: {other}", passing=True), 0) from None
+        except wire.Overrun as late:
+            limit = f"not whole after {self._limit_s:g} s or by the end of its source's time"
+            raise HttpError(f"{redact(target)}: {limit}: {late}", passing=True) from None
+        except wire.Unusable as unusable:
+            raise HttpError(f"{redact(target)}: {unusable}") from None
+        except (ValueError, httpx.InvalidURL) as odd:  # a header, a cookie, a long length
+            text = f"{type(odd).__name__}: {self._credentials.clean_line(str(odd))[:120]}"
+            raise HttpError(f"{redact(target)}: {text}") from None
+
+    def _lost(self, target: httpx.URL, lost: httpx.RequestError) -> _Passing | HttpError:
+        """Error for a connection that was lost or never made; it may pass, twice in a row not."""
+        text = self._credentials.clean_line(str(lost)) or "no answer in time"
+        error = HttpError(f"{redact(target)}: {type(lost).__name__}: {text}", passing=True)
+        refused = _nobody_listens(lost)
+        if self._hosts.record_no_answer(target, refused=refused):
+            return error
+        return _Passing(error, AGAIN_S if refused else None)
+
+    def _judge(self, response: httpx.Response, request: Request, *, login: bool, own: bool) -> None:
+        """Raise where an answer is none; who refuses a login or wants to be left is given up."""
+        place, status = redact(response.url), response.status_code
+        if status in {200, 206, 304}:
+            return
+        if status in {404, 410}:
+            raise NotPublished(f"{place} is not there ({status})")
+        refused = request.bearer if own and status == 401 else ""
+        error = HttpError(
+            f"{place}: {status} {response.reason_phrase[:80]}",
+            status=status,
+            passing=status in PASSING,
+            refused=refused,
+        )
+        if status == 416:  # what an earlier try left is as long as the file, or longer
+            raise _Passing(error, 0)
+        if status not in PASSING:
+            if login and status in {401, 403}:
+                self._hosts.give_up(response.url.host, error)
+            raise error
+        wait_s = retry_after(response)
+        if wait_s is not None and wait_s > LONGEST_WAIT_S:
+            message = f"{error}, to be asked again in {wait_s:.0f} s"
+            error = HttpError(message, status=status, passing=True)
+            self._hosts.give_up(response.url.host, error)
+            raise error
+        raise _Passing(error, wait_s)
+
+
+def _nobody_listens(error: BaseException | None) -> bool:
+    """Whether no connection was made for want of a listener, of a way to it or of its name."""
+    while error is not None:
+        if isinstance(error, socket.gaierror) or (
+            isinstance(error, OSError) and error.errno in _NO_WAY
+        ):
+            return True
+        error = error.__context__
+    return False
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to wait: what the server asks for, else growing and jittered."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _Passing) and error.wait_s is not None:
+        return error.wait_s
+    return float(_WAIT(state))

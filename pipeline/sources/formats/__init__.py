@@ -1,0 +1,1 @@
+"""Read file formats safely: HDF, GeoTIFF, CF attributes, tables of text."""

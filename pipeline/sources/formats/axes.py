@@ -1,0 +1,349 @@
+"""Latitude and longitude of a file by name and value, and the pixels of a grid's cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.sources.base import BadGranule
+from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.chunks import axis, slab
+from pipeline.sources.formats.hdf import attribute, positions, text, variable, window
+
+if TYPE_CHECKING:
+    from pipeline.geography.grid import Grid
+
+_NAMES = {
+    **dict.fromkeys(("lat", "latitude", "nlat", "y", "ydim", "north_south"), "lat"),
+    **dict.fromkeys(("lon", "longitude", "nlon", "x", "xdim", "east_west"), "lon"),
+}
+"""What dims are called, in small letters."""
+_RANGES = {"lat": (-90.0, 90.0), "lon": (-180.0, 360.0)}
+_UNEVEN = 0.02
+"""Share of a step by which a centre may lie off its place; float32 needs a thousandth."""
+
+
+def lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read the centres of a file's rows and columns.
+
+    Parameters
+    ----------
+    group
+        Where the coordinates ``lat`` and ``lon`` lie, of one dim each, in degrees.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        One is not there, or is no such axis: of another's units, with values that are missing,
+        repeated, out of order or unevenly spaced, or beyond the Earth.
+    """
+    lat, lon = (variable(group, (name,), path) for name in ("lat", "lon"))
+    found = tuple(_centres(data, kind, path) for kind, data in (("lat", lat), ("lon", lon)))
+    # Where a longitude lies beyond 90 the values tell the two apart; attributes are slow to read.
+    if np.abs(found[1]).max() <= _RANGES["lat"][1]:
+        for data, other in ((lat, ("east", "_e")), (lon, ("north", "_n"))):
+            units = text(data, "units").strip().lower()
+            if units and (not units.startswith("deg") or units.endswith(other)):
+                raise BadGranule(
+                    path,
+                    expected="lat in degrees north and lon in degrees east",
+                    found=f"{_name(data)} in {units}",
+                )
+    return found[0], found[1]
+
+
+def _centres(data: h5py.Dataset, kind: str, path: Path) -> NDArray[np.float64]:
+    if data.ndim != 1:
+        raise BadGranule(path, expected=f"{kind} of one dim", found=str(data.shape))
+    values = unpacked(data, axis(data), path, dtype=np.float64)
+    check_centres(values, kind, path)
+    return values
+
+
+def check_centres(values: NDArray[np.floating], kind: str, path: Path) -> None:
+    """Refuse centres of pixels that no regular grid on the Earth has.
+
+    Parameters
+    ----------
+    values
+        Degrees.
+    kind
+        What they are, ``lat`` or ``lon``.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        There are less than two, or some are missing or beyond the Earth, or they are not evenly
+        spaced.
+    """
+    least, most = _RANGES[kind]
+    check_even(values, kind, path)
+    low, high = float(values.min()), float(values.max())
+    if low < least - 1e-3 or high > most + 1e-3 or high - low > 360:
+        raise BadGranule(
+            path, expected=f"{kind} in {least:g}..{most:g}", found=f"{low:.4g}..{high:.4g}"
+        )
+
+
+def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
+    """Refuse an axis that is not evenly spaced, whichever way it runs.
+
+    Parameters
+    ----------
+    values
+        Centres in any units.
+    name, path
+        The axis and the file, for the message.
+
+    Raises
+    ------
+    BadGranule
+        There are less than two, or some are missing, repeated or off their place.
+    """
+    if values.size < 2 or not np.isfinite(values).all():
+        raise BadGranule(
+            path,
+            expected=f"two or more values in {name}, none of them missing",
+            found=f"{values.size}, of which {int((~np.isfinite(values)).sum())} are missing",
+        )
+    step = (values[-1] - values[0]) / (values.size - 1)
+    off = np.abs(values - (values[0] + step * np.arange(values.size))).max()
+    if not abs(step) > 0 or off > _UNEVEN * abs(step):
+        raise BadGranule(
+            path,
+            expected=f"{name} evenly spaced",
+            found=f"steps of {step:.5g} with a value {off:.5g} off",
+        )
+
+
+def is_north_first(
+    data: h5py.Dataset,
+    lat: int,
+    lon: int,
+    path: Path,
+    *,
+    usual: tuple[str, ...],
+    before: tuple[int, ...] = (1,),
+    beside: bool | None = None,
+) -> bool:
+    """Say whether latitude comes before longitude in the last two dims of a variable.
+
+    Sizes in the product's usual order that fit no other are believed; all else is by the names of
+    the dims, wherever the file has them.
+
+    Parameters
+    ----------
+    data
+        The variable.
+    lat, lon
+        Sizes of the axes.
+    path
+        The file, for the message.
+    usual
+        Names of the dims in the product's order; the last two are ``lat`` and ``lon`` either way.
+    before
+        Sizes of the dims before them.
+    beside
+        What was found of the variable that this one belongs to, which holds where it has no names.
+
+    Raises
+    ------
+    BadGranule
+        The variable is not of the sizes of the axes, or as many rows as columns have no names, or
+        two sets of names that contradict each other.
+    """
+    usually = usual[-2:] == ("lat", "lon")
+    if lat != lon and data.shape == _shape(before, lat, lon, north_first=usually):
+        return usually
+    orders = {
+        order for names in _dims(data, path) if (order := _order(names, data.ndim)) is not None
+    }
+    if not orders and beside is not None:
+        orders.add(beside)
+    if len(orders) > 1 or (not orders and lat == lon):
+        raise BadGranule(
+            path,
+            expected=f"names of the dims of {_name(data)}, a window of {lat} x {lon}",
+            found="names that contradict each other" if orders else "none",
+        )
+    north_first = orders.pop() if orders else usually
+    shape = _shape(before, lat, lon, north_first=north_first)
+    if data.shape != shape:
+        last = ("lat", "lon") if north_first else ("lon", "lat")
+        raise BadGranule(
+            path,
+            expected=f"{_name(data)} with dims ({', '.join((*usual[:-2], *last))}) of "
+            f"{' x '.join(map(str, shape))}",
+            found=str(data.shape),
+        )
+    return north_first
+
+
+def _shape(before: tuple[int, ...], lat: int, lon: int, *, north_first: bool) -> tuple[int, ...]:
+    return (*before, lat, lon) if north_first else (*before, lon, lat)
+
+
+def _name(data: h5py.Dataset) -> str:
+    return str(data.name).rpartition("/")[2]
+
+
+def _dims(data: h5py.Dataset, path: Path) -> Iterator[tuple[str, ...]]:
+    """Names of a variable's dims, by each of the ways in which files give them."""
+    if said := text(data, "DimensionNames"):
+        yield tuple(said.split(","))
+    # HDF5's own functions for dimension scales end the process where these have another type.
+    for name in ("DIMENSION_LIST", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS"):
+        said = attribute(data, name)
+        if isinstance(said, str | bytes):
+            try:
+                said = json.loads(said)
+            except ValueError:
+                raise BadGranule(
+                    path,
+                    expected=f"a list of names in {name} of {_name(data)}",
+                    found=repr(said)[:80],
+                ) from None
+        if isinstance(said, np.ndarray | list):
+            yield tuple(_word(one, data) for one in said)
+
+
+def _word(dim: Any, data: h5py.Dataset) -> str:
+    """Name of a dim, from text or from references to its scales."""
+    if isinstance(dim, np.ndarray):
+        dim = dim.flat[0] if dim.size else ""
+    if isinstance(dim, h5py.Reference):
+        dim = h5py.h5r.get_name(dim, data.file.id) or b""
+    return dim.decode("utf-8", "replace") if isinstance(dim, bytes) else str(dim)
+
+
+def _order(names: tuple[str, ...], ndim: int) -> bool | None:
+    """Whether names put latitude before longitude; None where they say neither."""
+    kinds = [_NAMES.get(name.rpartition("/")[2].strip().lower()) for name in names]
+    if len(kinds) != ndim or not any(kinds):
+        return None
+    return kinds.index("lat") < kinds.index("lon") if {"lat", "lon"} <= set(kinds) else None
+
+
+def cells(
+    grid: Grid,
+    lat: NDArray[np.floating],
+    lon: NDArray[np.floating],
+    path: Path,
+    *,
+    north: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda lat: lat,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of the pixel that holds the centre of each row and column of a grid's cells.
+
+    Parameters
+    ----------
+    grid
+        Target grid.
+    lat, lon
+        Pixel centres of the file, degrees, either way up; longitudes up to 180 or to 360.
+    path
+        The file, for the message.
+    north
+        What of the latitude is evenly spaced; default the latitude.
+
+    Returns
+    -------
+    tuple
+        As of :func:`pipeline.sources.formats.hdf.positions`.
+
+    Raises
+    ------
+    BadGranule
+        No pixel lies in the grid, or the pixels are not evenly spaced.
+    """
+    up = north(lat)
+    check_even(up, "lat", path)
+    check_even(lon, "lon", path)
+    rows = positions(up, north(grid.lat))
+    columns = positions(lon, grid.lon % 360 if lon.max() > 180 else grid.lon)
+    if (rows < 0).all() or (columns < 0).all():
+        raise BadGranule(
+            path,
+            expected=f"pixels in {grid.lat_min}..{grid.lat_max} N, "
+            f"{grid.lon_min}..{grid.lon_max} E",
+            found=f"{lat.min():.2f}..{lat.max():.2f} N, {lon.min():.2f}..{lon.max():.2f} E",
+        )
+    return rows, columns
+
+
+def window_of(
+    data: h5py.Dataset,
+    down: slice,
+    across: slice,
+    *,
+    north_first: bool = True,
+    before: tuple[int, ...] | None = None,
+) -> NDArray[Any]:
+    """Read a window of rows and columns as stored, (row, column) whichever comes first in the file.
+
+    Parameters
+    ----------
+    data
+        The variable.
+    down, across
+        Rows and columns.
+    north_first
+        From :func:`is_north_first`.
+    before
+        Index in the dims before; default the first.
+    """
+    if north_first:
+        return slab(data, down, across, before=before)
+    return slab(data, across, down, before=before).T
+
+
+def cut(
+    data: h5py.Dataset,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    path: Path,
+    *,
+    north_first: bool = True,
+    before: tuple[int, ...] | None = None,
+    fill: float = -9999.0,
+) -> NDArray[np.float32]:
+    """Pixels of the cells, (row, column), NaN for fill and outside; one hyperslab is read.
+
+    Parameters
+    ----------
+    data
+        Field whose last two dims are rows and columns.
+    rows, columns
+        From :func:`cells`.
+    path
+        The file, for the message.
+    north_first
+        From :func:`is_north_first`.
+    before
+        Index in the dims before the last two; default the first.
+    fill
+        Fill, in stored units, where the field declares none.
+
+    Raises
+    ------
+    BadGranule
+        As of :func:`pipeline.sources.formats.cf.unpacked`.
+    """
+    down, across = window(rows), window(columns)
+    stored = window_of(data, down, across, north_first=north_first, before=before)
+    pixels = unpacked(data, stored, path, fill=fill)
+    found = np.full((len(rows), len(columns)), np.nan, np.float32)
+    inside = np.ix_(rows >= 0, columns >= 0)
+    found[inside] = pixels[
+        np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)
+    ]
+    return found

@@ -1,0 +1,238 @@
+"""Physical limits of what the readers give, and fills that a file does not declare.
+
+The limits are those of :mod:`pipeline.geography.variables`. A few impossible cells become missing
+and are counted; many, or one that was never written, mean that the file is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.geography.variables import VARIABLES, Variable
+from pipeline.sources.base import BadGranule
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MOST_OUT_OF_RANGE = 0.01
+"""Share of a window's values that may lie out of range; with more the file is refused."""
+_ROUNDING = 1e-6
+"""Share of a range by which packing and float32 may miss its ends."""
+_DEFAULT_FILLS = {
+    "i1": -127, "u1": 255,
+    "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
+    "i4": -2147483647, "u4": 4294967295, "i8": -9223372036854775806, "u8": 18446744073709551614,
+}  # fmt: skip
+"""What netCDF leaves in cells that were never written."""
+_STRAY = 1e36
+"""Magnitude of floats from which a default fill or the type's extreme is looked for."""
+
+
+def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
+    """Make cells outside their variable's range missing, and count them.
+
+    Parameters
+    ----------
+    ds
+        As a reader gives it; variables that are not in ``variables.py`` are left as they are.
+    path
+        The file, for the message.
+
+    Returns
+    -------
+    xarray.Dataset
+        Without impossible values. Where there were any, the attribute ``out_of_range`` has for each
+        variable how many (``cells``) and the one furthest out (``worst``, in the variable's units;
+        infinity as the largest float). A value that misses the range by rounding alone is set to
+        its end.
+
+    Raises
+    ------
+    BadGranule
+        More than 1 % of a variable's values are out of range.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import xarray as xr
+    >>> rain = np.full((1, 20, 10), 2.0)
+    >>> rain[0, 3, 4] = 1e30
+    >>> ds = limited(xr.Dataset({"rain_rate": (("time", "lat", "lon"), rain)}), Path("a.nc"))
+    >>> int(ds["rain_rate"].isnull().sum()), ds.attrs["out_of_range"]
+    (1, {'rain_rate': {'cells': 1, 'worst': 1e+30}})
+    """
+    counted: dict[str, dict[str, float]] = {}
+    changed: dict[str, xr.DataArray] = {}
+    for name, data in ds.data_vars.items():
+        row = VARIABLES.get(str(name))
+        if row is None:
+            continue
+        values = data.values
+        if not values.size:
+            continue
+        least, most = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+        if not (least < row.valid_min or most > row.valid_max):
+            continue
+        within, count = _within(values, row, row.name, path)
+        changed[row.name] = data.copy(data=within)
+        if count:
+            counted[row.name] = count
+    if not changed:
+        return ds
+    ds = ds.assign(changed)
+    if not counted:
+        return ds
+    return ds.assign_attrs(out_of_range=ds.attrs.get("out_of_range", {}) | counted)
+
+
+def limited_parts(
+    parts: Mapping[str, NDArray[Any]], variable: str, path: Path
+) -> tuple[NDArray[Any], dict[str, dict[str, float]]]:
+    """Make impossible cells missing in each of the fields that a variable is summed up from.
+
+    A sum can be possible where its parts are not.
+
+    Parameters
+    ----------
+    parts
+        Fields by their names in the file, in the variable's units.
+    variable
+        Name of the variable, whose range holds for each of them.
+    path
+        The file, for the message.
+
+    Returns
+    -------
+    tuple
+        The fields one behind the other, and ``out_of_range`` of them as of :func:`limited`.
+
+    Raises
+    ------
+    BadGranule
+        More than 1 % of a field's values are out of range.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> flows = {"Qs": np.full(200, 2.0), "Qsb": np.full(200, 1.0)}
+    >>> flows["Qs"][0] = -99.0
+    >>> fields, counted = limited_parts(flows, "runoff", Path("a.nc"))
+    >>> fields.sum(axis=0)[:2], counted
+    (array([nan,  3.]), {'Qs': {'cells': 1, 'worst': -99.0}})
+    """
+    kept, counted = [], {}
+    for name, values in parts.items():
+        within, count = _within(values, VARIABLES[variable], f"{name} of {variable}", path)
+        kept.append(within)
+        if count:
+            counted[name] = count
+    return np.stack(kept), counted
+
+
+def _within(
+    values: NDArray[Any], row: Variable, name: str, path: Path
+) -> tuple[NDArray[Any], dict[str, float]]:
+    """Values with NaN for those out of range, and the count of these with the worst of them."""
+    slack = _ROUNDING * (row.valid_max - row.valid_min)
+    outside = (values < row.valid_min - slack) | (values > row.valid_max + slack)
+    cells = int(outside.sum())
+    within = np.clip(values, row.valid_min, row.valid_max)
+    if not cells:
+        return within, {}
+    found = values[outside].astype(np.float64)
+    excess = np.maximum(row.valid_min - found, found - row.valid_max)
+    worst = float(np.nan_to_num(found[excess.argmax()]))
+    valued = int(values.size - np.isnan(values).sum())
+    if cells > MOST_OUT_OF_RANGE * valued:
+        raise BadGranule(
+            path,
+            expected=f"{name} in {row.valid_min:g}..{row.valid_max:g} {row.units}",
+            found=f"{cells} of {valued} cells outside, the worst {worst:g}",
+        )
+    return np.where(outside, np.nan, within).astype(values.dtype), {"cells": cells, "worst": worst}
+
+
+def refuse_fills(
+    values: NDArray[Any],
+    declared_fill: ArrayLike | None,
+    path: Path,
+    name: str,
+    *,
+    valid: tuple[float, float] | None = None,
+) -> None:
+    """Refuse a field with cells that were never written, which no declared fill masks.
+
+    Such a cell holds netCDF's default fill of its type, or the type's extreme.
+
+    Parameters
+    ----------
+    values
+        Values as stored, before any scale, of a physical field: codes may use every byte.
+    declared_fill
+        The fill or fills that the variable declares, in stored units; None where it declares none,
+        so that the default fill is its own.
+    path, name
+        The file and the variable, for the message.
+    valid
+        Range of stored values that the variable declares; an integer in it is data, as in bytes
+        that use their whole range. A range that is open on one side says nothing of that side.
+
+    Raises
+    ------
+    BadGranule
+        A cell holds one, and the variable declares another fill.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> refuse_fills(np.array([1.5, 9.969209968386869e36], "f4"), -9999.9, Path("a.nc"), "rain")
+    Traceback (most recent call last):
+    pipeline.sources.base.BadGranule: a.nc: expected rain with fill -9999.9, found 1 cells of \
+9.96921e+36, which were never written
+    """
+    kind = values.dtype
+    if declared_fill is None or kind.kind not in "iuf" or not values.size:
+        return
+    least, most = (float(reduce(values, None)) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    if kind.kind == "f" and not (least < -_STRAY or most > _STRAY):
+        return
+    declared = np.ravel(np.asarray(declared_fill, np.float64))
+    for stray in _strays(kind):
+        if not least <= stray <= most or np.isclose(declared, stray, rtol=1e-5, atol=0).any():
+            continue
+        if kind.kind != "f" and valid is not None and _holds(valid, stray):
+            continue
+        if cells := int((values == kind.type(stray)).sum()):
+            raise BadGranule(
+                path,
+                expected=f"{name} with fill {', '.join(f'{one:.10g}' for one in declared)}",
+                found=f"{cells} cells of {stray:g}, which were never written",
+            )
+
+
+def _holds(valid: tuple[float, float], stray: float) -> bool:
+    """Whether a range that ends on the side of a value holds it."""
+    end = valid[1] if stray > 0 else valid[0]
+    return bool(np.isfinite(end)) and valid[0] <= stray <= valid[1]
+
+
+def default_fill(kind: np.dtype[Any]) -> float | None:
+    """Return what netCDF leaves in unwritten cells of a type; None of bytes, which can be data."""
+    return None if kind.itemsize == 1 else _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+
+
+def _strays(kind: np.dtype[Any]) -> list[float]:
+    """Default fill of a type, and its extremes."""
+    default = _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
+    strays = [] if default is None else [default]
+    if kind.kind == "f":
+        ends = {float(np.finfo(one).max) for one in (kind, np.dtype("f4")) if one <= kind}
+        return [*strays, *ends, *(-end for end in ends)]
+    limits = np.iinfo(kind)
+    # Zero is the least of unsigned types, and data.
+    return [*strays, limits.max, *((limits.min,) if limits.min else ())]

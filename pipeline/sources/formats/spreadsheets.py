@@ -1,0 +1,184 @@
+"""Sheets of an Excel workbook (.xlsx) as rows of text."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+from lxml import etree
+
+from pipeline.sources.base import BadGranule
+from pipeline.sources.formats.unpacking import member
+
+LARGEST = 64 * 2**20
+"""Bytes of XML that are read of one part of a workbook."""
+WIDEST = 1000
+MOST_CELLS = 5_000_000
+"""Columns, and cells with the empty ones between them, that are read."""
+MOST_SHEETS = 20
+"""Sheets that are looked at."""
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+_CLOCKS = {18, 19, 20, 21, 22, 45, 46, 47}
+"""Numbers of the built-in formats that show dates and, of these, a time of day."""
+
+
+def sheet_rows(
+    path: Path, sheet: int = 0, *, most: int | None = None
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Rows of a sheet, and the names of all sheets.
+
+    Parameters
+    ----------
+    path
+        Workbook.
+    sheet
+        Place of the sheet, from 0.
+    most
+        Rows that are read, from the first; all by default.
+
+    Returns
+    -------
+    tuple
+        Number and cells of each row, dates in ISO 8601 and times of day as ``07:00``; names.
+
+    Raises
+    ------
+    BadGranule
+        Not a whole workbook, or one of another kind.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise BadGranule(path, expected="a whole workbook", found=str(error)) from error
+    with archive:
+        book = _root(path, archive, "xl/workbook.xml")
+        sheets = book.findall(f"{_MAIN}sheets/{_MAIN}sheet")
+        relations = _root(path, archive, "xl/_rels/workbook.xml.rels")
+        targets = {one.get("Id"): one.get("Target", "") for one in relations}
+        if not sheets or sheets[sheet].get(_RELATION) not in targets:
+            raise BadGranule(path, expected="a workbook with a sheet", found="none")
+        name = posixpath.normpath(posixpath.join("/xl", targets[sheets[sheet].get(_RELATION)]))
+        properties = book.find(f"{_MAIN}workbookPr")
+        since_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
+        names = set(archive.namelist())
+        texts, formats = list[str](), list[tuple[bool, bool]]()
+        if "xl/sharedStrings.xml" in names:
+            shared = _root(path, archive, "xl/sharedStrings.xml")
+            texts = [_text(one) for one in shared.iter(f"{_MAIN}si")]
+        if "xl/styles.xml" in names:
+            formats = _formats(_root(path, archive, "xl/styles.xml"))
+        content = member(archive, name.lstrip("/"), path=path, largest=LARGEST)
+    first = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001 - local
+    try:
+        rows = list(islice(_rows(content, texts, formats, first), most))
+    except (etree.XMLSyntaxError, ValueError, IndexError, OverflowError) as error:
+        raise BadGranule(path, expected="a whole sheet", found=str(error)) from error
+    return rows, [one.get("name", "") for one in sheets[:MOST_SHEETS]]
+
+
+def _root(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        return etree.fromstring(member(archive, name, path=path, largest=LARGEST), parser)
+    except etree.XMLSyntaxError as error:
+        raise BadGranule(path, expected=f"{name} in XML", found=str(error)) from error
+
+
+def _text(element: etree._Element) -> str:
+    """Text of a cell or a shared string, without its reading in another script."""
+    return "".join(
+        part.text or ""
+        for part in element.iter(f"{_MAIN}t")
+        if (above := part.getparent()) is None or above.tag != f"{_MAIN}rPh"
+    )
+
+
+def _formats(styles: etree._Element) -> list[tuple[bool, bool]]:
+    """Whether each cell format shows a date, and a time of day."""
+    codes = {
+        one.get("numFmtId"): re.sub(
+            r'"[^"]*"|\[(?![hH]+\])[^\]]*\]|\\.|_.', "", one.get("formatCode", "")
+        )
+        for one in styles.iter(f"{_MAIN}numFmt")
+    }
+    found = []
+    for one in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf"):
+        number = one.get("numFmtId", "0")
+        code = codes.get(number, "").casefold()
+        built_in = int(number) if number.isdecimal() and number not in codes else -1
+        date = built_in in _DATES or bool(re.search(r"[ymdh]", code))
+        found.append((date, built_in in _CLOCKS or "h" in code))
+    return found
+
+
+def _rows(
+    content: bytes, texts: list[str], formats: list[tuple[bool, bool]], first: datetime
+) -> Iterator[tuple[int, list[str]]]:
+    # An entity is left as it is and a deep or repeated one refused by the parser's own limits.
+    parse = etree.iterparse(
+        BytesIO(content), tag=f"{_MAIN}row", resolve_entities=False, no_network=True, load_dtd=False
+    )
+    number = total = 0
+    for _, row in parse:
+        number = int(row.get("r") or number + 1)
+        cells: list[str] = []
+        for cell in row.iterfind(f"{_MAIN}c"):
+            place = re.match(r"[A-Z]+", cell.get("r", ""))
+            column = _column(place[0]) if place else len(cells)
+            if column >= WIDEST:
+                break
+            cells.extend([""] * (column - len(cells)))
+            cells.append(_cell(cell, texts, formats, first).strip())
+        total += len(cells)
+        if total > MOST_CELLS:
+            raise ValueError(f"more than {MOST_CELLS} cells")
+        yield number, cells
+        row.clear()
+        while row.getprevious() is not None:
+            del row.getparent()[0]  # type: ignore[union-attr]
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters[:4]:
+        number = 26 * number + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def _cell(
+    cell: etree._Element, texts: list[str], formats: list[tuple[bool, bool]], first: datetime
+) -> str:
+    """Text that a cell shows; numbers in full, dates in ISO 8601, times of day as ``07:00``."""
+    kind = cell.get("t", "n")
+    if kind == "inlineStr":
+        return _text(cell)
+    given = cell.findtext(f"{_MAIN}v") or ""
+    if kind == "s":
+        return texts[int(given) if given.isdecimal() else len(texts)]
+    if kind == "b":
+        return "TRUE" if given == "1" else "FALSE"
+    if kind != "n" or not given:
+        return given
+    style = int(cell.get("s", "0"))
+    date, clock = formats[style] if style < len(formats) else (False, False)
+    return _shown(float(given), first, date=date, clock=clock)
+
+
+def _shown(number: float, first: datetime, *, date: bool, clock: bool) -> str:
+    """Text of a number, a date or a time of day."""
+    if clock and 0 <= number < 1:
+        minutes, seconds = divmod(round(number * 86400), 60)
+        return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
+    if date and 61 <= number < 800_000:
+        moment = first + timedelta(seconds=round(number * 86400))
+        whole = moment.time() == datetime.min.time()
+        return moment.strftime("%Y-%m-%d" if whole and not clock else "%Y-%m-%dT%H:%M:%S")
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)

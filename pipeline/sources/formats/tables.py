@@ -1,0 +1,304 @@
+"""Tables of text: what a file's bytes say, line by line, and the rows that are left out."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.sources.base import BadGranule
+
+LARGEST = 64 * 2**20
+"""Bytes of text that are read: twenty years of every 15 minutes. Cells take eight times as much."""
+MOST_LINES = 1_000_000
+LONGEST_LINE = 20_000
+"""Lines of a file, and characters of a line."""
+DELIMITERS = (",", ";", "\t", "|")
+HEADING_WITHIN = 40
+"""Lines within which a heading is looked for; titles and comments may stand above it."""
+BAD_SHARE = 0.05
+BAD_FEW = 1
+"""Of a file's rows so large a share may be bad, or so few, before the file is."""
+SHOWN = 5
+"""Bad rows that a refusal shows."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ASCII, _THAI = bytes(range(128)), bytes((*range(0xA1, 0xDB), *range(0xDF, 0xFC)))
+_BLANK = ' "' + "".join(DELIMITERS)
+_BEGIN = frozenset("0123456789+-.๐๑๒๓๔๕๖๗๘๙໐໑໒໓໔໕໖໗໘໙០១២៣៤៥៦៧៨៩၀၁၂၃၄၅၆၇၈၉")
+"""First characters of a number or a date, one of which is in every row and in no heading."""
+_INVISIBLE = "\ufeff\u200b\u200e\u200f\x1a"
+
+
+@dataclass
+class Rows:
+    """Rows of one table, and what is to be said of it.
+
+    Parameters
+    ----------
+    path
+        File that holds them.
+    layout
+        What the file is taken for, in words.
+    cells
+        Text by the names of the heading; the index is the line in the file.
+    bad
+        Lines that are left out, each with what was expected and found.
+    said
+        Remarks on the whole file.
+    delimiter
+        What parts the cells.
+    """
+
+    path: Path
+    layout: str
+    cells: pd.DataFrame
+    bad: dict[int, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    delimiter: str = ","
+
+    def leave_out(self, bad: pd.Series[Any], expected: str | pd.Series[Any], found: str) -> None:
+        """Leave rows out.
+
+        Parameters
+        ----------
+        bad
+            Which; of any rows of the table.
+        expected
+            What was expected, of all or of each.
+        found
+            Column that holds what was found.
+        """
+        for line in bad.index[bad.to_numpy(dtype=bool)]:
+            wanted = expected if isinstance(expected, str) else expected[line]
+            self.bad[line] = f"expected {wanted}, found {self.cells.loc[line, found]!r}"
+        self.cells = self.cells.drop(index=bad.index[bad.to_numpy(dtype=bool)])
+
+    def settle(self) -> list[str]:
+        """List the bad rows.
+
+        Raises
+        ------
+        BadGranule
+            They are too many, or no row is left.
+        """
+        lines = [f"line {line}: {why}" for line, why in sorted(self.bad.items())]
+        total = len(self.cells) + len(lines)
+        if len(lines) > max(BAD_FEW, BAD_SHARE * total) or (lines and self.cells.empty):
+            more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+            raise BadGranule(
+                self.path,
+                expected=self.layout,
+                found=f"{len(lines)} bad of {total} rows: {'; '.join(lines[:SHOWN])}{more}",
+            )
+        return lines
+
+
+_IS_HEADING = re.compile(
+    r"\b(?:date|time|datetime|timestamp|station|code|values?|units?|levels?|stage|height|wl|rain\w*|"
+    r"discharge|flow)\b|วันที่|เวลา|ระดับ|ฝน|รหัส"
+)
+
+
+def name_of(heading: str) -> str:
+    """Name of a column, small, without quotes and needless blanks."""
+    return re.sub(r"[\s_]+", " ", heading.strip().strip("\"'")).strip().casefold()
+
+
+def decode(path: Path) -> tuple[str, list[str]]:
+    """Text of a file: UTF-8, UTF-16, UTF-32, TIS-620 or Windows-1252; and which of the last two.
+
+    Raises
+    ------
+    BadGranule
+        Too large, or not what its first bytes say.
+    """
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise BadGranule(
+            path, expected=f"at most {LARGEST >> 20} MB of text", found=f"{size >> 20} MB"
+        )
+    content = path.read_bytes()
+    mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", "utf-8"))
+    content = content[len(mark) :]
+    if not mark:
+        encoding = _unmarked(content)
+    try:
+        # A character that the end of the file cuts through is left away, as its line is cut too.
+        return codecs.getincrementaldecoder(encoding)().decode(content, final=False), []
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise BadGranule(path, expected=f"text in {encoding}", found=str(error)) from error
+    text = content.decode("utf-8", "replace")
+    if 20 * text.count("\ufffd") <= len(text) - len(text.encode("ascii", "ignore")):
+        return text, []
+    others = content.translate(None, _ASCII + _THAI)
+    if not others and re.search(rb"[" + re.escape(_THAI) + rb"]{3}", content):
+        return content.decode("cp874", "replace"), ["text that is not UTF-8 is read as TIS-620"]
+    said = ["text that is not UTF-8 is read as Windows-1252"]
+    return content.decode("cp1252", "replace"), said
+
+
+def _unmarked(content: bytes) -> str:
+    """Guess UTF-16 without a mark by the zeros of its Latin letters."""
+    head = content[:4096]
+    half = len(head) // 2
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if half and odd > 0.4 * half and even < 0.1 * half:
+        return "utf-16-le"
+    if half and even > 0.4 * half and odd < 0.1 * half:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def split_lines(path: Path, text: str) -> tuple[list[str], bool]:
+    """Lines of a text without marks and line ends, and whether the last one ends.
+
+    Raises
+    ------
+    BadGranule
+        There are more than ``MOST_LINES``.
+    """
+    for sign in _INVISIBLE:
+        text = text.replace(sign, "")
+    for end in ("\r\r\n", "\r\n", "\r"):
+        text = text.replace(end, "\n")
+    if text.count("\n") > MOST_LINES:
+        raise BadGranule(path, expected=f"at most {MOST_LINES} lines", found="more")
+    lines = text.split("\n")
+    ended = not lines[-1].strip()
+    return lines[:-1] if ended else lines, ended
+
+
+def split_cells(line: str, delimiter: str) -> list[str] | None:
+    """Cells of a line without blanks around; None where its quotes do not close."""
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(delimiter)]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True))
+    except csv.Error:
+        return None
+    return [cell.strip() for cell in cells]
+
+
+Heading = tuple[int, str, list[str]]
+"""Number of the line, counted from 0; delimiter; names."""
+
+
+def find_heading(lines: list[str], known: Callable[[list[str]], bool]) -> Heading | None:
+    """Find the first line whose cells are a heading that is known, under any delimiter."""
+    for number, line in enumerate(lines[:HEADING_WITHIN]):
+        if len(line) > LONGEST_LINE:
+            continue
+        for delimiter in DELIMITERS:
+            cells = split_cells(line, delimiter)
+            if cells and len(cells) > 1 and known([name_of(cell) for cell in cells]):
+                return number, delimiter, cells
+    return None
+
+
+def body(
+    path: Path, lines: list[str], delimiter: str, names: list[str], *, first: int
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Cells of the lines below a heading, by line; repeated headings and empty lines are left away.
+
+    Parameters
+    ----------
+    path
+        File that holds them.
+    lines
+        All lines of the file.
+    delimiter
+        Between cells.
+    names
+        Names of the columns.
+    first
+        Number of the first line, counted from 0.
+
+    Returns
+    -------
+    tuple
+        Cells, and the lines that are no rows of the table, with the reason.
+
+    Raises
+    ------
+    BadGranule
+        As of :func:`from_cells`.
+    """
+    bad = dict[int, str]()
+
+    def split() -> Iterable[tuple[int, list[str]]]:
+        for number, line in enumerate(lines[first:], first + 1):
+            if len(line) > LONGEST_LINE:
+                bad[number] = f"expected at most {LONGEST_LINE} characters, found {len(line)}"
+                continue
+            if "\0" in line:
+                bad[number] = "expected text, found zero bytes"
+                continue
+            if not line.strip(_BLANK):
+                continue
+            # Millions of cells are stripped faster column by column, in from_cells.
+            cells = split_cells(line, delimiter) if '"' in line else line.split(delimiter)
+            if cells is None:
+                bad[number] = f"expected quotes that close, found {line[:60]!r}"
+            else:
+                yield number, cells
+
+    return from_cells(path, split(), names, bad)
+
+
+def from_cells(
+    path: Path, rows: Iterable[tuple[int, list[str]]], names: list[str], bad: dict[int, str]
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Cells of rows as a table; rows of another length are bad, empty cells at their end are not.
+
+    Parameters
+    ----------
+    path
+        File that holds them.
+    rows
+        Number and cells of each.
+    names
+        Names of the columns.
+    bad
+        Reasons by line, added to.
+
+    Raises
+    ------
+    BadGranule
+        There is another heading among them, so that what follows means something else.
+    """
+    heading = [name_of(name) for name in names]
+    kept: list[list[str]] = []
+    numbers: list[int] = []
+    width, first = len(names), names[0].strip(' "')[:1].casefold()
+    for number, cells in rows:
+        while len(cells) > width and not cells[-1].strip():
+            cells.pop()
+        alike = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
+        if alike and [name_of(cell) for cell in cells] == heading:
+            continue
+        if kept and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
+            found = [name_of(cell) for cell in cells]
+            if sum(name in heading or _IS_HEADING.search(name) is not None for name in found) > 1:
+                raise BadGranule(
+                    path, expected="one heading", found=f"another in line {number}: {found}"
+                )
+        if len(cells) != width:
+            bad[number] = f"expected {width} cells as in the heading, found {len(cells)}"
+        else:
+            kept.append(cells)
+            numbers.append(number)
+    table = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")
+    return table.apply(lambda column: column.str.strip()) if kept else table, bad

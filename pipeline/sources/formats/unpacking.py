@@ -1,0 +1,123 @@
+"""Compressed files of readings, unpacked into a scratch folder within a limit."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from pipeline.sources.base import BadGranule
+
+UNPACKED = 2**30
+"""Bytes that one file may unpack to."""
+MEMBERS = 2000
+"""Files that one archive may hold."""
+_BROKEN = (
+    EOFError, OSError, RuntimeError, ValueError, lzma.LZMAError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the standard library raises for archives that are cut, corrupt, encrypted or unknown."""
+
+
+def gunzip(path: Path, folder: Path) -> Path:
+    """Unpack a gzip file; its content is named without the last suffix.
+
+    Raises
+    ------
+    BadGranule
+        Cut short, corrupt, or larger than ``UNPACKED``.
+    """
+    target = folder / (path.stem if path.suffix.casefold() == ".gz" else path.name)
+    try:
+        with gzip.open(path) as stream:
+            _copy(path, stream, target, UNPACKED)
+    except _BROKEN as error:
+        if isinstance(error, BadGranule):
+            raise
+        raise BadGranule(path, expected="a whole gzip file", found=str(error)) from error
+    return target
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a zip archive is an Excel workbook.
+
+    Raises
+    ------
+    BadGranule
+        Cut short or corrupt.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except _BROKEN as error:
+        raise BadGranule(path, expected="a whole zip archive", found=str(error)) from error
+
+
+def unzip(path: Path, folder: Path) -> Iterator[Path]:
+    """Unpack the files of a zip archive one by one, each into a folder of its own.
+
+    Names lose their folders, so that none leaves the scratch folder; hidden files are left away.
+
+    Raises
+    ------
+    BadGranule
+        Cut short, corrupt, encrypted, of more than ``MEMBERS`` files, or larger than ``UNPACKED``.
+    """
+    left = UNPACKED
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [one for one in archive.infolist() if not one.is_dir()]
+            if len(members) > MEMBERS:
+                raise BadGranule(
+                    path, expected=f"at most {MEMBERS} files inside", found=str(len(members))
+                )
+            for number, member in enumerate(members):
+                parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+                if not parts or parts[-1].startswith(".") or "__MACOSX" in parts:
+                    continue
+                name = parts[-1].encode("utf-8", "replace").decode("utf-8", "replace")[-80:]
+                target = folder / str(number) / name.replace("\0", "")
+                target.parent.mkdir()
+                with archive.open(member) as stream:
+                    left -= _copy(path, stream, target, left)
+                yield target
+                target.unlink()
+    except _BROKEN as error:
+        if isinstance(error, BadGranule):
+            raise
+        raise BadGranule(path, expected="a whole zip archive", found=str(error)) from error
+
+
+def member(archive: zipfile.ZipFile, name: str, *, path: Path, largest: int) -> bytes:
+    """Content of one file of an archive.
+
+    Raises
+    ------
+    BadGranule
+        Not there, corrupt or larger than ``largest`` bytes, whatever the archive declares.
+    """
+    try:
+        with archive.open(name) as stream:
+            content = stream.read(largest + 1)
+    except (KeyError, *_BROKEN) as error:
+        raise BadGranule(path, expected=f"{name} inside", found=str(error)) from error
+    if len(content) > largest:
+        raise BadGranule(path, expected=f"at most {largest >> 20} MB inside", found=f"more: {name}")
+    return content
+
+
+def _copy(path: Path, stream: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -> int:
+    """Copy a stream piece by piece and return its size."""
+    size = 0
+    with target.open("wb") as out:
+        while piece := stream.read(2**20):
+            size += len(piece)
+            if size > limit:
+                raise BadGranule(
+                    path, expected=f"at most {UNPACKED >> 20} MB unpacked", found="more"
+                )
+            out.write(piece)
+    return size

@@ -1,0 +1,1 @@
+"""Gauge readings: one module per layout, and what all layouts share."""

@@ -1,0 +1,339 @@
+"""Layouts of tables of readings: which one a file has, and its rows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from pipeline.quality.selection import METHODS
+from pipeline.sources.base import BadGranule
+from pipeline.sources.formats.spreadsheets import sheet_rows
+from pipeline.sources.formats.tables import (
+    HEADING_WITHIN,
+    LONGEST_LINE,
+    Rows,
+    body,
+    decode,
+    find_heading,
+    from_cells,
+    name_of,
+    split_cells,
+    split_lines,
+)
+from pipeline.sources.gauges.columns import MEANING, is_used
+from pipeline.sources.gauges.own_table import OwnLayout, check_zone
+from pipeline.sources.gauges.quantities import MODELS
+from pipeline.sources.gauges.series import datum_of, speaks_of_datum, unit_of
+
+COLUMNS = ("station", "variable", "time", "value", "unit")
+"""Columns of the plain CSV, in any order; ``method``, ``datum``, ``version`` and a column of the
+agency's quality may be among them."""
+PORTAL = ("station code", "parameter", "label", "timestamp", "value", "unit")
+"""Columns that an export of the MRC's portal must have."""
+_ABOVE_ZERO = "levels above the gauge's zero, or a column called datum that says msl"
+_HYMOS = ("country", "station", "parameter", "method", "time", "value", "unit", "flag")
+
+Kind = Literal["portal", "plain", "hymos", "own"]
+_LAYOUTS = {
+    "portal": "rows of a portal export",
+    "plain": f"rows of the plain CSV ({','.join(COLUMNS)})",
+    "hymos": "rows of HYMOS or FMMP",
+    "own": "rows of the columns that were named",
+}
+
+
+def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
+    """Open a table in text or on a sheet of a workbook.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Of a table that has none of the known layouts.
+
+    Returns
+    -------
+    tuple
+        Which layout it has, and its rows; None where no layout fits.
+
+    Raises
+    ------
+    BadGranule
+        Not whole, too large, without a column that its layout needs, or with one that changes the
+        meaning of the others and is not known.
+    """
+    with path.open("rb") as stream:
+        workbook = stream.read(4) == b"PK\x03\x04"
+    return _open_sheet(path, layout) if workbook else _open_text(path, layout)
+
+
+def _kind(names: list[str], layout: OwnLayout | None) -> Kind | None:
+    """Layout that a heading shows."""
+    names = _portal_names(names)
+    if layout is not None and layout.fits(names):
+        return "own"
+    if set(PORTAL) <= set(names):
+        return "portal"
+    return "plain" if set(COLUMNS) <= set(names) else None
+
+
+def _portal_names(names: list[str]) -> list[str]:
+    return ["timestamp" if name.startswith("timestamp") else name for name in names]
+
+
+def _is_hymos(cells: list[str]) -> bool:
+    """Whether cells are a row of HYMOS or FMMP, which has no heading."""
+    return (
+        len(cells) in {7, 8}
+        and re.fullmatch(r"[A-Za-z]{2}", cells[0]) is not None
+        and re.fullmatch(r"\d{5,6}(?:\.0)?", cells[1]) is not None
+        and re.fullmatch(r"[A-Za-z]{1,4}", cells[2]) is not None
+        and re.fullmatch(r"[A-Za-z]", cells[3]) is not None
+        and re.match(r"\d{4}-\d\d-\d\d[T ]", cells[4]) is not None
+    )
+
+
+def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    text, said = decode(path)
+    lines, ended = split_lines(path, text)
+    heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
+    if heading is not None:
+        number, delimiter, names = heading
+        kind = _kind([name_of(name) for name in names], layout)
+        first = number + 1
+    else:
+        found = _hymos_delimiter(lines)
+        if found is None:
+            _explain(path, lines)
+            return None
+        kind, (delimiter, width), first, number = "hymos", found, 0, 0
+        names = list(_HYMOS[:width])
+    if kind is None:
+        return None
+    cells, bad = body(path, lines, delimiter, names, first=first)
+    _check_titles(path, lines[:number], layout if kind == "own" else None)
+    if number:
+        said.append(f"lines 1 to {number}, above the heading, are passed over")
+    rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    rows.delimiter = delimiter
+    if not ended:
+        _check_last(rows, len(lines), name_of(names[-1]), layout)
+    return kind, rows
+
+
+def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    found, sheets = sheet_rows(path)
+    said = [f"of {len(sheets)} sheets the first, {sheets[0]!r}, is read"] if sheets[1:] else []
+    at = _heading_row(found, layout)
+    if at is None and sheets[1:]:
+        found, name = _only_table(path, sheets, layout)
+        at = _heading_row(found, layout)
+        said = [f"of {len(sheets)} sheets {name!r}, the only one with a table, is read"]
+    number, names = found[at] if at is not None else (0, [])
+    kind = _kind([name_of(name) for name in names], layout)
+    if at is None or kind is None:
+        return None
+    width = len(names)
+    padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
+    cells, bad = from_cells(path, padded, names, {})
+    titles = [" ".join(row) for _, row in found[:at]]
+    _check_titles(path, titles, layout if kind == "own" else None)
+    if at:
+        said.append(f"rows above the heading in row {number} are passed over")
+    return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+
+
+def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
+    """Place of the heading among the rows of a sheet."""
+    headings = enumerate([name_of(name) for name in names] for _, names in rows[:HEADING_WITHIN])
+    return next((at for at, names in headings if _kind(names, layout) is not None), None)
+
+
+def _only_table(
+    path: Path, sheets: list[str], layout: OwnLayout | None
+) -> tuple[list[tuple[int, list[str]]], str]:
+    """Rows and name of the one sheet behind the first that has a table.
+
+    Raises
+    ------
+    BadGranule
+        There is none, or several.
+    """
+    tables = []
+    for at in range(1, len(sheets)):
+        try:
+            rows, _ = sheet_rows(path, at, most=HEADING_WITHIN)
+        except BadGranule:  # a chart, or a sheet that is not there
+            continue
+        if _heading_row(rows, layout) is not None:
+            tables.append(at)
+    if len(tables) != 1:
+        names = ", ".join(repr(sheets[at]) for at in tables) or "none"
+        raise BadGranule(
+            path,
+            expected="a table on the first sheet, or on one other",
+            found=f"{names} of the sheets {', '.join(map(repr, sheets))}",
+        )
+    return sheet_rows(path, tables[0])[0], sheets[tables[0]]
+
+
+def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
+    """Delimiter and number of cells of rows without a heading."""
+    first = next((line for line in lines if line.strip()), "")[:LONGEST_LINE]
+    for delimiter in (",", ";", "\t", "|"):
+        cells = split_cells(first, delimiter)
+        if cells and _is_hymos(cells):
+            return delimiter, len(cells)
+    return None
+
+
+def _explain(path: Path, lines: list[str]) -> None:
+    """Refuse a plain CSV that lacks a column, by the column's name."""
+    heading = find_heading(lines, lambda names: len(set(COLUMNS) & set(names)) >= 3)
+    if heading is not None:
+        lacking = [name for name in COLUMNS if name not in map(name_of, heading[2])]
+        raise BadGranule(
+            path, expected=_LAYOUTS["plain"], found=f"no column called {' or '.join(lacking)}"
+        )
+
+
+def _checked(
+    path: Path,
+    kind: Kind,
+    cells: pd.DataFrame,
+    *,
+    bad: dict[int, str],
+    said: list[str],
+    layout: OwnLayout | None,
+) -> Rows:
+    """Rows of a table whose columns are known, or do not change the meaning of the others."""
+    cells.columns = pd.Index(_portal_names(list(cells.columns)))
+    known: set[str] = set(_HYMOS)
+    if kind == "portal":
+        known = {*PORTAL, "country code", "observed or estimated", "approval level", "grade"}
+    elif kind == "plain":
+        known = {*COLUMNS, "method", "datum", "version"}
+    elif kind == "own" and layout is not None:
+        known = {"datum", *layout.columns()}
+        for part in layout.time_columns:
+            check_zone(path, layout, part)
+    names = list(cells.columns)
+    for name in known.union(filter(is_used, names)) & set(names):
+        if names.count(name) > 1:
+            raise BadGranule(path, expected=f"one column called {name}", found="several")
+    others = [name for name in names if name not in known and not is_used(name)]
+    _check_datum(path, cells, layout)
+    for name in others:
+        if MEANING.search(name) and not _is_gauge_zero(cells[name]):
+            first = repr(cells[name].iloc[0]) if len(cells) else "no cell"
+            raise BadGranule(
+                path,
+                expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
+                found=f"a column called {name!r} with {first}",
+            )
+    if others:
+        said.append(f"columns that are not used: {', '.join(map(repr, others))}")
+    return Rows(path, _LAYOUTS[kind], cells, bad, said)
+
+
+def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> None:
+    """Refuse a table that says in passing that levels are above the sea or another datum.
+
+    A column called datum is for the layout to read; where it says msl, so may the others.
+    """
+    names = list(cells.columns)
+    if "datum" in names and all(datum_of(text) == "msl" for text in cells["datum"].unique()):
+        return
+    silent = {"datum", "country", "country code", "station", "station code", "time", "timestamp"}
+    value = "value"
+    if layout is not None:
+        value = name_of(layout.value)
+        silent |= layout.columns() - {value, name_of(layout.unit)}
+    for at, name in enumerate(names):
+        if name not in silent:
+            texts = [] if name == value else cells.iloc[:, at].unique().tolist()
+            for text in (name, *texts):
+                _refuse_datum(path, text, f"the column {name!r}")
+            if name == value and re.search(r"\belev(?:ation)?\b", name):
+                raise BadGranule(path, expected=_ABOVE_ZERO, found=f"a column called {name!r}")
+
+
+def _check_titles(path: Path, titles: list[str], layout: OwnLayout | None) -> None:
+    """Refuse a table whose title speaks of a model, of extremes, or of another datum or zone.
+
+    The name of an office that also forecasts, and the model of an instrument, say nothing.
+    """
+    for text in titles:
+        said = re.sub(_NO_MODEL, " ", text.casefold())
+        if re.search(rf"{MODELS}|\bdaily (?:max|min|peak|highest|lowest)", said):
+            raise BadGranule(
+                path, expected="a table of readings", found=f"{text[:80]!r} above the heading"
+            )
+        if layout is not None and re.search(r"\b(?:times?|stamps?|hours?|dates?)\b|เวลา", said):
+            check_zone(path, layout, text)
+        # The height of a station above the sea says nothing of its readings.
+        if re.search(
+            r"\b(?:datum|stages?|values?|readings?|units?|(?<!sea )levels?)\b", text.casefold()
+        ):
+            _refuse_datum(path, text, "a line above the heading")
+
+
+_NO_MODEL = (
+    r"\w*(?:forecast|predict|model|พยากรณ์)\w*(?: and (?:early )?warning)? (?:center|centre|"
+    r"division|department|office|section|service|unit|bureau|institute|agency)\w*|"
+    r"(?:ศูนย์|กอง|ฝ่าย|ส่วน|สถานี)\S*พยากรณ์\S*|"
+    r"\b(?:sensor|instrument|logger|device|recorder|gauge|equipment) model\b|"
+    r"\bmodel ?(?:no\b|number|name|type|:)"
+)
+"""What names an office or an instrument, and no forecast."""
+
+
+def _refuse_datum(path: Path, text: str, where: str) -> None:
+    if speaks_of_datum(text):
+        raise BadGranule(
+            path,
+            expected=_ABOVE_ZERO,
+            found=f"{text[:80]!r} in {where}",
+        )
+
+
+def _is_gauge_zero(column: pd.Series[Any]) -> bool:
+    """Whether a column says nothing but that levels are above the gauge's zero."""
+    said = set(column.unique()) - {""}
+    return bool(said) and all(datum_of(text) == "gauge" for text in said)
+
+
+def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:
+    """Leave the last line out where it has no end and its last cell may be cut short.
+
+    A value is whole with as many decimals as the longest of the others.
+    """
+    if line not in rows.cells.index:
+        return
+    last = _portal_names([last])[0]
+    cell = str(rows.cells.loc[line, last])
+    others = set(rows.cells[last].drop(index=line))
+    used = {"value", "time", "station", "timestamp", "version"}
+    if layout is not None:
+        used |= layout.columns() - {name_of(layout.unit)}
+    whole = bool(cell) and last not in used and cell in others
+    if last in {"unit", "method", "datum"}:
+        alone = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
+        whole = cell in others or unit_of(cell) in alone or (cell == "m" and not others)
+    if last == ("value" if layout is None else name_of(layout.value)):
+        decimals = [_decimals(text) for text in (cell, *others)]
+        whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
+    if not whole and last != "version":
+        rows.leave_out(
+            pd.Series(data=True, index=[line]), "a whole last line in a file cut short", last
+        )
+
+
+def _decimals(text: str) -> int:
+    """Decimals of a number; 0 for a text that is none."""
+    found = re.fullmatch(r"[+-]?\d+[.,](\d+)", text)
+    return len(found[1]) if found else 0

@@ -1,0 +1,209 @@
+"""Gauge readings in tables: portal exports, HYMOS rows, the plain CSV and a ministry's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.quality.selection import METHODS
+from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.formats.tables import Rows
+from pipeline.sources.gauges.columns import is_used
+from pipeline.sources.gauges.layouts import COLUMNS, PORTAL, open_table
+from pipeline.sources.gauges.own_table import OwnLayout, read_own
+from pipeline.sources.gauges.series import (
+    PARAMETERS,
+    UNITS,
+    datum_of,
+    method_of,
+    series,
+    settle,
+    unit_of,
+)
+from pipeline.sources.gauges.stamps import put_right
+from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
+from pipeline.sources.gauges.table_rows import (
+    VIRTUAL_GRADE,
+    by_series,
+    parse,
+    pass_over,
+    qualify,
+    resolve_stations,
+    use_columns,
+)
+
+METHODS_OF_HYMOS = {"M": "manual", "T": "telemetry", "A": "telemetry"}
+"""Observers, telemetry, and automatic recorders, which are sensors as well."""
+PARAMETERS_OF_HYMOS = {
+    "HH": "stage",
+    **dict.fromkeys(("P", "PC", "PH", "PM", "RF", "RR"), "rain"),
+    **dict.fromkeys(("Q", "QC", "QD", "QH", "QQ"), "discharge"),
+}
+"""Those that are observed and used; not evaporation (EV) or forecasts (QF)."""
+
+
+def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | None:
+    """Read a table of readings in text or on a sheet of a workbook.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Where a table is that has none of the known layouts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of :func:`pipeline.sources.gauges.gauge_files.read`, or None where no layout fits.
+
+    Raises
+    ------
+    Skipped
+        What it holds is of a kind that the pipeline does not use.
+    BadGranule
+        Too many of its rows are bad, or what all rest on is.
+    """
+    opened = open_table(path, layout)
+    if opened is None:
+        return None
+    kind, rows = opened
+    if kind == "own" and layout is not None:
+        return read_own(rows, layout)
+    return {"portal": _portal, "plain": _plain, "hymos": _hymos}[kind](rows)
+
+
+def _portal(rows: Rows) -> pd.DataFrame:
+    """Read one export of the portal, which is one series."""
+    path, cells = rows.path, rows.cells
+    if cells.empty:
+        rows.settle()
+        raise BadGranule(path, expected="at least one row", found="the header alone")
+    for column in ("country code", "station code", "parameter", "label", "unit"):
+        if column in cells:
+            _hold_constant(rows, column)
+    first = rows.cells.iloc[0]
+    if first["parameter"] not in PARAMETERS:
+        raise Skipped(f"{path.name}: {first['parameter']} is not used")
+    named = re.search(r"@[A-Z]{2}_([^_]+)_", path.name)
+    code = _portal_station(rows, named[1] if named else None)
+    parse(rows, "timestamp")
+    variable, method = PARAMETERS[first["parameter"]], method_of(str(first["label"]))
+    telling = [name for name in rows.cells.columns if is_used(name) and name not in PORTAL]
+    rows.cells = rows.cells.assign(
+        _qc="good", version=f"{first['label']}, ", _variable=variable, method=method
+    )
+    if "observed or estimated" in rows.cells:
+        said = rows.cells["observed or estimated"].str.upper()
+        rows.cells.loc[said == "E", "_qc"] = "estimated"
+        rows.leave_out(~said.isin(["O", "E", ""]), "O or E", "observed or estimated")
+    use_columns(rows, telling)
+    if "approval level" in rows.cells:
+        rows.cells["version"] += rows.cells["approval level"]
+    if method == "manual":
+        rows.cells["_time"], early, remarks = put_right(rows.cells["_time"])
+        rows.cells.loc[early & (rows.cells["_qc"] == "good"), "_qc"] = "shifted"
+        rows.said.extend(remarks)
+    bad_rows, cells = rows.settle(), rows.cells
+    made = series(
+        path,
+        station=code,
+        variable=variable,
+        unit=str(first["unit"]),
+        method=method,
+        time=cells["_time"],
+        value=cells["_value"],
+        qc=cells["_qc"],
+        version=cells["version"],
+        six_digits=True,
+    )
+    frame = settle(path, [made], bad_rows=bad_rows, said=rows.said)
+    if "grade" in cells and (cells["grade"] == VIRTUAL_GRADE).any():
+        frame.attrs["origin"] = "virtual"
+    return frame
+
+
+def _portal_station(rows: Rows, named: str | None) -> str:
+    """Code of an export's station, which its name may hold as well."""
+    given = str(rows.cells.iloc[0]["station code"])
+    expected = f"station {named} as in its name" if named else "a station code of six digits"
+    try:
+        code, remark = resolve(given, six_digits=True)
+    except UnknownStationError as error:
+        found = str(error).removeprefix("found ")
+        raise BadGranule(rows.path, expected=expected, found=found) from error
+    if named is not None and code != named:
+        raise BadGranule(rows.path, expected=expected, found=repr(given))
+    if remark:
+        rows.said.append(remark)
+    return code
+
+
+def _hold_constant(rows: Rows, column: str) -> None:
+    """Leave out the few rows of an export whose cell differs from that of all others."""
+    counts = rows.cells[column].value_counts()
+    usual = counts.index[0]
+    differs = rows.cells[column] != usual
+    if differs.mean() > 0.05:
+        found = str(list(rows.cells[column].unique()[:5]))
+        raise BadGranule(rows.path, expected=f"one {column}", found=found)
+    rows.leave_out(differs, f"{column} {usual} as in the other rows", column)
+
+
+def _hymos(rows: Rows) -> pd.DataFrame:
+    """Read rows of HYMOS or FMMP: country, code, parameter, method, time, value, unit, flag.
+
+    They have no header and no leading zero in the code; times are local, with their offset.
+    """
+    cells = rows.cells
+    if "flag" not in cells:
+        cells = cells.assign(flag="")
+    cells = cells.assign(
+        station=cells["station"].str.replace(r"\.0$", "", regex=True).str.zfill(6),
+        unit=cells["unit"].map(unit_of),
+        method=cells["method"].str.upper().map(METHODS_OF_HYMOS),
+        given=cells["method"],
+        parameter=cells["parameter"].str.upper(),
+    )
+    cells["_variable"] = cells["parameter"].map(PARAMETERS_OF_HYMOS)
+    cells["kind"] = cells["parameter"] + " in " + cells["unit"]
+    rows.cells = cells
+    pass_over(rows, cells["_variable"].isna(), "parameter")
+    for variable, units in UNITS.items():
+        of = rows.cells[rows.cells["_variable"] == variable]
+        rows.leave_out(~of["unit"].isin(list(units)), "HH in m, rain in mm or m3/s", "kind")
+    rows.leave_out(rows.cells["method"].isna(), "method M, T or A", "given")
+    resolve_stations(rows, "station", six_digits=True)
+    parse(rows, "time")
+    qualify(rows, "flag")
+    return by_series(rows)
+
+
+def _plain(rows: Rows) -> pd.DataFrame:
+    """Read the plain CSV of agencies, as the operator's guide describes it."""
+    cells = rows.cells
+    for column, usual in (("method", "manual"), ("datum", "gauge"), ("version", "")):
+        if column not in cells:
+            cells = cells.assign(**{column: usual})
+        elif column != "version":
+            cells[column] = cells[column].str.casefold().replace("", usual)
+    cells["datum"] = cells["datum"].map(datum_of)
+    cells = cells.assign(variable=cells["variable"].str.casefold(), _qc="good")
+    cells["unit"], cells["_variable"] = cells["unit"].map(unit_of), cells["variable"]
+    rows.cells = cells
+    rows.leave_out(
+        ~cells["variable"].isin(list(UNITS)), f"variable {' or '.join(UNITS)}", "variable"
+    )
+    rows.leave_out(
+        ~rows.cells["method"].isin(METHODS), "method manual, calculated or telemetry", "method"
+    )
+    for variable, units in UNITS.items():
+        of = rows.cells[rows.cells["variable"] == variable]
+        rows.leave_out(~of["unit"].isin(list(units)), f"unit {' or '.join(units)}", "unit")
+    resolve_stations(rows, "station")
+    parse(rows, "time")
+    telling = [name for name in rows.cells.columns if is_used(name) and name not in COLUMNS]
+    use_columns(rows, telling)
+    return by_series(rows)

@@ -1,0 +1,111 @@
+"""Files below the upstream folder: where a granule lies, and what lies beside the data."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.sources.base import Granule, NotPublished, shown_name
+
+SIDECARS = (
+    ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
+    ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",
+)  # fmt: skip
+"""Ends of the names of files that providers, download tools and GIS programs leave beside data."""
+
+
+def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, datetime]:
+    """Find a granule in an upstream laid out as folders.
+
+    Parameters
+    ----------
+    granule
+        What to look for.
+    upstream
+        Root folder of the upstream.
+    asof
+        Moment of the question: files published later are not there yet. A file's modification
+        time is its time of publication.
+
+    Returns
+    -------
+    tuple
+        Path of the file and the moment it became available (UTC).
+
+    Raises
+    ------
+    NotPublished
+        No file matches, or all that match were published after ``asof``, or what matches is not a
+        file that may be opened.
+    """
+    folder = upstream / granule.folder
+    found, beside = [], list[str]()
+    for path in folder.glob(granule.pattern):
+        reason = not_a_granule(path, folder, sidecars=_sidecars(granule.pattern))
+        if reason:
+            beside.append(f"{shown_name(path)}: {reason}")
+            continue
+        status = path.stat()
+        published = datetime.fromtimestamp(status.st_mtime, tz=UTC)
+        if published <= asof:
+            found.append((status.st_size > 0, published, path.name, path))
+    if not found:
+        wanted = f"{granule.folder}/{granule.pattern}"
+        passed_over = f"; passed over {', '.join(sorted(beside))}" if beside else ""
+        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{passed_over}")
+    _, published, _, path = max(found)
+    return path, published
+
+
+def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS) -> str | None:
+    """Say why something in a folder is not a file to read; nothing is opened.
+
+    Parameters
+    ----------
+    path
+        What lies in the folder.
+    folder
+        Folder that a link must not leave.
+    sidecars
+        Ends of names, in small letters, of files that lie beside data.
+
+    Returns
+    -------
+    str or None
+        None for a file that may be read.
+    """
+    if path.name.startswith("."):
+        return "a hidden file"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return "a link to nothing" if path.is_symlink() else f"not readable: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        # Opening a pipe would wait for a writer for ever.
+        return _KINDS.get(stat.S_IFMT(mode), "not a file")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return "a link that leaves the folder"
+    end = next((end for end in sidecars if path.name.lower().endswith(end)), None)
+    return f"a {end} file beside the data" if end else None
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _sidecars(pattern: str) -> tuple[str, ...]:
+    """List the ends of names that lie beside a granule, without the granule's own."""
+    return tuple(end for end in SIDECARS if not pattern.lower().endswith(end))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

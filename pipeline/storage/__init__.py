@@ -1,0 +1,1 @@
+"""Archive of grids, database of tables, and files written atomically."""

@@ -1,0 +1,500 @@
+"""The only door to gridded storage: an Icechunk repository, one commit per ingest.
+
+Each product is a group whose arrays grow along ``time`` and are never overwritten: a revised step
+is appended beside the old one with the moment it became available, so that any product reads as it
+was known at any moment, and any snapshot stays readable as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import icechunk
+import numpy as np
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.core import sync as zarr_sync
+
+from pipeline.storage.atomic import BrokenState, locked, make_private_folder
+from pipeline.times import utc64
+
+CHUNKS = {"time": 128, "lat": 10, "lon": 85}
+"""Chunk sizes of grids, for series as well as fields; an areal record is chunked by time alone."""
+AREAL_DAYS = 1024
+REFERENCE = "reference"
+"""Group of the parameters of the indices, one group in it per fit; not a product along time."""
+DRAFT = "draft"
+"""Branch on which a commit of several writers grows until it is whole."""
+FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
+"""A repository is made in format 1, which icechunk 1, the last for Python 3.11, reads."""
+
+icechunk.set_logs_filter("off")  # what it logs it also raises
+
+
+class NothingArchived(LookupError):  # noqa: N818
+    """A product has no step that was known at the moment asked for."""
+
+
+def broken_archive(folder: Path, error: Exception) -> str:
+    """Say of an archive that could not be read or written what is wrong and what to do."""
+    words = str(error).strip().removeprefix("x ").splitlines()[0].strip()
+    return (
+        f"{folder}: the archive could not be read or written: {words}; where the disk is full or "
+        "read-only mend that, else put back a backup of archive, records.db and models "
+        "(docs/operator.md, Backup), or move them away and ingest again"
+    )
+
+
+def end_reads(timeout_s: float = 5.0) -> None:
+    """Wait for the reads that go on where one of many failed.
+
+    Else they end with the process, and zarr and Icechunk print dozens of lines below the error.
+    """
+    if (reading := zarr_sync.loop[0]) is None or reading.is_closed():
+        return
+
+    async def rest() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(others, timeout=timeout_s) if others else None
+
+    with suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(rest(), reading).result(2 * timeout_s)
+
+
+class Archive:
+    """Gridded storage as it is now, or as it was at a snapshot.
+
+    Parameters
+    ----------
+    folder
+        Folder of the Icechunk repository; made on first use.
+    snapshot
+        Id of the snapshot to read; default the newest. An archive opened at a snapshot cannot be
+        appended to.
+    """
+
+    def __init__(self, folder: Path, *, snapshot: str | None = None) -> None:
+        make_private_folder(folder)
+        self.folder = folder
+        self._snapshot = snapshot
+        storage = icechunk.local_filesystem_storage(str(folder))
+        try:
+            with locked(folder):  # of two that make a repository at once Icechunk lets one fail
+                self._repository = icechunk.Repository.open_or_create(storage, **FORMAT)
+            self._repository.lookup_branch("main")
+        except icechunk.IcechunkError as error:
+            raise BrokenState(broken_archive(folder, error)) from error
+
+    @property
+    def snapshot(self) -> str:
+        """Id of the snapshot that reads see."""
+        return self._snapshot or self._repository.lookup_branch("main")
+
+    def products(self) -> list[str]:
+        """Names of the products that have been archived."""
+        if not self._has_root():
+            return []
+        groups = zarr.open_group(self._session().store, mode="r").group_keys()
+        return sorted(name for name in groups if name != REFERENCE)
+
+    def origin(self, product: str) -> str:
+        """Say whether a product was measured or is virtual, as its first file said."""
+        group = zarr.open_group(self._session().store, path=product, mode="r")
+        return str(group.attrs.get("origin", "measured"))
+
+    def append(self, product: str, ds: xr.Dataset, *, message: str) -> int:
+        """Append steps to a product in one commit.
+
+        A step is left out where the version known at its ``available_time`` already holds the same
+        values, so that repeating an append changes nothing and makes no commit.
+
+        Parameters
+        ----------
+        product
+            Group to append to.
+        ds
+            Canonical dataset with dims (time, lat, lon) or (time, zone) and a coordinate
+            ``available_time`` (time).
+        message
+            Words for the commit.
+
+        Returns
+        -------
+        int
+            Number of steps appended.
+
+        Raises
+        ------
+        ValueError
+            The dataset's grid, zones or variables differ from what the product holds.
+        """
+        if self._snapshot is not None:
+            raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
+        ds = ds.drop_vars("spatial_ref", errors="ignore").transpose("time", ...).compute()
+        ds = ds.assign_coords(digest=("time", _digests(ds)))
+        for name in [name for name in ds.coords if ds[name].dtype.kind == "U"]:
+            ds[name] = ds[name].astype(object)
+        with self._only_writer():
+            return self._append(product, ds, message=message)
+
+    def _append(self, product: str, ds: xr.Dataset, *, message: str) -> int:
+        session = self._repository.writable_session("main")
+        exists = product in self.products()
+        if exists:
+            stored = xr.open_zarr(session.store, group=product, consolidated=False)
+            _check_same(product, ds, stored)
+            ds = ds.isel(time=_news(ds, stored))
+        if ds.sizes["time"] == 0:
+            return 0
+        ds = ds.sortby("time")
+        if exists:
+            ds = ds[list(ds.data_vars)].drop_vars(
+                [n for n in ds.coords if "time" not in ds[n].dims]
+            )
+            ds.to_zarr(
+                session.store, group=product, append_dim="time", zarr_format=3, consolidated=False
+            )
+        else:
+            ds.to_zarr(
+                session.store,
+                group=product,
+                mode="w",
+                zarr_format=3,
+                consolidated=False,
+                encoding=_encoding(ds),
+            )
+        session.commit(
+            message,
+            metadata={"product": product, "steps": ds.sizes["time"]},
+        )
+        return int(ds.sizes["time"])
+
+    def read(
+        self,
+        product: str,
+        *,
+        asof: datetime,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> xr.Dataset:
+        """Read a product as it was known at a moment, lazily.
+
+        Parameters
+        ----------
+        product
+            Group to read.
+        asof
+            Only steps available at or before this moment are seen; of several versions of a step
+            the one that became available last.
+        start, end
+            Half-open interval of step starts.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dask-backed, ascending in time, each time once.
+
+        Raises
+        ------
+        NothingArchived
+            No step of the product was known by then in that interval.
+        """
+        if product not in self.products():
+            raise NothingArchived(f"nothing has been archived for {product}")
+        ds = self._open(product)
+        rows, _ = _seen(ds, asof=asof, start=start, end=end)
+        if rows.size == 0:
+            raise NothingArchived(
+                f"no step of {product} was known as of {asof:%Y-%m-%d %H:%MZ}"
+                + (f" from {start:%Y-%m-%d %H:%MZ}" if start else "")
+                + (f" to {end:%Y-%m-%d %H:%MZ}" if end else "")
+            )
+        # Rows before chunks: a graph of the whole record would cost more than the days wanted.
+        ds = _chunked(ds.drop_vars("digest"), rows)
+        for name, da in ds.items():
+            if "scale_factor" in da.encoding:
+                ds[name] = da.astype(np.float32, keep_attrs=True)
+        if "zone" in ds.dims:
+            ds = ds.assign_coords(zone=ds["zone"].values.tolist())
+        if "lat" in ds.dims:
+            located: xr.Dataset = ds.rio.write_crs("EPSG:4326")
+            return located
+        return ds
+
+    def rows(
+        self,
+        product: str,
+        *,
+        asof: datetime,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+        """Rows of the archive that :meth:`read` would give, and their times; none where none.
+
+        With :meth:`block` a worker reads the series of some cells without a graph of all chunks.
+        """
+        if product not in self.products():
+            return np.empty(0, np.int64), np.empty(0, "M8[ns]")
+        return _seen(self._open(product), asof=asof, start=start, end=end)
+
+    def block(
+        self,
+        product: str,
+        variable: str,
+        *,
+        rows: NDArray[np.int64],
+        lat: slice,
+        lon: slice,
+    ) -> NDArray[np.float32]:
+        """Read stored values of some rows and cells, of shape (row, lat, lon)."""
+        array = zarr.open_array(self._session().store, path=f"{product}/{variable}", mode="r")
+        if rows.size and (np.diff(rows) == 1).all():
+            found = array[rows[0] : rows[-1] + 1, lat, lon]
+        else:
+            found = array.oindex[rows, lat, lon]
+        return np.asarray(found, np.float32)
+
+    def digest(self, product: str, rows: NDArray[np.int64]) -> str:
+        """Hash of what some rows hold, over the digests that stand beside them."""
+        marks = np.ascontiguousarray(self._open(product)["digest"].values[rows])
+        return hashlib.sha256(marks.tobytes()).hexdigest()
+
+    def since(
+        self, product: str, *, asof: datetime, digest: int
+    ) -> dict[np.datetime64, np.datetime64]:
+        """Say of each step with one mark since when its last version known has been available."""
+        if product not in self.products():
+            return {}
+        ds = self._open(product)
+        time, available = ds["time"].values, ds["available_time"].values
+        seen = np.flatnonzero((available <= utc64(asof)) & (ds["digest"].values == digest))
+        rows = _latest(time, available, seen)
+        return dict(zip(time[rows], available[rows], strict=True))
+
+    def stored(self, product: str) -> xr.Dataset:
+        """Everything that a product holds, all versions of all steps, not yet read."""
+        return self._open(product)
+
+    def axes(self, product: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Latitudes and longitudes of a product's cells."""
+        ds = self._open(product)
+        return ds["lat"].values, ds["lon"].values
+
+    def references(self) -> list[dict[str, Any]]:
+        """Attributes of every fit of the indices, each with its ``id``."""
+        if not self._has_root():
+            return []
+        root = zarr.open_group(self._session().store, mode="r")
+        if REFERENCE not in root:
+            return []
+        fits = zarr.open_group(self._session().store, path=REFERENCE, mode="r").groups()
+        return [{**fit.attrs.asdict(), "id": name} for name, fit in sorted(fits)]
+
+    def reference(self, name: str) -> xr.Dataset:
+        """Parameters of one fit of the indices, not yet read."""
+        group = f"{REFERENCE}/{name}"
+        ds: xr.Dataset = xr.open_zarr(
+            self._session().store, group=group, chunks=None, consolidated=False
+        )
+        return ds
+
+    @contextmanager
+    def drafting(
+        self, frames: Mapping[str, xr.Dataset], *, message: str
+    ) -> Iterator[icechunk.Session]:
+        """Lay out groups for several writers to fill: all of it becomes the archive, or nothing.
+
+        Within the context each writer takes a ``fork()`` of the session, in this or another
+        process, writes whole chunks that no other one writes, and the caller merges the forks. The
+        draft grows on a branch of its own; a writer or caller that is killed leaves the archive as
+        it was. No other writer gets in before the context ends.
+
+        Parameters
+        ----------
+        frames
+            By group its coordinates, which are written, and variables of the right shape and
+            encoding, which the writers fill: a new group, or steps to append where it exists.
+        message
+            Words for the commit.
+        """
+        if self._snapshot is not None:
+            raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
+        with self._only_writer():
+            main = self._repository.lookup_branch("main")
+            if DRAFT in self._repository.list_branches():
+                self._repository.reset_branch(DRAFT, main)
+            else:
+                self._repository.create_branch(DRAFT, main)
+            session = self._repository.writable_session(DRAFT)
+            for group, frame in frames.items():
+                if self._has(group):
+                    _lengthen(zarr.open_group(session.store, path=group, mode="r+"), frame)
+                else:
+                    steps = {k: v for k, v in _encoding(frame).items() if k in frame.coords}
+                    frame.map(_unwritten, keep_attrs=True).to_zarr(
+                        session.store,
+                        group=group,
+                        mode="w",
+                        encoding=steps,
+                        consolidated=False,
+                        compute=False,
+                        zarr_format=3,
+                    )
+            session.commit(message, metadata={"laid out": sorted(frames)})
+            session = self._repository.writable_session(DRAFT)
+            yield session
+            whole = session.commit(message, metadata={"filled": sorted(frames)})
+            self._repository.reset_branch("main", whole, from_snapshot_id=main)
+
+    def _has(self, group: str) -> bool:
+        return self._has_root() and group in zarr.open_group(self._session().store, mode="r")
+
+    def _open(self, product: str) -> xr.Dataset:
+        ds: xr.Dataset = xr.open_zarr(
+            self._session().store, group=product, chunks=None, consolidated=False
+        )
+        return ds
+
+    @contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        # A local file system gives Icechunk no compare-and-swap: two commits at once lose one.
+        (self.folder / "writer.lock").touch()
+        with locked(self.folder / "writer.lock"):
+            yield
+
+    def _session(self) -> icechunk.Session:
+        return self._repository.readonly_session(snapshot_id=self.snapshot)
+
+    def _has_root(self) -> bool:
+        return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
+
+
+def _unwritten(da: xr.DataArray) -> xr.DataArray:
+    """Make an array one of dask's, which is laid out and not written."""
+    values = dask.array.full(da.shape, np.nan, dtype=da.dtype, chunks=-1)  # type: ignore[no-untyped-call]
+    return da.copy(data=values)
+
+
+def _lengthen(group: zarr.Group, frame: xr.Dataset) -> None:
+    """Make room for the steps of a frame in all arrays of a group, and write their coordinates.
+
+    What xarray's append does, without the graph of dask that it builds to fill them.
+    """
+    for name, da in frame.variables.items():
+        if "time" not in da.dims:
+            continue
+        array = group[str(name)]
+        if not isinstance(array, zarr.Array):
+            raise TypeError(f"{name}: expected an array, found {array}")
+        length = array.shape[0]
+        array.resize((length + da.shape[0], *array.shape[1:]))
+        if name in frame.coords:
+            seconds = da.values.astype("M8[s]") if da.dtype.kind == "M" else da.values
+            array[length:] = seconds.astype(np.int64)
+
+
+def _digests(ds: xr.Dataset) -> NDArray[np.int64]:
+    """Content hash of each step over all variables."""
+    found = np.empty(ds.sizes["time"], np.int64)
+    names = sorted(map(str, ds.data_vars))
+    for step in range(ds.sizes["time"]):
+        digest = hashlib.sha256()
+        for name in names:
+            digest.update(np.ascontiguousarray(ds[name].values[step]).tobytes())
+        found[step] = np.frombuffer(digest.digest()[:8], np.int64)[0]
+    return found
+
+
+def _seen(
+    ds: xr.Dataset, *, asof: datetime, start: datetime | None, end: datetime | None
+) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+    """Rows known at a moment in an interval, the last version of each time, and these times."""
+    time, available = ds["time"].values, ds["available_time"].values
+    seen = available <= utc64(asof)
+    if start is not None:
+        seen &= time >= utc64(start)
+    if end is not None:
+        seen &= time < utc64(end)
+    rows = _latest(time, available, np.flatnonzero(seen))
+    return rows, time[rows]
+
+
+def _latest(
+    time: NDArray[np.datetime64], available: NDArray[np.datetime64], rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Row of the last available version of each time, in order of time."""
+    order = rows[np.lexsort((rows, available[rows], time[rows]))]
+    if order.size == 0:
+        return order
+    last = np.append(time[order][1:] != time[order][:-1], True)
+    latest: NDArray[np.int64] = order[last]
+    return latest
+
+
+def _chunked(ds: xr.Dataset, rows: NDArray[np.int64]) -> xr.Dataset:
+    """Rows of a dataset, lazily, cut where its chunks along time end."""
+    length = max((ds[name].encoding["chunks"][0] for name in ds.data_vars), default=rows.size)
+    if (np.diff(rows) == 1).all():
+        ds = ds.isel(time=slice(rows[0], rows[-1] + 1))
+        first = min(int(length - rows[0] % length), rows.size)
+    else:
+        ds, first = ds.isel(time=rows), min(length, rows.size)
+    rest, last = divmod(rows.size - first, length)
+    cuts = (first, *(length,) * rest, *((last,) if last else ()))
+    return ds.chunk({dim: cuts if dim == "time" else -1 for dim in ds.dims})
+
+
+def _news(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
+    """Positions of the steps that say something not yet known when they became available."""
+    time, available = stored["time"].values, stored["available_time"].values
+    digest = stored["digest"].values
+    news = []
+    for position, (at, known, mark) in enumerate(
+        zip(ds["time"].values, ds["available_time"].values, ds["digest"].values, strict=True)
+    ):
+        rows = np.flatnonzero((time == at) & (available <= known))
+        latest = _latest(time, available, rows)
+        if latest.size == 0 or digest[latest[0]] != mark:
+            news.append(position)
+    return np.array(news, np.int64)
+
+
+def _check_same(product: str, ds: xr.Dataset, stored: xr.Dataset) -> None:
+    """Raise unless new steps fit what the product holds."""
+    wanted, found = sorted(map(str, stored.data_vars)), sorted(map(str, ds.data_vars))
+    if wanted != found:
+        raise ValueError(f"{product}: expected the variables {wanted}, found {found}")
+    for dim in set(stored.dims) - {"time"}:
+        if not np.array_equal(stored[dim].values, ds[dim].values):
+            raise ValueError(
+                f"{product}: expected the archived {dim} ({stored.sizes[dim]} values from "
+                f"{stored[dim].values[0]} to {stored[dim].values[-1]}), found {ds.sizes[dim]} from "
+                f"{ds[dim].values[0]} to {ds[dim].values[-1]}"
+            )
+
+
+def _encoding(ds: xr.Dataset) -> dict[str, dict[str, object]]:
+    """Chunks for time series; times as whole seconds, so that appended ones need no recoding."""
+    sizes = CHUNKS if "lat" in ds.dims else {"time": AREAL_DAYS}
+    encoding: dict[str, dict[str, object]] = {
+        str(name): {"chunks": tuple(sizes.get(str(d), ds.sizes[d]) for d in ds[name].dims)}
+        for name in ds.data_vars
+    }
+    seconds = {"units": "seconds since 1970-01-01", "dtype": "int64", "chunks": (65536,)}
+    if "time" not in ds.dims:
+        return encoding
+    return encoding | {
+        "time": dict(seconds),
+        "available_time": dict(seconds),
+        "digest": {"chunks": (65536,)},
+    }

@@ -1,0 +1,179 @@
+"""Files and folders that other processes share: written whole, renamed, linked, locked, closed.
+
+Readings that an agency holds under a licence may not be passed on; ``published/`` alone is for
+others. Rights are set whatever the umask is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+OWNER_ONLY_FOLDER = 0o700
+OWNER_ONLY_FILE = 0o600
+PASSABLE = 0o711
+"""Of the folder above: ``published/`` in it can be reached by who serves it, nothing be listed."""
+_POLL_S = 0.05
+
+
+class BrokenState(Exception):  # noqa: N818
+    """What earlier runs left is damaged or gone; the message says what and what to do."""
+
+
+class Busy(Exception):  # noqa: N818
+    """Another thread or process writes the same file and is not done in time."""
+
+
+@contextmanager
+def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give the name under which to write a file; it takes its own name whole, or not at all.
+
+    Parameters
+    ----------
+    path
+        Where the file shall lie; its folder is there.
+    overwrite
+        Whether it takes the place of a file that is there. Otherwise the first one stays, and each
+        process has a draft of its own.
+    """
+    mark = "part" if overwrite else f"{os.getpid()}.part"
+    draft = path.with_name(f".{path.name}.{mark}")
+    draft.unlink(missing_ok=True)
+    try:
+        yield draft
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if overwrite:
+        draft.replace(path)
+        return
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files under a passing name, bring it to disk, and give it its name.
+
+    Parameters
+    ----------
+    folder
+        Not there yet; the caller holds a lock against others that write it.
+    files
+        Content of each file by its path in the folder.
+    """
+    draft = folder.with_name(f".draft-{folder.name}")
+    if draft.exists():  # a process before this one was killed while writing it
+        shutil.rmtree(draft)
+    draft.mkdir()
+    for path, content in sorted(files.items()):
+        file = draft / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    for inner in sorted(draft.rglob("*")):
+        if inner.is_dir():
+            _sync(inner)
+    _sync(draft)
+    draft.replace(folder)
+    _sync(folder.parent)
+
+
+def point_link(link: Path, target: str) -> None:
+    """Point a link at a target by one rename."""
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    draft = link.with_name(f".draft-{link.name}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+    _sync(link.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's entries to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file or folder for this process alone; others that ask for it wait.
+
+    The system frees it if the process is killed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_locked(path: Path, *, deadline: float) -> BinaryIO:
+    """Open a file for appending and lock it; one that another has renamed meanwhile is made anew.
+
+    Parameters
+    ----------
+    path
+        Made if it is not there.
+    deadline
+        Moment of ``time.monotonic`` until which another is waited for.
+
+    Raises
+    ------
+    Busy
+        Another still holds it then.
+    """
+    while True:
+        stream = path.open("a+b")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            if time.monotonic() > deadline:
+                raise Busy(f"{path.name} is being written by another") from None
+            time.sleep(_POLL_S)
+            continue
+        if path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+            return stream
+        stream.close()
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and the folders above it where they are not there.
+
+    A folder that is there keeps its rights.
+    """
+    if folder.is_dir():
+        return
+    make_passable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(OWNER_ONLY_FOLDER)
+
+
+def make_passable_folder(folder: Path) -> None:
+    """Make a folder, and those above it, that others may pass through and not list."""
+    if folder.is_dir():
+        return
+    make_passable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(PASSABLE)
+
+
+def close_to_others(path: Path) -> None:
+    """Take the rights of all other users from a file; the owner's and the group's stay."""
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o007:
+        path.chmod(mode & ~0o007)

@@ -1,0 +1,58 @@
+"""Whether archive and database belong to each other and can be read, as a step must know first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from pipeline.settings import Settings
+from pipeline.sources import SOURCES
+from pipeline.storage.archive import Archive
+from pipeline.storage.atomic import BrokenState
+from pipeline.storage.database import Database
+from pipeline.storage.records import Records
+
+
+def check_stores(settings: Settings) -> None:
+    """Raise unless archive and database are there and belong to each other.
+
+    Raises
+    ------
+    BrokenState
+        One of them is damaged, gone, or older than the other; the message says what to do.
+    """
+    records, products = Records(settings.database), set(Archive(settings.archive_dir).products())
+    gridded_sources = {source.id for source in SOURCES.values() if source.kind != "readings"}
+    absent = records.sources_read() & gridded_sources - products
+    if absent:
+        raise BrokenState(
+            f"{settings.archive_dir}: expected the grids of {', '.join(sorted(absent))} that "
+            f"{_hide_password(settings.database)} names, found "
+            f"{'others' if products else 'an empty archive'}; put back a backup of the archive, or "
+            "move both away and ingest again"
+        )
+    if "rain_shares" in products and not records.database.batch:
+        raise BrokenState(
+            f"{_hide_password(settings.database)}: expected what was ingested into "
+            f"{settings.archive_dir}, found empty tables; put back a backup of them, or move the "
+            "archive away and ingest again"
+        )
+
+
+def check_whole(settings: Settings) -> None:
+    """Raise unless all that earlier runs left in the tables can be read, where they left anything.
+
+    Raises
+    ------
+    BrokenState
+        As of :func:`check_stores`, or a part of the tables is damaged.
+    """
+    file = Path(sa.engine.make_url(settings.database).database or "")
+    if settings.archive_dir.exists() or settings.records_url or file.exists():
+        Database(settings.database).check_whole()
+        check_stores(settings)
+
+
+def _hide_password(url: str) -> str:
+    return sa.engine.make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,371 @@
+"""Gauge readings as of a moment: which versions are known, and which are new in an ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.quality import flags as quality_flags
+from pipeline.quality.conflicts import ASIDE
+from pipeline.quality.gauge_limits import GaugeRecord, collect_records, limits_at
+from pipeline.quality.neighbours import list_neighbours
+from pipeline.quality.selection import select_best
+from pipeline.storage.database import Database, ingests, readings
+from pipeline.times import naive_timestamp, utc64
+
+BACKFILL = timedelta(days=31)
+"""A reading that turns up later than this after its time comes from an archive, not from a late
+observer: when it had become available is not known and its nominal latency is taken."""
+_SERIES = ["station", "method", "valid_time"]
+_STORED = ("version", "value", "qc", "batch", "asof")
+"""What a new reading is compared with."""
+
+
+class Readings:
+    """Gauge readings of all versions, read as they were known at a moment.
+
+    Parameters
+    ----------
+    database
+        Tables, as they are now or as they were after a batch.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gauges: tuple[int, dict[str, GaugeRecord]] | None = None
+
+    def read(
+        self,
+        variable: str,
+        *,
+        asof: datetime,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Read the best reading of each station and time, flagged by what was known at a moment.
+
+        Parameters
+        ----------
+        variable
+            Name from ``variables.py``: stage, discharge or rain.
+        asof
+            Only versions available at or before this moment are seen, of several the last.
+        stations
+            Station codes; default all.
+        start, end
+            Half-open interval of the valid time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns station, variable, method, valid_time, value, unit, raw, qc, source, version,
+            available_time, origin, settled; sorted by station and valid time; times are naive UTC.
+            One row per station and time: :func:`pipeline.quality.flags.best` chooses among the
+            methods. :data:`pipeline.quality.flags.USED` lists the flags of what may be used.
+        """
+        every = self.read_all(variable, asof=asof, stations=stations, start=start, end=end)
+        best = select_best(every)
+        return best.sort_values(["station", "valid_time"], ignore_index=True)
+
+    def read_all(
+        self,
+        variable: str,
+        *,
+        asof: datetime,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Read the readings of every method, flagged by what was known at a moment.
+
+        Parameters and columns are those of :meth:`read`. Of one method and time several rows are
+        returned where files of one ingest disagreed. The flags rest on the readings of
+        ``quality.CONTEXT`` before ``start``, on the neighbours of the stations asked for, and on
+        what each gauge has shown before.
+        """
+        wanted = None if stations is None else set(stations)
+        near = wanted
+        if wanted is not None and variable == "stage":
+            near = wanted.union(*(list_neighbours(code) for code in wanted))
+        columns = [column.name for column in readings.c]
+        context = None if start is None else start - quality_flags.CONTEXT
+        rows = self._rows(columns, variable, asof=asof, stations=near, start=context, end=end)
+        if (rows["version"] > 0).any():
+            # Alternatives of one ingest stand beside each other; a later ingest supersedes them.
+            rows = rows[rows["batch"] == rows.groupby(_SERIES)["batch"].transform("max")]
+            last = rows["version"] == rows.groupby(_SERIES)["version"].transform("max")
+            rows = rows[last | (rows["qc"] == "conflict")]
+        rows = rows.drop(columns="batch").reset_index(drop=True)
+        for column in ("valid_time", "available_time"):
+            rows[column] = pd.to_datetime(rows[column], unit="s").astype("datetime64[ns]")
+        limits = limits_at(self._gauge_records(), utc64(asof)) if variable == "stage" else {}
+        flagged = quality_flags.flag(rows.astype({"value": "float64"}), limits)
+        if wanted is not None:
+            flagged = flagged[flagged["station"].isin(wanted)]
+        if start is not None:
+            flagged = flagged[flagged["valid_time"] >= naive_timestamp(start)]
+        return flagged
+
+    def last_times(
+        self, *, by: Literal["source", "station"], asof: datetime, variable: str | None = None
+    ) -> dict[str, datetime]:
+        """Give by source or station the time of the last value known at a moment, good or not."""
+        key = readings.c[by]
+        query = (
+            sa.select(key, sa.func.max(readings.c.valid_time))
+            .where(readings.c.value.is_not(None), readings.c.batch <= self._database.batch)
+            .where(readings.c.available_time <= int(asof.timestamp()))
+            .group_by(key)
+        )
+        if variable is not None:
+            query = query.where(readings.c.variable == variable)
+        with self._database.engine.connect() as connection:
+            rows = connection.execute(query)
+            return {str(name): datetime.fromtimestamp(at, UTC) for name, at in rows}
+
+    def _rows(
+        self,
+        columns: list[str],
+        variable: str,
+        *,
+        asof: datetime | None = None,
+        stations: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        flags: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Read columns of the readings, all versions, by series and time."""
+        query = (
+            sa.select(*(readings.c[name] for name in columns))
+            .where(readings.c.variable == variable)
+            .order_by(
+                readings.c.station, readings.c.method, readings.c.valid_time, readings.c.version
+            )
+        )
+        if asof is not None:
+            query = query.where(readings.c.available_time <= int(asof.timestamp()))
+        if self._database.pinned is not None:
+            query = query.where(readings.c.batch <= self._database.pinned)
+        if stations is not None:
+            query = query.where(readings.c.station.in_(list(stations)))
+        if start is not None:
+            query = query.where(readings.c.valid_time >= int(start.timestamp()))
+        if end is not None:
+            query = query.where(readings.c.valid_time < int(end.timestamp()))
+        if flags is not None:
+            query = query.where(readings.c.qc.in_(list(flags)))
+        with self._database.engine.connect() as connection:
+            # pandas asks each row of SQLAlchemy for its fields: two thirds of the time.
+            rows = [tuple(row) for row in connection.execute(query)]
+        return pd.DataFrame(rows, columns=columns)
+
+    def _gauge_records(self) -> dict[str, GaugeRecord]:
+        """Collect what each gauge has shown, once per ingest: it takes a second per million."""
+        batch = self._database.batch
+        if self._gauges is None or self._gauges[0] != batch:
+            columns = [*_SERIES, "value", "available_time"]
+            rows = self._rows(columns, "stage", flags=(*quality_flags.USED, "missing"))
+            key = rows[_SERIES]
+            last_version = (key != key.shift(-1)).any(axis=1)
+            rows = rows[last_version].astype({"value": "float64"}).dropna(subset="value")
+            for column in ("valid_time", "available_time"):
+                rows[column] = rows[column].to_numpy("int64").astype("datetime64[s]")
+            self._gauges = batch, collect_records(rows)
+        return self._gauges[1]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Readings of one series that an ingest changed.
+
+    Parameters
+    ----------
+    station, variable, unit
+        The series.
+    count
+        How many.
+    time, was, now
+        Of the one that changed most.
+    """
+
+    station: str
+    variable: str
+    unit: str
+    count: int
+    time: datetime
+    was: float
+    now: float
+
+    def __str__(self) -> str:
+        """One line, without the station."""
+        return (
+            f"corrects {self.count} readings of {self.variable}, largest by "
+            f"{abs(self.now - self.was):.3g} {self.unit} ({self.was:g} becomes {self.now:g} at "
+            f"{self.time:%Y-%m-%d %H:%MZ})"
+        )
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """Readings of one series that an ingest took back: the agency gives them as missing now.
+
+    Parameters
+    ----------
+    station, variable, unit
+        The series.
+    count
+        How many.
+    time, was
+        Of the last of them.
+    """
+
+    station: str
+    variable: str
+    unit: str
+    count: int
+    time: datetime
+    was: float
+
+    def __str__(self) -> str:
+        """One line, without the station."""
+        many = f"{self.count} reading{'s' if self.count > 1 else ''} of {self.variable}"
+        last = ", the last" if self.count > 1 else ""
+        return f"withdraws {many}{last} ({self.was:g} {self.unit} at {self.time:%Y-%m-%d %H:%MZ})"
+
+
+def new_versions(
+    connection: sa.Connection, series: pd.DataFrame, *, asof: datetime, latency: timedelta
+) -> pd.DataFrame:
+    """Select the rows of one series that differ from what is stored, as versions to be stored.
+
+    Parameters
+    ----------
+    connection
+        Transaction of the ingest.
+    series
+        Canonical readings of one station, variable and method.
+    asof, latency
+        As of :meth:`pipeline.storage.records.Batch.add_readings`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows with ``version``, ``available_time`` and ``valid_time`` in seconds since 1970, and
+        what is stored of them in the columns ``stored_*``.
+    """
+    station, variable, method = (
+        str(series[name].iloc[0]) for name in ("station", "variable", "method")
+    )
+    own = (
+        (readings.c.variable == variable)
+        & (readings.c.station == station)
+        & (readings.c.method == method)
+    )
+    seconds = series["valid_time"].to_numpy("datetime64[s]").astype("int64")
+    given = series.assign(valid_time=seconds).sort_values(["valid_time", "value"])
+    rank = given.groupby("valid_time").cumcount()
+    query = (
+        sa.select(
+            readings.c.valid_time,
+            readings.c.version,
+            readings.c.value,
+            readings.c.qc,
+            readings.c.batch,
+            ingests.c.asof,
+        )
+        .join(ingests, ingests.c.batch == readings.c.batch)
+        .where(own, readings.c.valid_time >= int(seconds.min()))
+        .order_by(readings.c.valid_time, readings.c.version)
+    )
+    stored = pd.DataFrame(
+        connection.execute(query).fetchall(),
+        columns=["valid_time", *(f"stored_{name}" for name in _STORED)],
+    )
+    standing = _standing_conflicts(given, stored)
+    stored = stored.drop_duplicates("valid_time", keep="last")
+    newest = connection.scalar(sa.select(sa.func.max(readings.c.valid_time)).where(own))
+    given = given.merge(stored, on="valid_time", how="left")
+    was, now = given["stored_value"].to_numpy("float64"), given["value"].to_numpy("float64")
+    known = given["stored_version"].notna().to_numpy()
+    same = (was == now) | (np.isnan(was) & np.isnan(now))
+    # An export older than what is stored can only take back corrections.
+    older = np.array([bool(moment > asof) for moment in given["stored_asof"].where(known, asof)])
+    same &= (given["stored_qc"] == given["qc"]).to_numpy() & (given["qc"] != "conflict").to_numpy()
+    same |= given["valid_time"].isin(standing).to_numpy()
+    # A doubted value does not supersede another one that stands.
+    standing_value = ~np.isnan(was) & ~given["stored_qc"].isin(ASIDE).to_numpy()
+    aside = given["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
+    keep = ~(known & (same | older | aside)) & (known | ~np.isnan(now))
+    ended = given["ended"] if "ended" in given else pd.Series(pd.NaT, index=given.index)
+    ends = ended.to_numpy("datetime64[s]").astype("int64")  # NaT is the least integer
+    nominal = np.maximum(given["valid_time"].to_numpy(), ends) + int(latency.total_seconds())
+    at = int(asof.timestamp())
+    behind = given["valid_time"].to_numpy() < (newest or -(2**62))
+    recent = nominal > at - int(BACKFILL.total_seconds())
+    late: NDArray[np.bool_] = known | (behind & recent)
+    # What is in hand is known, be it usual at that hour or not.
+    available: NDArray[np.int64] = np.where(late, at, np.minimum(nominal, at))
+    versions: pd.DataFrame = given.assign(
+        available_time=available,
+        version=given["stored_version"].fillna(-1).astype("int64") + 1 + rank.to_numpy(),
+    ).loc[keep]
+    return versions
+
+
+def _standing_conflicts(given: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
+    """Find times whose values all stand among conflicting ones that the last ingest stored."""
+    conflicting = stored[stored["stored_qc"] == "conflict"]
+    if conflicting.empty:
+        return set()
+    last = stored.groupby("valid_time")["stored_batch"].max()
+    conflicting = conflicting[conflicting["stored_batch"] == conflicting["valid_time"].map(last)]
+    standing = conflicting.groupby("valid_time")["stored_value"].agg(frozenset)
+    again = given[given["valid_time"].isin(standing.index)]
+    values = again.groupby("valid_time")["value"].agg(frozenset)
+    pairs = zip(values.index.tolist(), values, standing.loc[values.index], strict=True)
+    return {int(time) for time, new, old in pairs if new <= old}
+
+
+def withdrawn(versions: pd.DataFrame) -> Withdrawal | None:
+    """Describe which stored values new versions of a series take back; None where none."""
+    rows = versions[versions["value"].isna() & versions["stored_value"].notna()]
+    if rows.empty:
+        return None
+    last = rows.iloc[-1]
+    return Withdrawal(
+        str(last["station"]),
+        str(last["variable"]),
+        str(last["unit"]),
+        len(rows),
+        datetime.fromtimestamp(int(last["valid_time"]), tz=UTC),
+        float(last["stored_value"]),
+    )
+
+
+def largest_correction(versions: pd.DataFrame) -> Correction | None:
+    """Describe what new versions of a series correct; None where they correct nothing.
+
+    Conflicting values are no correction.
+    """
+    change = (versions["value"] - versions["stored_value"]).abs()
+    change = change[(change > 0) & (versions["qc"] != "conflict")]
+    if change.empty:
+        return None
+    largest = versions.loc[change.index].iloc[int(change.to_numpy().argmax())]
+    return Correction(
+        str(largest["station"]),
+        str(largest["variable"]),
+        str(largest["unit"]),
+        len(change),
+        datetime.fromtimestamp(int(largest["valid_time"]), tz=UTC),
+        float(largest["stored_value"]),
+        float(largest["value"]),
+    )

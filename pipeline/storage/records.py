@@ -1,0 +1,358 @@
+"""Granules, runs, forecasts as issued, alerts and scores: what each ingest and each run left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from pipeline.storage.database import (
+    Database,
+    Moment,
+    alerts,
+    cancellations,
+    granules,
+    ingests,
+    readings,
+    runs,
+    scores,
+)
+from pipeline.storage.readings import (
+    Correction,
+    Readings,
+    Withdrawal,
+    largest_correction,
+    new_versions,
+    withdrawn,
+)
+
+
+class Records:
+    """What ingests and runs left in the tables, now or as it was after a batch.
+
+    Parameters
+    ----------
+    url, batch
+        As of :class:`pipeline.storage.database.Database`.
+    """
+
+    database: Database
+    readings: Readings
+
+    def __init__(self, url: str, *, batch: int | None = None) -> None:
+        self.database = Database(url, batch=batch)
+        self.readings = Readings(self.database)
+
+    @contextmanager
+    def ingest(self, source: str, *, asof: datetime) -> Iterator[Batch]:
+        """Everything written inside becomes visible together, or not at all."""
+        with self.database.writing() as connection:
+            number = connection.execute(
+                ingests.insert().values(source=source, asof=asof)
+            ).inserted_primary_key
+            if number is None:
+                raise RuntimeError("the database gave no number to the ingest")
+            yield Batch(connection, source=source, number=number[0])
+
+    def known_granules(
+        self, source: str, *, asof: datetime | None = None
+    ) -> dict[str, set[tuple[datetime | None, str]]]:
+        """Files of a source already dealt with: by name the times of publication and checksums.
+
+        A file that was rejected has no time here: mended, it may come back under the old one. One
+        whose later readings were left out is not known any more once ``asof`` has reached them.
+        """
+        query = sa.select(granules).where(granules.c.source == source)
+        found: dict[str, set[tuple[datetime | None, str]]] = {}
+        with self.database.engine.connect() as connection:
+            for row in connection.execute(query):
+                later = (row.notes or {}).get("later")
+                if asof and later and datetime.fromisoformat(later) <= asof:
+                    continue
+                mark = (row.available_time if row.rejected is None else None, row.sha256)
+                found.setdefault(row.name, set()).add(mark)
+        return found
+
+    def inputs(self, *, asof: datetime, start: datetime) -> list[dict[str, Any]]:
+        """Granules that were available by a moment and end after ``start``, rejected ones too."""
+        query = (
+            sa.select(granules)
+            .where(granules.c.available_time <= asof, granules.c.end > start)
+            .where(granules.c.batch <= self.database.batch)
+            .order_by(granules.c.source, granules.c.start, granules.c.name, granules.c.sha256)
+        )
+        with self.database.engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(query).mappings()]
+        return [row | {"notes": row["notes"] or {}} for row in found]
+
+    def sources_read(self) -> set[str]:
+        """Ids of the sources of which a granule was read."""
+        query = (
+            sa.select(granules.c.source)
+            .where(granules.c.rejected.is_(None), granules.c.batch <= self.database.batch)
+            .distinct()
+        )
+        with self.database.engine.connect() as connection:
+            return set(connection.scalars(query))
+
+    def last_files(self, *, asof: datetime) -> dict[str, datetime]:
+        """By source the end of the last sound file known at a moment, none later than it."""
+        query = (
+            sa.select(granules.c.source, sa.func.max(granules.c.end, type_=Moment))
+            .where(granules.c.available_time <= asof, granules.c.rejected.is_(None))
+            .where(granules.c.batch <= self.database.batch)
+            .group_by(granules.c.source)
+        )
+        with self.database.engine.connect() as connection:
+            return {source: min(end, asof) for source, end in connection.execute(query)}
+
+    def draft_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of a run of the forecast, with its revision; nothing is written.
+
+        The same issue time with the same inputs, model, settings and rules is the run that was
+        stored before, with the snapshot and batch that it saw.
+        """
+        same = [runs.c[key] == row[key] for key in ("issue_time", "inputs_digest", "model_version")]
+        with self.database.engine.connect() as connection:
+            for stored in connection.execute(sa.select(runs).where(*same)).mappings():
+                rules = stored["rules"] or row["rules"]
+                if (stored["settings"], rules) == (row["settings"], row["rules"]):
+                    return dict(stored)
+            last = connection.scalar(
+                sa.select(sa.func.max(runs.c.revision)).where(
+                    runs.c.issue_time == row["issue_time"]
+                )
+            )
+        return {**row, "revision": 0 if last is None else last + 1}
+
+    def store_run(
+        self, run: Mapping[str, Any], tables: Mapping[sa.Table, list[dict[str, Any]]]
+    ) -> None:
+        """Store a run and what it leaves in tables of forecasts, together or not at all.
+
+        Parameters
+        ----------
+        run
+            From :meth:`draft_run`.
+        tables
+            Rows by table, in place of those that the run left there before.
+
+        Raises
+        ------
+        RuntimeError
+            Another run took the revision in the meantime.
+        """
+        with self.database.writing() as connection:
+            stored = connection.execute(sa.select(runs).where(*_of_run(runs, run))).mappings()
+            known = [dict(row) for row in stored]
+            if known and known != [dict(run)]:
+                raise RuntimeError(
+                    f"expected no other run of {run['issue_time']:%Y-%m-%d %H:%MZ} at the same "
+                    f"time, found one with revision {run['revision']}; forecast again"
+                )
+            if not known:
+                connection.execute(runs.insert().values(run))
+            for table, rows in tables.items():
+                _replace(connection, table, run, rows)
+
+    def run(self, issue_time: datetime, revision: int | None = None) -> dict[str, Any]:
+        """Return a run of an issue time, by default its last revision.
+
+        Raises
+        ------
+        LookupError
+            There was no such run.
+        """
+        query = sa.select(runs).where(runs.c.issue_time == issue_time)
+        if revision is not None:
+            query = query.where(runs.c.revision == revision)
+        with self.database.engine.connect() as connection:
+            found = connection.execute(query.order_by(runs.c.revision.desc())).mappings().first()
+        if found is None:
+            raise LookupError(f"no forecast was made for {issue_time:%Y-%m-%d %H:%MZ}")
+        return dict(found)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, the last issued first."""
+        query = sa.select(runs).order_by(runs.c.issue_time.desc(), runs.c.revision.desc())
+        with self.database.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def put(
+        self, table: sa.Table, issue_time: datetime, revision: int, rows: list[dict[str, Any]]
+    ) -> None:
+        """Replace what a run left in a table of forecasts, alerts or scores."""
+        run = {"issue_time": issue_time, "revision": revision}
+        with self.database.engine.begin() as connection:
+            _replace(connection, table, run, rows)
+
+    def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
+        """Rows that a run left in a table, in the table's own order."""
+        query = (
+            sa.select(table)
+            .where(table.c.issue_time == issue_time, table.c.revision == revision)
+            .order_by(*table.primary_key.columns)
+        )
+        with self.database.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def last_issued(self, *, before: datetime) -> tuple[datetime, int] | None:
+        """Issue time and revision of the last alerts issued before a moment."""
+        query = (
+            sa.select(alerts.c.issue_time, alerts.c.revision)
+            .where(alerts.c.issue_time < before)
+            .order_by(alerts.c.issue_time.desc(), alerts.c.revision.desc())
+        )
+        with self.database.engine.connect() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else (found[0], found[1])
+
+    def alert(self, identifier: str) -> dict[str, Any]:
+        """Return the alert with a CAP identifier.
+
+        Raises
+        ------
+        LookupError
+            No message with this identifier was published.
+        """
+        query = sa.select(alerts).where(alerts.c.identifier == identifier)
+        with self.database.engine.connect() as connection:
+            found = connection.execute(query).mappings().first()
+        if found is None:
+            raise LookupError(f"no message with the identifier {identifier!r} was published")
+        return dict(found)
+
+    def add_cancellation(self, row: Mapping[str, Any]) -> None:
+        """Keep a CAP Cancel."""
+        with self.database.engine.begin() as connection:
+            connection.execute(cancellations.insert().values(**row))
+
+    def cancellations(self, issue_time: datetime | None = None) -> list[dict[str, Any]]:
+        """CAP Cancels in the trees of an issue time, by default every one; the oldest first."""
+        query = sa.select(cancellations).order_by(*cancellations.primary_key.columns)
+        if issue_time is not None:
+            query = query.where(cancellations.c.issue_time == issue_time)
+        with self.database.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def all_scores(self) -> pd.DataFrame:
+        """Every score, one row per issue time, station and lead."""
+        with self.database.engine.connect() as connection:
+            rows = connection.execute(sa.select(scores)).mappings().all()
+        return pd.DataFrame(rows, columns=[column.name for column in scores.c])
+
+
+class Batch:
+    """One ingest being written; made by :meth:`Records.ingest`."""
+
+    corrections: list[Correction]
+    withdrawals: list[Withdrawal]
+    """What :meth:`add_readings` changed, and took back, of what was stored before."""
+
+    def __init__(self, connection: sa.Connection, *, source: str, number: int) -> None:
+        self.corrections, self.withdrawals = [], []
+        self._connection = connection
+        self._source = source
+        self._number = number
+
+    def add_granule(
+        self,
+        name: str,
+        *,
+        start: datetime,
+        end: datetime,
+        sha256: str,
+        available_time: datetime,
+        origin: str,
+        rejected: str | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note a granule as read, or as rejected and why; one that is noted stays as it is."""
+        key = {"source": self._source, "name": name, "sha256": sha256}
+        noted = sa.select(granules.c.batch).where(
+            *(granules.c[column] == value for column, value in key.items())
+        )
+        if self._connection.execute(noted).first() is not None:
+            return  # another ingest was quicker, or what was later then is due now
+        self._connection.execute(
+            granules.insert().values(
+                **key,
+                start=start,
+                end=end,
+                available_time=available_time,
+                rejected=rejected,
+                origin=origin,
+                batch=self._number,
+                notes=dict(notes or {}),
+            )
+        )
+
+    def add_readings(
+        self, table: pd.DataFrame, *, asof: datetime, latency: timedelta, origin: str
+    ) -> int:
+        """Add the readings that are new or changed; nothing stored is altered.
+
+        A reading that follows the series' newest is taken to have become available ``latency``
+        after its time. One with another value than before was not known until ``asof``, nor was
+        one that turns up behind the newest, unless it is older than ``BACKFILL``. A row without a
+        value withdraws the stored one of its time; of a time never seen it adds nothing.
+
+        Parameters
+        ----------
+        table
+            Canonical readings (station, variable, method, valid_time, value, unit, raw, qc), one
+            row per station, variable, method and valid time; several, each with ``qc`` conflict,
+            where files disagree: they are stored as versions side by side. A column ``ended``
+            has when the interval of a mean ended, from which its latency counts.
+        asof
+            Moment of the ingest.
+        latency
+            Usual time from a reading to its arrival.
+        origin
+            Whether the readings were measured.
+
+        Returns
+        -------
+        int
+            Number of readings added.
+        """
+        columns = [column.name for column in readings.c]
+        added = 0
+        for _, series in table.groupby(["station", "variable", "method"], sort=True):
+            versions = new_versions(self._connection, series, asof=asof, latency=latency)
+            if versions.empty:
+                continue
+            if correction := largest_correction(versions):
+                self.corrections.append(correction)
+            if withdrawal := withdrawn(versions):
+                self.withdrawals.append(withdrawal)
+            versions = versions.assign(source=self._source, origin=origin, batch=self._number)
+            versions = versions.astype(object).where(versions.notna(), None)
+            self._connection.execute(
+                readings.insert(),
+                [
+                    dict(zip(columns, row, strict=True))
+                    for row in versions[columns].itertuples(index=False)
+                ],
+            )
+            added += len(versions)
+        return added
+
+
+def _of_run(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    """Conditions for the rows of one run."""
+    return [table.c[key] == run[key] for key in ("issue_time", "revision")]
+
+
+def _replace(
+    connection: sa.Connection, table: sa.Table, run: Mapping[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Replace the rows of one run."""
+    connection.execute(table.delete().where(*_of_run(table, run)))
+    if rows:
+        mark = {key: run[key] for key in ("issue_time", "revision")}
+        connection.execute(table.insert(), [row | mark for row in rows])

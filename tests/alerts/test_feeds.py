@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.alerts import feeds
+from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
+
+DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
+MESSAGES = {("vientiane", "flood"): "mekong-1"}
+
+
+def rows() -> list[dict[str, feeds.Fact]]:
+    return feeds.collect_rows(DECISIONS, MESSAGES, origin="virtual", wanted="Actual")
+
+
+def test_geojson() -> None:
+    collection = json.loads(feeds.write_geojson(rows()))
+    assert collection["type"] == "FeatureCollection"
+    assert [feature["id"] for feature in collection["features"]] == [
+        "siem_reap-flood",
+        "vientiane-drought",
+        "vientiane-flood",
+    ]
+    last = collection["features"][-1]
+    assert last["geometry"] == {"type": "Point", "coordinates": [102.616, 17.931]}
+    known = last["properties"]
+    assert (known["level"], known["p_flood_5d"], known["status"]) == ("warning", 0.6, "Exercise")
+    assert (known["identifier"], known["stage_time"]) == ("mekong-1", "2026-08-20T00:00:00Z")
+    town = collection["features"][0]["properties"]
+    assert (town["level"], town["rain_return_period_years"]) == ("unknown", None)
+    assert town["headline"] == "Flood: not assessed for Siem Reap"
+    assert (
+        collection["features"][1]["properties"]["headline"] == "Drought: no warning for Vientiane"
+    )
+
+
+def test_csv() -> None:
+    table = list(csv.DictReader(io.StringIO(feeds.write_csv(rows()).decode())))
+    assert [(row["city"], row["hazard"], row["level"]) for row in table] == [
+        ("siem_reap", "flood", "unknown"),
+        ("vientiane", "drought", "none"),
+        ("vientiane", "flood", "warning"),
+    ]
+    assert (table[2]["stage_m"], table[2]["driver_rain_cm"]) == ("9.0", "28.0")
+    assert table[0]["rain_return_period_years"] == ""
+    assert table[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
+
+
+def test_a_city_and_hazard_stands_there_once() -> None:
+    with pytest.raises(ValueError, match="found twice"):
+        feeds.collect_rows([*DECISIONS, DECISIONS[0]], {}, origin="virtual", wanted="Test")
+
+
+def test_index() -> None:
+    options: dict[str, Any] = {
+        "issue_time": T0,
+        "revision": 0,
+        "origin": "virtual",
+        "inputs": {"b": "2", "a": "1"},
+        "missing": ["imerg_late 2026-08-19"],
+        "archive_snapshot": "ABC",
+        "records_batch": 7,
+        "model_version": "m1",
+    }
+    index = json.loads(
+        feeds.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
+    )
+    assert index["schema_version"] == 1
+    assert index["levels"]["flood"] == {
+        "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
+    }  # fmt: skip
+    assert index["files"] == {
+        "alerts.csv": {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}
+    }
+    with pytest.raises(ValueError, match="Exercise"):
+        feeds.write_index(DECISIONS, {}, status="Test", **options)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.alerts import text as alert_text
+from pipeline.alerts.cap import Message
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.levels import Level
+from pipeline.geography.places import Station
+from tests.alerts.alert_cases import (
+    CITY,
+    RULES,
+    STATION,
+    T0,
+    UNKNOWN_RAIN,
+    drought,
+    dry_spell,
+    flood,
+    pluvial,
+    ramp,
+    river,
+)
+from tests.alerts.cap_cases import send
+
+
+def test_english_says_what_where_how_likely_when_why_and_what_is_missing() -> None:
+    decision = flood(0.6, 0.6, 0.004, change_1d_m=0.42, tier="no_rain", rain=UNKNOWN_RAIN)
+    text = alert_text.compose(decision, event=Level.WARNING, status="Exercise", language="en")
+    assert text.description.splitlines() == [
+        "EXERCISE. Made from synthetic data. Do not act on this message.",
+        (
+            "The river at Vientiane KM4 stood at 9.00 m on 20 August 2026 at 07:00 local time. It "
+            "changed by +42 cm in the day before. Alarm stage is 11.5 m, flood stage 12.5 m. Lao "
+            "terms: alarm stage is the warning level (ລະດັບເຕືອນໄພ), flood stage the danger level "
+            "(ລະດັບອັນຕະລາຍ)."
+        ),
+        (
+            "Chance of reaching alarm stage within 7 days: 60 %. Chance of reaching flood stage "
+            "within 5 days: 60 %. Chance of reaching flood stage within 2 days: <1 %. High water "
+            "may begin on 25 August 2026."
+        ),
+        (
+            "Highest stage expected in the next 7 days: 9.70 m on 27 August 2026; 9 in 10 chances "
+            "that it is between 8.30 and 11.80 m. Change until then, in cm: rise or fall upstream "
+            "+49, rain +28, the river's own trend -7."
+        ),
+        (
+            "Missing evidence: rain in the river forecast; rain over the city, so that heavy local "
+            "rain is not assessed."
+        ),
+    ]
+    assert "national and provincial authorities" in text.instruction
+
+
+def test_mrc_terms_and_extrapolation() -> None:
+    def english(decision: Decision, level: Level) -> str:
+        return alert_text.compose(decision, event=level, status="Actual", language="en").description
+
+    above = english(flood(stage_m=12.6), Level.EMERGENCY)
+    assert "MRC term: flood stage exceeded." in above
+    assert "The river is at or above flood stage." in above
+    assert "EXERCISE" not in above
+    alarm, high = ramp(0.6, 0.6, 0.6)
+    near = decide_flood(
+        CITY,
+        issue_time=T0,
+        station=STATION,
+        river=river(p_alarm=alarm, p_flood=high, extrapolated=True),
+        rain=UNKNOWN_RAIN,
+        state=None,
+        rules=RULES,
+    )
+    assert "alarm situation (flood stage forecast within 3 days)" in english(near, Level.WARNING)
+    assert "beyond what has been observed" in english(near, Level.WARNING)
+    assert "alarm situation" not in english(flood(0.6, 0.6, 0.4), Level.WARNING)
+    assert "no gauge with an alarm stage" in english(pluvial(6.0), Level.WATCH)
+
+
+@pytest.mark.parametrize(
+    ("station", "expected"),
+    [
+        (replace(STATION, code="013101", country="TH", flood_m=12.0), "3.00 m below the bank"),
+        (
+            replace(STATION, code="019803", country="VN", alarm_m=3.5, flood_m=4.5),
+            "báo động I 3.5 m, II 4.0 m, III 4.5 m",
+        ),
+        (replace(STATION, tidal=True), "The tide moves this gauge"),
+        (replace(STATION, threshold_verified=False), "have not been verified"),
+    ],
+)
+def test_local_terms_and_cautions(station: Station, expected: str) -> None:
+    decision = decide_flood(
+        CITY,
+        issue_time=T0,
+        station=station,
+        river=river(station=station.code),
+        rain=UNKNOWN_RAIN,
+        state=None,
+        rules=RULES,
+    )
+    text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
+    assert expected in text.description
+
+
+def test_the_city_clock_is_told() -> None:
+    yangon = replace(CITY, utc_offset_h=6.5)
+    decision = replace(flood(0.3), city=yangon)
+    text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
+    assert "on 20 August 2026 at 06:30 local time" in text.description
+
+
+def test_drought_never_claims_d4() -> None:
+    decision = drought(dry_spell(0.9, 0.9, 0.9, now=4))
+    text = alert_text.compose(decision, event=Level.EMERGENCY, status="Test", language="en")
+    assert "D3 or worse" in text.description
+    assert b"D4" not in (send(decision)[0] or Message(identifier="", content=b"D4")).content

@@ -1,0 +1,166 @@
+"""Zonal daily series, their shares and doubts, from uniform grids in a real archive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.areal import daily_series
+from pipeline.storage.archive import Archive
+from pipeline.times import utc64
+from tests.areal.uniform_grids import ASOF, DAY, NIGHT, put, zone
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+def test_one_millimetre_an_hour_makes_24_a_day(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
+    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
+    assert zone(ds, "rain") == pytest.approx(24.0)
+    assert zone(ds, "coverage") == pytest.approx(1.0)
+    assert ds["rain"].attrs["units"] == "mm"
+    assert ds["available_time"].values.tolist() == [utc64(ASOF).item()]
+
+
+@pytest.mark.parametrize(("half_hours", "expected"), [(39, 24.0), (38, np.nan), (0, np.nan)])
+def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(
+    archive: Archive, half_hours: int, expected: float
+) -> None:
+    if half_hours:
+        put(archive, "imerg_late", "rain_rate", [1.0] * half_hours)
+    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
+    np.testing.assert_allclose(zone(ds, "rain"), expected, rtol=1e-5)
+
+
+def test_a_complete_daily_file_stands_and_a_partial_one_gives_way(archive: Archive) -> None:
+    yesterday = DAY - timedelta(days=1)
+    one = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [7.0], start=yesterday, step=one, more={"n_valid": 48.0})
+    put(archive, "imerg_daily", "rain", [9.0], start=DAY, step=one, more={"n_valid": 40.0})
+    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=yesterday)
+    ds = daily_series.make_daily_series(
+        archive, asof=ASOF, start=yesterday, end=DAY + one, region="mekong"
+    )[0]
+    assert [zone(ds, "rain", day) for day in (0, 1)] == pytest.approx([7.0, 24.0])
+
+
+def test_what_was_not_published_by_the_issue_time_stays_out(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1.0] * 48, known=ASOF + timedelta(minutes=1))
+    assert np.isnan(zone(daily_series.make_daily_series(archive, **NIGHT)[0], "rain"))
+
+
+def test_impossible_results_are_left_out_and_counted(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [1e30, np.inf, 600.0, -3.0] + [1.0] * 44)
+    record, shares, doubts = daily_series.make_daily_series(archive, **NIGHT)
+    assert zone(record, "rain") == pytest.approx(24.0), "the other half-hours, scaled up"
+    assert zone(doubts, "impossible_rain") == pytest.approx(4 / 48)
+    assert zone(doubts, "suspect_rain") == 0.0
+    assert zone(shares, "share_imerg_late") == pytest.approx(1.0)
+
+
+def test_an_impossible_daily_sum_is_no_rain_of_a_day(archive: Archive) -> None:
+    one = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [2001.0], start=DAY, step=one, more={"n_valid": 48.0})
+    record, _, doubts = daily_series.make_daily_series(archive, **NIGHT)
+    assert np.isnan(zone(record, "rain"))
+    assert zone(doubts, "impossible_rain") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("product", "name", "worst"), [("smap", "soil_moisture", 1.2), ("ndvi", "ndvi", -3.0),
+                                   ("lst", "lst", np.inf)],
+)  # fmt: skip
+def test_impossible_soil_and_vegetation_are_left_out(
+    archive: Archive, product: str, name: str, worst: float
+) -> None:
+    sound = 300.0 if name == "lst" else 0.4
+    put(archive, product, name, [worst, sound], step=timedelta(hours=3), known=ASOF - DAWN)
+    record, _, doubts = daily_series.make_daily_series(archive, **NIGHT)
+    assert zone(record, name) == pytest.approx(sound, rel=1e-5)
+    assert zone(doubts, f"impossible_{name}") == 0.5
+
+
+DAWN = timedelta(hours=1)
+
+
+def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
+    put(archive, "imerg_late", "rain_rate", [0.0] * 48)
+    begins = {utc64(DAY + n * timedelta(minutes=30)) for n in range(12)}
+    doubts = daily_series.make_daily_series(archive, suspects={"imerg_late": begins}, **NIGHT)[2]
+    assert zone(doubts, "suspect_rain") == pytest.approx(0.25)
+    archive.append("doubts", doubts, message="test")
+    found = daily_series.read_suspect_rain(archive, asof=ASOF, days=3)
+    assert found is not None
+    assert bool((found.sel(zone="city:vientiane") > daily_series.MOST_SUSPECT).all())
+    daily = {"n_valid": 48.0}
+    put(archive, "imerg_daily", "rain", [0.0], start=DAY, step=timedelta(days=1), more=daily)
+    whole = daily_series.make_daily_series(
+        archive, suspects={"imerg_daily": {utc64(DAY)}}, **NIGHT
+    )[2]
+    assert zone(whole, "suspect_rain") == 1.0
+    put(archive, "smap", "soil_moisture", [0.2], start=DAY - timedelta(days=2), known=ASOF - DAWN)
+    times = {utc64(DAY - timedelta(days=2))}
+    soil = daily_series.make_daily_series(archive, suspects={"smap": times}, **NIGHT)[2]
+    assert zone(soil, "suspect_soil_moisture") == 1.0
+
+
+def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
+    archive: Archive,
+) -> None:
+    start, one = DAY - timedelta(days=6), timedelta(days=1)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 7, start=start)
+    record, shares, _ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=start - one, end=DAY + one, region="mekong"
+    )
+    rain = record["rain"].sel(zone="basin:chi").values
+    np.testing.assert_allclose(rain, [np.nan] + [48.0] * 7, rtol=1e-5)
+    assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 7
+    archive.append("rain_shares", shares, message="test")
+    told = daily_series.read_rain_sources(archive, asof=ASOF)
+    assert told is not None
+    city = told.sel(zone="city:vientiane")
+    assert float(city["gk2a"]) == 1.0
+    assert float(city["log_error"]) == pytest.approx(0.65)
+
+
+def test_the_days_of_a_dead_imerg_are_not_lost_again_when_they_are_made_anew(
+    archive: Archive,
+) -> None:
+    start, one = DAY - timedelta(days=9), timedelta(days=1)
+    daily = {"n_valid": 48.0}
+    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=one, more=daily)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * one)
+    record, *_ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=start, end=DAY + one, region="mekong"
+    )
+    rain = record["rain"].sel(zone="basin:chi").values
+    np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 8, rtol=1e-5)
+
+
+def test_soil_moisture_stands_on_the_day_it_came_as_the_mean_of_its_slots(archive: Archive) -> None:
+    put(
+        archive,
+        "smap",
+        "soil_moisture",
+        [0.2, 0.4],
+        start=DAY - timedelta(days=3),
+        step=timedelta(hours=3),
+        known=DAY + timedelta(hours=3),
+    )
+    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
+    assert zone(ds, "soil_moisture") == pytest.approx(0.3, rel=1e-5)
+
+
+def test_a_composite_stands_on_the_day_it_came(archive: Archive) -> None:
+    came = DAY + timedelta(hours=9)
+    put(archive, "ndvi", "ndvi", [0.6], start=datetime(2026, 7, 1, tzinfo=UTC), known=came)
+    two_days: Any = {**NIGHT, "start": DAY - timedelta(days=1)}
+    ds = daily_series.make_daily_series(archive, **two_days)[0]
+    np.testing.assert_allclose([zone(ds, "ndvi", day) for day in (0, 1)], [np.nan, 0.6], rtol=1e-5)

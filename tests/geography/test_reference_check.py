@@ -1,0 +1,37 @@
+"""What a check of an agency's folder says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.geography.reference_check import check_reference
+
+
+def write(folder: Path, name: str, *lines: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_what_each_row_does_is_said(tmp_path: Path) -> None:
+    stages = "station,kind,value,unit,source,as_of,verified"
+    write(tmp_path, "thresholds.csv", stages,
+          "010501,alarm,10.9,m,x,2026-10-01,V", "092600,flood,542,m,x,,M")  # fmt: skip
+    (wrong,) = check_reference(tmp_path)
+    assert wrong.wrong
+    write(tmp_path, "thresholds.csv", stages, "010501,alarm,10.9,m,x,2026-10-01,V")
+    cities = "id,name,country,lat,lon,unit,source,verified,ascn,in_basin,hazards,utc_offset_h"
+    write(tmp_path, "cities.csv", cities,
+          "hue,Hue,VN,16.46,107.59,degree,x,V,false,false,pluvial drought,7",
+          "perth,Perth,AU,-31.9,115.9,degree,x,V,false,false,drought,8")  # fmt: skip
+    write(tmp_path, "README.md", "ours")
+    found = check_reference(tmp_path)
+    assert [str(finding) for finding in found] == [
+        "thresholds.csv line 2: 010501, alarm: in place of the project's row from 2026-10-01 on",
+        "cities.csv line 2: hue: new, seen in mekong and asean",
+        "cities.csv line 3: perth: new, seen in no region: it is outside of their grids",
+    ]
+    assert not any(finding.wrong for finding in found)
+
+
+def test_an_empty_folder_changes_nothing(tmp_path: Path) -> None:
+    assert check_reference(tmp_path) == []

@@ -1,0 +1,222 @@
+"""Reference tables are validated as a whole, read as of a moment, and laid over by an agency."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.geography import places
+from pipeline.geography.reference_schema import TABLES, Column, first_day
+from pipeline.geography.reference_tables import (
+    OUTLINES,
+    BadReference,
+    ReferenceTables,
+    edition,
+    reference_digest,
+    tables,
+)
+from pipeline.settings import REFERENCE
+from tests.conftest import LayOver
+
+STAGE_HEAD = "station,kind,value,unit,source,as_of,verified"
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(hour=12, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a copy of the project's tables."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in (*TABLES, OUTLINES):
+        shutil.copy(REFERENCE / name, folder)
+    return folder
+
+
+def test_every_table_of_the_folder_has_a_schema() -> None:
+    assert {path.name for path in REFERENCE.glob("*.csv")} == set(TABLES)
+
+
+def test_a_change_is_a_new_row_with_a_later_date(lay_over: LayOver) -> None:
+    lay_over(
+        "thresholds.csv",
+        STAGE_HEAD,
+        "010501,alarm,10.9,m above gauge zero,the agency,2026-10-01,V",
+    )
+    before, after = day("2026-09-30"), day("2026-10-01")
+    assert places.station("010501", asof=before).alarm_m == 11.5
+    assert places.station("010501", asof=after).alarm_m == 10.9
+    assert places.station("010501").alarm_m == 10.9
+    assert places.station("010501", asof=day("2010-08-01")).alarm_m == 11.5
+    assert edition(before) == edition(day("2026-02-01")) != edition(after)
+
+
+def test_a_year_alone_says_when_a_figure_was_looked_up() -> None:
+    """Bueng Kan has stages of 2022 and of 2026; the first count for all years before."""
+    for moment, alarm_m in (("2005-08-01", 11.4), ("2025-12-31", 11.4), ("2026-01-01", 10.18)):
+        assert places.station("012702", asof=day(moment)).alarm_m == alarm_m
+
+
+def test_rows_of_a_new_gauge_count_from_their_day_on(lay_over: LayOver) -> None:
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,as_of",
+        "M.7,Ubon,Mun,TH,false,,mun,2026-07-01",
+    )
+    figure = "M.7,{},{},degree,the agency,2026-07-01,V"
+    lay_over(
+        "station_figures.csv",
+        "station,quantity,value,unit,source,as_of,verified",
+        figure.format("latitude", 15.22),
+        figure.format("longitude", 104.86),
+    )
+    assert "M.7" not in places.stations(asof=day("2026-06-30"))
+    gauge = places.station("M.7", asof=day("2026-07-01"))
+    assert (gauge.lat, gauge.alarm_m, gauge.replaced_by, gauge.note) == (15.22, None, None, "")
+    assert list(places.stations())[-1] == "M.7"
+
+
+def test_an_agency_goes_before_the_project_from_its_day_on(
+    lay_over: LayOver, project: Path, tmp_path: Path
+) -> None:
+    lay_over("thresholds.csv", STAGE_HEAD, "010501,alarm,10.9,m,the agency,2026-03-01,V")
+    with (project / "thresholds.csv").open("a", encoding="utf-8") as stream:
+        stream.write("010501,alarm,11.1,m,MRC,2026-06-01,V\n")
+    both = ReferenceTables(project, tmp_path / "agency")
+    alarm = {
+        moment: both.in_force("thresholds.csv", date.fromisoformat(moment))["010501", "alarm"]
+        for moment in ("2026-02-28", "2026-03-01", "2026-06-02")
+    }
+    assert [entry.row["value"] for entry in alarm.values()] == ["11.5", "10.9", "10.9"]
+
+
+def test_a_digest_names_the_table_that_changed(lay_over: LayOver) -> None:
+    before = reference_digest(day("2026-08-20"))
+    assert set(before) == {*TABLES, OUTLINES}
+    assert all(len(digest) == 64 for digest in before.values())
+    lay_over("thresholds.csv", STAGE_HEAD, "010501,alarm,10.9,m,the agency,2026-10-01,V")
+    assert reference_digest(day("2026-08-20")) == before
+    after = reference_digest(day("2026-10-20"))
+    assert {name for name in before if before[name] != after[name]} == {"thresholds.csv"}
+    assert reference_digest() == after
+
+
+def test_an_edit_in_place_changes_the_digest_of_every_moment(project: Path) -> None:
+    def digest(folder: Path) -> dict[str, list[dict[str, str]]]:
+        then = ReferenceTables(folder).edition(day("2020-01-01"))
+        return {name: [dict(row) for row in then.rows(name)] for name in TABLES}
+
+    before = digest(project)
+    path = project / "cost_loss.csv"
+    text = path.read_text(encoding="utf-8").replace("0.25,1", "0.30,1")
+    path.write_text(text, encoding="utf-8")
+    after = digest(project)
+    assert {name for name in TABLES if before[name] != after[name]} == {"cost_loss.csv"}
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "agency"
+    folder.mkdir()
+    lines = [
+        STAGE_HEAD,
+        "010501,alarm,118,m,x,2026-05-01,V",
+        "999999,flood,5,m,x,2026-05-01,V",
+        "010501,danger,5,m,x,2026-05-01,V",
+        "010501,flood,five,m,,May 2026,yes",
+        "010501,flood,12,m,x,2026-05-01,V,more",
+        "011201,flood,12,m,x,2026-05-01,V",
+        "011201,flood,13,m,x,2026-05-01,V",
+    ]
+    (folder / "thresholds.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "cities.csv").write_text("id,name,mayor\npakse,Pakse,x\n", encoding="utf-8")
+    (folder / "gauges.csv").write_text("", encoding="utf-8")
+    (folder / "flows.csv").write_bytes("station,Größe".encode("latin-1"))
+    with pytest.raises(BadReference) as bad:
+        ReferenceTables(REFERENCE, folder)
+    found = str(bad.value).splitlines()
+    assert found[0].startswith("cities.csv line 1: expected columns id, name, country, ")
+    assert found[0].endswith("found id, name, mayor")
+    assert found[1].startswith("flows.csv: expected a table of text in UTF-8, found: ")
+    assert found[2].startswith("gauges.csv: expected one of stations.csv, ")
+    assert found[3:] == [
+        "thresholds.csv line 2: value: expected a number from -5 to 60 for alarm, found '118'",
+        "thresholds.csv line 3: station: expected a row of stations.csv, found '999999'",
+        "thresholds.csv line 4: kind: expected one of alarm, flood, bao_dong_2, found 'danger'",
+        "thresholds.csv line 5: as_of: expected a year or a date as 2026-05-01, found 'May 2026'",
+        "thresholds.csv line 5: source: expected a value, found ''",
+        "thresholds.csv line 5: value: expected a number, found 'five'",
+        "thresholds.csv line 5: verified: expected one of V, M, found 'yes'",
+        "thresholds.csv line 6: expected 7 cells, found another number",
+        "thresholds.csv line 8: expected 011201, flood once as of a day, found it in line 7 too",
+    ]
+
+
+def test_rows_that_contradict_each_other_are_refused(project: Path) -> None:
+    def edit(name: str, old: str, new: str) -> None:
+        text = (project / name).read_text(encoding="utf-8")
+        assert old in text
+        (project / name).write_text(text.replace(old, new), encoding="utf-8")
+
+    edit("thresholds.csv", "010501,flood,12.8", "010501,flood,11.5")
+    edit("station_figures.csv", "092600,latitude,22.02,degrees_north", "092600,gauge_zero,500,m")
+    edit("cost_loss.csv", "default,emergency,false_alarm_budget", "pakse,emergency,cost_loss_ratio")
+    edit("travel_times.csv", "033401,019803,2,4", "033401,019803,4,2")
+    edit("basins.csv", "lancang_tibet,Upper", "tibet,Upper")
+    with pytest.raises(BadReference) as bad:
+        ReferenceTables(project)
+    assert str(bad.value).splitlines() == [
+        "basins.csv line 2: tibet: expected its outline in basins.geojson, found none",
+        "cost_loss.csv: expected a row of default for emergency, false_alarm_budget, found none",
+        "stations.csv line 2: 092600: expected its latitude in station_figures.csv, found none",
+        "thresholds.csv line 3: 010501: expected flood above alarm, found 11.5 m and 11.5 m",
+        "travel_times.csv line 12: expected value_min up to value_max, found 4 and 2",
+    ]
+
+
+def test_a_table_of_the_project_must_be_there(project: Path) -> None:
+    (project / "flows.csv").unlink()
+    with pytest.raises(BadReference, match=r"^flows\.csv: expected among the project's tables"):
+        ReferenceTables(project)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadReference, match="expected a folder of reference tables, found none"):
+        ReferenceTables(REFERENCE, tmp_path / "nowhere")
+
+
+def test_spreadsheets_save_with_a_mark_of_byte_order(lay_over: LayOver) -> None:
+    lay_over("thresholds.csv", f"\ufeff{STAGE_HEAD}", "010501 , alarm,10.9,m,x,2026,V")
+    assert places.station("010501").alarm_m == 10.9
+
+
+def test_tables_are_read_once() -> None:
+    assert tables() is tables()
+    assert places.stations() is places.stations(asof=None)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [
+        (Column("integer", 1, 12), "13", "an integer from 1 to 12"),
+        (Column("integer", 1, 12), "1.5", "an integer from 1 to 12"),
+        (Column("number"), "nan", "a number"),
+        (Column("number", 0.0, strict=True), "0", "a number above 0"),
+        (Column("flag"), "yes", "one of true, false"),
+        (Column(choices=("a", "b"), several=True), "a c", "one of a, b"),
+        (Column(choices=("a", "b"), several=True), "b a", ""),
+        (Column(), "", "a value"),
+        (Column(optional=True), "", ""),
+    ],
+)
+def test_what_a_cell_may_hold(column: Column, cell: str, expected: str) -> None:
+    assert column.expected(cell) == expected
+
+
+@pytest.mark.parametrize("text", ["26", "2026-13-01", "20260501", "2026-5-1", "", "now"])
+def test_what_is_no_date(text: str) -> None:
+    assert first_day(text) is None

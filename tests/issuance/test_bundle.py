@@ -1,0 +1,177 @@
+"""A run's files from stored forecasts are those from fresh ones, and each input is read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from pipeline.areal import monthly
+from pipeline.areal import rain as areal_rain
+from pipeline.geography import places
+from pipeline.indices import suite
+from pipeline.issuance.bundle import Bundle, make_bundle
+from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.quality import flags as quality_flags
+from pipeline.settings import Settings
+from pipeline.storage.archive import Archive
+from pipeline.storage.readings import Readings
+from pipeline.storage.records import Records
+from tests.issuance.forecast_cases import droughts, stages
+
+ISSUED = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+TODAY = np.datetime64("2026-08-20", "ns")
+DAY = np.timedelta64(1, "D")
+START, END = (datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2021))
+UNITS = {"rain": "mm", "soil_moisture": "m3 m-3", "ndvi": "1", "lst": "K"}
+
+
+def series(time: np.ndarray, zones: list[str]) -> xr.Dataset:
+    """Made-up zonal daily series."""
+    rng = np.random.default_rng(len(zones))
+    phase = 2.0 * np.pi * np.arange(time.size)[:, None] / 365.25
+    rain = rng.gamma(0.4, 12.0 * (1.1 - np.cos(phase)), (time.size, len(zones)))
+    wet = np.cumsum(rain - rain.mean(), axis=0) % 100.0 / 300.0
+    values = {"rain": rain, "soil_moisture": 0.1 + wet, "ndvi": 0.3 + wet, "lst": 305 - 10 * wet}
+    return xr.Dataset(
+        {
+            name: (("time", "zone"), of.astype("f4"), {"units": UNITS[name]})
+            for name, of in values.items()
+        },
+        {"time": time, "zone": zones},
+        {"origin": "virtual"},
+    )
+
+
+@pytest.fixture(scope="module")
+def drought_model() -> SimpleNamespace:
+    """Parameters of the indices, fitted for one zone and taken for all."""
+    time = np.arange("2001-01-01", "2021-01-01", dtype="M8[D]").astype("M8[ns]")
+    fitted = suite.fit_reference(series(time, ["basin:chi"]), start=START, end=END)
+    zones = list(places.zones())
+    every = {
+        name: params.isel(zone=np.zeros(len(zones), int)).assign_coords(zone=zones)
+        for name, params in fitted.items()
+    }
+    return SimpleNamespace(parameters=lambda: every)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Records]:
+    """Zonal daily series of 440 days, and two months of morning stages at every city's gauge."""
+    folder = tmp_path_factory.mktemp("stores")
+    archive, records = Archive(folder / "archive"), Records(f"sqlite:///{folder / 'records.db'}")
+    record = series(TODAY - np.arange(440, 0, -1) * DAY, list(places.zones()))
+    known = record["time"].values + DAY
+    archive.append("zones", record.assign_coords(available_time=("time", known)), message="test")
+    days = pd.date_range("2026-06-21", "2026-08-20")
+    codes = sorted({city.station for city in places.cities().values() if city.station})
+    rng = np.random.default_rng(1)
+    table = pd.concat(
+        pd.DataFrame(
+            {
+                "station": code, "variable": "stage", "method": "manual", "valid_time": days,
+                "value": (places.station(code).alarm_m or 5.0) - 1.0 + rng.random(days.size),
+                "unit": "m", "raw": "", "qc": "good",
+            }
+        )
+        for code in codes
+    )  # fmt: skip
+    with records.ingest("gauges", asof=ISSUED) as batch:
+        batch.add_readings(table, asof=ISSUED, latency=timedelta(minutes=20), origin="virtual")
+    return archive, records
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half-hourly rain over the cities, and the bulletin of the months, need grids and years."""
+    cities = [zone for zone in places.zones() if zone.startswith("city:")]
+    times = TODAY - np.arange(144, 0, -1) * np.timedelta64(30, "m")
+    rain = xr.DataArray(
+        np.full((144, len(cities)), 2.0, "f4"), {"time": times, "zone": cities}, ("time", "zone"),
+        attrs={"units": "mm"},
+    )  # fmt: skip
+    monkeypatch.setattr(areal_rain, "read_city_rain", lambda *_, **__: rain)
+    monkeypatch.setattr(monthly, "make_bulletin", lambda *_: rain.to_dataset(name="rain"))
+
+
+def run_of(records: Records, archive: Archive) -> dict[str, Any]:
+    return records.draft_run(
+        {
+            "issue_time": ISSUED, "inputs_digest": "0", "snapshot": archive.snapshot,
+            "batch": records.database.batch, "model_version": "m", "origin": "virtual",
+            "settings": {"alert_status": "Test"}, "follows": None,
+            "rules": {}, "code": "",
+        }
+    )  # fmt: skip
+
+
+def bundle(
+    stores: tuple[Archive, Records],
+    drought_model: SimpleNamespace,
+    run: dict[str, Any],
+    forecasts: tuple[pd.DataFrame, pd.DataFrame],
+) -> Bundle:
+    models = {"drought": drought_model, "monthly": None}
+    snapshot = Snapshot(*stores, ISSUED, models, "m")
+    settings = Settings(upstream="archive", records_url=None)
+    return make_bundle(snapshot, run, stages=forecasts[0], droughts=forecasts[1], settings=settings)
+
+
+def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    archive, records = stores
+    run = run_of(records, archive)
+    fresh = stages(ISSUED), droughts(ISSUED)
+    store_forecasts(records, run, stages=fresh[0], droughts=fresh[1])
+    before = bundle(stores, drought_model, run, fresh)
+    after = bundle(stores, drought_model, run, read_forecasts(records, run))
+    assert after.files == before.files
+    assert after.alerts == before.alerts
+    assert after.degraded == before.degraded
+    assert {"alerts.csv", "alerts.geojson", "risk.nc", "monthly.nc", "index.json"} < {*after.files}
+    levels = Counter(row["level"] for row in after.alerts)
+    assert len(levels) >= 4, "the forecasts are of all kinds"
+    assert sum(name.startswith("cap/") for name in after.files) > 5
+
+
+def test_each_input_is_read_and_checked_once(
+    stores: tuple[Archive, Records],
+    drought_model: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, intervals, checked = list[str](), list[tuple[str, int]](), list[int]()
+    read, read_all, flag = Archive.read, Readings.read_all, quality_flags.flag
+
+    def count_grids(self: Archive, product: str, **of: Any) -> xr.Dataset:
+        opened.append(product)
+        return read(self, product, **of)
+
+    def count_readings(self: Readings, variable: str, **of: Any) -> pd.DataFrame:
+        intervals.append((variable, (ISSUED - of["start"]).days))
+        return read_all(self, variable, **of)
+
+    def count_checks(readings: pd.DataFrame, *of: Any) -> pd.DataFrame:
+        checked.append(len(readings))
+        return flag(readings, *of)
+
+    monkeypatch.setattr(Archive, "read", count_grids)
+    monkeypatch.setattr(Readings, "read_all", count_readings)
+    monkeypatch.setattr(quality_flags, "flag", count_checks)
+    run = run_of(stores[1], stores[0])
+    bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+    assert Counter(opened)["zones"] == 1
+    assert max(Counter(intervals).values()) == 1
+    stage = sorted(days for variable, days in intervals if variable == "stage")
+    assert stage[:3] == [4, 7, 30], "last readings, what is suspect, who is silent"
+    assert len(stage) == 4, "and seasons, for the track record of warnings"
+    assert Counter(variable for variable, _ in intervals) == {"stage": 4, "rain": 1, "discharge": 1}
+    assert len(checked) == len(intervals)

@@ -1,0 +1,134 @@
+"""What a night says of files that were bad, suspect or did not come, and what rests on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.geography.places import zones
+from pipeline.issuance.missing import find_missing, find_suspect_files
+from pipeline.issuance.snapshot import Snapshot
+from pipeline.storage.archive import Archive
+from pipeline.storage.records import Records
+from pipeline.times import utc64
+from tests.issuance.snapshot_cases import add_doubts
+
+ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)
+DAY = timedelta(days=1)
+SLOT = timedelta(minutes=30)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Snapshot:
+    store = Records(f"sqlite:///{tmp_path / 'records.db'}")
+    return Snapshot(Archive(tmp_path / "archive"), store, ASOF, {}, "none")
+
+
+def note(
+    snapshot: Snapshot,
+    source: str,
+    start: datetime,
+    *,
+    known: datetime = ASOF,
+    end: datetime | None = None,
+    **notes: Any,
+) -> str:
+    """Put a sound file with notes into the tables; its name."""
+    name = f"{source}-{start:%Y%m%dT%H%M}-{known:%d%H%M}"
+    with snapshot.records.ingest(source, asof=ASOF) as batch:
+        batch.add_granule(
+            name,
+            start=start,
+            end=end or start + SLOT,
+            sha256=name,
+            available_time=known,
+            origin="virtual",
+            notes=notes,
+        )
+    return name
+
+
+def test_cells_out_of_range_are_counted_by_source_and_variable(snapshot: Snapshot) -> None:
+    one = {"rain_rate": {"cells": 3, "worst": 1e30}}
+    two = {"rain_rate": {"cells": 4, "worst": -5.0}}
+    note(snapshot, "imerg_late", MIDNIGHT - DAY, out_of_range=one)
+    last = note(snapshot, "imerg_late", MIDNIGHT - DAY + SLOT, out_of_range=two)
+    remarks = find_missing(snapshot).remarks
+    assert (
+        f"imerg_late: 7 cells of rain_rate out of range, left out, in 2 files, the last {last}, "
+        "the worst 1e+30"
+    ) in remarks
+
+
+def test_bad_rows_are_counted_by_file(snapshot: Snapshot) -> None:
+    one = note(snapshot, "gauges", MIDNIGHT - DAY, bad_rows=["line 3: ..", "line 7: .."])
+    two = note(snapshot, "gauges", MIDNIGHT - DAY + SLOT, bad_rows=["line 2: .."])
+    note(snapshot, "gauges", MIDNIGHT - DAY + 2 * SLOT)
+    remarks = find_missing(snapshot).remarks
+    assert f"gauges: bad rows left out: 2 of {one}, 1 of {two}" in remarks
+
+
+def test_windows_without_a_value_are_named(snapshot: Snapshot) -> None:
+    name = note(snapshot, "smap", MIDNIGHT - DAY, empty=["soil_moisture"])
+    remarks = find_missing(snapshot).remarks
+    assert f"smap: no value of soil_moisture in the window: {name}" in remarks
+
+
+def test_tiles_that_were_left_out_are_named(snapshot: Snapshot) -> None:
+    note(snapshot, "floodmap", MIDNIGHT - DAY, said=["a tile is left out: h28v08.h5: expected .."])
+    note(snapshot, "gauges", MIDNIGHT - DAY, said=["taken for the plain layout"])
+    remarks = find_missing(snapshot).remarks
+    assert "floodmap: a tile is left out: h28v08.h5: expected .." in remarks
+    assert not any("plain layout" in line for line in remarks), "that is for the ingest to say"
+
+
+def test_suspect_files_are_named_with_their_reason(snapshot: Snapshot) -> None:
+    name = note(snapshot, "smap", MIDNIGHT - DAY, suspect="constant")
+    assert f"smap: suspect, constant: {name}" in find_missing(snapshot).remarks
+
+
+def test_of_several_versions_of_a_file_the_last_one_is_suspect_or_not(snapshot: Snapshot) -> None:
+    early, late = ASOF - timedelta(hours=2), ASOF - timedelta(hours=1)
+    begin = MIDNIGHT - DAY
+    note(snapshot, "imerg_late", begin, known=early, suspect="constant")
+    note(snapshot, "imerg_late", begin, known=late)
+    note(snapshot, "imerg_late", begin + SLOT, known=early, suspect="dry")
+    note(snapshot, "imerg_late", begin + 2 * SLOT, known=ASOF + SLOT, suspect="not known yet")
+    suspect = find_suspect_files(snapshot.records, asof=ASOF, start=begin)
+    assert suspect == {"imerg_late": {utc64(begin + SLOT)}}
+
+
+def test_a_source_that_gave_nothing_is_named_however_long_ago_it_spoke(snapshot: Snapshot) -> None:
+    note(snapshot, "smap", datetime(2025, 3, 1, tzinfo=UTC), known=ASOF - 400 * DAY)
+    note(snapshot, "imerg_late", ASOF - DAY, known=ASOF)
+    note(snapshot, "lis", datetime(2024, 1, 1, tzinfo=UTC), known=ASOF - 800 * DAY)
+    missing = find_missing(snapshot)
+    remarks = {*missing.remarks}
+    assert "smap: gave nothing, its last datum is of 2025-03-01 00:30Z" in remarks
+    assert "lis: gave nothing, its last datum is of 2024-01-01 00:30Z" in remarks
+    assert "gk2a: gave nothing, and never has" in remarks
+    assert not any(line.startswith("imerg_late: gave nothing") for line in remarks)
+    assert not any(line.startswith("thaiwater") for line in remarks), "nobody asks it"
+    assert "smap: gave nothing, its last datum is of 2025-03-01 00:30Z" in missing.degraded
+    assert not any(line.startswith("lis") for line in missing.degraded)
+    assert "thaiwater: gave nothing, and never has" in find_missing(
+        snapshot, upstream="internet"
+    ).remarks  # fmt: skip
+
+
+def test_what_was_left_out_of_the_record_is_named(snapshot: Snapshot) -> None:
+    add_doubts(snapshot, 3, impossible_rain=0.2, suspect_soil_moisture=1.0)
+    count = len(zones())
+    remarks = find_missing(snapshot).remarks
+    assert (
+        f"areal record, rain: results out of range and left out in {count} zones on 3 days, the "
+        "last 2026-08-19"
+    ) in remarks
+    assert (
+        f"areal record, soil_moisture: rests on suspect files in {count} zones on 3 days, the last "
+        "2026-08-19"
+    ) in remarks

@@ -1,0 +1,59 @@
+"""Which gauges are silent this morning, since when, and which are doubted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.issuance.missing import find_missing
+from pipeline.issuance.silence import describe_silent_gauges
+from tests.issuance.snapshot_cases import ISSUED, PREK_KDAM, readings, snapshot_of
+
+PAKSE, KRATIE = "013901", "014901"
+MORNINGS = pd.date_range("2026-07-01", "2026-09-20")
+LEVEL = pd.Series(3.0 + 0.01 * np.arange(len(MORNINGS)), index=MORNINGS)
+DAY = timedelta(days=1)
+
+
+def test_gauges_are_silent_this_morning_or_for_longer(tmp_path: Path) -> None:
+    snapshot = snapshot_of(
+        tmp_path,
+        readings(LEVEL, PREK_KDAM),
+        readings(LEVEL[:-1], PAKSE),
+        readings(LEVEL[:-40], KRATIE),
+    )
+    gauges = describe_silent_gauges(snapshot)
+    assert gauges.degraded == ()
+    assert gauges.remarks[:2] == (
+        f"gauges: this morning's reading is missing from Pakse ({PAKSE})",
+        f"gauges: nothing for 30 days and more from Kratie ({KRATIE}, last 2026-08-11)",
+    )
+    assert gauges.remarks[2].startswith("gauges: nothing has ever come from ")
+    assert PREK_KDAM not in " ".join(gauges.remarks)
+
+
+def test_a_night_without_a_reading_of_the_morning_is_degraded(tmp_path: Path) -> None:
+    snapshot = snapshot_of(tmp_path, readings(LEVEL[:-1], PREK_KDAM))
+    missing = find_missing(snapshot)
+    assert "gauges: no gauge has a reading of this morning" in missing.degraded
+
+
+def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) -> None:
+    level = pd.concat([LEVEL[:-1], pd.Series([13.0], index=MORNINGS[-1:])])
+    snapshot = snapshot_of(tmp_path, readings(level, PREK_KDAM))
+    gauges = describe_silent_gauges(snapshot)
+    confirmed = "gauges: this morning's reading is not confirmed yet at"
+    assert f"{confirmed} Prek Kdam ({PREK_KDAM})" in gauges.remarks
+    assert not [line for line in gauges.remarks if "missing" in line]
+    degraded = find_missing(snapshot).degraded
+    assert "gauges: no gauge has a reading of this morning that is believed" in degraded
+
+
+def test_the_day_after_a_reading_is_known_it_is_late(tmp_path: Path) -> None:
+    issued = ISSUED + DAY
+    snapshot = snapshot_of(tmp_path, readings(LEVEL, PREK_KDAM), issued=issued)
+    (late, *_) = describe_silent_gauges(snapshot).remarks
+    assert late == f"gauges: this morning's reading is missing from Prek Kdam ({PREK_KDAM})"

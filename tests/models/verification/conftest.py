@@ -1,0 +1,78 @@
+"""Forecasts whose scores are known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.baselines import PEERS
+from models.stage.model import QUANTILES
+from models.verification.skill import prepare
+from tests.models.conftest import TOWN, UPSTREAM
+
+LEADS = (1, 3)
+
+
+def forecasts_of_mukdahan(
+    observed: list[float], q50: list[float], stage: list[float]
+) -> pd.DataFrame:
+    """Hand-made forecasts of Mukdahan (alarm 12.0 m), one day ahead, ±0.2 m at 80 %."""
+    n = len(observed)
+    times = pd.date_range("2018-07-01", periods=n)
+    spread = {name: np.asarray(q50) + (p - 0.5) * 0.5 for name, p in QUANTILES.items()}
+    return pd.DataFrame(
+        {
+            "issue_time": times, "station": TOWN, "lead_days": 1, "valid_time": times,
+            **spread, "mean_m": q50, "stage_m": stage, "observed_m": observed, "tier": "full",
+            "p_alarm": (np.asarray(q50) >= 12.0).astype(float), "climatology_p_alarm": 0.25,
+            "origin": "measured",
+        }
+    )  # fmt: skip
+
+
+def made_hindcast(
+    *, years: int = 4, origin: str = "measured", peer_error_m: float = 0.2
+) -> pd.DataFrame:
+    """A river of summer floods; the model errs by 0.1 m, persistence by the change, peers by more.
+
+    Alarm stage is 12 m at the town (Mukdahan), 11.5 m at the gauge above (Nakhon Phanom).
+    """
+    rng = np.random.default_rng(4)
+    days = pd.date_range("2013-06-01", periods=365 * years)
+    parts = []
+    for station in (UPSTREAM, TOWN):
+        wave = 8.0 + 3.0 * np.sin(2 * np.pi * (days.day_of_year.to_numpy() - 120) / 365)
+        noise = np.convolve(rng.normal(0, 0.5, len(days) + 6), np.ones(7), "valid")
+        stage = pd.Series(wave + noise, days)
+        for lead in LEADS:
+            came = stage.shift(-lead)
+            middle = came + np.where(np.arange(len(days)) % 2 == 0, 0.1, -0.1)
+            p = np.clip((middle - 11.0) / 2.0, 0.001, 0.999)
+            frame = pd.DataFrame(
+                {
+                    "issue_time": days + pd.Timedelta(minutes=30),
+                    "station": station,
+                    "lead_days": lead,
+                    "valid_time": days + pd.Timedelta(days=lead),
+                    "stage_m": stage.to_numpy(),
+                    "observed_m": came.to_numpy(),
+                    "tier": np.where(days.day == 5, "no_rain", "full"),
+                    "p_alarm": p.to_numpy(),
+                    "climatology_p_alarm": 0.1,
+                    "origin": origin,
+                    **{name: (middle + (q - 0.5)).to_numpy() for name, q in QUANTILES.items()},
+                    "mean_m": middle.to_numpy(),
+                    **{f"{name}_m": (came + peer_error_m).to_numpy() for name in PEERS},
+                }
+            )
+            change = 100.0 * (middle - stage)
+            parts_cm = [{"own_trend": 0.25 * one, "rain": 0.75 * one} for one in change]
+            frame["drivers_cm"] = pd.Series(parts_cm)
+            parts.append(frame)
+    return pd.concat(parts, ignore_index=True).iloc[::-1].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def rows() -> pd.DataFrame:
+    return prepare(made_hindcast())

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.verification.scores import SCORES, SYNTHETIC, score_forecasts
+from tests.models.verification.conftest import forecasts_of_mukdahan
+
+
+def test_scores_by_hand() -> None:
+    # Errors of the forecast 0.1, 0, 0.4, 0; of persistence −1, −1, −0.4, 1.
+    found = score_forecasts(
+        forecasts_of_mukdahan(
+            [11.0, 12.0, 12.4, 11.4], [11.1, 12.0, 12.8, 11.4], [10, 11, 12, 12.4]
+        )
+    )
+    wet = found[found.season == "wet"].iloc[0]
+    assert list(found.columns) == list(SCORES)
+    assert wet.n == 4
+    assert wet.rmse_m == pytest.approx(np.sqrt(0.17 / 4))
+    assert wet.mae_m == pytest.approx(0.125)
+    assert wet.rmse_persistence_m == pytest.approx(np.sqrt(3.16 / 4))
+    assert wet.cp == pytest.approx(1 - 0.17 / 3.16)
+    assert wet.cover80 == 0.75
+    # Cases while below alarm: the first two; the second came and was said.
+    assert (wet.alarm_events, wet.alarm_pod, wet.alarm_far) == (1, 1.0, 0.0)
+    assert wet.brier == 0.0
+    assert wet.brier_skill_climatology == 1.0
+    assert wet["name"] == "Mukdahan"
+
+
+def test_the_columns_are_those_of_the_issue_and_synthetic_names_say_so() -> None:
+    assert ",".join(SCORES) == (
+        "station,name,lead_days,season,n,rmse_m,mae_m,rmse_persistence_m,cp,nse,kge,pinball_m,"
+        "cover80,cover95,alarm_events,alarm_pod,alarm_far,alarm_csi,brier,"
+        "brier_skill_climatology,tier"
+    )
+    frame = forecasts_of_mukdahan([11.0, 12.0], [11.1, 12.0], [10.0, 11.0]).assign(origin="virtual")
+    assert set(score_forecasts(frame)["name"]) == {"Mukdahan (synthetic)"}
+    assert SYNTHETIC == " (synthetic)"
+
+
+def test_squared_errors_are_of_the_mean_and_absolute_ones_of_the_median() -> None:
+    frame = forecasts_of_mukdahan([11.0, 12.0], [11.0, 12.0], [10.0, 11.0])
+    frame["mean_m"] = frame["q50"] + 0.5
+    wet = score_forecasts(frame).iloc[0]
+    assert wet.rmse_m == pytest.approx(0.5)
+    assert wet.cp == pytest.approx(1 - 0.25)
+    assert wet.nse == pytest.approx(1 - 0.25 / 0.25)
+    assert wet.mae_m == 0.0
+
+
+def test_both_seasons_stand_there_even_without_a_case() -> None:
+    winter = forecasts_of_mukdahan([11.0, 12.0], [11.1, 12.0], [10.0, 11.0])
+    winter["valid_time"] += pd.Timedelta(days=180)
+    found: Any = score_forecasts(winter).set_index("season")
+    assert found["n"].to_dict() == {"wet": 0, "all": 2}
+    assert np.isnan(found.loc["wet", "cp"])
+
+
+def test_unobserved_rows_count_for_nothing() -> None:
+    frame = forecasts_of_mukdahan([11.0, np.nan, 12.4], [11.1, 99.0, 12.4], [10.0, 11.0, np.nan])
+    assert score_forecasts(frame).iloc[0].n == 1

@@ -1,0 +1,51 @@
+"""The comparison of published trees sees every difference but the archive's snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios import compare_published
+
+
+def tree(folder: Path, *, snapshot: str, level: str = "watch") -> Path:
+    night = folder / "published" / "20260820T0030Z"
+    night.mkdir(parents=True)
+    message = f"<alert>{level}<archive_snapshot>{snapshot}</archive_snapshot></alert>".encode()
+    (night / "a.xml").write_bytes(message)
+    index = {"archive_snapshot": snapshot, "files": {"a.xml": hashlib.sha256(message).hexdigest()}}
+    (night / "index.json").write_text(json.dumps(index))
+    (folder / "published" / "latest").symlink_to(night.name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("watch", "the same 2 files\n"),
+        (
+            "warning",
+            "differs: 20260820T0030Z/a.xml\ndiffers: 20260820T0030Z/index.json\n",
+        ),
+    ],
+)
+def test_only_the_snapshot_is_masked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], level: str, expected: str
+) -> None:
+    before = tree(tmp_path / "before", snapshot="ABC")
+    after = tree(tmp_path / "after", snapshot="XYZ", level=level)
+    code = compare_published.main(["compare", str(before), str(after)])
+    assert capsys.readouterr().out == expected
+    assert code == (0 if level == "watch" else 3)
+
+
+def test_a_file_of_one_tree_alone_is_named(tmp_path: Path) -> None:
+    before = tree(tmp_path / "before", snapshot="ABC")
+    after = tree(tmp_path / "after", snapshot="ABC")
+    (after / "published" / "20260820T0030Z" / "b.csv").write_text("city\n")
+    assert compare_published.differences(before / "published", after / "published") == [
+        "only after: 20260820T0030Z/b.csv"
+    ]

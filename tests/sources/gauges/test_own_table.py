@@ -1,0 +1,196 @@
+"""A ministry's own table: what its headings, columns and titles say of its readings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.sources.base import BadGranule, Skipped, WrongOption
+from pipeline.sources.gauges import gauge_files
+from pipeline.sources.gauges.own_table import OwnLayout
+
+DAYS = pd.date_range("2026-08-01", periods=20).strftime("%Y-%m-%d")
+
+
+def own(heading: str, *row: str, title: str = "") -> str:
+    """A row of every day, in which ``{day}`` and ``{level}`` stand for date and stage."""
+    lines = [
+        line.format(day=day, level=f"{9 + number / 20:.2f}")
+        for number, day in enumerate(DAYS)
+        for line in row
+    ]
+    return "\n".join([*([title] if title else []), heading, *lines]) + "\n"
+
+
+def read(folder: Path, content: str, **names: str) -> pd.DataFrame:
+    path = folder / "own.csv"
+    path.write_text(content, encoding="utf-8")
+    layout = {"station": "Code", "time": "Date+Time", "value": "Value", "unit": "m"}
+    return gauge_files.read(path, OwnLayout(**(layout | {"zone": "+07:00"} | names)))
+
+
+def summary(frame: pd.DataFrame) -> dict[str, tuple[int, float]]:
+    """Number and first value of each variable and method."""
+    groups = frame.groupby(["variable", "method"])["value"]
+    return {f"{key[0]} {key[1]}": (len(part), part.iloc[0]) for key, part in groups}
+
+
+LEVEL = "13901,{day},07:00,{level}"
+
+
+@pytest.mark.parametrize("name", ["Parameter", "Variable", "Element", "param_code", "ประเภทข้อมูล"])
+def test_a_column_of_the_parameter_is_used(tmp_path: Path, name: str) -> None:
+    content = own(
+        f"Code,Date,Time,{name},Value,Unit",
+        "13901,{day},07:00,WL,{level},m",
+        "13901,{day},07:00,RF,4.0,mm",
+        "13901,{day},07:00,EV,4.5,mm",
+    )
+    found = read(tmp_path, content, unit="Unit")
+    assert summary(found) == {"stage manual": (20, 9.0), "rain manual": (20, 4.0)}
+    assert found.attrs["said"][0].startswith("20 rows of ")
+    assert found.attrs["said"][0].endswith(" 'EV' are not used")
+    of_level = read(tmp_path, content.replace("Value", "Level"), value="Level", unit="Unit")
+    assert summary(of_level) == {"stage manual": (20, 9.0)}
+    metres = read(tmp_path, content, unit="m")
+    assert summary(metres) == {"stage manual": (20, 9.0)}
+
+
+@pytest.mark.parametrize("name", ["Parameter", "Type", "Kind", "Source"])
+def test_a_table_of_evaporation_is_no_rain(tmp_path: Path, name: str) -> None:
+    content = own(f"Code,Date,Time,{name},Value", "13901,{day},07:00,Evaporation,4.5")
+    with pytest.raises(Skipped, match=r"20 rows of .* 'Evaporation' are not used"):
+        read(tmp_path, content, unit="mm")
+
+
+def test_a_series_of_a_forecast_is_no_stage(tmp_path: Path) -> None:
+    content = own("Code,Date,Time,Series,Value", "13901,{day},07:00,Forecast,{level}")
+    with pytest.raises(Skipped, match="20 rows of series 'Forecast' are not used"):
+        read(tmp_path, content)
+    both = own(
+        "Code,Date,Time,Parameter,Value",
+        "13901,{day},07:00,WL observed,{level}", "13901,{day},07:00,WL forecast,12.5",
+    )  # fmt: skip
+    assert summary(read(tmp_path, both)) == {"stage manual": (20, 9.0)}
+    plain = "station,variable,time,value,unit,series\n"
+    rows = [f"013901,stage,{day}T07:00:00+07:00,9.5,m,Simulated\n" for day in DAYS]
+    with pytest.raises(Skipped, match="'Simulated' are not used"):
+        read(tmp_path, plain + "".join(rows))
+
+
+def test_a_column_of_the_parameter_that_says_nothing_known_is_refused(tmp_path: Path) -> None:
+    content = own("Code,Date,Time,Parameter,Value", "13901,{day},07:00,X17,{level}")
+    with pytest.raises(BadGranule, match="discharge in the column parameter, found 'X17'"):
+        read(tmp_path, content)
+
+
+def test_means_by_heading_or_parameter_are_calculated(tmp_path: Path) -> None:
+    heading = own("Code,Date,Time,Daily mean level", "13901,{day},07:00,{level}")
+    found = read(tmp_path, heading, value="Daily mean level")
+    assert summary(found) == {"stage calculated": (20, 9.0)}
+    assert set(found["ended"] - found["valid_time"]) == {pd.Timedelta(days=1)}
+    named = own("Code,Date,Time,Parameter,Value", "13901,{day},07:00,WL daily avg,{level}")
+    assert summary(read(tmp_path, named)) == {"stage calculated": (20, 9.0)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "reason"),
+    [
+        ("Water level change (m)", "a change"), ("Depth to water (m)", "a depth"),
+        ("Groundwater level (m)", "not of a river"), ("Reservoir level (m)", "not of a river"),
+        ("Max water level (m)", "an extreme"), ("Water depth (m)", "a depth"),
+        ("Alarm level (m)", "a mark"), ("ระดับน้ำสูงสุด (ม.)", "an extreme"),
+    ],
+)  # fmt: skip
+def test_headings_of_what_is_no_stage(tmp_path: Path, heading: str, reason: str) -> None:
+    with pytest.raises(Skipped, match=f"is not used: {reason}"):
+        read(tmp_path, own(f"Code,Date,Time,{heading}", LEVEL), value=heading)
+
+
+@pytest.mark.parametrize(
+    "heading", ["Water surface elevation (m)", "Elev. (m)", "ระดับน้ำ ม.(ร.ท.ก.)", "WL (m a.m.s.l.)"]
+)
+def test_headings_of_levels_above_the_sea(tmp_path: Path, heading: str) -> None:
+    content = own(f"Code,Date,Time,{heading}", LEVEL)
+    with pytest.raises(BadGranule, match="or a column called datum that says msl"):
+        read(tmp_path, content, value=heading)
+    told = own(f"Code,Date,Time,{heading},Datum", "13901,{day},07:00,95.49,msl")
+    found = read(tmp_path, told, value=heading)
+    assert found["value"].round(6).unique().tolist() == [9.0]
+
+
+def test_millimetres_of_nothing_named_are_refused(tmp_path: Path) -> None:
+    content = own("Code,Date,Time,Reading", "13901,{day},07:00,9050")
+    with pytest.raises(BadGranule, match="for mm may be of either"):
+        read(tmp_path, content, value="Reading", unit="mm")
+    rain = read(
+        tmp_path, content.replace("9050", "12").replace("Reading", "RF"), value="RF", unit="mm"
+    )
+    assert summary(rain) == {"rain manual": (20, 12.0)}
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Forecast of water level by model, Pakse", "Simulated stages", "ระดับน้ำพยากรณ์ ปากเซ",
+     "Daily maximum water level"],
+)  # fmt: skip
+def test_a_title_of_a_forecast_costs_the_file(tmp_path: Path, title: str) -> None:
+    with pytest.raises(BadGranule, match="above the heading"):
+        read(tmp_path, own("Code,Date,Time,Value", LEVEL, title=title), value="Value")
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Hydrological Forecasting Division, observed water levels", "Sensor model: OTT RLS",
+     "Pakse, maximum of 1978: 14.6 m", "ศูนย์พยากรณ์น้ำ"],
+)  # fmt: skip
+def test_a_title_that_only_names_an_office_does_not(tmp_path: Path, title: str) -> None:
+    assert len(read(tmp_path, own("Code,Date,Time,Level", LEVEL, title=title), value="Level")) == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"station": "Station"}, "as --station, found 'Station'; its columns are 'station code'"),
+        ({"station": "Level"}, "expected another column as --value than as --station"),
+        ({"station": "Other"}, "a column of station codes as --station, found the column 'Other'"),
+        ({"station": "Pakxe1"}, "known code as --station, found 'Pakxe1'; did you mean 013901"),
+        ({"unit": "Units"}, "one of the units m, cm, mm and m3/s as --unit, found 'Units'"),
+    ],
+)  # fmt: skip
+def test_options_that_are_neither_a_column_nor_known(
+    tmp_path: Path, options: dict[str, str], found: str
+) -> None:
+    content = own("Station Code,Date,Time,Level,Other", LEVEL + ",8.05")
+    names = {"station": "Station Code", "value": "Level"} | options
+    with pytest.raises((WrongOption, ValueError), match=re.escape(found)):
+        read(tmp_path, content, **names)
+    new = read(tmp_path, content, value="Level", station="kwater-1001620")
+    assert set(new["station"]) == {"kwater-1001620"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "zone", "refused"),
+    [
+        ("Time (UTC)", "+07:00", True), ("Time (UTC+7)", "+07:00", False),
+        ("Time (GMT+07:00)", "Asia/Bangkok", False), ("Time (ICT)", "UTC", True),
+        ("Bangkok time", "+06:30", True), ("Time_UTC", "+07:00", True),
+        ("Time (Z)", "UTC", False), ("Time (local)", "+07:00", False),
+        ("Time", "+07:00", False),
+    ],
+)  # fmt: skip
+def test_a_heading_that_names_another_zone_is_refused(
+    tmp_path: Path, heading: str, zone: str, refused: bool
+) -> None:
+    content = own(f"Code,{heading},Level", "13901,{day} 07:00,{level}")
+    if refused:
+        with pytest.raises(BadGranule, match=re.escape(f"times in --tz {zone}, found '{heading}'")):
+            read(tmp_path, content, time=heading, value="Level", zone=zone)
+    else:
+        assert len(read(tmp_path, content, time=heading, value="Level", zone=zone)) == 20
+    titled = own("Code,Date,Time,Level", LEVEL, title="All times are UTC")
+    with pytest.raises(BadGranule, match="times in --tz \\+07:00, found 'All times are UTC'"):
+        read(tmp_path, titled, value="Level")

@@ -1,0 +1,75 @@
+"""Making, opening and refusing a database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from pipeline.storage.records import Records
+
+LATENCY = timedelta(minutes=20)
+
+
+def moment(day: int, hour: int = 0, minute: int = 30) -> datetime:
+    return datetime(2026, 8, day, hour, minute, tzinfo=UTC)
+
+
+def table(
+    values: dict[str, float], *, station: str = "013901", method: str = "manual"
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "station": station,
+            "variable": "stage",
+            "method": method,
+            "valid_time": pd.to_datetime(list(values)),
+            "value": list(values.values()),
+            "unit": "m",
+            "raw": "",
+            "qc": "good",
+        }
+    )
+
+
+def add(store: Records, values: dict[str, float], asof: datetime, method: str = "manual") -> int:
+    found = table(values, method=method)
+    with store.ingest("gauges", asof=asof) as batch:
+        return batch.add_readings(found, asof=asof, latency=LATENCY, origin="measured")
+
+
+def test_tables_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE readings (variable TEXT, value FLOAT)"))
+    with pytest.raises(LookupError, match=r"found some without available_time.*method.*new data"):
+        Records(url)
+
+
+def test_a_process_that_ends_leaves_the_log_to_those_at_work(tmp_path: Path) -> None:
+    """To open the file outside SQLite would give up the locks that say so."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    at_work, second = Records(url), Records(url)
+    assert at_work.database.batch == second.database.batch == 0
+    script = f"from pipeline.storage.database import Database; Database({url!r}).batch"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert (tmp_path / "records.db-wal").exists()
+    add(at_work, {"2026-08-02T00:00": 3.0}, moment(2))
+    script += " == 1 or exit(1)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_nullable_column_that_is_new_is_added(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    engine = Records(url).database.engine
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE granules DROP COLUMN notes"))
+        connection.execute(sa.text("ALTER TABLE runs DROP COLUMN follows"))
+    Records(url)
+    assert "notes" in {column["name"] for column in sa.inspect(engine).get_columns("granules")}
+    assert "follows" in {column["name"] for column in sa.inspect(engine).get_columns("runs")}

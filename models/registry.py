@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ def load(
     version
         Default the latest.
     names
-        Models to load, those of them that the version has; default all. The bytes of all are
-        checked.
+        Models to load, those of them that the version has; default all. The bytes and the types of
+        this project are checked of all.
 
     Returns
     -------
@@ -124,15 +124,18 @@ def load(
         digest.update(name.encode() + hashlib.sha256(data).digest())
     if digest.hexdigest()[:16] != version:
         raise UntrustedModel(f"{source}: expected the bytes that were saved, found others")
-    models = {}
+    for name, data in payload.items():
+        _check_own_types(name, data)
+    wanted = {name: data for name, data in payload.items() if names is None or name in names}
+    models = {name: _load_model(name, data) for name, data in wanted.items()}
+    return models, {**json.loads(text), "version": version}
+
+
+def _load_model(name: str, data: bytes) -> Any:
     import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
 
-    for name, data in payload.items():
-        if names is not None and name not in names:
-            continue
-        _check(name, data)
-        models[name] = skops.io.loads(data, trusted=sorted(TRUSTED))
-    return models, {**json.loads(text), "version": version}
+    _check(name, data)
+    return skops.io.loads(data, trusted=sorted(TRUSTED))
 
 
 def load_last(
@@ -196,9 +199,35 @@ def _check(name: str, data: bytes) -> None:
 
     unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
     if unknown:
-        raise UntrustedModel(
-            f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(unknown)}"
-        )
+        raise _untrusted(name, unknown)
+
+
+def _check_own_types(name: str, data: bytes) -> None:
+    """Check the types of this project in a model file, for which skops need not be imported."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+    own = {
+        f"{node['__module__']}.{node['__class__']}"
+        for node in _nodes(schema)
+        if node.get("__module__", "").partition(".")[0] == "models"
+    }
+    if own - TRUSTED:
+        raise _untrusted(name, own - TRUSTED)
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the schema of a skops file."""
+    if isinstance(schema, dict):
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            yield from _nodes(part)
+
+
+def _untrusted(name: str, types: Collection[str]) -> UntrustedModel:
+    return UntrustedModel(
+        f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(types)}"
+    )
 
 
 def _plain(data: bytes) -> bytes:

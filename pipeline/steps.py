@@ -340,7 +340,7 @@ def prepare(
 
     settings = settings or Settings()
     try:
-        load_last(settings.models_dir, asof=asof)
+        load_last(settings.models_dir, asof=asof, names=())
     except NoModels:
         for source in ("zones", "gldas_monthly", "gauges"):
             ingest(source, asof=asof, settings=settings, progress=progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import rioxarray  # noqa: F401  (registers .rio, by which tests look at the CRS of grids)
 
 from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables

@@ -113,15 +113,47 @@ class Grid:
 
 @lru_cache
 def _frame(grid: Grid) -> xr.Coordinates:
-    """Coordinates of a grid with its CRS, which takes longer to write than a granule to read."""
-    import rioxarray  # noqa: F401, PLC0415  (registers .rio; costs 0.3 s, wanted only here)
-
+    """Coordinates of a grid with its CRS."""
     axes = {
         "lat": ("lat", grid.lat, {"units": "degrees_north", "standard_name": "latitude"}),
         "lon": ("lon", grid.lon, {"units": "degrees_east", "standard_name": "longitude"}),
     }
-    coords: xr.Coordinates = xr.Dataset(coords=axes).rio.write_crs("EPSG:4326").coords
-    return coords
+    return with_crs(xr.Dataset(coords=axes)).coords
+
+
+_WKT = (
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,'
+    'AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,'
+    'AUTHORITY["EPSG","8901"]],UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],'
+    'AXIS["Latitude",NORTH],AXIS["Longitude",EAST],AUTHORITY["EPSG","4326"]]'
+)
+WGS84: dict[str, str | float] = {
+    "crs_wkt": _WKT,
+    "semi_major_axis": 6378137.0,
+    "semi_minor_axis": 6356752.314245179,
+    "inverse_flattening": 298.257223563,
+    "reference_ellipsoid_name": "WGS 84",
+    "longitude_of_prime_meridian": 0.0,
+    "prime_meridian_name": "Greenwich",
+    "geographic_crs_name": "WGS 84",
+    "horizontal_datum_name": "World Geodetic System 1984",
+    "grid_mapping_name": "latitude_longitude",
+    "spatial_ref": _WKT,
+}
+"""Grid mapping of EPSG:4326 by the CF conventions (attributes), and for GDAL (``spatial_ref``)."""
+
+
+def with_crs(ds: xr.Dataset) -> xr.Dataset:
+    """Add the CRS of the grids, as ``ds.rio.write_crs("EPSG:4326")`` does.
+
+    rioxarray is not asked: its import costs every task of a night 0.4 s.
+    """
+    ds = ds.drop_vars("spatial_ref", errors="ignore").assign_coords(spatial_ref=((), 0, WGS84))
+    ds.encoding = {**ds.encoding, "grid_mapping": "spatial_ref"}
+    for da in ds.data_vars.values():
+        if {"lat", "lon"} <= set(da.dims):
+            da.encoding["grid_mapping"] = "spatial_ref"
+    return ds
 
 
 MEKONG = Grid(7.5, 34.5, 93.0, 110.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import gamma
+from scipy.special import gammainc, gammaincinv
 
 from pipeline.indices.common import (
     SLOTS,
@@ -63,9 +63,9 @@ def unit_hydrograph(
     """
     if mean_days <= 0 or reservoirs <= 0:
         raise ValueError(f"expected positive numbers, found {mean_days} d, n = {reservoirs}")
-    law = gamma(reservoirs, scale=mean_days / reservoirs)
-    days = int(np.ceil(law.ppf(0.999)))
-    shares = np.diff(law.cdf(np.arange(days + 1)))
+    scale = mean_days / reservoirs
+    days = int(np.ceil(gammaincinv(reservoirs, 0.999) * scale))
+    shares = np.diff(gammainc(reservoirs, np.arange(days + 1) / scale))
     found: NDArray[np.float64] = shares / shares.sum()
     return found
 

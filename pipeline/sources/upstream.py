@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, d
     """
     folder = upstream / granule.folder
     found, beside = [], list[str]()
-    for path in folder.glob(granule.pattern):
+    for path in list_matching(folder, granule.pattern):
         reason = not_a_granule(path, folder, sidecars=_sidecars(granule.pattern))
         if reason:
             beside.append(f"{shown_name(path)}: {reason}")
@@ -57,6 +58,38 @@ def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, d
         raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{passed_over}")
     _, published, _, path = max(found)
     return path, published
+
+
+def list_matching(folder: Path, pattern: str) -> list[Path]:
+    """List what lies in a folder under names that match a glob; empty where there is no folder.
+
+    ``Path.glob`` compiles an expression for each pattern, 0.5 ms; a night has a pattern for each of
+    a thousand granules.
+    """
+    if any(mark in pattern for mark in "?[/"):
+        return list(folder.glob(pattern))
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  (a Path of each name would cost as much again)
+    except OSError:
+        return []
+    return [folder / name for name in names if _matches(name, pattern)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a name matches a glob with no other marks than ``*``."""
+    begin, *middle = pattern.split("*")
+    if not middle:
+        return name == pattern
+    *parts, end = middle
+    if not name.startswith(begin) or len(name) < len(begin) + len(end):
+        return False
+    place, last = len(begin), len(name) - len(end)
+    for part in parts:
+        place = name.find(part, place, last)
+        if place < 0:
+            return False
+        place += len(part)
+    return name.endswith(end)
 
 
 def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS) -> str | None:

@@ -19,12 +19,12 @@ from typing import Any
 import dask.array
 import icechunk
 import numpy as np
-import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from zarr.core import sync as zarr_sync
 
+from pipeline.geography.grid import with_crs
 from pipeline.storage.atomic import BrokenState, locked, make_private_folder
 from pipeline.times import utc64
 
@@ -227,8 +227,7 @@ class Archive:
         if "zone" in ds.dims:
             ds = ds.assign_coords(zone=ds["zone"].values.tolist())
         if "lat" in ds.dims:
-            located: xr.Dataset = ds.rio.write_crs("EPSG:4326")
-            return located
+            return with_crs(ds)
         return ds
 
     def rows(

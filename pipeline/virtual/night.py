@@ -15,6 +15,7 @@ from pipeline.geography.places import station
 from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.sources.base import Granule
+from pipeline.sources.upstream import list_matching
 from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
 from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month
 from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
@@ -177,7 +178,10 @@ def _granule(
     if revised and final:
         published = again
     there = max(
-        (path.stat().st_mtime for path in (upstream / granule.folder).glob(granule.pattern)),
+        (
+            path.stat().st_mtime
+            for path in list_matching(upstream / granule.folder, granule.pattern)
+        ),
         default=0.0,
     )
     if published > issue_time or there >= published.timestamp() or _absent(basin, granule):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
 
-from pipeline.geography.grid import ASEAN, GRIDS, MEKONG, Grid
+from pipeline.geography.grid import ASEAN, GRIDS, MEKONG, Grid, with_crs
 
 SMALL = Grid(10.0, 10.4, 100.0, 100.6, step=0.1)
 
@@ -44,3 +46,18 @@ def test_dataset_is_canonical() -> None:
     assert ds["rain"].attrs["units"] == "mm"
     assert ds["time"].dtype == "datetime64[ns]"
     assert ds.rio.crs.to_epsg() == 4326
+
+
+def test_the_crs_is_the_one_that_rioxarray_writes() -> None:
+    when = np.array(["2024-08-01"], "datetime64[ns]")
+    ds = SMALL.dataset(when, rain=np.zeros((1, *SMALL.shape), np.float32))
+    ds = ds.assign(total=("zone", [1.0]))
+    bare = ds.drop_vars("spatial_ref").drop_encoding()
+    expected: xr.Dataset = bare.rio.write_crs("EPSG:4326")
+    located = with_crs(bare)
+    xr.testing.assert_identical(located, expected)
+    assert list(located.coords) == list(expected.coords)
+    assert located.encoding == expected.encoding
+    for name in ("rain", "total"):
+        assert located[name].encoding == expected[name].encoding
+    xr.testing.assert_identical(with_crs(ds.drop_encoding()), expected)

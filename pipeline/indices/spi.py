@@ -171,8 +171,10 @@ def _score(x: NDArray[np.floating], *law: NDArray[np.float64]) -> NDArray[np.flo
         z[:, mixed] = ndtri(p + (1 - p) * ndtr(z[:, mixed]))
     if x.size and not x.min() > 0:
         _not_negative(x)
-        at_zero = np.where(usable, np.maximum(ndtri(h_zero), -LIMIT), np.nan).astype(x.dtype)
-        z = np.where(x == 0, at_zero, z)
+        zero = x == 0
+        dry = np.flatnonzero(zero.any(axis=0))
+        at_zero = np.where(usable[dry], np.maximum(ndtri(h_zero[dry]), -LIMIT), np.nan)
+        z[:, dry] = np.where(zero[:, dry], at_zero.astype(x.dtype), z[:, dry])
     return z
 
 

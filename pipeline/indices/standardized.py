@@ -28,6 +28,8 @@ LIMIT = 3.0
 """Largest index: samples of 30 to 50 years say nothing of what lies beyond."""
 _BLOCK = 32768
 """Values worked on at a time: the passes over them stay in cache."""
+_MAX_WIDTH = 8192
+"""Cells worked on at a time: with more, memory for the coefficients is asked for anew each time."""
 
 
 def fit_standard(
@@ -154,7 +156,7 @@ def standardise(
         for number in np.unique(slot):
             rows = np.flatnonzero(slot == number)
             each = [np.broadcast_to(one[number - 1], shape).ravel() for one in law]
-            width = max(_BLOCK // len(rows), 64)
+            width = min(max(_BLOCK // len(rows), 64), _MAX_WIDTH)
             for begin in range(0, cells.shape[1], width):
                 some = slice(begin, begin + width)
                 values = cells[rows, some].astype(out.dtype, copy=False)

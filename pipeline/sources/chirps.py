@@ -25,7 +25,7 @@ import xarray as xr
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, Skipped, time_steps
 from pipeline.sources.formats.geotiff import on_grid
-from pipeline.sources.formats.hdf import stamp
+from pipeline.sources.formats.names import stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -83,9 +83,9 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             f"{path.name}: {name[1]} is another series than the baseline's, chirps-v3.0.{_KIND}"
         )
     time = stamp(name[2], "%Y.%m.%d", path)
-    values, file = on_grid(path, grid, "rain")
+    values, attributes = on_grid(path, grid, "rain")
     ds = grid.dataset(np.array([time]), rain=values[None])
-    return ds.assign_attrs(file.attrs, version=f"v3.0 {name[1]}")
+    return ds.assign_attrs(attributes, version=f"v3.0 {name[1]}")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

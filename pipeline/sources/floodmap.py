@@ -41,8 +41,10 @@ from pipeline.sources.base import (
     time_steps,
 )
 from pipeline.sources.formats.cf import fills_of
+from pipeline.sources.formats.field import text
 from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
-from pipeline.sources.formats.hdf import has_unwritten_chunks, opened_eos, stamp, text, variable
+from pipeline.sources.formats.hdf import opened_eos, variable
+from pipeline.sources.formats.names import stamp
 from pipeline.sources.upstream import not_a_granule
 
 _NAME = re.compile(
@@ -240,7 +242,7 @@ def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], 
             _check_tile(tuple(data.shape), path)
             values, mark = np.asarray(data[:, :]), text(file, "ProcessingEnvironment")
             fills = fills_of(data, path)
-            if has_unwritten_chunks(data) and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
+            if data.has_unwritten_chunks and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
                 raise BadGranule(
                     path,
                     expected="a layer that was written whole",

@@ -28,8 +28,9 @@ import xarray as xr
 from pipeline.geography.reference_tables import edition
 from pipeline.geography.variables import attributes
 from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
-from pipeline.sources.formats.hdf import opened, stamp
+from pipeline.sources.formats.hdf import opened
 from pipeline.sources.formats.limits import limited
+from pipeline.sources.formats.names import stamp
 from pipeline.storage.atomic import draft_file
 
 if TYPE_CHECKING:

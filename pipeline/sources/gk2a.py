@@ -17,17 +17,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import h5py
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
-from pyproj import Transformer
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import (
@@ -38,10 +33,14 @@ from pipeline.sources.base import (
     NotPublished,
     time_steps,
 )
-from pipeline.sources.formats.ami import check_time, finite, size
+from pipeline.sources.formats.ami import check_time
 from pipeline.sources.formats.cf import unpacked
-from pipeline.sources.formats.hdf import bits, number, opened, stamp, text, variable
-from pipeline.sources.formats.limits import limited
+from pipeline.sources.formats.chunks import slab
+from pipeline.sources.formats.field import Field, bits, has_bits, number, text
+from pipeline.sources.formats.hdf import opened, variable
+from pipeline.sources.formats.limits import limited_pixels
+from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.projection import pixels_in, projection_of
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -91,8 +90,6 @@ FILE_NAMES = FileNames(
     {product: source for source, (product, *_) in _SERIES.items()},
     "a file of {product}, {source} takes {wanted}",
 )
-MOST_PIXELS = 1 << 23
-"""Most pixels of a window: 0.4 GB while they are placed."""
 LATENCY = timedelta(minutes=12)
 """Time after a slot's end by which it usually is out."""
 DENSE = timedelta(hours=15)
@@ -163,7 +160,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         data = variable(file, (product.field,), path)
         flagged = name["product"] != "rr" or any(flag in file for flag in product.flags)
         flag = variable(file, product.flags, path) if flagged else None
-        view = projection(variable(file, ("gk2a_imager_projection",), path), path)
+        view = projection_of(variable(file, ("gk2a_imager_projection",), path), path)
         for part in (data, data if flag is None else flag):
             if part.shape != (view.height, view.width):
                 raise BadGranule(
@@ -178,149 +175,34 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 expected=f"units {' or '.join(filter(None, product.units))}",
                 found=text(data, "units") or "none",
             )
-        rows, columns, cell = pixels(view, grid)
-        if not (cell >= 0).any():
+        pixels = pixels_in(view, grid)
+        if not pixels.inside.any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
         for needed in ("_FillValue", "scale_factor"):
             number(data, needed, path)
-        values = unpacked(data, data[rows, columns], path)
+        window = pixels.rows, pixels.columns
+        values = unpacked(data, slab(data, *window), path)
         if flag is not None:
             good = _good(flag, product, path)
-            found = bits(flag[rows, columns], str(flag.name), path)
-            values[~np.isin(found & product.bits, good)] = np.nan
+            flags = bits(slab(flag, *window), flag.name, path)
+            np.copyto(values, np.nan, where=~has_bits(flags, product.bits, good))
         virtual = text(file, "processing_environment") == "virtual"
         version = text(file, "algorithm_version")
-        pixel = limited(xr.Dataset({product.variable: ("pixel", values.ravel())}), path)
-    mean = grid.mean(pixel[product.variable].to_numpy(), cell)
-    ds = grid.dataset(np.array([time]), **{product.variable: mean[None]})
-    return ds.assign_attrs(
-        pixel.attrs, version=version, origin="virtual" if virtual else "measured"
-    )
+        possible, attributes = limited_pixels(values, product.variable, path)
+    ds = grid.dataset(np.array([time]), **{product.variable: pixels.mean(possible)[None]})
+    origin = "virtual" if virtual else "measured"
+    ds.attrs.update(attributes, version=version, origin=origin)
+    return ds
 
 
-@dataclass(frozen=True)
-class Projection:
-    """Pixel centres of an image: x = x0 + dx * column, y = y0 + dy * row, in metres of ``crs``."""
-
-    crs: str
-    x0: float
-    dx: float
-    y0: float
-    dy: float
-    width: int
-    height: int
-
-
-def projection(mapping: h5py.Dataset, path: Path) -> Projection:
-    """Build an image's projection from `gk2a_imager_projection`, whose names are not CF's.
-
-    Parameters
-    ----------
-    mapping
-        The scalar variable that carries the attributes.
-    path
-        The file, for messages.
-
-    Raises
-    ------
-    BadGranule
-        An attribute is missing or makes no sense, or it is another kind of projection.
-    """
-    kind = text(mapping, "grid_mapping_name")
-
-    def value(name: str) -> float:
-        return finite(mapping, name, path)
-
-    width, height = (size(mapping, name, path) for name in ("image_width", "image_height"))
-    if kind == "lambert_conformal_conic":
-        crs = (
-            f"+proj=lcc +lat_1={value('standard_parallel1')} +lat_2={value('standard_parallel2')} "
-            f"+lat_0={value('origin_latitude')} +lon_0={value('central_meridian')} "
-            f"+x_0={value('false_easting')} +y_0={value('false_northing')} +ellps=WGS84 +units=m"
-        )
-        step = value("pixel_size")
-        left, top = value("upper_left_easting"), value("upper_left_northing")
-        return Projection(crs, left, step, top, -step, width, height)
-    if kind == "geostationary":
-        semi_major = value("semi_major_axis")
-        altitude = value("perspective_point_height")
-        if altitude > 40e6:  # some files give the distance from the Earth's centre
-            altitude -= semi_major
-        crs = (
-            f"+proj=geos +h={altitude} +lon_0={value('longitude_of_projection_origin')} "
-            f"+a={semi_major} +b={value('semi_minor_axis')} +sweep=y +units=m"
-        )
-        # Columns and lines count from 1; 2^16 / factor is the pixel's angle in degrees.
-        dx = altitude * np.radians(65536 / value("column_scale_factor"))
-        dy = -altitude * np.radians(65536 / abs(value("line_scale_factor")))
-        x0, y0 = dx * (1 - value("column_offset")), dy * (1 - value("line_offset"))
-        return Projection(crs, x0, dx, y0, dy, width, height)
-    raise BadGranule(
-        path, expected="projection lambert_conformal_conic or geostationary", found=kind or "none"
-    )
-
-
-@lru_cache(maxsize=4)
-def pixels(view: Projection, grid: Grid) -> tuple[slice, slice, NDArray[np.int64]]:
-    """Window of an image that covers a grid, and the flat grid cell of each of its pixels.
-
-    Parameters
-    ----------
-    view
-        The image's projection.
-    grid
-        Target grid.
-
-    Returns
-    -------
-    tuple
-        Rows and columns of the window, and the cell of each pixel in it, row by row, −1 outside
-        the grid.
-
-    Raises
-    ------
-    ValueError
-        The projection has pixels of no size, or more than :data:`MOST_PIXELS` in the window.
-    """
-    if not view.dx or not view.dy:
-        raise ValueError(f"expected pixels of some size, found {view.dx} x {view.dy} m")
-    geographic = Transformer.from_crs("EPSG:4326", view.crs, always_xy=True)
-    lon, lat = np.meshgrid(
-        np.linspace(grid.lon_min, grid.lon_max, 200), np.linspace(grid.lat_min, grid.lat_max, 200)
-    )
-    x, y = geographic.transform(lon, lat)
-    seen = np.isfinite(x) & np.isfinite(y)
-    column, row = (x[seen] - view.x0) / view.dx, (y[seen] - view.y0) / view.dy
-
-    def span(index: NDArray[np.floating], count: int) -> slice:
-        if not index.size:
-            return slice(0, 0)
-        low, high = np.clip([index.min() - 3, index.max() + 4], 0, count).astype(int)
-        return slice(int(low), int(high))
-
-    rows, columns = span(row, view.height), span(column, view.width)
-    if (count := (rows.stop - rows.start) * (columns.stop - columns.start)) > MOST_PIXELS:
-        raise ValueError(f"expected at most {MOST_PIXELS} pixels in the grid, found {count}")
-    x, y = np.meshgrid(
-        view.x0 + view.dx * np.arange(columns.start, columns.stop),
-        view.y0 + view.dy * np.arange(rows.start, rows.stop),
-    )
-    lon, lat = geographic.transform(x.ravel(), y.ravel(), direction="INVERSE")
-    cell = np.full(lon.shape, -1)
-    seen = np.isfinite(lon) & np.isfinite(lat)
-    cell[seen] = grid.cell(lat[seen], lon[seen])
-    return rows, columns, cell
-
-
-def _good(flag: h5py.Dataset, product: _Product, path: Path) -> list[int]:
+def _good(flag: Field, product: _Product, path: Path) -> list[int]:
     """Values of a quality flag whose meaning begins with `good`; where it has none, the usual."""
     meanings = text(flag, "flag_meanings")
-    found = [
-        int(n) for n, word in re.findall(r"(\d+)\s*:\s*(\w+)", meanings) if word.lower() == "good"
-    ]
-    if meanings and not found and product.bits == 0xFF:
+    pairs = re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
+    values = [int(value) for value, word in pairs if word.lower() == "good"]
+    if meanings and not values and product.bits == 0xFF:
         raise BadGranule(path, expected="a flag that means good", found=repr(meanings))
-    return found or [product.good]
+    return values or [product.good]
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

@@ -1,4 +1,4 @@
-"""Rain from GK2A's infrared window (AMI Level 1B, 10.5 um, full disk): the keyless stand-in.
+"""Rain from GK2A's infrared window (AMI Level 1B, 10.5 um, full disk): the keyless substitute.
 
 The public bucket has Level 1B only. The GOES precipitation index counts every pixel whose cloud
 top is colder than 235 K as raining 3 mm/h. It was fitted to means over large areas and hours in
@@ -27,10 +27,13 @@ from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped, time_steps
-from pipeline.sources.formats.ami import check_time, finite, size
-from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.ami import check_time, finite
+from pipeline.sources.formats.chunks import slab
+from pipeline.sources.formats.field import text
+from pipeline.sources.formats.hdf import opened, variable
 from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
-from pipeline.sources.gk2a import Projection, pixels
+from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.projection import pixels_in, projection_of_level_1b
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -94,15 +97,15 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     with opened(path) as file:
         check_time(file, time, path, within=_SCAN)
         counts = variable(file, ("image_pixel_values",), path)
-        view = projection(file, path)
+        view = projection_of_level_1b(file, path)
         if counts.shape != (view.height, view.width):
             raise BadGranule(
                 path, expected=f"{view.height} x {view.width} pixels", found=str(counts.shape)
             )
-        rows, columns, cell = pixels(view, grid)
-        if not (cell >= 0).any():
+        pixels = pixels_in(view, grid)
+        if not pixels.inside.any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
-        temperature = brightness(counts[rows, columns], file, path)
+        temperature = brightness(slab(counts, pixels.rows, pixels.columns), file, path)
         virtual = text(file, "processing_environment") == "virtual"
     odd = (temperature < _COLDEST_K) | (temperature > _WARMEST_K)
     if odd.sum() > MOST_OUT_OF_RANGE * np.isfinite(temperature).sum():
@@ -113,41 +116,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         )
     temperature[odd] = np.nan
     rate = np.where(np.isfinite(temperature), RATE_MM_H * (temperature < COLD_K), np.nan)
-    ds = grid.dataset(np.array([time]), rain_rate=grid.mean(rate.ravel(), cell)[None])
+    ds = grid.dataset(np.array([time]), rain_rate=pixels.mean(rate)[None])
     return ds.assign_attrs(version="GPI", origin="virtual" if virtual else "measured")
-
-
-def projection(file: Any, path: Path) -> Projection:
-    """Geostationary view that a Level 1B file's attributes describe.
-
-    Parameters
-    ----------
-    file
-        The open file.
-    path
-        Its path, for messages.
-
-    Raises
-    ------
-    BadGranule
-        An attribute is missing.
-    """
-
-    def value(attribute: str) -> float:
-        return finite(file, attribute, path)
-
-    semi_major = value("earth_equatorial_radius")
-    altitude = value("nominal_satellite_height") - semi_major
-    crs = (
-        f"+proj=geos +h={altitude} +lon_0={np.degrees(value('sub_longitude'))} "
-        f"+a={semi_major} +b={value('earth_polar_radius')} +sweep=y +units=m"
-    )
-    # Columns and lines count from 1; 2^16 / factor is the pixel's angle in degrees.
-    dx = altitude * np.radians(65536 / value("cfac"))
-    dy = -altitude * np.radians(65536 / abs(value("lfac")))
-    x0, y0 = dx * (1 - value("coff")), dy * (1 - value("loff"))
-    width, height = (size(file, name, path) for name in ("number_of_columns", "number_of_lines"))
-    return Projection(crs, x0, dx, y0, dy, width, height)
 
 
 def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.float64]:

@@ -37,8 +37,10 @@ from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, NotPublished, time_steps
 from pipeline.sources.formats.axes import cells, cut, is_north_first, lat_lon
 from pipeline.sources.formats.cf import moment
-from pipeline.sources.formats.hdf import opened, stamp, text, variable
+from pipeline.sources.formats.field import text
+from pipeline.sources.formats.hdf import opened, variable
 from pipeline.sources.formats.limits import limited, limited_parts
+from pipeline.sources.formats.names import stamp
 
 _NAME = re.compile(
     r"(?P<product>GLDAS_NOAH025_3H(?:_EP)?(?=\.A\d{8}\.\d{4}\.)|GLDAS_NOAH025_M(?:_EP)?(?=\.A\d{6}\.))"

@@ -42,9 +42,10 @@ from pipeline.sources.base import (
     NotPublished,
     time_steps,
 )
-from pipeline.sources.formats.axes import is_north_first, lat_lon, window_of
+from pipeline.sources.formats.axes import is_north_first, lat_lon, positions, window, window_of
 from pipeline.sources.formats.cf import moment, unpacked
-from pipeline.sources.formats.hdf import member, opened, positions, text, variable, window
+from pipeline.sources.formats.field import Field, text
+from pipeline.sources.formats.hdf import member, opened, variable
 from pipeline.sources.formats.limits import limited
 
 _NAME = re.compile(
@@ -235,9 +236,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return limited(ds, path)
 
 
-def _daily(
-    group: h5py.Group, rain: h5py.Dataset, box: _Box, path: Path
-) -> dict[str, NDArray[np.float32]]:
+def _daily(group: h5py.Group, rain: Field, box: _Box, path: Path) -> dict[str, NDArray[np.float32]]:
     """Total of the day (mm) and the half-hours that went into it; of too few there is no total.
 
     V07 stores the mean rate of the valid half-hours in mm/day; V06 stored their sum, half of
@@ -298,12 +297,12 @@ class _Box:
             _along(lon, wanted, columns, path),
         )
 
-    def order(self, data: h5py.Dataset, *, beside: bool | None = None) -> bool:
+    def order(self, data: Field, *, beside: bool | None = None) -> bool:
         """Say whether a variable has latitude before longitude."""
         usual = ("time", "lon", "lat")
         return is_north_first(data, *self.pixels, self.path, usual=usual, beside=beside)
 
-    def cut(self, data: h5py.Dataset, *, north_first: bool) -> NDArray[np.float32]:
+    def cut(self, data: Field, *, north_first: bool) -> NDArray[np.float32]:
         """Cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
         stored = window_of(data, self.rows.there, self.columns.there, north_first=north_first)
         values: NDArray[np.float32] = unpacked(data, stored, self.path, fill=-9999.9)
@@ -330,7 +329,7 @@ def _along(
     return _Along(there, here, bool(index[here.start] <= index[here.stop - 1]))
 
 
-def _units(data: h5py.Dataset, allowed: tuple[str, ...], path: Path) -> None:
+def _units(data: Field, allowed: tuple[str, ...], path: Path) -> None:
     """Raise unless the variable has one of the units."""
     if (units := text(data, "units").strip()) not in allowed:
         raise BadGranule(path, expected=f"units {' or '.join(allowed)}", found=units or "none")

@@ -35,8 +35,10 @@ from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped, ti
 from pipeline.sources.formats.axes import cells, check_centres, cut, is_north_first
 from pipeline.sources.formats.cf import moment, unpacked
 from pipeline.sources.formats.chunks import slab
-from pipeline.sources.formats.hdf import attribute, member, number, opened, stamp, text, variable
+from pipeline.sources.formats.field import Field, attribute, number, text
+from pipeline.sources.formats.hdf import member, opened, variable
 from pipeline.sources.formats.limits import limited, limited_parts
+from pipeline.sources.formats.names import stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -171,12 +173,12 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return limited(ds, path)
 
 
-def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> h5py.Dataset | None:
+def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> Field | None:
     found = (member(file, name, path) for name in names)
     return next((one for one in found if one is not None), None)
 
 
-def _short(data: h5py.Dataset) -> str:
+def _short(data: Field) -> str:
     return str(data.name).rpartition("/")[2]
 
 
@@ -190,7 +192,7 @@ class _Pixels:
         lat, lon = _axes(file, shape, path)
         self._rows, self._columns = cells(grid, lat, lon, path)
 
-    def cut(self, data: h5py.Dataset, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
+    def cut(self, data: Field, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Field on the grid, of each layer if it has any."""
         order = is_north_first(
             data,
@@ -228,7 +230,7 @@ def _axes(
     return lat, lon
 
 
-def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path: Path) -> None:
+def _agree(plane: Field, centres: NDArray[np.floating], step: float, path: Path) -> None:
     """Raise where a plane of coordinates is of another shape or elsewhere than the attributes."""
     if plane.shape != np.broadcast_shapes(plane.shape, centres.shape):
         raise BadGranule(path, expected=f"{plane.name} of the grid", found=str(plane.shape))
@@ -243,7 +245,7 @@ def _agree(plane: h5py.Dataset, centres: NDArray[np.floating], step: float, path
 
 
 def _upper_metre(
-    file: h5py.File, soil: h5py.Dataset, pixels: _Pixels
+    file: h5py.File, soil: Field, pixels: _Pixels
 ) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
     """Share that each layer has of the upper metre, and its volumetric moisture by its name."""
     said = attribute(file, "SOIL_LAYER_THICKNESSES")
@@ -271,7 +273,7 @@ def _upper_metre(
     return share[used], dict(zip(names, layers, strict=True))
 
 
-def _runoff(data: h5py.Dataset, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
+def _runoff(data: Field, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
     """Runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
     units, name = text(data, "units").strip(), _short(data)
     # Of an instant's kg m-2 nobody says the interval.

@@ -27,7 +27,7 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished, time_steps
 from pipeline.sources.chirps import MAGIC
 from pipeline.sources.formats.geotiff import on_grid
-from pipeline.sources.formats.hdf import stamp
+from pipeline.sources.formats.names import stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -92,9 +92,9 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             raise BadGranule(
                 path, expected=f"one of the {DAYS} days from its issue", found=f"{time}"[:10]
             )
-    values, file = on_grid(path, grid, "rain")
+    values, attributes = on_grid(path, grid, "rain")
     ds = grid.dataset(np.array([time]), rain=values[None])
-    return ds.assign_attrs(file.attrs, version="v3")
+    return ds.assign_attrs(attributes, version="v3")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

@@ -34,11 +34,13 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, time_steps
-from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window_of
+from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window, window_of
 from pipeline.sources.formats.cf import moment, unpacked
 from pipeline.sources.formats.chunks import axis, slab
-from pipeline.sources.formats.hdf import bits, member, opened, stamp, text, variable, window
+from pipeline.sources.formats.field import Field, bits, has_bits, text
+from pipeline.sources.formats.hdf import member, opened, variable
 from pipeline.sources.formats.limits import limited
+from pipeline.sources.formats.names import stamp
 
 OUTAGES = (
     (date(2019, 6, 19), date(2019, 7, 23)),
@@ -153,7 +155,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 
 def _moisture(
-    data: h5py.Dataset,
+    data: Field,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     path: Path,
@@ -187,13 +189,13 @@ def _retrieved(
         values = _moisture(data, rows, columns, path)
         quality = bits(slab(flag, down, across), str(flag.name), path)
         recommended = np.zeros(values.shape, np.bool_)
-        recommended[inside] = (quality[pixels] & 0b111) == 0
+        recommended[inside] = has_bits(quality[pixels], 0b111, (0,))
         passes.append(np.where(recommended, values, np.nan))
     morning, evening = passes
     return np.where(np.isfinite(morning), morning, evening)
 
 
-def _shaped(data: h5py.Dataset, shape: tuple[int, int], path: Path) -> None:
+def _shaped(data: Field, shape: tuple[int, int], path: Path) -> None:
     """Raise unless a variable has a shape."""
     if data.shape != shape:
         raise BadGranule(path, expected=f"{shape[0]} x {shape[1]}", found=str(data.shape))
@@ -227,7 +229,7 @@ def _axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np
     return _degrees(x, y)
 
 
-def _along(plane: h5py.Dataset, dim: int, path: Path) -> NDArray[np.float64]:
+def _along(plane: Field, dim: int, path: Path) -> NDArray[np.float64]:
     """Axis of a plane that repeats it along its other dim."""
     if plane.ndim != 2 or min(plane.shape) < 2:
         raise BadGranule(path, expected=f"{plane.name} of two dims", found=str(plane.shape))

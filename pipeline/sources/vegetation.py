@@ -30,19 +30,12 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, Skipped, time_steps
+from pipeline.sources.formats.axes import positions, window
 from pipeline.sources.formats.cf import unpacked
-from pipeline.sources.formats.hdf import (
-    attribute_names,
-    bits,
-    number,
-    opened_eos,
-    positions,
-    stamp,
-    text,
-    variable,
-    window,
-)
-from pipeline.sources.formats.limits import limited
+from pipeline.sources.formats.field import bits, has_bits, number, text
+from pipeline.sources.formats.hdf import opened_eos, variable
+from pipeline.sources.formats.limits import limited_pixels
+from pipeline.sources.formats.names import stamp
 
 
 class _Product(NamedTuple):
@@ -167,19 +160,17 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
-        flag = bits(quality[down, across], product.quality[0], path) & product.quality_bits
+        flags = bits(quality[down, across], product.quality[0], path)
         values = _physical(data, data[down, across], path)
-        values[~np.isin(flag, product.good)] = np.nan
+        values[~has_bits(flags, product.quality_bits, product.good)] = np.nan
         virtual = "virtual" in text(file, "ProcessingEnvironment").lower()
-        pixel = limited(xr.Dataset({product.variable: (("y", "x"), values)}), path)
+        possible, attributes = limited_pixels(values, product.variable, path)
     north, east = np.meshgrid(lat[down], lon[across], indexing="ij")
-    mean = grid.mean(
-        pixel[product.variable].to_numpy().ravel(), grid.cell(north.ravel(), east.ravel())
-    )
+    mean = grid.mean(possible.ravel(), grid.cell(north.ravel(), east.ravel()))
     ds = grid.dataset(np.array([begin]), **{product.variable: mean[None]})
-    return ds.assign_attrs(
-        pixel.attrs, version=name["version"], origin="virtual" if virtual else "measured"
-    )
+    origin = "virtual" if virtual else "measured"
+    ds.attrs.update(attributes, version=name["version"], origin=origin)
+    return ds
 
 
 def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path) -> None:
@@ -209,7 +200,7 @@ def _physical(data: Any, stored: Any, path: Path) -> Any:
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
     number(data, "scale_factor", path)
-    names = attribute_names(data)
+    names = set(data.attrs)
     fill = next((name for name in names if name.lower() == "_fillvalue"), "_FillValue")
     number(data, fill, path)
     if "valid_range" not in names:

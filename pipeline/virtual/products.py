@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geography.grid import Grid
-from pipeline.sources.gk2a import pixels, projection
+from pipeline.sources.formats.projection import pixels_in, projection_of
 from pipeline.virtual.writing import array, attributes, fill_in, publish, template
 
 _FILL = -9999.9
@@ -346,12 +346,13 @@ def gk2a_rain(
     path = upstream / f"GK2A/LE2/RR/{sector[:2].upper()}/{time:%Y%m/%d/%H}" / name
 
     def change(file: h5py.File) -> None:
-        rows, columns, cell = pixels(projection(file["gk2a_imager_projection"], path), grid)
+        pixels = pixels_in(projection_of(file["gk2a_imager_projection"], path), grid)
         rate = np.append(rain_rate.ravel(), np.nan)
         raw = np.where(np.isfinite(rate), np.round(np.minimum(rate, 200) / 0.01), 65535)
         quality = np.where(raw < 65535, 0, 255).astype("u1")
+        rows, columns = pixels.rows, pixels.columns
         shape = rows.stop - rows.start, columns.stop - columns.start
-        file["RR"][rows, columns] = raw.astype("u2")[cell].reshape(shape)
-        file["DQF_RR"][rows, columns] = quality[cell].reshape(shape)
+        file["RR"][rows, columns] = raw.astype("u2")[pixels.cell].reshape(shape)
+        file["DQF_RR"][rows, columns] = quality[pixels.cell].reshape(shape)
 
     return publish(path, fill_in(_gk2a_template(sector), change), published)

@@ -1,10 +1,15 @@
-"""Half-hourly granules beside open_mfdataset."""
+"""Granules beside open_mfdataset, and beside what inflating their chunks takes."""
 
 from __future__ import annotations
 
+import math
+import zlib
+from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,13 +17,16 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pipeline.geography.grid import Grid
+from pipeline.geography.grid import MEKONG, Grid
 from pipeline.ingest.store import File, read_all, together
 from pipeline.sources import SOURCES, imerg
 from pipeline.sources.base import Granule
-from pipeline.virtual.products import imerg_half_hour
-from tests.benchmarks.measure import Result, seconds
+from pipeline.sources.formats import chunks
+from pipeline.virtual.products import gk2a_rain, imerg_half_hour
+from tests.benchmarks.measure import Result, cpu_seconds, seconds
 
+PART = 1 << 18
+"""Bytes that zlib inflates at a time; in one piece it takes twice as long."""
 STRIP = Grid(-90.0, 90.0, 81.0, 110.0)
 """What the two chunks hold that the box lies in: whatever reads it must inflate all of that."""
 
@@ -32,6 +40,60 @@ def write(folder: Path, count: int) -> None:
         drops = np.exp(0.3 * rng.standard_normal(STRIP.shape, np.float32))
         rain = np.round(4.0 * drops * np.maximum(clouds / clouds.std() - 1.3, 0.0), 2)
         imerg_half_hour(folder, run="late", time=time, grid=STRIP, published=time, rain_rate=rain)
+
+
+def write_images(folder: Path, count: int) -> None:
+    """Lay out full disks of GK2A in the provider's layout, with rain on a tenth of the box."""
+    rng = np.random.default_rng(0)
+    for step in range(count):
+        time = datetime(2026, 8, 1, tzinfo=UTC) + timedelta(minutes=10 * step)
+        clouds = gaussian_filter(rng.standard_normal(MEKONG.shape, np.float32), 6.0)
+        drops = np.exp(0.3 * rng.standard_normal(MEKONG.shape, np.float32))
+        rain = np.round(4.0 * drops * np.maximum(clouds / clouds.std() - 1.3, 0.0), 2)
+        gk2a_rain(folder, time=time, rain_rate=rain, grid=MEKONG, published=time)
+
+
+def beside_inflating(*, folder: str, source: str) -> Result:
+    """Read files one after the other, and inflate the chunks of their windows and nothing else.
+
+    CPU time, on one thread. The notes have what inflating takes by the reader's library and by
+    zlib, which HDF5 and whoever reads through it inflates with.
+    """
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    read = SOURCES[source].load().read
+    packed: list[tuple[bytes, tuple[int, int], np.dtype[Any]]] = []
+
+    def noted(content: bytes, *chunk: Any) -> Iterator[tuple[int, NDArray[Any]]]:
+        packed.append((content, *chunk))
+        return inflated(content, *chunk)
+
+    inflated, chunks.inflated = chunks.inflated, noted
+    try:
+        fields = [read(path) for path in paths]
+    finally:
+        chunks.inflated = inflated
+
+    def by_reader() -> None:
+        for content, shape, dtype in packed:
+            deque(inflated(content, shape, dtype), maxlen=0)
+
+    def by_zlib() -> None:
+        for content, *_ in packed:
+            stream, rest = zlib.decompressobj(), content
+            while not stream.eof:
+                stream.decompress(rest, PART)
+                rest = stream.unconsumed_tail
+
+    took = cpu_seconds(
+        {
+            "reading_s": lambda: [read(path) for path in paths],
+            "isal_s": by_reader,
+            "zlib_s": by_zlib,
+        }
+    )
+    last = next(iter(fields[-1].data_vars.values())).values
+    size = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype in packed)
+    return Result(took.pop("reading_s"), len(paths), last, size, notes=took)
 
 
 def ours(*, folder: str) -> Result:

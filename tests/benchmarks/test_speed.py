@@ -46,6 +46,22 @@ def test_half_hourly_granules_beside_open_mfdataset(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_granules_beside_inflating_their_chunks(tmp_path: Path) -> None:
+    granules.write(tmp_path / "imerg", 2)
+    granules.write_images(tmp_path / "gk2a", 2)
+    for source, chunk_bytes in (
+        ("imerg_late", 2 * 2 * 145 * 1800 * 4),
+        ("gk2a", 2 * 12 * 550**2 * 3),
+    ):
+        folder = str(tmp_path / source.partition("_")[0])
+        found = granules.beside_inflating(folder=folder, source=source)
+        assert (found.work, found.read_bytes) == (2, chunk_bytes)
+        assert np.isfinite(found.values).all()
+        assert 0 < found.notes["isal_s"] < found.notes["zlib_s"]
+        assert found.notes["isal_s"] < found.seconds
+
+
+@pytest.mark.slow
 def test_the_record_and_its_last_days(tmp_path: Path) -> None:
     folder, end = str(tmp_path / "archive"), 2026
     job.generate(folder=folder, first=2005, end=end, edges=[10.0, 10.4, 100.0, 100.4])

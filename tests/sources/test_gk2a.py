@@ -12,6 +12,7 @@ from pyproj import Transformer
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import SOURCES, gk2a
 from pipeline.sources.base import BadGranule
+from pipeline.sources.formats import projection
 from pipeline.virtual.products import gk2a_rain
 
 T0 = datetime(2024, 8, 1, 3, 10, tzinfo=UTC)
@@ -29,9 +30,9 @@ def write(folder: Path, sector: str = "fd020ge", grid: Grid = DELTA) -> Path:
     )  # fmt: skip
 
 
-def view(path: Path) -> gk2a.Projection:
+def view(path: Path) -> projection.Projection:
     with h5py.File(path) as file:
-        return gk2a.projection(file["gk2a_imager_projection"], path)
+        return projection.projection_of(file["gk2a_imager_projection"], path)
 
 
 def by_cgms(column: float, line: float) -> tuple[float, float]:
@@ -78,7 +79,8 @@ def test_cells_get_the_mean_of_their_pixels(tmp_path: Path, sector: str) -> None
 
 def test_mean_of_hand_set_pixels_masks_fill_and_bad_ones(tmp_path: Path) -> None:
     path = write(tmp_path)
-    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    pixels = projection.pixels_in(view(path), DELTA)
+    rows, columns, cell = pixels.rows, pixels.columns, pixels.cell
     chosen = np.flatnonzero(cell == 210)
     assert len(chosen) >= 16
     with h5py.File(path, "r+") as file:
@@ -98,7 +100,8 @@ def test_mean_of_hand_set_pixels_masks_fill_and_bad_ones(tmp_path: Path) -> None
 
 def test_rain_without_a_flag_is_taken_by_its_fill_and_range(tmp_path: Path) -> None:
     path = write(tmp_path)
-    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    pixels = projection.pixels_in(view(path), DELTA)
+    rows, columns, cell = pixels.rows, pixels.columns, pixels.cell
     chosen = np.flatnonzero(cell == 210)
     with h5py.File(path, "r+") as file:
         del file["DQF_RR"]
@@ -116,7 +119,8 @@ def land(folder: Path, product: str, field: str, flag: str, units: str) -> Path:
     path = write(folder)
     made = path.with_name(path.name.replace("_rr_", f"_{product}_"))
     path.rename(made)
-    rows, columns, cell = gk2a.pixels(view(made), DELTA)
+    pixels = projection.pixels_in(view(made), DELTA)
+    rows, columns, cell = pixels.rows, pixels.columns, pixels.cell
     chosen = np.flatnonzero(cell == 210)
     values, marks = np.full(cell.shape, 65535, "u2"), np.full(cell.shape, 0, "u1")
     values[chosen], values[chosen[:3]] = 500, 700
@@ -133,7 +137,8 @@ def land(folder: Path, product: str, field: str, flag: str, units: str) -> Path:
 
 def mark(path: Path, flag: str, values: list[int]) -> float:
     """Flag all pixels of the cell but some; give what is read of it."""
-    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    pixels = projection.pixels_in(view(path), DELTA)
+    rows, columns, cell = pixels.rows, pixels.columns, pixels.cell
     chosen = np.flatnonzero(cell == 210)
     with h5py.File(path, "r+") as file:
         marks = file[flag][rows, columns].ravel()
@@ -235,7 +240,8 @@ def test_a_flag_of_floats_is_named(tmp_path: Path) -> None:
 
 def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path)
-    rows, columns, cell = gk2a.pixels(view(path), DELTA)
+    pixels = projection.pixels_in(view(path), DELTA)
+    rows, columns, cell = pixels.rows, pixels.columns, pixels.cell
     chosen = np.flatnonzero(cell == 210)
     shape = rows.stop - rows.start, columns.stop - columns.start
     with h5py.File(path, "r+") as file:

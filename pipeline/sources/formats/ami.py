@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.hdf import number, stamp, text
+from pipeline.sources.formats.field import number, text
+from pipeline.sources.formats.names import stamp
 
 _SOURCE = re.compile(r"_(\d{12})\.nc", re.ASCII)
 _J2000 = np.datetime64("2000-01-01T12:00", "ns")

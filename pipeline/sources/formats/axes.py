@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.cf import unpacked
+from pipeline.sources.formats.cf import NUMBERS, unpacked
 from pipeline.sources.formats.chunks import axis, slab
-from pipeline.sources.formats.hdf import attribute, positions, text, variable, window
+from pipeline.sources.formats.field import Field, attribute, text
+from pipeline.sources.formats.hdf import variable
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
@@ -60,11 +62,30 @@ def lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray
     return found[0], found[1]
 
 
-def _centres(data: h5py.Dataset, kind: str, path: Path) -> NDArray[np.float64]:
+def _centres(data: Field, kind: str, path: Path) -> NDArray[np.float64]:
     if data.ndim != 1:
         raise BadGranule(path, expected=f"{kind} of one dim", found=str(data.shape))
-    values = unpacked(data, axis(data), path, dtype=np.float64)
+    stored = axis(data)
+    if not NUMBERS.intersection(data.attrs):
+        sound = _sound_centres(kind, stored.dtype.str, stored.tobytes())
+        if sound is not None:
+            return sound
+    values = unpacked(data, stored, path, dtype=np.float64)
     check_centres(values, kind, path)
+    return values
+
+
+@lru_cache(maxsize=32)
+def _sound_centres(kind: str, dtype: str, content: bytes) -> NDArray[np.float64] | None:
+    """Centres of a coordinate, which files of a product repeat; None where they are refused."""
+    if np.dtype(dtype).kind != "f":
+        return None
+    values = np.frombuffer(content, dtype).astype(np.float64)
+    try:
+        check_centres(values, kind, Path())
+    except BadGranule:
+        return None
+    values.flags.writeable = False
     return values
 
 
@@ -127,7 +148,7 @@ def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
 
 
 def is_north_first(
-    data: h5py.Dataset,
+    data: Field,
     lat: int,
     lon: int,
     path: Path,
@@ -193,11 +214,11 @@ def _shape(before: tuple[int, ...], lat: int, lon: int, *, north_first: bool) ->
     return (*before, lat, lon) if north_first else (*before, lon, lat)
 
 
-def _name(data: h5py.Dataset) -> str:
+def _name(data: Field) -> str:
     return str(data.name).rpartition("/")[2]
 
 
-def _dims(data: h5py.Dataset, path: Path) -> Iterator[tuple[str, ...]]:
+def _dims(data: Field, path: Path) -> Iterator[tuple[str, ...]]:
     """Names of a variable's dims, by each of the ways in which files give them."""
     if said := text(data, "DimensionNames"):
         yield tuple(said.split(","))
@@ -217,12 +238,12 @@ def _dims(data: h5py.Dataset, path: Path) -> Iterator[tuple[str, ...]]:
             yield tuple(_word(one, data) for one in said)
 
 
-def _word(dim: Any, data: h5py.Dataset) -> str:
+def _word(dim: Any, data: Field) -> str:
     """Name of a dim, from text or from references to its scales."""
     if isinstance(dim, np.ndarray):
         dim = dim.flat[0] if dim.size else ""
     if isinstance(dim, h5py.Reference):
-        dim = h5py.h5r.get_name(dim, data.file.id) or b""
+        dim = h5py.h5r.get_name(dim, data.id) or b""
     return dim.decode("utf-8", "replace") if isinstance(dim, bytes) else str(dim)
 
 
@@ -232,6 +253,39 @@ def _order(names: tuple[str, ...], ndim: int) -> bool | None:
     if len(kinds) != ndim or not any(kinds):
         return None
     return kinds.index("lat") < kinds.index("lon") if {"lat", "lon"} <= set(kinds) else None
+
+
+def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Index in a regular axis of the cell that holds each wanted point, −1 outside.
+
+    Parameters
+    ----------
+    axis
+        Cell centres, evenly spaced, in either direction.
+    wanted
+        Points in the units of the axis.
+
+    Examples
+    --------
+    >>> positions(np.array([30.0, 20.0, 10.0]), np.array([9.0, 28.0, 60.0])).tolist()
+    [2, 0, -1]
+    """
+    step = (float(axis[-1]) - float(axis[0])) / (len(axis) - 1)
+    place = np.floor((wanted - float(axis[0])) / step + 0.5 + 1e-6)
+    index = np.where(np.isfinite(place), place, -1.0).astype(np.int64)
+    return np.where((index >= 0) & (index < len(axis)), index, -1)
+
+
+def window(index: NDArray[np.int64]) -> slice:
+    """Smallest slice that holds every index that is not −1.
+
+    Parameters
+    ----------
+    index
+        From :func:`positions`; at least one is not −1.
+    """
+    inside = index[index >= 0]
+    return slice(int(inside.min()), int(inside.max()) + 1)
 
 
 def cells(
@@ -281,7 +335,7 @@ def cells(
 
 
 def window_of(
-    data: h5py.Dataset,
+    data: Field,
     down: slice,
     across: slice,
     *,
@@ -307,7 +361,7 @@ def window_of(
 
 
 def cut(
-    data: h5py.Dataset,
+    data: Field,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     path: Path,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
-import xarray as xr
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from pipeline.sources.base import BadGranule, Origin
-from pipeline.sources.formats.limits import limited, refuse_fills
+from pipeline.sources.formats.limits import limited_pixels, refuse_fills
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
@@ -82,7 +81,7 @@ def has_unwritten_blocks(image: DatasetReader) -> bool:
     )
 
 
-def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32], xr.Dataset]:
+def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """Values of a one-band image on longitude and latitude over the cells of a grid.
 
     Where pixels are smaller than the grid's cells a cell takes the mean of those whose centre lies
@@ -101,9 +100,9 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
     Returns
     -------
     tuple
-        Values of shape (lat, lon), NaN where no pixel has one; and a dataset whose attributes are
-        the file's ``origin``, virtual where its tag ``ORIGIN`` says so, and ``out_of_range`` of the
-        pixels.
+        Values of shape (lat, lon), NaN where no pixel has one; and attributes of the dataset that
+        is made of them: ``origin``, virtual where the file's tag ``ORIGIN`` says so, and
+        ``out_of_range`` of the pixels.
 
     Raises
     ------
@@ -152,10 +151,9 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
             values = stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
     values[masked] = np.nan
     values = values[np.ix_(rows - rows.min(), columns - columns.min())]
-    possible = limited(xr.Dataset({variable: (("y", "x"), values)}), path)
+    possible, attributes = limited_pixels(values, variable, path)
     cell = down[:, None] * grid.shape[1] + across
-    mean = grid.mean(possible[variable].to_numpy().ravel(), cell.ravel())
-    return mean, possible.assign_attrs(origin=origin)
+    return grid.mean(possible.ravel(), cell.ravel()), {**attributes, "origin": origin}
 
 
 def _along(

@@ -68,18 +68,14 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
     """
     counted: dict[str, dict[str, float]] = {}
     changed: dict[str, xr.DataArray] = {}
-    for name, data in ds.data_vars.items():
+    for name in ds.data_vars:
         row = VARIABLES.get(str(name))
+        values = ds.variables[name].values
         if row is None:
             continue
-        values = data.values
-        if not values.size:
-            continue
-        least, most = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
-        if not (least < row.valid_min or most > row.valid_max):
-            continue
         within, count = _within(values, row, row.name, path)
-        changed[row.name] = data.copy(data=within)
+        if within is not values:
+            changed[row.name] = ds[name].copy(data=within)
         if count:
             counted[row.name] = count
     if not changed:
@@ -88,6 +84,35 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
     if not counted:
         return ds
     return ds.assign_attrs(out_of_range=ds.attrs.get("out_of_range", {}) | counted)
+
+
+def limited_pixels(
+    values: NDArray[Any], variable: str, path: Path
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Make impossible pixels missing before cells take their mean.
+
+    Parameters
+    ----------
+    values
+        In the variable's units, NaN for missing.
+    variable
+        Its name in ``variables.py``.
+    path
+        The file, for the message.
+
+    Returns
+    -------
+    tuple
+        The values, and attributes of the dataset that is made of them: ``out_of_range`` as of
+        :func:`limited` where there were any, else none.
+
+    Raises
+    ------
+    BadGranule
+        More than 1 % of the values are out of range.
+    """
+    within, count = _within(values, VARIABLES[variable], variable, path)
+    return within, {"out_of_range": {variable: count}} if count else {}
 
 
 def limited_parts(
@@ -137,7 +162,15 @@ def limited_parts(
 def _within(
     values: NDArray[Any], row: Variable, name: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, float]]:
-    """Values with NaN for those out of range, and the count of these with the worst of them."""
+    """Values with NaN for those out of range, and the count of these with the worst of them.
+
+    Where all lie in the range, the very values are returned.
+    """
+    if not values.size:
+        return values, {}
+    least, most = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+    if not (least < row.valid_min or most > row.valid_max):
+        return values, {}
     slack = _ROUNDING * (row.valid_max - row.valid_min)
     outside = (values < row.valid_min - slack) | (values > row.valid_max + slack)
     cells = int(outside.sum())

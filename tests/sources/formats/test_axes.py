@@ -100,7 +100,8 @@ def is_north_first(path: Path, shape: tuple[int, ...], *named: Callable[..., Non
             name(data)
     with hdf.opened(path / "f.h5") as made:
         return axes.is_north_first(
-            made["rain"], 20, shape[-1] if shape[-2] == 20 else shape[-2], path / "f.h5",
+            hdf.variable(made, ("rain",), path), 20, shape[-1] if shape[-2] == 20 else shape[-2],
+            path / "f.h5",
             usual=("time", "lon", "lat"),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ def unpack(path: Path, values: Any, dtype: str, *, divides: bool = False, **said
         data = made.create_dataset("rain", data=np.asarray(values, dtype))
         data.attrs.update(said)
     with hdf.opened(file) as made:
-        data = made["rain"]
+        data = hdf.variable(made, ("rain",), file)
         found = cf.unpacked(data, data[...], file, fill=-9999.0, divides=divides)
         assert found.dtype == np.float32
         return [pytest.approx(one, rel=1e-6, nan_ok=True) for one in found.tolist()]
@@ -104,7 +104,7 @@ def moment(path: Path, units: str | bytes, count: Any = 6.0, **said: Any) -> str
         made["time"] = np.atleast_1d(count)
         made["time"].attrs.update({"units": units, **said})
     with hdf.opened(path / "f.h5") as made:
-        return str(cf.moment(made["time"], path / "f.h5"))
+        return str(cf.moment(hdf.variable(made, ("time",), path), path / "f.h5"))
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,8 @@ def test_a_field_that_was_never_written_is_not_zero(
             data.attrs["_FillValue"] = np.float32(-9999.9)
     with hdf.opened(file) as made:
         with pytest.raises(BadGranule, match="values of rain, found none written, which read as 0"):
-            cf.unpacked(made["rain"], made["rain"][...], file)
+            data = hdf.variable(made, ("rain",), file)
+            cf.unpacked(data, data[...], file)
         for name in ("gone", "nan"):
-            assert np.isnan(cf.unpacked(made[name], made[name][...], file)).all()
+            data = hdf.variable(made, (name,), file)
+            assert np.isnan(cf.unpacked(data, data[...], file)).all()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.sources.formats import chunks, hdf
+from pipeline.sources.formats import chunks, field, hdf, names
 
 VALUES = np.arange(23 * 17, dtype="<f4").reshape(1, 23, 17)
 PLAIN: Any = {"compression": "gzip"}
@@ -30,7 +30,7 @@ def write(path: Path, values: NDArray[Any] = VALUES, **layout: Any) -> Path:
 
 def read(path: Path, down: slice, across: slice) -> NDArray[Any]:
     with hdf.opened(path) as file:
-        return chunks.slab(file["rain"], down, across)
+        return chunks.slab(hdf.variable(file, ("rain",), path), down, across)
 
 
 @given(data=st.data(), chunks=st.tuples(st.just(1), st.integers(1, 23), st.integers(1, 17)))
@@ -130,7 +130,7 @@ LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
 
 def coordinate(path: Path, values: NDArray[Any] = LAT, **layout: Any) -> NDArray[Any]:
     with hdf.opened(write(path, values, **layout)) as file:
-        return chunks.axis(file["rain"])
+        return chunks.axis(hdf.variable(file, ("rain",), path))
 
 
 def test_a_coordinate_that_files_repeat_is_inflated_once(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_coordinate_that_was_never_written_is_fill(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("rain", (4,), "f4", chunks=(4,), fillvalue=-1.0, **PLAIN)
     with hdf.opened(tmp_path / "f.h5") as file:
-        assert chunks.axis(file["rain"]).tolist() == [-1.0] * 4
+        assert chunks.axis(hdf.variable(file, ("rain",), tmp_path)).tolist() == [-1.0] * 4
 
 
 def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
@@ -167,12 +167,12 @@ def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
         pytest.raises(BadGranule, match="expected a whole HDF5 file, found a damaged"),
         hdf.opened(path) as file,
     ):
-        chunks.axis(file["rain"])
+        chunks.axis(hdf.variable(file, ("rain",), path))
 
 
-def refused(path: Path, names: tuple[str, ...] = ("rain",)) -> str:
+def refused(path: Path, wanted: tuple[str, ...] = ("rain",)) -> str:
     with pytest.raises(BadGranule) as raised, hdf.opened(path) as file:
-        for name in names:
+        for name in wanted:
             data = hdf.variable(file, (name,), path)
             chunks.slab(data, slice(0, 10), slice(0, 10))
     return str(raised.value)
@@ -276,9 +276,9 @@ def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
         refused_names(path, ("gone", "group/lost", "raw/of/nothing"))
 
 
-def refused_names(path: Path, names: tuple[str, ...]) -> None:
+def refused_names(path: Path, wanted: tuple[str, ...]) -> None:
     with hdf.opened(path) as file:
-        hdf.variable(file, names, path)
+        hdf.variable(file, wanted, path)
 
 
 @pytest.mark.parametrize(
@@ -301,14 +301,14 @@ def test_an_attribute_is_no_larger_than_an_attribute_can_be(tmp_path: Path) -> N
         file["grid"].attrs["none"] = h5py.Empty("S1")
         file["grid"].attrs["blank"] = np.array([], "f4")
     with hdf.opened(path) as file:
-        assert hdf.text(file["grid"], "none") == ""
-        assert hdf.text(file["grid"], "blank") == ""
-        assert hdf.text(file["grid"], "absent") == ""
+        assert field.text(file["grid"], "none") == ""
+        assert field.text(file["grid"], "blank") == ""
+        assert field.text(file["grid"], "absent") == ""
     with (
         pytest.raises(BadGranule, match="the attribute units has 2000000 bytes, expected at most"),
         hdf.opened(path) as file,
     ):
-        hdf.text(file["grid"], "units")
+        field.text(file["grid"], "units")
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,9 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_stamps_that_are_no_date_are_refused() -> None:
-    assert str(hdf.stamp("202406301230", "%Y%m%d%H%M", Path("a.nc"))).startswith("2024-06-30T12:30")
+    assert str(names.stamp("202406301230", "%Y%m%d%H%M", Path("a.nc"))).startswith(
+        "2024-06-30T12:30"
+    )
     for wrong in ("202413301230", "000006301230", "99990630123"):
         with pytest.raises(BadGranule, match=f"a date as .*found {wrong}"):
-            hdf.stamp(wrong, "%Y%m%d%H%M", Path("a.nc"))
+            names.stamp(wrong, "%Y%m%d%H%M", Path("a.nc"))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import h5py
 import numpy as np
@@ -63,15 +64,15 @@ def beside_inflating(*, folder: str, source: str) -> Result:
     read = SOURCES[source].load().read
     packed: list[tuple[bytes, tuple[int, int], np.dtype[Any]]] = []
 
-    def noted(content: bytes, *chunk: Any) -> Iterator[tuple[int, NDArray[Any]]]:
-        packed.append((content, *chunk))
-        return inflated(content, *chunk)
+    def noted(
+        content: bytes, shape: tuple[int, int], dtype: np.dtype[Any]
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        packed.append((content, shape, dtype))
+        return inflated(content, shape, dtype)
 
-    inflated, chunks.inflated = chunks.inflated, noted
-    try:
+    inflated = chunks.inflated
+    with patch.object(chunks, "inflated", noted):
         fields = [read(path) for path in paths]
-    finally:
-        chunks.inflated = inflated
 
     def by_reader() -> None:
         for content, shape, dtype in packed:
@@ -91,7 +92,7 @@ def beside_inflating(*, folder: str, source: str) -> Result:
             "zlib_s": by_zlib,
         }
     )
-    last = next(iter(fields[-1].data_vars.values())).values
+    last = fields[-1].to_dataarray().values
     size = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype in packed)
     return Result(took.pop("reading_s"), len(paths), last, size, notes=took)
 

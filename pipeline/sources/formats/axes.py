@@ -66,10 +66,9 @@ def _centres(data: Field, kind: str, path: Path) -> NDArray[np.float64]:
     if data.ndim != 1:
         raise BadGranule(path, expected=f"{kind} of one dim", found=str(data.shape))
     stored = axis(data)
-    if not NUMBERS.intersection(data.attrs):
-        sound = _sound_centres(kind, stored.dtype.str, stored.tobytes())
-        if sound is not None:
-            return sound
+    plain = stored.dtype.kind == "f" and not NUMBERS.intersection(data.attrs)
+    if plain and (sound := _sound_centres(kind, stored.dtype.str, stored.tobytes())) is not None:
+        return sound
     values = unpacked(data, stored, path, dtype=np.float64)
     check_centres(values, kind, path)
     return values
@@ -78,8 +77,6 @@ def _centres(data: Field, kind: str, path: Path) -> NDArray[np.float64]:
 @lru_cache(maxsize=32)
 def _sound_centres(kind: str, dtype: str, content: bytes) -> NDArray[np.float64] | None:
     """Centres of a coordinate, which files of a product repeat; None where they are refused."""
-    if np.dtype(dtype).kind != "f":
-        return None
     values = np.frombuffer(content, dtype).astype(np.float64)
     try:
         check_centres(values, kind, Path())
@@ -312,7 +309,7 @@ def cells(
     Returns
     -------
     tuple
-        As of :func:`pipeline.sources.formats.hdf.positions`.
+        As of :func:`pipeline.sources.formats.axes.positions`.
 
     Raises
     ------

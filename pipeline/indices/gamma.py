@@ -72,8 +72,8 @@ def normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.fl
         return _evaluate(x, *_skew_polynomials(shape))
     if len(x) < _FEW_ROWS:
         z = np.empty(x.shape, x.dtype)
-        for cells in (np.flatnonzero(bell), np.flatnonzero(~bell)):
-            z[:, cells] = normal(x.take(cells, axis=1), shape[cells])
+        for kind in (np.flatnonzero(bell), np.flatnonzero(~bell)):
+            z[:, kind] = normal(x.take(kind, axis=1), shape[kind])
         return z
     merged = tuple(np.empty((rows, len(shape))) for rows in (1, 1, 1, _SKEW_TERMS[0]))
     for cells, polynomials in ((bell, _bell_polynomials), (~bell, _skew_polynomials)):
@@ -127,7 +127,9 @@ def _skew_polynomials(shape: NDArray[np.float64]) -> Polynomials:
     """Polynomials of smaller shapes."""
     table, centres, halves = _skew()
     abscissa = _skew_abscissa(shape)
-    centre, half = (chebyshev.chebval(abscissa, series) for series in (centres, halves))
+    centre, half = (
+        np.asarray(chebyshev.chebval(abscissa, series), np.float64) for series in (centres, halves)
+    )
     return _skew_power(shape), centre, half, _polynomial(abscissa, table)
 
 

@@ -92,6 +92,7 @@ def beside_inflating(*, folder: str, source: str) -> Result:
             "zlib_s": by_zlib,
         }
     )
+    assert isinstance(fields[-1], xr.Dataset), "a granule is a grid"
     last = fields[-1].to_dataarray().values
     size = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype in packed)
     return Result(took.pop("reading_s"), len(paths), last, size, notes=took)

@@ -75,10 +75,10 @@ def test_the_notebook_stops_where_the_published_alert_is_another(
     notebook = read(ROOT / "notebooks" / "one_city.ipynb")
     forged = copy.deepcopy(notebook)
     last = forged.cells[-1]
-    assert "for one in decisions:" in last.source
+    assert "for decision in decisions:" in last.source
     last.source = last.source.replace(
-        "for one in decisions:",
-        'published[CITY, "flood"]["level"] = "forged"\nfor one in decisions:',
+        "for decision in decisions:",
+        'published[CITY, "flood"]["level"] = "forged"\nfor decision in decisions:',
     )
     for cell in forged.cells:  # the figures are not needed for this
         if "plt.subplots" in cell.source and "stages =" not in cell.source:

@@ -12,6 +12,7 @@ from pipeline import steps
 from pipeline.results import Replayed
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage import records
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import Database
 from pipeline.storage.records import Records
@@ -133,7 +134,7 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
             steps.assess(asof=NEXT_MORNING, settings=settings)
     steps.assess(asof=NEXT_MORNING, settings=settings)
     with monkeypatch.context() as patch:
-        patch.setattr(Records, "put", kill_at(1, Records.put))
+        patch.setattr(records, "_replace", kill_at(1, records._replace))
         with pytest.raises(Killed):
             steps.forecast(asof=NEXT_MORNING, settings=settings)
     assert steps.forecast(asof=NEXT_MORNING, settings=settings).revision == 0

@@ -246,6 +246,18 @@ def test_an_archive_without_one_chunk_is_one_line_to_the_end_of_the_process(stor
     assert "put back a backup" in line
 
 
+def test_an_archive_that_was_moved_away_is_not_made_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stores: Path
+) -> None:
+    """A backup is put back by a rename, which a new folder would be in the way of."""
+    no_archive(stores)
+    for command in ("forecast", "assess"):
+        arguments = [command, "--date", "2026-08-20"]
+        assert run(monkeypatch, stores, *arguments, MEKONG_UPSTREAM="archive") == 1
+        assert "names, found none; put back a backup" in capsys.readouterr().err
+        assert not (stores / "archive").exists()
+
+
 def truncated(data: Path) -> None:
     with (data / "records.db").open("r+b") as stream:
         stream.truncate(stream.seek(0, os.SEEK_END) // 2)

@@ -33,7 +33,7 @@ STEPS = {
     "assess": DRAWING | MODELS | PROVIDERS,
     "indices": DRAWING | MODELS | PROVIDERS,
     "prepare": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
-    "forecast": DRAWING | {"httpx", "tenacity", "skops", "scipy.stats"},
+    "forecast": DRAWING | {"httpx", "tenacity", "skops"},
     "publish": DRAWING | {"scipy.stats"} | PROVIDERS,
     "replay": DRAWING | {"scipy.stats"} | PROVIDERS,
     "cancel": DRAWING | MODELS | PROVIDERS,

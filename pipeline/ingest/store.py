@@ -29,6 +29,7 @@ from pipeline.sources.base import (
     WrongOption,
     shown_name,
 )
+from pipeline.sources.gauges.parts import READINGS, reason_passed_over
 from pipeline.sources.upstream import SIDECARS, not_a_granule, sha256
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
@@ -40,11 +41,6 @@ if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout
 
 
-READINGS = (
-    ".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz", ".zip", ".xlsx", ".json", ".xml",
-    ".wml",
-)  # fmt: skip
-"""Ends of the names, in small letters, of files of a folder that may hold readings."""
 SHOWN = 5
 """Bad rows of a file, and stations with conflicts or corrections, that are shown
 one by one."""
@@ -156,9 +152,7 @@ def _beside(row: Source, path: Path, folder: Path) -> str | None:
     own = (".aux.xml", ".cmr.json", *sidecars)
     if reason := not_a_granule(path, folder, sidecars=own):
         return reason
-    if not path.name.lower().endswith(READINGS):
-        return f"not a file of readings ({', '.join(READINGS)})"
-    return None
+    return reason_passed_over(path.name)
 
 
 def checksum(path: Path) -> str:
@@ -271,8 +265,13 @@ def read_all(
     ----------
     row, files, read, asof, from_folder, progress
         As of :func:`bring_in`.
+
+    Raises
+    ------
+    WrongOption
+        The columns that were named are those of no file.
     """
-    contents, passed_over = list[Content](), list[str]()
+    contents, passed_over, unfit = list[Content](), list[str](), dict[File, WrongOption]()
     with FileReader(read) as reader:
         for number, file in enumerate(files):
             progress(row.id, number + 1, len(files))
@@ -280,6 +279,11 @@ def read_all(
                 contents.append(take(row, file, reader, asof=asof, from_folder=from_folder))
             except Skipped as skipped:
                 passed_over.append(str(skipped))
+            except WrongOption as wrong:
+                unfit[file] = wrong
+    if unfit and not any(content.data is not None for content in contents):
+        raise next(iter(unfit.values()))
+    contents += [Content(file, None, "measured", str(wrong)) for file, wrong in unfit.items()]
     return contents, passed_over
 
 
@@ -351,7 +355,7 @@ def store(
         origins: tuple[Origin, ...] = ("measured", "virtual")
         for origin in origins:
             tables = [
-                one.data.assign(file=shown_name(one.file.path))
+                one.data.assign(file=_places(one))
                 for one in contents
                 if isinstance(one.data, pd.DataFrame) and one.origin == origin
             ]
@@ -377,6 +381,14 @@ def store(
     return added, [*_first_of(contradictions), *_first_of(corrected)]
 
 
+def _places(content: Content) -> str | pd.Series[str]:
+    """Name of the file that readings stand in, and of its member or sheet if it has several."""
+    name = shown_name(content.file.path)
+    if isinstance(content.data, pd.DataFrame) and "part" in content.data:
+        return name + ": " + content.data["part"]
+    return name
+
+
 def _first_of(lines: list[str]) -> list[str]:
     """List the first few lines, the last of them with how many there are more."""
     more = len(lines) - SHOWN
@@ -389,7 +401,8 @@ def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     readings
-        Canonical readings of the files of one ingest, with ``file``.
+        Canonical readings of the files of one ingest, with ``file``, and ``part`` where a file of
+        them has several.
     """
     series = ["station", "variable", "method", "valid_time"]
     given = readings.sort_values([*series, "value"], kind="stable")
@@ -398,7 +411,7 @@ def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
     source = given["value"].map("{:g} in ".format) + given["file"]
     return given.assign(
         qc=given["qc"].mask(twice, "conflict"), raw=given["raw"].mask(twice, source)
-    ).drop(columns="file")
+    ).drop(columns=["file", "part"], errors="ignore")
 
 
 def together(contents: Sequence[Content]) -> xr.Dataset:

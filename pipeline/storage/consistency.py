@@ -22,15 +22,17 @@ def check_stores(settings: Settings) -> None:
     BrokenState
         One of them is damaged, gone, or older than the other; the message says what to do.
     """
-    records, products = Records(settings.database), set(Archive(settings.archive_dir).products())
+    there = settings.archive_dir.exists()  # opening an archive makes one
+    products = set(Archive(settings.archive_dir).products()) if there else set[str]()
+    records = Records(settings.database)
     gridded_sources = {source.id for source in SOURCES.values() if source.kind != "readings"}
+    found = "others" if products else "an empty archive" if there else "none"
     absent = records.sources_read() & gridded_sources - products
     if absent:
         raise BrokenState(
             f"{settings.archive_dir}: expected the grids of {', '.join(sorted(absent))} that "
-            f"{_hide_password(settings.database)} names, found "
-            f"{'others' if products else 'an empty archive'}; put back a backup of the archive, or "
-            "move both away and ingest again"
+            f"{_hide_password(settings.database)} names, found {found}; put back a backup of the "
+            "archive, or move both away and ingest again"
         )
     if "rain_shares" in products and not records.database.batch:
         raise BrokenState(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -133,6 +134,20 @@ def test_repeating_either_file_changes_nothing_and_another_value_does(
     assert again(corrected, asof=later) == 1
     assert flags(records, later) == {("08-20", 9.9): "good"}
     assert set(flags(records)) == {("08-20", 9.8), ("08-20", 11.2)}, "as it was known then"
+
+
+def test_a_conflict_within_an_archive_names_its_files(records: Records, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "in",
+        a=[(PAKSE, "2026-08-20T07:00", 9.8)], b=[(PAKSE, "2026-08-20T07:00", 9.9)],
+    )  # fmt: skip
+    with zipfile.ZipFile(folder / "both.zip", "w") as archive:
+        for name in ("a.csv", "b.csv"):
+            archive.write(folder / name, name)
+            (folder / name).unlink()
+    bring(folder, records, tmp_path)
+    rows = records.readings.read_all("stage", asof=ASOF)
+    assert sorted(rows["raw"]) == ["9.8 in both.zip: a.csv", "9.9 in both.zip: b.csv"]
 
 
 def test_the_same_value_twice_and_a_missing_one_are_no_conflict() -> None:

@@ -13,6 +13,7 @@ from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
+from pipeline.sources.base import WrongOption
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.storage.records import Records
@@ -70,6 +71,24 @@ def test_a_table_refused_before_is_read_once_its_layout_is_named(tmp_path: Path)
     again = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=layout)
     assert (again.read, again.known) == (0, 1)
     assert stages(data, NIGHT) == {"2026-08-19 00:00:00": 9.4, "2026-08-20 00:00:00": 9.8}
+
+
+def test_one_file_of_other_columns_does_not_stop_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "ministry"
+    folder.mkdir()
+    (folder / "other.csv").write_text(OWN.replace("Code", "Site"), encoding="utf-8")
+    data = settings(tmp_path)
+    layout = OwnLayout("Code", "Datum der Messung", "Pegel", "m", zone="Asia/Vientiane")
+    with pytest.raises(WrongOption, match="expected a column of the file or a known code"):
+        steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=layout)
+    (folder / "own.csv").write_text(OWN, encoding="utf-8")
+    done = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=layout)
+    assert (done.read, done.added) == (1, 2)
+    (rejected,) = done.rejected
+    assert rejected.startswith("other.csv: expected a column of the file or a known code as --st")
+    right = OwnLayout("Site", "Datum der Messung", "Pegel", "m", zone="Asia/Vientiane")
+    again = steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder, layout=right)
+    assert again.read == 1, "what was refused with the wrong names is read with the right ones"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, data: Path, *arguments: str) -> int | str | None:

@@ -21,8 +21,8 @@ LARGEST = 64 * 2**20
 WIDEST = 1000
 MOST_CELLS = 5_000_000
 """Columns, and cells with the empty ones between them, that are read."""
-MOST_SHEETS = 20
-"""Sheets that are looked at."""
+MOST_SHEETS = 60
+"""Sheets that a workbook may have: five years of a sheet for each month."""
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -61,6 +61,8 @@ def sheet_rows(
     with archive:
         book = _root(path, archive, "xl/workbook.xml")
         sheets = book.findall(f"{_MAIN}sheets/{_MAIN}sheet")
+        if len(sheets) > MOST_SHEETS:
+            raise BadGranule(path, expected=f"at most {MOST_SHEETS} sheets", found=str(len(sheets)))
         relations = _root(path, archive, "xl/_rels/workbook.xml.rels")
         targets = {one.get("Id"): one.get("Target", "") for one in relations}
         if not sheets or sheets[sheet].get(_RELATION) not in targets:
@@ -81,7 +83,7 @@ def sheet_rows(
         rows = list(islice(_rows(content, texts, formats, first), most))
     except (etree.XMLSyntaxError, ValueError, IndexError, OverflowError) as error:
         raise BadGranule(path, expected="a whole sheet", found=str(error)) from error
-    return rows, [one.get("name", "") for one in sheets[:MOST_SHEETS]]
+    return rows, [one.get("name", "") for one in sheets]
 
 
 def _root(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:

@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ from pipeline.sources.gauges.answers import Series, inventory, read_json, thaiwa
 from pipeline.sources.gauges.decoding import content_of, from_json, from_xml, shown
 from pipeline.sources.gauges.fews_pi import NAMESPACE, read_pi_xml
 from pipeline.sources.gauges.own_table import OwnLayout
-from pipeline.sources.gauges.series import NoReadings, method_of, settle
+from pipeline.sources.gauges.parts import read_parts, reason_passed_over
+from pipeline.sources.gauges.series import NoReadings, method_of
 from pipeline.sources.gauges.tables import read_table
 from pipeline.sources.gauges.waterml import read_waterml
 from pipeline.times import day_start
@@ -336,29 +338,22 @@ def _unpacked(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
 
 def _archive(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
     """Read the files of a zip archive as if they lay beside each other."""
-    found, bad_rows, said, origins = list[pd.DataFrame](), list[str](), list[str](), set[str]()
     with TemporaryDirectory() as folder:
-        for member in unzip(path, Path(folder)):
-            try:
-                one = _read(member, layout)
-            except Skipped as skipped:
-                said.append(str(skipped))
-                continue
-            except BadGranule as bad:
-                bad_rows.append(str(bad))
-                continue
-            found.append(one)
-            origins.add(one.attrs["origin"])
-            bad_rows.extend(f"{member.name}: {line}" for line in one.attrs["bad_rows"])
-            one.attrs["said"] = [f"{member.name}: {line}" for line in one.attrs["said"]]
-    if not found:
-        if said and not bad_rows:
-            raise Skipped(f"{path.name}: {'; '.join(said)}")
-        raise BadGranule(
-            path, expected="a file of readings inside", found="; ".join(bad_rows[:5]) or "none"
+        members = (
+            (member.name, partial(_read_member, member, layout))
+            for member in unzip(path, Path(folder))
         )
-    if len(origins) > 1:
-        raise BadGranule(path, expected="files of one origin", found=" and ".join(sorted(origins)))
-    frame = settle(path, found, bad_rows=bad_rows, said=said)
-    frame.attrs["origin"] = origins.pop()
-    return frame
+        return read_parts(path, members, expected="a file of readings inside")
+
+
+def _read_member(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read a file of a zip archive."""
+    if reason := reason_passed_over(path.name):
+        raise Skipped(f"{path.name}: {reason}")
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith(b"\x1f\x8b"):
+        return _unpacked(path, layout)
+    if start == b"PK\x03\x04" and not is_workbook(path):
+        raise BadGranule(path, expected="a file of readings", found="an archive in the archive")
+    return _read(path, layout)

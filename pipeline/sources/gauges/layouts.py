@@ -45,32 +45,6 @@ _LAYOUTS = {
 }
 
 
-def open_table(path: Path, layout: OwnLayout | None = None) -> tuple[Kind, Rows] | None:
-    """Open a table in text or on a sheet of a workbook.
-
-    Parameters
-    ----------
-    path
-        File.
-    layout
-        Of a table that has none of the known layouts.
-
-    Returns
-    -------
-    tuple
-        Which layout it has, and its rows; None where no layout fits.
-
-    Raises
-    ------
-    BadGranule
-        Not whole, too large, without a column that its layout needs, or with one that changes the
-        meaning of the others and is not known.
-    """
-    with path.open("rb") as stream:
-        workbook = stream.read(4) == b"PK\x03\x04"
-    return _open_sheet(path, layout) if workbook else _open_text(path, layout)
-
-
 def _kind(names: list[str], layout: OwnLayout | None) -> Kind | None:
     """Layout that a heading shows."""
     names = _portal_names(names)
@@ -97,7 +71,27 @@ def _is_hymos(cells: list[str]) -> bool:
     )
 
 
-def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+def open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    """Open a table in text.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Of a table that has none of the known layouts.
+
+    Returns
+    -------
+    tuple
+        Which layout it has, and its rows; None where no layout fits.
+
+    Raises
+    ------
+    BadGranule
+        Not whole, too large, without a column that its layout needs, or with one that changes the
+        meaning of the others and is not known.
+    """
     text, said = decode(path)
     lines, ended = split_lines(path, text)
     heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
@@ -125,25 +119,38 @@ def _open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None
     return kind, rows
 
 
-def _open_sheet(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
-    found, sheets = sheet_rows(path)
-    said = [f"of {len(sheets)} sheets the first, {sheets[0]!r}, is read"] if sheets[1:] else []
-    at = _heading_row(found, layout)
-    if at is None and sheets[1:]:
-        found, name = _only_table(path, sheets, layout)
-        at = _heading_row(found, layout)
-        said = [f"of {len(sheets)} sheets {name!r}, the only one with a table, is read"]
-    number, names = found[at] if at is not None else (0, [])
+def open_sheet(path: Path, sheet: int, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
+    """Open the table on a sheet of a workbook.
+
+    Parameters
+    ----------
+    path, layout
+        As of :func:`open_text`.
+    sheet
+        Place of the sheet, from 0.
+
+    Returns
+    -------
+    tuple
+        As of :func:`open_text`.
+
+    Raises
+    ------
+    BadGranule
+        As of :func:`open_text`.
+    """
+    rows, _ = sheet_rows(path, sheet)
+    at = _heading_row(rows, layout)
+    number, names = rows[at] if at is not None else (0, [])
     kind = _kind([name_of(name) for name in names], layout)
     if at is None or kind is None:
         return None
     width = len(names)
-    padded = ((line, row + [""] * (width - len(row))) for line, row in found[at + 1 :] if any(row))
+    padded = ((line, row + [""] * (width - len(row))) for line, row in rows[at + 1 :] if any(row))
     cells, bad = from_cells(path, padded, names, {})
-    titles = [" ".join(row) for _, row in found[:at]]
+    titles = [" ".join(row) for _, row in rows[:at]]
     _check_titles(path, titles, layout if kind == "own" else None)
-    if at:
-        said.append(f"rows above the heading in row {number} are passed over")
+    said = [f"rows above the heading in row {number} are passed over"] if at else []
     return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
 
 
@@ -153,32 +160,37 @@ def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) ->
     return next((at for at, names in headings if _kind(names, layout) is not None), None)
 
 
-def _only_table(
-    path: Path, sheets: list[str], layout: OwnLayout | None
-) -> tuple[list[tuple[int, list[str]]], str]:
-    """Rows and name of the one sheet behind the first that has a table.
+def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[str]]:
+    """Places of the sheets of a workbook that have a table, and the names of all sheets.
 
     Raises
     ------
     BadGranule
-        There is none, or several.
+        Not a whole workbook; none of several sheets has a table; or several have one, and
+        ``layout`` names the station of all rows by its code.
     """
-    tables = []
-    for at in range(1, len(sheets)):
+    _, sheets = sheet_rows(path, most=1)
+    tables, has_stations = list[int](), True
+    for place in range(len(sheets)):
         try:
-            rows, _ = sheet_rows(path, at, most=HEADING_WITHIN)
+            rows, _ = sheet_rows(path, place, most=HEADING_WITHIN)
         except BadGranule:  # a chart, or a sheet that is not there
+            if len(sheets) == 1:
+                raise
             continue
-        if _heading_row(rows, layout) is not None:
-            tables.append(at)
-    if len(tables) != 1:
-        names = ", ".join(repr(sheets[at]) for at in tables) or "none"
-        raise BadGranule(
-            path,
-            expected="a table on the first sheet, or on one other",
-            found=f"{names} of the sheets {', '.join(map(repr, sheets))}",
-        )
-    return sheet_rows(path, tables[0])[0], sheets[tables[0]]
+        at = _heading_row(rows, layout)
+        if at is not None:
+            tables.append(place)
+            names = {name_of(name) for name in rows[at][1]}
+            has_stations &= layout is None or name_of(layout.station) in names
+    named = ", ".join(repr(sheets[place]) for place in tables) or "none"
+    found = f"{named} of the sheets {', '.join(map(repr, sheets))}"
+    if sheets[1:] and not tables:
+        raise BadGranule(path, expected="a table on one of the sheets", found=found)
+    if tables[1:] and not has_stations:
+        expected = "a column of stations where several sheets have a table, or one such sheet"
+        raise BadGranule(path, expected=expected, found=found)
+    return tables, sheets
 
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:

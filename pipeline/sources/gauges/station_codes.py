@@ -6,6 +6,7 @@ import re
 import unicodedata
 from difflib import get_close_matches
 from functools import lru_cache
+from operator import ne
 
 from pipeline.geography.places import stations
 
@@ -178,7 +179,10 @@ def _misspelt(given: str) -> tuple[str, ...]:
 
 
 def _near(text: str) -> tuple[str, ...]:
-    return tuple(get_close_matches(text, list(stations()), n=1, cutoff=0.8))
+    """Code that is like a text; of several the one with the fewest other digits in their places."""
+    codes = list(stations())
+    close = get_close_matches(text, codes, n=len(codes), cutoff=0.8)
+    return tuple(sorted(close, key=lambda code: sum(map(ne, text, code)))[:1])
 
 
 def _shown(code: str) -> str:

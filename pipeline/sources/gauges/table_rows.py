@@ -28,10 +28,11 @@ HARMLESS = {
     VIRTUAL_GRADE.casefold(),
 }  # fmt: skip
 """Approval levels and grades of the portal that say nothing against a reading."""
-UNCLEAR_POINT = (
-    "a number beyond doubt (between semicolons or among integers 1.152 may be 1152; name the "
-    "columns and --decimal)"
-)
+_UNCLEAR = {
+    ".": "a number beyond doubt (between semicolons or among integers 1.152 may be 1152; name the "
+    "columns and --decimal)",
+    ",": "a number beyond doubt (12,000 may be 12 or 12000; name the columns and --decimal)",
+}
 
 
 def resolve_stations(rows: Rows, column: str, *, six_digits: bool = False) -> None:
@@ -72,8 +73,9 @@ def parse(rows: Rows, time: str, *, zone: str = "", decimal: str | None = None) 
     )
     rows.cells = rows.cells.assign(_value=value)
     expected = pd.Series("a number", index=bad.index)
-    unclear = rows.cells["value"].str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
-    expected[unclear] = UNCLEAR_POINT
+    for sign, wanted in _UNCLEAR.items():
+        unclear = rows.cells["value"].str.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{sign}\d{{3}})+")
+        expected[unclear] = wanted
     rows.leave_out(bad, expected, "value")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,16 @@ from pipeline.quality.selection import METHODS
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.formats.tables import Rows
 from pipeline.sources.gauges.columns import is_used
-from pipeline.sources.gauges.layouts import COLUMNS, PORTAL, open_table
+from pipeline.sources.gauges.layouts import (
+    COLUMNS,
+    PORTAL,
+    Kind,
+    find_tables,
+    open_sheet,
+    open_text,
+)
 from pipeline.sources.gauges.own_table import OwnLayout, read_own
+from pipeline.sources.gauges.parts import read_parts
 from pipeline.sources.gauges.series import (
     PARAMETERS,
     UNITS,
@@ -66,10 +75,41 @@ def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | No
     BadGranule
         Too many of its rows are bad, or what all rest on is.
     """
-    opened = open_table(path, layout)
-    if opened is None:
+    with path.open("rb") as stream:
+        workbook = stream.read(4) == b"PK\x03\x04"
+    if workbook:
+        return _read_workbook(path, layout)
+    opened = open_text(path, layout)
+    return None if opened is None else _read_rows(*opened, layout)
+
+
+def _read_workbook(path: Path, layout: OwnLayout | None) -> pd.DataFrame | None:
+    """Read the tables on the sheets of a workbook."""
+    tables, sheets = find_tables(path, layout)
+    if not tables:
         return None
-    kind, rows = opened
+    remarks = []
+    if sheets[1:]:
+        named = " and ".join(repr(sheets[place]) for place in tables)
+        remarks = [f"of {len(sheets)} sheets {named} {'have' if tables[1:] else 'has'} a table"]
+    if tables[1:]:
+        readers = [(sheets[place], partial(_read_sheet, path, place, layout)) for place in tables]
+        return read_parts(path, readers, expected="readings on its sheets", remarks=remarks)
+    table = _read_sheet(path, tables[0], layout)
+    table.attrs["said"] = [*remarks, *table.attrs["said"]]
+    return table
+
+
+def _read_sheet(path: Path, sheet: int, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read the table that is known to be on a sheet."""
+    opened = open_sheet(path, sheet, layout)
+    if opened is None:
+        raise BadGranule(path, expected="a table on the sheet", found="none")
+    return _read_rows(*opened, layout)
+
+
+def _read_rows(kind: Kind, rows: Rows, layout: OwnLayout | None) -> pd.DataFrame:
+    """Read the rows of a table by its layout."""
     if kind == "own" and layout is not None:
         return read_own(rows, layout)
     return {"portal": _portal, "plain": _plain, "hymos": _hymos}[kind](rows)

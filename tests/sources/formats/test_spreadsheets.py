@@ -73,7 +73,7 @@ def test_dates_of_both_systems(tmp_path: Path, properties: str, days: float) -> 
     assert found.attrs["bad_rows"] == [
         "line 7: expected stamps like 2026-08-20T07:00:00+07:00, found '2026-08-19'"
     ], "a date without a time of day"
-    assert "of 2 sheets the first, 'S1', is read" in found.attrs["said"]
+    assert "of 2 sheets 'S1' has a table" in found.attrs["said"]
     assert "rows above the heading in row 4 are passed over" in found.attrs["said"]
 
 
@@ -135,12 +135,46 @@ def test_the_only_sheet_with_a_table_is_read(tmp_path: Path) -> None:
     layout = OwnLayout("013901", "T", "V", "m", zone="+07:00")
     found = gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, table]), layout)
     assert values(found) == [["013901", "2026-08-20 00:00", 9.8]]
-    assert "of 3 sheets 'S3', the only one with a table, is read" in found.attrs["said"]
-    message = "or on one other, found {} of the sheets 'S1', 'S2', 'S3'"
-    with pytest.raises(BadGranule, match=message.format("'S2', 'S3'")):
+    assert "of 3 sheets 'S3' has a table" in found.attrs["said"]
+    message = "found {} of the sheets 'S1', 'S2', 'S3'"
+    with pytest.raises(BadGranule, match=message.format("'S2', 'S3'")) as several:
         gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[table, table]), layout)
+    assert "expected a column of stations where several sheets have a table" in str(several.value)
     with pytest.raises(BadGranule, match=message.format("none")):
         gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, cover]), layout)
+
+
+def test_every_sheet_with_a_table_is_read(tmp_path: Path) -> None:
+    """A sheet for each month, the second with another value of the first's last day."""
+
+    def month(*days: tuple[float, str]) -> str:
+        rows = (
+            sheet_row(at, number(f"A{at}", 13901), number(f"B{at}", SERIAL + day, STAMP), cell)
+            for at, (day, cell) in enumerate(days, 2)
+        )
+        return heading(1, "Code", "T", "V") + "".join(rows)
+
+    july = month((7 / 24, number("C2", 9.8)), (31 / 24, number("C3", 9.9)))
+    august = month((31 / 24, number("C2", 9.7)), (55 / 24, inline("C3", "dry")))
+    path = workbook(
+        tmp_path / "y.xlsx", july, others=[heading(1, "Notes"), august, heading(1, "Code", "T")]
+    )
+    found = gauge_files.read(path, OwnLayout("Code", "T", "V", "m", zone="+07:00"))
+    assert values(found) == [
+        ["013901", "2026-08-20 00:00", 9.8], ["013901", "2026-08-21 00:00", 9.9],
+        ["013901", "2026-08-21 00:00", 9.7],
+    ]  # fmt: skip
+    assert found["qc"].tolist() == ["good", "conflict", "conflict"]
+    assert found["part"].tolist() == ["S1", "S1", "S3"]
+    assert found.attrs["bad_rows"] == ["S3: line 3: expected a number, found 'dry'"]
+    assert "of 4 sheets 'S1' and 'S3' have a table" in found.attrs["said"]
+
+
+def test_a_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "MOST_SHEETS", 2)
+    path = workbook(tmp_path / "m.xlsx", heading(1, "T"), others=[heading(1, "T")] * 2)
+    with pytest.raises(BadGranule, match="expected at most 2 sheets, found 3"):
+        sheet_rows(path)
 
 
 def test_an_entity_is_not_expanded(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import shutil
 import zipfile
@@ -184,7 +185,10 @@ def test_a_point_among_integers_is_no_decimal_point(tmp_path: Path) -> None:
     [
         (day(19, "high"), "expected a number, found 'high'"),
         (day(19, "1,234"), "expected 5 cells as in the heading, found 6"),
-        (day(19, '"1,234"'), "expected a number, found '1,234'"),
+        (
+            day(19, '"1,234"'),
+            "expected a number beyond doubt (12,000 may be 12 or 12000; name the ",
+        ),
         (day(19, "9\x005"), "expected text, found zero bytes"),
         (day(19, '"9.5'), "expected quotes that close, found "),
         (day(19, "9.5 cm"), "expected a number, found '9.5 cm'"),
@@ -495,7 +499,9 @@ def test_compressed_files(tmp_path: Path) -> None:
 
 
 def test_a_zip_of_exports(tmp_path: Path) -> None:
-    path = tmp_path / "portal.zip"
+    path, inner = tmp_path / "portal.zip", io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("agency.csv", plain(day(18, 9.1)))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(
             f"exports/{NAME}", export(("2026-08-18T00:00Z", 9.1), ("2026-08-19T00:00Z", "x"))
@@ -503,14 +509,20 @@ def test_a_zip_of_exports(tmp_path: Path) -> None:
         archive.writestr("../../agency.csv", plain(day(18, 9.3), day(20, 9.8)))
         archive.writestr("/etc/bad.csv", "hello\n")
         archive.writestr(NAME.replace(".csv", "__metadata.txt"), "# generated for this test\n")
+        archive.writestr("more.csv.gz", gzip.compress(plain(day(21, 9.9)).encode()))
+        archive.writestr("Thumbs.db", b"\xd0\xcf\x11\xe0")
+        archive.writestr("inner.zip", inner.getvalue())
         archive.writestr("__MACOSX/._x.csv", "\0\1")
         archive.writestr("folder/", "")
     before = sorted(tmp_path.rglob("*"))
     found = gauge_files.read(path)
     assert found[["value", "qc"]].to_numpy().tolist() == [
-        [9.1, "conflict"], [9.3, "conflict"], [9.8, "good"]
+        [9.1, "conflict"], [9.3, "conflict"], [9.8, "good"], [9.9, "good"]
     ]  # fmt: skip
+    assert found["part"].tolist() == [NAME, "agency.csv", "agency.csv", "more.csv.gz"]
     bad, said = notes(found)
+    assert bad[2] == "inner.zip: expected a file of readings, found an archive in the archive"
+    assert any(line.startswith("Thumbs.db: not a file of readings (.csv, ") for line in said)
     assert bad[0] == f"{NAME}: line 3: expected a number, found 'x'"
     assert bad[1].startswith("bad.csv: expected the header Country Code")
     assert any("__metadata.txt: the description of an export is not used" in line for line in said)

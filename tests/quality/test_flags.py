@@ -128,6 +128,14 @@ def test_units_and_datums_are_restated_where_they_are_plain() -> None:
     assert flags([21.92, 21.9], station=KRATIE) == ["good"] * 2, "amsl is stage: zero is -1.08"
 
 
+@pytest.mark.parametrize(("zero_m", "flag"), [(19.99, "range"), (20.0, "converted")])
+def test_a_level_above_the_sea_is_seen_where_the_zero_is_high(
+    monkeypatch: pytest.MonkeyPatch, zero_m: float, flag: str
+) -> None:
+    monkeypatch.setattr(quality_flags, "verified_zeros", lambda: {PAKSE: zero_m})
+    assert flags([zero_m + 8.0, zero_m + 8.1]) == [flag] * 2
+
+
 def test_a_gauge_above_the_sea_stays_one() -> None:
     assert stations()[JINGHONG].zero_m_amsl is None
     level = 536.0 + 0.1 * np.arange(20) % 1.0

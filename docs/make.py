@@ -189,6 +189,7 @@ def main() -> None:
         sys.exit(f"docs: expected a night in {night}, found none; run: python3 make.py nightly")
     parts = {
         "README.md": {"excerpt": excerpt(night.resolve())},
+        "docs/architecture.md": {"rooms": rooms.count()},
         "docs/operator.md": {"settings": settings(), "sources": sources()},
         "docs/hydrologist.md": {"thresholds": thresholds()},
         "docs/indices.md": {"agreement": agreement.table(list(agreement.cases()))},

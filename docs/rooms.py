@@ -98,6 +98,30 @@ def arrows(root: Path = ROOT) -> Counter[tuple[str, str]]:
     return Counter((room, other) for room, other in pairs if room != other)
 
 
+def of_packages(found: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Imports from package to package: the rooms within one are one.
+
+    Examples
+    --------
+    >>> sorted(of_packages([("models.stage", "pipeline.sources.base"), ("models", "models.stage")]))
+    [('models', 'pipeline.sources')]
+    """
+
+    def package(room: str) -> str:
+        top, *inner = room.split(".")
+        return top if top == "models" or not inner else f"{top}.{inner[0]}"
+
+    pairs = {(package(room), package(other)) for room, other in found}
+    return {(room, other) for room, other in pairs if room != other}
+
+
+def count() -> str:
+    """Say how many packages and imports between them there are."""
+    pairs = of_packages(arrows())
+    packages = {name for pair in pairs for name in pair}
+    return f"{len(packages)} packages, {len(pairs)} arrows between them, no circle."
+
+
 def upward(found: Iterable[tuple[str, str]]) -> list[str]:
     """Name the imports that do not lead to a lower row."""
     height = {name: number for number, row in enumerate(ORDER) for name in row}

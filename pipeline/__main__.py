@@ -303,7 +303,7 @@ def nightly(day: Day = None, upstream: From = None) -> None:
 def status(day: Day = None) -> None:
     """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
     from pipeline import console
-    from pipeline.storage.consistency import check_whole
+    from pipeline.ingest.consistency import check_whole
 
     settings = _settings()
     first = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"

@@ -93,8 +93,8 @@ def ingest(
     FileNotFoundError
         The folder is not there, or holds no such files.
     """
+    from pipeline.ingest.consistency import check_stores
     from pipeline.ingest.run import Ingested, ingest_folder, ingest_interval
-    from pipeline.storage.consistency import check_stores
 
     settings = settings or Settings()
     if source not in SOURCES:
@@ -220,9 +220,9 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     """Average the grids of the newest days over every zone, and of older days that lack."""
     from pipeline.areal.update import append_products, find_days, make_products
     from pipeline.gridded.cluster import computing
+    from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.missing import find_suspect_files
     from pipeline.storage.archive import Archive
-    from pipeline.storage.consistency import check_stores
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -376,11 +376,11 @@ def forecast(
         Models are required, and none was trained by then or all that were are damaged.
     """
     from models.registry import NoModels, load_last
+    from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.forecast_tables import store_forecasts
     from pipeline.issuance.forecasts import forecast_droughts, forecast_stages
     from pipeline.issuance.runs import draft_run
     from pipeline.issuance.snapshot import NO_MODELS, open_snapshot
-    from pipeline.storage.consistency import check_stores
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -418,10 +418,10 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     """
     from pipeline.alerts.cancellation import add_cancellations
     from pipeline.alerts.publish import publish_tree
+    from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
     from pipeline.storage import database
-    from pipeline.storage.consistency import check_stores
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -490,7 +490,7 @@ def cancel(
         The published tree with the message, or that of the last run, is not there.
     """
     from pipeline.alerts.cancellation import cancel_message
-    from pipeline.storage.consistency import check_stores
+    from pipeline.ingest.consistency import check_stores
     from pipeline.storage.records import Records
 
     settings = settings or Settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def test_every_import_leads_to_a_lower_room() -> None:
     }
     assert rooms.upward(found) == []
     assert len(found) > 50, "the imports were found"
+
+
+def test_packages_import_each_other_in_no_circle() -> None:
+    below: dict[str, set[str]] = {}
+    for package, other in rooms.of_packages(rooms.arrows()):
+        below.setdefault(package, set()).add(other)
+    order = list(TopologicalSorter(below).static_order())
+    assert order.index("pipeline.geography") < order.index("models") < order.index("pipeline.steps")
 
 
 def test_an_arrow_upwards_is_seen() -> None:

@@ -99,7 +99,7 @@ def arrows(root: Path = ROOT) -> Counter[tuple[str, str]]:
 
 
 def of_packages(found: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Imports from package to package: the rooms within one are one.
+    """Merge the rooms within a package: imports from package to package.
 
     Examples
     --------

@@ -44,11 +44,13 @@ all of them pass. A survivor is a line without a test, or a change that makes no
 """
 TIMEOUT_S = 600.0
 """Time after which tests count as failed: a changed loop may have no end."""
-_TURNED: dict[type[ast.AST], type[ast.AST]] = {
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.And: ast.Or,
-    ast.Or: ast.And, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+}  # fmt: skip
+_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 
 
@@ -91,19 +93,20 @@ class _Change(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         """Turn the first comparison, or move it by its end."""
-        turned = _TURNED[type(node.ops[0])]()
+        turned = _COMPARISONS[type(node.ops[0])]()
         return self._offer(node, ast.Compare(node.left, [turned, *node.ops[1:]], node.comparators))
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """Put the opposite operator."""
-        turned = _TURNED.get(type(node.op))
+        turned = _OPERATORS.get(type(node.op))
         if turned is None:
             return self.generic_visit(node)
         return self._offer(node, ast.BinOp(node.left, turned(), node.right))
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         """Put ``or`` for ``and``, or ``and`` for ``or``."""
-        return self._offer(node, ast.BoolOp(_TURNED[type(node.op)](), node.values))
+        turned = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        return self._offer(node, ast.BoolOp(turned, node.values))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         """Drop ``not``, ``-`` or ``~``."""

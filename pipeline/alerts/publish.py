@@ -146,5 +146,7 @@ def write_netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetim
 
 def _attributes(array: xr.DataArray) -> set[str]:
     """Names of attributes and encoding; ``units`` too where the type needs none."""
-    own = {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
-    return own | {str(key) for key in (*array.attrs, *array.encoding)}
+    units_names = (
+        {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
+    )
+    return units_names | {str(key) for key in (*array.attrs, *array.encoding)}

@@ -20,7 +20,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from models.climatology import FROM_JUNE_BY_DAYS, water_year
+from models.climatology import FROM_JUNE_BY_DAYS, annual_waves, water_year
 from models.stage.features import DAY, StageInputs, fill_stage, window_mean
 from models.stage.neighbours import gauges_upstream
 from pipeline.times import naive_timestamp
@@ -94,8 +94,7 @@ def _columns(inputs: StageInputs, table: pd.DataFrame, station: str) -> NDArray[
     if inputs.rain.shape[1]:
         mean = inputs.rain.clip(0.0, 300.0).mean(axis=1).to_numpy()
         columns += [pd.Series(window_mean(mean, 0, days), level.index) for days in RAIN_DAYS]
-    angle = 2.0 * np.pi * pd.DatetimeIndex(level.index).day_of_year.to_numpy() / 365.25
-    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+    waves = annual_waves(pd.DatetimeIndex(level.index))
     return np.column_stack([*columns, *waves]).astype("float64")
 
 

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from models.climatology import (
     FROM_JUNE_BY_DAYS,
+    annual_waves,
     conditional_climatology,
     pentad,
     pentad_windows,
@@ -237,9 +238,7 @@ def _predictors(
     base: NDArray[np.float64], days: pd.DatetimeIndex, weeks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Predictors of the mean and of the spread, one row per day, and where all are known."""
-    target = days + pd.Timedelta(weeks=weeks)
-    angle = 2.0 * np.pi * target.day_of_year.to_numpy() / 365.25
-    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+    waves = annual_waves(days + pd.Timedelta(weeks=weeks))
     crossed = [base[:, :3] * wave[:, None] for wave in waves]
     x = np.column_stack([base, *crossed, *waves])
     volatility = [np.minimum(np.abs(base[:, 2]), 2.0), np.minimum(base[:, 0], 0.0)]

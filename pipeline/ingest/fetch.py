@@ -8,7 +8,6 @@ of a provider ends a night.
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import threading
 import time
@@ -33,6 +32,7 @@ from pipeline.sources.base import (
     Skipped,
     Source,
 )
+from pipeline.storage.atomic import set_published
 
 if TYPE_CHECKING:
     from pipeline.choices import Region
@@ -171,7 +171,7 @@ def date_file(row: Source, granule: Granule, path: Path) -> Path:
     """
     stamp = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
     if row.kind == "grid" and not row.ahead and stamp < granule.start:
-        os.utime(path, ((granule.end + row.latency).timestamp(),) * 2)
+        set_published(path, granule.end + row.latency)
     return path
 
 

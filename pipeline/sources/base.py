@@ -28,6 +28,8 @@ PATIENCE = 1.25
 MAX_BYTES = 1_000_000_000
 """Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
 before it is read."""
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+"""First bytes of a file of HDF5, so of netCDF-4."""
 
 
 class NotPublished(Exception):  # noqa: N818
@@ -326,7 +328,18 @@ def _next_step(begin: datetime, every: timedelta | Literal["month", "year"]) -> 
         return begin + every
     if every == "year":
         return begin.replace(year=begin.year + 1)
-    return (begin + timedelta(days=31)).replace(day=1)
+    return next_month(begin)
+
+
+def next_month(month: datetime) -> datetime:
+    """Return the first day of the month after one, given by its first day.
+
+    Examples
+    --------
+    >>> f"{next_month(datetime(2024, 12, 1, tzinfo=UTC)):%Y-%m-%d}"
+    '2025-01-01'
+    """
+    return (month + timedelta(days=31)).replace(day=1)
 
 
 def shown_name(path: Path) -> str:

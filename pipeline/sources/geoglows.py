@@ -4,7 +4,8 @@ One Zarr store a day in a public bucket (`2026082000.zarr`; dims rivid, ensemble
 m3/s; members 1 to 51 every three hours for 15 days, and the high-resolution run 52 hourly for 10;
 both share one time axis, on which the members are NaN at the hours of the run alone). The river of
 each city is chosen by a person in `data/reference/geoglows_rivers.csv`; without a row there nothing
-is fetched. The model is not corrected to any gauge: its changes count, not its levels.
+is fetched. The model is not corrected to any gauge: its changes count, not its levels. That a
+day's store is complete after the latency in the table of sources is unverified.
 
 References
 ----------
@@ -13,7 +14,6 @@ Hales et al. 2022, J. Flood Risk Management 15:e12822. Nelson et al. 2019, JAWRA
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,11 +26,12 @@ import xarray as xr
 
 from pipeline.geography.reference_tables import edition
 from pipeline.geography.variables import attributes
+from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
 from pipeline.sources.formats.hdf import opened
 from pipeline.sources.formats.limits import limited
 from pipeline.sources.formats.names import stamp
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 MEMBERS = 51
 """Members of the ensemble; the 52nd is the high-resolution run, which is no draw from it."""
 QUANTILES = {"flow_q10": 0.1, "flow_q50": 0.5, "flow_q90": 0.9}
-LATENCY = timedelta(hours=12)
-"""From the issue time to when the day's store is usually complete (unverified)."""
 LONGEST = np.timedelta64(17, "D")
 """Time from its issue within which all steps of a forecast lie."""
 WHOLE_DAY = 0.75
@@ -169,7 +168,7 @@ def _take_quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
         .assign_attrs(attributes("discharge"))
         for name, share in QUANTILES.items()
     }
-    available = np.full(daily.sizes["time"], issued + np.timedelta64(LATENCY))
+    available = np.full(daily.sizes["time"], issued + np.timedelta64(SOURCES["geoglows"].latency))
     out = xr.Dataset(quantiles).assign_coords(available_time=("time", available))
     remarks = {key: value for key, value in possible.attrs.items() if key == "out_of_range"}
     origin = "virtual" if ds.attrs.get("origin") == "virtual" else "measured"
@@ -223,7 +222,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     with draft_file(path) as draft:
         out.to_netcdf(draft, engine="h5netcdf")
         # The bucket gives no time of publication: the usual one of the source is taken.
-        os.utime(draft, ((granule.start + LATENCY).timestamp(),) * 2)
+        set_published(draft, granule.start + SOURCES["geoglows"].latency)
     return path
 
 

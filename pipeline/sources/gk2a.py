@@ -14,7 +14,6 @@ CGMS 03, LRIT/HRIT Global Specification 2.6, section 4.4.3 (normalised geostatio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,7 +24,9 @@ import numpy as np
 import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources import SOURCES
 from pipeline.sources.base import (
+    HDF5_MAGIC,
     BadGranule,
     FileNames,
     Granule,
@@ -41,6 +42,7 @@ from pipeline.sources.formats.hdf import opened, variable
 from pipeline.sources.formats.limits import limited_pixels
 from pipeline.sources.formats.names import stamp
 from pipeline.sources.formats.projection import pixels_in, projection_of
+from pipeline.storage.atomic import set_published
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -90,8 +92,6 @@ FILE_NAMES = FileNames(
     {product: source for source, (product, *_) in _SERIES.items()},
     "a file of {product}, {source} takes {wanted}",
 )
-LATENCY = timedelta(minutes=12)
-"""Time after a slot's end by which it usually is out."""
 DENSE = timedelta(hours=15)
 """Length of the end of an interval in which every slot of rain is listed, as long as Late takes;
 before it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
@@ -244,12 +244,13 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     path = client.download(
         f"{base}/{area}/data",
         upstream / granule.folder / name,
-        magic=(b"\x89HDF\r\n\x1a\n",),
+        magic=(HDF5_MAGIC,),
         params={"date": slot} | key,
     )
-    # The hub tells no time of publication, and that of the answer is after the question's.
-    usual = (granule.end + LATENCY).timestamp()
-    os.utime(path, (min(path.stat().st_mtime, usual),) * 2)
+    # The hub gives no time of publication: the time of receipt would lie after the as-of time.
+    usual = granule.end + SOURCES["gk2a"].latency
+    if path.stat().st_mtime > usual.timestamp():
+        set_published(path, usual)
     return path
 
 

@@ -26,7 +26,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped, time_steps
+from pipeline.sources.base import (
+    HDF5_MAGIC,
+    BadGranule,
+    Granule,
+    NeedsCredentials,
+    Skipped,
+    time_steps,
+)
 from pipeline.sources.formats.ami import check_time, finite
 from pipeline.sources.formats.chunks import slab
 from pipeline.sources.formats.field import text
@@ -179,6 +186,6 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     except NeedsCredentials:
         url = f"{client.endpoint('gk2a_bucket')}/{granule.folder}/{granule.pattern}"
         return client.download(
-            url, upstream / granule.folder / granule.pattern, magic=(b"\x89HDF\r\n\x1a\n",)
+            url, upstream / granule.folder / granule.pattern, magic=(HDF5_MAGIC,)
         )
     raise Skipped("gk2a_ir: not fetched, KMA_API_KEY is set and gk2a has the rain rate itself")

@@ -12,10 +12,8 @@ Icechunk format 2 is read by the library's version 2, which Python 3.12 and late
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,8 +24,9 @@ import icechunk
 import numpy as np
 import xarray as xr
 
+from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, HttpError, NotPublished
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 from pipeline.times import utc64
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ PREFIXES = {
     "imerg_late": "nasa-imerg-analysis-late/v0.1.0.icechunk",
 }
 BUCKET, REGION = "dynamical-nasa-imerg", "us-west-2"
-LATENCY = {"imerg_early": timedelta(hours=4), "imerg_late": timedelta(hours=14)}
 BEFORE, AFTER = np.timedelta64(5, "D"), np.timedelta64(1, "D")
 """Interval read before and after a half-hour, as long as a night asks for: 0.05 GB."""
 _NEWER = ("upgrade the icechunk library", "more modern version")
@@ -209,5 +207,5 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
             rain.attrs["DimensionNames"] = "time,lon,lat"
             rain.attrs["_FillValue"] = _FILL
         # The store gives no time of publication: the usual one of the run is taken.
-        os.utime(draft, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
+        set_published(draft, granule.end + SOURCES[granule.source].latency)
     return path

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,8 +59,25 @@ def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     draft.unlink()
 
 
+@contextmanager
+def draft_folder(folder: Path) -> Iterator[Path]:
+    """Yield a draft folder to fill; the whole folder then takes its own name by one rename.
+
+    Parameters
+    ----------
+    folder
+        Not there yet; no other process writes it at the same time. Folders above it are created.
+    """
+    draft = folder.with_name(f".draft-{folder.name}")
+    if draft.exists():  # an earlier process was killed while writing it
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    yield draft
+    draft.replace(folder)
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder of files under a passing name, bring it to disk, and give it its name.
+    """Write a folder of files as of :func:`draft_folder`, and sync it to disk.
 
     Parameters
     ----------
@@ -68,23 +86,24 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     files
         Content of each file by its path in the folder.
     """
-    draft = folder.with_name(f".draft-{folder.name}")
-    if draft.exists():  # a process before this one was killed while writing it
-        shutil.rmtree(draft)
-    draft.mkdir()
-    for path, content in sorted(files.items()):
-        file = draft / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    for inner in sorted(draft.rglob("*")):
-        if inner.is_dir():
-            _sync(inner)
-    _sync(draft)
-    draft.replace(folder)
+    with draft_folder(folder) as draft:
+        for path, content in sorted(files.items()):
+            file = draft / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for inner in sorted(draft.rglob("*")):
+            if inner.is_dir():
+                _sync(inner)
+        _sync(draft)
     _sync(folder.parent)
+
+
+def set_published(path: Path, moment: datetime) -> None:
+    """Set a file's time of publication, which is its time of modification."""
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def point_link(link: Path, target: str) -> None:

@@ -6,6 +6,7 @@ Everything here is synthetic. Scores on it are never set beside scores on real s
 from __future__ import annotations
 
 import hashlib
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -279,10 +280,7 @@ class VirtualBasin:
         """
         lst, index = self._monthly[1], self._month_index(month)
         warmer = lst[index] - lst[index % 12 :: 12].mean(axis=0)
-        days = (
-            date(month.year + month.month // 12, month.month % 12 + 1, 1)
-            - date(month.year, month.month, 1)
-        ).days
+        days = monthrange(month.year, month.month)[1]
         pet = soil.PET_MM[month.month - 1] / days * (1 + 0.02 * warmer)
         return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[index], grid)
 

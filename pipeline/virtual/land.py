@@ -5,6 +5,7 @@ As in :mod:`pipeline.virtual.products`: plain arrays in, a dated file out, marke
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from pipeline.sources.base import next_month
 from pipeline.virtual.writing import fill_in, make_template, publish, write_array, write_attributes
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ def write_viirs_month(
         fields[quality][rows, columns] = np.where(known, 0, bad).astype(quality_type)
         write_attributes(file, ProcessingEnvironment="virtual basin", ShortName=product)
 
-    after = (month + timedelta(days=32)).replace(day=1)
+    after = next_month(month)
     name = f"{product}.A{month:%Y%j}.002.{after:%Y%j}000000.h5"
     return publish(
         upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, make_template(build), published
@@ -249,7 +251,7 @@ def write_gldas_month(
         Moment of publication.
     """
     lat, lon = -59.875 + 0.25 * np.arange(600), -179.875 + 0.25 * np.arange(1440)
-    days = ((month + timedelta(days=31)).replace(day=1) - month).days
+    days = monthrange(month.year, month.month)[1]
     half_runoff = runoff / (2 * 8 * days)
     fields = {
         "Qs_acc": (half_runoff, "kg m-2"),

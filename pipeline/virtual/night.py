@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.sources.base import Granule
 from pipeline.sources.upstream import list_matching
+from pipeline.storage.atomic import draft_folder
 from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
 from pipeline.virtual.land import write_gldas_month, write_smap_root_zone, write_viirs_month
 from pipeline.virtual.products import write_gk2a_rain, write_imerg_day, write_imerg_half_hour
@@ -34,6 +34,7 @@ OVERLAP = timedelta(days=31)
 """Days of the year before in a night's export, for readings that arrive or are corrected late."""
 AREAL_DELAY = np.timedelta64(24 * 60 + 30, "m")
 """Time from the start of a day to the night that knows its areal record."""
+_RECORD_START = datetime.combine(START, time.min, UTC)
 
 
 def lay_out_night(
@@ -63,10 +64,9 @@ def lay_out_night(
         Files written.
     """
     written = lay_out_history(basin, issue_time, upstream)
-    first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     for row in (imerg, gk2a, smap, vegetation, gldas):
         for source in (s for s in SOURCES.values() if s.core and s.module == row.__name__):
-            begin = max(issue_time - source.lookback, first)
+            begin = max(issue_time - source.lookback, _RECORD_START)
             for granule in row.granules(source.id, begin, issue_time, issue_time):
                 written += _write_granule(basin, granule, issue_time, upstream, grid)
     start = datetime(issue_time.year, 1, 1, tzinfo=UTC) - OVERLAP
@@ -116,11 +116,11 @@ def lay_out_record(
     progress: Progress = no_progress,
 ) -> int:
     """Write the daily IMERG files of the whole record, as of :func:`lay_out_days`, by year."""
-    first, written = datetime(START.year, START.month, START.day, tzinfo=UTC), 0
+    written = 0
     years = range(START.year, issue_time.year + 1)
     for number, year in enumerate(years):
         progress("years of daily grids", number + 1, len(years))
-        begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
+        begin = max(_RECORD_START, datetime(year, 1, 1, tzinfo=UTC))
         end = min(issue_time, datetime(year + 1, 1, 1, tzinfo=UTC))
         written += lay_out_days(basin, begin, end, issue_time, upstream, grid=grid)
     return written
@@ -158,9 +158,8 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
                 origin="virtual",
             )
             written += 1
-    first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
-    return written + _write_exports(basin, first, new_year, folder)
+    return written + _write_exports(basin, _RECORD_START, new_year, folder)
 
 
 def _write_granule(
@@ -284,29 +283,29 @@ def _write_exports(basin: VirtualBasin, start: datetime, end: datetime, folder: 
     """Write all series as known at the end of an interval, corrected; the whole folder or none."""
     if folder.exists():
         return 0
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     export_time = np.datetime64(end.replace(tzinfo=None))
     variables: tuple[Literal["stage", "discharge", "rain"], ...] = ("stage", "discharge", "rain")
     count = 0
-    for variable in variables:
-        readings = basin.gauge_readings(start, end, variable)
-        readings = readings[(readings["arrival_time"] <= export_time) & readings["value"].notna()]
-        latest = readings.drop_duplicates(["station", "valid_time"], keep="last")
-        for code, rows in latest.sort_values("valid_time").groupby("station"):
-            site = station(str(code))
-            write_mrc_export(
-                part,
-                country=site.country,
-                code=site.code,
-                station=site.name,
-                lat=site.lat,
-                lon=site.lon,
-                variable=variable,
-                published=end,
-                valid_time=rows["valid_time"].to_numpy(),
-                value=rows["value"].to_numpy(),
-            )
-            count += 1
-    part.replace(folder)
+    with draft_folder(folder) as draft:
+        for variable in variables:
+            readings = basin.gauge_readings(start, end, variable)
+            readings = readings[
+                (readings["arrival_time"] <= export_time) & readings["value"].notna()
+            ]
+            latest = readings.drop_duplicates(["station", "valid_time"], keep="last")
+            for code, rows in latest.sort_values("valid_time").groupby("station"):
+                site = station(str(code))
+                write_mrc_export(
+                    draft,
+                    country=site.country,
+                    code=site.code,
+                    station=site.name,
+                    lat=site.lat,
+                    lon=site.lon,
+                    variable=variable,
+                    published=end,
+                    valid_time=rows["valid_time"].to_numpy(),
+                    value=rows["value"].to_numpy(),
+                )
+                count += 1
     return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 
 
 def publish(path: Path, content: bytes, published: datetime) -> Path:
@@ -31,7 +30,7 @@ def publish(path: Path, content: bytes, published: datetime) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_file(path) as draft:
         draft.write_bytes(content)
-        os.utime(draft, (published.timestamp(), published.timestamp()))
+        set_published(draft, published)
     return path
 
 

@@ -341,7 +341,7 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
     url = httpserver.url_for("").rstrip("/")
     with ask("kma", url, KMA_API_KEY="s3cret") as client:
         path = gk2a.fetch(granule, tmp_path, client=client)
-        usual = granule.end + gk2a.LATENCY
+        usual = granule.end + SOURCES["gk2a"].latency
         assert locate(granule, tmp_path, asof=usual) == (path, usual), "seen the same night"
         np.testing.assert_allclose(gk2a.read(path, GRID)["rain_rate"].values, 6.0, atol=0.01)
         later = start.replace(minute=20)

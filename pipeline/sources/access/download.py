@@ -17,7 +17,7 @@ import httpx
 from pipeline.sources.access.answers import published_at, redact
 from pipeline.sources.access.wire import Unusable
 from pipeline.sources.base import MAX_BYTES, HttpError
-from pipeline.storage.atomic import open_locked
+from pipeline.storage.atomic import open_locked, set_published
 
 LARGE = MAX_BYTES
 """Longest file (bytes); a GK2A full disk is 0.08 of it."""
@@ -216,5 +216,5 @@ class Transfer:
         handle = self._part.stream.fileno()
         os.fsync(handle)
         received = datetime.fromtimestamp(os.fstat(handle).st_mtime, tz=UTC)
-        os.utime(self._part.path, (published_at(response, received).timestamp(),) * 2)
+        set_published(self._part.path, published_at(response, received))
         self._part.path.replace(self._target)

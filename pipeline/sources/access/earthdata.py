@@ -8,8 +8,8 @@ its own in a profile: where it refuses, the whole file is fetched.
 
 from __future__ import annotations
 
-import os
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,10 +22,17 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.base import (
+    HDF5_MAGIC,
+    Granule,
+    HttpError,
+    NeedsCredentials,
+    NotPublished,
+)
+from pipeline.storage.atomic import set_published
 
-HDF = (b"\x89HDF\r\n\x1a\n", b"\x0e\x03\x13\x01")
-"""What files of HDF5 (so of netCDF-4) and of HDF4 begin with."""
+HDF = (HDF5_MAGIC, b"\x0e\x03\x13\x01")
+"""First bytes of files of HDF5 (so of netCDF-4) and of HDF4."""
 _PAGE = "2000"
 """Most granules in one answer of CMR; a day has 48 of one run and version."""
 _PLAIN = re.compile(r"\w[\w.+-]{0,199}", re.ASCII)
@@ -137,7 +144,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, window: str | Non
     path = path or _download(client, entry.url, whole_file)
     # The change time of the inode is the time of receipt: a later publication is an error.
     if entry.published is not None and entry.published.timestamp() <= path.stat().st_ctime:
-        os.utime(path, (entry.published.timestamp(),) * 2)
+        set_published(path, entry.published)
     return path
 
 
@@ -161,7 +168,7 @@ def find(granule: Granule, *, client: Client) -> Entry:
     first = last = granule.start.date()
     if granule.end - granule.start >= timedelta(days=1):
         first = first.replace(day=1)
-        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        last = first.replace(day=monthrange(first.year, first.month)[1])
     params = {
         "short_name": granule.product,
         "temporal": f"{first}T00:00:00Z,{last}T23:59:59Z",

@@ -1,4 +1,4 @@
-"""Forecasts that a model must beat, each fitted on the days before a date alone."""
+"""Baseline forecasts that a model must beat, fitted on the days before a date alone."""
 
 from __future__ import annotations
 

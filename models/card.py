@@ -53,9 +53,9 @@ def render_card(
         trust it.
     """
     lines = [
-        *_stage(model, metadata),
-        *_drought(low_flow, drought),
-        *_limits(model),
+        *_render_stage(model, metadata),
+        *_render_drought(low_flow, drought),
+        *_render_limits(model),
     ]
     return "\n".join(lines) + "\n"
 
@@ -70,7 +70,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
-def _stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
+def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
     method = (
         f"ridge regression per gauge, lead, tier and season ({', '.join(SEASONS)}, each passing "
         f"over into the next); a day's weight halves in {HALF_LIFE_Y:g} years; penalties, error "
@@ -117,7 +117,7 @@ def _stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
     return lines + _table(["tier", *head[1:]], tiers)
 
 
-def _drought(low_flow: LowFlowModel | None, drought: DroughtModel | None) -> list[str]:
+def _render_drought(low_flow: LowFlowModel | None, drought: DroughtModel | None) -> list[str]:
     lines = ["", "## Low flow and drought", "", AGAINST, ""]
     rows = []
     if low_flow is not None:
@@ -152,7 +152,7 @@ def _skills(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return cells
 
 
-def _limits(model: StageModel) -> list[str]:
+def _render_limits(model: StageModel) -> list[str]:
     beyond = (
         "the forecast reaches beyond the highest stage in training, where the tail is a stated "
         "Pareto tail and not experience"

@@ -82,6 +82,18 @@ def pentad_windows(dates: pd.DatetimeIndex) -> Iterator[NDArray[np.bool_]]:
         yield slots_apart(day, middle) <= HALF_WINDOW_D
 
 
+def annual_waves(dates: pd.DatetimeIndex) -> list[NDArray[np.float64]]:
+    """Sine and cosine of the year, then of its half, at each date, shape (n,) each.
+
+    Examples
+    --------
+    >>> [round(float(wave[0]), 2) for wave in annual_waves(pd.DatetimeIndex(["2018-07-01"]))]
+    [0.01, -1.0, -0.02, 1.0]
+    """
+    angle = 2.0 * np.pi * dates.day_of_year.to_numpy() / 365.25
+    return [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+
+
 def window_sums(dates: pd.DatetimeIndex, values: ArrayLike) -> NDArray[np.float64]:
     """Sum of the values within ``HALF_WINDOW_D`` of each day of the year.
 

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from models.climatology import (
     FROM_JUNE_BY_DAYS,
+    annual_waves,
     conditional_climatology,
     pentad,
     pentad_windows,
@@ -49,7 +50,7 @@ RATINGS = {
     "010501": (246.7, -0.77, 1.7), "013901": (390.0, -1.47, 1.8), "014901": (177.0, 2.11, 1.9),
 }  # fmt: skip
 """Flow a (h − h0)^b in m3/s from the stage h in m: a, h0, b at the gauges with agreed low flows;
-fitted to published mean flows, not gauged: to be checked before anything rests on it."""
+fitted to published mean flows, not to gaugings: to be checked before a decision rests on it."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
     model
         From :func:`fit`.
     stages
-        As there, at least the last ``MEMORY_D`` days; rows after the date of ``issue_time`` are not
-        looked at.
+        As in :func:`fit`, at least the last ``MEMORY_D`` days; rows after the date of
+        ``issue_time`` are not used.
     issue_time
         Aware moment.
 
@@ -150,7 +151,7 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
         level = stages[code].reindex(days) if code in stages else pd.Series(np.nan, days)
         week = _week(level)
         z = _z(week, quantiles)
-        now, base = z[-1], _so_far(z, days)[-1:]
+        now, base = z[-1], _past_predictors(z, days)[-1:]
         state = "unknown" if np.isnan(now) else _class_name(now)
         today_quantiles = quantiles[pentad(days[-1:])[0]]
         percentile = float(np.interp(week.iloc[-1], today_quantiles, 100.0 * LEVELS))
@@ -224,8 +225,8 @@ def _z6a(code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64]) -> floa
     return float(ndtri(np.interp(stage_m, quantiles[row], LEVELS)))
 
 
-def _so_far(z: NDArray[np.float64], days: pd.DatetimeIndex) -> NDArray[np.float64]:
-    """Stage so far, on the scale of z, one row per day; its change over 30 days is the third."""
+def _past_predictors(z: NDArray[np.float64], days: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Compute predictors from past z, one row per day; the third is its change over 30 days."""
     now = pd.Series(z, days)
     month = now.rolling(30, min_periods=15).mean()
     longest = now.rolling(MEMORY_D, min_periods=MEMORY_D // 2).mean()
@@ -237,14 +238,12 @@ def _predictors(
     base: NDArray[np.float64], days: pd.DatetimeIndex, weeks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Predictors of the mean and of the spread, one row per day, and where all are known."""
-    target = days + pd.Timedelta(weeks=weeks)
-    angle = 2.0 * np.pi * target.day_of_year.to_numpy() / 365.25
-    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+    waves = annual_waves(days + pd.Timedelta(weeks=weeks))
     crossed = [base[:, :3] * wave[:, None] for wave in waves]
     x = np.column_stack([base, *crossed, *waves])
     volatility = [np.minimum(np.abs(base[:, 2]), 2.0), np.minimum(base[:, 0], 0.0)]
     spread = np.column_stack([np.ones(len(base)), *waves, *volatility])
-    return x, spread, np.isfinite(x).all(axis=1)
+    return x, spread, np.asarray(np.isfinite(x).all(axis=1))
 
 
 def _fit_regression(
@@ -309,7 +308,7 @@ def _fit_station(
     year = water_year(days, FROM_JUNE_BY_DAYS)
     quantiles = _fit_quantiles(week, np.ones(len(days), dtype=bool))
     z = _z(week, quantiles)
-    base, fits = _so_far(z, days), {}
+    base, fits = _past_predictors(z, days), {}
     for weeks in HORIZONS_WEEKS:
         x, spread, use = _predictors(base, days, weeks)
         outcome = pd.Series(z).shift(-7 * weeks).to_numpy()
@@ -328,15 +327,15 @@ def _held_out_scores(code: str, week: pd.Series, year: NDArray[np.int64]) -> lis
         if inside.sum() < 365:
             continue
         z = _z(week, _fit_quantiles(week, ~inside))
-        base = _so_far(z, days)
+        base = _past_predictors(z, days)
         touched = pd.Series(inside).rolling(MEMORY_D, min_periods=1).max().to_numpy() > 0
         for weeks in HORIZONS_WEEKS:
             x, spread, use = _predictors(base, days, weeks)
             outcome = pd.Series(z).shift(-7 * weeks).to_numpy()
-            then = np.append(inside[7 * weeks :], np.zeros(7 * weeks, dtype=bool))
+            target_inside = np.append(inside[7 * weeks :], np.zeros(7 * weeks, dtype=bool))
             use = use & np.isfinite(outcome)
-            train = np.flatnonzero(use & ~touched & ~then)[::STEP_DAYS]
-            test = np.flatnonzero(use & inside & then)[::STEP_DAYS]
+            train = np.flatnonzero(use & ~touched & ~target_inside)[::STEP_DAYS]
+            test = np.flatnonzero(use & inside & target_inside)[::STEP_DAYS]
             if len(test) == 0 or len(train) < 52 * (LEAST_YEARS // 2):
                 continue
             regression = _fit_regression(x[train], spread[train], outcome[train], year[train])
@@ -361,8 +360,10 @@ def _score_table(code: str, sums: dict[int, list[pd.DataFrame]]) -> list[dict[st
             continue
         total = pd.concat(parts).groupby(level=0).sum().to_numpy()
         for number in range(k):
-            own, reference, events = (total[:, number + part * k] for part in range(3))
-            skill = skill_over_years(own, reference)
+            model_errors, reference_errors, events = (
+                total[:, number + part * k] for part in range(3)
+            )
+            skill = skill_over_years(model_errors, reference_errors)
             rows.append(
                 {
                     "station": code,
@@ -371,8 +372,8 @@ def _score_table(code: str, sums: dict[int, list[pd.DataFrame]]) -> list[dict[st
                     "years": len(total),
                     "cases": int(total[:, -1].sum()),
                     "events": int(events.sum()),
-                    "brier": float(own.sum() / total[:, -1].sum()),
-                    "brier_conditional": float(reference.sum() / total[:, -1].sum()),
+                    "brier": float(model_errors.sum() / total[:, -1].sum()),
+                    "brier_conditional": float(reference_errors.sum() / total[:, -1].sum()),
                     "skill_vs_conditional": skill.value,
                     "skill_low": skill.low,
                     "skill_high": skill.high,

@@ -32,7 +32,7 @@ METADATA = "metadata.json"
 
 
 class UntrustedModel(ValueError):  # noqa: N818
-    """A model file holds types that nobody vouched for; it was not loaded."""
+    """A model file holds types that are not trusted; it was not loaded."""
 
 
 class NoModels(LookupError):  # noqa: N818
@@ -199,20 +199,20 @@ def _check(name: str, data: bytes) -> None:
 
     unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
     if unknown:
-        raise _untrusted(name, unknown)
+        raise _untrusted_model(name, unknown)
 
 
 def _check_own_types(name: str, data: bytes) -> None:
     """Check the types of this project in a model file, for which skops need not be imported."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read("schema.json"))
-    own = {
+    own_types = {
         f"{node['__module__']}.{node['__class__']}"
         for node in _nodes(schema)
         if node.get("__module__", "").partition(".")[0] == "models"
     }
-    if own - TRUSTED:
-        raise _untrusted(name, own - TRUSTED)
+    if own_types - TRUSTED:
+        raise _untrusted_model(name, own_types - TRUSTED)
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
@@ -224,7 +224,7 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(part)
 
 
-def _untrusted(name: str, types: Collection[str]) -> UntrustedModel:
+def _untrusted_model(name: str, types: Collection[str]) -> UntrustedModel:
     return UntrustedModel(
         f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(types)}"
     )

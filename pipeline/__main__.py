@@ -459,7 +459,7 @@ def _explain(error: Exception) -> tuple[int, str] | None:
 def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
     """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
     from models.registry import UntrustedModel
-    from pipeline.storage.archive import broken_archive, end_reads
+    from pipeline.storage.archive import describe_broken_archive, end_reads
     from pipeline.storage.atomic import BrokenState
 
     if isinstance(error, BrokenState | UntrustedModel):
@@ -468,7 +468,7 @@ def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
         return ERROR, f"{error}; {_DISK.get(error.errno or 0, 'see docs/operator.md')}"
     if type(error).__module__.partition(".")[0] == "icechunk":
         end_reads()
-        return ERROR, broken_archive(_settings().archive_dir, error)
+        return ERROR, describe_broken_archive(_settings().archive_dir, error)
     return None
 
 

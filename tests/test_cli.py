@@ -26,7 +26,7 @@ from pipeline.ingest.run import Ingested
 from pipeline.results import Published, Replayed
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
-from pipeline.virtual.products import imerg_day
+from pipeline.virtual.products import write_imerg_day
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
@@ -162,7 +162,7 @@ def stores(tmp_path: Path) -> Path:
     settings = Settings(data_dir=data, upstream="archive", records_url=None)
     steps.ingest("gauges", asof=ASOF, settings=settings, folder=exports)
     rain = np.random.default_rng(1).gamma(1, 5, MEKONG.shape)
-    path = imerg_day(
+    path = write_imerg_day(
         grids, time=datetime(2026, 8, 17, tzinfo=UTC), rain=rain, grid=MEKONG,
         n_valid=np.full(MEKONG.shape, 48), published=ASOF,
     )  # fmt: skip

@@ -27,7 +27,7 @@ from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from pipeline.virtual.products import imerg_half_hour
+from pipeline.virtual.products import write_imerg_half_hour
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 DAY = datetime(2026, 8, 19, tzinfo=UTC)
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 def granule(folder: Path, slot: int = 0) -> Path:
     time = DAY + slot * timedelta(minutes=30)
-    path = imerg_half_hour(
+    path = write_imerg_half_hour(
         folder / "laid_out", run="late", time=time, grid=BOX,
         rain_rate=np.full(BOX.shape, float(slot + 1)), published=ASOF,
     )  # fmt: skip
@@ -138,7 +138,7 @@ def test_files_of_a_kindred_product_are_passed_over(
 ) -> None:
     (folder / name).touch()
     with pytest.raises(FileNotFoundError, match=said):
-        ingest_store.in_folder(SOURCES[source], folder, asof=ASOF)
+        ingest_store.list_files(SOURCES[source], folder, asof=ASOF)
 
 
 def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_readings_are_taken_whatever_the_case_of_the_name(folder: Path) -> None:
     others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
     for name in names + others:
         (folder / name).write_text("x")
-    found = ingest_store.in_folder(SOURCES["gauges"], folder, asof=ASOF)
+    found = ingest_store.list_files(SOURCES["gauges"], folder, asof=ASOF)
     assert sorted(file.path.name for file in found) == sorted(names)
-    said = ingest_store.beside(SOURCES["gauges"], folder)
+    said = ingest_store.list_passed_over(SOURCES["gauges"], folder)
     assert [one.split(": ")[0] for one in said] == sorted(others)
     assert "j.pdf: not a file of readings (.csv, .txt" in said[0]
 
@@ -301,7 +301,7 @@ def test_cells_out_of_range_and_suspect_fields_are_kept_with_the_granule(
 
     monkeypatch.setattr(imerg, "read", counting)
     monkeypatch.setattr(
-        ingest_store, "suspicions",
+        ingest_store, "find_suspect_steps",
         lambda grids, **_: {grids[0]["time"].values[0]: "identical to the window before"},
     )  # fmt: skip
     for slot in (0, 1):

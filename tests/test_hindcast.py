@@ -25,7 +25,7 @@ from pipeline.settings import Settings
 from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
-from pipeline.virtual.tables import areal_record, mrc_export
+from pipeline.virtual.tables import write_areal_record, write_mrc_export
 
 LAST = datetime(2018, 11, 1, tzinfo=UTC)
 UPPER, LOWER = ("013101", "Nakhon Phanom"), ("013402", "Mukdahan")
@@ -49,7 +49,7 @@ def export(folder: Path, *, until: str, wrong: str | None = None) -> None:
     if wrong is not None:
         upper = upper + 1.5 * (time == np.datetime64(wrong))
     for (code, name), stage in ((UPPER, upper), (LOWER, lower)):
-        mrc_export(
+        write_mrc_export(
             folder, country="TH", code=code, station=name, lat=17.0, lon=104.8, variable="stage",
             valid_time=time.astype("datetime64[ns]"), value=stage.round(2), published=LAST,
         )  # fmt: skip
@@ -165,7 +165,7 @@ def rain_year(folder: Path, year: int, mm: NDArray[np.float64], *, published: da
     )
     known = days.astype("datetime64[ns]") + np.timedelta64(24 * 60 + 20, "m")
     record = record.assign_coords(available_time=("time", known))
-    areal_record(folder, year=record, published=published, origin="virtual")
+    write_areal_record(folder, year=record, published=published, origin="virtual")
 
 
 def test_rain_is_that_of_its_own_morning(tmp_path: Path) -> None:

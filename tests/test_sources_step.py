@@ -349,7 +349,7 @@ def test_a_source_has_one_wall_clock(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "bind_fetch", lambda *_, **__: bring)
     monkeypatch.setattr(fetch, "_GRACE_S", 0.1)
     began = time.monotonic()
     with Client(endpoints=nasa.endpoints, environment={}) as client:
@@ -378,7 +378,7 @@ def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
         path.touch()
         return path
 
-    monkeypatch.setattr(fetch, "fetcher", lambda *_, **__: bring)
+    monkeypatch.setattr(fetch, "bind_fetch", lambda *_, **__: bring)
     granules = [Granule("chirps", "x", str(number), START, START) for number in range(3)]
     with Client(environment={"KMA_API_KEY": "k3y"}) as client:
         client.secret("KMA_API_KEY")
@@ -408,7 +408,7 @@ def test_no_file_is_known_before_it_can_have_been_made(
     path.touch()
     os.utime(path, (stamp.timestamp(),) * 2)
     granule = Granule(source, "x", "x", START, START + HALF_HOUR)
-    assert fetch.dated(SOURCES[source], granule, path) == path
+    assert fetch.date_file(SOURCES[source], granule, path) == path
     assert path.stat().st_mtime == expected.timestamp()
 
 
@@ -416,9 +416,9 @@ def test_what_may_be_early() -> None:
     """A quarter over its usual delay a file is overdue; an interface is always there."""
     granule = Granule("smap", "x", "x", START - HALF_HOUR, START)
     usual = SOURCES["smap"].latency
-    assert fetch.early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
-    assert not fetch.early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
-    assert not fetch.early(SOURCES["mrc_live"], granule, asof=START)
+    assert fetch.is_early(SOURCES["smap"], granule, asof=START + 1.2 * usual)
+    assert not fetch.is_early(SOURCES["smap"], granule, asof=START + 1.25 * usual)
+    assert not fetch.is_early(SOURCES["mrc_live"], granule, asof=START)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from pipeline.storage import database
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from pipeline.virtual.products import imerg_day
-from pipeline.virtual.tables import mrc_export
+from pipeline.virtual.products import write_imerg_day
+from pipeline.virtual.tables import write_mrc_export
 from tests.conftest import LayOver
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -202,7 +202,7 @@ def test_prepare_does_nothing_where_there_are_models(settings: Settings) -> None
 def gauges(settings: Settings, folder: Path, values: list[float], *, asof: datetime) -> None:
     """Morning readings of Pakse that end on the day of ``asof``."""
     last = np.datetime64(asof.date(), "D")
-    mrc_export(
+    write_mrc_export(
         folder, country="LA", code=PAKSE, station="Pakse", lat=15.1, lon=105.8, variable="stage",
         valid_time=last - np.arange(len(values))[::-1], value=np.array(values), published=asof,
     )  # fmt: skip
@@ -291,7 +291,7 @@ def days_of_rain(settings: Settings, folder: Path, first: datetime, rain: list[f
     shutil.rmtree(folder, ignore_errors=True)
     for number, depth in enumerate(rain):
         start = first + number * DAY
-        path = imerg_day(
+        path = write_imerg_day(
             folder / "laid_out", time=start, rain=np.full(MEKONG.shape, depth), grid=MEKONG,
             n_valid=np.full(MEKONG.shape, 48), published=start + DAY,
         )  # fmt: skip

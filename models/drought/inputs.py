@@ -22,7 +22,7 @@ from pipeline.times import day_start, from_utc64, utc64
 HORIZONS_WEEKS = (1, 4, 8, 12)
 """Weeks ahead of the forecasts of drought and of low flow."""
 INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}
-"""Regressions by what they take beside rain, the better first. Vegetation is no input: it changed
+"""Regressions by their inputs beside rain, the better first. Vegetation is no input: it changed
 no Brier score on held-out years by 0.001 (synthetic record)."""
 SUM_DAYS = 90
 STEP_DAYS = 14
@@ -35,7 +35,7 @@ _SO_FAR_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Evidence:
-    """State and outlook of chosen days, arrays of shape (day, zone) unless said."""
+    """State and outlook of chosen days, arrays of shape (day, zone) unless stated."""
 
     days: NDArray[np.int64]
     time: NDArray[np.datetime64]
@@ -50,7 +50,7 @@ Rows = dict[int, tuple[Evidence, "NDArray[np.float64]"]]
 
 
 def select_known(zonal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
-    """Days over, and known, at a moment; gaps in the time axis filled with NaN."""
+    """Select the days that are over and known at a moment; fill gaps of the time axis with NaN."""
     time = zonal["time"].to_numpy()
     known = np.asarray(time + DAY <= utc64(day_start(asof)))
     if "available_time" in zonal.coords:
@@ -61,12 +61,12 @@ def select_known(zonal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
     record = record.isel(time=np.flatnonzero(known)).compute()
     if record.sizes["time"] == 0:
         return record
-    whole = np.arange(record["time"].to_numpy()[0], record["time"].to_numpy()[-1] + DAY, DAY)
-    return record.transpose("time", "zone").reindex(time=whole)
+    all_days = np.arange(record["time"].to_numpy()[0], record["time"].to_numpy()[-1] + DAY, DAY)
+    return record.transpose("time", "zone").reindex(time=all_days)
 
 
 def fit_parameters(record: xr.Dataset) -> dict[str, xr.Dataset]:
-    """Parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
+    """Fit the parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
     time = record["time"].to_numpy()
     start, end = (from_utc64(moment) for moment in (time[0], time[-1] + DAY))
     params = fit_reference(record, start=start, end=end)
@@ -82,7 +82,7 @@ def gather_evidence(
     parameters: Mapping[str, xr.Dataset],
     days: NDArray[np.int64],
 ) -> Evidence:
-    """State and outlook of some days of a record."""
+    """Gather state and outlook of some days of a record."""
     zones = {"zone": record["zone"].to_numpy()}
     params = {name: fit.reindex(zones) for name, fit in parameters.items() if "p_zero" in fit}
     time = record["time"].to_numpy()[days]
@@ -92,16 +92,16 @@ def gather_evidence(
             rain=record["rain"], steps=SUM_DAYS - 7 * weeks, min_share=_SO_FAR_SHARE
         )
         slot = slots(_target(time, weeks), "dayofyear")
-        left = limits[slot - 1] - so_far.to_numpy()[days][..., None]
+        lacking_mm = limits[slot - 1] - so_far.to_numpy()[days][..., None]
         shape, scale, p_zero = (
             params[f"usual{weeks}"][name]
             .transpose("dayofyear", "zone")
             .to_numpy()[slot - 1][..., None]
             for name in ("shape", "scale", "p_zero")
         )
-        rain = np.nan_to_num(gammainc(shape, np.maximum(left, 0.0) / scale), nan=1.0)
-        p = np.where(left >= 0, p_zero + (1 - p_zero) * rain, 0.0)
-        outlook[weeks] = np.where(np.isnan(left), np.nan, p)
+        rain = np.nan_to_num(gammainc(shape, np.maximum(lacking_mm, 0.0) / scale), nan=1.0)
+        p = np.where(lacking_mm >= 0, p_zero + (1 - p_zero) * rain, 0.0)
+        outlook[weeks] = np.where(np.isnan(lacking_mm), np.nan, p)
 
     def on_days(name: str) -> NDArray[np.float64]:
         return np.asarray(state[name].to_numpy()[days], np.float64)
@@ -128,7 +128,7 @@ def _class_limits(params: xr.Dataset) -> NDArray[np.float64]:
 def design_matrix(
     evidence: Evidence, weeks: int, kind: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Give the regression's inputs (day, zone, k, input), and where all of them are known."""
+    """Build the regression's inputs (day, zone, k, input), and the mask where all are known."""
     target = _target(evidence.time, weeks)
     angle = 2 * np.pi * slots(target, "dayofyear")[:, None] / 365
     season = [

@@ -152,7 +152,7 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
         One row per zone and horizon: ``issue_time`` and ``valid_time`` (naive UTC), ``zone``,
         ``horizon_weeks``, ``p_d0``..``p_d4`` = P(class ≥ Dk), not rising with k, ``current_class``
         (none, D0..D4, unknown), ``spi1``, ``spi3``, ``soil_moisture_percentile``, ``vhi``, ``cdi``
-        (none, watch, warning, alert, unknown), ``tier``, ``origin``. The tier says what was
+        (none, watch, warning, alert, unknown), ``tier``, ``origin``. The tier names what was
         missing: ``full``, ``no_vegetation``, ``no_soil``, ``rain_only`` (both), ``climatology``
         (rain; probabilities are NaN then, and the class unknown where the 90 days are).
 
@@ -183,15 +183,15 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
         valid = window[-1] + DAY + 7 * weeks * DAY
         frame.insert(0, "issue_time", naive_timestamp(asof))
         frame.insert(1, "valid_time", pd.Timestamp(valid))
-        frame["current_class"] = _names(
+        frame["current_class"] = _name_classes(
             now["drought_class"] + 1, ("none", "D0", "D1", "D2", "D3", "D4")
         )
         frame["spi1"], frame["spi3"] = now["spi30"], now["spi90"]
         frame["soil_moisture_percentile"] = now["soil_moisture_percentile"]
         frame["vhi"] = now["vhi"]
-        frame["cdi"] = _names(now["cdi"], CDI)
+        frame["cdi"] = _name_classes(now["cdi"], CDI)
         frame["tier"] = [
-            _tier(p_d0, soil, vhi)
+            _choose_tier(p_d0, soil, vhi)
             for p_d0, soil, vhi in zip(p[:, 0], evidence.inputs["soil"][0], now["vhi"], strict=True)
         ]
         frame["origin"] = "virtual" if virtual else model.origin
@@ -199,7 +199,7 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
     return pd.concat(frames, ignore_index=True)
 
 
-def _tier(p: float, soil: float, vhi: float) -> str:
+def _choose_tier(p: float, soil: float, vhi: float) -> str:
     if np.isnan(p):
         return "climatology"
     if np.isnan(soil):
@@ -207,7 +207,7 @@ def _tier(p: float, soil: float, vhi: float) -> str:
     return "no_vegetation" if np.isnan(vhi) else "full"
 
 
-def _names(codes: NDArray[np.floating], names: tuple[str, ...]) -> list[str]:
+def _name_classes(codes: NDArray[np.floating], names: tuple[str, ...]) -> list[str]:
     return ["unknown" if np.isnan(code) else names[int(code)] for code in codes]
 
 
@@ -238,7 +238,7 @@ def _fit_regressions(rows: Rows) -> dict[str, LogisticRegression]:
     return regressions
 
 
-def _regressed(model: LogisticRegression, x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _apply_regression(model: LogisticRegression, x: NDArray[np.float64]) -> NDArray[np.float64]:
     p = expit(x @ model.coef_[0])
     falling: NDArray[np.float64] = np.minimum.accumulate(p, axis=-1)
     return falling
@@ -257,7 +257,7 @@ def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArr
         weight = model.weights[key]
         now = class_number(evidence.score[0, zones])
         conditional = model.conditional[str(weeks)][month, now + 1]
-        regressed = _regressed(model.estimators[key], x[0, zones])
+        regressed = _apply_regression(model.estimators[key], x[0, zones])
         p[zones] = weight * regressed + (1 - weight) * conditional
     return np.minimum.accumulate(p, axis=-1)
 
@@ -321,7 +321,7 @@ def _yearly_errors(
         rows = known & (year[evidence.days] == number)[:, None]
         sums.append(
             _sum_errors(
-                _regressed(estimator, x[rows]),
+                _apply_regression(estimator, x[rows]),
                 conditional[month[rows], class_number(evidence.score[rows]) + 1],
                 outcome[rows][:, None] <= np.array(SPI_BOUNDS),
             )
@@ -349,13 +349,16 @@ def _weigh(
         by_block = np.stack([np.sum(years, axis=0) for years in blocks])
         total = by_block.sum(axis=0)
         weights[key] = float(WEIGHTS[total[:-2].sum(axis=1).argmin()])
-        own, reference = [], []
+        model_errors, reference_errors = [], []
         for block, years in zip(by_block, blocks, strict=True):
-            others = (total - block)[:-2].sum(axis=1)
-            best = others.argmin() if len(blocks) > 1 else 0
-            own += [year[best] for year in years]
-            reference += [year[0] for year in years]
-        brier_sum, yearly = np.sum(own, axis=0), (np.array(own), np.array(reference))
+            other_errors = (total - block)[:-2].sum(axis=1)
+            best = other_errors.argmin() if len(blocks) > 1 else 0
+            model_errors += [year[best] for year in years]
+            reference_errors += [year[0] for year in years]
+        brier_sum, yearly = (
+            np.sum(model_errors, axis=0),
+            (np.array(model_errors), np.array(reference_errors)),
+        )
         skills = [skill_over_years(yearly[0][:, k], yearly[1][:, k]) for k in range(CLASSES)]
         kind, weeks = key.split("/")
         n, rate = total[-1], total[-2] / total[-1]

@@ -25,8 +25,8 @@ from pipeline.geography.places import stations as all_stations
 GROUPS = ("own_trend", "upstream", "rain", "wetness", "season", "tide")
 """Kinds of evidence that a tier has or lacks; rain of more than a week ago is wetness."""
 DRIVERS = ("height", *GROUPS)
-"""Kinds of evidence that a forecast's change is split into: how high the river stands, here and at
-other gauges, apart from how it changes."""
+"""Kinds of evidence that a forecast's change is split into; the height of the river, at the gauge
+and at others, is separate from its changes."""
 TIER_GROUPS: dict[str, tuple[str, ...]] = {
     "full": GROUPS,
     "no_rain": ("own_trend", "upstream", "season", "tide"),
@@ -41,9 +41,9 @@ TIER_GAUGES = 4
 SEASON_WAVES = 6
 """Sines and cosines of the year, its half and its third."""
 NEAR_GAUGES = 3
-"""Gauges upstream whose stage, rises, and products with the own stage go in."""
+"""Gauges upstream whose stage, rises, and products with the own stage are columns."""
 MEMORY_GAUGES = 2
-"""Gauges upstream whose changes over weeks go in."""
+"""Gauges upstream whose changes over weeks are columns."""
 RAIN_D = 7
 """Days back from which rain is called wetness and no longer multiplied with the river's state."""
 WET_MONTH = f"mean:{WET_MONTH_WINDOW[0]}:{WET_MONTH_WINDOW[1]}"
@@ -55,9 +55,9 @@ PRIOR = {
     "own level*level": 1.0, "own level*season": 1.0, "own since*season": 1.0,
     "rose*rose": 1.0, "mean*mean": 1.0, "mean*season": 4.0,
 }  # fmt: skip
-"""Size expected of a standardised column's coefficient beside the others', by what its name begins
-with, and before that by whose gauge it is: the penalty spares what is sure to matter and spends on
-single units' rain. Other features count 1, other products ``PRODUCT_PRIOR``."""
+"""Expected size of a standardised column's coefficient relative to the others', by the start of its
+name and the role of its gauge: the penalty is small for columns that are sure to matter and large
+for the rain of single units. Other features count 1, other products ``PRODUCT_PRIOR``."""
 PRODUCT_PRIOR = 0.5
 PRIOR_GAUGES = 4
 """Gauges upstream that are ``near`` in ``PRIOR``."""
@@ -74,7 +74,7 @@ class Design:
     station
         MRC code.
     upstream, tributaries, downstream
-        Gauges whose changes go in, nearest first; tributary gauges are those of unknown place.
+        Gauges whose changes are columns, nearest first; tributaries are gauges of unknown place.
     units
         Rain units.
     names, groups
@@ -104,13 +104,13 @@ class Design:
     def regime(self, columns: NDArray[np.int64]) -> tuple[int, list[int], list[int]]:
         """Columns of the own stage, of its last three changes, and of ``REGIME`` among some."""
         changes = [self.names.index(f"change:{self.station}:{lag}") for lag in range(3)]
-        others = [int(k) for k in columns if self.names[k] in REGIME]
-        return self.names.index(f"level:{self.station}"), changes, others
+        regime_columns = [int(k) for k in columns if self.names[k] in REGIME]
+        return self.names.index(f"level:{self.station}"), changes, regime_columns
 
     def matrix(self, lib: Library, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Standardised columns times their ``PRIOR``, constant last, (n_rows, n_columns + 1).
 
-        What is missing becomes what the rest of the row leads one to expect.
+        Missing features become their expectation given the rest of the row.
         """
         features = _features(self, lib, rows)
         first = features.shape[1]
@@ -129,7 +129,7 @@ class Design:
         return np.column_stack([columns * self.priors(), np.ones(len(z))])
 
     def priors(self) -> list[float]:
-        """Size expected of each column's coefficient beside the others'."""
+        """Return the expected size of each column's coefficient relative to the others'."""
         return [self._prior(name) for name in self.names]
 
     def _prior(self, name: str) -> float:
@@ -157,7 +157,7 @@ class Design:
         ]
 
     def _role(self, gauge: str) -> str:
-        """Whose gauge it is; empty for one far upstream and for what is no gauge."""
+        """Return the role of a gauge; empty for one far upstream and for no gauge."""
         roles = {
             "own": (self.station,),
             "near": self.upstream[:PRIOR_GAUGES],
@@ -168,10 +168,10 @@ class Design:
 
     def tiers(self, lib: Library, rows: NDArray[np.int64]) -> list[str]:
         """Best tier that the day's evidence allows, one per row."""
-        own = np.isfinite(lib.level[self.station].to_numpy()[rows])
-        near = list(self.upstream[:TIER_GAUGES])
-        if near:
-            flows = np.isfinite(_levels(lib, near, rows)).mean(axis=1) >= LEAST_SHARE
+        own_known = np.isfinite(lib.level[self.station].to_numpy()[rows])
+        near_gauges = list(self.upstream[:TIER_GAUGES])
+        if near_gauges:
+            flows = np.isfinite(_levels(lib, near_gauges, rows)).mean(axis=1) >= LEAST_SHARE
         else:
             flows = np.ones(len(rows), dtype=bool)
         rains = np.zeros(len(rows), dtype=bool)
@@ -181,7 +181,7 @@ class Design:
         best = np.where(
             rains, np.where(flows, "full", "no_upstream"), np.where(flows, "no_rain", "own_stage")
         )
-        return [str(tier) for tier in np.where(own, best, "climatology")]
+        return [str(tier) for tier in np.where(own_known, best, "climatology")]
 
 
 def fit_design(
@@ -260,35 +260,39 @@ def _own_columns(code: str, downstream: tuple[str, ...]) -> list[tuple[str, str]
 
 def _upstream_columns(code: str, gauge: str, place: int) -> list[tuple[str, str]]:
     """Name and group of the columns of the gauge at a place upstream, 0 the nearest."""
-    own, level = f"level:{code}", f"level:{gauge}"
+    own_level, level = f"level:{code}", f"level:{gauge}"
     names = [f"change:{gauge}:{lag}" for lag in range(4)] + [f"rise:{gauge}"]
     if place < NEAR_GAUGES:
         names += [level, f"{level}*{level}", f"{level}*{level}*{level}"]
         names += [f"{level}*season:{k}" for k in range(4)]
         names += [f"change:{gauge}:{lag}*{level}" for lag in range(2)]
-        names += _bends(gauge, own)
+        names += _bends(gauge, own_level)
     else:
-        names.append(f"change:{gauge}:0*{own}")
+        names.append(f"change:{gauge}:0*{own_level}")
     if place < MEMORY_GAUGES:
-        names += _memory(gauge, own)
+        names += _memory(gauge, own_level)
     return [(name, "upstream") for name in names]
 
 
-def _bends(gauge: str, own: str) -> list[str]:
-    """Columns by which a change counts differently in a high river, and a rise than a fall."""
-    names = [f"change:{gauge}:{lag}*{own}" for lag in range(3)]
-    names += [f"change:{gauge}:{lag}*{own}*{own}" for lag in range(2)] + [f"rise:{gauge}*{own}"]
+def _bends(gauge: str, own_level: str) -> list[str]:
+    """Name columns by which a change acts differently in a high river, and a rise than a fall."""
+    names = [f"change:{gauge}:{lag}*{own_level}" for lag in range(3)]
+    names += [f"change:{gauge}:{lag}*{own_level}*{own_level}" for lag in range(2)] + [
+        f"rise:{gauge}*{own_level}"
+    ]
     for days in ROSE_D:
         names += [f"rose:{gauge}:{days}", f"rose:{gauge}:{days}*rose:{gauge}:{days}"]
     return names
 
 
-def _memory(gauge: str, own: str) -> list[str]:
-    """Columns of the weeks before, by which a recession is recognised."""
+def _memory(gauge: str, own_level: str) -> list[str]:
+    """Name columns of the weeks before, by which a recession is recognised."""
     names = [f"since:{gauge}:{days}" for days in SINCE_D]
     names += [f"above:{gauge}:{days}" for days in ABOVE_D]
     for days in (4, 10, 30):
-        names += [f"since:{gauge}:{days}*{by}" for by in (own, "season:0", "season:1")]
+        names += [
+            f"since:{gauge}:{days}*{factor}" for factor in (own_level, "season:0", "season:1")
+        ]
     return names
 
 
@@ -300,8 +304,8 @@ def _rain_columns(lib: Library, code: str, units: tuple[str, ...]) -> list[tuple
         mean = f"mean:{first}:{after}"
         names.append(mean)
         if after <= RAIN_D:
-            by = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
-            names += [f"{mean}*{factor}" for factor in by]
+            factors = (f"level:{code}", WET_MONTH, *(f"season:{k}" for k in range(4)))
+            names += [f"{mean}*{factor}" for factor in factors]
     return [(name, _rain_group(name)) for name in (*names, *_unit_names(lib, units))]
 
 

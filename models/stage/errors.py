@@ -232,9 +232,9 @@ def predict_scale(
 
 
 def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factor by which 80 % of the errors lie wider on years ahead than on years in between.
+    """Ratio of the 80 % quantile of absolute errors on years ahead to that on years in between.
 
-    Years in between are known from both sides; a river that dams are changing is not.
+    Years in between are fitted from both sides; dams change the river in years to come.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArr
 def new_year_factor(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:
     """Factor of the spread for a year to come, from how many years the errors cover.
 
-    Errors of one year go together, so n years (by their weight) say as much as n independent
+    Errors of one year are correlated, so n years (by their weight) count as n independent
     errors, and the interval is Student's for one more: t(0.9, n − 1) √(1 + 1/n) over the normal's.
 
     Examples

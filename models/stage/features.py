@@ -21,11 +21,11 @@ DAY = pd.Timedelta(days=1)
 STALE_H = 48.0
 """A last reading that is older does not count; the forecast falls to tier climatology."""
 LAGS = 5
-"""Daily changes of each gauge that go in, days."""
+"""Number of daily changes of each gauge among the features (days)."""
 SINCE_D = (4, 7, 10, 15, 30, 45)
-"""Days over which longer changes of each gauge go in."""
+"""Days over which longer changes of each gauge are features."""
 ROSE_D = (1, 4)
-"""Days over which a rise counts and a fall does not."""
+"""Days over which a rise is a feature and a fall is 0."""
 ABOVE_D = (10, 30, 60)
 """Days whose mean a stage is compared with."""
 RAIN_WINDOWS: tuple[tuple[int, int], ...] = ((0, 1), (1, 2), (2, 3), (3, 7), (7, 15), (15, 30))
@@ -38,7 +38,7 @@ MEAN_RAIN_WINDOWS = (
 WET_MONTH_WINDOW = (7, 37)
 """Window of the mean rain that separates a wet month from a dry one."""
 TIDE_PERIODS_D = (14.7653, 14.1916, 9.6137, 182.6211)
-"""M2, O1, N2 and K2 as a reading at one hour of the day sees them (aliased), days."""
+"""Periods of M2, O1, N2 and K2 aliased by readings at one hour of the day, days."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class StageInputs:
 
     def until(self, date: pd.Timestamp) -> StageInputs:
         """Rows up to and including a date, as the morning of that date knew them."""
-        return self._each(lambda table: table.loc[:date])
+        return self._apply(lambda table: table.loc[:date])
 
     def last(self, days: int) -> StageInputs:
         """Last rows alone."""
-        return self._each(lambda table: table.iloc[-days:])
+        return self._apply(lambda table: table.iloc[-days:])
 
     def with_gauges(self, gauges: Iterable[str]) -> StageInputs:
         """Give every gauge a column, empty where it has no reading."""
@@ -92,7 +92,7 @@ class StageInputs:
         }
         return replace(self, **wider)
 
-    def _each(self, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> StageInputs:
+    def _apply(self, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> StageInputs:
         """Cut every table alike."""
         names = ("stage", "evening", "rain", "soil_moisture", "newest", "newest_age_h")
         tables = {name: getattr(self, name) for name in names}
@@ -150,7 +150,7 @@ def build_inputs(
     if asof.tzinfo is None:
         raise ValueError(f"expected an aware moment, found {asof!r} without a time zone")
     moment = naive_timestamp(asof)
-    readings = _usable(stage, moment)
+    readings = _select_usable(stage, moment)
     if readings.empty:
         raise ValueError("expected stage readings, found none that is usable")
     first = naive_timestamp(start) if start else readings["valid_time"].min()
@@ -167,14 +167,14 @@ def build_inputs(
         stage=by_date.morning,
         evening=by_date.evening,
         rain=_daily_rain(rain, zonal, moment, dates),
-        soil_moisture=_of_sub_basins(zonal, "soil_moisture", dates),
+        soil_moisture=_select_sub_basins(zonal, "soil_moisture", dates),
         origin="virtual" if virtual else "measured",
         newest=by_date.newest,
         newest_age_h=by_date.newest_age_h,
     )
 
 
-def _usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+def _select_usable(readings: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     """Good readings valid by a moment; of a gauge with mostly absolute levels, those levels."""
     known = readings[(readings["valid_time"] <= moment) & readings["value"].notna()]
     absolute = known["qc"] == "absolute"
@@ -196,7 +196,7 @@ def _daily_rain(
         total = known.assign(date=date).groupby(["date", "station"])["value"].sum(min_count=1)
         table = total.reset_index().pivot_table(index="date", columns="station", values="value")
         parts.append(table.reindex(dates))
-    zones = _of_sub_basins(zonal, "rain", dates)
+    zones = _select_sub_basins(zonal, "rain", dates)
     if zones is not None:
         parts.append(zones)
     if not parts:
@@ -204,7 +204,7 @@ def _daily_rain(
     return pd.concat(parts, axis=1).astype("float64")
 
 
-def _of_sub_basins(
+def _select_sub_basins(
     zonal: xr.Dataset | None, name: str, dates: pd.DatetimeIndex
 ) -> pd.DataFrame | None:
     """Variable of the sub-basins, the day before each date."""
@@ -303,13 +303,13 @@ def build_library(inputs: StageInputs) -> Library:
 def _gauge_features(
     gauge: str, level: NDArray[np.float64], evening: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    change = level - _lagged(level, 1)
-    columns = {f"change:{gauge}:{lag}": _lagged(change, lag) for lag in range(LAGS)}
+    change = level - _lag(level, 1)
+    columns = {f"change:{gauge}:{lag}": _lag(change, lag) for lag in range(LAGS)}
     columns |= {f"rise:{gauge}": level - evening, f"level:{gauge}": level}
     for days in SINCE_D:
-        columns[f"since:{gauge}:{days}"] = level - _lagged(level, days)
+        columns[f"since:{gauge}:{days}"] = level - _lag(level, days)
     for days in ROSE_D:
-        columns[f"rose:{gauge}:{days}"] = np.maximum(level - _lagged(level, days), 0.0)
+        columns[f"rose:{gauge}:{days}"] = np.maximum(level - _lag(level, days), 0.0)
     for days in ABOVE_D:
         columns[f"above:{gauge}:{days}"] = level - window_mean(level, 0, days)
     return columns
@@ -325,7 +325,7 @@ def _rain_features(unit: str, rain_mm: NDArray[np.float64]) -> dict[str, NDArray
     return columns | {f"wet:{unit}": window_mean(root, *WETNESS_WINDOW)}
 
 
-def _lagged(values: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
+def _lag(values: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
     if lag == 0:
         return values
     return np.concatenate([np.full(min(lag, len(values)), np.nan), values[:-lag]])

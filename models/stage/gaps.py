@@ -1,4 +1,4 @@
-"""Standardised columns, and the gaps in them filled by what the rest of the row leads to expect."""
+"""Standardised columns, with gaps filled by their expectation given the rest of the row."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scipy import linalg
 UNSURE = 0.05
 """Weight of the identity in the covariance of features."""
 FEW_ROWS = 200.0
-"""Shared rows at which the covariance of two features is believed by half."""
+"""Shared rows at which the covariance of two features gets half its weight."""
 LEAST_VARIANCE = 0.02
 """Least eigenvalue of that covariance."""
 WORST = 8.0
-"""Standard deviations beyond which a column says no more."""
+"""Standard deviations at which a column is bounded."""
 
 
 def fit_limits(raw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ def fill_gaps(z: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray
     for pattern, rows in zip(patterns, groups, strict=True):
         holes = np.flatnonzero(pattern)
         if len(holes):
-            here = np.ix_(rows, holes)
+            cells = np.ix_(rows, holes)
             among = precision[np.ix_(holes, holes)]
-            filled[here] = -linalg.solve(among, pull[here].T, assume_a="pos").T
+            filled[cells] = -linalg.solve(among, pull[cells].T, assume_a="pos").T
     return np.clip(filled, -WORST, WORST)

@@ -43,7 +43,7 @@ QUANTILES = {
     "q975": 0.975,
 }
 HISTORY_D = 70
-"""Rows before the issue date that the features look back on."""
+"""Rows before the issue date that the features need."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,11 @@ def error_regime(
     Volatility of the own gauge, its stage, season and rain where the tier has it, and the size of
     the forecast change.
     """
-    level, changes, others = design.regime(columns)
+    level, changes, regime_columns = design.regime(columns)
     volatility = np.log(0.1 + np.abs(matrix[:, changes]).mean(axis=1))
-    shared = np.column_stack([np.ones(len(matrix)), volatility, matrix[:, [level, *others]]])
+    shared = np.column_stack(
+        [np.ones(len(matrix)), volatility, matrix[:, [level, *regime_columns]]]
+    )
     sizes = [np.log(0.02 + np.abs(of_lead)) for of_lead in change.T]
     return np.stack([np.column_stack([shared, size]) for size in sizes])
 
@@ -150,7 +152,7 @@ def predict(
     model
         As :func:`models.stage.training.fit` gave it.
     inputs
-        Rows after the date of ``issue_time`` are not looked at.
+        Rows after the date of ``issue_time`` are not used.
     issue_time
         Aware moment, 00:30 UTC of the date.
     model_version
@@ -159,7 +161,7 @@ def predict(
     Returns
     -------
     DataFrame
-        One row per station and lead as the stage forecasts contract says: quantiles in m,
+        One row per station and lead: quantiles in m,
         ``mean_m`` (the distribution's mean, which a squared error is least for), ``p_alarm``,
         ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
         to it; NaN without a threshold), ``tier``, ``drivers_cm`` (adding up to the change of q50;
@@ -297,7 +299,7 @@ def _fill_from_tier(
     for row, index in enumerate(mornings):
         for lead in range(change.shape[1]):
             parts = {kind: float(terms[row, kinds == kind, lead].sum()) for kind in DRIVERS}
-            # What the median's calibration adds belongs to no input; it goes with the constant.
+            # The calibration of the median belongs to no input; it is added to the constant.
             parts["season"] += float(centre[row, lead])
             forecasts.drivers[index, lead] = {kind: 100.0 * part for kind, part in parts.items()}
         _add_windows(forecasts, index, tier.errors.correlation)
@@ -312,7 +314,7 @@ def _fill_from_climatology(
     """Distribution of past stages at the season of each lead's day."""
     levels = np.array(list(QUANTILES.values()))
     leads = forecasts.quantiles.shape[1]
-    # Stages of one week stand high or low together.
+    # Stages within one week are strongly correlated.
     together = np.full((leads, leads), 0.95) + 0.05 * np.eye(leads)
     pentads = np.stack([pentad(dates + (lead + 1) * DAY) for lead in range(leads)], axis=1)
     for index, rows in zip(mornings, pentads, strict=True):

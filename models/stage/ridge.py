@@ -24,7 +24,7 @@ FORWARD_YEARS = 6
 """Last water years that are also forecast by a fit on earlier years alone."""
 _NOTHING: Sums = np.zeros(()), np.zeros(())
 LEAST_SIZE = 0.1
-"""What is added to a coefficient's relative squared size, so that none is left out for good."""
+"""Added to a coefficient's relative squared size, so that no column is excluded for good."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class NormalEquations:
     matrix, target, weights
         Standardised columns with the constant last, targets and row weights.
     year, purged
-        Water year of each row and whether it lies too near to the year before.
+        Water year of each row, and whether the row is too near to the year before.
     judged
         Weights of the held-out errors by which a penalty is chosen; default ``weights``.
     """
@@ -82,8 +82,8 @@ class NormalEquations:
         for block in sorted({number % BLOCKS for number in parts}):
             gram, right = _total(part for number, part in parts.items() if number % BLOCKS == block)
             fold = "without", block
-            others = any(number % BLOCKS != block for number in parts)
-            self._folds[fold] = (known[0] - gram, known[1] - right) if others else known
+            has_others = any(number % BLOCKS != block for number in parts)
+            self._folds[fold] = (known[0] - gram, known[1] - right) if has_others else known
             self._judged[fold] = self._sums(
                 self._block == block, weights if judged is None else judged
             )
@@ -193,10 +193,10 @@ def _total(parts: Iterable[Sums]) -> Sums:
     return gram, right
 
 
-def _centred(
+def _centre(
     gram: NDArray[np.float64], right: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Take out what the constant, last, explains, so that every other column is penalised alike.
+    """Centre by the constant, the last column, so that every other column is penalised alike.
 
     Returns
     -------
@@ -204,8 +204,8 @@ def _centred(
         Gram matrix, right side, and the weighted mean of each column.
     """
     mean = gram[:-1, -1] / gram[-1, -1]
-    left = gram[:-1, :-1] - np.outer(mean, mean) * gram[-1, -1]
-    return left, right[:-1] - np.outer(mean, right[-1]), mean
+    centred = gram[:-1, :-1] - np.outer(mean, mean) * gram[-1, -1]
+    return centred, right[:-1] - np.outer(mean, right[-1]), mean
 
 
 def _sizes(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,11 +228,11 @@ def _solve(
     sizes: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Coefficients with each lead's own penalty, shape (n_columns + 1, n_leads)."""
-    left, moved, mean = _centred(gram, right)
+    centred, moved, mean = _centre(gram, right)
     slopes = np.empty_like(moved)
     for penalty in np.unique(penalties):
         leads = np.flatnonzero(penalties == penalty)
-        slopes[:, leads] = _slopes(left, moved[:, leads], penalty / sizes)
+        slopes[:, leads] = _slopes(centred, moved[:, leads], penalty / sizes)
     return np.vstack([slopes, right[-1] / gram[-1, -1] - mean @ slopes])
 
 
@@ -240,17 +240,17 @@ def _path(
     gram: NDArray[np.float64], right: NDArray[np.float64], sizes: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Coefficients of every penalty, shape (n_penalties, n_columns + 1, n_leads)."""
-    left, moved, mean = _centred(gram, right)
-    slopes = np.stack([_slopes(left, moved, penalty / sizes) for penalty in PENALTIES])
+    centred, moved, mean = _centre(gram, right)
+    slopes = np.stack([_slopes(centred, moved, penalty / sizes) for penalty in PENALTIES])
     constant = right[-1] / gram[-1, -1] - mean @ slopes
     return np.concatenate([slopes, constant[:, None, :]], axis=1)
 
 
 def _slopes(
-    left: NDArray[np.float64], moved: NDArray[np.float64], penalty: NDArray[np.float64]
+    centred: NDArray[np.float64], moved: NDArray[np.float64], penalty: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Slopes of some leads with a penalty per column, shape (n_columns, n_leads)."""
-    penalised = left.copy()
-    penalised[np.diag_indices(len(left))] += penalty
+    penalised = centred.copy()
+    penalised[np.diag_indices(len(centred))] += penalty
     factor = linalg.cho_factor(penalised, overwrite_a=True, check_finite=False)
     return np.asarray(linalg.cho_solve(factor, moved, check_finite=False))

@@ -42,8 +42,8 @@ def season_weights(dates: pd.DatetimeIndex) -> NDArray[np.float64]:
     """Weight of each date in each season's regression, shape (n_seasons, n)."""
     shares = season_shares(dates)
     dry = shares[:, 0]
-    least = np.maximum(CROSS_SEASON_WEIGHT * (1.0 - dry), DRY_WET_WEIGHT)[:, None]
-    wet = np.maximum(shares[:, 1:], least)
+    least_share = np.maximum(CROSS_SEASON_WEIGHT * (1.0 - dry), DRY_WET_WEIGHT)[:, None]
+    wet = np.maximum(shares[:, 1:], least_share)
     return np.asarray(np.column_stack([np.maximum(dry, DRY_WET_WEIGHT), wet]).T * recency(dates))
 
 

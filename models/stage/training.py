@@ -81,7 +81,7 @@ def fit(
         first = naive_timestamp(start) - HISTORY_D * DAY
         known = known.last(int((known.stage.index >= first).sum()))
     lib = build_library(known)
-    # Two gauges at a time; linear algebra's own threads would only get in each other's way.
+    # Two gauges at a time: with threads of linear algebra beside them the cores are oversubscribed.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         candidates = pool.map(lambda code: _training_data(lib, code, leads), stations)
         training = [data for data in candidates if data is not None]
@@ -164,7 +164,7 @@ def _first_sizes(data: _TrainingData) -> Sizes:
 
 
 def _mean_sizes(of_gauges: Iterable[Sizes]) -> Sizes:
-    """Average the sizes over the gauges that have a column: 20 floods of one say little."""
+    """Average the sizes over the gauges with a column: 20 floods of one gauge are few."""
     gathered: dict[tuple[int, Fold], dict[str, list[float]]] = {}
     for sizes in of_gauges:
         for key, by_name in sizes.items():
@@ -184,16 +184,16 @@ def _fit_season(
     columns: NDArray[np.int64],
     sizes: Sizes,
 ) -> RidgeFit:
-    """Fit with the mean sizes of all gauges, and again halfway to the own ones found then."""
+    """Fit with the mean sizes of all gauges, then with the mean of these and the gauge's own."""
     names = data.design.shared_names()
     shared = {
         fold: np.array([by_name.get(names[k], 1.0) for k in columns])
-        for (of, fold), by_name in sizes.items()
-        if of == season
+        for (size_season, fold), by_name in sizes.items()
+        if size_season == season
     }
     own_sizes = normal.sizes(columns, shared)
     return normal.ridge(
-        columns, {fold: (shared[fold] + own) / 2.0 for fold, own in own_sizes.items()}
+        columns, {fold: (shared[fold] + own_size) / 2.0 for fold, own_size in own_sizes.items()}
     )
 
 

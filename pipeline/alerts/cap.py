@@ -132,7 +132,7 @@ def write_message(
         )
     if event not in RAISED:
         raise ValueError(f"{identifier}: expected an event of Watch or above, found {event.value}")
-    alert = _envelope(
+    alert = _write_envelope(
         identifier=identifier,
         sender=issuer.sender,
         sent=decision.issue_time,
@@ -144,7 +144,7 @@ def write_message(
         references=references,
     )
     for text in texts:
-        _info(alert, decision, text, issuer=issuer, event=event)
+        _write_info(alert, decision, text, issuer=issuer, event=event)
     return _serialise(alert)
 
 
@@ -176,7 +176,7 @@ def write_cancel(
     """
     original = etree.fromstring(message, etree.XMLParser(remove_blank_text=True))
     values = {etree.QName(child).localname: child.text or "" for child in original}
-    alert = _envelope(
+    alert = _write_envelope(
         identifier=identifier,
         sender=values["sender"],
         sent=sent,
@@ -213,13 +213,13 @@ def _put(parent: etree._Element, name: str, text: str) -> None:
     etree.SubElement(parent, f"{{{NAMESPACE}}}{name}").text = text
 
 
-def _pair(parent: etree._Element, name: str, key: str, value: str) -> None:
+def _put_pair(parent: etree._Element, name: str, key: str, value: str) -> None:
     node = etree.SubElement(parent, f"{{{NAMESPACE}}}{name}")
     _put(node, "valueName", key)
     _put(node, "value", value)
 
 
-def _envelope(
+def _write_envelope(
     *,
     identifier: str,
     sender: str,
@@ -253,7 +253,7 @@ def _envelope(
     return alert
 
 
-def _info(
+def _write_info(
     alert: etree._Element,
     decision: Decision,
     text: Text,
@@ -281,19 +281,19 @@ def _info(
     _put(info, "instruction", text.instruction)
     for key, value in collect_facts(decision, identifier=None, status="").items():
         if key not in ELEMENTS and value is not None and value != []:
-            _pair(info, "parameter", key, _parameter(value))
-    _pair(info, "parameter", "model_version", issuer.model_version)
-    _pair(info, "parameter", "archive_snapshot", issuer.archive_snapshot)
-    _pair(info, "parameter", "records_batch", str(issuer.records_batch))
+            _put_pair(info, "parameter", key, _format_parameter(value))
+    _put_pair(info, "parameter", "model_version", issuer.model_version)
+    _put_pair(info, "parameter", "archive_snapshot", issuer.archive_snapshot)
+    _put_pair(info, "parameter", "records_batch", str(issuer.records_batch))
     area = etree.SubElement(info, f"{{{NAMESPACE}}}area")
     _put(area, "areaDesc", text.area)
     city = decision.city
     _put(area, "circle", f"{city.lat:.4f},{city.lon:.4f} {CITY_RADIUS_KM:.1f}")
     if decision.station:
-        _pair(area, "geocode", "MRC station code", decision.station.code)
+        _put_pair(area, "geocode", "MRC station code", decision.station.code)
 
 
-def _parameter(value: Fact) -> str:
+def _format_parameter(value: Fact) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "; ".join(value) if isinstance(value, list) else str(value)

@@ -44,7 +44,7 @@ class Decision:
         When it begins: the issue time if observed, else the first day at which the probability
         reaches its threshold; None if no day does.
     valid_to
-        End of the window that the level looks at.
+        End of the window that the level is about.
     station, river, rain, drought
         Evidence as given; None where it does not apply.
     state

@@ -127,7 +127,7 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
     facts["track_issued"] = record.issued if record else None
     facts["track_came_true"] = record.hits if record else None
     facts["track_of_city"] = record.of_city if record else None
-    return {key: _known(value) for key, value in facts.items()}
+    return {key: _round_known(value) for key, value in facts.items()}
 
 
 def _drought_class(decision: Decision) -> str | None:
@@ -140,7 +140,7 @@ def _class_name(number: int | None) -> str | None:
     return None if number is None else "none" if number < 0 else f"D{number}"
 
 
-def _known(value: Fact) -> Fact:
+def _round_known(value: Fact) -> Fact:
     if not isinstance(value, float):
         return value
     return None if math.isnan(value) else round(value, 6)
@@ -209,11 +209,11 @@ def write_csv(rows: Sequence[Mapping[str, Fact]]) -> bytes:
     if rows:
         writer.writerow(rows[0])
     for row in rows:
-        writer.writerow([_field(key, value) for key, value in row.items()])
+        writer.writerow([_format_field(key, value) for key, value in row.items()])
     return stream.getvalue().encode()
 
 
-def _field(key: str, value: Fact) -> str | float | int:
+def _format_field(key: str, value: Fact) -> str | float | int:
     if isinstance(value, list):
         return ("; " if key == "missing" else " ").join(value)
     if isinstance(value, bool):
@@ -308,7 +308,7 @@ def mark_cancelled(
             counts = index["levels"][row["hazard"]]
             counts[row["level"]] -= 1
             counts[Level.UNKNOWN.value] += 1
-            row |= _withdrawn_facts(row)
+            row |= _withdraw_facts(row)
     files = dict(tree)
     files["alerts.geojson"] = _dump(collection)
     files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
@@ -320,7 +320,7 @@ def mark_cancelled(
     return files
 
 
-def _withdrawn_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
+def _withdraw_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
     """Facts of a city and hazard after its message in force was withdrawn."""
     unknown = ["level", "level_in_force"]
     unknown += [key for key in ("river_level", "rain_level") if row[key] is not None]

@@ -24,7 +24,7 @@ class Criterion:
     observed
         Whether an observation alone puts the level in force.
     calm
-        Whether the observations speak against the level; False when in doubt.
+        Whether the observations contradict the level; False when in doubt.
     """
 
     probability: float | None
@@ -131,18 +131,20 @@ def apply_hysteresis(
             raised = level
 
     state = drop_expired(state, issue_time, rules)
-    held = kept = state.level if state and state.level in RAISED else Level.NONE
-    while kept is not Level.NONE and (kept not in criteria or down[kept.value] >= rules.lower_runs):
-        kept = ORDER[ORDER.index(kept) - 1]
+    level_before = level_kept = state.level if state and state.level in RAISED else Level.NONE
+    while level_kept is not Level.NONE and (
+        level_kept not in criteria or down[level_kept.value] >= rules.lower_runs
+    ):
+        level_kept = ORDER[ORDER.index(level_kept) - 1]
     if sufficient:
-        level = in_force = higher(raised, kept)
+        level = in_force = higher(raised, level_kept)
         if level is Level.NONE and not complete:
             level = Level.UNKNOWN
-            in_force = RAISED[0] if held in RAISED else Level.UNKNOWN
-    elif raised is not Level.NONE and higher(raised, held) is raised:
+            in_force = RAISED[0] if level_before in RAISED else Level.UNKNOWN
+    elif raised is not Level.NONE and higher(raised, level_before) is raised:
         level = in_force = raised
     else:
-        level, in_force = Level.UNKNOWN, held if held in RAISED else Level.UNKNOWN
+        level, in_force = Level.UNKNOWN, level_before if level_before in RAISED else Level.UNKNOWN
     last = state.level if state else Level.UNKNOWN
     return Assessment(
         raised=raised,

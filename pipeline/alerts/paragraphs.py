@@ -25,9 +25,14 @@ def format_percent(p: float) -> str:
     return "<1" if p < 0.01 else ">99" if p > 0.99 else f"{100 * p:.0f}"
 
 
+def _local_time(moment: datetime, decision: Decision) -> datetime:
+    """Convert a moment to the city's clock."""
+    return moment + timedelta(hours=decision.city.utc_offset_h)
+
+
 def _local_date(moment: datetime, decision: Decision, templates: dict[str, Any]) -> str:
-    """Date on the city's clock."""
-    local = moment + timedelta(hours=decision.city.utc_offset_h)
+    """Format the date of a moment on the city's clock."""
+    local = _local_time(moment, decision)
     month = templates["months"][local.month - 1]
     return str(templates["date"].format(day=local.day, month=month, year=local.year))
 
@@ -74,7 +79,7 @@ def _stage_now(
 ) -> list[str]:
     """Last reading, the threshold stage that it reaches, and its trend."""
     phrases = templates["flood"]
-    local = stage_time + timedelta(hours=decision.city.utc_offset_h)
+    local = _local_time(stage_time, decision)
     sentences = [
         phrases["stage"].format(
             station=station.name,
@@ -100,7 +105,7 @@ def _doubt(
     if doubt is None:
         return []
     phrases = templates["flood"]
-    local = doubt.time + timedelta(hours=decision.city.utc_offset_h)
+    local = _local_time(doubt.time, decision)
     when = {"date": _local_date(doubt.time, decision, templates), "time": f"{local:%H:%M}"}
     low, high = f"{doubt.lowest_m:.2f}", f"{doubt.highest_m:.2f}"
     if doubt.kind == "unconfirmed":

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.alerts.feeds import format_utc
 from pipeline.storage.atomic import locked, point_link, write_folder
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def write_netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetim
         Conventions="CF-1.11",
         title=title,
         source=source,
-        issue_time=f"{issue_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        issue_time=format_utc(issue_time),
     )
     # to_netcdf drops what it is not given again: without its grid mapping a variable has no CRS
     encoding = {
@@ -146,5 +147,7 @@ def write_netcdf(ds: xr.Dataset, *, title: str, source: str, issue_time: datetim
 
 def _attributes(array: xr.DataArray) -> set[str]:
     """Names of attributes and encoding; ``units`` too where the type needs none."""
-    own = {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
-    return own | {str(key) for key in (*array.attrs, *array.encoding)}
+    units_names = (
+        {"units"} if array.dtype.kind in "MSUO" or "grid_mapping_name" in array.attrs else set()
+    )
+    return units_names | {str(key) for key in (*array.attrs, *array.encoding)}

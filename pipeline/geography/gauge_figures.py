@@ -39,7 +39,7 @@ def reference_flows(*, asof: datetime | None = None) -> pd.DataFrame:
 
 
 def verified_zeros(*, asof: datetime | None = None) -> dict[str, float]:
-    """Gauge zeros that were checked against a cited source, m above mean sea level, by MRC code.
+    """Return the gauge zeros verified by a cited source, m above mean sea level, by MRC code.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def _verified_zeros(tables: Edition) -> dict[str, float]:
 
 
 def vietnamese_level_2(*, asof: datetime | None = None) -> dict[str, float]:
-    """Give the verified stages of the Vietnamese warning level II (báo động II), m, by MRC code.
+    """Return the verified stages of the Vietnamese warning level II (báo động II), m, by MRC code.
 
     Parameters
     ----------

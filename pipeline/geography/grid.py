@@ -146,7 +146,7 @@ WGS84: dict[str, str | float] = {
 def with_crs(ds: xr.Dataset) -> xr.Dataset:
     """Add the CRS of the grids, as ``ds.rio.write_crs("EPSG:4326")`` does.
 
-    rioxarray is not asked: its import costs every task of a night 0.4 s.
+    rioxarray is not used: its import costs every task of a night 0.4 s.
     """
     ds = ds.drop_vars("spatial_ref", errors="ignore").assign_coords(spatial_ref=((), 0, WGS84))
     ds.encoding = {**ds.encoding, "grid_mapping": "spatial_ref"}

@@ -18,7 +18,7 @@ from pipeline.geography.reference_tables import OUTLINES, Edition, edition
 from pipeline.settings import REFERENCE
 
 CITY_RADIUS_KM = 25.0
-"""Radius of the disc that stands for a city: about two satellite cells each way."""
+"""Radius of the disc that represents a city: about two satellite cells each way."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Station:
     alarm_m, flood_m
         Latest thresholds, metres above the gauge's zero.
     tidal
-        Whether the day's maximum, not the morning reading, is what counts.
+        Whether the day's maximum counts instead of the morning reading.
     upstream
-        Codes of the next gauges upstream, nearest first, at most four. Of two gauges that face
-        each other across the river one is named.
+        Codes of the next gauges upstream, nearest first, at most four. Of two gauges on opposite
+        banks one is named.
     basin
         Id of the sub-basin the gauge lies in.
     threshold_verified
-        Whether both thresholds were checked against a cited source; an alert that counts must
-        not rest on one that was not.
+        Whether both thresholds were checked against a cited source; an actual alert must not rest
+        on an unverified one.
     replaced_by
-        Code under which a retired gauge's series goes on.
+        Code of the successor that continues a retired gauge's series.
     note
-        What a reader of its readings must know.
+        Caveats on its readings.
     """
 
     code: str
@@ -73,7 +73,7 @@ class Station:
 
 @dataclass(frozen=True)
 class City:
-    """One city that gets an assessment.
+    """One city that is assessed.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class City:
     utc_offset_h
         Hours its clocks are ahead of UTC.
     note
-        What a reader of its assessment must know.
+        Caveats on its assessment.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What a folder of an agency's own rows of the reference tables would change, and what is wrong."""
+"""Check a folder of an agency's own rows of the reference tables and describe its effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.settings import REFERENCE
 
 
 def check_reference(folder: Path) -> list[Finding]:
-    """Check a folder of an agency's own rows; nothing of it is used.
+    """Check a folder of an agency's own rows without using them.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def check_reference(folder: Path) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Everything that is wrong; where nothing is, what each row does.
+        All faults; without faults, the effect of each row.
     """
     try:
         tables = ReferenceTables(REFERENCE, folder)
@@ -35,7 +35,7 @@ def check_reference(folder: Path) -> list[Finding]:
 
 
 def _describe(key: tuple[str, ...], entry: Entry, tables: ReferenceTables) -> str:
-    """Say what a row does: whose place it takes, from when on, and where a city is seen."""
+    """Describe the effect of a row: what it replaces, from when, and the regions of a city."""
     known = key in tables.project.get(entry.file, {})
     does = "in place of the project's row" if known else "new"
     text = f"{', '.join(key)}: {does}"

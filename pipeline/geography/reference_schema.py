@@ -1,4 +1,4 @@
-"""Schema of the reference tables: their keys and columns, and what each cell may hold."""
+"""Schema of the reference tables: keys, columns and allowed values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")
 
 @dataclass(frozen=True)
 class Column:
-    """What the cells of one column may hold.
+    """Allowed values of one column.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Column:
     choices
         Values that are allowed; empty for any.
     names
-        File of the table whose first key column holds what the cell names.
+        File of the table whose first key column must hold the value.
     several
         Whether a cell holds several words, parted by blanks.
     optional
@@ -47,24 +47,24 @@ class Column:
     several: bool = False
     optional: bool = False
 
-    def words(self, cell: str) -> list[str]:
+    def split_words(self, cell: str) -> list[str]:
         """List the values that a cell holds; none where it is empty."""
         return cell.split() if self.several or not cell else [cell]
 
-    def expected(self, cell: str) -> str:
-        """Say what was expected in place of a cell; empty where the cell is right.
+    def describe_expected(self, cell: str) -> str:
+        """Describe the value expected in place of a cell; empty where the cell is right.
 
         Examples
         --------
-        >>> Column("number", 0.0, 1.0).expected("25")
+        >>> Column("number", 0.0, 1.0).describe_expected("25")
         'a number from 0 to 1'
-        >>> Column(choices=("V", "M")).expected("V")
+        >>> Column(choices=("V", "M")).describe_expected("V")
         ''
         """
         if not cell:
             return "" if self.optional else "a value"
         choices = ("true", "false") if self.kind == "flag" else self.choices
-        if choices and not set(self.words(cell)) <= set(choices):
+        if choices and not set(self.split_words(cell)) <= set(choices):
             return f"one of {', '.join(choices)}"
         if self.kind not in {"number", "integer"}:
             return ""
@@ -77,13 +77,13 @@ class Column:
             return ""
         names = ("above", "below") if self.strict else ("from", "to")
         bounds = zip(names, (self.lowest, self.highest), strict=True)
-        given = [f" {name} {bound:g}" for name, bound in bounds if isfinite(bound)]
-        return f"{'an integer' if self.kind == 'integer' else 'a number'}{''.join(given)}"
+        limits = [f" {name} {bound:g}" for name, bound in bounds if isfinite(bound)]
+        return f"{'an integer' if self.kind == 'integer' else 'a number'}{''.join(limits)}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one table, and what tells its rows apart.
+    """Columns and key of one table.
 
     Parameters
     ----------
@@ -100,22 +100,22 @@ class Table:
     by: str = ""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def faults(self, row: Row) -> Iterator[str]:
-        """Say what is wrong with the cells of a row: what was expected and what was found."""
+    def find_faults(self, row: Row) -> Iterator[str]:
+        """Find the faults of a row's cells, each with the expected and the found value."""
         if row["as_of"] and first_day(row["as_of"]) is None:
             yield f"as_of: expected a year or a date as 2026-05-01, found {row['as_of']!r}"
         for name, column in self.columns.items():
-            expected = column.expected(row[name])
+            expected = column.describe_expected(row[name])
             if not expected and name == "value" and row.get(self.by, "") in self.bounds:
                 bounded = Column("number", *self.bounds[row[self.by]])
-                if expected := bounded.expected(row[name]):
+                if expected := bounded.describe_expected(row[name]):
                     expected = f"{expected} for {row[self.by]}"
             if expected:
                 yield f"{name}: expected {expected}, found {row[name]!r}"
 
 
 def first_day(as_of: str) -> date | None:
-    """First day that a year or a date names; None where the text is neither.
+    """Return the first day of a year or a date; None where the text is neither.
 
     Examples
     --------

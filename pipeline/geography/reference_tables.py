@@ -1,10 +1,11 @@
 """Reference tables as of a moment, with an agency's own rows laid over those of the project.
 
 Each table is read once in a process and validated. A row counts from its ``as_of`` on, and of rows
-with the same key the newest counts: a change is a new row with a later date, so that what was
-issued before it can be made again. A row without ``as_of`` counts from ever. So does the first of a
-key with a year alone, for a year says when a figure was published or looked up, not since when it
-holds. From the day on which an agency's row counts it stands in place of the project's.
+with the same key the newest counts: a change is a new row with a later date, so that earlier issues
+can be replayed. A row without ``as_of`` counts from the beginning. So does the first row of a key
+whose ``as_of`` is a year alone: it is the year in which a figure was published or looked up, not
+the year since when it holds. From the day on which an agency's row counts it replaces the
+project's.
 """
 
 from __future__ import annotations
@@ -24,24 +25,24 @@ from pipeline.geography.reference_schema import EVERY_CITY, TABLES, Row, first_d
 from pipeline.settings import REFERENCE, Settings
 
 OUTLINES = "basins.geojson"
-"""Outlines of the sub-basins, the only map that numbers rest on."""
+"""Outlines of the sub-basins, the only map that figures are computed from."""
 BESIDE = ("README.md", "README.txt", "messages")
-"""What may lie beside the tables in an agency's folder."""
+"""Other entries that an agency's folder may have."""
 _EVER = date.min
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a table, or worth knowing of it.
+    """A fault of a table, or a remark on it.
 
     Parameters
     ----------
     file, line
-        Where; line 0 is the file as a whole.
+        Place; line 0 is the file as a whole.
     text
-        What.
+        Description.
     wrong
-        Whether the tables cannot be used with it.
+        Whether it is a fault, with which the tables cannot be used.
     """
 
     file: str
@@ -58,13 +59,15 @@ class BadReference(ValueError):  # noqa: N818
     """Tables cannot be used; the message has a line for each finding."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self.findings = sorted(findings, key=lambda one: (one.file, one.line, one.text))
+        self.findings = sorted(
+            findings, key=lambda finding: (finding.file, finding.line, finding.text)
+        )
         super().__init__("\n".join(map(str, self.findings)))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table and the day from which on it counts."""
+    """One row of a table and the first day on which it counts."""
 
     row: Row
     file: str
@@ -83,14 +86,14 @@ class ReferenceTables:
     Parameters
     ----------
     project
-        Folder of the project's tables, each of which is there.
+        Folder of the project's tables, all of which exist.
     agency
         Folder of an agency's own rows, of some of the tables.
 
     Raises
     ------
     BadReference
-        A table is not what its schema says, or rows contradict each other.
+        A table does not fit its schema, or rows contradict each other.
     """
 
     def __init__(self, project: Path, agency: Path | None = None) -> None:
@@ -117,12 +120,12 @@ class ReferenceTables:
         )
         if not findings:
             days = (_EVER, *self._changes)
-            findings += {found for day in days for found in _find_contradictions(self, day)}
+            findings += {finding for day in days for finding in _find_contradictions(self, day)}
         if findings:
             raise BadReference(findings)
 
     def edition(self, asof: datetime | None) -> Edition:
-        """Give the tables as of a moment; see :func:`edition`."""
+        """Return the tables as of a moment; see :func:`edition`."""
         if asof is None:
             return Edition(self, date.max)
         changes = bisect_right(self._changes, asof.astimezone(UTC).date())
@@ -158,7 +161,7 @@ class ReferenceTables:
             for table, entry in self._entries()
             for column, about in TABLES[table].columns.items()
             if (names := about.names)
-            for word in about.words(entry.row[column])
+            for word in about.split_words(entry.row[column])
             if word not in known[names]
         ]
 
@@ -184,7 +187,7 @@ class Edition:
 
 
 def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding]:
-    """Find rows that count on a day and contradict each other, or lack one that they need."""
+    """Find rows that count on a day and contradict each other or lack a row that they need."""
     yield from _find_absent_coordinates(tables, day)
     yield from _find_crossed_stages(tables, day)
     yield from _find_absent_defaults(tables, day, "cost_loss.csv")
@@ -226,7 +229,7 @@ def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding
 
 
 def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iterator[Finding]:
-    """Find what a city without rows of its own in a table would lack."""
+    """Find default rows that a table lacks, for cities without rows of their own."""
     columns, rows = TABLES[name].columns, tables.in_force(name, day)
     for key in product(*(columns[column].choices for column in TABLES[name].key[1:])):
         if (EVERY_CITY, *key) not in rows:
@@ -237,14 +240,14 @@ def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iter
 def _read_layer(folder: Path, findings: list[Finding]) -> Layer:
     """Read the tables that a folder holds."""
     return {
-        name: _by_key(name, _read_rows(folder / name, findings), findings)
+        name: _sort_by_key(name, _read_rows(folder / name, findings), findings)
         for name in TABLES
         if (folder / name).is_file()
     }
 
 
 def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
-    """Read the rows of a table that hold what its schema says, with their lines."""
+    """Read the rows of a table that fit its schema, with their lines."""
     name, table = path.name, TABLES[path.name]
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -269,14 +272,14 @@ def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
             continue
         row = dict.fromkeys((*table.columns, "as_of"), "")
         row |= {column: cell.strip() for column, cell in cells.items()}
-        faults = list(table.faults(row))
+        faults = list(table.find_faults(row))
         findings += [Finding(name, line, fault) for fault in faults]
         if not faults:
             rows.append((line, row))
     return rows
 
 
-def _by_key(
+def _sort_by_key(
     name: str, rows: Sequence[tuple[int, Row]], findings: list[Finding]
 ) -> dict[Key, list[Entry]]:
     """Sort the rows of a table by key and day."""
@@ -288,8 +291,8 @@ def _by_key(
     entries = {}
     for key, versions in table.items():
         versions.sort(key=lambda version: version[:2])
-        for (day, first, _), (other, line, _) in pairwise(versions):
-            if day == other:
+        for (day, first, _), (next_day, line, _) in pairwise(versions):
+            if day == next_day:
                 text = f"expected {', '.join(key)} once as of a day, found it in line {first} too"
                 findings.append(Finding(name, line, text))
         counts_from = [day for day, _, _ in versions]
@@ -303,7 +306,7 @@ def _by_key(
 
 
 def _find_unknown_files(folder: Path) -> list[Finding]:
-    """Find what lies in an agency's folder and is no table."""
+    """Find entries of an agency's folder that are no tables."""
     if not folder.is_dir():
         return [Finding(str(folder), 0, "expected a folder of reference tables, found none")]
     names = sorted(path.name for path in folder.iterdir())
@@ -321,7 +324,7 @@ def _sha256(rows: list[dict[str, str]]) -> str:
 
 @lru_cache
 def tables() -> ReferenceTables:
-    """Tables of this process: the project's, with those of the folder that the settings name.
+    """Return the tables of this process: the project's with the agency's rows of the settings.
 
     Raises
     ------
@@ -332,12 +335,12 @@ def tables() -> ReferenceTables:
 
 
 def edition(asof: datetime | None = None) -> Edition:
-    """Give the reference tables as of a moment; equal between two changes of any table.
+    """Return the reference tables as of a moment; equal between two changes of any table.
 
     Parameters
     ----------
     asof
-        Default: the newest rows, be their day still to come.
+        Default: the newest rows, even those that count from a later day.
 
     Examples
     --------
@@ -361,6 +364,6 @@ def reference_digest(asof: datetime | None = None) -> dict[str, str]:
     asof
         Default: the newest rows.
     """
-    then = edition(asof)
-    digests = {name: _sha256([dict(row) for row in then.rows(name)]) for name in TABLES}
-    return {**digests, OUTLINES: hashlib.sha256(then.tables.outlines).hexdigest()}
+    tables_then = edition(asof)
+    digests = {name: _sha256([dict(row) for row in tables_then.rows(name)]) for name in TABLES}
+    return {**digests, OUTLINES: hashlib.sha256(tables_then.tables.outlines).hexdigest()}

@@ -15,7 +15,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Variable:
-    """What is known of a variable wherever it appears.
+    """Name, units and valid range of a variable, wherever it appears.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Variable:
     units
         UDUNITS string.
     long_name
-        Words for a reader.
+        Long name for people.
     standard_name
         CF standard name, empty where CF has none.
     valid_min, valid_max
@@ -40,7 +40,7 @@ class Variable:
 
 
 def _indices() -> Iterator[Variable]:
-    """Give the indices of days and whole months by their names in trees and archive.
+    """Yield the indices of days and whole months by their names in trees and archive.
 
     Totals are bounded by the daily rain, standardised ones by their own clip, with room; those of
     discharge are z-scores without one.
@@ -67,7 +67,7 @@ def _indices() -> Iterator[Variable]:
 
 
 INDICES = {row.name: row for row in _indices()}
-"""Those of ``VARIABLES`` that are indices: what no other variable's name stands for."""
+"""Indices among ``VARIABLES``; no other variable has their names."""
 VARIABLES = INDICES | {
     row.name: row
     for row in (
@@ -113,19 +113,19 @@ def attributes(name: str) -> dict[str, str]:
     'mm'
     """
     row = VARIABLES[name]
-    found = {"units": row.units, "long_name": row.long_name, "standard_name": row.standard_name}
-    return {key: value for key, value in found.items() if value}
+    values = {"units": row.units, "long_name": row.long_name, "standard_name": row.standard_name}
+    return {key: text for key, text in values.items() if text}
 
 
 def outside(values: xr.DataArray, name: str) -> xr.DataArray:
-    """Find results that a variable cannot have, infinite ones too; lazy where the values are.
+    """Find values outside a variable's valid range, infinite ones too; lazy where they are.
 
     Parameters
     ----------
     values
-        In the variable's units; what is missing is not outside.
+        Values in the variable's units; missing values are not outside.
     name
-        Name of the variable; one of the table.
+        Name of the variable in the table.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Exact-area weights of grid cells in zones, and the means over zones that they give."""
+"""Exact-area weights of grid cells in zones, and means over zones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def equal_area(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
 def zonal_weights(
     grid: Grid, polygons: Mapping[str, Polygon | MultiPolygon]
 ) -> scipy.sparse.csr_matrix:
-    """Area that each zone shares with each cell, on the ellipsoid.
+    """Compute the area that each zone shares with each cell, on the ellipsoid.
 
     Parameters
     ----------
@@ -95,10 +95,16 @@ def zonal_weights(
         # A straight edge bends in projection by < 1e-4 of its length when cut to one cell's size.
         plane = shapely.transform(shapely.segmentize(outline, grid.step), equal_area)
         x0, y0, x1, y1 = plane.bounds
-        left, top = np.searchsorted(x, x0, "right") - 1, np.searchsorted(-y, -y1, "right") - 1
-        right, bottom = np.searchsorted(x, x1, "right"), np.searchsorted(-y, -y0, "right")
+        first_column, first_row = (
+            np.searchsorted(x, x0, "right") - 1,
+            np.searchsorted(-y, -y1, "right") - 1,
+        )
+        end_column, end_row = np.searchsorted(x, x1, "right"), np.searchsorted(-y, -y0, "right")
         row, col = (
-            index.ravel() for index in np.mgrid[top : min(bottom, rows), left : min(right, cols)]
+            index.ravel()
+            for index in np.mgrid[
+                first_row : min(end_row, rows), first_column : min(end_column, cols)
+            ]
         )
         cells = shapely.box(x[col], y[row + 1], x[col + 1], y[row])
         shapely.prepare(plane)

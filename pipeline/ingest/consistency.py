@@ -1,4 +1,4 @@
-"""Whether archive and database belong to each other and can be read, as a step must know first."""
+"""Checks, before a step, that archive and database can be read and belong to each other."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pipeline.storage.records import Records
 
 
 def check_stores(settings: Settings) -> None:
-    """Raise unless archive and database are there and belong to each other.
+    """Raise unless archive and database exist and belong to each other.
 
     Raises
     ------
     BrokenState
         One of them is damaged, gone, or older than the other; the message says what to do.
     """
-    there = settings.archive_dir.exists()  # opening an archive makes one
-    products = set(Archive(settings.archive_dir).products()) if there else set[str]()
+    has_archive = settings.archive_dir.exists()  # opening an archive creates one
+    products = set(Archive(settings.archive_dir).products()) if has_archive else set[str]()
     records = Records(settings.database)
     gridded_sources = {source.id for source in SOURCES.values() if source.kind != "readings"}
-    found = "others" if products else "an empty archive" if there else "none"
+    state = "others" if products else "an empty archive" if has_archive else "none"
     absent = records.sources_read() & gridded_sources - products
     if absent:
         raise BrokenState(
             f"{settings.archive_dir}: expected the grids of {', '.join(sorted(absent))} that "
-            f"{_hide_password(settings.database)} names, found {found}; put back a backup of the "
+            f"{_hide_password(settings.database)} names, found {state}; put back a backup of the "
             "archive, or move both away and ingest again"
         )
     if "rain_shares" in products and not records.database.batch:
@@ -43,7 +43,7 @@ def check_stores(settings: Settings) -> None:
 
 
 def check_whole(settings: Settings) -> None:
-    """Raise unless all that earlier runs left in the tables can be read, where they left anything.
+    """Raise unless all stored tables can be read; without stored data nothing is checked.
 
     Raises
     ------

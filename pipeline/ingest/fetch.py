@@ -1,14 +1,13 @@
-"""From the providers into the upstream folder; and how far each source is.
+"""Fetch granules from their providers into the upstream folder.
 
-What lies in the folder is what the readers read, whoever laid it there: the virtual basin, this
-module or a user. Whatever a provider answers, and however long it takes, is a failure of the file
-that was asked for and of no other: nothing that it can do ends a night.
+Readers read the files of the upstream folder whoever wrote them: the virtual basin, this module or
+a user. An answer that is wrong or late fails the file that was asked for and no other; no answer
+of a provider ends a night.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import threading
 import time
@@ -33,6 +32,7 @@ from pipeline.sources.base import (
     Skipped,
     Source,
 )
+from pipeline.storage.atomic import set_published
 
 if TYPE_CHECKING:
     from pipeline.choices import Region
@@ -42,33 +42,33 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 THREADS = 8
-"""Granules under way at a time; the client keeps fewer to one host."""
+"""Granules fetched at a time; the client sends fewer requests at a time to one host."""
 SOURCE_S = 1200.0
-"""Time for all files of a source in one night, seconds: a night's files come in a tenth of it over
-10 Mbit/s, all but GK2A's, whose newest come first. The sources of a night are asked side by side,
-and what is late by more is the next night's."""
+"""Time limit for all files of a source in one night (s). A night's files take a tenth of it over
+10 Mbit/s, except GK2A's, of which the newest come first. The sources of a night are fetched in
+parallel; files that miss the limit are left for the next night."""
 _EXIT_S = 60.0
 _GRACE_S = 5.0
-"""How much longer a library is waited for that asks by itself and knows no deadline, seconds."""
+"""Extra time for libraries that fetch by themselves and know no deadline (s)."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was asked of a provider.
+    """Result of fetching the granules of one source.
 
     Parameters
     ----------
     files
-        How many came, or were found unchanged.
+        Number of files that came or were unchanged.
     needs
-        Name of the credential that is not set, where that kept all from coming.
+        Name of the credential that is not set and without which no file can come.
     failures
-        Why others did not come though they may be there.
+        Reasons for files that did not come although they may be published.
     awaited
-        Why others did not come that are not due yet, where the provider said so by a lost
+        Reasons for files that are not due yet, where the provider answered with a lost
         connection, silence, a server's error or a page in place of a file.
     refused
-        Name of the credential that was sent and refused; waiting does not help.
+        Name of the credential that the provider refused; waiting does not help.
     reached
         Whether any server answered; None where none was asked.
     """
@@ -93,77 +93,77 @@ def fetch(
     progress: Progress,
     limit_s: float = SOURCE_S,
 ) -> Fetched:
-    """Bring the granules of a source that are not there yet, the last first, several at a time.
+    """Fetch the granules of a source that are not there yet, newest first, several at a time.
 
     Parameters
     ----------
     row
         The source.
     granules
-        What should exist.
+        Granules that should exist.
     client
-        Asks.
+        HTTP client.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     asof
         Moment of the question; files that may have been rewritten since they came are asked for
         again.
     known
         Names of files that were ingested, and whether they were sound; others are asked for again.
     region
-        Whose window is fetched.
+        Region whose window is fetched.
     progress
-        Called with how far it is.
+        Progress callback.
     limit_s
-        Time for all of them, seconds; what has not come by then is a failure each.
+        Time limit for all of them (s); each file that has not come by then is a failure.
     """
-    bring = fetcher(row, client=client, upstream=upstream, region=region)
+    bring = bind_fetch(row, client=client, upstream=upstream, region=region)
     if bring is None:
         return Fetched()
     sound = sorted(name for name, is_sound in known.items() if is_sound)
     wanted = [
         granule
         for granule in granules
-        if asof < granule.end + row.revised or not _there(granule, upstream, known, sound)
+        if asof < granule.end + row.revised or not _is_known(granule, upstream, known, sound)
     ][::-1]
     until = time.monotonic() + limit_s
 
-    def one(granule: Granule) -> Exception | None:
-        with client.asking(until=until, early=early(row, granule, asof=asof)):
-            return catch_failure(lambda: dated(row, granule, bring(granule)), granule, client)
+    def bring_granule(granule: Granule) -> Exception | None:
+        with client.asking(until=until, early=is_early(row, granule, asof=asof)):
+            return catch_failure(lambda: date_file(row, granule, bring(granule)), granule, client)
 
     errors: dict[int, Exception | None] = {}
-    for number, error in side_by_side(one, wanted, until=until):
+    for number, error in run_in_threads(bring_granule, wanted, until=until):
         errors[number] = error
         progress(f"{row.id} from its provider", len(errors), len(wanted))
-    found = _summed(row, wanted, errors, asof=asof, limit_s=limit_s)
-    return replace(found, reached=client.reached)
+    fetched = _sum_up(row, wanted, errors, asof=asof, limit_s=limit_s)
+    return replace(fetched, reached=client.reached)
 
 
-def early(row: Source, granule: Granule, *, asof: datetime) -> bool:
-    """Whether a file may not be there yet, so that a failure may be its provider's way to say so.
+def is_early(row: Source, granule: Granule, *, asof: datetime) -> bool:
+    """Return whether a file may not be published yet; a failure may then only mean its absence.
 
     Parameters
     ----------
     row
-        Its source. An interface of readings is there at all times.
+        Its source. An interface of readings is available at all times.
     granule
         The file.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     """
     return row.kind != "readings" and asof < granule.end + row.patience
 
 
-def dated(row: Source, granule: Granule, path: Path) -> Path:
-    """Return a file that has come; one said to be older than what it holds is dated anew.
+def date_file(row: Source, granule: Granule, path: Path) -> Path:
+    """Correct a file's time of publication where it lies before its data; return the file.
 
-    Its time of publication is then the usual one: no file is known before it can have been made.
+    The time becomes the usual one: no file is known before it can have been made.
 
     Parameters
     ----------
     row
-        Its source; one that forecasts is published before what it holds.
+        Its source; a forecast is published before its valid times.
     granule
         What it holds.
     path
@@ -171,64 +171,64 @@ def dated(row: Source, granule: Granule, path: Path) -> Path:
     """
     stamp = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
     if row.kind == "grid" and not row.ahead and stamp < granule.start:
-        os.utime(path, ((granule.end + row.latency).timestamp(),) * 2)
+        set_published(path, granule.end + row.latency)
     return path
 
 
 def catch_failure(
     bring: Callable[[], object], granule: Granule, client: Client
 ) -> Exception | None:
-    """Return why a file did not come, None where it came."""
+    """Run a fetch and return its exception; None where the file came."""
     try:
         bring()
     except (NeedsCredentials, NotPublished, HttpError, Skipped) as error:
         return error
-    # The one border: a panic of a library in Rust is no Exception, and all is the provider's doing.
+    # A panic of a Rust library is a BaseException; whatever the provider's data cause ends here.
     except BaseException as error:  # noqa: BLE001
-        said = client.clean(str(error))[:200]
-        return HttpError(f"{granule.pattern}: {type(error).__name__}: {said}")
+        text = client.clean(str(error))[:200]
+        return HttpError(f"{granule.pattern}: {type(error).__name__}: {text}")
     return None
 
 
-def side_by_side(
+def run_in_threads(
     do: Callable[[_T], _R], items: Sequence[_T], *, until: float
 ) -> Iterator[tuple[int, _R]]:
-    """Do something for several items at a time; yield numbers and results as they come.
+    """Apply a function to items in daemon threads; yield index and result of each as it ends.
 
-    A thread that is not done in time is left to itself. It is a daemon, so that the process ends
-    without it, while an executor's threads would be waited for. A daemon that is within a library
-    in Rust when the process ends takes it down, so those left have some time to come to an end.
+    A thread that misses the deadline is abandoned. The threads are daemons because the interpreter
+    joins the threads of an executor when it exits. A daemon that runs Rust code at exit crashes
+    the process, so abandoned threads get ``_EXIT_S`` to end.
     """
-    todo, done = deque(enumerate(items)), SimpleQueue[tuple[int, _R]]()
+    waiting, results = deque(enumerate(items)), SimpleQueue[tuple[int, _R]]()
 
     def work() -> None:
         while time.monotonic() < until:
             try:
-                number, item = todo.popleft()
+                number, item = waiting.popleft()
             except IndexError:
                 return
-            done.put((number, do(item)))
+            results.put((number, do(item)))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(THREADS, len(items)))]
     for thread in threads:
         thread.start()
     for _ in items:
-        left = until + _GRACE_S - time.monotonic()
+        left_s = until + _GRACE_S - time.monotonic()
         try:
-            yield done.get(timeout=max(left, 0.001))
+            yield results.get(timeout=max(left_s, 0.001))
         except Empty:
             atexit.register(_wait, threads)
             return
 
 
 def _wait(threads: Sequence[threading.Thread]) -> None:
-    """Wait for threads that were left to themselves, but not for ever."""
+    """Join abandoned threads, for ``_EXIT_S`` in all."""
     until = time.monotonic() + _EXIT_S
     for thread in threads:
         thread.join(max(until - time.monotonic(), 0))
 
 
-def _summed(
+def _sum_up(
     row: Source,
     wanted: Sequence[Granule],
     errors: Mapping[int, Exception | None],
@@ -236,40 +236,40 @@ def _summed(
     asof: datetime,
     limit_s: float,
 ) -> Fetched:
-    """Tell files that came from those that failed and those that are awaited."""
+    """Count the files that came and separate failures from awaited files."""
     over = f"not asked to its end, the {limit_s:g} s of {row.id} are over"
-    came, needs, refused = 0, None, None
+    count, needs, refused = 0, None, None
     failures, awaited = list[str](), list[str]()
     for number, granule in enumerate(wanted):
         error = errors.get(number, HttpError(f"{granule.pattern}: {over}"))
-        came += error is None
+        count += error is None
         if isinstance(error, NeedsCredentials):
             needs = error.name
         elif isinstance(error, HttpError):
             refused = error.refused or refused
-            late = error.passing and early(row, granule, asof=asof)
+            late = error.passing and is_early(row, granule, asof=asof)
             (awaited if late else failures).append(str(error))
-    return Fetched(came, needs, tuple(failures), tuple(awaited), refused)
+    return Fetched(count, needs, tuple(failures), tuple(awaited), refused)
 
 
-def fetcher(
+def bind_fetch(
     row: Source, *, client: Client, upstream: Path, region: Region
 ) -> Callable[[Granule], Path] | None:
-    """Return what brings one granule of a source; None where its files cannot be fetched."""
+    """Return the function that fetches a granule of a source; None where it has no provider."""
     module = row.load()
     if not isinstance(module, Fetching):
         return None
-    more = {"grid": GRIDS[region]} if row.window else {}
-    return partial(module.fetch, upstream=upstream, client=client, **more)
+    options = {"grid": GRIDS[region]} if row.window else {}
+    return partial(module.fetch, upstream=upstream, client=client, **options)
 
 
-def _there(
+def _is_known(
     granule: Granule, upstream: Path, known: Mapping[str, bool], sound: Sequence[str]
 ) -> bool:
-    """Whether a sound file of a granule lies in the upstream, or lay there and was ingested."""
+    """Return whether a sound file of a granule is in the upstream folder or was ingested."""
     files = (upstream / granule.folder).glob(granule.pattern)
     if any(known.get(path.name, True) for path in files):
         return True
-    begins = re.split(r"[*?[]", granule.pattern.rpartition("/")[2])[0]
-    first, last = (bisect_left(sound, end) for end in (begins, f"{begins}\uffff"))
+    prefix = re.split(r"[*?[]", granule.pattern.rpartition("/")[2])[0]
+    first, last = (bisect_left(sound, end) for end in (prefix, f"{prefix}\uffff"))
     return any(fnmatchcase(name, granule.pattern) for name in sound[first:last])

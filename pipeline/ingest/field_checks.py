@@ -1,7 +1,7 @@
 """Checks of whole fields, which can be wrong although every cell is possible.
 
-A field that a check finds is kept and used like any other; it is flagged as suspect with its
-granule, and who decides on a warning counts it as weak evidence.
+A suspect field is kept and used like any other. Its granule is flagged as suspect, and decisions on
+warnings count it as weak evidence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAY_BE_ZERO = {*RAIN, "runoff", "pet"}
 MIN_CELLS = 100
 """Cells with a value below which a field is too small to be judged as a whole."""
 MIN_BASIN_CELLS = 1000
-"""Cells of the basin with a value, of some 6,800, below which its dryness says nothing."""
+"""Cells of the basin with a value, of some 6,800, below which its dryness is no evidence."""
 WET = 0.1
 """Rain of a wet cell: the least that is called rain (mm, mm h-1)."""
 WET_SEASON = range(6, 11)
@@ -43,66 +43,68 @@ WET_SEASON = range(6, 11)
 driest half-hour of a wet season at 2 mm/h."""
 
 
-def suspicions(
+def find_suspect_steps(
     grids: Sequence[xr.Dataset], *, product: str, archive: Archive, asof: datetime
 ) -> dict[Moment, str]:
-    """Say which steps of new grids are suspect as a whole, and why.
+    """Find the steps of new grids whose whole field is suspect.
 
     Parameters
     ----------
     grids
         New grids of one product, dims (time, lat, lon), in any order.
     product
-        Whose they are; its step archived last before them is compared with the first.
+        Product of the grids; its last archived step before them is compared with the first.
     archive, asof
-        Where and as known when.
+        Archive of the product, read as known at this moment.
 
     Returns
     -------
     dict
-        Reason by step; of several variables that are suspect there, each with its name.
+        Reason by step; where several variables are suspect, each with its name.
     """
     if not grids:
         return {}
-    found: dict[Moment, list[str]] = {}
+    reasons_by_step: dict[Moment, list[str]] = {}
     for name in CHECKED:
-        if all(name in one for one in grids):
-            of_one = _suspicions(grids, name, product=product, archive=archive, asof=asof)
-            for time, reason in of_one.items():
+        if all(name in grid for grid in grids):
+            found_reasons = _check_variable(
+                grids, name, product=product, archive=archive, asof=asof
+            )
+            for time, reason in found_reasons.items():
                 alone = len(grids[0].data_vars.keys() & CHECKED) == 1
-                found.setdefault(time, []).append(reason if alone else f"{name} {reason}")
-    return {time: "; ".join(reasons) for time, reasons in found.items()}
+                reasons_by_step.setdefault(time, []).append(reason if alone else f"{name} {reason}")
+    return {time: "; ".join(reasons) for time, reasons in reasons_by_step.items()}
 
 
-def _suspicions(
+def _check_variable(
     grids: Sequence[xr.Dataset], name: str, *, product: str, archive: Archive, asof: datetime
 ) -> dict[Moment, str]:
-    """Say which steps of one variable are suspect."""
+    """Find the suspect steps of one variable."""
     steps = [
         (time, values)
-        for one in grids
-        for time, values in zip(one["time"].values, one[name].values, strict=True)
+        for grid in grids
+        for time, values in zip(grid["time"].values, grid[name].values, strict=True)
     ]
     steps.sort(key=lambda step: step[0])
-    basin = _basin_cells(grids[0]["lat"].values.tobytes(), grids[0]["lon"].values.tobytes())
-    before = _last_before(product, name, steps[0][0], archive=archive, asof=asof)
-    found = {}
+    basin = _find_basin_cells(grids[0]["lat"].values.tobytes(), grids[0]["lon"].values.tobytes())
+    before = _read_last_before(product, name, steps[0][0], archive=archive, asof=asof)
+    reasons = {}
     for time, values in steps:
         month = int(time.astype("M8[M]").astype(int)) % 12 + 1
-        reason = _suspicion(values, before=before, constant_zero=name in MAY_BE_ZERO)
+        reason = _describe_suspicion(values, before=before, constant_zero=name in MAY_BE_ZERO)
         if reason is None and name in RAIN and month in WET_SEASON:
-            reason = _dry(values[basin])
+            reason = _describe_dryness(values[basin])
         if reason is not None:
-            found[time] = reason
+            reasons[time] = reason
         before = values
-    return found
+    return reasons
 
 
-def without_value(grid: xr.Dataset) -> list[str]:
-    """Name the variables of a grid that have no value in any cell.
+def list_empty_variables(grid: xr.Dataset) -> list[str]:
+    """List the variables of a grid that have no value in any cell.
 
-    A satellite that passed by, clouds or the edge of a sector can leave none; a file that is broken
-    too, so it is for people to know.
+    Clouds, an orbit beside the window or the edge of a sector can cause it, and so can a broken
+    file, so a remark names it.
 
     Parameters
     ----------
@@ -112,10 +114,10 @@ def without_value(grid: xr.Dataset) -> list[str]:
     return [str(name) for name, data in grid.data_vars.items() if not data.notnull().any()]
 
 
-def _suspicion(values: Field, *, before: Field | None, constant_zero: bool) -> str | None:
-    """Say whether a field repeats the one before or is the same everywhere.
+def _describe_suspicion(values: Field, *, before: Field | None, constant_zero: bool) -> str | None:
+    """Describe a field that repeats the one before or is constant; None where it does neither.
 
-    Where ``constant_zero``, a field of zeros is neither: it may be true.
+    Where ``constant_zero``, a field of zeros is plausible and not checked.
     """
     finite = values[np.isfinite(values)]
     if finite.size < MIN_CELLS or (constant_zero and not finite.any()):
@@ -127,18 +129,18 @@ def _suspicion(values: Field, *, before: Field | None, constant_zero: bool) -> s
     return None
 
 
-def _dry(values: Field) -> str | None:
-    """Say whether no cell of the basin is wet."""
+def _describe_dryness(values: Field) -> str | None:
+    """Describe a field without a wet cell in the basin; None where there is one."""
     finite = values[np.isfinite(values)]
     if finite.size < MIN_BASIN_CELLS or (finite >= WET).any():
         return None
     return "without a wet cell over the basin in the wet season"
 
 
-def _last_before(
+def _read_last_before(
     product: str, name: str, time: Moment, *, archive: Archive, asof: datetime
 ) -> Field | None:
-    """Field of the step archived last before a moment, as it was known."""
+    """Read the field of the last archived step before a moment, as it was known."""
     rows, times = archive.rows(product, asof=asof)
     earlier = np.flatnonzero(times < time)
     if earlier.size == 0:
@@ -149,10 +151,10 @@ def _last_before(
 
 
 @lru_cache(maxsize=4)
-def _basin_cells(lat: bytes, lon: bytes) -> NDArray[np.bool_]:
-    """Cells whose centre lies in the basin, of shape (lat, lon), from the axes' bytes."""
+def _find_basin_cells(lat: bytes, lon: bytes) -> NDArray[np.bool_]:
+    """Find the cells whose centre lies in the basin, shape (lat, lon), from the axes' bytes."""
     x, y = np.meshgrid(np.frombuffer(lon), np.frombuffer(lat))
-    whole = shapely.union_all([basin.polygon for basin in basins().values()])
-    shapely.prepare(whole)
-    inside: NDArray[np.bool_] = shapely.contains_xy(whole, x, y)
+    outline = shapely.union_all([basin.polygon for basin in basins().values()])
+    shapely.prepare(outline)
+    inside: NDArray[np.bool_] = shapely.contains_xy(outline, x, y)
     return inside

@@ -1,8 +1,8 @@
 """Read files in a child process, which a hostile file may kill: at most 1 GB and 30 s a file.
 
-Neither a thread nor a signal handler of Python stops C code that loops or takes memory; the kernel
-does. The child is forked, not started anew: it costs 20 ms instead of the seconds that importing
-the readers takes, and a night opens about ten of them (decision 15).
+C code that loops or takes memory is stopped by the kernel alone, not by a thread or a signal
+handler of Python. The child is forked: a fork costs 20 ms, a new interpreter the seconds that
+importing the readers takes, and a night opens about ten of them (decision 15).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Data = xr.Dataset | pd.DataFrame
 
 MAX_SECONDS = 30.0
-"""Wall clock that reading one file may take (s)."""
+"""Longest time for reading one file, wall clock (s)."""
 LONGEST_ERROR = 500
 """Characters kept of an error that a file provoked."""
 
@@ -42,7 +42,7 @@ class FileReader:
     read
         Reader of a source.
     max_seconds
-        Wall clock that one file may take (s).
+        Longest time for one file, wall clock (s).
     max_bytes
         Size of a file on disk, and memory that reading it may take (bytes).
     """
@@ -87,13 +87,13 @@ class FileReader:
             self._start()
         try:
             self._requests.send(path)
-            # The alarm ends the child; a child that never came to set it is ended here.
+            # The child's own alarm ends it; a child that hangs before it sets one is ended here.
             answered = self._answers.poll(2 * self._max_seconds + 10)
             message = self._answers.recv_bytes() if answered else b""
         except (EOFError, OSError):
             message = b""
         if not message:
-            raise self._ended(path)
+            raise self._explain_end(path)
         answer: Data | Exception = pickle.loads(message)  # noqa: S301  (from this process's child)
         if isinstance(answer, Exception):
             raise answer
@@ -132,14 +132,16 @@ class FileReader:
             _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
 
-    def _ended(self, path: Path) -> BadGranule:
-        """Say of what the child died."""
+    def _explain_end(self, path: Path) -> BadGranule:
+        """Describe how the child ended."""
         code = self._end()
         if code in {-signal.SIGALRM, -signal.SIGKILL}:
-            found = f"one that takes longer than {self._max_seconds:g} s"
+            description = f"one that takes longer than {self._max_seconds:g} s"
         else:
-            found = f"one that ends its reader ({signal.Signals(-code).name if code < 0 else code})"
-        return BadGranule(path, expected="a file that can be read", found=found)
+            description = (
+                f"one that ends its reader ({signal.Signals(-code).name if code < 0 else code})"
+            )
+        return BadGranule(path, expected="a file that can be read", found=description)
 
 
 def _serve(
@@ -150,11 +152,11 @@ def _serve(
     max_seconds: float,
     max_bytes: int,
 ) -> NoReturn:
-    """Read what is asked for until nobody asks any more; runs in the child and never returns."""
+    """Read requested files until the parent closes the pipe; runs in the child, never returns."""
     try:
-        faulthandler.disable()  # a crash is told by the parent, in one line
-        gc.freeze()  # what the parent holds, open databases too, is not the child's to close
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
+        faulthandler.disable()  # the parent reports a crash, in one line
+        gc.freeze()  # else the child would close objects of the parent, open databases too
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends this
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
@@ -164,46 +166,47 @@ def _serve(
             path = requests.recv()
             signal.setitimer(signal.ITIMER_REAL, max_seconds)
             _limit_memory(max_bytes, data_limits)
-            answer = _answer(read, path)
+            answer = _read_answer(read, path)
             resource.setrlimit(resource.RLIMIT_DATA, data_limits)
             signal.setitimer(signal.ITIMER_REAL, 0)
             answers.send_bytes(answer)
     finally:
-        os._exit(0)  # nothing of the parent's is unwound or flushed a second time
+        os._exit(0)  # no handler or buffer of the parent runs a second time
 
 
 def _limit_memory(max_bytes: int, limits: tuple[int, int]) -> None:
-    """Bound what this process may take beyond what it holds, up to the limits it was given.
+    """Limit the memory that this process may take beyond what it holds, within its own limits.
 
-    Writable memory, not address space: a library may reserve much more than it uses.
+    The limit is on writable memory, not on address space: a library may reserve much more than it
+    uses.
     """
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
     wanted = pages * os.sysconf("SC_PAGESIZE") + max_bytes
-    allowed = [one for one in (wanted, *limits) if one != resource.RLIM_INFINITY]
+    allowed = [limit for limit in (wanted, *limits) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(allowed), limits[1]))
 
 
-def _answer(read: Callable[[Path], Data], path: Path) -> bytes:
-    """Read a file; return what it holds, or what it raised, pickled."""
+def _read_answer(read: Callable[[Path], Data], path: Path) -> bytes:
+    """Read a file; return its data, or the exception raised, pickled."""
     answer: Data | Exception
     try:
         answer = read(path)
     except (BadGranule, Skipped, WrongOption) as refused:
         answer = refused
-    except Exception as error:  # noqa: BLE001  (whatever a file provokes is its rejection)
-        answer = refusal(path, error)
+    except Exception as error:  # noqa: BLE001  (any error rejects the file)
+        answer = as_bad_granule(path, error)
     if isinstance(answer, Exception):
-        # What it came from may be of a library whose errors cannot be unpickled.
+        # Its cause may be an error of a library that cannot be unpickled.
         answer.__cause__ = answer.__context__ = None
-    return _pickled(answer)
+    return _pickle(answer)
 
 
-def _pickled(answer: Data | Exception) -> bytes:
+def _pickle(answer: Data | Exception) -> bytes:
     return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def refusal(path: Path, error: Exception) -> BadGranule:
-    """Rejection of a file by an error that no reader foresaw."""
+def as_bad_granule(path: Path, error: Exception) -> BadGranule:
+    """Return the rejection of a file for an error that no reader foresaw."""
     if isinstance(error, MemoryError):
         return BadGranule(
             path, expected=f"a file read in {MAX_BYTES:.0e} bytes of memory", found="one of more"

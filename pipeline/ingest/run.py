@@ -26,43 +26,43 @@ if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout
 
 BY_HAND_S = 30.0
-"""Time for each file of an interval asked for by hand, seconds; a night has its own limit."""
+"""Time limit for each file of an interval ingested by hand (s); a night has its own limit."""
 GIVEN_UP = timedelta(days=1)
-"""Time after which an overdue file is not waited for any more."""
+"""Time after which an overdue file is no longer awaited."""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingest did.
+    """Result of an ingest.
 
     Parameters
     ----------
     source
         Id of the source.
     read, known
-        Granules read now, and granules already stored.
+        Number of granules read now, and of those stored before.
     added
-        Time steps or readings that were new.
+        Number of new time steps or readings.
     missing, rejected, passed_over
-        Granules that should exist and do not; files that are not what their name promises, and
-        why; files of parameters that nothing here uses.
+        Granules that should exist and do not; files that are not what their name promises, each
+        with the reason; files of parameters that the pipeline does not use.
     unknown_stations, unknown_station_files
         Codes of stations that the table of stations does not know, and the files with their stages.
     needs
-        Credential that is not set, without which nothing could be fetched.
+        Credential that is not set and without which nothing could be fetched.
     unfetched
-        Why files that may be there could not be fetched.
+        Reasons for files that may be published and could not be fetched.
     not_yet
-        Why files that are not due yet did not come, where that is more than their absence.
+        Reasons for files that are not due yet, where there is more than their absence.
     awaited
-        Whether the last file that is overdue is not there yet: its provider is behind.
+        Whether the last overdue file has not come: its provider is behind.
     remarks
-        What is to be said of files that were read: bad rows, cells out of range, what the reader
-        made of an unclear layout.
+        Remarks on files that were read: bad rows, cells out of range, the reader's interpretation
+        of an unclear layout.
     nothing_came_in
-        Whether nothing is there of what was asked for, neither read now nor before.
+        Whether no granule of the request has been read, now or before.
     cause
-        Why files are not there, where that is not their provider's failure.
+        Reason for absent files where it is not a failure of their provider.
     reached
         Whether any server of the source answered; None where none was asked.
     """
@@ -95,36 +95,36 @@ def ingest_folder(
     layout: OwnLayout | None,
     progress: Progress,
 ) -> Ingested:
-    """Store what all files of a folder hold.
+    """Store the data of all files of a folder.
 
     Parameters
     ----------
     source
-        What the files should be of; its latency tells when each is held to have been available.
+        Source of the files; its latency gives the time at which each became available.
     folder
-        Where the files lie.
+        Folder of the files.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     settings
         Stores and region.
     layout
-        Of a ministry's own tables of readings.
+        Layout of a ministry's own tables of readings.
     progress
-        Called with how far it is.
+        Progress callback.
 
     Raises
     ------
     FileNotFoundError
-        The folder is not there, or holds no such files.
+        The folder does not exist, or holds no files of the source.
     """
-    read = _reader(source, settings.region)
+    read = _bind_reader(source, settings.region)
     if layout is not None:
         read = partial(read, layout=layout)
-    files = store.in_folder(source, folder, asof=asof, layout=layout)
+    files = store.list_files(source, folder, asof=asof, layout=layout)
     ingested = _store_files(
         source, files, read, asof=asof, settings=settings, from_folder=True, progress=progress
     )
-    beside = store.beside(source, folder)
+    beside = store.list_passed_over(source, folder)
     return replace(ingested, passed_over=(*ingested.passed_over, *beside))
 
 
@@ -138,12 +138,12 @@ def ingest_interval(
     client: Client | None,
     progress: Progress,
 ) -> Ingested:
-    """Store the granules of an interval that lie in the upstream folder, fetched there first.
+    """Fetch the granules of an interval into the upstream folder, and store them.
 
     Parameters
     ----------
     source
-        Whose granules.
+        Source of the granules.
     asof
         Issue time; nothing published later is taken.
     settings
@@ -151,9 +151,9 @@ def ingest_interval(
     start, end
         Half-open interval; default the source's lookback before ``asof``.
     client
-        Asks the source's provider for granules that are not there yet; None where nobody is asked.
+        HTTP client for granules that are not there yet; None to fetch nothing.
     progress
-        Called with how far it is.
+        Progress callback.
     """
     module = source.load()
     granules = list(module.granules(source.id, start or asof - source.lookback, end or asof, asof))
@@ -180,7 +180,7 @@ def ingest_interval(
     ingested = _store_files(
         source,
         files,
-        _reader(source, settings.region),
+        _bind_reader(source, settings.region),
         asof=asof,
         settings=settings,
         from_folder=False,
@@ -201,8 +201,8 @@ def ingest_interval(
     return ingested
 
 
-def _reader(source: Source, region: Region) -> Reader:
-    """Reader of a source's files, of the region's window where they are grids."""
+def _bind_reader(source: Source, region: Region) -> Reader:
+    """Return the reader of a source's files, bound to the region's grid where they are grids."""
     read = source.load().read
     return partial(read, grid=GRIDS[region]) if source.kind == "grid" else read
 
@@ -217,7 +217,7 @@ def _fetch(
     progress: Progress,
     limit_s: float,
 ) -> Fetched:
-    """Bring granules that are not there yet from their provider into the upstream folder."""
+    """Fetch granules that are not there yet into the upstream folder."""
     known = Records(settings.database).known_granules(source.id, asof=asof)
     make_private_folder(settings.upstream_dir)
     with client:
@@ -242,8 +242,8 @@ def _locate(
     Returns
     -------
     tuple
-        Those that are there; why others are not that should be, of a source that every night
-        counts on; and whether the last that is overdue is not there yet.
+        Files found; reasons for due files that are absent, of a source that every night counts
+        on; and whether the last overdue file has not come.
     """
     files, missing, late = list[store.File](), list[str](), False
     for granule in granules:
@@ -270,11 +270,11 @@ def _store_files(
     from_folder: bool,
     progress: Progress,
 ) -> Ingested:
-    """Store what files hold that were not dealt with before."""
+    """Store the data of files that no earlier ingest has read."""
     records = Records(settings.database)
     known = records.known_granules(source.id, asof=asof)
-    unread = store.unknown(files, known)
-    taken = store.bring_in(
+    unread = store.select_unknown(files, known)
+    intake = store.read_and_store(
         source,
         unread,
         read,
@@ -286,13 +286,13 @@ def _store_files(
     )
     return Ingested(
         source=source.id,
-        read=taken.read,
+        read=intake.read,
         known=len(files) - len(unread),
-        added=taken.added,
-        rejected=taken.rejected,
-        passed_over=taken.passed_over,
-        unknown_stations=taken.unknown_stations,
-        unknown_station_files=taken.unknown_station_files,
-        remarks=taken.remarks,
-        nothing_came_in=bool(files) and not (taken.read or store.any_sound(files, known)),
+        added=intake.added,
+        rejected=intake.rejected,
+        passed_over=intake.passed_over,
+        unknown_stations=intake.unknown_stations,
+        unknown_station_files=intake.unknown_station_files,
+        remarks=intake.remarks,
+        nothing_came_in=bool(files) and not (intake.read or store.has_sound(files, known)),
     )

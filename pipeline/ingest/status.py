@@ -1,4 +1,4 @@
-"""How far each source is: credentials, last datum, and whether its provider answers."""
+"""Status of each source: credentials, last datum, and whether its provider answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.choices import Region
-from pipeline.ingest.fetch import THREADS, catch_failure, fetcher, side_by_side
+from pipeline.ingest.fetch import THREADS, bind_fetch, catch_failure, run_in_threads
 from pipeline.progress import Progress
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished, Source
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
 
 LOOKBACK = timedelta(days=400)
-"""How far back the last datum of a source is looked for; some come once a month, months late."""
+"""Interval searched for the last datum of a source; some come once a month, months late."""
 CHECK_S = 120.0
-"""Time for the check of one source, seconds."""
+"""Time limit for the check of one source (s)."""
 TRIES = 3
-"""Due files, the last first, that a check asks for while they are absent."""
+"""Due files that a check asks for, newest first, until one is there."""
 
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """How far a source is.
+    """Status of one source.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class SourceStatus:
     latest
         End of the last datum that has been ingested.
     lag, usual
-        Time since then, and how much of it is usual just before the next datum comes.
+        Time since then, and its usual value just before the next datum comes.
     reached
-        What its provider said, empty where it was not asked.
+        Answer of its provider; empty where it was not asked.
     well
-        Whether a file came and could be read; None where none was asked for.
+        Whether a file came and could be read; None where the provider was not asked.
     """
 
     source: str
@@ -59,16 +59,16 @@ class SourceStatus:
 
 
 def read_status(records: Records, *, asof: datetime, client: Client) -> list[SourceStatus]:
-    """Read how far each source of the table is, without asking its provider.
+    """Read the status of each source of the table, without asking its provider.
 
     Parameters
     ----------
     records
         What was ingested.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     client
-        Knows the credentials.
+        HTTP client with the credentials.
     """
     latest = _read_last_times(records, asof=asof)
     return [
@@ -94,7 +94,7 @@ def check_providers(
     asof, client, region
         As of :func:`check_provider`.
     progress
-        Called with how far it is.
+        Progress callback.
     """
     ask = partial(check_provider, asof=asof, client=client, region=region)
     checked = []
@@ -107,7 +107,7 @@ def check_providers(
 
 
 def _read_last_times(records: Records, *, asof: datetime) -> dict[str, datetime]:
-    """By source the end of the last sound file, or the time of the last used reading."""
+    """Read by source the end of the last sound file, or the time of the last used reading."""
     last: dict[str, datetime] = {}
     for granule in records.inputs(asof=asof, start=asof - LOOKBACK):
         if granule["rejected"] is None:
@@ -123,7 +123,7 @@ def _read_last_times(records: Records, *, asof: datetime) -> dict[str, datetime]
 def describe_status(
     source: Source, *, latest: datetime | None, asof: datetime, client: Client
 ) -> SourceStatus:
-    """Say how far a source is, without asking its provider.
+    """Describe the status of a source, without asking its provider.
 
     Parameters
     ----------
@@ -132,21 +132,21 @@ def describe_status(
     latest
         End of its last datum.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     client
-        Knows the credentials.
+        HTTP client with the credentials.
     """
     return SourceStatus(
         source=source.id,
-        needs=tuple((needed, _set(needed, client)) for needed in source.needs),
+        needs=tuple((needed, _is_set(needed, client)) for needed in source.needs),
         latest=latest,
         lag=None if latest is None else asof - latest,
         usual=source.latency + source.cadence,
     )
 
 
-def _set(needed: str, client: Client) -> bool:
-    """Whether a credential, or one of several parted by "or", is set."""
+def _is_set(needed: str, client: Client) -> bool:
+    """Return whether a credential, or one of several parted by "or", is set."""
     for name in needed.split(" or "):
         try:
             client.secret(name)
@@ -159,24 +159,24 @@ def _set(needed: str, client: Client) -> bool:
 def check_provider(
     source: Source, *, asof: datetime, client: Client, region: Region
 ) -> tuple[bool | None, str]:
-    """Ask a provider for its last file that is due, and read it; nothing of it is kept.
+    """Fetch a provider's last due file and read it; nothing of it is kept.
 
     Parameters
     ----------
     source
         The source.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     client
-        Asks.
+        HTTP client.
     region
-        Whose window is fetched.
+        Region whose window is fetched.
 
     Returns
     -------
     tuple
-        Whether a file came and could be read, None where there is no provider to ask; and what
-        there is to say.
+        Whether a file came and could be read, None where there is no provider to ask; and a
+        remark.
     """
     module = source.load()
     begin = asof - source.latency - 4 * source.cadence
@@ -187,7 +187,7 @@ def check_provider(
     ]
     until = time.monotonic() + CHECK_S
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        bring = fetcher(source, client=client, upstream=Path(folder), region=region)
+        bring = bind_fetch(source, client=client, upstream=Path(folder), region=region)
         if bring is None or not due:
             return None, "no provider to ask"
 
@@ -205,7 +205,7 @@ def check_provider(
 
         for granule in due[: -TRIES - 1 : -1]:
             over = HttpError(f"{granule.pattern}: nothing within {CHECK_S:g} s"), ""
-            _, (error, remark) = next(side_by_side(ask, [granule], until=until), (0, over))
+            _, (error, remark) = next(run_in_threads(ask, [granule], until=until), (0, over))
             if error is None:
                 return True, remark
             if not isinstance(error, NotPublished):

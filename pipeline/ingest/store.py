@@ -1,4 +1,4 @@
-"""From files to the stores: which are new, what each holds, and what is said of the bad ones."""
+"""Read new files and store their data in archive and tables, with a reason for each bad file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.geography.places import stations
-from pipeline.ingest.field_checks import suspicions, without_value
-from pipeline.ingest.file_reader import FileReader, refusal
+from pipeline.ingest.field_checks import find_suspect_steps, list_empty_variables
+from pipeline.ingest.file_reader import FileReader, as_bad_granule
 from pipeline.progress import Progress
 from pipeline.quality import conflicts
 from pipeline.sources.base import (
@@ -30,7 +30,7 @@ from pipeline.sources.base import (
     shown_name,
 )
 from pipeline.sources.gauges.parts import READINGS, reason_passed_over
-from pipeline.sources.upstream import SIDECARS, not_a_granule, sha256
+from pipeline.sources.upstream import SIDECARS, describe_unreadable, sha256
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
 from pipeline.storage.readings import Correction, Withdrawal
@@ -42,28 +42,27 @@ if TYPE_CHECKING:
 
 
 SHOWN = 5
-"""Bad rows of a file, and stations with conflicts or corrections, that are shown
-one by one."""
+"""Bad rows of a file, and stations with conflicts or corrections, that are listed singly."""
 NOTES = ("out_of_range", "bad_rows", "said")
-"""Attributes of what a reader returns that are kept with the granule and told to the user."""
+"""Attributes of a reader's data that are stored with the granule and shown to the user."""
 BATCH = 512
 """Grid files that are in memory at a time: 0.1 GB of a variable. A batch is one commit."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file to read: what it should be, where it lies, when it was published.
+    """One file to read.
 
     Parameters
     ----------
     granule
-        What the file should be.
+        Granule that the file should be.
     path
-        Where it lies.
+        Path of the file.
     published
         Moment it became available.
     sha256
-        Checksum, empty until it is wanted.
+        Checksum; empty until it is needed.
     """
 
     granule: Granule
@@ -74,35 +73,35 @@ class File:
 
 @dataclass(frozen=True)
 class Content:
-    """What a file held, or why it could not be read."""
+    """Data of a file, or the reason why it could not be read."""
 
     file: File
     data: xr.Dataset | pd.DataFrame | None
     origin: Origin
     rejected: str | None
     notes: dict[str, Any] = field(default_factory=dict)
-    """What is to be known of a file that was read: cells out of range, bad rows, remarks."""
+    """Notes on a file that was read: cells out of range, bad rows, remarks."""
     later: bool = False
-    """Whether all of it lies after the moment asked for: it is not noted, and read again."""
+    """Whether all data lie after the as-of time: the file is not noted, and is read again."""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What files held, all in all.
+class Intake:
+    """Totals over the files of an ingest.
 
     Parameters
     ----------
     read
-        How many could be read.
+        Number of files that could be read.
     added
-        Steps or readings that were new.
+        Number of new steps or readings.
     rejected, passed_over
-        Files that are not what their name promises, and files of parameters that nothing here
-        uses; each with the reason.
+        Files that are not what their name promises, and files of parameters that the pipeline
+        does not use; each with the reason.
     unknown_stations, unknown_station_files
         Codes of stations that the table of stations does not know, and the files with their stages.
     remarks
-        What is to be said of files that were read.
+        Remarks on files that were read.
     """
 
     read: int = 0
@@ -114,10 +113,10 @@ class Taken:
     remarks: tuple[str, ...] = ()
 
 
-def in_folder(
+def list_files(
     row: Source, folder: Path, *, asof: datetime, layout: OwnLayout | None = None
 ) -> list[File]:
-    """List the files of a folder with their checksums; the interval the content will tell.
+    """List the files of a folder with their checksums; their content gives the interval later.
 
     Raises
     ------
@@ -126,37 +125,39 @@ def in_folder(
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of {row.id} files, found nothing at {folder}")
-    paths = [path for path in sorted(folder.iterdir()) if not _beside(row, path, folder)]
+    paths = [
+        path for path in sorted(folder.iterdir()) if not _describe_unsuitable(row, path, folder)
+    ]
     if not paths:
-        found = ", ".join(beside(row, folder)[:SHOWN]) or "none"
-        raise FileNotFoundError(f"expected {row.id} files in {folder}, found {found}")
+        names = ", ".join(list_passed_over(row, folder)[:SHOWN]) or "none"
+        raise FileNotFoundError(f"expected {row.id} files in {folder}, found {names}")
     mark = layout.mark if layout is not None else str
     granules = {path: Granule(row.id, str(folder), shown_name(path), asof, asof) for path in paths}
     return [File(granule, path, asof, mark(checksum(path))) for path, granule in granules.items()]
 
 
-def beside(row: Source, folder: Path) -> list[str]:
-    """Name what lies in a folder beside a source's files, each with the reason; opens nothing."""
-    reasons = ((path, _beside(row, path, folder)) for path in sorted(folder.iterdir()))
+def list_passed_over(row: Source, folder: Path) -> list[str]:
+    """List entries of a folder that are not a source's files, with reasons; opens nothing."""
+    reasons = ((path, _describe_unsuitable(row, path, folder)) for path in sorted(folder.iterdir()))
     return [f"{shown_name(path)}: {reason}" for path, reason in reasons if reason]
 
 
-def _beside(row: Source, path: Path, folder: Path) -> str | None:
-    """Say why something in a folder is not one of a source's files; None where it may be."""
+def _describe_unsuitable(row: Source, path: Path, folder: Path) -> str | None:
+    """Describe why an entry of a folder is not a source's file; None where it may be one."""
     if row.kind != "readings":
         module = row.load()
         names = module.FILE_NAMES if isinstance(module, Named) else None
-        other = names.other_product(row.id, path) if names else None
-        return not_a_granule(path, folder) or other
+        product_remark = names.describe_other_product(row.id, path) if names else None
+        return describe_unreadable(path, folder) or product_remark
     sidecars = tuple(end for end in SIDECARS if end not in READINGS)
-    own = (".aux.xml", ".cmr.json", *sidecars)
-    if reason := not_a_granule(path, folder, sidecars=own):
+    suffixes = (".aux.xml", ".cmr.json", *sidecars)
+    if reason := describe_unreadable(path, folder, sidecars=suffixes):
         return reason
     return reason_passed_over(path.name)
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, or what marks one that is too big or not readable."""
+    """Return the SHA-256 of a file, or a mark where it is too big or not readable."""
     try:
         size = path.stat().st_size
         return sha256(path) if size <= MAX_BYTES else f"not read: {size} bytes"
@@ -164,29 +165,34 @@ def checksum(path: Path) -> str:
         return f"not read: {error.strerror}"
 
 
-def unknown(found: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> list[File]:
-    """Files not dealt with yet, with their checksums; without one, known by time of publication."""
-    news = []
-    for file in found:
-        seen = known.get(shown_name(file.path), set())
-        if not file.sha256 and any(time == file.published for time, _ in seen):
+def select_unknown(
+    files: list[File], known: dict[str, set[tuple[datetime | None, str]]]
+) -> list[File]:
+    """Select files that no ingest has read, and add their checksums.
+
+    A file without a checksum is known by its time of publication.
+    """
+    unread = []
+    for file in files:
+        marks = known.get(shown_name(file.path), set())
+        if not file.sha256 and any(time == file.published for time, _ in marks):
             continue
-        marked = file if file.sha256 else replace(file, sha256=checksum(file.path))
-        if all(marked.sha256 != other for _, other in seen):
-            news.append(marked)
-    return news
+        hashed = file if file.sha256 else replace(file, sha256=checksum(file.path))
+        if all(hashed.sha256 != checksum_read for _, checksum_read in marks):
+            unread.append(hashed)
+    return unread
 
 
-def any_sound(found: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> bool:
-    """Whether any of some files has been read before and was sound."""
+def has_sound(files: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> bool:
+    """Return whether any of the files was read before and was sound."""
     return any(
         time is not None and (time == file.published or mark == file.sha256)
-        for file in found
+        for file in files
         for time, mark in known.get(shown_name(file.path), ())
     )
 
 
-def bring_in(
+def read_and_store(
     row: Source,
     files: Sequence[File],
     read: Callable[[Path], xr.Dataset | pd.DataFrame],
@@ -196,32 +202,32 @@ def bring_in(
     asof: datetime,
     from_folder: bool,
     progress: Progress,
-) -> Taken:
-    """Read files and store what they hold; grids batch by batch, so that a long record fits.
+) -> Intake:
+    """Read files and store their data; grids batch by batch, so that a long record fits.
 
     Parameters
     ----------
     row
         Their source.
     files
-        From :func:`unknown`.
+        From :func:`select_unknown`.
     read
         Its reader.
     archive, records
-        Where to.
+        Stores to write to.
     asof
-        Moment of the question.
+        As-of time; later data are not known.
     from_folder
-        Whether the content tells the interval.
+        Whether the interval comes from the content.
     progress
-        Called with how far it is.
+        Progress callback.
     """
-    total = Taken()
+    total = Intake()
     size = BATCH if row.kind == "grid" else max(len(files), 1)
     for first in range(0, len(files), size):
 
-        def report(activity: str, done: int, _: int, /, first: int = first) -> None:
-            progress(activity, first + done, len(files))
+        def report(activity: str, count: int, _: int, /, first: int = first) -> None:
+            progress(activity, first + count, len(files))
 
         contents, passed_over = read_all(
             row,
@@ -231,21 +237,24 @@ def bring_in(
             from_folder=from_folder,
             progress=report,
         )
-        contents = of_one_kind(contents, archived=_variables(row, archive))
-        contents = flagged_fields(row, contents, archive=archive, asof=asof)
-        with_unknown = [content for content in contents if _unknown_stations(content.data)]
-        codes = {code for content in with_unknown for code in _unknown_stations(content.data)}
+        contents = reject_other_variables(contents, archived=_list_archived_variables(row, archive))
+        contents = note_suspect_fields(row, contents, archive=archive, asof=asof)
+        with_unknown = [content for content in contents if _find_unknown_stations(content.data)]
+        codes = {code for content in with_unknown for code in _find_unknown_stations(content.data)}
         files_with_unknown = [shown_name(content.file.path) for content in with_unknown]
-        added, said = store(row, contents, archive=archive, records=records, asof=asof)
-        remarks = [remark for one in contents for remark in _remarks(one)]
-        total = Taken(
-            read=total.read + sum(one.data is not None for one in contents),
+        added, contradictions = store(row, contents, archive=archive, records=records, asof=asof)
+        remarks = [remark for content in contents for remark in _list_remarks(content)]
+        total = Intake(
+            read=total.read + sum(content.data is not None for content in contents),
             added=total.added + added,
-            rejected=(*total.rejected, *(one.rejected for one in contents if one.rejected)),
+            rejected=(
+                *total.rejected,
+                *(content.rejected for content in contents if content.rejected),
+            ),
             passed_over=(*total.passed_over, *passed_over),
             unknown_stations=tuple(sorted(codes.union(total.unknown_stations))),
             unknown_station_files=(*total.unknown_station_files, *files_with_unknown),
-            remarks=(*total.remarks, *remarks, *said),
+            remarks=(*total.remarks, *remarks, *contradictions),
         )
     return total
 
@@ -259,24 +268,24 @@ def read_all(
     from_folder: bool,
     progress: Progress,
 ) -> tuple[list[Content], list[str]]:
-    """Read files one after the other, and say which were passed over.
+    """Read files one after the other; return their contents and the reasons for skipped files.
 
     Parameters
     ----------
     row, files, read, asof, from_folder, progress
-        As of :func:`bring_in`.
+        As of :func:`read_and_store`.
 
     Raises
     ------
     WrongOption
-        The columns that were named are those of no file.
+        The named columns are in no file.
     """
     contents, passed_over, unfit = list[Content](), list[str](), dict[File, WrongOption]()
     with FileReader(read) as reader:
         for number, file in enumerate(files):
             progress(row.id, number + 1, len(files))
             try:
-                contents.append(take(row, file, reader, asof=asof, from_folder=from_folder))
+                contents.append(read_file(row, file, reader, asof=asof, from_folder=from_folder))
             except Skipped as skipped:
                 passed_over.append(str(skipped))
             except WrongOption as wrong:
@@ -287,7 +296,7 @@ def read_all(
     return contents, passed_over
 
 
-def take(
+def read_file(
     row: Source,
     file: File,
     read: Callable[[Path], xr.Dataset | pd.DataFrame],
@@ -295,14 +304,14 @@ def take(
     asof: datetime,
     from_folder: bool,
 ) -> Content:
-    """Read one file; one that is not what its name promises is kept as rejected, with the reason.
+    """Read one file; a file that is not what its name promises is returned as rejected.
 
     Raises
     ------
     Skipped
-        The file holds something that nothing here uses, or readings of later moments alone.
+        The file holds a parameter that the pipeline does not use, or later readings alone.
     WrongOption
-        The columns that were named are not those of the file.
+        The named columns are not in the file.
     """
     try:
         data = read(file.path)
@@ -310,14 +319,18 @@ def take(
         rejected = None
         if isinstance(data, pd.DataFrame):
             _check_times(data, file.path)
-            data, rejected, first_later = _not_after(data, file.path, asof=asof)
+            data, rejected, first_later = _drop_later(data, file.path, asof=asof)
             if first_later is not None:
                 notes["later"] = f"{first_later:%Y-%m-%dT%H:%M:%SZ}"
-        elif later := _later(data, file.path, asof=asof + row.ahead):
+        elif later := _describe_later(data, file.path, asof=asof + row.ahead):
             return Content(file, None, "measured", later, later=True)
         if from_folder:
-            file = _told(row, data, file)
-        if row.kind == "grid" and isinstance(data, xr.Dataset) and (empty := without_value(data)):
+            file = _date_from_content(row, data, file)
+        if (
+            row.kind == "grid"
+            and isinstance(data, xr.Dataset)
+            and (empty := list_empty_variables(data))
+        ):
             notes["empty"] = empty
         return Content(file, data, data.attrs["origin"], rejected, as_json(notes))
     except (Skipped, WrongOption):
@@ -325,7 +338,7 @@ def take(
     except BadGranule as bad:
         return Content(file, None, "measured", str(bad))
     except Exception as error:  # noqa: BLE001  (a file's fault must not end the night)
-        return Content(file, None, "measured", str(refusal(file.path, error)))
+        return Content(file, None, "measured", str(as_bad_granule(file.path, error)))
 
 
 def store(
@@ -336,197 +349,203 @@ def store(
     records: Records,
     asof: datetime,
 ) -> tuple[int, list[str]]:
-    """Store what files held, grids in one commit (the areal record year by year).
+    """Store the data of files, grids in one commit (the areal record year by year).
 
     Returns
     -------
     tuple
-        Steps or readings that were new; and by station what is to be said of readings: several
-        values of one time, and stored ones that are corrected.
+        Number of new steps or readings; and remarks by station: times with several values, and
+        corrections of stored values.
     """
     if not contents:
         return 0, []
     added, contradictions = 0, list[str]()
-    grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
-    for grid in [together(contents)] if row.kind == "grid" and grids else grids:
+    grids = [content.data for content in contents if isinstance(content.data, xr.Dataset)]
+    for grid in [concatenate_steps(contents)] if row.kind == "grid" and grids else grids:
         message = f"{row.id} as of {asof:%Y-%m-%dT%H:%MZ}, {grid.sizes['time']} steps"
         added += archive.append(row.id, grid, message=message)
     with records.ingest(row.id, asof=asof) as batch:
         origins: tuple[Origin, ...] = ("measured", "virtual")
         for origin in origins:
             tables = [
-                one.data.assign(file=_places(one))
-                for one in contents
-                if isinstance(one.data, pd.DataFrame) and one.origin == origin
+                content.data.assign(file=_name_parts(content))
+                for content in contents
+                if isinstance(content.data, pd.DataFrame) and content.origin == origin
             ]
             if tables:
-                whole = with_conflicts(pd.concat(tables, ignore_index=True))
-                added += batch.add_readings(whole, asof=asof, latency=row.latency, origin=origin)
-                contradictions += conflicts.describe_stations(whole)
-        for one in contents:
-            if one.later:
+                readings = mark_conflicts(pd.concat(tables, ignore_index=True))
+                added += batch.add_readings(readings, asof=asof, latency=row.latency, origin=origin)
+                contradictions += conflicts.describe_stations(readings)
+        for content in contents:
+            if content.later:
                 continue
             batch.add_granule(
-                shown_name(one.file.path),
-                start=one.file.granule.start,
-                end=one.file.granule.end,
-                sha256=one.file.sha256,
-                available_time=one.file.published,
-                origin=one.origin,
-                rejected=one.rejected,
-                notes=one.notes,
+                shown_name(content.file.path),
+                start=content.file.granule.start,
+                end=content.file.granule.end,
+                sha256=content.file.sha256,
+                available_time=content.file.published,
+                origin=content.origin,
+                rejected=content.rejected,
+                notes=content.notes,
             )
         changed: list[Correction | Withdrawal] = [*batch.corrections, *batch.withdrawals]
         corrected = [f"{conflicts.gauge_name(change.station)}: {change}" for change in changed]
-    return added, [*_first_of(contradictions), *_first_of(corrected)]
+    return added, [*_shorten(contradictions), *_shorten(corrected)]
 
 
-def _places(content: Content) -> str | pd.Series[str]:
-    """Name of the file that readings stand in, and of its member or sheet if it has several."""
+def _name_parts(content: Content) -> str | pd.Series[str]:
+    """Name the file of readings, and the member or sheet of each reading where it has several."""
     name = shown_name(content.file.path)
     if isinstance(content.data, pd.DataFrame) and "part" in content.data:
         return name + ": " + content.data["part"]
     return name
 
 
-def _first_of(lines: list[str]) -> list[str]:
-    """List the first few lines, the last of them with how many there are more."""
-    more = len(lines) - SHOWN
-    return [*lines[: SHOWN - 1], f"{lines[SHOWN - 1]}; and {more} more"] if more > 0 else lines
+def _shorten(lines: list[str]) -> list[str]:
+    """Keep the first lines and append the number of those left out."""
+    hidden = len(lines) - SHOWN
+    return [*lines[: SHOWN - 1], f"{lines[SHOWN - 1]}; and {hidden} more"] if hidden > 0 else lines
 
 
-def with_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
-    """Keep each value once; where several stand for one time, mark them and say where each stood.
+def mark_conflicts(readings: pd.DataFrame) -> pd.DataFrame:
+    """Keep each value once; mark several values of one time as conflict, with their files.
 
     Parameters
     ----------
     readings
-        Canonical readings of the files of one ingest, with ``file``, and ``part`` where a file of
-        them has several.
+        Canonical readings of the files of one ingest, with ``file``, and ``part`` where one of
+        the files has several.
     """
     series = ["station", "variable", "method", "valid_time"]
-    given = readings.sort_values([*series, "value"], kind="stable")
-    given = conflicts.keep_alternatives(given.reset_index(drop=True))
-    twice = given.duplicated(series, keep=False)
-    source = given["value"].map("{:g} in ".format) + given["file"]
-    return given.assign(
-        qc=given["qc"].mask(twice, "conflict"), raw=given["raw"].mask(twice, source)
+    marked = readings.sort_values([*series, "value"], kind="stable")
+    marked = conflicts.keep_alternatives(marked.reset_index(drop=True))
+    twice = marked.duplicated(series, keep=False)
+    source = marked["value"].map("{:g} in ".format) + marked["file"]
+    return marked.assign(
+        qc=marked["qc"].mask(twice, "conflict"), raw=marked["raw"].mask(twice, source)
     ).drop(columns=["file", "part"], errors="ignore")
 
 
-def together(contents: Sequence[Content]) -> xr.Dataset:
-    """Put the steps of grids one behind the other, each with the moment it became available."""
-    found = {
-        number: one.data for number, one in enumerate(contents) if isinstance(one.data, xr.Dataset)
+def concatenate_steps(contents: Sequence[Content]) -> xr.Dataset:
+    """Concatenate the steps of grids, each with the time at which it became available."""
+    grids_by_number = {
+        number: content.data
+        for number, content in enumerate(contents)
+        if isinstance(content.data, xr.Dataset)
     }
-    known = [
+    available = [
         utc64(contents[number].file.published)
-        for number, data in found.items()
+        for number, data in grids_by_number.items()
         for _ in range(data.sizes["time"])
     ]
-    grids = list(found.values())
-    # All are of one grid and of the same variables, which xr.concat would look into at length.
+    grids = list(grids_by_number.values())
+    # All have the same grid and variables, which xr.concat would compare at length.
     joined = {}
     for name in ("time", *grids[0].data_vars):
         first = grids[0].variables[name]
-        steps = np.concatenate([one.variables[name].values for one in grids])
+        steps = np.concatenate([grid.variables[name].values for grid in grids])
         joined[name] = xr.Variable(first.dims, steps, first.attrs, first.encoding)
-    whole = grids[0].drop_dims("time").assign(joined)
-    whole.attrs = dict(set.intersection(*(set(one.attrs.items()) for one in grids)))
-    return whole.assign_coords(available_time=("time", np.array(known)))
+    joined_grid = grids[0].drop_dims("time").assign(joined)
+    joined_grid.attrs = dict(set.intersection(*(set(grid.attrs.items()) for grid in grids)))
+    return joined_grid.assign_coords(available_time=("time", np.array(available)))
 
 
-def _unknown_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
-    """Codes of stations with stages that the table of stations does not know."""
+def _find_unknown_stations(data: xr.Dataset | pd.DataFrame | None) -> set[str]:
+    """Find stations with stages that the table of stations does not know, by code."""
     if not isinstance(data, pd.DataFrame):
         return set()
     stages = data[(data["variable"] == "stage") & data["value"].notna()]
     return set(map(str, stages["station"].unique())) - set(stations())
 
 
-def _remarks(one: Content) -> list[str]:
-    """Say what is to be known of a file that was read, line by line."""
-    name = shown_name(one.file.path)
-    bad_rows = list(one.notes.get("bad_rows", ()))
-    remarks = [f"{name}: {said}" for said in one.notes.get("said", ())]
+def _list_remarks(content: Content) -> list[str]:
+    """List the remarks on a file that was read, one line each."""
+    name = shown_name(content.file.path)
+    bad_rows = list(content.notes.get("bad_rows", ()))
+    remarks = [f"{name}: {remark}" for remark in content.notes.get("said", ())]
     if bad_rows:
-        rest = f"; and {len(bad_rows) - SHOWN} more" if len(bad_rows) > SHOWN else ""
+        hidden = f"; and {len(bad_rows) - SHOWN} more" if len(bad_rows) > SHOWN else ""
         shown = "; ".join(map(str, bad_rows[:SHOWN]))
-        remarks.append(f"{name}: left out {len(bad_rows)} bad rows: {shown}{rest}")
+        remarks.append(f"{name}: left out {len(bad_rows)} bad rows: {shown}{hidden}")
     remarks += [
-        f"{name}: {found['cells']} cells of {variable} out of range, the worst {found['worst']}"
-        for variable, found in one.notes.get("out_of_range", {}).items()
+        f"{name}: {excess['cells']} cells of {variable} out of range, the worst {excess['worst']}"
+        for variable, excess in content.notes.get("out_of_range", {}).items()
     ]
-    if empty := one.notes.get("empty"):
+    if empty := content.notes.get("empty"):
         remarks.append(f"{name}: no value of {', '.join(empty)} in the window")
-    if suspect := one.notes.get("suspect"):
+    if suspect := content.notes.get("suspect"):
         remarks.append(f"{name}: suspect, {suspect}")
     return remarks
 
 
-def _variables(row: Source, archive: Archive) -> tuple[str, ...] | None:
-    """Names of the variables that the archive holds of a source, sorted; None where it has none."""
+def _list_archived_variables(row: Source, archive: Archive) -> tuple[str, ...] | None:
+    """List the archived variables of a source, sorted; None where nothing is archived."""
     if row.kind == "readings" or row.id not in archive.products():
         return None
     return tuple(sorted(map(str, archive.stored(row.id).data_vars)))
 
 
-def of_one_kind(
+def reject_other_variables(
     contents: list[Content], *, archived: tuple[str, ...] | None = None
 ) -> list[Content]:
-    """Reject grids that hold other variables than the archive, or than most where it has none."""
-    held = {
-        number: tuple(sorted(map(str, one.data.data_vars)))
-        for number, one in enumerate(contents)
-        if isinstance(one.data, xr.Dataset)
+    """Reject grids with other variables than the archive has, or than most where it has none."""
+    names_by_number = {
+        number: tuple(sorted(map(str, content.data.data_vars)))
+        for number, content in enumerate(contents)
+        if isinstance(content.data, xr.Dataset)
     }
-    if not held or set(held.values()) == {archived}:
+    if not names_by_number or set(names_by_number.values()) == {archived}:
         return contents
-    usual = archived or Counter(held.values()).most_common(1)[0][0]
-    kept = list(contents)
-    for number, names in held.items():
+    usual = archived or Counter(names_by_number.values()).most_common(1)[0][0]
+    checked = list(contents)
+    for number, names in names_by_number.items():
         if names != usual:
             path = contents[number].file.path
             bad = BadGranule(
                 path, expected=f"{', '.join(usual)} as in the others", found=", ".join(names)
             )
-            kept[number] = replace(contents[number], data=None, rejected=str(bad))
-    return kept
+            checked[number] = replace(contents[number], data=None, rejected=str(bad))
+    return checked
 
 
-def flagged_fields(
+def note_suspect_fields(
     row: Source, contents: list[Content], *, archive: Archive, asof: datetime
 ) -> list[Content]:
-    """Note with each grid of observations why it is suspect as a whole, where it is."""
+    """Add to each grid of observations the reason why its whole field is suspect, if it is."""
     if row.kind != "grid" or row.ahead:
         return contents
-    grids = [one.data for one in contents if isinstance(one.data, xr.Dataset)]
-    reasons = suspicions(grids, product=row.id, archive=archive, asof=asof)
+    grids = [content.data for content in contents if isinstance(content.data, xr.Dataset)]
+    reasons = find_suspect_steps(grids, product=row.id, archive=archive, asof=asof)
     if not reasons:
         return contents
-    kept = list(contents)
-    for number, one in enumerate(contents):
-        if isinstance(one.data, xr.Dataset):
-            own = [reasons[time] for time in one.data["time"].values if time in reasons]
-            if own:
-                kept[number] = replace(one, notes={**one.notes, "suspect": own[0]})
-    return kept
+    noted = list(contents)
+    for number, content in enumerate(contents):
+        if isinstance(content.data, xr.Dataset):
+            file_reasons = [
+                reasons[time] for time in content.data["time"].values if time in reasons
+            ]
+            if file_reasons:
+                noted[number] = replace(
+                    content, notes={**content.notes, "suspect": file_reasons[0]}
+                )
+    return noted
 
 
 def _check_times(table: pd.DataFrame, path: Path) -> None:
     """Raise BadGranule unless there are readings and each has a time."""
     lacking = int(table["valid_time"].isna().sum())
     if table.empty or lacking:
-        found = f"{lacking} readings without a time" if lacking else "none"
-        raise BadGranule(path, expected="readings that each have a time", found=found)
+        description = f"{lacking} readings without a time" if lacking else "none"
+        raise BadGranule(path, expected="readings that each have a time", found=description)
 
 
-def _not_after(
+def _drop_later(
     table: pd.DataFrame, path: Path, *, asof: datetime
 ) -> tuple[pd.DataFrame, str | None, pd.Timestamp | None]:
-    """Keep the readings up to a moment; say what of those dated later, and the first of these.
+    """Drop readings dated later than a moment; return the rest, a remark and the first dropped.
 
-    A mean of an interval is dated by the interval's end. Empty rows of times to come say nothing.
+    A mean is dated by the end of its interval. Rows of future times without a value are ignored.
 
     Raises
     ------
@@ -553,8 +572,8 @@ def _not_after(
     return table[~later], str(bad), first
 
 
-def _later(ds: xr.Dataset, path: Path, *, asof: datetime) -> str | None:
-    """Say that a grid is of a moment still to come; None where it is not."""
+def _describe_later(ds: xr.Dataset, path: Path, *, asof: datetime) -> str | None:
+    """Describe a grid with a time in the future; None where there is none."""
     last = ds.indexes["time"].max().to_datetime64()
     if last <= utc64(asof):
         return None
@@ -564,8 +583,8 @@ def _later(ds: xr.Dataset, path: Path, *, asof: datetime) -> str | None:
     return str(bad)
 
 
-def _told(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:
-    """Interval that a file's content tells, and when such a file is usually available."""
+def _date_from_content(row: Source, data: xr.Dataset | pd.DataFrame, file: File) -> File:
+    """Set a file's interval from its content, and the usual time of its availability."""
     if isinstance(data, xr.Dataset):
         times = data["time"].to_numpy()
     else:

@@ -1,4 +1,4 @@
-"""What every source has in common: granules and their times, a module's parts, ways to fail.
+"""Contract of all sources: granules and their times, a module's parts, exceptions.
 
 The table of sources names a module for each row by a string; :meth:`Source.load` imports it. The
 module has the two functions of :class:`SourceModule`, and where they apply the parts of
@@ -28,10 +28,12 @@ PATIENCE = 1.25
 MAX_BYTES = 1_000_000_000
 """Size of a file, and memory that reading it may take (bytes); a file that declares more is refused
 before it is read."""
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+"""First bytes of a file of HDF5, so of netCDF-4."""
 
 
 class NotPublished(Exception):  # noqa: N818
-    """A granule that should exist is not there yet: the one expected absence."""
+    """A granule that should exist is not published yet: the one expected absence."""
 
 
 class BadGranule(ValueError):  # noqa: N818
@@ -71,9 +73,9 @@ class HttpError(Exception):
     status
         Of the answer, if there was one.
     passing
-        It may be otherwise a little later: a lost connection, silence, 429, 5xx, or a page or JSON
-        where a file was asked for. Some providers say so that a file is not there yet; whether it
-        could be, :mod:`pipeline.ingest.fetch` decides by the file's age.
+        Whether the failure may pass: a lost connection, silence, 429, 5xx, or a page or JSON in
+        place of a file. Some providers answer so for a file that is not published yet;
+        :mod:`pipeline.ingest.fetch` decides by the file's age whether it could be.
     refused
         Name of the credential that was sent and refused.
     """
@@ -86,11 +88,11 @@ class HttpError(Exception):
 
 
 class Skipped(Exception):  # noqa: N818
-    """A file is sound but of a kind that the pipeline does not use; say so and go on."""
+    """A file is sound but of a kind that the pipeline does not use; it is reported and skipped."""
 
 
 class WrongOption(LookupError):  # noqa: N818
-    """An option says of a file what it does not hold; only who gave it can mend it."""
+    """An option names columns that a file does not have; only the user can correct it."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,10 @@ class Source:
         Dotted name of the module that has ``granules()`` and ``read()``; a string, so that the
         table is importable without xarray.
     lookback
-        How far before the issue time a night asks for granules.
+        Interval before the issue time whose granules a night asks for.
     core
-        Every night counts on it: what it lacks is said to be missing. The others add to a night
-        where they are configured.
+        Every night counts on it, and its absent files are listed as missing. Other sources add to
+        a night where they are configured.
     needs
         Names of the credentials without which nothing can be fetched; alternatives parted by "or".
     revised
@@ -158,7 +160,7 @@ class Source:
     window
         The provider cuts windows out of its files: ``fetch`` takes the target grid as ``grid``.
     ahead
-        How far beyond the present its steps reach: it forecasts.
+        Longest lead of its steps beyond the present; zero unless it forecasts.
     """
 
     id: str
@@ -191,7 +193,7 @@ class SourceModule(Protocol):
     ) -> Iterator[Granule]:
         """Yield the granules of a source id that begin in [start, end) and have ended by ``asof``.
 
-        Whether they have been published yet is for :func:`pipeline.sources.upstream.locate` to say.
+        :func:`pipeline.sources.upstream.locate` finds out whether they have been published.
         """
 
     @property
@@ -204,41 +206,41 @@ class SourceModule(Protocol):
 
 @runtime_checkable
 class Fetching(Protocol):
-    """A module whose provider can be asked."""
+    """A module with a provider that files can be fetched from."""
 
     @property
     def fetch(self) -> Callable[..., Path]:
-        """Bring a granule below ``upstream`` by a ``client``; a ``window`` row takes ``grid``."""
+        """Fetch a granule below ``upstream`` by a ``client``; a ``window`` row takes ``grid``."""
 
 
 @runtime_checkable
 class ByHand(Protocol):
-    """A module some of whose files no provider may be asked for."""
+    """A module some of whose files cannot be fetched from a provider."""
 
     def by_hand(self, source: str, /) -> str:
-        """Say why, and how the files come; empty where the provider is asked."""
+        """Explain why, and how the files come; empty where they are fetched."""
 
 
 @runtime_checkable
 class Named(Protocol):
-    """A module of several products, which are told apart by the names of their files."""
+    """A module of several products, distinguished by the names of their files."""
 
     FILE_NAMES: FileNames
 
 
 @dataclass(frozen=True)
 class FileNames:
-    """Names of the files of a module's products, by which a source's are told from another's.
+    """File names of a module's products, which distinguish the files of its sources.
 
     Parameters
     ----------
     pattern
-        Matches the name of a file of any of them; the group ``product`` is which.
+        Matches the name of a file of any product; the group ``product`` names the product.
     sources
         Source that takes each product.
     remark
-        What to say of a file of another product: a format with ``product``, ``source``, ``taker``,
-        the source that takes the product, and ``wanted``, the product that the source takes.
+        Remark on a file of another product: a format with ``product``, ``source``, ``taker`` (the
+        source that takes the product) and ``wanted`` (the product that the source takes).
 
     Examples
     --------
@@ -246,7 +248,7 @@ class FileNames:
     ...     re.compile("(?P<product>rain|snow)_"), {"rain": "wet", "snow": "cold"},
     ...     "{product}, {source} takes {wanted}",
     ... )
-    >>> names.other_product("wet", Path("snow_1.nc"))
+    >>> names.describe_other_product("wet", Path("snow_1.nc"))
     'snow, wet takes rain'
     """
 
@@ -254,8 +256,8 @@ class FileNames:
     sources: Mapping[str, str]
     remark: str
 
-    def other_product(self, source: str, path: Path) -> str | None:
-        """Say what a file is by its name where that is another product than a source's.
+    def describe_other_product(self, source: str, path: Path) -> str | None:
+        """Describe a file whose name is that of another product than a source's; else None.
 
         Parameters
         ----------
@@ -265,7 +267,7 @@ class FileNames:
         name = self.pattern.search(path.name)
         if name is None or (taker := self.sources.get(name["product"])) == source:
             return None
-        wanted = next(product for product, each in self.sources.items() if each == source)
+        wanted = next(product for product, source_id in self.sources.items() if source_id == source)
         return self.remark.format(
             product=name["product"], source=source, taker=taker, wanted=wanted
         )
@@ -280,7 +282,7 @@ def time_steps(
     offset: timedelta = timedelta(),
     length: timedelta | None = None,
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Yield begin and end of the steps that begin in an interval and have ended by a moment.
+    """Yield start and end of the steps that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -291,9 +293,9 @@ def time_steps(
     every
         Time from one step to the next; multiples of it are counted from midnight, 2000-01-01.
     offset
-        Time from such a multiple to the begin of a step.
+        Time from such a multiple to the start of a step.
     length
-        Of a step; default from its begin to the next one's.
+        Length of a step; default until the start of the next one.
 
     Examples
     --------
@@ -310,9 +312,9 @@ def time_steps(
     else:
         begin = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         begin = begin.replace(month=1) if every == "year" else begin
-        begin = begin if begin >= start else _after(begin, every)
+        begin = begin if begin >= start else _next_step(begin, every)
     while begin < end:
-        after = _after(begin, every)
+        after = _next_step(begin, every)
         finish = after if length is None else begin + length
         if finish > asof:
             return
@@ -320,17 +322,28 @@ def time_steps(
         begin = after
 
 
-def _after(begin: datetime, every: timedelta | Literal["month", "year"]) -> datetime:
-    """Begin of the step after the one that begins at a moment."""
+def _next_step(begin: datetime, every: timedelta | Literal["month", "year"]) -> datetime:
+    """Return the start of the step after the one that starts at a moment."""
     if isinstance(every, timedelta):
         return begin + every
     if every == "year":
         return begin.replace(year=begin.year + 1)
-    return (begin + timedelta(days=31)).replace(day=1)
+    return next_month(begin)
+
+
+def next_month(month: datetime) -> datetime:
+    """Return the first day of the month after one, given by its first day.
+
+    Examples
+    --------
+    >>> f"{next_month(datetime(2024, 12, 1, tzinfo=UTC)):%Y-%m-%d}"
+    '2025-01-01'
+    """
+    return (month + timedelta(days=31)).replace(day=1)
 
 
 def shown_name(path: Path) -> str:
-    r"""Name of a file as text that any table and terminal takes.
+    r"""Return the name of a file as printable text, for tables and terminals.
 
     Examples
     --------

@@ -37,7 +37,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0")
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Days that begin in an interval and have ended by a moment.
+    """List the days that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     for day, after in time_steps(start, end, asof, timedelta(days=1)):
         name = f"chirps-v3.0.{_KIND}.{day:%Y.%m.%d}.tif"
@@ -89,16 +89,16 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one day of the final series.
+    """Fetch one day of the final series.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks ``chirps``.
+        HTTP client; its endpoint is ``chirps``.
 
     Raises
     ------

@@ -6,11 +6,11 @@ Files: tiles of 10 x 10 degrees, 4800 x 4800 pixels, on EPSG:4326:
 is read, the one that is least misled by cloud shadows: 0 no water, 1 water of the reference, 2
 flood that recurs, 3 unusual flood, 255 not seen, **which is not dry**.
 
-The tiles of a day are one field, so the newest of them reads those beside it, and the older ones
-are passed over; one that is not sound is left out, as if it were not there, and named. They are
-rewritten in place for some hours; each time the field is read anew. LANCE keeps a week. MODIS ends
-with its satellites, so VIIRS is what is fetched; the layout of its files is from public code that
-reads them, not from a file.
+The tiles of a day are one field: reading the newest tile reads the others with it, and the older
+tiles are skipped. A tile that is not sound is left out and named. LANCE rewrites tiles in place for
+some hours, and the field is read anew each time; it keeps a week. VIIRS is fetched, because MODIS
+ends with its satellites. The layout of the VIIRS files is from public code that reads them, not
+from a file.
 
 References
 ----------
@@ -45,7 +45,7 @@ from pipeline.sources.formats.field import text
 from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
 from pipeline.sources.formats.hdf import opened_eos, variable
 from pipeline.sources.formats.names import stamp
-from pipeline.sources.upstream import not_a_granule
+from pipeline.sources.upstream import describe_unreadable
 
 _NAME = re.compile(
     r"^(?P<product>[MV]CDWD_L3(?:_F3)?(?:_NRT)?)\.A(?P<day>\d{7})\.h(?P<h>\d\d)v(?P<v>\d\d)"
@@ -59,7 +59,7 @@ _FOLDER = "allData/5200/VCDWD_L3_NRT"
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Days of VIIRS tiles that begin in an interval and have ended by a moment.
+    """List the days of VIIRS tiles that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     for day, after in time_steps(start, end, asof, timedelta(days=1)):
         name = f"VCDWD_L3_NRT.A{day:%Y%j}.h??v??.*.h5"
@@ -76,16 +76,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
-    """Bring the tiles of a day that touch a grid, those that are there again where they are newer.
+    """Fetch the tiles of a day that touch a grid; tiles that are there only where newer ones exist.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
     grid
         Window.
 
@@ -107,7 +107,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     address = f"{client.endpoint('lance')}/archive/{granule.folder}"
     listed = client.json(f"{address}.json", headers=bearer)
     try:
-        names = sorted(str(one["name"]) for one in listed["content"])
+        names = sorted(str(entry["name"]) for entry in listed["content"])
     except (KeyError, TypeError) as odd:
         raise HttpError(f"{address}.json: expected names in content, found {odd!r}") from None
     tiles = {}
@@ -159,15 +159,15 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     time = stamp(name["day"], "%Y%j", path)
     counts = np.zeros((3, *grid.shape))  # pixels, seen ones, flooded ones
     virtual, is_newer = False, True
-    taken: set[tuple[float, float]] = set()
+    corners: set[tuple[float, float]] = set()
     left_out: dict[Path, BadGranule] = {}
-    for tile, match in _of_the_day(path, name):
+    for tile, match in _list_day_tiles(path, name):
         is_newer &= tile != path
         corner = west, north = _corner(match)
         field = None
-        if corner not in taken and _touches(match, grid):
+        if corner not in corners and _touches(match, grid):
             try:
-                field = _classes(tile, west, north)
+                field = _read_classes(tile, west, north)
             except BadGranule as bad:
                 left_out[tile] = bad
                 continue
@@ -176,10 +176,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                 f"a tile of {name['product']}.A{name['day']} is read with the day's newest"
             )
         if field is not None:
-            taken.add(corner)
+            corners.add(corner)
             virtual |= field[1]
-            counts += _counts(field[0], west, north, grid)
-    pixels, seen, flooded = counts
+            counts += _count_pixels(field[0], west, north, grid)
+    pixels, seen_pixels, flooded = counts
     if not pixels.any() and path in left_out:
         raise left_out[path]
     if not pixels.any():
@@ -190,7 +190,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             found=f"h{name['h']}v{name['v']}",
         )
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = {"flood_share": flooded / seen, "seen_share": seen / pixels}
+        shares = {"flood_share": flooded / seen_pixels, "seen_share": seen_pixels / pixels}
     ds = grid.dataset(
         np.array([time]), **{key: share[None].astype("f4") for key, share in shares.items()}
     )
@@ -199,22 +199,22 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return ds.assign_attrs(version=name["version"], origin="virtual" if virtual else "measured")
 
 
-def _of_the_day(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[str]]]:
-    """Files of the day's tiles beside a file that may be opened, and their names, newest first.
+def _list_day_tiles(path: Path, name: re.Match[str]) -> list[tuple[Path, re.Match[str]]]:
+    """List the readable tiles of a file's day in its folder with their names, newest first.
 
     A file's time of publication is its time of modification.
     """
-    found = []
-    for other in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
-        match = _NAME.search(other.name)
+    tiles = []
+    for tile in path.parent.glob(f"{name['product']}.A{name['day']}.h??v??.*"):
+        match = _NAME.search(tile.name)
         if (
             match is not None
             and match["form"] == name["form"]
-            and (other == path or not not_a_granule(other, path.parent))
+            and (tile == path or not describe_unreadable(tile, path.parent))
         ):
-            found.append((other.stat().st_mtime, other.name, other, match))
-    found.sort(key=lambda one: one[:2], reverse=True)
-    return [(other, match) for *_, other, match in found]
+            tiles.append((tile.stat().st_mtime, tile.name, tile, match))
+    tiles.sort(key=lambda row: row[:2], reverse=True)
+    return [(tile, match) for *_, tile, match in tiles]
 
 
 def _corner(name: re.Match[str]) -> tuple[float, float]:
@@ -223,19 +223,19 @@ def _corner(name: re.Match[str]) -> tuple[float, float]:
 
 
 def _touches(name: re.Match[str], grid: Grid) -> bool:
-    """Whether a tile and a grid share an area."""
+    """Return whether a tile and a grid share an area."""
     west, north = _corner(name)
     across = west < grid.lon_max and west + _DEGREES > grid.lon_min
     return across and north > grid.lat_min and north - _DEGREES < grid.lat_max
 
 
-def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], bool]:
-    """Classes of the 3-day layer, north-up, and whether the file is virtual.
+def _read_classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], bool]:
+    """Read the classes of the 3-day layer, north-up, and whether the file is virtual.
 
-    What the file declares as its fill was not seen.
+    Pixels with the declared fill value become not seen.
     """
     if path.suffix.startswith(".tif"):
-        values, mark, fills = _from_geotiff(path, west, north)
+        values, mark, fills = _read_geotiff(path, west, north)
     else:
         with opened_eos(path) as (fields, file):
             data = variable(fields, _LAYERS, path)
@@ -255,7 +255,7 @@ def _classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uint8], 
         raise BadGranule(
             path,
             expected="classes 0, 1, 2, 3 and 255",
-            found=", ".join(str(one) for one in sorted(strange)),
+            found=", ".join(str(number) for number in sorted(strange)),
         )
     return values, "virtual" in mark.lower()
 
@@ -266,21 +266,23 @@ def _check_tile(shape: tuple[int, ...], path: Path) -> None:
         raise BadGranule(path, expected="4800 x 4800 pixels", found=str(shape))
 
 
-def _from_geotiff(
+def _read_geotiff(
     path: Path, west: float, north: float
 ) -> tuple[NDArray[np.uint8], str, list[float]]:
-    """Classes of an image, its tag of origin, and its fill if it declares one."""
+    """Read the classes of an image, its tag of origin, and its fill values."""
     step = _DEGREES / _PIXELS
     wanted = (step, 0.0, west, 0.0, -step, north)
     with opened(path) as image:
-        found = tuple(image.transform)[:6]
+        transform = tuple(image.transform)[:6]
         if (
             image.crs is None
             or image.crs.to_epsg() != 4326
-            or not np.allclose(found, wanted, atol=1e-6)
+            or not np.allclose(transform, wanted, atol=1e-6)
         ):
             raise BadGranule(
-                path, expected=f"EPSG:4326 and transform {wanted}", found=f"{image.crs} and {found}"
+                path,
+                expected=f"EPSG:4326 and transform {wanted}",
+                found=f"{image.crs} and {transform}",
             )
         _check_tile(image.shape, path)
         if image.count != 1 or image.dtypes[0] != "uint8":
@@ -297,10 +299,10 @@ def _from_geotiff(
         return image.read(1), image.tags().get("ORIGIN", ""), fills
 
 
-def _counts(
+def _count_pixels(
     classes: NDArray[np.uint8], west: float, north: float, grid: Grid
 ) -> NDArray[np.float64]:
-    """Pixels of a tile in each cell: all, seen, flooded; shape (3, row, column)."""
+    """Count the pixels of a tile in each cell: all, seen, flooded; shape (3, row, column)."""
     middle = (np.arange(_PIXELS) + 0.5) * _DEGREES / _PIXELS
     width = grid.shape[1]
     row = grid.cell(north - middle, np.full(_PIXELS, grid.lon[0]))
@@ -310,10 +312,10 @@ def _counts(
     if down.size == 0 or across.size == 0:
         return counts
     inside = classes[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
-    rows, first = np.unique(row[down] // width, return_index=True)
-    columns, left = np.unique(column[across], return_index=True)
+    rows, first_rows = np.unique(row[down] // width, return_index=True)
+    columns, first_columns = np.unique(column[across], return_index=True)
     masks = (np.ones_like(inside), inside != _NOT_SEEN, np.isin(inside, _FLOODED))
     for count, mask in zip(counts, masks, strict=True):
-        by_row = np.add.reduceat(mask, first, axis=0, dtype=np.int32)
-        count[np.ix_(rows, columns)] = np.add.reduceat(by_row, left, axis=1)
+        by_row = np.add.reduceat(mask, first_rows, axis=0, dtype=np.int32)
+        count[np.ix_(rows, columns)] = np.add.reduceat(by_row, first_columns, axis=1)
     return counts

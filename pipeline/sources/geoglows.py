@@ -2,10 +2,10 @@
 
 One Zarr store a day in a public bucket (`2026082000.zarr`; dims rivid, ensemble, time; `Qout` in
 m3/s; members 1 to 51 every three hours for 15 days, and the high-resolution run 52 hourly for 10;
-on the one axis of time of both the members are NaN at the hours that only the run has). Which river
-of the model is a city's is for a person to say: `data/reference/geoglows_rivers.csv` names them,
-and without a row there nothing is fetched. The model is not corrected to any gauge: read changes,
-not levels.
+both share one time axis, on which the members are NaN at the hours of the run alone). The river of
+each city is chosen by a person in `data/reference/geoglows_rivers.csv`; without a row there nothing
+is fetched. The model is not corrected to any gauge: its changes count, not its levels. That a
+day's store is complete after the latency in the table of sources is unverified.
 
 References
 ----------
@@ -14,7 +14,6 @@ Hales et al. 2022, J. Flood Risk Management 15:e12822. Nelson et al. 2019, JAWRA
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,11 +26,12 @@ import xarray as xr
 
 from pipeline.geography.reference_tables import edition
 from pipeline.geography.variables import attributes
+from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
 from pipeline.sources.formats.hdf import opened
 from pipeline.sources.formats.limits import limited
 from pipeline.sources.formats.names import stamp
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -39,14 +39,12 @@ if TYPE_CHECKING:
 MEMBERS = 51
 """Members of the ensemble; the 52nd is the high-resolution run, which is no draw from it."""
 QUANTILES = {"flow_q10": 0.1, "flow_q50": 0.5, "flow_q90": 0.9}
-LATENCY = timedelta(hours=12)
-"""From the issue time to when the day's store is usually complete (unverified)."""
 LONGEST = np.timedelta64(17, "D")
-"""Within which of its issue all steps of a forecast lie."""
+"""Time from its issue within which all steps of a forecast lie."""
 WHOLE_DAY = 0.75
-"""Share of a day's steps from which it has a mean."""
+"""Least share of a day's steps from which its mean is taken."""
 MOST_VALUES, MOST_RIVERS = 1 << 25, 1 << 24
-"""Largest forecast of the cities' rivers, and most rivers of a store, that memory is taken for."""
+"""Most values of a forecast of the cities' rivers, and most rivers of a store, to be read."""
 _UNITS = {"m3/s", "m^3/s", "m3 s-1", "m^3 s-1", "m3 s^-1", "m^3 s^-1", "m**3 s**-1", "cms"}
 _DAY = timedelta(days=1)
 _TIMEOUT = timedelta(seconds=60)
@@ -58,7 +56,7 @@ def rivers() -> dict[str, int]:
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Forecasts that were issued in an interval and by a moment; none where no river is named.
+    """List the forecasts issued in an interval and by a moment; none where no river is named.
 
     Parameters
     ----------
@@ -67,7 +65,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval of issue times, UTC.
     asof
-        Nothing that was issued later is named.
+        No forecast issued later is listed.
     """
     if not rivers():
         return
@@ -76,7 +74,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
 
 
 def by_hand(source: str) -> str:  # noqa: ARG001
-    """Say why no provider is asked; empty where one is.
+    """Explain why nothing is fetched; empty where it is.
 
     Parameters
     ----------
@@ -109,28 +107,30 @@ def read(path: Path) -> xr.Dataset:
         Not such a file, cut short, or with other members or units, impossible flows or times that
         are not those of its issue.
     """
-    with opened(path) as whole:
-        size = sum(one.size for one in whole.values() if isinstance(one, h5py.Dataset))
+    with opened(path) as members:
+        size = sum(
+            dataset.size for dataset in members.values() if isinstance(dataset, h5py.Dataset)
+        )
         if size > MOST_VALUES:
             raise BadGranule(path, expected=f"at most {MOST_VALUES} values", found=str(size))
     try:
         with xr.open_dataset(path, engine="h5netcdf") as file:
             ds = file.load()
-        return _quantiles(ds, path)
+        return _take_quantiles(ds, path)
     except BadGranule:
         raise
-    except Exception as error:  # a damaged file makes the libraries below raise of any kind
+    except Exception as error:  # the libraries raise any exception for a damaged file
         raise BadGranule(
             path, expected="a forecast as it was fetched", found=f"{type(error).__name__}: {error}"
         ) from error
 
 
-def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
-    """Quantiles of the members' daily means."""
+def _take_quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
+    """Take the quantiles of the members' daily means."""
     if "Qout" not in ds or set(ds["Qout"].dims) != {"zone", "ensemble", "time"}:
         names = ", ".join(map(str, ds.variables))
         raise BadGranule(path, expected="Qout (zone, ensemble, time)", found=names)
-    # A store that says none is in the units of its documentation.
+    # A store without units has those of its documentation.
     if (units := str(ds["Qout"].attrs.get("units", "m3/s")).strip()) not in _UNITS:
         raise BadGranule(path, expected="Qout in m3/s", found=units or "none")
     flow = ds["Qout"].where(ds["ensemble"] <= MEMBERS, drop=True).dropna("time", how="all")
@@ -160,7 +160,7 @@ def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
     steps = flow["time"].resample(time="1D").count()
     daily = by_day.mean(skipna=False)
     daily = daily.isel(time=(steps >= WHOLE_DAY * steps.max()).values)
-    found = {
+    quantiles = {
         name: daily.quantile(share, "ensemble", skipna=False)
         .drop_vars("quantile")
         .transpose("time", "zone")
@@ -168,24 +168,24 @@ def _quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
         .assign_attrs(attributes("discharge"))
         for name, share in QUANTILES.items()
     }
-    known = np.full(daily.sizes["time"], issued + np.timedelta64(LATENCY))
-    out = xr.Dataset(found).assign_coords(available_time=("time", known))
-    more = {key: value for key, value in possible.attrs.items() if key == "out_of_range"}
+    available = np.full(daily.sizes["time"], issued + np.timedelta64(SOURCES["geoglows"].latency))
+    out = xr.Dataset(quantiles).assign_coords(available_time=("time", available))
+    remarks = {key: value for key, value in possible.attrs.items() if key == "out_of_range"}
     origin = "virtual" if ds.attrs.get("origin") == "virtual" else "measured"
-    return out.assign_attrs(more, origin=origin, version="v2")
+    return out.assign_attrs(remarks, origin=origin, version="v2")
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Take the rivers of the cities out of one day's store.
+    """Fetch the rivers of the cities from one day's store.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Knows ``geoglows``, the bucket.
+        HTTP client; its endpoint is ``geoglows``, the bucket.
 
     Raises
     ------
@@ -207,11 +207,11 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     wanted = rivers()
     try:
         ds = xr.open_zarr(ObjectStore(bucket, read_only=True), consolidated=True, chunks=None)
-        flow = _of_rivers(ds, wanted, name)
+        flow = _select_rivers(ds, wanted, name)
         origin = str(ds.attrs.get("origin", "measured"))
     except HttpError:
         raise
-    except Exception as error:  # what a store holds makes the libraries below raise of any kind
+    except Exception as error:  # the libraries raise any exception for damaged content
         kind = type(error).__name__
         raise HttpError(f"{name}: expected a store of forecasts, found {kind} in it") from error
     zones = [f"city:{city}" for city in wanted]
@@ -221,13 +221,13 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_file(path) as draft:
         out.to_netcdf(draft, engine="h5netcdf")
-        # The bucket tells no time of publication: it counts as out when the source usually is.
-        os.utime(draft, ((granule.start + LATENCY).timestamp(),) * 2)
+        # The bucket gives no time of publication: the usual one of the source is taken.
+        set_published(draft, granule.start + SOURCES["geoglows"].latency)
     return path
 
 
-def _of_rivers(ds: xr.Dataset, wanted: dict[str, int], name: str) -> xr.DataArray:
-    """Flow of the cities' rivers in a store, loaded; raise where it lacks one or is too large."""
+def _select_rivers(ds: xr.Dataset, wanted: dict[str, int], name: str) -> xr.DataArray:
+    """Load the flow of the cities' rivers; raise where one is absent or the store is too large."""
     if (count := ds["rivid"].size) > MOST_RIVERS:
         raise HttpError(f"{name}: expected at most {MOST_RIVERS} rivers, found {count}")
     absent = set(wanted.values()) - set(ds["rivid"].values.tolist())

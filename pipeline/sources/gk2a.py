@@ -14,7 +14,6 @@ CGMS 03, LRIT/HRIT Global Specification 2.6, section 4.4.3 (normalised geostatio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,7 +24,9 @@ import numpy as np
 import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
+from pipeline.sources import SOURCES
 from pipeline.sources.base import (
+    HDF5_MAGIC,
     BadGranule,
     FileNames,
     Granule,
@@ -41,6 +42,7 @@ from pipeline.sources.formats.hdf import opened, variable
 from pipeline.sources.formats.limits import limited_pixels
 from pipeline.sources.formats.names import stamp
 from pipeline.sources.formats.projection import pixels_in, projection_of
+from pipeline.storage.atomic import set_published
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -49,8 +51,8 @@ if TYPE_CHECKING:
 class _Product(NamedTuple):
     """A level 2 product.
 
-    Of its flags the bits and what they are where a pixel is good; and how far from the time of its
-    name it may have been observed.
+    ``bits`` and ``good`` are the bits of its quality flag and their value where a pixel is good,
+    ``observed`` the longest time between its observation and the time of its name.
     """
 
     variable: str
@@ -76,11 +78,11 @@ _SERIES = {
     "gk2a_lst": ("lst", timedelta(days=1), timedelta(hours=6, minutes=30)),
     "gk2a_ndvi": ("vgt", timedelta(days=1), timedelta()),
 }
-"""Product of each source, time between its files, and when in it they are taken: temperature half
-an hour after noon, as VIIRS does, and the day's NDVI at midnight UTC."""
+"""Product of each source, time between its files, and their offset in it: temperature half an hour
+after noon, as VIIRS takes it, and the day's NDVI at midnight UTC."""
 _SECTORS = {"FD": "fd020ge", "EA": "ea020lc"}
 _NOT_OFFERED = {400, 404}
-"""What the hub says where it has a product not in a sector."""
+"""Status of the hub for a product that it does not offer in a sector."""
 _NAME = re.compile(
     r"^gk2a_ami_le2_(?P<product>rr|lst|vgt)(?:-ndvi)?_(?:fd020ge|ea020lc)_(?P<time>\d{12})\.nc$",
     re.ASCII,
@@ -90,17 +92,15 @@ FILE_NAMES = FileNames(
     {product: source for source, (product, *_) in _SERIES.items()},
     "a file of {product}, {source} takes {wanted}",
 )
-LATENCY = timedelta(minutes=12)
-"""Time after a slot's end by which it usually is out."""
 DENSE = timedelta(hours=15)
-"""End of an interval in which every slot of rain is named, as long as Late takes; of what lies
+"""Length of the end of an interval in which every slot of rain is listed, as long as Late takes;
 before it one slot of three, on the half-hours, so that whole days have rain without IMERG."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Granules that begin in an interval and have ended by a moment.
+    """List the granules that start in an interval and have ended by a moment.
 
-    Rain is named by half-hours up to :data:`DENSE` before the end.
+    Rain is listed by half-hours up to :data:`DENSE` before the end.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     product, step, offset = _SERIES[source]
     for time, after in time_steps(start, end, asof, step, offset=offset, length=_SLOT):
@@ -183,7 +183,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         window = pixels.rows, pixels.columns
         values = unpacked(data, slab(data, *window), path)
         if flag is not None:
-            good = _good(flag, product, path)
+            good = _list_good_flags(flag, product, path)
             flags = bits(slab(flag, *window), flag.name, path)
             np.copyto(values, np.nan, where=~has_bits(flags, product.bits, good))
         virtual = text(file, "processing_environment") == "virtual"
@@ -195,8 +195,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return ds
 
 
-def _good(flag: Field, product: _Product, path: Path) -> list[int]:
-    """Values of a quality flag whose meaning begins with `good`; where it has none, the usual."""
+def _list_good_flags(flag: Field, product: _Product, path: Path) -> list[int]:
+    """List the values of a quality flag whose meaning is `good`; the default without meanings."""
     meanings = text(flag, "flag_meanings")
     pairs = re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
     values = [int(value) for value, word in pairs if word.lower() == "good"]
@@ -206,30 +206,30 @@ def _good(flag: Field, product: _Product, path: Path) -> list[int]:
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one granule from KMA's API hub: the full disk; where it offers none, East Asia.
+    """Fetch one granule from KMA's API hub: the full disk, or East Asia where it has no other.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks ``kma``; the key is ``KMA_API_KEY``.
+        HTTP client; its endpoint is ``kma``, the key ``KMA_API_KEY``.
 
     Raises
     ------
     NotPublished
         The hub does not list the slot yet.
     NeedsCredentials, HttpError
-        As of the client; also where the list is none.
+        As of the client; also where the answer is no list.
     """
     slot = f"{granule.start:%Y%m%d%H%M}"
     key = {"authKey": client.secret("KMA_API_KEY")}
     base = f"{client.endpoint('kma')}/api/typ05/api/GK2A/LE2/{granule.product.upper()}"
     for area in _SECTORS:
         try:
-            slots = _listed(f"{base}/{area}/dataList", granule.start, key, client)
+            slots = _list_slots(f"{base}/{area}/dataList", granule.start, key, client)
         except HttpError as error:
             if area == "EA" or error.status not in _NOT_OFFERED:
                 raise
@@ -244,20 +244,21 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     path = client.download(
         f"{base}/{area}/data",
         upstream / granule.folder / name,
-        magic=(b"\x89HDF\r\n\x1a\n",),
+        magic=(HDF5_MAGIC,),
         params={"date": slot} | key,
     )
-    # The hub tells no time of publication, and that of the answer is after the question's.
-    usual = (granule.end + LATENCY).timestamp()
-    os.utime(path, (min(path.stat().st_mtime, usual),) * 2)
+    # The hub gives no time of publication: the time of receipt would lie after the as-of time.
+    usual = granule.end + SOURCES["gk2a"].latency
+    if path.stat().st_mtime > usual.timestamp():
+        set_published(path, usual)
     return path
 
 
-def _listed(url: str, start: datetime, key: dict[str, str], client: Client) -> set[str]:
-    """Slots of an hour that the hub has of a product and sector."""
-    asked = {"sDate": f"{start:%Y%m%d%H}00", "eDate": f"{start:%Y%m%d%H}59", "format": "json"}
+def _list_slots(url: str, start: datetime, key: dict[str, str], client: Client) -> set[str]:
+    """List the slots of an hour that the hub has of a product and sector."""
+    interval = {"sDate": f"{start:%Y%m%d%H}00", "eDate": f"{start:%Y%m%d%H}59", "format": "json"}
     try:
-        answer = client.json(url, params=asked | key, keep=True)
+        answer = client.json(url, params=interval | key, keep=True)
     except NotPublished:
         return set()
     try:

@@ -3,7 +3,7 @@
 The public bucket has Level 1B only. The GOES precipitation index counts every pixel whose cloud
 top is colder than 235 K as raining 3 mm/h. It was fitted to means over large areas and hours in
 the tropics: over a sub-basin and a day it is fair, over a city and an hour it is of **low
-quality**, and it sees no warm rain at all. Half-hourly pictures of 35 MB each.
+quality**, and it sees no warm rain at all. Half-hourly images of 35 MB each.
 
 Files: `gk2a_ami_le1b_ir105_fd020ge_YYYYMMDDHHMM.nc`.
 
@@ -26,7 +26,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.sources.base import BadGranule, Granule, NeedsCredentials, Skipped, time_steps
+from pipeline.sources.base import (
+    HDF5_MAGIC,
+    BadGranule,
+    Granule,
+    NeedsCredentials,
+    Skipped,
+    time_steps,
+)
 from pipeline.sources.formats.ami import check_time, finite
 from pipeline.sources.formats.chunks import slab
 from pipeline.sources.formats.field import text
@@ -50,7 +57,7 @@ _MOST_BITS = 14
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Pictures on the half-hours of an interval that have been taken by a moment.
+    """List the images on the half-hours of an interval that have been taken by a moment.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     for time, after in time_steps(start, end, asof, _SLOT):
         folder = f"AMI/L1B/FD/{time:%Y%m/%d/%H}"
@@ -68,7 +75,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
 
 
 def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
-    """Read one picture and turn it into rain by the GOES precipitation index.
+    """Read one image and convert it to rain by the GOES precipitation index.
 
     Parameters
     ----------
@@ -121,7 +128,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 
 def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.float64]:
-    """Brightness temperature of counts whose two highest bits are their quality.
+    """Convert counts, whose two highest bits are their quality, to brightness temperature.
 
     Parameters
     ----------
@@ -156,16 +163,16 @@ def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one picture from the public bucket.
+    """Fetch one image from the public bucket.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks ``gk2a_bucket``.
+        HTTP client; its endpoint is ``gk2a_bucket``.
 
     Raises
     ------
@@ -179,6 +186,6 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     except NeedsCredentials:
         url = f"{client.endpoint('gk2a_bucket')}/{granule.folder}/{granule.pattern}"
         return client.download(
-            url, upstream / granule.folder / granule.pattern, magic=(b"\x89HDF\r\n\x1a\n",)
+            url, upstream / granule.folder / granule.pattern, magic=(HDF5_MAGIC,)
         )
     raise Skipped("gk2a_ir: not fetched, KMA_API_KEY is set and gk2a has the rain rate itself")

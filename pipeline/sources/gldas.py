@@ -59,7 +59,7 @@ FILE_NAMES = FileNames(
 _STEP = timedelta(hours=3)
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _SETTLED = timedelta(days=150)
-"""Age from which a month is looked for in the main product: it then takes the early one's place."""
+"""Age from which a month is fetched from the main product, which replaces the early one."""
 _LAYERS_M = {"SoilMoi0_10cm_inst": 0.1, "SoilMoi10_40cm_inst": 0.3, "SoilMoi40_100cm_inst": 0.6}
 _WATER = ("Qs_acc", "Qsb_acc", "RootMoist_inst", *_LAYERS_M)
 _POTENTIAL, _WARMTH = "PotEvap_tavg", "Tair_f_inst"
@@ -69,7 +69,7 @@ _MONTHLY = ("Qs_acc", "Qsb_acc", _POTENTIAL)
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Granules that begin in an interval and have ended by a moment.
+    """List the granules that start in an interval and have ended by a moment.
 
     Those of three hours, and of recent months, are the early product's.
 
@@ -80,7 +80,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     if source == "gldas_monthly":
         for month, after in time_steps(max(start, _FIRST), end, asof, "month"):
@@ -96,16 +96,16 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
-    """Bring the window of one granule from GES DISC, or the whole.
+    """Fetch the window of one granule from GES DISC, or the whole file.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
     grid
         Window.
 
@@ -120,8 +120,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
         As of :func:`pipeline.sources.access.earthdata.fetch`.
     """
     down, across = (
-        f"[{int((least + half) * 4)}:{ceil((most + half) * 4) - 1}]"
-        for least, most, half in (
+        f"[{int((low + origin) * 4)}:{ceil((high + origin) * 4) - 1}]"
+        for low, high, origin in (
             (grid.lat_min, grid.lat_max, 60),
             (grid.lon_min, grid.lon_max, 180),
         )
@@ -193,7 +193,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         stored = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
         potential, units = field(_POTENTIAL, tuple(_PER_DAY))
         virtual = "virtual" in text(file, "institution").lower()
-    steps = _steps_of(end) if is_month else np.float32(1)
+    steps = _count_steps(end) if is_month else np.float32(1)
     flows, counted = limited_parts({key: stored[key] * steps for key in _WATER[:2]}, "runoff", path)
     fields = {"runoff": flows.sum(axis=0)}
     begin = end
@@ -215,7 +215,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return limited(ds, path)
 
 
-def _steps_of(month: np.datetime64) -> np.float32:
+def _count_steps(month: np.datetime64) -> np.float32:
     """Count the steps of three hours in a month."""
     first = month.astype("M8[M]")
     days = (first + 1).astype("M8[D]") - first.astype("M8[D]")

@@ -53,7 +53,7 @@ _NAME = re.compile(
     r"-E\d{6}(?:\.\d{4})?\.(?P<version>V0\d[A-Z]?)(?:\.|$)"
 )
 _IDENTITY = "product", "day", "clock"
-"""Parts of the name that a file's header repeats."""
+"""Parts of the file name that the file's header repeats."""
 _HALF_HOURLY = {"imerg_late": "-L", "imerg_early": "-E", "imerg_final": ""}
 _DAILY = {"imerg_daily": "-L", "imerg_daily_final": ""}
 FILE_NAMES = FileNames(
@@ -63,13 +63,13 @@ FILE_NAMES = FileNames(
     "a {product} file, {source} takes {wanted}",
 )
 _FAILURES = (NeedsCredentials, NotPublished, HttpError)
-"""Ways in which a provider can fail, the weightiest last."""
+"""Failures of a provider, in rising order of weight."""
 _HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
 _PER_DAY = 48
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Granules that begin in an interval and have ended by a moment.
+    """List the granules that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     daily = source in _DAILY
     run, step = _DAILY[source] if daily else _HALF_HOURLY[source], _DAY if daily else _HALF_HOUR
@@ -96,20 +96,20 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
-    """Bring one granule: a window from GES DISC, else the whole file.
+    """Fetch one granule: a window from GES DISC, else the whole file.
 
-    Half-hourly Early and Late files that do not come from there come from PPS, which has the last
-    days under a login of its own, else from a public store. What the catalogue of GES DISC does not
-    know is not there yet, however PPS says so.
+    Half-hourly Early and Late files that GES DISC does not give come from PPS, which has the last
+    days under a login of its own, else from a public store. A file that the catalogue of GES DISC
+    does not know is not published yet, whatever PPS answers.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
     grid
         Window.
 
@@ -127,34 +127,34 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     HttpError
         A provider fails, and no other has it.
     """
-    ways = [_from_ges_disc]
+    providers = [_fetch_from_ges_disc]
     if _HALF_HOURLY.get(granule.source):
-        ways += [_from_pps, _from_store]
+        providers += [_fetch_from_pps, _fetch_from_store]
     failures: list[Exception] = []
-    for way in ways:
-        if way is _from_store and isinstance(failures[0], NotPublished):
+    for provider in providers:
+        if provider is _fetch_from_store and isinstance(failures[0], NotPublished):
             raise failures[0]  # the store is filled from GES DISC
         try:
-            return way(granule, upstream, client, grid)
+            return provider(granule, upstream, client, grid)
         except _FAILURES as error:
             failures.append(error)
     raise max(failures, key=lambda error: _FAILURES.index(type(error)))
 
 
-def _from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
-    """Bring a window of a granule from GES DISC, or the whole."""
-    window = _window(grid, daily=granule.source in _DAILY)
+def _fetch_from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
+    """Fetch a window of a granule from GES DISC, or the whole file."""
+    window = _constraint(grid, daily=granule.source in _DAILY)
     return earthdata.fetch(granule, upstream, client=client, window=window)
 
 
-def _from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
-    """Bring one half-hour from the near-real-time server of PPS: ``.RT-H5``, V08 ``.RT-NC``."""
+def _fetch_from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
+    """Fetch one half-hour from the near-real-time server of PPS: ``.RT-H5``, V08 ``.RT-NC``."""
     client.secret("PPS_USERNAME")
     run = granule.source.removeprefix("imerg_")
     place = f"imerg/{run}/{granule.start:%Y%m}"
     base = client.endpoint("pps")
     listed = client.get(f"{base}/text/{place}/", keep=True).decode("ascii", "replace")
-    names = {found[0] for found in re.finditer(r"3B-HHR[\w.-]+\.RT-(?:H5|NC)", listed)}
+    names = {match[0] for match in re.finditer(r"3B-HHR[\w.-]+\.RT-(?:H5|NC)", listed)}
     fitting = sorted(name for name in names if fnmatchcase(name, granule.pattern))
     if not fitting:
         raise NotPublished(f"{place}/{granule.pattern} is not listed by PPS")
@@ -162,18 +162,18 @@ def _from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> P
     return client.download(f"{base}/{place}/{fitting[-1]}", path, magic=earthdata.HDF)
 
 
-def _from_store(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
-    """Bring one half-hour from the public Icechunk store, which needs no login."""
+def _fetch_from_store(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
+    """Fetch one half-hour from the public Icechunk store, which needs no login."""
     from pipeline.sources import imerg_store  # noqa: PLC0415  (heavy, and seldom needed)
 
     return imerg_store.fetch(granule, upstream, grid, client=client)
 
 
-def _window(grid: Grid, *, daily: bool) -> str:
-    """Rain of a window as a constraint of DAP4; ranges of indices include their ends."""
+def _constraint(grid: Grid, *, daily: bool) -> str:
+    """Build the DAP4 constraint for the rain of a window; ranges of indices include their ends."""
     across, down = (
-        f"[{round((least + half) * 10)}:{round((most + half) * 10) - 1}]"
-        for least, most, half in (
+        f"[{round((low + origin) * 10)}:{round((high + origin) * 10) - 1}]"
+        for low, high, origin in (
             (grid.lon_min, grid.lon_max, 180),
             (grid.lat_min, grid.lat_max, 90),
         )
@@ -217,52 +217,56 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             raise BadGranule(path, expected="an IMERG file name", found=path.name)
         day, clock = name["day"], name["clock"]
         header = text(file, "FileHeader")
-        own = _NAME.search(header)
-        if own is not None and any(own[part] != name[part] for part in _IDENTITY):
-            raise BadGranule(path, expected="the file of its name", found=own[0].rstrip("."))
+        header_name = _NAME.search(header)
+        if header_name is not None and any(header_name[part] != name[part] for part in _IDENTITY):
+            raise BadGranule(
+                path, expected="the file of its name", found=header_name[0].rstrip(".")
+            )
         time = moment(variable(group, ("time",), path), path)
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
         box = _Box.of(grid, *lat_lon(group, path), path)
         if name["kind"] == "HHR":
-            _units(rain, ("mm/hr", "mm/h", "mm h-1", "mm hr-1"), path)
-            fields = {"rain_rate": box.cut(rain, north_first=box.order(rain))}
+            _check_units(rain, ("mm/hr", "mm/h", "mm h-1", "mm hr-1"), path)
+            fields = {"rain_rate": box.cut(rain, north_first=box.has_latitude_first(rain))}
         else:
-            fields = _daily(group, rain, box, path)
+            fields = _read_daily(group, rain, box, path)
         virtual = "ProcessingSystem=VIRTUAL" in header
-    ds = grid.dataset(np.array([time]), **{key: each[None] for key, each in fields.items()})
+    ds = grid.dataset(np.array([time]), **{key: values[None] for key, values in fields.items()})
     ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
     return limited(ds, path)
 
 
-def _daily(group: h5py.Group, rain: Field, box: _Box, path: Path) -> dict[str, NDArray[np.float32]]:
-    """Total of the day (mm) and the half-hours that went into it; of too few there is no total.
+def _read_daily(
+    group: h5py.Group, rain: Field, box: _Box, path: Path
+) -> dict[str, NDArray[np.float32]]:
+    """Read the day's total (mm) and its number of half-hours; NaN where they are too few.
 
     V07 stores the mean rate of the valid half-hours in mm/day; V06 stored their sum, half of
     their rates in mm/h each, which is raised here to 48 half-hours where the count is in the file.
     """
-    order = box.order(rain)
+    order = box.has_latitude_first(rain)
     values = box.cut(rain, north_first=order)
     is_rate = rain.name.endswith("precipitation")
-    _units(rain, ("mm/day", "mm d-1", "mm day-1") if is_rate else ("mm",), path)
+    _check_units(rain, ("mm/day", "mm d-1", "mm day-1") if is_rate else ("mm",), path)
     if is_rate:
         count = variable(group, ("precipitation_cnt",), path)
     elif (count := member(group, "precipitationCal_cnt", path)) is None:
         return {"rain": values, "n_valid": np.full_like(values, np.nan)}
-    n_valid = box.cut(count, north_first=box.order(count, beside=order))
+    n_valid = box.cut(count, north_first=box.has_latitude_first(count, beside=order))
     values[~((n_valid >= LEAST_HALF_HOURS) & (n_valid <= _PER_DAY))] = np.nan
     if not is_rate:
         values *= _PER_DAY / np.fmax(n_valid, 1)
     return {"rain": values, "n_valid": n_valid}
 
 
-class _Along(NamedTuple):
-    """Cells of a grid along an axis of a file: where they lie there, and which of the grid's."""
+class _AxisRange(NamedTuple):
+    """Cells of a grid along an axis of a file: their range in the file and in the grid."""
 
-    there: slice
-    here: slice
-    same_way: bool
+    stored: slice
+    target: slice
+    same_direction: bool
 
 
 @dataclass(frozen=True)
@@ -272,14 +276,14 @@ class _Box:
     path: Path
     shape: tuple[int, int]
     pixels: tuple[int, int]
-    rows: _Along
-    columns: _Along
+    rows: _AxisRange
+    columns: _AxisRange
 
     @classmethod
     def of(
         cls, grid: Grid, lat: NDArray[np.floating], lon: NDArray[np.floating], path: Path
     ) -> Self:
-        """Find the cells of a grid by the centres of a file's."""
+        """Find the cells of a grid by the cell centres of a file."""
         wanted = grid.lon % 360 if lon.max() > 180 else grid.lon
         rows, columns = positions(lat, grid.lat), positions(lon, wanted)
         if (rows < 0).all() or (columns < 0).all():
@@ -293,43 +297,45 @@ class _Box:
             path,
             grid.shape,
             (lat.size, lon.size),
-            _along(lat, grid.lat, rows, path),
-            _along(lon, wanted, columns, path),
+            _match_axis(lat, grid.lat, rows, path),
+            _match_axis(lon, wanted, columns, path),
         )
 
-    def order(self, data: Field, *, beside: bool | None = None) -> bool:
-        """Say whether a variable has latitude before longitude."""
+    def has_latitude_first(self, data: Field, *, beside: bool | None = None) -> bool:
+        """Return whether a variable has latitude before longitude."""
         usual = ("time", "lon", "lat")
         return is_north_first(data, *self.pixels, self.path, usual=usual, beside=beside)
 
     def cut(self, data: Field, *, north_first: bool) -> NDArray[np.float32]:
-        """Cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
-        stored = window_of(data, self.rows.there, self.columns.there, north_first=north_first)
+        """Read the cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
+        stored = window_of(data, self.rows.stored, self.columns.stored, north_first=north_first)
         values: NDArray[np.float32] = unpacked(data, stored, self.path, fill=-9999.9)
-        values = values[:: 1 if self.rows.same_way else -1, :: 1 if self.columns.same_way else -1]
+        values = values[
+            :: 1 if self.rows.same_direction else -1, :: 1 if self.columns.same_direction else -1
+        ]
         if values.shape == self.shape:
             return values
-        found = np.full(self.shape, np.nan, np.float32)
-        found[self.rows.here, self.columns.here] = values
-        return found
+        field = np.full(self.shape, np.nan, np.float32)
+        field[self.rows.target, self.columns.target] = values
+        return field
 
 
-def _along(
+def _match_axis(
     axis: NDArray[np.floating], wanted: NDArray[np.floating], index: NDArray[np.int64], path: Path
-) -> _Along:
-    """Place of wanted centres along an axis of the same cells, whichever way it runs."""
+) -> _AxisRange:
+    """Match target centres with an axis of the same cells, in either direction."""
     inside = index >= 0
     off = np.abs(axis[index[inside]] - wanted[inside]).max()
     if off > 0.001:
         raise BadGranule(path, expected="cell centres of the grid", found=f"centres {off:.3f} off")
-    there, here = window(index), window(np.where(inside, np.arange(index.size), -1))
-    if there.stop - there.start != here.stop - here.start:
+    stored, target = window(index), window(np.where(inside, np.arange(index.size), -1))
+    if stored.stop - stored.start != target.stop - target.start:
         step = abs(float(axis[1] - axis[0]))
         raise BadGranule(path, expected="cells of 0.1 degree", found=f"cells of {step:.3f}")
-    return _Along(there, here, bool(index[here.start] <= index[here.stop - 1]))
+    return _AxisRange(stored, target, bool(index[target.start] <= index[target.stop - 1]))
 
 
-def _units(data: Field, allowed: tuple[str, ...], path: Path) -> None:
+def _check_units(data: Field, allowed: tuple[str, ...], path: Path) -> None:
     """Raise unless the variable has one of the units."""
     if (units := text(data, "units").strip()) not in allowed:
         raise BadGranule(path, expected=f"units {' or '.join(allowed)}", found=units or "none")

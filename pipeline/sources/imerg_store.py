@@ -5,17 +5,15 @@ latitude, longitude). One step of it is written in the layout of a subset of the
 so that one reader serves both. The store holds no version letter: the name says V07.
 Licence CC BY 4.0; credit dynamical.org and NASA.
 
-A chunk of the store is 30 days of 100 x 100 cells: a half-hour costs as much as all of them, so the
-days around the first that is asked for are read at once and the others are taken from memory. A
-store of Icechunk format 2 is read by the library's version 2, which Python 3.12 and later have.
+A chunk of the store is 30 days of 100 x 100 cells, and reading a half-hour costs as much as reading
+the chunk: the days around the first half-hour are read at once and kept in memory. A store of
+Icechunk format 2 is read by the library's version 2, which Python 3.12 and later have.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,8 +24,9 @@ import icechunk
 import numpy as np
 import xarray as xr
 
+from pipeline.sources import SOURCES
 from pipeline.sources.base import Granule, HttpError, NotPublished
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 from pipeline.times import utc64
 
 if TYPE_CHECKING:
@@ -39,17 +38,16 @@ PREFIXES = {
     "imerg_late": "nasa-imerg-analysis-late/v0.1.0.icechunk",
 }
 BUCKET, REGION = "dynamical-nasa-imerg", "us-west-2"
-LATENCY = {"imerg_early": timedelta(hours=4), "imerg_late": timedelta(hours=14)}
 BEFORE, AFTER = np.timedelta64(5, "D"), np.timedelta64(1, "D")
-"""What is read before and after a half-hour, which is all that a night asks for: 0.05 GB."""
+"""Interval read before and after a half-hour, as long as a night asks for: 0.05 GB."""
 _NEWER = ("upgrade the icechunk library", "more modern version")
-"""What the library says of a store of a format that it does not know."""
+"""Phrases in the library's error for a store of a newer format."""
 _EPOCH = np.datetime64("1980-01-06", "ns")
 _FILL = np.float32(-9999.9)
 
 
 class _Run:
-    """One run of the store as a client sees it: opened once, some days of it in memory."""
+    """One run of the store for one client: opened once, with some days in memory."""
 
     def __init__(self, source: str, client: Client) -> None:
         self._source, self._endpoint = source, client.endpoint("imerg_store")
@@ -58,23 +56,23 @@ class _Run:
         self._days: tuple[Grid, xr.DataArray] | None = None
 
     def step(self, time: np.datetime64, grid: Grid, client: Client) -> xr.DataArray | None:
-        """Rain rate of a half-hour, latitude descending; None where the store lacks it."""
+        """Return the rain rate of a half-hour, latitude descending; None where it is absent."""
         with self._lock:
             if self._rate is None:
-                # The library tries for minutes where nobody listens.
+                # The library retries for minutes where no server listens.
                 client.reach(f"{self._endpoint}/{PREFIXES[self._source]}/config.yaml")
-                self._rate = self._opened()
+                self._rate = self._open_rate()
             known = self._rate.indexes["time"]
             if time not in known:
                 return None
             days = self._days
             if days is None or days[0] != grid or time not in days[1].indexes["time"]:
                 wanted = (known >= time - BEFORE) & (known < time + AFTER)
-                days = self._days = grid, _window(self._rate.isel(time=wanted), grid).load()
+                days = self._days = grid, _cut_window(self._rate.isel(time=wanted), grid).load()
         return days[1].sel(time=time)
 
-    def _opened(self) -> xr.DataArray:
-        """Rain rate of all times, lazy."""
+    def _open_rate(self) -> xr.DataArray:
+        """Open the rain rate of all times, lazily."""
         parts = urlsplit(self._endpoint)
         storage = icechunk.s3_storage(
             bucket=BUCKET,
@@ -85,7 +83,7 @@ class _Run:
             allow_http=parts.scheme == "http",
             force_path_style=True,
         )
-        rate = opened(storage, f"{self._endpoint}: the public store of {self._source}")[
+        rate = open_store(storage, f"{self._endpoint}: the public store of {self._source}")[
             "precipitation_surface"
         ]
         units = rate.attrs.get("units")
@@ -99,38 +97,38 @@ class _Run:
         return rate
 
 
-def opened(storage: icechunk.Storage, name: str) -> xr.Dataset:
+def open_store(storage: icechunk.Storage, name: str) -> xr.Dataset:
     """Open the newest state of a store, lazily.
 
     Parameters
     ----------
     storage
-        Where it lies.
+        Location of the store.
     name
-        What it is called in messages.
+        Its name in messages.
 
     Raises
     ------
     HttpError
-        It does not open; of a format newer than the library the message says what reads it.
+        It does not open; for a format newer than the library the message names what reads it.
     """
     try:
         session = icechunk.Repository.open(storage).readonly_session("main")
-        found: xr.Dataset = xr.open_zarr(session.store, consolidated=False, chunks=None)
+        store: xr.Dataset = xr.open_zarr(session.store, consolidated=False, chunks=None)
     except icechunk.IcechunkError as error:
-        said = " ".join(str(error).split())
-        if any(words in said for words in _NEWER):
+        text = " ".join(str(error).split())
+        if any(phrase in text for phrase in _NEWER):
             raise HttpError(
                 f"{name} is of a newer format than icechunk {icechunk.__version__} of Python "
                 f"{platform.python_version()} reads; Python 3.12 and later bring icechunk 2, "
                 "which reads it"
             ) from error
         raise HttpError(f"{name} did not open", passing=True) from error
-    return found
+    return store
 
 
-def _window(rate: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """Cells of a grid, latitude descending, whichever way the store has it."""
+def _cut_window(rate: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Cut out the cells of a grid, latitude descending whatever the order in the store."""
     lat, lon = rate["latitude"].values, rate["longitude"].values
     rows = np.flatnonzero((lat > grid.lat_min) & (lat < grid.lat_max))
     columns = np.flatnonzero((lon > grid.lon_min) & (lon < grid.lon_max))
@@ -154,11 +152,11 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
     granule
         Of ``imerg_early`` or ``imerg_late``.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     grid
-        Cells that are wanted.
+        Grid whose cells are written.
     client
-        Knows ``imerg_store``.
+        HTTP client; its endpoint is ``imerg_store``.
 
     Returns
     -------
@@ -182,9 +180,9 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
     except HttpError:
         raise
     except icechunk.IcechunkError as error:
-        said = f"{granule.source}: the public store failed in {time}"
-        raise HttpError(said, passing=True) from error
-    except Exception as error:  # what a store holds makes the libraries below raise of any kind
+        message = f"{granule.source}: the public store failed in {time}"
+        raise HttpError(message, passing=True) from error
+    except Exception as error:  # the libraries raise any exception for damaged content
         raise HttpError(
             f"{granule.source}: expected rain rates in the public store, found "
             f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -208,6 +206,6 @@ def fetch(granule: Granule, upstream: Path, grid: Grid, *, client: Client) -> Pa
             rain.attrs["units"] = "mm/hr"
             rain.attrs["DimensionNames"] = "time,lon,lat"
             rain.attrs["_FillValue"] = _FILL
-        # The store tells no time of publication: a step counts as out when its run usually is.
-        os.utime(draft, ((granule.end + LATENCY[granule.source]).timestamp(),) * 2)
+        # The store gives no time of publication: the usual one of the run is taken.
+        set_published(draft, granule.end + SOURCES[granule.source].latency)
     return path

@@ -51,11 +51,11 @@ _STEP = timedelta(hours=3)
 _ROOT_ZONE_CM = 100.0
 _LONGEST_S = 86_400
 _MEANS = ("_acc", "_tavg", "_inst")
-"""What a runoff is over its step, the surest first."""
+"""Suffixes of a runoff by its statistic over the step, the most reliable first."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """3-hourly analyses that begin in an interval and have ended by a moment.
+    """List the 3-hourly analyses that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -64,21 +64,21 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     for time, after in time_steps(start, end, asof, _STEP):
         yield Granule(source, "lis", f"*LIS*{after:%Y%m%d}*{after:%H%M}*", time, after)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:  # noqa: ARG001
-    """Return the file that a user has laid into the folder; there is no server to ask.
+    """Return the file that a user has put into the folder; there is no public server.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
         Not used.
 
@@ -87,17 +87,17 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:  # noqa:
     NotPublished
         The folder has no such file.
     """
-    found = sorted((upstream / granule.folder).glob(granule.pattern))
-    if not found:
+    paths = sorted((upstream / granule.folder).glob(granule.pattern))
+    if not paths:
         raise NotPublished(
             f"{granule.folder}/{granule.pattern} is not there; LIS has no public endpoint, its "
             "files are laid into that folder by hand"
         )
-    return found[-1]
+    return paths[-1]
 
 
 def by_hand(source: str) -> str:
-    """Say why no provider is asked; empty where one is.
+    """Explain why nothing is fetched and how the files come.
 
     Parameters
     ----------
@@ -141,44 +141,44 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     with opened(path) as file:
         end = stamp(f"{day}{clock}", "%Y%m%d%H%M", path)
         time = variable(file, ("time",), path)
-        if (found := moment(time, path)) != end:
-            raise BadGranule(path, expected=f"time {end} as in its name", found=str(found))
+        if (file_time := moment(time, path)) != end:
+            raise BadGranule(path, expected=f"time {end} as in its name", found=str(file_time))
         step_s = number(time, "time_increment", path)
         if not 0 < step_s <= _LONGEST_S:
             raise BadGranule(
                 path, expected=f"time_increment in 1..{_LONGEST_S} s", found=f"{step_s:g}"
             )
-        soil = _first(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
-        names = [tuple(f"{one}{each}" for each in _MEANS) for one in ("Qs", "Qsb")]
-        has_flows = soil is None or any(_first(file, each, path) for each in names)
+        soil = _find_first(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
+        names = [tuple(f"{flow}{each}" for each in _MEANS) for flow in ("Qs", "Qsb")]
+        has_flows = soil is None or any(_find_first(file, each, path) for each in names)
         flows = [variable(file, each, path) for each in names] if has_flows else []
         pixels = _Pixels(file, (soil or flows[0]).shape[-2:], grid, path)
         fields: dict[str, NDArray[np.floating]] = {}
         counted: dict[str, dict[str, float]] = {}
         if soil:
-            share, by_layer = _upper_metre(file, soil, pixels)
+            share, by_layer = _read_upper_metre(file, soil, pixels)
             layers, counted = limited_parts(by_layer, "soil_moisture", path)
             fields["soil_moisture"] = np.tensordot(share, layers, axes=1)
         if flows:
-            by_flow = {_short(one): _runoff(one, pixels, step_s) for one in flows}
-            parts, more = limited_parts(by_flow, "runoff", path)
-            fields["runoff"], counted = parts.sum(axis=0), counted | more
-        said = f"{text(file, 'institution')} {text(file, 'source')}".lower()
+            by_flow = {_short_name(flow): _read_runoff(flow, pixels, step_s) for flow in flows}
+            parts, runoff_counted = limited_parts(by_flow, "runoff", path)
+            fields["runoff"], counted = parts.sum(axis=0), counted | runoff_counted
+        provenance = f"{text(file, 'institution')} {text(file, 'source')}".lower()
         version = text(file, "title") or "LIS"
     begin = np.array([end - np.timedelta64(round(step_s), "s")])
     ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in fields.items()})
-    ds.attrs.update(version=version, origin="virtual" if "virtual" in said else "measured")
+    ds.attrs.update(version=version, origin="virtual" if "virtual" in provenance else "measured")
     if counted:
         ds.attrs["out_of_range"] = counted
     return limited(ds, path)
 
 
-def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> Field | None:
-    found = (member(file, name, path) for name in names)
-    return next((one for one in found if one is not None), None)
+def _find_first(file: h5py.File, names: tuple[str, ...], path: Path) -> Field | None:
+    members = (member(file, name, path) for name in names)
+    return next((data for data in members if data is not None), None)
 
 
-def _short(data: Field) -> str:
+def _short_name(data: Field) -> str:
     return str(data.name).rpartition("/")[2]
 
 
@@ -189,11 +189,11 @@ class _Pixels:
         if len(shape) != 2:
             raise BadGranule(path, expected="dims (north_south, east_west)", found=str(shape))
         self.path, self.shape = path, shape
-        lat, lon = _axes(file, shape, path)
+        lat, lon = _read_axes(file, shape, path)
         self._rows, self._columns = cells(grid, lat, lon, path)
 
     def cut(self, data: Field, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
-        """Field on the grid, of each layer if it has any."""
+        """Read the field on the grid, of each layer if it has layers."""
         order = is_north_first(
             data,
             *self.shape,
@@ -208,10 +208,10 @@ class _Pixels:
         return np.stack(parts) if layers else parts[0]
 
 
-def _axes(
+def _read_axes(
     file: h5py.File, shape: tuple[int, ...], path: Path
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Pixel centres from the global attributes; the file's lat and lon, fill over water, agree."""
+    """Compute pixel centres from global attributes; check the file's lat and lon against them."""
     if (mapping := text(file, "MAP_PROJECTION")) != "EQUIDISTANT CYLINDRICAL":
         raise BadGranule(
             path, expected="MAP_PROJECTION EQUIDISTANT CYLINDRICAL", found=mapping or "none"
@@ -226,11 +226,11 @@ def _axes(
     for name, centres, step in (("lat", lat[:, None], dy), ("lon", lon, dx)):
         plane = member(file, name, path)
         if plane is not None and plane.ndim == 2:
-            _agree(plane, centres, step, path)
+            _check_plane(plane, centres, step, path)
     return lat, lon
 
 
-def _agree(plane: Field, centres: NDArray[np.floating], step: float, path: Path) -> None:
+def _check_plane(plane: Field, centres: NDArray[np.floating], step: float, path: Path) -> None:
     """Raise where a plane of coordinates is of another shape or elsewhere than the attributes."""
     if plane.shape != np.broadcast_shapes(plane.shape, centres.shape):
         raise BadGranule(path, expected=f"{plane.name} of the grid", found=str(plane.shape))
@@ -244,12 +244,12 @@ def _agree(plane: Field, centres: NDArray[np.floating], step: float, path: Path)
         )
 
 
-def _upper_metre(
+def _read_upper_metre(
     file: h5py.File, soil: Field, pixels: _Pixels
 ) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
-    """Share that each layer has of the upper metre, and its volumetric moisture by its name."""
-    said = attribute(file, "SOIL_LAYER_THICKNESSES")
-    thickness = np.ravel(() if said is None else said).astype(np.float64)
+    """Read each layer's share of the upper metre, and its volumetric moisture by its name."""
+    stated = attribute(file, "SOIL_LAYER_THICKNESSES")
+    thickness = np.ravel(() if stated is None else stated).astype(np.float64)
     sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
     if soil.ndim != 3 or len(soil) != thickness.size or not sound:
         raise BadGranule(
@@ -269,14 +269,14 @@ def _upper_metre(
         raise BadGranule(
             pixels.path, expected="soil moisture in m^3 m-3 or kg m-2", found=units or "none"
         )
-    names = (f"{_short(soil)} layer {number + 1}" for number in np.flatnonzero(used))
+    names = (f"{_short_name(soil)} layer {number + 1}" for number in np.flatnonzero(used))
     return share[used], dict(zip(names, layers, strict=True))
 
 
-def _runoff(data: Field, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
-    """Runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
-    units, name = text(data, "units").strip(), _short(data)
-    # Of an instant's kg m-2 nobody says the interval.
+def _read_runoff(data: Field, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
+    """Read the runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
+    units, name = text(data, "units").strip(), _short_name(data)
+    # An instantaneous value in kg m-2 has no known interval.
     allowed = ("kg m-2 s-1",) if name.endswith("_inst") else ("kg m-2", "kg m-2 s-1")
     if units not in allowed:
         raise BadGranule(

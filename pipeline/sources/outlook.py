@@ -1,10 +1,10 @@
 """CHIRPS-GEFS v3: daily rain of the 16 days ahead, kept with the moment it was issued.
 
-Files: `2026/08/20/c3g_2026.08.25.tif`: the folder is the day of issue, the name the day that it
-speaks of, so this is the rain of 25 August as issued on the 20th, kept as
-`c3g_2026.08.25.issued.2026.08.20.tif`. 0.05 degree, mm of the UTC day; out about 08:30 UTC, so that
-a night soon after midnight has that of the day before. A model that uses it must be trained on what
-was issued, never on what fell. What the folder means is from public code that reads the archive.
+Files: `2026/08/20/c3g_2026.08.25.tif`: the folder is the day of issue, the name the valid day; this
+is the rain of 25 August as issued on the 20th, stored as `c3g_2026.08.25.issued.2026.08.20.tif`.
+0.05 degree, mm of the UTC day; published about 08:30 UTC, so that a night soon after midnight has
+the outlook of the day before. A model that uses it must be trained on the rain that was issued,
+never on the rain that fell. The meaning of the folder is from public code that reads the archive.
 Version 12, which ended in the middle of 2026, had other names and another calibration.
 
 References
@@ -40,10 +40,10 @@ _ROOT = "products/CHIRPS-GEFS/v3/daily/global"
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Days ahead in the outlooks that were issued in an interval and by a moment.
+    """List the days ahead of the outlooks issued in an interval and by a moment.
 
-    The interval of each is the day before its issue, the last that the outlook knew: an outlook is
-    late where that day's end lies further back than is usual.
+    The interval of a granule is the day before its issue, the last day known to the outlook: an
+    outlook is late where the end of that day lies further back than usual.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval of issue days, UTC.
     asof
-        Nothing that was issued later is named.
+        No outlook issued later is listed.
     """
     for issued, _ in time_steps(start, end, asof, _DAY, length=timedelta()):
         folder, before = f"CHIRPS-GEFS/{issued:%Y/%m/%d}", issued - _DAY
@@ -67,7 +67,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     Parameters
     ----------
     path
-        GeoTIFF; its name tells the day that it speaks of and the day of its issue.
+        GeoTIFF; its name gives the valid day and the day of issue.
     grid
         Target grid.
 
@@ -98,21 +98,21 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one day of an outlook.
+    """Fetch one day of an outlook.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks ``chirps``, whose host has the outlook too.
+        HTTP client; its endpoint is ``chirps``, whose host has the outlook too.
 
     Raises
     ------
     NotPublished
-        It is not out; the message says by when it usually is.
+        It is not published; the message gives the usual time of publication.
     HttpError
         As of the client.
     """

@@ -8,7 +8,7 @@
 * SPL3SMP, daily `SMAP_L3_SM_P_YYYYMMDD_Rnnnnn_nnn.h5`: the top 5 cm as the radiometer saw them, as
   ``soil_moisture_surface``; :mod:`pipeline.areal.substitutes` uses it when level 4 is late.
 
-No two of the three names are ever in one series as they are: they are soils of different depth. In
+The three variables are soils of different depth and are never joined in one series unmatched. In
 ``OUTAGES`` SMAP retrieved nothing: level 3 has no files, and level 4 is the land model alone.
 
 References
@@ -73,11 +73,11 @@ _SIZE_36_KM = 36032.220840584
 _SIZE_9_KM = _SIZE_36_KM / 4
 _HALF_SLOT = timedelta(minutes=90)
 _SLOT = timedelta(hours=12)
-"""Time of day at which the one 3-hour slot begins that a night takes; soil moves slowly."""
+"""Time of day at which the one 3-hour slot of a night starts; soil moisture changes slowly."""
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """One granule a day that begins in an interval and has ended.
+    """List one granule a day that starts in an interval and has ended by a moment.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     day = timedelta(days=1)
     if source == "smap":
@@ -137,16 +137,16 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         if name is None or not name["product"].endswith(f"_{kind}"):
             raise BadGranule(path, expected=f"the name of a {kind} file", found=path.name)
         time = stamp(f"{name['day']}{name['clock'] or '000000'}", "%Y%m%d%H%M%S", path)
-        _agree(file, time, path)
-        lat, lon = _axes_36_km(file, path) if kind == "P" else _axes(file, path)
+        _check_time(file, time, path)
+        lat, lon = _read_axes_36_km(file, path) if kind == "P" else _read_axes(file, path)
         rows, columns = cells(grid, lat, lon, path, north=_northing)  # even in metres
         if kind == "P":
-            quantity, values = "soil_moisture_surface", _retrieved(file, rows, columns, path)
+            quantity, values = "soil_moisture_surface", _read_retrievals(file, rows, columns, path)
         else:
             data = variable(member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
             quantity = _DEPTHS[data.name.rpartition("/")[2]]
             order = is_north_first(data, lat.size, lon.size, path, usual=("lat", "lon"), before=())
-            values = _moisture(data, rows, columns, path, north_first=order)
+            values = _read_moisture(data, rows, columns, path, north_first=order)
         virtual = "virtual" in text(file, "Source").lower()
     begin = time - np.timedelta64(_HALF_SLOT) if kind == "gph" else time
     ds = grid.dataset(np.array([begin]), **{quantity: values[None]})
@@ -154,7 +154,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     return limited(ds, path)
 
 
-def _moisture(
+def _read_moisture(
     data: Field,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
@@ -162,16 +162,16 @@ def _moisture(
     *,
     north_first: bool = True,
 ) -> NDArray[np.float32]:
-    """Field on the grid, NaN for fill and outside."""
+    """Read a field on the grid, NaN for fill and outside."""
     if (units := text(data, "units").strip()) not in _UNITS:
         raise BadGranule(path, expected="units m3 m-3", found=units or "none")
     return cut(data, rows, columns, path, north_first=north_first)
 
 
-def _retrieved(
+def _read_retrievals(
     file: h5py.File, rows: NDArray[np.int64], columns: NDArray[np.int64], path: Path
 ) -> NDArray[np.float32]:
-    """Level 3 on the grid: the morning's recommended retrievals, filled up by the evening's.
+    """Read level 3 on the grid: recommended retrievals of the morning, else of the evening.
 
     A retrieval is of recommended quality where bits 0 to 2 of its flag are not set; in its fill
     they are.
@@ -185,8 +185,8 @@ def _retrieved(
         data = variable(group, (f"soil_moisture{suffix}",), path)
         flag = variable(group, (f"retrieval_qual_flag{suffix}",), path)
         for part in (data, flag):
-            _shaped(part, (406, 964), path)
-        values = _moisture(data, rows, columns, path)
+            _check_shape(part, (406, 964), path)
+        values = _read_moisture(data, rows, columns, path)
         quality = bits(slab(flag, down, across), str(flag.name), path)
         recommended = np.zeros(values.shape, np.bool_)
         recommended[inside] = has_bits(quality[pixels], 0b111, (0,))
@@ -195,16 +195,16 @@ def _retrieved(
     return np.where(np.isfinite(morning), morning, evening)
 
 
-def _shaped(data: Field, shape: tuple[int, int], path: Path) -> None:
+def _check_shape(data: Field, shape: tuple[int, int], path: Path) -> None:
     """Raise unless a variable has a shape."""
     if data.shape != shape:
         raise BadGranule(path, expected=f"{shape[0]} x {shape[1]}", found=str(data.shape))
 
 
-def _agree(file: h5py.File, named: np.datetime64, path: Path) -> None:
-    """Raise where the file has a time and it is not that of its name, to the minute or two.
+def _check_time(file: h5py.File, named: np.datetime64, path: Path) -> None:
+    """Raise where the file's time is more than 120 s from that of its name.
 
-    SMAP counts from 2000-01-01 11:58:55.816 UTC without minding leap seconds since.
+    SMAP counts from 2000-01-01 11:58:55.816 UTC and ignores the leap seconds since.
     """
     data = member(file, "time", path)
     if data is None:
@@ -214,11 +214,11 @@ def _agree(file: h5py.File, named: np.datetime64, path: Path) -> None:
         raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
 
 
-def _axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Latitude of each row and longitude of each column of a level 4 file, degrees."""
+def _read_axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Read latitude of each row and longitude of each column of a level 4 file, degrees."""
     planes = [member(file, name, path) for name in ("cell_lat", "cell_lon")]
     if None not in planes:
-        lat, lon = (_along(plane, number, path) for number, plane in enumerate(planes))
+        lat, lon = (_read_axis(plane, number, path) for number, plane in enumerate(planes))
         return lat, lon
     x, y = (
         unpacked(data, axis(data), path, dtype=np.float64)
@@ -226,19 +226,19 @@ def _axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np
     )
     for name, values in (("x", x), ("y", y)):
         check_even(values, name, path)
-    return _degrees(x, y)
+    return _to_degrees(x, y)
 
 
-def _along(plane: Field, dim: int, path: Path) -> NDArray[np.float64]:
-    """Axis of a plane that repeats it along its other dim."""
+def _read_axis(plane: Field, dim: int, path: Path) -> NDArray[np.float64]:
+    """Read an axis from a plane that repeats it along its other dim."""
     if plane.ndim != 2 or min(plane.shape) < 2:
         raise BadGranule(path, expected=f"{plane.name} of two dims", found=str(plane.shape))
-    whole = [slice(0, size) for size in plane.shape]
-    other = plane.shape[1 - dim]
+    ranges = [slice(0, size) for size in plane.shape]
+    width = plane.shape[1 - dim]
     ends = []
-    for at in (0, other - 1):
-        part = [*whole]
-        part[1 - dim] = slice(at, at + 1)
+    for position in (0, width - 1):
+        part = [*ranges]
+        part[1 - dim] = slice(position, position + 1)
         ends.append(unpacked(plane, slab(plane, *part), path, dtype=np.float64).ravel())
     first, last = ends
     if not np.allclose(first, last, rtol=0, atol=1e-3):
@@ -250,13 +250,15 @@ def _along(plane: Field, dim: int, path: Path) -> NDArray[np.float64]:
     return first
 
 
-def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Axes of the global 36 km grid; the file's, empty outside the swaths, must agree."""
+def _read_axes_36_km(
+    file: h5py.File, path: Path
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Compute the axes of the global 36 km grid; check the file's, empty outside the swaths."""
     group = variable(file, (_GROUPS["P"],), path)
     parts = [variable(group, (name,), path) for name in ("latitude", "longitude")]
     for part in parts:
-        _shaped(part, (406, 964), path)
-    lat, lon = _degrees(
+        _check_shape(part, (406, 964), path)
+    lat, lon = _to_degrees(
         _SIZE_36_KM * (np.arange(964) - 481.5), _SIZE_36_KM * (202.5 - np.arange(406))
     )
     for part, wanted in zip(parts, (lat[:, None], lon), strict=True):
@@ -271,32 +273,32 @@ def _axes_36_km(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDAr
     return lat, lon
 
 
-def _degrees(
+def _to_degrees(
     x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Latitude of each northing and longitude of each easting of the EASE-Grid."""
+    """Convert eastings and northings of the EASE-Grid to latitudes and longitudes."""
     lon, _ = _EASE.transform(x, np.zeros_like(x), direction="INVERSE")
     _, lat = _EASE.transform(np.zeros_like(y), y, direction="INVERSE")
     return np.asarray(lat), np.asarray(lon)
 
 
 def _northing(lat: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Distance north on the EASE-Grid, metres."""
+    """Convert latitudes to distances north on the EASE-Grid, metres."""
     _, north = _EASE.transform(np.zeros_like(lat), lat)
     return np.asarray(north)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKONG) -> Path:
-    """Bring one granule from NSIDC: the root zone of a window for level 4, else the whole file.
+    """Fetch one granule from NSIDC: the root zone of a window for level 4, else the whole file.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
     grid
         Window.
 

@@ -1,4 +1,4 @@
-"""Files below the upstream folder: where a granule lies, and what lies beside the data."""
+"""Files in the upstream folder: find a granule, and recognise files that are not data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIDECARS = (
     ".xml", ".md5", ".sha1", ".sha256", ".sha512", ".json", ".met", ".dmrpp", ".part", ".partial",
     ".crdownload", ".tmp", ".lock", ".ovr", "__metadata.txt",
 )  # fmt: skip
-"""Ends of the names of files that providers, download tools and GIS programs leave beside data."""
+"""Suffixes of files that providers, download tools and GIS programs leave beside data."""
 
 
 def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, datetime]:
@@ -23,9 +23,9 @@ def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, d
     Parameters
     ----------
     granule
-        What to look for.
+        Granule to find.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     asof
         Moment of the question: files published later are not there yet. A file's modification
         time is its time of publication.
@@ -38,30 +38,29 @@ def locate(granule: Granule, upstream: Path, *, asof: datetime) -> tuple[Path, d
     Raises
     ------
     NotPublished
-        No file matches, or all that match were published after ``asof``, or what matches is not a
-        file that may be opened.
+        No file matches, or all matching files were published after ``asof`` or may not be opened.
     """
     folder = upstream / granule.folder
-    found, beside = [], list[str]()
+    candidates, passed_over = [], list[str]()
     for path in list_matching(folder, granule.pattern):
-        reason = not_a_granule(path, folder, sidecars=_sidecars(granule.pattern))
+        reason = describe_unreadable(path, folder, sidecars=_list_sidecars(granule.pattern))
         if reason:
-            beside.append(f"{shown_name(path)}: {reason}")
+            passed_over.append(f"{shown_name(path)}: {reason}")
             continue
         status = path.stat()
         published = datetime.fromtimestamp(status.st_mtime, tz=UTC)
         if published <= asof:
-            found.append((status.st_size > 0, published, path.name, path))
-    if not found:
+            candidates.append((status.st_size > 0, published, path.name, path))
+    if not candidates:
         wanted = f"{granule.folder}/{granule.pattern}"
-        passed_over = f"; passed over {', '.join(sorted(beside))}" if beside else ""
-        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{passed_over}")
-    _, published, _, path = max(found)
+        note = f"; passed over {', '.join(sorted(passed_over))}" if passed_over else ""
+        raise NotPublished(f"{wanted} is not published as of {asof:%Y-%m-%d %H:%MZ}{note}")
+    _, published, _, path = max(candidates)
     return path, published
 
 
 def list_matching(folder: Path, pattern: str) -> list[Path]:
-    """List what lies in a folder under names that match a glob; empty where there is no folder.
+    """List the entries of a folder whose names match a glob; empty where there is no folder.
 
     ``Path.glob`` compiles an expression for each pattern, 0.5 ms; a night has a pattern for each of
     a thousand granules.
@@ -76,7 +75,7 @@ def list_matching(folder: Path, pattern: str) -> list[Path]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Whether a name matches a glob with no other marks than ``*``."""
+    """Return whether a name matches a glob with no other wildcard than ``*``."""
     begin, *middle = pattern.split("*")
     if not middle:
         return name == pattern
@@ -92,17 +91,19 @@ def _matches(name: str, pattern: str) -> bool:
     return name.endswith(end)
 
 
-def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS) -> str | None:
-    """Say why something in a folder is not a file to read; nothing is opened.
+def describe_unreadable(
+    path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDECARS
+) -> str | None:
+    """Describe why an entry of a folder is not a file to read; nothing is opened.
 
     Parameters
     ----------
     path
-        What lies in the folder.
+        Entry of the folder.
     folder
         Folder that a link must not leave.
     sidecars
-        Ends of names, in small letters, of files that lie beside data.
+        Suffixes, in lower case, of files beside the data.
 
     Returns
     -------
@@ -116,7 +117,7 @@ def not_a_granule(path: Path, folder: Path, *, sidecars: tuple[str, ...] = SIDEC
     except OSError as error:
         return "a link to nothing" if path.is_symlink() else f"not readable: {error.strerror}"
     if not stat.S_ISREG(mode):
-        # Opening a pipe would wait for a writer for ever.
+        # Opening a pipe blocks until a writer opens it.
         return _KINDS.get(stat.S_IFMT(mode), "not a file")
     if not path.resolve().is_relative_to(folder.resolve()):
         return "a link that leaves the folder"
@@ -133,8 +134,8 @@ _KINDS = {
 }
 
 
-def _sidecars(pattern: str) -> tuple[str, ...]:
-    """List the ends of names that lie beside a granule, without the granule's own."""
+def _list_sidecars(pattern: str) -> tuple[str, ...]:
+    """List the suffixes of sidecars, without the granule's own suffix."""
     return tuple(end for end in SIDECARS if not pattern.lower().endswith(end))
 
 

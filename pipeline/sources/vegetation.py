@@ -83,12 +83,12 @@ _BEGIN = re.compile(
 )
 _GRANULE = re.compile(r"LOCALGRANULEID\b.*?VALUE\s*=\s*\"([^\"]+)\".*?END_OBJECT", re.DOTALL)
 _BLENDED = np.timedelta64(16, "D")
-"""How far before its month the first of the composites may begin that a monthly one is made of."""
+"""Longest time before its month at which the first composite of a monthly one may start."""
 _TILE = re.compile(r"(\w{5,8})\.A\d{7}\.(h\d\dv\d\d)\.")
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Monthly VIIRS composites that begin in an interval and have ended by a moment.
+    """List the monthly VIIRS composites that start in an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     product = _IDS[source]
     for month, after in time_steps(start, end, asof, "month"):
@@ -161,7 +161,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
         across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
         flags = bits(quality[down, across], product.quality[0], path)
-        values = _physical(data, data[down, across], path)
+        values = _unpack(data, data[down, across], path)
         values[~has_bits(flags, product.quality_bits, product.good)] = np.nan
         virtual = "virtual" in text(file, "ProcessingEnvironment").lower()
         possible, attributes = limited_pixels(values, product.variable, path)
@@ -174,13 +174,13 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 
 def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path) -> None:
-    """Refuse a file whose metadata name another file or time than its own name."""
+    """Raise where a file's metadata name another file or time than its own name."""
     core = text(file, "CoreMetadata.0")
     identity = text(file, "LocalGranuleID")
     if in_core := _GRANULE.search(core):
         identity = in_core[1]
-    own = _IDENTITY.search(identity)
-    if own is not None and own.groups() != (name["product"], name["day"]):
+    inner_name = _IDENTITY.search(identity)
+    if inner_name is not None and inner_name.groups() != (name["product"], name["day"]):
         expected = f"{name['product']}.A{name['day']} as in its name"
         raise BadGranule(path, expected=expected, found=identity)
     first_day = text(file, "RangeBeginningDate")
@@ -194,8 +194,8 @@ def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path
             raise BadGranule(path, expected=expected, found=first_day)
 
 
-def _physical(data: Any, stored: Any, path: Path) -> Any:
-    """Physical values, NaN for fill and outside the valid range, all of which a file must have.
+def _unpack(data: Any, stored: Any, path: Path) -> Any:
+    """Unpack physical values, NaN for fill and outside the valid range; a file must have both.
 
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
@@ -209,16 +209,16 @@ def _physical(data: Any, stored: Any, path: Path) -> Any:
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
-    """Bring one composite, whole, through Earthdata.
+    """Fetch one composite, whole, through Earthdata.
 
     Parameters
     ----------
     granule
         From :func:`granules`.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The areal record: daily means per zone as issued the next morning, one netCDF file per year.
 
-Written by the virtual basin, and by the project itself from a gridded record. Dims (time, zone);
-each day says in ``available_time`` when it was known.
+Written by the virtual basin, and by the project from a gridded record. Dims (time, zone);
+``available_time`` is the time at which each day became known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")
 
 
 def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Iterator[Granule]:
-    """Name the whole years that overlap an interval and have ended by a moment.
+    """List the whole years that overlap an interval and have ended by a moment.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
     start, end
         Half-open interval, UTC.
     asof
-        Nothing that ends later is named.
+        No granule that ends later is listed.
     """
     new_year = datetime(start.year, 1, 1, tzinfo=UTC)
     for first, after in time_steps(new_year, end, asof, "year"):
@@ -45,7 +45,7 @@ def read(path: Path) -> xr.Dataset:
     Parameters
     ----------
     path
-        File as :func:`pipeline.virtual.products.areal_record` writes it.
+        File as :func:`pipeline.virtual.tables.write_areal_record` writes it.
 
     Returns
     -------
@@ -64,16 +64,16 @@ def read(path: Path) -> xr.Dataset:
             member(file, name, path)
         if "zone" in file and file["zone"].size > AXIS:
             raise BadGranule(path, expected=f"at most {AXIS} zones", found=str(file["zone"].size))
-        others = set(file) - {*NAMES, *_TIMES, "zone"}
+        unused = set(file) - {*NAMES, *_TIMES, "zone"}
     with (
         border(path),
-        xr.open_dataset(path, engine="h5netcdf", drop_variables=others) as stored,
+        xr.open_dataset(path, engine="h5netcdf", drop_variables=unused) as stored,
     ):
-        return _checked(stored.load(), path)
+        return _check_record(stored.load(), path)
 
 
-def _checked(ds: xr.Dataset, path: Path) -> xr.Dataset:
-    """Refuse a record with anything missing, in other units, impossible or out of order."""
+def _check_record(ds: xr.Dataset, path: Path) -> xr.Dataset:
+    """Raise where the record lacks a part or has other units, impossible values or wrong order."""
     missing = {*NAMES, "time", "zone", "available_time", "origin"} - {*ds.variables, *ds.attrs}
     if missing:
         raise BadGranule(

@@ -1,4 +1,4 @@
-"""The only door to gridded storage: an Icechunk repository, one commit per ingest.
+"""Gridded storage: an Icechunk repository, one commit per ingest.
 
 Each product is a group whose arrays grow along ``time`` and are never overwritten: a revised step
 is appended beside the old one with the moment it became available, so that any product reads as it
@@ -38,15 +38,15 @@ DRAFT = "draft"
 FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
 """A repository is made in format 1, which icechunk 1, the last for Python 3.11, reads."""
 
-icechunk.set_logs_filter("off")  # what it logs it also raises
+icechunk.set_logs_filter("off")  # every logged error is also raised
 
 
 class NothingArchived(LookupError):  # noqa: N818
     """A product has no step that was known at the moment asked for."""
 
 
-def broken_archive(folder: Path, error: Exception) -> str:
-    """Say of an archive that could not be read or written what is wrong and what to do."""
+def describe_broken_archive(folder: Path, error: Exception) -> str:
+    """Describe why an archive could not be read or written, and what to do."""
     words = str(error).strip().removeprefix("x ").splitlines()[0].strip()
     return (
         f"{folder}: the archive could not be read or written: {words}; where the disk is full or "
@@ -56,16 +56,16 @@ def broken_archive(folder: Path, error: Exception) -> str:
 
 
 def end_reads(timeout_s: float = 5.0) -> None:
-    """Wait for the reads that go on where one of many failed.
+    """Wait for the pending reads after one of many failed.
 
-    Else they end with the process, and zarr and Icechunk print dozens of lines below the error.
+    Pending reads that end with the process make zarr and Icechunk print dozens of lines.
     """
     if (reading := zarr_sync.loop[0]) is None or reading.is_closed():
         return
 
     async def rest() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.wait(others, timeout=timeout_s) if others else None
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(tasks, timeout=timeout_s) if tasks else None
 
     with suppress(TimeoutError):
         asyncio.run_coroutine_threadsafe(rest(), reading).result(2 * timeout_s)
@@ -89,11 +89,11 @@ class Archive:
         self._snapshot = snapshot
         storage = icechunk.local_filesystem_storage(str(folder))
         try:
-            with locked(folder):  # of two that make a repository at once Icechunk lets one fail
+            with locked(folder):  # two processes that create a repository at once: one fails
                 self._repository = icechunk.Repository.open_or_create(storage, **FORMAT)
             self._repository.lookup_branch("main")
         except icechunk.IcechunkError as error:
-            raise BrokenState(broken_archive(folder, error)) from error
+            raise BrokenState(describe_broken_archive(folder, error)) from error
 
     @property
     def snapshot(self) -> str:
@@ -108,7 +108,7 @@ class Archive:
         return sorted(name for name in groups if name != REFERENCE)
 
     def origin(self, product: str) -> str:
-        """Say whether a product was measured or is virtual, as its first file said."""
+        """Return whether a product is measured or virtual, by its first file."""
         group = zarr.open_group(self._session().store, path=product, mode="r")
         return str(group.attrs.get("origin", "measured"))
 
@@ -126,7 +126,7 @@ class Archive:
             Canonical dataset with dims (time, lat, lon) or (time, zone) and a coordinate
             ``available_time`` (time).
         message
-            Words for the commit.
+            Message of the commit.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class Archive:
         if self._snapshot is not None:
             raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
         ds = ds.drop_vars("spatial_ref", errors="ignore").transpose("time", ...).compute()
-        ds = ds.assign_coords(digest=("time", _digests(ds)))
+        ds = ds.assign_coords(digest=("time", _compute_digests(ds)))
         for name in [name for name in ds.coords if ds[name].dtype.kind == "U"]:
             ds[name] = ds[name].astype(object)
         with self._only_writer():
@@ -153,7 +153,7 @@ class Archive:
         if exists:
             stored = xr.open_zarr(session.store, group=product, consolidated=False)
             _check_same(product, ds, stored)
-            ds = ds.isel(time=_news(ds, stored))
+            ds = ds.isel(time=_find_changed(ds, stored))
         if ds.sizes["time"] == 0:
             return 0
         ds = ds.sortby("time")
@@ -212,7 +212,7 @@ class Archive:
         if product not in self.products():
             raise NothingArchived(f"nothing has been archived for {product}")
         ds = self._open(product)
-        rows, _ = _seen(ds, asof=asof, start=start, end=end)
+        rows, _ = _select_known(ds, asof=asof, start=start, end=end)
         if rows.size == 0:
             raise NothingArchived(
                 f"no step of {product} was known as of {asof:%Y-%m-%d %H:%MZ}"
@@ -220,7 +220,7 @@ class Archive:
                 + (f" to {end:%Y-%m-%d %H:%MZ}" if end else "")
             )
         # Rows before chunks: a graph of the whole record would cost more than the days wanted.
-        ds = _chunked(ds.drop_vars("digest"), rows)
+        ds = _select_rows(ds.drop_vars("digest"), rows)
         for name, da in ds.items():
             if "scale_factor" in da.encoding:
                 ds[name] = da.astype(np.float32, keep_attrs=True)
@@ -238,13 +238,13 @@ class Archive:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
-        """Rows of the archive that :meth:`read` would give, and their times; none where none.
+        """Find the rows that :meth:`read` returns, and their times; empty where there are none.
 
         With :meth:`block` a worker reads the series of some cells without a graph of all chunks.
         """
         if product not in self.products():
             return np.empty(0, np.int64), np.empty(0, "M8[ns]")
-        return _seen(self._open(product), asof=asof, start=start, end=end)
+        return _select_known(self._open(product), asof=asof, start=start, end=end)
 
     def block(
         self,
@@ -258,30 +258,30 @@ class Archive:
         """Read stored values of some rows and cells, of shape (row, lat, lon)."""
         array = zarr.open_array(self._session().store, path=f"{product}/{variable}", mode="r")
         if rows.size and (np.diff(rows) == 1).all():
-            found = array[rows[0] : rows[-1] + 1, lat, lon]
+            values = array[rows[0] : rows[-1] + 1, lat, lon]
         else:
-            found = array.oindex[rows, lat, lon]
-        return np.asarray(found, np.float32)
+            values = array.oindex[rows, lat, lon]
+        return np.asarray(values, np.float32)
 
     def digest(self, product: str, rows: NDArray[np.int64]) -> str:
-        """Hash of what some rows hold, over the digests that stand beside them."""
+        """Hash the data of some rows, by the digests stored beside them."""
         marks = np.ascontiguousarray(self._open(product)["digest"].values[rows])
         return hashlib.sha256(marks.tobytes()).hexdigest()
 
     def since(
         self, product: str, *, asof: datetime, digest: int
     ) -> dict[np.datetime64, np.datetime64]:
-        """Say of each step with one mark since when its last version known has been available."""
+        """Return by step with a digest the time at which its last version became available."""
         if product not in self.products():
             return {}
         ds = self._open(product)
         time, available = ds["time"].values, ds["available_time"].values
-        seen = np.flatnonzero((available <= utc64(asof)) & (ds["digest"].values == digest))
-        rows = _latest(time, available, seen)
+        matching = np.flatnonzero((available <= utc64(asof)) & (ds["digest"].values == digest))
+        rows = _select_latest(time, available, matching)
         return dict(zip(time[rows], available[rows], strict=True))
 
     def stored(self, product: str) -> xr.Dataset:
-        """Everything that a product holds, all versions of all steps, not yet read."""
+        """Open all versions of all steps of a product, lazily."""
         return self._open(product)
 
     def axes(self, product: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -311,7 +311,7 @@ class Archive:
     def drafting(
         self, frames: Mapping[str, xr.Dataset], *, message: str
     ) -> Iterator[icechunk.Session]:
-        """Lay out groups for several writers to fill: all of it becomes the archive, or nothing.
+        """Lay out groups for several writers to fill; all of it is committed, or nothing.
 
         Within the context each writer takes a ``fork()`` of the session, in this or another
         process, writes whole chunks that no other one writes, and the caller merges the forks. The
@@ -324,7 +324,7 @@ class Archive:
             By group its coordinates, which are written, and variables of the right shape and
             encoding, which the writers fill: a new group, or steps to append where it exists.
         message
-            Words for the commit.
+            Message of the commit.
         """
         if self._snapshot is not None:
             raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
@@ -340,7 +340,7 @@ class Archive:
                     _lengthen(zarr.open_group(session.store, path=group, mode="r+"), frame)
                 else:
                     steps = {k: v for k, v in _encoding(frame).items() if k in frame.coords}
-                    frame.map(_unwritten, keep_attrs=True).to_zarr(
+                    frame.map(_without_data, keep_attrs=True).to_zarr(
                         session.store,
                         group=group,
                         mode="w",
@@ -352,8 +352,8 @@ class Archive:
             session.commit(message, metadata={"laid out": sorted(frames)})
             session = self._repository.writable_session(DRAFT)
             yield session
-            whole = session.commit(message, metadata={"filled": sorted(frames)})
-            self._repository.reset_branch("main", whole, from_snapshot_id=main)
+            snapshot = session.commit(message, metadata={"filled": sorted(frames)})
+            self._repository.reset_branch("main", snapshot, from_snapshot_id=main)
 
     def _has(self, group: str) -> bool:
         return self._has_root() and group in zarr.open_group(self._session().store, mode="r")
@@ -378,16 +378,16 @@ class Archive:
         return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
 
 
-def _unwritten(da: xr.DataArray) -> xr.DataArray:
-    """Make an array one of dask's, which is laid out and not written."""
+def _without_data(da: xr.DataArray) -> xr.DataArray:
+    """Replace the values of an array by lazy NaN, for a layout without data."""
     values = dask.array.full(da.shape, np.nan, dtype=da.dtype, chunks=-1)  # type: ignore[no-untyped-call]
     return da.copy(data=values)
 
 
 def _lengthen(group: zarr.Group, frame: xr.Dataset) -> None:
-    """Make room for the steps of a frame in all arrays of a group, and write their coordinates.
+    """Extend all arrays of a group by the steps of a frame, and write their coordinates.
 
-    What xarray's append does, without the graph of dask that it builds to fill them.
+    As xarray's append, without its dask graph for the data.
     """
     for name, da in frame.variables.items():
         if "time" not in da.dims:
@@ -402,36 +402,36 @@ def _lengthen(group: zarr.Group, frame: xr.Dataset) -> None:
             array[length:] = seconds.astype(np.int64)
 
 
-def _digests(ds: xr.Dataset) -> NDArray[np.int64]:
-    """Content hash of each step over all variables."""
-    found = np.empty(ds.sizes["time"], np.int64)
+def _compute_digests(ds: xr.Dataset) -> NDArray[np.int64]:
+    """Hash the content of each step over all variables."""
+    digests = np.empty(ds.sizes["time"], np.int64)
     names = sorted(map(str, ds.data_vars))
     for step in range(ds.sizes["time"]):
         digest = hashlib.sha256()
         for name in names:
             digest.update(np.ascontiguousarray(ds[name].values[step]).tobytes())
-        found[step] = np.frombuffer(digest.digest()[:8], np.int64)[0]
-    return found
+        digests[step] = np.frombuffer(digest.digest()[:8], np.int64)[0]
+    return digests
 
 
-def _seen(
+def _select_known(
     ds: xr.Dataset, *, asof: datetime, start: datetime | None, end: datetime | None
 ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
-    """Rows known at a moment in an interval, the last version of each time, and these times."""
+    """Select the rows known at a moment in an interval, the last version of each time."""
     time, available = ds["time"].values, ds["available_time"].values
-    seen = available <= utc64(asof)
+    known = available <= utc64(asof)
     if start is not None:
-        seen &= time >= utc64(start)
+        known &= time >= utc64(start)
     if end is not None:
-        seen &= time < utc64(end)
-    rows = _latest(time, available, np.flatnonzero(seen))
+        known &= time < utc64(end)
+    rows = _select_latest(time, available, np.flatnonzero(known))
     return rows, time[rows]
 
 
-def _latest(
+def _select_latest(
     time: NDArray[np.datetime64], available: NDArray[np.datetime64], rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Row of the last available version of each time, in order of time."""
+    """Select the row of the last available version of each time, in order of time."""
     order = rows[np.lexsort((rows, available[rows], time[rows]))]
     if order.size == 0:
         return order
@@ -440,39 +440,39 @@ def _latest(
     return latest
 
 
-def _chunked(ds: xr.Dataset, rows: NDArray[np.int64]) -> xr.Dataset:
-    """Rows of a dataset, lazily, cut where its chunks along time end."""
+def _select_rows(ds: xr.Dataset, rows: NDArray[np.int64]) -> xr.Dataset:
+    """Select rows of a dataset lazily, in chunks that end where the stored ones end."""
     length = max((ds[name].encoding["chunks"][0] for name in ds.data_vars), default=rows.size)
     if (np.diff(rows) == 1).all():
         ds = ds.isel(time=slice(rows[0], rows[-1] + 1))
         first = min(int(length - rows[0] % length), rows.size)
     else:
         ds, first = ds.isel(time=rows), min(length, rows.size)
-    rest, last = divmod(rows.size - first, length)
-    cuts = (first, *(length,) * rest, *((last,) if last else ()))
+    full_chunks, last = divmod(rows.size - first, length)
+    cuts = (first, *(length,) * full_chunks, *((last,) if last else ()))
     return ds.chunk({dim: cuts if dim == "time" else -1 for dim in ds.dims})
 
 
-def _news(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
-    """Positions of the steps that say something not yet known when they became available."""
+def _find_changed(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
+    """Find the steps that differ from what was known when they became available."""
     time, available = stored["time"].values, stored["available_time"].values
     digest = stored["digest"].values
-    news = []
-    for position, (at, known, mark) in enumerate(
+    positions = []
+    for position, (step_time, step_available, mark) in enumerate(
         zip(ds["time"].values, ds["available_time"].values, ds["digest"].values, strict=True)
     ):
-        rows = np.flatnonzero((time == at) & (available <= known))
-        latest = _latest(time, available, rows)
+        rows = np.flatnonzero((time == step_time) & (available <= step_available))
+        latest = _select_latest(time, available, rows)
         if latest.size == 0 or digest[latest[0]] != mark:
-            news.append(position)
-    return np.array(news, np.int64)
+            positions.append(position)
+    return np.array(positions, np.int64)
 
 
 def _check_same(product: str, ds: xr.Dataset, stored: xr.Dataset) -> None:
-    """Raise unless new steps fit what the product holds."""
-    wanted, found = sorted(map(str, stored.data_vars)), sorted(map(str, ds.data_vars))
-    if wanted != found:
-        raise ValueError(f"{product}: expected the variables {wanted}, found {found}")
+    """Raise unless new steps have the variables, grid and zones of the product."""
+    stored_names, names = sorted(map(str, stored.data_vars)), sorted(map(str, ds.data_vars))
+    if stored_names != names:
+        raise ValueError(f"{product}: expected the variables {stored_names}, found {names}")
     for dim in set(stored.dims) - {"time"}:
         if not np.array_equal(stored[dim].values, ds[dim].values):
             raise ValueError(

@@ -1,6 +1,6 @@
 """Files and folders that other processes share: written whole, renamed, linked, locked, closed.
 
-Readings that an agency holds under a licence may not be passed on; ``published/`` alone is for
+Readings that an agency holds under a licence may not be passed on: only ``published/`` is open to
 others. Rights are set whatever the umask is.
 """
 
@@ -12,35 +12,36 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 OWNER_ONLY_FOLDER = 0o700
 OWNER_ONLY_FILE = 0o600
 PASSABLE = 0o711
-"""Of the folder above: ``published/`` in it can be reached by who serves it, nothing be listed."""
+"""Rights of the folder above: a server reaches ``published/`` in it and lists nothing."""
 _POLL_S = 0.05
 
 
 class BrokenState(Exception):  # noqa: N818
-    """What earlier runs left is damaged or gone; the message says what and what to do."""
+    """State of earlier runs is damaged or gone; the message says what it is and what to do."""
 
 
 class Busy(Exception):  # noqa: N818
-    """Another thread or process writes the same file and is not done in time."""
+    """Another thread or process writes the same file and does not end in time."""
 
 
 @contextmanager
 def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Give the name under which to write a file; it takes its own name whole, or not at all.
+    """Yield a draft path to write a file under; the whole file then takes its own name.
 
     Parameters
     ----------
     path
-        Where the file shall lie; its folder is there.
+        Destination of the file; its folder exists.
     overwrite
-        Whether it takes the place of a file that is there. Otherwise the first one stays, and each
-        process has a draft of its own.
+        Whether it replaces an existing file. Otherwise the first file stays, and each process has
+        a draft of its own.
     """
     mark = "part" if overwrite else f"{os.getpid()}.part"
     draft = path.with_name(f".{path.name}.{mark}")
@@ -58,8 +59,25 @@ def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     draft.unlink()
 
 
+@contextmanager
+def draft_folder(folder: Path) -> Iterator[Path]:
+    """Yield a draft folder to fill; the whole folder then takes its own name by one rename.
+
+    Parameters
+    ----------
+    folder
+        Not there yet; no other process writes it at the same time. Folders above it are created.
+    """
+    draft = folder.with_name(f".draft-{folder.name}")
+    if draft.exists():  # an earlier process was killed while writing it
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    yield draft
+    draft.replace(folder)
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder of files under a passing name, bring it to disk, and give it its name.
+    """Write a folder of files as of :func:`draft_folder`, and sync it to disk.
 
     Parameters
     ----------
@@ -68,23 +86,24 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     files
         Content of each file by its path in the folder.
     """
-    draft = folder.with_name(f".draft-{folder.name}")
-    if draft.exists():  # a process before this one was killed while writing it
-        shutil.rmtree(draft)
-    draft.mkdir()
-    for path, content in sorted(files.items()):
-        file = draft / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    for inner in sorted(draft.rglob("*")):
-        if inner.is_dir():
-            _sync(inner)
-    _sync(draft)
-    draft.replace(folder)
+    with draft_folder(folder) as draft:
+        for path, content in sorted(files.items()):
+            file = draft / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for inner in sorted(draft.rglob("*")):
+            if inner.is_dir():
+                _sync(inner)
+        _sync(draft)
     _sync(folder.parent)
+
+
+def set_published(path: Path, moment: datetime) -> None:
+    """Set a file's time of publication, which is its time of modification."""
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def point_link(link: Path, target: str) -> None:
@@ -109,9 +128,9 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a file or folder for this process alone; others that ask for it wait.
+    """Lock a file or folder for this process; others that lock it wait.
 
-    The system frees it if the process is killed.
+    The system releases the lock if the process is killed.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -122,19 +141,19 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def open_locked(path: Path, *, deadline: float) -> BinaryIO:
-    """Open a file for appending and lock it; one that another has renamed meanwhile is made anew.
+    """Open a file for appending and lock it; create it again if it was renamed meanwhile.
 
     Parameters
     ----------
     path
-        Made if it is not there.
+        File; created if it does not exist.
     deadline
-        Moment of ``time.monotonic`` until which another is waited for.
+        Moment of ``time.monotonic`` until which another holder is awaited.
 
     Raises
     ------
     Busy
-        Another still holds it then.
+        Another holder still has it then.
     """
     while True:
         stream = path.open("a+b")
@@ -152,9 +171,9 @@ def open_locked(path: Path, *, deadline: float) -> BinaryIO:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, and the folders above it where they are not there.
+    """Create a folder for its owner alone, and the folders above it as passable ones.
 
-    A folder that is there keeps its rights.
+    An existing folder keeps its rights.
     """
     if folder.is_dir():
         return
@@ -164,7 +183,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_passable_folder(folder: Path) -> None:
-    """Make a folder, and those above it, that others may pass through and not list."""
+    """Create a folder, and those above it, that others may pass through and not list."""
     if folder.is_dir():
         return
     make_passable_folder(folder.parent)
@@ -173,7 +192,7 @@ def make_passable_folder(folder: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Take the rights of all other users from a file; the owner's and the group's stay."""
+    """Remove the rights of all other users from a file; those of owner and group stay."""
     mode = path.stat().st_mode & 0o777
     if mode & 0o007:
         path.chmod(mode & ~0o007)

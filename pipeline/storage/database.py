@@ -171,7 +171,7 @@ class Database:
     Parameters
     ----------
     url
-        SQLAlchemy URL; missing tables, and missing columns that may be NULL, are made.
+        SQLAlchemy URL; missing tables, and missing columns that may be NULL, are created.
     batch
         Number of the last ingest that reads see; default all.
 
@@ -185,7 +185,7 @@ class Database:
 
     engine: sa.Engine
     pinned: int | None
-    """The batch that was asked for; None where reads see all."""
+    """Batch up to which reads see; None where they see all."""
 
     def __init__(self, url: str, *, batch: int | None = None) -> None:
         self.engine = sa.create_engine(url)
@@ -199,12 +199,12 @@ class Database:
         self.pinned = batch
 
     def _lay_out(self) -> None:
-        """Make the tables and nullable columns that are not there yet."""
-        if not _lacking(sa.inspect(self.engine)):
+        """Create the tables and nullable columns that do not exist yet."""
+        if not _list_absent_columns(sa.inspect(self.engine)):
             return
         with self.writing() as connection:
             metadata.create_all(connection)
-            lacking = _lacking(sa.inspect(connection))
+            lacking = _list_absent_columns(sa.inspect(connection))
             if needed := sorted({column.name for column in lacking if not column.nullable}):
                 raise LookupError(
                     f"expected tables of this version, found some without {', '.join(needed)};"
@@ -224,9 +224,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction that keeps other ingests out until it ends.
+        """Open a transaction that excludes other ingests until it ends.
 
-        Each ingest thus sees what the last one wrote. PostgreSQL gives out batch numbers before it
+        Each ingest thus sees the rows of the one before. PostgreSQL assigns batch numbers before it
         commits: without the lock a run could note a batch and an earlier one come after it.
         """
         with self.engine.begin() as connection:
@@ -237,7 +237,7 @@ class Database:
             yield connection
 
     def check_whole(self) -> None:
-        """Check that every page of an SQLite database can be read; others answer for themselves.
+        """Check that every page of an SQLite database can be read; others check themselves.
 
         Raises
         ------
@@ -277,24 +277,24 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _set_sqlite_pragmas(connection: Any, _record: object) -> None:
-    # The wait comes first: to turn on WAL wants the file for itself.
+    # The timeout comes first: turning on WAL needs an exclusive lock.
     for pragma in ("busy_timeout=60000", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _raise_broken_state(context: sa.engine.ExceptionContext) -> None:
-    """Raise BrokenState for what is the matter with the database and not with what was asked."""
+    """Raise BrokenState for an error of the database itself, not for one of the statement."""
     error = context.sqlalchemy_exception
     statement_is_wrong = sa.exc.ProgrammingError | sa.exc.IntegrityError | sa.exc.DataError
     if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, statement_is_wrong):
         url = context.engine.url if context.engine is not None else None
-        where = "the tables" if url is None else url.render_as_string(hide_password=True)
+        database = "the tables" if url is None else url.render_as_string(hide_password=True)
         text = str(error.orig).splitlines()[0]
         what_to_do = next(
             (todo for mark, todo in _WHAT_TO_DO.items() if mark in text),
             "see that the database is there and answers",
         )
-        raise BrokenState(f"{where}: {text}; {what_to_do}") from error
+        raise BrokenState(f"{database}: {text}; {what_to_do}") from error
 
 
 _RESTORE = (
@@ -311,8 +311,8 @@ _WHAT_TO_DO = {
 }
 
 
-def _lacking(inspector: sa.Inspector) -> list[sa.Column[Any]]:
-    """Columns that the tables of the database do not have."""
+def _list_absent_columns(inspector: sa.Inspector) -> list[sa.Column[Any]]:
+    """List the columns that the tables of the database do not have."""
     stored = {
         table: {column["name"] for column in columns}
         for (_, table), columns in inspector.get_multi_columns().items()
@@ -326,7 +326,7 @@ def _lacking(inspector: sa.Inspector) -> list[sa.Column[Any]]:
 
 
 def _make_database(path: Path) -> None:
-    """Make an SQLite file for its owner alone, with all tables, or check one that is there.
+    """Create an SQLite file for its owner alone, with all tables, or check an existing one.
 
     Raises
     ------
@@ -335,15 +335,15 @@ def _make_database(path: Path) -> None:
     """
     if not path.exists():
         make_passable_folder(path.parent)
-        # Under its own name only when it is whole: a second process never sees it without tables.
+        # A second process must never see the file without tables.
         with draft_file(path, overwrite=False) as draft:
             draft.touch()
             draft.chmod(OWNER_ONLY_FILE)
             engine = sa.create_engine(f"sqlite:///{draft}")
             metadata.create_all(engine)
             engine.dispose()
-    # Only SQLite opens this file: to close it here would drop the locks of the whole process, and
-    # another process would delete the write-ahead log under its open connections.
+    # Only SQLite opens this file: closing a handle here would drop the locks of the whole process,
+    # and another process would delete the write-ahead log under its open connections.
     if path.stat().st_size == 0:
         raise BrokenState(f"{path}: expected an SQLite database, found an empty file; {_RESTORE}")
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):

@@ -1,4 +1,4 @@
-"""Gauge readings as of a moment: which versions are known, and which are new in an ingest."""
+"""Gauge readings: versions known at a moment, and new versions of an ingest."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipeline.storage.database import Database, ingests, readings
 from pipeline.times import naive_timestamp, utc64
 
 BACKFILL = timedelta(days=31)
-"""A reading that turns up later than this after its time comes from an archive, not from a late
-observer: when it had become available is not known and its nominal latency is taken."""
+"""A reading that arrives later than this after its time comes from an archive, not from a late
+observer: its time of availability is not known, and its nominal latency is taken."""
 _SERIES = ["station", "method", "valid_time"]
 _STORED = ("version", "value", "qc", "batch", "asof")
-"""What a new reading is compared with."""
+"""Columns that a new reading is compared with."""
 
 
 class Readings:
@@ -97,7 +97,7 @@ class Readings:
             near = wanted.union(*(list_neighbours(code) for code in wanted))
         columns = [column.name for column in readings.c]
         context = None if start is None else start - quality_flags.CONTEXT
-        rows = self._rows(columns, variable, asof=asof, stations=near, start=context, end=end)
+        rows = self._read_rows(columns, variable, asof=asof, stations=near, start=context, end=end)
         if (rows["version"] > 0).any():
             # Alternatives of one ingest stand beside each other; a later ingest supersedes them.
             rows = rows[rows["batch"] == rows.groupby(_SERIES)["batch"].transform("max")]
@@ -106,7 +106,7 @@ class Readings:
         rows = rows.drop(columns="batch").reset_index(drop=True)
         for column in ("valid_time", "available_time"):
             rows[column] = pd.to_datetime(rows[column], unit="s").astype("datetime64[ns]")
-        limits = limits_at(self._gauge_records(), utc64(asof)) if variable == "stage" else {}
+        limits = limits_at(self._collect_records(), utc64(asof)) if variable == "stage" else {}
         flagged = quality_flags.flag(rows.astype({"value": "float64"}), limits)
         if wanted is not None:
             flagged = flagged[flagged["station"].isin(wanted)]
@@ -117,7 +117,7 @@ class Readings:
     def last_times(
         self, *, by: Literal["source", "station"], asof: datetime, variable: str | None = None
     ) -> dict[str, datetime]:
-        """Give by source or station the time of the last value known at a moment, good or not."""
+        """Read by source or station the time of the last value known at a moment, good or not."""
         key = readings.c[by]
         query = (
             sa.select(key, sa.func.max(readings.c.valid_time))
@@ -129,9 +129,9 @@ class Readings:
             query = query.where(readings.c.variable == variable)
         with self._database.engine.connect() as connection:
             rows = connection.execute(query)
-            return {str(name): datetime.fromtimestamp(at, UTC) for name, at in rows}
+            return {str(name): datetime.fromtimestamp(seconds, UTC) for name, seconds in rows}
 
-    def _rows(
+    def _read_rows(
         self,
         columns: list[str],
         variable: str,
@@ -167,12 +167,12 @@ class Readings:
             rows = [tuple(row) for row in connection.execute(query)]
         return pd.DataFrame(rows, columns=columns)
 
-    def _gauge_records(self) -> dict[str, GaugeRecord]:
-        """Collect what each gauge has shown, once per ingest: it takes a second per million."""
+    def _collect_records(self) -> dict[str, GaugeRecord]:
+        """Collect the record of each gauge, once per ingest: 1 s per million readings."""
         batch = self._database.batch
         if self._gauges is None or self._gauges[0] != batch:
             columns = [*_SERIES, "value", "available_time"]
-            rows = self._rows(columns, "stage", flags=(*quality_flags.USED, "missing"))
+            rows = self._read_rows(columns, "stage", flags=(*quality_flags.USED, "missing"))
             key = rows[_SERIES]
             last_version = (key != key.shift(-1)).any(axis=1)
             rows = rows[last_version].astype({"value": "float64"}).dropna(subset="value")
@@ -191,9 +191,9 @@ class Correction:
     station, variable, unit
         The series.
     count
-        How many.
+        Number of readings.
     time, was, now
-        Of the one that changed most.
+        Time, old and new value of the reading that changed most.
     """
 
     station: str
@@ -215,16 +215,16 @@ class Correction:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """Readings of one series that an ingest took back: the agency gives them as missing now.
+    """Readings of one series that an ingest withdrew: the agency now reports them missing.
 
     Parameters
     ----------
     station, variable, unit
         The series.
     count
-        How many.
+        Number of readings.
     time, was
-        Of the last of them.
+        Time and old value of the last of them.
     """
 
     station: str
@@ -236,12 +236,12 @@ class Withdrawal:
 
     def __str__(self) -> str:
         """One line, without the station."""
-        many = f"{self.count} reading{'s' if self.count > 1 else ''} of {self.variable}"
+        count = f"{self.count} reading{'s' if self.count > 1 else ''} of {self.variable}"
         last = ", the last" if self.count > 1 else ""
-        return f"withdraws {many}{last} ({self.was:g} {self.unit} at {self.time:%Y-%m-%d %H:%MZ})"
+        return f"withdraws {count}{last} ({self.was:g} {self.unit} at {self.time:%Y-%m-%d %H:%MZ})"
 
 
-def new_versions(
+def select_new_versions(
     connection: sa.Connection, series: pd.DataFrame, *, asof: datetime, latency: timedelta
 ) -> pd.DataFrame:
     """Select the rows of one series that differ from what is stored, as versions to be stored.
@@ -259,19 +259,19 @@ def new_versions(
     -------
     pandas.DataFrame
         The rows with ``version``, ``available_time`` and ``valid_time`` in seconds since 1970, and
-        what is stored of them in the columns ``stored_*``.
+        the stored rows of the same times in the columns ``stored_*``.
     """
     station, variable, method = (
         str(series[name].iloc[0]) for name in ("station", "variable", "method")
     )
-    own = (
+    of_series = (
         (readings.c.variable == variable)
         & (readings.c.station == station)
         & (readings.c.method == method)
     )
     seconds = series["valid_time"].to_numpy("datetime64[s]").astype("int64")
-    given = series.assign(valid_time=seconds).sort_values(["valid_time", "value"])
-    rank = given.groupby("valid_time").cumcount()
+    incoming = series.assign(valid_time=seconds).sort_values(["valid_time", "value"])
+    rank = incoming.groupby("valid_time").cumcount()
     query = (
         sa.select(
             readings.c.valid_time,
@@ -282,60 +282,65 @@ def new_versions(
             ingests.c.asof,
         )
         .join(ingests, ingests.c.batch == readings.c.batch)
-        .where(own, readings.c.valid_time >= int(seconds.min()))
+        .where(of_series, readings.c.valid_time >= int(seconds.min()))
         .order_by(readings.c.valid_time, readings.c.version)
     )
     stored = pd.DataFrame(
         connection.execute(query).fetchall(),
         columns=["valid_time", *(f"stored_{name}" for name in _STORED)],
     )
-    standing = _standing_conflicts(given, stored)
+    standing = _find_standing_conflicts(incoming, stored)
     stored = stored.drop_duplicates("valid_time", keep="last")
-    newest = connection.scalar(sa.select(sa.func.max(readings.c.valid_time)).where(own))
-    given = given.merge(stored, on="valid_time", how="left")
-    was, now = given["stored_value"].to_numpy("float64"), given["value"].to_numpy("float64")
-    known = given["stored_version"].notna().to_numpy()
-    same = (was == now) | (np.isnan(was) & np.isnan(now))
-    # An export older than what is stored can only take back corrections.
-    older = np.array([bool(moment > asof) for moment in given["stored_asof"].where(known, asof)])
-    same &= (given["stored_qc"] == given["qc"]).to_numpy() & (given["qc"] != "conflict").to_numpy()
-    same |= given["valid_time"].isin(standing).to_numpy()
-    # A doubted value does not supersede another one that stands.
-    standing_value = ~np.isnan(was) & ~given["stored_qc"].isin(ASIDE).to_numpy()
-    aside = given["qc"].isin(ASIDE).to_numpy() & standing_value & (was != now)
-    keep = ~(known & (same | older | aside)) & (known | ~np.isnan(now))
-    ended = given["ended"] if "ended" in given else pd.Series(pd.NaT, index=given.index)
+    newest = connection.scalar(sa.select(sa.func.max(readings.c.valid_time)).where(of_series))
+    incoming = incoming.merge(stored, on="valid_time", how="left")
+    old_value, new_value = (
+        incoming["stored_value"].to_numpy("float64"),
+        incoming["value"].to_numpy("float64"),
+    )
+    known = incoming["stored_version"].notna().to_numpy()
+    same = (old_value == new_value) | (np.isnan(old_value) & np.isnan(new_value))
+    # An export older than the stored rows can only undo corrections.
+    older = np.array([bool(moment > asof) for moment in incoming["stored_asof"].where(known, asof)])
+    same &= (incoming["stored_qc"] == incoming["qc"]).to_numpy() & (
+        incoming["qc"] != "conflict"
+    ).to_numpy()
+    same |= incoming["valid_time"].isin(standing).to_numpy()
+    # A doubted value does not supersede a stored value that is not doubted.
+    standing_value = ~np.isnan(old_value) & ~incoming["stored_qc"].isin(ASIDE).to_numpy()
+    aside = incoming["qc"].isin(ASIDE).to_numpy() & standing_value & (old_value != new_value)
+    keep = ~(known & (same | older | aside)) & (known | ~np.isnan(new_value))
+    ended = incoming["ended"] if "ended" in incoming else pd.Series(pd.NaT, index=incoming.index)
     ends = ended.to_numpy("datetime64[s]").astype("int64")  # NaT is the least integer
-    nominal = np.maximum(given["valid_time"].to_numpy(), ends) + int(latency.total_seconds())
-    at = int(asof.timestamp())
-    behind = given["valid_time"].to_numpy() < (newest or -(2**62))
-    recent = nominal > at - int(BACKFILL.total_seconds())
+    nominal = np.maximum(incoming["valid_time"].to_numpy(), ends) + int(latency.total_seconds())
+    asof_s = int(asof.timestamp())
+    behind = incoming["valid_time"].to_numpy() < (newest or -(2**62))
+    recent = nominal > asof_s - int(BACKFILL.total_seconds())
     late: NDArray[np.bool_] = known | (behind & recent)
-    # What is in hand is known, be it usual at that hour or not.
-    available: NDArray[np.int64] = np.where(late, at, np.minimum(nominal, at))
-    versions: pd.DataFrame = given.assign(
+    # A reading at hand is known, even before its usual time of availability.
+    available: NDArray[np.int64] = np.where(late, asof_s, np.minimum(nominal, asof_s))
+    versions: pd.DataFrame = incoming.assign(
         available_time=available,
-        version=given["stored_version"].fillna(-1).astype("int64") + 1 + rank.to_numpy(),
+        version=incoming["stored_version"].fillna(-1).astype("int64") + 1 + rank.to_numpy(),
     ).loc[keep]
     return versions
 
 
-def _standing_conflicts(given: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
-    """Find times whose values all stand among conflicting ones that the last ingest stored."""
+def _find_standing_conflicts(incoming: pd.DataFrame, stored: pd.DataFrame) -> set[int]:
+    """Find times whose values are all among the conflicting values of the last ingest."""
     conflicting = stored[stored["stored_qc"] == "conflict"]
     if conflicting.empty:
         return set()
     last = stored.groupby("valid_time")["stored_batch"].max()
     conflicting = conflicting[conflicting["stored_batch"] == conflicting["valid_time"].map(last)]
     standing = conflicting.groupby("valid_time")["stored_value"].agg(frozenset)
-    again = given[given["valid_time"].isin(standing.index)]
-    values = again.groupby("valid_time")["value"].agg(frozenset)
+    repeated = incoming[incoming["valid_time"].isin(standing.index)]
+    values = repeated.groupby("valid_time")["value"].agg(frozenset)
     pairs = zip(values.index.tolist(), values, standing.loc[values.index], strict=True)
     return {int(time) for time, new, old in pairs if new <= old}
 
 
-def withdrawn(versions: pd.DataFrame) -> Withdrawal | None:
-    """Describe which stored values new versions of a series take back; None where none."""
+def find_withdrawal(versions: pd.DataFrame) -> Withdrawal | None:
+    """Describe the stored values that new versions of a series withdraw; None where none."""
     rows = versions[versions["value"].isna() & versions["stored_value"].notna()]
     if rows.empty:
         return None
@@ -350,8 +355,8 @@ def withdrawn(versions: pd.DataFrame) -> Withdrawal | None:
     )
 
 
-def largest_correction(versions: pd.DataFrame) -> Correction | None:
-    """Describe what new versions of a series correct; None where they correct nothing.
+def find_largest_correction(versions: pd.DataFrame) -> Correction | None:
+    """Describe the values that new versions of a series correct; None where none.
 
     Conflicting values are no correction.
     """

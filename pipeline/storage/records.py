@@ -1,4 +1,4 @@
-"""Granules, runs, forecasts as issued, alerts and scores: what each ingest and each run left."""
+"""Granules, runs, forecasts as issued, alerts and scores of each ingest and run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pipeline.storage.readings import (
     Correction,
     Readings,
     Withdrawal,
-    largest_correction,
-    new_versions,
-    withdrawn,
+    find_largest_correction,
+    find_withdrawal,
+    select_new_versions,
 )
 
 
 class Records:
-    """What ingests and runs left in the tables, now or as it was after a batch.
+    """Rows of ingests and runs in the tables, now or as they were after a batch.
 
     Parameters
     ----------
@@ -61,21 +61,21 @@ class Records:
     def known_granules(
         self, source: str, *, asof: datetime | None = None
     ) -> dict[str, set[tuple[datetime | None, str]]]:
-        """Files of a source already dealt with: by name the times of publication and checksums.
+        """Return the times of publication and checksums of a source's ingested files, by name.
 
-        A file that was rejected has no time here: mended, it may come back under the old one. One
-        whose later readings were left out is not known any more once ``asof`` has reached them.
+        A rejected file has no time here: a repaired file may come back under the old time. A file
+        whose later readings were left out is unknown again once ``asof`` has reached them.
         """
         query = sa.select(granules).where(granules.c.source == source)
-        found: dict[str, set[tuple[datetime | None, str]]] = {}
+        marks: dict[str, set[tuple[datetime | None, str]]] = {}
         with self.database.engine.connect() as connection:
             for row in connection.execute(query):
                 later = (row.notes or {}).get("later")
                 if asof and later and datetime.fromisoformat(later) <= asof:
                     continue
                 mark = (row.available_time if row.rejected is None else None, row.sha256)
-                found.setdefault(row.name, set()).add(mark)
-        return found
+                marks.setdefault(row.name, set()).add(mark)
+        return marks
 
     def inputs(self, *, asof: datetime, start: datetime) -> list[dict[str, Any]]:
         """Granules that were available by a moment and end after ``start``, rejected ones too."""
@@ -86,8 +86,8 @@ class Records:
             .order_by(granules.c.source, granules.c.start, granules.c.name, granules.c.sha256)
         )
         with self.database.engine.connect() as connection:
-            found = [dict(row) for row in connection.execute(query).mappings()]
-        return [row | {"notes": row["notes"] or {}} for row in found]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [row | {"notes": row["notes"] or {}} for row in rows]
 
     def sources_read(self) -> set[str]:
         """Ids of the sources of which a granule was read."""
@@ -100,7 +100,7 @@ class Records:
             return set(connection.scalars(query))
 
     def last_files(self, *, asof: datetime) -> dict[str, datetime]:
-        """By source the end of the last sound file known at a moment, none later than it."""
+        """Return by source the end of the last sound file known at a moment, at most the moment."""
         query = (
             sa.select(granules.c.source, sa.func.max(granules.c.end, type_=Moment))
             .where(granules.c.available_time <= asof, granules.c.rejected.is_(None))
@@ -132,14 +132,14 @@ class Records:
     def store_run(
         self, run: Mapping[str, Any], tables: Mapping[sa.Table, list[dict[str, Any]]]
     ) -> None:
-        """Store a run and what it leaves in tables of forecasts, together or not at all.
+        """Store a run and its rows in tables of forecasts, together or not at all.
 
         Parameters
         ----------
         run
             From :meth:`draft_run`.
         tables
-            Rows by table, in place of those that the run left there before.
+            Rows by table; they replace earlier rows of the run.
 
         Raises
         ------
@@ -147,7 +147,9 @@ class Records:
             Another run took the revision in the meantime.
         """
         with self.database.writing() as connection:
-            stored = connection.execute(sa.select(runs).where(*_of_run(runs, run))).mappings()
+            stored = connection.execute(
+                sa.select(runs).where(*_run_conditions(runs, run))
+            ).mappings()
             known = [dict(row) for row in stored]
             if known and known != [dict(run)]:
                 raise RuntimeError(
@@ -157,7 +159,7 @@ class Records:
             if not known:
                 connection.execute(runs.insert().values(run))
             for table, rows in tables.items():
-                _replace(connection, table, run, rows)
+                _replace_rows(connection, table, run, rows)
 
     def run(self, issue_time: datetime, revision: int | None = None) -> dict[str, Any]:
         """Return a run of an issue time, by default its last revision.
@@ -171,10 +173,10 @@ class Records:
         if revision is not None:
             query = query.where(runs.c.revision == revision)
         with self.database.engine.connect() as connection:
-            found = connection.execute(query.order_by(runs.c.revision.desc())).mappings().first()
-        if found is None:
+            row = connection.execute(query.order_by(runs.c.revision.desc())).mappings().first()
+        if row is None:
             raise LookupError(f"no forecast was made for {issue_time:%Y-%m-%d %H:%MZ}")
-        return dict(found)
+        return dict(row)
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, the last issued first."""
@@ -185,13 +187,13 @@ class Records:
     def put(
         self, table: sa.Table, issue_time: datetime, revision: int, rows: list[dict[str, Any]]
     ) -> None:
-        """Replace what a run left in a table of forecasts, alerts or scores."""
+        """Replace the rows of a run in a table of forecasts, alerts or scores."""
         run = {"issue_time": issue_time, "revision": revision}
         with self.database.engine.begin() as connection:
-            _replace(connection, table, run, rows)
+            _replace_rows(connection, table, run, rows)
 
     def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
-        """Rows that a run left in a table, in the table's own order."""
+        """Read the rows of a run in a table, in the order of its key."""
         query = (
             sa.select(table)
             .where(table.c.issue_time == issue_time, table.c.revision == revision)
@@ -208,8 +210,8 @@ class Records:
             .order_by(alerts.c.issue_time.desc(), alerts.c.revision.desc())
         )
         with self.database.engine.connect() as connection:
-            found = connection.execute(query).first()
-        return None if found is None else (found[0], found[1])
+            row = connection.execute(query).first()
+        return None if row is None else (row[0], row[1])
 
     def alert(self, identifier: str) -> dict[str, Any]:
         """Return the alert with a CAP identifier.
@@ -221,13 +223,13 @@ class Records:
         """
         query = sa.select(alerts).where(alerts.c.identifier == identifier)
         with self.database.engine.connect() as connection:
-            found = connection.execute(query).mappings().first()
-        if found is None:
+            row = connection.execute(query).mappings().first()
+        if row is None:
             raise LookupError(f"no message with the identifier {identifier!r} was published")
-        return dict(found)
+        return dict(row)
 
     def add_cancellation(self, row: Mapping[str, Any]) -> None:
-        """Keep a CAP Cancel."""
+        """Store a CAP Cancel."""
         with self.database.engine.begin() as connection:
             connection.execute(cancellations.insert().values(**row))
 
@@ -251,7 +253,7 @@ class Batch:
 
     corrections: list[Correction]
     withdrawals: list[Withdrawal]
-    """What :meth:`add_readings` changed, and took back, of what was stored before."""
+    """Stored readings that :meth:`add_readings` corrected and withdrew."""
 
     def __init__(self, connection: sa.Connection, *, source: str, number: int) -> None:
         self.corrections, self.withdrawals = [], []
@@ -271,13 +273,13 @@ class Batch:
         rejected: str | None = None,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note a granule as read, or as rejected and why; one that is noted stays as it is."""
+        """Store a granule as read, or as rejected with the reason; a stored one stays unchanged."""
         key = {"source": self._source, "name": name, "sha256": sha256}
         noted = sa.select(granules.c.batch).where(
             *(granules.c[column] == value for column, value in key.items())
         )
         if self._connection.execute(noted).first() is not None:
-            return  # another ingest was quicker, or what was later then is due now
+            return  # another ingest stored it, or its later readings are due now
         self._connection.execute(
             granules.insert().values(
                 **key,
@@ -323,12 +325,12 @@ class Batch:
         columns = [column.name for column in readings.c]
         added = 0
         for _, series in table.groupby(["station", "variable", "method"], sort=True):
-            versions = new_versions(self._connection, series, asof=asof, latency=latency)
+            versions = select_new_versions(self._connection, series, asof=asof, latency=latency)
             if versions.empty:
                 continue
-            if correction := largest_correction(versions):
+            if correction := find_largest_correction(versions):
                 self.corrections.append(correction)
-            if withdrawal := withdrawn(versions):
+            if withdrawal := find_withdrawal(versions):
                 self.withdrawals.append(withdrawal)
             versions = versions.assign(source=self._source, origin=origin, batch=self._number)
             versions = versions.astype(object).where(versions.notna(), None)
@@ -343,16 +345,16 @@ class Batch:
         return added
 
 
-def _of_run(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
-    """Conditions for the rows of one run."""
+def _run_conditions(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for the rows of one run."""
     return [table.c[key] == run[key] for key in ("issue_time", "revision")]
 
 
-def _replace(
+def _replace_rows(
     connection: sa.Connection, table: sa.Table, run: Mapping[str, Any], rows: list[dict[str, Any]]
 ) -> None:
     """Replace the rows of one run."""
-    connection.execute(table.delete().where(*_of_run(table, run)))
+    connection.execute(table.delete().where(*_run_conditions(table, run)))
     if rows:
         mark = {key: run[key] for key in ("issue_time", "revision")}
         connection.execute(table.insert(), [row | mark for row in rows])

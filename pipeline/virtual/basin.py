@@ -1,4 +1,4 @@
-"""The virtual Mekong: one seed, one record of weather, rivers and what instruments saw of them.
+"""The virtual Mekong: weather, rivers and observations of one seed.
 
 Everything here is synthetic. Scores on it are never set beside scores on real stages.
 """
@@ -6,6 +6,7 @@ Everything here is synthetic. Scores on it are never set beside scores on real s
 from __future__ import annotations
 
 import hashlib
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -30,11 +31,11 @@ from pipeline.virtual.lattice import BASIN, LATTICES
 from pipeline.virtual.weather import DAYS, MONTH, START
 
 SHOWCASE_DROUGHT = date(2026, 4, 10)
-"""A morning of drought in the lower basin; it came by chance with the default seed."""
+"""A morning of drought in the lower basin, by chance with the default seed."""
 MONTHLY_DAY = 6
 """Day of the following month on which a month's NDVI and surface temperature are published."""
 SOIL_DELAY = timedelta(days=3)
-"""From the day that soil moisture is of to the day on which it is published."""
+"""Time from the day of soil moisture to its publication."""
 SOIL_DRY, SOIL_RANGE = 0.12, 0.30
 """Root-zone soil moisture of an empty bucket and the range to a full one, m3 m-3."""
 
@@ -42,7 +43,7 @@ SOIL_DRY, SOIL_RANGE = 0.12, 0.30
 def node_weights(
     polygons: Mapping[str, Polygon | MultiPolygon], region: Region = "mekong"
 ) -> NDArray[np.float64]:
-    """Weights of a region's nodes in the areal mean of each polygon, shape (polygon, node)."""
+    """Compute weights of a region's nodes in the mean of each polygon, shape (polygon, node)."""
     grid = GRIDS[region]
     area = zonal_weights(grid, polygons).toarray().reshape(-1, *grid.shape)
     rows, columns = LATTICES[region].interpolation(grid.lat, grid.lon)
@@ -51,20 +52,20 @@ def node_weights(
 
 
 def point_weights(lat: float, lon: float) -> NDArray[np.float64]:
-    """Weights of the basin's nodes at a point, shape (node,)."""
+    """Compute weights of the basin's nodes at a point, shape (node,)."""
     rows, columns = BASIN.interpolation(np.array([lat]), np.array([lon]))
     return (rows.T @ columns).ravel()
 
 
 def _fingerprint() -> str:
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     names = ("basin", "climate", "hydrology", "lattice", "soil", "weather")
-    used = [here / f"{name}.py" for name in names]
-    used += [REFERENCE / name for name in ("basins.csv", "basins.geojson", "cities.csv")]
-    found = hashlib.sha256()
-    for path in used:
-        found.update(path.read_bytes())
-    return found.hexdigest()[:12]
+    paths = [folder / f"{name}.py" for name in names]
+    paths += [REFERENCE / name for name in ("basins.csv", "basins.geojson", "cities.csv")]
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float32]]:
@@ -80,19 +81,19 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
         ``hydrology.GAUGES``; ``zone_weights`` (zone, node).
     """
     basins = places.basins()
-    weights = node_weights({name: one.polygon for name, one in basins.items()})
-    areas = np.array([one.area_km2 for one in basins.values()])
-    reach = ["lower" if name in soil.LOWER else one.reach for name, one in basins.items()]
+    weights = node_weights({name: basin.polygon for name, basin in basins.items()})
+    areas = np.array([basin.area_km2 for basin in basins.values()])
+    reach = ["lower" if name in soil.LOWER else basin.reach for name, basin in basins.items()]
     total = {name: areas * (np.array(reach) == name) for name in dict.fromkeys(reach)}
     means = {name: share @ weights / share.sum() for name, share in total.items()}
     lattice = LATTICES[region]
     rain = weather.daily_rain(seed, climate.climatology(means, lattice), lattice)
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(12,)))
-    noise = hydrology.ripple(rng, (len(DAYS), len(basins)), soil.QUICK_PERSISTENCE)
+    noise = hydrology.draw_ar1_noise(rng, (len(DAYS), len(basins)), soil.QUICK_PERSISTENCE)
     upper = np.array(reach) == "chiang_saen"
     sigma = np.where(upper, soil.QUICK_SIGMA_LANCANG, soil.QUICK_SIGMA)
-    areal = soil.runoff(
+    areal = soil.simulate_runoff(
         (rain[:, lattice.inside].astype(float) @ weights.T).round(6),
         [soil.SOILS[name] for name in reach],
         quick_factor=np.exp(sigma * noise),
@@ -100,18 +101,20 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
     nearest = np.argmax(np.stack([mean / mean.max() for mean in means.values()]), axis=0)
     soils = np.full(len(lattice.lat), "lower", dtype=object)
     soils[lattice.inside] = np.array(list(means), dtype=object)[nearest]
-    nodes = soil.runoff(rain, [soil.SOILS[name] for name in soils])
+    nodes = soil.simulate_runoff(rain, [soil.SOILS[name] for name in soils])
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(15,)))
-    noise = hydrology.ripple(rng, (len(DAYS), len(basins)), soil.INFLOW_PERSISTENCE)
+    noise = hydrology.draw_ar1_noise(rng, (len(DAYS), len(basins)), soil.INFLOW_PERSISTENCE)
     sigma = np.where(upper, soil.INFLOW_SIGMA_LANCANG, soil.INFLOW_SIGMA)
     unseen = np.exp(sigma * noise - sigma**2 / 2)
-    rivers = hydrology.rivers(seed, unseen * areal.outflow_mm * areas / 86.4, basins)
+    rivers = hydrology.route_rivers(seed, unseen * areal.outflow_mm * areas / 86.4, basins)
     return {
         "rain": rain,
         "wetness": nodes.wetness.round(5).astype(np.float32),
         "runoff": np.add.reduceat(nodes.outflow_mm, _MONTHS).round(3).astype(np.float32),
-        "stage": np.stack([_half_days(rivers.stage_m[code]) for code in STATIONS], axis=1),
-        "flow": np.stack([_half_days(rivers.flow_m3s[code]) for code in hydrology.GAUGES], axis=1),
+        "stage": np.stack([_select_half_days(rivers.stage_m[code]) for code in STATIONS], axis=1),
+        "flow": np.stack(
+            [_select_half_days(rivers.flow_m3s[code]) for code in hydrology.GAUGES], axis=1
+        ),
         "zone_weights": node_weights(
             {name: zone.polygon for name, zone in places.zones(region).items()}, region
         ).astype(np.float32),
@@ -124,24 +127,24 @@ STATIONS = tuple(sorted((*hydrology.GAUGES, "033401", "020101", "020102", "02010
 """Codes of the gauges whose stage is simulated."""
 
 
-def _half_days(steps: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values at 00:00Z and 12:00Z of every day, from values at the end of each routing step."""
-    at = np.arange(2 * len(DAYS)) * (hydrology.STEPS // 2) - 1
-    return steps[np.maximum(at, 0)].round(4).astype(np.float32)
+def _select_half_days(steps: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Select values at 00:00Z and 12:00Z of every day from those at the end of routing steps."""
+    indices = np.arange(2 * len(DAYS)) * (hydrology.STEPS // 2) - 1
+    return steps[np.maximum(indices, 0)].round(4).astype(np.float32)
 
 
 class VirtualBasin:
-    """The record of one seed, simulated once and kept on disk.
+    """Record of one seed, simulated once and stored on disk.
 
     Parameters
     ----------
     seed
         Seed; the same seed gives the same values.
     folder
-        Folder of the kept simulation, made if need be. A simulation by other code or with other
-        reference data is not used.
+        Folder of the stored simulation, created if needed. A simulation by other code or with
+        other reference data is not used.
     region
-        How far the weather reaches beyond the basin, and which cities have a record.
+        Extent of the weather, and region of the cities with a record.
     """
 
     def __init__(self, seed: int, folder: Path, region: Region = "mekong") -> None:
@@ -153,79 +156,79 @@ class VirtualBasin:
             folder.mkdir(parents=True, exist_ok=True)
             with draft_file(path) as draft, draft.open("wb") as stream:
                 np.savez(stream, allow_pickle=False, **simulate(seed, region))
-        with np.load(path) as kept:
-            self.rain = kept["rain"]
-            self.wetness = kept["wetness"]
-            self.runoff = kept["runoff"]
-            self.stage = kept["stage"]
-            self.flow = kept["flow"]
-            self.zone_weights = kept["zone_weights"]
+        with np.load(path) as stored:
+            self.rain = stored["rain"]
+            self.wetness = stored["wetness"]
+            self.runoff = stored["runoff"]
+            self.stage = stored["stage"]
+            self.flow = stored["flow"]
+            self.zone_weights = stored["zone_weights"]
         self.half_days = (DAYS[0] + np.arange(2 * len(DAYS)) * np.timedelta64(12, "h")).astype(
             "datetime64[ns]"
         )
 
-    def _index(self, day: date) -> int:
+    def _day_index(self, day: date) -> int:
         index = (day - START).days
         if not 0 <= index < len(DAYS):
             raise ValueError(f"expected a day from {DAYS[0]} to {DAYS[-1]}, found {day}")
         return index
 
-    def _shares(self, day: date) -> NDArray[np.float32]:
-        return weather.half_hourly(self.seed, day, self.lattice)
+    def _draw_shares(self, day: date) -> NDArray[np.float32]:
+        return weather.draw_half_hourly_shares(self.seed, day, self.lattice)
 
-    def _seen(self, run: sensors.Run, day: date) -> NDArray[np.float64]:
-        rain = self.rain[self._index(day)]
+    def _observe_rain(self, run: sensors.Run, day: date) -> NDArray[np.float64]:
+        rain = self.rain[self._day_index(day)]
         return sensors.satellite_rain(self.seed, run, day, rain, self.lattice)
 
     def rain_day(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
-        """Give the true rain of a UTC day, mm, shape (lat, lon)."""
-        return self.lattice.on_grid(self.rain[self._index(day)], grid)
+        """Return the true rain of a UTC day, mm, shape (lat, lon)."""
+        return self.lattice.on_grid(self.rain[self._day_index(day)], grid)
 
     def rain_cells(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
-        """Give the true rain rate in the 48 half-hours of a UTC day, mm/h, shape (48, lat, lon)."""
-        share = self._shares(day)
-        return self.lattice.on_grid(2 * share * self.rain[self._index(day)], grid)
+        """Return the true rain rate of the 48 half-hours of a UTC day, mm/h, (48, lat, lon)."""
+        share = self._draw_shares(day)
+        return self.lattice.on_grid(2 * share * self.rain[self._day_index(day)], grid)
 
     def imerg(
         self, start: datetime, run: Literal["early", "late", "final"], grid: Grid = MEKONG
     ) -> NDArray[np.float32]:
-        """Rain rate of the half-hour from ``start`` as IMERG sees it, mm/h, shape (lat, lon).
+        """Return IMERG's rain rate of the half-hour from ``start``, mm/h, shape (lat, lon).
 
         Over a day the half-hours add up to :meth:`imerg_day` of the same run.
         """
         day = start.date()
-        seen = self._seen(run, day)
+        observed = self._observe_rain(run, day)
         slot = start.hour * 2 + start.minute // 30
-        return self.lattice.on_grid(2 * self._shares(day)[slot] * seen, grid)
+        return self.lattice.on_grid(2 * self._draw_shares(day)[slot] * observed, grid)
 
     def imerg_day(
         self, day: date, run: Literal["early", "late", "final"], grid: Grid = MEKONG
     ) -> NDArray[np.float32]:
-        """Rain of a UTC day as IMERG sees it, mm per day, shape (lat, lon)."""
-        return self.lattice.on_grid(self._seen(run, day), grid)
+        """Return IMERG's rain of a UTC day, mm per day, shape (lat, lon)."""
+        return self.lattice.on_grid(self._observe_rain(run, day), grid)
 
     def gk2a(self, start: datetime, grid: Grid = MEKONG) -> NDArray[np.float32]:
-        """Rain rate of the ten minutes from ``start`` as GK2A sees it, mm/h, shape (lat, lon)."""
+        """Return GK2A's rain rate of the ten minutes from ``start``, mm/h, shape (lat, lon)."""
         day = start.date()
-        seen = self._seen("gk2a", day)
+        observed = self._observe_rain("gk2a", day)
         slot = start.hour * 2 + start.minute // 30
         tenth = day.toordinal() * 144 + start.hour * 6 + start.minute // 10
-        flicker = sensors.field(self.seed, 13, tenth, lattice=self.lattice)[0]
-        rate = 2 * self._shares(day)[slot] * seen * np.exp(0.3 * flicker - 0.045)
+        flicker = sensors.draw_field(self.seed, 13, tenth, lattice=self.lattice)[0]
+        rate = 2 * self._draw_shares(day)[slot] * observed * np.exp(0.3 * flicker - 0.045)
         return self.lattice.on_grid(rate, grid)
 
     def true_soil_moisture(self, day: date) -> NDArray[np.float32]:
         """Root-zone soil moisture at the end of a day at the nodes, m3 m-3."""
-        wetness: NDArray[np.float32] = self.wetness[self._index(day)]
+        wetness: NDArray[np.float32] = self.wetness[self._day_index(day)]
         return np.float32(SOIL_DRY) + np.float32(SOIL_RANGE) * wetness
 
-    def _soil_moisture(self, day: date) -> NDArray[np.float64]:
+    def _observe_soil_moisture(self, day: date) -> NDArray[np.float64]:
         error = sensors.soil_error(self.seed, day, self.lattice)
         return np.clip(self.true_soil_moisture(day) + error, 0.02, 0.6)
 
     def soil_moisture(self, day: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
-        """Root-zone soil moisture as SMAP L4 sees it, m3 m-3, shape (lat, lon)."""
-        return self.lattice.on_grid(self._soil_moisture(day), grid)
+        """Return root-zone soil moisture as of SMAP L4, m3 m-3, shape (lat, lon)."""
+        return self.lattice.on_grid(self._observe_soil_moisture(day), grid)
 
     @cached_property
     def _monthly(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -239,7 +242,7 @@ class VirtualBasin:
         green = np.vstack([normal[-1:], normal[:-1]]) - normal.mean(0)
         yearly = self.rain.mean(0) * 365.25
         noise = [
-            sensors.field(self.seed, 14, month, count=2, lattice=self.lattice)
+            sensors.draw_field(self.seed, 14, month, count=2, lattice=self.lattice)
             for month in range(len(wet))
         ]
         ndvi = 0.30 + 0.42 * -np.expm1(-yearly / 1100.0) + np.tile(0.28 * green, (years, 1))
@@ -257,32 +260,29 @@ class VirtualBasin:
         lst = lst + 0.5 * np.stack([n[1] for n in noise])
         return np.clip(ndvi, 0.05, 0.92), lst
 
-    def _month(self, month: date) -> int:
+    def _month_index(self, month: date) -> int:
         return (month.year - START.year) * 12 + month.month - 1
 
     def ndvi(self, month: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Monthly NDVI of the month that holds a date, shape (lat, lon)."""
-        return self.lattice.on_grid(self._monthly[0][self._month(month)], grid)
+        return self.lattice.on_grid(self._monthly[0][self._month_index(month)], grid)
 
     def lst(self, month: date, grid: Grid = MEKONG) -> NDArray[np.float32]:
         """Mean daytime surface temperature of the month that holds a date, K, (lat, lon)."""
-        return self.lattice.on_grid(self._monthly[1][self._month(month)], grid)
+        return self.lattice.on_grid(self._monthly[1][self._month_index(month)], grid)
 
     def land(
         self, month: date, grid: Grid = MEKONG
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give potential evaporation, mm per day, and runoff, mm, of the month that holds a date.
+        """Return potential evaporation, mm per day, and runoff, mm, of the month of a date.
 
-        What evaporates depends on how much warmer than usual the month is, by 2 % a kelvin.
+        Potential evaporation rises by 2 % for each kelvin above the month's mean temperature.
         """
-        lst, at = self._monthly[1], self._month(month)
-        warmer = lst[at] - lst[at % 12 :: 12].mean(axis=0)
-        days = (
-            date(month.year + month.month // 12, month.month % 12 + 1, 1)
-            - date(month.year, month.month, 1)
-        ).days
+        lst, index = self._monthly[1], self._month_index(month)
+        warmer = lst[index] - lst[index % 12 :: 12].mean(axis=0)
+        days = monthrange(month.year, month.month)[1]
         pet = soil.PET_MM[month.month - 1] / days * (1 + 0.02 * warmer)
-        return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[at], grid)
+        return self.lattice.on_grid(pet, grid), self.lattice.on_grid(self.runoff[index], grid)
 
     def areal_record(self, year: int) -> xr.Dataset:
         """Areal means of all zones for a year, as issued the next morning.
@@ -307,17 +307,19 @@ class VirtualBasin:
             for n in range((date(year + 1, 1, 1) - date(year, 1, 1)).days)
         ]
         blank = np.full((len(days), len(self.lattice.lat)), np.nan)
-        found = {name: blank.copy() for name in ("rain", "soil_moisture", "ndvi", "lst")}
+        nodes = {name: blank.copy() for name in ("rain", "soil_moisture", "ndvi", "lst")}
         for row, day in enumerate(days):
-            if not sensors.outage(self.seed, day):
-                found["rain"][row] = self._seen("early", day)
-            found["soil_moisture"][row] = self._soil_moisture(max(day - SOIL_DELAY, START))
+            if not sensors.is_outage(self.seed, day):
+                nodes["rain"][row] = self._observe_rain("early", day)
+            nodes["soil_moisture"][row] = self._observe_soil_moisture(max(day - SOIL_DELAY, START))
             if day.day == MONTHLY_DAY and day > sensors.MODIS_START:
-                month = self._month(day) - 1
-                found["ndvi"][row], found["lst"][row] = (one[month] for one in self._monthly)
+                month = self._month_index(day) - 1
+                nodes["ndvi"][row], nodes["lst"][row] = (values[month] for values in self._monthly)
         weights = self.zone_weights.astype(float).T
         zones = list(places.zones(self.region))
-        means = {name: (one @ weights).round(4).astype(np.float32) for name, one in found.items()}
+        means = {
+            name: (values @ weights).round(4).astype(np.float32) for name, values in nodes.items()
+        }
         means["coverage"] = np.isfinite(means["rain"]).astype(np.float32)
         return xr.Dataset(
             {name: (("time", "zone"), means[name], attributes(name)) for name in sorted(means)},
@@ -333,7 +335,7 @@ class VirtualBasin:
         ]
         sites = {code: places.station(code) for code in sensors.RAIN_GAUGES}
         true = self.rain[:, self.lattice.inside]
-        rain = {code: true @ point_weights(one.lat, one.lon) for code, one in sites.items()}
+        rain = {code: true @ point_weights(site.lat, site.lon) for code, site in sites.items()}
         return {
             "stage": sensors.stage_readings(self.seed, self.half_days, stage),
             "discharge": sensors.flow_readings(self.seed, self.half_days, flow),
@@ -348,7 +350,7 @@ class VirtualBasin:
         end: datetime,
         variable: Literal["stage", "discharge", "rain"] = "stage",
     ) -> pd.DataFrame:
-        """Give the readings of all gauges whose moment of reading lies in [start, end).
+        """Return the readings of all gauges with a valid time in [start, end).
 
         Parameters
         ----------
@@ -365,7 +367,7 @@ class VirtualBasin:
             corrected reading has a second row with a later arrival.
         """
         first, last = (
-            pd.Timestamp(one).tz_convert("UTC").tz_localize(None) for one in (start, end)
+            pd.Timestamp(moment).tz_convert("UTC").tz_localize(None) for moment in (start, end)
         )
         frame = self._readings[variable]
         inside = (frame["valid_time"] >= first) & (frame["valid_time"] < last)

@@ -86,7 +86,7 @@ _POINTS_BEYOND = (
 def climatology(
     reaches: dict[str, NDArray[np.float64]], lattice: Lattice = BASIN
 ) -> NDArray[np.float64]:
-    """Mean monthly rain at the nodes, mm, shape (month, node).
+    """Compute mean monthly rain at the nodes, mm, shape (month, node).
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def climatology(
         field *= np.clip(1.0 + (target / (field @ rows.T) - 1.0) @ share, 0.5, 2.0)
     if lattice == BASIN:
         return field
-    whole = _spread(RAIN_MM | RAIN_BEYOND_MM, (*_POINTS, *_POINTS_BEYOND), lattice)
-    whole[:, lattice.inside] = field
-    return whole
+    wider_field = _spread(RAIN_MM | RAIN_BEYOND_MM, (*_POINTS, *_POINTS_BEYOND), lattice)
+    wider_field[:, lattice.inside] = field
+    return wider_field
 
 
 def _spread(
@@ -120,5 +120,5 @@ def _spread(
     weight = 1.0 / (away**2 + 60.0**2) ** 2
     weight /= weight.sum(0)
     known = np.array([np.array(rain_mm[region]) * factor for _, _, region, factor in points])
-    found: NDArray[np.float64] = known.T @ weight
-    return found
+    monthly: NDArray[np.float64] = known.T @ weight
+    return monthly

@@ -1,7 +1,7 @@
 """The rivers of the virtual Mekong: from runoff of sub-basins to stages at every gauge.
 
-Muskingum reaches carry the runoff, flood plains hold part of it back, the lake of Tonle Sap
-breathes in and out, and the tide stands against it in the delta.
+Muskingum reaches route the runoff, flood plains store part of it, the lake of Tonle Sap exchanges
+water with the river, and the tide backs it up in the delta.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OVERBANK = {
 
 
 class Gauge(NamedTuple):
-    """Where a gauge takes its flow, and H = level + (Q/scale)^(1/exponent), m and m3/s."""
+    """Sub-basin of a gauge's flow, and rating H = level + (Q/scale)^(1/exponent), m and m3/s."""
 
     basin: str
     scale: float
@@ -44,40 +44,40 @@ class Gauge(NamedTuple):
     exponent: float
 
 
-def _through(
+def _fit_rating(
     basin: str, low: tuple[float, float], high: tuple[float, float], exponent: float
 ) -> Gauge:
-    """Rating through two points (flow m3/s, stage m)."""
+    """Fit a rating through two points (flow m3/s, stage m)."""
     root_low, root_high = low[0] ** (1 / exponent), high[0] ** (1 / exponent)
     slope = (high[1] - low[1]) / (root_high - root_low)
     return Gauge(basin, slope**-exponent, low[1] - slope * root_low, exponent)
 
 
 GAUGES = {
-    "092600": _through("lancang_yunnan", (600, 535.94), (5500, 537.36), 1.6),
+    "092600": _fit_rating("lancang_yunnan", (600, 535.94), (5500, 537.36), 1.6),
     "010501": Gauge("jinghong_chiang_saen", 246.7, -0.77, 1.7),
-    "011201": _through("nam_ou", (1060, 3.2), (13800, 14.8), 1.6),
-    "011903": _through("nam_khan", (1150, 2.6), (14900, 13.2), 1.6),
+    "011201": _fit_rating("nam_ou", (1060, 3.2), (13800, 14.8), 1.6),
+    "011903": _fit_rating("nam_khan", (1150, 2.6), (14900, 13.2), 1.6),
     "011901": Gauge("loei", 290.0, -1.77, 1.6),
-    "012001": _through("nong_khai", (1180, 0.9), (15500, 10.4), 1.6),
-    "012002": _through("nong_khai", (1180, 0.9), (15500, 10.4), 1.6),
-    "012702": _through("nam_ngum", (1300, 0.6), (20500, 9.3), 1.65),
-    "012703": _through("nam_ngum", (1300, 2.3), (20500, 12.6), 1.65),
-    "013101": _through("songkhram", (1550, 1.0), (26500, 11.4), 1.7),
-    "013102": _through("songkhram", (1550, 2.2), (26500, 12.5), 1.7),
-    "013402": _through("mukdahan", (1580, 1.3), (28500, 11.2), 1.7),
-    "013401": _through("mukdahan", (1580, 0.7), (28500, 11.2), 1.7),
-    "013801": _through("se_bang_hieng", (1650, 1.8), (31000, 12.7), 1.75),
-    "013901": _through("se_done", (1800, 0.9), (37000, 12.0), 1.8),
-    "014501": _through("stung_treng", (2150, 2.0), (42000, 9.6), 1.8),
+    "012001": _fit_rating("nong_khai", (1180, 0.9), (15500, 10.4), 1.6),
+    "012002": _fit_rating("nong_khai", (1180, 0.9), (15500, 10.4), 1.6),
+    "012702": _fit_rating("nam_ngum", (1300, 0.6), (20500, 9.3), 1.65),
+    "012703": _fit_rating("nam_ngum", (1300, 2.3), (20500, 12.6), 1.65),
+    "013101": _fit_rating("songkhram", (1550, 1.0), (26500, 11.4), 1.7),
+    "013102": _fit_rating("songkhram", (1550, 2.2), (26500, 12.5), 1.7),
+    "013402": _fit_rating("mukdahan", (1580, 1.3), (28500, 11.2), 1.7),
+    "013401": _fit_rating("mukdahan", (1580, 0.7), (28500, 11.2), 1.7),
+    "013801": _fit_rating("se_bang_hieng", (1650, 1.8), (31000, 12.7), 1.75),
+    "013901": _fit_rating("se_done", (1800, 0.9), (37000, 12.0), 1.8),
+    "014501": _fit_rating("stung_treng", (2150, 2.0), (42000, 9.6), 1.8),
     "014901": Gauge("kratie", 177.0, 2.11, 1.9),
-    "019802": _through("kampong_cham", (2250, 1.9), (42500, 13.6), 1.7),
-    "019806": _through("phnom_penh", (2300, 1.0), (36500, 6.8), 1.5),
-    "033402": _through("phnom_penh", (2300, 1.4), (36500, 7.2), 1.5),
-    "019803": _through("delta", (2300, 0.50), (35000, 3.60), 1.35),
-    "039801": _through("delta", (2300, 0.40), (35000, 3.10), 1.35),
-    "019804": _through("delta", (2300, 0.15), (35000, 0.65), 1.0),
-    "039803": _through("delta", (2300, 0.10), (35000, 0.65), 1.0),
+    "019802": _fit_rating("kampong_cham", (2250, 1.9), (42500, 13.6), 1.7),
+    "019806": _fit_rating("phnom_penh", (2300, 1.0), (36500, 6.8), 1.5),
+    "033402": _fit_rating("phnom_penh", (2300, 1.4), (36500, 7.2), 1.5),
+    "019803": _fit_rating("delta", (2300, 0.50), (35000, 3.60), 1.35),
+    "039801": _fit_rating("delta", (2300, 0.40), (35000, 3.10), 1.35),
+    "019804": _fit_rating("delta", (2300, 0.15), (35000, 0.65), 1.0),
+    "039803": _fit_rating("delta", (2300, 0.10), (35000, 0.65), 1.0),
 }
 """Ratings; those of Phnom Penh and Tonle Sap follow from the levels of river and lake."""
 
@@ -88,28 +88,28 @@ TIDES = {
 """Tidal amplitude at no flow, m, and the hours/10 by which it lags the coast, by gauge."""
 
 SHELTERED = frozenset((*TIDES, "010501", "092600", "020102", "020106"))
-"""Gauges where local backwater is small: the delta, the lake, and the narrow rating of Jinghong."""
+"""Gauges with little local backwater: the delta, the lake, and the narrow section of Jinghong."""
 
 DISCHARGE_GAUGES = ("010501", "011201", "011901", "013101", "013402", "013901", "014901")
 """Gauges whose discharge is rated."""
 
-_RIVER = _through("phnom_penh", (2200, 0.6), (36500, 8.6), 1.5)
+_RIVER = _fit_rating("phnom_penh", (2200, 0.6), (36500, 8.6), 1.5)
 _ZEROS_M = {"033401": -1.02, "020101": 0.07, "020102": 0.08, "020106": 0.64}
 _LAKE_BOTTOM_M, _LAKE_AREA_M2, _LAKE_SPREAD_M = 0.5, 2.0e9, 1.35e9
 _STRAIT = 800.0
 
 GATHER_D, GATHER_STORES = 1.0, 2
-"""Mean time in which a sub-basin's runoff gathers in its streams, days, in equal linear stores."""
+"""Mean residence time of runoff in a sub-basin's streams, days, and number of equal stores."""
 KEEPERS_D, KEEPERS_SIGMA = 1.2, 0.14
-"""Residence time of the ponds above Jinghong, days, and how unsteadily they are kept."""
+"""Residence time of the reservoirs above Jinghong, days, and its day-to-day variation."""
 BACKWATER_M, BED_M, SURGE_M = 0.04, 0.05, 0.2
 """Standard deviations: local backwater, slow shifts of the bed, surge at unit tide."""
 
 
-def muskingum(
+def route_muskingum(
     inflow: NDArray[np.float64], travel_d: float, *, weight: float = 0.2
 ) -> NDArray[np.float64]:
-    """Route a flow down a reach with Muskingum's method, in as many parts as it needs.
+    """Route a flow down a reach by Muskingum's method, split into stable parts.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def muskingum(
 
     Examples
     --------
-    >>> bool(np.allclose(muskingum(np.full(99, 7.0), 1.6), 7.0))
+    >>> bool(np.allclose(route_muskingum(np.full(99, 7.0), 1.6), 7.0))
     True
     """
     parts = max(1, ceil(travel_d / 0.6))
@@ -136,12 +136,12 @@ def muskingum(
     return flow
 
 
-def gathered(runoff: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pass a sub-basin's runoff, at each routing step, through the stores of its streams.
+def gather_runoff(runoff: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Route a sub-basin's runoff, at each routing step, through the stores of its streams.
 
     Examples
     --------
-    >>> bool(np.allclose(gathered(np.full(99, 7.0)), 7.0))
+    >>> bool(np.allclose(gather_runoff(np.full(99, 7.0)), 7.0))
     True
     """
     keep = float(np.exp(-GATHER_STORES / (STEPS * GATHER_D)))
@@ -151,24 +151,24 @@ def gathered(runoff: NDArray[np.float64]) -> NDArray[np.float64]:
     return flow
 
 
-def flood_plain(
+def route_flood_plain(
     flow: NDArray[np.float64], bank_m3s: float, residence_d: float
 ) -> NDArray[np.float64]:
-    """Pass what exceeds bank-full flow through a linear store of the flood plain."""
+    """Route the flow above bank-full through a linear store of the flood plain."""
     excess = np.maximum(flow - bank_m3s, 0.0)
     keep = float(np.exp(-1.0 / (STEPS * residence_d)))
     back = signal.lfilter([1 - keep], [1.0, -keep], excess)
-    found: NDArray[np.float64] = flow - excess + back
-    return found
+    outflow: NDArray[np.float64] = flow - excess + back
+    return outflow
 
 
-def _tonle_sap(
+def _exchange_with_lake(
     river_m3s: NDArray[np.float64], lake_m3s: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Exchange between the Mekong at Phnom Penh and the lake.
+    """Exchange water between the Mekong at Phnom Penh and the lake.
 
-    The flow through the Tonle Sap River is C·depth·sign(Δh)·√|Δh|; it is found at every step by
-    bisection together with the river's level, which depends on it.
+    The flow through the Tonle Sap River is C·depth·sign(Δh)·√|Δh|; bisection finds it at every
+    step together with the river's level, which depends on it.
 
     Parameters
     ----------
@@ -187,7 +187,9 @@ def _tonle_sap(
     volume = _LAKE_AREA_M2 + _LAKE_SPREAD_M / 2
     below, river, lake = (np.empty(len(river_m3s)) for _ in range(3))
     last = 0.0
-    for step, (arriving, own) in enumerate(zip(river_m3s.tolist(), lake_m3s.tolist(), strict=True)):
+    for step, (arriving, lake_inflow) in enumerate(
+        zip(river_m3s.tolist(), lake_m3s.tolist(), strict=True)
+    ):
         depth = (
             sqrt(_LAKE_AREA_M2**2 + 2 * _LAKE_SPREAD_M * volume) - _LAKE_AREA_M2
         ) / _LAKE_SPREAD_M
@@ -202,46 +204,46 @@ def _tonle_sap(
             else:
                 high = middle
         last = min((low + high) / 2, 0.5 * volume / seconds)
-        volume = volume + (own - last) * seconds
+        volume = volume + (lake_inflow - last) * seconds
         below[step] = arriving + last
         river[step] = level0 + (max(arriving + last, 100.0) * inverse_scale) ** power
         lake[step] = height
     return below, river, lake
 
 
-def _dam(flow: NDArray[np.float64], residence_d: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pass a flow through a pond whose keepers change the residence time from day to day."""
+def _route_dam(flow: NDArray[np.float64], residence_d: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Route a flow through a reservoir whose residence time changes from day to day."""
     release = (-np.expm1(-1.0 / (STEPS * residence_d))).tolist()
-    found = np.empty(len(flow))
+    outflow = np.empty(len(flow))
     pond = float(flow[0]) / release[0]
     for step, arriving in enumerate(flow.tolist()):
         pond += arriving
         out = pond * release[step]
         pond -= out
-        found[step] = out
-    return found
+        outflow[step] = out
+    return outflow
 
 
 def tide(hours: NDArray[np.floating], *, lag_h: float) -> NDArray[np.float64]:
-    """Height of a mixed tide of unit amplitude (M2, S2, K1, O1) at hours since 1999-01-01."""
+    """Compute a mixed tide of unit amplitude (M2, S2, K1, O1) at hours since 1999-01-01."""
     periods = np.array([12.4206012, 12.0, 23.93447213, 25.81933871])
     shares = np.array([0.45, 0.17, 0.22, 0.16])
     phases = np.array([0.7, 2.1, 4.0, 5.2])
     angle = 2 * np.pi * (hours[:, None] - lag_h) / periods - phases
-    found: NDArray[np.float64] = np.cos(angle) @ shares
-    return found
+    height: NDArray[np.float64] = np.cos(angle) @ shares
+    return height
 
 
-def ripple(
+def draw_ar1_noise(
     rng: np.random.Generator, shape: tuple[int, ...], persistence: float
 ) -> NDArray[np.float64]:
-    """First-order autoregressive noise of unit variance along the first axis."""
+    """Draw first-order autoregressive noise of unit variance along the first axis."""
     noise = rng.standard_normal(shape)
     noise[0] /= np.sqrt(1 - persistence**2)
-    found: NDArray[np.float64] = signal.lfilter(
+    series: NDArray[np.float64] = signal.lfilter(
         [np.sqrt(1 - persistence**2)], [1.0, -persistence], noise, axis=0
     )
-    return found
+    return series
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,7 @@ class Rivers:
     stage_m: dict[str, NDArray[np.float64]]
 
 
-def rivers(seed: int, lateral_m3s: NDArray[np.float64], basins: dict[str, Basin]) -> Rivers:
+def route_rivers(seed: int, lateral_m3s: NDArray[np.float64], basins: dict[str, Basin]) -> Rivers:
     """Route the sub-basins' runoff through the network.
 
     Parameters
@@ -272,30 +274,32 @@ def rivers(seed: int, lateral_m3s: NDArray[np.float64], basins: dict[str, Basin]
     keepers, banks, surge = (
         np.random.default_rng(s) for s in np.random.SeedSequence(seed, spawn_key=(3,)).spawn(3)
     )
-    own = {name: gathered(np.repeat(lateral_m3s[:, i], STEPS)) for i, name in enumerate(basins)}
-    arriving = {name: flow * 0.0 for name, flow in own.items()}
+    lateral = {
+        name: gather_runoff(np.repeat(lateral_m3s[:, i], STEPS)) for i, name in enumerate(basins)
+    }
+    arriving = {name: flow * 0.0 for name, flow in lateral.items()}
     flow: dict[str, NDArray[np.float64]] = {}
     levels: dict[str, NDArray[np.float64]] = {}
     for name in _downstream_order(basins):
         basin = basins[name]
         if name == "tonle_sap":
             continue
-        total = arriving[name] + own[name]
+        total = arriving[name] + lateral[name]
         if name == "lancang_yunnan":
-            hold = KEEPERS_D * np.exp(KEEPERS_SIGMA * ripple(keepers, (len(DAYS),), 0.6))
-            total = _dam(total, np.repeat(hold, STEPS))
+            hold = KEEPERS_D * np.exp(KEEPERS_SIGMA * draw_ar1_noise(keepers, (len(DAYS),), 0.6))
+            total = _route_dam(total, np.repeat(hold, STEPS))
         if name == "phnom_penh":
-            total, river, lake = _tonle_sap(total, own["tonle_sap"])
+            total, river, lake = _exchange_with_lake(total, lateral["tonle_sap"])
             between = river + 0.35 * (lake - river)
             amsl = {"033401": river, "020101": river + 0.02, "020102": between, "020106": lake}
             levels = {code: level - _ZEROS_M[code] for code, level in amsl.items()}
         if name == "delta":
             total = arriving[name]
         if name in OVERBANK:
-            total = flood_plain(total, *OVERBANK[name])
+            total = route_flood_plain(total, *OVERBANK[name])
         flow[name] = total
         if basin.downstream:
-            arriving[basin.downstream] = arriving[basin.downstream] + muskingum(
+            arriving[basin.downstream] = arriving[basin.downstream] + route_muskingum(
                 total, basin.travel_time_d
             )
     for code, gauge in GAUGES.items():
@@ -304,12 +308,12 @@ def rivers(seed: int, lateral_m3s: NDArray[np.float64], basins: dict[str, Basin]
         )
     return Rivers(
         {code: flow[gauge.basin] for code, gauge in GAUGES.items()},
-        _with_noise(levels, flow["delta"], banks, surge),
+        _add_noise(levels, flow["delta"], banks, surge),
     )
 
 
 def _downstream_order(basins: dict[str, Basin]) -> list[str]:
-    """Ids of the sub-basins, each after all that drain into it."""
+    """Order the ids of the sub-basins, each after all that drain into it."""
     depth = dict.fromkeys(basins, 0)
     for _ in basins:
         for name, basin in basins.items():
@@ -318,25 +322,25 @@ def _downstream_order(basins: dict[str, Basin]) -> list[str]:
     return sorted(basins, key=lambda name: depth[name])
 
 
-def _with_noise(
+def _add_noise(
     levels: dict[str, NDArray[np.float64]],
     sea_flow: NDArray[np.float64],
     banks: np.random.Generator,
     surge: np.random.Generator,
 ) -> dict[str, NDArray[np.float64]]:
-    """Add what no model of the river knows: local backwater, shifting beds, tide and surge."""
+    """Add local backwater, shifting beds, tide and surge, which no model of the river has."""
     steps = len(sea_flow)
     hours = (np.arange(steps) + 1.0) * 24 / STEPS
-    sea = SURGE_M * ripple(surge, (steps,), 0.97)
-    found = {}
+    sea = SURGE_M * draw_ar1_noise(surge, (steps,), 0.97)
+    stages = {}
     for code in sorted(levels):
-        local = BACKWATER_M * ripple(banks, (steps,), 0.92) + BED_M * ripple(
+        local = BACKWATER_M * draw_ar1_noise(banks, (steps,), 0.92) + BED_M * draw_ar1_noise(
             banks, (steps,), 0.9995
         )
         amplitude, lag = TIDES.get(code, (0.0, 0.0))
         damped = amplitude if code in {"019804", "039803"} else amplitude * np.exp(-sea_flow / 9e3)
         share = 0.35 if code in SHELTERED else 1.0
-        found[code] = levels[code] + share * local
+        stages[code] = levels[code] + share * local
         if code in TIDES:
-            found[code] += damped * (tide(hours, lag_h=10 * lag) + sea)
-    return found
+            stages[code] += damped * (tide(hours, lag_h=10 * lag) + sea)
+    return stages

@@ -5,6 +5,7 @@ As in :mod:`pipeline.virtual.products`: plain arrays in, a dated file out, marke
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -15,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from pipeline.virtual.writing import array, attributes, fill_in, publish, template
+from pipeline.sources.base import next_month
+from pipeline.virtual.writing import fill_in, make_template, publish, write_array, write_attributes
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
 
 
 def _ease() -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Latitude of each row and longitude of each column of the global 9 km EASE-Grid 2.0."""
+    """Compute the latitudes of rows and longitudes of columns of the 9 km EASE-Grid 2.0."""
     size, rows, columns = 9008.055210146, 1624, 3856
     inverse = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True)
     x = (np.arange(columns) - columns / 2 + 0.5) * size
@@ -37,10 +39,10 @@ def _smap_template() -> bytes:
 
     def build(file: h5py.File) -> None:
         for name, values in (("y", lat), ("x", lon)):
-            array(file, name, (name,), data=values)
+            write_array(file, name, (name,), data=values)
         since = "seconds since 2000-01-01 11:58:55.816"
         file.create_dataset("time", data=np.zeros(1), track_times=False)
-        attributes(file["time"], units=since, long_name="Time")
+        write_attributes(file["time"], units=since, long_name="Time")
         shape = lat.size, lon.size
         for name, values in (
             ("cell_lat", np.broadcast_to(lat[:, None], shape)),
@@ -56,7 +58,7 @@ def _smap_template() -> bytes:
             )
         group = file.create_group("Geophysical_Data")
         for name in ("sm_surface", "sm_rootzone", "sm_rootzone_pctl", "sm_profile_wetness"):
-            made = group.create_dataset(
+            dataset = group.create_dataset(
                 name,
                 shape,
                 "f4",
@@ -66,9 +68,9 @@ def _smap_template() -> bytes:
                 compression_opts=2,
                 track_times=False,
             )
-            made.attrs["_FillValue"] = np.array([-9999], "f4")
-            attributes(made, units="m3 m-3", coordinates="/cell_lat /cell_lon")
-        attributes(
+            dataset.attrs["_FillValue"] = np.array([-9999], "f4")
+            write_attributes(dataset, units="m3 m-3", coordinates="/cell_lat /cell_lon")
+        write_attributes(
             file,
             Title="SMAP L4_SM Geophysical (GPH) Data Granule",
             Source="virtual basin",
@@ -76,10 +78,10 @@ def _smap_template() -> bytes:
             Conventions="CF",
         )
 
-    return template(build)
+    return make_template(build)
 
 
-def smap_root_zone(
+def write_smap_root_zone(
     upstream: Path,
     *,
     time: datetime,
@@ -107,9 +109,9 @@ def smap_root_zone(
     epoch = datetime(2000, 1, 1, 11, 58, 55, 816000, tzinfo=UTC)
 
     def change(file: h5py.File) -> None:
-        attributes(file, Filename=name)
+        write_attributes(file, Filename=name)
         file["time"][0] = (middle - epoch).total_seconds()
-        rows, columns, values = _pixels(*_ease(), soil_moisture, grid)
+        rows, columns, values = _sample_pixels(*_ease(), soil_moisture, grid)
         file["Geophysical_Data/sm_rootzone"][rows, columns] = np.where(
             np.isfinite(values), values, -9999
         )
@@ -118,12 +120,12 @@ def smap_root_zone(
     return publish(path, fill_in(_smap_template(), change), published)
 
 
-def _pixels(
+def _sample_pixels(
     lat: NDArray[np.floating], lon: NDArray[np.floating], values: NDArray[np.floating], grid: Grid
 ) -> tuple[slice, slice, NDArray[np.floating]]:
-    """Window of a product's axes that covers a grid, and the cell's value at each pixel centre.
+    """Find the window of a product's axes over a grid, and the cell's value at each pixel centre.
 
-    One more pixel on each side takes the value of the cell beside it.
+    One more pixel on each side takes the value of the adjacent cell.
     """
     down = np.flatnonzero((lat < grid.lat_max) & (lat > grid.lat_min))
     across = np.flatnonzero((lon < grid.lon_max) & (lon > grid.lon_min))
@@ -153,7 +155,7 @@ _MONTHLY: dict[str, tuple[str, str, str, float, dict[str, Any], str, str, int]] 
 }  # fmt: skip
 
 
-def viirs_month(
+def write_viirs_month(
     upstream: Path,
     *,
     variable: Literal["ndvi", "lst"],
@@ -173,7 +175,7 @@ def viirs_month(
     month
         First day of the month.
     values
-        On ``grid``, NaN where cloud left nothing.
+        Values on ``grid``, NaN under cloud.
     grid
         Any grid.
     published
@@ -181,18 +183,18 @@ def viirs_month(
     """
     product, grid_name, field, scale, layout, quality, quality_type, bad = _MONTHLY[variable]
     lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
-    rows, columns, window = _pixels(lat, lon, values, grid)
+    rows, columns, window = _sample_pixels(lat, lon, values, grid)
 
     def build(file: h5py.File) -> None:
         fields = file.create_group(f"HDFEOS/GRIDS/{grid_name}/Data Fields")
         for name, size in (("YDim", 3600), ("XDim", 7200)):
-            made = fields.parent.create_dataset(name, (size,), "f8", track_times=False)
-            made[:] = lat if name == "YDim" else lon
+            dataset = fields.parent.create_dataset(name, (size,), "f8", track_times=False)
+            dataset[:] = lat if name == "YDim" else lon
         for name, dtype, fill in (
             (field, layout["dtype"], layout["fill"]),
             (quality, quality_type, bad),
         ):
-            made = fields.create_dataset(
+            dataset = fields.create_dataset(
                 name,
                 (3600, 7200),
                 dtype,
@@ -202,22 +204,24 @@ def viirs_month(
                 compression_opts=1,
                 track_times=False,
             )
-            made.attrs["_FillValue"] = np.array([fill], dtype)
-        attributes(fields[field], **{k: v for k, v in layout.items() if k not in {"dtype", "fill"}})
-        seen = np.isfinite(window)
-        raw = np.where(seen, np.round(np.where(seen, window, 0) / scale), layout["fill"])
+            dataset.attrs["_FillValue"] = np.array([fill], dtype)
+        write_attributes(
+            fields[field], **{k: v for k, v in layout.items() if k not in {"dtype", "fill"}}
+        )
+        known = np.isfinite(window)
+        raw = np.where(known, np.round(np.where(known, window, 0) / scale), layout["fill"])
         fields[field][rows, columns] = raw.astype(layout["dtype"])
-        fields[quality][rows, columns] = np.where(seen, 0, bad).astype(quality_type)
-        attributes(file, ProcessingEnvironment="virtual basin", ShortName=product)
+        fields[quality][rows, columns] = np.where(known, 0, bad).astype(quality_type)
+        write_attributes(file, ProcessingEnvironment="virtual basin", ShortName=product)
 
-    after = (month + timedelta(days=32)).replace(day=1)
+    after = next_month(month)
     name = f"{product}.A{month:%Y%j}.002.{after:%Y%j}000000.h5"
     return publish(
-        upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, template(build), published
+        upstream / f"allData/5200/{product}/{month:%Y/%j}" / name, make_template(build), published
     )
 
 
-def gldas_month(
+def write_gldas_month(
     upstream: Path,
     *,
     month: datetime,
@@ -227,7 +231,7 @@ def gldas_month(
     grid: Grid,
     published: datetime,
 ) -> Path:
-    """Write the window of a monthly GLDAS 2.1 file that a subset service would cut out.
+    """Write the window of a monthly GLDAS 2.1 file, as a subset service cuts it out.
 
     Parameters
     ----------
@@ -236,7 +240,7 @@ def gldas_month(
     month
         First day of the month.
     product
-        ``GLDAS_NOAH025_M`` or, where it is the early one, ``GLDAS_NOAH025_M_EP``.
+        ``GLDAS_NOAH025_M``, or ``GLDAS_NOAH025_M_EP`` for the early product.
     pet
         Potential evaporation (mm per day) on ``grid``; it is written in W m-2.
     runoff
@@ -247,29 +251,29 @@ def gldas_month(
         Moment of publication.
     """
     lat, lon = -59.875 + 0.25 * np.arange(600), -179.875 + 0.25 * np.arange(1440)
-    days = ((month + timedelta(days=31)).replace(day=1) - month).days
-    half = runoff / (2 * 8 * days)
+    days = monthrange(month.year, month.month)[1]
+    half_runoff = runoff / (2 * 8 * days)
     fields = {
-        "Qs_acc": (half, "kg m-2"),
-        "Qsb_acc": (half, "kg m-2"),
+        "Qs_acc": (half_runoff, "kg m-2"),
+        "Qsb_acc": (half_runoff, "kg m-2"),
         "PotEvap_tavg": (pet * 2.501e6 / 86_400, "W m-2"),
     }
 
     def build(file: h5py.File) -> None:
-        rows, columns, _ = _pixels(lat, lon, runoff, grid)
+        rows, columns, _ = _sample_pixels(lat, lon, runoff, grid)
         epoch = datetime(2000, 1, 1, tzinfo=UTC)
-        array(
+        write_array(
             file,
             "time",
             ("time",),
             data=np.array([float((month - epoch).days)]),
             units="days since 2000-01-01 00:00:00",
         )
-        array(file, "lat", ("lat",), data=lat[rows].astype("f4"), units="degrees_north")
-        array(file, "lon", ("lon",), data=lon[columns].astype("f4"), units="degrees_east")
+        write_array(file, "lat", ("lat",), data=lat[rows].astype("f4"), units="degrees_north")
+        write_array(file, "lon", ("lon",), data=lon[columns].astype("f4"), units="degrees_east")
         for name, (values, units) in fields.items():
-            window = _pixels(lat, lon, np.asarray(values), grid)[2]
-            array(
+            window = _sample_pixels(lat, lon, np.asarray(values), grid)[2]
+            write_array(
                 file,
                 name,
                 ("time", "lat", "lon"),
@@ -277,8 +281,8 @@ def gldas_month(
                 fill=-9999.0,
                 units=units,
             )
-        attributes(file, institution="none: virtual basin", Conventions="CF-1.6")
+        write_attributes(file, institution="none: virtual basin", Conventions="CF-1.6")
 
     name = f"{product}.A{month:%Y%m}.021.nc4.dap.nc4"
     folder = upstream / f"GLDAS/{product}.2.1/{month:%Y}"
-    return publish(folder / name, template(build), published)
+    return publish(folder / name, make_template(build), published)

@@ -1,7 +1,7 @@
-"""The nodes on which the virtual weather lives, and noise that is correlated in space.
+"""Nodes of the virtual weather, and spatially correlated noise on them.
 
-Everywhere else a field is the bilinear interpolation between nodes, which is linear: sub-basin
-means, city means and gridded files all agree.
+Between nodes a field is interpolated bilinearly. Interpolation is linear, so that sub-basin means,
+city means and gridded files agree.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ class Lattice:
 
     @cached_property
     def nearest(self) -> NDArray[np.int64]:
-        """For every node the basin's node nearest to it: itself in the basin's box."""
+        """Index of the basin's node nearest to each node; in the basin's box the node itself."""
         row = BASIN.north - np.clip(self.lat, BASIN.south, BASIN.north)
         column = np.clip(self.lon, BASIN.west, BASIN.east) - BASIN.west
         return (row * len(BASIN.lon_axis) + column).astype(np.int64)
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """Which nodes are the basin's, in the basin's order."""
+        """Mask of the basin's nodes, which are in the basin's order."""
         lat = (self.lat >= BASIN.south) & (self.lat <= BASIN.north)
         return lat & (self.lon >= BASIN.west) & (self.lon <= BASIN.east)
 
     def interpolation(
         self, lat: NDArray[np.float64], lon: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Bilinear weights from the lattice's axes to the axes of a grid.
+        """Compute bilinear weights from the lattice's axes to the axes of a grid.
 
         Returns
         -------
@@ -101,18 +101,18 @@ class Lattice:
         return rows, columns
 
     def on_grid(self, nodes: NDArray[np.floating], grid: Grid) -> NDArray[np.float32]:
-        """Values of nodes, shape (..., node), interpolated to (..., lat, lon) of a grid."""
+        """Interpolate values of nodes, shape (..., node), to (..., lat, lon) of a grid."""
         rows, columns = self.interpolation(grid.lat, grid.lon)
         shape = *nodes.shape[:-1], len(self.lat_axis), len(self.lon_axis)
         field = nodes.reshape(shape).astype(np.float32)
-        found: NDArray[np.float32] = rows.astype(np.float32) @ field @ columns.T.astype(np.float32)
-        return found
+        values: NDArray[np.float32] = rows.astype(np.float32) @ field @ columns.T.astype(np.float32)
+        return values
 
     def distance_km(self, lat: float, lon: float) -> NDArray[np.float64]:
-        """Distance of every node from a point, km, on the local tangent plane."""
+        """Compute the distance of every node from a point, km, on the local tangent plane."""
         x = (self.lon - lon) * _DEGREE_KM * np.cos(np.radians((self.lat + lat) / 2))
-        found: NDArray[np.float64] = np.hypot(x, (self.lat - lat) * _DEGREE_KM)
-        return found
+        distance: NDArray[np.float64] = np.hypot(x, (self.lat - lat) * _DEGREE_KM)
+        return distance
 
     def noise(
         self, rng: np.random.Generator, shape: tuple[int, ...], range_km: float
@@ -129,9 +129,9 @@ class Lattice:
         basin: NDArray[np.float64] = (white @ _root(range_km).T).round(6)
         if self == BASIN:
             return basin
-        (own,) = rng.spawn(1)
+        (own_rng,) = rng.spawn(1)
         size = *shape, len(self.lat_axis), len(self.lon_axis)
-        field = own.standard_normal(size, np.float32).astype(float)
+        field = own_rng.standard_normal(size, np.float32).astype(float)
         keep = float(np.exp(-_DEGREE_KM / range_km))
         for axis in (-2, -1):
             along = np.moveaxis(field, axis, 0)
@@ -140,8 +140,8 @@ class Lattice:
         fade = _fade(self, range_km)
         field = field.reshape(*shape, -1) * np.sqrt(1 - fade**2)
         field += fade * basin[..., self.nearest]
-        found: NDArray[np.float64] = field.round(6)
-        return found
+        rounded: NDArray[np.float64] = field.round(6)
+        return rounded
 
 
 BASIN = Lattice(35, 7, 93, 110)
@@ -152,7 +152,7 @@ LATTICES: dict[Region, Lattice] = {"mekong": BASIN, "asean": Lattice(35, -10, 93
 
 @cache
 def _root(range_km: float) -> NDArray[np.float64]:
-    """Lower Cholesky factor of the correlation exp(−d / range_km) of the basin's nodes."""
+    """Factorise the correlation exp(−d / range_km) of the basin's nodes (lower Cholesky)."""
     points = zip(BASIN.lat, BASIN.lon, strict=True)
     apart = np.stack([BASIN.distance_km(la, lo) for la, lo in points])
     correlation = np.exp(-(apart + apart.T) / (2 * range_km)) + 1e-6 * np.eye(len(BASIN.lat))
@@ -161,10 +161,10 @@ def _root(range_km: float) -> NDArray[np.float64]:
 
 @cache
 def _fade(lattice: Lattice, range_km: float) -> NDArray[np.float64]:
-    """Correlation exp(−d / range_km) of every node with the basin's node nearest to it."""
+    """Compute the correlation exp(−d / range_km) of each node with the basin's nearest node."""
     edge_lat, edge_lon = BASIN.lat[lattice.nearest], BASIN.lon[lattice.nearest]
     east = (lattice.lon - edge_lon) * np.cos(np.radians(lattice.lat))
-    found: NDArray[np.float64] = np.exp(
+    correlation: NDArray[np.float64] = np.exp(
         -np.hypot(east, lattice.lat - edge_lat) * _DEGREE_KM / range_km
     )
-    return found
+    return correlation

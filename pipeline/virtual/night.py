@@ -1,10 +1,9 @@
-"""Lay out below an upstream folder what the providers would have published by a night."""
+"""Write the files that providers would have published by a night below an upstream folder."""
 
 from __future__ import annotations
 
-import shutil
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +15,12 @@ from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.sources.base import Granule
 from pipeline.sources.upstream import list_matching
+from pipeline.storage.atomic import draft_folder
 from pipeline.virtual.basin import MONTHLY_DAY, VirtualBasin
-from pipeline.virtual.land import gldas_month, smap_root_zone, viirs_month
-from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
-from pipeline.virtual.sensors import outage
-from pipeline.virtual.tables import areal_record, mrc_export
+from pipeline.virtual.land import write_gldas_month, write_smap_root_zone, write_viirs_month
+from pipeline.virtual.products import write_gk2a_rain, write_imerg_day, write_imerg_half_hour
+from pipeline.virtual.sensors import is_outage
+from pipeline.virtual.tables import write_areal_record, write_mrc_export
 from pipeline.virtual.weather import START
 
 MISSING = 1 / 150
@@ -28,17 +28,19 @@ MISSING = 1 / 150
 LATE, LATE_BY = 1 / 80, timedelta(hours=7)
 """Share of files that come later than usual, and by how much."""
 REVISED, REVISED_AFTER, FIRST_FACTOR = 1 / 40, timedelta(hours=30), np.float32(0.9)
-"""Share of daily files that are replaced in place, when, and what their first values were."""
+"""Share of daily files that are replaced in place, after what time, and factor of their first
+values."""
 OVERLAP = timedelta(days=31)
-"""How far a night's export reaches into the year before, for what arrived or was put right late."""
+"""Days of the year before in a night's export, for readings that arrive or are corrected late."""
 AREAL_DELAY = np.timedelta64(24 * 60 + 30, "m")
-"""From the start of a day to the night that knew its areal record."""
+"""Time from the start of a day to the night that knows its areal record."""
+_RECORD_START = datetime.combine(START, time.min, UTC)
 
 
 def lay_out_night(
     basin: VirtualBasin, issue_time: datetime, upstream: Path, *, grid: Grid = MEKONG
 ) -> int:
-    """Write what a night reads, as published by its issue time, with the usual gaps and delays.
+    """Write the files of a night, as published by its issue time, with the usual gaps and delays.
 
     Half-hourly IMERG Late and Early, daily Late, GK2A full disk, SMAP, NDVI and surface
     temperature over the lookback of their source; a gauge export from 1 December on in
@@ -62,15 +64,14 @@ def lay_out_night(
         Files written.
     """
     written = lay_out_history(basin, issue_time, upstream)
-    first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     for row in (imerg, gk2a, smap, vegetation, gldas):
         for source in (s for s in SOURCES.values() if s.core and s.module == row.__name__):
-            begin = max(issue_time - source.lookback, first)
+            begin = max(issue_time - source.lookback, _RECORD_START)
             for granule in row.granules(source.id, begin, issue_time, issue_time):
-                written += _granule(basin, granule, issue_time, upstream, grid)
+                written += _write_granule(basin, granule, issue_time, upstream, grid)
     start = datetime(issue_time.year, 1, 1, tzinfo=UTC) - OVERLAP
     folder = upstream / f"mrc/{issue_time:%Y%m%dT%H%M}"
-    return written + _exports(basin, start, issue_time, folder)
+    return written + _write_exports(basin, start, issue_time, folder)
 
 
 def lay_out_days(
@@ -103,7 +104,7 @@ def lay_out_days(
         Files written.
     """
     days = imerg.granules("imerg_daily", start, end, issue_time)
-    return sum(_granule(basin, day, issue_time, upstream, grid) for day in days)
+    return sum(_write_granule(basin, day, issue_time, upstream, grid) for day in days)
 
 
 def lay_out_record(
@@ -115,11 +116,11 @@ def lay_out_record(
     progress: Progress = no_progress,
 ) -> int:
     """Write the daily IMERG files of the whole record, as of :func:`lay_out_days`, by year."""
-    first, written = datetime(START.year, START.month, START.day, tzinfo=UTC), 0
+    written = 0
     years = range(START.year, issue_time.year + 1)
     for number, year in enumerate(years):
         progress("years of daily grids", number + 1, len(years))
-        begin = max(first, datetime(year, 1, 1, tzinfo=UTC))
+        begin = max(_RECORD_START, datetime(year, 1, 1, tzinfo=UTC))
         end = min(issue_time, datetime(year + 1, 1, 1, tzinfo=UTC))
         written += lay_out_days(basin, begin, end, issue_time, upstream, grid=grid)
     return written
@@ -150,48 +151,51 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
         if not (upstream / f"zones/areal_record_{year}.nc").exists():
             record = basin.areal_record(year)
             known = record["time"].to_numpy() + AREAL_DELAY
-            areal_record(
+            write_areal_record(
                 upstream,
                 year=record.assign_coords(available_time=("time", known)),
                 published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC),
                 origin="virtual",
             )
             written += 1
-    first = datetime(START.year, START.month, START.day, tzinfo=UTC)
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
-    return written + _exports(basin, first, new_year, folder)
+    return written + _write_exports(basin, _RECORD_START, new_year, folder)
 
 
-def _granule(
+def _write_granule(
     basin: VirtualBasin, granule: Granule, issue_time: datetime, upstream: Path, grid: Grid
 ) -> int:
-    """Write one granule if it has been published and is not there; 1 if written."""
+    """Write one granule if it is published and not there yet; return 1 if written, else 0."""
     start, source = granule.start, granule.source
     published = granule.end + SOURCES[source].latency
     if source in {"ndvi", "lst"}:
         published = granule.end.replace(day=MONTHLY_DAY)
-    if _chance(granule, "late") < LATE:
+    if _draw_chance(granule, "late") < LATE:
         published += LATE_BY
-    again = published + REVISED_AFTER
-    revised = source == "imerg_daily" and _chance(granule, "revised") < REVISED
-    final = not revised or again <= issue_time
+    revision_time = published + REVISED_AFTER
+    revised = source == "imerg_daily" and _draw_chance(granule, "revised") < REVISED
+    final = not revised or revision_time <= issue_time
     if revised and final:
-        published = again
-    there = max(
+        published = revision_time
+    last_published = max(
         (
             path.stat().st_mtime
             for path in list_matching(upstream / granule.folder, granule.pattern)
         ),
         default=0.0,
     )
-    if published > issue_time or there >= published.timestamp() or _absent(basin, granule):
+    if (
+        published > issue_time
+        or last_published >= published.timestamp()
+        or _is_absent(basin, granule)
+    ):
         return 0
     day = start.date()
     if source == "imerg_daily":
         half_hours = imerg.granules("imerg_late", start, granule.end, granule.end)
-        count = sum(not _absent(basin, one) for one in half_hours)
+        count = sum(not _is_absent(basin, half_hour) for half_hour in half_hours)
         rain = basin.imerg_day(day, "late", grid) * (1 if final else FIRST_FACTOR)
-        imerg_day(
+        write_imerg_day(
             upstream,
             time=start,
             rain=rain,
@@ -200,7 +204,7 @@ def _granule(
             published=published,
         )
     elif source == "imerg_late":
-        imerg_half_hour(
+        write_imerg_half_hour(
             upstream,
             run="late",
             time=start,
@@ -209,7 +213,7 @@ def _granule(
             published=published,
         )
     elif source == "imerg_early":
-        imerg_half_hour(
+        write_imerg_half_hour(
             upstream,
             run="early",
             time=start,
@@ -218,11 +222,11 @@ def _granule(
             published=published,
         )
     elif source == "gk2a":
-        gk2a_rain(
+        write_gk2a_rain(
             upstream, time=start, rain_rate=basin.gk2a(start, grid), grid=grid, published=published
         )
     elif source == "smap":
-        smap_root_zone(
+        write_smap_root_zone(
             upstream,
             time=start,
             soil_moisture=basin.soil_moisture(day, grid),
@@ -230,7 +234,7 @@ def _granule(
             published=published,
         )
     elif source == "ndvi":
-        viirs_month(
+        write_viirs_month(
             upstream,
             variable="ndvi",
             month=start,
@@ -240,7 +244,7 @@ def _granule(
         )
     elif source == "gldas_monthly":
         pet, runoff = basin.land(day, grid)
-        gldas_month(
+        write_gldas_month(
             upstream,
             month=start,
             product=granule.product,
@@ -250,7 +254,7 @@ def _granule(
             published=published,
         )
     else:
-        viirs_month(
+        write_viirs_month(
             upstream,
             variable="lst",
             month=start,
@@ -261,47 +265,47 @@ def _granule(
     return 1
 
 
-def _chance(granule: Granule, what: str) -> float:
-    """Uniform number in [0, 1) of a granule and a purpose, the same wherever it is asked."""
-    name = granule.pattern.replace("_*_", "_fd020ge_")  # of the sectors only this one is written
-    return zlib.crc32(f"{what} {granule.folder}/{name}".encode()) / 2**32
+def _draw_chance(granule: Granule, purpose: str) -> float:
+    """Draw a uniform number in [0, 1) from granule and purpose; the same on every call."""
+    name = granule.pattern.replace("_*_", "_fd020ge_")  # only this sector is written
+    return zlib.crc32(f"{purpose} {granule.folder}/{name}".encode()) / 2**32
 
 
-def _absent(basin: VirtualBasin, granule: Granule) -> bool:
-    """Whether a granule never comes: its day is lost, or it alone is."""
-    if granule.source.startswith("imerg") and outage(basin.seed, granule.start.date()):
+def _is_absent(basin: VirtualBasin, granule: Granule) -> bool:
+    """Return whether a granule never comes: its whole day is lost, or it alone."""
+    if granule.source.startswith("imerg") and is_outage(basin.seed, granule.start.date()):
         return True
     frequent = granule.source in {"imerg_late", "imerg_early", "gk2a"}
-    return frequent and _chance(granule, "missing") < MISSING
+    return frequent and _draw_chance(granule, "missing") < MISSING
 
 
-def _exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) -> int:
-    """Export all series as known at the end of an interval, corrections in place, all or none."""
+def _write_exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) -> int:
+    """Write all series as known at the end of an interval, corrected; the whole folder or none."""
     if folder.exists():
         return 0
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    at = np.datetime64(end.replace(tzinfo=None))
+    export_time = np.datetime64(end.replace(tzinfo=None))
     variables: tuple[Literal["stage", "discharge", "rain"], ...] = ("stage", "discharge", "rain")
     count = 0
-    for variable in variables:
-        readings = basin.gauge_readings(start, end, variable)
-        readings = readings[(readings["arrival_time"] <= at) & readings["value"].notna()]
-        latest = readings.drop_duplicates(["station", "valid_time"], keep="last")
-        for code, rows in latest.sort_values("valid_time").groupby("station"):
-            site = station(str(code))
-            mrc_export(
-                part,
-                country=site.country,
-                code=site.code,
-                station=site.name,
-                lat=site.lat,
-                lon=site.lon,
-                variable=variable,
-                published=end,
-                valid_time=rows["valid_time"].to_numpy(),
-                value=rows["value"].to_numpy(),
-            )
-            count += 1
-    part.replace(folder)
+    with draft_folder(folder) as draft:
+        for variable in variables:
+            readings = basin.gauge_readings(start, end, variable)
+            readings = readings[
+                (readings["arrival_time"] <= export_time) & readings["value"].notna()
+            ]
+            latest = readings.drop_duplicates(["station", "valid_time"], keep="last")
+            for code, rows in latest.sort_values("valid_time").groupby("station"):
+                site = station(str(code))
+                write_mrc_export(
+                    draft,
+                    country=site.country,
+                    code=site.code,
+                    station=site.name,
+                    lat=site.lat,
+                    lon=site.lon,
+                    variable=variable,
+                    published=end,
+                    valid_time=rows["valid_time"].to_numpy(),
+                    value=rows["value"].to_numpy(),
+                )
+                count += 1
     return count

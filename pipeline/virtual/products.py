@@ -1,4 +1,4 @@
-"""Writers of rain products in their true layouts: the readers run on them as on the providers'.
+"""Writers of rain products in their true layouts, for the readers of the providers' files.
 
 Each writer takes plain arrays on a :class:`~pipeline.geography.grid.Grid`, lays its file below
 ``upstream`` as the provider does, marks its origin inside the file as virtual, and sets the
@@ -19,28 +19,28 @@ from numpy.typing import NDArray
 
 from pipeline.geography.grid import Grid
 from pipeline.sources.formats.projection import pixels_in, projection_of
-from pipeline.virtual.writing import array, attributes, fill_in, publish, template
+from pipeline.virtual.writing import fill_in, make_template, publish, write_array, write_attributes
 
 _FILL = -9999.9
 _GPS = datetime(1980, 1, 6, tzinfo=UTC)
 _RUN = {"early": "E", "late": "L"}
 
 
-def _global_axes(group: h5py.Group) -> None:
-    """Axes of IMERG: time, then 3600 longitudes and 1800 latitudes from the south-west."""
+def _write_axes(group: h5py.Group) -> None:
+    """Write the axes of IMERG: 3600 longitudes and 1800 latitudes from the south-west."""
     for name, size, first, units, word in (
         ("lon", 3600, -179.95, "degrees_east", "longitude"),
         ("lat", 1800, -89.95, "degrees_north", "latitude"),
     ):
         centres = (first + 0.1 * np.arange(size)).astype("f4")
-        array(group, name, (name,), data=centres, units=units, standard_name=word)
+        write_array(group, name, (name,), data=centres, units=units, standard_name=word)
 
 
 @cache
 def _half_hour_template() -> bytes:
     def build(file: h5py.File) -> None:
         grid = file.create_group("Grid")
-        attributes(
+        write_attributes(
             grid,
             GridHeader="BinMethod=ARITHMETIC_MEAN;\nRegistration=CENTER;\n"
             "LatitudeResolution=0.1;\nLongitudeResolution=0.1;\nNorthBoundingCoordinate=90;\n"
@@ -48,7 +48,7 @@ def _half_hour_template() -> bytes:
             "WestBoundingCoordinate=-180;\nOrigin=SOUTHWEST;\n",
         )
         since = "seconds since 1980-01-06 00:00:00 UTC"
-        array(
+        write_array(
             grid,
             "time",
             ("time",),
@@ -60,7 +60,7 @@ def _half_hour_template() -> bytes:
             axis="T",
             calendar="julian",
         )
-        _global_axes(grid)
+        _write_axes(grid)
         grid.create_group("Intermediate")
         for name, dtype, fill, units in (
             ("precipitation", "f4", _FILL, "mm/hr"),
@@ -74,7 +74,7 @@ def _half_hour_template() -> bytes:
             ("Intermediate/IRprecipitation", "f4", _FILL, "mm/hr"),
             ("Intermediate/IRinfluence", "i2", -9999, ""),
         ):
-            made = array(
+            dataset = write_array(
                 grid,
                 name,
                 ("time", "lon", "lat"),
@@ -86,12 +86,12 @@ def _half_hour_template() -> bytes:
                 CodeMissingValue="-9999.9" if dtype == "f4" else "-9999",
             )
             if units:
-                attributes(made, Units=units, units=units)
+                write_attributes(dataset, Units=units, units=units)
 
-    return template(build)
+    return make_template(build)
 
 
-def imerg_half_hour(
+def write_imerg_half_hour(
     upstream: Path,
     *,
     run: Literal["early", "late"],
@@ -127,20 +127,20 @@ def imerg_half_hour(
     )
 
     def change(file: h5py.File) -> None:
-        attributes(
+        write_attributes(
             file,
-            FileHeader=_header(f"3IMERGHH{_RUN[run]}", name, time, last, version),
+            FileHeader=_format_header(f"3IMERGHH{_RUN[run]}", name, time, last, version),
             FileInfo="DataFormatVersion=7e;\nFormatPackage=HDF5-1.10.9;\nMetadataStyle=PVL;\n",
         )
         file["Grid/time"][0] = round((time - _GPS).total_seconds())
-        _place(file["Grid/precipitation"], rain_rate, grid)
+        _write_window(file["Grid/precipitation"], rain_rate, grid)
 
     folder = upstream / f"GPM_L3/GPM_3IMERGHH{_RUN[run]}.07/{time:%Y/%j}"
     return publish(folder / name, fill_in(_half_hour_template(), change), published)
 
 
-def _header(short: str, name: str, start: datetime, last: datetime, version: str) -> str:
-    """IMERG's FileHeader; its ProcessingSystem says where the values come from."""
+def _format_header(short: str, name: str, start: datetime, last: datetime, version: str) -> str:
+    """Format IMERG's FileHeader; its ProcessingSystem gives the origin of the values."""
     return (
         f"DOIshortName={short};\nAlgorithmID={short};\nFileName={name};\nSatelliteName=MULTI;\n"
         f"InstrumentName=MERGED;\nStartGranuleDateTime={start:%Y-%m-%dT%H:%M:%S}.000Z;\n"
@@ -149,7 +149,7 @@ def _header(short: str, name: str, start: datetime, last: datetime, version: str
     )
 
 
-def _place(data: h5py.Dataset, values: NDArray[np.number], grid: Grid) -> None:
+def _write_window(data: h5py.Dataset, values: NDArray[np.number], grid: Grid) -> None:
     """Write a window, north-up, into IMERG's (time, lon, lat)."""
     west, south = round((grid.lon[0] + 179.95) / 0.1), round((grid.lat[-1] + 89.95) / 0.1)
     rows, columns = grid.shape
@@ -161,7 +161,7 @@ def _place(data: h5py.Dataset, values: NDArray[np.number], grid: Grid) -> None:
 @cache
 def _daily_template() -> bytes:
     def build(file: h5py.File) -> None:
-        array(
+        write_array(
             file,
             "time",
             ("time",),
@@ -170,7 +170,7 @@ def _daily_template() -> bytes:
             standard_name="time",
             calendar="julian",
         )
-        _global_axes(file)
+        _write_axes(file)
         for name, dtype, fill, units in (
             ("precipitation", "f4", _FILL, "mm/day"),
             ("precipitation_cnt", "i4", -9999, "count"),
@@ -180,7 +180,7 @@ def _daily_template() -> bytes:
             ("randomError", "f4", _FILL, "mm/day"),
             ("probabilityLiquidPrecipitation", "i2", -9999, "percent"),
         ):
-            array(
+            write_array(
                 file,
                 name,
                 ("time", "lon", "lat"),
@@ -191,10 +191,10 @@ def _daily_template() -> bytes:
                 coordinates="time lon lat",
             )
 
-    return template(build)
+    return make_template(build)
 
 
-def imerg_day(
+def write_imerg_day(
     upstream: Path,
     *,
     time: datetime,
@@ -227,9 +227,9 @@ def imerg_day(
     last = time + timedelta(days=1, seconds=-1)
 
     def change(file: h5py.File) -> None:
-        attributes(
+        write_attributes(
             file,
-            FileHeader=_header("3IMERGDL", name, time, last, version),
+            FileHeader=_format_header("3IMERGDL", name, time, last, version),
             BeginDate=f"{time:%Y-%m-%d}",
             EndDate=f"{time:%Y-%m-%d}",
             BeginTime="00:00:00.000Z",
@@ -238,8 +238,8 @@ def imerg_day(
             title="GPM IMERG Late Precipitation L3 1 day 0.1 degree x 0.1 degree (GPM_3IMERGDL)",
         )
         file["time"][0] = (time - datetime(1970, 1, 1, tzinfo=UTC)).days
-        _place(file["precipitation"], rain, grid)
-        _place(file["precipitation_cnt"], n_valid, grid)
+        _write_window(file["precipitation"], rain, grid)
+        _write_window(file["precipitation_cnt"], n_valid, grid)
 
     path = upstream / f"GPM_L3/GPM_3IMERGDL.07/{time:%Y/%m}" / name
     return publish(path, fill_in(_daily_template(), change), published)
@@ -268,9 +268,9 @@ def _gk2a_template(sector: str) -> bytes:
 
     def build(file: h5py.File) -> None:
         for name, size in (("dim_y", height), ("dim_x", width)):
-            made = file.create_dataset(name, (size,), ">f4", track_times=False)
-            made.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
-        array(
+            dataset = file.create_dataset(name, (size,), ">f4", track_times=False)
+            dataset.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
+        write_array(
             file,
             "RR",
             ("dim_y", "dim_x"),
@@ -286,7 +286,7 @@ def _gk2a_template(sector: str) -> bytes:
             grid_mapping="gk2a_imager_projection",
             ancillary_variables="DQF_RR",
         )
-        array(
+        write_array(
             file,
             "DQF_RR",
             ("dim_y", "dim_x"),
@@ -297,10 +297,10 @@ def _gk2a_template(sector: str) -> bytes:
             units="",
             flag_meanings="0: Good 1: Bad",
         )
-        made = file.create_dataset("gk2a_imager_projection", (), "i4", track_times=False)
-        attributes(made, **mapping)
+        dataset = file.create_dataset("gk2a_imager_projection", (), "i4", track_times=False)
+        write_attributes(dataset, **mapping)
         area = sector[:2].upper()
-        attributes(
+        write_attributes(
             file,
             title="AMI L2 RR",
             conventions="CF-1.7",
@@ -313,10 +313,10 @@ def _gk2a_template(sector: str) -> bytes:
             names_of_product="RR, DQF_RR",
         )
 
-    return template(build)
+    return make_template(build)
 
 
-def gk2a_rain(
+def write_gk2a_rain(
     upstream: Path,
     *,
     sector: Literal["fd020ge", "ea020lc"] = "fd020ge",

@@ -1,6 +1,6 @@
-"""What instruments make of the virtual Mekong: satellites with their errors, gauges with theirs.
+"""Observations of the virtual Mekong by satellites and gauges, with their errors.
 
-Every error depends on seed, product and date alone, so that any file can be made on its own.
+Each error depends on seed, product and date alone, so that any file can be written by itself.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ SMAP_SIGMA = 0.02
 """Standard deviation of the error of root-zone soil moisture, m3 m-3."""
 
 TWICE_A_DAY = np.datetime64("2006-07-01")
-"""From here on gauges are read at 12:00Z too."""
+"""First day on which gauges are read at 12:00Z too."""
 RETIRED = {"012001": ("1999-01-01", "2024-01-01"), "012002": ("2021-06-01", "2027-01-01")}
-"""Half-open life of gauges that did not read throughout."""
+"""Half-open period of gauges that do not report throughout."""
 DATUM_SHIFT = ("013102", "2014-01-01", "2015-01-01", 0.50)
 """Station whose zero was wrong for a year: first day, day after the last, error in m."""
 RAIN_GAUGES = {
@@ -40,11 +40,11 @@ RAIN_GAUGES = {
     "013901": "2019-01-01", "014501": "2019-01-01", "014901": "2019-01-01",
     "033401": "2027-01-01",
 }  # fmt: skip
-"""Gauges that read rain, and the day after their last reading."""
+"""Rain gauges, and the day after their last reading."""
 
 
 @lru_cache(maxsize=8)
-def field(
+def draw_field(
     seed: int, product: int, day: int, *, count: int = 1, lattice: Lattice = BASIN
 ) -> NDArray[np.float64]:
     """Draw standard normal noise on the nodes, correlated over 150 km, shape (count, node)."""
@@ -55,38 +55,38 @@ def field(
 def satellite_rain(
     seed: int, run: Run, day: date, rain_mm: NDArray[np.floating], lattice: Lattice = BASIN
 ) -> NDArray[np.float64]:
-    """Rain of a day as a satellite product sees it.
+    """Simulate the rain of a day in a satellite product, mm, shape (node,).
 
-    Log-normal error with mean 1, a seasonal bias, nothing below 1 mm; GK2A adds light rain where
+    Log-normal error with mean 1, a seasonal bias, no rain below 1 mm; GK2A adds light rain where
     there is none. The products of one day share most of their error.
 
     Parameters
     ----------
     seed, run, day
-        What the error depends on.
+        Seed, product and day of the error.
     rain_mm
         True rain at the nodes, mm, shape (node,).
     lattice
         Nodes.
     """
-    shared, *own = field(seed, 4, day.toordinal(), count=5, lattice=lattice)
-    part = _SHARED[run]
+    shared, *own_noise = draw_field(seed, 4, day.toordinal(), count=5, lattice=lattice)
+    shared_part = _SHARED[run]
     sigma = SIGMA[run]
-    noise = part * shared + np.sqrt(1 - part**2) * own[list(SIGMA).index(run)]
+    noise = shared_part * shared + np.sqrt(1 - shared_part**2) * own_noise[list(SIGMA).index(run)]
     season = 1.0 - BIAS[run] * np.cos(2 * np.pi * (day.timetuple().tm_yday - 15) / 365.25)
-    seen = np.where(rain_mm < 1.0, 0.0, rain_mm * season * np.exp(sigma * noise - sigma**2 / 2))
+    observed = np.where(rain_mm < 1.0, 0.0, rain_mm * season * np.exp(sigma * noise - sigma**2 / 2))
     if run == "gk2a":
-        false = field(seed, 5, day.toordinal(), lattice=lattice)[0]
-        seen = np.where(rain_mm < 1.0, np.maximum(false - 1.0, 0.0) * 2.0, seen)
-    return np.where(np.isfinite(rain_mm), seen, np.nan)
+        false_rain = draw_field(seed, 5, day.toordinal(), lattice=lattice)[0]
+        observed = np.where(rain_mm < 1.0, np.maximum(false_rain - 1.0, 0.0) * 2.0, observed)
+    return np.where(np.isfinite(rain_mm), observed, np.nan)
 
 
-def outage(seed: int, day: date) -> bool:
-    """Whether a day of satellite rain never came, one day in 250.
+def is_outage(seed: int, day: date) -> bool:
+    """Return whether a day of satellite rain never comes, one day in 250.
 
     Examples
     --------
-    >>> 50 < sum(outage(1, date.fromordinal(730000 + n)) for n in range(25000)) < 150
+    >>> 50 < sum(is_outage(1, date.fromordinal(730000 + n)) for n in range(25000)) < 150
     True
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(6, day.toordinal())))
@@ -94,22 +94,24 @@ def outage(seed: int, day: date) -> bool:
 
 
 def soil_error(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.float64]:
-    """Error of root-zone soil moisture at the nodes, m3 m-3: slow over a month, and daily."""
+    """Draw the error of soil moisture at the nodes, m3 m-3: slow over a month, and daily."""
     month = day.year * 12 + day.month
-    part = (day.day - 1) / 31.0
-    this, following = (field(seed, 7, one, lattice=lattice)[0] for one in (month, month + 1))
-    slow = (1 - part) * this + part * following
-    daily = field(seed, 8, day.toordinal(), lattice=lattice)[0]
-    found: NDArray[np.float64] = SMAP_SIGMA * (0.85 * slow + 0.4 * daily)
-    return found
+    share = (day.day - 1) / 31.0
+    current, following = (
+        draw_field(seed, 7, number, lattice=lattice)[0] for number in (month, month + 1)
+    )
+    slow = (1 - share) * current + share * following
+    daily = draw_field(seed, 8, day.toordinal(), lattice=lattice)[0]
+    error: NDArray[np.float64] = SMAP_SIGMA * (0.85 * slow + 0.4 * daily)
+    return error
 
 
 def stage_readings(seed: int, times: NDArray[np.datetime64], stage_m: pd.DataFrame) -> pd.DataFrame:
-    """Give readings as the agencies report them.
+    """Simulate stage readings as the agencies report them.
 
-    Errors of ±2 cm, values that stick, gaps, a zero that was wrong for a year, and slips of the
-    pen that are put right days later. Most arrive 20 minutes after they were read, some by hours
-    or days.
+    They have errors of ±2 cm, stuck values, gaps, a wrong zero during a year, and typing errors
+    that are corrected days later. Most arrive 20 minutes after the reading, some hours or days
+    later.
 
     Parameters
     ----------
@@ -129,10 +131,10 @@ def stage_readings(seed: int, times: NDArray[np.datetime64], stage_m: pd.DataFra
     parts = []
     for number, code in enumerate(sorted(str(name) for name in stage_m)):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(9, number)))
-        value, gone = _read(rng, stage_m[code].to_numpy(float))
+        value, missing = _simulate_stages(rng, stage_m[code].to_numpy(float))
         first, last = RETIRED.get(code, ("1999-01-01", "2027-01-01"))
-        gone |= (times < np.datetime64(first)) | (times >= np.datetime64(last))
-        gone |= (times < TWICE_A_DAY) & (times != times.astype("datetime64[D]"))
+        missing |= (times < np.datetime64(first)) | (times >= np.datetime64(last))
+        missing |= (times < TWICE_A_DAY) & (times != times.astype("datetime64[D]"))
         if code == DATUM_SHIFT[0]:
             wrong = (times >= np.datetime64(DATUM_SHIFT[1])) & (
                 times < np.datetime64(DATUM_SHIFT[2])
@@ -147,31 +149,31 @@ def stage_readings(seed: int, times: NDArray[np.datetime64], stage_m: pd.DataFra
         wrong_by = rng.choice([-1.0, -0.1, 0.1, 1.0], len(times))
         corrected = arrival + rng.integers(1440, 7200, len(times)).astype("timedelta64[m]")
         frame = {"station": code, "valid_time": times, "arrival_time": arrival}
-        parts.append(pd.DataFrame(frame | {"value": value + slip * wrong_by})[~gone])
-        again = frame | {"arrival_time": corrected, "value": value}
-        parts.append(pd.DataFrame(again)[slip & ~gone])
-    found = pd.concat(parts, ignore_index=True)
-    found["value"] = found["value"].round(2)
-    return found.sort_values(["arrival_time", "station", "valid_time"], ignore_index=True)
+        parts.append(pd.DataFrame(frame | {"value": value + slip * wrong_by})[~missing])
+        correction = frame | {"arrival_time": corrected, "value": value}
+        parts.append(pd.DataFrame(correction)[slip & ~missing])
+    readings = pd.concat(parts, ignore_index=True)
+    readings["value"] = readings["value"].round(2)
+    return readings.sort_values(["arrival_time", "station", "valid_time"], ignore_index=True)
 
 
-def _read(
+def _simulate_stages(
     rng: np.random.Generator, true_m: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Values read, and where none was read."""
+    """Simulate the values of one gauge, and the mask of absent readings."""
     count = len(true_m)
     value = true_m + 0.012 * rng.standard_normal(count)
-    gone = rng.random(count) < 0.012
+    missing = rng.random(count) < 0.012
     years = count / 730.5
     for start in rng.integers(0, count, rng.poisson(0.3 * years)):
         value[start : start + rng.integers(3, 9)] = value[start]
     for start in rng.integers(0, count, rng.poisson(0.25 * years)):
-        gone[start : start + rng.integers(6, 30)] = True
-    return value, gone
+        missing[start : start + rng.integers(6, 30)] = True
+    return value, missing
 
 
 def rain_readings(seed: int, days: NDArray[np.datetime64], rain_mm: pd.DataFrame) -> pd.DataFrame:
-    """Daily totals of rain gauges, dated at the 00:00Z that ends them.
+    """Simulate daily totals of rain gauges, dated at the 00:00Z that ends them.
 
     Parameters
     ----------
@@ -197,12 +199,12 @@ def rain_readings(seed: int, days: NDArray[np.datetime64], rain_mm: pd.DataFrame
         value = (rain_mm[code].to_numpy(float) * catch).round(1)
         frame = {"station": code, "valid_time": times, "arrival_time": arrival, "value": value}
         parts.append(pd.DataFrame(frame)[keep])
-    found: pd.DataFrame = pd.concat(parts)
-    return found.sort_values(["arrival_time", "station"], ignore_index=True)
+    readings: pd.DataFrame = pd.concat(parts)
+    return readings.sort_values(["arrival_time", "station"], ignore_index=True)
 
 
 def flow_readings(seed: int, times: NDArray[np.datetime64], flow_m3s: pd.DataFrame) -> pd.DataFrame:
-    """Rated discharge at 00:00Z, with the error of its rating, an hour after the stage.
+    """Simulate rated discharge at 00:00Z with the error of its rating, an hour after the stage.
 
     Columns as of :func:`stage_readings`; value in m3/s.
     """
@@ -219,5 +221,5 @@ def flow_readings(seed: int, times: NDArray[np.datetime64], flow_m3s: pd.DataFra
             "value": value.round(0),
         }
         parts.append(pd.DataFrame(frame)[keep])
-    found: pd.DataFrame = pd.concat(parts)
-    return found.sort_values(["arrival_time", "station"], ignore_index=True)
+    readings: pd.DataFrame = pd.concat(parts)
+    return readings.sort_values(["arrival_time", "station"], ignore_index=True)

@@ -40,14 +40,14 @@ SOILS = {
 LOWER = ("kampong_cham", "phnom_penh", "tonle_sap", "delta")
 """Sub-basins below Kratie: their reach is ``lower`` whatever the table says."""
 QUICK_SIGMA, QUICK_SIGMA_LANCANG, QUICK_PERSISTENCE = 0.5, 0.45, 0.95
-"""Unsteadiness of quick flow from a sub-basin (lower and upper Mekong), its daily persistence."""
+"""Log standard deviation of quick flow of a sub-basin (lower, upper Mekong), and persistence."""
 INFLOW_SIGMA, INFLOW_SIGMA_LANCANG, INFLOW_PERSISTENCE = 0.4, 0.12, 0.4
-"""The same of all inflow from a sub-basin: what no gauge and no rain product sees of it."""
+"""The same of all inflow of a sub-basin, which no gauge or rain product observes."""
 
 
 @dataclass(frozen=True)
 class Runoff:
-    """What the buckets did, each of shape (day, column).
+    """Fluxes and states of the buckets, each of shape (day, column).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Runoff:
     stored_mm: NDArray[np.float64]
 
 
-def runoff(
+def simulate_runoff(
     rain_mm: NDArray[np.floating],
     soils: list[Soil],
     *,
@@ -82,8 +82,8 @@ def runoff(
     soils
         Parameters of each column.
     quick_factor
-        Factor on the residence time of quick flow, shape (day, column); it moves water in time
-        and makes none.
+        Factor on the residence time of quick flow, shape (day, column); it shifts water in time
+        and conserves it.
 
     Returns
     -------

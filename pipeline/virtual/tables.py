@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.geography.variables import VARIABLES
 from pipeline.sources.gauges.gauge_files import HEADER
 from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
-from pipeline.virtual.writing import array, attributes, publish, template
+from pipeline.virtual.writing import make_template, publish, write_array, write_attributes
 
 _SERIES = {
     "stage": ("Water Level", "Manual", "m", 2),
@@ -24,7 +24,7 @@ _SERIES = {
 }
 
 
-def mrc_export(
+def write_mrc_export(
     folder: Path,
     *,
     country: str,
@@ -37,7 +37,7 @@ def mrc_export(
     value: NDArray[np.floating],
     published: datetime,
 ) -> Path:
-    """Write one series as the MRC portal exports it, with its metadata beside.
+    """Write one series as the MRC portal exports it, with its metadata file.
 
     Parameters
     ----------
@@ -80,7 +80,9 @@ def mrc_export(
     return publish(folder / f"{series}.csv", content, published)
 
 
-def areal_record(upstream: Path, *, year: xr.Dataset, published: datetime, origin: str) -> Path:
+def write_areal_record(
+    upstream: Path, *, year: xr.Dataset, published: datetime, origin: str
+) -> Path:
     """Write one year of the areal record.
 
     Parameters
@@ -99,7 +101,7 @@ def areal_record(upstream: Path, *, year: xr.Dataset, published: datetime, origi
     def build(file: h5py.File) -> None:
         epoch = np.datetime64("1970-01-01")
         days = (year["time"].to_numpy() - epoch) // np.timedelta64(1, "D")
-        array(
+        write_array(
             file,
             "time",
             ("time",),
@@ -112,7 +114,7 @@ def areal_record(upstream: Path, *, year: xr.Dataset, published: datetime, origi
         file.create_dataset("zone", data=zones, dtype=string_dtype(), track_times=False)
         file["zone"].make_scale("zone")
         known = (year["available_time"].to_numpy() - epoch) // np.timedelta64(1, "s")
-        array(
+        write_array(
             file,
             "available_time",
             ("time",),
@@ -122,7 +124,9 @@ def areal_record(upstream: Path, *, year: xr.Dataset, published: datetime, origi
         )
         for name in ("rain", "coverage", "soil_moisture", "ndvi", "lst"):
             data = year[name].transpose("time", "zone").to_numpy().astype("f4")
-            array(file, name, ("time", "zone"), data=data, fill=np.nan, units=VARIABLES[name].units)
-        attributes(file, origin=origin, Conventions="CF-1.11", title="Areal record")
+            write_array(
+                file, name, ("time", "zone"), data=data, fill=np.nan, units=VARIABLES[name].units
+            )
+        write_attributes(file, origin=origin, Conventions="CF-1.11", title="Areal record")
 
-    return publish(upstream / f"zones/areal_record_{first}.nc", template(build), published)
+    return publish(upstream / f"zones/areal_record_{first}.nc", make_template(build), published)

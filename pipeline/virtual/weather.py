@@ -54,7 +54,7 @@ SCENARIO_CYCLONES = (
 def daily_rain(
     seed: int, monthly: NDArray[np.float64], lattice: Lattice = BASIN
 ) -> NDArray[np.float32]:
-    """Daily rain of the whole record, mm, shape (day, node).
+    """Simulate the daily rain of the whole record, mm, shape (day, node).
 
     A latent Gaussian field of two scales with day-to-day persistence and a 30- to 60-day
     oscillation is cut at the wet fraction and mapped to a gamma distribution; cyclones are
@@ -77,9 +77,9 @@ def daily_rain(
     scale = np.sqrt(1 - _PERSISTENCE**2)
     latent = signal.lfilter([scale], [1.0, -_PERSISTENCE], noise, axis=0)
     latent *= np.sqrt(1 - _OSCILLATION**2)
-    latent += _OSCILLATION * _oscillation(np.random.default_rng(slow), lattice)
+    latent += _OSCILLATION * _draw_oscillation(np.random.default_rng(slow), lattice)
 
-    mean = _smooth_year(monthly)[DAY_OF_YEAR]
+    mean = _interpolate_year(monthly)[DAY_OF_YEAR]
     wet = 0.03 + 0.82 * -np.expm1(-((mean / 5.0) ** 1.3))
     u = 1.0 - (1.0 - special.ndtr(latent)) / wet
     depth = np.linspace(0.0, 18.0, 2000)
@@ -92,21 +92,21 @@ def daily_rain(
     rain *= np.exp(_YEAR_SIGMA * np.random.default_rng(yearly).standard_normal(100))[
         years - years[0], None
     ]
-    for cyclone in _cyclones(np.random.default_rng(storms)):
-        _add(rain, cyclone, lattice)
+    for cyclone in _draw_cyclones(np.random.default_rng(storms)):
+        _add_cyclone(rain, cyclone, lattice)
     for month in range(12):
-        here = month == MONTH
-        observed = rain[here].mean(0) * np.bincount(MONTH)[month] / 28.0
-        rain[here] *= np.clip(monthly[month] / np.maximum(observed, 1e-6), 0.3, 3.0)
+        in_month = month == MONTH
+        observed = rain[in_month].mean(0) * np.bincount(MONTH)[month] / 28.0
+        rain[in_month] *= np.clip(monthly[month] / np.maximum(observed, 1e-6), 0.3, 3.0)
     for cyclone in SCENARIO_CYCLONES:
-        _add(rain, cyclone, lattice)
+        _add_cyclone(rain, cyclone, lattice)
     rain[rain < 0.05] = 0.0
     return rain.round(2).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
-def half_hourly(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.float32]:
-    """Shares of a day's rain in its 48 half-hours, shape (48, node); they add up to 1 per node.
+def draw_half_hourly_shares(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.float32]:
+    """Draw shares of a day's rain in its 48 half-hours, shape (48, node); they sum to 1 per node.
 
     Afternoon and evening showers over land, morning rain over the sea within the basin's box, and
     spells that come and go. Depends on seed and date alone.
@@ -123,49 +123,49 @@ def half_hourly(seed: int, day: date, lattice: Lattice = BASIN) -> NDArray[np.fl
     return share
 
 
-def _smooth_year(monthly: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Monthly sums, shape (12, node), to rates per day of the year, linear between mid-months."""
+def _interpolate_year(monthly: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate monthly sums, shape (12, node), to daily rates, linear between mid-months."""
     length = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
     middle = np.cumsum(length) - length / 2
     rate = monthly / length[:, None]
     padded = np.concatenate([rate[-1:], rate, rate[:1]])
-    at = np.concatenate([[middle[-1] - 365], middle, [middle[0] + 365]])
+    knots = np.concatenate([[middle[-1] - 365], middle, [middle[0] + 365]])
     day = np.arange(365) + 0.5
-    upper = np.searchsorted(at, day)
-    part = ((day - at[upper - 1]) / (at[upper] - at[upper - 1]))[:, None]
-    found: NDArray[np.float64] = padded[upper - 1] * (1 - part) + padded[upper] * part
-    return found
+    upper = np.searchsorted(knots, day)
+    share = ((day - knots[upper - 1]) / (knots[upper] - knots[upper - 1]))[:, None]
+    rates: NDArray[np.float64] = padded[upper - 1] * (1 - share) + padded[upper] * share
+    return rates
 
 
-def _oscillation(rng: np.random.Generator, lattice: Lattice) -> NDArray[np.float64]:
-    """Make a 30- to 60-day oscillation that moves north at one degree a day, variance 1."""
+def _draw_oscillation(rng: np.random.Generator, lattice: Lattice) -> NDArray[np.float64]:
+    """Draw a 30- to 60-day oscillation that moves north at one degree a day, variance 1."""
     count, lead = len(DAYS), 400
     pole = 0.97 * np.exp(2j * np.pi / 42.0)
     wave = signal.lfilter([1.0], [1.0, -pole], rng.standard_normal(count + lead))
     wave /= wave.real.std()
     turn = np.exp(-2j * np.pi / 42.0 * (lattice.lat - 15.0))
-    found: NDArray[np.float64] = (wave[lead:, None] * turn).real
-    return found
+    oscillation: NDArray[np.float64] = (wave[lead:, None] * turn).real
+    return oscillation
 
 
-def _cyclones(rng: np.random.Generator) -> list[Cyclone]:
-    """Storms at random: 1.6 a year around day 235, in from the east, on a west-north-west track."""
-    found = []
+def _draw_cyclones(rng: np.random.Generator) -> list[Cyclone]:
+    """Draw random storms: 1.6 a year around day 235, from the east on a west-north-west track."""
+    cyclones = []
     for year in range(START.year, END.year):
         for _ in range(rng.poisson(1.6)):
-            at = date(year, 1, 1).toordinal() + int(np.clip(rng.normal(235, 32), 130, 340))
-            late = (at - date(year, 8, 1).toordinal()) / 30.0
+            ordinal = date(year, 1, 1).toordinal() + int(np.clip(rng.normal(235, 32), 130, 340))
+            late = (ordinal - date(year, 8, 1).toordinal()) / 30.0
             lat = float(np.clip(rng.normal(18.5 - 2.2 * late, 1.8), 10.0, 22.0))
             first, second, third = (float(v) for v in rng.gamma(3.0, 13.0, 3))
             drift = (float(rng.normal(0.5, 0.4)), float(rng.normal(-1.9, 0.5)))
             if year < SCENARIO_CYCLONES[0].day.year:
-                found.append(
-                    Cyclone(date.fromordinal(at), lat, 106.5, *drift, (first, second, third))
+                cyclones.append(
+                    Cyclone(date.fromordinal(ordinal), lat, 106.5, *drift, (first, second, third))
                 )
-    return found
+    return cyclones
 
 
-def _add(rain: NDArray[np.float64], storm: Cyclone, lattice: Lattice = BASIN) -> None:
+def _add_cyclone(rain: NDArray[np.float64], storm: Cyclone, lattice: Lattice = BASIN) -> None:
     """Add a cyclone's rain, Gaussian in distance with a radius of 260 km."""
     first = (storm.day - START).days
     for step, amount in enumerate(storm.rain_mm):

@@ -1,8 +1,7 @@
-"""How the virtual basin writes files: deterministic HDF5, put in place whole and dated."""
+"""Writing of files of the virtual basin: deterministic HDF5, whole, with its publication time."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,29 +12,29 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.storage.atomic import draft_file
+from pipeline.storage.atomic import draft_file, set_published
 
 
 def publish(path: Path, content: bytes, published: datetime) -> Path:
-    """Put a file in place whole, with its time of publication.
+    """Write a whole file with its time of publication.
 
     Parameters
     ----------
     path
-        Where; folders are made.
+        Path of the file; folders are created.
     content
-        Its bytes.
+        Bytes of the file.
     published
         Becomes the modification time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_file(path) as draft:
         draft.write_bytes(content)
-        os.utime(draft, (published.timestamp(), published.timestamp()))
+        set_published(draft, published)
     return path
 
 
-def attributes(owner: h5py.HLObject, **values: Any) -> None:
+def write_attributes(owner: h5py.HLObject, **values: Any) -> None:
     """Write attributes, text as fixed-length bytes, as these products do.
 
     Parameters
@@ -49,7 +48,7 @@ def attributes(owner: h5py.HLObject, **values: Any) -> None:
         owner.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
 
 
-def array(
+def write_array(
     group: h5py.Group,
     name: str,
     dims: tuple[str, ...],
@@ -60,10 +59,10 @@ def array(
     fill: float | None = None,
     **values: Any,
 ) -> h5py.Dataset:
-    """Create a variable: an axis where its one dim is its own name, else on axes made before."""
+    """Create a variable: an axis where its one dim is its own name, else on existing axes."""
     if data is None:
         shape = tuple(group[d].size for d in dims)
-        made = group.create_dataset(
+        dataset = group.create_dataset(
             name,
             shape,
             dtype,
@@ -74,20 +73,20 @@ def array(
             track_times=False,
         )
     else:
-        made = group.create_dataset(name, data=data, dtype=dtype, track_times=False)
+        dataset = group.create_dataset(name, data=data, dtype=dtype, track_times=False)
     if fill is not None:
-        made.attrs["_FillValue"] = np.array([fill], made.dtype)
+        dataset.attrs["_FillValue"] = np.array([fill], dataset.dtype)
     if dims == (name,):
-        made.make_scale(name)
+        dataset.make_scale(name)
     else:
         for index, dim in enumerate(dims):
-            made.dims[index].attach_scale(group[dim])
-    attributes(made, **values)
-    return made
+            dataset.dims[index].attach_scale(group[dim])
+    write_attributes(dataset, **values)
+    return dataset
 
 
-def template(build: Callable[[h5py.File], None]) -> bytes:
-    """Bytes of a file that ``build`` fills: made once, copied for each granule."""
+def make_template(build: Callable[[h5py.File], None]) -> bytes:
+    """Return the bytes of a file that ``build`` fills; they are copied for each granule."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "template")
         with h5py.File(path, "w") as file:
@@ -96,7 +95,7 @@ def template(build: Callable[[h5py.File], None]) -> bytes:
 
 
 def fill_in(template: bytes, change: Callable[[h5py.File], None]) -> bytes:
-    """Bytes of a template after a change."""
+    """Return the bytes of a template after a change."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "granule")
         path.write_bytes(template)

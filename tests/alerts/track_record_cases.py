@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.storage import database
 from pipeline.storage.records import Records
-from pipeline.virtual.tables import mrc_export
+from pipeline.virtual.tables import write_mrc_export
 
 PAKSE = "013901"
 """Alarm stage 11.0 m, flood stage 12.0 m."""
@@ -51,7 +51,7 @@ def run(
 
 def export(folder: Path, values: Sequence[float], *, asof: datetime) -> None:
     times = np.datetime64(FIRST.date(), "D") + np.arange(len(values))
-    mrc_export(
+    write_mrc_export(
         folder, country="LA", code=PAKSE, station="Pakse", lat=15.1, lon=105.8, variable="stage",
         valid_time=times, value=np.array(values), published=asof,
     )  # fmt: skip

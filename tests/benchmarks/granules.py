@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.ingest.store import File, read_all, together
+from pipeline.ingest.store import File, concatenate_steps, read_all
 from pipeline.sources import SOURCES, imerg
 from pipeline.sources.base import Granule
 from pipeline.sources.formats import chunks
-from pipeline.virtual.products import gk2a_rain, imerg_half_hour
+from pipeline.virtual.products import write_gk2a_rain, write_imerg_half_hour
 from tests.benchmarks.measure import Result, cpu_seconds, seconds
 
 PART = 1 << 18
@@ -40,7 +40,9 @@ def write(folder: Path, count: int) -> None:
         clouds = gaussian_filter(rng.standard_normal(STRIP.shape, np.float32), 6.0)
         drops = np.exp(0.3 * rng.standard_normal(STRIP.shape, np.float32))
         rain = np.round(4.0 * drops * np.maximum(clouds / clouds.std() - 1.3, 0.0), 2)
-        imerg_half_hour(folder, run="late", time=time, grid=STRIP, published=time, rain_rate=rain)
+        write_imerg_half_hour(
+            folder, run="late", time=time, grid=STRIP, published=time, rain_rate=rain
+        )
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -51,7 +53,7 @@ def write_images(folder: Path, count: int) -> None:
         clouds = gaussian_filter(rng.standard_normal(MEKONG.shape, np.float32), 6.0)
         drops = np.exp(0.3 * rng.standard_normal(MEKONG.shape, np.float32))
         rain = np.round(4.0 * drops * np.maximum(clouds / clouds.std() - 1.3, 0.0), 2)
-        gk2a_rain(folder, time=time, rain_rate=rain, grid=MEKONG, published=time)
+        write_gk2a_rain(folder, time=time, rain_rate=rain, grid=MEKONG, published=time)
 
 
 def beside_inflating(*, folder: str, source: str) -> Result:
@@ -108,7 +110,7 @@ def ours(*, folder: str) -> Result:
         contents, _ = read_all(
             row, files, imerg.read, asof=asof, from_folder=False, progress=lambda *_: None
         )
-        found: NDArray[np.floating] = together(contents)["rain_rate"].values
+        found: NDArray[np.floating] = concatenate_steps(contents)["rain_rate"].values
         return found
 
     found = work()

@@ -15,8 +15,8 @@ from pipeline import steps
 from pipeline.geography.grid import MEKONG
 from pipeline.settings import Settings
 from pipeline.storage.archive import REFERENCE, Archive
-from pipeline.virtual.land import smap_root_zone
-from pipeline.virtual.products import imerg_day, imerg_half_hour
+from pipeline.virtual.land import write_smap_root_zone
+from pipeline.virtual.products import write_imerg_day, write_imerg_half_hour
 from tests.benchmarks.measure import Result
 
 PRODUCTS = (
@@ -69,12 +69,12 @@ def lay_out(folder: Path, first: datetime, nights: int) -> None:
         for step in range(48):
             time = start + timedelta(minutes=30 * step)
             rain = rng.gamma(0.3, 4.0, MEKONG.shape).astype("f4")
-            imerg_half_hour(into / "imerg_late", run="late", time=time, grid=MEKONG,
+            write_imerg_half_hour(into / "imerg_late", run="late", time=time, grid=MEKONG,
                             published=time + timedelta(hours=1), rain_rate=rain)  # fmt: skip
-        imerg_day(into / "imerg_daily", time=start, rain=rng.gamma(0.5, 8.0, MEKONG.shape),
+        write_imerg_day(into / "imerg_daily", time=start, rain=rng.gamma(0.5, 8.0, MEKONG.shape),
                   n_valid=np.full(MEKONG.shape, 48), grid=MEKONG,
                   published=start + timedelta(hours=24))  # fmt: skip
-        smap_root_zone(into / "smap", time=start + timedelta(hours=10.5), grid=MEKONG,
+        write_smap_root_zone(into / "smap", time=start + timedelta(hours=10.5), grid=MEKONG,
                        soil_moisture=rng.uniform(0.2, 0.4, MEKONG.shape),
                        published=start + timedelta(hours=24))  # fmt: skip
 

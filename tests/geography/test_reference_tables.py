@@ -214,7 +214,7 @@ def test_tables_are_read_once() -> None:
     ],
 )
 def test_what_a_cell_may_hold(column: Column, cell: str, expected: str) -> None:
-    assert column.expected(cell) == expected
+    assert column.describe_expected(cell) == expected
 
 
 @pytest.mark.parametrize("text", ["26", "2026-13-01", "20260501", "2026-5-1", "", "now"])

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from pipeline.geography.grid import MEKONG
-from pipeline.ingest.field_checks import suspicions
+from pipeline.ingest.field_checks import find_suspect_steps
 from pipeline.storage.archive import Archive
 
 ASOF = datetime(2026, 12, 31, tzinfo=UTC)
@@ -39,7 +39,7 @@ def outside_the_basin() -> np.ndarray:
 
 
 def found(archive: Archive, *grids: xr.Dataset, product: str = "imerg_late") -> dict[str, str]:
-    reasons = suspicions(grids, product=product, archive=archive, asof=ASOF)
+    reasons = find_suspect_steps(grids, product=product, archive=archive, asof=ASOF)
     return {str(time)[:16]: reason for time, reason in reasons.items()}
 
 

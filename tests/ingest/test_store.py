@@ -28,8 +28,8 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.database import Database
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from pipeline.virtual.products import imerg_day, imerg_half_hour
-from pipeline.virtual.tables import mrc_export
+from pipeline.virtual.products import write_imerg_day, write_imerg_half_hour
+from pipeline.virtual.tables import write_mrc_export
 
 REAL = ROOT.parent / "shared" / "real_files"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
@@ -49,7 +49,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def half_hour(settings: Settings, slot: int, *, rain: float | None = None) -> Path:
     time = DAY + slot * HALF_HOUR
-    return imerg_half_hour(
+    return write_imerg_half_hour(
         settings.upstream_dir, run="late", time=time, grid=BOX,
         rain_rate=np.full(BOX.shape, float(slot) if rain is None else rain),
         published=time + HALF_HOUR + LATENCY,
@@ -198,7 +198,7 @@ def test_all_granules_bad_at_once(settings: Settings) -> None:
 
 def test_a_revised_granule_is_read_again_and_the_first_stays(settings: Settings) -> None:
     def write(rain: float, published: datetime) -> Path:
-        return imerg_day(
+        return write_imerg_day(
             settings.upstream_dir, time=DAY - timedelta(days=1), rain=np.full(BOX.shape, rain),
             n_valid=np.full(BOX.shape, 48), grid=BOX, published=published,
         )  # fmt: skip
@@ -287,7 +287,7 @@ def test_a_file_mended_in_a_folder_is_taken_at_the_same_moment(
 def test_a_granule_of_the_future_in_a_folder(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "downloads"
     folder.mkdir()
-    path = imerg_half_hour(
+    path = write_imerg_half_hour(
         tmp_path, run="late", time=ASOF + timedelta(days=2, minutes=-30), grid=BOX,
         rain_rate=np.ones(BOX.shape), published=ASOF,
     )  # fmt: skip
@@ -312,7 +312,7 @@ def export(
 ) -> Path:
     """Morning readings that rise by a metre a day, the last of the morning of ``ASOF``."""
     time = utc64(ASOF).astype("datetime64[D]") - np.arange(days)[::-1]
-    return mrc_export(
+    return write_mrc_export(
         folder, country="LA", code=code, station=name, lat=15.1, lon=105.8, variable=variable,
         valid_time=time, value=first + np.arange(days), published=published,
     )  # fmt: skip
@@ -514,7 +514,7 @@ def test_a_long_record_is_taken_batch_by_batch(
     broken = half_hour(settings, 5)
     republish(broken, HTML)
     held, most = set[int](), 0
-    take = ingest_store.take
+    take = ingest_store.read_file
 
     def counted(*given: Any, **more: Any) -> ingest_store.Content:
         nonlocal most
@@ -525,7 +525,7 @@ def test_a_long_record_is_taken_batch_by_batch(
         return one
 
     shown: list[tuple[int, int]] = []
-    monkeypatch.setattr(ingest_store, "take", counted)
+    monkeypatch.setattr(ingest_store, "read_file", counted)
     done = steps.ingest(
         "imerg_late", asof=ASOF, settings=settings, start=DAY, end=DAY + 8 * HALF_HOUR,
         progress=lambda _, number, total: shown.append((number, total)),
@@ -553,12 +553,12 @@ def test_real_files_come_back_from_the_archive(
     row = SOURCES[source]
     (path,) = REAL.glob(pattern)
     read = smap.read if source == "smap" else imerg.read
-    listed = {file.path: file for file in ingest_store.in_folder(row, path.parent, asof=ASOF)}
+    listed = {file.path: file for file in ingest_store.list_files(row, path.parent, asof=ASOF)}
 
     def on_grid(file: Path) -> xr.Dataset:
         return read(file, grid)
 
-    content = ingest_store.take(row, listed[path], on_grid, asof=ASOF, from_folder=True)
+    content = ingest_store.read_file(row, listed[path], on_grid, asof=ASOF, from_folder=True)
     assert content.rejected is None
     archive, records = Archive(settings.archive_dir), Records(settings.database)
     assert ingest_store.store(row, [content], archive=archive, records=records, asof=ASOF) == (
@@ -605,7 +605,7 @@ def test_a_file_with_other_variables_than_the_rest_is_rejected_and_the_rest_stan
         )
         for name, variable in (("a", "soil_moisture"), ("b", "rain"), ("c", "soil_moisture"))
     ]
-    kept = ingest_store.of_one_kind(contents)
+    kept = ingest_store.reject_other_variables(contents)
     assert [one.data is None for one in kept] == [False, True, False]
     assert kept[1].rejected == "b: expected soil_moisture as in the others, found rain"
-    assert ingest_store.of_one_kind(contents[:1]) == contents[:1]
+    assert ingest_store.reject_other_variables(contents[:1]) == contents[:1]

@@ -137,7 +137,7 @@ def test_too_short_a_record_gives_no_model(stages: pd.DataFrame) -> None:
 
 def test_the_longest_mean_is_of_180_days() -> None:
     days = pd.date_range("2016-01-01", periods=200)
-    longest = low_flow._so_far(np.where(np.arange(200) == 0, 180.0, 0.0), days)[:, 4]
+    longest = low_flow._past_predictors(np.where(np.arange(200) == 0, 180.0, 0.0), days)[:, 4]
     assert longest[179] == pytest.approx(1.0)
     assert longest[180] == pytest.approx(0.0)
 

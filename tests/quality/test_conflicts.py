@@ -13,7 +13,7 @@ import pytest
 from pipeline import steps
 from pipeline.console import describe_ingested
 from pipeline.geography.places import stations
-from pipeline.ingest.store import in_folder, read_all, store, with_conflicts
+from pipeline.ingest.store import list_files, mark_conflicts, read_all, store
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
@@ -45,7 +45,7 @@ def settings(tmp_path: Path) -> Settings:
 def bring(folder: Path, records: Records, tmp_path: Path, *, asof: datetime = ASOF) -> int:
     row: Source = SOURCES["gauges"]
     contents, _ = read_all(
-        row, in_folder(row, folder, asof=asof), gauge_files.read, asof=asof, from_folder=True,
+        row, list_files(row, folder, asof=asof), gauge_files.read, asof=asof, from_folder=True,
         progress=lambda *_: None,
     )  # fmt: skip
     archive = Archive(tmp_path / "archive")
@@ -158,7 +158,7 @@ def test_the_same_value_twice_and_a_missing_one_are_no_conflict() -> None:
             "raw": "", "qc": "good", "file": ["a.csv", "b.csv", "c.csv"],
         }
     )  # fmt: skip
-    found = with_conflicts(rows)
+    found = mark_conflicts(rows)
     assert found[["value", "qc", "raw"]].to_numpy().tolist() == [[9.8, "good", ""]]
 
 
@@ -172,7 +172,7 @@ def together(*rows: tuple[float, str]) -> list[list[object]]:
             "qc": qc, "file": "a.csv",
         }
     )  # fmt: skip
-    found = with_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
+    found = mark_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
     kept = keep_alternatives(frame).sort_values("value")["value"].tolist()
     assert kept == [value for value, _ in found], "within a file as among several"
     return found

@@ -19,7 +19,7 @@ from pipeline.geography.places import cities
 from pipeline.settings import Settings
 from pipeline.sources import gk2a
 from pipeline.storage.archive import Archive
-from pipeline.virtual.products import gk2a_rain
+from pipeline.virtual.products import write_gk2a_rain
 from tests.scenarios.nights import Night, check_tree
 
 ASOF = datetime(2020, 1, 20, 0, 30, tzinfo=UTC)
@@ -132,7 +132,7 @@ def test_the_full_disk_sees_what_the_east_asian_sector_does_not(tmp_path: Path) 
     seen = {}
     sectors: tuple[Literal["fd020ge", "ea020lc"], ...] = ("fd020ge", "ea020lc")
     for sector in sectors:
-        path = gk2a_rain(tmp_path, sector=sector, time=ASOF, rain_rate=rain, grid=ASEAN,
+        path = write_gk2a_rain(tmp_path, sector=sector, time=ASOF, rain_rate=rain, grid=ASEAN,
                          published=ASOF)  # fmt: skip
         seen[sector] = gk2a.read(path, ASEAN)["rain_rate"][0].notnull()
     assert bool(seen["fd020ge"].all())

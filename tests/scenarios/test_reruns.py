@@ -134,7 +134,7 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
             steps.assess(asof=NEXT_MORNING, settings=settings)
     steps.assess(asof=NEXT_MORNING, settings=settings)
     with monkeypatch.context() as patch:
-        patch.setattr(records, "_replace", kill_at(1, records._replace))
+        patch.setattr(records, "_replace_rows", kill_at(1, records._replace_rows))
         with pytest.raises(Killed):
             steps.forecast(asof=NEXT_MORNING, settings=settings)
     assert steps.forecast(asof=NEXT_MORNING, settings=settings).revision == 0

@@ -77,7 +77,7 @@ def test_a_file_of_another_product_is_known_by_its_name(
 ) -> None:
     module = SOURCES[source].load()
     assert isinstance(module, Named)
-    assert module.FILE_NAMES.other_product(source, Path(name)) == remark
+    assert module.FILE_NAMES.describe_other_product(source, Path(name)) == remark
 
 
 def test_each_source_of_a_module_has_names_of_its_own() -> None:

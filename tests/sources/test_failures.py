@@ -35,7 +35,7 @@ from pipeline.sources.base import (
     NeedsCredentials,
     NotPublished,
 )
-from pipeline.virtual.products import gk2a_rain
+from pipeline.virtual.products import write_gk2a_rain
 from tests.sources import gauge_servers
 from tests.sources.servers import HTML, Answer, Earthdata, Request, Route, Server, running
 
@@ -192,7 +192,7 @@ class Provider:
                 self.content = day(folder)
             elif case.path.endswith("/data"):
                 grid = Grid(14.0, 14.2, 105.0, 105.2)
-                made = gk2a_rain(
+                made = write_gk2a_rain(
                     folder / "made", sector="fd020ge", time=START, published=START, grid=grid,
                     rain_rate=np.ones(grid.shape),
                 )  # fmt: skip

@@ -13,7 +13,7 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import SOURCES, gk2a
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats import projection
-from pipeline.virtual.products import gk2a_rain
+from pipeline.virtual.products import write_gk2a_rain
 
 T0 = datetime(2024, 8, 1, 3, 10, tzinfo=UTC)
 DELTA = Grid(9.0, 11.0, 105.0, 107.0)
@@ -25,7 +25,7 @@ def field(grid: Grid) -> np.ndarray:
 
 
 def write(folder: Path, sector: str = "fd020ge", grid: Grid = DELTA) -> Path:
-    return gk2a_rain(
+    return write_gk2a_rain(
         folder, sector=sector, time=T0, rain_rate=field(grid), grid=grid, published=T0,  # type: ignore[arg-type]
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from pipeline.geography.grid import Grid
 from pipeline.sources import gldas
 from pipeline.sources.base import BadGranule
 from pipeline.sources.upstream import locate
-from pipeline.virtual.land import gldas_month
+from pipeline.virtual.land import write_gldas_month
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 BOX = Grid(14.0, 16.0, 100.0, 103.0)
@@ -81,7 +81,7 @@ def test_recent_months_are_the_early_products() -> None:
 def test_the_virtual_basin_writes_what_is_read(tmp_path: Path) -> None:
     runoff, pet = np.full(BOX.shape, 87.0), np.full(BOX.shape, 4.5)
     known = datetime(2024, 4, 15, tzinfo=UTC)
-    path = gldas_month(
+    path = write_gldas_month(
         tmp_path, month=FEBRUARY, product="GLDAS_NOAH025_M", pet=pet, runoff=runoff, grid=BOX,
         published=known,
     )  # fmt: skip

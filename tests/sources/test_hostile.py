@@ -49,7 +49,7 @@ def granule_of(source: str, part: str) -> Granule:
     begin = NIGHT - row.patience - 4 * max(row.cadence, timedelta(days=1))
     found = row.load().granules(source, begin, NIGHT, NIGHT)
     due: list[Granule] = [
-        one for one in found if not fetch.early(row, one, asof=NIGHT) and part in one.pattern
+        one for one in found if not fetch.is_early(row, one, asof=NIGHT) and part in one.pattern
     ]
     return due[-1]
 

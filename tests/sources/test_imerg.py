@@ -14,7 +14,7 @@ from pipeline.settings import ROOT
 from pipeline.sources import imerg
 from pipeline.sources.base import BadGranule
 from pipeline.sources.upstream import locate
-from pipeline.virtual.products import imerg_day, imerg_half_hour
+from pipeline.virtual.products import write_imerg_day, write_imerg_half_hour
 
 REAL = ROOT.parent / "shared" / "real_files" / "imerg"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
@@ -28,7 +28,7 @@ def rates() -> np.ndarray:
 
 def half_hour(folder: Path, time: datetime = T0, values: np.ndarray | None = None) -> Path:
     values = rates() if values is None else values
-    return imerg_half_hour(
+    return write_imerg_half_hour(
         folder, run="late", time=time, rain_rate=values, grid=BOX,
         published=time + timedelta(hours=14),
     )  # fmt: skip
@@ -36,7 +36,7 @@ def half_hour(folder: Path, time: datetime = T0, values: np.ndarray | None = Non
 
 def day(folder: Path, rain: np.ndarray, n_valid: np.ndarray) -> Path:
     start = datetime(2024, 8, 1, tzinfo=UTC)
-    return imerg_day(
+    return write_imerg_day(
         folder, time=start, rain=rain, n_valid=n_valid, grid=BOX,
         published=start + timedelta(hours=38),
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_granules_find_the_files(tmp_path: Path) -> None:
 
 def test_longitudes_of_0_to_360_and_descending_latitudes(tmp_path: Path) -> None:
     west = Grid(14.0, 15.0, -92.0, -90.0)
-    path = imerg_half_hour(
+    path = write_imerg_half_hour(
         tmp_path, run="late", time=T0, rain_rate=rates(), grid=west, published=T0
     )
     with h5py.File(path, "r+") as file:
@@ -379,7 +379,7 @@ def test_axes_that_are_exchanged_are_refused(tmp_path: Path) -> None:
 def test_the_version_is_each_granules_own(
     tmp_path: Path, run: Literal["early", "late"], time: datetime, version: str
 ) -> None:
-    path = imerg_half_hour(
+    path = write_imerg_half_hour(
         tmp_path, run=run, time=time, rain_rate=rates(), grid=BOX, published=time
     )
     path = path.rename(path.with_name(path.name.replace("V07B", version)))

@@ -166,10 +166,10 @@ def test_a_store_of_format_2_is_read_or_says_what_reads_it() -> None:
     storage = icechunk.local_filesystem_storage(str(FORMAT_2))
     if int(icechunk.__version__.partition(".")[0]) >= 2:
         with pytest.raises(KeyError, match="dimension_names"):  # opened; its array has no dims
-            imerg_store.opened(storage, "the store")
+            imerg_store.open_store(storage, "the store")
         return
     with pytest.raises(HttpError, match=r"Python 3\.12 and later bring icechunk 2") as said:
-        imerg_store.opened(storage, "the store")
+        imerg_store.open_store(storage, "the store")
     assert "\n" not in str(said.value)
 
 
@@ -217,7 +217,7 @@ def test_the_library_does_not_ask_where_nobody_listens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = list[str]()
-    monkeypatch.setattr(imerg_store, "opened", lambda _, name: asked.append(name))
+    monkeypatch.setattr(imerg_store, "open_store", lambda _, name: asked.append(name))
     nowhere = {"imerg_store": closed_address()}
     with Client(endpoints=nowhere, environment={}, sleep=lambda _: None) as client:
         for _ in range(2):

@@ -39,7 +39,7 @@ from pipeline.sources.base import (
 from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
-from pipeline.virtual.products import gk2a_rain
+from pipeline.virtual.products import write_gk2a_rain
 from tests.conftest import LayOver
 
 DAY = datetime(2024, 8, 20, tzinfo=UTC)
@@ -325,7 +325,7 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
 ) -> None:
     start = DAY.replace(hour=3, minute=10)
     granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
-    made = gk2a_rain(
+    made = write_gk2a_rain(
         tmp_path / "made", sector="fd020ge", time=start, published=start, grid=GRID,
         rain_rate=np.full(GRID.shape, 6.0),
     )  # fmt: skip
@@ -341,7 +341,7 @@ def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
     url = httpserver.url_for("").rstrip("/")
     with ask("kma", url, KMA_API_KEY="s3cret") as client:
         path = gk2a.fetch(granule, tmp_path, client=client)
-        usual = granule.end + gk2a.LATENCY
+        usual = granule.end + SOURCES["gk2a"].latency
         assert locate(granule, tmp_path, asof=usual) == (path, usual), "seen the same night"
         np.testing.assert_allclose(gk2a.read(path, GRID)["rain_rate"].values, 6.0, atol=0.01)
         later = start.replace(minute=20)
@@ -363,7 +363,7 @@ def test_where_kma_has_no_full_disk_east_asia_comes(
     start = DAY.replace(hour=3, minute=10)
     granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
     north = Grid(18.0, 18.2, 103.0, 103.2)
-    made = gk2a_rain(
+    made = write_gk2a_rain(
         tmp_path / "made", sector="ea020lc", time=start, published=start, grid=north,
         rain_rate=np.full(north.shape, 6.0),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pipeline.settings import ROOT
 from pipeline.sources import smap
 from pipeline.sources.base import BadGranule
 from pipeline.sources.upstream import locate
-from pipeline.virtual.land import smap_root_zone
+from pipeline.virtual.land import write_smap_root_zone
 
 REAL = ROOT.parent / "shared" / "real_files" / "smap"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
@@ -26,7 +26,7 @@ def field() -> np.ndarray:
 
 
 def write(folder: Path) -> Path:
-    return smap_root_zone(folder, time=T0, soil_moisture=field(), grid=BOX, published=T0)
+    return write_smap_root_zone(folder, time=T0, soil_moisture=field(), grid=BOX, published=T0)
 
 
 def test_each_cell_takes_the_pixel_that_holds_its_centre(tmp_path: Path) -> None:

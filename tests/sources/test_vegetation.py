@@ -11,7 +11,7 @@ from pipeline.geography.grid import Grid
 from pipeline.sources import vegetation
 from pipeline.sources.base import BadGranule, Skipped
 from pipeline.sources.upstream import locate
-from pipeline.virtual.land import viirs_month
+from pipeline.virtual.land import write_viirs_month
 
 MONTH = datetime(2024, 2, 1, tzinfo=UTC)
 BOX = Grid(14.0, 15.0, 100.0, 102.0)
@@ -20,7 +20,7 @@ QUALITY = FIELD.replace("NDVI", "pixel reliability")
 
 
 def write(folder: Path, variable: str, values: np.ndarray) -> Path:
-    return viirs_month(
+    return write_viirs_month(
         folder, variable=variable, month=MONTH, values=values, grid=BOX,  # type: ignore[arg-type]
         published=datetime(2024, 3, 8, tzinfo=UTC),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import xarray as xr
 from pipeline.sources import zones
 from pipeline.sources.base import BadGranule
 from pipeline.sources.upstream import locate
-from pipeline.virtual.tables import areal_record
+from pipeline.virtual.tables import write_areal_record
 
 
 def record(year: int = 2001) -> xr.Dataset:
@@ -23,7 +23,7 @@ def record(year: int = 2001) -> xr.Dataset:
 
 
 def write(folder: Path, ds: xr.Dataset) -> Path:
-    return areal_record(
+    return write_areal_record(
         folder, year=ds, published=datetime(2002, 1, 2, tzinfo=UTC), origin="virtual"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from pipeline.storage.atomic import (
     Busy,
     draft_file,
+    draft_folder,
     locked,
     make_private_folder,
     open_locked,
     point_link,
+    set_published,
     write_folder,
 )
 
@@ -50,6 +53,26 @@ def test_a_folder_is_written_over_what_a_killed_process_left(tmp_path: Path) -> 
     assert (tmp_path / "v1" / "cap" / "a.xml").read_bytes() == b"<a/>"
     assert not (tmp_path / "v1" / "old").exists()
     assert not left.exists()
+
+
+def test_a_draft_folder_takes_its_name_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "mrc" / "night"
+    with pytest.raises(RuntimeError), draft_folder(folder) as draft:
+        (draft / "old.csv").write_text("half")
+        raise RuntimeError
+    assert not folder.exists()
+    with draft_folder(folder) as draft:
+        (draft / "new.csv").write_text("whole")
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == ["new.csv"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_the_time_of_publication_is_that_of_modification(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    path.touch()
+    set_published(path, datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
+    assert path.stat().st_mtime == 1787185800
 
 
 def test_a_link_moves_by_one_rename(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ SOIL = list(soil.SOILS.values())
 @settings(max_examples=25, deadline=None)
 @given(arrays(float, (60, len(SOIL)), elements=st.floats(0, 400)), st.floats(0.2, 4.0))
 def test_buckets_lose_no_water(rain: np.ndarray, factor: float) -> None:
-    found = soil.runoff(rain, SOIL, quick_factor=np.full(rain.shape, factor))
+    found = soil.simulate_runoff(rain, SOIL, quick_factor=np.full(rain.shape, factor))
     start = 0.5 * np.array([one.capacity_mm for one in SOIL]) + 30.0
     left = rain.sum(0) - found.outflow_mm.sum(0) - found.evaporation_mm.sum(0)
     np.testing.assert_allclose(found.stored_mm[-1] - start, left, atol=1e-6)
@@ -26,8 +26,8 @@ def test_buckets_lose_no_water(rain: np.ndarray, factor: float) -> None:
 
 def test_quick_factor_moves_water_in_time_only() -> None:
     rain = np.full((400, 1), 8.0)
-    slow = soil.runoff(rain, SOIL[:1], quick_factor=3.0)
-    fast = soil.runoff(rain, SOIL[:1])
+    slow = soil.simulate_runoff(rain, SOIL[:1], quick_factor=3.0)
+    fast = soil.simulate_runoff(rain, SOIL[:1])
     assert slow.outflow_mm[:10].sum() < fast.outflow_mm[:10].sum()
     np.testing.assert_array_equal(slow.evaporation_mm, fast.evaporation_mm)
 
@@ -36,7 +36,7 @@ def test_quick_factor_moves_water_in_time_only() -> None:
 def test_muskingum_keeps_volume_and_takes_its_time(travel_d: float) -> None:
     pulse = np.zeros(400)
     pulse[20:40] = 100.0
-    routed = hydrology.muskingum(pulse, travel_d)
+    routed = hydrology.route_muskingum(pulse, travel_d)
     assert routed.sum() == pytest.approx(pulse.sum(), rel=1e-6)
     steps = np.arange(400)
     delay = (routed @ steps - pulse @ steps) / pulse.sum() / hydrology.STEPS
@@ -47,7 +47,7 @@ def test_muskingum_keeps_volume_and_takes_its_time(travel_d: float) -> None:
 def test_flood_plain_cuts_the_crest_and_keeps_the_volume() -> None:
     flow = np.full(2000, 1000.0)
     flow[100:140] = 50_000.0
-    through = hydrology.flood_plain(flow, 30_000.0, 8.0)
+    through = hydrology.route_flood_plain(flow, 30_000.0, 8.0)
     assert through.max() < 45_000.0
     assert through.sum() == pytest.approx(flow.sum(), rel=1e-6)
     np.testing.assert_array_equal(through[:100], flow[:100])
@@ -77,7 +77,7 @@ def test_rating_through_two_points() -> None:
 def test_streams_gather_a_days_runoff_in_a_day() -> None:
     pulse = np.zeros(200)
     pulse[20:24] = 100.0
-    river = hydrology.gathered(pulse)
+    river = hydrology.gather_runoff(pulse)
     assert river.sum() == pytest.approx(pulse.sum(), rel=1e-9)
     assert river.min() >= 0
     steps = np.arange(200)
@@ -92,7 +92,7 @@ def test_lake_breathes_in_with_the_flood_and_out_after_it() -> None:
     steps = 365 * hydrology.STEPS
     season = np.cos(2 * np.pi * (np.arange(steps) / steps - 0.65))
     river = 17_000.0 + 15_000.0 * season
-    below, level, lake = hydrology._tonle_sap(np.tile(river, 3), np.full(3 * steps, 800.0))
+    below, level, lake = hydrology._exchange_with_lake(np.tile(river, 3), np.full(3 * steps, 800.0))
     exchange = (below - np.tile(river, 3))[steps:]
     assert exchange.min() < -3000.0
     assert exchange.max() > 3000.0
@@ -106,7 +106,7 @@ def test_lake_breathes_in_with_the_flood_and_out_after_it() -> None:
 
 def test_pond_keeps_volume() -> None:
     flow = np.full(400, 500.0)
-    held = hydrology._dam(flow, np.tile([0.8, 2.0], 200))
+    held = hydrology._route_dam(flow, np.tile([0.8, 2.0], 200))
     assert held.mean() == pytest.approx(500.0, rel=0.01)
     assert held.std() > 10.0
 
@@ -134,7 +134,7 @@ def test_rivers_keep_the_water_above_kratie() -> None:
     lateral = np.zeros((len(DAYS), len(basins)))
     lateral[:, list(basins).index("nam_ou")] = 1000.0
     lateral[:, list(basins).index("mun")] = 500.0
-    flow = hydrology.rivers(1, lateral, basins).flow_m3s
+    flow = hydrology.route_rivers(1, lateral, basins).flow_m3s
     assert flow["011201"][-1] == pytest.approx(1000.0)
     assert flow["013801"][-1] == pytest.approx(1000.0)
     assert flow["014901"][-1] == pytest.approx(1500.0)

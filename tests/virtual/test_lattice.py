@@ -65,7 +65,7 @@ def test_noise_beyond_the_basin_goes_on_from_its_edge(range_km: float) -> None:
 
 def test_the_basins_weather_is_the_same_in_every_region() -> None:
     day = date(2020, 8, 1)
-    narrow, wide = (weather.half_hourly(3, day, one) for one in (BASIN, WIDE))
+    narrow, wide = (weather.draw_half_hourly_shares(3, day, one) for one in (BASIN, WIDE))
     np.testing.assert_allclose(wide[:, WIDE.inside], narrow, rtol=1e-6)
     np.testing.assert_allclose(wide.sum(0), 1.0, atol=1e-5)
     rain = np.random.default_rng(1).gamma(0.5, 10.0, len(WIDE.lat))

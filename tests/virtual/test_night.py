@@ -86,18 +86,20 @@ def test_a_daily_file_is_revised_in_place(tmp_path: Path) -> None:
     row = SOURCES["imerg_daily"]
     seen = 0
     for granule in imerg.granules("imerg_daily", NIGHT - row.lookback, NIGHT, NIGHT):
-        if night._chance(granule, "revised") >= night.REVISED or night._absent(basin, granule):
+        if night._draw_chance(granule, "revised") >= night.REVISED or night._is_absent(
+            basin, granule
+        ):
             continue
         soon, later = granule.end + timedelta(hours=24), granule.end + timedelta(days=4)
-        assert night._granule(basin, granule, soon, tmp_path, BOX) == 1
+        assert night._write_granule(basin, granule, soon, tmp_path, BOX) == 1
         path, published = locate(granule, tmp_path, asof=later)
         before = imerg.read(path, BOX)["rain"]
-        assert night._granule(basin, granule, later, tmp_path, BOX) == 1
+        assert night._write_granule(basin, granule, later, tmp_path, BOX) == 1
         again, revised = locate(granule, tmp_path, asof=later)
         assert again == path
         assert revised == published + night.REVISED_AFTER
         np.testing.assert_allclose(imerg.read(path, BOX)["rain"] * 0.9, before, rtol=1e-5)
-        assert night._granule(basin, granule, later, tmp_path, BOX) == 0
+        assert night._write_granule(basin, granule, later, tmp_path, BOX) == 0
         seen += 1
         break
     assert seen == 1

@@ -10,8 +10,8 @@ import xarray as xr
 
 from pipeline.geography.grid import Grid
 from pipeline.settings import ROOT
-from pipeline.virtual.land import smap_root_zone, viirs_month
-from pipeline.virtual.products import gk2a_rain, imerg_day, imerg_half_hour
+from pipeline.virtual.land import write_smap_root_zone, write_viirs_month
+from pipeline.virtual.products import write_gk2a_rain, write_imerg_day, write_imerg_half_hour
 
 REAL = ROOT.parent / "shared" / "real_files" / "imerg"
 T0 = datetime(2024, 8, 1, tzinfo=UTC)
@@ -19,17 +19,17 @@ PUBLISHED = datetime(2024, 8, 1, 14, 2, 3, tzinfo=UTC)
 BOX = Grid(14.0, 15.0, 100.0, 102.0)
 ONES = np.ones(BOX.shape)
 WRITERS: dict[str, Callable[[Path], Path]] = {
-    "late": lambda f: imerg_half_hour(
+    "late": lambda f: write_imerg_half_hour(
         f, run="late", time=T0, rain_rate=ONES, grid=BOX, published=PUBLISHED
     ),
-    "daily": lambda f: imerg_day(
+    "daily": lambda f: write_imerg_day(
         f, time=T0, rain=ONES, n_valid=ONES * 48, grid=BOX, published=PUBLISHED
     ),
-    "gk2a": lambda f: gk2a_rain(f, time=T0, rain_rate=ONES, grid=BOX, published=PUBLISHED),
-    "smap": lambda f: smap_root_zone(
+    "gk2a": lambda f: write_gk2a_rain(f, time=T0, rain_rate=ONES, grid=BOX, published=PUBLISHED),
+    "smap": lambda f: write_smap_root_zone(
         f, time=T0, soil_moisture=ONES * 0.3, grid=BOX, published=PUBLISHED
     ),
-    "ndvi": lambda f: viirs_month(
+    "ndvi": lambda f: write_viirs_month(
         f, variable="ndvi", month=T0, values=ONES * 0.3, grid=BOX, published=PUBLISHED
     ),
 }

@@ -66,7 +66,7 @@ def test_storms_of_the_scenario_are_there(rain: np.ndarray) -> None:
 def test_cyclone_by_hand() -> None:
     rain = np.zeros((len(DAYS), len(LAT)))
     storm = weather.Cyclone(date(2000, 9, 1), 16.0, 105.0, 0.0, -1.0, (30.0, 20.0, 10.0))
-    weather._add(rain, storm)
+    weather._add_cyclone(rain, storm)
     first = (date(2000, 9, 1) - weather.START).days
     node = (LAT == 16.0) & (LON == 105.0)
     away_km = 111.2 * np.cos(np.radians(16.0))
@@ -76,18 +76,18 @@ def test_cyclone_by_hand() -> None:
 
 
 def test_half_hours_share_the_day() -> None:
-    share = weather.half_hourly(3, date(2020, 8, 1))
+    share = weather.draw_half_hourly_shares(3, date(2020, 8, 1))
     assert share.shape == (48, len(LAT))
     assert share.min() >= 0
     np.testing.assert_allclose(share.sum(0), 1.0, atol=1e-5)
-    weather.half_hourly.cache_clear()
-    assert weather.half_hourly(3, date(2020, 8, 1)).tobytes() == share.tobytes()
-    assert not np.array_equal(weather.half_hourly(3, date(2020, 8, 2)), share)
+    weather.draw_half_hourly_shares.cache_clear()
+    assert weather.draw_half_hourly_shares(3, date(2020, 8, 1)).tobytes() == share.tobytes()
+    assert not np.array_equal(weather.draw_half_hourly_shares(3, date(2020, 8, 2)), share)
 
 
 def test_land_rains_in_the_afternoon_and_by_spells() -> None:
     inland = (LAT > 14) & (LAT < 18) & (LON > 101) & (LON < 105)
-    days = [weather.half_hourly(3, date(2020, 7, 1) + timedelta(n)) for n in range(40)]
+    days = [weather.draw_half_hourly_shares(3, date(2020, 7, 1) + timedelta(n)) for n in range(40)]
     mean = np.mean(days, axis=0)[:, inland].mean(1)
     afternoon, morning = mean[14:28], mean[[*range(38, 48), *range(4)]]  # 14-21 h, 2-9 h local
     assert afternoon.mean() > 1.5 * morning.mean()

@@ -1,4 +1,4 @@
-"""Addresses and answers: where they lead, when a file was published, what came in its place."""
+"""Addresses and answers: redaction, time of publication, content that is no file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def published_at(response: httpx.Response, received: datetime) -> datetime:
 
 
 def parse_url(text: str) -> httpx.URL:
-    """Return the address that a text is; a text that is none raises HttpError."""
+    """Parse an address; raise HttpError where the text is none."""
     try:
         return httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
@@ -35,7 +35,7 @@ def parse_url(text: str) -> httpx.URL:
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Return scheme, host and port: what credentials are bound to."""
+    """Return scheme, host and port, to which credentials are bound."""
     return url.scheme, url.host, url.port
 
 
@@ -59,20 +59,20 @@ def redact(url: httpx.URL | str) -> str:
 
 
 def is_html(content: bytes) -> bool:
-    """Whether an answer is a page."""
+    """Return whether an answer is a page in HTML."""
     begins = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return begins.startswith((b"<!doctype html", b"<html", b"<head"))
 
 
 def describe_content(content: bytes, clean: Callable[[str], str]) -> str:
-    """Name what an answer is, for a message.
+    """Describe the content of an answer, for a message.
 
     Parameters
     ----------
     content
         Its body.
     clean
-        Takes credentials out of a text.
+        Function that removes credentials from a text.
     """
     if is_html(content):
         return "a page in HTML (a login, a licence to agree to, or an error)"
@@ -94,5 +94,7 @@ def retry_after(response: httpx.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
     if text.isascii() and text.isdecimal():
         return float(text[:12])
-    then, now = parse_date(response, "Retry-After"), parse_date(response, "Date")
-    return max((then - now).total_seconds(), 0.0) if then and now else None
+    retry_time, answer_time = parse_date(response, "Retry-After"), parse_date(response, "Date")
+    return (
+        max((retry_time - answer_time).total_seconds(), 0.0) if retry_time and answer_time else None
+    )

@@ -1,11 +1,11 @@
-"""The one client of every source that fetches over HTTP.
+"""The HTTP client of all sources.
 
-Connections are kept, each host is asked by a few threads at a time, what may pass (429, 5xx, lost
-connections, timeouts) is tried again after the time the server names or a growing, jittered one.
-Where nobody listens a client tries twice, and asks that host no more.
+A few threads at a time send requests to one host. Failures that may pass (429, 5xx, lost
+connections, timeouts) are tried again after the time that the server names, or after a growing,
+jittered one. A refused connection is tried twice, and the host gets no further request.
 A request ends by its deadline, its tries, waits and redirects included, whatever its server does.
-Credentials come from the environment, an Airflow connection's environment form or netrc. They go to
-the host they are for and to no other, and stand in no message, no log and no stored address.
+Credentials come from the environment, an Airflow connection's environment form or netrc. They are
+sent to their own host alone, and stand in no message, no log and no stored address.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.sources import ENDPOINTS
 from pipeline.sources.access import wire
 from pipeline.sources.access.answers import describe_content, is_html, parse_url, redact
 from pipeline.sources.access.credentials import Credentials
-from pipeline.sources.access.download import Transfer, part_of
+from pipeline.sources.access.download import Transfer, open_part
 from pipeline.sources.access.hosts import Hosts
 from pipeline.sources.access.request import Request, Sender
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
@@ -38,22 +38,22 @@ SMALL = 32 << 20
 
 
 class _Terms(threading.local):
-    """Under what terms this thread asks."""
+    """Deadline and kind of the requests of this thread."""
 
     until = inf
     early = False
 
 
 @dataclass
-class _Kept:
-    """An answer that is asked for once."""
+class _CachedAnswer:
+    """An answer that is fetched once and kept, with its lock."""
 
     answer: bytes | Exception | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Client:
-    """Ask providers over HTTP.
+    """Fetch from providers over HTTP.
 
     Safe to use from several threads. Close it, or use it in a ``with`` block.
 
@@ -108,7 +108,7 @@ class Client:
         self._limit_s = limit_s
         self._terms = _Terms()
         self._lock = threading.Lock()
-        self._kept: defaultdict[object, _Kept] = defaultdict(_Kept)
+        self._answers: defaultdict[object, _CachedAnswer] = defaultdict(_CachedAnswer)
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +122,7 @@ class Client:
 
     @property
     def reached(self) -> bool | None:
-        """Whether any host has answered; None where none has been asked."""
+        """Whether any host has answered; None where no request was sent."""
         return self._hosts.reached
 
     def endpoint(self, name: str) -> str:
@@ -137,14 +137,14 @@ class Client:
 
     @contextmanager
     def asking(self, *, until: float = inf, early: bool = False) -> Iterator[None]:
-        """Set the terms on which this thread asks, in a ``with`` block.
+        """Set deadline and kind of this thread's requests, in a ``with`` block.
 
         Parameters
         ----------
         until
             Moment of ``time.monotonic`` by which every request ends, seconds.
         early
-            What is asked for may not be there yet: it is tried less often, and failures count
+            The file may not be published yet: it is tried less often, and its failures are counted
             apart, so that a provider that resets connections for files it does not have yet is
             still asked for those it has.
         """
@@ -161,12 +161,12 @@ class Client:
         Parameters
         ----------
         text
-            What another library said.
+            Message of another library.
         """
         return self._credentials.clean_line(text)
 
     def secret(self, name: str) -> str:
-        """Return a credential; where it is looked up, :meth:`Credentials.get` says.
+        """Return a credential, as :meth:`Credentials.get` looks it up.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class Client:
         return self._credentials.get(name)
 
     def reach(self, url: str) -> None:
-        """See that a server listens, whatever it answers, before a library asks it by itself.
+        """Check that a server listens, whatever it answers, before a library connects to it.
 
         Raises
         ------
@@ -215,8 +215,8 @@ class Client:
         headers
             Sent to the host of ``url`` and to no host that it redirects to.
         keep
-            Ask once, and give the same answer to the same question again: for lists in which many
-            granules are looked up.
+            Fetch once, and return the same answer to the same request again: for lists in which
+            many granules are looked up.
 
         Raises
         ------
@@ -225,42 +225,42 @@ class Client:
         NeedsCredentials
             The provider asks for a login that is set nowhere.
         HttpError
-            Anything else that is not an answer, after the tries that it is worth.
+            Any other failure, after all tries.
         """
         if keep:
-            return self._once(url, params, headers)
+            return self._get_once(url, params, headers)
 
         def body(response: httpx.Response) -> bytes:
             if response.status_code != 200:
                 raise HttpError(f"{redact(response.url)}: {response.status_code} was not asked for")
-            return wire.content(response, SMALL)
+            return wire.read_body(response, SMALL)
 
-        request = self._request(url, params, headers)
+        request = self._build_request(url, params, headers)
         content = self._sender.send(request, dict, body)
         self._hosts.record_success(request.address.host, early=request.early)
         return content
 
-    def _once(
+    def _get_once(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> bytes:
-        """Ask once, with all the tries that it is worth, and remember the answer."""
+        """Fetch once, with all its tries, and keep the answer."""
         with self._lock:
-            kept = self._kept[url, tuple(sorted((params or {}).items()))]
-        left = min(self._terms.until - time.monotonic(), threading.TIMEOUT_MAX)
-        if not kept.lock.acquire(timeout=max(left, 0)):
+            entry = self._answers[url, tuple(sorted((params or {}).items()))]
+        left_s = min(self._terms.until - time.monotonic(), threading.TIMEOUT_MAX)
+        if not entry.lock.acquire(timeout=max(left_s, 0)):
             raise HttpError(f"{redact(url)}: not asked, its time is over", passing=True)
         try:
-            if kept.answer is None:
+            if entry.answer is None:
                 try:
                     with self.asking(until=self._terms.until):
-                        kept.answer = self.get(url, params=params, headers=headers)
+                        entry.answer = self.get(url, params=params, headers=headers)
                 except (HttpError, NotPublished, NeedsCredentials) as error:
-                    kept.answer = error
-            if isinstance(kept.answer, Exception):
-                raise kept.answer
-            return kept.answer
+                    entry.answer = error
+            if isinstance(entry.answer, Exception):
+                raise entry.answer
+            return entry.answer
         finally:
-            kept.lock.release()
+            entry.lock.release()
 
     def json(
         self,
@@ -284,10 +284,10 @@ class Client:
         """
         content = self.get(url, params=params, headers=headers, keep=keep)
         try:
-            return json.loads(content, parse_constant=_no_number)
+            return json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
-            found = describe_content(content, self._credentials.clean)
-        raise HttpError(f"{redact(url)}: expected JSON, found {found}", passing=True)
+            description = describe_content(content, self._credentials.clean)
+        raise HttpError(f"{redact(url)}: expected JSON, found {description}", passing=True)
 
     def download(
         self,
@@ -298,23 +298,23 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Path:
-        """Bring a file, whole or not at all.
+        """Download a file, whole or not at all.
 
-        What an earlier try left is continued where the server says that the file is still the
-        same. A file that lies there already is replaced only where the server has a newer one.
+        A part that an earlier try left is continued where the server confirms that the file is
+        unchanged. A file that exists is replaced only where the server has a newer one.
 
         Parameters
         ----------
         url, params, headers
             As of :meth:`get`.
         path
-            Where the file shall lie. Its time of modification becomes the answer's
+            Destination of the file. Its time of modification becomes the answer's
             ``Last-Modified`` where that lies between 1998 and the moment of receipt, else that
             moment: the answer's ``Date`` where it is within a day of this machine's
             clock, else that clock. A stamp of a year to come would keep the file "not published
             yet" for as long, one of 1970 would make it known before it was measured.
         magic
-            What the file may begin with; a page in HTML is an error whatever is named here.
+            First bytes that the file may have; a page in HTML is always an error.
 
         Returns
         -------
@@ -331,8 +331,8 @@ class Client:
         path.parent.mkdir(parents=True, exist_ok=True)
         until = min(self._terms.until, time.monotonic() + self._limit_s)
         try:
-            with part_of(path, deadline=until) as part:
-                request = self._request(url, params, headers)
+            with open_part(path, deadline=until) as part:
+                request = self._build_request(url, params, headers)
                 transfer = Transfer(part, path, resumable=not request.address.query)
                 response = self._sender.send(request, transfer.headers, transfer.receive)
                 if response.status_code == 304:
@@ -341,17 +341,17 @@ class Client:
                     head = transfer.head()
                     if not head.startswith(magic or b"") or is_html(head) or not head:
                         transfer.drop()
-                        self._not_a_file(url, head, magic, request)
+                        self._refuse_content(url, head, magic, request)
                     transfer.complete(response)
         except Busy as busy:
             raise HttpError(f"{redact(url)}: {busy}", passing=True) from None
         self._hosts.record_success(request.address.host, early=request.early)
         return path
 
-    def _request(
+    def _build_request(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> Request:
-        """Request on the terms of this thread."""
+        """Build a request with the deadline and kind of this thread."""
         return Request(
             parse_url(url).copy_merge_params(dict(params or {})),
             dict(headers or {}),
@@ -360,13 +360,13 @@ class Client:
             early=self._terms.early,
         )
 
-    def _not_a_file(
+    def _refuse_content(
         self, url: str, head: bytes, magic: tuple[bytes, ...], request: Request
     ) -> NoReturn:
-        """Raise for what came in a file's place: a login page means that the login is refused."""
+        """Raise for content that is not the file: a login page means that the login is refused."""
         wanted = " or ".join(repr(begin.decode("latin-1")) for begin in magic) or "a file"
-        found = describe_content(head, self._credentials.clean)
-        message = f"{redact(url)}: expected {wanted}, found {found}"
+        description = describe_content(head, self._credentials.clean)
+        message = f"{redact(url)}: expected {wanted}, found {description}"
         if is_html(head) and (b"Earthdata Login" in head or b"urs.earthdata.nasa.gov" in head):
             error = HttpError(message, status=401, refused=request.bearer)
             self._hosts.record_failure(request.address.host, error, early=request.early)
@@ -374,6 +374,6 @@ class Client:
         raise HttpError(message, passing=True)
 
 
-def _no_number(name: str) -> NoReturn:
-    """Refuse what JSON has no number for: NaN and the infinities."""
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which JSON does not have."""
     raise ValueError(name)

@@ -30,7 +30,7 @@ _Extra = TypeAdapter(dict[str, Any])
 
 
 class Credentials:
-    """Where names, passwords, tokens and keys are looked up.
+    """Look-up of names, passwords, tokens and keys.
 
     Parameters
     ----------
@@ -61,20 +61,19 @@ class Credentials:
         name
             Name of the service and of the field: USERNAME, PASSWORD, TOKEN or API_KEY.
 
-        Blanks and line ends around a token or key, as a file or a form leaves them, are no part of
-        it.
+        Blanks and line ends around a token or key are dropped.
 
         Raises
         ------
         NeedsCredentials
-            It is set nowhere, where it should be cannot be read, or it is a token or key that no
-            header can carry.
+            It is not set, its place cannot be read, or it is a token or key that no header can
+            carry.
         """
         service, _, field = name.partition("_")
         value = (
             self._environment.get(name)
-            or self._connection(service, field)
-            or self._netrc(service.lower(), field)
+            or self._read_connection(service, field)
+            or self._read_netrc(service.lower(), field)
             or ""
         )
         if field not in {"USERNAME", "PASSWORD"}:
@@ -95,11 +94,11 @@ class Credentials:
         Parameters
         ----------
         text
-            What another program said.
+            Message of another program.
         """
         with self._lock:
-            given = sorted(self._given, key=len, reverse=True)
-        for secret in given:
+            secrets = sorted(self._given, key=len, reverse=True)
+        for secret in secrets:
             text = text.replace(secret, "***")
         return text
 
@@ -109,19 +108,25 @@ class Credentials:
         Parameters
         ----------
         text
-            What another program said.
+            Message of another program.
         """
         return " ".join(self.clean(text).split())
 
-    def _connection(self, service: str, field: str) -> str | None:
-        """Field of an Airflow connection in one of its two environment forms."""
+    def _read_connection(self, service: str, field: str) -> str | None:
+        """Read a field of an Airflow connection in one of its two environment forms."""
         name = f"AIRFLOW_CONN_{service}"
         text = self._environment.get(name, "")
         try:
             if text.lstrip().startswith("{"):
-                found = _Connection.model_validate_json(text)
-                login, password, more = found.login or "", found.password or "", found.extra or "{}"
-                extra = _Extra.validate_json(more) if isinstance(more, str) else more
+                connection = _Connection.model_validate_json(text)
+                login, password, extra_text = (
+                    connection.login or "",
+                    connection.password or "",
+                    connection.extra or "{}",
+                )
+                extra = (
+                    _Extra.validate_json(extra_text) if isinstance(extra_text, str) else extra_text
+                )
             else:
                 parts = urlsplit(text)
                 login, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -131,21 +136,21 @@ class Credentials:
             raise NeedsCredentials(f"{name} as an address or in JSON") from None
         if field in {"USERNAME", "PASSWORD"}:
             return (login if field == "USERNAME" else password) if login else None
-        kept = extra.get(field.lower())
-        return kept if kept and isinstance(kept, str) else (None if login else password)
+        value = extra.get(field.lower())
+        return value if value and isinstance(value, str) else (None if login else password)
 
-    def _netrc(self, service: str, field: str) -> str | None:
-        """Field of the netrc entry of a service's host."""
+    def _read_netrc(self, service: str, field: str) -> str | None:
+        """Read a field of the netrc entry of a service's host."""
         home = Path(self._environment.get("HOME", os.devnull))
         path = Path(self._environment.get("NETRC", home / ".netrc"))
         try:
             if service not in self._hosts or not path.is_file():
                 return None
-            found = netrc.netrc(path).hosts.get(self._hosts[service])
+            entry = netrc.netrc(path).hosts.get(self._hosts[service])
         except netrc.NetrcParseError as broken:
-            what = f"{path.name} without the mistake in line {broken.lineno}"
-            raise NeedsCredentials(what) from None
+            expected = f"{path.name} without the mistake in line {broken.lineno}"
+            raise NeedsCredentials(expected) from None
         except (OSError, ValueError):
             raise NeedsCredentials(f"{path.name} as a text that can be read") from None
-        login, _, password = found or ("", "", "")
+        login, _, password = entry or ("", "", "")
         return {"USERNAME": login, "PASSWORD": password, "API_KEY": password}.get(field)

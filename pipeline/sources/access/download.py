@@ -1,4 +1,4 @@
-"""Files on their way: what an earlier try left, whether it may be continued, when it is whole."""
+"""Downloads in progress: parts that an earlier try left, their continuation and completion."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ import httpx
 from pipeline.sources.access.answers import published_at, redact
 from pipeline.sources.access.wire import Unusable
 from pipeline.sources.base import MAX_BYTES, HttpError
-from pipeline.storage.atomic import open_locked
+from pipeline.storage.atomic import open_locked, set_published
 
 LARGE = MAX_BYTES
 """Longest file (bytes); a GK2A full disk is 0.08 of it."""
 _VALIDATOR = re.compile(r"[\x21-\x7e ]{1,200}")
-"""What a validator looks like that can be sent back as it came."""
+"""Form of a validator that can be sent back unchanged."""
 _HEAD = 64 << 10
-"""Bytes of a file in which a page of login is looked for."""
+"""Bytes of a file that are searched for a login page."""
 
 
 class OtherFile(Exception):  # noqa: N818
-    """What came does not continue what is there."""
+    """The answer does not continue the part that is there."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file on its way.
+    """A file that is being downloaded.
 
     Parameters
     ----------
     path
-        Where the part lies.
+        Path of the part.
     stream
         The part, open for appending and locked.
     note
-        Where the validator lies by which the server knows the file again.
+        File with the validator by which the server recognises the file.
     """
 
     path: Path
     stream: BinaryIO
     note: Path
 
-    def headers(self, whole: Path) -> dict[str, str]:
-        """Headers that ask for the rest of the part, or for a file newer than one that is there.
+    def headers(self, target: Path) -> dict[str, str]:
+        """Return headers that ask for the rest of the part, or for a newer file than the present.
 
         Parameters
         ----------
-        whole
-            Where the file shall lie.
+        target
+            Destination of the file.
         """
         if size := self.stream.seek(0, os.SEEK_END):
             validator = self.note.read_text(encoding="ascii") if self.note.exists() else ""
             if _VALIDATOR.fullmatch(validator):
                 return {"Range": f"bytes={size}-", "If-Range": validator}
             self.drop()
-        if whole.exists():
-            stamp = email.utils.formatdate(whole.stat().st_mtime, usegmt=True)
+        if target.exists():
+            stamp = email.utils.formatdate(target.stat().st_mtime, usegmt=True)
             return {"If-Modified-Since": stamp}
         return {}
 
     def begin(self, response: httpx.Response, *, resumable: bool) -> tuple[int, int | None]:
-        """Make the part ready for an answer.
+        """Prepare the part for an answer.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Part:
         Raises
         ------
         OtherFile
-            The rest of another file, or of one that was not asked for in parts.
+            The answer is the rest of another file, or of one that was not requested in parts.
         """
         etag = response.headers.get("ETag", "")
         weak = not etag or etag.startswith("W/")
@@ -107,32 +107,32 @@ class Part:
         return 0, None
 
     def drop(self) -> None:
-        """Forget what has come."""
+        """Empty the part and drop its validator."""
         self.stream.truncate(0)
         self.note.unlink(missing_ok=True)
 
 
 @contextmanager
-def part_of(whole: Path, *, deadline: float) -> Iterator[Part]:
-    """Open the part of a file that no other thread or process writes; an empty one does not stay.
+def open_part(target: Path, *, deadline: float) -> Iterator[Part]:
+    """Open and lock the part of a file; remove it where it stays empty.
 
     Parameters
     ----------
-    whole
-        Where the file shall lie.
+    target
+        Destination of the file.
     deadline
-        Moment of ``time.monotonic`` until which another is waited for.
+        Moment of ``time.monotonic`` until which another writer is awaited.
 
     Raises
     ------
     Busy
-        Another is still at it then.
+        Another writer still holds it then.
     """
-    path = whole.with_name(f".{whole.name}.part")
+    path = target.with_name(f".{target.name}.part")
     stream = open_locked(path, deadline=deadline)
     with stream:
         try:
-            yield Part(path, stream, whole.with_name(f".{whole.name}.mark"))
+            yield Part(path, stream, target.with_name(f".{target.name}.mark"))
         finally:
             stream.flush()
             if path.exists() and not os.fstat(stream.fileno()).st_size:
@@ -140,29 +140,29 @@ def part_of(whole: Path, *, deadline: float) -> Iterator[Part]:
 
 
 class Transfer:
-    """One file through its part, over as many tries as its request has.
+    """Transfer of one file through its part, over all tries of its request.
 
     Parameters
     ----------
     part
         Open for this transfer alone.
-    whole
-        Where the file shall lie.
+    target
+        Destination of the file.
     resumable
         Whether a later try may continue it.
     """
 
-    def __init__(self, part: Part, whole: Path, *, resumable: bool) -> None:
-        self._part, self._whole, self._resumable = part, whole, resumable
+    def __init__(self, part: Part, target: Path, *, resumable: bool) -> None:
+        self._part, self._target, self._resumable = part, target, resumable
         self._headers: dict[str, str] = {}
 
     def headers(self) -> dict[str, str]:
-        """Headers of the next try."""
-        self._headers = self._part.headers(self._whole)
+        """Return the headers of the next try."""
+        self._headers = self._part.headers(self._target)
         return {"Accept-Encoding": "identity"} | self._headers
 
     def receive(self, response: httpx.Response) -> httpx.Response:
-        """Write the body of an answer behind what has come.
+        """Append the body of an answer to the part.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class Transfer:
         Unusable
             It is too long.
         HttpError
-            304 where that was not asked for.
+            304 without a conditional request.
         """
         if response.status_code == 304:
             if "If-Modified-Since" in self._headers:
@@ -195,26 +195,26 @@ class Transfer:
         return response
 
     def head(self) -> bytes:
-        """Return the first bytes of a file that has come, which no later try continues."""
+        """Return the first bytes of a received file; no later try continues it."""
         self._part.note.unlink(missing_ok=True)
         self._part.stream.flush()
         self._part.stream.seek(0)
         return self._part.stream.read(_HEAD)
 
     def drop(self) -> None:
-        """Forget what has come."""
+        """Empty the part and drop its validator."""
         self._part.drop()
 
     def complete(self, response: httpx.Response) -> None:
-        """Give a file that has come its time of publication and its name.
+        """Give a received file its time of publication and its name.
 
         Parameters
         ----------
         response
-            The last one.
+            Last answer.
         """
         handle = self._part.stream.fileno()
         os.fsync(handle)
         received = datetime.fromtimestamp(os.fstat(handle).st_mtime, tz=UTC)
-        os.utime(self._part.path, (published_at(response, received).timestamp(),) * 2)
-        self._part.path.replace(self._whole)
+        set_published(self._part.path, published_at(response, received))
+        self._part.path.replace(self._target)

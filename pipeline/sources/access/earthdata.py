@@ -1,15 +1,15 @@
-"""NASA Earthdata: finding granules in CMR, logging in, bringing a window or a whole file.
+"""NASA Earthdata: find granules in CMR, log in, fetch a window or a whole file.
 
-Who has a token (``EARTHDATA_TOKEN``) sends it; who has none, or an expired one, is logged in by
-name and password through the redirects and cookies of ``urs.earthdata.nasa.gov``. A token is
-refused by a 401, by a redirect to the login, or by the login's page under 200. OPeNDAP is an
-application of its own in a profile: where it refuses, the whole file is asked for.
+A token (``EARTHDATA_TOKEN``) is sent where it is set. Without one, or with an expired one, name and
+password log in through the redirects and cookies of ``urs.earthdata.nasa.gov``. A token is refused
+by a 401, by a redirect to the login, or by the login page under 200. OPeNDAP is an application of
+its own in a profile: where it refuses, the whole file is fetched.
 """
 
 from __future__ import annotations
 
-import os
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,14 +22,21 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.sources.access.client import Client
-from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
+from pipeline.sources.base import (
+    HDF5_MAGIC,
+    Granule,
+    HttpError,
+    NeedsCredentials,
+    NotPublished,
+)
+from pipeline.storage.atomic import set_published
 
-HDF = (b"\x89HDF\r\n\x1a\n", b"\x0e\x03\x13\x01")
-"""What files of HDF5 (so of netCDF-4) and of HDF4 begin with."""
+HDF = (HDF5_MAGIC, b"\x0e\x03\x13\x01")
+"""First bytes of files of HDF5 (so of netCDF-4) and of HDF4."""
 _PAGE = "2000"
 """Most granules in one answer of CMR; a day has 48 of one run and version."""
 _PLAIN = re.compile(r"\w[\w.+-]{0,199}", re.ASCII)
-"""What the name of a file looks like; what else a catalogue calls so becomes no path."""
+"""Form of a file name; a name of the catalogue of another form is never used as a path."""
 
 
 class _Link(BaseModel):
@@ -56,7 +63,7 @@ class _Granule(BaseModel):
 
 
 class _Meta(BaseModel):
-    """What the catalogue says of a granule."""
+    """Metadata of a granule in the catalogue."""
 
     collection: str = Field(alias="collection-concept-id")
     revised: str | None = Field(None, alias="revision-date")
@@ -70,7 +77,7 @@ class _Item(BaseModel):
 
 
 class _Answer(BaseModel):
-    """CMR's answer; an item that is none is passed over."""
+    """CMR's answer; an invalid item is skipped."""
 
     items: list[Any]
 
@@ -96,17 +103,17 @@ class Entry:
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client, window: str | None = None) -> Path:
-    """Bring one granule: a window by OPeNDAP (DAP4), where that fails the whole file.
+    """Fetch one granule: a window by OPeNDAP (DAP4), or the whole file where that fails.
 
     Parameters
     ----------
     granule
-        What to bring; its product is the short name in CMR, of whose versions the last is taken.
-        Its pattern lets the suffix ``.dap.nc4`` through where there is a window.
+        Granule to fetch; its product is the short name in CMR, of which the last version is taken.
+        With a window its pattern matches the suffix ``.dap.nc4`` too.
     upstream
-        Root folder of the upstream.
+        Root of the upstream folder.
     client
-        Asks.
+        HTTP client.
     window
         Constraint of DAP4, naming variables and ranges of their indices.
 
@@ -124,32 +131,32 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, window: str | Non
     HttpError
         Neither a window nor the whole came.
     """
-    _ready(client)
+    _check_login(client)
     entry = find(granule, client=client)
-    whole = upstream / granule.folder / entry.name
+    whole_file = upstream / granule.folder / entry.name
     path = None
     if window is not None:
-        cut = whole.with_name(f"{entry.name}.dap.nc4")
+        cut = whole_file.with_name(f"{entry.name}.dap.nc4")
         try:
             path = _download(client, f"{entry.opendap}.dap.nc4", cut, {"dap4.ce": window})
-        except (HttpError, NotPublished):  # it has bad days and wants an approval of its own
+        except (HttpError, NotPublished):  # OPeNDAP fails often and needs its own approval
             path = None
-    path = path or _download(client, entry.url, whole)
-    # The file has just come: the time of its inode is that of receipt, and nothing is later.
+    path = path or _download(client, entry.url, whole_file)
+    # The change time of the inode is the time of receipt: a later publication is an error.
     if entry.published is not None and entry.published.timestamp() <= path.stat().st_ctime:
-        os.utime(path, (entry.published.timestamp(),) * 2)
+        set_published(path, entry.published)
     return path
 
 
 def find(granule: Granule, *, client: Client) -> Entry:
-    """Look a granule up in CMR; all of a day, or of a month if they are daily, are asked for once.
+    """Look a granule up in CMR; all of a day, or of a month if they are daily, in one request.
 
     Parameters
     ----------
     granule
         Its file name matches the pattern; its product is the short name in CMR.
     client
-        Asks.
+        HTTP client.
 
     Raises
     ------
@@ -161,7 +168,7 @@ def find(granule: Granule, *, client: Client) -> Entry:
     first = last = granule.start.date()
     if granule.end - granule.start >= timedelta(days=1):
         first = first.replace(day=1)
-        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        last = first.replace(day=monthrange(first.year, first.month)[1])
     params = {
         "short_name": granule.product,
         "temporal": f"{first}T00:00:00Z,{last}T23:59:59Z",
@@ -172,14 +179,14 @@ def find(granule: Granule, *, client: Client) -> Entry:
         items = _Answer.model_validate(client.json(address, params=params, keep=True)).items
     except ValidationError as odd:
         raise HttpError(
-            f"{address}: expected granules in UMM-G, found {_first(odd)}", passing=True
+            f"{address}: expected granules in UMM-G, found {_describe_first(odd)}", passing=True
         ) from None
     entries, odd_one = list[Entry](), ""
     for item in items:
         try:
-            entry = _entry(_Item.model_validate(item), base=client.endpoint("opendap"))
+            entry = _build_entry(_Item.model_validate(item), base=client.endpoint("opendap"))
         except ValidationError as odd:
-            odd_one = odd_one or _first(odd)
+            odd_one = odd_one or _describe_first(odd)
             continue
         if entry is not None and fnmatchcase(entry.name, granule.pattern):
             entries.append(entry)
@@ -190,61 +197,61 @@ def find(granule: Granule, *, client: Client) -> Entry:
     raise NotPublished(f"{granule.product} {granule.pattern} is not in the catalogue")
 
 
-def _first(odd: ValidationError) -> str:
-    """Say the first thing that is odd, without the value."""
+def _describe_first(odd: ValidationError) -> str:
+    """Describe the first error of a validation, without the value."""
     error = odd.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(str(step) for step in error['loc'])[:80] or 'it'}: {error['msg'][:120]}"
 
 
-def _entry(item: _Item, *, base: str) -> Entry | None:
-    """Granule of an item of CMR's answer, None where it has no file to get."""
+def _build_entry(item: _Item, *, base: str) -> Entry | None:
+    """Build the entry of an item of CMR's answer; None where it has no file."""
     granule = item.umm
     for link in granule.links:
-        name = _url(link.url).raw_path.decode().partition("?")[0].rpartition("/")[2]
+        name = _parse_url(link.url).raw_path.decode().partition("?")[0].rpartition("/")[2]
         if link.kind == "GET DATA" and link.url.startswith("http") and _PLAIN.fullmatch(name):
             break
     else:
         return None
-    services = [one.url for one in granule.links if one.subtype == "OPENDAP DATA"]
-    made = f"{base}/collections/{item.meta.collection}/granules/{quote(granule.name, safe='')}"
-    service = services[0] if services else made
-    dates = {one.kind: one.date for one in granule.dates}
+    services = [record.url for record in granule.links if record.subtype == "OPENDAP DATA"]
+    default = f"{base}/collections/{item.meta.collection}/granules/{quote(granule.name, safe='')}"
+    service = services[0] if services else default
+    dates = {record.kind: record.date for record in granule.dates}
     return Entry(
         name=name,
         url=link.url,
         opendap=service.removesuffix(".html").removesuffix(".dmr"),
-        published=_moment(dates.get("Insert") or dates.get("Create") or item.meta.revised),
+        published=_parse_moment(dates.get("Insert") or dates.get("Create") or item.meta.revised),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
-    """Moment of a text, in UTC where it does not say; None where it is none."""
+def _parse_moment(text: str | None) -> datetime | None:
+    """Parse a moment, in UTC where it has no offset; None where the text is none."""
     try:
-        found = datetime.fromisoformat(text or "")
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        moment = datetime.fromisoformat(text or "")
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _url(text: str) -> httpx.URL:
-    """Address of a text, empty where it is none."""
+def _parse_url(text: str) -> httpx.URL:
+    """Parse an address; empty where the text is none."""
     try:
         return httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         return httpx.URL()
 
 
-def _ready(client: Client) -> None:
-    """Raise unless there is a token or a name and password."""
+def _check_login(client: Client) -> None:
+    """Raise unless a token, or a name and password, are set."""
     try:
         client.secret("EARTHDATA_TOKEN")
     except NeedsCredentials:
-        if not _by_password(client):
+        if not _has_password(client):
             raise
 
 
-def _by_password(client: Client) -> bool:
-    """Whether there is a name and password."""
+def _has_password(client: Client) -> bool:
+    """Return whether a name and password are set."""
     try:
         client.secret("EARTHDATA_USERNAME")
         client.secret("EARTHDATA_PASSWORD")
@@ -256,9 +263,9 @@ def _by_password(client: Client) -> bool:
 def _download(
     client: Client, url: str, path: Path, params: Mapping[str, str] | None = None
 ) -> Path:
-    """Download with the token, and where that is refused once more by logging in anew."""
-    host = _url(url).host
-    if host != _url(client.endpoint("opendap")).host and not host.endswith(".nasa.gov"):
+    """Download with the token; where it is refused, once more with name and password."""
+    host = _parse_url(url).host
+    if host != _parse_url(client.endpoint("opendap")).host and not host.endswith(".nasa.gov"):
         return client.download(url, path, magic=HDF, params=params)
     try:
         bearer = {"Authorization": f"Bearer {client.secret('EARTHDATA_TOKEN')}"}
@@ -270,7 +277,7 @@ def _download(
         if error.status not in {401, 403}:
             raise
         refused = error
-    if _by_password(client):
+    if _has_password(client):
         return client.download(url, path, magic=HDF, params=params)
     raise HttpError(
         "EARTHDATA_TOKEN is refused, perhaps expired, or its profile has not approved the "

@@ -1,4 +1,4 @@
-"""Which hosts are asked: a few requests at a time, and none of a host that keeps failing."""
+"""Limits per host: a few requests at a time, and none to a host that keeps failing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.sources.base import HttpError
 PER_HOST = 4
 """Requests under way to one host at a time; the agencies' servers are small."""
 GIVEN_UP = 3
-"""Requests in a row that failed after all tries, after which a host is asked no more; one refused
-login is enough, so that no account is locked."""
+"""Requests in a row that failed after all tries, after which a host gets no more; one refused login
+is enough, so that no account is locked."""
 UNREACHED = 2
 """Connections refused one after the other after which a host counts as out of reach."""
 
@@ -42,27 +42,27 @@ class Hosts:
 
     @contextmanager
     def turn(self, address: httpx.URL, *, until: float, early: bool) -> Iterator[float]:
-        """Wait for a turn at a host; yield the seconds that it took.
+        """Wait for a turn at a host; yield the waiting time (s).
 
         Parameters
         ----------
         address
             Of the request.
         until
-            Moment of ``time.monotonic`` until which a turn is waited for.
+            Moment of ``time.monotonic`` until which a turn is awaited.
         early
             The request asks for what may not be published yet.
 
         Raises
         ------
         HttpError
-            The turn did not come in time, or the host is asked no more.
+            The turn did not come in time, or the host gets no more requests.
         """
         with self._lock:
             gate = self._gates[address.netloc.decode()]
         began = time.monotonic()
-        left = min(until - began, threading.TIMEOUT_MAX)
-        if not gate.acquire(timeout=max(left, 0)):
+        left_s = min(until - began, threading.TIMEOUT_MAX)
+        if not gate.acquire(timeout=max(left_s, 0)):
             raise HttpError(f"{redact(address)}: not asked, its time is over", passing=True)
         try:
             waited_s = time.monotonic() - began
@@ -72,7 +72,7 @@ class Hosts:
             gate.release()
 
     def check(self, address: httpx.URL, *, early: bool) -> None:
-        """Raise HttpError where a host is asked no more.
+        """Raise HttpError where a host gets no more requests.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Hosts:
             raise HttpError(message, passing=True)
 
     def record_answer(self, address: httpx.URL) -> None:
-        """Note that a host has answered, whatever it said."""
+        """Note that a host has answered, whatever the answer."""
         self.reached, self._unreached[address.netloc.decode()] = True, 0
 
     def record_no_answer(self, address: httpx.URL, *, refused: bool) -> bool:
@@ -102,7 +102,7 @@ class Hosts:
         address
             Of the request.
         refused
-            No connection was made: nobody listens there.
+            No connection was made: no server listens there.
         """
         self.reached = self.reached or False
         if not refused:
@@ -112,7 +112,7 @@ class Hosts:
         return self._unreached[address.netloc.decode()] >= UNREACHED
 
     def record_success(self, host: str, *, early: bool) -> None:
-        """Forget the failures of a host that has given what was asked for."""
+        """Reset the failures of a host after a successful request."""
         with self._lock:
             self._failures[host, early] = 0
 
@@ -124,5 +124,5 @@ class Hosts:
                 self._given_up[host] = error
 
     def give_up(self, host: str, reason: HttpError) -> None:
-        """Ask a host no more."""
+        """Send a host no more requests."""
         self._given_up[host] = reason

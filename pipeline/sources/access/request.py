@@ -1,4 +1,4 @@
-"""One request: its tries, redirects and logins, until an answer comes or none will."""
+"""One request with its tries, redirects and logins."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
 _T = TypeVar("_T")
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be another one a little later."""
+"""Statuses that may pass."""
 HOPS = 10
 LONGEST_WAIT_S = 120.0
-"""A server that asks for more patience than this is left for the next run."""
+"""Longest wait that a server may ask for (s); longer ones are left for the next run."""
 AGAIN_S = 0.5
-"""Seconds from one refused connection to the next try."""
+"""Time from a refused connection to the next try (s)."""
 EARLY_TRIES = 2
-"""How often a file is asked for that may not be there yet: it is awaited all the same."""
+"""Tries for a file that may not be published yet: it is awaited all the same."""
 _NO_WAY = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSWORDS = {"earthdata": "EARTHDATA", "pps": "PPS"}
@@ -69,11 +69,11 @@ class Request:
     headers
         Sent to the host of the address and to no host that it redirects to.
     end
-        Moment of ``time.monotonic`` by which it ends; a turn that is waited for puts it off.
+        Moment of ``time.monotonic`` by which it ends; waiting for a turn puts it off.
     until
-        Moment that it never outlasts.
+        Latest moment to which ``end`` is put off.
     early
-        What it asks for may not be published yet.
+        The file may not be published yet.
     """
 
     address: httpx.URL
@@ -84,13 +84,13 @@ class Request:
 
     @property
     def bearer(self) -> str:
-        """Name of the token that is sent, empty where none is."""
+        """Name of the token that is sent; empty without one."""
         proof = self.headers.get("Authorization", "")
         return "EARTHDATA_TOKEN" if proof.startswith("Bearer ") else ""
 
 
 class Sender:
-    """Send requests, again while a failure may pass. Safe to use from several threads.
+    """Send requests, and again while a failure may pass. Safe to use from several threads.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Sender:
     credentials
         Where names and passwords are looked up.
     hosts
-        Whom to ask, and whom no more.
+        Limits and failures by host.
     sleep
         Waits a number of seconds between two tries.
     attempts
@@ -145,16 +145,16 @@ class Sender:
         protocol: Callable[[], dict[str, str]],
         body: Callable[[httpx.Response], _T],
     ) -> _T:
-        """Send a request until its answer comes, or none will.
+        """Send a request until it is answered or its tries are over.
 
         Parameters
         ----------
         request
-            What to ask.
+            Request to send.
         protocol
             Headers of each try that go to every host.
         body
-            Takes the answer, whose body is yet to be read.
+            Function of the answer, whose body is yet to be read.
 
         Raises
         ------
@@ -163,7 +163,7 @@ class Sender:
         NeedsCredentials
             The provider asks for a login that is set nowhere.
         HttpError
-            Anything else that is not an answer, after the tries that it is worth.
+            Any other failure, after all tries.
         """
         host = request.address.host
         self._hosts.check(request.address, early=request.early)
@@ -193,27 +193,34 @@ class Sender:
         protocol: Callable[[], dict[str, str]],
         body: Callable[[httpx.Response], _T],
     ) -> _T:
-        """Ask once, hop by hop: what proves who we are is chosen anew for each host."""
+        """Send once, hop by hop; credentials are chosen anew for each host."""
         target = request.address
         for _ in range(HOPS):
             is_own = origin(target) == origin(request.address)
-            own = dict(request.headers) if is_own else {}
+            own_headers = dict(request.headers) if is_own else {}
             with self._hosts.turn(target, until=request.until, early=request.early) as waited_s:
                 request.end = min(request.end + waited_s, request.until)
-                login = {} if "Authorization" in own else self._login(target, request)
-                with self._answer(target, own | login | protocol(), request.end) as response:
+                login = (
+                    {} if "Authorization" in own_headers else self._login_headers(target, request)
+                )
+                with self._open_answer(
+                    target, own_headers | login | protocol(), request.end
+                ) as response:
                     if response.status_code not in _REDIRECTS:
-                        self._judge(response, request, login=bool(login), own=bool(own))
+                        self._judge(response, request, login=bool(login), own=bool(own_headers))
                         return body(response)
                     goal = parse_url(str(target.join(response.headers.get("Location", ""))))
             require_https(goal, after=target)
             target = goal
         raise HttpError(f"{redact(request.address)}: more than {HOPS} redirects")
 
-    def _login(self, target: httpx.URL, request: Request) -> dict[str, str]:
-        """Name and password of a host that is logged in to, as a header."""
+    def _login_headers(self, target: httpx.URL, request: Request) -> dict[str, str]:
+        """Return name and password of a host with a login, as a header; empty for other hosts."""
         place, fields = origin(target), ("USERNAME", "PASSWORD")
-        service = next((name for name, at in self._services.items() if at == place), None)
+        service = next(
+            (name for name, service_origin in self._services.items() if service_origin == place),
+            None,
+        )
         if service is None:
             return {}
         try:
@@ -231,10 +238,10 @@ class Sender:
         return {"Authorization": f"Basic {code}"}
 
     @contextmanager
-    def _answer(
+    def _open_answer(
         self, target: httpx.URL, headers: dict[str, str], end: float
     ) -> Iterator[httpx.Response]:
-        """Open one answer; what is lost on the way may pass."""
+        """Open one answer; a lost connection raises as one that may pass."""
         require_https(target)
         try:
             with self._wire.until(end):
@@ -246,7 +253,7 @@ class Sender:
                 finally:
                     response.close()
         except httpx.RequestError as lost:
-            raise self._lost(target, lost) from None
+            raise self._record_lost(target, lost) from None
         except OtherFile as other:
             raise _Passing(HttpError(f"{redact(target)}: {other}", passing=True), 0) from None
         except wire.Overrun as late:
@@ -258,8 +265,8 @@ class Sender:
             text = f"{type(odd).__name__}: {self._credentials.clean_line(str(odd))[:120]}"
             raise HttpError(f"{redact(target)}: {text}") from None
 
-    def _lost(self, target: httpx.URL, lost: httpx.RequestError) -> _Passing | HttpError:
-        """Error for a connection that was lost or never made; it may pass, twice in a row not."""
+    def _record_lost(self, target: httpx.URL, lost: httpx.RequestError) -> _Passing | HttpError:
+        """Record a lost or refused connection and return its error; twice in a row is final."""
         text = self._credentials.clean_line(str(lost)) or "no answer in time"
         error = HttpError(f"{redact(target)}: {type(lost).__name__}: {text}", passing=True)
         refused = _nobody_listens(lost)
@@ -268,7 +275,7 @@ class Sender:
         return _Passing(error, AGAIN_S if refused else None)
 
     def _judge(self, response: httpx.Response, request: Request, *, login: bool, own: bool) -> None:
-        """Raise where an answer is none; who refuses a login or wants to be left is given up."""
+        """Raise for a failure status; give up a host that refuses a login or wants a long wait."""
         place, status = redact(response.url), response.status_code
         if status in {200, 206, 304}:
             return
@@ -281,7 +288,7 @@ class Sender:
             passing=status in PASSING,
             refused=refused,
         )
-        if status == 416:  # what an earlier try left is as long as the file, or longer
+        if status == 416:  # the part of an earlier try is as long as the file, or longer
             raise _Passing(error, 0)
         if status not in PASSING:
             if login and status in {401, 403}:
@@ -297,7 +304,7 @@ class Sender:
 
 
 def _nobody_listens(error: BaseException | None) -> bool:
-    """Whether no connection was made for want of a listener, of a way to it or of its name."""
+    """Return whether no connection was made: no listener, no route, or an unknown name."""
     while error is not None:
         if isinstance(error, socket.gaierror) or (
             isinstance(error, OSError) and error.errno in _NO_WAY
@@ -308,7 +315,7 @@ def _nobody_listens(error: BaseException | None) -> bool:
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds to wait: what the server asks for, else growing and jittered."""
+    """Return the seconds to wait: what the server asks for, else growing and jittered."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, _Passing) and error.wait_s is not None:
         return error.wait_s

@@ -1,9 +1,9 @@
-"""The wire below the client: every exchange ends by its deadline, whatever its server does.
+"""Transport below the client: every exchange ends by its deadline, whatever its server does.
 
 A library's timeouts bound the silence between two bytes. A server that sends a byte now and then,
-in a header, a chunk's extension or the head of a gzip stream, or one 1xx answer after the other,
-is never silent and never done. Here the time that is left bounds each step of the connection
-itself: its making, the handshake of TLS, each read and each write.
+in a header, a chunk's extension or the head of a gzip stream, or one 1xx answer after the other, is
+never silent and never ends. Here the remaining time bounds each step of the connection itself:
+connecting, the handshake of TLS, each read and each write.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import httpx
 BEFORE_ANSWER = 256 << 10
 """Most bytes of headers and of 1xx answers before an answer; providers send 4 kB at most."""
 _KEPT = 0
-"""Connections kept after an answer: what a server sends after it would answer the next request."""
+"""Connections kept after an answer: surplus bytes of a server would answer the next request."""
 _ENCODED = {"gzip", "x-gzip", "deflate"}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine.
+    """Return whether a host is this machine.
 
     Examples
     --------
@@ -44,41 +44,41 @@ def is_loopback(host: str) -> bool:
 
 
 class Overrun(Exception):  # noqa: N818
-    """An exchange is not done by its deadline, or its server talks without answering."""
+    """An exchange does not end by its deadline, or its server sends bytes without an answer."""
 
 
 class Unusable(Exception):  # noqa: N818
-    """A body is too long, or in no encoding that was asked for."""
+    """A body is too long, or in an encoding that was not requested."""
 
 
 class _Clock(threading.local):
-    """What the exchange of this thread may still use."""
+    """Time and bytes that remain to the exchange of this thread."""
 
     deadline = inf
     before = inf
 
-    def left(self, timeout_s: float | None) -> float | None:
-        """Seconds that the next step may take."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+    def remaining(self, timeout_s: float | None) -> float | None:
+        """Return the seconds that the next step may take."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0:
             raise Overrun("its time is over")
-        if left == inf:
+        if left_s == inf:
             return timeout_s
-        return left if timeout_s is None else min(left, timeout_s)
+        return left_s if timeout_s is None else min(left_s, timeout_s)
 
     def count(self, size: int) -> None:
-        """Take the bytes of a read from those that may come before an answer."""
+        """Subtract the bytes of a read from those allowed before an answer."""
         self.before -= size
         if self.before < 0:
             raise Overrun(f"more than {BEFORE_ANSWER} bytes and no answer")
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Tell a timeout that is the deadline's from one that is a silence."""
+        """Raise Overrun for a timeout at the deadline; other timeouts are silences."""
         try:
             yield
         except httpcore.TimeoutException:
-            self.left(None)
+            self.remaining(None)
             raise
 
 
@@ -90,13 +90,13 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._clock.running():
-            found = self._stream.read(max_bytes, self._clock.left(timeout))
-        self._clock.count(len(found))
-        return found
+            data = self._stream.read(max_bytes, self._clock.remaining(timeout))
+        self._clock.count(len(data))
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         with self._clock.running():
-            self._stream.write(buffer, self._clock.left(timeout))
+            self._stream.write(buffer, self._clock.remaining(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -108,8 +108,8 @@ class _Stream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         with self._clock.running():
-            left = self._clock.left(timeout)
-            secured = self._stream.start_tls(ssl_context, server_hostname, left)
+            left_s = self._clock.remaining(timeout)
+            secured = self._stream.start_tls(ssl_context, server_hostname, left_s)
         return _Stream(secured, self._clock)
 
     def get_extra_info(self, info: str) -> Any:
@@ -117,7 +117,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Network(httpcore.NetworkBackend):
-    """Makes connections whose steps end by the deadline of the thread that takes them."""
+    """Connect by sockets whose steps end by the deadline of the thread that takes them."""
 
     def __init__(self, clock: _Clock) -> None:
         self._sockets, self._clock = httpcore.SyncBackend(), clock
@@ -132,7 +132,7 @@ class _Network(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         with self._clock.running():
             stream = self._sockets.connect_tcp(
-                host, port, self._clock.left(timeout), local_address, socket_options
+                host, port, self._clock.remaining(timeout), local_address, socket_options
             )
         return _Stream(stream, self._clock)
 
@@ -153,7 +153,7 @@ class Wire(httpx.BaseTransport):
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
-        """End what this thread exchanges by a moment.
+        """End the exchanges of this thread by a moment.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class Wire(httpx.BaseTransport):
         Raises
         ------
         Overrun
-            The deadline has come, or too much came before an answer.
+            The deadline is over, or too many bytes came before an answer.
         httpx.TransportError
             As the transport of httpx.
         """
@@ -212,14 +212,14 @@ class Wire(httpx.BaseTransport):
             pool.close()
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        """Return the connections of a request: its host's own, or those of a proxy."""
+        """Return the pool for a request: direct connections, or those through a proxy."""
         direct = is_loopback(url.host) or proxy_bypass(url.host)
         via = None if direct else self._proxies.get(url.scheme, self._proxies.get("all"))
         with self._lock:
             if via not in self._pools:
                 self._pools[via] = httpcore.ConnectionPool(
                     ssl_context=self._trusted,
-                    proxy=None if via is None else _proxy(via),
+                    proxy=None if via is None else _parse_proxy(via),
                     max_connections=None,
                     max_keepalive_connections=_KEPT,
                     network_backend=_Network(self._clock),
@@ -241,13 +241,13 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-def _proxy(address: str) -> httpcore.Proxy:
-    """Proxy of an address, whose name and password may stand in it."""
-    found = httpx.Proxy(address if "://" in address else f"http://{address}")
-    url = found.url
+def _parse_proxy(address: str) -> httpcore.Proxy:
+    """Parse the address of a proxy, which may hold a name and password."""
+    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    url = proxy.url
     return httpcore.Proxy(
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        auth=found.raw_auth,
+        auth=proxy.raw_auth,
     )
 
 
@@ -266,17 +266,17 @@ def _translated() -> Iterator[None]:
         raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
-def content(response: httpx.Response, most: int) -> bytes:
-    """Return the body of an answer, as it was before it was encoded.
+def read_body(response: httpx.Response, max_bytes: int) -> bytes:
+    """Return the decoded body of an answer.
 
-    Memory is taken for what is kept alone: a stream that unpacks to 1,000 times its size, or one
-    that is packed several times, ends at the limit.
+    No more memory is taken than for the longest body: a stream that unpacks to 1,000 times its
+    size, or one that is packed several times, ends at the limit.
 
     Parameters
     ----------
     response
-        Its body not yet read.
-    most
+        Answer whose body is yet to be read.
+    max_bytes
         Longest body, bytes.
 
     Raises
@@ -287,29 +287,29 @@ def content(response: httpx.Response, most: int) -> bytes:
         The encoding is broken or breaks off.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    found = bytearray()
+    body = bytearray()
     if encoding in {"", "identity"}:
         for piece in response.iter_raw():
-            found += piece
-            _bounded(len(found), most)
-        return bytes(found)
+            body += piece
+            _check_size(len(body), max_bytes)
+        return bytes(body)
     if encoding not in _ENCODED:
         raise Unusable(f"expected an answer as it is or in gzip, found encoding {encoding[:40]!r}")
     packed = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
         for piece in response.iter_raw():
-            found += packed.decompress(piece, most + 1 - len(found))
-            _bounded(len(found), most)
+            body += packed.decompress(piece, max_bytes + 1 - len(body))
+            _check_size(len(body), max_bytes)
             if packed.eof:
                 break
     except zlib.error as broken:
         raise httpx.DecodingError(f"{encoding}: {broken}") from None
     if not packed.eof or packed.unused_data:
         raise httpx.DecodingError(f"expected one stream in {encoding}, found more or less")
-    return bytes(found)
+    return bytes(body)
 
 
-def _bounded(size: int, most: int) -> None:
+def _check_size(size: int, max_bytes: int) -> None:
     """Raise where a body is too long."""
-    if size > most:
-        raise Unusable(f"expected at most {most} bytes, found more")
+    if size > max_bytes:
+        raise Unusable(f"expected at most {max_bytes} bytes, found more")

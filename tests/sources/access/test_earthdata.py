@@ -22,7 +22,7 @@ from pipeline.sources.access.client import Client
 from pipeline.sources.access.hosts import GIVEN_UP
 from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.upstream import locate
-from pipeline.virtual.land import smap_root_zone
+from pipeline.virtual.land import write_smap_root_zone
 from tests.sources.servers import HTML, Answer, Earthdata, Request, running
 
 Connect = Callable[[dict[str, str]], Client]
@@ -426,7 +426,9 @@ def test_the_root_zone_of_a_window_reads_like_the_whole(
 ) -> None:
     start = datetime(2024, 8, 1, 12, tzinfo=UTC)
     wet = np.random.default_rng(1).uniform(0.1, 0.5, box.shape)
-    whole = smap_root_zone(tmp_path, time=start, soil_moisture=wet, grid=box, published=INSERTED)
+    whole = write_smap_root_zone(
+        tmp_path, time=start, soil_moisture=wet, grid=box, published=INSERTED
+    )
     nasa.publish("SPL4SMGP", whole.name, whole.read_bytes(), start=start, inserted=INSERTED)
     [wanted] = smap.granules("smap", start, start + timedelta(days=1), INSERTED)
     path = smap.fetch(wanted, tmp_path / "fetched", client=connect(BY_TOKEN), grid=box)

@@ -26,7 +26,7 @@ from pipeline.sources.base import (
 from pipeline.sources.gauges import answers, gauge_files
 from pipeline.sources.upstream import locate
 from pipeline.storage.records import Records
-from pipeline.virtual.tables import mrc_export
+from pipeline.virtual.tables import write_mrc_export
 from tests.sources import gauge_servers
 
 NAME = "Water Level.Manual@LA_013901_[Pakse].csv"
@@ -166,7 +166,7 @@ def test_malformed_code_without_a_telling_name(tmp_path: Path) -> None:
 def test_virtual_exports_say_so_and_are_found(tmp_path: Path) -> None:
     night = datetime(2024, 8, 2, 0, 30, tzinfo=UTC)
     times = pd.date_range("2024-08-01", periods=3, freq="12h")
-    written = mrc_export(
+    written = write_mrc_export(
         tmp_path / "mrc/20240802T0030", country="LA", code="013901", station="Pakse", lat=15.1,
         lon=105.81, variable="stage", valid_time=times.to_numpy(),
         value=np.array([9.511, 9.7, -0.25]), published=night,

@@ -231,7 +231,7 @@ def _forecast_station(
         mornings = np.flatnonzero(tier == name)
         dates = lib.dates[rows[mornings]]
         if name == "climatology":
-            _fill_from_climatology(forecasts, mornings, model, dates)
+            _fill_from_climatology(forecasts, mornings, model, dates, leads)
         else:
             _fill_from_tier(
                 forecasts,
@@ -310,13 +310,13 @@ def _fill_from_climatology(
     mornings: NDArray[np.int64],
     model: StationModel,
     dates: pd.DatetimeIndex,
+    leads: tuple[int, ...],
 ) -> None:
     """Distribution of past stages at the season of each lead's day."""
     levels = np.array(list(QUANTILES.values()))
-    leads = forecasts.quantiles.shape[1]
-    # Stages within one week are strongly correlated.
-    together = np.full((leads, leads), 0.95) + 0.05 * np.eye(leads)
-    pentads = np.stack([pentad(dates + (lead + 1) * DAY) for lead in range(leads)], axis=1)
+    # Stages of one week stand high or low together.
+    together = np.full((len(leads), len(leads)), 0.95) + 0.05 * np.eye(len(leads))
+    pentads = np.stack([pentad(dates + lead * DAY) for lead in leads], axis=1)
     for index, rows in zip(mornings, pentads, strict=True):
         for lead, row in enumerate(rows):
             table = climatology_table(model.climatology[row])

@@ -139,6 +139,15 @@ def test_climatology_says_so_and_claims_no_drivers(
     assert august.min() < row.q50 < august.max()
 
 
+def test_climatology_is_that_of_the_day_of_the_lead(
+    trained: StageModel, made_up: StageInputs
+) -> None:
+    inputs = without(made_up, stage_of=TOWN)
+    week = at(trained, inputs).loc[(TOWN, 7)]
+    alone = at(replace(trained, leads=(7,)), inputs).loc[(TOWN, 7)]
+    assert alone.q50 == week.q50 != at(trained, inputs).loc[(TOWN, 1)].q50
+
+
 def test_a_late_reading_is_dated_and_a_stale_one_lowers_the_tier(
     trained: StageModel, made_up: StageInputs
 ) -> None:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincinv, logit, ndtr, ndtri
 
 from pipeline.indices.common import slots
+from pipeline.indices.daily import fit_reference
 from pipeline.indices.drought import SPI_BOUNDS
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spi import fit_spi
-from pipeline.indices.suite import MIN_SHARE, fit_reference
+from pipeline.indices.suite import MIN_SHARE
 from pipeline.times import day_start, from_utc64, utc64
 
 HORIZONS_WEEKS = (1, 4, 8, 12)

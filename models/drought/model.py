@@ -36,9 +36,9 @@ from models.drought.inputs import (
 )
 from models.verification.bootstrap import skill_over_years
 from models.verification.metrics import skill_score, squared_error
+from pipeline.indices.daily import drought_state
 from pipeline.indices.drought import CDI, SPI_BOUNDS
 from pipeline.indices.spi import MIN_YEARS
-from pipeline.indices.suite import drought_state
 from pipeline.times import day_start, naive_timestamp, utc64
 
 WEIGHTS = np.linspace(0.0, 1.0, 21)
@@ -83,7 +83,7 @@ class DroughtModel:
     scores: list[dict[str, Any]]
 
     def parameters(self) -> dict[str, xr.Dataset]:
-        """Parameters of the indices, as of :func:`pipeline.indices.suite.fit_reference`."""
+        """Parameters of the indices, as of :func:`pipeline.indices.daily.fit_reference`."""
         return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
 
 

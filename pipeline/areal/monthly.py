@@ -16,11 +16,8 @@ from pipeline.geography.gauge_figures import reference_flows
 from pipeline.indices.common import stated
 from pipeline.indices.flow import low_flow_ratio
 from pipeline.indices.monthly import standardised
-from pipeline.indices.season import MIN_YEARS as SEASON_YEARS
 from pipeline.indices.season import fit_wet_season, wet_season
-from pipeline.indices.soil import MIN_YEARS as SOIL_YEARS
-from pipeline.indices.spi import MIN_YEARS
-from pipeline.indices.suite import MIN_SHARE
+from pipeline.indices.suite import INDICES, MIN_SHARE, select
 from pipeline.indices.windows import DAY, by_month, next_months
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
@@ -142,24 +139,17 @@ def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
     -------
     dict
         By name the parameters as plain dictionaries, to be kept with the models; those of the
-        gauges begin with ``gauges/``. What has fewer than 20 years (the season 10) is left out.
+        gauges begin with ``gauges/``. What has fewer years than its row asks for is left out.
     """
     params: Params = {}
-    # SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
-    inputs: tuple[tuple[str, ...], ...]
-    inputs = (("rain", "pet"), ("rain",), ("soil_moisture",), ("runoff",))
-    for names in inputs:
-        values = {name: months.zones[name] for name in names if name in months.zones}
-        min_years = SOIL_YEARS if "soil_moisture" in names else MIN_YEARS
-        if len(values) == len(names):
-            _fit_whole_years(values, params, end=end, of=names[-1], min_years=min_years)
-    period = _whole_years(months.zones["rain"], end, min_years=SEASON_YEARS)
+    _fit_whole_years(months.zones, params, end=end)
+    season = INDICES["wet_season_onset"]
+    period = _whole_years(months.zones["rain"], end, min_years=season.min_years)
     if period is not None:
-        params["wet_season"] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
+        params[season.params] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
     if months.discharge is not None:
         gauges: Params = {}
-        values = {"discharge": months.discharge}
-        _fit_whole_years(values, gauges, end=end, of="discharge", min_years=MIN_YEARS)
+        _fit_whole_years({"discharge": months.discharge}, gauges, end=end)
         params |= {f"gauges/{name}": fitted for name, fitted in gauges.items()}
     return {name: fitted.to_dict(data="array") for name, fitted in params.items()}
 
@@ -184,7 +174,8 @@ def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Datas
     """
     fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
     time = months.zones["rain"]["time"].values[-MONTHS:]
-    zonal = {name: values for name, values in months.zones.items() if _FITTED[name] in fitted}
+    with_params = {row.of[-1] for row in select("months") if row.name in fitted}
+    zonal = {name: values for name, values in months.zones.items() if name in with_params}
     fields = {"rain": months.zones["rain"], "rain_share": months.rain_share}
     fields |= dict(standardised(zonal, fitted, months=time))
     discharge = months.discharge
@@ -200,26 +191,28 @@ def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Datas
         agreed = _agreed_low_flow(discharge)
         fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
-    if "wet_season" in fitted:
-        season = wet_season(rain=months.rain, parameters=fitted["wet_season"])
-        reference = stated(fitted["wet_season"])
+    season_params = fitted.get(INDICES["wet_season_onset"].params)
+    if season_params is not None:
+        season = wet_season(rain=months.rain, parameters=season_params)
+        reference = stated(season_params)
         for name, values in season.items():
             ds[f"wet_season_{name}"] = values.assign_attrs(values.attrs | reference)
     return ds
 
 
-_FITTED = {"rain": "spi_1m", "pet": "spei_1m", "soil_moisture": "ssi_1m", "runoff": "sri_1m"}
-"""Parameters by which it is seen whether those of an input are there."""
+def _fit_whole_years(values: dict[str, xr.DataArray], params: Params, *, end: datetime) -> None:
+    """Fit the indices of some inputs, each to the whole years of the shortest of its inputs.
 
-
-def _fit_whole_years(
-    values: dict[str, xr.DataArray], params: Params, *, end: datetime, of: str, min_years: int
-) -> None:
-    """Fit what is made of some inputs to the whole years of one of them."""
-    period = _whole_years(values[of], end, min_years=min_years)
-    if period is not None:
-        last = values[of]["time"].values[-1:]
-        dict(standardised(values, params, months=last, period=period))
+    SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
+    """
+    rows = {row.of: row for row in select("months") if row.accumulate is not None}
+    for of, row in sorted(rows.items(), key=lambda item: -len(item[0])):
+        if set(of) <= set(values):
+            inputs = {name: values[name] for name in of}
+            period = _whole_years(inputs[of[-1]], end, min_years=row.min_years)
+            if period is not None:
+                last = inputs[of[-1]]["time"].values[-1:]
+                dict(standardised(inputs, params, months=last, period=period))
 
 
 def _whole_years(

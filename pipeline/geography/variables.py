@@ -1,8 +1,7 @@
-"""One row per variable: its name, units, CF standard name and valid range."""
+"""One row per variable of a source: its name, units, CF standard name and valid range."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,36 +38,7 @@ class Variable:
     valid_max: float
 
 
-def _indices() -> Iterator[Variable]:
-    """Yield the indices of days and whole months by their names in trees and archive.
-
-    Totals are bounded by the daily rain, standardised ones by their own clip, with room; those of
-    discharge are z-scores without one.
-    """
-    for days in (1, 3, 7, 30, 90):
-        yield Variable(f"rain_{days}d", "mm", f"Rain of {days} days", "", 0.0, 2000.0 * days)
-    for days in (30, 90):
-        for name in (f"spi{days}", f"spi_{days}d", f"spei_{days}d"):
-            yield Variable(name, "1", "Standardised index", "", -4.0, 4.0)
-    for months in (1, 3, 6, 9, 12):
-        for name in ("spi", "spei", "ssi", "sri"):
-            yield Variable(f"{name}_{months}m", "1", "Standardised index", "", -4.0, 4.0)
-        yield Variable(f"sdi_{months}m", "1", "Standardised discharge", "", -15.0, 15.0)
-    for name in ("soil_moisture_percentile", "vhi"):
-        yield Variable(name, "%", "Percentile or share of the range", "", 0.0, 100.0)
-    yield Variable("api", "mm", "Antecedent precipitation index", "", 0.0, 20_000.0)
-    yield Variable("routed_rain", "mm d-1", "Rain as it arrives at the outlet", "", 0.0, 2000.0)
-    yield Variable("dry_spell", "days", "Days since the last wet day", "", 0.0, 20_000.0)
-    yield Variable("rain_return_period", "years", "Return period of the rain", "", 1.0, 1000.0)
-    yield Variable("drought_score", "1", "Drought score", "", -4.0, 4.0)
-    yield Variable("drought_class", "1", "Drought class", "", -1.0, 4.0)
-    yield Variable("cdi", "1", "Combined drought indicator", "", 0.0, 3.0)
-    yield Variable("low_flow_ratio", "1", "Discharge over the agreed low flow", "", 0.0, 1000.0)
-
-
-INDICES = {row.name: row for row in _indices()}
-"""Indices among ``VARIABLES``; no other variable has their names."""
-VARIABLES = INDICES | {
+VARIABLES = {
     row.name: row
     for row in (
         Variable("rain_rate", "mm h-1", "Rain rate", "lwe_precipitation_rate", 0.0, 500.0),
@@ -135,5 +105,10 @@ def outside(values: xr.DataArray, name: str) -> xr.DataArray:
     [False, True, True, True, False]
     """
     row = VARIABLES[name]
-    slack = _ROUNDING * (row.valid_max - row.valid_min)
-    return (values < row.valid_min - slack) | (values > row.valid_max + slack)
+    return outside_range(values, row.valid_min, row.valid_max)
+
+
+def outside_range(values: xr.DataArray, valid_min: float, valid_max: float) -> xr.DataArray:
+    """Find values outside a range, but for the rounding of float32, as :func:`outside` does."""
+    slack = _ROUNDING * (valid_max - valid_min)
+    return (values < valid_min - slack) | (values > valid_max + slack)

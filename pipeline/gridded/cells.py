@@ -1,12 +1,12 @@
 """All indices of a few cells through many days: fit and apply, with no thought of where they lie.
 
-What the sub-basins and cities get from :mod:`pipeline.indices.suite` each cell gets from here, by
-the same functions and with the same shares and ages, by day and by calendar month.
+What the sub-basins and cities get from :mod:`pipeline.indices.daily` each cell gets from here, by
+the same rows of :mod:`pipeline.indices.suite`, by day and by calendar month.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,32 +14,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.indices.common import law_of
-from pipeline.indices.drought import (
-    drought_score,
-    fit_percentile,
-    fit_score,
-    mekong_cdi,
-    percentile,
-    usdm_class,
-)
-from pipeline.indices.extremes import fit_return_period, return_period
+from pipeline.indices.extremes import return_period
 from pipeline.indices.monthly import standardised
-from pipeline.indices.rain import accumulation, api, dry_spell
-from pipeline.indices.spei import fit_spei, spei, water_balance
-from pipeline.indices.spi import fit_spi, spi
-from pipeline.indices.suite import EXTREMES, MIN_SHARE, SOIL_DAYS, VEGETATION_DAYS
-from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
+from pipeline.indices.suite import EXTREMES, INDICES, MIN_SHARE, TOTALS, Index, select
+from pipeline.indices.vegetation import tci, vci, vhi
 from pipeline.indices.windows import DAY, by_month
 
 Days = NDArray[np.datetime64]
 
-TOTALS_D = (1, 3, 7, 30, 90)
-"""Lengths of rain totals, days; the 30 and 90 days' are standardised."""
-WINDOWS_D = 30, 90
-"""Lengths of the windows of SPI and SPEI, days."""
 COMPOSITE_DAYS = 31
-"""Days that a monthly composite describes; it counts for ``VEGETATION_DAYS`` after them."""
+"""Days that a monthly composite describes; its age counts from their end."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,7 @@ def by_day(
     wanted: slice | NDArray[np.int64] = days
     if days[-1] - days[0] + 1 == len(days):
         wanted = slice(days[0], days[-1] + 1)  # a view, where a list of places would be a copy
-    spis: dict[int, xr.DataArray] = {}
+    spis: dict[str, xr.DataArray] = {}
     yield from _rain_by_day(cells, laws, wanted, period, spis)
     yield from _balance_by_day(cells, laws, wanted, period)
     yield from _drought_by_day(cells, laws, days, period, spis)
@@ -107,33 +91,32 @@ def _rain_by_day(
     laws: dict[str, xr.Dataset],
     wanted: slice | NDArray[np.int64],
     period: tuple[datetime, datetime] | None,
-    spis: dict[int, xr.DataArray],
+    spis: dict[str, xr.DataArray],
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    """Make those of rain alone; the SPI are kept by their days, for those that build on them."""
-    yield "api", api(rain=cells.rain, min_share=MIN_SHARE).isel(time=wanted)
-    yield "dry_spell", dry_spell(rain=cells.rain).isel(time=wanted)
+    """Make those of rain alone; the SPI are kept by their names, for those that build on them."""
+    values = {"rain": cells.rain}
+    for row in select("cells"):
+        if row.of == ("rain",) and row.accumulate is None:
+            yield row.name, row.describe(row.compute(values).isel(time=wanted))
     rarity: xr.DataArray | None = None
-    for n in TOTALS_D:
-        total = accumulation(rain=cells.rain, steps=n, min_share=MIN_SHARE)
-        if n > 1:
-            named = total.isel(time=wanted).assign_attrs(long_name=f"Rain of {n} days")
-            yield f"rain_{n}d", named
-        if n in EXTREMES.values():
-            name = next(name for name, length in EXTREMES.items() if length == n)
-            law = law_of(laws, name, period, fit_return_period, total=total)
-            found = return_period(total=total.isel(time=wanted), parameters=law)
+    for row in TOTALS:
+        series = row.series(values)
+        (total,) = series.values()
+        if "cells" in row.families:
+            yield row.name, row.describe(total.isel(time=wanted))
+        if row in EXTREMES:
+            law = row.parameters(laws, series, family="cells", period=period)
+            rarest = return_period(total=total.isel(time=wanted), parameters=law)
             if rarity is not None:
-                found = found.copy(data=np.maximum(found.values, rarity.values))
-            rarity = found
-        if n in WINDOWS_D:
-            law = law_of(laws, f"spi_{n}d", period, fit_spi, total=total)
-            spis[n] = spi(total=total.isel(time=wanted), parameters=law)
-            yield f"spi_{n}d", spis[n]
+                rarest = rarest.copy(data=np.maximum(rarest.values, rarity.values))
+            rarity = rarest
+        for index in select("cells"):
+            if index.of == (row.name,) and index.fit is not None:
+                spis[index.name] = _apply(index, {row.name: total}, laws, period, wanted)
+                yield index.name, spis[index.name]
     if rarity is not None:
-        yield (
-            "rain_return_period",
-            rarity.assign_attrs(long_name="Return period of the rain of one or three days"),
-        )
+        row = INDICES["rain_return_period"]
+        yield row.name, row.describe(rarity)
 
 
 def _balance_by_day(
@@ -142,12 +125,11 @@ def _balance_by_day(
     wanted: slice | NDArray[np.int64],
     period: tuple[datetime, datetime] | None,
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    for n in WINDOWS_D:
-        if cells.pet is None:
-            break
-        total = water_balance(rain=cells.rain, pet=cells.pet, steps=n, min_share=MIN_SHARE)
-        law = law_of(laws, f"spei_{n}d", period, fit_spei, balance=total)
-        yield f"spei_{n}d", spei(balance=total.isel(time=wanted), parameters=law)
+    if cells.pet is not None:
+        values = {"rain": cells.rain, "pet": cells.pet}
+        for row in select("cells"):
+            if row.of == ("rain", "pet"):
+                yield row.name, _apply(row, values, laws, period, wanted)
 
 
 def _drought_by_day(
@@ -155,25 +137,43 @@ def _drought_by_day(
     laws: dict[str, xr.Dataset],
     days: NDArray[np.int64],
     period: tuple[datetime, datetime] | None,
-    spis: dict[int, xr.DataArray],
+    spis: dict[str, xr.DataArray],
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    axis, (month, quarter) = cells.rain["time"].values, (spis[n] for n in WINDOWS_D)
-    soil = health = xr.full_like(quarter, np.nan).drop_attrs().assign_attrs(units="%")
-    score = quarter
+    axis, quarter = cells.rain["time"].values, spis["spi_90d"]
+    nothing = xr.full_like(quarter, np.nan).drop_attrs().assign_attrs(units="%")
+    values = spis | {"soil_moisture_percentile": nothing, "vhi": nothing, "drought_score": quarter}
     if cells.soil_moisture is not None:
-        law = law_of(laws, "soil_moisture", period, fit_percentile, values=cells.soil_moisture)
-        soil = _soil_percentile(cells.soil_moisture, law, axis, days)
-        yield "soil_moisture_percentile", soil
-        both = {"spi3": quarter, "soil_moisture_percentile": soil}
-        law = law_of(laws, "score", period, fit_score, **both)
-        score = drought_score(**both, parameters=law)
+        row = INDICES["soil_moisture_percentile"]
+        series = {"values": cells.soil_moisture}
+        law = row.parameters(laws, series, family="cells", period=period)
+        values[row.name] = row.describe(_soil_percentile(cells.soil_moisture, law, axis, days))
+        yield row.name, values[row.name]
+        row = INDICES["drought_score"]
+        values[row.name] = _apply(row, values, laws, period)
     if cells.ndvi is not None and cells.lst is not None:
-        law = law_of(laws, "vegetation", period, fit_vegetation, ndvi=cells.ndvi, lst=cells.lst)
-        health = _vegetation_health(cells.ndvi, cells.lst, law, axis, days)
-        yield "vhi", health
-    yield "drought_score", score.assign_attrs(long_name="Drought score")
-    yield "drought_class", usdm_class(index=score)
-    yield "cdi", mekong_cdi(spi1=month, spi3=quarter, soil_moisture_percentile=soil, vhi=health)
+        row = INDICES["vhi"]
+        both = {"ndvi": cells.ndvi, "lst": cells.lst}
+        law = row.parameters(laws, both, family="cells", period=period)
+        values[row.name] = row.describe(_vegetation_health(**both, law=law, axis=axis, days=days))
+        yield row.name, values[row.name]
+    row = INDICES["drought_score"]
+    yield row.name, row.describe(values[row.name])
+    for row in (INDICES["drought_class"], INDICES["cdi"]):
+        yield row.name, _apply(row, values, laws, period)
+
+
+def _apply(
+    row: Index,
+    values: Mapping[str, xr.DataArray],
+    laws: dict[str, xr.Dataset],
+    period: tuple[datetime, datetime] | None,
+    wanted: slice | NDArray[np.int64] = slice(None),
+) -> xr.DataArray:
+    """Compute some days of an index whose days do not depend on each other."""
+    series = row.series(values)
+    law = row.parameters(laws, series, family="cells", period=period)
+    recent = {name: da.isel(time=wanted) for name, da in series.items()}
+    return row.describe(row.compute(recent, law))
 
 
 def by_calendar_month(
@@ -197,11 +197,12 @@ def by_calendar_month(
 def _soil_percentile(
     soil: xr.DataArray, law: xr.Dataset, axis: Days, days: NDArray[np.int64]
 ) -> xr.DataArray:
+    row = INDICES["soil_moisture_percentile"]
     lag = (soil["time"].values[0] - axis[0]) // DAY
-    near = np.unique(days[:, None] - lag - np.arange(SOIL_DAYS + 1))
+    near = np.unique(days[:, None] - lag - np.arange(row.max_age_days + 1))
     near = near[(near >= 0) & (near < soil.sizes["time"])]
-    some = percentile(values=soil.isel(time=near), parameters=law)
-    return _on_days(some, axis, days, age=SOIL_DAYS)
+    some = row.compute({"values": soil.isel(time=near)}, law)
+    return _on_days(some, axis, days, age=row.max_age_days)
 
 
 def _vegetation_health(
@@ -212,7 +213,8 @@ def _vegetation_health(
         vci=vci(ndvi=ndvi.sel(time=both), parameters=law),
         tci=tci(lst=lst.sel(time=both), parameters=law),
     )
-    return _on_days(health, axis, days, age=COMPOSITE_DAYS + VEGETATION_DAYS)
+    age = COMPOSITE_DAYS + INDICES["vhi"].max_age_days
+    return _on_days(health, axis, days, age=age)
 
 
 def _on_days(

@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from pipeline.areal import rain as areal_rain
 from pipeline.choices import Region
-from pipeline.geography.variables import LEAST_HALF_HOURS, outside
+from pipeline.geography.variables import LEAST_HALF_HOURS, outside, outside_range
 from pipeline.gridded import cells
 from pipeline.gridded.encoding import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
 from pipeline.indices.spi import MIN_YEARS
-from pipeline.indices.suite import MIN_SHARE
+from pipeline.indices.suite import INDICES, MIN_SHARE, inputs_of
 from pipeline.indices.windows import DAY, next_months, whole_months
 from pipeline.storage.archive import REFERENCE, Archive, NothingArchived
 from pipeline.times import day_start, from_utc64, utc64
@@ -68,11 +68,6 @@ _BLOCK = ROWS * COLUMNS * (_LONGEST + LEAD)
 _TALLEST = 90
 _MANY_CHUNKS = {"codec_pipeline.batch_size": 64, "array.write_empty_chunks": True}
 """Zarr takes a third less time to write many chunks when it takes them together."""
-_NEEDS = {
-    "spei": {"rain", "pet"}, "soil": {"soil_moisture"}, "ssi": {"soil_moisture"},
-    "score": {"rain", "soil_moisture"}, "vegetation": COMPOSITES, "sri": {"runoff"},
-}  # fmt: skip
-"""Inputs of the laws whose names begin so; of all others, rain."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +259,7 @@ def _fit(
     job = _job(archive, axis, whole_months(axis), asof=asof, region=region, period=period)
     laws, made = _indices(job, _blank(job), None)
     like = dict(made)
-    laws = {name: law for name, law in laws.items() if _needs(name) <= set(job.inputs)}
+    laws = {name: law for name, law in laws.items() if inputs_of(name) <= set(job.inputs)}
     digest = hashlib.sha256()
     for name, law in sorted(laws.items()):
         digest.update(f"{name} {law.attrs['definition_sha256']}".encode())
@@ -276,11 +271,6 @@ def _fit(
         left_out = _make(archive, job, like, laws, asof=asof)
         steps = _Steps(job.days.size, job.months.size, left_out)
     return next(one for one in archive.references() if one["id"] == job.reference), steps
-
-
-def _needs(law: str) -> set[str]:
-    """Say which inputs a law is of."""
-    return next((needs for start, needs in _NEEDS.items() if law.startswith(start)), {"rain"})
 
 
 def _apply(
@@ -452,7 +442,8 @@ def _block(
     left_out = {}
     with zarr.config.set(_MANY_CHUNKS):
         for name, one in made:
-            da, wrong = one, outside(one, name.partition("/")[2])
+            row = INDICES[name.partition("/")[2]]
+            da, wrong = one, outside_range(one, row.valid_min, row.valid_max)
             if count := int(wrong.sum()):
                 da, left_out[name] = one.where(~wrong), count
             put(name, pack(da), slice(-da.sizes["time"], None))
@@ -488,7 +479,7 @@ def _load(
     """Read a block's inputs by day, dims (time, cell), as far as there are laws for them."""
     shape = lat.stop - lat.start, lon.stop - lon.start
     found = {}
-    fitted = set().union(*(_needs(law) for law in laws)) if laws else set(INPUTS)
+    fitted = set().union(*(inputs_of(law) for law in laws)) if laws else set(INPUTS)
     for name, (_, _, units) in INPUTS.items():
         if name not in job.inputs or name not in fitted:
             continue

@@ -328,16 +328,3 @@ def carried(*, values: xr.DataArray, days: int) -> xr.DataArray:
     if values.sizes["time"] > 1 and cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")
     return along_time(kernel, values).assign_attrs(values.attrs)
-
-
-def law_of(
-    laws: dict[str, xr.Dataset],
-    name: str,
-    period: tuple[datetime, datetime] | None,
-    fit: Callable[..., xr.Dataset],
-    **values: xr.DataArray,
-) -> xr.Dataset:
-    """Take a law as it is kept, or fit it to a reference period and keep it."""
-    if period is not None:
-        laws[name] = fit(**values, start=period[0], end=period[1])
-    return laws[name]

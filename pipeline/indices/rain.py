@@ -11,6 +11,8 @@ from pipeline.indices.windows import known_steps, moving_sum
 
 WET_DAY_MM = 1.0
 """Least rain of a wet day (WMO-ETCCDI)."""
+API_FACTOR = 0.95
+"""Recession of antecedent precipitation per day, of a large basin."""
 DURATIONS_H = (1, 3, 6, 24, 72)
 """Durations of the pluvial index."""
 
@@ -63,7 +65,7 @@ def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> x
 
 
 def api(
-    *, rain: xr.DataArray, k: float = 0.95, spin_up_days: int = 90, min_share: float = 1.0
+    *, rain: xr.DataArray, k: float = API_FACTOR, spin_up_days: int = 90, min_share: float = 1.0
 ) -> xr.DataArray:
     """Antecedent precipitation index.
 

@@ -1,15 +1,19 @@
-"""All indices of the areal record at once: frozen reference and risk dataset."""
+"""The one list of indices, a row each: zones, cells of the grid and calendar months read it.
+
+A new index is a function of this room and a row here, as docs/adding-an-index.md shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Literal
 
-import numpy as np
 import xarray as xr
 
-from pipeline.indices.common import carried
+from pipeline.indices.common import require_units
 from pipeline.indices.drought import (
     drought_score,
     fit_percentile,
@@ -18,11 +22,19 @@ from pipeline.indices.drought import (
     percentile,
     usdm_class,
 )
-from pipeline.indices.extremes import fit_return_period, return_level, return_period
-from pipeline.indices.rain import accumulation, api, dry_spell, short_depths
-from pipeline.indices.river import routed_rain
-from pipeline.indices.spi import fit_spi, spi
-from pipeline.indices.vegetation import fit_vegetation, tci, vci, vhi
+from pipeline.indices.extremes import fit_return_period
+from pipeline.indices.flow import fit_sdi, fit_sri, mean_flow, sdi, sri
+from pipeline.indices.rain import API_FACTOR, WET_DAY_MM, accumulation, api, dry_spell
+from pipeline.indices.season import MIN_YEARS as SEASON_YEARS
+from pipeline.indices.season import fit_wet_season
+from pipeline.indices.soil import MIN_YEARS as SOIL_YEARS
+from pipeline.indices.soil import fit_ssi, ssi
+from pipeline.indices.spei import fit_spei, spei, water_balance
+from pipeline.indices.spi import MIN_YEARS, fit_spi, spi
+from pipeline.indices.vegetation import fit_vegetation
+from pipeline.indices.windows import moving_sum
+
+Family = Literal["zones", "cells", "months"]
 
 MIN_SHARE = 0.9
 """Share of a window's days that must be known: a lost day of satellite rain blanks windows of up to
@@ -31,151 +43,300 @@ SOIL_DAYS = 5
 """Age in days at which soil moisture no longer counts as current; SMAP L4 comes 2-3 days late."""
 VEGETATION_DAYS = 45
 """Age likewise of a monthly composite."""
-EXTREMES = {"rain_1d": 1, "rain_3d": 3}
+_ALL_DAYS: tuple[Family, ...] = ("zones", "cells")
 
 
-def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[str, xr.Dataset]:
-    """Parameters of all indices from the reference period of an areal record.
+@dataclass(frozen=True)
+class Index:
+    """What is known of an index in every family of series that it is computed for.
 
     Parameters
     ----------
-    areal
-        Product ``zones``: daily ``rain`` (mm), ``soil_moisture`` (m3 m-3), ``ndvi`` (1), ``lst``
-        (K), dims (time, zone).
-    start, end
-        Reference period, half-open, at least 20 years.
-
-    Returns
-    -------
-    dict
-        By name (``spi30``, ``spi90``, ``rain_1d``, ``rain_3d``, ``soil_moisture``, ``vegetation``,
-        ``score``) the parameters with their attributes.
+    name
+        Name in the archive and in published files.
+    long_name, units
+        CF attributes of the results.
+    valid_min, valid_max
+        Possible range in ``units``; what lies outside is left out and counted.
+    families
+        ``zones`` and ``cells``, both by day, and ``months``: calendar months of zones and cells,
+        and of gauges where it is made of discharge.
+    of
+        Names of the inputs, or of indices further up in the list, that it is made of.
+    window
+        Days, or calendar months, that ``accumulate`` goes over.
+    accumulate
+        Takes the inputs by their names, and ``steps``; makes the series that ``fit`` and ``apply``
+        take, or the index itself where there is no ``apply``.
+    fit
+        Makes the parameters from the series and a reference period (``start``, ``end``).
+    apply
+        Makes the index from the series, and from ``parameters`` where there is ``fit``. Without
+        ``accumulate`` and ``apply``, each family has code of its own for the index.
+    takes
+        Keywords of the series, in the order of ``of``; by default the same names.
+    params
+        Name under which the parameters are kept; by default that of the index.
+    max_age_days
+        Age of the last known value, in days, up to which it still counts; 0 where only the day's
+        own does.
+    min_years
+        Fewer whole years of monthly inputs give no parameters.
+    zone_name, zone_long_name
+        What files of zones call it until schema version 2, where it is something else.
     """
-    period: dict[str, Any] = {"start": start, "end": end}
-    rain, soil = areal["rain"], areal["soil_moisture"]
-    totals = {days: _total(rain, days) for days in (1, 3, 30, 90)}
-    found = {
-        name: fit_return_period(total=totals[days], **period) for name, days in EXTREMES.items()
-    }
-    found["spi30"] = fit_spi(total=totals[30], **period)
-    found["spi90"] = fit_spi(total=totals[90], **period)
-    found["soil_moisture"] = fit_percentile(values=soil, **period)
-    found["vegetation"] = fit_vegetation(ndvi=areal["ndvi"], lst=areal["lst"], **period)
-    found["score"] = fit_score(
-        spi3=spi(total=totals[90], parameters=found["spi90"]),
-        soil_moisture_percentile=percentile(values=soil, parameters=found["soil_moisture"]),
-        **period,
+
+    name: str
+    long_name: str
+    units: str
+    valid_min: float
+    valid_max: float
+    families: tuple[Family, ...]
+    of: tuple[str, ...]
+    window: int = 0
+    accumulate: Callable[..., xr.DataArray] | None = None
+    fit: Callable[..., xr.Dataset] | None = None
+    apply: Callable[..., xr.DataArray] | None = None
+    takes: tuple[str, ...] = ()
+    params: str = ""
+    max_age_days: int = 0
+    min_years: int = MIN_YEARS
+    zone_name: str = ""
+    zone_long_name: str = ""
+
+    def series(self, values: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+        """Return what ``fit`` and ``apply`` take, by keyword.
+
+        Parameters
+        ----------
+        values
+            The inputs and indices that the index is made of, and any others.
+        """
+        inputs = {name: values[name] for name in self.of}
+        if self.accumulate is not None:
+            total = self.accumulate(**inputs, steps=self.window)
+            return dict.fromkeys(self.takes or (self.name,), total)
+        return dict(zip(self.takes or self.of, inputs.values(), strict=True))
+
+    def parameters(
+        self,
+        kept: dict[str, xr.Dataset],
+        series: Mapping[str, xr.DataArray],
+        *,
+        family: Family,
+        period: tuple[datetime, datetime] | None = None,
+    ) -> xr.Dataset:
+        """Return the parameters that are kept, fitted first where a reference period is given.
+
+        Empty where the index has none.
+
+        Parameters
+        ----------
+        kept
+            Parameters by name; takes those that are fitted.
+        series
+            From :meth:`series`.
+        family
+            Whose they are.
+        period
+            Reference period, half-open.
+        """
+        if self.fit is None:
+            return xr.Dataset()
+        name = self.params_in(family)
+        if period is not None:
+            kept[name] = self.fit(**series, start=period[0], end=period[1])
+        return kept[name]
+
+    def compute(
+        self, series: Mapping[str, xr.DataArray], parameters: xr.Dataset | None = None
+    ) -> xr.DataArray:
+        """Compute the index from its series and, where it is fitted, its parameters."""
+        if self.apply is None:
+            (total,) = series.values()
+            return total
+        if self.fit is None:
+            return self.apply(**series)
+        return self.apply(**series, parameters=parameters)
+
+    def describe(self, da: xr.DataArray, family: Family = "cells") -> xr.DataArray:
+        """Give the result its long name.
+
+        Raises
+        ------
+        ValueError
+            It is in other units than the row says.
+        """
+        require_units(da, self.units)
+        zonal = self.zone_long_name if family == "zones" else ""
+        return da.assign_attrs(long_name=zonal or self.long_name)
+
+    def name_in(self, family: Family) -> str:
+        """Return the name in files and archive of a family."""
+        return (self.zone_name if family == "zones" else "") or self.name
+
+    def params_in(self, family: Family) -> str:
+        """Return the name under which a family keeps the parameters."""
+        return self.params or self.name_in(family)
+
+
+def _mean_soil(*, soil_moisture: xr.DataArray, steps: int) -> xr.DataArray:
+    return soil_moisture.rolling(time=steps).mean().assign_attrs(soil_moisture.attrs)
+
+
+def _total_runoff(*, runoff: xr.DataArray, steps: int) -> xr.DataArray:
+    require_units(runoff, "mm")
+    return moving_sum(values=runoff, steps=steps).assign_attrs(units="mm")
+
+
+TOTALS = tuple(
+    Index(
+        f"rain_{days}d", f"Rain of {days} days", "mm", 0.0, 2000.0 * days,
+        _ALL_DAYS if days > 1 else ("zones",), of=("rain",), window=days,
+        accumulate=partial(accumulation, min_share=MIN_SHARE), takes=("total",),
+        fit=fit_return_period if days <= 3 else None,
     )
-    return found
-
-
-def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """State of drought of each day: ``spi30``, ``spi90``, soil, vegetation, score, class, CDI.
-
-    Parameters
-    ----------
-    areal
-        As for :func:`fit_reference`.
-    parameters
-        From :func:`fit_reference`.
-
-    Returns
-    -------
-    Dataset
-        Dims (time, zone), NaN where not known. Soil moisture counts for 5 days, vegetation for 45.
-    """
-    month, quarter = (
-        spi(total=_total(areal["rain"], days), parameters=parameters[f"spi{days}"])
+    for days in (1, 3, 7, 30, 90)
+)  # fmt: skip
+"""Totals of rain over days; bounded by the daily rain."""
+EXTREMES = tuple(row for row in TOTALS if row.fit is not None)
+"""Those whose return periods are computed; the parameters are kept by their names."""
+_RAIN = (
+    Index(
+        "api", f"Antecedent precipitation index, k = {API_FACTOR}", "mm", 0.0, 20_000.0, _ALL_DAYS,
+        of=("rain",), apply=partial(api, min_share=MIN_SHARE),
+    ),
+    Index(
+        "dry_spell", f"Days since rain of {WET_DAY_MM} mm or more", "days", 0.0, 20_000.0,
+        _ALL_DAYS, of=("rain",), apply=dry_spell,
+    ),
+    Index(
+        "rain_return_period", "Return period of the rain of one or three days", "years",
+        1.0, 1000.0, _ALL_DAYS, of=tuple(row.name for row in EXTREMES),
+    ),
+    Index(
+        "routed_rain", "Rain as it arrives at the outlet", "mm", 0.0, 2000.0, ("zones",),
+        of=("rain",),
+    ),
+)  # fmt: skip
+DROUGHT = (
+    *(
+        Index(
+            f"spi_{days}d", "Standardised precipitation index", "1", -4.0, 4.0, _ALL_DAYS,
+            of=(f"rain_{days}d",), fit=fit_spi, apply=spi, takes=("total",),
+            zone_name=f"spi{days}", zone_long_name=f"SPI of {days} days",
+        )
         for days in (30, 90)
+    ),
+    Index(
+        "soil_moisture_percentile", "Seasonal percentile of soil_moisture", "%", 0.0, 100.0,
+        _ALL_DAYS, of=("soil_moisture",), fit=fit_percentile, apply=percentile, takes=("values",),
+        params="soil_moisture", max_age_days=SOIL_DAYS,
+    ),
+    Index(
+        "vhi", "Vegetation health index", "%", 0.0, 100.0, _ALL_DAYS, of=("ndvi", "lst"),
+        fit=fit_vegetation, params="vegetation", max_age_days=VEGETATION_DAYS,
+    ),
+    Index(
+        "drought_score", "Drought score", "1", -4.0, 4.0, _ALL_DAYS,
+        of=("spi_90d", "soil_moisture_percentile"), fit=fit_score, apply=drought_score,
+        takes=("spi3", "soil_moisture_percentile"), params="score",
+    ),
+    Index(
+        "drought_class", "Drought class", "1", -1.0, 4.0, _ALL_DAYS,
+        of=("drought_score",), apply=usdm_class, takes=("index",),
+    ),
+    Index(
+        "cdi", "Combined drought indicator of the Mekong", "1", 0.0, 3.0, _ALL_DAYS,
+        of=("spi_30d", "spi_90d", "soil_moisture_percentile", "vhi"), apply=mekong_cdi,
+        takes=("spi1", "spi3", "soil_moisture_percentile", "vhi"),
+    ),
+)  # fmt: skip
+"""State of drought of a day; standardised indices are bounded by their own clip, with room."""
+_BALANCE = tuple(
+    Index(
+        f"spei_{days}d", "Standardised precipitation-evapotranspiration index", "1", -4.0, 4.0,
+        ("cells",), of=("rain", "pet"), window=days,
+        accumulate=partial(water_balance, min_share=MIN_SHARE),
+        fit=fit_spei, apply=spei, takes=("balance",),
     )
-    soil = percentile(values=areal["soil_moisture"], parameters=parameters["soil_moisture"])
-    soil = carried(values=soil, days=SOIL_DAYS)
-    bounds = parameters["vegetation"]
-    health = vhi(
-        vci=carried(values=vci(ndvi=areal["ndvi"], parameters=bounds), days=VEGETATION_DAYS),
-        tci=carried(values=tci(lst=areal["lst"], parameters=bounds), days=VEGETATION_DAYS),
-    )
-    score = drought_score(
-        spi3=quarter, soil_moisture_percentile=soil, parameters=parameters["score"]
-    )
-    return xr.Dataset(
-        {
-            "spi30": month.assign_attrs(long_name="SPI of 30 days"),
-            "spi90": quarter.assign_attrs(long_name="SPI of 90 days"),
-            "soil_moisture_percentile": soil,
-            "vhi": health,
-            "drought_score": score,
-            "drought_class": usdm_class(index=score),
-            "cdi": mekong_cdi(spi1=month, spi3=quarter, soil_moisture_percentile=soil, vhi=health),
-        }
-    )
+    for days in (30, 90)
+)  # fmt: skip
+_MONTHS = (
+    *(
+        row
+        for months in (1, 3, 6, 9, 12)
+        for row in (
+            Index(
+                f"spi_{months}m", "Standardised precipitation index", "1", -4.0, 4.0, ("months",),
+                of=("rain",), window=months, accumulate=accumulation,
+                fit=fit_spi, apply=spi, takes=("total",),
+            ),
+            Index(
+                f"spei_{months}m", "Standardised precipitation-evapotranspiration index", "1",
+                -4.0, 4.0, ("months",), of=("rain", "pet"), window=months,
+                accumulate=water_balance, fit=fit_spei, apply=spei, takes=("balance",),
+            ),
+        )
+    ),
+    *(
+        Index(
+            f"ssi_{months}m", "Standardised soil-moisture index", "1", -4.0, 4.0, ("months",),
+            of=("soil_moisture",), window=months, accumulate=_mean_soil,
+            fit=fit_ssi, apply=ssi, takes=("soil_moisture",), min_years=SOIL_YEARS,
+        )
+        for months in (1, 3)
+    ),
+    *(
+        Index(
+            f"sri_{months}m", "Standardised runoff index", "1", -4.0, 4.0, ("months",),
+            of=("runoff",), window=months, accumulate=_total_runoff,
+            fit=fit_sri, apply=sri, takes=("runoff",),
+        )
+        for months in (1, 3, 6, 12)
+    ),
+    # Z-scores of discharge have no clip.
+    *(
+        Index(
+            f"sdi_{months}m", "Streamflow drought index", "1", -15.0, 15.0, ("months",),
+            of=("discharge",), window=months, accumulate=mean_flow,
+            fit=fit_sdi, apply=sdi, takes=("discharge",),
+        )
+        for months in (1, 3, 6, 12)
+    ),
+    Index(
+        "low_flow_ratio", "Discharge over the agreed low flow", "1", 0.0, 1000.0, ("months",),
+        of=("discharge",),
+    ),
+    *(
+        Index(
+            f"wet_season_{moment}", f"{moment.capitalize()} of the wet season", "days",
+            -366.0, 732.0, ("months",), of=("rain",),
+            fit=fit_wet_season, params="wet_season", min_years=SEASON_YEARS,
+        )
+        for moment in ("onset", "retreat", "length")
+    ),
+)  # fmt: skip
+
+SUITE = (*TOTALS, *_RAIN, *DROUGHT, *_BALANCE, *_MONTHS)
+"""All indices, each after those that it is made of, in the order of variables in published files.
+A row that stands in no family's own code is computed wherever its ``families`` say."""
+INDICES = {row.name: row for row in SUITE} | {row.zone_name: row for row in SUITE if row.zone_name}
+"""Rows by every name in archive and published files."""
 
 
-def risk(
-    areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset], network: xr.Dataset
-) -> xr.Dataset:
-    """Risk indices of each zone and day.
+def select(family: Family) -> list[Index]:
+    """Return the indices that a family has, in their order."""
+    return [row for row in SUITE if family in row.families]
 
-    Parameters
-    ----------
-    areal
-        Product ``zones``, as for :func:`fit_reference`, from at least 90 days before the first day
-        wanted (a year, for the dry spell).
-    parameters
-        From :func:`fit_reference`.
-    network
-        From :func:`river.routing`.
 
-    Returns
-    -------
-    Dataset
-        Dims (time, zone) and CF attributes; lazy where ``areal`` is. ``rain_1d``, ``rain_3d``,
-        ``rain_7d``, ``rain_30d``, ``rain_90d`` and ``api`` (mm), ``coverage`` of the day's rain
-        where the record tells it (1), ``dry_spell`` (days), ``rain_return_period``
-        (years, the rarer of one and three days), ``routed_rain`` (mm per day, at the outlet of a
-        sub-basin's zone; NaN for cities), and the variables of :func:`drought_state`.
+def inputs_of(name: str) -> set[str]:
+    """Return the inputs that an index, or parameters of that name, are made of in the end.
+
+    Examples
+    --------
+    >>> sorted(inputs_of("score")), sorted(inputs_of("spei_30d"))
+    (['rain', 'soil_moisture'], ['pet', 'rain'])
     """
-    rain = areal["rain"]
-    totals = {days: _total(rain, days) for days in (1, 3, 7, 30, 90)}
-    fields = {f"rain_{days}d": total for days, total in totals.items()}
-    if "coverage" in areal:
-        fields["coverage"] = areal["coverage"]
-    fields["api"] = api(rain=rain, min_share=MIN_SHARE)
-    fields["dry_spell"] = dry_spell(rain=rain)
-    periods = [
-        return_period(total=totals[days], parameters=parameters[name])
-        for name, days in EXTREMES.items()
-    ]
-    rarer: xr.DataArray = xr.apply_ufunc(np.maximum, *periods, dask="allowed")
-    fields["rain_return_period"] = rarer.assign_attrs(
-        units="years", long_name="Return period of the rain of one or three days"
-    )
-    routed = routed_rain(rain=rain, network=network, min_share=MIN_SHARE)
-    fields["routed_rain"] = (
-        routed.rename(outlet="zone").reindex(zone=areal["zone"]).transpose(*rain.dims)
-    )
-    state = drought_state(areal, parameters=parameters)
-    ds = xr.Dataset(fields | {str(name): da for name, da in state.items()})
-    provisional = max(int(one.attrs["provisional_lt30y"]) for one in parameters.values())
-    return ds.assign_coords(areal.coords).assign_attrs(
-        Conventions="CF-1.11",
-        title="Risk indices per areal unit",
-        origin=str(areal.attrs.get("origin", "")),
-        reference_period=parameters["spi90"].attrs["reference_period"],
-        provisional_lt30y=provisional,
-        definition_sha256=" ".join(
-            f"{name}:{one.attrs['definition_sha256'][:12]}" for name, one in parameters.items()
-        ),
-    )
-
-
-def two_year_depths(*, parameters: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    """Depths of return period two years for the pluvial index, dims (duration_h, zone), mm."""
-    day, three = (return_level(years=2.0, parameters=parameters[name]) for name in EXTREMES)
-    return short_depths(day_mm=day, three_day_mm=three)
-
-
-def _total(rain: xr.DataArray, days: int) -> xr.DataArray:
-    return accumulation(rain=rain, steps=days, min_share=MIN_SHARE).assign_attrs(
-        long_name=f"Rain of {days} days"
-    )
+    parts = next(row.of for row in SUITE if name in {row.params, row.name})
+    return set().union(*(inputs_of(part) if part in INDICES else {part} for part in parts))

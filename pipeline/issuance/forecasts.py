@@ -132,8 +132,9 @@ def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
         doubts = snapshot.archive.read("doubts", asof=snapshot.asof).compute()
     except NothingArchived:
         return pd.Series([False] * len(droughts), droughts.index)
-    ends = utc64(snapshot.asof) - np.array([90, suite.SOIL_DAYS]) * np.timedelta64(1, "D")
-    rain = doubts["suspect_rain"].sel(time=slice(ends[0], None)).sum("time") / 90
+    windows = np.array([suite.INDICES["rain_90d"].window, suite.SOIL_DAYS])
+    ends = utc64(snapshot.asof) - windows * np.timedelta64(1, "D")
+    rain = doubts["suspect_rain"].sel(time=slice(ends[0], None)).sum("time") / windows[0]
     soil = doubts["suspect_soil_moisture"].sel(time=slice(ends[1], None)).max("time")
     zones, flags = doubts["zone"].values.tolist(), []
     for zone, spi3, percentile in zip(

@@ -14,9 +14,9 @@ from pipeline.alerts.evidence import Rain
 from pipeline.areal import daily_series, monthly, substitutes
 from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
-from pipeline.geography.variables import INDICES, outside
+from pipeline.geography.variables import outside_range
+from pipeline.indices import daily, river, suite
 from pipeline.indices import rain as rain_indices
-from pipeline.indices import river, suite
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality.selection import select_used
 from pipeline.sources import geoglows
@@ -32,28 +32,26 @@ RISK_DAYS = 30
 
 
 def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
-    """Mask results that no index of the table of variables can have; lazy where ``ds`` is."""
-    return ds.assign(
-        {
-            name: da.where(~outside(da, str(name)))
-            for name, da in ds.data_vars.items()
-            if name in INDICES
-        }
-    )
+    """Mask results that no index of the list can have; lazy where ``ds`` is."""
+    return ds.assign({name: ds[name].where(~wrong) for name, wrong in _impossible(ds).items()})
 
 
 def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
     """Say how many results :func:`mask_impossible` leaves out of a file of computed indices."""
-    counts = {
-        str(name): int(outside(da, str(name)).sum())
-        for name, da in ds.data_vars.items()
-        if name in INDICES
-    }
+    counts = {name: int(wrong.sum()) for name, wrong in _impossible(ds).items()}
     return [
         f"{file}: {count} values of {name} out of range and left out"
         for name, count in counts.items()
         if count
     ]
+
+
+def _impossible(ds: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Where each index of a dataset has results that it cannot have."""
+    rows = {str(name): suite.INDICES[str(name)] for name in ds.data_vars if name in suite.INDICES}
+    return {
+        name: outside_range(ds[name], row.valid_min, row.valid_max) for name, row in rows.items()
+    }
 
 
 def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
@@ -62,7 +60,7 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
     if record is None or "drought" not in snapshot.models:
         return None
     recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
-    indices = suite.risk(
+    indices = daily.risk(
         recent,
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
@@ -105,7 +103,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     years = mask_impossible(risk[["rain_return_period"]])["rain_return_period"]
     years = years.sel(zone=cities).reindex(time=[yesterday])
     parameters = snapshot.models["drought"].parameters()
-    depth = suite.two_year_depths(parameters=parameters).sel(zone=cities)
+    depth = daily.two_year_depths(parameters=parameters).sel(zone=cities)
     rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
@@ -115,7 +113,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     }
     sources = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
     doubts = daily_series.read_suspect_rain(
-        snapshot.archive, asof=snapshot.asof, days=max(suite.EXTREMES.values())
+        snapshot.archive, asof=snapshot.asof, days=max(row.window for row in suite.EXTREMES)
     )
     for zone in cities:
         if sources is not None:

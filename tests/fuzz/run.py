@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.geography.variables import VARIABLES
+from pipeline.indices.suite import INDICES
 from pipeline.ingest.file_reader import FileReader
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.selection import select_used
@@ -98,7 +99,7 @@ def out_of_range(data: xr.Dataset | pd.DataFrame) -> str:
         used = select_used(quality_flags.flag(data))
         values = {str(name): part["value"].to_numpy() for name, part in used.groupby("variable")}
     for name, found in values.items():
-        row = VARIABLES.get(name)
+        row = VARIABLES.get(name) or INDICES.get(name)
         if row is None or found.dtype.kind not in "iuf":
             continue
         known = found[~np.isnan(found)]

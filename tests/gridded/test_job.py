@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from pipeline import steps
 from pipeline.console import describe_indices
 from pipeline.geography.grid import Grid
-from pipeline.geography.variables import VARIABLES
 from pipeline.gridded import cells, encoding
 from pipeline.gridded import job as gridded_job
-from pipeline.indices import suite
+from pipeline.indices import daily, suite
 from pipeline.indices.common import carried
 from pipeline.indices.flow import fit_sri, sri
 from pipeline.indices.rain import accumulation
@@ -104,8 +103,8 @@ def test_cells_and_zones_have_the_same_indices(made: tuple[Archive, gridded_job.
     })  # fmt: skip
     areal["ndvi"].attrs["units"], areal["lst"].attrs["units"] = "1", "K"
     areal["soil_moisture"].attrs["units"] = "m3 m-3"
-    parameters = suite.fit_reference(areal, **PERIOD)
-    state = suite.drought_state(areal, parameters=parameters)
+    parameters = daily.fit_reference(areal, **PERIOD)
+    state = daily.drought_state(areal, parameters=parameters)
     found = stacked(archive)
     pairs = {"spi_30d": "spi30", "spi_90d": "spi90", "drought_score": "drought_score",
              "soil_moisture_percentile": "soil_moisture_percentile"}  # fmt: skip
@@ -267,8 +266,8 @@ def test_impossible_inputs_and_results_are_missing_and_the_results_counted(
     assert done.left_out == {}
     other = copied(made[0].folder, tmp_path / "other")
     night(other, rain_mm=25.0)
-    row = replace(VARIABLES["rain_3d"], valid_max=60.0)
-    monkeypatch.setitem(VARIABLES, "rain_3d", row)
+    row = replace(suite.INDICES["rain_3d"], valid_max=60.0)
+    monkeypatch.setitem(suite.INDICES, "rain_3d", row)
     done = gridded_job.newest(other, asof=NIGHT)
     assert stacked(other, asof=NIGHT)["rain_3d"][-1].isnull().all(), "75 mm"
     assert done.left_out["indices/rain_3d"] >= 48

@@ -1,143 +1,157 @@
-"""All indices of an areal record at once."""
+"""The list of indices: its names, its order, and that every family computes what it lists."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import dask
 import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.indices.rain import pluvial_index
-from pipeline.indices.suite import drought_state, fit_reference, risk, two_year_depths
+from pipeline.gridded.cells import Cells, by_day
+from pipeline.indices import suite
+from pipeline.indices.daily import drought_state, fit_reference, risk
+from pipeline.indices.monthly import standardised
 
-START, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)
+START, END = datetime(2001, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
+UNITS = {
+    "rain": "mm", "pet": "mm", "runoff": "mm", "soil_moisture": "m3 m-3", "ndvi": "1", "lst": "K",
+    "discharge": "m3 s-1",
+}  # fmt: skip
+NAMES = {
+    "zones": "rain_1d rain_3d rain_7d rain_30d rain_90d api dry_spell rain_return_period "
+    "routed_rain spi30 spi90 soil_moisture_percentile vhi drought_score drought_class cdi",
+    "cells": "rain_3d rain_7d rain_30d rain_90d api dry_spell rain_return_period spi_30d spi_90d "
+    "soil_moisture_percentile vhi drought_score drought_class cdi spei_30d spei_90d",
+    "months": "spi_1m spei_1m spi_3m spei_3m spi_6m spei_6m spi_9m spei_9m spi_12m spei_12m "
+    "ssi_1m ssi_3m sri_1m sri_3m sri_6m sri_12m sdi_1m sdi_3m sdi_6m sdi_12m low_flow_ratio "
+    "wet_season_onset wet_season_retreat wet_season_length",
+}
+"""Names in archive and published files; users read them by these."""
 
 
-def refuse(*_: Any, **__: Any) -> Any:
-    raise AssertionError("computed")
-
-
-@pytest.fixture(scope="module")
-def network() -> xr.Dataset:
-    names = ["basin:a", "basin:b"]
-    return xr.Dataset(
-        {
-            "area_share": (("outlet", "zone"), [[1.0, 0.0], [0.5, 0.5]]),
-            "travel_time_d": (("outlet", "zone"), [[1.5, np.nan], [3.5, 1.5]]),
-        },
-        {"outlet": names, "zone": names},
-    )
+def inputs(step: str, dim: str) -> dict[str, xr.DataArray]:
+    time = np.arange("2001-01", "2021-01", dtype="M8[M]").astype(f"M8[{step}]")
+    time = np.arange(time[0], time[-1] + 1).astype("M8[ns]")
+    rng = np.random.default_rng(1)
+    return {
+        name: xr.DataArray(
+            rng.gamma(2.0, 0.2, (time.size, 1)), {"time": time}, ("time", dim), attrs={"units": of}
+        )
+        for name, of in UNITS.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def areal() -> xr.Dataset:
-    """Synthetic record of 22 years and a bit, with the gaps that real ones have."""
-    time = np.arange("2000-01-01", "2022-07-01", dtype="M8[D]").astype("M8[ns]")
-    rng = np.random.default_rng(0)
-    phase = 2 * np.pi * (np.arange(len(time)) - 30)[:, None] / 365.25
-    rain = rng.gamma(0.4, 12.0 * (1.1 - np.cos(phase)), (len(time), 3))
-    wet = np.zeros_like(rain)
-    for day in range(1, len(rain)):
-        wet[day] = 0.97 * wet[day - 1] + rain[day] / 900
-    soil = np.clip(0.1 + wet, 0, 1)
-    soil[: 365 * 15] = np.nan
-    sparse = np.where((np.arange(len(time)) % 30 == 5)[:, None], 1.0, np.nan)
-    rain[rng.random(len(time)) < 0.004] = np.nan
-    fields = {
-        "rain": (rain, "mm"),
-        "soil_moisture": (soil, "m3 m-3"),
-        "ndvi": (np.clip(0.3 + wet, 0, 1) * sparse, "1"),
-        "lst": ((305 - 10 * wet) * sparse, "K"),
-    }
-    return xr.Dataset(
-        {k: (("time", "zone"), v.astype("f4"), {"units": u}) for k, (v, u) in fields.items()},
-        {"time": time, "zone": ["basin:a", "basin:b", "city:c"]},
-        {"origin": "virtual"},
-    )
+    wanted = ("rain", "soil_moisture", "ndvi", "lst")
+    values = inputs("D", "zone")
+    return xr.Dataset({name: values[name] for name in wanted}).assign_coords(zone=["basin:a"])
 
 
 @pytest.fixture(scope="module")
-def parameters(areal: xr.Dataset) -> dict[str, xr.Dataset]:
+def params(areal: xr.Dataset) -> dict[str, xr.Dataset]:
     return fit_reference(areal, start=START, end=END)
 
 
-def test_risk_is_complete_lazy_and_writes_as_cf(
-    areal: xr.Dataset, parameters: dict[str, xr.Dataset], network: xr.Dataset, tmp_path: Path
+@pytest.fixture(scope="module")
+def network() -> xr.Dataset:
+    names = ["basin:a"]
+    fields = {"area_share": [[1.0]], "travel_time_d": [[1.5]]}
+    return xr.Dataset(
+        {name: (("outlet", "zone"), of) for name, of in fields.items()},
+        {"outlet": names, "zone": names},
+    )
+
+
+@pytest.mark.parametrize("family", ["zones", "cells", "months"])
+def test_published_and_stored_names(family: suite.Family) -> None:
+    assert [row.name_in(family) for row in suite.select(family)] == NAMES[family].split()
+
+
+def test_every_index_stands_after_those_it_is_made_of() -> None:
+    before = set(UNITS)
+    for row in suite.SUITE:
+        assert set(row.of) <= before, row.name
+        assert row.valid_min < row.valid_max, row.name
+        assert suite.INDICES[row.name] is row, "a name has one row"
+        before.add(row.name)
+
+
+def test_zones_have_the_indices_of_the_list(
+    areal: xr.Dataset, params: dict[str, xr.Dataset], network: xr.Dataset
 ) -> None:
-    with dask.config.set(scheduler=refuse):
-        lazy = risk(areal.chunk(time=300), parameters=parameters, network=network)
-    ds = lazy.compute(scheduler="sync")
-    eager = risk(areal, parameters=parameters, network=network)
-    xr.testing.assert_equal(ds, eager)
+    ds = risk(areal, parameters=params, network=network)
+    assert list(ds.data_vars) == NAMES["zones"].split()
+    for row in suite.select("zones"):
+        da = ds[row.name_in("zones")]
+        assert da.attrs["units"] == row.units
+        assert da.attrs["long_name"] == (row.zone_long_name or row.long_name)
+    state = drought_state(areal, parameters=params)
+    assert list(state.data_vars) == NAMES["zones"].split()[-7:]
+    assert list(params) == [
+        "rain_1d",
+        "rain_3d",
+        "spi30",
+        "spi90",
+        "soil_moisture",
+        "vegetation",
+        "score",
+    ]
+
+
+def test_cells_have_the_indices_of_the_list() -> None:
+    values = inputs("D", "cell")
+    known = Cells(**{name: da for name, da in values.items() if name != "discharge"})
+    days = np.arange(known.rain.sizes["time"])
+    found = dict(by_day(known, {}, days=days, period=(START, END)))
+    assert set(found) == set(NAMES["cells"].split())
+    for name, da in found.items():
+        assert da.attrs["units"] == suite.INDICES[name].units
+        assert da.attrs["long_name"] == suite.INDICES[name].long_name
+
+
+def test_months_have_the_indices_of_the_list() -> None:
+    values, params = inputs("M", "zone"), dict[str, xr.Dataset]()
+    months = values["rain"]["time"].values[-3:]
+    found = dict(standardised(values, params, months=months, period=(START, END)))
+    own = {"low_flow_ratio", "wet_season_onset", "wet_season_retreat", "wet_season_length"}
+    assert [*found] == [name for name in NAMES["months"].split() if name not in own]
+    assert [*params] == [*found]
+    for name, da in found.items():
+        assert da.attrs["long_name"] == suite.INDICES[name].long_name
+
+
+def test_a_row_is_all_that_zones_and_months_need(
+    areal: xr.Dataset,
+    params: dict[str, xr.Dataset],
+    network: xr.Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = replace(suite.INDICES["rain_7d"], name="rain_5d", window=5, families=("zones",))
+    month = replace(suite.INDICES["spi_1m"], name="spi_2m", window=2)
+    monkeypatch.setattr(suite, "SUITE", (*suite.SUITE, row, month))
+    monkeypatch.setitem(suite.INDICES, row.name, row)
+    ds = risk(areal, parameters=params, network=network)
+    wanted = float(areal["rain"][-5:].sum())
+    assert float(ds["rain_5d"][-1, 0]) == pytest.approx(wanted)
+    values = {"rain": inputs("M", "zone")["rain"]}
+    months = values["rain"]["time"].values[-1:]
+    assert "spi_2m" in dict(standardised(values, {}, months=months, period=(START, END)))
+
+
+def test_other_units_than_those_of_the_row_are_refused() -> None:
+    celsius = xr.DataArray([1.0], attrs={"units": "degC"}, name="api")
+    with pytest.raises(ValueError, match="api: expected units 'mm', found 'degC'"):
+        suite.INDICES["api"].describe(celsius)
+
+
+def test_parameters_rest_on_the_inputs_in_the_end() -> None:
     wanted = {
-        "rain_1d", "rain_3d", "rain_7d", "rain_30d", "rain_90d", "api", "dry_spell",
-        "rain_return_period",
-        "routed_rain", "spi30", "spi90", "soil_moisture_percentile", "vhi", "drought_score",
-        "drought_class", "cdi",
+        "rain_3d": {"rain"}, "spi_90d": {"rain"}, "spei_30d": {"rain", "pet"}, "spi_6m": {"rain"},
+        "spei_12m": {"rain", "pet"}, "ssi_3m": {"soil_moisture"}, "sri_1m": {"runoff"},
+        "soil_moisture": {"soil_moisture"}, "score": {"rain", "soil_moisture"},
+        "vegetation": {"ndvi", "lst"},
     }  # fmt: skip
-    assert set(ds.data_vars) == wanted
-    for da in ds.values():
-        assert da.dims == ("time", "zone")
-        assert {"units", "long_name"} <= set(da.attrs)
-    assert ds.attrs["origin"] == "virtual"
-    assert ds.attrs["provisional_lt30y"] == 1
-    ds.to_netcdf(tmp_path / "risk.nc", engine="h5netcdf")
-    with xr.open_dataset(tmp_path / "risk.nc", engine="h5netcdf") as back:
-        xr.testing.assert_equal(back.load(), ds)
-    assert ds["routed_rain"].sel(zone="city:c").isnull().all()
-    assert ds["routed_rain"].sel(zone="basin:b")[100:].notnull().mean() > 0.8
-
-
-def test_a_lost_day_blanks_short_windows_only(
-    areal: xr.Dataset, parameters: dict[str, xr.Dataset], network: xr.Dataset
-) -> None:
-    cut = areal.isel(time=slice(-500, None)).copy(deep=True)
-    cut["rain"][:] = cut["rain"].fillna(0.0)
-    cut["rain"][490] = np.nan
-    ds = risk(cut, parameters=parameters, network=network).isel(time=490)
-    for name in ("rain_1d", "rain_3d", "rain_7d", "rain_return_period", "dry_spell"):
-        assert ds[name].isnull().all(), name
-    for name in ("rain_30d", "spi30", "spi90", "drought_class", "cdi"):
-        assert ds[name].notnull().all(), name
-    cut["rain"][470:495] = np.nan
-    ds = risk(cut, parameters=parameters, network=network).isel(time=495)
-    for name in ("rain_30d", "spi30", "spi90", "drought_score", "drought_class", "cdi"):
-        assert ds[name].isnull().all(), name
-
-
-def test_state_follows_its_parts(areal: xr.Dataset, parameters: dict[str, xr.Dataset]) -> None:
-    state = drought_state(areal, parameters=parameters)
-    known = state["drought_class"].sel(time=slice("2000-06", "2021")).values
-    shares = [(known >= k).mean() for k in range(5)]
-    np.testing.assert_allclose(shares, [0.309, 0.212, 0.097, 0.055, 0.023], atol=0.035)
-    late = areal.copy(deep=True)
-    late["soil_moisture"][-4:] = np.nan  # late by four days: the last value still counts
-    last = drought_state(late, parameters=parameters).isel(time=-1)
-    assert last["soil_moisture_percentile"].notnull().all()
-    late["soil_moisture"][-9:] = np.nan
-    assert (
-        drought_state(late, parameters=parameters)
-        .isel(time=-1)["soil_moisture_percentile"]
-        .isnull()
-        .all()
-    )
-    np.testing.assert_array_equal(
-        state["spi90"].values, drought_state(late, parameters=parameters)["spi90"].values
-    )
-
-
-def test_pluvial_depths_come_from_the_daily_record(parameters: dict[str, xr.Dataset]) -> None:
-    depth = two_year_depths(parameters=parameters)
-    assert depth["duration_h"].values.tolist() == [1, 3, 6, 24, 72]
-    assert (depth.diff("duration_h") > 0).all()
-    time = np.datetime64("2022-06-01", "ns") + np.arange(200) * np.timedelta64(30, "m")
-    rain = xr.DataArray(
-        np.zeros((200, 3)), {"time": time, "zone": depth["zone"]}, attrs={"units": "mm"}
-    )
-    rain[150, 0] = float(depth.sel(duration_h=1).values[0])
-    index = pluvial_index(rain=rain, depth=depth)
-    np.testing.assert_allclose(index.values[150], [1.0, 0.0, 0.0])
+    assert {name: suite.inputs_of(name) for name in wanted} == wanted

@@ -15,7 +15,7 @@ import xarray as xr
 from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
-from pipeline.indices import suite
+from pipeline.indices import daily
 from pipeline.issuance.bundle import Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
 from pipeline.issuance.snapshot import Snapshot
@@ -54,7 +54,7 @@ def series(time: np.ndarray, zones: list[str]) -> xr.Dataset:
 def drought_model() -> SimpleNamespace:
     """Parameters of the indices, fitted for one zone and taken for all."""
     time = np.arange("2001-01-01", "2021-01-01", dtype="M8[D]").astype("M8[ns]")
-    fitted = suite.fit_reference(series(time, ["basin:chi"]), start=START, end=END)
+    fitted = daily.fit_reference(series(time, ["basin:chi"]), start=START, end=END)
     zones = list(places.zones())
     every = {
         name: params.isel(zone=np.zeros(len(zones), int)).assign_coords(zone=zones)

@@ -31,13 +31,12 @@ from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, NotPublished, Skipped
 from pipeline.sources.formats.unpacking import gunzip, is_workbook, unzip
 from pipeline.sources.gauges.answers import Series, inventory, read_json, thaiwater_stations
-from pipeline.sources.gauges.decoding import content_of, from_json, from_xml, shown
-from pipeline.sources.gauges.fews_pi import NAMESPACE, read_pi_xml
+from pipeline.sources.gauges.decoding import from_json
+from pipeline.sources.gauges.file_layouts import LAYOUTS
 from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.sources.gauges.parts import read_parts, reason_passed_over
 from pipeline.sources.gauges.series import NoReadings, method_of
 from pipeline.sources.gauges.tables import read_table
-from pipeline.sources.gauges.waterml import read_waterml
 from pipeline.times import day_start
 
 if TYPE_CHECKING:
@@ -47,11 +46,6 @@ HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
-UTF16_JSON = tuple(
-    f"{mark}{sign}".encode(code)
-    for mark in ("\ufeff", "") for sign in "{[" for code in ("utf-16-le", "utf-16-be")
-)  # fmt: skip
-UTF16_XML = tuple("\ufeff<".encode(code) for code in ("utf-16-le", "utf-16-be"))
 LONGEST = timedelta(days=364)
 """ThaiWater cuts a longer interval off at its begin, and does not say so."""
 _BANGKOK = timezone(timedelta(hours=7))
@@ -297,12 +291,9 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
     with path.open("rb") as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     first = head.partition(b"\n")[0].strip()
-    if head.startswith((b"{", b"[", *UTF16_JSON)):
-        return read_json(path)
-    if head.startswith((b"<?xml", *UTF16_XML)) or b"opengis.net/" in head or b"fews/PI" in head:
-        return _xml(path)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise BadGranule(path, expected="a workbook saved as .xlsx, or CSV", found="an old .xls")
+    for known in LAYOUTS:
+        if known.fits(head):
+            return known.read(path)
     found = read_table(path, layout)
     if found is not None:
         return found
@@ -311,18 +302,6 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
         wanted = f"columns called {', '.join((*layout.time_columns, layout.value))}"
     begin = f"a file that begins with {first[:60]!r}" if head else "an empty file"
     raise BadGranule(path, expected=wanted, found=begin)
-
-
-def _xml(path: Path) -> pd.DataFrame:
-    """Read XML of Delft-FEWS, or WaterML 2.0."""
-    root = from_xml(path, content_of(path))
-    if root.tag in {"TimeSeries", f"{{{NAMESPACE}}}TimeSeries"}:
-        return read_pi_xml(path, root)
-    if next(root.iter("{http://www.opengis.net/om/2.0}OM_Observation"), None) is None:
-        raise BadGranule(
-            path, expected="WaterML 2.0 or a series of Delft-FEWS", found=shown(root.tag)
-        )
-    return read_waterml(path, root)
 
 
 def _unpacked(path: Path, layout: OwnLayout | None) -> pd.DataFrame:

@@ -144,7 +144,8 @@ def test_climatology_is_that_of_the_day_of_the_lead(
 ) -> None:
     inputs = without(made_up, stage_of=TOWN)
     week = at(trained, inputs).loc[(TOWN, 7)]
-    alone = at(replace(trained, leads=(7,)), inputs).loc[(TOWN, 7)]
+    town = replace(trained, leads=(7,), stations={TOWN: trained.stations[TOWN]})
+    alone = at(town, inputs).loc[(TOWN, 7)]
     assert alone.q50 == week.q50 != at(trained, inputs).loc[(TOWN, 1)].q50
 
 

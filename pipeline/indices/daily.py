@@ -1,0 +1,182 @@
+"""Indices of zonal daily series: parameters of a reference period, state of drought, risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import numpy as np
+import xarray as xr
+
+from pipeline.indices.common import carried
+from pipeline.indices.extremes import return_level, return_period
+from pipeline.indices.rain import short_depths
+from pipeline.indices.river import routed_rain
+from pipeline.indices.suite import DROUGHT, EXTREMES, INDICES, MIN_SHARE, TOTALS, Index, select
+from pipeline.indices.vegetation import tci, vci, vhi
+
+Values = dict[str, xr.DataArray]
+"""Inputs and indices by the names of the list."""
+
+
+def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[str, xr.Dataset]:
+    """Parameters of all indices from the reference period of an areal record.
+
+    Parameters
+    ----------
+    areal
+        Product ``zones``: daily ``rain`` (mm), ``soil_moisture`` (m3 m-3), ``ndvi`` (1), ``lst``
+        (K), dims (time, zone).
+    start, end
+        Reference period, half-open, at least 20 years.
+
+    Returns
+    -------
+    dict
+        By name (``spi30``, ``spi90``, ``rain_1d``, ``rain_3d``, ``soil_moisture``, ``vegetation``,
+        ``score``) the parameters with their attributes.
+    """
+    params: dict[str, xr.Dataset] = {}
+    values = _inputs(areal)
+    for row in select("zones"):
+        if row.fit is not None:
+            series = _series(row, values, params, carry=False)
+            row.parameters(params, series, family="zones", period=(start, end))
+    return params
+
+
+def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """State of drought of each day: ``spi30``, ``spi90``, soil, vegetation, score, class, CDI.
+
+    Parameters
+    ----------
+    areal
+        As for :func:`fit_reference`.
+    parameters
+        From :func:`fit_reference`.
+
+    Returns
+    -------
+    Dataset
+        Dims (time, zone), NaN where not known. Soil moisture counts for 5 days, vegetation for 45.
+    """
+    values = _inputs(areal)
+    values["vhi"] = _vegetation_health(areal, parameters)
+    return xr.Dataset(_results(DROUGHT, values, parameters))
+
+
+def risk(
+    areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset], network: xr.Dataset
+) -> xr.Dataset:
+    """Risk indices of each zone and day.
+
+    Parameters
+    ----------
+    areal
+        Product ``zones``, as for :func:`fit_reference`, from at least 90 days before the first day
+        wanted (a year, for the dry spell).
+    parameters
+        From :func:`fit_reference`.
+    network
+        From :func:`river.routing`.
+
+    Returns
+    -------
+    Dataset
+        Dims (time, zone) and CF attributes; lazy where ``areal`` is. ``rain_1d``, ``rain_3d``,
+        ``rain_7d``, ``rain_30d``, ``rain_90d`` and ``api`` (mm), ``coverage`` of the day's rain
+        where the record tells it (1), ``dry_spell`` (days), ``rain_return_period``
+        (years, the rarer of one and three days), ``routed_rain`` (mm per day, at the outlet of a
+        sub-basin's zone; NaN for cities), and the variables of :func:`drought_state`.
+    """
+    values = _inputs(areal)
+    values["vhi"] = _vegetation_health(areal, parameters)
+    values["rain_return_period"] = _rarest_period(values, parameters)
+    routed = routed_rain(rain=areal["rain"], network=network, min_share=MIN_SHARE)
+    values["routed_rain"] = (
+        routed.rename(outlet="zone").reindex(zone=areal["zone"]).transpose(*areal["rain"].dims)
+    )
+    fields = _results(TOTALS, values, parameters)
+    if "coverage" in areal:
+        fields["coverage"] = areal["coverage"]
+    fields |= _results(select("zones"), values, parameters)
+    ds = xr.Dataset(fields)
+    provisional = max(int(fitted.attrs["provisional_lt30y"]) for fitted in parameters.values())
+    return ds.assign_coords(areal.coords).assign_attrs(
+        Conventions="CF-1.11",
+        title="Risk indices per areal unit",
+        origin=str(areal.attrs.get("origin", "")),
+        reference_period=parameters["spi90"].attrs["reference_period"],
+        provisional_lt30y=provisional,
+        definition_sha256=" ".join(
+            f"{name}:{fitted.attrs['definition_sha256'][:12]}"
+            for name, fitted in parameters.items()
+        ),
+    )
+
+
+def two_year_depths(*, parameters: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """Depths of return period two years for the pluvial index, dims (duration_h, zone), mm."""
+    day, three = (
+        return_level(years=2.0, parameters=parameters[row.params_in("zones")]) for row in EXTREMES
+    )
+    return short_depths(day_mm=day, three_day_mm=three)
+
+
+def _inputs(areal: xr.Dataset) -> Values:
+    return {str(name): da for name, da in areal.data_vars.items()}
+
+
+def _results(
+    rows: Iterable[Index], values: Values, params: Mapping[str, xr.Dataset]
+) -> dict[str, xr.DataArray]:
+    """Compute indices, by their published names."""
+    return {
+        row.name_in("zones"): row.describe(_value(row.name, values, params), "zones")
+        for row in rows
+    }
+
+
+def _value(
+    name: str, values: Values, params: Mapping[str, xr.Dataset], *, carry: bool = True
+) -> xr.DataArray:
+    """Return an input or an index; an index that is not in ``values`` yet is computed into it."""
+    if name not in values:
+        row = INDICES[name]
+        series = _series(row, values, params, carry=carry)
+        da = row.compute(series, params[row.params_in("zones")] if row.fit else None)
+        if carry and row.max_age_days:
+            da = carried(values=da, days=row.max_age_days)
+        values[name] = da
+    return values[name]
+
+
+def _series(
+    row: Index, values: Values, params: Mapping[str, xr.Dataset], *, carry: bool
+) -> dict[str, xr.DataArray]:
+    """Return what a row's functions take."""
+    for name in row.of:
+        _value(name, values, params, carry=carry)
+    return row.series(values)
+
+
+def _vegetation_health(areal: xr.Dataset, params: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """VHI of the last known NDVI and surface temperature, which come on days of their own."""
+    row = INDICES["vhi"]
+    bounds, days = params[row.params_in("zones")], row.max_age_days
+    return vhi(
+        vci=carried(values=vci(ndvi=areal["ndvi"], parameters=bounds), days=days),
+        tci=carried(values=tci(lst=areal["lst"], parameters=bounds), days=days),
+    )
+
+
+def _rarest_period(values: Values, params: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """Return period of the rarer of the totals that have one."""
+    periods = [
+        return_period(
+            total=_value(row.name, values, params), parameters=params[row.params_in("zones")]
+        )
+        for row in EXTREMES
+    ]
+    rarer: xr.DataArray = xr.apply_ufunc(np.maximum, *periods, dask="allowed")
+    return rarer.assign_attrs(units=INDICES["rain_return_period"].units)

@@ -102,6 +102,8 @@ def count_hits(
 ) -> dict[tuple[str, Level], tuple[int, int]]:
     """Count the settled flood warnings of each city and level, and the hits among them.
 
+    A city's gauge and its stages are those as of the first night of a warning.
+
     A warning is a run of nights with the level or a higher one in force. It counts if the river
     was below the level's threshold stage (alarm for Watch, flood for Warning and Emergency) when
     it began. It is a hit if that stage was reached before the horizon of its last night was over;
@@ -133,18 +135,29 @@ def count_hits(
     }
     counts = {}
     for city, levels in levels_of.items():
-        code = places.city(city).station if city in places.cities() else None
-        if code is None or code not in series_of:
+        gauges = {
+            night: gauge
+            for night, _ in levels
+            if (gauge := _find_gauge(city, asof=night)) and gauge.code in series_of
+        }
+        if not gauges:
             continue
         for level in RAISED:
-            threshold_m = _threshold_m(places.station(code), level)
             outcomes = [
-                _judge(series_of[code], threshold_m, warning, level, asof)
+                _judge(series_of[gauge.code], _threshold_m(gauge, level), warning, level, asof)
                 for warning in _find_warnings(levels, level)
+                if (gauge := gauges.get(warning[0]))
             ]
             settled = [outcome for outcome in outcomes if outcome is not None]
             counts[city, level] = len(settled), sum(settled)
     return counts
+
+
+def _find_gauge(city: str, *, asof: datetime) -> Station | None:
+    """Gauge of a city of the basin as of a moment; None where it had none."""
+    known = places.cities(asof=asof)
+    code = known[city].station if city in known else None
+    return places.station(code, asof=asof) if code else None
 
 
 def _find_warnings(

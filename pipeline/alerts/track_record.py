@@ -14,6 +14,7 @@ from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import ORDER, RAISED, Level
 from pipeline.geography import places
 from pipeline.geography.places import Station
+from pipeline.geography.reference_tables import group_by_edition
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from pipeline.times import utc64
@@ -133,12 +134,13 @@ def count_hits(
         str(code): readings.set_index("valid_time")["value"].dropna()
         for code, readings in stages.groupby("station")
     }
+    gauges_at = _find_gauges([issue_time for issue_time, _ in nights])
     counts = {}
     for city, levels in levels_of.items():
         gauges = {
             night: gauge
             for night, _ in levels
-            if (gauge := _find_gauge(city, asof=night)) and gauge.code in series_of
+            if (gauge := gauges_at[night].get(city)) and gauge.code in series_of
         }
         if not gauges:
             continue
@@ -153,11 +155,15 @@ def count_hits(
     return counts
 
 
-def _find_gauge(city: str, *, asof: datetime) -> Station | None:
-    """Gauge of a city of the basin as of a moment; None where it had none."""
-    known = places.cities(asof=asof)
-    code = known[city].station if city in known else None
-    return places.station(code, asof=asof) if code else None
+def _find_gauges(nights: Sequence[datetime]) -> dict[datetime, dict[str, Station]]:
+    """Gauges of the basin's cities as of each night, by city id."""
+    gauges_at: dict[datetime, dict[str, Station]] = {}
+    times = np.array([utc64(night) for night in nights], "datetime64[ns]")
+    for moment, rows in group_by_edition(times):
+        stations, cities = places.stations(asof=moment), places.cities(asof=moment).values()
+        gauges = {city.id: stations[city.station] for city in cities if city.station}
+        gauges_at |= {nights[row]: gauges for row in rows}
+    return gauges_at
 
 
 def _find_warnings(

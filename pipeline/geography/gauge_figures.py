@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -88,7 +88,7 @@ def vietnamese_level_2(*, asof: datetime | None = None) -> dict[str, float]:
 
 
 def threshold_stages(
-    codes: Iterable[str], times: pd.DatetimeIndex
+    codes: Sequence[str] | pd.Series, times: pd.DatetimeIndex
 ) -> dict[str, NDArray[np.float64]]:
     """Alarm and flood stage of many gauges, each as of a moment of its own.
 
@@ -109,11 +109,12 @@ def threshold_stages(
     >>> threshold_stages(["012702", "012702"], times)["alarm"].tolist()
     [11.4, 10.18]
     """
-    rows_of_gauges = pd.Series(list(codes), dtype="str")
+    of_row, unique_codes = pd.factorize(pd.Series(codes))
     stages_m = {kind: np.full(len(times), np.nan) for kind in ("alarm", "flood")}
     for moment, rows in group_by_edition(times.to_numpy()):
-        gauges = stations(asof=moment)
+        known = stations(asof=moment)
+        gauges = [known.get(code) for code in unique_codes]
         for kind, of_rows in stages_m.items():
-            stage_of_gauge = {code: getattr(gauge, f"{kind}_m") for code, gauge in gauges.items()}
-            of_rows[rows] = rows_of_gauges.iloc[rows].map(stage_of_gauge).astype("float64")
+            by_code = [getattr(gauge, f"{kind}_m", None) for gauge in gauges]
+            of_rows[rows] = np.array(by_code, dtype="float64")[of_row[rows]]
     return stages_m

@@ -16,7 +16,7 @@ from models.climatology import day_of_year, hydrological_years, window_sums
 from models.stage.features import DAY, StageInputs
 from models.stage.model import HISTORY_D, StageModel, predict, predict_dates
 from models.stage.training import fit
-from pipeline.geography.places import stations as all_stations
+from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.progress import Progress, no_progress
 from pipeline.times import naive_timestamp
 
@@ -61,7 +61,7 @@ def run_hindcast(
         As :func:`models.stage.model.predict` gives it, with ``origin``, ``observed_m`` (the 00Z
         reading that came; NaN where none did), ``climatology_p_alarm`` (share of past years' days
         of the season at or above alarm stage) and the forecasts of ``PEERS``, fitted on the same
-        years.
+        years. Alarm and flood stages are those as of each issue time.
     """
     codes = list(stations)
     years = []
@@ -153,17 +153,17 @@ def match_observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.f
 def _climatology_p(
     inputs: StageInputs, forecasts: pd.DataFrame, *, first: datetime, before: datetime
 ) -> NDArray[np.float64]:
-    """Share of the season's days at or above alarm stage; NaN at a gauge without one."""
+    """Share of the season's days at or above alarm stage as of the issue time; NaN without one."""
     past = inputs.stage.loc[naive_timestamp(first) : naive_timestamp(before) - DAY]
     dates = pd.DatetimeIndex(past.index)
+    issued, valid = (pd.DatetimeIndex(forecasts[name]) for name in ("issue_time", "valid_time"))
+    alarm_m = threshold_stages(forecasts["station"], issued)["alarm"]
     p = np.full(len(forecasts), np.nan)
-    for code, rows in forecasts.groupby("station").indices.items():
-        place = all_stations().get(str(code))
-        if place is None or place.alarm_m is None:
-            continue
+    for code, of_gauge in forecasts.groupby("station").indices.items():
         level = past[code].to_numpy()
-        reached = window_sums(dates, level >= place.alarm_m)
-        share = reached / np.maximum(window_sums(dates, np.isfinite(level)), 1)
-        valid = pd.DatetimeIndex(forecasts["valid_time"].iloc[rows])
-        p[rows] = share[day_of_year(valid) - 1]
+        for threshold_m in np.unique(alarm_m[of_gauge][np.isfinite(alarm_m[of_gauge])]):
+            rows = of_gauge[alarm_m[of_gauge] == threshold_m]
+            reached = window_sums(dates, level >= threshold_m)
+            share = reached / np.maximum(window_sums(dates, np.isfinite(level)), 1)
+            p[rows] = share[day_of_year(valid[rows]) - 1]
     return p

@@ -158,7 +158,7 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
         for weeks in HORIZONS_WEEKS:
             valid = today + pd.Timedelta(weeks=weeks)
             x, spread, known = _predictors(base, days[-1:], weeks)
-            bounds = np.append(BOUNDS, _z6a(code, valid, quantiles))
+            bounds = np.append(BOUNDS, _z6a(code, valid, quantiles, asof=issue_time))
             p = np.full(len(bounds), np.nan)
             if known[-1]:
                 p = _p(model.fits[f"{code}/{weeks}"], x, spread, bounds[None])[0]
@@ -209,11 +209,13 @@ def _z(week: pd.Series, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), z, np.nan)
 
 
-def _z6a(code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64]) -> float:
+def _z6a(
+    code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64], *, asof: datetime
+) -> float:
     """Stage of the flow agreed for a month, on the scale of z; NaN where none is."""
     if code not in RATINGS:
         return float("nan")
-    flows = reference_flows()
+    flows = reference_flows(asof=asof)
     agreed = flows[
         (flows["station"] == code) & (flows["month"] == valid.month) & (flows["kind"] == "pmfm_6a")
     ]

@@ -47,6 +47,10 @@ def httpserver_listen_address() -> tuple[str, int]:
     return "127.0.0.1", 0
 
 
+STAGE_HEAD = "station,kind,value,unit,source,as_of,verified"
+"""Columns of thresholds.csv."""
+
+
 class LayOver(Protocol):
     """Writes a table of an agency's own rows, which all reads of reference tables then see."""
 

@@ -13,6 +13,7 @@ from pipeline.console import describe_verified
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from tests.alerts.track_record_cases import CALM, DAY, FIRST, PAKSE, export, run
+from tests.conftest import STAGE_HEAD, LayOver
 
 
 @pytest.fixture
@@ -95,3 +96,35 @@ def test_runs_of_long_ago_are_scored_once(settings: Settings, tmp_path: Path) ->
     assert done.forecasts == 0
     assert [one.forecasts for one in done.cities] == [1]
     assert store.all_scores()["error_m"].tolist() == [0.5]
+
+
+def test_what_was_issued_is_scored_by_the_tables_of_its_day(
+    settings: Settings, tmp_path: Path, lay_over: LayOver
+) -> None:
+    """Pakse is warned at 11 m by its own gauge; that changes with the third night."""
+    store, key = Records(settings.database), None
+    for day, level in enumerate(("none", "watch", "none")):
+        tables = {"stage_forecasts": [issued_forecast(1, 9.5, day=day)]}
+        key = run(store, FIRST + day * DAY, level, key, tables=tables)
+    asof = FIRST + 12 * DAY
+    export(tmp_path / "a", [9.0, 9.5, 10.0, 10.5, 10.0, 9.5, *CALM[:7]], asof=asof)
+    steps.ingest("gauges", asof=asof, settings=settings, folder=tmp_path / "a")
+    before = steps.verify(asof=asof, settings=settings)
+    assert [score.forecasts for score in before.cities] == [3]
+    changed = f"{FIRST + 2 * DAY:%Y-%m-%d}"
+    lay_over("thresholds.csv", STAGE_HEAD, f"{PAKSE},alarm,10.0,m,the agency,{changed},V")
+    lay_over(
+        "cities.csv",
+        "id,name,country,lat,lon,unit,source,as_of,verified,station,ascn,in_basin,basin,hazards,"
+        "utc_offset_h",
+        f"pakse,Pakse,LA,15.1,105.813,degree,x,{changed},M,013801,false,true,se_done,river,7",
+        f"savannakhet,Savannakhet,LA,16.56,104.74,degree,x,{changed},M,{PAKSE},false,true,"
+        "mukdahan,river,7",
+    )
+    after = steps.verify(asof=asof, settings=settings)
+    assert [(score.city, score.forecasts) for score in after.cities] == [
+        ("savannakhet", 1), ("pakse", 2),
+    ]  # fmt: skip
+    (watch,) = after.levels
+    assert (watch.city, watch.issued, watch.hits) == ("pakse", 1, 0)
+    assert after.levels == before.levels

@@ -28,7 +28,7 @@ from models.stage.errors import (
 )
 from models.stage.features import DAY, Library, StageInputs, build_library
 from models.stage.seasons import season_shares
-from pipeline.geography.places import stations as all_stations
+from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.times import naive_timestamp
 
 QUANTILES = {
@@ -164,8 +164,8 @@ def predict(
         One row per station and lead: quantiles in m,
         ``mean_m`` (the distribution's mean, which a squared error is least for), ``p_alarm``,
         ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
-        to it; NaN without a threshold), ``tier``, ``drivers_cm`` (adding up to the change of q50;
-        NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
+        to it; NaN without a threshold as of the issue time), ``tier``, ``drivers_cm`` (adding up to
+        the change of q50; NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
     """
     date = naive_timestamp(issue_time).normalize()
     recent = inputs.until(date).last(HISTORY_D)
@@ -198,9 +198,12 @@ def predict_dates(
 
 @dataclass
 class _Forecasts:
-    """Forecasts of one gauge on n mornings, shape (n, n_leads), filled tier by tier."""
+    """Forecasts of one gauge on n mornings, shape (n, n_leads), filled tier by tier.
 
-    thresholds: dict[str, float | None]
+    ``thresholds_m`` are alarm and flood stage as of each morning, shape (n,), NaN for none.
+    """
+
+    thresholds_m: dict[str, NDArray[np.float64]]
     quantiles: NDArray[np.float64]
     mean_m: NDArray[np.float64]
     exceed: dict[str, NDArray[np.float64]]
@@ -211,27 +214,24 @@ class _Forecasts:
 def _forecast_station(
     code: str, model: StationModel, lib: Library, rows: NDArray[np.int64], leads: tuple[int, ...]
 ) -> pd.DataFrame:
-    place = all_stations().get(code)
-    thresholds = {
-        "alarm": place.alarm_m if place else None,
-        "flood": place.flood_m if place else None,
-    }
+    dates = lib.dates[rows]
+    issued = dates + pd.Timedelta(minutes=30)
+    thresholds_m = threshold_stages([code] * len(rows), issued)
     shape = len(rows), len(leads)
     forecasts = _Forecasts(
-        thresholds,
+        thresholds_m,
         np.full((*shape, len(QUANTILES)), np.nan),
         np.full(shape, np.nan),
-        {name: np.full(shape, np.nan) for name in thresholds},
-        {name: np.full(shape, np.nan) for name in thresholds},
+        {name: np.full(shape, np.nan) for name in thresholds_m},
+        {name: np.full(shape, np.nan) for name in thresholds_m},
         np.empty(shape, dtype=object),
     )
     level, age = (table[code].to_numpy()[rows] for table in (lib.level, lib.age_h))
     tier = np.array(model.design.tiers(lib, rows))
     for name in np.unique(tier):
         mornings = np.flatnonzero(tier == name)
-        dates = lib.dates[rows[mornings]]
         if name == "climatology":
-            _fill_from_climatology(forecasts, mornings, model, dates, leads)
+            _fill_from_climatology(forecasts, mornings, model, dates[mornings], leads)
         else:
             _fill_from_tier(
                 forecasts,
@@ -239,20 +239,19 @@ def _forecast_station(
                 model,
                 name,
                 matrix=model.design.matrix(lib, rows[mornings]),
-                shares=season_shares(dates),
+                shares=season_shares(dates[mornings]),
                 level=level[mornings],
             )
-    dates = lib.dates[rows]
     frame = pd.DataFrame(
         {
-            "issue_time": np.repeat(dates + pd.Timedelta(minutes=30), shape[1]),
+            "issue_time": np.repeat(issued, shape[1]),
             "station": code,
             "lead_days": np.tile(leads, shape[0]),
             "valid_time": np.repeat(dates, shape[1]) + np.tile(leads, shape[0]) * DAY,
             **{name: forecasts.quantiles[:, :, k].ravel() for k, name in enumerate(QUANTILES)},
             "mean_m": forecasts.mean_m.ravel(),
-            **{f"p_{name}": forecasts.exceed[name].ravel() for name in thresholds},
-            **{f"p_{name}_by": forecasts.exceed_by[name].ravel() for name in thresholds},
+            **{f"p_{name}": forecasts.exceed[name].ravel() for name in thresholds_m},
+            **{f"p_{name}_by": forecasts.exceed_by[name].ravel() for name in thresholds_m},
             "tier": np.repeat(tier, shape[1]),
             "drivers_cm": forecasts.drivers.ravel(),
             "stage_m": np.repeat(level, shape[1]),
@@ -292,10 +291,9 @@ def _fill_from_tier(
         forecasts.quantiles[mornings, lead] = middle[:, None] + scale[:, [lead]] * z
         forecasts.mean_m[mornings, lead] = middle + scale[:, lead] * mean(tier.errors, lead)
         centre[:, lead] = scale[:, lead] * z[list(QUANTILES).index("q50")]
-        for kind, threshold in forecasts.thresholds.items():
-            if threshold is not None:
-                scaled = (threshold - middle) / scale[:, lead]
-                forecasts.exceed[kind][mornings, lead] = 1.0 - cdf(tier.errors, lead, scaled)
+        for kind, thresholds_m in forecasts.thresholds_m.items():
+            scaled = (thresholds_m[mornings] - middle) / scale[:, lead]
+            forecasts.exceed[kind][mornings, lead] = 1.0 - cdf(tier.errors, lead, scaled)
     for row, index in enumerate(mornings):
         for lead in range(change.shape[1]):
             parts = {kind: float(terms[row, kinds == kind, lead].sum()) for kind in DRIVERS}
@@ -323,17 +321,16 @@ def _fill_from_climatology(
             forecasts.quantiles[index, lead] = quantile(table, 0, levels)
             forecasts.mean_m[index, lead] = mean(table, 0)
             forecasts.drivers[index, lead] = dict.fromkeys(DRIVERS, float("nan"))
-            for kind, threshold in forecasts.thresholds.items():
-                if threshold is not None:
-                    p = 1.0 - cdf(table, 0, np.array([threshold]))[0]
-                    forecasts.exceed[kind][index, lead] = p
+            for kind, thresholds_m in forecasts.thresholds_m.items():
+                p = 1.0 - cdf(table, 0, thresholds_m[[index]])[0]
+                forecasts.exceed[kind][index, lead] = p
         _add_windows(forecasts, index, together)
 
 
 def _add_windows(forecasts: _Forecasts, index: int, correlation: NDArray[np.float64]) -> None:
     """Fill the probabilities of any day up to each lead."""
-    for kind, threshold in forecasts.thresholds.items():
-        if threshold is not None:
+    for kind, thresholds_m in forecasts.thresholds_m.items():
+        if np.isfinite(thresholds_m[index]):
             forecasts.exceed_by[kind][index] = exceedance_by_lead(
                 forecasts.exceed[kind][index], correlation
             )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.verification.metrics import rate
-from pipeline.geography.places import stations as all_stations
+from pipeline.geography.gauge_figures import threshold_stages
 
 MERGE_D = 5
 """Up-crossings of a threshold nearer than this belong to one event."""
@@ -25,12 +25,9 @@ LEAST_CASES = 10
 
 
 def alarm_stages(forecasts: pd.DataFrame) -> pd.Series:
-    """Alarm stage of each row's gauge, m; NaN where it has none."""
-    places = all_stations()
-    stages_m = [
-        places[code].alarm_m if code in places else None for code in forecasts["station"].tolist()
-    ]
-    return pd.Series(stages_m, forecasts.index, dtype="float64")
+    """Alarm stage of each row's gauge as of its issue time, m; NaN where it has none."""
+    issued = pd.DatetimeIndex(forecasts["issue_time"])
+    return pd.Series(threshold_stages(forecasts["station"], issued)["alarm"], forecasts.index)
 
 
 def declared(forecasts: pd.DataFrame) -> NDArray[np.bool_]:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.verification.metrics import brier_score, persistence_index
 from pipeline.alerts import track_record
 from pipeline.geography import places
+from pipeline.geography.reference_tables import group_by_edition
 from pipeline.quality.selection import select_used
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -139,7 +141,10 @@ def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
 
 
 def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
-    """Scores of every city and lead over the seasons looked back on, the last revisions alone."""
+    """Score every city and lead over the seasons looked back on, by the last revisions alone.
+
+    A forecast belongs to the city whose gauge it was for as of its issue time.
+    """
     frame = store.all_scores()
     if frame.empty:
         return []
@@ -149,14 +154,24 @@ def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
     frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
     last = frame.groupby("issue_time")["revision"].transform("max")
     frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
-    cities = {city.station: city.id for city in places.cities().values() if city.station}
+    frame = frame.assign(city=_find_cities(frame))
     scores = [
-        CityScore(cities[str(station)], int(str(lead)), **pool_scores(part))
-        for (station, lead), part in frame.groupby(["station", "lead_days"])
-        if station in cities
+        CityScore(str(city), int(str(lead)), **pool_scores(part))
+        for (city, lead), part in frame.groupby(["city", "lead_days"])
     ]
-    order = list(places.cities())
+    order = list(places.cities(asof=asof))
     return sorted(scores, key=lambda score: (order.index(score.city), score.lead_days))
+
+
+def _find_cities(scores: pd.DataFrame) -> NDArray[np.object_]:
+    """City whose gauge each score is of as of its issue time; None where it is of none."""
+    cities = np.full(len(scores), None, dtype=object)
+    issued = pd.to_datetime(scores["issue_time"], utc=True).dt.tz_convert(None)
+    for moment, rows in group_by_edition(issued.to_numpy()):
+        known = places.cities(asof=moment).values()
+        city_of_gauge = {city.station: city.id for city in known if city.station}
+        cities[rows] = [city_of_gauge.get(code) for code in scores["station"].iloc[rows]]
+    return cities
 
 
 def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:

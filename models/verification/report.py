@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from html import escape
 
 import numpy as np
@@ -39,6 +40,7 @@ from pipeline.figures.hydrograph import draw_highest_flood
 from pipeline.figures.verification import draw_reliability, draw_skill, draw_value
 from pipeline.geography.places import cities
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import from_utc64
 
 NAMES = {
     "model": "model",
@@ -101,7 +103,8 @@ def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
     -------
     str
         HTML; the same forecasts give the same page. Without a forecast that can be scored it says
-        so and no more.
+        so and no more. Alarm stages are those as of each issue time; names, and the probability at
+        which a Watch begins, those as of the last.
     """
     virtual = (forecasts["origin"] == "virtual").any()
     first, last = forecasts["issue_time"].min(), forecasts["issue_time"].max()
@@ -116,27 +119,28 @@ def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
         return "".join([*head, "<p>No forecast could be scored.</p></body></html>"])
     rows = prepare(forecasts)
     wet = rows[rows["wet"]]
+    asof = from_utc64(forecasts["issue_time"].to_numpy().max())
     parts = [
         *head,
         _about(rows, train_from),
         _headline(median_skill(wet)),
-        _stations(wet),
+        _stations(wet, asof=asof),
         _years(wet),
         _regimes(rows),
         _coverage(rows),
         _reliability(rows),
         _alarms(rows),
-        _value(rows),
+        _value(rows, asof=asof),
         _peaks(rows),
-        _floods(rows),
-        _explained(rows),
+        _floods(rows, asof=asof),
+        _explained(rows, asof=asof),
         "</body></html>",
     ]
     return "\n".join(parts)
 
 
-def _name(code: str) -> str:
-    place = all_stations().get(code)
+def _name(code: str, *, asof: datetime) -> str:
+    place = all_stations(asof=asof).get(code)
     return escape(f"{place.name} ({code})" if place else code)
 
 
@@ -187,7 +191,7 @@ def _headline(skill: Skill | None) -> str:
     return f"<h2>Wet season, all gauges</h2><div class='wide'>{figure}</div>{_skill(skill)}{BEATEN}"
 
 
-def _stations(wet: pd.DataFrame) -> str:
+def _stations(wet: pd.DataFrame, *, asof: datetime) -> str:
     if wet.empty:
         return ""
     parts = ["<h2>By gauge, wet season</h2>"]
@@ -201,7 +205,7 @@ def _stations(wet: pd.DataFrame) -> str:
         others = [name for name in METHODS[2:] if name != "reference"]
         body = [
             [
-                _name(row["station"]),
+                _name(row["station"], asof=asof),
                 format_interval(Interval(row["cp"], row["low"], row["high"])),
                 format_number(row["reference"]),
                 format_interval(Interval(row["margin"], row["margin_low"], row["margin_high"])),
@@ -311,16 +315,17 @@ def _alarms(rows: pd.DataFrame) -> str:
     return "".join(parts)
 
 
-def _value(rows: pd.DataFrame) -> str:
-    by_station = {city.station: city for city in cities().values() if city.station}
+def _value(rows: pd.DataFrame, *, asof: datetime) -> str:
+    by_station = {city.station: city for city in cities(asof=asof).values() if city.station}
     figures = []
     by_gauge = value_curves(rows)
     for code, curves in by_gauge.items():
         city = by_station.get(code)
-        name, watch_p = city.name if city else code, threshold(city.id if city else "", "watch")
+        name = city.name if city else code
+        watch_p = threshold(city.id if city else "", "watch", asof=asof)
         figures.append(draw_value(name, RATIOS, curves, watch_p))
     with_alarm = rows.loc[rows["alarm_m"].notna(), "station"].unique()
-    few = [_name(code) for code in with_alarm if code not in by_gauge]
+    few = [_name(code, asof=asof) for code in with_alarm if code not in by_gauge]
     note = f"<p>Under {LEAST_CASES} cases, no curve: {', '.join(few)}.</p>" if few else ""
     return f"{VALUE}<div class='charts'>{''.join(figures)}</div>{note}"
 
@@ -346,19 +351,23 @@ def _middle_lead(rows: pd.DataFrame) -> int:
     return min(leads, key=lambda lead: abs(lead - 3))
 
 
-def _floods(rows: pd.DataFrame) -> str:
+def _floods(rows: pd.DataFrame, *, asof: datetime) -> str:
     lead, figures = _middle_lead(rows), []
     for code, part in rows.groupby("station"):
-        place = all_stations().get(str(code))
+        of_lead = part[part["lead_days"] == lead].sort_values("valid_time")
+        crest = int(of_lead["observed_m"].to_numpy().argmax())
+        issued = from_utc64(of_lead["issue_time"].to_numpy()[crest])
+        place = all_stations(asof=issued).get(str(code))
         thresholds_m = {"alarm": place.alarm_m, "flood": place.flood_m} if place else {}
-        figures.append(draw_highest_flood(_name(str(code)), part, lead, thresholds_m))
+        name = _name(str(code), asof=asof)
+        figures.append(draw_highest_flood(name, part, lead, thresholds_m))
     return (
         "<h2>The biggest flood of each gauge</h2><p>Each day's forecast is the one issued "
         f"{lead} days before it.</p><div class='charts'>{''.join(figures)}</div>"
     )
 
 
-def _explained(rows: pd.DataFrame) -> str:
+def _explained(rows: pd.DataFrame, *, asof: datetime) -> str:
     """Take the forecast of the greatest rise apart."""
     known = rows[(rows["lead_days"] == _middle_lead(rows)) & (rows["tier"] != "climatology")]
     known = known[known["wet"]] if known["wet"].any() else known
@@ -378,7 +387,7 @@ def _explained(rows: pd.DataFrame) -> str:
         body.append([f"{row['lead_days']} d", *cells, observed])
     names = [name.replace("_", " ") for name in top.drivers_cm]
     return (
-        f"{title}<p>{_name(top.station)}, issued {top.issue_time:%d %B %Y %H:%M} UTC at "
+        f"{title}<p>{_name(top.station, asof=asof)}, issued {top.issue_time:%d %B %Y %H:%M} UTC at "
         f"{top.stage_m:.2f} m. Centimetres of the change of the median by kind of evidence; "
         "they add up to it. They describe the regression, not causes.</p>"
         + render_table(["lead", *names, "sum", "forecast change", "came"], body)

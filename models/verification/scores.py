@@ -8,7 +8,13 @@ import pandas as pd
 from models.baselines import PEERS
 from models.climatology import WET_MONTHS
 from models.stage.model import QUANTILES
-from models.verification.alarms import alarm_rates, count_alarms, declared, event_days
+from models.verification.alarms import (
+    alarm_rates,
+    alarm_stages,
+    count_alarms,
+    declared,
+    event_days,
+)
 from models.verification.metrics import (
     brier_score,
     kling_gupta,
@@ -17,6 +23,7 @@ from models.verification.metrics import (
     skill_score,
 )
 from pipeline.geography.places import stations as all_stations
+from pipeline.times import from_utc64
 
 SYNTHETIC = " (synthetic)"
 """Stands after the name of every gauge in scores that rest on the virtual basin."""
@@ -44,11 +51,14 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
         persistence index 1 − MSE / MSE of persistence. Each score is of the point it is least for
         (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the distribution's
         mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count forecasts
-        issued while the river stood below alarm stage: a case is one whose day came at or above
-        it; ``alarm_events`` are the merged crossings. NaN without a threshold or a case.
+        issued while the river stood below alarm stage as of the issue time: a case is one whose day
+        came at or above it; ``alarm_events`` are the merged crossings. NaN without a threshold or a
+        case. Names are those as of the last issue time.
         Names end in ``SYNTHETIC`` where anything virtual went in.
     """
     usable = scorable(forecasts)
+    usable["alarm_m"] = alarm_stages(usable)
+    gauges = all_stations(asof=from_utc64(forecasts["issue_time"].to_numpy().max()))
     mark = SYNTHETIC if (forecasts["origin"] == "virtual").any() else ""
     wet = usable["valid_time"].dt.month.isin(WET_MONTHS)
     by_season = {
@@ -58,7 +68,7 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     pairs = forecasts[["station", "lead_days"]].drop_duplicates()
     for code, lead in pairs.sort_values(["station", "lead_days"]).itertuples(index=False):
-        place = all_stations().get(code)
+        place = gauges.get(code)
         for season, groups in by_season.items():
             row = {
                 "station": code,
@@ -68,7 +78,7 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
                 "n": 0,
             }
             if (code, lead) in groups.groups:
-                row |= _score(groups.get_group((code, lead)), place.alarm_m if place else None)
+                row |= _score(groups.get_group((code, lead)))
             rows.append(row)
     return pd.DataFrame(rows, columns=list(SCORES))
 
@@ -82,13 +92,14 @@ def scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
     return usable
 
 
-def _score(part: pd.DataFrame, threshold_m: float | None) -> dict[str, object]:
+def _score(part: pd.DataFrame) -> dict[str, object]:
     observed, mean = part["observed_m"].to_numpy(), part["mean_m"].to_numpy()
     error, persistence_error = mean - observed, part["stage_m"].to_numpy() - observed
     deviation = observed - observed.mean()
     pinball = [
         pinball_loss(part[name].to_numpy(), observed, level) for name, level in QUANTILES.items()
     ]
+    with_alarm = part[part["alarm_m"].notna()]
     return {
         "n": len(part),
         "rmse_m": float(np.sqrt(np.mean(error**2))),
@@ -100,15 +111,15 @@ def _score(part: pd.DataFrame, threshold_m: float | None) -> dict[str, object]:
         "pinball_m": float(np.mean(pinball)),
         "cover80": float(np.mean((part["q10"] <= observed) & (observed <= part["q90"]))),
         "cover95": float(np.mean((part["q025"] <= observed) & (observed <= part["q975"]))),
-        **(_alarm_scores(part, threshold_m) if threshold_m is not None else {}),
+        **(_alarm_scores(with_alarm) if len(with_alarm) else {}),
         "tier": part["tier"].mode().iloc[0],
     }
 
 
-def _alarm_scores(part: pd.DataFrame, threshold_m: float) -> dict[str, float]:
-    """Scores of one threshold: crossings forecast while still below, Brier score and skill."""
-    reached = part["observed_m"].to_numpy() >= threshold_m
-    below = part["stage_m"].to_numpy() < threshold_m
+def _alarm_scores(part: pd.DataFrame) -> dict[str, float]:
+    """Scores of alarm stage: crossings forecast while still below, Brier score and skill."""
+    reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
+    below = (part["stage_m"] < part["alarm_m"]).to_numpy()
     rates = alarm_rates(*count_alarms(below, reached, declared(part)))
     brier = brier_score(part["p_alarm"], reached)
     return {

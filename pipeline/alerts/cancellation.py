@@ -119,6 +119,8 @@ def read_cancel(records: Records, identifier: str) -> bytes | None:
 def known_cancellations(records: Records, run: Mapping[str, Any]) -> set[str]:
     """Return the identifiers of the messages that were withdrawn before a run was issued.
 
+    A run of an older night that is made, or made again, after the Cancel knows of it too.
+
     Parameters
     ----------
     records
@@ -126,13 +128,19 @@ def known_cancellations(records: Records, run: Mapping[str, Any]) -> set[str]:
     run
         Row of the table of runs.
     """
-    key = run["issue_time"], run["revision"]
     return {
         message
         for row in records.cancellations()
-        if (row["issue_time"], row["revision"]) < key
+        if _precedes(row, run)
         for message in row["messages"]
     }
+
+
+def _precedes(row: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
+    """Whether a Cancel was sent before a run was issued."""
+    if row["revisions"] is None:
+        return (row["issue_time"], row["revision"]) < (run["issue_time"], run["revision"])
+    return bool(run["revision"] > row["revisions"].get(run["issue_time"].isoformat(), -1))
 
 
 def _write_row(
@@ -178,6 +186,10 @@ def _write_row(
         "messages": [sent.identifier for sent in references],
         "sent": when,
         "reason": reason,
+        "revisions": {
+            moment.isoformat(): revision
+            for moment, revision in records.last_revisions(since=references[0].sent).items()
+        },
         "content": content.decode(),
     }
 

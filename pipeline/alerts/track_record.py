@@ -14,6 +14,7 @@ from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import ORDER, RAISED, Level
 from pipeline.geography import places
 from pipeline.geography.places import Station
+from pipeline.geography.reference_tables import group_by_edition
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from pipeline.times import utc64
@@ -102,6 +103,8 @@ def count_hits(
 ) -> dict[tuple[str, Level], tuple[int, int]]:
     """Count the settled flood warnings of each city and level, and the hits among them.
 
+    A city's gauge and its stages are those as of the first night of a warning.
+
     A warning is a run of nights with the level or a higher one in force. It counts if the river
     was below the level's threshold stage (alarm for Watch, flood for Warning and Emergency) when
     it began. It is a hit if that stage was reached before the horizon of its last night was over;
@@ -131,20 +134,36 @@ def count_hits(
         str(code): readings.set_index("valid_time")["value"].dropna()
         for code, readings in stages.groupby("station")
     }
+    gauges_at = _find_gauges([issue_time for issue_time, _ in nights])
     counts = {}
     for city, levels in levels_of.items():
-        code = places.city(city).station if city in places.cities() else None
-        if code is None or code not in series_of:
+        gauges = {
+            night: gauge
+            for night, _ in levels
+            if (gauge := gauges_at[night].get(city)) and gauge.code in series_of
+        }
+        if not gauges:
             continue
         for level in RAISED:
-            threshold_m = _threshold_m(places.station(code), level)
             outcomes = [
-                _judge(series_of[code], threshold_m, warning, level, asof)
+                _judge(series_of[gauge.code], _threshold_m(gauge, level), warning, level, asof)
                 for warning in _find_warnings(levels, level)
+                if (gauge := gauges.get(warning[0]))
             ]
             settled = [outcome for outcome in outcomes if outcome is not None]
             counts[city, level] = len(settled), sum(settled)
     return counts
+
+
+def _find_gauges(nights: Sequence[datetime]) -> dict[datetime, dict[str, Station]]:
+    """Gauges of the basin's cities as of each night, by city id."""
+    gauges_at: dict[datetime, dict[str, Station]] = {}
+    times = np.array([utc64(night) for night in nights], "datetime64[ns]")
+    for moment, rows in group_by_edition(times):
+        stations, cities = places.stations(asof=moment), places.cities(asof=moment).values()
+        gauges = {city.id: stations[city.station] for city in cities if city.station}
+        gauges_at |= {nights[row]: gauges for row in rows}
+    return gauges_at
 
 
 def _find_warnings(

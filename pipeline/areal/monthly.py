@@ -154,7 +154,9 @@ def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
     return {name: fitted.to_dict(data="array") for name, fitted in params.items()}
 
 
-def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Dataset:
+def make_bulletin(
+    months: Months, params: dict[str, dict[str, Any]], *, asof: datetime
+) -> xr.Dataset:
     """Apply the parameters to the last months.
 
     Parameters
@@ -163,6 +165,8 @@ def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Datas
         From :func:`collect_months`, from ``SPIN_UP_DAYS`` before.
     params
         From :func:`fit_params`.
+    asof
+        Moment as of which the agreed low flows count.
 
     Returns
     -------
@@ -188,7 +192,7 @@ def make_bulletin(months: Months, params: dict[str, dict[str, Any]]) -> xr.Datas
         if gauges:
             known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
             fields |= dict(standardised({"discharge": known}, gauges, months=time))
-        agreed = _agreed_low_flow(discharge)
+        agreed = _agreed_low_flow(discharge, asof=asof)
         fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
     season_params = fitted.get(INDICES["wet_season_onset"].params)
@@ -262,9 +266,9 @@ def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
     return by_month(daily, min_share=MIN_SHARE, mean=True)
 
 
-def _agreed_low_flow(discharge: xr.DataArray) -> xr.DataArray:
+def _agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:
     """Low flow of PMFM Article 6A at each gauge, m3 s-1 by month, NaN where none is agreed."""
-    flows = reference_flows()
+    flows = reference_flows(asof=asof)
     table = flows[flows["kind"] == "pmfm_6a"].pivot_table(
         index="month", columns="station", values="value"
     )

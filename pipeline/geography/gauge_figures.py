@@ -1,13 +1,17 @@
-"""Figures of gauges beside their thresholds: reference flows, verified zeros, national levels."""
+"""Figures of gauges: reference flows, verified zeros, national levels, stages of many moments."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.geography.reference_tables import Edition, edition
+from pipeline.geography.places import stations
+from pipeline.geography.reference_tables import Edition, edition, group_by_edition
 
 
 @lru_cache
@@ -81,3 +85,36 @@ def vietnamese_level_2(*, asof: datetime | None = None) -> dict[str, float]:
         for row in edition(asof).rows("thresholds.csv")
         if (row["kind"], row["verified"]) == ("bao_dong_2", "V")
     }
+
+
+def threshold_stages(
+    codes: Sequence[str] | pd.Series, times: pd.DatetimeIndex
+) -> dict[str, NDArray[np.float64]]:
+    """Alarm and flood stage of many gauges, each as of a moment of its own.
+
+    Parameters
+    ----------
+    codes, times
+        MRC code of a gauge and the moment (naive UTC) of each row.
+
+    Returns
+    -------
+    dict
+        ``alarm`` and ``flood``, m above the gauge's zero, shape (n_rows,); NaN where the gauge had
+        none at the moment.
+
+    Examples
+    --------
+    >>> times = pd.DatetimeIndex(["2025-08-20 00:30", "2026-08-20 00:30"])
+    >>> threshold_stages(["012702", "012702"], times)["alarm"].tolist()
+    [11.4, 10.18]
+    """
+    of_row, unique_codes = pd.factorize(pd.Series(codes))
+    stages_m = {kind: np.full(len(times), np.nan) for kind in ("alarm", "flood")}
+    for moment, rows in group_by_edition(times.to_numpy()):
+        known = stations(asof=moment)
+        gauges = [known.get(code) for code in unique_codes]
+        for kind, of_rows in stages_m.items():
+            by_code = [getattr(gauge, f"{kind}_m", None) for gauge in gauges]
+            of_rows[rows] = np.array(by_code, dtype="float64")[of_row[rows]]
+    return stages_m

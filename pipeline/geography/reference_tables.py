@@ -21,8 +21,12 @@ from functools import lru_cache
 from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.geography.reference_schema import EVERY_CITY, TABLES, Row, first_day
 from pipeline.settings import REFERENCE, Settings
+from pipeline.times import from_utc64
 
 OUTLINES = "basins.geojson"
 """Outlines of the sub-basins, the only map that figures are computed from."""
@@ -108,7 +112,7 @@ class ReferenceTables:
             findings += _find_unknown_files(agency)
         findings += self._find_unknown_names()
         self.outlines = (project / OUTLINES).read_bytes()
-        self._changes = sorted(
+        self.changes = sorted(
             {
                 entry.since
                 for layer in (self.project, self.agency)
@@ -119,7 +123,7 @@ class ReferenceTables:
             - {_EVER}
         )
         if not findings:
-            days = (_EVER, *self._changes)
+            days = (_EVER, *self.changes)
             findings += {finding for day in days for finding in _find_contradictions(self, day)}
         if findings:
             raise BadReference(findings)
@@ -128,8 +132,8 @@ class ReferenceTables:
         """Return the tables as of a moment; see :func:`edition`."""
         if asof is None:
             return Edition(self, date.max)
-        changes = bisect_right(self._changes, asof.astimezone(UTC).date())
-        return Edition(self, self._changes[changes - 1] if changes else _EVER)
+        changes = bisect_right(self.changes, asof.astimezone(UTC).date())
+        return Edition(self, self.changes[changes - 1] if changes else _EVER)
 
     def in_force(self, name: str, day: date) -> dict[Key, Entry]:
         """Entries of a table that count on a day, by key in the order of the files."""
@@ -348,6 +352,34 @@ def edition(asof: datetime | None = None) -> Edition:
     ['11.5', '12.8']
     """
     return tables().edition(asof)
+
+
+def group_by_edition(
+    times: NDArray[np.datetime64],
+) -> Iterator[tuple[datetime, NDArray[np.int64]]]:
+    """Group moments at which the same rows of all tables count.
+
+    Parameters
+    ----------
+    times
+        Moments in any order, naive UTC, shape (n,).
+
+    Yields
+    ------
+    tuple
+        A moment of the group, to read the tables as of it, and the indices of its moments.
+
+    Examples
+    --------
+    >>> times = np.array(["2026-08-20T00:30", "2010-08-20T00:30", "2012-08-20T00:30"], "M8[ns]")
+    >>> [(f"{moment:%Y}", rows.tolist()) for moment, rows in group_by_edition(times)]
+    [('2010', [1, 2]), ('2026', [0])]
+    """
+    days = np.array(tables().changes, "datetime64[D]")
+    changes = np.searchsorted(days, times.astype("datetime64[D]"), side="right")
+    for number in np.unique(changes):
+        rows = np.flatnonzero(changes == number)
+        yield from_utc64(times[rows[0]]), rows
 
 
 @lru_cache(maxsize=256)

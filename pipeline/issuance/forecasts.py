@@ -85,7 +85,8 @@ def list_unmodelled_gauges(
     forget = rules_for(EVERY_CITY, asof=snapshot.asof).forget
     rows = rows[rows["valid_time"] > pd.Timestamp(utc64(snapshot.asof - forget))]
     last = rows.sort_values("valid_time").drop_duplicates("station", keep="last")
-    last = last[last["station"].isin(set(places.stations()) - set(modelled))]
+    unmodelled = places.stations(asof=snapshot.asof).keys() - set(modelled)
+    last = last[last["station"].isin(unmodelled)]
     leads = pd.DataFrame({"lead_days": np.arange(1, HORIZON_D[Level.WATCH] + 1)})
     gauges = last[["station", "valid_time", "value"]].merge(leads, how="cross")
     gauges = gauges.rename(columns={"valid_time": "stage_time", "value": "stage_m"})

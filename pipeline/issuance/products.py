@@ -83,7 +83,7 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
         ),
         discharge=select_used(snapshot.readings("discharge", start=start)),
     )
-    return monthly.make_bulletin(months, snapshot.models["monthly"])
+    return monthly.make_bulletin(months, snapshot.models["monthly"], asof=snapshot.asof)
 
 
 def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:

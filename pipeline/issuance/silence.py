@@ -42,32 +42,36 @@ class SilentGauges:
 def describe_silent_gauges(snapshot: Snapshot) -> SilentGauges:
     """Say which gauges of the table have no believed reading of this morning, and since when.
 
-    A reading that is there and not believed yet is not missing.
+    The table is that as of the issue time: a gauge is not silent before its row counts. A reading
+    that is there and not believed yet is not missing.
     """
+    gauges = places.stations(asof=snapshot.asof)
     last, morning = _last_believed(snapshot), _morning(snapshot)
     ever = snapshot.records.readings.last_times(by="station", asof=snapshot.asof, variable="stage")
     doubted = _doubted_kinds(snapshot)
     remarks = []
     for kind, text in DOUBTS.items():
-        if names := ", ".join(_name(code) for code, own in doubted.items() if own == kind):
+        if names := ", ".join(_name(gauges[code]) for code, own in doubted.items() if own == kind):
             remarks.append(f"gauges: this morning's {text} {names}")
     silent = [
         code
-        for code in places.stations()
+        for code in gauges
         if (code in last or code in ever)
         and not last.get(code, pd.NaT) >= morning
         and code not in doubted
     ]
     lately = [code for code in silent if code in last or ever[code] > snapshot.asof - RECENTLY]
     if lately:
-        names = ", ".join(_name(code) for code in lately)
+        names = ", ".join(_name(gauges[code]) for code in lately)
         remarks.append(f"gauges: this morning's reading is missing from {names}")
-    longer = [_name(code, f"last {ever[code]:%Y-%m-%d}") for code in silent if code not in lately]
+    longer = [
+        _name(gauges[code], f"last {ever[code]:%Y-%m-%d}") for code in silent if code not in lately
+    ]
     if longer:
         names = ", ".join(longer)
         remarks.append(f"gauges: nothing for {RECENTLY.days} days and more from {names}")
     heard = {*last, *ever, *doubted}
-    never = [_name(code) for code in places.stations() if code not in heard]
+    never = [_name(gauge) for code, gauge in gauges.items() if code not in heard]
     if never:
         remarks.append(f"gauges: nothing has ever come from {', '.join(never)}")
     degraded = []
@@ -85,19 +89,19 @@ def _last_believed(snapshot: Snapshot) -> dict[str, pd.Timestamp]:
     """Time of the last usable stage of each gauge of the table within ``RECENTLY``."""
     rows = snapshot.readings("stage", start=snapshot.asof - RECENTLY)
     known = rows[rows["value"].notna() & rows["qc"].isin([*quality_flags.USED, "absolute"])]
-    last = known.groupby("station")["valid_time"].max()
-    return {str(code): time for code, time in last.items() if code in places.stations()}
+    last, gauges = known.groupby("station")["valid_time"].max(), places.stations(asof=snapshot.asof)
+    return {str(code): time for code, time in last.items() if code in gauges}
 
 
 def _doubted_kinds(snapshot: Snapshot) -> dict[str, str]:
     """Kind of doubt by gauge of the table whose reading of this morning is not believed."""
-    morning = _morning(snapshot)
+    gauges, morning = places.stations(asof=snapshot.asof), _morning(snapshot)
     return {
         code: last.doubt.kind
         for code, last in observed.find_last_readings(snapshot).items()
-        if last.doubt and code in places.stations() and utc64(last.doubt.time) >= morning
+        if last.doubt and code in gauges and utc64(last.doubt.time) >= morning
     }
 
 
-def _name(code: str, *more: str) -> str:
-    return f"{places.station(code).name} ({', '.join((code, *more))})"
+def _name(gauge: places.Station, *more: str) -> str:
+    return f"{gauge.name} ({', '.join((gauge.code, *more))})"

@@ -81,11 +81,15 @@ class Snapshot:
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
-        return with_successors(select_best(self._flagged(variable, start)))
+        return with_successors(self.own_readings(variable, start=start), asof=self.asof)
+
+    def own_readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
+        """Gauge readings known at the issue time, of each gauge alone; else as :meth:`readings`."""
+        return select_best(self._flagged(variable, start))
 
     def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
-        return with_successors(self._flagged(variable, start))
+        return with_successors(self._flagged(variable, start), asof=self.asof)
 
     def _flagged(self, variable: str, start: datetime | None) -> pd.DataFrame:
         """Read and flag an interval, once unless it is the whole record, which is not kept.
@@ -165,16 +169,30 @@ def _digest_archive(archive: Archive, *, asof: datetime) -> str:
     return digest.hexdigest()
 
 
-def with_successors(readings: pd.DataFrame) -> pd.DataFrame:
-    """Continue the series of each retired gauge by the readings of its successor."""
-    parts = [readings]
-    for retired in places.stations().values():
-        if retired.replaced_by is not None:
-            last = readings.loc[readings["station"] == retired.code, "valid_time"].max()
-            successor = readings[readings["station"] == retired.replaced_by]
-            successor = successor[~(successor["valid_time"] <= last)]
-            parts.append(successor.assign(station=retired.code))
+def with_successors(readings: pd.DataFrame, *, asof: datetime) -> pd.DataFrame:
+    """Continue the series of each gauge that is retired as of a moment by its successor's."""
+    parts = [readings, *_read_successors(readings, asof=asof).values()]
     return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
+
+
+def _list_successors(asof: datetime) -> dict[str, str]:
+    """Successor of each gauge that is retired as of a moment."""
+    return {
+        gauge.code: gauge.replaced_by
+        for gauge in places.stations(asof=asof).values()
+        if gauge.replaced_by is not None
+    }
+
+
+def _read_successors(readings: pd.DataFrame, *, asof: datetime) -> dict[str, pd.DataFrame]:
+    """Return the readings that continue the series of each retired gauge, under its code."""
+    continued = {}
+    for code, successor in _list_successors(asof).items():
+        last = readings.loc[readings["station"] == code, "valid_time"].max()
+        later = readings[readings["station"] == successor]
+        later = later[~(later["valid_time"] <= last)]
+        continued[code] = later.assign(station=code)
+    return continued
 
 
 def read_stage_inputs(
@@ -221,7 +239,7 @@ def inputs_as_of(
     callable
         Of a moment and the first time wanted: the inputs as they were known then, or None where
         they equal what the snapshot has up to that moment, because everything had come by its
-        morning and nothing was corrected later.
+        morning, nothing was corrected later and no gauge has got a successor since.
     """
     record = snapshot.zonal_record
     stages, rain = (snapshot.readings(name, start=start) for name in ("stage", "rain"))
@@ -238,10 +256,25 @@ def inputs_as_of(
         [late[every["available_time"] > morning], mornings.find_late_mornings(stages, counts)]
     )
     from_time, to_time = (late[name].to_numpy("datetime64[ns]") for name in ("begin", "end"))
+    successors = _list_successors(snapshot.asof)
+    continued = [
+        _read_successors(snapshot.own_readings(name, start=start), asof=snapshot.asof)
+        for name in ("stage", "rain")
+    ]
+    continued_at = {
+        code: pd.concat([part[code]["valid_time"] for part in continued]).to_numpy("datetime64[ns]")
+        for code in successors
+    }
 
     def read(moment: datetime, since: datetime) -> features.StageInputs | None:
-        at = utc64(moment)
-        if not ((from_time <= at) & (at < to_time) & (from_time >= utc64(since))).any():
+        at, first = utc64(moment), utc64(since)
+        then = _list_successors(moment)
+        later = [
+            ((first <= times) & (times <= at)).any()
+            for code, times in continued_at.items()
+            if then.get(code) != successors[code]
+        ]
+        if not any(later) and not ((from_time <= at) & (at < to_time) & (from_time >= first)).any():
             return None
         return read_stage_inputs(replace(snapshot, asof=moment), start=since)
 

@@ -149,6 +149,12 @@ cancellations = sa.Table(
     sa.Column("messages", sa.JSON, nullable=False, comment="identifiers withdrawn, oldest first"),
     sa.Column("sent", Moment, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, comment="as given"),
+    sa.Column(
+        "revisions",
+        sa.JSON,
+        comment="last revision issued before it, by issue time from the first message withdrawn; "
+        "NULL in tables of before",
+    ),
     sa.Column("content", sa.Text, nullable=False, comment="the CAP Cancel, as sent"),
 )
 scores = sa.Table(

@@ -213,6 +213,17 @@ class Records:
             row = connection.execute(query).first()
         return None if row is None else (row[0], row[1])
 
+    def last_revisions(self, *, since: datetime) -> dict[datetime, int]:
+        """Last revision whose alerts were issued of each issue time from a moment on."""
+        query = (
+            sa.select(alerts.c.issue_time, sa.func.max(alerts.c.revision))
+            .where(alerts.c.issue_time >= since)
+            .group_by(alerts.c.issue_time)
+            .order_by(alerts.c.issue_time)
+        )
+        with self.database.engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def alert(self, identifier: str) -> dict[str, Any]:
         """Return the alert with a CAP identifier.
 

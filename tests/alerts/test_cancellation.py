@@ -302,3 +302,46 @@ def test_without_the_published_message_nothing_is_cancelled(warned: Station) -> 
     with pytest.raises(FileNotFoundError, match=f"cap/{MESSAGE}.xml, found none"):
         warned.cancel()
     assert warned.records.cancellations() == []
+
+
+def test_an_older_night_made_again_after_the_cancel_knows_of_it(warned: Station) -> None:
+    warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
+    warned.cancel(NEXT, night(1) + timedelta(hours=2))
+    state = warned.state(T0, revision=1)
+    assert state is not None
+    assert (state.level, state.sent) == (Level.UNKNOWN, ())
+    tree = warned.publish(flood(0.6, 0.6, state=state), revision=1)
+    identifier = "mekong-20260820T0030Z-vientiane-flood-r1"
+    alert = etree.fromstring(tree[f"cap/{identifier}.xml"])
+    assert (value(alert, "msgType"), value(alert, "references")) == ("Alert", None)
+    assert facts(tree)["identifier"] == identifier
+
+
+def test_what_was_issued_before_the_cancel_does_not_know_of_it(warned: Station) -> None:
+    """As a replay needs it: also of a revision of an older night."""
+    warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
+    warned.publish(flood(0.6, 0.6, state=warned.state(T0, revision=1)), revision=1)
+    warned.cancel(NEXT, night(1) + timedelta(hours=2))
+    for when, revision, known in (
+        (T0, 0, False), (T0, 1, False), (T0, 2, True), (night(1), 0, False), (night(1), 1, True),
+    ):  # fmt: skip
+        run = {"issue_time": when, "revision": revision}
+        assert bool(known_cancellations(warned.records, run)) == known, run
+
+
+def test_a_night_that_was_left_out_and_is_made_after_the_cancel_knows_of_it(
+    warned: Station,
+) -> None:
+    warned.publish(flood(0.6, 0.6, number=2, state=warned.state(night(2))))
+    last = "mekong-20260822T0030Z-vientiane-flood-r0"
+    warned.cancel(last, night(2) + timedelta(hours=2))
+    assert known_cancellations(warned.records, {"issue_time": night(1), "revision": 0}) == {last}
+
+
+def test_cancels_of_before_count_for_later_runs_alone(warned: Station) -> None:
+    warned.cancel()
+    with warned.records.database.engine.begin() as connection:
+        connection.execute(database.cancellations.update().values(revisions=None))
+    for when, revision, known in ((T0, 0, False), (T0, 1, True), (night(1), 0, True)):
+        run = {"issue_time": when, "revision": revision}
+        assert bool(known_cancellations(warned.records, run)) == known

@@ -23,6 +23,7 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import flood, pluvial
 from tests.alerts.track_record_cases import CALM, DAY, FIRST, PAKSE, alert, export, run
+from tests.conftest import STAGE_HEAD, LayOver
 
 
 def nights(levels: Sequence[str]) -> list[tuple[datetime, list[dict[str, Any]]]]:
@@ -98,6 +99,34 @@ def test_a_pause_parts_two_warnings_and_a_lost_night_does_not() -> None:
 def test_cities_without_a_gauge_and_droughts_are_left_out() -> None:
     rows = [(FIRST, [alert("watch", "siem_reap"), alert("watch", "pakse", "drought")])]
     assert count_hits(rows, stages(LOW), asof=FIRST + 40 * DAY) == {}
+
+
+def test_a_warning_is_judged_by_the_stage_of_its_first_night(lay_over: LayOver) -> None:
+    """Alarm stage falls from 11.0 to 10.0 m on the fourth night; the river reaches 10.5 m twice."""
+    values = [*LOW[:8], 10.5, *LOW[9:24], 10.5, *LOW[25:]]
+    levels = "nnwww" + 15 * "n" + "w"
+    assert counts(levels, values)[Level.WATCH] == (2, 0)
+    lay_over("thresholds.csv", STAGE_HEAD, f"{PAKSE},alarm,10.0,m,the agency,2026-07-04,V")
+    assert counts(levels, values)[Level.WATCH] == (2, 1)
+    assert counts(levels[:5], values)[Level.WATCH] == (1, 0)
+
+
+def test_a_warning_is_judged_by_the_gauge_that_the_city_had(lay_over: LayOver) -> None:
+    """Pakse is warned by Khong Chiam's gauge from the fifth night on; its own is in flood then."""
+    lay_over(
+        "cities.csv",
+        "id,name,country,lat,lon,unit,source,as_of,verified,station,ascn,in_basin,basin,hazards,"
+        "utc_offset_h",
+        "pakse,Pakse,LA,15.1,105.813,degree,x,2026-07-05,M,013801,false,true,se_done,river,7",
+    )
+    own = stages([*LOW[:3], *[11.5] * 57])
+    asof = FIRST + 60 * DAY
+    assert count_hits(nights("nw"), own, asof=asof)["pakse", Level.WATCH] == (1, 1)
+    other = stages(LOW).assign(station="013801")
+    both = pd.concat([own, other])
+    found = count_hits(nights("nwnnnw"), both, asof=asof)
+    assert found["pakse", Level.WATCH] == (2, 1)
+    assert count_hits(nights("nwnnnw"), own, asof=asof)["pakse", Level.WATCH] == (1, 1)
 
 
 def test_seasons_begin_in_june() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pipeline.indices.rain import accumulation
 from pipeline.indices.spei import fit_spei, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.storage.archive import Archive
+from tests.conftest import LayOver
 
 END = datetime(2025, 1, 1, tzinfo=UTC)
 ZONES = ["basin:a", "city:b"]
@@ -77,7 +78,7 @@ def found(record: xr.Dataset, land: xr.Dataset, discharge: pd.DataFrame) -> mont
 
 @pytest.fixture(scope="module")
 def told(found: monthly.Months) -> xr.Dataset:
-    return monthly.make_bulletin(found, monthly.fit_params(found, end=END))
+    return monthly.make_bulletin(found, monthly.fit_params(found, end=END), asof=END)
 
 
 def test_only_whole_months_are_told(told: xr.Dataset) -> None:
@@ -147,6 +148,19 @@ def test_gauges_have_their_own_years_and_the_agreed_flow(
     assert np.isnan(told["low_flow_ratio"].sel(station="099999")).all()
 
 
+def test_the_agreed_flow_is_that_of_the_issue_time(
+    found: monthly.Months, lay_over: LayOver
+) -> None:
+    head = "station,month,kind,value,unit,source,as_of,verified"
+    lay_over("flows.csv", head, "013901,1,pmfm_6a,4682,m3/s,the agency,2025-01-01,V")
+    before, after = (
+        monthly.make_bulletin(found, {}, asof=asof)["low_flow_ratio"].sel(station="013901")
+        for asof in (END - timedelta(days=1), END)
+    )
+    changes = (after / before).sel(time=["2024-01-01", "2024-02-01"])
+    np.testing.assert_allclose(changes, [0.5, 1.0])
+
+
 def test_the_season_ends_when_it_is_over(told: xr.Dataset) -> None:
     assert told["year"].values.tolist()[-1] == 2025
     season = told["wet_season_length"].sel(year=2023)
@@ -160,13 +174,13 @@ def test_without_land_or_gauges_or_years_the_rest_is_told(record: xr.Dataset) ->
         {"valid_time": "M8[ns]", "value": "f8", "station": str}
     )
     alone = monthly.collect_months(record, land=None, discharge=nothing)
-    ds = monthly.make_bulletin(alone, monthly.fit_params(alone, end=END))
+    ds = monthly.make_bulletin(alone, monthly.fit_params(alone, end=END), asof=END)
     assert "spi_12m" in ds
     assert not {"spei_1m", "sri_1m", "sdi_1m", "low_flow_ratio"} & set(ds.data_vars)
     short = monthly.collect_months(
         record.isel(time=slice(-3000, None)), land=None, discharge=nothing
     )
-    ds = monthly.make_bulletin(short, monthly.fit_params(short, end=END))
+    ds = monthly.make_bulletin(short, monthly.fit_params(short, end=END), asof=END)
     assert set(ds.data_vars) == {"rain", "rain_share"}
 
 

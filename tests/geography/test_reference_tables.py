@@ -19,9 +19,7 @@ from pipeline.geography.reference_tables import (
     tables,
 )
 from pipeline.settings import REFERENCE
-from tests.conftest import LayOver
-
-STAGE_HEAD = "station,kind,value,unit,source,as_of,verified"
+from tests.conftest import STAGE_HEAD, LayOver
 
 
 def day(text: str) -> datetime:

@@ -99,7 +99,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         attrs={"units": "mm"},
     )  # fmt: skip
     monkeypatch.setattr(areal_rain, "read_city_rain", lambda *_, **__: rain)
-    monkeypatch.setattr(monthly, "make_bulletin", lambda *_: rain.to_dataset(name="rain"))
+    monkeypatch.setattr(monthly, "make_bulletin", lambda *_, **__: rain.to_dataset(name="rain"))
 
 
 def run_of(records: Records, archive: Archive) -> dict[str, Any]:

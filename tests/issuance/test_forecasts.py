@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipeline.alerts.evidence import Drought
-from pipeline.issuance.forecasts import _flag_suspect
+from pipeline.issuance.forecasts import _flag_suspect, forecast_stages
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
-from tests.issuance.snapshot_cases import add_doubts
+from tests.conftest import LayOver
+from tests.issuance.snapshot_cases import ISSUED, add_doubts, readings, snapshot_of
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 CITY = "city:vientiane"
@@ -52,3 +53,25 @@ def test_a_drought_is_suspect_where_all_that_is_known_of_it_is(
             suspect=expected, **dict.fromkeys(("p_d0", "p_d1", "p_d2", "p_d3", "p_d4"), 0.0),
         )
     ).suspect is expected  # fmt: skip
+
+
+def test_a_gauge_without_a_model_has_a_row_from_its_day_in_the_table_on(
+    tmp_path: Path, lay_over: LayOver
+) -> None:
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,as_of",
+        "M.7,Ubon,Mun,TH,false,,mun,2026-09-20",
+    )
+    lay_over(
+        "station_figures.csv",
+        "station,quantity,value,unit,source,as_of,verified",
+        "M.7,latitude,15.2,degree,the agency,2026-09-20,V",
+        "M.7,longitude,104.9,degree,the agency,2026-09-20,V",
+    )
+    mornings = pd.date_range("2026-09-01", "2026-09-20")
+    level = pd.Series([3.0 + 0.01 * day for day in range(20)], index=mornings)
+    series = readings(level[:-1], "M.7"), readings(level[:-1], "013901")
+    for days, expected in ((1, {"013901"}), (0, {"013901", "M.7"})):
+        snapshot = snapshot_of(tmp_path, *series, issued=ISSUED - timedelta(days=days))
+        assert set(forecast_stages(snapshot)["station"]) == expected

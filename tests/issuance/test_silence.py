@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.silence import describe_silent_gauges
+from tests.conftest import LayOver
 from tests.issuance.snapshot_cases import ISSUED, PREK_KDAM, readings, snapshot_of
 
 PAKSE, KRATIE = "013901", "014901"
@@ -57,3 +58,53 @@ def test_the_day_after_a_reading_is_known_it_is_late(tmp_path: Path) -> None:
     snapshot = snapshot_of(tmp_path, readings(LEVEL, PREK_KDAM), issued=issued)
     (late, *_) = describe_silent_gauges(snapshot).remarks
     assert late == f"gauges: this morning's reading is missing from Prek Kdam ({PREK_KDAM})"
+
+
+def test_a_gauge_is_not_silent_before_it_is_in_the_table(tmp_path: Path, lay_over: LayOver) -> None:
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,as_of",
+        "M.7,Ubon,Mun,TH,false,,mun,2026-09-20",
+        "M.9,Phibun,Mun,TH,false,,mun,2026-09-20",
+        f"{PREK_KDAM},Prek Kdam Bridge,Tonle Sap,KH,false,,tonle_sap,2026-09-20",
+    )
+    lay_over(
+        "station_figures.csv",
+        "station,quantity,value,unit,source,as_of,verified",
+        *(
+            f"{code},{quantity},15.2,degree,the agency,2026-09-20,V"
+            for code in ("M.7", "M.9")
+            for quantity in ("latitude", "longitude")
+        ),
+    )
+    series = readings(LEVEL[:-2], "M.7"), readings(LEVEL[:-2], PREK_KDAM)
+    before = snapshot_of(tmp_path, *series, issued=ISSUED - DAY)
+    text = " ".join(describe_silent_gauges(before).remarks)
+    assert "Ubon" not in text
+    assert "Phibun" not in text
+    assert f"missing from Prek Kdam ({PREK_KDAM})" in text
+    after = snapshot_of(tmp_path, *series)
+    missing, never = describe_silent_gauges(after).remarks
+    assert missing.endswith(f"missing from Prek Kdam Bridge ({PREK_KDAM}), Ubon (M.7)")
+    assert never.endswith("Phibun (M.9)")
+
+
+def test_a_reading_of_a_gauge_that_is_not_in_the_table_yet_is_none_of_the_morning(
+    tmp_path: Path, lay_over: LayOver
+) -> None:
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,as_of",
+        "M.7,Ubon,Mun,TH,false,,mun,2026-09-21",
+    )
+    lay_over(
+        "station_figures.csv",
+        "station,quantity,value,unit,source,as_of,verified",
+        "M.7,latitude,15.2,degree,the agency,2026-09-21,V",
+        "M.7,longitude,104.9,degree,the agency,2026-09-21,V",
+    )
+    morning = f"{ISSUED:%Y-%m-%d}"
+    today = snapshot_of(tmp_path, readings(LEVEL[:morning], "M.7"))
+    assert describe_silent_gauges(today).degraded == (
+        "gauges: no gauge has a reading of this morning",
+    )

@@ -12,10 +12,11 @@ import pytest
 import xarray as xr
 
 from pipeline.alerts.evidence import Doubt
-from pipeline.issuance.snapshot import read_stage_inputs, with_successors
+from pipeline.issuance.snapshot import inputs_as_of, read_stage_inputs, with_successors
 from pipeline.storage.archive import Archive
 from pipeline.storage.readings import Readings
 from pipeline.times import utc64
+from tests.conftest import LayOver
 from tests.issuance.snapshot_cases import ISSUED, PREK_KDAM, readings, snapshot_of
 
 DAY = timedelta(days=1)
@@ -103,7 +104,31 @@ def test_a_retired_gauge_goes_on_as_its_successor(tmp_path: Path) -> None:
     np.testing.assert_array_equal(retired.to_numpy(), expected.to_numpy())
     assert (found["station"] == ITS_SUCCESSOR).sum() == len(new)
     alone = readings(new, ITS_SUCCESSOR)
-    assert (with_successors(alone)["station"] == NONG_KHAI).sum() == len(new), "from the first on"
+    continued = with_successors(alone, asof=ISSUED)
+    assert (continued["station"] == NONG_KHAI).sum() == len(new), "from the first on"
+
+
+def test_a_gauge_has_a_successor_from_the_day_of_its_row_on(
+    tmp_path: Path, lay_over: LayOver
+) -> None:
+    """Prek Kdam reads until 10 September, Phnom Penh Port always; it succeeds on 18 September."""
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,replaced_by,as_of",
+        f"{PREK_KDAM},Prek Kdam,Tonle Sap,KH,false,020106,tonle_sap,020101,2026-09-18",
+    )
+    series = readings(LEVEL[:"2026-09-10"], PREK_KDAM), readings(LEVEL + 0.5, "020101")
+    end = snapshot_of(tmp_path, *series)
+    start = ISSUED - 60 * DAY
+    final = read_stage_inputs(end, start=start)
+    np.testing.assert_allclose(final.stage[PREK_KDAM][-10:], (LEVEL + 0.5)[-10:])
+    read = inputs_as_of(end, start=start)
+    for day, known_otherwise in ((9, False), (10, False), (11, True), (17, True), (18, False)):
+        moment = ISSUED.replace(day=day)
+        known = read(moment, moment - 30 * DAY)
+        assert (known is not None) == known_otherwise, day
+        if known is not None:
+            assert known.stage[PREK_KDAM].last_valid_index() == pd.Timestamp("2026-09-10")
 
 
 def test_the_zonal_record_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

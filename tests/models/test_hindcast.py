@@ -14,6 +14,7 @@ from models.stage.features import StageInputs
 from models.stage.model import QUANTILES
 from models.verification.scores import score_forecasts
 from pipeline.times import naive_timestamp
+from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN, UPSTREAM
 
 
@@ -103,6 +104,32 @@ def test_what_was_corrected_later_is_not_known_before(made_up: StageInputs) -> N
     assert 0.0 < change.loc["2009-06-04":].max() < 0.05
     assert found["observed_m"].equals(plain["observed_m"])
     assert len(asked) == 2 + 19
+
+
+def test_a_threshold_that_changes_changes_nothing_before(
+    made_up: StageInputs, lay_over: LayOver
+) -> None:
+    options: Any = {
+        "train_from": datetime(2003, 1, 1, tzinfo=UTC), "start": datetime(2009, 7, 1, tzinfo=UTC),
+        "end": datetime(2009, 8, 1, tzinfo=UTC), "stations": [TOWN], "leads": (1, 3),
+    }  # fmt: skip
+    before = run_hindcast(made_up, **options)
+    day = "2009-07-15"
+    lay_over(
+        "thresholds.csv",
+        STAGE_HEAD,
+        f"{TOWN},alarm,3.5,m,the agency,{day},V",
+        f"{TOWN},flood,4.0,m,the agency,{day},V",
+    )
+    after = run_hindcast(made_up, **options)
+    old = after["issue_time"] < pd.Timestamp(day)
+    assert 0 < old.sum() < len(after)
+    pd.testing.assert_frame_equal(after[old], before[old])
+    names = ["p_alarm", "p_flood", "climatology_p_alarm"]
+    assert (after.loc[~old, names] > before.loc[~old, names]).all(axis=None)
+    names += ["p_alarm_by", "p_flood_by"]
+    pd.testing.assert_frame_equal(after.drop(columns=names), before.drop(columns=names))
+    pd.testing.assert_frame_equal(score_forecasts(after[old]), score_forecasts(before[old]))
 
 
 def test_a_gap_is_not_filled_before_it_is_scored(made_up: StageInputs) -> None:

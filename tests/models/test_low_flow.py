@@ -15,6 +15,7 @@ from models.drought.inputs import HORIZONS_WEEKS
 from models.low_flow import RATINGS, LowFlowModel, fit, predict
 from models.registry import TRUSTED
 from pipeline.alerts.evidence import LowFlow
+from tests.conftest import LayOver
 
 PAKSE, OTHER = "013901", "013402"
 END = datetime(2016, 1, 1, tzinfo=UTC)
@@ -98,6 +99,18 @@ def test_flow_below_the_agreed_one(model: LowFlowModel, stages: pd.DataFrame) ->
     now.loc["2016-02-15":, PAKSE] = 2.5
     assert predict(model, now, issue_time=APRIL)["p_below_6a"].iloc[0] < 0.05
     assert np.isnan(found.loc[12, "p_below_6a"]), "none is agreed for June"
+
+
+def test_the_agreed_flow_is_that_of_the_issue_time(
+    model: LowFlowModel, stages: pd.DataFrame, lay_over: LayOver
+) -> None:
+    now = predict(model, stages, issue_time=APRIL)
+    head = "station,month,kind,value,unit,source,as_of,verified"
+    lay_over("flows.csv", head, f"{PAKSE},4,pmfm_6a,6000,m3/s,the agency,2016-04-02,V")
+    pd.testing.assert_frame_equal(predict(model, stages, issue_time=APRIL), now)
+    lay_over("flows.csv", head, f"{PAKSE},4,pmfm_6a,6000,m3/s,the agency,2016-04-01,V")
+    later = predict(model, stages, issue_time=APRIL)
+    assert later["p_below_6a"].iloc[0] > now["p_below_6a"].iloc[0] + 0.1
 
 
 def test_a_silent_gauge_is_unknown(model: LowFlowModel, stages: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from models.stage.features import StageInputs, build_library
 from models.stage.model import QUANTILES, StageModel, predict, predict_dates
 from models.stage.seasons import SEASONS, season_shares
 from models.stage.training import fit
-from pipeline.geography.places import stations
+from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import END, TOWN, UPSTREAM
 
 ISSUE = datetime(2010, 8, 10, 0, 30, tzinfo=UTC)
@@ -62,9 +62,8 @@ def test_quantiles_rise_and_probabilities_agree_with_them(
     for lead in (1, 7):
         for name in ("q10", "q75"):
             threshold = float(quantiles.loc[(TOWN, lead), name])
-            place = stations()[TOWN]
-            lowered = {TOWN: replace(place, alarm_m=threshold, flood_m=threshold + 0.2)}
-            monkeypatch.setattr(model, "all_stations", lambda lowered=lowered: lowered)
+            lowered = {"alarm": np.array([threshold]), "flood": np.array([threshold + 0.2])}
+            monkeypatch.setattr(model, "threshold_stages", lambda *_, lowered=lowered: lowered)
             row = at(trained, made_up).loc[(TOWN, lead)]
             assert row.p_alarm == pytest.approx(1.0 - QUANTILES[name], abs=1e-9)
             monkeypatch.undo()
@@ -75,8 +74,8 @@ def test_windows_and_thresholds_are_coherent(
     trained: StageModel, made_up: StageInputs, monkeypatch: pytest.MonkeyPatch, offset_m: float
 ) -> None:
     now = float(made_up.stage[TOWN][DATE])
-    place = replace(stations()[TOWN], alarm_m=now + offset_m, flood_m=now + offset_m + 0.1)
-    monkeypatch.setattr(model, "all_stations", lambda: {TOWN: place})
+    stages_m = {"alarm": np.array([now + offset_m]), "flood": np.array([now + offset_m + 0.1])}
+    monkeypatch.setattr(model, "threshold_stages", lambda *_: stages_m)
     town = at(trained, made_up).loc[TOWN]
     assert (town.p_flood <= town.p_alarm).all()
     assert (town.p_flood_by <= town.p_alarm_by).all()
@@ -85,6 +84,32 @@ def test_windows_and_thresholds_are_coherent(
         assert (town[f"p_{kind}_by"] >= town[f"p_{kind}"]).all()
         assert town[f"p_{kind}_by"].iloc[0] == pytest.approx(town[f"p_{kind}"].iloc[0])
         assert town[f"p_{kind}_by"].between(0.0, 1.0).all()
+
+
+def test_a_threshold_counts_from_its_day_on(
+    trained: StageModel, made_up: StageInputs, lay_over: LayOver
+) -> None:
+    dates = [DATE - pd.Timedelta(days=1), DATE, DATE + pd.Timedelta(days=1)]
+    cut = without(made_up, stage_of=UPSTREAM)
+    cut.stage.loc[dates[0] - pd.Timedelta(days=4) : dates[0], UPSTREAM] = np.nan
+    before = predict_dates(trained, cut, dates=dates, model_version="test")
+    lay_over(
+        "thresholds.csv",
+        STAGE_HEAD,
+        *(f"{code},alarm,2.0,m,the agency,2010-08-10,V" for code in (TOWN, UPSTREAM)),
+    )
+    after = predict_dates(trained, cut, dates=dates, model_version="test")
+    columns = [name for name in after if name != "drivers_cm"]
+    differs = after[columns].ne(before[columns]) & after[columns].notna()
+    assert set(differs.columns[differs.any()]) == {"p_alarm", "p_alarm_by"}
+    changed = before[differs.any(axis=1)]
+    assert changed["issue_time"].min() == DATE + pd.Timedelta(minutes=30)
+    assert set(changed["station"]) == {TOWN, UPSTREAM}
+    assert set(after.loc[differs.any(axis=1), "tier"]) > {"climatology"}
+    assert (after["p_alarm"] > before["p_alarm"])[differs["p_alarm"]].all()
+    night = predict(trained, cut, issue_time=ISSUE, model_version="test")
+    same = after[after["issue_time"] == DATE + pd.Timedelta(minutes=30)]
+    pd.testing.assert_frame_equal(night, same.reset_index(drop=True))
 
 
 def test_drivers_add_up_to_the_forecast_change(trained: StageModel, made_up: StageInputs) -> None:

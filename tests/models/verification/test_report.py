@@ -6,8 +6,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from models.verification import report
 from models.verification.report import render_report
+from tests.conftest import STAGE_HEAD, LayOver
+from tests.models.conftest import TOWN
 from tests.models.verification.conftest import made_hindcast
+
+CITIES_HEAD = (
+    "id,name,country,lat,lon,unit,source,as_of,verified,station,ascn,in_basin,basin,hazards,"
+    "utc_offset_h"
+)
 
 
 class Page(HTMLParser):
@@ -75,3 +83,65 @@ def test_nothing_to_score_is_said() -> None:
     frame = made_hindcast(years=1).assign(observed_m=np.nan)
     text = render_report(frame, train_from="1992-01-01")
     assert "No forecast could be scored." in text
+
+
+def test_what_changed_after_the_last_issue_time_changes_nothing(lay_over: LayOver) -> None:
+    frame = made_hindcast(years=1)
+    text = render_report(frame, train_from="1992-01-01")
+    lay_over(
+        "cities.csv",
+        CITIES_HEAD,
+        f"mukdahan,New Mukdahan,TH,16.583,104.733,degree,x,2018-01-01,M,{TOWN},false,true,mukdahan,"
+        "river,7",
+    )
+    lay_over("thresholds.csv", STAGE_HEAD, f"{TOWN},alarm,9.0,m,the agency,2018-01-01,V")
+    lay_over(
+        "cost_loss.csv",
+        "city,level,quantity,value,unit,source,as_of,verified",
+        "mukdahan,watch,cost_loss_ratio,0.6,1,x,2018-01-01,M",
+    )
+    assert render_report(frame, train_from="1992-01-01") == text
+
+
+def test_names_are_the_last_and_stages_those_of_the_flood(
+    lay_over: LayOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The town's crest is before 2017, from when on it has another name and another stage."""
+    frame = made_hindcast()
+    of_town = frame[(frame["station"] == TOWN) & (frame["lead_days"] == 3)]
+    crest = of_town.loc[of_town["observed_m"].idxmax(), "issue_time"]
+    assert crest < np.datetime64("2017-01-01")
+    lay_over("thresholds.csv", STAGE_HEAD, f"{TOWN},alarm,9.0,m,the agency,2017-01-01,V")
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,upstream,basin,as_of",
+        f"{TOWN},New Mukdahan,Mekong,TH,false,013101,mukdahan,2017-01-01",
+    )
+    lay_over(
+        "cities.csv",
+        CITIES_HEAD,
+        f"mukdahan,New Mukdahan,TH,16.583,104.733,degree,x,2017-01-01,M,{TOWN},false,true,mukdahan,"
+        "river,7",
+    )
+    lay_over(
+        "cost_loss.csv",
+        "city,level,quantity,value,unit,source,as_of,verified",
+        "mukdahan,watch,cost_loss_ratio,0.6,1,x,2017-01-01,M",
+    )
+    floods: dict[str, object] = {}
+    watches: dict[str, float] = {}
+
+    def note_flood(name: str, _forecasts: object, _lead: int, thresholds_m: object) -> str:
+        floods[name] = thresholds_m
+        return ""
+
+    def note_value(name: str, _ratios: object, _curves: object, watch_p: float) -> str:
+        watches[name] = watch_p
+        return ""
+
+    monkeypatch.setattr(report, "draw_highest_flood", note_flood)
+    monkeypatch.setattr(report, "draw_value", note_value)
+    page = render_report(frame, train_from="1992-01-01")
+    assert floods[f"New Mukdahan ({TOWN})"] == {"alarm": 12.0, "flood": 12.5}
+    assert watches["New Mukdahan"] == 0.6
+    assert "Mukdahan" not in page.replace("New Mukdahan", "")

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from models.verification.scores import SCORES, SYNTHETIC, score_forecasts
+from tests.conftest import STAGE_HEAD, LayOver
+from tests.models.conftest import TOWN
 from tests.models.verification.conftest import forecasts_of_mukdahan
 
 
@@ -64,3 +66,26 @@ def test_both_seasons_stand_there_even_without_a_case() -> None:
 def test_unobserved_rows_count_for_nothing() -> None:
     frame = forecasts_of_mukdahan([11.0, np.nan, 12.4], [11.1, 99.0, 12.4], [10.0, 11.0, np.nan])
     assert score_forecasts(frame).iloc[0].n == 1
+
+
+STATIONS_HEAD = "code,name,river,country,tidal,upstream,basin,as_of"
+
+
+def test_a_name_is_that_as_of_the_last_issue_time(lay_over: LayOver) -> None:
+    lay_over(
+        "stations.csv",
+        STATIONS_HEAD,
+        f"{TOWN},New Mukdahan,Mekong,TH,false,013101,mukdahan,2018-07-03",
+    )
+    frame = forecasts_of_mukdahan([11.0] * 3, [11.1] * 3, [10.0] * 3)
+    assert set(score_forecasts(frame)["name"]) == {"New Mukdahan"}
+    assert set(score_forecasts(frame.head(2))["name"]) == {"Mukdahan"}
+
+
+def test_a_gauge_without_an_alarm_stage_until_a_day_is_scored_from_it_on(lay_over: LayOver) -> None:
+    lay_over("thresholds.csv", STAGE_HEAD, "092600,alarm,12.0,m,the agency,2018-07-03,V")
+    frame = forecasts_of_mukdahan([12.5] * 4, [12.1, 12.1, 12.1, 11.1], [11.0] * 4)
+    frame["station"] = "092600"
+    wet = score_forecasts(frame).iloc[0]
+    assert (wet.n, wet.alarm_pod, wet.brier) == (4, 0.5, 0.5), "of the last two"
+    assert np.isnan(score_forecasts(frame.head(2)).iloc[0].brier)

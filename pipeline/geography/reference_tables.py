@@ -384,8 +384,7 @@ def group_by_edition(
 
 @lru_cache(maxsize=256)
 def _rows(tables_then: Edition, name: str) -> tuple[Row, ...]:
-    entries = tables_then.tables.in_force(name, tables_then.day)
-    return tuple(entry.row for entry in entries.values())
+    return tuple(entry.row for entry in tables_then.tables.in_force(name, tables_then.day).values())
 
 
 def reference_digest(asof: datetime | None = None) -> dict[str, str]:

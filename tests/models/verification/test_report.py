@@ -109,7 +109,7 @@ def test_names_are_the_last_and_stages_those_of_the_flood(
     """The town's crest is before 2017, from when on it has another name and another stage."""
     frame = made_hindcast()
     of_town = frame[(frame["station"] == TOWN) & (frame["lead_days"] == 3)]
-    crest = of_town["issue_time"].to_numpy()[of_town["observed_m"].to_numpy().argmax()]
+    crest = of_town.sort_values("observed_m", na_position="first")["issue_time"].iloc[-1]
     assert crest < np.datetime64("2017-01-01")
     lay_over("thresholds.csv", STAGE_HEAD, f"{TOWN},alarm,9.0,m,the agency,2017-01-01,V")
     lay_over(

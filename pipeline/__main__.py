@@ -34,14 +34,22 @@ app = typer.Typer(
 )
 
 
+YEARS = range(1900, 2201)
+"""Years of dates that can be asked for: times in nanoseconds end in 2262."""
+
+
 def _day(text: str | date) -> date:
     """Read a date; a default comes here as well, and is one already."""
     if isinstance(text, date):
         return text
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"expected a date like 2026-04-10, found {text!r}") from None
+        day = None
+    if day is None or day.year not in YEARS:
+        expected = f"expected a date like 2026-04-10, of {YEARS[0]} to {YEARS[-1]}"
+        raise typer.BadParameter(f"{expected}, found {text!r}")
+    return day
 
 
 Day = Annotated[

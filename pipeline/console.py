@@ -78,10 +78,12 @@ def describe_ingested(ingested: Ingested) -> str:
     source = ingested.source
     if ingested.needs and not ingested.read:
         return f"{source}: skipped, needs {ingested.needs}, which is not set"
+    rejected = ingested.rejected_before
+    before = f", {rejected} of them rejected before" if rejected else ""
     lines = [
         (
             f"{ingested.read} files read, {ingested.added} steps or readings added, "
-            f"{ingested.known} known already"
+            f"{ingested.known} known already{before}"
         )
     ]
     if ingested.missing:

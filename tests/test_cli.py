@@ -65,7 +65,10 @@ def test_help_shows_every_verb_with_an_example(
     ("arguments", "said"),
     [
         (["bogus"], "No such command 'bogus'."),
-        (["status", "--date", "2026-13-01"], "expected a date like 2026-04-10, found '2026-13-01'"),
+        (
+            ["status", "--date", "2026-13-01"],
+            "expected a date like 2026-04-10, of 1900 to 2200, found '2026-13-01'",
+        ),
         (["status", "--date", "2001-01-01"], "20010101T0030Z, found none"),
         (["ingest", "modis"], "expected a source of imerg_late"),
         (["ingest", "gauges", "--from", "nowhere"], "expected a folder of gauges files"),

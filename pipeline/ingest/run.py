@@ -39,8 +39,8 @@ class Ingested:
     ----------
     source
         Id of the source.
-    read, known
-        Number of granules read now, and of those stored before.
+    read, known, rejected_before
+        Number of granules read now, of those read before, and of these those that were rejected.
     added
         Number of new time steps or readings.
     missing, rejected, passed_over
@@ -74,6 +74,7 @@ class Ingested:
     missing: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    rejected_before: int = 0
     unknown_stations: tuple[str, ...] = ()
     unknown_station_files: tuple[str, ...] = ()
     needs: str | None = None
@@ -274,6 +275,7 @@ def _store_files(
     records = Records(settings.database)
     known = records.known_granules(source.id, asof=asof)
     unread = store.select_unknown(files, known)
+    unread_paths = {file.path for file in unread}
     intake = store.read_and_store(
         source,
         unread,
@@ -288,6 +290,9 @@ def _store_files(
         source=source.id,
         read=intake.read,
         known=len(files) - len(unread),
+        rejected_before=store.count_rejected(
+            [file for file in files if file.path not in unread_paths], known
+        ),
         added=intake.added,
         rejected=intake.rejected,
         passed_over=intake.passed_over,

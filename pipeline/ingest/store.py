@@ -192,6 +192,12 @@ def has_sound(files: list[File], known: dict[str, set[tuple[datetime | None, str
     )
 
 
+def count_rejected(files: list[File], known: dict[str, set[tuple[datetime | None, str]]]) -> int:
+    """Count the files of which every content that was read before was rejected."""
+    marks = [known.get(shown_name(file.path), set()) for file in files]
+    return sum(bool(of_file) and all(time is None for time, _ in of_file) for of_file in marks)
+
+
 def read_and_store(
     row: Source,
     files: Sequence[File],

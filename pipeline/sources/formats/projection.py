@@ -17,6 +17,10 @@ from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.ami import finite, size
 from pipeline.sources.formats.field import Field, text
 
+_SATELLITE, _MERIDIAN = 128.2, 126.0
+"""Where GK2A stands, and the central meridian of its Lambert sectors, degrees east."""
+_OFF = 0.5
+"""Degrees by which a file may say otherwise: the satellite is kept within 0.05."""
 MOST_PIXELS = 1 << 23
 """Most pixels of a window: 0.4 GB while they are placed."""
 
@@ -56,6 +60,7 @@ def projection_of(mapping: Field | h5py.HLObject, path: Path) -> Projection:
 
     width, height = (size(mapping, name, path) for name in ("image_width", "image_height"))
     if kind == "lambert_conformal_conic":
+        _check_longitude("central_meridian", value("central_meridian"), _MERIDIAN, path)
         crs = (
             f"+proj=lcc +lat_1={value('standard_parallel1')} +lat_2={value('standard_parallel2')} "
             f"+lat_0={value('origin_latitude')} +lon_0={value('central_meridian')} "
@@ -65,13 +70,15 @@ def projection_of(mapping: Field | h5py.HLObject, path: Path) -> Projection:
         left, top = value("upper_left_easting"), value("upper_left_northing")
         return Projection(crs, left, step, top, -step, width, height)
     if kind == "geostationary":
+        longitude = value("longitude_of_projection_origin")
+        _check_longitude("longitude_of_projection_origin", longitude, _SATELLITE, path)
         semi_major = value("semi_major_axis")
         altitude = value("perspective_point_height")
         if altitude > 40e6:  # some files give the distance from the Earth's centre
             altitude -= semi_major
         return _geostationary(
             altitude=altitude,
-            longitude=value("longitude_of_projection_origin"),
+            longitude=longitude,
             axes=(semi_major, value("semi_minor_axis")),
             factors=(value("column_scale_factor"), value("line_scale_factor")),
             offsets=(value("column_offset"), value("line_offset")),
@@ -101,10 +108,12 @@ def projection_of_level_1b(file: h5py.File, path: Path) -> Projection:
     def value(name: str) -> float:
         return finite(file, name, path)
 
+    longitude = float(np.degrees(value("sub_longitude")))
+    _check_longitude("sub_longitude", longitude, _SATELLITE, path)
     semi_major = value("earth_equatorial_radius")
     return _geostationary(
         altitude=value("nominal_satellite_height") - semi_major,
-        longitude=np.degrees(value("sub_longitude")),
+        longitude=longitude,
         axes=(semi_major, value("earth_polar_radius")),
         factors=(value("cfac"), value("lfac")),
         offsets=(value("coff"), value("loff")),
@@ -113,6 +122,12 @@ def projection_of_level_1b(file: h5py.File, path: Path) -> Projection:
             size(file, "number_of_lines", path),
         ),
     )
+
+
+def _check_longitude(name: str, found: float, expected: float, path: Path) -> None:
+    """Refuse an image that would be placed elsewhere on the Earth."""
+    if abs(found - expected) > _OFF:
+        raise BadGranule(path, expected=f"{name} {expected:g}", found=f"{found:g}")
 
 
 def _geostationary(

@@ -51,6 +51,7 @@ def is_workbook(path: Path) -> bool:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_begin(archive)
             return "xl/workbook.xml" in archive.namelist()
     except _BROKEN as error:
         raise BadGranule(path, expected="a whole zip archive", found=str(error)) from error
@@ -69,7 +70,8 @@ def unzip(path: Path, folder: Path) -> Iterator[Path]:
     left = UNPACKED
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
+            _check_begin(archive)
+            members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) > MEMBERS:
                 raise BadGranule(
                     path, expected=f"at most {MEMBERS} files inside", found=str(len(members))
@@ -89,6 +91,21 @@ def unzip(path: Path, folder: Path) -> Iterator[Path]:
         if isinstance(error, BadGranule):
             raise
         raise BadGranule(path, expected="a whole zip archive", found=str(error)) from error
+
+
+def _check_begin(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive whose list of files is that of an archive within it.
+
+    The list stands at the end; of a file that is cut short the last one left may be a member's.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        The first file of the list is not where the archive begins.
+    """
+    offsets = [member.header_offset for member in archive.infolist()]
+    if offsets and min(offsets):
+        raise zipfile.BadZipFile(f"its list of files leaves out the first {min(offsets)} bytes")
 
 
 def member(archive: zipfile.ZipFile, name: str, *, path: Path, largest: int) -> bytes:

@@ -325,7 +325,9 @@ class Tally:
                     good.append(model.model_validate(rest))
         return good
 
-    def timed(self, rows: pd.DataFrame, *, offset: str = "", like: str) -> pd.DataFrame:
+    def timed(
+        self, rows: pd.DataFrame, *, offset: str = "", like: str, at: str = ""
+    ) -> pd.DataFrame:
         """Turn the stamps of points into times; points without a possible one are noted.
 
         Parameters
@@ -347,10 +349,10 @@ class Tally:
         rows = rows[~((rows["time"] == "") & values.isna().all(axis=1))]
         stamps = to_utc(rows["time"], zone=zone_of(offset) if offset else None)
         self.said.extend(stamps.said)
-        self.note(rows.loc[stamps.time.isna(), "time"], like=like)
+        self.note(rows.loc[stamps.time.isna(), "time"], like=like, at=at)
         return rows.assign(time=stamps.time)[stamps.time.notna()]
 
-    def note(self, stamps: pd.Series[Any], *, like: str) -> None:
+    def note(self, stamps: pd.Series[Any], *, like: str, at: str = "") -> None:
         """Note stamps that are none.
 
         Parameters
@@ -359,8 +361,11 @@ class Tally:
             Text.
         like
             Example for the message.
+        at
+            Where they stand, for the message.
         """
-        self.bad.extend((f"stamps like {like}", shown(text)) for text in stamps)
+        place = f" at {at}" if at else ""
+        self.bad.extend((f"stamps like {like}", f"{shown(text)}{place}") for text in stamps)
 
     def finish(self, found: Sequence[pd.DataFrame], *, lost: Sequence[str] = ()) -> pd.DataFrame:
         """Put the series of the file in order.

@@ -191,7 +191,7 @@ def _read(path: Path, tally: Tally, given: object, at: str, offset: str) -> pd.D
     )
     rows["value"] = rows["value"].astype("float64")
     rows["value"] = rows["value"].mask((rows["flag"] == 9) | (rows["value"] == header.missVal))
-    rows = tally.timed(rows, offset=offset, like=_LIKE)
+    rows = tally.timed(rows, offset=offset, like=_LIKE, at=header.locationId)
     frame = series(
         path,
         station=header.locationId,

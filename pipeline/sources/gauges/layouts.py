@@ -24,7 +24,7 @@ from pipeline.sources.formats.tables import (
     split_lines,
 )
 from pipeline.sources.gauges.columns import MEANING, is_used
-from pipeline.sources.gauges.own_table import OwnLayout, check_zone
+from pipeline.sources.gauges.own_table import OwnLayout, check_line, check_zone
 from pipeline.sources.gauges.quantities import MODELS
 from pipeline.sources.gauges.series import datum_of, speaks_of_datum, unit_of
 
@@ -160,8 +160,14 @@ def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) ->
     return next((at for at, names in headings if _kind(names, layout) is not None), None)
 
 
-def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[str]]:
-    """Places of the sheets of a workbook that have a table, and the names of all sheets.
+def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[str], list[str]]:
+    """Find the sheets of a workbook that have a table.
+
+    Returns
+    -------
+    tuple
+        Their places, the names of all sheets, and a remark on each other sheet that has rows of
+        several cells.
 
     Raises
     ------
@@ -170,7 +176,7 @@ def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[s
         ``layout`` names the station of all rows by its code.
     """
     _, sheets = sheet_rows(path, most=1)
-    tables, has_stations = list[int](), True
+    tables, remarks, has_stations = list[int](), list[str](), True
     for place in range(len(sheets)):
         try:
             rows, _ = sheet_rows(path, place, most=HEADING_WITHIN)
@@ -183,14 +189,20 @@ def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[s
             tables.append(place)
             names = {name_of(name) for name in rows[at][1]}
             has_stations &= layout is None or name_of(layout.station) in names
+            continue
+        several = [cells for _, row in rows if len(cells := list(filter(None, row))) > 1]
+        if several:
+            begin = ", ".join(several[0])[:80]
+            remarks.append(f"sheet {sheets[place]!r} is passed over: it begins with {begin}")
     named = ", ".join(repr(sheets[place]) for place in tables) or "none"
     found = f"{named} of the sheets {', '.join(map(repr, sheets))}"
     if sheets[1:] and not tables:
+        found = "; ".join([found, *remarks])
         raise BadGranule(path, expected="a table on one of the sheets", found=found)
     if tables[1:] and not has_stations:
         expected = "a column of stations where several sheets have a table, or one such sheet"
         raise BadGranule(path, expected=expected, found=found)
-    return tables, sheets
+    return tables, sheets, remarks
 
 
 def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
@@ -280,6 +292,8 @@ def _check_titles(path: Path, titles: list[str], layout: OwnLayout | None) -> No
     The name of an office that also forecasts, and the model of an instrument, say nothing.
     """
     for text in titles:
+        if layout is not None:
+            check_line(path, layout, text, "above the heading")
         said = re.sub(_NO_MODEL, " ", text.casefold())
         if re.search(rf"{MODELS}|\bdaily (?:max|min|peak|highest|lowest)", said):
             raise BadGranule(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.geography.places import stations
 from pipeline.sources.base import BadGranule, Skipped, WrongOption
 from pipeline.sources.formats.tables import Rows, name_of
 from pipeline.sources.gauges.columns import is_used
@@ -70,6 +71,15 @@ class OwnLayout:
         """Names of the columns of the stamps; the ``+`` of ``Time (UTC+7)`` joins none."""
         return re.split(r"\+(?![0-9])", self.time)
 
+    @property
+    def code(self) -> str:
+        """Code of the station of all rows; empty where ``station`` is no code."""
+        try:
+            code, _ = resolve(self.station)
+        except UnknownStationError:
+            return ""
+        return code if re.search(r"[0-9]", code) else ""
+
     def mark(self, sha256: str) -> str:
         """Checksum of a file as read with this layout: refused without it, it is read again."""
         return hashlib.sha256(f"{sha256} {self}".encode()).hexdigest()
@@ -99,6 +109,101 @@ def check_zone(path: Path, layout: OwnLayout, text: str) -> None:
         raise BadGranule(path, expected=f"times in --tz {layout.zone}", found=repr(text.strip()))
 
 
+_STATION_COLUMN = re.compile(
+    r"(?:station|gau?ge|site|location|stn|sta)(?: ?(?:code|id|no|number|name))?|code|รหัส(?:สถานี)?|"
+    r"(?:ชื่อ)?สถานี|mã trạm|trạm|tên trạm"
+)
+_CODES = re.compile(r"(?<![0-9])(?<![0-9][.,])[0-9]{5,6}(?![0-9])(?![.,][0-9])")
+_STAGES = {"m", "cm"}
+_UNIT_COLUMN = re.compile(r"units?|uom|หน่วย|đơn vị")
+
+
+def check_line(path: Path, layout: OwnLayout, text: str, where: str) -> None:
+    """Refuse a text of the file that names another station or unit than the layout gives to all.
+
+    Parameters
+    ----------
+    path
+        File.
+    layout
+        Of the table.
+    text
+        A title, a heading, or the name of the file.
+    where
+        Where it stands, for the message.
+
+    Raises
+    ------
+    BadGranule
+        It does: readings would be stored at the wrong gauge, or a hundredth of them.
+    """
+    station = layout.code if layout.code in stations() else ""
+    for digits in _CODES.findall(text) if station else ():
+        code = digits.zfill(6)
+        if code in stations() and code != station:
+            raise BadGranule(
+                path, expected=f"station {station} as --station", found=f"{text.strip()!r} {where}"
+            )
+    named = re.search(r"\b(?:units?|uom)\b\W*(.+)|หน่วย\W*(.+)", text, re.IGNORECASE)
+    if named:
+        check_unit(path, layout, named[1] or named[2], where)
+
+
+def check_unit(path: Path, layout: OwnLayout, text: str, where: str) -> None:
+    """Refuse a unit in the file that is another than the layout gives to all rows.
+
+    Raises
+    ------
+    BadGranule
+        It is.
+    """
+    given, found = units_in(layout.unit), units_in(text)
+    if given and found and not found & given:
+        raise BadGranule(
+            path, expected=f"unit {layout.unit} as --unit", found=f"{text.strip()!r} {where}"
+        )
+
+
+def _check_station(rows: Rows, layout: OwnLayout) -> None:
+    """Refuse a file whose name or columns name another gauge than the layout gives to all rows."""
+    cells, path, used = rows.cells, rows.path, layout.columns()
+    check_line(path, layout, path.stem, "in the name of the file")
+    check_line(path, layout, layout.value, "as the column of the values")
+    for column in cells.columns:
+        if column in used or not _STATION_COLUMN.fullmatch(column):
+            continue
+        for text in cells[column].unique():
+            try:
+                code, _ = resolve(text) if text else ("", "")
+            except UnknownStationError:
+                continue
+            if code in stations() and code != layout.code:
+                raise BadGranule(
+                    path,
+                    expected=f"station {layout.code} as --station",
+                    found=f"{text!r} in the column {column!r}",
+                )
+
+
+def _check_unit_columns(rows: Rows, layout: OwnLayout) -> None:
+    """Leave out rows in another unit of stages than the layout gives to all, or refuse the file."""
+    cells, given = rows.cells, units_in(layout.unit)
+    for text in cells[name_of(layout.value)].unique():
+        if not re.search(r"[0-9]", text):
+            check_unit(rows.path, layout, text, "below the heading of the values")
+    for column in cells.columns:
+        if column in layout.columns() or not _UNIT_COLUMN.fullmatch(column):
+            continue
+        units = {text: units_in(text) for text in cells[column].unique()}
+        if not any(found & given for found in units.values()):
+            for text in units:
+                check_unit(rows.path, layout, text, f"in the column {column!r}")
+        differs = rows.cells[column].map(
+            lambda text, units=units: bool(units[text] & _STAGES - given)
+        )
+        rows.leave_out(differs, f"unit {layout.unit} as --unit", column)
+
+
 def read_own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     """Read a ministry's own table by the names of its columns.
 
@@ -114,6 +219,11 @@ def read_own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     if reason := reason_unused(layout.value):
         raise Skipped(f"{rows.path.name}: {value!r} is not used: {reason}")
     _check_options(rows, layout)
+    if name_of(layout.station) not in cells and layout.code in stations():
+        _check_station(rows, layout)
+    if name_of(layout.unit) not in cells:
+        _check_unit_columns(rows, layout)
+        cells = rows.cells
     station, unit = name_of(layout.station), name_of(layout.unit)
     time = [name_of(part) for part in layout.time_columns]
     units = cells[unit] if unit in cells else pd.Series(layout.unit, index=cells.index)

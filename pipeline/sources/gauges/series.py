@@ -293,7 +293,8 @@ def series(
         ) from error
     known = unit_of(unit)
     if known not in UNITS[variable]:
-        raise BadGranule(path, expected=f"unit {' or '.join(UNITS[variable])}", found=unit)
+        expected = f"unit {' or '.join(UNITS[variable])}"
+        raise BadGranule(path, expected=expected, found=f"{unit or 'none'} at {code}")
     if datum not in {"gauge", "msl"} or (datum == "msl" and variable != "stage"):
         raise BadGranule(path, expected="datum gauge, or msl of a stage", found=repr(datum))
     factor = UNITS[variable][known]

@@ -144,6 +144,10 @@ def _use_quantity(rows: Rows, column: str) -> None:
             )
         for text in silent:
             quantities[text] = Quantity("", "not known", mean=False)
+    variables = {quantity.variable for text, quantity in quantities.items() if text} - {""}
+    if len(variables) > 1 or any(quantity.unused for quantity in quantities.values()):
+        # Merged cells leave blanks below the name that they are of.
+        rows.leave_out(rows.cells[column] == "", f"a quantity in the column {column}", column)
     unused = rows.cells[column].map(lambda text: bool(quantities[text].unused))
     pass_over(rows, unused, column)
     said = rows.cells[column].map(lambda text: quantities[text].variable)

@@ -85,13 +85,13 @@ def read_table(path: Path, layout: OwnLayout | None = None) -> pd.DataFrame | No
 
 def _read_workbook(path: Path, layout: OwnLayout | None) -> pd.DataFrame | None:
     """Read the tables on the sheets of a workbook."""
-    tables, sheets = find_tables(path, layout)
+    tables, sheets, remarks = find_tables(path, layout)
     if not tables:
         return None
-    remarks = []
     if sheets[1:]:
         named = " and ".join(repr(sheets[place]) for place in tables)
-        remarks = [f"of {len(sheets)} sheets {named} {'have' if tables[1:] else 'has'} a table"]
+        has = "have" if tables[1:] else "has"
+        remarks = [f"of {len(sheets)} sheets {named} {has} a table", *remarks]
     if tables[1:]:
         readers = [(sheets[place], partial(_read_sheet, path, place, layout)) for place in tables]
         return read_parts(path, readers, expected="readings on its sheets", remarks=remarks)

@@ -168,6 +168,7 @@ def test_every_sheet_with_a_table_is_read(tmp_path: Path) -> None:
     assert found["part"].tolist() == ["S1", "S1", "S3"]
     assert found.attrs["bad_rows"] == ["S3: line 3: expected a number, found 'dry'"]
     assert "of 4 sheets 'S1' and 'S3' have a table" in found.attrs["said"]
+    assert "sheet 'S4' is passed over: it begins with Code, T" in found.attrs["said"]
 
 
 def test_a_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

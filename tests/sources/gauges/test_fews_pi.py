@@ -149,7 +149,7 @@ def test_a_forecast_beside_observations_is_left_out(tmp_path: Path) -> None:
     found = gauge_files.read(write(tmp_path, forecast, series(EVENT), series(EVENT, units="ft")))
     assert rows(found, "value") == [[9.8]]
     assert found.attrs["said"] == ["module 'URBS_Forecast' is not known to import observations"]
-    assert found.attrs["bad_rows"] == ["expected unit m or cm or mm, found ft"]
+    assert found.attrs["bad_rows"] == ["expected unit m or cm or mm, found ft at 013901"]
 
 
 def test_flags_of_fews(tmp_path: Path) -> None:

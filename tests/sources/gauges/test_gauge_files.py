@@ -337,7 +337,7 @@ def test_waterml_with_units_zones_and_nil(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"zone": ""}, "stamps like .*found '2026-08-20T08:00:00'"), ({"uom": "ft"}, "unit m or cm"),
-     ({"uom": ""}, "unit m or cm or mm, found $"), ({"station": "13"}, "of six digits"),
+     ({"uom": ""}, "or mm, found none at 013901$"), ({"station": "13"}, "of six digits"),
      ({"station": "<"}, "well-formed XML")],
 )  # fmt: skip
 def test_bad_waterml_says_what_is_wrong(

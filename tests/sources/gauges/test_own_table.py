@@ -194,3 +194,67 @@ def test_a_heading_that_names_another_zone_is_refused(
     titled = own("Code,Date,Time,Level", LEVEL, title="All times are UTC")
     with pytest.raises(BadGranule, match="times in --tz \\+07:00, found 'All times are UTC'"):
         read(tmp_path, titled, value="Level")
+
+
+@pytest.mark.parametrize("other", ["RF", "forecast", "Discharge"])
+@pytest.mark.parametrize("column", ["Parameter", "type"])
+def test_a_blank_below_another_quantity_is_a_bad_row(
+    tmp_path: Path, column: str, other: str
+) -> None:
+    rows = [f"13901,{day},07:00,WL,9.0" for day in DAYS]
+    rows += [f"13901,2026-08-21,07:00,{other},4.0", "13901,2026-08-22,07:00,,4.5"]
+    found = read(tmp_path, "\n".join([f"Code,Date,Time,{column},Level", *rows]), value="Level")
+    assert found["value"].tolist() == [9.0] * 20
+    assert found.attrs["bad_rows"] == [
+        f"line 23: expected a quantity in the column {column.casefold()}, found ''"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "title", "found"),
+    [
+        ("Station,Date,Time,Level", "13402,{day},07:00,{level}", "",
+         "'13402' in the column 'station'"),
+        ("Gauge,Station name,Date,Time,Level", "1,Mukdahan,{day},07:00,{level}", "",
+         "'Mukdahan' in the column 'station name'"),
+        ("Date,Time,Level", "{day},07:00,{level}", "Station code,013402", "above the heading"),
+    ],
+)  # fmt: skip
+def test_a_file_that_names_another_gauge_than_the_option_is_refused(
+    tmp_path: Path, heading: str, row: str, title: str, found: str
+) -> None:
+    content = own(heading, row, title=title)
+    with pytest.raises(BadGranule, match=f"expected station 013901 as --station, .*{found}"):
+        read(tmp_path, content, station="13901", value="Level")
+    right = own(heading, row, title=title)
+    assert len(read(tmp_path, right, station="13402", value="Level")) == 20
+    path = tmp_path / "013402_Mukdahan.csv"
+    path.write_text(own("Date,Time,Level", "{day},07:00,{level}"), encoding="utf-8")
+    with pytest.raises(BadGranule, match="'013402_Mukdahan' in the name of the file"):
+        gauge_files.read(path, OwnLayout("013901", "Date+Time", "Level", "m", zone="+07:00"))
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "title", "found"),
+    [
+        ("Date,Time,Level,Unit", "{day},07:00,{level},m", "", "'m' in the column 'unit'"),
+        ("Date,Time,Level", "{day},07:00,{level}", "Unit: m", "above the heading"),
+    ],
+)  # fmt: skip
+def test_a_file_that_names_another_unit_than_the_option_is_refused(
+    tmp_path: Path, heading: str, row: str, title: str, found: str
+) -> None:
+    content = own(heading, row, title=title)
+    with pytest.raises(BadGranule, match=f"expected unit cm as --unit, found .*{found}"):
+        read(tmp_path, content, station="13901", value="Level", unit="cm")
+    assert len(read(tmp_path, content, station="13901", value="Level")) == 20
+
+
+def test_a_row_of_units_and_single_rows_in_another_unit(tmp_path: Path) -> None:
+    units = "Date,Time,Level\n,,(m)\n" + own("", "{day},07:00,{level}").lstrip()
+    with pytest.raises(BadGranule, match=r"unit cm as --unit, found '\(m\)' below the heading"):
+        read(tmp_path, units, station="13901", value="Level", unit="cm")
+    mixed = own("Date,Time,Level,Unit", "{day},07:00,{level},m") + "2026-08-21,07:00,920,cm\n"
+    found = read(tmp_path, mixed, station="13901", value="Level")
+    assert len(found) == 20
+    assert found.attrs["bad_rows"] == ["line 22: expected unit m as --unit, found 'cm'"]

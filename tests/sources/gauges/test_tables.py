@@ -558,6 +558,21 @@ def test_zip_archives_that_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
         gauge_files.read(path)
 
 
+def test_an_archive_that_ends_within_an_archive_in_it_is_refused(tmp_path: Path) -> None:
+    """The list of files that is found at the end is that of the last member."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a.csv", plain(day(18, 9.1)))
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b.csv", plain(day(19, 9.2)))
+        archive.writestr("inner.zip", inner.getvalue())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(inner.getvalue()) + len(inner.getvalue())])
+    with pytest.raises(BadGranule, match="a whole zip archive, found its list of files leaves"):
+        gauge_files.read(path)
+
+
 def test_measured_and_virtual_readings_of_one_archive(tmp_path: Path) -> None:
     real = export(("2026-08-18T00:00Z", 9.1))
     path = tmp_path / "mixed.zip"

@@ -291,7 +291,7 @@ def test_one_bad_pair_costs_itself_and_a_bad_series_not_the_others(tmp_path: Pat
     assert len(found) == 23
     assert set(found["station"]) == {"013901"}
     assert found.attrs["bad_rows"] == [
-        "expected unit m or cm or mm, found ft",
+        "expected unit m or cm or mm, found ft at 014901",
         "expected numbers: a number at '2026-08-19T03:00:00Z', found 'high'",
     ]
     pairs[4] = pair("9999-12-31T00:00:00Z", "9.5")

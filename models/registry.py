@@ -226,7 +226,8 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 def _untrusted_model(name: str, types: Collection[str]) -> UntrustedModel:
     return UntrustedModel(
-        f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(types)}"
+        f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(types)}; models of "
+        "another version of the code are trained again: mekong train"
     )
 
 

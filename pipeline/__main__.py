@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 
 
+SHOWN = 5
+"""Findings in reference tables that one line names."""
 YEARS = range(1900, 2201)
 """Years of dates that can be asked for: times in nanoseconds end in 2262."""
 
@@ -465,11 +467,16 @@ def _explain(error: Exception) -> tuple[int, str] | None:
 
 
 def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
-    """Exit code and line of an error of what earlier runs left or of the disk; None of another."""
+    """Exit code and line of an error of tables, stores or the disk; None of another."""
     from models.registry import UntrustedModel
+    from pipeline.geography.reference_tables import BadReference
     from pipeline.storage.archive import describe_broken_archive, end_reads
     from pipeline.storage.atomic import BrokenState
 
+    if isinstance(error, BadReference):
+        more = len(error.findings) - SHOWN
+        rest = f"; and {more} more: mekong places check" if more > 0 else ""
+        return USAGE, f"{'; '.join(map(str, error.findings[:SHOWN]))}{rest}"
     if isinstance(error, BrokenState | UntrustedModel):
         return ERROR, str(error)
     if isinstance(error, OSError):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -122,6 +122,14 @@ class Settings(BaseSettings):
         for name in toml.toml_data:
             _refuse_unknown(name, f"mekong.toml: {name}", {one: one for one in known})
         return init_settings, env_settings, toml
+
+    @field_validator("reference_dir", mode="before")
+    @classmethod
+    def _folder_of_tables(cls, folder: object) -> object:
+        """Folder that a shell did not expand; an empty variable is none."""
+        if isinstance(folder, str | Path):
+            return Path(folder).expanduser() if str(folder) else None
+        return folder
 
     @model_validator(mode="after")
     def _tables_of_one_region(self) -> Self:

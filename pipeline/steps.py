@@ -419,7 +419,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     from pipeline.alerts.cancellation import add_cancellations
     from pipeline.alerts.publish import publish_tree
     from pipeline.ingest.consistency import check_stores
-    from pipeline.issuance.provenance import digest_rules
+    from pipeline.issuance.provenance import digest_code, digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
     from pipeline.storage import database
     from pipeline.storage.records import Records
@@ -428,8 +428,9 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     check_stores(settings)
     records = Records(settings.database)
     run = records.run(asof)
-    if run["rules"] not in (None, digest_rules(asof)):
-        # A table or text was edited after the forecast: the same message never has two contents.
+    digests = {"rules": digest_rules(asof), "code": digest_code()}
+    if any(run[name] not in (None, digest) for name, digest in digests.items()):
+        # A table, text or module was edited after the forecast: a message never has two contents.
         forecast(asof=asof, settings=settings)
         run = records.run(asof)
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
@@ -484,6 +485,8 @@ def cancel(
 
     Raises
     ------
+    UserError
+        The reason cannot stand in a message.
     LookupError
         No such message was published, or it is not in force.
     FileNotFoundError
@@ -493,6 +496,8 @@ def cancel(
     from pipeline.ingest.consistency import check_stores
     from pipeline.storage.records import Records
 
+    if not why.isprintable():
+        raise UserError(f"expected a reason in one line of text, found {why!r}")
     settings = settings or Settings()
     check_stores(settings)
     records = Records(settings.database)

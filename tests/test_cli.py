@@ -21,6 +21,7 @@ import pytest
 from models.verification.hindcast_files import Hindcast
 from pipeline import __main__ as cli
 from pipeline import steps
+from pipeline.geography import reference_tables
 from pipeline.geography.grid import MEKONG
 from pipeline.ingest.run import Ingested
 from pipeline.results import Published, Replayed
@@ -345,7 +346,9 @@ def test_nothing_that_came_in_is_exit_code_1(
         (exports / "a.csv").write_text(content)
         assert run(monkeypatch, tmp_path, *command) == code, content
         assert run(monkeypatch, tmp_path, *command) == code, f"again: {content}"
-        assert ("nothing came in" in capsys.readouterr().out) == (code == 1)
+        said = capsys.readouterr().out
+        assert ("nothing came in" in said) == (code == 1)
+        assert ("1 known already, 1 of them rejected before" in said) == (content == "<html>")
     (exports / "b.csv").write_text("<html>")
     assert run(monkeypatch, tmp_path, *command) == 0, "one file of two came in"
 
@@ -480,3 +483,36 @@ def test_when_no_provider_is_reached_that_is_the_first_line(
     assert lines[0].startswith(first)
     assert sum(line.startswith("providers") for line in lines) == (lines[0][:9] == "providers")
     assert len(lines) == 4 + (lines[0][:9] == "providers")
+
+
+def test_a_faulty_table_of_an_agency_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "thresholds.csv").write_text(
+        "station,kind,value,unit,source,as_of,verified\n"
+        "011901,alarm,37,ft,the agency,2026-01-01,V\n"
+    )
+    arguments = ["ingest", "gauges", "--date", "2026-08-20", "--from", str(tmp_path)]
+    (tmp_path / "a.csv").write_text("station,variable,time,value,unit\n")
+    reference_tables.tables.cache_clear()
+    assert run(monkeypatch, tmp_path / "data", *arguments, MEKONG_REFERENCE_DIR=str(tables)) == 2
+    reference_tables.tables.cache_clear()
+    [line] = capsys.readouterr().err.splitlines()
+    assert "thresholds.csv line 2: unit: expected m above gauge zero or m for alarm" in line
+
+
+def test_an_empty_folder_of_tables_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEKONG_REFERENCE_DIR", "")
+    assert Settings().reference_dir is None
+    monkeypatch.setenv("MEKONG_REFERENCE_DIR", "~/tables")
+    assert Settings().reference_dir == Path.home() / "tables"
+
+
+def test_a_reason_with_control_characters_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["cancel", "x", "--why", "bell\x01"]
+    assert run(monkeypatch, tmp_path, *arguments) == 2
+    assert "expected a reason in one line of text" in capsys.readouterr().err

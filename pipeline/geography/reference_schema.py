@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +16,8 @@ EVERY_CITY = "default"
 """City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
 Row = Mapping[str, str]
 """Cells of one row by column."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 _DAY = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")
 
 
@@ -32,6 +35,8 @@ class Column:
         Values that are allowed; empty for any.
     names
         File of the table whose first key column must hold the value.
+    pattern
+        Regular expression that a whole cell must match; empty for any text.
     several
         Whether a cell holds several words, parted by blanks.
     optional
@@ -44,6 +49,7 @@ class Column:
     strict: bool = False
     choices: tuple[str, ...] = ()
     names: str = ""
+    pattern: str = ""
     several: bool = False
     optional: bool = False
 
@@ -67,11 +73,9 @@ class Column:
         if choices and not set(self.split_words(cell)) <= set(choices):
             return f"one of {', '.join(choices)}"
         if self.kind not in {"number", "integer"}:
-            return ""
-        try:
-            value = float(cell) if self.kind == "number" else int(cell)
-        except ValueError:
-            value = inf
+            return self._describe_expected_text(cell)
+        digits = _INTEGER if self.kind == "integer" else _NUMBER
+        value = float(cell) if digits.fullmatch(cell) else inf
         at_bound = self.strict and value in {self.lowest, self.highest}
         if isfinite(value) and self.lowest <= value <= self.highest and not at_bound:
             return ""
@@ -79,6 +83,11 @@ class Column:
         bounds = zip(names, (self.lowest, self.highest), strict=True)
         limits = [f" {name} {bound:g}" for name, bound in bounds if isfinite(bound)]
         return f"{'an integer' if self.kind == 'integer' else 'a number'}{''.join(limits)}"
+
+    def _describe_expected_text(self, cell: str) -> str:
+        if any(unicodedata.category(sign) == "Cc" for sign in cell):
+            return "text without control characters"
+        return "" if re.fullmatch(self.pattern or ".*", cell) else f"text like {self.pattern}"
 
 
 @dataclass(frozen=True)
@@ -91,14 +100,16 @@ class Table:
         Columns of the key: of rows with the same key the newest counts.
     columns
         All columns but ``as_of``, which every table may have.
-    by, bounds
-        Column whose value bounds the column ``value``, and lowest and highest by that value.
+    by, bounds, units
+        Column whose value tells what the columns ``value`` and ``unit`` may hold: lowest and
+        highest by that value, and the units.
     """
 
     key: tuple[str, ...]
     columns: Mapping[str, Column]
     by: str = ""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def find_faults(self, row: Row) -> Iterator[str]:
         """Find the faults of a row's cells, each with the expected and the found value."""
@@ -110,6 +121,9 @@ class Table:
                 bounded = Column("number", *self.bounds[row[self.by]])
                 if expected := bounded.describe_expected(row[name]):
                     expected = f"{expected} for {row[self.by]}"
+            allowed = self.units.get(row.get(self.by, ""), ()) if name == "unit" else ()
+            if not expected and allowed and row[name] not in allowed:
+                expected = f"{' or '.join(allowed)} for {row[self.by]}"
             if expected:
                 yield f"{name}: expected {expected}, found {row[name]!r}"
 
@@ -131,6 +145,12 @@ def first_day(as_of: str) -> date | None:
 
 
 _TEXT, _NOTE, _FLAG = Column(), Column(optional=True), Column("flag")
+_ID = Column(pattern=rf"(?!{EVERY_CITY}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_NAME = Column(pattern=r"[^=+@\s-].*")
+"""What a spreadsheet does not take for a formula."""
+_COUNTRY = Column(pattern="[A-Z]{2}")
+_DEGREE, _DAYS = Column(choices=("degree",)), Column(choices=("d",))
+_FLOW = Column(choices=("m3/s", "m3 s-1"))
 _VALUE = Column("number")
 _LAT, _LON = Column("number", -90.0, 90.0), Column("number", -180.0, 180.0)
 _STATION = Column(names="stations.csv")
@@ -140,6 +160,12 @@ _SOURCE = {"source": _TEXT, "verified": Column(choices=("V", "M"))}
 _FIGURE = {"value": _VALUE, "unit": _TEXT, **_SOURCE}
 _STAGE = (VARIABLES["stage"].valid_min, VARIABLES["stage"].valid_max)
 _HIGHEST_FLOW = VARIABLES["discharge"].valid_max
+_KINDS = ("alarm", "flood", "bao_dong_2")
+_RULE_UNITS = {
+    "watch_rain_years": ("year",), "extreme_years": ("year",), "drought_p": ("1",),
+    "raise_margin": ("1",), "raise_runs": ("run",), "lower_factor": ("1",), "lower_runs": ("run",),
+    "lower_m": ("m",), "adjacent": ("h",), "stale": ("h",), "forget": ("h",),
+}  # fmt: skip
 _RULES = {
     "watch_rain_years": (1.0, 1000.0), "extreme_years": (1.0, 1000.0), "drought_p": (0.0, 1.0),
     "raise_margin": (0.0, 1.0), "raise_runs": (1.0, 10.0), "lower_factor": (0.0, 1.0),
@@ -150,7 +176,7 @@ _RULES = {
 
 TABLES: dict[str, Table] = {
     "stations.csv": Table(("code",), {
-        "code": _TEXT, "name": _TEXT, "river": _TEXT, "country": _TEXT, "tidal": _FLAG,
+        "code": _ID, "name": _NAME, "river": _NAME, "country": _COUNTRY, "tidal": _FLAG,
         "upstream": Column(names="stations.csv", several=True, optional=True),
         "basin": Column(names="basins.csv"), "replaced_by": _MAYBE_STATION, "note": _NOTE,
     }),
@@ -161,42 +187,48 @@ TABLES: dict[str, Table] = {
     }, by="quantity", bounds={
         "latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0),
         "catchment_area": (0.0, 1e6), "gauge_zero": (-20.0, 6000.0),
+    }, units={
+        "latitude": ("degrees_north", "degree"), "longitude": ("degrees_east", "degree"),
+        "catchment_area": ("km2",),
+        "gauge_zero": ("m amsl", "m"),
     }),
     "thresholds.csv": Table(("station", "kind"), {
-        "station": _STATION, "kind": Column(choices=("alarm", "flood", "bao_dong_2")), **_FIGURE,
-    }, by="kind", bounds=dict.fromkeys(("alarm", "flood", "bao_dong_2"), _STAGE)),
+        "station": _STATION, "kind": Column(choices=_KINDS), **_FIGURE,
+    }, by="kind", bounds=dict.fromkeys(_KINDS, _STAGE),
+        units=dict.fromkeys(_KINDS, ("m above gauge zero", "m"))),
     "cost_loss.csv": Table(("city", "level", "quantity"), {
         "city": Column(names="cities.csv"),
         "level": Column(choices=("watch", "warning", "emergency")),
         "quantity": Column(choices=("cost_loss_ratio", "false_alarm_budget")),
-        **_FIGURE, "value": Column("number", 0.0, 1.0, strict=True),
+        **_FIGURE, "unit": Column(choices=("1",)),
+        "value": Column("number", 0.0, 1.0, strict=True),
     }),
     "alert_rules.csv": Table(("city", "rule"), {
         "city": Column(names="cities.csv"), "rule": Column(choices=tuple(_RULES)), **_FIGURE,
-    }, by="rule", bounds=_RULES),
+    }, by="rule", bounds=_RULES, units=_RULE_UNITS),
     "flows.csv": Table(("station", "month", "kind"), {
         "station": _STATION, "month": Column("integer", 1, 12),
         "kind": Column(choices=("pmfm_6a", "pmfm_6c", "mean")),
-        **_FIGURE, "value": Column("number", 0.0, _HIGHEST_FLOW, strict=True),
+        **_FIGURE, "unit": _FLOW, "value": Column("number", 0.0, _HIGHEST_FLOW, strict=True),
     }),
     "travel_times.csv": Table(("from_station", "to_station"), {
         "from_station": _STATION, "to_station": _STATION,
         "value_min": Column("number", 0.0, 30.0), "value_max": Column("number", 0.0, 30.0),
-        "unit": _TEXT, **_SOURCE,
+        "unit": _DAYS, **_SOURCE,
     }),
     "thaiwater.csv": Table(("id",), {
-        "id": _TEXT, "code": _TEXT, "name": _TEXT, "river": _TEXT, "lat": _LAT, "lon": _LON,
+        "id": _ID, "code": _TEXT, "name": _NAME, "river": _NAME, "lat": _LAT, "lon": _LON,
         "station": _MAYBE_STATION, **_SOURCE,
     }),
     "cities.csv": Table(("id",), {
-        "id": _TEXT, "name": _TEXT, "country": _TEXT, "lat": _LAT, "lon": _LON, "unit": _TEXT,
+        "id": _ID, "name": _NAME, "country": _COUNTRY, "lat": _LAT, "lon": _LON, "unit": _DEGREE,
         **_SOURCE, "station": _MAYBE_STATION, "ascn": _FLAG, "in_basin": _FLAG,
         "basin": _MAYBE_BASIN,
         "hazards": Column(choices=("river", "tidal", "pluvial", "drought"), several=True),
         "utc_offset_h": Column("number", -12.0, 14.0), "note": _NOTE,
     }),
     "basins.csv": Table(("basin",), {
-        "basin": _TEXT, "name": _TEXT, "outlet_station": _MAYBE_STATION,
+        "basin": _ID, "name": _NAME, "outlet_station": _MAYBE_STATION,
         "downstream": _MAYBE_BASIN, "area_km2": Column("number", 0.0, 1e6, strict=True),
         "travel_time_d": Column("number", 0.0, 30.0), "reach": _TEXT,
     }),

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -194,6 +195,9 @@ def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding
     """Find rows that count on a day and contradict each other or lack a row that they need."""
     yield from _find_absent_coordinates(tables, day)
     yield from _find_crossed_stages(tables, day)
+    yield from _find_crossed_levels(tables, day)
+    yield from _find_circles(tables, day, "stations.csv", "upstream")
+    yield from _find_circles(tables, day, "basins.csv", "downstream")
     yield from _find_absent_defaults(tables, day, "cost_loss.csv")
     yield from _find_absent_defaults(tables, day, "alert_rules.csv")
     for entry in tables.in_force("travel_times.csv", day).values():
@@ -232,6 +236,36 @@ def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding
             yield Finding(entry.file, entry.line, text)
 
 
+def _find_crossed_levels(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find cities for which a higher level needs less evidence than a lower one."""
+    ratios = {
+        key[:2]: entry
+        for key, entry in tables.in_force("cost_loss.csv", day).items()
+        if key[2] == "cost_loss_ratio"
+    }
+    for (city, level), entry in ratios.items():
+        for lower, higher in pairwise(("watch", "warning", "emergency")):
+            below = ratios.get((city, lower), ratios.get((EVERY_CITY, lower)))
+            if level != higher or below is None:
+                continue
+            ratio, lower_ratio = float(entry.row["value"]), float(below.row["value"])
+            if ratio < lower_ratio:
+                text = f"{city}: expected {higher} from at least {lower}'s {lower_ratio:g}"
+                yield Finding(entry.file, entry.line, f"{text}, found {ratio:g}")
+
+
+def _find_circles(tables: ReferenceTables, day: date, name: str, column: str) -> Iterator[Finding]:
+    """Find rows that name each other in a circle, as no river flows."""
+    entries = tables.in_force(name, day)
+    named = {key[0]: entry.row[column].split() for key, entry in entries.items()}
+    try:
+        TopologicalSorter(named).prepare()
+    except CycleError as circle:
+        entry = entries[(circle.args[1][0],)]
+        text = f"{column}: expected no circle, found {' - '.join(circle.args[1])}"
+        yield Finding(entry.file, entry.line, text)
+
+
 def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iterator[Finding]:
     """Find default rows that a table lacks, for cities without rows of their own."""
     columns, rows = TABLES[name].columns, tables.in_force(name, day)
@@ -246,8 +280,16 @@ def _read_layer(folder: Path, findings: list[Finding]) -> Layer:
     return {
         name: _sort_by_key(name, _read_rows(folder / name, findings), findings)
         for name in TABLES
-        if (folder / name).is_file()
+        if _is_table(folder / name, findings)
     }
+
+
+def _is_table(path: Path, findings: list[Finding]) -> bool:
+    """Whether a table is there; what has its name and is no file is a finding."""
+    if path.is_file() or not (path.exists() or path.is_symlink()):
+        return path.is_file()
+    findings.append(Finding(path.name, 0, "expected a file, found none that can be read"))
+    return False
 
 
 def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:

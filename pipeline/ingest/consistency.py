@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipeline.geography import reference_tables
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 from pipeline.storage.archive import Archive
@@ -17,11 +18,16 @@ from pipeline.storage.records import Records
 def check_stores(settings: Settings) -> None:
     """Raise unless archive and database exist and belong to each other.
 
+    The reference tables are read first: what reads a file would take their faults for the file's.
+
     Raises
     ------
+    BadReference
+        The reference tables have faults.
     BrokenState
         One of them is damaged, gone, or older than the other; the message says what to do.
     """
+    reference_tables.tables()
     has_archive = settings.archive_dir.exists()  # opening an archive creates one
     products = set(Archive(settings.archive_dir).products()) if has_archive else set[str]()
     records = Records(settings.database)

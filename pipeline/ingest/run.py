@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.choices import Region
 from pipeline.geography.grid import GRIDS
-from pipeline.ingest import store
+from pipeline.ingest import known_files, store
 from pipeline.ingest.fetch import SOURCE_S, Fetched, fetch
 from pipeline.progress import Progress
 from pipeline.settings import Settings
@@ -274,7 +274,7 @@ def _store_files(
     """Store the data of files that no earlier ingest has read."""
     records = Records(settings.database)
     known = records.known_granules(source.id, asof=asof)
-    unread = store.select_unknown(files, known)
+    unread = known_files.select_unknown(files, known)
     unread_paths = {file.path for file in unread}
     intake = store.read_and_store(
         source,
@@ -290,7 +290,7 @@ def _store_files(
         source=source.id,
         read=intake.read,
         known=len(files) - len(unread),
-        rejected_before=store.count_rejected(
+        rejected_before=known_files.count_rejected(
             [file for file in files if file.path not in unread_paths], known
         ),
         added=intake.added,
@@ -299,5 +299,5 @@ def _store_files(
         unknown_stations=intake.unknown_stations,
         unknown_station_files=intake.unknown_station_files,
         remarks=intake.remarks,
-        nothing_came_in=bool(files) and not (intake.read or store.has_sound(files, known)),
+        nothing_came_in=bool(files) and not (intake.read or known_files.has_sound(files, known)),
     )

@@ -113,21 +113,17 @@ class Records:
     def draft_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row of a run of the forecast, with its revision; nothing is written.
 
-        The same issue time with the same inputs, model, settings and rules is the run that was
-        stored before, with the snapshot and batch that it saw.
+        The same issue time with the inputs, model, settings, rules and code of its last run is that
+        run, with the snapshot and batch that it saw; an identifier never has two contents.
         """
-        same = [runs.c[key] == row[key] for key in ("issue_time", "inputs_digest", "model_version")]
+        query = sa.select(runs).where(runs.c.issue_time == row["issue_time"])
         with self.database.engine.connect() as connection:
-            for stored in connection.execute(sa.select(runs).where(*same)).mappings():
-                rules = stored["rules"] or row["rules"]
-                if (stored["settings"], rules) == (row["settings"], row["rules"]):
-                    return dict(stored)
-            last = connection.scalar(
-                sa.select(sa.func.max(runs.c.revision)).where(
-                    runs.c.issue_time == row["issue_time"]
-                )
-            )
-        return {**row, "revision": 0 if last is None else last + 1}
+            last = connection.execute(query.order_by(runs.c.revision.desc())).mappings().first()
+        if last is None:
+            return {**row, "revision": 0}
+        same = all(last[key] == row[key] for key in ("inputs_digest", "model_version", "settings"))
+        same &= all(last[key] in (None, row[key]) for key in ("rules", "code"))
+        return dict(last) if same else {**row, "revision": last["revision"] + 1}
 
     def store_run(
         self, run: Mapping[str, Any], tables: Mapping[sa.Table, list[dict[str, Any]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -154,11 +155,15 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     ]
 
 
+def edit_table(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def test_rows_that_contradict_each_other_are_refused(project: Path) -> None:
     def edit(name: str, old: str, new: str) -> None:
-        text = (project / name).read_text(encoding="utf-8")
-        assert old in text
-        (project / name).write_text(text.replace(old, new), encoding="utf-8")
+        edit_table(project / name, old, new)
 
     edit("thresholds.csv", "010501,flood,12.8", "010501,flood,11.5")
     edit("station_figures.csv", "092600,latitude,22.02,degrees_north", "092600,gauge_zero,500,m")
@@ -170,6 +175,7 @@ def test_rows_that_contradict_each_other_are_refused(project: Path) -> None:
     assert str(bad.value).splitlines() == [
         "basins.csv line 2: tibet: expected its outline in basins.geojson, found none",
         "cost_loss.csv: expected a row of default for emergency, false_alarm_budget, found none",
+        "cost_loss.csv line 7: pakse: expected emergency from at least warning's 0.4, found 0.3",
         "stations.csv line 2: 092600: expected its latitude in station_figures.csv, found none",
         "thresholds.csv line 3: 010501: expected flood above alarm, found 11.5 m and 11.5 m",
         "travel_times.csv line 12: expected value_min up to value_max, found 4 and 2",
@@ -218,3 +224,42 @@ def test_what_a_cell_may_hold(column: Column, cell: str, expected: str) -> None:
 @pytest.mark.parametrize("text", ["26", "2026-13-01", "20260501", "2026-5-1", "", "now"])
 def test_what_is_no_date(text: str) -> None:
     assert first_day(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "finding"),
+    [
+        ("thresholds.csv", "m above gauge zero", "ft", "expected m above gauge zero or m"),
+        ("cost_loss.csv", "0.25,1,", "0.25,%,", "unit: expected one of 1, found '%'"),
+        ("cost_loss.csv", "watch,cost_loss_ratio,0.25", "watch,cost_loss_ratio,0.5",
+         "default: expected warning from at least watch's 0.5, found 0.4"),
+        ("cost_loss.csv", "0.25,1,", "0_0.25,1,", "value: expected a number"),
+        ("stations.csv", "010501,Chiang Saen", "010501,=A1", "name: expected text like"),
+        ("stations.csv", "Jinghong,Lancang,CN,false,", "Jinghong,Lancang,CN,false,010501",
+         "upstream: expected no circle, found "),
+        ("stations.csv", "010501,Chiang Saen,Mekong,TH", "010501,Chiang\x01Saen,Mekong,TH",
+         "name: expected text without control characters"),
+        ("cities.csv", "jinghong,Jinghong,CN", "../jinghong,Jinghong,CN", "id: expected text like"),
+        ("cities.csv", "jinghong,Jinghong,CN", "jinghong,Jinghong,China", "country: expected text"),
+        ("basins.csv", "gorges,,lancang_yunnan", "gorges,,lancang_tibet",
+         "downstream: expected no circle, found lancang_"),
+    ],
+)  # fmt: skip
+def test_a_row_that_would_mislead_is_refused(
+    project: Path, name: str, before: str, after: str, finding: str
+) -> None:
+    edit_table(project / name, before, after)
+    with pytest.raises(BadReference, match=f"{re.escape(name)}.*{re.escape(finding)}"):
+        ReferenceTables(project)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_has_a_tables_name_and_is_no_file_is_a_finding(
+    project: Path, tmp_path: Path, kind: str
+) -> None:
+    agency = tmp_path / "agency"
+    agency.mkdir()
+    table = agency / "thresholds.csv"
+    table.mkdir() if kind == "folder" else table.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BadReference, match=r"^thresholds\.csv: expected a file, found none"):
+        ReferenceTables(project, agency)

@@ -87,7 +87,7 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
         store.run(moment(5))
     store.store_run(first, {})
     assert store.draft_run(row | {"snapshot": "T", "batch": 4}) == first
-    assert store.draft_run(row | {"code": "y"}) == first, "the same with another code"
+    assert store.draft_run(row | {"code": "y"})["revision"] == 1, "the code was changed"
     edited = store.draft_run(row | {"rules": {"thresholds.csv": "2"}})
     assert edited["revision"] == 1, "a table was edited"
     second = store.draft_run(row | {"inputs_digest": "b"})
@@ -95,6 +95,8 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
     store.store_run(second, {})
     store.store_run(second, {})
     assert store.run(moment(5))["inputs_digest"] == "b"
+    again = store.draft_run(row)
+    assert again["revision"] == 2, "as it was before, but not what was issued last"
     with pytest.raises(RuntimeError, match="found one with revision 1; forecast again"):
         store.store_run(second | {"inputs_digest": "c"}, {})
     with pytest.raises(LookupError, match="2026-08-06 00:30Z"):

@@ -103,9 +103,9 @@ def _check_begin(archive: zipfile.ZipFile) -> None:
     zipfile.BadZipFile
         The first file of the list is not where the archive begins.
     """
-    offsets = [member.header_offset for member in archive.infolist()]
-    if offsets and min(offsets):
-        raise zipfile.BadZipFile(f"its list of files leaves out the first {min(offsets)} bytes")
+    begin = min((listed.header_offset for listed in archive.infolist()), default=0)
+    if begin:
+        raise zipfile.BadZipFile(f"its list of files leaves out the first {begin} bytes")
 
 
 def member(archive: zipfile.ZipFile, name: str, *, path: Path, largest: int) -> bytes:

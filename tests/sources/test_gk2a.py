@@ -313,6 +313,25 @@ def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path:
         gk2a.read(write(tmp_path, "ea020lc", Grid(18.0, 20.0, 103.0, 105.0)), DELTA)
 
 
+@pytest.mark.parametrize(
+    ("sector", "name", "usual"),
+    [("fd020ge", "longitude_of_projection_origin", 128.2), ("ea020lc", "central_meridian", 126.0)],
+)
+def test_an_image_placed_elsewhere_is_refused(
+    tmp_path: Path, sector: str, name: str, usual: float
+) -> None:
+    grid = Grid(15.0, 15.5, 105.0, 105.5)
+    path = write(tmp_path, sector, grid)
+    for off, refused in ((0.04, False), (10.0, True)):
+        with h5py.File(path, "r+") as file:
+            file["gk2a_imager_projection"].attrs[name] = usual + off
+        if refused:
+            with pytest.raises(BadGranule, match=f"expected {name} {usual:g}, found"):
+                gk2a.read(path, grid)
+        else:
+            gk2a.read(path, grid)
+
+
 def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     path = write(tmp_path)
     whole = path.read_bytes()

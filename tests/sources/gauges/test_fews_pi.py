@@ -144,6 +144,14 @@ def test_what_models_computed_is_passed_over(
         gauge_files.read(write(tmp_path, series(EVENT, **change)))
 
 
+def test_a_stamp_that_is_none_is_named_with_its_gauge(tmp_path: Path) -> None:
+    days = [(f"2026-08-{day:02d}", "00:00:00", "9.8", "0") for day in (18, 19, 20, 38)]
+    found = gauge_files.read(write(tmp_path, series(*days)))
+    assert len(found) == 3
+    (bad,) = found.attrs["bad_rows"]
+    assert bad.endswith("found '2026-08-38 00:00:00' at 013901")
+
+
 def test_a_forecast_beside_observations_is_left_out(tmp_path: Path) -> None:
     forecast = series(("2026-08-21", "00:00:00", "12.5", "0"), moduleInstanceId="URBS_Forecast")
     found = gauge_files.read(write(tmp_path, forecast, series(EVENT), series(EVENT, units="ft")))

@@ -273,16 +273,16 @@ def test_a_bad_plain_csv_says_what_is_wrong(tmp_path: Path, line: str, message: 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("LA,12703,HH,X,2000-01-01T07:00:00+07:00,4.5,m, O", "method M, T or A, found 'X'"),
-        ("LA,12703,QQ,M,2000-01-01T07:00:00+07:00,4.5,m, O", "HH in m, rain in mm or m3/s"),
-        ("LA,12703,HH,M,2000-01-01T07:00:00,4.5,m, O", "stamps like 2026-08-20T07:00:00.07:00"),
-        ("LA,12703,HH,M,2000-01-01T07:00:00+07:00,4.5,m", "8 cells as in the heading, found 7"),
+        ("LA,12703,HH,X,2026-08-20T07:00:00+07:00,6.4,m, O", "method M, T or A, found 'X'"),
+        ("LA,12703,QQ,M,2026-08-20T07:00:00+07:00,6.4,m, O", "HH in m, rain in mm or m3/s"),
+        ("LA,12703,HH,M,2026-08-20T07:00:00,6.4,m, O", "stamps like 2026-08-20T07:00:00.07:00"),
+        ("LA,12703,HH,M,2026-08-20T07:00:00+07:00,6.4,m", "8 cells as in the heading, found 7"),
     ],
 )
 def test_bad_hymos_rows_say_what_is_wrong(tmp_path: Path, line: str, message: str) -> None:
-    good = "LA,12703,HH,M,2000-01-02T07:00:00+07:00,4.5,m, O"
+    good = "LA,12703,HH,M,2026-08-21T07:00:00+07:00,6.4,m, O"
     found = gauge_files.read(text(tmp_path, "hymos.csv", good, line))
-    assert readings(found, "valid_time", "value") == [["2000-01-02 00:00", 4.5]]
+    assert readings(found, "valid_time", "value") == [["2026-08-21 00:00", 6.4]]
     assert len(found.attrs["bad_rows"]) == 1
     assert re.search(rf"^line 2: expected .*{message}", found.attrs["bad_rows"][0])
     with pytest.raises(BadGranule, match=rf"rows of HYMOS or FMMP, found 3 bad of 4 .*{message}"):

@@ -45,6 +45,14 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value, tz=UTC)
 
 
+def _run_key() -> tuple[sa.Column[datetime], sa.Column[int]]:
+    """Columns of the primary key that name a run."""
+    return (
+        sa.Column("issue_time", Moment, primary_key=True),
+        sa.Column("revision", sa.Integer, primary_key=True),
+    )
+
+
 ingests = sa.Table(
     "ingests",
     metadata,
@@ -93,8 +101,7 @@ readings = sa.Table(
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("issue_time", Moment, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True),
+    *_run_key(),
     sa.Column("inputs_digest", sa.Text, nullable=False),
     sa.Column("snapshot", sa.Text, nullable=False),
     sa.Column("batch", sa.Integer, nullable=False),
@@ -108,8 +115,7 @@ runs = sa.Table(
 stage_forecasts = sa.Table(
     "stage_forecasts",
     metadata,
-    sa.Column("issue_time", Moment, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True),
+    *_run_key(),
     sa.Column("station", sa.Text, primary_key=True),
     sa.Column("lead_days", sa.Integer, primary_key=True),
     sa.Column("valid_time", Moment, nullable=False),
@@ -119,8 +125,7 @@ stage_forecasts = sa.Table(
 drought_forecasts = sa.Table(
     "drought_forecasts",
     metadata,
-    sa.Column("issue_time", Moment, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True),
+    *_run_key(),
     sa.Column("zone", sa.Text, primary_key=True),
     sa.Column("horizon_weeks", sa.Integer, primary_key=True),
     sa.Column("tier", sa.Text, nullable=False),
@@ -129,8 +134,7 @@ drought_forecasts = sa.Table(
 alerts = sa.Table(
     "alerts",
     metadata,
-    sa.Column("issue_time", Moment, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True),
+    *_run_key(),
     sa.Column("city", sa.Text, primary_key=True),
     sa.Column("hazard", sa.Text, primary_key=True),
     sa.Column("level", sa.Text, nullable=False),
@@ -160,8 +164,7 @@ cancellations = sa.Table(
 scores = sa.Table(
     "scores",
     metadata,
-    sa.Column("issue_time", Moment, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True),
+    *_run_key(),
     sa.Column("station", sa.Text, primary_key=True),
     sa.Column("lead_days", sa.Integer, primary_key=True),
     sa.Column("observed_m", sa.Float, nullable=False),

@@ -16,35 +16,7 @@ from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
-
-LATENCY = timedelta(minutes=20)
-
-
-def moment(day: int, hour: int = 0, minute: int = 30) -> datetime:
-    return datetime(2026, 8, day, hour, minute, tzinfo=UTC)
-
-
-def table(
-    values: dict[str, float], *, station: str = "013901", method: str = "manual"
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "station": station,
-            "variable": "stage",
-            "method": method,
-            "valid_time": pd.to_datetime(list(values)),
-            "value": list(values.values()),
-            "unit": "m",
-            "raw": "",
-            "qc": "good",
-        }
-    )
-
-
-def add(store: Records, values: dict[str, float], asof: datetime, method: str = "manual") -> int:
-    found = table(values, method=method)
-    with store.ingest("gauges", asof=asof) as batch:
-        return batch.add_readings(found, asof=asof, latency=LATENCY, origin="measured")
+from tests.storage.stages import add, moment
 
 
 @pytest.fixture

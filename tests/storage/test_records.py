@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from pipeline.storage import database
 from pipeline.storage.records import Records
-
-LATENCY = timedelta(minutes=20)
-
-
-def moment(day: int, hour: int = 0, minute: int = 30) -> datetime:
-    return datetime(2026, 8, day, hour, minute, tzinfo=UTC)
-
-
-def table(
-    values: dict[str, float], *, station: str = "013901", method: str = "manual"
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "station": station,
-            "variable": "stage",
-            "method": method,
-            "valid_time": pd.to_datetime(list(values)),
-            "value": list(values.values()),
-            "unit": "m",
-            "raw": "",
-            "qc": "good",
-        }
-    )
+from tests.storage.stages import LATENCY, moment, table
 
 
 @pytest.fixture

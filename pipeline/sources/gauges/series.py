@@ -15,9 +15,7 @@ from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
 from pipeline.quality.missing_codes import MISSING, impossible_codes
 from pipeline.sources.base import BadGranule
-from pipeline.sources.gauges.numbers import to_numbers
 from pipeline.sources.gauges.quantities import plain_words
-from pipeline.sources.gauges.stamps import to_utc, zone_of
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
 
 UNITS = {
@@ -392,63 +390,3 @@ def settle(
         "said": list(dict.fromkeys(remarks)),
     }
     return frame
-
-
-def utc(
-    path: Path, stamps: pd.Series[Any], *, like: str, offset: str = "",
-    bad: list[str] | None = None,
-) -> pd.Series[Any]:  # fmt: skip
-    """Naive UTC of stamps, each with a ``Z`` or an offset.
-
-    Parameters
-    ----------
-    path
-        File that holds them.
-    stamps
-        Text.
-    like
-        Example for the message.
-    offset
-        Zone of stamps that have none; for providers that write local time without one.
-    bad
-        Where given, takes a line for each unreadable stamp, whose time is NaT.
-
-    Raises
-    ------
-    BadGranule
-        A stamp is unreadable, and nothing takes it.
-    """
-    found = to_utc(stamps, zone=zone_of(offset) if offset else None)
-    wrong = found.time.isna()
-    _complain(path, stamps[wrong], f"stamps like {like}", bad)
-    return found.time
-
-
-def numbers(path: Path, text: pd.Series[Any], *, bad: list[str] | None = None) -> pd.Series[Any]:
-    """Numbers of a column; NaN where it is empty or has a text that stands for missing.
-
-    Parameters
-    ----------
-    path
-        File that holds them.
-    text
-        Cells.
-    bad
-        Where given, takes a line for each unreadable cell, whose number is NaN.
-
-    Raises
-    ------
-    BadGranule
-        A cell is unreadable, and nothing takes it.
-    """
-    value, wrong = to_numbers(text)
-    _complain(path, text[wrong], "numbers", bad)
-    return value
-
-
-def _complain(path: Path, cells: pd.Series[Any], expected: str, bad: list[str] | None) -> None:
-    """Note unreadable cells, by their place in the file's order, or raise for the first."""
-    for place, cell in cells.items():
-        if bad is None:
-            raise BadGranule(path, expected=expected, found=repr(cell))
-        bad.append(f"reading {place}: expected {expected}, found {cell!r}")

@@ -153,7 +153,10 @@ def match_observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.f
 def _climatology_p(
     inputs: StageInputs, forecasts: pd.DataFrame, *, first: datetime, before: datetime
 ) -> NDArray[np.float64]:
-    """Share of the season's days at or above alarm stage as of the issue time; NaN without one."""
+    """Share of the season's days at or above alarm stage as of the issue time.
+
+    NaN without an alarm stage, and where no day of the season was observed.
+    """
     past = inputs.stage.loc[naive_timestamp(first) : naive_timestamp(before) - DAY]
     dates = pd.DatetimeIndex(past.index)
     issued, valid = (pd.DatetimeIndex(forecasts[name]) for name in ("issue_time", "valid_time"))
@@ -164,6 +167,7 @@ def _climatology_p(
         for threshold_m in np.unique(alarm_m[of_gauge][np.isfinite(alarm_m[of_gauge])]):
             rows = of_gauge[alarm_m[of_gauge] == threshold_m]
             reached = window_sums(dates, level >= threshold_m)
-            share = reached / np.maximum(window_sums(dates, np.isfinite(level)), 1)
+            observed = window_sums(dates, np.isfinite(level))
+            share = np.where(observed > 0, reached / np.maximum(observed, 1), np.nan)
             p[rows] = share[day_of_year(valid[rows]) - 1]
     return p

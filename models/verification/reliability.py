@@ -49,13 +49,15 @@ def reliability_table(rows: pd.DataFrame) -> pd.DataFrame:
 def brier_table(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame:
     """Brier score of P(alarm) beside that of the seasonal climatology, pooled over gauges.
 
+    Forecasts of seasons without a climatology are left out.
+
     Returns
     -------
     DataFrame
         One row per lead: lead_days, n, events, brier, brier_climatology and ``skill`` with its 95 %
         interval over resampled years (an :class:`models.verification.bootstrap.Interval`).
     """
-    rows = rows[rows["alarm_m"].notna()]
+    rows = rows[rows["alarm_m"].notna() & rows["climatology_p_alarm"].notna()]
     reached = (rows["observed_m"] >= rows["alarm_m"]).astype(float)
     errors = pd.DataFrame(
         {

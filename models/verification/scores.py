@@ -121,12 +121,14 @@ def _alarm_scores(part: pd.DataFrame) -> dict[str, float]:
     reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
     below = (part["stage_m"] < part["alarm_m"]).to_numpy()
     rates = alarm_rates(*count_alarms(below, reached, declared(part)))
-    brier = brier_score(part["p_alarm"], reached)
+    known = part["climatology_p_alarm"].notna().to_numpy()
+    brier, climatology = (
+        brier_score(part.loc[known, name], reached[known])
+        for name in ("p_alarm", "climatology_p_alarm")
+    )
     return {
         "alarm_events": len(event_days(part["valid_time"], reached)),
         **{f"alarm_{name}": value for name, value in rates.items()},
-        "brier": brier,
-        "brier_skill_climatology": float(
-            skill_score(brier, brier_score(part["climatology_p_alarm"], reached))
-        ),
+        "brier": brier_score(part["p_alarm"], reached),
+        "brier_skill_climatology": float(skill_score(brier, climatology)),
     }

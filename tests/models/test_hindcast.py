@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models import hindcast
 from models.baselines import PEERS
 from models.hindcast import run_hindcast
 from models.stage.features import StageInputs
@@ -130,6 +131,26 @@ def test_a_threshold_that_changes_changes_nothing_before(
     names += ["p_alarm_by", "p_flood_by"]
     pd.testing.assert_frame_equal(after.drop(columns=names), before.drop(columns=names))
     pd.testing.assert_frame_equal(score_forecasts(after[old]), score_forecasts(before[old]))
+
+
+def test_a_season_that_was_never_observed_has_no_climatology(made_up: StageInputs) -> None:
+    """Missing is not "never above alarm stage"."""
+    dates = pd.DatetimeIndex(made_up.stage.index)
+    past_summers = dates.month.isin([6, 7, 8, 9]) & (dates.year < 2009)
+    stage = made_up.stage.copy()
+    stage.loc[past_summers, TOWN] = np.nan
+    forecasts = pd.DataFrame(
+        {
+            "station": TOWN,
+            "issue_time": pd.to_datetime(["2009-07-20 00:30", "2009-02-10 00:30"]),
+            "valid_time": pd.to_datetime(["2009-07-21", "2009-02-11"]),
+        }
+    )
+    first, before = (datetime(year, 1, 1, tzinfo=UTC) for year in (2003, 2009))
+    p = hindcast._climatology_p(
+        replace(made_up, stage=stage), forecasts, first=first, before=before
+    )
+    assert np.isnan(p).tolist() == [True, False]
 
 
 def test_a_gap_is_not_filled_before_it_is_scored(made_up: StageInputs) -> None:

@@ -89,3 +89,12 @@ def test_a_gauge_without_an_alarm_stage_until_a_day_is_scored_from_it_on(lay_ove
     wet = score_forecasts(frame).iloc[0]
     assert (wet.n, wet.alarm_pod, wet.brier) == (4, 0.5, 0.5), "of the last two"
     assert np.isnan(score_forecasts(frame.head(2)).iloc[0].brier)
+
+
+def test_skill_compares_the_same_days_as_its_climatology() -> None:
+    """Brier scores by hand: 0.5 of all four days; of the two with a climatology 1 and 0.3125."""
+    frame = forecasts_of_mukdahan([12.5, 11.0, 12.5, 11.0], [12.5, 11.0, 11.0, 12.5], [11.0] * 4)
+    frame.loc[:1, "climatology_p_alarm"] = np.nan
+    (row,) = score_forecasts(frame).query("season == 'wet'").to_dict("records")
+    assert row["brier"] == 0.5
+    assert row["brier_skill_climatology"] == pytest.approx(1.0 - 1.0 / 0.3125)

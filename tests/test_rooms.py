@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -132,3 +133,40 @@ def test_variables_are_nouns(room: str) -> None:
         if name not in NOT_YET and (targets := list_vague_targets(path.read_text("utf-8")))
     }
     assert vague == {}
+
+
+REFERENCE = re.compile(r":(?:mod|func|class|meth|attr|data):`~?([\w.]+)`")
+
+
+def names_in(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that statements define or import: functions, classes with their members, values."""
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from names_in(node.body)
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{name}" for name in names_in(node.body))
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets += [node.target] if isinstance(node, ast.AnnAssign) else []
+        yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def test_references_in_docstrings_lead_somewhere() -> None:
+    """By the full name, or by that of something in the same module or class."""
+    texts = {name: path.read_text("utf-8") for name, path in rooms.module_paths().items()}
+    names = {module: set(names_in(ast.parse(text).body)) for module, text in texts.items()}
+    known = {f"{module}.{name}" for module, defined in names.items() for name in defined}
+    for module in texts:
+        parts = module.split(".")
+        known |= {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    unknown = [
+        f"{module}: {name}"
+        for module, text in texts.items()
+        for name in REFERENCE.findall(text)
+        if name not in known
+        and not any(name in {own, own.rpartition(".")[2]} for own in names[module])
+    ]
+    assert unknown == []

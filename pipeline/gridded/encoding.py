@@ -1,7 +1,8 @@
 """How the laws and the indices of the grid lie in the archive: chunks, packing, names.
 
 Indices are whole numbers of a thousandth (standardised), a hundredth (percent, years) or a tenth
-(mm), which :meth:`Archive.read` unpacks; laws are kept as they were fitted, under
+(mm), which :meth:`pipeline.storage.archive.Archive.read` unpacks; laws are kept as they were
+fitted, under
 ``law__parameter``. A sample is kept by day of the year, so that a night reads its season alone.
 """
 
@@ -88,7 +89,7 @@ def parameters(ds: xr.Dataset, *, days: Days) -> dict[str, xr.Dataset]:
     Parameters
     ----------
     ds
-        From :meth:`Archive.reference`, cut to the cells.
+        From :meth:`pipeline.storage.archive.Archive.reference`, cut to the cells.
     days
         Days to which they will be applied; months need nothing of them.
     """

@@ -78,7 +78,7 @@ def risk(
     parameters
         From :func:`fit_reference`.
     network
-        From :func:`river.routing`.
+        From :func:`pipeline.indices.river.routing`.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def fit_percentile(
     -------
     Dataset
         ``sample`` (sample_time, ...), the values of the period, and the attributes of
-        :func:`reference.definition`.
+        :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

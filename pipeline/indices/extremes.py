@@ -58,7 +58,7 @@ def fit_return_period(
     -------
     Dataset
         ``location``, ``scale``, ``shape`` (k, 0 for Gumbel), ``n_years``; NaN below 10 years with
-        at least 90 % of their steps. Attributes of :func:`reference.definition`.
+        at least 90 % of their steps. Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def return_level_interval(
     Returns
     -------
     Dataset
-        ``lower``, ``upper`` (mm); attributes of :func:`reference.definition`.
+        ``lower``, ``upper`` (mm); attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def fit_sdi(
     -------
     Dataset
         ``mu``, ``sigma`` of ln Q and ``n_years`` by ``month`` or ``dayofyear``; μ and σ are NaN
-        below 20 years. Attributes of :func:`reference.definition`.
+        below 20 years. Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------
@@ -138,7 +138,8 @@ def fit_sri(
     Parameters
     ----------
     runoff
-        mm over n months or days, as of :func:`rain.accumulation`, not negative, dims with ``time``.
+        mm over n months or days, as of :func:`pipeline.indices.rain.accumulation`, not negative,
+        dims with ``time``.
     start, end, half_window_days
         As for :func:`fit_sdi`.
 
@@ -146,7 +147,8 @@ def fit_sri(
     -------
     Dataset
         ``mu``, ``sigma`` of the logarithm of runoff above 0, ``p_zero`` and ``h_zero`` as of
-        :func:`spi.fit_spi`, and ``n_years``; μ and σ are NaN below 20 years and where more than
+        :func:`pipeline.indices.spi.fit_spi`, and ``n_years``; μ and σ are NaN below 20 years and
+        where more than
         half is zero.
 
     Raises

@@ -42,7 +42,8 @@ def keep_sample(
     Returns
     -------
     Dataset
-        ``sample`` (sample_time, ...) and the attributes of :func:`reference.definition`.
+        ``sample`` (sample_time, ...) and the attributes of
+        :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

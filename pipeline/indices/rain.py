@@ -206,7 +206,8 @@ def short_depths(*, day_mm: xr.DataArray, three_day_mm: xr.DataArray) -> xr.Data
     Parameters
     ----------
     day_mm, three_day_mm
-        Depths of one return period for 24 and 72 h, mm, as of :func:`extremes.return_level`.
+        Depths of one return period for 24 and 72 h, mm, as of
+        :func:`pipeline.indices.extremes.return_level`.
 
     Returns
     -------

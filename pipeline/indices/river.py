@@ -225,7 +225,7 @@ def fit_stage_climatology(
     -------
     Dataset
         ``mean`` (m) by ``dayofyear`` (1-365, 29 February with the 28th), NaN where no value lies
-        in the window. Attributes of :func:`reference.definition`.
+        in the window. Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def fit_wet_season(*, rain: xr.DataArray, start: datetime, end: datetime) -> xr.
         ``usual`` (mm per day) by ``dayofyear``; ``onset`` and ``retreat``, days of the year on
         which Σ (usual − mean) has gone from its lowest, and reached its highest; NaN below 10
         years of any day. A season over New Year has its retreat before its onset. Attributes of
-        :func:`reference.definition`.
+        :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

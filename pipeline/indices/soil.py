@@ -38,7 +38,8 @@ def fit_ssi(
     Returns
     -------
     Dataset
-        ``sample`` (sample_time, ...) and the attributes of :func:`reference.definition`.
+        ``sample`` (sample_time, ...) and the attributes of
+        :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

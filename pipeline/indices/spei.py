@@ -118,9 +118,9 @@ def water_balance(
     Parameters
     ----------
     rain, pet
-        mm per step, as of :func:`rain.accumulation`, same dims.
+        mm per step, as of :func:`pipeline.indices.rain.accumulation`, same dims.
     steps, min_share
-        As of :func:`rain.accumulation`; a step counts as known where both are.
+        As of :func:`pipeline.indices.rain.accumulation`; a step counts as known where both are.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def fit_spei(
     Dataset
         By ``month`` or ``dayofyear``, in the precision of the balance: ``location`` ξ, ``scale`` α
         (mm), ``shape`` k, and ``n_years``; NaN below 20 years and for a constant balance.
-        Attributes of :func:`reference.definition`.
+        Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

@@ -36,7 +36,8 @@ def fit_spi(
     Parameters
     ----------
     total
-        mm over n months or days, as of :func:`rain.accumulation`, monthly or daily, not negative,
+        mm over n months or days, as of :func:`pipeline.indices.rain.accumulation`, monthly or
+        daily, not negative,
         dims with ``time``.
     start, end
         Reference period, half-open.
@@ -49,7 +50,7 @@ def fit_spi(
         By ``month`` or ``dayofyear``, in the precision of the totals: ``shape`` α and ``scale`` β
         (mm), ``p_zero``, ``h_zero``, ``zero_share`` n0 / n, ``n_years``, and ``quality`` (0 good,
         1 more than 30 % zeros, 2 withheld for more than 50 %, 3 withheld for fewer than 20 years
-        or a constant total). Attributes of :func:`reference.definition`.
+        or a constant total). Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

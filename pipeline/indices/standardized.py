@@ -71,7 +71,7 @@ def fit_standard(
     -------
     Dataset
         The parameters and ``n_years`` by ``month`` or ``dayofyear``, in the precision of the
-        values; attributes of :func:`reference.definition`.
+        values; attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

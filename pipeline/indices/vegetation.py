@@ -32,7 +32,7 @@ def fit_vegetation(
     -------
     Dataset
         ``ndvi_min``, ``ndvi_max``, ``lst_min``, ``lst_max`` by ``month``, NaN below 10 years.
-        Attributes of :func:`reference.definition`.
+        Attributes of :func:`pipeline.indices.common.definition`.
 
     Raises
     ------

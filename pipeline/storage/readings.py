@@ -68,7 +68,8 @@ class Readings:
         pandas.DataFrame
             Columns station, variable, method, valid_time, value, unit, raw, qc, source, version,
             available_time, origin, settled; sorted by station and valid time; times are naive UTC.
-            One row per station and time: :func:`pipeline.quality.flags.best` chooses among the
+            One row per station and time: :func:`pipeline.quality.selection.select_best` chooses
+            among the
             methods. :data:`pipeline.quality.flags.USED` lists the flags of what may be used.
         """
         every = self.read_all(variable, asof=asof, stations=stations, start=start, end=end)

@@ -17,7 +17,10 @@ _SKEW = timedelta(days=1)
 
 
 def published_at(response: httpx.Response, received: datetime) -> datetime:
-    """Return the time of publication of an answer, as :meth:`Client.download` defines it."""
+    """Return the time of publication of an answer.
+
+    As of :meth:`pipeline.sources.access.client.Client.download`.
+    """
     date, modified = parse_date(response, "Date"), parse_date(response, "Last-Modified")
     if date is not None and abs(date - received) < _SKEW:
         received = min(date, received)

@@ -3,8 +3,7 @@
 MRC portal exports, one file per series: `Water Level.Manual@LA_013901_[Pakse].csv`, with
 `..__metadata.txt` beside. The header says UTC+07:00 but the stamps end in `Z`, and the `Z` is
 right: 00:00Z is the reading of 07:00 in Laos. The data is under the MRC's Non-commercial Data Use
-Licence: a user brings their own copy. What else is read is in ``gauge_tables``, ``waterml``,
-``fews_pi``, ``gauge_answers`` and ``korea``.
+Licence: a user brings their own copy. What else is read is in ``tables`` and ``file_layouts``.
 
 Answers of the interfaces are kept as they came, one file per station and issue time, below
 ``mrc_live``, ``mrc_archive`` and ``thaiwater``; nothing there is written over.

@@ -357,7 +357,7 @@ def settle(
     """Put the series of a file in order.
 
     Values that differ for one time are each flagged ``conflict``, as far as they count beside each
-    other: :func:`pipeline.quality.conflicts.contestants`.
+    other: :func:`pipeline.quality.conflicts.keep_alternatives`.
 
     Parameters
     ----------

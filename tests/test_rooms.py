@@ -167,6 +167,7 @@ def test_references_in_docstrings_lead_somewhere() -> None:
         for module, text in texts.items()
         for name in REFERENCE.findall(text)
         if name not in known
-        and not any(name in {own, own.rpartition(".")[2]} for own in names[module])
+        and name.partition(".")[0] not in names[module]
+        and not any(own.endswith(f".{name}") for own in names[module])
     ]
     assert unknown == []

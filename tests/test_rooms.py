@@ -143,7 +143,7 @@ def names_in(body: list[ast.stmt]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.If):
             yield from names_in(node.body)
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name

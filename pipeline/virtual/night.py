@@ -203,21 +203,13 @@ def _write_granule(
             grid=grid,
             published=published,
         )
-    elif source == "imerg_late":
+    elif source in {"imerg_late", "imerg_early"}:
+        run: Literal["late", "early"] = "late" if source == "imerg_late" else "early"
         write_imerg_half_hour(
             upstream,
-            run="late",
+            run=run,
             time=start,
-            rain_rate=basin.imerg(start, "late", grid),
-            grid=grid,
-            published=published,
-        )
-    elif source == "imerg_early":
-        write_imerg_half_hour(
-            upstream,
-            run="early",
-            time=start,
-            rain_rate=basin.imerg(start, "early", grid),
+            rain_rate=basin.imerg(start, run, grid),
             grid=grid,
             published=published,
         )

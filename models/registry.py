@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -204,24 +204,16 @@ def _check(name: str, data: bytes) -> None:
 
 def _check_own_types(name: str, data: bytes) -> None:
     """Check the types of this project in a model file, for which skops need not be imported."""
+    own_types = set[str]()
+
+    def note_type(node: dict[str, Any]) -> None:
+        if node.get("__module__", "").partition(".")[0] == "models":
+            own_types.add(f"{node['__module__']}.{node['__class__']}")
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        schema = json.loads(archive.read("schema.json"))
-    own_types = {
-        f"{node['__module__']}.{node['__class__']}"
-        for node in _nodes(schema)
-        if node.get("__module__", "").partition(".")[0] == "models"
-    }
+        json.loads(archive.read("schema.json"), object_hook=note_type)
     if own_types - TRUSTED:
         raise _untrusted_model(name, own_types - TRUSTED)
-
-
-def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every object in the schema of a skops file."""
-    if isinstance(schema, dict):
-        yield schema
-    for part in schema.values() if isinstance(schema, dict) else schema:
-        if isinstance(part, dict | list):
-            yield from _nodes(part)
 
 
 def _untrusted_model(name: str, types: Collection[str]) -> UntrustedModel:

@@ -197,6 +197,14 @@ def test_a_local_user_without_the_password_gets_no_token(tmp_path: Path) -> None
     assert json.loads(done.stdout.splitlines()[-1]) == {"none": 403, "wrong": 401, "right": 201}
 
 
+def test_tasks_keep_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("MEKONG_SEED", "7")
+    environment = runpy.run_path(str(ROOT / "make.py"))["environment"]()
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["MEKONG_SEED"] == "7"
+
+
 def test_files_that_hold_a_secret_are_their_owners_alone(tmp_path: Path) -> None:
     (tmp_path / "make.py").write_bytes((ROOT / "make.py").read_bytes())
     path = Path(runpy.run_path(str(tmp_path / "make.py"))["kept"]("a-secret", "word"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -164,8 +164,9 @@ class Readings:
         if flags is not None:
             query = query.where(readings.c.qc.in_(list(flags)))
         with self._database.engine.connect() as connection:
-            # pandas asks each row of SQLAlchemy for its fields: two thirds of the time.
-            rows = [tuple(row) for row in connection.execute(query)]
+            # The driver's own rows: SQLAlchemy's take twice as long, with pandas four times.
+            cursor: Any = connection.execute(query).cursor
+            rows = cursor.fetchall()
         return pd.DataFrame(rows, columns=columns)
 
     def _collect_records(self) -> dict[str, GaugeRecord]:

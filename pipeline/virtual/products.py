@@ -349,10 +349,10 @@ def write_gk2a_rain(
         pixels = pixels_in(projection_of(file["gk2a_imager_projection"], path), grid)
         rate = np.append(rain_rate.ravel(), np.nan)
         raw = np.where(np.isfinite(rate), np.round(np.minimum(rate, 200) / 0.01), 65535)
-        quality = np.where(raw < 65535, 0, 255).astype("u1")
         rows, columns = pixels.rows, pixels.columns
         shape = rows.stop - rows.start, columns.stop - columns.start
-        file["RR"][rows, columns] = raw.astype("u2")[pixels.cell].reshape(shape)
-        file["DQF_RR"][rows, columns] = quality[pixels.cell].reshape(shape)
+        values = raw.astype("u2").take(pixels.cell).reshape(shape)
+        file["RR"][rows, columns] = values
+        file["DQF_RR"][rows, columns] = np.where(values < 65535, 0, 255).astype("u1")
 
     return publish(path, fill_in(_gk2a_template(sector), change), published)

@@ -96,6 +96,8 @@ NOUN_ROOMS = (
     "models/**/*.py",
     "pipeline/alerts/*.py",
     "pipeline/geography/*.py",
+    "pipeline/gridded/*.py",
+    "pipeline/indices/*.py",
     "pipeline/ingest/*.py",
     "pipeline/sources/*.py",
     "pipeline/sources/access/*.py",

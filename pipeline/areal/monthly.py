@@ -13,12 +13,12 @@ import xarray as xr
 from pipeline.areal.means import average_zones
 from pipeline.choices import Region
 from pipeline.geography.gauge_figures import reference_flows
-from pipeline.indices.common import stated
+from pipeline.indices.common import copy_reference_attrs
 from pipeline.indices.flow import low_flow_ratio
-from pipeline.indices.monthly import standardised
+from pipeline.indices.monthly import compute_standardised
 from pipeline.indices.season import fit_wet_season, wet_season
 from pipeline.indices.suite import INDICES, MIN_SHARE, select
-from pipeline.indices.windows import DAY, by_month, next_months
+from pipeline.indices.windows import DAY, aggregate_by_month, next_months
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 
@@ -77,17 +77,17 @@ def collect_months(
         .drop_vars("available_time", errors="ignore")
     )
     rain = daily["rain"].assign_attrs(series["rain"].attrs)
-    values = {"rain": by_month(rain, min_share=MIN_SHARE)}
+    values = {"rain": aggregate_by_month(rain, min_share=MIN_SHARE)}
     soil = _from_first_value(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
     if soil is not None:
-        values["soil_moisture"] = by_month(soil, min_share=MIN_SHARE, mean=True)
+        values["soil_moisture"] = aggregate_by_month(soil, min_share=MIN_SHARE, mean=True)
     if land is not None:
         for name in ("pet", "runoff"):
             months = _from_first_value(_fill_time_axis(land[name]))
             if months is not None:
                 values[name] = months
     with_rain: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
-    share = by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
+    share = aggregate_by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
     share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
     return Months(rain, values, share, _average_flow_by_month(discharge))
 
@@ -178,10 +178,10 @@ def make_bulletin(
     """
     fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
     time = months.zones["rain"]["time"].values[-MONTHS:]
-    with_params = {row.of[-1] for row in select("months") if row.name in fitted}
+    with_params = {row.inputs[-1] for row in select("months") if row.name in fitted}
     zonal = {name: values for name, values in months.zones.items() if name in with_params}
     fields = {"rain": months.zones["rain"], "rain_share": months.rain_share}
-    fields |= dict(standardised(zonal, fitted, months=time))
+    fields |= dict(compute_standardised(zonal, fitted, months=time))
     discharge = months.discharge
     if discharge is not None:
         gauges = {
@@ -191,14 +191,14 @@ def make_bulletin(
         }
         if gauges:
             known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
-            fields |= dict(standardised({"discharge": known}, gauges, months=time))
+            fields |= dict(compute_standardised({"discharge": known}, gauges, months=time))
         agreed = _agreed_low_flow(discharge, asof=asof)
         fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
     season_params = fitted.get(INDICES["wet_season_onset"].params)
     if season_params is not None:
         season = wet_season(rain=months.rain, parameters=season_params)
-        reference = stated(season_params)
+        reference = copy_reference_attrs(season_params)
         for name, values in season.items():
             ds[f"wet_season_{name}"] = values.assign_attrs(values.attrs | reference)
     return ds
@@ -209,14 +209,14 @@ def _fit_whole_years(values: dict[str, xr.DataArray], params: Params, *, end: da
 
     SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
     """
-    rows = {row.of: row for row in select("months") if row.accumulate is not None}
+    rows = {row.inputs: row for row in select("months") if row.accumulate is not None}
     for of, row in sorted(rows.items(), key=lambda item: -len(item[0])):
         if set(of) <= set(values):
             inputs = {name: values[name] for name in of}
             period = _whole_years(inputs[of[-1]], end, min_years=row.min_years)
             if period is not None:
                 last = inputs[of[-1]]["time"].values[-1:]
-                dict(standardised(inputs, params, months=last, period=period))
+                dict(compute_standardised(inputs, params, months=last, period=period))
 
 
 def _whole_years(
@@ -263,7 +263,7 @@ def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
     )
     if days[-1] - days[0] < 62 * DAY:
         return None
-    return by_month(daily, min_share=MIN_SHARE, mean=True)
+    return aggregate_by_month(daily, min_share=MIN_SHARE, mean=True)
 
 
 def _agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:

@@ -25,8 +25,8 @@ from pipeline.areal.substitute_pairs import (
 from pipeline.choices import Region
 from pipeline.geography.places import zones
 from pipeline.geography.variables import VARIABLES, attributes
-from pipeline.indices.common import carried
-from pipeline.indices.quantiles import cdf_match, same_season
+from pipeline.indices.common import carry_forward
+from pipeline.indices.quantiles import cdf_match, mark_same_season
 from pipeline.indices.soil import soil_water_index
 from pipeline.indices.suite import VEGETATION_DAYS
 from pipeline.indices.windows import DAY
@@ -188,7 +188,7 @@ def carry_shares(filled: xr.Dataset) -> xr.Dataset:
     """
     return xr.Dataset(
         {
-            (name := f"share_{substitute.product}"): carried(
+            (name := f"share_{substitute.product}"): carry_forward(
                 values=filled[name], days=substitute.valid_days
             )
             for substitute in SUBSTITUTES
@@ -249,7 +249,7 @@ def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) ->
             wanted &= last_day > utc64(asof)
             if wanted.any():
                 both = (at_depth.notnull() & pairs["theirs"].notnull()).values.astype(np.int64)
-                most = (same_season(dates[wanted], dates, HALF_SEASON) @ both).max()
+                most = (mark_same_season(dates[wanted], dates, HALF_SEASON) @ both).max()
                 remarks.append(
                     f"{main}: {product} has come and does not stand in for it: at most "
                     f"{most} dates of the season in common, {substitute.min_dates} are needed"

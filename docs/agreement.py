@@ -220,11 +220,11 @@ def spei_cases() -> Iterator[Case]:
     yield Case(f"SPEI, {WINDOWS}", "xclim, `glo` of lmoments3, PWM", "", ours,
                np.stack([xclim(n, distr.glo, method="PWM") for n in MONTHS]))  # fmt: skip
     yield Case("SPEI, 3 months", "climate_indices, gamma",
-               "law: gamma of the balance raised by 1000 mm", ours[1],
+               "distribution: gamma of the balance raised by 1000 mm", ours[1],
                climate_indices(3, Distribution.gamma), agrees=False)  # fmt: skip
     yield Case("SPEI, 3 months", "xclim, fisk, APP",
-               "law and estimator: log-logistic of two parameters by moments of the logarithm, its "
-               "origin told (−1000 mm); ours fits the origin too", ours[1],
+               "distribution and estimator: log-logistic of two parameters by moments of the "
+               "logarithm, its origin given (−1000 mm); ours fits the origin too", ours[1],
                xclim(3, "fisk", method="APP", fitkwargs={"floc": -1000}), agrees=False)  # fmt: skip
     time = np.arange("2015-01-01", "2016-01-01", dtype="M8[D]").astype("M8[ns]")
     rng = np.random.default_rng(3)

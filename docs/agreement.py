@@ -157,8 +157,8 @@ def spi_cases() -> Iterator[Case]:
                xclim(rain, 1, method="ML"), agrees=False)  # fmt: skip
     total = accumulation(rain=rain, steps=1)
     beyond = total.copy(data=np.where(np.arange(total.size) == 300, 5000.0, total.values))
-    law = fit_spi(total=total, **SPAN)
-    clipped = spi(total=beyond, parameters=law).values[300:301]
+    params = fit_spi(total=total, **SPAN)
+    clipped = spi(total=beyond, parameters=params).values[300:301]
     yield Case("SPI of a month beyond all", "climate_indices", "clipping: ours at ±3, theirs ±3.09",
                clipped, climate_indices(beyond, 1)[300:301], agrees=False)  # fmt: skip
     yield Case("SPI of a month beyond all", "xclim",
@@ -199,14 +199,14 @@ def spei_cases() -> Iterator[Case]:
     rain, pet = monthly(), evaporation()
     step = _as_rate(rain - pet)
 
-    def climate_indices(months: int, law: Any) -> Any:
+    def climate_indices(months: int, distribution: Any) -> Any:
         return indices.spei(
-            rain.values, pet.values, months, law, Periodicity.monthly, FIRST, FIRST, LAST
+            rain.values, pet.values, months, distribution, Periodicity.monthly, FIRST, FIRST, LAST
         )
 
-    def xclim(months: int, law: Any, **how: Any) -> Any:
+    def xclim(months: int, distribution: Any, **how: Any) -> Any:
         found = standardized_precipitation_evapotranspiration_index(
-            step, freq=None, window=months, dist=law, **how
+            step, freq=None, window=months, dist=distribution, **how
         )
         return found.values
 
@@ -220,11 +220,11 @@ def spei_cases() -> Iterator[Case]:
     yield Case(f"SPEI, {WINDOWS}", "xclim, `glo` of lmoments3, PWM", "", ours,
                np.stack([xclim(n, distr.glo, method="PWM") for n in MONTHS]))  # fmt: skip
     yield Case("SPEI, 3 months", "climate_indices, gamma",
-               "law: gamma of the balance raised by 1000 mm", ours[1],
+               "distribution: gamma of the balance raised by 1000 mm", ours[1],
                climate_indices(3, Distribution.gamma), agrees=False)  # fmt: skip
     yield Case("SPEI, 3 months", "xclim, fisk, APP",
-               "law and estimator: log-logistic of two parameters by moments of the logarithm, its "
-               "origin told (−1000 mm); ours fits the origin too", ours[1],
+               "distribution and estimator: log-logistic of two parameters by moments of the "
+               "logarithm, its origin given (−1000 mm); ours fits the origin too", ours[1],
                xclim(3, "fisk", method="APP", fitkwargs={"floc": -1000}), agrees=False)  # fmt: skip
     time = np.arange("2015-01-01", "2016-01-01", dtype="M8[D]").astype("M8[ns]")
     rng = np.random.default_rng(3)
@@ -248,8 +248,8 @@ def spei_cases() -> Iterator[Case]:
 def other_cases() -> Iterator[Case]:
     """Soil, flow and extremes."""
     soil = (0.2 + monthly() / 5000).assign_attrs(units="m3 m-3").rename("soil")
-    law = fit_ssi(soil_moisture=soil, **SPAN)
-    ours = ssi(soil_moisture=soil, parameters=law).values
+    params = fit_ssi(soil_moisture=soil, **SPAN)
+    ours = ssi(soil_moisture=soil, parameters=params).values
     by_hand = np.empty(soil.size)
     for month in range(12):
         rank = scipy.stats.rankdata(soil.values[month::12])
@@ -276,8 +276,8 @@ def other_cases() -> Iterator[Case]:
     ours = np.where(np.abs(ours) < INNER, ours, np.nan)
     yield Case("SDI, 1 month", "scipy z-scores of ln Q", "", ours, by_hand)
     highest = day.groupby("time.year").max().values
-    for name, law_name, other in (("Gumbel", "gumbel", distr.gum), ("GEV", "gev", distr.gev)):
-        fitted = fit_return_period(total=day, law=law_name, **SPAN)  # type: ignore[arg-type]
+    for name, distribution, other in (("Gumbel", "gumbel", distr.gum), ("GEV", "gev", distr.gev)):
+        fitted = fit_return_period(total=day, distribution=distribution, **SPAN)  # type: ignore[arg-type]
         ours = np.array([return_level(years=50, parameters=fitted).item()])
         level = np.array([other(**other.lmom_fit(highest)).ppf(1 - 1 / 50)])
         words = "relative; " + (

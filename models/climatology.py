@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.indices.common import slots_apart
+from pipeline.indices.common import slot_distance
 
 HALF_WINDOW_D = 15
 """Days on either side of a date whose values make its climatology."""
@@ -79,7 +79,7 @@ def pentad_windows(dates: pd.DatetimeIndex) -> Iterator[NDArray[np.bool_]]:
     """For each of the 73 pentads, which dates lie within ``HALF_WINDOW_D`` of its middle."""
     day = day_of_year(dates)
     for middle in range(3, 366, PENTAD_D):
-        yield slots_apart(day, middle) <= HALF_WINDOW_D
+        yield slot_distance(day, middle) <= HALF_WINDOW_D
 
 
 def annual_waves(dates: pd.DatetimeIndex) -> list[NDArray[np.float64]]:

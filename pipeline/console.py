@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
     from pipeline.alerts.cancellation import Cancelled
-    from pipeline.gridded.job import Made
+    from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
     from pipeline.results import (
@@ -164,7 +164,7 @@ def describe_assessed(assessed: Assessed) -> str:
     return f"areal record: {assessed.days} days made, {assessed.changed} of them new or changed"
 
 
-def describe_indices(made: Made) -> str:
+def describe_indices(made: JobResult) -> str:
     """Describe which days and months of the grid's indices were made, and what was left out."""
     if not made.reference:
         return "indices of the grid: no reference yet; run: mekong indices --record"

@@ -38,7 +38,7 @@ from pipeline.sources import SOURCES
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from pipeline.alerts.cancellation import Cancelled
-    from pipeline.gridded.job import Made
+    from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
     from pipeline.sources.access.client import Client
@@ -240,7 +240,7 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
     return Assessed(products["zones"].sizes["time"], changed)
 
 
-def indices(*, asof: datetime, settings: Settings | None = None, record: bool = False) -> Made:
+def indices(*, asof: datetime, settings: Settings | None = None, record: bool = False) -> JobResult:
     """Make the indices of every cell of the grid that are not there yet.
 
     A night applies the reference that was last fitted to its newest days; where none was fitted,
@@ -261,7 +261,7 @@ def indices(*, asof: datetime, settings: Settings | None = None, record: bool = 
     from pipeline.storage.archive import Archive, NothingArchived
 
     settings = settings or Settings()
-    make = job.whole_record if record else job.newest
+    make = job.compute_record if record else job.compute_newest
     with computing(settings.dask_scheduler, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)

@@ -83,7 +83,16 @@ def test_the_walk(tmp_path: Path) -> None:
 
 def test_the_page_names_fields_that_rows_have() -> None:
     page = (ROOT / "docs" / "adding-an-index.md").read_text(encoding="utf-8")
-    named = {"families", "accumulate", "window", "fit", "params", "takes", "max_age_days", "of"}
+    named = {
+        "families",
+        "inputs",
+        "accumulate",
+        "window",
+        "fit",
+        "params",
+        "keywords",
+        "max_age_days",
+    }
     assert named <= {field.name for field in fields(Index)}
     for name in named:
         assert f"`{name}`" in page, name

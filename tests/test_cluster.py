@@ -87,7 +87,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_bytes(tmp_path: Path) -> N
     here = Settings(data_dir=tmp_path / "threads", upstream="archive", records_url=None)
     record.record(here.archive_dir, first=2001, end=2026, grid=GRID, years=25)
     shutil.copytree(here.archive_dir, tmp_path / "cluster" / "archive")
-    alone = gridded_job.whole_record(Archive(here.archive_dir), asof=ASOF)
+    alone = gridded_job.compute_record(Archive(here.archive_dir), asof=ASOF)
     assert (alone.days, alone.months) == (9131, 300)
 
     with cluster(tmp_path) as (address, processes):

@@ -1,4 +1,4 @@
-"""Forecast crossings of alarm stage against observed ones: declared, counted, matched as events."""
+"""Forecast and observed crossings of alarm stage: declared, counted, matched as events."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from models.verification.metrics import rate
 from pipeline.geography.gauge_figures import threshold_stages
 
 MERGE_D = 5
-"""Up-crossings of a threshold nearer than this belong to one event."""
+"""Up-crossings of a threshold less than so many days apart belong to one event."""
 NEXT_DAY_P = 0.32
-"""Probability from which a crossing on the next day counts as forecast.
+"""Probability from which a crossing on the next day is declared.
 
-It is the least that decision 10's false alarms allow.
+The least that the false alarms of decision 10 allow.
 """
 LATER_P = 0.28
-"""The same two days ahead and later."""
+"""Probability likewise for leads of two days and more."""
 LEAST_CASES = 10
-"""Cases below which counts are given and no rates."""
+"""Least number of cases for rates; below it only counts are given."""
 
 
 def alarm_stages(forecasts: pd.DataFrame) -> pd.Series:
-    """Alarm stage of each row's gauge as of its issue time, m; NaN where it has none."""
+    """Return the alarm stage of each row's gauge as of its issue time, m; NaN where it has none."""
     issued = pd.DatetimeIndex(forecasts["issue_time"])
     return pd.Series(threshold_stages(forecasts["station"], issued)["alarm"], forecasts.index)
 
 
-def declared(forecasts: pd.DataFrame) -> NDArray[np.bool_]:
-    """Whether each forecast declares that alarm stage will be reached on its day."""
+def declare_alarms(forecasts: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether each forecast declares that alarm stage will be reached on its day."""
     least_p = np.where(forecasts["lead_days"] == 1, NEXT_DAY_P, LATER_P)
     return np.asarray(forecasts["p_alarm"] >= least_p)
 
 
 def alarm_rates(hits: int, misses: int, false_alarms: int) -> dict[str, float]:
-    """Probability of detection, false-alarm ratio (of what was declared) and threat score.
+    """Compute probability of detection, false-alarm ratio (of declared alarms) and threat score.
 
     Examples
     --------
@@ -62,13 +62,13 @@ def count_alarms(
 
 
 def pool_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Crossings forecast while below alarm stage, pooled over stations, one row per lead.
+    """Pool crossings forecast while below alarm stage over stations, one row per lead.
 
     Returns
     -------
     DataFrame
-        Columns lead_days, cases (days that came at or above alarm stage), hits, false (alarms
-        declared that did not come), pod, far (a share of what was declared) and csi.
+        Columns lead_days, cases (days at or above alarm stage), hits, false (declared alarms
+        without a case), pod, far (a share of declared alarms) and csi.
     """
     usable = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()]
     usable = usable.assign(alarm_m=alarm_stages(usable))
@@ -77,7 +77,7 @@ def pool_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
     for lead, part in usable.groupby("lead_days"):
         reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
         below = np.ones(len(part), dtype=bool)
-        hits, misses, false_alarms = count_alarms(below, reached, declared(part))
+        hits, misses, false_alarms = count_alarms(below, reached, declare_alarms(part))
         rows.append(
             {
                 "lead_days": int(str(lead)),
@@ -91,7 +91,7 @@ def pool_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_crossings(rows: pd.DataFrame) -> pd.DataFrame:
-    """Up-crossings of alarm stage as events, forecast and observed, matched one to one.
+    """Count up-crossings of alarm stage as events, forecast and observed, matched one to one.
 
     Crossings less than ``MERGE_D`` apart are one event; a forecast event is a hit within a day at
     1 to 3 d and within two at longer leads.
@@ -109,21 +109,21 @@ def count_crossings(rows: pd.DataFrame) -> pd.DataFrame:
     counts = []
     with_alarm = rows[rows["alarm_m"].notna()]
     for lead, part in with_alarm.groupby("lead_days"):
-        apart_d = 1 if int(str(lead)) <= 3 else 2
+        tolerance_d = 1 if int(str(lead)) <= 3 else 2
         observed = forecast = hits = 0
-        for _, of_gauge in part.groupby("station"):
-            times = of_gauge["valid_time"]
-            reached = (of_gauge["observed_m"] >= of_gauge["alarm_m"]).to_numpy()
+        for _, gauge_rows in part.groupby("station"):
+            times = gauge_rows["valid_time"]
+            reached = (gauge_rows["observed_m"] >= gauge_rows["alarm_m"]).to_numpy()
             observed_days = event_days(times, reached)
-            forecast_days = event_days(times, declared(of_gauge))
+            forecast_days = event_days(times, declare_alarms(gauge_rows))
             observed, forecast = observed + len(observed_days), forecast + len(forecast_days)
-            hits += count_matches(observed_days, forecast_days, apart_d)
+            hits += count_matches(observed_days, forecast_days, tolerance_d)
         counts.append({"lead_days": lead, "observed": observed, "forecast": forecast, "hits": hits})
     return pd.DataFrame(counts)
 
 
 def event_days(times: pd.Series, above: NDArray[np.bool_]) -> list[int]:
-    """First days of the spells above a threshold, those nearer than ``MERGE_D`` merged.
+    """Return the first days of spells above a threshold, those nearer than ``MERGE_D`` merged.
 
     Parameters
     ----------
@@ -148,18 +148,18 @@ def event_days(times: pd.Series, above: NDArray[np.bool_]) -> list[int]:
     return [int(day) for day in days[starts]]
 
 
-def count_matches(observed: Sequence[int], forecast: Sequence[int], apart_d: int) -> int:
-    """Count pairs of an observed and a forecast day at most ``apart_d`` apart, each used once.
+def count_matches(observed: Sequence[int], forecast: Sequence[int], tolerance_d: int) -> int:
+    """Count pairs of an observed and a forecast day at most ``tolerance_d`` apart, each once.
 
     Examples
     --------
     >>> count_matches([10, 12], [11, 30], 1)
     1
     """
-    left, hits = list(forecast), 0
+    unmatched, hits = list(forecast), 0
     for day in observed:
-        close = [candidate for candidate in left if abs(candidate - day) <= apart_d]
+        close = [candidate for candidate in unmatched if abs(candidate - day) <= tolerance_d]
         if close:
-            left.remove(min(close))
+            unmatched.remove(min(close))
             hits += 1
     return hits

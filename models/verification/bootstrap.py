@@ -1,4 +1,4 @@
-"""Intervals of scores from samples of whole years."""
+"""Bootstrap intervals of scores from samples of whole years."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from models.verification.metrics import skill_score
 DRAWS = 2000
 """Samples of whole hydrological years."""
 LEAST_YEARS = 3
-"""Years from which a score has an interval."""
+"""Least number of years for an interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its 95 % interval over resampled years; NaN where not known."""
+    """A score with its 95 % interval over resampled years; NaN where unknown."""
 
     value: float
     low: float
     high: float
 
 
-def interval(value: float, draws: NDArray[np.float64]) -> Interval:
-    """Put the 95 % interval of some draws beside a value; NaN where half of them are."""
+def make_interval(value: float, draws: NDArray[np.float64]) -> Interval:
+    """Return a value with the 95 % interval of its draws; NaN where more than half are NaN."""
     known = draws[np.isfinite(draws)]
     if known.size < draws.size / 2 or not known.size:
         return Interval(float(value), float("nan"), float("nan"))
@@ -34,14 +34,14 @@ def interval(value: float, draws: NDArray[np.float64]) -> Interval:
 
 
 def draw_years(n_years: int, draws: int) -> NDArray[np.int64]:
-    """Years of each sample, drawn with replacement, shape (draws, n_years); always the same."""
+    """Draw the years of each sample with replacement, fixed seed, shape (draws, n_years)."""
     return np.random.default_rng(0).integers(0, n_years, (draws, n_years))
 
 
 def skill_over_years(
     own: NDArray[np.float64], reference: NDArray[np.float64], *, draws: int = DRAWS
 ) -> Interval:
-    """Skill of scores added up by year, with its interval over resampled years.
+    """Compute the skill of scores added up by year, with its interval over resampled years.
 
     Parameters
     ----------
@@ -64,4 +64,4 @@ def skill_over_years(
     if len(own) < LEAST_YEARS:
         return Interval(value, float("nan"), float("nan"))
     years = draw_years(len(own), draws)
-    return interval(value, skill_score(own[years].sum(axis=1), reference[years].sum(axis=1)))
+    return make_interval(value, skill_score(own[years].sum(axis=1), reference[years].sum(axis=1)))

@@ -19,7 +19,7 @@ class Hindcast:
     Parameters
     ----------
     folder
-        Where its files are.
+        Folder of its files.
     forecasts
         Number of forecasts.
     origin
@@ -42,7 +42,7 @@ def write_hindcast(forecasts: pd.DataFrame, folder: Path, *, train_from: str) ->
     Parameters
     ----------
     forecasts
-        As of :func:`models.hindcast.run_hindcast`.
+        From :func:`models.hindcast.run_hindcast`.
     folder
         Made if absent.
     train_from

@@ -24,7 +24,7 @@ svg{width:100%;height:auto}.wide{max-width:44rem}
 
 
 def render_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """Table that scrolls by itself on a narrow screen; cells are HTML."""
+    """Render a table that scrolls by itself on a narrow screen; cells are HTML."""
     top = "".join(f"<th>{cell}</th>" for cell in head)
     lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
     return (
@@ -34,7 +34,7 @@ def render_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 
 def format_number(value: float, digits: int = 2) -> str:
-    """Format a number with a true minus sign; a dash where it is not known.
+    """Format a number with a true minus sign; a dash where it is NaN.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Formulas of the scores: each is written here once and nowhere else."""
+"""Formulas of the scores, each written once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values = TypeVar("Values", NDArray[np.float64], "pd.Series[float]")
 
 
 def skill_score(score: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
-    """Skill 1 − score / reference of a score that is best at 0, beside a reference's.
+    """Compute the skill 1 − score / reference of a score that is best at 0.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def skill_score(score: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray
-        1 for a perfect forecast, 0 for the reference's; NaN where the reference has no error.
+        1 for a perfect forecast, 0 for the reference; NaN where the reference has no error.
 
     References
     ----------
@@ -33,22 +33,22 @@ def skill_score(score: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     >>> skill_score([1.0, 1.0], [4.0, 0.0]).tolist()
     [0.75, nan]
     """
-    below = np.asarray(reference, dtype="float64")
-    return np.asarray(1.0 - np.asarray(score) / np.where(below > 0.0, below, np.nan))
+    divisor = np.asarray(reference, dtype="float64")
+    return np.asarray(1.0 - np.asarray(score) / np.where(divisor > 0.0, divisor, np.nan))
 
 
 def persistence_index(error: ArrayLike, persistence_error: ArrayLike) -> NDArray[np.float64]:
-    """Skill beside persistence, CP = 1 − MSE / MSE of persistence (Kitanidis and Bras 1980).
+    """Compute the persistence index, CP = 1 − MSE / MSE of persistence (Kitanidis and Bras 1980).
 
     Parameters
     ----------
     error, persistence_error
-        Errors of the forecast and of the last value carried on, cases along the first axis.
+        Errors of the forecast and of the persisted last value, cases along the first axis.
 
     Returns
     -------
     ndarray
-        The other axes; NaN where persistence has no error.
+        Shape of the other axes; NaN where persistence has no error.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def persistence_index(error: ArrayLike, persistence_error: ArrayLike) -> NDArray
 
 
 def squared_error(forecast: Values, outcome: Values | NDArray[np.bool_]) -> Values:
-    """Squared error of each forecast: of a stage, or of a probability where outcomes are 0 or 1."""
+    """Compute squared errors of forecasts: stages, or probabilities of outcomes 0 or 1."""
     return (forecast - outcome) ** 2
 
 
 def brier_score(p: Values, outcome: Values | NDArray[np.bool_]) -> float:
-    """Brier score of probabilities: the mean of their squared errors.
+    """Compute the Brier score of probabilities: the mean of their squared errors.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def brier_score(p: Values, outcome: Values | NDArray[np.bool_]) -> float:
 
 
 def kling_gupta(forecast: NDArray[np.float64], observed: NDArray[np.float64]) -> float:
-    """Kling-Gupta efficiency (Gupta et al. 2009): 1 − √((r−1)² + (α−1)² + (β−1)²).
+    """Compute the Kling-Gupta efficiency (Gupta et al. 2009): 1 − √((r−1)² + (α−1)² + (β−1)²).
 
     Examples
     --------
@@ -93,7 +93,7 @@ def kling_gupta(forecast: NDArray[np.float64], observed: NDArray[np.float64]) ->
 def pinball_loss(
     quantile: NDArray[np.float64], observed: NDArray[np.float64], level: float
 ) -> float:
-    """Mean pinball loss of a quantile at its level (Koenker and Bassett 1978), in their units.
+    """Compute the mean pinball loss of a quantile (Koenker and Bassett 1978), in its units.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def pinball_loss(
 
 
 def rate(part: float, whole: float) -> float:
-    """Share of a whole; NaN of none.
+    """Return the share of a whole; NaN where the whole is 0.
 
     Examples
     --------

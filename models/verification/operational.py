@@ -1,4 +1,4 @@
-"""Scores of forecasts and warnings as issued, against the readings that came since."""
+"""Scores of forecasts and warnings as issued, against later readings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.times import utc64
 
 @dataclass(frozen=True)
 class CityScore:
-    """Stage forecasts of one city's gauge and lead; ``cp`` None where nothing moved."""
+    """Score of stage forecasts at a city's gauge by lead; ``cp`` None if stages were constant."""
 
     city: str
     lead_days: int
@@ -34,7 +34,7 @@ class CityScore:
 
 @dataclass(frozen=True)
 class LevelScore:
-    """Flood warnings of one city and level that are settled, and how many were hits."""
+    """Number of settled flood warnings of one city and level, and of hits."""
 
     city: str
     level: str
@@ -44,7 +44,7 @@ class LevelScore:
 
 @dataclass(frozen=True)
 class DroughtScore:
-    """Forecasts of class D1 or drier by horizon, over all zones, and in how many it came."""
+    """Score of forecasts of class D1 or drier by horizon, over all zones."""
 
     horizon_weeks: int
     forecasts: int
@@ -53,10 +53,10 @@ class DroughtScore:
 
 
 def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataFrame:
-    """Score the stage forecasts of each run whose time has come, and keep the scores.
+    """Score the stage forecasts of each run that are due, and store the scores.
 
-    Runs of the window are scored anew, as late and corrected readings come in; older ones of the
-    seasons looked back on only if they never were.
+    Runs in the window are scored again, for late and corrected readings; older runs of the scored
+    seasons only if they have no scores yet.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
             if key not in observed or row["q50"] is None:
                 continue
             observed_m = observed[key]
-            # Squared errors are of the mean; runs before it was published have the median alone.
+            # Squared errors are of the mean; runs before it was published have only the median.
             mean = row.get("mean_m")
             point = row["q50"] if mean is None else mean
             persistence = None if row["stage_m"] is None else row["stage_m"] - observed_m
@@ -118,20 +118,22 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
 
 
 def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
-    """Pool scores of stage forecasts: their number, RMSE, persistence index and coverage.
+    """Pool scores of stage forecasts: number, RMSE, persistence index and coverage.
 
     Parameters
     ----------
     scores
-        As :func:`score_runs` gives them, at least one.
+        From :func:`score_runs`, at least one.
 
     Returns
     -------
     dict
-        ``forecasts``, ``rmse_m``, ``cp`` (None where nothing moved) and ``cover80``.
+        ``forecasts``, ``rmse_m``, ``cp`` (None if stages were constant) and ``cover80``.
     """
-    both = scores.dropna(subset="persistence_error_m")
-    cp = float(persistence_index(both["error_m"], both["persistence_error_m"]))
+    with_persistence = scores.dropna(subset="persistence_error_m")
+    cp = float(
+        persistence_index(with_persistence["error_m"], with_persistence["persistence_error_m"])
+    )
     return {
         "forecasts": len(scores),
         "rmse_m": float((scores["error_m"] ** 2).mean() ** 0.5),
@@ -141,17 +143,17 @@ def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
 
 
 def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
-    """Score every city and lead over the seasons looked back on, by the last revisions alone.
+    """Score every city and lead over the scored seasons, from the last revisions only.
 
-    A forecast belongs to the city whose gauge it was for as of its issue time.
+    A forecast belongs to the city that had its gauge as of its issue time.
     """
     frame = store.all_scores()
     if frame.empty:
         return []
     issued = pd.to_datetime(frame["issue_time"], utc=True).dt.tz_convert(None)
     valid = issued.dt.normalize() + pd.to_timedelta(frame["lead_days"], unit="D")
-    now, since = (pd.Timestamp(utc64(moment)) for moment in (asof, track_record.season_start(asof)))
-    frame = frame[(issued >= since) & (issued < now) & (valid <= now)]
+    end, since = (pd.Timestamp(utc64(moment)) for moment in (asof, track_record.season_start(asof)))
+    frame = frame[(issued >= since) & (issued < end) & (valid <= end)]
     last = frame.groupby("issue_time")["revision"].transform("max")
     frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
     frame = frame.assign(city=_find_cities(frame))
@@ -164,7 +166,7 @@ def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
 
 
 def _find_cities(scores: pd.DataFrame) -> NDArray[np.object_]:
-    """City whose gauge each score is of as of its issue time; None where it is of none."""
+    """Find the city that had each score's gauge as of its issue time; None without one."""
     cities = np.full(len(scores), None, dtype=object)
     issued = pd.to_datetime(scores["issue_time"], utc=True).dt.tz_convert(None)
     for moment, rows in group_by_edition(issued.to_numpy()):
@@ -190,7 +192,7 @@ def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:
 
 
 def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
-    """Score P(class ≥ D1) as issued against the class of the night that it was valid for."""
+    """Score P(class ≥ D1) as issued against the class of the night of its valid time."""
     since = track_record.season_start(asof)
     runs: dict[datetime, dict[str, Any]] = {}
     for run in store.runs():  # the last revision of an issue time comes first
@@ -201,9 +203,9 @@ def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
     for moment, run in runs.items():
         day = utc64(moment).astype("datetime64[D]")
         for row in store.get(database.drought_forecasts, moment, run["revision"]):
-            now, p = row["row"]["current_class"], row["row"]["p_d1"]
-            if now not in {None, "unknown"}:
-                outcome[row["zone"], day] = now in {"D1", "D2", "D3", "D4"}
+            current_class, p = row["row"]["current_class"], row["row"]["p_d1"]
+            if current_class not in {None, "unknown"}:
+                outcome[row["zone"], day] = current_class in {"D1", "D2", "D3", "D4"}
             if p is not None:
                 valid = day + np.timedelta64(7 * row["horizon_weeks"], "D")
                 issued.append((row["zone"], row["horizon_weeks"], valid, p))

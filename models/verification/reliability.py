@@ -1,4 +1,4 @@
-"""Reliability of the probabilities and intervals, the value of acting on them, errors of peaks."""
+"""Reliability of probabilities and intervals, economic value, errors of peaks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from models.verification.metrics import squared_error
 
 BINS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
 RATIOS = np.round(np.arange(0.02, 0.99, 0.02), 2)
-"""Cost/loss ratios at which the value of acting is worked out."""
-PEAK_APART_D = 30
-"""Days each side of a year's highest stage within which the forecast's highest counts."""
+"""Cost/loss ratios at which the economic value is computed."""
+PEAK_WINDOW_D = 30
+"""Days on each side of a year's highest stage in which the forecast's highest is searched."""
 
 
 def reliability_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Observed frequency of alarm stage by forecast probability.
+    """Tabulate the observed frequency of alarm stage by forecast probability.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def reliability_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def brier_table(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame:
-    """Brier score of P(alarm) beside that of the seasonal climatology, pooled over gauges.
+    """Tabulate the Brier score of P(alarm) and of the seasonal climatology, pooled over gauges.
 
     Forecasts of seasons without a climatology are left out.
 
@@ -86,7 +86,7 @@ def brier_table(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame:
 
 
 def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of observations inside the intervals, and their widths, by tier and lead.
+    """Tabulate the share of observations in the intervals, and the widths, by tier and lead.
 
     Returns
     -------
@@ -105,8 +105,8 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
             "width95_m": rows["q975"] - rows["q025"],
         }
     )
-    both = pd.concat([frame.assign(tier="every"), frame])
-    table = both.groupby(["tier", "lead_days"], sort=False).agg(
+    by_tier = pd.concat([frame.assign(tier="every"), frame])
+    table = by_tier.groupby(["tier", "lead_days"], sort=False).agg(
         n=("cover80", "size"),
         cover80=("cover80", "mean"),
         cover95=("cover95", "mean"),
@@ -117,10 +117,10 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def economic_value(p: NDArray[np.float64], reached: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Relative economic value of acting where p exceeds the cost/loss ratio.
+    """Compute the relative economic value of acting where p exceeds the cost/loss ratio.
 
     V = [min(o,a) − F a (1−o) + H o (1−a) − o] / [min(o,a) − o a] with the ratio a = C/L, the base
-    rate o, the hit rate H and the false-alarm rate F (of the quiet days, not of the alarms):
+    rate o, the hit rate H and the false-alarm rate F (of days without the event, not of alarms):
     1 for a perfect forecast, 0 for always or never acting, whichever is cheaper.
 
     Parameters
@@ -131,7 +131,7 @@ def economic_value(p: NDArray[np.float64], reached: NDArray[np.bool_]) -> NDArra
     Returns
     -------
     ndarray
-        At each of ``RATIOS``; NaN with no case or nothing but cases.
+        Value at each of ``RATIOS``; NaN with no case or only cases.
 
     References
     ----------
@@ -156,7 +156,7 @@ def economic_value(p: NDArray[np.float64], reached: NDArray[np.bool_]) -> NDArra
 
 
 def value_curves(rows: pd.DataFrame) -> dict[str, dict[int, NDArray[np.float64]]]:
-    """Value curves of P(alarm), gauge -> lead -> value; of at least ``LEAST_CASES`` cases."""
+    """Compute value curves of P(alarm), gauge -> lead -> value, from ``LEAST_CASES`` cases up."""
     curves: dict[str, dict[int, NDArray[np.float64]]] = {}
     rows = rows[rows["alarm_m"].notna()]
     for (station, lead), part in rows.groupby(["station", "lead_days"]):
@@ -168,22 +168,22 @@ def value_curves(rows: pd.DataFrame) -> dict[str, dict[int, NDArray[np.float64]]
 
 
 def peak_errors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Errors of the highest stage of each year, in height and in time.
+    """Tabulate errors of the highest stage of each year, in height and in time.
 
     Returns
     -------
     DataFrame
         One row per gauge, year and lead: station, year, lead_days, peak_m (observed), error_m (the
         forecast for the day of the peak less the observed), late_d (day of the forecast's highest
-        stage within ``PEAK_APART_D`` less that of the observed).
+        stage within ``PEAK_WINDOW_D`` less that of the observed).
     """
     table = []
     for (station, year, lead), part in rows.groupby(["station", "year", "lead_days"]):
         wet = part[part["wet"]]
-        if len(wet) < 3 * PEAK_APART_D:
+        if len(wet) < 3 * PEAK_WINDOW_D:
             continue
         top = wet.iloc[int(wet["observed_m"].to_numpy().argmax())]
-        near = wet[(wet["valid_time"] - top["valid_time"]).abs().dt.days <= PEAK_APART_D]
+        near = wet[(wet["valid_time"] - top["valid_time"]).abs().dt.days <= PEAK_WINDOW_D]
         forecast_peak = near.iloc[int(near["q50"].to_numpy().argmax())]
         table.append(
             {

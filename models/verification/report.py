@@ -1,4 +1,4 @@
-"""The hindcast's report: one page that stands by itself, for a hydrologist."""
+"""Report of a hindcast: one self-contained page for a hydrologist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from models.verification.reliability import (
     reliability_table,
     value_curves,
 )
-from models.verification.scores import scorable
+from models.verification.scores import select_scorable
 from models.verification.skill import (
     METHODS,
     Skill,
@@ -90,12 +90,12 @@ month of it.
 
 
 def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
-    """Render the skill of a hindcast as one HTML page without anything outside it.
+    """Render the skill of a hindcast as one self-contained HTML page.
 
     Parameters
     ----------
     forecasts
-        As :func:`models.hindcast.run_hindcast` gives them.
+        From :func:`models.hindcast.run_hindcast`.
     train_from
         First date of training, for the text.
 
@@ -103,7 +103,7 @@ def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
     -------
     str
         HTML; the same forecasts give the same page. Without a forecast that can be scored it says
-        so and no more. Alarm stages are those as of each issue time; names, and the probability at
+        only that. Alarm stages are those as of each issue time; names, and the probability at
         which a Watch begins, those as of the last.
     """
     virtual = (forecasts["origin"] == "virtual").any()
@@ -115,7 +115,7 @@ def render_report(forecasts: pd.DataFrame, *, train_from: str) -> str:
         f"<h1>Stage forecasts as issued, {first:%d %B %Y} to {last:%d %B %Y}</h1>",
         VIRTUAL if virtual else MEASURED,
     ]
-    if scorable(forecasts).empty:
+    if select_scorable(forecasts).empty:
         return "".join([*head, "<p>No forecast could be scored.</p></body></html>"])
     rows = prepare(forecasts)
     wet = rows[rows["wet"]]
@@ -157,7 +157,7 @@ def _about(rows: pd.DataFrame, train_from: str) -> str:
 
 
 def _skill(skill: Skill | None) -> str:
-    """Median CP of every method, and where the model's is better beyond doubt."""
+    """Render the median CP of every method, and mark where the model is significantly better."""
     if skill is None:
         return "<p>Too few forecasts.</p>"
     head = ["median CP", *(f"{lead} d" for lead in skill.leads)]
@@ -202,18 +202,24 @@ def _stations(wet: pd.DataFrame, *, asof: datetime) -> str:
             f"<h3>{lead} d ahead: better than the reference at {better} of {len(part)} gauges "
             f"(interval above 0 at {surely}); CP above 0 at {int((part['cp'] > 0).sum())}</h3>"
         )
-        others = [name for name in METHODS[2:] if name != "reference"]
+        baselines = [name for name in METHODS[2:] if name != "reference"]
         body = [
             [
                 _name(row["station"], asof=asof),
                 format_interval(Interval(row["cp"], row["low"], row["high"])),
                 format_number(row["reference"]),
                 format_interval(Interval(row["margin"], row["margin_low"], row["margin_high"])),
-                *(format_number(row[name]) for name in others),
+                *(format_number(row[name]) for name in baselines),
             ]
             for row in part.to_dict("records")
         ]
-        head = ["gauge", "CP", "reference", "model − reference", *(NAMES[name] for name in others)]
+        head = [
+            "gauge",
+            "CP",
+            "reference",
+            "model − reference",
+            *(NAMES[name] for name in baselines),
+        ]
         parts.append(render_table(head, body))
     return "".join(parts)
 
@@ -222,8 +228,8 @@ def _years(wet: pd.DataFrame) -> str:
     parts = ["<h2>By year, wet season</h2><p>Median CP over the gauges.</p>"]
     for lead, part in wet.groupby("lead_days"):
         body = []
-        for year, of_year in part.groupby("year"):
-            skill = median_skill(of_year, draws=2)
+        for year, year_rows in part.groupby("year"):
+            skill = median_skill(year_rows, draws=2)
             if skill:
                 series = [skill.median[name][0].value for name in METHODS]
                 body.append([str(year), *(format_number(value) for value in series)])
@@ -354,9 +360,9 @@ def _middle_lead(rows: pd.DataFrame) -> int:
 def _floods(rows: pd.DataFrame, *, asof: datetime) -> str:
     lead, figures = _middle_lead(rows), []
     for code, part in rows.groupby("station"):
-        of_lead = part[part["lead_days"] == lead].sort_values("valid_time")
-        crest = int(of_lead["observed_m"].to_numpy().argmax())
-        issued = from_utc64(of_lead["issue_time"].to_numpy()[crest])
+        lead_rows = part[part["lead_days"] == lead].sort_values("valid_time")
+        crest = int(lead_rows["observed_m"].to_numpy().argmax())
+        issued = from_utc64(lead_rows["issue_time"].to_numpy()[crest])
         place = all_stations(asof=issued).get(str(code))
         thresholds_m = {"alarm": place.alarm_m, "flood": place.flood_m} if place else {}
         name = _name(str(code), asof=asof)
@@ -368,7 +374,7 @@ def _floods(rows: pd.DataFrame, *, asof: datetime) -> str:
 
 
 def _explained(rows: pd.DataFrame, *, asof: datetime) -> str:
-    """Take the forecast of the greatest rise apart."""
+    """Render the drivers of the forecast of the greatest rise."""
     known = rows[(rows["lead_days"] == _middle_lead(rows)) & (rows["tier"] != "climatology")]
     known = known[known["wet"]] if known["wet"].any() else known
     title = "<h2>One forecast explained</h2>"

@@ -1,4 +1,4 @@
-"""The table of scores of a hindcast (scores.csv): one row per gauge, lead and season."""
+"""Table of scores of a hindcast (scores.csv): one row per gauge, lead and season."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.verification.alarms import (
     alarm_rates,
     alarm_stages,
     count_alarms,
-    declared,
+    declare_alarms,
     event_days,
 )
 from models.verification.metrics import (
@@ -26,7 +26,7 @@ from pipeline.geography.places import stations as all_stations
 from pipeline.times import from_utc64
 
 SYNTHETIC = " (synthetic)"
-"""Stands after the name of every gauge in scores that rest on the virtual basin."""
+"""Suffix of gauge names in scores from the virtual basin."""
 SCORES = (
     "station", "name", "lead_days", "season", "n", "rmse_m", "mae_m", "rmse_persistence_m", "cp",
     "nse", "kge", "pinball_m", "cover80", "cover95", "alarm_events", "alarm_pod", "alarm_far",
@@ -35,12 +35,12 @@ SCORES = (
 
 
 def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Scores per station, lead and season.
+    """Score forecasts per station, lead and season.
 
     Parameters
     ----------
     forecasts
-        As :func:`models.hindcast.run_hindcast` gives them; rows without an observation, or without
+        From :func:`models.hindcast.run_hindcast`; rows without an observation, or without
         a stage at issue, are left out.
 
     Returns
@@ -48,15 +48,15 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns ``SCORES``, one row per station, lead and season that was forecast (``n`` 0 where
         nothing can be scored); season ``wet`` (valid June to October) and ``all``. ``cp`` is the
-        persistence index 1 − MSE / MSE of persistence. Each score is of the point it is least for
-        (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the distribution's
-        mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count forecasts
-        issued while the river stood below alarm stage as of the issue time: a case is one whose day
-        came at or above it; ``alarm_events`` are the merged crossings. NaN without a threshold or a
-        case. Names are those as of the last issue time.
-        Names end in ``SYNTHETIC`` where anything virtual went in.
+        persistence index 1 − MSE / MSE of persistence. Each score is of the point forecast that
+        optimises it (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the
+        distribution's mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count
+        forecasts issued while the river stood below alarm stage as of the issue time: a case is one
+        whose day was at or above it; ``alarm_events`` are the merged crossings. NaN without a
+        threshold or a case. Names are those as of the last issue time, with ``SYNTHETIC`` appended
+        where any forecast is virtual.
     """
-    usable = scorable(forecasts)
+    usable = select_scorable(forecasts)
     usable["alarm_m"] = alarm_stages(usable)
     gauges = all_stations(asof=from_utc64(forecasts["issue_time"].to_numpy().max()))
     mark = SYNTHETIC if (forecasts["origin"] == "virtual").any() else ""
@@ -83,8 +83,8 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SCORES))
 
 
-def scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Forecasts with a stage at issue and an observation; a silent peer becomes persistence."""
+def select_scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Select forecasts with stage at issue and observation; a missing peer becomes persistence."""
     usable = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()].copy()
     for name in PEERS:
         if f"{name}_m" in usable:
@@ -117,10 +117,10 @@ def _score(part: pd.DataFrame) -> dict[str, object]:
 
 
 def _alarm_scores(part: pd.DataFrame) -> dict[str, float]:
-    """Scores of alarm stage: crossings forecast while still below, Brier score and skill."""
+    """Score alarm stage: crossings forecast while still below, Brier score and skill."""
     reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
     below = (part["stage_m"] < part["alarm_m"]).to_numpy()
-    rates = alarm_rates(*count_alarms(below, reached, declared(part)))
+    rates = alarm_rates(*count_alarms(below, reached, declare_alarms(part)))
     known = part["climatology_p_alarm"].notna().to_numpy()
     brier, climatology = (
         brier_score(part.loc[known, name], reached[known])

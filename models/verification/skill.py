@@ -1,4 +1,4 @@
-"""Skill of a hindcast beside the baselines, with intervals, by gauge, year and regime."""
+"""Skill of a hindcast and its baselines, with intervals, by gauge, year and regime."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from models.baselines import PEERS
 from models.climatology import FROM_JUNE_BY_DAYS, WET_MONTHS, water_year
 from models.verification.alarms import alarm_stages
-from models.verification.bootstrap import DRAWS, LEAST_YEARS, Interval, draw_years, interval
+from models.verification.bootstrap import DRAWS, LEAST_YEARS, Interval, draw_years, make_interval
 from models.verification.metrics import skill_score, squared_error
-from models.verification.scores import scorable
+from models.verification.scores import select_scorable
 from pipeline.alerts.thresholds import stable_band_m
 
 LEAST_ROWS = 30
-"""Forecasts of a gauge and lead below which it has no persistence index of its own."""
+"""Least number of forecasts of a gauge and lead for its own persistence index."""
 NEAR_M = 1.0
 """Distance of the stage at issue from alarm stage that counts as near, m."""
 DAMS_YEAR = 2014
@@ -26,12 +26,12 @@ METHODS = ("model", "persistence", *PEERS)
 
 
 def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Forecasts that can be scored, with their squared errors and the regimes they belong to.
+    """Prepare the forecasts that can be scored, with squared errors and regimes.
 
     Parameters
     ----------
     forecasts
-        As :func:`models.hindcast.run_hindcast` gives them.
+        From :func:`models.hindcast.run_hindcast`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
         ``alarm_m``, ``change_m`` (of the stage over the day before the issue), ``rising`` and
         ``near`` (the stage at issue within ``NEAR_M`` of alarm stage), both known at issue.
     """
-    rows = scorable(forecasts)
+    rows = select_scorable(forecasts)
     point = {"model": rows["mean_m"], "persistence": rows["stage_m"]}
     point |= {name: rows[f"{name}_m"] for name in PEERS}
     for name in METHODS:
@@ -77,12 +77,12 @@ class ErrorSums:
     count: NDArray[np.float64]
 
     def cp(self, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """Work out the persistence index of each method, gauge and lead.
+        """Compute the persistence index of each method, gauge and lead.
 
         Parameters
         ----------
         weights
-            How often each year counts, shape (n_years,); default once.
+            Multiplicity of each year, shape (n_years,); by default 1.
 
         Returns
         -------
@@ -108,7 +108,7 @@ def sum_errors(rows: pd.DataFrame) -> ErrorSums:
 
 
 def resample_cp(sums: ErrorSums, *, draws: int = DRAWS) -> NDArray[np.float64]:
-    """Resample whole years, alike for all gauges and methods, and give their persistence index.
+    """Compute the persistence index of resampled years, the same for all gauges and methods.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def resample_cp(sums: ErrorSums, *, draws: int = DRAWS) -> NDArray[np.float64]:
         return np.full((draws, *sums.cp().shape), np.nan)
     years = draw_years(n_years, draws)
     weights = (years[:, :, None] == np.arange(n_years)).sum(axis=1).astype(float)
-    return np.stack([sums.cp(of_years) for of_years in weights])
+    return np.stack([sums.cp(year_weights) for year_weights in weights])
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,13 @@ class Skill:
     Parameters
     ----------
     leads
-        Days ahead.
+        Leads, days.
     stations, forecasts
-        Gauges and forecasts that count, by lead.
+        Number of gauges and forecasts, by lead.
     median
         Method -> median over the gauges, one interval per lead.
     margin
-        Method -> how far the model's median lies above it, paired over the same years.
+        Method -> margin of the model's median above it, paired over the same years.
     """
 
     leads: tuple[int, ...]
@@ -160,12 +160,14 @@ def median_skill(rows: pd.DataFrame, *, draws: int = DRAWS) -> Skill | None:
         spread = _median(samples)
     leads = range(len(sums.leads))
     median = {
-        name: [interval(middle[k, lead], spread[:, k, lead]) for lead in leads]
+        name: [make_interval(middle[k, lead], spread[:, k, lead]) for lead in leads]
         for k, name in enumerate(METHODS)
     }
     margin = {
         name: [
-            interval(middle[0, lead] - middle[k, lead], spread[:, 0, lead] - spread[:, k, lead])
+            make_interval(
+                middle[0, lead] - middle[k, lead], spread[:, 0, lead] - spread[:, k, lead]
+            )
             for lead in leads
         ]
         for k, name in enumerate(METHODS)
@@ -176,7 +178,7 @@ def median_skill(rows: pd.DataFrame, *, draws: int = DRAWS) -> Skill | None:
 
 
 def _median(cp: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over gauges, the last axis but one; NaN where no gauge is known."""
+    """Return the median over gauges, the last axis but one; NaN where no gauge is known."""
     ranked = np.sort(cp, axis=-2)  # NaN last
     count = np.isfinite(cp).sum(axis=-2)
     low, high = np.maximum((count - 1) // 2, 0), count // 2
@@ -199,9 +201,9 @@ def tabulate_stations(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame
     table = []
     for i, station in enumerate(sums.stations):
         for k, lead in enumerate(sums.leads):
-            own = interval(cp[0, i, k], samples[:, 0, i, k])
+            own = make_interval(cp[0, i, k], samples[:, 0, i, k])
             gap = samples[:, 0, i, k] - samples[:, benchmark, i, k]
-            margin = interval(cp[0, i, k] - cp[benchmark, i, k], gap)
+            margin = make_interval(cp[0, i, k] - cp[benchmark, i, k], gap)
             table.append(
                 {
                     "station": station,
@@ -219,7 +221,7 @@ def tabulate_stations(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame
 
 
 def split_regimes(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Parts of prepared forecasts that are reported apart, by title."""
+    """Split prepared forecasts into the regimes of the report, by title."""
     wet = rows[rows["wet"]]
     return {
         f"Years after {DAMS_YEAR} (large dams upstream)": wet[wet["year"] > DAMS_YEAR],

@@ -21,11 +21,11 @@ ASSUMED_SIGMA = {"imerg_early": 0.45, "gk2a": 0.65, "gk2a_ir": 0.9}
 """Products of the hours that Late has not reached, and the standard deviation of the logarithm of
 a day's error that is assumed before there are enough pairs (unverified)."""
 MIN_FACTOR, MAX_FACTOR = 0.5, 2.0
-"""Bounds of a factor: a product that is further off than this is broken, not biased."""
+"""Bounds of a factor: a product further off is broken, not biased."""
 PRIOR_MM = 60.0
-"""Rain that speaks for a factor of 1 before there is any pair: some ten wet days."""
+"""Prior rain with a factor of 1, before there is any pair: some ten wet days."""
 MIN_WET_DAYS = 30
-"""Days with rain in either product from which their scatter replaces the assumed one."""
+"""Least number of days with rain in either product for a fitted error; else it is assumed."""
 WET_MM = 1.0
 
 
@@ -48,9 +48,9 @@ def sum_pairs(rates: Mapping[str, xr.DataArray]) -> xr.Dataset:
     sums = {}
     for product in ASSUMED_SIGMA:
         rate = rates.get(product, xr.full_like(late, np.nan))
-        both = rate.notnull() & late.notnull()
+        paired = rate.notnull() & late.notnull()
         for name, values in ((product, rate), (f"{product}_late", late)):
-            total = (values * 0.5).where(both).resample(time="1D").sum(min_count=1)
+            total = (values * 0.5).where(paired).resample(time="1D").sum(min_count=1)
             sums[name] = total.astype(np.float32).assign_attrs(attributes("rain"))
     return xr.Dataset(sums)
 
@@ -61,15 +61,15 @@ def fit_mapping(pairs: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     pairs
-        From :func:`sum_pairs`, over as many days as are known, ascending.
+        From :func:`sum_pairs`, over all known days, ascending.
 
     Returns
     -------
     xarray.Dataset
-        ``factor`` (product, month, zone), 1: Late's rain over the product's, drawn towards 1 by
-        ``PRIOR_MM`` on either side and kept within 0.5 to 2; ``sigma`` (product): standard
-        deviation of the logarithm of a mapped day's rain over Late's; ``days`` (product): days
-        that had rain in either.
+        ``factor`` (product, month, zone), 1: Late's rain over the product's, shrunk towards 1 by
+        ``PRIOR_MM`` on either side and clipped to 0.5 to 2; ``sigma`` (product): standard
+        deviation of the logarithm of a mapped day's rain over Late's; ``days`` (product): number
+        of days with rain in either.
 
     Examples
     --------
@@ -116,10 +116,10 @@ def fit_monthly_factor(rain: xr.DataArray, target: xr.DataArray) -> xr.DataArray
     xarray.DataArray
         1, dims (month, zone), months 1 to 12; 1 where there is no rain in either.
     """
-    both = rain.notnull() & target.notnull()
+    paired = rain.notnull() & target.notnull()
     month = rain["time"].dt.month
     rain_mm, target_mm = (
-        series.where(both).groupby(month).sum().reindex(month=np.arange(1, 13), fill_value=0.0)
+        series.where(paired).groupby(month).sum().reindex(month=np.arange(1, 13), fill_value=0.0)
         for series in (rain, target)
     )
     factor: xr.DataArray = (target_mm + PRIOR_MM) / (rain_mm + PRIOR_MM)
@@ -131,31 +131,31 @@ def blend_rates(
 ) -> xr.Dataset:
     """Blend all products of a half-hour into one rain rate, with the share of each.
 
-    Late alone where it is; elsewhere the mean of the mapped others, each with the inverse of its
-    error variance as its weight.
+    Late alone where it is known; elsewhere the mean of the other products, mapped onto Late and
+    weighted by the inverse of their error variances.
 
     Parameters
     ----------
     rates
         Rain rate by product, mm h-1, dims (time, lat, lon) on the same half-hours; at least one.
     mapping
-        From :func:`fit_mapping`; None before there are pairs, when every factor is 1.
+        From :func:`fit_mapping`; None before there are pairs: every factor is then 1.
     zone
-        Id of the sub-basin of each cell, dims (lat, lon), empty outside; there the mean factor of
-        all counts.
+        Id of the sub-basin of each cell, dims (lat, lon), empty outside, where the mean factor of
+        all sub-basins applies.
 
     Returns
     -------
     xarray.Dataset
-        ``rain_rate``, mm h-1, NaN where no product saw the cell or the result is none that rain can
-        have, which ``impossible`` marks; and ``share_<product>``, 1, NaN there too; dims (time,
-        lat, lon). Lazy where the rates are.
+        ``rain_rate``, mm h-1, NaN where no product saw the cell or the result is impossible, which
+        ``impossible`` marks; and ``share_<product>``, 1, NaN there too; dims (time, lat, lon).
+        Lazy where the rates are.
     """
     first = next(iter(rates.values()))
     weighted = total = xr.zeros_like(first, np.float32)
     weights: dict[str, xr.DataArray] = {}
     late = rates.get(MAIN_PRODUCT)
-    free = xr.ones_like(first, bool) if late is None else late.isnull()
+    without_late = xr.ones_like(first, bool) if late is None else late.isnull()
     for product, assumed in ASSUMED_SIGMA.items():
         rate = rates.get(product)
         if rate is None:
@@ -163,33 +163,33 @@ def blend_rates(
         sigma = assumed if mapping is None else float(mapping["sigma"].sel(product=product))
         mapped = rate
         if mapping is not None:
-            mapped = rate * _factor_of_cells(mapping, product, zone, rate["time"])
-        weight = (rate.notnull() & free) / np.float32(sigma**2)
+            mapped = rate * _expand_factor(mapping, product, zone, rate["time"])
+        weight = (rate.notnull() & without_late) / np.float32(sigma**2)
         weights[product] = weight
         weighted, total = weighted + mapped.fillna(0.0) * weight, total + weight
     if late is not None:
         weights[MAIN_PRODUCT] = late.notnull().astype(np.float32)
         weighted, total = weighted + late.fillna(0.0), total + weights[MAIN_PRODUCT]
-    seen = total > 0
-    total = total.where(seen)
+    known = total > 0
+    total = total.where(known)
     rate = (weighted / total).astype(np.float32)
     impossible = outside(rate, "rain_rate")
-    seen = seen & ~impossible
-    rate, total = rate.where(seen), total.where(seen)
+    known = known & ~impossible
+    rate, total = rate.where(known), total.where(known)
     shares = {
         f"share_{product}": (weights[product] / total).astype(np.float32)
         if product in weights
-        else xr.zeros_like(rate).where(seen)
+        else xr.zeros_like(rate).where(known)
         for product in (MAIN_PRODUCT, *ASSUMED_SIGMA)
     }
     rate = rate.assign_attrs(attributes("rain_rate"))
     return xr.Dataset({"rain_rate": rate, "impossible": impossible, **shares})
 
 
-def _factor_of_cells(
+def _expand_factor(
     mapping: xr.Dataset, product: str, zone: xr.DataArray, time: xr.DataArray
 ) -> xr.DataArray:
-    """Factor of each cell and step, float32 of dims (time, lat, lon)."""
+    """Return the factor of each cell and step, float32 of dims (time, lat, lon)."""
     table = mapping["factor"].sel(product=product, drop=True)
     everywhere = table.mean("zone")
     ids = [str(name) for name in table["zone"].values]

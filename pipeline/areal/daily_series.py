@@ -13,7 +13,7 @@ from pipeline.areal.means import average_with_coverage, average_zones
 from pipeline.areal.rain import (
     DAY,
     SuspectSteps,
-    origin_of_all,
+    combine_origins,
     read_daily_rain,
     read_mapping,
 )
@@ -39,14 +39,14 @@ def make_daily_series(
     region: Region,
     suspects: SuspectSteps | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
-    """Make the zonal daily series of whole days as they are known at a moment.
+    """Make the zonal daily series of whole days as known at a moment.
 
     Parameters
     ----------
     archive
-        Where the products are read.
+        Archive of the products.
     asof
-        Only what was available by then goes in.
+        Only data available by then are used.
     start, end
         Half-open interval on whole days.
     region
@@ -60,10 +60,10 @@ def make_daily_series(
         Products ``zones``, ``rain_shares`` and ``doubts``, dims (time, zone), coordinate
         ``available_time``, all of it ``asof``, computed. The series are ``rain``, ``coverage``,
         ``soil_moisture``, ``ndvi`` and ``lst``; soil moisture and the composites of vegetation
-        stand on the day they became available, so that no day holds what its own night did not
-        know. The shares are the part of a day's rain that comes from each product,
-        ``share_<product>``, 1. The doubts are the share of the zone where the result was none that
-        the variable can have and was left out, ``impossible_<variable>``, and the share of the
+        are on the day they became available, so that no day holds data that its own night did not
+        have. The shares are the part of a day's rain that comes from each product,
+        ``share_<product>``, 1. The doubts are the share of the zone where the result was
+        impossible for the variable and left out, ``impossible_<variable>``, and the share of the
         day's value that comes from suspect files, ``suspect_<variable>``, 1.
     """
     time, suspects = np.arange(utc64(start), utc64(end), DAY), suspects or {}
@@ -93,9 +93,9 @@ def make_daily_series(
         name: mean.astype("float32").assign_attrs(attributes(name)) for name, mean in means.items()
     }
     for name in [name for name in series if f"impossible_{name}" in doubts]:
-        impossible, of_cells = outside(series[name], name), doubts[f"impossible_{name}"]
+        impossible, cell_share = outside(series[name], name), doubts[f"impossible_{name}"]
         series[name] = series[name].where(~impossible)
-        doubts[f"impossible_{name}"] = of_cells.where(~impossible, 1.0)
+        doubts[f"impossible_{name}"] = cell_share.where(~impossible, 1.0)
     all_doubts = {
         f"{kind}_{name}": doubts.get(f"{kind}_{name}", xr.zeros_like(rain))
         .fillna(0.0)
@@ -106,7 +106,7 @@ def make_daily_series(
         for name in ("rain", *PRODUCTS)
     }
     ds = xr.Dataset(series | shares | all_doubts).drop_vars("spatial_ref", errors="ignore")
-    ds = ds.compute().assign_attrs(origin=origin_of_all(archive))
+    ds = ds.compute().assign_attrs(origin=combine_origins(archive))
     ds = ds.assign_coords(available_time=("time", np.full(len(time), utc64(asof))))
     return ds[list(series)], ds[list(shares)], ds[list(all_doubts)]
 
@@ -133,10 +133,10 @@ def _average_by_day_available(
     except NothingArchived:
         return None
     day = values["available_time"].dt.floor("D")
-    within = ((day >= time[0]) & (day <= time[-1])).values
-    if not within.any():
+    in_window = ((day >= time[0]) & (day <= time[-1])).values
+    if not in_window.any():
         return None
-    values, day = values.isel(time=within), day.values[within]
+    values, day = values.isel(time=in_window), day.values[in_window]
     impossible = outside(values, name)
     dates = values["time"].values.astype("M8[D]")
     suspect_dates = [step.astype("M8[D]") for step in suspects.get(product, ())]
@@ -157,15 +157,15 @@ def read_rain_sources(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
     Parameters
     ----------
     archive, asof
-        Where the shares are read, as known when.
+        Archive of the shares, and the moment as of which it is read.
 
     Returns
     -------
     Dataset or None
         ``gk2a``, GK2A's share (1), and ``log_error``, the standard deviation of the logarithm of
-        the day's rain over that of Late, the products' errors being one and the same all day; dims
-        (zone), NaN where there was no rain product. None where no night has made yesterday's
-        series.
+        the day's rain over that of Late, with the products' errors taken as constant over the day;
+        dims (zone), NaN where there was no rain product. None where yesterday's series have not
+        been made.
     """
     midnight = day_start(asof)
     yesterday = {"start": midnight - timedelta(days=1), "end": midnight}
@@ -185,7 +185,7 @@ def read_rain_sources(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
 def read_suspect_rain(archive: Archive, *, asof: datetime, days: int) -> xr.DataArray | None:
     """Read the share of suspect files in the rain of each of the last days, dims (time, zone).
 
-    None where no night has made their series.
+    None where their series have not been made.
     """
     try:
         doubts = archive.read("doubts", asof=asof, start=day_start(asof) - timedelta(days=days))
@@ -204,7 +204,7 @@ def prepend_chirps(
     series
         Product ``zones``.
     archive, asof
-        Where CHIRPS is read, as known when.
+        Archive of CHIRPS, and the moment as of which it is read.
     region
         Region of the zones.
 
@@ -212,8 +212,8 @@ def prepend_chirps(
     -------
     xarray.Dataset
         The series, and before their first day with rain the rain of CHIRPS, mapped onto theirs by
-        month and zone from the days that both have; nothing else is known of those days. The series
-        themselves where no CHIRPS has been archived.
+        month and zone over the common days; the other variables are unknown on the added days. The
+        series themselves where no CHIRPS has been archived.
     """
     try:
         chirps = archive.read("chirps", asof=asof)["rain"]
@@ -234,7 +234,7 @@ def prepend_chirps(
     available = xr.DataArray(mapped["time"].values + DAY, dims="time")
     earlier = xr.Dataset({"rain": mapped.astype("float32")})
     earlier = earlier.assign_coords(available_time=available)
-    whole = xr.concat(
+    joined = xr.concat(
         [earlier, series.sel(time=slice(first, None))],
         "time",
         data_vars="all",
@@ -242,5 +242,5 @@ def prepend_chirps(
         combine_attrs="drop_conflicts",
     )
     for name in series.data_vars:
-        whole[name].attrs = dict(series[name].attrs)
-    return whole.assign_attrs(series.attrs)
+        joined[name].attrs = dict(series[name].attrs)
+    return joined.assign_attrs(series.attrs)

@@ -16,14 +16,14 @@ from pipeline.geography.zonal import zonal_mean, zonal_weights
 
 @lru_cache
 def zone_weights(region: Region) -> csr_matrix:
-    """Exact areas of every cell in every zone of a region, km2, of shape (zone, cell)."""
+    """Return the exact area of every cell in every zone of a region, km2, shape (zone, cell)."""
     polygons = {zone.id: zone.polygon for zone in zones(region).values()}
     return zonal_weights(GRIDS[region], polygons)
 
 
 @lru_cache
 def sub_basin_of_cells(region: Region) -> xr.DataArray:
-    """Id of the sub-basin that has most of each cell, empty outside, dims (lat, lon)."""
+    """Return the id of the sub-basin with most of each cell, empty outside, dims (lat, lon)."""
     grid = GRIDS[region]
     names = np.array([name if name.startswith("basin:") else "" for name in zones(region)])
     shares = zone_weights(region).multiply((names != "")[:, None]).tocsc()
@@ -38,7 +38,7 @@ def average_zones(grids: xr.DataArray, region: Region) -> xr.DataArray:
 
 
 def average_with_coverage(grids: xr.DataArray, region: Region) -> tuple[xr.DataArray, xr.DataArray]:
-    """Average over every zone, and the share of the zone's area that had a value.
+    """Average over every zone, and return the share of the zone's area with a value too.
 
     Parameters
     ----------

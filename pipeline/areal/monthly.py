@@ -13,12 +13,12 @@ import xarray as xr
 from pipeline.areal.means import average_zones
 from pipeline.choices import Region
 from pipeline.geography.gauge_figures import reference_flows
-from pipeline.indices.common import stated
+from pipeline.indices.common import copy_reference_attrs
 from pipeline.indices.flow import low_flow_ratio
-from pipeline.indices.monthly import standardised
+from pipeline.indices.monthly import compute_standardised
 from pipeline.indices.season import fit_wet_season, wet_season
 from pipeline.indices.suite import INDICES, MIN_SHARE, select
-from pipeline.indices.windows import DAY, by_month, next_months
+from pipeline.indices.windows import DAY, aggregate_by_month, next_months
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 
@@ -27,7 +27,7 @@ Params = dict[str, xr.Dataset]
 MONTHS = 24
 """Months in a bulletin."""
 _LONGEST = 12
-"""Months before the first one of a bulletin that its indices look at."""
+"""Look-back of the indices before the first month of a bulletin (months)."""
 SPIN_UP_DAYS = 31 * (MONTHS + _LONGEST + 1)
 """Days of the zonal daily series that a bulletin reads."""
 
@@ -42,7 +42,7 @@ class Months:
         Rain of the zones, mm per day, dims (time, zone), every day.
     zones
         ``rain``, ``pet``, ``runoff`` (mm per month), ``soil_moisture`` (m3 m-3), each on its own
-        months without gaps, dims (time, zone); what is not known at all is left out.
+        months without gaps, dims (time, zone); an unknown variable is left out.
     rain_share
         Share of each month's days with rain, 1, dims (time, zone).
     discharge
@@ -63,12 +63,12 @@ def collect_months(
     Parameters
     ----------
     series
-        Product ``zones``, two whole months at least. Soil moisture is averaged over the days on
+        Product ``zones``, at least two whole months. Soil moisture is averaged over the days on
         which it became available, two or three after its own.
     land
         From :func:`read_land_months`, or None.
     discharge
-        Readings (m3 s-1) that may be used.
+        Usable readings (m3 s-1).
     """
     days = np.arange(series["time"].values[0], series["time"].values[-1] + DAY, DAY)
     daily = (
@@ -77,17 +77,17 @@ def collect_months(
         .drop_vars("available_time", errors="ignore")
     )
     rain = daily["rain"].assign_attrs(series["rain"].attrs)
-    values = {"rain": by_month(rain, min_share=MIN_SHARE)}
-    soil = _from_first_value(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
+    values = {"rain": aggregate_by_month(rain, min_share=MIN_SHARE)}
+    soil = _trim_unknown(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
     if soil is not None:
-        values["soil_moisture"] = by_month(soil, min_share=MIN_SHARE, mean=True)
+        values["soil_moisture"] = aggregate_by_month(soil, min_share=MIN_SHARE, mean=True)
     if land is not None:
         for name in ("pet", "runoff"):
-            months = _from_first_value(_fill_time_axis(land[name]))
+            months = _trim_unknown(_fill_time_axis(land[name]))
             if months is not None:
                 values[name] = months
     with_rain: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
-    share = by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
+    share = aggregate_by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
     share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
     return Months(rain, values, share, _average_flow_by_month(discharge))
 
@@ -100,17 +100,17 @@ def read_land_months(
     Parameters
     ----------
     archive, asof
-        Where the product ``gldas_monthly`` is read, as known when.
+        Archive of ``gldas_monthly``, and the moment as of which it is read.
     region
         Region of the zones.
     start
-        Months that begin earlier are not looked at.
+        Months that begin earlier are ignored.
 
     Returns
     -------
     xarray.Dataset or None
-        ``pet`` and ``runoff`` (mm per month), dims (time, zone), computed; None where there is
-        nothing.
+        ``pet`` and ``runoff`` (mm per month), dims (time, zone), computed; None without
+        data.
     """
     try:
         ds = archive.read("gldas_monthly", asof=asof, start=start)
@@ -133,18 +133,18 @@ def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
     months
         From :func:`collect_months`, the whole record.
     end
-        Nothing later goes in.
+        Later data are not used.
 
     Returns
     -------
     dict
-        By name the parameters as plain dictionaries, to be kept with the models; those of the
-        gauges begin with ``gauges/``. What has fewer years than its row asks for is left out.
+        Parameters by name as plain dictionaries, to be stored with the models; names of gauges
+        begin with ``gauges/``. Inputs with fewer years than ``min_years`` are left out.
     """
     params: Params = {}
     _fit_whole_years(months.zones, params, end=end)
     season = INDICES["wet_season_onset"]
-    period = _whole_years(months.zones["rain"], end, min_years=season.min_years)
+    period = _find_whole_years(months.zones["rain"], end, min_years=season.min_years)
     if period is not None:
         params[season.params] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
     if months.discharge is not None:
@@ -166,22 +166,22 @@ def make_bulletin(
     params
         From :func:`fit_params`.
     asof
-        Moment as of which the agreed low flows count.
+        Moment as of which the agreed low flows are read.
 
     Returns
     -------
     xarray.Dataset
-        By (time, zone) ``rain`` (mm) and ``rain_share``, SPI, SPEI, SSI and SRI as far as there are
+        By (time, zone) ``rain`` (mm) and ``rain_share``, SPI, SPEI, SSI and SRI where there are
         parameters and values, by (time, station) SDI and the ratio to the low flow agreed, by
         (year, zone) onset, retreat and length of the wet season; each index with its reference
         period, the hash of its definition, and whether it is provisional.
     """
     fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
     time = months.zones["rain"]["time"].values[-MONTHS:]
-    with_params = {row.of[-1] for row in select("months") if row.name in fitted}
+    with_params = {row.inputs[-1] for row in select("months") if row.name in fitted}
     zonal = {name: values for name, values in months.zones.items() if name in with_params}
     fields = {"rain": months.zones["rain"], "rain_share": months.rain_share}
-    fields |= dict(standardised(zonal, fitted, months=time))
+    fields |= dict(compute_standardised(zonal, fitted, months=time))
     discharge = months.discharge
     if discharge is not None:
         gauges = {
@@ -191,14 +191,14 @@ def make_bulletin(
         }
         if gauges:
             known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
-            fields |= dict(standardised({"discharge": known}, gauges, months=time))
-        agreed = _agreed_low_flow(discharge, asof=asof)
+            fields |= dict(compute_standardised({"discharge": known}, gauges, months=time))
+        agreed = _read_agreed_low_flow(discharge, asof=asof)
         fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
     season_params = fitted.get(INDICES["wet_season_onset"].params)
     if season_params is not None:
         season = wet_season(rain=months.rain, parameters=season_params)
-        reference = stated(season_params)
+        reference = copy_reference_attrs(season_params)
         for name, values in season.items():
             ds[f"wet_season_{name}"] = values.assign_attrs(values.attrs | reference)
     return ds
@@ -207,22 +207,22 @@ def make_bulletin(
 def _fit_whole_years(values: dict[str, xr.DataArray], params: Params, *, end: datetime) -> None:
     """Fit the indices of some inputs, each to the whole years of the shortest of its inputs.
 
-    SPI fitted beside SPEI, to the years of the evaporation, gives way to that of all rain years.
+    SPI fitted with SPEI, to the years of the evaporation, is replaced by that of all rain years.
     """
-    rows = {row.of: row for row in select("months") if row.accumulate is not None}
-    for of, row in sorted(rows.items(), key=lambda item: -len(item[0])):
-        if set(of) <= set(values):
-            inputs = {name: values[name] for name in of}
-            period = _whole_years(inputs[of[-1]], end, min_years=row.min_years)
+    rows = {row.inputs: row for row in select("months") if row.accumulate is not None}
+    for names, row in sorted(rows.items(), key=lambda item: -len(item[0])):
+        if set(names) <= set(values):
+            inputs = {name: values[name] for name in names}
+            period = _find_whole_years(inputs[names[-1]], end, min_years=row.min_years)
             if period is not None:
-                last = inputs[of[-1]]["time"].values[-1:]
-                dict(standardised(inputs, params, months=last, period=period))
+                last = inputs[names[-1]]["time"].values[-1:]
+                dict(compute_standardised(inputs, params, months=last, period=period))
 
 
-def _whole_years(
+def _find_whole_years(
     values: xr.DataArray, end: datetime, *, min_years: int
 ) -> tuple[datetime, datetime] | None:
-    """Whole calendar years that a monthly series covers by a moment, None if too few."""
+    """Return the whole calendar years of a monthly series up to a moment, None if too few."""
     time = values["time"].values
     time = time[next_months(time) <= utc64(end)]
     if time.size == 0:
@@ -235,8 +235,8 @@ def _whole_years(
     return datetime(begin, 1, 1, tzinfo=UTC), datetime(stop, 1, 1, tzinfo=UTC)
 
 
-def _from_first_value(values: xr.DataArray) -> xr.DataArray | None:
-    """Part of a series from its first to its last value, None without any."""
+def _trim_unknown(values: xr.DataArray) -> xr.DataArray | None:
+    """Return a series from its first to its last known step, None without any."""
     known = np.flatnonzero(np.isfinite(values.transpose("time", ...).values).any(axis=1))
     return values.isel(time=slice(known[0], known[-1] + 1)) if known.size else None
 
@@ -247,7 +247,7 @@ def _fill_time_axis(months: xr.DataArray) -> xr.DataArray:
 
 
 def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
-    """Monthly means of the gauges' daily means, m3 s-1; a month needs 90 % of its days."""
+    """Average the gauges' daily means by month, m3 s-1; a month needs 90 % of its days."""
     rows = discharge[discharge["value"] > 0]
     if rows.empty:
         return None
@@ -263,11 +263,11 @@ def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
     )
     if days[-1] - days[0] < 62 * DAY:
         return None
-    return by_month(daily, min_share=MIN_SHARE, mean=True)
+    return aggregate_by_month(daily, min_share=MIN_SHARE, mean=True)
 
 
-def _agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:
-    """Low flow of PMFM Article 6A at each gauge, m3 s-1 by month, NaN where none is agreed."""
+def _read_agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:
+    """Read the low flow of PMFM Article 6A by gauge and month, m3 s-1, NaN where none is agreed."""
     flows = reference_flows(asof=asof)
     table = flows[flows["kind"] == "pmfm_6a"].pivot_table(
         index="month", columns="station", values="value"

@@ -19,24 +19,24 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64
 
 SuspectSteps = Mapping[str, Collection[np.datetime64]]
-"""By product the steps whose files are suspect as a whole."""
+"""Steps whose files are suspect as a whole, by product."""
 
 HALF_HOUR = np.timedelta64(30, "m")
 DAY = np.timedelta64(1, "D")
 SUMMED_DAYS = 4
-"""Days before the issue time whose rain is summed from half-hours; older ones are daily files, as
-long as these come."""
+"""Days before the issue time whose rain is summed from half-hours; older days are daily files
+where these exist."""
 
 
 def read_rates(
     archive: Archive, *, asof: datetime, start: datetime, end: datetime
 ) -> dict[str, xr.DataArray]:
-    """Read the rain rate of each product that has any step of an interval, by half-hours.
+    """Read the half-hourly rain rate of each product with any step in an interval.
 
     Parameters
     ----------
     archive, asof
-        Where the products are read, as known when.
+        Archive of the products, and the moment as of which it is read.
     start, end
         Half-open interval on whole half-hours.
 
@@ -67,14 +67,14 @@ def read_half_hourly_rain(
     region: Region,
     suspects: SuspectSteps | None = None,
 ) -> xr.Dataset:
-    """Blend the rain rate of half-hours: Late where it exists, else the others, mapped onto it.
+    """Blend half-hourly rain rates: Late where it exists, otherwise the others, mapped onto it.
 
     Parameters
     ----------
     archive
-        Where the products are read.
+        Archive of the products.
     asof
-        Only what was available by then goes in.
+        Only data available by then are used.
     start, end
         Half-open interval on whole half-hours.
     region
@@ -86,7 +86,7 @@ def read_half_hourly_rain(
     -------
     xarray.Dataset
         ``rain_rate`` (mm h-1) and ``share_<product>`` (1), dims (time, lat, lon), every half-hour
-        of the interval, NaN where no product saw the cell; ``impossible`` of
+        of the interval, NaN where no product saw the cell; ``impossible`` as from
         :func:`pipeline.areal.blend.blend_rates`, and ``suspect``, the share of suspect steps.
         Lazy.
     """
@@ -100,15 +100,15 @@ def read_half_hourly_rain(
         if times and product in rates:
             steps = np.array(sorted(times)).astype("M8[m]")
             half_hours = (steps - steps.astype(np.int64) % 30).astype("M8[ns]")
-            marked = xr.DataArray(np.isin(blended["time"].values, half_hours), dims="time")
-            suspect = suspect + blended[f"share_{product}"].fillna(0.0) * marked
+            is_suspect = xr.DataArray(np.isin(blended["time"].values, half_hours), dims="time")
+            suspect = suspect + blended[f"share_{product}"].fillna(0.0) * is_suspect
     return blended.assign(suspect=suspect)
 
 
 def read_mapping(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
     """Fit the mapping onto Late to the pairs of earlier nights; None before there are any.
 
-    The pairs of the night itself are left to the next one, so that a night made twice is the same.
+    The pairs of the night itself are used from the next one on, so that a rerun gives the same.
     """
     before = day_start(asof) - timedelta(seconds=1)
     try:
@@ -118,12 +118,12 @@ def read_mapping(archive: Archive, *, asof: datetime) -> xr.Dataset | None:
 
 
 def make_rain_pairs(archive: Archive, *, asof: datetime, region: Region) -> xr.Dataset | None:
-    """Pair each product with Late over the half-hours of the last days that both have.
+    """Pair each product with Late over their common half-hours of the last days.
 
     Returns
     -------
     xarray.Dataset or None
-        Product ``rain_pairs`` of :func:`pipeline.areal.blend.sum_pairs` by sub-basin, with
+        Product ``rain_pairs`` from :func:`pipeline.areal.blend.sum_pairs` by sub-basin, with
         ``available_time``; None where no half-hour has Late and another. Computed.
     """
     end = day_start(asof)
@@ -136,14 +136,14 @@ def make_rain_pairs(archive: Archive, *, asof: datetime, region: Region) -> xr.D
     known = pairs.to_array().notnull().any(["variable", "zone"]).values
     if not known.any():
         return None
-    pairs = pairs.isel(time=known).assign_attrs(origin=origin_of_all(archive))
+    pairs = pairs.isel(time=known).assign_attrs(origin=combine_origins(archive))
     return pairs.assign_coords(available_time=("time", np.full(known.sum(), utc64(asof))))
 
 
 def find_first_summed_day(
     archive: Archive, *, asof: datetime, start: datetime, end: datetime
 ) -> datetime:
-    """Find the first day that is summed from half-hours: an earlier one where daily files lack."""
+    """Find the first day that is summed from half-hours, earlier where daily files are missing."""
     recent = max(start, end - timedelta(days=SUMMED_DAYS))
     days = np.arange(utc64(start), utc64(recent), DAY)
     interval = {"asof": asof, "start": start, "end": end}
@@ -168,22 +168,22 @@ def read_daily_rain(
     region: Region,
     suspects: SuspectSteps | None = None,
 ) -> xr.Dataset:
-    """Read the rain of whole UTC days: daily files where complete, else the sum of half-hours.
+    """Read the rain of whole UTC days: daily files where complete, otherwise the sum of half-hours.
 
-    Without IMERG the half-hours are GK2A's, as far back as it has come.
+    Without IMERG the half-hours are those of GK2A, as far back as it is available.
 
     Parameters
     ----------
     archive, asof, start, end, region, suspects
-        As of :func:`read_half_hourly_rain`; the interval is on whole days.
+        As for :func:`read_half_hourly_rain`; the interval is on whole days.
 
     Returns
     -------
     xarray.Dataset
         ``rain`` mm of the day, ``n_valid`` and ``share_<product>``, dims (time, lat, lon). A day
         with half-hours missing is scaled up to 48; below ``LEAST_HALF_HOURS`` it is NaN.
-        ``impossible`` is the share of the day's half-hours whose result no rain can have, or 1 for
-        such a sum, and ``suspect`` the share of the day that comes from suspect files. Lazy.
+        ``impossible`` is the share of the day's half-hours with an impossible result, or 1 for an
+        impossible sum, and ``suspect`` the share of the day that comes from suspect files. Lazy.
     """
     time = np.arange(utc64(start), utc64(end), DAY)
     try:
@@ -196,8 +196,10 @@ def read_daily_rain(
     rates = read_half_hourly_rain(
         archive, asof=asof, start=first, end=end, region=region, suspects=suspects
     )
-    by_day = rates.coarsen(time=48, coord_func="min")
-    summed = by_day.mean().assign(n_valid=by_day.count()["rain_rate"]).reindex(time=time)
+    daily_windows = rates.coarsen(time=48, coord_func="min")
+    summed = (
+        daily_windows.mean().assign(n_valid=daily_windows.count()["rain_rate"]).reindex(time=time)
+    )
     better = summed["n_valid"].fillna(0) > n_valid.fillna(0)
     n_valid = summed["n_valid"].where(better, n_valid)
     rain = (summed["rain_rate"] * 24.0).where(better, rain).where(n_valid >= LEAST_HALF_HOURS)
@@ -243,14 +245,14 @@ def read_city_rain(
     ).assign_attrs(attributes("rain"))
 
 
-def origin_of_all(archive: Archive) -> str:
-    """Origin of what is made of all products: virtual where any product is."""
+def combine_origins(archive: Archive) -> str:
+    """Return the origin of results of all products: virtual where any product is."""
     virtual = any(archive.origin(product) == "virtual" for product in archive.products())
     return "virtual" if virtual else "measured"
 
 
 def _average_half_hours(rate: xr.DataArray) -> xr.DataArray:
-    """Means of three 10-minute pictures; where one of them is missing the others stand."""
+    """Average three 10-minute images; a missing one is left out of the mean."""
     first, last = rate["time"].values[[0, -1]]
     first = first.astype("datetime64[h]").astype("datetime64[ns]")
     steps = np.arange(first, last + HALF_HOUR, HALF_HOUR / 3)
@@ -259,7 +261,7 @@ def _average_half_hours(rate: xr.DataArray) -> xr.DataArray:
 
 
 def _unknown_grid(time: NDArray[np.datetime64], name: str, region: Region) -> xr.DataArray:
-    """Grid of which nothing is known."""
+    """Return a grid without data."""
     grid = GRIDS[region]
     values = np.full((len(time), *grid.shape), np.nan, np.float32)
     return grid.dataset(time, **{name: values})[name].drop_vars("spatial_ref")

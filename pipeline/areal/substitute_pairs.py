@@ -1,6 +1,6 @@
 """Common dates of a substitute and the product it replaces, as means over the zones.
 
-They are kept in the archive night by night and are what CDF matching is fitted on.
+The archive stores them night by night; CDF matching is fitted on them.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Substitute(NamedTuple):
     name
         Variable of the zonal daily series.
     main
-        Product that the series hold.
+        Product in the series.
     product, variable
         Substitute product, and its variable.
     statistic
-        What one value is: a day, or the highest or mean of a month's daily pictures.
+        What a value describes: a day, or the highest or mean of a month's daily images.
     min_dates
-        Common dates in a season that CDF matching needs.
+        Least number of common dates in a season for CDF matching.
     valid_days
-        Days that a value counts for.
+        Days for which a value is used.
     """
 
     name: str
@@ -58,16 +58,16 @@ SUBSTITUTES = (
     Substitute("ndvi", "ndvi", "gk2a_ndvi", "ndvi", "highest", 9, VEGETATION_DAYS),
     Substitute("lst", "lst", "gk2a_lst", "lst", "mean", 9, VEGETATION_DAYS),
 )
-"""A zone is seen by level 3 every second or third day: 60 days of a season take two years. Months
-take three."""
+"""Level 3 covers a zone every second or third day: 60 days of a season take two years. Months
+take three years."""
 MIN_PICTURES = 24
-"""Daily pictures that a month's composite needs."""
+"""Least number of daily images in a month's composite."""
 LOOKBACK = {"day": 40 * DAY, "highest": 93 * DAY, "mean": 93 * DAY}
-"""How far before the days asked for pairs are averaged anew: two time scales of the filter."""
+"""Time before the first day from which pairs are averaged again: two time scales of the filter."""
 
 
 def read_pairs(archive: Archive, substitute: Substitute, *, asof: datetime) -> xr.Dataset | None:
-    """Read the pairs that nights have kept; None before there are any.
+    """Read the stored pairs; None before there are any.
 
     Returns
     -------
@@ -84,24 +84,24 @@ def read_pairs(archive: Archive, substitute: Substitute, *, asof: datetime) -> x
 def make_new_pairs(
     archive: Archive,
     substitute: Substitute,
-    kept: xr.Dataset | None,
+    stored: xr.Dataset | None,
     *,
     asof: datetime,
     start: datetime,
     region: Region,
 ) -> xr.Dataset | None:
-    """Average both products over the zones by date: the last dates, and older ones not yet kept.
+    """Average both products over the zones by date: recent dates, and older ones not stored yet.
 
     Parameters
     ----------
     archive, asof
-        Where the products are read, as known when.
+        Archive of the products, and the moment as of which it is read.
     substitute
         Row of :data:`SUBSTITUTES`.
-    kept
+    stored
         From :func:`read_pairs`.
     start
-        First day asked for; dates within :data:`LOOKBACK` before it are averaged again.
+        First day to compute; dates within :data:`LOOKBACK` before it are averaged again.
     region
         Region of the zones.
 
@@ -119,17 +119,19 @@ def make_new_pairs(
         ours = ours[(pictures >= MIN_PICTURES) & (_end_of(substitute, ours) <= utc64(asof))]
     theirs = np.unique(_date_of(substitute, archive.rows(substitute.main, asof=asof)[1]))
     paired = ours[:0]
-    if kept is not None:
-        paired = kept["time"].values[kept["theirs"].notnull().any("zone").values]
-    either = np.union1d(ours, theirs)
-    recent = either[either >= utc64(start) - LOOKBACK[substitute.statistic]]
+    if stored is not None:
+        paired = stored["time"].values[stored["theirs"].notnull().any("zone").values]
+    all_dates = np.union1d(ours, theirs)
+    recent = all_dates[all_dates >= utc64(start) - LOOKBACK[substitute.statistic]]
     dates = np.union1d(recent, np.setdiff1d(np.intersect1d(ours, theirs), paired))
     if dates.size == 0:
         return None
-    when: dict[str, Any] = {"dates": dates, "asof": asof, "region": region}
-    means = _average_by_date(archive, substitute, substitute.product, substitute.variable, **when)
+    selection: dict[str, Any] = {"dates": dates, "asof": asof, "region": region}
+    means = _average_by_date(
+        archive, substitute, substitute.product, substitute.variable, **selection
+    )
     complete = xr.DataArray(np.isin(dates, ours), {"time": dates}, ("time",))
-    main = _average_by_date(archive, substitute, substitute.main, substitute.name, **when)
+    main = _average_by_date(archive, substitute, substitute.main, substitute.name, **selection)
     return xr.Dataset(
         {
             "ours": means["mean"].where(complete),
@@ -139,17 +141,17 @@ def make_new_pairs(
     )
 
 
-def merge_pairs(kept: xr.Dataset | None, new: xr.Dataset) -> xr.Dataset:
-    """Merge the pairs of all dates, the new ones in place of those kept."""
+def merge_pairs(stored: xr.Dataset | None, new: xr.Dataset) -> xr.Dataset:
+    """Merge the pairs of all dates; new pairs replace stored ones."""
     new = new.drop_vars("came")
-    if kept is None:
+    if stored is None:
         return new
-    older = kept.isel(time=~np.isin(kept["time"].values, new["time"].values))
+    older = stored.isel(time=~np.isin(stored["time"].values, new["time"].values))
     return xr.concat([older, new], "time").sortby("time")
 
 
 def due_time(substitute: Substitute, dates: Dates) -> Dates:
-    """Time at which the main product is usually available."""
+    """Return the time at which the main product is usually available."""
     return _end_of(substitute, dates) + np.timedelta64(SOURCES[substitute.main].latency)
 
 
@@ -190,11 +192,11 @@ def _average_by_date(
 
 
 def _date_of(substitute: Substitute, times: Dates) -> Dates:
-    """First day of the day or month that a value describes."""
+    """Return the first day of the day or month that a value describes."""
     unit = "M8[D]" if substitute.statistic == "day" else "M8[M]"
     return times.astype(unit).astype("M8[ns]")
 
 
 def _end_of(substitute: Substitute, dates: Dates) -> Dates:
-    """End of the day or month that begins at each date."""
+    """Return the end of the day or month that begins at each date."""
     return dates + DAY if substitute.statistic == "day" else next_months(dates)

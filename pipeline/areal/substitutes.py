@@ -1,8 +1,7 @@
 """Substitute products for late ones, CDF-matched to the product they replace, and their days.
 
-Zonal daily series, and all that is fitted on them, are of SMAP level 4 and of VIIRS or MODIS. Their
-substitutes are kept beside the series and not in them, and fill their gaps only where a night reads
-them.
+Zonal daily series, and all that is fitted on them, hold SMAP level 4 and VIIRS or MODIS.
+Substitutes are stored apart from the series and fill their gaps only when a night reads them.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from pipeline.areal.substitute_pairs import (
 from pipeline.choices import Region
 from pipeline.geography.places import zones
 from pipeline.geography.variables import VARIABLES, attributes
-from pipeline.indices.common import carried
-from pipeline.indices.quantiles import cdf_match, same_season
+from pipeline.indices.common import carry_forward
+from pipeline.indices.quantiles import cdf_match, mark_same_season
 from pipeline.indices.soil import soil_water_index
 from pipeline.indices.suite import VEGETATION_DAYS
 from pipeline.indices.windows import DAY
@@ -34,8 +33,8 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64
 
 HALF_SEASON = 45
-"""Days of the year on either side whose common dates a value is matched by: over a whole year the
-ranks would say the season, and not how dry it is for it."""
+"""Days of the year on either side whose common dates are used for matching: over a whole year the
+ranks would describe the season, not how dry it is for the season."""
 PRODUCT = "stand_ins"
 """Product of the archive that holds the matched values."""
 
@@ -43,12 +42,12 @@ PRODUCT = "stand_ins"
 def make_substitutes(
     archive: Archive, *, asof: datetime, start: datetime, end: datetime, region: Region
 ) -> dict[str, xr.Dataset]:
-    """Make the substitutes of whole days as they are known at a moment, and the pairs behind them.
+    """Make the substitutes of whole days as known at a moment, and the pairs they rest on.
 
     Parameters
     ----------
     archive, asof
-        Where the grids are read, as known when.
+        Archive of the grids, and the moment as of which it is read.
     start, end
         Half-open interval on whole days.
     region
@@ -60,23 +59,23 @@ def make_substitutes(
         Tables by product of the archive, dims (time, zone), all available ``asof``, computed.
         ``pairs_<name>``: ``ours`` and ``theirs`` by date, those that are new or may have changed.
         ``stand_ins``: the variables of the series in their units, on the day by which the main
-        product was due and the substitute had come, NaN where the main product has that date or a
-        later one, or soil moisture of the five days before.
+        product was due and the substitute was available, NaN where the main product has that date
+        or a later one, or soil moisture of the five days before.
         Empty where no substitute has been archived.
     """
     days, names = np.arange(utc64(start), utc64(end), DAY), list(zones(region))
-    # Only what nights before kept is read, so that a night made twice is the same night.
+    # Only pairs stored by earlier nights are read, so that a rerun of a night gives the same.
     before = day_start(asof) - timedelta(seconds=1)
     unknown = np.full((days.size, len(names)), np.nan, np.float32)
     matched = {substitute.name: unknown for substitute in SUBSTITUTES}
     tables, origins = {}, set()
     for substitute in SUBSTITUTES:
-        kept = read_pairs(archive, substitute, asof=before)
-        new = make_new_pairs(archive, substitute, kept, asof=asof, start=start, region=region)
+        stored = read_pairs(archive, substitute, asof=before)
+        new = make_new_pairs(archive, substitute, stored, asof=asof, start=start, region=region)
         if new is None:
             continue
         tables[f"pairs_{substitute.name}"] = new.drop_vars("came")
-        pairs = merge_pairs(kept, new)
+        pairs = merge_pairs(stored, new)
         matched[substitute.name] = _match_on_days(substitute, pairs, new["came"], days, asof=asof)
         origins |= {
             archive.origin(product)
@@ -105,12 +104,12 @@ def _at_main_depth(substitute: Substitute, pairs: xr.Dataset) -> xr.DataArray:
 def _find_gaps(substitute: Substitute, pairs: xr.Dataset, *, asof: datetime) -> xr.DataArray:
     """Mark the due dates where the main product has neither the date nor a later one, (time, zone).
 
-    A day also has the last value of its own product, as long as that counts.
+    A day is also covered by the last value of the main product, while that is in use.
     """
     time = pairs["time"].values
     oldest = time - substitute.valid_days * DAY if substitute.statistic == "day" else time
-    there = pairs["theirs"].notnull().values[::-1]
-    covered = np.logical_or.accumulate(there)[::-1][np.searchsorted(time, oldest)]
+    known = pairs["theirs"].notnull().values[::-1]
+    covered = np.logical_or.accumulate(known)[::-1][np.searchsorted(time, oldest)]
     due = due_time(substitute, time) <= utc64(asof)
     return pairs["theirs"].copy(data=~covered & due[:, None])
 
@@ -118,7 +117,7 @@ def _find_gaps(substitute: Substitute, pairs: xr.Dataset, *, asof: datetime) -> 
 def _match_on_days(
     substitute: Substitute, pairs: xr.Dataset, came: xr.DataArray, days: Dates, *, asof: datetime
 ) -> NDArray[np.float32]:
-    """Match the substitute's values and put them on the days they count from, the newest last."""
+    """Match the substitute's values and put them on the days they are used from, newest last."""
     at_depth, dates = _at_main_depth(substitute, pairs), came["time"].values
     values = at_depth.where(_find_gaps(substitute, pairs, asof=asof)).sel(time=dates)
     row = VARIABLES[substitute.name]
@@ -132,20 +131,20 @@ def _match_on_days(
     matched = matched.clip(row.valid_min, row.valid_max)
     available = np.maximum(came.values, due_time(substitute, dates))
     out = np.full((days.size, matched.sizes["zone"]), np.nan, np.float32)
-    for day, of_zones in zip(available.astype("M8[D]"), matched.values, strict=True):
-        out[days == day] = np.where(np.isfinite(of_zones), of_zones, out[days == day])
+    for day, zone_values in zip(available.astype("M8[D]"), matched.values, strict=True):
+        out[days == day] = np.where(np.isfinite(zone_values), zone_values, out[days == day])
     return out
 
 
 def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dataset:
-    """Fill the gaps of zonal daily series by substitutes, to look at and not to fit.
+    """Fill the gaps of zonal daily series by substitutes, for prediction but not for fitting.
 
     Parameters
     ----------
     series
         Product ``zones``.
     archive, asof
-        Where ``stand_ins`` is read, as known when.
+        Archive of ``stand_ins``, and the moment as of which it is read.
 
     Returns
     -------
@@ -161,9 +160,9 @@ def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dat
         matched = xr.full_like(series, np.nan)
     fields: dict[str, xr.DataArray] = {}
     for substitute in SUBSTITUTES:
-        own, other = series[substitute.name], matched[substitute.name]
-        filled = own.where(own.notnull(), other).assign_attrs(own.attrs)
-        share = (own.isnull() & other.notnull()).where(filled.notnull()).astype(np.float32)
+        own, substituted = series[substitute.name], matched[substitute.name]
+        filled = own.where(own.notnull(), substituted).assign_attrs(own.attrs)
+        share = (own.isnull() & substituted.notnull()).where(filled.notnull()).astype(np.float32)
         variable = VARIABLES[substitute.name].long_name.lower()
         long_name = f"Share of {variable} that {substitute.product} tells"
         fields |= {
@@ -174,7 +173,7 @@ def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dat
 
 
 def carry_shares(filled: xr.Dataset) -> xr.Dataset:
-    """Carry the shares of the substitutes on for as long as a value counts.
+    """Carry the shares of the substitutes forward for as long as a value is used.
 
     Parameters
     ----------
@@ -184,11 +183,11 @@ def carry_shares(filled: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``share_<product>``, 1, dims of the series, NaN where nothing is known that counts.
+        ``share_<product>``, 1, dims of the series, NaN where no value is in use.
     """
     return xr.Dataset(
         {
-            (name := f"share_{substitute.product}"): carried(
+            (name := f"share_{substitute.product}"): carry_forward(
                 values=filled[name], days=substitute.valid_days
             )
             for substitute in SUBSTITUTES
@@ -204,7 +203,7 @@ def list_in_use(filled: xr.Dataset, *, asof: datetime) -> dict[str, str]:
     filled
         From :func:`fill_gaps`.
     asof
-        The day before counts.
+        Moment; the day before it is listed.
 
     Returns
     -------
@@ -230,7 +229,7 @@ def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) ->
     Parameters
     ----------
     archive, asof
-        Where the pairs are read, as known when.
+        Archive of the pairs, and the moment as of which it is read.
     in_use
         From :func:`list_in_use`.
     """
@@ -244,12 +243,12 @@ def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) ->
         elif pairs is not None:
             at_depth, dates = _at_main_depth(substitute, pairs), pairs["time"].values
             gaps = _find_gaps(substitute, pairs, asof=asof)
-            wanted = (gaps & at_depth.notnull()).any("zone").values
+            unmatched = (gaps & at_depth.notnull()).any("zone").values
             last_day = due_time(substitute, dates) + (substitute.valid_days + 1) * DAY
-            wanted &= last_day > utc64(asof)
-            if wanted.any():
-                both = (at_depth.notnull() & pairs["theirs"].notnull()).values.astype(np.int64)
-                most = (same_season(dates[wanted], dates, HALF_SEASON) @ both).max()
+            unmatched &= last_day > utc64(asof)
+            if unmatched.any():
+                paired = (at_depth.notnull() & pairs["theirs"].notnull()).values.astype(np.int64)
+                most = (mark_same_season(dates[unmatched], dates, HALF_SEASON) @ paired).max()
                 remarks.append(
                     f"{main}: {product} has come and does not stand in for it: at most "
                     f"{most} dates of the season in common, {substitute.min_dates} are needed"

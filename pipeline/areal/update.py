@@ -1,4 +1,4 @@
-"""A night's update of the archive from its grids: which days are made again, and of what."""
+"""Nightly update of the archive from its grids: which days are made again, and which products."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64
 
 RECENT = timedelta(days=10)
-"""Newest days that are made again each night: late and revised files come."""
+"""Newest days that are made again each night, for late and revised files."""
 SPIN_UP = timedelta(days=120)
-"""Days that are made where there are none yet."""
+"""Days that are made where none are stored yet."""
 MESSAGES = {
     "zones": "areal record",
     "rain_shares": "shares of the rain",
     "doubts": "doubts of the areal record",
     "rain_pairs": "rain of products beside Late",
 }
-"""Names of products in the archive's history, where they are others."""
+"""Names of products in the archive's history, where they differ."""
 
 
 def find_days(archive: Archive, *, asof: datetime) -> tuple[datetime, datetime]:
-    """Return the half-open interval of days to make: ``RECENT``, and those before that lack."""
+    """Return the half-open interval of days to make: ``RECENT``, and missing days before."""
     end = day_start(asof)
     start = end - RECENT
     try:
@@ -49,9 +49,9 @@ def make_products(
     Parameters
     ----------
     archive
-        Where the grids are read.
+        Archive of the grids.
     asof
-        Only what was available by then goes in.
+        Only data available by then are used.
     start, end
         Half-open interval on whole days.
     region

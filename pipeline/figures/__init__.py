@@ -1,1 +1,1 @@
-"""The one drawing code: figures as SVG for pages, bulletins, notebooks and reports."""
+"""The drawing code: figures as SVG for pages, bulletins, notebooks and reports."""

@@ -1,4 +1,4 @@
-"""Empty figures in one style, and their SVG text that stands by itself in a page."""
+"""Empty figures in one style, and their SVG text to embed in a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STYLE: Any = {
 
 
 def new_figure(title: str, *, width: float = 4.2, height: float = 3.2) -> tuple[Figure, Axes]:
-    """Make an empty figure with one pair of axes, inches."""
+    """Make an empty figure with one pair of axes; sizes in inches."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
@@ -36,14 +36,14 @@ def new_figure(title: str, *, width: float = 4.2, height: float = 3.2) -> tuple[
 
 
 def to_svg(figure: Figure, alt: str) -> str:
-    """Figure as an ``<svg>`` element; the same figure gives the same text.
+    """Render a figure as an ``<svg>`` element; the same figure gives the same text.
 
     Parameters
     ----------
     figure
         From :func:`new_figure`.
     alt
-        What it shows, for those who do not see it.
+        Text alternative: what the figure shows.
     """
     stream = io.StringIO()
     with mpl.rc_context(STYLE):

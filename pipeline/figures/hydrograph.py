@@ -9,30 +9,30 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from pipeline.figures.canvas import ALARM_COLOUR, COLOURS, FLOOD_COLOUR, new_figure, to_svg
 
-APART_D = 45
-"""Days each side of a flood's crest that its hydrograph shows."""
+DAYS_AROUND_CREST = 45
+"""Days on each side of a flood's crest in its hydrograph."""
 
 
 def draw_highest_flood(
     name: str, forecasts: pd.DataFrame, lead: int, thresholds_m: Mapping[str, float | None]
 ) -> str:
-    """Highest flood of a gauge: observed, and forecast so many days before.
+    """Draw the highest flood of a gauge: observed, and forecast so many days before.
 
     Parameters
     ----------
     name
-        Of the gauge.
+        Name of the gauge.
     forecasts
         Columns lead_days, valid_time, observed_m, q10, q50 and q90, m.
     lead
-        Days ahead of the forecasts shown.
+        Lead of the forecasts shown, days.
     thresholds_m
         ``alarm`` and ``flood`` stage, m, where the gauge has them; those far above the flood are
         left out.
     """
     rows = forecasts[forecasts["lead_days"] == lead].sort_values("valid_time")
     crest = rows["valid_time"].iloc[int(rows["observed_m"].to_numpy().argmax())]
-    near = rows[(rows["valid_time"] - crest).abs() <= pd.Timedelta(days=APART_D)]
+    near = rows[(rows["valid_time"] - crest).abs() <= pd.Timedelta(days=DAYS_AROUND_CREST)]
     figure, axes = new_figure(f"{name}, {crest:%Y}", height=2.7)
     days = pd.date_range(near["valid_time"].min(), near["valid_time"].max())
     near = near.set_index("valid_time").reindex(days)

@@ -1,4 +1,4 @@
-"""Figures of how good forecasts are: skill by lead, reliability, and the value of acting."""
+"""Figures of verification: skill by lead, reliability, and the value of acting."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.figures.canvas import COLOURS, new_figure, to_svg
 
 
 def draw_skill(leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) -> str:
-    """Median persistence index by lead, of the model and every baseline.
+    """Draw the median persistence index by lead, of the model and every baseline.
 
     Parameters
     ----------
     leads
-        Days ahead.
+        Leads, days.
     series
         Label -> value, lower and upper bound, shape (n_leads, 3); the model first, with its
         interval.
@@ -44,14 +44,14 @@ def draw_skill(leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) 
 
 
 def draw_reliability(table: pd.DataFrame, lead: int) -> str:
-    """Observed frequency against forecast probability of alarm stage, with the counts.
+    """Draw observed frequency against forecast probability of alarm stage, with the counts.
 
     Parameters
     ----------
     table
         Columns p (mean forecast), share (that was reached) and count, one row per bin.
     lead
-        Days ahead.
+        Lead, days.
     """
     figure, axes = new_figure(f"P(alarm stage), {lead} d ahead", height=3.6)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1.0)
@@ -78,16 +78,16 @@ def draw_value(
     curves: Mapping[int, NDArray[np.float64]],
     threshold: float,
 ) -> str:
-    """Relative value of acting in a city, by what acting costs.
+    """Draw the relative value of acting in a city by cost/loss ratio.
 
     Parameters
     ----------
     name
-        Of the city.
+        Name of the city.
     ratios
         Cost/loss ratios of the curves.
     curves
-        Lead in days -> value at each ratio.
+        Lead (days) -> value at each ratio.
     threshold
         Probability at which the city's Watch begins, marked by a line.
     """

@@ -1,4 +1,4 @@
-"""Where grids are computed: on a dask cluster, or here in threads or processes."""
+"""Dask scheduler for grids: a cluster, or local threads or processes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pipeline.storage.atomic import BrokenState
 
 @contextmanager
 def computing(address: str | None, *, scheduler: str | None = None) -> Iterator[None]:
-    """Compute grids on a cluster, else here.
+    """Compute grids on a cluster, or on this machine.
 
-    Work of many minutes is done in processes: its distributions go by season in so many small steps
+    Work of many minutes runs in processes: it fits distributions by season in so many small steps
     that threads would wait for each other.
 
     Parameters
     ----------
     address
-        Of a dask scheduler; None computes here.
+        Address of a dask scheduler; None computes on this machine.
     scheduler
-        How it is computed here; default: threads.
+        Scheduler on this machine; by default threads.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""How the laws and the indices of the grid lie in the archive: chunks, packing, names.
+"""Encoding of the grid's parameters and indices in the archive: chunks, packing, names.
 
 Indices are whole numbers of a thousandth (standardised), a hundredth (percent, years) or a tenth
-(mm), which :meth:`pipeline.storage.archive.Archive.read` unpacks; laws are kept as they were
-fitted, under
-``law__parameter``. A sample is kept by day of the year, so that a night reads its season alone.
+(mm), which :meth:`pipeline.storage.archive.Archive.read` unpacks; parameters are stored as fitted,
+under ``index__parameter``. A sample is stored by day of the year, so that a night reads only its
+season.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
-from pipeline.indices.common import SLOTS, slots, slots_apart, stated
+from pipeline.indices.common import SLOTS, copy_reference_attrs, slot_distance, slots
 from pipeline.times import utc64
 
 Days = NDArray[np.datetime64]
@@ -31,13 +31,13 @@ _PACKED = {
     "mm": ("u2", 0.1), "%": ("u2", 0.01), "years": ("u2", 0.01), "days": ("u2", 1.0),
     "1": ("i2", 0.001), "class": ("i1", 1.0),
 }  # fmt: skip
-"""Type and step of what is written, by units; ``class`` for what has flags."""
+"""Stored type and step by units; ``class`` for variables with flags."""
 _ROWS = 64
 """Steps packed at a time: the passes over them stay in cache."""
 
 
 def pack(da: xr.DataArray) -> NDArray[np.integer]:
-    """Turn an index into whole steps; what is missing becomes the number that no index has.
+    """Pack an index into whole steps; missing values become a number that no index has.
 
     Examples
     --------
@@ -48,13 +48,13 @@ def pack(da: xr.DataArray) -> NDArray[np.integer]:
     info, fill = np.iinfo(kind), _fill(kind)
     packed: NDArray[np.integer] = np.empty(da.shape, kind)
     for begin in range(0, len(packed), _ROWS):
-        some = slice(begin, begin + _ROWS)
-        values = da.values[some] * np.float32(1 / step)
+        block = slice(begin, begin + _ROWS)
+        values = da.values[block] * np.float32(1 / step)
         missing = np.isnan(values)
         np.rint(values, out=values)
         np.clip(values, info.min, info.max - (fill == info.max), out=values)
         values[missing] = fill
-        packed[some] = values
+        packed[block] = values
     return packed
 
 
@@ -67,66 +67,70 @@ def _fill(kind: str) -> int:
     return info.max if kind.startswith("u") else info.min
 
 
-def flat(laws: Mapping[str, xr.Dataset]) -> dict[str, NDArray[np.floating]]:
-    """Parameters of all laws by their names in the archive, the cells last."""
-    found = {}
-    for law, ds in laws.items():
+def flatten(params: Mapping[str, xr.Dataset]) -> dict[str, NDArray[np.floating]]:
+    """Return all parameters by their names in the archive, the cells last."""
+    arrays = {}
+    for index, ds in params.items():
         for name, da in ds.items():
             ordered = da
             if name == "sample":
                 ordered = da.isel(sample_time=_by_season(da["sample_time"].values))
-            found[f"{law}__{name}"] = ordered.transpose(..., "cell").values
-    return found
+            arrays[f"{index}__{name}"] = ordered.transpose(..., "cell").values
+    return arrays
 
 
 def _by_season(time: Days) -> NDArray[np.int64]:
     return np.lexsort((time, slots(time, "dayofyear")))
 
 
-def parameters(ds: xr.Dataset, *, days: Days) -> dict[str, xr.Dataset]:
-    """Laws of some cells again, as far as the seasons of the days wanted go.
+def unflatten(ds: xr.Dataset, *, days: Days) -> dict[str, xr.Dataset]:
+    """Return the parameters of some cells, for the seasons of the given days.
 
     Parameters
     ----------
     ds
         From :meth:`pipeline.storage.archive.Archive.reference`, cut to the cells.
     days
-        Days to which they will be applied; months need nothing of them.
+        Days to which they are applied; parameters of months do not depend on them.
     """
-    wanted = np.unique(slots(days, "dayofyear"))
-    found = {}
-    for law, attrs in json.loads(ds.attrs["definitions"]).items():
+    day_slots = np.unique(slots(days, "dayofyear"))
+    params = {}
+    for index, attrs in json.loads(ds.attrs["definitions"]).items():
         fields = {}
-        for key in (key for key in ds.data_vars if str(key).startswith(f"{law}__")):
+        for key in (key for key in ds.data_vars if str(key).startswith(f"{index}__")):
             da, name = ds[key], str(key).partition("__")[2]
             dims, coords, values = da.dims[:-2], {}, None
             if name == "sample":
-                time = ds[f"{law}__time"].values
+                time = ds[f"{index}__time"].values
                 near = np.arange(time.size)
                 if attrs["season"] == "dayofyear":
-                    near = _within(slots(time, "dayofyear"), wanted, days=attrs["half_window"])
+                    near = _find_near(
+                        slots(time, "dayofyear"), day_slots, days=attrs["half_window"]
+                    )
                 order = np.argsort(time[near])
                 values = da[near].values[order]
                 dims, coords = ("sample_time",), {"sample_time": time[near][order]}
-            elif "dayofyear" in da.dims and wanted.size < SLOTS["dayofyear"] // 2:
+            elif "dayofyear" in da.dims and day_slots.size < SLOTS["dayofyear"] // 2:
                 values = np.full(da.shape, np.nan, da.dtype)
-                for slot in wanted - 1:
+                for slot in day_slots - 1:
                     values[slot] = da[slot].values
             else:
                 values = da.values
             fields[name] = xr.DataArray(
                 values.reshape(*values.shape[:-2], -1), coords, (*dims, "cell"), attrs=da.attrs
             )
-        found[law] = xr.Dataset(fields, attrs=attrs)
-    return found
+        params[index] = xr.Dataset(fields, attrs=attrs)
+    return params
 
 
-def _within(slot: NDArray[np.int64], wanted: NDArray[np.int64], *, days: int) -> NDArray[np.int64]:
-    """Places of the days of the year that lie so near to one wanted, the year's end wrapped."""
-    return np.flatnonzero((slots_apart(slot[:, None], wanted) <= days).any(axis=1))
+def _find_near(
+    slot: NDArray[np.int64], day_slots: NDArray[np.int64], *, days: int
+) -> NDArray[np.int64]:
+    """Return the positions of slots within so many days of one of the others; the year wraps."""
+    return np.flatnonzero((slot_distance(slot[:, None], day_slots) <= days).any(axis=1))
 
 
-def frame(
+def build_step_template(
     like: Mapping[str, xr.DataArray],
     times: Days,
     space: Space,
@@ -134,20 +138,20 @@ def frame(
     available: datetime,
     reference: str,
 ) -> xr.Dataset:
-    """Lay out steps of indices with nothing in them yet.
+    """Build the empty template of steps of indices.
 
     Parameters
     ----------
     like
-        By name variables with their attributes, of any shape.
+        Variables by name with their attributes, of any shape.
     times
         Steps.
     space
         Latitudes and longitudes.
     available
-        Moment that the steps count as available from.
+        Time from which the steps are available.
     reference
-        Id of the fit; it stands beside each step as ``digest``.
+        Id of the fit; stored with each step as ``digest``.
     """
     dims = ("time", "lat", "lon")
     shape = (len(times), *(len(axis) for axis in space.values()))
@@ -156,28 +160,28 @@ def frame(
         kind, step = _kind(da)
         encoding = {"dtype": kind, "scale_factor": np.float32(step), "_FillValue": _fill(kind)}
         fields[name] = _empty(dims, shape, "f4", da.attrs, encoding)
-    beside = {"available_time": utc64(available), "digest": mark(reference)}
-    steps = {name: ("time", np.full(len(times), value)) for name, value in beside.items()}
+    step_values = {"available_time": utc64(available), "digest": to_marker(reference)}
+    steps = {name: ("time", np.full(len(times), value)) for name, value in step_values.items()}
     return xr.Dataset(fields, {"time": times, **space, **steps})
 
 
-def shelf(
-    laws: Mapping[str, xr.Dataset], space: Space, *, available: datetime, snapshot: str
+def build_reference_template(
+    params: Mapping[str, xr.Dataset], space: Space, *, available: datetime, snapshot: str
 ) -> xr.Dataset:
-    """Lay out the parameters of laws with nothing in them yet, and say what they rest on."""
+    """Build the empty template of parameters, with their definitions as attributes."""
     fields, coords = {}, dict[str, Any](space)
-    for law, ds in laws.items():
+    for index, ds in params.items():
         for name, da in ds.items():
-            dims = tuple(str(dim).replace("sample_time", f"{law}__step") for dim in da.dims[:-1])
+            dims = tuple(str(dim).replace("sample_time", f"{index}__step") for dim in da.dims[:-1])
             shape = (*da.shape[:-1], *(len(axis) for axis in space.values()))
-            where = (*dims, "lat", "lon")
-            fields[f"{law}__{name}"] = _empty(where, shape, da.dtype, da.attrs, {})
+            grid_dims = (*dims, "lat", "lon")
+            fields[f"{index}__{name}"] = _empty(grid_dims, shape, da.dtype, da.attrs, {})
             if name == "sample":
                 time = da["sample_time"].values
-                coords[f"{law}__time"] = (dims, time[_by_season(time)])
+                coords[f"{index}__time"] = (dims, time[_by_season(time)])
     attrs = {
-        "definitions": json.dumps({name: law.attrs for name, law in laws.items()}),
-        **stated(laws["spi_90d"]),
+        "definitions": json.dumps({name: ds.attrs for name, ds in params.items()}),
+        **copy_reference_attrs(params["spi_90d"]),
         "available_time": available.isoformat(),
         "snapshot": snapshot,
     }
@@ -191,13 +195,13 @@ def _empty(
     attrs: dict[str, Any],
     encoding: dict[str, Any],
 ) -> xr.Variable:
-    """Array that takes no room before something is written to it."""
+    """Return an array that takes no memory before it is written to."""
     chunks = tuple(_CHUNKS.get(dim, _CHUNKS["sample"]) for dim in dims)
-    how = {"chunks": chunks, "compressors": BloscCodec(cname="lz4", shuffle="bitshuffle")}
+    storage = {"chunks": chunks, "compressors": BloscCodec(cname="lz4", shuffle="bitshuffle")}
     values = np.broadcast_to(np.full((), np.nan, dtype), shape)
-    return xr.Variable(dims, values, attrs, {"_FillValue": np.nan, **encoding, **how})
+    return xr.Variable(dims, values, attrs, {"_FillValue": np.nan, **encoding, **storage})
 
 
-def mark(reference: str) -> int:
-    """Id of a fit as the number that stands beside each step made with it."""
+def to_marker(reference: str) -> int:
+    """Return the id of a fit as the number stored with each step computed with it."""
     return int.from_bytes(bytes.fromhex(reference), "big", signed=True)

@@ -1,8 +1,8 @@
-"""Indices of the whole grid: fitted once per reference period, kept, applied to record and nights.
+"""Indices of the whole grid: fitted once per reference period, then applied to record and nights.
 
 The work is cut into blocks of cells, each through no more days than a reference period has, so that
 memory does not grow with the record. A block reads the archive by itself and writes chunks that no
-other block writes, in a thread here or in a worker of a cluster; all blocks become one commit. The
+other block writes, in a local thread or a worker of a cluster; all blocks become one commit. The
 results are packed into whole numbers of a thousandth (indices), a hundredth (percent, years) or a
 tenth (mm), which :meth:`Archive.read` unpacks.
 """
@@ -30,7 +30,16 @@ from pipeline.areal import rain as areal_rain
 from pipeline.choices import Region
 from pipeline.geography.variables import LEAST_HALF_HOURS, outside, outside_range
 from pipeline.gridded import cells
-from pipeline.gridded.encoding import COLUMNS, ROWS, flat, frame, mark, pack, parameters, shelf
+from pipeline.gridded.encoding import (
+    COLUMNS,
+    ROWS,
+    build_reference_template,
+    build_step_template,
+    flatten,
+    pack,
+    to_marker,
+    unflatten,
+)
 from pipeline.indices.spi import MIN_YEARS
 from pipeline.indices.suite import INDICES, MIN_SHARE, inputs_of
 from pipeline.indices.windows import DAY, next_months, whole_months
@@ -50,19 +59,19 @@ INPUTS = {
     "lst": ("lst", "lst", "K"),
     "runoff": ("gldas_monthly", "runoff", "mm"),
 }
-"""Product, variable and units of each input; without it, its indices are missing."""
+"""Product, variable and units of each input; without an input, its indices are missing."""
 COMPOSITES = {"ndvi", "lst"}
-"""Inputs that come by month, with months left out; ``runoff`` comes by month too."""
+"""Monthly inputs that may lack months; ``runoff`` is monthly too."""
 NORMAL = 1991, 2020
-"""Years of the reference where the record has them (WMO-No. 1203), else all its whole years."""
+"""Reference years where the record covers them (WMO-No. 1203); otherwise all its whole years."""
 LEAD = 400
-"""Days before the first one wanted that its indices may look at: twelve months, a dry spell."""
+"""Look-back of the indices before their first day (days): twelve months, a dry spell."""
 SETTLED = timedelta(days=60)
-"""A day is made the morning after, and once more so long after it, when late files have come."""
+"""A day is computed the morning after, and again so long after it, with the late files."""
 CATCH_UP = timedelta(days=14)
-"""Nights that a later one makes up for; longer gaps are filled by making the whole record."""
+"""Missed nights that a later night computes; longer gaps need the whole record."""
 _LONGEST = 26 * 366
-"""Days that a block goes through at a time; a reference period of 30 years is a little longer."""
+"""Days that a block covers at a time; a reference period of 30 years is a little longer."""
 _BLOCK = ROWS * COLUMNS * (_LONGEST + LEAD)
 """Values of one input of a block."""
 _TALLEST = 90
@@ -71,21 +80,21 @@ _MANY_CHUNKS = {"codec_pipeline.batch_size": 64, "array.write_empty_chunks": Tru
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was made.
+class JobResult:
+    """Outcome of a job.
 
     Parameters
     ----------
     reference
         Id of the fit; empty where there is none.
     fitted
-        Whether it was fitted now.
+        Whether the reference was fitted by this job.
     days, months
-        Number of days and months that were made.
+        Number of days and months computed.
     period, provisional
         Reference period, and whether it is shorter than 30 years.
     left_out
-        By index how many results were out of its range and left out.
+        Number of results out of range and left out, by index.
     """
 
     reference: str
@@ -99,7 +108,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the steps of an input lie: rows of the archive, and their days on the axis."""
+    """Location of an input's steps: rows of the archive, positions of their days on the axis."""
 
     product: str
     variable: str
@@ -109,22 +118,22 @@ class Rows:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a block must know to be made anywhere that sees the archive's folder.
+    """Description of a job, enough to compute a block wherever the archive's folder is visible.
 
     Parameters
     ----------
     folder, snapshot
-        The archive as it is read.
+        Folder and version of the archive that is read.
     axis
-        Days without gaps that are read.
+        Days that are read, without gaps.
     inputs
-        By name where their steps lie; ``n_valid`` belongs to ``rain``.
+        Location of the steps by input; ``n_valid`` belongs to ``rain``.
     tail
-        Rain of the last days of the axis from half-hours too, mm, where there is such.
+        Rain of the last days of the axis with half-hourly products included, mm, if any.
     days, months
-        Places on the axis, and among its whole months, of what is made.
+        Positions on the axis, and in its whole months, of the steps to compute.
     period
-        Reference period to fit; None where the fit is read.
+        Reference period to fit; None where stored parameters are read.
     reference
         Id of the fit.
     """
@@ -140,23 +149,23 @@ class Job:
     reference: str
 
 
-def whole_record(archive: Archive, *, asof: datetime, region: Region = "mekong") -> Made:
-    """Make the indices of every day and month of the record that are not there yet.
+def compute_record(archive: Archive, *, asof: datetime, region: Region = "mekong") -> JobResult:
+    """Compute the indices of every day and month of the record that are not stored yet.
 
     The reference is fitted where the archive has none of the record's reference period.
 
     Parameters
     ----------
     archive
-        Where the products are read and the indices are kept.
+        Archive of the products and the indices.
     asof
-        Only what was available by then goes in; what is made counts as available from then on.
+        Only data available by then are used; the results are available from then on.
     region
-        Whose grid it is.
+        Region of the grid.
 
     Returns
     -------
-    Made
+    JobResult
 
     Raises
     ------
@@ -168,40 +177,40 @@ def whole_record(archive: Archive, *, asof: datetime, region: Region = "mekong")
     _, times = archive.rows(RAIN, asof=asof)
     if times.size == 0:
         raise NothingArchived(f"no step of {RAIN} was known as of {asof:%Y-%m-%d %H:%MZ}")
-    period = _period(times)
-    known = _known(archive, asof=asof, period=period)
-    fitted, made = known is None, _NOTHING
-    if known is None:
-        known, made = _fit(archive, period, asof=asof, region=region)
-    axis = _axis(times[0].astype("M8[D]"), times[-1].astype("M8[D]") + DAY)
-    more = _apply(archive, known["id"], axis, asof=asof, region=region)
-    return _made(known, made, more, fitted=fitted)
+    period = _choose_period(times)
+    reference = _find_reference(archive, asof=asof, period=period)
+    fitted, steps = reference is None, _NOTHING
+    if reference is None:
+        reference, steps = _fit(archive, period, asof=asof, region=region)
+    axis = _make_axis(times[0].astype("M8[D]"), times[-1].astype("M8[D]") + DAY)
+    more = _apply(archive, reference["id"], axis, asof=asof, region=region)
+    return _sum_steps(reference, steps, more, fitted=fitted)
 
 
-def newest(archive: Archive, *, asof: datetime, region: Region = "mekong") -> Made:
-    """Make the indices of yesterday, of nights missed lately, and of the days settled by now.
+def compute_newest(archive: Archive, *, asof: datetime, region: Region = "mekong") -> JobResult:
+    """Compute the indices of yesterday, of recently missed nights, and of days now settled.
 
     Parameters
     ----------
     archive, asof, region
-        As for :func:`whole_record`.
+        As for :func:`compute_record`.
 
     Returns
     -------
-    Made
-        Nothing is made where no reference was known by then.
+    JobResult
+        Empty where no reference was known by then.
     """
-    known = _known(archive, asof=asof)
-    if known is None:
-        return Made("")
+    reference = _find_reference(archive, asof=asof)
+    if reference is None:
+        return JobResult("")
     last = day_start(asof)
-    axis = _axis(utc64(last - SETTLED - CATCH_UP), utc64(last))
-    made = _apply(archive, known["id"], axis, asof=asof, region=region)
-    return _made(known, made, fitted=False)
+    axis = _make_axis(utc64(last - SETTLED - CATCH_UP), utc64(last))
+    steps = _apply(archive, reference["id"], axis, asof=asof, region=region)
+    return _sum_steps(reference, steps, fitted=False)
 
 
 class _Steps(NamedTuple):
-    """Days and months that were made, and by index how many results were left out."""
+    """Number of days and months computed, and of results left out by index."""
 
     days: int
     months: int
@@ -211,33 +220,33 @@ class _Steps(NamedTuple):
 _NOTHING = _Steps(0, 0, Counter())
 
 
-def _made(known: dict[str, Any], *parts: _Steps, fitted: bool) -> Made:
-    return Made(
-        known["id"],
+def _sum_steps(reference: dict[str, Any], *parts: _Steps, fitted: bool) -> JobResult:
+    return JobResult(
+        reference["id"],
         fitted,
-        sum(one.days for one in parts),
-        sum(one.months for one in parts),
-        known["reference_period"],
-        bool(known["provisional_lt30y"]),
-        sum((one.left_out for one in parts), Counter[str]()),
+        sum(part.days for part in parts),
+        sum(part.months for part in parts),
+        reference["reference_period"],
+        bool(reference["provisional_lt30y"]),
+        sum((part.left_out for part in parts), Counter[str]()),
     )
 
 
-def _known(
+def _find_reference(
     archive: Archive, *, asof: datetime, period: tuple[datetime, datetime] | None = None
 ) -> dict[str, Any] | None:
-    """Say which fit was the last known at a moment, of one period where it is given."""
-    found = [
-        one
-        for one in archive.references()
-        if datetime.fromisoformat(one["available_time"]) <= asof
-        and (period is None or one["reference_period"] == _span(period))
+    """Return the last reference known at a moment, of a given period if any."""
+    references = [
+        reference
+        for reference in archive.references()
+        if datetime.fromisoformat(reference["available_time"]) <= asof
+        and (period is None or reference["reference_period"] == _format_period(period))
     ]
-    return max(found, key=lambda one: (one["available_time"], one["id"]), default=None)
+    return max(references, key=lambda row: (row["available_time"], row["id"]), default=None)
 
 
-def _period(times: Days) -> tuple[datetime, datetime]:
-    """Choose the standard normal where a record covers it, else all its whole years."""
+def _choose_period(times: Days) -> tuple[datetime, datetime]:
+    """Choose the climatological normal where a record covers it, otherwise all its whole years."""
     first, last = (edge.astype("M8[D]") for edge in (times[0], times[-1] + DAY))
     begin, end = (int(edge.astype("M8[Y]").astype(int)) + 1970 for edge in (first, last))
     begin += int(first.astype("M8[Y]") < first)
@@ -254,48 +263,50 @@ def _period(times: Days) -> tuple[datetime, datetime]:
 def _fit(
     archive: Archive, period: tuple[datetime, datetime], *, asof: datetime, region: Region
 ) -> tuple[dict[str, Any], _Steps]:
-    """Fit a reference period and make its indices, unless the same inputs have been fitted."""
-    axis = _axis(*(utc64(moment) for moment in period))
-    job = _job(archive, axis, whole_months(axis), asof=asof, region=region, period=period)
-    laws, made = _indices(job, _blank(job), None)
-    like = dict(made)
-    laws = {name: law for name, law in laws.items() if inputs_of(name) <= set(job.inputs)}
+    """Fit a reference period and compute its indices, unless the same inputs have been fitted."""
+    axis = _make_axis(*(utc64(moment) for moment in period))
+    job = _plan(archive, axis, whole_months(axis), asof=asof, region=region, period=period)
+    params, indices = _compute_indices(job, _make_blank(job), None)
+    like = dict(indices)
+    params = {name: ds for name, ds in params.items() if inputs_of(name) <= set(job.inputs)}
     digest = hashlib.sha256()
-    for name, law in sorted(laws.items()):
-        digest.update(f"{name} {law.attrs['definition_sha256']}".encode())
-    for one in job.inputs.values():
-        digest.update(archive.digest(one.product, one.rows).encode())
+    for name, ds in sorted(params.items()):
+        digest.update(f"{name} {ds.attrs['definition_sha256']}".encode())
+    for rows in job.inputs.values():
+        digest.update(archive.digest(rows.product, rows.rows).encode())
     job = replace(job, reference=digest.hexdigest()[:16])
     steps = _NOTHING
-    if job.reference not in {one["id"] for one in archive.references()}:
-        left_out = _make(archive, job, like, laws, asof=asof)
+    if job.reference not in {reference["id"] for reference in archive.references()}:
+        left_out = _compute_blocks(archive, job, like, params, asof=asof)
         steps = _Steps(job.days.size, job.months.size, left_out)
-    return next(one for one in archive.references() if one["id"] == job.reference), steps
+    return next(row for row in archive.references() if row["id"] == job.reference), steps
 
 
 def _apply(
     archive: Archive, reference: str, axis: Days, *, asof: datetime, region: Region
 ) -> _Steps:
-    """Apply a reference to what is still to be made on an axis."""
+    """Apply a reference to the days and months of an axis that are not computed yet."""
     days, months = axis, whole_months(axis)
-    of: dict[str, Any] = {"reference": reference, "asof": asof}
-    days = days[_wanting(archive, DAILY, days, days + DAY, **of)]
-    months = months[_wanting(archive, MONTHLY, months, next_months(months), **of)]
-    made, left_out = (days.size, months.size), Counter[str]()
+    known: dict[str, Any] = {"reference": reference, "asof": asof}
+    days = days[_find_pending(archive, DAILY, days, days + DAY, **known)]
+    months = months[_find_pending(archive, MONTHLY, months, next_months(months), **known)]
+    sizes, left_out = (days.size, months.size), Counter[str]()
     while days.size or months.size:
         limit = min([*days[:1], *months[:1]]) + _LONGEST * DAY
-        near, soon = days < limit, next_months(months) <= limit
-        job = _job(archive, days[near], months[soon], asof=asof, region=region, reference=reference)
-        left_out += _make(archive, job, _variables(archive), {}, asof=asof)
-        days, months = days[~near], months[~soon]
-    return _Steps(*made, left_out)
+        days_in, months_in = days < limit, next_months(months) <= limit
+        job = _plan(
+            archive, days[days_in], months[months_in], asof=asof, region=region, reference=reference
+        )
+        left_out += _compute_blocks(archive, job, _list_variables(archive), {}, asof=asof)
+        days, months = days[~days_in], months[~months_in]
+    return _Steps(*sizes, left_out)
 
 
-def _wanting(
+def _find_pending(
     archive: Archive, product: str, times: Days, ends: Days, *, reference: str, asof: datetime
 ) -> NDArray[np.bool_]:
-    """Find steps not made with a reference yet, or made before they were settled, as now."""
-    known = archive.since(product, asof=asof, digest=mark(reference))
+    """Mark steps not computed with a reference yet, or computed before they settled by now."""
+    known = archive.since(product, asof=asof, digest=to_marker(reference))
     now, wait = utc64(asof), np.timedelta64(SETTLED)
     return np.array(
         [
@@ -306,7 +317,7 @@ def _wanting(
     )
 
 
-def _job(
+def _plan(
     archive: Archive,
     days: Days,
     months: Days,
@@ -316,10 +327,10 @@ def _job(
     period: tuple[datetime, datetime] | None = None,
     reference: str = "",
 ) -> Job:
-    """Find where the inputs of some days and months lie."""
+    """Plan the job of some days and months: locate their inputs."""
     begin = min([*days[:1], *months[:1]]) - LEAD * DAY
     end = max([*days[-1:] + DAY, *next_months(months)[-1:]])
-    axis = _axis(begin, end)
+    axis = _make_axis(begin, end)
     inputs = {}
     for name, (product, variable, _) in (*INPUTS.items(), ("n_valid", (RAIN, "n_valid", "1"))):
         rows, times = archive.rows(product, asof=asof, start=from_utc64(begin), end=from_utc64(end))
@@ -327,8 +338,8 @@ def _job(
             place = ((times - begin) // DAY).astype(np.int64)
             inputs[name] = Rows(product, variable, rows, place)
     if period is not None and "soil_moisture" in inputs:
-        within = axis[inputs["soil_moisture"].place]
-        if not ((within >= utc64(period[0])) & (within < utc64(period[1]))).any():
+        soil_days = axis[inputs["soil_moisture"].place]
+        if not ((soil_days >= utc64(period[0])) & (soil_days < utc64(period[1]))).any():
             del inputs["soil_moisture"]
     tail = None
     if end == utc64(day_start(asof)) and {"imerg_late", "imerg_early", "gk2a"} & set(
@@ -337,10 +348,10 @@ def _job(
         since = areal_rain.find_first_summed_day(
             archive, asof=asof, start=day_start(asof) - CATCH_UP, end=day_start(asof)
         )
-        found = areal_rain.read_daily_rain(
+        rain = areal_rain.read_daily_rain(
             archive, asof=asof, start=since, end=day_start(asof), region=region
         )
-        tail = found["rain"].to_numpy().astype(np.float32)
+        tail = rain["rain"].to_numpy().astype(np.float32)
     return Job(
         folder=archive.folder,
         snapshot=archive.snapshot,
@@ -354,8 +365,8 @@ def _job(
     )
 
 
-def _variables(archive: Archive) -> dict[str, xr.DataArray]:
-    """Variables of both products, by product and name."""
+def _list_variables(archive: Archive) -> dict[str, xr.DataArray]:
+    """Return the variables of both products, by product and name."""
     return {
         f"{product}/{name}": da
         for product in (DAILY, MONTHLY)
@@ -363,52 +374,54 @@ def _variables(archive: Archive) -> dict[str, xr.DataArray]:
     }
 
 
-def _make(
+def _compute_blocks(
     archive: Archive,
     job: Job,
     like: dict[str, xr.DataArray],
-    laws: dict[str, xr.Dataset],
+    params: dict[str, xr.Dataset],
     *,
     asof: datetime,
 ) -> Counter[str]:
-    """Make one job's blocks, wherever dask computes, and commit them together.
+    """Compute the blocks of a job with dask and commit them together.
 
     Parameters
     ----------
     archive, job
-        Where, what.
+        Archive that is written, and job.
     like
-        The variables of both products, by product and name.
-    laws
-        The laws to keep; none where they have been kept.
+        Variables of both products, by product and name.
+    params
+        Parameters to store; empty where they are stored already.
     asof
-        Moment that all of it counts as available from.
+        Time from which the results are available.
 
     Returns
     -------
     Counter
-        By index how many results were out of its range and left out.
+        Number of results out of range and left out, by index.
     """
     lat, lon = archive.axes(RAIN)
     space = {"lat": lat, "lon": lon}
     frames = {}
-    if laws:
-        frames[f"{REFERENCE}/{job.reference}"] = shelf(
-            laws, space, available=asof, snapshot=job.snapshot
+    if params:
+        frames[f"{REFERENCE}/{job.reference}"] = build_reference_template(
+            params, space, available=asof, snapshot=job.snapshot
         )
     places = {DAILY: job.axis[job.days], MONTHLY: whole_months(job.axis)[job.months]}
     for product, times in places.items():
         if times.size:
-            its = {k.split("/")[1]: da for k, da in like.items() if k.startswith(f"{product}/")}
-            frames[product] = frame(
-                its, times, space, available=asof, reference=job.reference
+            variables = {
+                k.split("/")[1]: da for k, da in like.items() if k.startswith(f"{product}/")
+            }
+            frames[product] = build_step_template(
+                variables, times, space, available=asof, reference=job.reference
             ).assign_attrs(origin=archive.origin(RAIN))
     height = int(np.clip(_BLOCK // (len(job.axis) * COLUMNS), ROWS, _TALLEST)) // ROWS * ROWS
-    boxes = every(_cuts(len(lat), height), _cuts(len(lon), COLUMNS))
+    boxes = every(_cut(len(lat), height), _cut(len(lon), COLUMNS))
     message = f"indices of {job.days.size} days and {job.months.size} months as of {asof:%Y-%m-%d}"
     with archive.drafting(frames, message=message) as session:
         shared = delayed(job, traverse=False)
-        block = delayed(_block, pure=False, traverse=False)
+        block = delayed(_compute_block, pure=False, traverse=False)
         blocks = [block(shared, rows, columns, session.fork()) for rows, columns in boxes]
         left_out = Counter[str]()
         for fork, counts in compute(*blocks, traverse=False, chunksize=1):  # type: ignore[no-untyped-call]
@@ -417,20 +430,20 @@ def _make(
     return left_out
 
 
-def _block(
+def _compute_block(
     job: Job, lat: slice, lon: slice, fork: icechunk.ForkSession
 ) -> tuple[icechunk.ForkSession, dict[str, int]]:
-    """Make the indices of some cells and write them through a fork of the draft's session.
+    """Compute the indices of some cells and write them through a fork of the draft's session.
 
-    What an index cannot be is written as missing; it is counted by its name.
+    Values outside an index's range are written as missing and counted by its name.
     """
     archive = Archive(job.folder, snapshot=job.snapshot)
     days = job.axis[job.days]
-    kept = None
+    stored = None
     if not job.period:
-        kept = parameters(archive.reference(job.reference).isel(lat=lat, lon=lon), days=days)
-    inputs = _load(archive, job, lat, lon, kept)
-    laws, made = _indices(job, inputs, kept)
+        stored = unflatten(archive.reference(job.reference).isel(lat=lat, lon=lon), days=days)
+    inputs = _load(archive, job, lat, lon, stored)
+    params, indices = _compute_indices(job, inputs, stored)
     group = zarr.open_group(fork.store, mode="r+")
 
     def put(name: str, values: NDArray[Any], *front: slice) -> None:
@@ -441,80 +454,80 @@ def _block(
 
     left_out = {}
     with zarr.config.set(_MANY_CHUNKS):
-        for name, one in made:
+        for name, index in indices:
             row = INDICES[name.partition("/")[2]]
-            da, wrong = one, outside_range(one, row.valid_min, row.valid_max)
+            da, wrong = index, outside_range(index, row.valid_min, row.valid_max)
             if count := int(wrong.sum()):
-                da, left_out[name] = one.where(~wrong), count
+                da, left_out[name] = index.where(~wrong), count
             put(name, pack(da), slice(-da.sizes["time"], None))
-            del da  # the next one is made before the name is bound again
-        if not kept:
-            for name, values in flat(laws).items():
+            del da  # the next index is computed before the name is bound again
+        if not stored:
+            for name, values in flatten(params).items():
                 put(f"{REFERENCE}/{job.reference}/{name}", values)
     return fork, left_out
 
 
-def _indices(
-    job: Job, inputs: dict[str, xr.DataArray], kept: dict[str, xr.Dataset] | None
+def _compute_indices(
+    job: Job, inputs: dict[str, xr.DataArray], stored: dict[str, xr.Dataset] | None
 ) -> tuple[dict[str, xr.Dataset], Iterator[tuple[str, xr.DataArray]]]:
-    """Laws and indices of some cells: the laws are whole once all indices have been made."""
-    known, laws = cells.Cells(**inputs), dict(kept or {})
+    """Return parameters and indices of some cells; the former are complete after the latter."""
+    block, params = cells.Cells(**inputs), dict(stored or {})
 
-    def made() -> Iterator[tuple[str, xr.DataArray]]:
-        of: dict[str, Any] = {"laws": laws, "period": job.period}
+    def compute_all() -> Iterator[tuple[str, xr.DataArray]]:
+        fit: dict[str, Any] = {"params": params, "period": job.period}
         if job.days.size:
-            for name, da in cells.by_day(known, days=job.days, **of):
+            for name, da in cells.compute_daily(block, days=job.days, **fit):
                 yield f"{DAILY}/{name}", da
         months = whole_months(job.axis)[job.months]
         if months.size:
-            for name, da in cells.by_calendar_month(known, months=months, **of):
+            for name, da in cells.compute_monthly(block, months=months, **fit):
                 yield f"{MONTHLY}/{name}", da
 
-    return laws, made()
+    return params, compute_all()
 
 
 def _load(
-    archive: Archive, job: Job, lat: slice, lon: slice, laws: dict[str, xr.Dataset] | None
+    archive: Archive, job: Job, lat: slice, lon: slice, params: dict[str, xr.Dataset] | None
 ) -> dict[str, xr.DataArray]:
-    """Read a block's inputs by day, dims (time, cell), as far as there are laws for them."""
+    """Read a block's inputs by day, dims (time, cell), where parameters exist for them."""
     shape = lat.stop - lat.start, lon.stop - lon.start
-    found = {}
-    fitted = set().union(*(inputs_of(law) for law in laws)) if laws else set(INPUTS)
+    inputs = {}
+    fitted = set().union(*(inputs_of(index) for index in params)) if params else set(INPUTS)
     for name, (_, _, units) in INPUTS.items():
         if name not in job.inputs or name not in fitted:
             continue
-        one = job.inputs[name]
-        values = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
-        values[outside(xr.DataArray(values), one.variable).values] = np.nan
+        rows = job.inputs[name]
+        values = archive.block(rows.product, rows.variable, rows=rows.rows, lat=lat, lon=lon)
+        values[outside(xr.DataArray(values), rows.variable).values] = np.nan
         if name in COMPOSITES:
-            time, whole = job.axis[one.place], values
+            time, full = job.axis[rows.place], values
         elif name == "runoff":
-            time = _months_of(job, one.place)
-            whole = np.full((len(time), *shape), np.nan, np.float32)
-            whole[np.searchsorted(time, job.axis[one.place])] = np.maximum(values, 0)
+            time = _list_months(job, rows.place)
+            full = np.full((len(time), *shape), np.nan, np.float32)
+            full[np.searchsorted(time, job.axis[rows.place])] = np.maximum(values, 0)
         else:
-            begin = int(one.place[0]) if name == "soil_moisture" else 0
+            begin = int(rows.place[0]) if name == "soil_moisture" else 0
             time = job.axis[begin:]
-            whole = np.full((len(time), *shape), np.nan, np.float32)
-            whole[np.unique(one.place) - begin] = _daily(values, one.place)
+            full = np.full((len(time), *shape), np.nan, np.float32)
+            full[np.unique(rows.place) - begin] = _average_by_day(values, rows.place)
         if name == "rain" and "n_valid" in job.inputs:
-            one = job.inputs["n_valid"]
-            count = archive.block(one.product, one.variable, rows=one.rows, lat=lat, lon=lon)
-            whole[one.place] = np.where(count >= LEAST_HALF_HOURS, whole[one.place], np.nan)
+            rows = job.inputs["n_valid"]
+            count = archive.block(rows.product, rows.variable, rows=rows.rows, lat=lat, lon=lon)
+            full[rows.place] = np.where(count >= LEAST_HALF_HOURS, full[rows.place], np.nan)
         if name == "rain" and job.tail is not None:
-            whole[-len(job.tail) :] = job.tail[:, lat, lon]
-        found[name] = _cells(name, whole.reshape(len(time), -1), time, units)
-    return found
+            full[-len(job.tail) :] = job.tail[:, lat, lon]
+        inputs[name] = _make_series(name, full.reshape(len(time), -1), time, units)
+    return inputs
 
 
-def _months_of(job: Job, place: NDArray[np.int64]) -> Days:
-    """Months without gaps from the first to the last of some places on the axis."""
+def _list_months(job: Job, place: NDArray[np.int64]) -> Days:
+    """List the months without gaps from the first to the last of some positions on the axis."""
     first, last = job.axis[place[[0, -1]]].astype("M8[M]")
     return np.arange(first, last + 1).astype("M8[ns]")
 
 
-def _daily(values: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean of a day's steps, missing where too few of them are there."""
+def _average_by_day(values: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Average the steps of each day; missing where too few are present."""
     _, begin, count = np.unique(place, return_index=True, return_counts=True)
     if count.max() == 1:
         return values
@@ -523,31 +536,31 @@ def _daily(values: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.
     return np.where(enough.reshape(-1, 1, 1), mean, np.float32(np.nan))
 
 
-def _cells(name: str, values: NDArray[np.float32], time: Days, units: str) -> xr.DataArray:
+def _make_series(name: str, values: NDArray[np.float32], time: Days, units: str) -> xr.DataArray:
     return xr.DataArray(values, {"time": time}, ("time", "cell"), name=name, attrs={"units": units})
 
 
-def _blank(job: Job) -> dict[str, xr.DataArray]:
-    """One cell of which nothing is known: what is made of it tells names, units, definitions."""
-    found = {}
+def _make_blank(job: Job) -> dict[str, xr.DataArray]:
+    """Return inputs of one cell without data; its indices have all names, units, definitions."""
+    inputs = {}
     for name, (_, _, units) in INPUTS.items():
         place = job.inputs[name].place if name in job.inputs else np.arange(len(job.axis))
         time = job.axis[place[0] :] if name == "soil_moisture" else job.axis
         if name in COMPOSITES:
             time = job.axis[place]
         if name == "runoff":
-            time = _months_of(job, place)
-        found[name] = _cells(name, np.full((len(time), 1), np.nan, np.float32), time, units)
-    return found
+            time = _list_months(job, place)
+        inputs[name] = _make_series(name, np.full((len(time), 1), np.nan, np.float32), time, units)
+    return inputs
 
 
-def _cuts(length: int, size: int) -> list[slice]:
+def _cut(length: int, size: int) -> list[slice]:
     return [slice(begin, min(begin + size, length)) for begin in range(0, length, size)]
 
 
-def _span(period: tuple[datetime, datetime]) -> str:
+def _format_period(period: tuple[datetime, datetime]) -> str:
     return "/".join(f"{moment:%Y-%m-%d}" for moment in period)
 
 
-def _axis(first: np.datetime64, end: np.datetime64) -> Days:
+def _make_axis(first: np.datetime64, end: np.datetime64) -> Days:
     return np.arange(first, end, DAY).astype("M8[ns]")

@@ -1,4 +1,4 @@
-"""What all indices share: units, calendar, frozen reference periods, lazy work along time."""
+"""Shared by all indices: units, calendar, fixed reference periods, lazy kernels along time."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])
 
 
 def require_units(da: xr.DataArray, expected: str) -> None:
-    """Raise unless an array says that it is in the units expected.
+    """Raise unless an array has the expected units.
 
     Raises
     ------
     ValueError
-        The units are others, or not told.
+        The units differ or are missing.
     """
-    found = da.attrs.get("units")
-    if found != expected:
-        raise ValueError(f"{da.name}: expected units {expected!r}, found {found!r}")
+    units = da.attrs.get("units")
+    if units != expected:
+        raise ValueError(f"{da.name}: expected units {expected!r}, found {units!r}")
 
 
 def cadence(da: xr.DataArray) -> np.timedelta64 | None:
-    """Step of a time axis without gaps: a fixed length, or None for calendar months.
+    """Return the step of a time axis without gaps: a length, or None for calendar months.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def cadence(da: xr.DataArray) -> np.timedelta64 | None:
 
 
 def slots(time: NDArray[np.datetime64], season: Season) -> NDArray[np.int64]:
-    """Slot of the year, counted from 1, that each time falls in.
+    """Return the slot of the year, from 1, that each time falls in.
 
     Examples
     --------
@@ -80,27 +80,27 @@ def slots(time: NDArray[np.datetime64], season: Season) -> NDArray[np.int64]:
     return _DAYS_BEFORE[number] + np.where((number == 1) & (day == 29), 28, day)
 
 
-def slots_apart(
+def slot_distance(
     slot: NDArray[np.int64], other: NDArray[np.int64] | int, season: Season = "dayofyear"
 ) -> NDArray[np.int64]:
-    """Slots of the year between two, the shorter way round; they broadcast.
+    """Return the distance of slots of the year, the shorter way round; arguments broadcast.
 
     Examples
     --------
-    >>> slots_apart(np.array([1, 365, 180]), 3).tolist()
+    >>> slot_distance(np.array([1, 365, 180]), 3).tolist()
     [2, 3, 177]
     """
-    apart = np.abs(slot - other)
-    return np.asarray(np.minimum(apart, SLOTS[season] - apart))
+    distance = np.abs(slot - other)
+    return np.asarray(np.minimum(distance, SLOTS[season] - distance))
 
 
 def season_of(da: xr.DataArray) -> Season:
-    """Slots that suit an array's steps: months for monthly values, else days of the year."""
+    """Return the kind of slots for an array: months for monthly values, else days of the year."""
     return "month" if cadence(da) is None else "dayofyear"
 
 
-def within(da: xr.DataArray, *, start: datetime, end: datetime) -> xr.DataArray:
-    """Part of an array whose time lies in [start, end).
+def select_period(da: xr.DataArray, *, start: datetime, end: datetime) -> xr.DataArray:
+    """Return the part of an array whose time lies in [start, end).
 
     Raises
     ------
@@ -120,40 +120,40 @@ def within(da: xr.DataArray, *, start: datetime, end: datetime) -> xr.DataArray:
 
 
 def definition(
-    da: xr.DataArray, *, start: datetime, end: datetime, **how: str | float
+    da: xr.DataArray, *, start: datetime, end: datetime, **settings: str | float
 ) -> dict[str, Any]:
-    """Attributes that say what a fit rests on, with a hash that changes whenever that does.
+    """Return attributes that define a fit, with a hash that changes with any of them.
 
     Parameters
     ----------
     da
-        Array fitted, already cut to the period.
+        Array to fit, already cut to the period.
     start, end
         Reference period, half-open.
-    **how
-        Everything else that defines the fit.
+    **settings
+        All other settings that define the fit.
 
     Returns
     -------
     dict
         ``reference_period``, ``n_years``, ``provisional_lt30y`` (1 or 0), the settings, and
-        ``definition_sha256`` over all of it and the array's name, units, window and least share
-        of known steps.
+        ``definition_sha256`` over all of these and the array's name, units, window and least
+        share of known steps.
     """
     period = f"{start:%Y-%m-%d}/{end:%Y-%m-%d}"
     n_years = np.unique(da["time"].values.astype("datetime64[Y]")).size
     window = str(da.attrs.get("window", ""))
-    whole = {
+    content = {
         "name": str(da.name),
         "units": str(da.attrs.get("units", "")),
         "window": window,
         "min_share": float(da.attrs.get("min_share", 1.0)),
         "reference_period": period,
-        **how,
+        **settings,
     }
-    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {
-        **how,
+        **settings,
         "window": window,
         "reference_period": period,
         "n_years": n_years,
@@ -162,32 +162,33 @@ def definition(
     }
 
 
-def stated(parameters: xr.Dataset | xr.DataArray) -> dict[str, Any]:
-    """Attributes that an index takes from its parameters: period, its hash, whether provisional.
+def copy_reference_attrs(parameters: xr.Dataset | xr.DataArray) -> dict[str, Any]:
+    """Copy the attributes of an index's reference: period, hash, whether provisional.
 
     Examples
     --------
-    >>> stated(xr.Dataset(attrs={"reference_period": "1991-01-01/2021-01-01", "law": "gamma"}))
+    >>> attrs = {"reference_period": "1991-01-01/2021-01-01", "law": "gamma"}
+    >>> copy_reference_attrs(xr.Dataset(attrs=attrs))
     {'reference_period': '1991-01-01/2021-01-01'}
     """
     names = ("reference_period", "definition_sha256", "provisional_lt30y")
     return {name: parameters.attrs[name] for name in names if name in parameters.attrs}
 
 
-def same_window(values: xr.DataArray, parameters: xr.Dataset) -> None:
-    """Raise unless values are over the window that a law was fitted on.
+def require_window(values: xr.DataArray, parameters: xr.Dataset) -> None:
+    """Raise unless values are over the window that the parameters were fitted on.
 
     Raises
     ------
     ValueError
         The windows differ.
     """
-    expected, found = parameters.attrs.get("window", ""), values.attrs.get("window", "")
-    if expected and expected != found:
-        raise ValueError(f"{values.name}: expected totals over {expected!r}, found {found!r}")
+    expected, window = parameters.attrs.get("window", ""), values.attrs.get("window", "")
+    if expected and expected != window:
+        raise ValueError(f"{values.name}: expected totals over {expected!r}, found {window!r}")
 
 
-def along_time(
+def apply_along_time(
     kernel: Callable[..., NDArray[np.floating]],
     first: xr.DataArray,
     *others: xr.DataArray,
@@ -199,8 +200,8 @@ def along_time(
     Parameters
     ----------
     kernel
-        Takes arrays whose core dimensions come first and gives one whose output dimensions come
-        first; the others, one at least, broadcast.
+        Takes arrays whose core dimensions come first and returns one whose output dimensions come
+        first; the other dimensions, at least one, broadcast.
     first
         Array with the dimension ``time``; the result keeps its dtype and its order of dimensions.
     *others
@@ -208,7 +209,7 @@ def along_time(
     core
         Core dimensions of each of ``others``.
     output
-        Sizes of the dimensions that take the place of ``time``; default ``time`` itself.
+        Sizes of the dimensions that replace ``time``; by default ``time`` itself.
 
     Raises
     ------
@@ -226,25 +227,25 @@ def along_time(
 
     def run(*values: NDArray[Any]) -> NDArray[np.floating]:
         values = (values[0].astype(dtype, copy=False), *values[1:])
-        wanted = max(value.ndim - len(dims) for value, dims in zip(values, cores, strict=True))
-        loops = max(wanted, 1)
+        loop_dims = max(value.ndim - len(dims) for value, dims in zip(values, cores, strict=True))
+        loops = max(loop_dims, 1)
         moved = []
         for value, dims in zip(values, cores, strict=True):
             lead = (1,) * (loops + len(dims) - value.ndim)
             full = value.reshape(lead + value.shape)
             moved.append(np.moveaxis(full, range(-len(dims), 0), range(len(dims))))
-        found = kernel(*moved).astype(dtype, copy=False)
-        found = np.moveaxis(found, range(len(sizes)), range(-len(sizes), 0))
-        return found if wanted else found[0]
+        result = kernel(*moved).astype(dtype, copy=False)
+        result = np.moveaxis(result, range(len(sizes)), range(-len(sizes), 0))
+        return result if loop_dims else result[0]
 
     dtype = first.dtype if np.issubdtype(first.dtype, np.floating) else np.dtype(np.float64)
-    kept = {name for name in sizes if name == "time"}
+    kept_dims = {name for name in sizes if name == "time"}
     result: xr.DataArray = xr.apply_ufunc(
         run,
         *arrays,
         input_core_dims=cores,
         output_core_dims=[list(sizes)],
-        exclude_dims={name for dims in cores for name in dims} - kept,
+        exclude_dims={name for dims in cores for name in dims} - kept_dims,
         dask="parallelized",
         output_dtypes=[dtype],
         dask_gufunc_kwargs={"output_sizes": {k: v for k, v in sizes.items() if k != "time"}},
@@ -255,10 +256,10 @@ def along_time(
     return result.transpose(..., *order)
 
 
-def seasonal_sum(
+def sum_by_slot(
     values: NDArray[np.floating], slot: NDArray[np.int64], *, size: int, half_window: int
 ) -> NDArray[np.float64]:
-    """Sum per slot of the year and its neighbours, the year's end wrapped to its beginning.
+    """Sum over each slot of the year and its neighbours; the year wraps around.
 
     Parameters
     ----------
@@ -269,49 +270,50 @@ def seasonal_sum(
     size
         Number of slots.
     half_window
-        Neighbours on either side that count too.
+        Neighbours on either side that are included.
 
     Examples
     --------
-    >>> seasonal_sum(np.array([1.0, 2.0, 4.0]), np.array([1, 2, 4]), size=4, half_window=1)
+    >>> sum_by_slot(np.array([1.0, 2.0, 4.0]), np.array([1, 2, 4]), size=4, half_window=1)
     array([7., 3., 6., 5.])
     """
     single = np.zeros((size, *values.shape[1:]))
     for number in np.unique(slot):
         single[number - 1] = values[slot == number].sum(axis=0, dtype=np.float64)
-    return windowed(single, half_window=half_window)
+    return sum_neighbours(single, half_window=half_window)
 
 
-def windowed(single: NDArray[np.float64], *, half_window: int) -> NDArray[np.float64]:
-    """Sum of each slot (first axis) and its neighbours on either side, wrapped.
+def sum_neighbours(single: NDArray[np.float64], *, half_window: int) -> NDArray[np.float64]:
+    """Sum each slot (first axis) and its neighbours on either side, wrapped.
 
     Examples
     --------
-    >>> windowed(np.array([1.0, 2.0, 0.0, 4.0]), half_window=1)
+    >>> sum_neighbours(np.array([1.0, 2.0, 0.0, 4.0]), half_window=1)
     array([7., 3., 6., 5.])
     """
     total = single.copy()
-    for shift in range(1, half_window + 1):
-        for turn in (shift, -shift):
-            total[turn:] += single[:-turn]
-            total[:turn] += single[-turn:]
+    for distance in range(1, half_window + 1):
+        for shift in (distance, -distance):
+            total[shift:] += single[:-shift]
+            total[:shift] += single[-shift:]
     return total
 
 
-def carried(*, values: xr.DataArray, days: int) -> xr.DataArray:
-    """Last value seen, for as many days after it at most; NaN before the first.
+def carry_forward(*, values: xr.DataArray, days: int) -> xr.DataArray:
+    """Carry the last known value forward for at most so many days; NaN before the first.
 
     Parameters
     ----------
     values
         Daily values, dims with ``time``.
     days
-        Longest age that still counts.
+        Longest age of a value, days.
 
     Examples
     --------
     >>> time = np.arange("2001-01-01", "2001-01-05", dtype="datetime64[D]").astype("M8[ns]")
-    >>> carried(values=xr.DataArray([1.0, np.nan, np.nan, 2.0], {"time": time}), days=1).values
+    >>> values = xr.DataArray([1.0, np.nan, np.nan, 2.0], {"time": time})
+    >>> carry_forward(values=values, days=1).values
     array([ 1.,  1., nan,  2.])
     """
 
@@ -319,12 +321,12 @@ def carried(*, values: xr.DataArray, days: int) -> xr.DataArray:
         out = np.empty_like(x)
         last, age = np.full(x.shape[1:], np.nan, x.dtype), np.zeros(x.shape[1:])
         for row, today in enumerate(x):
-            new = np.isfinite(today)
-            age = np.where(new, 0, age + 1)
-            last = np.where(new, today, last)
+            known = np.isfinite(today)
+            age = np.where(known, 0, age + 1)
+            last = np.where(known, today, last)
             out[row] = np.where(age <= days, last, np.nan)
         return out
 
     if values.sizes["time"] > 1 and cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")
-    return along_time(kernel, values).assign_attrs(values.attrs)
+    return apply_along_time(kernel, values).assign_attrs(values.attrs)

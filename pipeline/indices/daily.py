@@ -1,4 +1,4 @@
-"""Indices of zonal daily series: parameters of a reference period, state of drought, risk."""
+"""Indices of zonal daily series: parameters of a reference period, drought state, risk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import xarray as xr
 
-from pipeline.indices.common import carried
+from pipeline.indices.common import carry_forward
 from pipeline.indices.extremes import return_level, return_period
 from pipeline.indices.rain import short_depths
 from pipeline.indices.river import routed_rain
@@ -20,7 +20,7 @@ Values = dict[str, xr.DataArray]
 
 
 def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[str, xr.Dataset]:
-    """Parameters of all indices from the reference period of an areal record.
+    """Fit the parameters of all indices to the reference period of zonal daily series.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[
 
 
 def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """State of drought of each day: ``spi30``, ``spi90``, soil, vegetation, score, class, CDI.
+    """Compute each day's drought state: ``spi30``, ``spi90``, soil, vegetation, score, class, CDI.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) ->
     Returns
     -------
     Dataset
-        Dims (time, zone), NaN where not known. Soil moisture counts for 5 days, vegetation for 45.
+        Dims (time, zone), NaN where unknown. Soil moisture is used for 5 days, vegetation for 45.
     """
     values = _inputs(areal)
     values["vhi"] = _vegetation_health(areal, parameters)
@@ -68,13 +68,13 @@ def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) ->
 def risk(
     areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset], network: xr.Dataset
 ) -> xr.Dataset:
-    """Risk indices of each zone and day.
+    """Compute the risk indices of each zone and day.
 
     Parameters
     ----------
     areal
         Product ``zones``, as for :func:`fit_reference`, from at least 90 days before the first day
-        wanted (a year, for the dry spell).
+        used (a year, for the dry spell).
     parameters
         From :func:`fit_reference`.
     network
@@ -85,7 +85,7 @@ def risk(
     Dataset
         Dims (time, zone) and CF attributes; lazy where ``areal`` is. ``rain_1d``, ``rain_3d``,
         ``rain_7d``, ``rain_30d``, ``rain_90d`` and ``api`` (mm), ``coverage`` of the day's rain
-        where the record tells it (1), ``dry_spell`` (days), ``rain_return_period``
+        where the record has it (1), ``dry_spell`` (days), ``rain_return_period``
         (years, the rarer of one and three days), ``routed_rain`` (mm per day, at the outlet of a
         sub-basin's zone; NaN for cities), and the variables of :func:`drought_state`.
     """
@@ -116,7 +116,7 @@ def risk(
 
 
 def two_year_depths(*, parameters: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    """Depths of return period two years for the pluvial index, dims (duration_h, zone), mm."""
+    """Compute two-year depths for the pluvial index, dims (duration_h, zone), mm."""
     day, three = (
         return_level(years=2.0, parameters=parameters[row.params_in("zones")]) for row in EXTREMES
     )
@@ -146,7 +146,7 @@ def _value(
         series = _series(row, values, params, carry=carry)
         da = row.compute(series, params[row.params_in("zones")] if row.fit else None)
         if carry and row.max_age_days:
-            da = carried(values=da, days=row.max_age_days)
+            da = carry_forward(values=da, days=row.max_age_days)
         values[name] = da
     return values[name]
 
@@ -154,29 +154,29 @@ def _value(
 def _series(
     row: Index, values: Values, params: Mapping[str, xr.Dataset], *, carry: bool
 ) -> dict[str, xr.DataArray]:
-    """Return what a row's functions take."""
-    for name in row.of:
+    """Return the series that a row's functions take."""
+    for name in row.inputs:
         _value(name, values, params, carry=carry)
     return row.series(values)
 
 
 def _vegetation_health(areal: xr.Dataset, params: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    """VHI of the last known NDVI and surface temperature, which come on days of their own."""
+    """Compute VHI from the last known NDVI and surface temperature, which differ in their days."""
     row = INDICES["vhi"]
     bounds, days = params[row.params_in("zones")], row.max_age_days
     return vhi(
-        vci=carried(values=vci(ndvi=areal["ndvi"], parameters=bounds), days=days),
-        tci=carried(values=tci(lst=areal["lst"], parameters=bounds), days=days),
+        vci=carry_forward(values=vci(ndvi=areal["ndvi"], parameters=bounds), days=days),
+        tci=carry_forward(values=tci(lst=areal["lst"], parameters=bounds), days=days),
     )
 
 
 def _rarest_period(values: Values, params: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    """Return period of the rarer of the totals that have one."""
+    """Return the return period of the rarest of the totals that have one."""
     periods = [
         return_period(
             total=_value(row.name, values, params), parameters=params[row.params_in("zones")]
         )
         for row in EXTREMES
     ]
-    rarer: xr.DataArray = xr.apply_ufunc(np.maximum, *periods, dask="allowed")
-    return rarer.assign_attrs(units=INDICES["rain_return_period"].units)
+    rarest: xr.DataArray = xr.apply_ufunc(np.maximum, *periods, dask="allowed")
+    return rarest.assign_attrs(units=INDICES["rain_return_period"].units)

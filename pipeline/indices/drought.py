@@ -11,15 +11,15 @@ from scipy.special import ndtri
 
 from pipeline.indices.common import (
     SLOTS,
-    along_time,
+    apply_along_time,
     cadence,
+    copy_reference_attrs,
     definition,
     require_units,
+    select_period,
     slots,
-    stated,
-    within,
 )
-from pipeline.indices.quantiles import by_rank, keep_sample
+from pipeline.indices.quantiles import keep_sample, score_by_rank
 
 Floats = NDArray[np.floating]
 
@@ -31,12 +31,10 @@ PERCENTILE_BOUNDS = (30.0, 20.0, 10.0, 5.0, 2.0)
 CDI = ("none", "watch", "warning", "alert")
 """Meaning of 0-3 in the combined drought indicator; NaN is unknown."""
 DRY_MONTHS = (12, 1, 2, 3)
-"""Months whose SPI-1 is no evidence: hardly any rain is usual."""
+"""Months whose SPI-1 is ignored: hardly any rain is usual."""
 SPI3_DRY, SPI1_DRY, SOIL_DRY_PERCENT, VHI_DRY_PERCENT = -1.0, -2.0, 15.87, 40.0
 """Bounds of the combined indicator: rain and soil as in the EDO's (−1 and −2 standard deviations;
-15.87 % is −1), vegetation as Kogan's VHI has drought."""
-
-
+15.87 % is −1), vegetation as drought in Kogan's VHI."""
 _ROWS = 256
 """Days worked on at a time in double precision."""
 
@@ -53,7 +51,7 @@ def fit_percentile(
     start, end
         Reference period, half-open.
     half_window_days
-        Days of the year on either side that count, the year's end wrapped.
+        Days of the year on either side that are included; the year wraps around.
 
     Returns
     -------
@@ -64,22 +62,22 @@ def fit_percentile(
     Raises
     ------
     ValueError
-        No units told, steps other than a day, or no time in the period.
+        No units, steps other than a day, or no time in the period.
     """
-    found = keep_sample(
+    params = keep_sample(
         values=values, start=start, end=end, half_window_days=half_window_days, index="percentile"
     )
     if cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")
-    return found
+    return params
 
 
 def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
-    """Percentile among the values of the season, by the Weibull plotting position.
+    """Compute the percentile in the values of the season, by the Weibull plotting position.
 
     100 i / (n+1), i the rank of the value among the n values of the reference period within the
     window around its day of the year: i = #(smaller) + [#(equal) + 1] / 2, which is the rank
-    itself for a value of the sample, the mean rank of ties, and half-way between ranks else.
+    itself for a value of the sample, the mean rank of ties, and half-way between ranks otherwise.
 
     Parameters
     ----------
@@ -91,7 +89,7 @@ def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        Percent, between 0 and 100, neither reached; NaN where the value is missing or the sample
+        Percent, above 0 and below 100; NaN where the value is missing or the sample
         has fewer than 5 years.
 
     Raises
@@ -109,25 +107,25 @@ def percentile(*, values: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     >>> years = time.astype("datetime64[Y]").astype(int) - 30.0
     >>> soil = xr.DataArray(years, {"time": time}, attrs={"units": "m3 m-3"})
     >>> from datetime import UTC, datetime
-    >>> law = fit_percentile(values=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
-    ...                      end=datetime(2008, 1, 1, tzinfo=UTC), half_window_days=0)
-    >>> percentile(values=soil, parameters=law).sel(time=["2001-07-01", "2007-07-01"]).values
+    >>> params = fit_percentile(values=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
+    ...                         end=datetime(2008, 1, 1, tzinfo=UTC), half_window_days=0)
+    >>> percentile(values=soil, parameters=params).sel(time=["2001-07-01", "2007-07-01"]).values
     array([12.5, 87.5])
     """
-    found = by_rank(
+    percent = score_by_rank(
         values=values,
         parameters=parameters,
         min_years=MIN_YEARS,
         score=lambda rank, n, _: 100 * rank / (n + 1),
     )
     name = f"Seasonal percentile of {values.name}"
-    return found.assign_attrs(units="%", long_name=name, **stated(parameters))
+    return percent.assign_attrs(units="%", long_name=name, **copy_reference_attrs(parameters))
 
 
 def fit_score(
     *, spi3: xr.DataArray, soil_moisture_percentile: xr.DataArray, start: datetime, end: datetime
 ) -> xr.Dataset:
-    """Correlation of the two parts of :func:`drought_score` over a reference period.
+    """Correlate the two parts of :func:`drought_score` over a reference period.
 
     Parameters
     ----------
@@ -145,35 +143,38 @@ def fit_score(
     """
     require_units(spi3, "1")
     require_units(soil_moisture_percentile, "%")
-    rain, soil = (within(one, start=start, end=end) for one in (spi3, soil_moisture_percentile))
+    rain, soil = (
+        select_period(da, start=start, end=end) for da in (spi3, soil_moisture_percentile)
+    )
 
     def kernel(x: Floats, percent: Floats) -> Floats:
         sums = np.zeros((6, *x.shape[1:]))
         for begin in range(0, len(x), _ROWS):
-            some = slice(begin, begin + _ROWS)
-            u, v = x[some].astype(np.float64), _normal(percent[some].astype(np.float64))
-            both = np.isfinite(u) & np.isfinite(v)
-            u, v = np.where(both, u, 0.0), np.where(both, v, 0.0)
-            for row, one in enumerate((both, u, v, u * u, v * v, u * v)):
-                sums[row] += one.sum(axis=0)
+            block = slice(begin, begin + _ROWS)
+            u, v = x[block].astype(np.float64), _to_normal(percent[block].astype(np.float64))
+            paired = np.isfinite(u) & np.isfinite(v)
+            u, v = np.where(paired, u, 0.0), np.where(paired, v, 0.0)
+            for row, terms in enumerate((paired, u, v, u * u, v * v, u * v)):
+                sums[row] += terms.sum(axis=0)
         n, a, b, aa, bb, ab = sums
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = (ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n))
-        return np.where(n >= SLOTS["dayofyear"], found, np.nan)[None]
+            r = (ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n))
+        return np.where(n >= SLOTS["dayofyear"], r, np.nan)[None]
 
-    correlation = along_time(kernel, rain, soil, core=[["time"]], output={"one": 1}).isel(one=0)
-    how = definition(rain, start=start, end=end, index="drought score")
-    return xr.Dataset({"correlation": correlation.assign_attrs(units="1")}, attrs=how)
+    stacked = apply_along_time(kernel, rain, soil, core=[["time"]], output={"parameter": 1})
+    correlation = stacked.isel(parameter=0).assign_attrs(units="1")
+    attrs = definition(rain, start=start, end=end, index="drought score")
+    return xr.Dataset({"correlation": correlation}, attrs=attrs)
 
 
 def drought_score(
     *, spi3: xr.DataArray, soil_moisture_percentile: xr.DataArray, parameters: xr.Dataset
 ) -> xr.DataArray:
-    """Measure of drought that the project's classes and forecasts are about.
+    """Blend rain and soil moisture into the score that drought classes and forecasts use.
 
     s = (SPI-3 + z) / √[2 (1 + r)], z = Φ⁻¹(soil moisture percentile / 100) within ±3, r their
     correlation, so that s is standard normal like its parts; where soil moisture or r is missing,
-    s = SPI-3. In the way of the objective blends of the US Drought Monitor, with equal weights.
+    s = SPI-3. After the objective blends of the US Drought Monitor, with equal weights.
 
     Parameters
     ----------
@@ -207,21 +208,23 @@ def drought_score(
 
     def kernel(x: Floats, percent: Floats, correlation: Floats) -> Floats:
         spread = np.sqrt(2 * (1 + correlation)).astype(x.dtype)
-        blend = (x + _normal(percent).astype(x.dtype)) / spread
+        blend = (x + _to_normal(percent).astype(x.dtype)) / spread
         return np.where(np.isnan(blend), x, blend)
 
-    score = along_time(
+    score = apply_along_time(
         kernel, spi3, soil_moisture_percentile, parameters["correlation"], core=[["time"], []]
     )
-    return score.assign_attrs(units="1", long_name="Drought score", **stated(parameters))
+    return score.assign_attrs(
+        units="1", long_name="Drought score", **copy_reference_attrs(parameters)
+    )
 
 
-def _normal(percent: Floats) -> Floats:
+def _to_normal(percent: Floats) -> Floats:
     return np.asarray(np.clip(ndtri(percent / 100), -3.0, 3.0))
 
 
 def usdm_class(*, index: xr.DataArray) -> xr.DataArray:
-    """Drought class of the US Drought Monitor.
+    """Classify drought as the US Drought Monitor does.
 
     D0-D4 at or below 30, 20, 10, 5, 2 %, or at or below −0.5, −0.8, −1.3, −1.6, −2.0 of a
     standardised index.
@@ -271,7 +274,7 @@ def mekong_cdi(
     soil_moisture_percentile: xr.DataArray,
     vhi: xr.DataArray,
 ) -> xr.DataArray:
-    """Combine rain, soil and vegetation in the manner of the European Drought Observatory.
+    """Combine rain, soil moisture and vegetation as the European Drought Observatory does.
 
     Watch: rain deficit, that is SPI-3 < −1, or SPI-1 < −2 outside December-March. Warning: and
     soil moisture below −1 standard deviation (15.87 %). Alert: and vegetation in drought too
@@ -287,8 +290,8 @@ def mekong_cdi(
     Returns
     -------
     DataArray
-        0 none, 1 watch, 2 warning, 3 alert, NaN unknown: where it cannot be told whether rain is in
-        deficit. Missing soil or vegetation leaves the level that the rest supports.
+        0 none, 1 watch, 2 warning, 3 alert, NaN unknown: where a rain deficit cannot be
+        determined. With soil or vegetation missing, the level is that of the known inputs.
 
     References
     ----------
@@ -297,9 +300,9 @@ def mekong_cdi(
     Examples
     --------
     >>> time = np.array(["2001-07-01"], "datetime64[ns]")
-    >>> one, percent = {"units": "1"}, {"units": "%"}
-    >>> mekong_cdi(spi1=xr.DataArray([0.1], {"time": time}, attrs=one),
-    ...            spi3=xr.DataArray([-1.2], {"time": time}, attrs=one),
+    >>> index, percent = {"units": "1"}, {"units": "%"}
+    >>> mekong_cdi(spi1=xr.DataArray([0.1], {"time": time}, attrs=index),
+    ...            spi3=xr.DataArray([-1.2], {"time": time}, attrs=index),
     ...            soil_moisture_percentile=xr.DataArray([10.0], {"time": time}, attrs=percent),
     ...            vhi=xr.DataArray([np.nan], {"time": time}, attrs=percent)).values
     array([2.])
@@ -307,10 +310,10 @@ def mekong_cdi(
     for da, units in ((spi1, "1"), (spi3, "1"), (soil_moisture_percentile, "%"), (vhi, "%")):
         require_units(da, units)
     month = slots(spi1["time"].values, "month")
-    counts = xr.DataArray(~np.isin(month, DRY_MONTHS), {"time": spi1["time"]})
-    short = (spi1 < SPI1_DRY) & counts
+    wet = xr.DataArray(~np.isin(month, DRY_MONTHS), {"time": spi1["time"]})
+    short = (spi1 < SPI1_DRY) & wet
     deficit = (spi3 < SPI3_DRY) | short
-    known = deficit | (spi3.notnull() & (spi1.notnull() | ~counts))
+    known = deficit | (spi3.notnull() & (spi1.notnull() | ~wet))
     soil = deficit & (soil_moisture_percentile < SOIL_DRY_PERCENT)
     vegetation = soil & (vhi < VHI_DRY_PERCENT)
     level = deficit.astype(spi3.dtype) + soil + vegetation

@@ -1,4 +1,4 @@
-"""Return periods of rain from annual maxima by L-moments, of one place or of a region."""
+"""Return periods of rain from annual maxima by L-moments, at one place or in a region."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from pipeline.indices.common import (
     FULL_CLIMATE_YEARS,
-    along_time,
+    apply_along_time,
     cadence,
+    copy_reference_attrs,
     definition,
     require_units,
-    same_window,
-    stated,
-    within,
+    require_window,
+    select_period,
 )
-from pipeline.indices.lmoments import Law, l_moments, law_of, level_of
+from pipeline.indices.lmoments import Distribution, compute_level, fit_params, l_moments
 
 Floats = NDArray[np.float64]
 
@@ -37,9 +37,9 @@ def fit_return_period(
     total: xr.DataArray,
     start: datetime,
     end: datetime,
-    law: Law = "gumbel",
+    distribution: Distribution = "gumbel",
 ) -> xr.Dataset:
-    """Law of the annual maxima of a reference period, by L-moments.
+    """Fit a distribution to the annual maxima of a reference period, by L-moments.
 
     Gumbel: α = λ2 / ln 2, ξ = λ1 − 0.5772 α. GEV: c = 2 / (3 + t3) − ln 2 / ln 3,
     k = 7.859 c + 2.9554 c², α = λ2 k / [(1 − 2^−k) Γ(1+k)], ξ = λ1 − α [1 − Γ(1+k)] / k.
@@ -49,9 +49,9 @@ def fit_return_period(
     total
         mm, e.g. one- or three-day rain, dims with ``time``.
     start, end
-        Reference period, half-open; maxima are of calendar years, which in the basin part no
-        flood season.
-    law
+        Reference period, half-open; maxima are of calendar years, which do not divide a
+        flood season in the basin.
+    distribution
         ``gev`` needs 30 years; below that, :func:`fit_regional`.
 
     Returns
@@ -63,62 +63,66 @@ def fit_return_period(
     Raises
     ------
     ValueError
-        Units other than mm, no time in the period, or too few years for the law.
+        Units other than mm, no time in the period, or too few years for the distribution.
 
     References
     ----------
     Hosking & Wallis (1997), appendix A.
     """
     require_units(total, "mm")
-    part = within(total, start=start, end=end)
-    how = definition(part, start=start, end=end, index="return period", law=law)
-    _long_enough(law, how["n_years"])
-    maxima = _yearly(part)
+    part = select_period(total, start=start, end=end)
+    attrs = definition(part, start=start, end=end, index="return period", law=distribution)
+    _require_years(distribution, attrs["n_years"])
+    yearly_maxima = _make_yearly_maxima(part)
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        *moments, n = l_moments(maxima(x))
-        found = law_of(*moments, law=law)
-        found = np.where((n >= MIN_YEARS) & (found[1] > 0), found, np.nan)
-        return np.concatenate([found, n[None]])
+        *moments, n = l_moments(yearly_maxima(x))
+        params = fit_params(*moments, distribution=distribution)
+        params = np.where((n >= MIN_YEARS) & (params[1] > 0), params, np.nan)
+        return np.concatenate([params, n[None]])
 
-    stacked = along_time(kernel, part, output={"parameter": len(_UNITS)})
+    stacked = apply_along_time(kernel, part, output={"parameter": len(_UNITS)})
     fields = {
         name: stacked.isel(parameter=number).assign_attrs(units=units)
         for number, (name, units) in enumerate(_UNITS.items())
     }
-    return xr.Dataset(fields, attrs=how)
+    return xr.Dataset(fields, attrs=attrs)
 
 
-def _long_enough(law: Law, n_years: int) -> None:
-    if law == "gev" and n_years < FULL_CLIMATE_YEARS:
-        raise ValueError(f"law: expected {FULL_CLIMATE_YEARS} years for the GEV, found {n_years}")
+def _require_years(distribution: Distribution, n_years: int) -> None:
+    if distribution == "gev" and n_years < FULL_CLIMATE_YEARS:
+        raise ValueError(
+            f"distribution: expected {FULL_CLIMATE_YEARS} years for the GEV, found {n_years}"
+        )
 
 
-def _yearly(part: xr.DataArray) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
-    """Give the function that takes values (time, ...) to the maxima of their years (year, ...)."""
+def _make_yearly_maxima(
+    part: xr.DataArray,
+) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
+    """Return the function that maps values (time, ...) to the maxima of their years (year, ...)."""
     cadence(part)
     years = part["time"].values.astype("datetime64[Y]")
-    each, begin = np.unique(years, return_index=True)
+    unique, begin = np.unique(years, return_index=True)
     step = part["time"].values[1] - part["time"].values[0]
-    length = ((each + 1).astype("M8[ns]") - each.astype("M8[ns]")) / step
+    length = ((unique + 1).astype("M8[ns]") - unique.astype("M8[ns]")) / step
 
-    def maxima(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        seen = np.add.reduceat(np.isfinite(x), begin, axis=0, dtype=np.int64)
-        enough = seen >= MIN_YEAR_SHARE * length.reshape(-1, *(1,) * (x.ndim - 1))
-        found = np.where(enough, np.fmax.reduceat(x, begin, axis=0), np.nan)
-        return np.asarray(found, np.float64)
+    def yearly_maxima(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        n_known = np.add.reduceat(np.isfinite(x), begin, axis=0, dtype=np.int64)
+        enough = n_known >= MIN_YEAR_SHARE * length.reshape(-1, *(1,) * (x.ndim - 1))
+        maxima = np.where(enough, np.fmax.reduceat(x, begin, axis=0), np.nan)
+        return np.asarray(maxima, np.float64)
 
-    return maxima
+    return yearly_maxima
 
 
 def fit_regional(
     *, total: xr.DataArray, region: xr.DataArray, start: datetime, end: datetime
 ) -> xr.Dataset:
-    """GEV of the annual maxima with the L-moment ratios of a region: the index flood.
+    """Fit a GEV to annual maxima with the L-moment ratios of a region: the index-flood method.
 
-    For records below 30 years, whose own skewness says little. Of each place λ1, t = λ2 / λ1 and
-    t3; of the region tᴿ = Σ n_i t_i / Σ n_i, t3ᴿ likewise. The GEV of (1, tᴿ, t3ᴿ) times λ1 of
-    the place is its law.
+    For records below 30 years, whose own skewness is uncertain. Each place has λ1, t = λ2 / λ1 and
+    t3; the region has tᴿ = Σ n_i t_i / Σ n_i, and t3ᴿ likewise. The distribution of a place is the
+    GEV of (1, tᴿ, t3ᴿ) times its λ1.
 
     Parameters
     ----------
@@ -126,16 +130,16 @@ def fit_regional(
         mm, e.g. one- or three-day rain, dims with ``time``.
     region
         Label of each place's region, dims of ``total`` without ``time``. Places of a region are
-        taken to differ in their mean only; neighbouring cells of a grid see the same storms, so
-        that a region of many is worth fewer years than it counts.
+        assumed to differ in their mean only; neighbouring cells of a grid see the same storms, so
+        that a region of many cells is worth fewer years than it counts.
     start, end
         Reference period, half-open.
 
     Returns
     -------
     Dataset
-        As of :func:`fit_return_period`, ``n_years`` being the place's own, and ``station_years``
-        of its region; NaN below 10 years at the place or 30 in the region.
+        As from :func:`fit_return_period`, with ``n_years`` of the place, and ``station_years`` of
+        its region; NaN below 10 years at the place or 30 in the region.
 
     Raises
     ------
@@ -149,31 +153,31 @@ def fit_regional(
     require_units(total, "mm")
     if set(region.dims) != set(total.dims) - {"time"}:
         raise ValueError(f"region: expected the dims of {total.dims} but time, found {region.dims}")
-    part = within(total, start=start, end=end)
-    how = definition(part, start=start, end=end, index="return period", law="regional gev")
-    maxima = _yearly(part)
+    part = select_period(total, start=start, end=end)
+    attrs = definition(part, start=start, end=end, index="return period", law="regional gev")
+    yearly_maxima = _make_yearly_maxima(part)
 
     def moments(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        l1, l2, t3, n = l_moments(maxima(x))
+        l1, l2, t3, n = l_moments(yearly_maxima(x))
         with np.errstate(divide="ignore", invalid="ignore"):
             usable = (n >= MIN_YEARS) & (l2 > 0)
             return np.concatenate([np.where(usable, [l1, l2 / l1, t3], np.nan), n[None]])
 
-    found = along_time(moments, part.astype(np.float64), output={"parameter": 4})
-    l1, t, t3, n = (found.isel(parameter=number) for number in range(4))
+    stacked = apply_along_time(moments, part.astype(np.float64), output={"parameter": 4})
+    l1, t, t3, n = (stacked.isel(parameter=number) for number in range(4))
     weight = n.where(l1.notnull(), 0.0)
     places = list(region.dims)
     pooled = {}
-    for name, one in (("t", t), ("t3", t3), ("years", xr.ones_like(t))):
+    for name, ratio in (("t", t), ("t3", t3), ("years", xr.ones_like(t))):
         pooled[name] = xr.full_like(l1, np.nan)
         for label in np.unique(region.values):
-            here = weight.where(region == label, 0.0)
-            total_years = here.sum(places)
-            mean = total_years if name == "years" else (one * here).sum(places) / total_years
+            in_region = weight.where(region == label, 0.0)
+            years = in_region.sum(places)
+            mean = years if name == "years" else (ratio * in_region).sum(places) / years
             pooled[name] = pooled[name].where(region != label, mean)
     enough = l1.notnull() & (pooled["years"] >= FULL_CLIMATE_YEARS)
-    law: xr.DataArray = xr.apply_ufunc(
-        lambda *of: np.moveaxis(law_of(*of, law="gev"), 0, -1),
+    params: xr.DataArray = xr.apply_ufunc(
+        lambda *moments: np.moveaxis(fit_params(*moments, distribution="gev"), 0, -1),
         xr.ones_like(l1),
         pooled["t"],
         pooled["t3"],
@@ -182,16 +186,13 @@ def fit_regional(
         output_dtypes=[np.float64],
         dask_gufunc_kwargs={"output_sizes": {"parameter": 3}},
     )
-    location, scale, shape = (law.isel(parameter=number).where(enough) for number in range(3))
+    location, scale, shape = (params.isel(parameter=number).where(enough) for number in range(3))
     fields = {"location": location * l1, "scale": scale * l1, "shape": shape, "n_years": n}
     order = [dim for dim in total.dims if dim != "time"]
     return xr.Dataset(
-        {
-            name: one.transpose(*order).assign_attrs(units=_UNITS[name])
-            for name, one in fields.items()
-        }
+        {name: da.transpose(*order).assign_attrs(units=_UNITS[name]) for name, da in fields.items()}
         | {"station_years": pooled["years"].transpose(*order).assign_attrs(units="1")},
-        attrs=how,
+        attrs=attrs,
     )
 
 
@@ -202,24 +203,24 @@ def return_level_interval(
     end: datetime,
     years: float,
     seed: int,
-    law: Law = "gumbel",
+    distribution: Distribution = "gumbel",
     coverage: float = 0.9,
     replicates: int = 1000,
 ) -> xr.Dataset:
-    """Interval of a return level, by resampling whole years.
+    """Compute the interval of a return level by resampling whole years.
 
     Each replicate draws as many years as there are, with replacement, the same for all places, and
-    fits the law anew; the interval is between the (1 ∓ coverage) / 2 quantiles of its levels
-    (percentile bootstrap).
+    fits the distribution to them; the interval is between the (1 ∓ coverage) / 2 quantiles of the
+    levels (percentile bootstrap).
 
     Parameters
     ----------
-    total, start, end, law
+    total, start, end, distribution
         As for :func:`fit_return_period`.
     years
         Return period T, above 1; beyond 2n the interval is NaN.
     seed
-        Seed of the draws: the same gives the same interval, whatever the chunks.
+        Seed of the draws; the interval depends on it but not on the chunks.
     coverage
         Share of the replicates inside, between 0 and 1.
     replicates
@@ -245,51 +246,52 @@ def return_level_interval(
             "expected years above 1, coverage in (0, 1), a replicate or more, "
             f"found {years}, {coverage}, {replicates}"
         )
-    part = within(total, start=start, end=end)
-    how = definition(
+    part = select_period(total, start=start, end=end)
+    attrs = definition(
         part,
         start=start,
         end=end,
         index="return level",
-        law=law,
+        law=distribution,
         return_period_years=years,
         coverage=coverage,
         replicates=replicates,
         seed=seed,
     )
-    _long_enough(law, how["n_years"])
-    maxima = _yearly(part)
-    draws = np.random.default_rng(seed).integers(0, how["n_years"], (replicates, how["n_years"]))
+    n_years = attrs["n_years"]
+    _require_years(distribution, n_years)
+    yearly_maxima = _make_yearly_maxima(part)
+    draws = np.random.default_rng(seed).integers(0, n_years, (replicates, n_years))
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        each = maxima(x)
-        each = each.reshape(len(each), -1)
-        n = np.isfinite(each).sum(axis=0)
-        bounds = np.empty((2, each.shape[1]))
+        maxima = yearly_maxima(x)
+        maxima = maxima.reshape(len(maxima), -1)
+        n = np.isfinite(maxima).sum(axis=0)
+        bounds = np.empty((2, maxima.shape[1]))
         width = max(_BLOCK // draws.size, 1)
-        for begin in range(0, each.shape[1], width):
-            some = slice(begin, begin + width)
-            l1, l2, t3, _ = l_moments(each[draws.T, some])
-            levels = level_of(years, *law_of(l1, l2, t3, law=law))
-            bounds[:, some] = np.quantile(levels, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+        for begin in range(0, maxima.shape[1], width):
+            block = slice(begin, begin + width)
+            l1, l2, t3, _ = l_moments(maxima[draws.T, block])
+            levels = compute_level(years, *fit_params(l1, l2, t3, distribution=distribution))
+            bounds[:, block] = np.quantile(levels, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
         known = (n >= MIN_YEARS) & (years <= 2 * n)
         return np.where(known, bounds, np.nan).reshape(2, *x.shape[1:])
 
-    stacked = along_time(kernel, part, output={"bound": 2})
+    stacked = apply_along_time(kernel, part, output={"bound": 2})
     return xr.Dataset(
         {
             name: stacked.isel(bound=row).assign_attrs(units="mm")
             for row, name in enumerate(("lower", "upper"))
         },
-        attrs=how,
+        attrs=attrs,
     )
 
 
 def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
-    """Mean number of years between years whose maximum is beyond a value.
+    """Compute the mean number of years between years whose maximum exceeds a value.
 
     T = 1 / (1 − F), F = exp(−e^−y), y = (x − ξ) / α (Gumbel) or −ln[1 − k (x − ξ) / α] / k,
-    at most twice the years that the law was fitted on.
+    at most twice the years of the fit.
 
     Parameters
     ----------
@@ -301,7 +303,7 @@ def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
     Returns
     -------
     DataArray
-        Years, 1 to 2n, NaN where the value or the law is missing.
+        Years, 1 to 2n, NaN where the value or the parameters are missing.
 
     Raises
     ------
@@ -310,14 +312,14 @@ def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
 
     Examples
     --------
-    >>> law = xr.Dataset({"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0})
+    >>> params = xr.Dataset({"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0})
     >>> time = np.array(["2001-01-01"], "datetime64[ns]")
     >>> total = xr.DataArray([89.0194], {"time": time}, attrs={"units": "mm"})
-    >>> return_period(total=total, parameters=law).values.round(2)
+    >>> return_period(total=total, parameters=params).values.round(2)
     array([50.])
     """
     require_units(total, "mm")
-    same_window(total, parameters)
+    require_window(total, parameters)
 
     def kernel(
         x: NDArray[np.floating],
@@ -326,27 +328,29 @@ def return_period(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
         shape: NDArray[np.floating],
         n_years: NDArray[np.floating],
     ) -> NDArray[np.floating]:
-        place, inverse, k, most = (
-            one.astype(x.dtype) for one in (location, 1 / scale, shape, 2 * n_years)
+        centre, inverse, k, limit = (
+            param.astype(x.dtype) for param in (location, 1 / scale, shape, 2 * n_years)
         )
-        y = (x - place) * inverse
+        y = (x - centre) * inverse
         with np.errstate(divide="ignore", over="ignore"):
             if k.any():
                 curve = np.where(k, k, 1)
                 y = np.where(k == 0, np.exp(-y), np.maximum(1 - k * y, 0) ** (1 / curve))
             else:
                 np.exp(np.negative(y, out=y), out=y)
-            # Now the mean number of exceedances in a year; F is exp of its negative.
+            # y is now the mean number of exceedances in a year; F = exp(−y).
             np.expm1(np.negative(y, out=y), out=y)
-            return np.asarray(np.minimum(np.divide(-1, y, out=y), most))
+            return np.asarray(np.minimum(np.divide(-1, y, out=y), limit))
 
     fields = [parameters[name] for name in _UNITS]
-    found = along_time(kernel, total, *fields, core=[[]] * len(fields))
-    return found.assign_attrs(units="years", long_name="Return period", **stated(parameters))
+    period = apply_along_time(kernel, total, *fields, core=[[]] * len(fields))
+    return period.assign_attrs(
+        units="years", long_name="Return period", **copy_reference_attrs(parameters)
+    )
 
 
 def return_level(*, years: float, parameters: xr.Dataset) -> xr.DataArray:
-    """Value beyond which the annual maximum lies once in so many years.
+    """Compute the value that the annual maximum exceeds once in so many years.
 
     x_T = ξ − α ln(−ln(1 − 1/T)) (Gumbel), ξ + (α/k) [1 − (−ln(1 − 1/T))^k] (GEV).
 
@@ -359,19 +363,21 @@ def return_level(*, years: float, parameters: xr.Dataset) -> xr.DataArray:
 
     Examples
     --------
-    >>> law = xr.Dataset({"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0})
-    >>> round(return_level(years=50, parameters=law).item(), 3)
+    >>> params = xr.Dataset({"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0})
+    >>> round(return_level(years=50, parameters=params).item(), 3)
     89.019
     """
     if years <= 1:
         raise ValueError(f"years: expected above 1, found {years}")
     level: xr.DataArray = xr.apply_ufunc(
-        lambda *of: level_of(years, *of),
+        lambda *params: compute_level(years, *params),
         *(parameters[name] for name in list(_UNITS)[:3]),
         dask="parallelized",
         output_dtypes=[np.float64],
     )
     level = level.where(years <= 2 * parameters["n_years"])
     return level.assign_attrs(
-        units="mm", long_name=f"Level of return period {years:g} years", **stated(parameters)
+        units="mm",
+        long_name=f"Level of return period {years:g} years",
+        **copy_reference_attrs(parameters),
     )

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from pipeline.indices.common import along_time, require_units, slots
+from pipeline.indices.common import apply_along_time, require_units, slots
 from pipeline.indices.spi import TOO_MANY_ZEROS
 from pipeline.indices.standardized import LIMIT, fit_standard, standardise
 from pipeline.indices.windows import moving_sum
@@ -21,7 +21,7 @@ MIN_YEARS = 20
 
 
 def mean_flow(*, discharge: xr.DataArray, steps: int, min_share: float = 1.0) -> xr.DataArray:
-    """Mean discharge of the last ``steps`` steps: the volume of Nalbantis and Tsakiris by its time.
+    """Average discharge over the last ``steps`` steps (volume by time of Nalbantis and Tsakiris).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def mean_flow(*, discharge: xr.DataArray, steps: int, min_share: float = 1.0) ->
 def fit_sdi(
     *, discharge: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 5
 ) -> xr.Dataset:
-    """Log-normal law of discharge by month or day of the year.
+    """Fit log-normal distributions of discharge by month or day of the year.
 
     μ and σ are the mean and standard deviation (n − 1) of ln Q.
 
@@ -68,7 +68,7 @@ def fit_sdi(
     start, end
         Reference period, half-open.
     half_window_days
-        For daily values: days on either side that count too.
+        For daily values: days on either side that are included.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def fit_sdi(
         end=end,
         half_window_days=half_window_days,
         min_years=MIN_YEARS,
-        statistics=lambda x: _statistics(_above_zero(x)),
-        law=_law,
+        statistics=lambda x: _statistics(_require_above_zero(x)),
+        estimate=_estimate_params,
         units=dict.fromkeys(("mu", "sigma"), "1"),
         index="SDI",
     )
@@ -113,7 +113,7 @@ def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        Standard normal; NaN where discharge or law is missing.
+        Standard normal; NaN where discharge or parameters are missing.
 
     Raises
     ------
@@ -121,24 +121,24 @@ def sdi(*, discharge: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
         Other units or another window, or a value not above 0 (when computed).
     """
     require_units(discharge, "m3 s-1")
-    found = standardise(
+    index = standardise(
         values=discharge,
         parameters=parameters,
         names=("mu", "sigma"),
-        score=lambda x, mu, sigma: _score(_above_zero(x), mu, sigma),
+        score=lambda x, mu, sigma: _score(_require_above_zero(x), mu, sigma),
     )
-    return found.assign_attrs(long_name="Streamflow drought index")
+    return index.assign_attrs(long_name="Streamflow drought index")
 
 
 def fit_sri(
     *, runoff: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 5
 ) -> xr.Dataset:
-    """Log-normal law of runoff by month or day of the year, with a mass of zeros.
+    """Fit log-normal distributions of runoff with a zero mass, by month or day of the year.
 
     Parameters
     ----------
     runoff
-        mm over n months or days, as of :func:`pipeline.indices.rain.accumulation`, not negative,
+        mm over n months or days, as from :func:`pipeline.indices.rain.accumulation`, not negative,
         dims with ``time``.
     start, end, half_window_days
         As for :func:`fit_sdi`.
@@ -146,10 +146,9 @@ def fit_sri(
     Returns
     -------
     Dataset
-        ``mu``, ``sigma`` of the logarithm of runoff above 0, ``p_zero`` and ``h_zero`` as of
+        ``mu``, ``sigma`` of the logarithm of runoff above 0, ``p_zero`` and ``h_zero`` as from
         :func:`pipeline.indices.spi.fit_spi`, and ``n_years``; μ and σ are NaN below 20 years and
-        where more than
-        half is zero.
+        where more than half of the values are zero.
 
     Raises
     ------
@@ -168,7 +167,7 @@ def fit_sri(
         half_window_days=half_window_days,
         min_years=MIN_YEARS,
         statistics=_statistics,
-        law=_law_with_zeros,
+        estimate=_estimate_params_with_zeros,
         units=dict.fromkeys(("mu", "sigma", "p_zero", "h_zero"), "1"),
         index="SRI",
     )
@@ -187,7 +186,7 @@ def sri(*, runoff: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        Standard normal; NaN where runoff or law is missing.
+        Standard normal; NaN where runoff or parameters are missing.
 
     Raises
     ------
@@ -195,17 +194,17 @@ def sri(*, runoff: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
         Units other than mm or another window, or a negative value (when computed).
     """
     require_units(runoff, "mm")
-    found = standardise(
+    index = standardise(
         values=runoff,
         parameters=parameters,
         names=("mu", "sigma", "p_zero", "h_zero"),
         score=_score_with_zeros,
     )
-    return found.assign_attrs(long_name="Standardised runoff index")
+    return index.assign_attrs(long_name="Standardised runoff index")
 
 
 def _statistics(x: Floats) -> Floats:
-    """Values known and above zero, sums of their logarithms and of the squares (4, cell)."""
+    """Return the number known, the number above zero, sums of logarithms and of their squares."""
     if (x < 0).any():
         raise ValueError(f"runoff: expected 0 or more, found {np.nanmin(x)}")
     flows = x > 0
@@ -215,19 +214,19 @@ def _statistics(x: Floats) -> Floats:
     )
 
 
-def _law(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
+def _estimate_params(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
     _, flows, log, square = sums
     mu = log / flows
     sigma = np.sqrt(np.maximum(square - flows * mu**2, 0.0) / (flows - 1))
     return np.where(enough & (sigma > 1e-6), np.stack([mu, sigma]), np.nan)
 
 
-def _law_with_zeros(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
+def _estimate_params_with_zeros(sums: Floats, enough: NDArray[np.bool_]) -> Floats:
     count, flows = sums[:2]
     zeros = count - flows
     h_zero = np.where(zeros > 0, (zeros + 1) / (2 * (count + 1)), 0.0)
-    law = _law(sums, enough & (zeros <= TOO_MANY_ZEROS * count))
-    return np.concatenate([law, np.stack([zeros / (count + 1), h_zero])])
+    params = _estimate_params(sums, enough & (zeros <= TOO_MANY_ZEROS * count))
+    return np.concatenate([params, np.stack([zeros / (count + 1), h_zero])])
 
 
 def _score(x: Floats, mu: Floats, sigma: Floats) -> Floats:
@@ -250,7 +249,7 @@ def _score_with_zeros(
 
 
 def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> xr.DataArray:
-    """Discharge over the low flow agreed for the month.
+    """Divide discharge by the low flow agreed for the month.
 
     Parameters
     ----------
@@ -262,7 +261,7 @@ def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> 
     Returns
     -------
     DataArray
-        Below 1 the flow is lower than agreed; NaN in months without a reference.
+        Below 1 where the flow is lower than agreed; NaN in months without a reference flow.
 
     Examples
     --------
@@ -276,16 +275,16 @@ def low_flow_ratio(*, discharge: xr.DataArray, reference_flow: xr.DataArray) -> 
     require_units(discharge, "m3 s-1")
     require_units(reference_flow, "m3 s-1")
     month = slots(discharge["time"].values, "month") - 1
-    found = along_time(
+    ratio = apply_along_time(
         lambda flow, agreed: flow / agreed[month],
         discharge,
         reference_flow.reindex(month=np.arange(1, 13)),
         core=[["month"]],
     )
-    return found.assign_attrs(units="1", long_name="Discharge over the agreed low flow")
+    return ratio.assign_attrs(units="1", long_name="Discharge over the agreed low flow")
 
 
-def _above_zero(x: Floats) -> Floats:
+def _require_above_zero(x: Floats) -> Floats:
     if (x <= 0).any():
         raise ValueError(f"discharge: expected above 0, found {np.nanmin(x)}")
     return x

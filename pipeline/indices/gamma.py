@@ -1,4 +1,4 @@
-"""From a gamma variate to the standard normal: exact, or by polynomial where that is safe."""
+"""Transform a gamma variate to the standard normal: exactly, or by a safe polynomial."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, ndtr, 
 LEAST_SHAPE = 0.2
 """Least shape for the polynomial, whose error is then below 2e-6."""
 BELL_SHAPE = 4.0
-"""Shape from which the cube root is nearly normal and few terms suffice."""
+"""Shape from which the cube root is nearly normal, so that few terms suffice."""
 _REACH = 3.15
 """Largest score that the polynomial resolves below ``BELL_SHAPE``; above it, 3.4 Wilson-Hilferty
-scores. What lies beyond comes out at the edge, past ±3."""
+scores. Scores beyond are those of the edge, past ±3."""
 _WILSON_REACH = 3.4
 _BELL_TERMS = 12, 12
 _SKEW_TERMS = 18, 14
 """Terms in the root of the variate and in the shape."""
 _FEW_ROWS = 8
-"""Rows below which cells of either kind are gathered and evaluated by themselves: the merged table
-of coefficients costs more than the gathering (40,260 cells, one row: 21 ms against 5)."""
+"""Rows below which cells of either kind are gathered and evaluated separately: the merged table
+of coefficients costs more than gathering (40,260 cells, one row: 21 ms against 5)."""
 
 
-def exact(x: NDArray[np.floating], shape: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Give the standard normal z of the same probability as a gamma variate of unit scale.
+def to_normal_exactly(x: NDArray[np.floating], shape: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the standard normal z of the same probability as a gamma variate of unit scale.
 
     z = Φ⁻¹(P(shape, x)), from the nearer tail, so that no digits are lost in the upper one.
 
@@ -45,8 +45,8 @@ def exact(x: NDArray[np.floating], shape: NDArray[np.floating]) -> NDArray[np.fl
     return z
 
 
-def normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.floating]:
-    """Do as :func:`exact` for results within ±3.1, many times faster, in the precision of ``x``.
+def to_normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Approximate :func:`to_normal_exactly` within ±3.1, faster, in the precision of ``x``.
 
     A power of a gamma variate is nearly normal: for shapes of 4 and more the cube root (Wilson &
     Hilferty 1931), below that the power a / (3a + 3) of shape a, which goes to the logarithm as
@@ -62,7 +62,7 @@ def normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.fl
     Examples
     --------
     >>> mean, shape = np.array([[0.4, 1.2]]), np.array([0.7, 25.0])
-    >>> bool(np.abs(normal(mean, shape) - exact(mean * shape, shape)).max() < 2e-6)
+    >>> bool(np.abs(to_normal(mean, shape) - to_normal_exactly(mean * shape, shape)).max() < 2e-6)
     True
     """
     bell = shape >= BELL_SHAPE
@@ -73,7 +73,7 @@ def normal(x: NDArray[np.floating], shape: NDArray[np.float64]) -> NDArray[np.fl
     if len(x) < _FEW_ROWS:
         z = np.empty(x.shape, x.dtype)
         for kind in (np.flatnonzero(bell), np.flatnonzero(~bell)):
-            z[:, kind] = normal(x.take(kind, axis=1), shape[kind])
+            z[:, kind] = to_normal(x.take(kind, axis=1), shape[kind])
         return z
     merged = tuple(np.empty((rows, len(shape))) for rows in (1, 1, 1, _SKEW_TERMS[0]))
     for cells, polynomials in ((bell, _bell_polynomials), (~bell, _skew_polynomials)):
@@ -117,14 +117,14 @@ def _evaluate(
 
 
 def _bell_polynomials(shape: NDArray[np.float64]) -> Polynomials:
-    """Polynomials of shapes of ``BELL_SHAPE`` and more."""
+    """Return the polynomials for shapes of ``BELL_SHAPE`` and more."""
     centre, half = _wilson_hilferty(shape)
     coefficients = _polynomial(_bell_abscissa(shape), _bell())
     return np.full(len(shape), 1 / 3), centre, half, coefficients
 
 
 def _skew_polynomials(shape: NDArray[np.float64]) -> Polynomials:
-    """Polynomials of smaller shapes."""
+    """Return the polynomials for smaller shapes."""
     table, centres, halves = _skew()
     abscissa = _skew_abscissa(shape)
     centre, half = (
@@ -134,7 +134,7 @@ def _skew_polynomials(shape: NDArray[np.float64]) -> Polynomials:
 
 
 def _wilson_hilferty(shape: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre and half the range of the cube root of a variate over its mean."""
+    """Return centre and half range of the cube root of a variate over its mean."""
     return 1 - 1 / (9 * shape), _WILSON_REACH / (3 * np.sqrt(shape))
 
 
@@ -151,8 +151,8 @@ def _skew_power(shape: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _polynomial(abscissa: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coefficients (power, cell) of the polynomials of some shapes."""
-    # With the cells last, so that each coefficient's row is contiguous when it is evaluated.
+    """Return the coefficients (power, cell) of the polynomials for some shapes."""
+    # Cells last: each row of coefficients is then contiguous in the evaluation.
     return np.asarray(table.T @ np.moveaxis(chebyshev.chebvander(abscissa, len(table) - 1), -1, 0))
 
 
@@ -161,29 +161,31 @@ def _nodes(terms: int) -> NDArray[np.float64]:
 
 
 def _interpolate(z: NDArray[np.float64], nodes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Table (Chebyshev term in the shape, power of t) of scores z (shape's node, t's node)."""
+    """Return the table (Chebyshev term in the shape, power of t) of scores z (node, node)."""
     terms = z.shape[1]
     in_shape = np.linalg.solve(chebyshev.chebvander(nodes, len(nodes) - 1), z)
-    both = np.linalg.solve(chebyshev.chebvander(_nodes(terms), terms - 1), in_shape.T).T
+    series = np.linalg.solve(chebyshev.chebvander(_nodes(terms), terms - 1), in_shape.T).T
     powers = np.zeros((terms, terms))
     for degree in range(terms):
-        found = chebyshev.cheb2poly(np.eye(terms)[degree])
-        powers[degree, : len(found)] = found
-    return np.asarray(both @ powers)
+        polynomial = chebyshev.cheb2poly(np.eye(terms)[degree])
+        powers[degree, : len(polynomial)] = polynomial
+    return np.asarray(series @ powers)
 
 
 @lru_cache
 def _bell() -> NDArray[np.float64]:
-    """Table for shapes of ``BELL_SHAPE`` and more."""
+    """Return the table for shapes of ``BELL_SHAPE`` and more."""
     nodes = _nodes(_BELL_TERMS[1])
     shape = (np.maximum((nodes + 1) / 2, 1e-4) ** -2 * BELL_SHAPE)[:, None]
     centre, half = _wilson_hilferty(shape)
-    return _interpolate(exact(shape * (centre + half * _nodes(_BELL_TERMS[0])) ** 3, shape), nodes)
+    return _interpolate(
+        to_normal_exactly(shape * (centre + half * _nodes(_BELL_TERMS[0])) ** 3, shape), nodes
+    )
 
 
 @lru_cache
 def _skew() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Table for smaller shapes; Chebyshev series of the centre and of half the range."""
+    """Return the table for smaller shapes, and Chebyshev series of centre and half range."""
     nodes = _nodes(_SKEW_TERMS[1])
     shape = LEAST_SHAPE * (BELL_SHAPE / LEAST_SHAPE) ** ((nodes + 1) / 2)
     tail, power = ndtr(-_REACH), _skew_power(shape)
@@ -193,4 +195,8 @@ def _skew() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float6
     series = np.linalg.solve(basis, np.stack([centre, half]).T).T
     shape, power = shape[:, None], power[:, None]
     root = centre[:, None] + half[:, None] * _nodes(_SKEW_TERMS[0])
-    return _interpolate(exact(shape * root ** (1 / power), shape), nodes), series[0], series[1]
+    return (
+        _interpolate(to_normal_exactly(shape * root ** (1 / power), shape), nodes),
+        series[0],
+        series[1],
+    )

@@ -1,4 +1,4 @@
-"""L-moments, and the laws of extremes that they give."""
+"""L-moments, and the extreme-value distributions fitted from them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scipy.special import gamma
 
 Floats = NDArray[np.float64]
 
-Law = Literal["gumbel", "gev"]
+Distribution = Literal["gumbel", "gev"]
 EULER = 0.5772156649015329
 
 
 def l_moments(
     maxima: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """First two L-moments and L-skewness along the first axis, unbiased, NaN left out.
+    """Return the first two L-moments and L-skewness along the first axis, unbiased, without NaN.
 
     λ1 = b0, λ2 = 2 b1 − b0, λ3 = 6 b2 − 6 b1 + b0, t3 = λ3 / λ2, b_r of :func:`weighted_moments`.
 
@@ -51,7 +51,7 @@ def l_moments(
 def weighted_moments(
     values: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Unbiased probability-weighted moments along the first axis, NaN left out.
+    """Return unbiased probability-weighted moments along the first axis, without NaN.
 
     b_r = n⁻¹ Σ_j [(j−1)...(j−r)] / [(n−1)...(n−r)] x_j over the sample in ascending order; NaN
     where fewer than r + 1 values are known.
@@ -72,7 +72,7 @@ def weighted_moments(
 
     Examples
     --------
-    >>> [round(float(one), 6) for one in weighted_moments(np.array([6.0, 1.0, np.nan, 2.0]))]
+    >>> [round(float(b), 6) for b in weighted_moments(np.array([6.0, 1.0, np.nan, 2.0]))]
     [3.0, 2.333333, 2.0, 3.0]
     """
     ordered = np.sort(values, axis=0)  # NaN last
@@ -96,8 +96,8 @@ def weighted_moments(
     return b0, b1, b2, n
 
 
-def law_of(l1: Floats, l2: Floats, t3: Floats, *, law: Law) -> Floats:
-    """Give location ξ, scale α and shape k (3, ...) of L-moments.
+def fit_params(l1: Floats, l2: Floats, t3: Floats, *, distribution: Distribution) -> Floats:
+    """Return location ξ, scale α and shape k (3, ...) from L-moments.
 
     Gumbel: α = λ2 / ln 2, ξ = λ1 − 0.5772 α, k = 0. GEV, by Hosking's approximation of k:
     c = 2 / (3 + t3) − ln 2 / ln 3, k = 7.859 c + 2.9554 c², α = λ2 k / [(1 − 2^−k) Γ(1+k)],
@@ -109,11 +109,12 @@ def law_of(l1: Floats, l2: Floats, t3: Floats, *, law: Law) -> Floats:
 
     Examples
     --------
-    >>> law_of(np.array(50.0), np.array(6.931472), np.array(0.17), law="gumbel").round(3)
+    >>> l1, l2, t3 = np.array(50.0), np.array(6.931472), np.array(0.17)
+    >>> fit_params(l1, l2, t3, distribution="gumbel").round(3)
     array([44.228, 10.   ,  0.   ])
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        if law == "gumbel":
+        if distribution == "gumbel":
             scale = l2 / np.log(2)
             return np.stack([l1 - EULER * scale, scale, np.zeros_like(scale)])
         c = 2 / (3 + t3) - np.log(2) / np.log(3)
@@ -123,14 +124,14 @@ def law_of(l1: Floats, l2: Floats, t3: Floats, *, law: Law) -> Floats:
         return np.stack([l1 - scale * (1 - gamma(1 + k)) / k, scale, k])
 
 
-def level_of(years: float, location: Floats, scale: Floats, shape: Floats) -> Floats:
-    """Give the level of a return period: x_T = ξ + α y (Gumbel), ξ + α (1 − e^−ky) / k (GEV).
+def compute_level(years: float, location: Floats, scale: Floats, shape: Floats) -> Floats:
+    """Return the level of a return period: x_T = ξ + α y (Gumbel), ξ + α (1 − e^−ky) / k (GEV).
 
     y = −ln(−ln(1 − 1/T)).
 
     Examples
     --------
-    >>> round(float(level_of(50.0, np.array(50.0), np.array(10.0), np.array(0.0))), 2)
+    >>> round(float(compute_level(50.0, np.array(50.0), np.array(10.0), np.array(0.0))), 2)
     89.02
     """
     y = -np.log(-np.log1p(-1 / years))

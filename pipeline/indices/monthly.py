@@ -1,6 +1,6 @@
-"""The standardised indices of calendar months: rain, balance, soil moisture, runoff, discharge.
+"""Standardised indices of calendar months: rain, balance, soil moisture, runoff, discharge.
 
-The same for cells of the grid, zones and gauges; every law is fitted once and then applied.
+The same for cells of the grid, zones and gauges; parameters are fitted once and then applied.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 from pipeline.indices.suite import select
 
 
-def standardised(
+def compute_standardised(
     values: Mapping[str, xr.DataArray],
-    laws: dict[str, xr.Dataset],
+    params: dict[str, xr.Dataset],
     *,
     months: NDArray[np.datetime64],
     period: tuple[datetime, datetime] | None = None,
 ) -> Iterator[tuple[str, xr.DataArray]]:
-    """Make the indices that the inputs allow, one after the other.
+    """Compute the indices that the inputs allow, one after the other.
 
     Parameters
     ----------
     values
         By calendar month without gaps, dims with ``time``: ``rain``, ``pet`` and ``runoff`` (mm per
-        month), ``soil_moisture`` (m3 m-3), ``discharge`` (m3 s-1, above 0). What is not there has
+        month), ``soil_moisture`` (m3 m-3), ``discharge`` (m3 s-1, above 0). An absent input has
         no index; each is on its own months, and SPEI on those of both ``rain`` and ``pet``.
-    laws
-        By name the parameters; where a period is given they are fitted on the way and put here.
+    params
+        Parameters by name; where a period is given they are fitted and added here.
     months
-        Months wanted, by their first days.
+        First days of the months to compute.
     period
         Reference period to fit, half-open.
 
     Yields
     ------
     tuple
-        ``spi_3m`` and so on, and an array with the dims of its input, NaN where not known.
+        Name (``spi_3m`` and so on), and array with the dims of its input, NaN where unknown.
     """
     for row in select("months"):
-        if row.accumulate is not None and set(row.of) <= set(values):
+        if row.accumulate is not None and set(row.inputs) <= set(values):
             series = row.series(values)
-            params = row.parameters(laws, series, family="months", period=period)
+            fitted = row.parameters(params, series, family="months", period=period)
             recent = {name: da.reindex(time=months) for name, da in series.items()}
-            yield row.name, row.describe(row.compute(recent, params))
+            yield row.name, row.describe(row.compute(recent, fitted))

@@ -1,4 +1,4 @@
-"""Rank of a value among those of its season: in a reference sample, or in another's words."""
+"""Rank of a value among those of its season: plotting positions, and CDF matching."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.indices.common import (
-    along_time,
+    apply_along_time,
     definition,
     require_units,
     season_of,
+    select_period,
+    slot_distance,
     slots,
-    slots_apart,
-    within,
 )
 
 _BLOCK = 262_144
@@ -26,7 +26,7 @@ _BLOCK = 262_144
 def keep_sample(
     *, values: xr.DataArray, start: datetime, end: datetime, half_window_days: int, index: str
 ) -> xr.Dataset:
-    """Keep the values of a reference period, for :func:`by_rank`.
+    """Keep the values of a reference period, for :func:`score_by_rank`.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def keep_sample(
     half_window_days
         For daily values: days of the year on either side that count, the year's end wrapped.
     index
-        What the sample is for.
+        Index that the sample is for.
 
     Returns
     -------
@@ -48,19 +48,19 @@ def keep_sample(
     Raises
     ------
     ValueError
-        No units told, steps other than a day or a month, or no time in the period.
+        No units, steps other than a day or a month, or no time in the period.
     """
     if "units" not in values.attrs:
         raise ValueError(f"{values.name}: expected units, found none")
     window = 0 if season_of(values) == "month" else half_window_days
-    part = within(values, start=start, end=end)
-    how = definition(part, start=start, end=end, index=index, half_window=window)
-    how["season"] = season_of(values)
+    part = select_period(values, start=start, end=end)
+    attrs = definition(part, start=start, end=end, index=index, half_window=window)
+    attrs["season"] = season_of(values)
     plain = part.drop_vars([name for name in part.coords if name not in part.dims])
-    return xr.Dataset({"sample": plain.rename(time="sample_time")}, attrs=how)
+    return xr.Dataset({"sample": plain.rename(time="sample_time")}, attrs=attrs)
 
 
-def by_rank(
+def score_by_rank(
     *,
     values: xr.DataArray,
     parameters: xr.Dataset,
@@ -76,11 +76,11 @@ def by_rank(
     parameters
         From :func:`keep_sample`.
     min_years
-        Fewer years with a value in the season give none.
+        With fewer years with a value in the season, the result is NaN.
     score
-        From rank, sample size and years (each (time, cell)) the result. The rank is
+        Takes rank, sample size and years (each (time, cell)) and returns the result. The rank is
         #(smaller) + [#(equal) + 1] / 2: the rank itself for a value of the sample, the mean rank
-        of ties, and half-way between ranks else.
+        of ties, and half-way between ranks otherwise.
 
     Raises
     ------
@@ -92,62 +92,69 @@ def by_rank(
     half_window = int(parameters.attrs["half_window"])
     time = sample["sample_time"].values
     season = parameters.attrs.get("season", "dayofyear")
-    here, there = slots(values["time"].values, season), slots(time, season)
+    slot, sample_slot = slots(values["time"].values, season), slots(time, season)
     years = time.astype("datetime64[Y]").astype(np.int64)
 
-    def kernel(x: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.floating]:
+    def kernel(x: NDArray[np.floating], samples: NDArray[np.floating]) -> NDArray[np.floating]:
         cells = x.reshape(len(x), -1)
-        pools = np.broadcast_to(among, (len(among), *x.shape[1:])).reshape(len(among), -1)
+        pools = np.broadcast_to(samples, (len(samples), *x.shape[1:])).reshape(len(samples), -1)
         out = np.full(cells.shape, np.nan, x.dtype)
-        for number in np.unique(here):
-            near = np.flatnonzero(slots_apart(there, number, season) <= half_window)
+        for number in np.unique(slot):
+            near = np.flatnonzero(slot_distance(sample_slot, number, season) <= half_window)
             if near.size == 0:
                 continue
             begin = np.unique(years[near], return_index=True)[1]
-            rows = np.flatnonzero(here == number)
+            rows = np.flatnonzero(slot == number)
             width = max(_BLOCK // len(near), 16)
             for first in range(0, cells.shape[1], width):
-                some = slice(first, first + width)
-                pool = pools[near, some]
+                block = slice(first, first + width)
+                pool = pools[near, block]
                 good = np.isfinite(pool)
                 n = np.full(pool.shape[1], len(near))
                 n_years = np.full(pool.shape[1], begin.size)
                 if not good.all():
-                    n = _trues(good)
+                    n = _count_true(good)
                     n_years = np.logical_or.reduceat(good, begin, axis=0).sum(axis=0)
-                wanted = cells[rows, some]
-                known = np.isfinite(wanted) & (n_years >= min_years)
-                found = score(_rank(pool, wanted), n, n_years)
-                out[rows, some] = np.where(known, found, np.nan)
+                block_values = cells[rows, block]
+                known = np.isfinite(block_values) & (n_years >= min_years)
+                scores = score(_rank(pool, block_values), n, n_years)
+                out[rows, block] = np.where(known, scores, np.nan)
         return out.reshape(x.shape)
 
-    return along_time(kernel, values, sample, core=[["sample_time"]])
+    return apply_along_time(kernel, values, sample, core=[["sample_time"]])
 
 
-def _rank(pool: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rank (time, cell) among the pool (sample, cell), by whichever way costs less."""
-    (size, width), count = pool.shape, len(wanted)
-    # Nanoseconds, measured: a comparison and its count, calls, sorting, a search.
+def _rank(pool: NDArray[np.floating], values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rank values (time, cell) in the pool (sample, cell), by whichever way costs less."""
+    (size, width), count = pool.shape, len(values)
+    # Measured costs in ns: a comparison and its count, calls, sorting, a search.
     counting = count * (0.8 * size * width + 50 * size + 6000)
     sorting = width * (4 * size + 1500 + 140 * count)
-    return (_by_counting if counting < sorting else _by_sorting)(pool, wanted)
+    return (_rank_by_counting if counting < sorting else _rank_by_sorting)(pool, values)
 
 
-def _by_counting(pool: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.stack([_trues(pool < one) + _trues(pool <= one) + 1 for one in wanted]) / 2
+def _rank_by_counting(
+    pool: NDArray[np.floating], values: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    ranks = [_count_true(pool < row) + _count_true(pool <= row) + 1 for row in values]
+    return np.stack(ranks) / 2
 
 
-def _by_sorting(pool: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.float64]:
-    # Of each value and the next larger number: their places in the sorted pool are the numbers of
-    # values smaller, and smaller or equal.
-    both = np.ascontiguousarray(np.concatenate([wanted, np.nextafter(wanted, np.inf)]).T)
+def _rank_by_sorting(
+    pool: NDArray[np.floating], values: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    # The place of a value in the sorted pool is the number of smaller ones; that of the next larger
+    # float is the number of smaller or equal ones.
+    bounds = np.ascontiguousarray(np.concatenate([values, np.nextafter(values, np.inf)]).T)
     ordered = np.sort(np.ascontiguousarray(pool.T), axis=1)  # NaN last
-    place = np.stack([one.searchsorted(two) for one, two in zip(ordered, both, strict=True)])
-    return np.asarray((place[:, : len(wanted)] + place[:, len(wanted) :] + 1).T / 2)
+    place = np.stack(
+        [column.searchsorted(edges) for column, edges in zip(ordered, bounds, strict=True)]
+    )
+    return np.asarray((place[:, : len(values)] + place[:, len(values) :] + 1).T / 2)
 
 
-def _trues(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Trues in each column, added up as bytes, as many rows at a time as a byte can count."""
+def _count_true(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count per column, added up as bytes, as many rows at a time as a byte can hold."""
     total = np.zeros(mask.shape[1], np.int64)
     for begin in range(0, len(mask), 255):
         total += np.add.reduce(mask[begin : begin + 255].view(np.uint8), axis=0, dtype=np.uint8)
@@ -164,20 +171,21 @@ def cdf_match(
 ) -> xr.DataArray:
     """Match values of one product to the distribution of another over their common dates.
 
-    y = F⁻¹[G(x)], G the distribution of the source and F that of the target over their common dates
-    of a value's season, linear between ranks; beyond them by the ratio of the standard deviations.
+    y = F⁻¹[G(x)], with G the distribution of the source and F that of the target over the common
+    dates of the value's season, linear between ranks; beyond the sample the slope is the ratio of
+    the standard deviations.
 
     Parameters
     ----------
     values
-        Of the source product, dims with ``time``.
+        Values of the source product, dims with ``time``.
     source, target
-        Both products on the same times, any units, dims as of ``values``; dates that either lacks
+        Both products on the same times, any units, dims of ``values``; dates that either lacks
         are left out.
     half_window_days
-        Days of the year on either side that are of a season, the year's end wrapped.
+        Days of the year on either side that belong to a season; the year wraps around.
     min_dates
-        Fewer common dates in the season give none.
+        With fewer common dates in the season, the result is NaN.
 
     Returns
     -------
@@ -208,40 +216,40 @@ def cdf_match(
             f"expected the same times of both, found {source.sizes['time']} and "
             f"{target.sizes['time']}"
         )
-    near = same_season(values["time"].values, source["time"].values, half_window_days)
+    near = mark_same_season(values["time"].values, source["time"].values, half_window_days)
 
     def kernel(
         x: NDArray[np.floating], a: NDArray[np.floating], b: NDArray[np.floating]
     ) -> NDArray[np.floating]:
         out = np.full(x.shape, np.nan)
-        both = np.isfinite(a) & np.isfinite(b)
+        paired = np.isfinite(a) & np.isfinite(b)
         for place in np.argwhere(np.isfinite(x)):
             row, cell = place[0], tuple(place[1:])
-            dates = near[row] & both[(slice(None), *cell)]
+            dates = near[row] & paired[(slice(None), *cell)]
             if dates.sum() >= min_dates:
                 sample = (dates, *cell)
                 out[tuple(place)] = _match(float(x[tuple(place)]), a[sample], b[sample])
         return out
 
     common = [series.rename(time="common").drop_vars("common") for series in (source, target)]
-    matched = along_time(kernel, values, *common, core=[["common"], ["common"]])
+    matched = apply_along_time(kernel, values, *common, core=[["common"], ["common"]])
     return matched.assign_attrs(target.attrs)
 
 
-def same_season(
-    time: NDArray[np.datetime64], others: NDArray[np.datetime64], half_window_days: int
+def mark_same_season(
+    time: NDArray[np.datetime64], sample_time: NDArray[np.datetime64], half_window_days: int
 ) -> NDArray[np.bool_]:
-    """Mark which others are within so many days of the year of which times, (time, other)."""
-    apart = slots_apart(slots(time, "dayofyear")[:, None], slots(others, "dayofyear"))
-    near: NDArray[np.bool_] = apart <= half_window_days
+    """Mark the sample times within so many days of the year of each time, (time, sample)."""
+    distance = slot_distance(slots(time, "dayofyear")[:, None], slots(sample_time, "dayofyear"))
+    near: NDArray[np.bool_] = distance <= half_window_days
     return near
 
 
 def _match(x: float, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    levels, which, count = np.unique(a, return_inverse=True, return_counts=True)
+    levels, level, count = np.unique(a, return_inverse=True, return_counts=True)
     rank = np.empty(a.size, np.int64)
     rank[np.argsort(a, kind="stable")] = np.arange(a.size)
-    targets = np.bincount(which, np.sort(b)[rank]) / count  # ties share the mean of their ranks
+    targets = np.bincount(level, np.sort(b)[rank]) / count  # ties share the mean of their ranks
     slope = float(b.std() / a.std()) if levels.size > 1 else 0.0
     beyond = x - float(np.clip(x, levels[0], levels[-1]))
     return float(np.interp(x, levels, targets)) + slope * beyond

@@ -1,4 +1,4 @@
-"""Rain indices: accumulations, antecedent precipitation, dry spells, rain a city cannot drain."""
+"""Rain indices: accumulations, antecedent precipitation, dry spells, pluvial flooding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.indices.common import along_time, cadence, require_units
+from pipeline.indices.common import apply_along_time, cadence, require_units
 from pipeline.indices.windows import known_steps, moving_sum
 
 WET_DAY_MM = 1.0
@@ -18,10 +18,10 @@ DURATIONS_H = (1, 3, 6, 24, 72)
 
 
 def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> xr.DataArray:
-    """Rain of the last ``steps`` steps, the step itself included.
+    """Accumulate rain over the last ``steps`` steps, the current step included.
 
-    S_t = Σ_{i<steps} P_{t−i}; with steps missing S_t = steps x mean of those seen, as long as
-    their share is at least ``min_share``. A missing step never counts as no rain.
+    S_t = Σ_{i<steps} P_{t−i}; with steps missing S_t = steps x mean of the known ones, if their
+    share is at least ``min_share``. A missing step never counts as no rain.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> x
 
     References
     ----------
-    Scaling by the steps seen: WMO-No. 1203, on totals from incomplete data.
+    Scaling by the known steps: WMO-No. 1203, on totals from incomplete data.
 
     Examples
     --------
@@ -67,9 +67,9 @@ def accumulation(*, rain: xr.DataArray, steps: int, min_share: float = 1.0) -> x
 def api(
     *, rain: xr.DataArray, k: float = API_FACTOR, spin_up_days: int = 90, min_share: float = 1.0
 ) -> xr.DataArray:
-    """Antecedent precipitation index.
+    """Compute the antecedent precipitation index.
 
-    A_t = k A_{t−1} + P_t, begun from zero ``spin_up_days`` − 1 days before, that is
+    A_t = k A_{t−1} + P_t, started from zero ``spin_up_days`` − 1 days before, that is
     A_t = Σ_{i<spin_up_days} kⁱ P_{t−i}: it does not depend on where the record begins.
 
     Parameters
@@ -79,10 +79,10 @@ def api(
     k
         Recession per day: 0.90 for a tributary, 0.95 for a large basin.
     spin_up_days
-        Days that count, at least 90.
+        Days that are included, at least 90.
     min_share
-        Least share of the weights Σ kⁱ whose days must be known; the rest is taken at the mean
-        of those known.
+        Least share of the weights Σ kⁱ whose days must be known; missing days count as the mean
+        of the known ones.
 
     Returns
     -------
@@ -114,30 +114,31 @@ def api(
             "expected k and min_share in (0, 1) and (0, 1], spin_up_days >= 90, "
             f"found {k}, {min_share}, {spin_up_days}"
         )
-    whole = (1 - k**spin_up_days) / (1 - k)
+    weights_sum = (1 - k**spin_up_days) / (1 - k)
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
         good = np.isfinite(x)
         total = _fading_sum(np.where(good, x, x.dtype.type(0)), k, spin_up_days)
-        share = _fading_sum(known_steps(good).astype(np.float64), k, spin_up_days) / whole
+        share = _fading_sum(known_steps(good).astype(np.float64), k, spin_up_days)
+        share /= weights_sum
         share[share > 1 - 1e-9] = 1.0
         share[share < max(min_share, 1e-9)] = np.nan
         return np.asarray(np.multiply(total, (1 / share).astype(x.dtype), out=total))
 
-    return along_time(kernel, rain).assign_attrs(
+    return apply_along_time(kernel, rain).assign_attrs(
         units="mm", long_name=f"Antecedent precipitation index, k = {k}", min_share=min_share
     )
 
 
 def _fading_sum(x: NDArray[np.floating], k: float, steps: int) -> NDArray[np.floating]:
-    """Σ kⁱ x_{t−i} over i < steps, along the first axis, by doubling: few passes and no drift."""
-    total, taken = np.zeros_like(x), 0
+    """Sum kⁱ x_{t−i} over i < steps, along the first axis, by doubling: few passes and no drift."""
+    total, lag = np.zeros_like(x), 0
     power, width = x, 1
-    while taken < steps:
+    while lag < steps:
         if steps & width:
-            total[taken:] += power[: len(x) - taken] * x.dtype.type(k**taken)
-            taken += width
-        if taken < steps:
+            total[lag:] += power[: len(x) - lag] * x.dtype.type(k**lag)
+            lag += width
+        if lag < steps:
             wider = power.copy()
             wider[width:] += power[: len(x) - width] * x.dtype.type(k**width)
             power, width = wider, 2 * width
@@ -145,7 +146,7 @@ def _fading_sum(x: NDArray[np.floating], k: float, steps: int) -> NDArray[np.flo
 
 
 def dry_spell(*, rain: xr.DataArray, wet_mm: float = WET_DAY_MM) -> xr.DataArray:
-    """Days since the last wet day.
+    """Count the days since the last wet day.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def dry_spell(*, rain: xr.DataArray, wet_mm: float = WET_DAY_MM) -> xr.DataArray
     -------
     DataArray
         Days, 0 on a wet day. NaN before the first wet day, and from a missing day to the next
-        wet one: how long the spell has lasted is not known then.
+        wet one: the length of the spell is then unknown.
 
     Raises
     ------
@@ -192,13 +193,13 @@ def dry_spell(*, rain: xr.DataArray, wet_mm: float = WET_DAY_MM) -> xr.DataArray
             out[row] = count
         return out
 
-    return along_time(kernel, rain).assign_attrs(
+    return apply_along_time(kernel, rain).assign_attrs(
         units="days", long_name=f"Days since rain of {wet_mm} mm or more"
     )
 
 
 def short_depths(*, day_mm: xr.DataArray, three_day_mm: xr.DataArray) -> xr.DataArray:
-    """Design depths for the durations of the pluvial index, from those of one and three days.
+    """Derive design depths for the durations of the pluvial index from those of one and three days.
 
     P_D = P_24 (D / 24 h)^(1/3) for D below a day, the one-third rule of the Indian
     Meteorological Department for places without a recording gauge.
@@ -206,7 +207,7 @@ def short_depths(*, day_mm: xr.DataArray, three_day_mm: xr.DataArray) -> xr.Data
     Parameters
     ----------
     day_mm, three_day_mm
-        Depths of one return period for 24 and 72 h, mm, as of
+        Depths of one return period for 24 and 72 h, mm, from
         :func:`pipeline.indices.extremes.return_level`.
 
     Returns
@@ -233,7 +234,7 @@ def short_depths(*, day_mm: xr.DataArray, three_day_mm: xr.DataArray) -> xr.Data
 def pluvial_index(
     *, rain: xr.DataArray, depth: xr.DataArray, min_share: float = 0.8
 ) -> xr.DataArray:
-    """Rain of the last hours over what falls once in two years, for a city without a gauge.
+    """Divide the rain of the last hours by its two-year depth, for a city without a gauge.
 
     I_t = max over D of P_D(t) / P_D(T = 2 years).
 
@@ -249,8 +250,8 @@ def pluvial_index(
     Returns
     -------
     DataArray
-        1 and more: the rain of at least one duration is beyond the two-year depth. Where a
-        window is not known the others decide if they reach 1; else NaN.
+        1 and more where the rain of at least one duration reaches its two-year depth. Where a
+        window is unknown, the others decide if they reach 1; otherwise NaN.
 
     Raises
     ------
@@ -266,15 +267,16 @@ def pluvial_index(
     array([ nan, 0.75, 0.6 ])
     """
     require_units(depth, "mm")
-    each, hour = cadence(rain), np.timedelta64(1, "h")
-    if each is None or hour % each != np.timedelta64(0):
-        raise ValueError(f"{rain.name}: expected steps that divide an hour, found {each}")
+    step, hour = cadence(rain), np.timedelta64(1, "h")
+    if step is None or hour % step != np.timedelta64(0):
+        raise ValueError(f"{rain.name}: expected steps that divide an hour, found {step}")
     ratios = [
-        accumulation(rain=rain, steps=int(hours) * int(hour // each), min_share=min_share)
+        accumulation(rain=rain, steps=int(hours) * int(hour // step), min_share=min_share)
         / depth.sel(duration_h=hours, drop=True)
         for hours in depth["duration_h"].values
     ]
-    every = xr.concat(ratios, "duration_h", coords="minimal", compat="override")
-    known, found = every.notnull().all("duration_h"), every.max("duration_h", skipna=True)
-    index = found.where(known | (found >= 1.0)).transpose(*rain.dims, ...)
+    by_duration = xr.concat(ratios, "duration_h", coords="minimal", compat="override")
+    known = by_duration.notnull().all("duration_h")
+    highest = by_duration.max("duration_h", skipna=True)
+    index = highest.where(known | (highest >= 1.0)).transpose(*rain.dims, ...)
     return index.assign_attrs(units="1", long_name="Pluvial index")

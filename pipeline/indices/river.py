@@ -1,4 +1,4 @@
-"""River indices: rain routed to a gauge, stage above what is usual."""
+"""River indices: rain routed to a gauge, stage above its seasonal mean."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from scipy.special import gammainc, gammaincinv
 
 from pipeline.indices.common import (
     SLOTS,
-    along_time,
+    apply_along_time,
     cadence,
+    copy_reference_attrs,
     definition,
     require_units,
-    seasonal_sum,
+    select_period,
     slots,
-    stated,
-    within,
+    sum_by_slot,
 )
 
 if TYPE_CHECKING:
     from pipeline.geography.places import Basin
 
 BASIN_LAG_DAYS = 1.5
-"""Mean time from rain on a sub-basin to flow at its outlet: of the order of the 0.8-2 days that
-the travel times give for a reach of such a size."""
+"""Mean time from rain on a sub-basin to flow at its outlet, of the order of the 0.8-2 days of
+travel time along a reach of such a size."""
 NASH_RESERVOIRS = 3
 
 
 def unit_hydrograph(
     *, mean_days: float, reservoirs: float = NASH_RESERVOIRS
 ) -> NDArray[np.float64]:
-    """Share of a day's rain that arrives on that day and on each day after.
+    """Return the shares of a day's rain that arrive on that day and on each day after.
 
-    u(τ) = F(τ + 1) − F(τ), F the gamma law of shape ``reservoirs`` and mean ``mean_days`` (the
-    cascade of Nash 1957), cut where 99.9 % have arrived and scaled to 1.
+    u(τ) = F(τ + 1) − F(τ), F the gamma distribution of shape ``reservoirs`` and mean
+    ``mean_days`` (the cascade of Nash 1957), cut where 99.9 % have arrived and scaled to sum 1.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def unit_hydrograph(
     scale = mean_days / reservoirs
     days = int(np.ceil(gammaincinv(reservoirs, 0.999) * scale))
     shares = np.diff(gammainc(reservoirs, np.arange(days + 1) / scale))
-    found: NDArray[np.float64] = shares / shares.sum()
-    return found
+    response: NDArray[np.float64] = shares / shares.sum()
+    return response
 
 
 def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DAYS) -> xr.Dataset:
-    """Which sub-basins drain to which, with their share of the catchment and the time it takes.
+    """Tabulate which sub-basins drain to which, with area share and travel time.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
     Returns
     -------
     Dataset
-        Dims (outlet, zone), both sub-basins as ``basin:<id>``: ``area_share`` (sum over zone 1)
-        and ``travel_time_d`` (NaN where nothing flows).
+        Dims (outlet, zone), both sub-basins named ``basin:<id>``: ``area_share`` (sum over zone 1)
+        and ``travel_time_d`` (NaN where a zone does not drain to the outlet).
 
     Examples
     --------
@@ -98,15 +98,15 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
     ids = list(basins)
     area, time = np.zeros((len(ids), len(ids))), np.full((len(ids), len(ids)), np.nan)
     for column, start in enumerate(basins.values()):
-        here, elapsed = start, basin_lag_days
+        basin, elapsed = start, basin_lag_days
         while True:
-            row = ids.index(here.id)
+            row = ids.index(basin.id)
             area[row, column], time[row, column] = start.area_km2, elapsed
-            if here.downstream is None:
+            if basin.downstream is None:
                 break
-            elapsed += here.travel_time_d
-            here = basins[here.downstream]
-    names = [f"basin:{one}" for one in ids]
+            elapsed += basin.travel_time_d
+            basin = basins[basin.downstream]
+    names = [f"basin:{basin_id}" for basin_id in ids]
     return xr.Dataset(
         {
             "area_share": (
@@ -121,7 +121,7 @@ def routing(*, basins: Mapping[str, Basin], basin_lag_days: float = BASIN_LAG_DA
 
 
 def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0.9) -> xr.DataArray:
-    """Rain on a catchment as it arrives at its outlet.
+    """Route the rain on a catchment to its outlet.
 
     R_i(t) = Σ_b (A_b / A_i) Σ_τ u_b(τ) P_b(t − τ), u_b of :func:`unit_hydrograph` with the travel
     time from b to i.
@@ -129,13 +129,13 @@ def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0
     Parameters
     ----------
     rain
-        mm per day, dims with ``time`` and ``zone``; zones not in the network are left out.
+        mm per day, dims with ``time`` and ``zone``; zones outside the network are ignored.
     network
         From :func:`routing`, or any dataset with ``area_share`` and ``travel_time_d`` (outlet,
         zone).
     min_share
-        Least share of the weights whose rain must be known; the rest is taken at the mean of
-        that known.
+        Least share of the weights whose rain must be known; missing rain counts as the mean of
+        the known.
 
     Returns
     -------
@@ -180,21 +180,22 @@ def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0
         good = np.isfinite(series).astype(np.float64)
         filled = np.where(good > 0, series, 0.0)
         total = np.zeros((len(share), *series.shape[1:]))
-        seen = np.zeros_like(total)
+        weights = np.zeros_like(total)
         days = series.shape[1]
         for (o, z), response in responses.items():
             for lag, weight in enumerate(response[:days]):
                 total[o, lag:] += weight * filled[z, : days - lag]
-                seen[o, lag:] += weight * good[z, : days - lag]
-        seen = np.where(seen > 1 - 1e-9, 1.0, seen)
-        known = np.where(seen >= min_share, total / np.where(seen > 0, seen, 1.0), np.nan)
-        return np.moveaxis(known, (0, 1), (-1, -2)).astype(dtype)
+                weights[o, lag:] += weight * good[z, : days - lag]
+        weights = np.where(weights > 1 - 1e-9, 1.0, weights)
+        mean = total / np.where(weights > 0, weights, 1.0)
+        mean = np.where(weights >= min_share, mean, np.nan)
+        return np.moveaxis(mean, (0, 1), (-1, -2)).astype(dtype)
 
     dtype = rain.dtype if np.issubdtype(rain.dtype, np.floating) else np.dtype(np.float64)
-    chosen = rain.sel(zone=zones)
+    rain_in = rain.sel(zone=zones)
     routed: xr.DataArray = xr.apply_ufunc(
         kernel,
-        chosen.chunk(time=-1, zone=-1) if chosen.chunks else chosen,
+        rain_in.chunk(time=-1, zone=-1) if rain_in.chunks else rain_in,
         input_core_dims=[["time", "zone"]],
         output_core_dims=[["time", "outlet"]],
         dask="parallelized",
@@ -210,7 +211,7 @@ def routed_rain(*, rain: xr.DataArray, network: xr.Dataset, min_share: float = 0
 def fit_stage_climatology(
     *, stage: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 15
 ) -> xr.Dataset:
-    """Mean stage of each day of the year.
+    """Average the stage for each day of the year.
 
     Parameters
     ----------
@@ -219,7 +220,7 @@ def fit_stage_climatology(
     start, end
         Reference period, half-open.
     half_window_days
-        Days on either side that count too, the year's end wrapped.
+        Days on either side that are included; the year wraps around.
 
     Returns
     -------
@@ -235,28 +236,28 @@ def fit_stage_climatology(
     require_units(stage, "m")
     if cadence(stage) != np.timedelta64(1, "D"):
         raise ValueError(f"{stage.name}: expected daily steps, found {cadence(stage)}")
-    part = within(stage, start=start, end=end)
+    part = select_period(stage, start=start, end=end)
     slot, size = slots(part["time"].values, "dayofyear"), SLOTS["dayofyear"]
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
         good = np.isfinite(x)
         total, count = (
-            seasonal_sum(one, slot, size=size, half_window=half_window_days)
-            for one in (np.where(good, x, 0.0), good.astype(np.float64))
+            sum_by_slot(values, slot, size=size, half_window=half_window_days)
+            for values in (np.where(good, x, 0.0), good.astype(np.float64))
         )
         return np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
 
-    mean = along_time(kernel, part, output={"dayofyear": size})
-    how = definition(
+    mean = apply_along_time(kernel, part, output={"dayofyear": size})
+    attrs = definition(
         part, start=start, end=end, index="stage climatology", half_window=half_window_days
     )
     return xr.Dataset(
-        {"mean": mean.assign_attrs(units="m")}, {"dayofyear": np.arange(1, size + 1)}, how
+        {"mean": mean.assign_attrs(units="m")}, {"dayofyear": np.arange(1, size + 1)}, attrs
     )
 
 
 def stage_anomaly(*, stage: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
-    """Stage above what is usual on the day of the year.
+    """Subtract the seasonal mean of the day of the year from the stage.
 
     Parameters
     ----------
@@ -275,9 +276,9 @@ def stage_anomaly(*, stage: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
     >>> time = np.arange("2001-01-01", "2003-01-01", dtype="datetime64[D]").astype("M8[ns]")
     >>> stage = xr.DataArray(np.repeat([2.0, 4.0], 365), {"time": time}, attrs={"units": "m"})
     >>> from datetime import UTC, datetime
-    >>> usual = fit_stage_climatology(stage=stage, start=datetime(2001, 1, 1, tzinfo=UTC),
-    ...                               end=datetime(2003, 1, 1, tzinfo=UTC))
-    >>> stage_anomaly(stage=stage, parameters=usual).values[[0, 729]]
+    >>> climatology = fit_stage_climatology(stage=stage, start=datetime(2001, 1, 1, tzinfo=UTC),
+    ...                                     end=datetime(2003, 1, 1, tzinfo=UTC))
+    >>> stage_anomaly(stage=stage, parameters=climatology).values[[0, 729]]
     array([-1.,  1.])
     """
     require_units(stage, "m")
@@ -286,7 +287,7 @@ def stage_anomaly(*, stage: xr.DataArray, parameters: xr.Dataset) -> xr.DataArra
     def kernel(x: NDArray[np.floating], mean: NDArray[np.floating]) -> NDArray[np.floating]:
         return x - mean[slot - 1]
 
-    found = along_time(kernel, stage, parameters["mean"], core=[["dayofyear"]])
-    return found.assign_attrs(
-        units="m", long_name="Stage above its seasonal mean", **stated(parameters)
+    anomaly = apply_along_time(kernel, stage, parameters["mean"], core=[["dayofyear"]])
+    return anomaly.assign_attrs(
+        units="m", long_name="Stage above its seasonal mean", **copy_reference_attrs(parameters)
     )

@@ -1,4 +1,4 @@
-"""Soil moisture: its standardised index, from ranks, and the root zone as the surface tells it."""
+"""Soil moisture: standardised index from ranks, and root-zone moisture from the surface's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pipeline.indices.common import along_time, stated
-from pipeline.indices.quantiles import by_rank, keep_sample
+from pipeline.indices.common import apply_along_time, copy_reference_attrs
+from pipeline.indices.quantiles import keep_sample, score_by_rank
 from pipeline.indices.windows import DAY
 
 MIN_YEARS = 10
@@ -18,7 +18,7 @@ MIN_YEARS = 10
 ROOT_ZONE_DAYS = 20.0
 """Time scale of the first metre of soil behind its surface (Wagner et al. 1999)."""
 LEAST_WEIGHT = 3.0
-"""Retrievals, each weighed by its age, that an index of the root zone takes: fewer are surface."""
+"""Least sum of the retrievals' weights by age; with less, the index describes the surface only."""
 
 
 def fit_ssi(
@@ -44,7 +44,7 @@ def fit_ssi(
     Raises
     ------
     ValueError
-        No units told, steps other than a day or a month, or no time in the period.
+        No units, steps other than a day or a month, or no time in the period.
     """
     return keep_sample(
         values=soil_moisture, start=start, end=end, half_window_days=half_window_days, index="SSI"
@@ -55,8 +55,8 @@ def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """Standardised soil-moisture index.
 
     z = Φ⁻¹(p), p = (i − 0.44) / (n + 0.12) by Gringorten, i the rank among the n values of the
-    season. Without a law, since soil moisture between wilting and saturation follows none; so a
-    sample of N years says nothing of what is rarer than its own extremes, and
+    season. Non-parametric, since soil moisture between wilting and saturation follows no common
+    distribution; so a sample of N years does not resolve rarer values than its own extremes, and
     |z| ≤ Φ⁻¹[(N − 0.44) / (N + 0.12)], 1.6 for ten years and 2.1 for thirty.
 
     Parameters
@@ -89,10 +89,10 @@ def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     >>> time = np.arange("2001-01", "2012-01", dtype="datetime64[M]").astype("M8[ns]")
     >>> years = time.astype("datetime64[Y]").astype(int) - 30.0
     >>> soil = xr.DataArray(years, {"time": time}, attrs={"units": "m3 m-3"})
-    >>> law = fit_ssi(soil_moisture=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
-    ...               end=datetime(2012, 1, 1, tzinfo=UTC))
-    >>> found = ssi(soil_moisture=soil, parameters=law)
-    >>> found.sel(time=["2001-07-01", "2006-07-01"]).values.round(2)
+    >>> params = fit_ssi(soil_moisture=soil, start=datetime(2001, 1, 1, tzinfo=UTC),
+    ...                  end=datetime(2012, 1, 1, tzinfo=UTC))
+    >>> index = ssi(soil_moisture=soil, parameters=params)
+    >>> index.sel(time=["2001-07-01", "2006-07-01"]).values.round(2)
     array([-1.64,  0.  ])
     """
 
@@ -102,29 +102,31 @@ def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
         most = ndtri((n_years - 0.44) / (n_years + 0.12))
         return np.clip(ndtri((rank - 0.44) / (n + 0.12)), -most, most)
 
-    found = by_rank(values=soil_moisture, parameters=parameters, min_years=MIN_YEARS, score=score)
-    return found.assign_attrs(
-        units="1", long_name="Standardised soil-moisture index", **stated(parameters)
+    index = score_by_rank(
+        values=soil_moisture, parameters=parameters, min_years=MIN_YEARS, score=score
+    )
+    return index.assign_attrs(
+        units="1", long_name="Standardised soil-moisture index", **copy_reference_attrs(parameters)
     )
 
 
 def soil_water_index(*, surface: xr.DataArray) -> xr.DataArray:
-    """Moisture of the root zone as the surface's of the last weeks tells it.
+    """Estimate root-zone moisture from the surface moisture of the last weeks.
 
-    Mean of the retrievals mᵢ at times tᵢ ≤ t, weighed by exp[−(t − tᵢ) / T], T = 20 days; as a
+    Mean of the retrievals mᵢ at times tᵢ ≤ t, weighted by exp[−(t − tᵢ) / T], T = 20 days; as a
     recursion mₙ' = mₙ₋₁' + Kₙ (mₙ − mₙ₋₁'), Kₙ = Kₙ₋₁ / {Kₙ₋₁ + exp[−(tₙ − tₙ₋₁) / T]}.
 
     Parameters
     ----------
     surface
-        Soil moisture of the surface, any units, dims with ``time``, ascending and perhaps with
-        gaps; NaN where nothing was retrieved.
+        Surface soil moisture, any units, dims with ``time``, ascending, gaps allowed; NaN where
+        nothing was retrieved.
 
     Returns
     -------
     DataArray
-        In the same units and of the surface's range; NaN where nothing was retrieved, and where
-        the weights add up to less than 3.
+        In the units and the range of the surface; NaN where nothing was retrieved, and where the
+        weights add up to less than 3.
 
     References
     ----------
@@ -145,10 +147,10 @@ def soil_water_index(*, surface: xr.DataArray) -> xr.DataArray:
         out = np.full(x.shape, np.nan)
         level, weight = np.zeros(x.shape[1:]), np.zeros(x.shape[1:])
         for row, (step, today) in enumerate(zip(steps, x.astype(np.float64), strict=True)):
-            seen = np.isfinite(today)
-            weight = weight * np.exp(-step / ROOT_ZONE_DAYS) + seen
-            level = np.where(seen, level + (today - level) / np.maximum(weight, 1.0), level)
-            out[row] = np.where(seen & (weight >= LEAST_WEIGHT), level, np.nan)
+            known = np.isfinite(today)
+            weight = weight * np.exp(-step / ROOT_ZONE_DAYS) + known
+            level = np.where(known, level + (today - level) / np.maximum(weight, 1.0), level)
+            out[row] = np.where(known & (weight >= LEAST_WEIGHT), level, np.nan)
         return out
 
-    return along_time(kernel, surface).assign_attrs(surface.attrs)
+    return apply_along_time(kernel, surface).assign_attrs(surface.attrs)

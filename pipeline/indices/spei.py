@@ -1,4 +1,4 @@
-"""Standardised precipitation-evapotranspiration index, and the evapotranspiration it needs."""
+"""Standardised precipitation-evapotranspiration index and potential evapotranspiration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
-from pipeline.indices.common import along_time, cadence, require_units
+from pipeline.indices.common import apply_along_time, cadence, require_units
 from pipeline.indices.lmoments import weighted_moments
 from pipeline.indices.standardized import fit_standard, standardise
 from pipeline.indices.windows import moving_sum
@@ -28,7 +28,7 @@ _REACH = 6.7
 
 
 def pet_hargreaves(*, tmin: xr.DataArray, tmax: xr.DataArray, lat: xr.DataArray) -> xr.DataArray:
-    """Potential evapotranspiration of a day by Hargreaves and Samani.
+    """Compute daily potential evapotranspiration by Hargreaves and Samani.
 
     PET = 0.0023 · 0.408 Ra (T + 17.8) √(Tx − Tn), T = (Tn + Tx) / 2, not below 0. Ra is the
     radiation at the top of the atmosphere, MJ m-2 d-1 (FAO-56, equations 21-25):
@@ -101,8 +101,8 @@ def pet_hargreaves(*, tmin: xr.DataArray, tmax: xr.DataArray, lat: xr.DataArray)
             )
         return np.maximum(out, 0)
 
-    found = along_time(kernel, tmin, tmax, lat, core=[["time"], []])
-    return found.assign_attrs(
+    pet = apply_along_time(kernel, tmin, tmax, lat, core=[["time"], []])
+    return pet.assign_attrs(
         units="mm",
         long_name="Potential evapotranspiration",
         standard_name="water_potential_evaporation_amount",
@@ -113,19 +113,19 @@ def pet_hargreaves(*, tmin: xr.DataArray, tmax: xr.DataArray, lat: xr.DataArray)
 def water_balance(
     *, rain: xr.DataArray, pet: xr.DataArray, steps: int, min_share: float = 1.0
 ) -> xr.DataArray:
-    """Rain less potential evapotranspiration over the last ``steps`` steps.
+    """Sum rain less potential evapotranspiration over the last ``steps`` steps.
 
     Parameters
     ----------
     rain, pet
-        mm per step, as of :func:`pipeline.indices.rain.accumulation`, same dims.
+        mm per step, as for :func:`pipeline.indices.rain.accumulation`, same dims.
     steps, min_share
-        As of :func:`pipeline.indices.rain.accumulation`; a step counts as known where both are.
+        As for :func:`pipeline.indices.rain.accumulation`; a step is known where both are.
 
     Returns
     -------
     DataArray
-        mm, below 0 where more could evaporate than fell.
+        mm, negative where potential evapotranspiration exceeds rain.
 
     Examples
     --------
@@ -138,8 +138,8 @@ def water_balance(
     """
     require_units(rain, "mm")
     require_units(pet, "mm")
-    each = (rain - pet).transpose(*rain.dims).rename("water_balance")
-    return moving_sum(values=each, steps=steps, min_share=min_share).assign_attrs(
+    balance = (rain - pet).transpose(*rain.dims).rename("water_balance")
+    return moving_sum(values=balance, steps=steps, min_share=min_share).assign_attrs(
         units="mm", long_name=f"Rain less potential evapotranspiration over {steps} steps"
     )
 
@@ -147,22 +147,22 @@ def water_balance(
 def fit_spei(
     *, balance: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 5
 ) -> xr.Dataset:
-    """Log-logistic law of the water balance by month, or by day of the year for running sums.
+    """Fit log-logistic distributions of the water balance by month or, for sums of days, by day.
 
     By unbiased probability-weighted moments, that is L-moments (Hosking & Wallis 1997, appendix
     A.7): k = −t3, α = λ2 sin(kπ) / (kπ), ξ = λ1 − α (1/k − π / sin(kπ)). In the terms of
     Vicente-Serrano et al. the three-parameter log-logistic has β = −1/k, scale α/|k| and origin
-    ξ + α/k. The L-moments of a day are means over those of the days around it, each of the values
-    of all years, weighted by their number.
+    ξ + α/k. The L-moments of a day are means over those of the days around it, each computed
+    from the values of all years and weighted by their number.
 
     Parameters
     ----------
     balance
-        mm over n months or days, as of :func:`water_balance`, dims with ``time``.
+        mm over n months or days, from :func:`water_balance`, dims with ``time``.
     start, end
         Reference period, half-open.
     half_window_days
-        For running sums: days on either side that count too.
+        For running sums: days on either side that are included.
 
     Returns
     -------
@@ -189,21 +189,21 @@ def fit_spei(
         half_window_days=half_window_days,
         min_years=MIN_YEARS,
         statistics=_statistics,
-        law=_law,
+        estimate=_estimate_params,
         units={"location": "mm", "scale": "mm", "shape": "1"},
         index="SPEI",
     )
 
 
 def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Values known, and L-moments times their number (4, cell); nothing from fewer than three."""
+    """Return the number known, and L-moments times it (4, cell); zeros from fewer than three."""
     b0, b1, b2, n = weighted_moments(x)
     enough = n >= 3
     parts = np.where(enough, np.stack([b0, 2 * b1 - b0, 6 * b2 - 6 * b1 + b0]), 0.0)
     return np.concatenate([enough[None], parts]) * n
 
 
-def _law(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> NDArray[np.floating]:
+def _estimate_params(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> NDArray[np.floating]:
     l1, l2, l3 = sums[1:] / sums[0]
     usable = enough & (l2 > 1e-6 * np.maximum(np.abs(l1), 1.0)) & (np.abs(l3) < l2)
     k = np.where(np.abs(l3) > 1e-6 * l2, -l3 / l2, 1e-6)
@@ -227,7 +227,7 @@ def spei(*, balance: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        NaN where the balance or the law is missing.
+        NaN where the balance or the parameters are missing.
 
     Raises
     ------
@@ -237,10 +237,10 @@ def spei(*, balance: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Examples
     --------
     >>> import xarray as xr
-    >>> law = xr.Dataset({"location": 50.0, "scale": 20.0, "shape": -0.2})
+    >>> params = xr.Dataset({"location": 50.0, "scale": 20.0, "shape": -0.2})
     >>> time = np.array(["2001-01-01", "2001-01-02"], "datetime64[ns]")
     >>> balance = xr.DataArray([50.0, -49.9], {"time": time}, attrs={"units": "mm"})
-    >>> spei(balance=balance, parameters=law.expand_dims(month=12)).values  # median, out of reach
+    >>> spei(balance=balance, parameters=params.expand_dims(month=12)).values  # median, clipped
     array([ 0., -3.])
     """
     require_units(balance, "mm")
@@ -255,27 +255,27 @@ def _score(
     scale: NDArray[np.float64],
     shape: NDArray[np.float64],
 ) -> NDArray[np.floating]:
-    """Index of the balances x (time, cell) of one slot."""
+    """Return the index of the balances x (time, cell) of one slot."""
     kind = x.dtype
     y = 1 - (x - location.astype(kind)) * (shape / scale).astype(kind)
-    np.maximum(y, kind.type(1e-30), out=y)  # beyond the law's end
+    np.maximum(y, kind.type(1e-30), out=y)  # beyond the bound of the distribution
     np.log(y, out=y)
     y *= (-1 / shape).astype(kind)
     np.clip(y, -_REACH, _REACH, out=y)
     square = y * y
     square *= kind.type(2 / _REACH**2)
     square -= kind.type(1)
-    first, *others = _from_logit()[::-1].astype(kind)
+    first, *coefficients = _from_logit()[::-1].astype(kind)
     z: NDArray[np.floating] = np.full_like(y, first)
-    for one in others:
+    for coefficient in coefficients:
         z *= square
-        z += one
+        z += coefficient
     return z * y
 
 
 @lru_cache
 def _from_logit() -> NDArray[np.float64]:
-    """Coefficients of Φ⁻¹(1 / (1 + e^−y)) / y in powers of 2 (y / reach)² − 1, good to 1e-6."""
+    """Return coefficients of Φ⁻¹(1 / (1 + e^−y)) / y in powers of 2 (y / reach)² − 1, to 1e-6."""
     nodes = np.cos(np.pi * (np.arange(_TERMS) + 0.5) / _TERMS)
     y = _REACH * np.sqrt((nodes + 1) / 2)
     series = np.linalg.solve(chebyshev.chebvander(nodes, _TERMS - 1), -ndtri(expit(-y)) / y)

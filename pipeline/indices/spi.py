@@ -1,4 +1,4 @@
-"""Standardised precipitation index: gamma law of rain totals by season."""
+"""Standardised precipitation index: gamma distribution of rain totals by season."""
 
 from __future__ import annotations
 
@@ -27,22 +27,21 @@ _UNITS = {
 def fit_spi(
     *, total: xr.DataArray, start: datetime, end: datetime, half_window_days: int = 5
 ) -> xr.Dataset:
-    """Gamma law of rain totals by month, or by day of the year for running totals.
+    """Fit gamma distributions of rain totals by month, or by day of the year for running totals.
 
     With n totals, n0 of them zero, x̄ the mean of the others and A = ln x̄ − mean(ln x):
-    α = [1 + √(1 + 4A/3)] / 4A, β = x̄ / α (Thom 1958); a total above 0 has p0 = n0 / (n+1), a zero
-    the probability (n0+1) / [2(n+1)], or 0 where n0 = 0: a first dry total is the driest yet.
+    α = [1 + √(1 + 4A/3)] / 4A, β = x̄ / α (Thom 1958); p0 = n0 / (n+1), and a zero has the
+    probability (n0+1) / [2(n+1)], or 0 where n0 = 0: a first dry total is the driest yet.
 
     Parameters
     ----------
     total
-        mm over n months or days, as of :func:`pipeline.indices.rain.accumulation`, monthly or
-        daily, not negative,
-        dims with ``time``.
+        mm over n months or days, from :func:`pipeline.indices.rain.accumulation`, monthly or
+        daily, not negative, dims with ``time``.
     start, end
         Reference period, half-open.
     half_window_days
-        For running totals: days on either side whose totals count too.
+        For running totals: days on either side that are included.
 
     Returns
     -------
@@ -65,29 +64,31 @@ def fit_spi(
     10.1002/joc.4267 (zeros).
     """
     require_units(total, "mm")
-    found = fit_standard(
+    params = fit_standard(
         values=total,
         start=start,
         end=end,
         half_window_days=half_window_days,
         min_years=MIN_YEARS,
         statistics=_statistics,
-        law=_law,
+        estimate=_estimate_params,
         units=_UNITS,
         index="SPI",
     )
-    found["quality"].attrs.update(flag_values=[0.0, 1.0, 2.0, 3.0], flag_meanings=" ".join(QUALITY))
-    return found
+    params["quality"].attrs.update(
+        flag_values=[0.0, 1.0, 2.0, 3.0], flag_meanings=" ".join(QUALITY)
+    )
+    return params
 
 
 def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Totals known and above zero, their sum and the sum of their logarithms (4, cell)."""
+    """Return the number known, the number above zero, their sum and that of their logarithms."""
     lowest = x.min(axis=0)
     if (lowest > 0).all():
         count = np.full(x.shape[1], float(len(x)))
         logs = np.log(x).sum(axis=0, dtype=np.float64)
         return np.stack([count, count, x.sum(axis=0, dtype=np.float64), logs])
-    _not_negative(x)
+    _require_not_negative(x)
     wet = x > 0
     amount = np.where(wet, x, x.dtype.type(1))
     dry = (~wet).sum(axis=0)
@@ -101,7 +102,7 @@ def _statistics(x: NDArray[np.floating]) -> NDArray[np.float64]:
     )
 
 
-def _law(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> NDArray[np.floating]:
+def _estimate_params(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> NDArray[np.floating]:
     count, wet, amount, logs = sums
     a = np.log(amount / wet) - logs / wet
     shape = (1 + np.sqrt(1 + 4 * a / 3)) / (4 * a)
@@ -132,8 +133,8 @@ def spi(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        NaN where the total is missing or the law withheld (``quality`` 2 and 3). Totals in single
-        precision give an index within 1e-4 of that of double.
+        NaN where the total is missing or the parameters are withheld (``quality`` 2 and 3). In
+        single precision the index is within 1e-4 of that in double.
 
     Raises
     ------
@@ -143,11 +144,11 @@ def spi(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     Examples
     --------
     >>> import xarray as xr
-    >>> law = xr.Dataset({"shape": 4.0, "scale": 25.0, "p_zero": 0.0,
-    ...                   "h_zero": 0.02, "quality": 0.0})
+    >>> params = xr.Dataset({"shape": 4.0, "scale": 25.0, "p_zero": 0.0,
+    ...                      "h_zero": 0.02, "quality": 0.0})
     >>> time = np.array(["2001-01-01", "2001-01-02"], "datetime64[ns]")
     >>> total = xr.DataArray([91.81, 0.0], {"time": time}, attrs={"units": "mm"})
-    >>> spi(total=total, parameters=law.expand_dims(month=12)).values.round(2)  # median, zero
+    >>> spi(total=total, parameters=params.expand_dims(month=12)).values.round(2)  # median, zero
     array([ 0.  , -2.05])
     """
     require_units(total, "mm")
@@ -156,22 +157,22 @@ def spi(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     return index.assign_attrs(long_name="Standardised precipitation index")
 
 
-def _score(x: NDArray[np.floating], *law: NDArray[np.float64]) -> NDArray[np.floating]:
-    """Index of the totals x (time, cell) of one slot."""
-    shape, scale, p_zero, h_zero, quality = law
+def _score(x: NDArray[np.floating], *params: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Return the index of the totals x (time, cell) of one slot."""
+    shape, scale, p_zero, h_zero, quality = params
     usable = quality < 2
     shape = np.where(usable, shape, 1.0)
     over_mean = x * np.where(usable, 1 / (scale * shape), np.nan).astype(x.dtype)
-    z = gamma.normal(over_mean, np.maximum(shape, gamma.LEAST_SHAPE))
+    z = gamma.to_normal(over_mean, np.maximum(shape, gamma.LEAST_SHAPE))
     skew = usable & (shape < gamma.LEAST_SHAPE)
     if skew.any():
-        z[:, skew] = gamma.exact(x[:, skew] / scale[skew], shape[skew])
+        z[:, skew] = gamma.to_normal_exactly(x[:, skew] / scale[skew], shape[skew])
     mixed = usable & (p_zero > 0)
     if mixed.any():
         p = p_zero[mixed].astype(x.dtype)
         z[:, mixed] = ndtri(p + (1 - p) * ndtr(z[:, mixed]))
     if x.size and not x.min() > 0:
-        _not_negative(x)
+        _require_not_negative(x)
         zero = x == 0
         dry = np.flatnonzero(zero.any(axis=0))
         at_zero = np.where(usable[dry], np.maximum(ndtri(h_zero[dry]), -LIMIT), np.nan)
@@ -179,6 +180,6 @@ def _score(x: NDArray[np.floating], *law: NDArray[np.float64]) -> NDArray[np.flo
     return z
 
 
-def _not_negative(x: NDArray[np.floating]) -> None:
+def _require_not_negative(x: NDArray[np.floating]) -> None:
     if (x < 0).any():
         raise ValueError(f"rain total: expected 0 or more, found {np.nanmin(x)}")

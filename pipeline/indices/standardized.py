@@ -1,4 +1,4 @@
-"""What the standardised indices share: a law per slot of the year, fitted once, then applied."""
+"""Shared by standardised indices: fit distribution parameters per slot of the year, apply them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from pipeline.indices.common import (
     SLOTS,
     Season,
-    along_time,
+    apply_along_time,
+    copy_reference_attrs,
     definition,
-    same_window,
+    require_window,
     season_of,
+    select_period,
     slots,
-    stated,
-    windowed,
-    within,
+    sum_neighbours,
 )
 
 Floats = NDArray[np.floating]
 
 LIMIT = 3.0
-"""Largest index: samples of 30 to 50 years say nothing of what lies beyond."""
+"""Largest index: samples of 30 to 50 years do not resolve rarer values."""
 _BLOCK = 32768
 """Values worked on at a time: the passes over them stay in cache."""
 _MAX_WIDTH = 8192
-"""Cells worked on at a time: with more, memory for the coefficients is asked for anew each time."""
+"""Cells worked on at a time: with more, memory for the coefficients is allocated anew each time."""
 
 
 def fit_standard(
@@ -40,11 +40,11 @@ def fit_standard(
     half_window_days: int,
     min_years: int,
     statistics: Callable[[Floats], Floats],
-    law: Callable[[Floats, NDArray[np.bool_]], Floats],
+    estimate: Callable[[Floats, NDArray[np.bool_]], Floats],
     units: Mapping[str, str],
     index: str,
 ) -> xr.Dataset:
-    """Fit a law to each calendar month, or to each day of the year and its neighbours.
+    """Fit distribution parameters per calendar month, or per day of the year with its neighbours.
 
     Parameters
     ----------
@@ -53,19 +53,19 @@ def fit_standard(
     start, end
         Reference period, half-open.
     half_window_days
-        For daily values: days on either side that count too.
+        For daily values: days on either side that are included.
     min_years
-        Least length of the period, and of what is known in it of a slot.
+        Least length of the period, and least number of years known in a slot.
     statistics
-        From the values of one slot (time, cell) their sums (statistic, cell), the first of them
-        the number known; they are added up over the window.
-    law
-        From the sums (statistic, slot, cell) and where enough years are known, the parameters
-        (parameter, slot, cell).
+        Takes the values of one slot (time, cell) and returns their sums (statistic, cell), first
+        the number known; the sums are added up over the window.
+    estimate
+        Takes the sums (statistic, slot, cell) and a mask of slots with enough known years, and
+        returns the parameters (parameter, slot, cell).
     units
         Units of the parameters by name.
-    index, law
-        What is fitted, for the definition.
+    index
+        Index that is fitted, for the definition.
 
     Returns
     -------
@@ -79,12 +79,12 @@ def fit_standard(
         A time axis with gaps, or too short a reference period.
     """
     season = season_of(values)
-    part = within(values, start=start, end=end)
+    part = select_period(values, start=start, end=end)
     window = 0 if season == "month" else half_window_days
-    how = definition(part, start=start, end=end, index=index, half_window=window)
-    if how["n_years"] < min_years:
+    attrs = definition(part, start=start, end=end, index=index, half_window=window)
+    if attrs["n_years"] < min_years:
         raise ValueError(
-            f"reference period: expected {min_years} years or more, found {how['n_years']}"
+            f"reference period: expected {min_years} years or more, found {attrs['n_years']}"
         )
     slot, size = slots(part["time"].values, season), SLOTS[season]
     names = [*units, "n_years"]
@@ -96,23 +96,23 @@ def fit_standard(
             rows = np.flatnonzero(slot == number)
             width = max(_BLOCK // len(rows), 64)
             for begin in range(0, cells.shape[1], width):
-                some = slice(begin, begin + width)
-                found = statistics(cells[rows, some])
+                block = slice(begin, begin + width)
+                block_sums = statistics(cells[rows, block])
                 if not len(sums):
-                    sums = np.zeros((len(found), size, cells.shape[1]))
-                sums[:, number - 1, some] = found
-        sums = np.stack([windowed(one, half_window=window) for one in sums])
+                    sums = np.zeros((len(block_sums), size, cells.shape[1]))
+                sums[:, number - 1, block] = block_sums
+        sums = np.stack([sum_neighbours(single, half_window=window) for single in sums])
         n_years = np.rint(sums[0] / (2 * window + 1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            fitted = law(sums, n_years >= min_years)
-        return np.concatenate([fitted, n_years[None]]).reshape(-1, size, *x.shape[1:])
+            params = estimate(sums, n_years >= min_years)
+        return np.concatenate([params, n_years[None]]).reshape(-1, size, *x.shape[1:])
 
-    stacked = along_time(kernel, part, output={"parameter": len(names), season: size})
+    stacked = apply_along_time(kernel, part, output={"parameter": len(names), season: size})
     fields = {
         name: stacked.isel(parameter=number).assign_attrs(units=units.get(name, "1"))
         for number, name in enumerate(names)
     }
-    return xr.Dataset(fields, {season: np.arange(1, size + 1)}, how)
+    return xr.Dataset(fields, {season: np.arange(1, size + 1)}, attrs)
 
 
 def standardise(
@@ -122,7 +122,7 @@ def standardise(
     names: tuple[str, ...],
     score: Callable[..., Floats],
 ) -> xr.DataArray:
-    """Apply the law of each value's slot of the year.
+    """Apply the parameters of each value's slot of the year.
 
     Parameters
     ----------
@@ -131,40 +131,40 @@ def standardise(
     parameters
         From :func:`fit_standard`.
     names
-        Parameters that the score needs.
+        Names of the parameters that the score takes.
     score
-        From values (time, cell) and parameters (cell,) the index (time, cell).
+        Takes values (time, cell) and parameters (cell,) and returns the index (time, cell).
 
     Returns
     -------
     DataArray
-        Within ±3, in the precision of the values, with the reference in the attributes.
+        Within ±3, in the precision of the values, with the attributes of the reference.
 
     Raises
     ------
     ValueError
-        Another window than the fit's.
+        The window differs from that of the fit.
     """
-    same_window(values, parameters)
+    require_window(values, parameters)
     season: Season = "month" if "month" in parameters.dims else "dayofyear"
     slot = slots(values["time"].values, season)
 
-    def kernel(x: Floats, *law: Floats) -> Floats:
-        shape = np.broadcast_shapes(x.shape[1:], *(one.shape[1:] for one in law))
+    def kernel(x: Floats, *params: Floats) -> Floats:
+        shape = np.broadcast_shapes(x.shape[1:], *(param.shape[1:] for param in params))
         cells = np.broadcast_to(x, (len(x), *shape)).reshape(len(x), -1)
         out = np.empty(cells.shape, x.dtype if x.dtype.kind == "f" else np.float64)
         for number in np.unique(slot):
             rows = np.flatnonzero(slot == number)
-            each = [np.broadcast_to(one[number - 1], shape).ravel() for one in law]
+            slot_params = [np.broadcast_to(param[number - 1], shape).ravel() for param in params]
             width = min(max(_BLOCK // len(rows), 64), _MAX_WIDTH)
             for begin in range(0, cells.shape[1], width):
-                some = slice(begin, begin + width)
-                values = cells[rows, some].astype(out.dtype, copy=False)
-                found = score(values, *(one[some].astype(np.float64) for one in each))
-                out[rows, some] = np.clip(found, -LIMIT, LIMIT)
+                block = slice(begin, begin + width)
+                values = cells[rows, block].astype(out.dtype, copy=False)
+                scores = score(values, *(param[block].astype(np.float64) for param in slot_params))
+                out[rows, block] = np.clip(scores, -LIMIT, LIMIT)
         return out.reshape(len(x), *shape)
 
-    found = along_time(
+    index = apply_along_time(
         kernel, values, *(parameters[name] for name in names), core=[[season]] * len(names)
     )
-    return found.assign_attrs(units="1", **stated(parameters))
+    return index.assign_attrs(units="1", **copy_reference_attrs(parameters))

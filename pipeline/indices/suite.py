@@ -1,6 +1,6 @@
-"""The one list of indices, a row each: zones, cells of the grid and calendar months read it.
+"""The one list of indices, a row each, for zones, cells of the grid and calendar months.
 
-A new index is a function of this room and a row here, as docs/adding-an-index.md shows.
+A new index is a function in this package and a row here (docs/adding-an-index.md).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ Family = Literal["zones", "cells", "months"]
 
 MIN_SHARE = 0.9
 """Share of a window's days that must be known: a lost day of satellite rain blanks windows of up to
-9 days, and is taken at the mean of the rest in longer ones."""
+9 days, and counts as the mean of the known days in longer ones."""
 SOIL_DAYS = 5
-"""Age in days at which soil moisture no longer counts as current; SMAP L4 comes 2-3 days late."""
+"""Largest age of a soil moisture value (days); SMAP L4 comes 2-3 days late."""
 VEGETATION_DAYS = 45
-"""Age likewise of a monthly composite."""
+"""Largest age of a monthly composite (days)."""
 _ALL_DAYS: tuple[Family, ...] = ("zones", "cells")
 
 
 @dataclass(frozen=True)
 class Index:
-    """What is known of an index in every family of series that it is computed for.
+    """An index, for every family of series that it is computed for.
 
     Parameters
     ----------
@@ -57,33 +57,33 @@ class Index:
     long_name, units
         CF attributes of the results.
     valid_min, valid_max
-        Possible range in ``units``; what lies outside is left out and counted.
+        Possible range in ``units``; values outside are left out and counted.
     families
         ``zones`` and ``cells``, both by day, and ``months``: calendar months of zones and cells,
-        and of gauges where it is made of discharge.
-    of
-        Names of the inputs, or of indices further up in the list, that it is made of.
+        and of gauges where it is computed from discharge.
+    inputs
+        Names of the inputs, or of indices further up in the list, that it is computed from.
     window
-        Days, or calendar months, that ``accumulate`` goes over.
+        Days, or calendar months, that ``accumulate`` covers.
     accumulate
-        Takes the inputs by their names, and ``steps``; makes the series that ``fit`` and ``apply``
-        take, or the index itself where there is no ``apply``.
+        Takes the inputs by their names, and ``steps``; returns the series that ``fit`` and
+        ``apply`` take, or the index itself where there is no ``apply``.
     fit
-        Makes the parameters from the series and a reference period (``start``, ``end``).
+        Returns the parameters from the series and a reference period (``start``, ``end``).
     apply
-        Makes the index from the series, and from ``parameters`` where there is ``fit``. Without
+        Returns the index from the series, and from ``parameters`` where there is ``fit``. Without
         ``accumulate`` and ``apply``, each family has code of its own for the index.
-    takes
-        Keywords of the series, in the order of ``of``; by default the same names.
+    keywords
+        Keywords of the series in ``fit`` and ``apply``, in the order of ``inputs``; by default
+        the same names.
     params
-        Name under which the parameters are kept; by default that of the index.
+        Name under which the parameters are stored; by default that of the index.
     max_age_days
-        Age of the last known value, in days, up to which it still counts; 0 where only the day's
-        own does.
+        Largest age of the last known value (days); 0 where it is used on its own day only.
     min_years
         Fewer whole years of monthly inputs give no parameters.
     zone_name, zone_long_name
-        What files of zones call it until schema version 2, where it is something else.
+        Names in files of zones until schema version 2, where they differ.
     """
 
     name: str
@@ -92,12 +92,12 @@ class Index:
     valid_min: float
     valid_max: float
     families: tuple[Family, ...]
-    of: tuple[str, ...]
+    inputs: tuple[str, ...]
     window: int = 0
     accumulate: Callable[..., xr.DataArray] | None = None
     fit: Callable[..., xr.Dataset] | None = None
     apply: Callable[..., xr.DataArray] | None = None
-    takes: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
     params: str = ""
     max_age_days: int = 0
     min_years: int = MIN_YEARS
@@ -105,39 +105,39 @@ class Index:
     zone_long_name: str = ""
 
     def series(self, values: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-        """Return what ``fit`` and ``apply`` take, by keyword.
+        """Return the series that ``fit`` and ``apply`` take, by keyword.
 
         Parameters
         ----------
         values
-            The inputs and indices that the index is made of, and any others.
+            The inputs and indices that the index is computed from, and any others.
         """
-        inputs = {name: values[name] for name in self.of}
+        inputs = {name: values[name] for name in self.inputs}
         if self.accumulate is not None:
             total = self.accumulate(**inputs, steps=self.window)
-            return dict.fromkeys(self.takes or (self.name,), total)
-        return dict(zip(self.takes or self.of, inputs.values(), strict=True))
+            return dict.fromkeys(self.keywords or (self.name,), total)
+        return dict(zip(self.keywords or self.inputs, inputs.values(), strict=True))
 
     def parameters(
         self,
-        kept: dict[str, xr.Dataset],
+        params: dict[str, xr.Dataset],
         series: Mapping[str, xr.DataArray],
         *,
         family: Family,
         period: tuple[datetime, datetime] | None = None,
     ) -> xr.Dataset:
-        """Return the parameters that are kept, fitted first where a reference period is given.
+        """Return the stored parameters, fitted first where a reference period is given.
 
         Empty where the index has none.
 
         Parameters
         ----------
-        kept
-            Parameters by name; takes those that are fitted.
+        params
+            Parameters by name; fitted ones are added.
         series
             From :meth:`series`.
         family
-            Whose they are.
+            Family of the series.
         period
             Reference period, half-open.
         """
@@ -145,8 +145,8 @@ class Index:
             return xr.Dataset()
         name = self.params_in(family)
         if period is not None:
-            kept[name] = self.fit(**series, start=period[0], end=period[1])
-        return kept[name]
+            params[name] = self.fit(**series, start=period[0], end=period[1])
+        return params[name]
 
     def compute(
         self, series: Mapping[str, xr.DataArray], parameters: xr.Dataset | None = None
@@ -160,12 +160,12 @@ class Index:
         return self.apply(**series, parameters=parameters)
 
     def describe(self, da: xr.DataArray, family: Family = "cells") -> xr.DataArray:
-        """Give the result its long name.
+        """Set the long name of a result.
 
         Raises
         ------
         ValueError
-            It is in other units than the row says.
+            Its units differ from those of the row.
         """
         require_units(da, self.units)
         zonal = self.zone_long_name if family == "zones" else ""
@@ -176,7 +176,7 @@ class Index:
         return (self.zone_name if family == "zones" else "") or self.name
 
     def params_in(self, family: Family) -> str:
-        """Return the name under which a family keeps the parameters."""
+        """Return the name under which a family stores the parameters."""
         return self.params or self.name_in(family)
 
 
@@ -192,73 +192,73 @@ def _total_runoff(*, runoff: xr.DataArray, steps: int) -> xr.DataArray:
 TOTALS = tuple(
     Index(
         f"rain_{days}d", f"Rain of {days} days", "mm", 0.0, 2000.0 * days,
-        _ALL_DAYS if days > 1 else ("zones",), of=("rain",), window=days,
-        accumulate=partial(accumulation, min_share=MIN_SHARE), takes=("total",),
+        _ALL_DAYS if days > 1 else ("zones",), inputs=("rain",), window=days,
+        accumulate=partial(accumulation, min_share=MIN_SHARE), keywords=("total",),
         fit=fit_return_period if days <= 3 else None,
     )
     for days in (1, 3, 7, 30, 90)
 )  # fmt: skip
 """Totals of rain over days; bounded by the daily rain."""
 EXTREMES = tuple(row for row in TOTALS if row.fit is not None)
-"""Those whose return periods are computed; the parameters are kept by their names."""
+"""Totals whose return periods are computed; the parameters are stored by their names."""
 _RAIN = (
     Index(
         "api", f"Antecedent precipitation index, k = {API_FACTOR}", "mm", 0.0, 20_000.0, _ALL_DAYS,
-        of=("rain",), apply=partial(api, min_share=MIN_SHARE),
+        inputs=("rain",), apply=partial(api, min_share=MIN_SHARE),
     ),
     Index(
         "dry_spell", f"Days since rain of {WET_DAY_MM} mm or more", "days", 0.0, 20_000.0,
-        _ALL_DAYS, of=("rain",), apply=dry_spell,
+        _ALL_DAYS, inputs=("rain",), apply=dry_spell,
     ),
     Index(
         "rain_return_period", "Return period of the rain of one or three days", "years",
-        1.0, 1000.0, _ALL_DAYS, of=tuple(row.name for row in EXTREMES),
+        1.0, 1000.0, _ALL_DAYS, inputs=tuple(row.name for row in EXTREMES),
     ),
     Index(
         "routed_rain", "Rain as it arrives at the outlet", "mm", 0.0, 2000.0, ("zones",),
-        of=("rain",),
+        inputs=("rain",),
     ),
 )  # fmt: skip
 DROUGHT = (
     *(
         Index(
             f"spi_{days}d", "Standardised precipitation index", "1", -4.0, 4.0, _ALL_DAYS,
-            of=(f"rain_{days}d",), fit=fit_spi, apply=spi, takes=("total",),
+            inputs=(f"rain_{days}d",), fit=fit_spi, apply=spi, keywords=("total",),
             zone_name=f"spi{days}", zone_long_name=f"SPI of {days} days",
         )
         for days in (30, 90)
     ),
     Index(
         "soil_moisture_percentile", "Seasonal percentile of soil_moisture", "%", 0.0, 100.0,
-        _ALL_DAYS, of=("soil_moisture",), fit=fit_percentile, apply=percentile, takes=("values",),
-        params="soil_moisture", max_age_days=SOIL_DAYS,
+        _ALL_DAYS, inputs=("soil_moisture",), fit=fit_percentile, apply=percentile,
+        keywords=("values",), params="soil_moisture", max_age_days=SOIL_DAYS,
     ),
     Index(
-        "vhi", "Vegetation health index", "%", 0.0, 100.0, _ALL_DAYS, of=("ndvi", "lst"),
+        "vhi", "Vegetation health index", "%", 0.0, 100.0, _ALL_DAYS, inputs=("ndvi", "lst"),
         fit=fit_vegetation, params="vegetation", max_age_days=VEGETATION_DAYS,
     ),
     Index(
         "drought_score", "Drought score", "1", -4.0, 4.0, _ALL_DAYS,
-        of=("spi_90d", "soil_moisture_percentile"), fit=fit_score, apply=drought_score,
-        takes=("spi3", "soil_moisture_percentile"), params="score",
+        inputs=("spi_90d", "soil_moisture_percentile"), fit=fit_score, apply=drought_score,
+        keywords=("spi3", "soil_moisture_percentile"), params="score",
     ),
     Index(
         "drought_class", "Drought class", "1", -1.0, 4.0, _ALL_DAYS,
-        of=("drought_score",), apply=usdm_class, takes=("index",),
+        inputs=("drought_score",), apply=usdm_class, keywords=("index",),
     ),
     Index(
         "cdi", "Combined drought indicator of the Mekong", "1", 0.0, 3.0, _ALL_DAYS,
-        of=("spi_30d", "spi_90d", "soil_moisture_percentile", "vhi"), apply=mekong_cdi,
-        takes=("spi1", "spi3", "soil_moisture_percentile", "vhi"),
+        inputs=("spi_30d", "spi_90d", "soil_moisture_percentile", "vhi"), apply=mekong_cdi,
+        keywords=("spi1", "spi3", "soil_moisture_percentile", "vhi"),
     ),
 )  # fmt: skip
-"""State of drought of a day; standardised indices are bounded by their own clip, with room."""
+"""Drought state of a day; standardised indices are bounded by their own clip, with room."""
 _BALANCE = tuple(
     Index(
         f"spei_{days}d", "Standardised precipitation-evapotranspiration index", "1", -4.0, 4.0,
-        ("cells",), of=("rain", "pet"), window=days,
+        ("cells",), inputs=("rain", "pet"), window=days,
         accumulate=partial(water_balance, min_share=MIN_SHARE),
-        fit=fit_spei, apply=spei, takes=("balance",),
+        fit=fit_spei, apply=spei, keywords=("balance",),
     )
     for days in (30, 90)
 )  # fmt: skip
@@ -269,29 +269,29 @@ _MONTHS = (
         for row in (
             Index(
                 f"spi_{months}m", "Standardised precipitation index", "1", -4.0, 4.0, ("months",),
-                of=("rain",), window=months, accumulate=accumulation,
-                fit=fit_spi, apply=spi, takes=("total",),
+                inputs=("rain",), window=months, accumulate=accumulation,
+                fit=fit_spi, apply=spi, keywords=("total",),
             ),
             Index(
                 f"spei_{months}m", "Standardised precipitation-evapotranspiration index", "1",
-                -4.0, 4.0, ("months",), of=("rain", "pet"), window=months,
-                accumulate=water_balance, fit=fit_spei, apply=spei, takes=("balance",),
+                -4.0, 4.0, ("months",), inputs=("rain", "pet"), window=months,
+                accumulate=water_balance, fit=fit_spei, apply=spei, keywords=("balance",),
             ),
         )
     ),
     *(
         Index(
             f"ssi_{months}m", "Standardised soil-moisture index", "1", -4.0, 4.0, ("months",),
-            of=("soil_moisture",), window=months, accumulate=_mean_soil,
-            fit=fit_ssi, apply=ssi, takes=("soil_moisture",), min_years=SOIL_YEARS,
+            inputs=("soil_moisture",), window=months, accumulate=_mean_soil,
+            fit=fit_ssi, apply=ssi, keywords=("soil_moisture",), min_years=SOIL_YEARS,
         )
         for months in (1, 3)
     ),
     *(
         Index(
             f"sri_{months}m", "Standardised runoff index", "1", -4.0, 4.0, ("months",),
-            of=("runoff",), window=months, accumulate=_total_runoff,
-            fit=fit_sri, apply=sri, takes=("runoff",),
+            inputs=("runoff",), window=months, accumulate=_total_runoff,
+            fit=fit_sri, apply=sri, keywords=("runoff",),
         )
         for months in (1, 3, 6, 12)
     ),
@@ -299,19 +299,19 @@ _MONTHS = (
     *(
         Index(
             f"sdi_{months}m", "Streamflow drought index", "1", -15.0, 15.0, ("months",),
-            of=("discharge",), window=months, accumulate=mean_flow,
-            fit=fit_sdi, apply=sdi, takes=("discharge",),
+            inputs=("discharge",), window=months, accumulate=mean_flow,
+            fit=fit_sdi, apply=sdi, keywords=("discharge",),
         )
         for months in (1, 3, 6, 12)
     ),
     Index(
         "low_flow_ratio", "Discharge over the agreed low flow", "1", 0.0, 1000.0, ("months",),
-        of=("discharge",),
+        inputs=("discharge",),
     ),
     *(
         Index(
             f"wet_season_{moment}", f"{moment.capitalize()} of the wet season", "days",
-            -366.0, 732.0, ("months",), of=("rain",),
+            -366.0, 732.0, ("months",), inputs=("rain",),
             fit=fit_wet_season, params="wet_season", min_years=SEASON_YEARS,
         )
         for moment in ("onset", "retreat", "length")
@@ -319,24 +319,24 @@ _MONTHS = (
 )  # fmt: skip
 
 SUITE = (*TOTALS, *_RAIN, *DROUGHT, *_BALANCE, *_MONTHS)
-"""All indices, each after those that it is made of, in the order of variables in published files.
-A row that stands in no family's own code is computed wherever its ``families`` say."""
+"""All indices, each after those that it is computed from, in the order of published variables. A
+row without code of its own in a family is computed for all of its ``families``."""
 INDICES = {row.name: row for row in SUITE} | {row.zone_name: row for row in SUITE if row.zone_name}
 """Rows by every name in archive and published files."""
 
 
 def select(family: Family) -> list[Index]:
-    """Return the indices that a family has, in their order."""
+    """Return the indices of a family, in order."""
     return [row for row in SUITE if family in row.families]
 
 
 def inputs_of(name: str) -> set[str]:
-    """Return the inputs that an index, or parameters of that name, are made of in the end.
+    """Return the inputs that an index, or parameters of that name, ultimately depend on.
 
     Examples
     --------
     >>> sorted(inputs_of("score")), sorted(inputs_of("spei_30d"))
     (['rain', 'soil_moisture'], ['pet', 'rain'])
     """
-    parts = next(row.of for row in SUITE if name in {row.params, row.name})
+    parts = next(row.inputs for row in SUITE if name in {row.params, row.name})
     return set().union(*(inputs_of(part) if part in INDICES else {part} for part in parts))

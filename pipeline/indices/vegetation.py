@@ -8,7 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.indices.common import along_time, definition, require_units, slots, stated, within
+from pipeline.indices.common import (
+    apply_along_time,
+    copy_reference_attrs,
+    definition,
+    require_units,
+    select_period,
+    slots,
+)
 
 MIN_YEARS = 10
 """Fewer years with a value in the calendar month give no bounds."""
@@ -17,12 +24,12 @@ MIN_YEARS = 10
 def fit_vegetation(
     *, ndvi: xr.DataArray, lst: xr.DataArray, start: datetime, end: datetime
 ) -> xr.Dataset:
-    """Lowest and highest NDVI and surface temperature of each calendar month.
+    """Find the lowest and highest NDVI and surface temperature of each calendar month.
 
     Parameters
     ----------
     ndvi
-        1, quality-masked, dims with ``time``; values may stand on few of the days.
+        1, quality-masked, dims with ``time``; few days may have values.
     lst
         K, likewise.
     start, end
@@ -43,7 +50,7 @@ def fit_vegetation(
     require_units(lst, "K")
     fields = {}
     for values in (ndvi, lst):
-        part = within(values, start=start, end=end)
+        part = select_period(values, start=start, end=end)
         month = slots(part["time"].values, "month")
         years = part["time"].values.astype("datetime64[Y]")
 
@@ -54,20 +61,22 @@ def fit_vegetation(
         ) -> NDArray[np.floating]:
             out = np.full((2, 12, *x.shape[1:]), np.nan)
             for number in np.unique(month):
-                some = x[month == number]
+                in_month = x[month == number]
                 begin = np.unique(years[month == number], return_index=True)[1]
-                seen = np.logical_or.reduceat(np.isfinite(some), begin, axis=0).sum(axis=0)
-                enough = seen >= MIN_YEARS
+                known = np.logical_or.reduceat(np.isfinite(in_month), begin, axis=0)
+                enough = known.sum(axis=0) >= MIN_YEARS
                 for row, extreme in enumerate((np.fmin, np.fmax)):
-                    out[row, number - 1] = np.where(enough, extreme.reduce(some, axis=0), np.nan)
+                    bounds = extreme.reduce(in_month, axis=0)
+                    out[row, number - 1] = np.where(enough, bounds, np.nan)
             return out
 
-        stacked = along_time(kernel, part, output={"bound": 2, "month": 12})
+        stacked = apply_along_time(kernel, part, output={"bound": 2, "month": 12})
         name = "ndvi" if values is ndvi else "lst"
         for row, bound in enumerate(("min", "max")):
             fields[f"{name}_{bound}"] = stacked.isel(bound=row).assign_attrs(values.attrs)
-    how = definition(within(ndvi, start=start, end=end), start=start, end=end, index="VHI")
-    return xr.Dataset(fields, {"month": np.arange(1, 13)}, how)
+    part = select_period(ndvi, start=start, end=end)
+    attrs = definition(part, start=start, end=end, index="VHI")
+    return xr.Dataset(fields, {"month": np.arange(1, 13)}, attrs)
 
 
 def vci(*, ndvi: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
@@ -98,9 +107,9 @@ def vci(*, ndvi: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     array([25.])
     """
     require_units(ndvi, "1")
-    found = _between(ndvi, parameters["ndvi_min"], parameters["ndvi_max"])
-    return found.assign_attrs(
-        units="%", long_name="Vegetation condition index", **stated(parameters)
+    index = _scale_to_percent(ndvi, parameters["ndvi_min"], parameters["ndvi_max"])
+    return index.assign_attrs(
+        units="%", long_name="Vegetation condition index", **copy_reference_attrs(parameters)
     )
 
 
@@ -132,13 +141,13 @@ def tci(*, lst: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     array([10.])
     """
     require_units(lst, "K")
-    found = 100.0 - _between(lst, parameters["lst_min"], parameters["lst_max"])
-    return found.assign_attrs(
-        units="%", long_name="Temperature condition index", **stated(parameters)
+    index = 100.0 - _scale_to_percent(lst, parameters["lst_min"], parameters["lst_max"])
+    return index.assign_attrs(
+        units="%", long_name="Temperature condition index", **copy_reference_attrs(parameters)
     )
 
 
-def _between(values: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
+def _scale_to_percent(values: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
     month = slots(values["time"].values, "month")
 
     def kernel(
@@ -147,7 +156,7 @@ def _between(values: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.
         span = np.where(high > low, high - low, np.nan)
         return np.clip(100 * (x - low[month - 1]) / span[month - 1], 0.0, 100.0)
 
-    return along_time(kernel, values, low, high, core=[["month"], ["month"]])
+    return apply_along_time(kernel, values, low, high, core=[["month"], ["month"]])
 
 
 def vhi(*, vci: xr.DataArray, tci: xr.DataArray, weight: float = 0.5) -> xr.DataArray:
@@ -163,7 +172,7 @@ def vhi(*, vci: xr.DataArray, tci: xr.DataArray, weight: float = 0.5) -> xr.Data
     Returns
     -------
     DataArray
-        Percent; NaN where either is missing. Below 40 vegetation is in drought.
+        Percent; NaN where either is missing. Vegetation is in drought below 40.
 
     References
     ----------
@@ -179,6 +188,6 @@ def vhi(*, vci: xr.DataArray, tci: xr.DataArray, weight: float = 0.5) -> xr.Data
     require_units(tci, "%")
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"weight: expected 0 to 1, found {weight}")
-    found = weight * vci + (1 - weight) * tci
-    kept = {name: vci.attrs[name] for name in stated(vci) if name in tci.attrs}
-    return found.assign_attrs(units="%", long_name="Vegetation health index", **kept)
+    index = weight * vci + (1 - weight) * tci
+    shared = {name: vci.attrs[name] for name in copy_reference_attrs(vci) if name in tci.attrs}
+    return index.assign_attrs(units="%", long_name="Vegetation health index", **shared)

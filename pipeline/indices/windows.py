@@ -1,4 +1,4 @@
-"""Sums over the last steps of a series and over months, with a rule for what is missing."""
+"""Sums over the last steps of a series and over months, with a rule for missing steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.indices.common import along_time, cadence
+from pipeline.indices.common import apply_along_time, cadence
 
 Days = NDArray[np.datetime64]
 
@@ -15,7 +15,7 @@ MAX_STEPS = 366
 
 
 def moving_sum(*, values: xr.DataArray, steps: int, min_share: float = 1.0) -> xr.DataArray:
-    """Sum of the last ``steps`` steps, the step itself included.
+    """Sum the last ``steps`` steps, the current step included.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ def moving_sum(*, values: xr.DataArray, steps: int, min_share: float = 1.0) -> x
         raise ValueError(f"steps: expected 1 to {MAX_STEPS}, found {steps}")
     if not 0.0 < min_share <= 1.0:
         raise ValueError(f"min_share: expected above 0 and up to 1, found {min_share}")
-    each = cadence(values)
+    step = cadence(values)
     # Blocks are counted from a fixed day, so that a sum does not depend on where a record begins.
     time = values["time"].values[0]
-    since = time - np.datetime64(0, "ns") if each else time.astype("datetime64[M]").astype(int)
-    first = int(since // (each or 1)) % steps
+    since = time - np.datetime64(0, "ns") if step else time.astype("datetime64[M]").astype(int)
+    first = int(since // (step or 1)) % steps
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
         good = np.isfinite(x)
@@ -60,19 +60,19 @@ def moving_sum(*, values: xr.DataArray, steps: int, min_share: float = 1.0) -> x
             total[: steps - 1] = np.nan
             return total
         total = _moving_sum(np.where(good, x, x.dtype.type(0)), steps, first)
-        seen = _moving_sum(known_steps(good).astype(x.dtype), steps, first)
-        seen[seen < min_share * steps - 1e-6] = np.nan
-        return np.asarray(np.multiply(total, steps / seen, out=total))
+        n_known = _moving_sum(known_steps(good).astype(x.dtype), steps, first)
+        n_known[n_known < min_share * steps - 1e-6] = np.nan
+        return np.asarray(np.multiply(total, steps / n_known, out=total))
 
-    length = "month" if each is None else str(each.astype("timedelta64[m]"))
-    found = along_time(kernel, values)
-    return found.assign_attrs(window=f"{steps} x {length}", min_share=min_share)
+    length = "month" if step is None else str(step.astype("timedelta64[m]"))
+    total = apply_along_time(kernel, values)
+    return total.assign_attrs(window=f"{steps} x {length}", min_share=min_share)
 
 
 def known_steps(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Give what is known (time, ...), in one column where steps are known everywhere or nowhere.
+    """Return the mask of known steps (time, ...), as one column where all columns agree.
 
-    A lost granule is lost everywhere, and what is counted of one column need not be of all.
+    A lost granule is missing in all cells; its steps are then counted once, not per cell.
 
     Examples
     --------
@@ -82,42 +82,44 @@ def known_steps(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     (2, 2)
     """
     cells = tuple(range(1, good.ndim))
-    every = np.asarray(good.all(axis=cells, keepdims=True))
-    return every if np.array_equal(every, good.any(axis=cells, keepdims=True)) else good
+    column = np.asarray(good.all(axis=cells, keepdims=True))
+    return column if np.array_equal(column, good.any(axis=cells, keepdims=True)) else good
 
 
 def _moving_sum(x: NDArray[np.floating], steps: int, first: int) -> NDArray[np.floating]:
-    """Sum over the last ``steps`` rows, fewer where the record begins.
+    """Sum the last ``steps`` rows, fewer where the record begins.
 
-    In blocks of ``steps`` rows: what of the block before is in the window, summed backwards, and
-    what of the own, summed forwards. So a sum never runs over more than the window, and one of
-    zeros is zero. ``first`` is the place of the first row in its block.
+    In blocks of ``steps`` rows: the part of the window in the block before is summed backwards,
+    that in its own block forwards. So a sum never covers more than the window, and that of zeros
+    is exactly zero. ``first`` is the position of the first row in its block.
     """
     if steps == 1:
         return x.copy()
     count = -(-(first + len(x)) // steps)
-    ahead = np.zeros((count * steps, *x.shape[1:]), x.dtype)
-    ahead[first : first + len(x)] = x
-    ahead = ahead.reshape(count, steps, *x.shape[1:])
-    total = ahead.copy()
+    backward = np.zeros((count * steps, *x.shape[1:]), x.dtype)
+    backward[first : first + len(x)] = x
+    backward = backward.reshape(count, steps, *x.shape[1:])
+    total = backward.copy()
     for row in range(1, steps):
         total[:, row] += total[:, row - 1]
-        ahead[:, -1 - row] += ahead[:, -row]
-    total[1:, :-1] += ahead[:-1, 1:]
+        backward[:, -1 - row] += backward[:, -row]
+    total[1:, :-1] += backward[:-1, 1:]
     return total.reshape(-1, *x.shape[1:])[first : first + len(x)]
 
 
-def by_month(daily: xr.DataArray, *, min_share: float, mean: bool = False) -> xr.DataArray:
-    """Sum or average over the calendar months that lie whole on the axis.
+def aggregate_by_month(
+    daily: xr.DataArray, *, min_share: float, mean: bool = False
+) -> xr.DataArray:
+    """Sum or average over the calendar months that lie entirely on the axis.
 
     Parameters
     ----------
     daily
-        Per day, dims with ``time``, no gaps in the axis, one whole month at least.
+        Daily values, dims with ``time``, no gaps in the axis, at least one whole month.
     min_share
-        Least share of a month's days that must be known; the others count as their mean.
+        Least share of a month's days that must be known; missing ones count as their mean.
     mean
-        Give the mean of the days, not their sum.
+        Return the mean of the days, not their sum.
 
     Returns
     -------
@@ -129,9 +131,9 @@ def by_month(daily: xr.DataArray, *, min_share: float, mean: bool = False) -> xr
     >>> import xarray as xr
     >>> time = np.arange("2001-02-01", "2001-04-10", dtype="M8[D]").astype("M8[ns]")
     >>> rain = xr.DataArray(np.ones((68, 1)), {"time": time}, ("time", "cell"))
-    >>> rain[3] = np.nan  # one of 28 days, which leaves 96 %
-    >>> rain[30:34] = np.nan  # four of 31, which leave 87 %
-    >>> by_month(rain, min_share=0.9).values.ravel()
+    >>> rain[3] = np.nan  # one of 28 days: 96 % remain
+    >>> rain[30:34] = np.nan  # four of 31 days: 87 % remain
+    >>> aggregate_by_month(rain, min_share=0.9).values.ravel()
     array([28., nan])
     """
     time = daily["time"].values
@@ -144,17 +146,17 @@ def by_month(daily: xr.DataArray, *, min_share: float, mean: bool = False) -> xr
         part = x[begin[0] : last[0]]
         good = np.isfinite(part)
         length = days.astype(part.dtype).reshape(-1, *(1,) * (part.ndim - 1))
-        seen = np.add.reduceat(good.view(np.uint8), begin - begin[0], axis=0).astype(part.dtype)
-        seen[seen < min_share * length - 1e-6] = np.nan
+        n_known = np.add.reduceat(good.view(np.uint8), begin - begin[0], axis=0).astype(part.dtype)
+        n_known[n_known < min_share * length - 1e-6] = np.nan
         total = np.add.reduceat(np.where(good, part, part.dtype.type(0)), begin - begin[0], axis=0)
-        return total / seen if mean else total * (length / seen)
+        return total / n_known if mean else total * (length / n_known)
 
-    found = along_time(kernel, daily, output={"month": whole.size}).rename(month="time")
-    return found.assign_coords(time=whole).assign_attrs(daily.attrs).rename(daily.name)
+    monthly = apply_along_time(kernel, daily, output={"month": whole.size}).rename(month="time")
+    return monthly.assign_coords(time=whole).assign_attrs(daily.attrs).rename(daily.name)
 
 
 def whole_months(axis: Days) -> Days:
-    """Calendar months that lie whole on an axis of days.
+    """Return the calendar months that lie entirely on an axis of days.
 
     Examples
     --------
@@ -168,5 +170,5 @@ def whole_months(axis: Days) -> Days:
 
 
 def next_months(months: Days) -> Days:
-    """First day of the month after each."""
+    """Return the first day of the month after each."""
     return (months.astype("M8[M]") + 1).astype("M8[ns]")

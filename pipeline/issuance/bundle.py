@@ -1,4 +1,4 @@
-"""The files of a run's tree, the rows of its alerts, and why the night is degraded."""
+"""The bundle of a run: files of its tree, rows of its alerts, and why the night is degraded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Bundle:
     alerts
         Rows of the table of alerts, one per city and hazard.
     degraded
-        Why the night is not a good one; empty where it is.
+        Why the night is degraded; empty where it is not.
     """
 
     files: dict[str, bytes]
@@ -57,20 +57,20 @@ def make_bundle(
     settings: Settings,
     model_remarks: Sequence[str] = (),
 ) -> Bundle:
-    """Decide, word and index everything that a run publishes; nothing is written.
+    """Decide, word and index everything that a run publishes, without writing.
 
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     run
-        Its row in the table of runs.
+        Row of the table of runs.
     stages, droughts
-        Its forecasts.
+        Forecasts of the run.
     settings
         Upstream; status, scope and sender are those of the run.
     model_remarks
-        What is wrong with the models, in plain words.
+        Faults of the models, in plain words.
     """
     settings = settings.model_copy(update=run["settings"])
     risk = products.compute_risk_indices(snapshot)
@@ -129,7 +129,7 @@ def make_bundle(
 def _read_earlier_alerts(
     records: Records, run: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
-    """Read the alerts of the issue before a run's, and of each earlier revision of its issue."""
+    """Read the alerts of the issue before a run, and of each earlier revision of its issue."""
     before = []
     if run["follows"] is not None:
         moment, revision = run["follows"]

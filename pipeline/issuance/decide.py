@@ -36,16 +36,16 @@ def decide_cities(
     revisions: list[list[dict[str, Any]]],
     cancelled: Collection[str],
 ) -> list[Decision]:
-    """Decide flood and drought for every city, by its own thresholds where it states some.
+    """Decide flood and drought for every city, by its own thresholds where it has any.
 
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     stages, droughts
         Forecasts of the run.
     rain
-        Rain over each city, as of :func:`pipeline.issuance.products.assess_city_rain`.
+        Rain over each city, from :func:`pipeline.issuance.products.assess_city_rain`.
     before
         Rows of the alerts of the issue before this one.
     revisions
@@ -110,12 +110,12 @@ def decide_cities(
 def add_track_records(
     snapshot: Snapshot, decisions: list[Decision], *, follows: list[Any] | None
 ) -> list[Decision]:
-    """Add what became of earlier warnings to those that forecast a stage not yet reached.
+    """Add the track record to warnings that forecast a stage not yet reached.
 
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     decisions
         From :func:`decide_cities`.
     follows
@@ -142,7 +142,7 @@ def add_track_records(
 
 
 def _forecasts_threshold_stage(decision: Decision) -> bool:
-    """Whether a decision warns of a stage that the river has not reached."""
+    """Return whether a decision warns of a stage that the river has not reached."""
     station, river = decision.station, decision.river
     if decision.in_force not in RAISED or decision.state.on_rain or not (station and river):
         return False

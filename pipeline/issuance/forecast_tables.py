@@ -13,19 +13,19 @@ from pipeline.storage.records import Records
 
 STAGE_KEYS = ("station", "lead_days", "tier", "valid_time")
 DROUGHT_KEYS = ("zone", "horizon_weeks", "tier")
-"""Columns of their own of each table; JSON holds all columns of the forecast, these too."""
+"""Separate columns of each table; JSON holds all columns of the forecast, these included."""
 TIMES = ["issue_time", "valid_time", "stage_time"]
 
 
 def store_forecasts(
     records: Records, run: dict[str, Any], *, stages: pd.DataFrame, droughts: pd.DataFrame
 ) -> None:
-    """Store a run with its forecasts, in place of those it left before.
+    """Store a run with its forecasts, replacing those stored before.
 
     Parameters
     ----------
     records
-        Where they are stored.
+        Tables.
     run
         Row of the table of runs.
     stages, droughts
@@ -46,14 +46,14 @@ def read_forecasts(records: Records, run: dict[str, Any]) -> tuple[pd.DataFrame,
     Parameters
     ----------
     records
-        Where they are stored.
+        Tables.
     run
         Row of the table of runs.
 
     Returns
     -------
     tuple of pandas.DataFrame
-        Stages and droughts, each value as it was made, to the last bit: columns in their order,
+        Stages and droughts, each value bit for bit: columns in their order,
         rows in the order of their keys, times naive UTC, NaN and NaT for missing. A 32-bit float
         comes back as the 64-bit one of the same value. Without columns where the run had none.
     """
@@ -79,14 +79,14 @@ def _to_rows(frame: pd.DataFrame, keys: tuple[str, ...]) -> list[dict[str, Any]]
 
 
 def _to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame([_with_nan(row["row"]) for row in rows])
+    frame = pd.DataFrame([_restore_nan(row["row"]) for row in rows])
     for name in frame.columns.intersection(TIMES):
         frame[name] = pd.to_datetime(frame[name], format="ISO8601")
     return frame
 
 
-def _with_nan(value: Any) -> Any:
+def _restore_nan(value: Any) -> Any:
     """Return a JSON value with NaN for null, inside objects too."""
     if isinstance(value, dict):
-        return {key: _with_nan(item) for key, item in value.items()}
+        return {key: _restore_nan(item) for key, item in value.items()}
     return math.nan if value is None else value

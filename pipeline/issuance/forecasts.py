@@ -1,4 +1,4 @@
-"""Forecast stages, drought and low flow from what a moment knows."""
+"""Forecast stages, drought and low flow from a snapshot."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from pipeline.storage.archive import NothingArchived
 from pipeline.times import utc64
 
 HISTORY = timedelta(days=200)
-"""Readings before the issue time that a forecast looks at."""
+"""Look-back of a stage forecast for readings."""
 LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
-"""Readings before the issue time that a forecast of low flow looks at."""
+"""Look-back of a forecast of low flow for readings."""
 
 
 def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
         return list_unmodelled_gauges(snapshot, readings, modelled=())
     model = snapshot.models["stage"]
     inputs = read_stage_inputs(snapshot, start=snapshot.asof - HISTORY)
-    # A gauge that has said nothing for so long has no column, but it has a forecast: climatology.
+    # A gauge silent for so long has no column, but it has a forecast: climatology.
     inputs = inputs.with_gauges(model.stations)
     forecasts = stage_model.predict(
         model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
@@ -68,14 +68,14 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
 def list_unmodelled_gauges(
     snapshot: Snapshot, readings: pd.DataFrame, *, modelled: Collection[str]
 ) -> pd.DataFrame:
-    """Give the last readings of the table's gauges without a model, as rows without a forecast.
+    """List the last readings of the table's gauges without a model, as rows without a forecast.
 
-    A river that stands above its alarm stage is an alarm whether or not it can be forecast.
+    A river above its alarm stage is an alarm whether or not it can be forecast.
 
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     readings
         Stages of the last days.
     modelled
@@ -108,7 +108,7 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
 
     Zones are sub-basins and cities (class of rain and soil, where there are zonal daily series) and
     gauges (``gauge:<code>``, class of the stage). ``stands_in`` names the substitute products;
-    ``suspect`` says that neither rain nor soil moisture is known from files free of doubt.
+    ``suspect`` marks zones whose rain and soil moisture are known from suspect files only.
     """
     parts = []
     record = snapshot.filled_record
@@ -128,7 +128,7 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
-    """Flag rows of zones where all that is known of rain and soil moisture is suspect."""
+    """Flag rows of zones whose known rain and soil moisture are all suspect."""
     try:
         doubts = snapshot.archive.read("doubts", asof=snapshot.asof).compute()
     except NothingArchived:
@@ -143,6 +143,6 @@ def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
     ):
         at = zones.index(zone)
         suspect = float(rain[at]) > 1 - suite.MIN_SHARE, float(soil[at]) > 0
-        blind = math.isnan(spi3), math.isnan(percentile)
-        flags.append(any(suspect) and all(a or b for a, b in zip(suspect, blind, strict=True)))
+        unknown = math.isnan(spi3), math.isnan(percentile)
+        flags.append(any(suspect) and all(a or b for a, b in zip(suspect, unknown, strict=True)))
     return pd.Series(flags, droughts.index)

@@ -1,4 +1,4 @@
-"""What a night should have had and had not, what was bad, and what of the rest is doubtful."""
+"""Missing, bad and doubtful inputs of a night, in plain words."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from pipeline.storage.records import Records
 from pipeline.times import day_start, utc64
 
 DOUBTFUL_DAYS = 10
-"""Days of the zonal daily series whose doubts are named."""
+"""Days of the zonal daily series whose doubts are reported."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What is missing, bad or doubtful, in plain words.
+    """Missing, bad or doubtful inputs, in plain words.
 
     Parameters
     ----------
     no_provider
-        That no provider gave anything, if so: said before all else.
+        Whether no provider gave anything, as a line of text; reported first.
     remarks
-        All the rest.
+        All other remarks.
     degraded
-        What of it makes the night another than a good one: no gauges, a source that every night
-        counts on and that gave nothing.
+        Remarks that make the night degraded: no gauges, or nothing from a source that every night
+        needs.
     """
 
     no_provider: tuple[str, ...]
@@ -45,14 +45,14 @@ class Missing:
 
 
 def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missing:
-    """Find what a night should have had, what was bad, and what is doubtful.
+    """Find the missing, bad and doubtful inputs of a night.
 
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     upstream
-        Where files come from: the providers have more sources than a night counts on.
+        Origin of the files: the providers have more sources than a night needs.
     """
     inputs = snapshot.inputs
     readings = snapshot.records.readings.last_times(by="source", asof=snapshot.asof)
@@ -62,16 +62,16 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     remarks, degraded = list[str](), list[str]()
     for source in SOURCES.values():
         rows = [row for row in inputs if row["source"] == source.id]
-        nothing = _describe_silent_source(source, last.get(source.id), asof=snapshot.asof)
+        silence_remark = _describe_silent_source(source, last.get(source.id), asof=snapshot.asof)
         if source.core and source.kind == "grid":
             remarks += _describe_absent_files(source, rows, asof=snapshot.asof)
         if (
-            nothing
+            silence_remark
             and source.kind != "zones"
             and (source.id in (*select_sources(upstream), *NIGHTLY) or source.id in last)
         ):
-            remarks.append(nothing)
-            degraded += [nothing] if source.id in NIGHTLY else []
+            remarks.append(silence_remark)
+            degraded += [silence_remark] if source.id in NIGHTLY else []
         remarks += [f"{source.id}: rejected {row['rejected']}" for row in rows if row["rejected"]]
         remarks += _describe_notes(source, [row for row in rows if not row["rejected"]])
     gauges = silence.describe_silent_gauges(snapshot)
@@ -91,7 +91,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
 def _describe_absent_files(
     source: Source, rows: Sequence[dict[str, Any]], *, asof: datetime
 ) -> list[str]:
-    """Say how many files of a source that every night counts on are not there."""
+    """Say how many files of a source that every night needs are absent."""
     module = source.load()
     begin = asof - min(source.lookback, INPUTS)
     due = {
@@ -107,7 +107,7 @@ def _describe_absent_files(
 
 
 def _describe_silent_source(source: Source, last: datetime | None, *, asof: datetime) -> str:
-    """Say that a source gave nothing of what was due lately, and when it last did; else nothing."""
+    """Say that a source gave nothing that was due lately, and its last time; empty otherwise."""
     if last is None:
         return f"{source.id}: gave nothing, and never has"
     if last > asof - source.cadence - source.patience - timedelta(days=1):
@@ -116,7 +116,7 @@ def _describe_silent_source(source: Source, last: datetime | None, *, asof: date
 
 
 def _describe_no_provider(last: dict[str, datetime], *, asof: datetime) -> list[str]:
-    """Say that no provider gave anything of the last two days, if so."""
+    """Say that no provider gave anything of the last two days; empty otherwise."""
     newest = max(last.values(), default=None)
     if newest is not None and newest > asof - timedelta(days=2):
         return []
@@ -125,7 +125,7 @@ def _describe_no_provider(last: dict[str, datetime], *, asof: datetime) -> list[
 
 
 def _describe_notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Say of sound files which cells and rows were bad, and which are suspect or empty."""
+    """Say which cells and rows of accepted files were bad, and which files are suspect or empty."""
     out_of_range: dict[str, list[tuple[int, float, str]]] = {}
     suspect: dict[str, list[str]] = {}
     empty: dict[str, list[str]] = {}
@@ -155,7 +155,7 @@ def _describe_notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]
         for variable, names in empty.items()
     ]
     if source.kind == "grid":
-        remarks = {str(remark) for row in rows for remark in _remarks_of(row)}
+        remarks = {str(remark) for row in rows for remark in _list_reader_remarks(row)}
         lines += [f"{source.id}: {remark}" for remark in sorted(remarks)]
     if bad_rows:
         lines.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
@@ -164,8 +164,8 @@ def _describe_notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]
     ]
 
 
-def _remarks_of(row: dict[str, Any]) -> Sequence[str]:
-    """List what a reader remarked on a file."""
+def _list_reader_remarks(row: dict[str, Any]) -> Sequence[str]:
+    """List the remarks of a reader on a file."""
     remarks: Sequence[str] = (row.get("notes") or {}).get("said") or ()
     return remarks
 
@@ -177,21 +177,21 @@ def _name_files(names: Sequence[str]) -> str:
 def find_suspect_files(
     records: Records, *, asof: datetime, start: datetime
 ) -> dict[str, set[np.datetime64]]:
-    """Find the files that are suspect as a whole, of several versions the last.
+    """Find the files that are suspect as a whole, by the last version of each.
 
     Parameters
     ----------
     records
-        Where the notes are.
+        Tables with the notes.
     asof
-        Only what was known by then.
+        Only notes known by then are used.
     start
         Files that end before are left out.
 
     Returns
     -------
     dict
-        Begins of the files by source.
+        Start times of the files by source.
     """
     last: dict[tuple[str, datetime], dict[str, Any]] = {}
     for row in records.inputs(asof=asof, start=start):

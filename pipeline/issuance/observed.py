@@ -1,4 +1,4 @@
-"""Last readings of the gauges: what is believed, what is not yet, and the change of a day."""
+"""Last readings of the gauges: believed, in doubt, and the change of a day."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pipeline.quality.selection import select_best, select_used
 from pipeline.times import from_utc64
 
 SPAN = timedelta(days=4)
-"""How far back the last readings are looked for."""
+"""Look-back for the last readings."""
 FRESH = timedelta(hours=48)
-"""An older reading says nothing of today."""
+"""Largest age of a reading that describes today."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class LastReadings:
     stage_m, time
         Last reading that is believed; NaN and None where there is none.
     doubt
-        Newer reading that is not believed.
+        Newer reading that is in doubt.
     """
 
     stage_m: float
@@ -53,13 +53,13 @@ def find_last_readings(snapshot: Snapshot) -> dict[str, LastReadings]:
         if code in believed:
             time, value = believed[code]
             stage_m, when = float(value[-1]), from_utc64(time[-1])
-        doubt = _newest_doubt(doubted[doubted["station"] == code], since=when)
+        doubt = _find_newest_doubt(doubted[doubted["station"] == code], since=when)
         last[code] = LastReadings(stage_m, when, doubt)
     return last
 
 
-def _newest_doubt(rows: pd.DataFrame, *, since: datetime | None) -> Doubt | None:
-    """Newest readings that are not believed, where they are newer than what is."""
+def _find_newest_doubt(rows: pd.DataFrame, *, since: datetime | None) -> Doubt | None:
+    """Return the newest readings in doubt, where they are newer than the believed ones."""
     if rows.empty:
         return None
     newest = rows[rows["valid_time"] == rows["valid_time"].max()]
@@ -89,14 +89,14 @@ def find_daily_changes(snapshot: Snapshot) -> dict[str, float]:
 def confirm_by_forecast(
     last: Mapping[str, LastReadings], forecasts: pd.DataFrame
 ) -> dict[str, Doubt]:
-    """Confirm readings that the forecast from the readings before them leads to expect.
+    """Confirm readings that agree with the forecast from the readings before them.
 
     Parameters
     ----------
     last
         Last readings by gauge.
     forecasts
-        Forecasts that rest on none of the readings in doubt.
+        Forecasts without the readings in doubt.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def add_last_readings(river: River, last: LastReadings) -> River:
     river
         Forecast, with the stage that it rests on.
     last
-        Last readings; what is newer than the stage of the forecast replaces it.
+        Last readings; a newer stage than that of the forecast replaces it.
     """
     doubt = last.doubt
     if doubt is not None and river.stage_m == doubt.highest_m:  # the forecast agreed

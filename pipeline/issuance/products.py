@@ -1,4 +1,4 @@
-"""What a run publishes or decides by beside forecasts: risk, months, city rain, GEOGLOWS' flows."""
+"""Products of a run beside forecasts: risk indices, months, city rain, GEOGLOWS' flows."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from pipeline.times import day_start, utc64
 MODELS = ("drought", "monthly")
 """Models whose parameters the products need."""
 SPIN_UP_DAYS = 400
-"""Days of the zonal daily series before them that the published indices look at."""
+"""Look-back of the published indices in the zonal daily series (days)."""
 RISK_DAYS = 30
 """Days of the risk indices that are published."""
 
 
 def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
-    """Mask results that no index of the list can have; lazy where ``ds`` is."""
-    return ds.assign({name: ds[name].where(~wrong) for name, wrong in _impossible(ds).items()})
+    """Mask results outside the range of their index; lazy where ``ds`` is."""
+    return ds.assign({name: ds[name].where(~wrong) for name, wrong in _mark_impossible(ds).items()})
 
 
 def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
     """Say how many results :func:`mask_impossible` leaves out of a file of computed indices."""
-    counts = {name: int(wrong.sum()) for name, wrong in _impossible(ds).items()}
+    counts = {name: int(wrong.sum()) for name, wrong in _mark_impossible(ds).items()}
     return [
         f"{file}: {count} values of {name} out of range and left out"
         for name, count in counts.items()
@@ -46,8 +46,8 @@ def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
     ]
 
 
-def _impossible(ds: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Where each index of a dataset has results that it cannot have."""
+def _mark_impossible(ds: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Mark the results of each index of a dataset that are out of its range."""
     rows = {str(name): suite.INDICES[str(name)] for name in ds.data_vars if name in suite.INDICES}
     return {
         name: outside_range(ds[name], row.valid_min, row.valid_max) for name, row in rows.items()
@@ -65,7 +65,7 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
     ).assign(substitutes.carry_shares(recent))
-    # Computed here: chunks that are computed while a file is written come in any order.
+    # Computed here: chunks computed while a file is written come in any order.
     return indices.isel(time=slice(-RISK_DAYS, None)).compute()
 
 
@@ -92,7 +92,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     risk
         From :func:`compute_risk_indices`; without it no rain is assessed.
     """
@@ -129,7 +129,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
 def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Read GEOGLOWS' flows at the cities whose river a user has named, a row per city and day.
 
-    They rest on no gauge and decide nothing: they are there for who has no other forecast.
+    They use no gauge and decide nothing: they serve places without another forecast.
     """
     midnight = day_start(snapshot.asof)
     try:

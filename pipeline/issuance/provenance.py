@@ -1,4 +1,4 @@
-"""Digests of what a run rests on beside the stores and models: reference tables, texts, code."""
+"""Digests of a run's further inputs beside stores and models: reference tables, texts, code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.settings import ROOT
 
 
 def digest_rules(asof: datetime) -> dict[str, str]:
-    """SHA-256 of each reference table as of a moment and of the texts of each language.
+    """Return the SHA-256 of each reference table as of a moment and of the texts of each language.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def digest_rules(asof: datetime) -> dict[str, str]:
 
 
 def digest_code() -> str:
-    """SHA-256 of the modules of pipeline and models."""
+    """Return the SHA-256 of the modules of pipeline and models."""
     digest = hashlib.sha256()
     for folder in ("models", "pipeline"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -34,7 +34,7 @@ def digest_code() -> str:
 
 
 def explain_difference(run: Mapping[str, object]) -> str:
-    """Say in one line why a run would not issue today what it issued then.
+    """Say in one line why a run would issue something else today.
 
     Parameters
     ----------
@@ -44,13 +44,15 @@ def explain_difference(run: Mapping[str, object]) -> str:
     Returns
     -------
     str
-        Names the tables and texts that have changed since, else the code, else neither.
+        Names the tables and texts that have changed since, otherwise the code, otherwise neither.
     """
-    then, asof = run["rules"], run["issue_time"]
-    if not isinstance(then, dict) or not isinstance(asof, datetime):
+    stored, asof = run["rules"], run["issue_time"]
+    if not isinstance(stored, dict) or not isinstance(asof, datetime):
         return "the run was stored before digests of its tables and texts were kept"
-    now = digest_rules(asof)
-    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    current = digest_rules(asof)
+    changed = sorted(
+        name for name in stored.keys() | current.keys() if stored.get(name) != current.get(name)
+    )
     if changed:
         return f"changed since: {', '.join(changed)}"
     if run["code"] != digest_code():

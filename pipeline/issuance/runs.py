@@ -1,4 +1,4 @@
-"""A run of the night: its row in the table of runs, its models, and what it issues."""
+"""A run of the night: its row in the table of runs, its models, and its bundle."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 
-ISSUED_UNDER = {"alert_status", "alert_scope", "alert_sender"}
-"""Settings that a message depends on; a run keeps them."""
+MESSAGE_SETTINGS = {"alert_status", "alert_scope", "alert_sender"}
+"""Settings that a message depends on; stored with the run."""
 
 
 def draft_run(
@@ -32,7 +32,7 @@ def draft_run(
     model_metadata
         Version and origin of its models.
     settings
-        Stores, upstream, and what messages are issued under.
+        Stores, upstream, and settings of messages.
     """
     records, archive = Records(settings.database), Archive(settings.archive_dir)
     inputs = read_recent_inputs(records, asof=asof)
@@ -47,7 +47,7 @@ def draft_run(
             "batch": records.database.batch,
             "model_version": model_metadata["version"],
             "origin": "virtual" if virtual else "measured",
-            "settings": settings.model_dump(include=ISSUED_UNDER),
+            "settings": settings.model_dump(include=MESSAGE_SETTINGS),
             "follows": follows and [follows[0].isoformat(), follows[1]],
             "rules": digest_rules(asof),
             "code": digest_code(),
@@ -74,7 +74,7 @@ def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:
 def bundle_run(
     run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[str] = ()
 ) -> Bundle:
-    """Make everything that a run publishes, from its stored forecast and what it saw.
+    """Make the bundle of a run from its stored forecast and its snapshot.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def bundle_run(
     settings
         Stores, models and upstream.
     model_remarks
-        What is wrong with the models, as of :func:`describe_run_models`.
+        Faults of the models, from :func:`describe_run_models`.
     """
     models: dict[str, Any] = {}
     if run["model_version"] != NO_MODELS:

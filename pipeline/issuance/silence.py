@@ -1,4 +1,4 @@
-"""Gauges without a believed reading of this morning: silent, since when, or in doubt."""
+"""Gauges without a believed reading of this morning: silent, and since when, or in doubt."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pipeline.quality import mornings
 from pipeline.times import utc64
 
 RECENTLY = timedelta(days=30)
-"""A gauge that has reported since is silent this morning, the others for longer."""
+"""Gauges with a reading in this time are silent since this morning, the others for longer."""
 DOUBTS = {
     "unconfirmed": "reading is not confirmed yet at",
     "conflict": "readings are in conflict at",
 }
-"""Text for a reading of this morning that is there and not believed, by kind of doubt."""
+"""Text for a reading of this morning that is not believed, by kind of doubt."""
 
 
 @dataclass(frozen=True)
 class SilentGauges:
-    """What is missing of this morning's readings, in plain words.
+    """Missing readings of this morning, in plain words.
 
     Parameters
     ----------
     remarks
         One line per kind of silence.
     degraded
-        That no gauge has a believed reading of this morning, if so.
+        Whether no gauge has a believed reading of this morning, as a line of text.
     """
 
     remarks: tuple[str, ...]
@@ -42,16 +42,18 @@ class SilentGauges:
 def describe_silent_gauges(snapshot: Snapshot) -> SilentGauges:
     """Say which gauges of the table have no believed reading of this morning, and since when.
 
-    The table is that as of the issue time: a gauge is not silent before its row counts. A reading
-    that is there and not believed yet is not missing.
+    The table is that as of the issue time: a gauge is not silent before its row is valid. A
+    reading that is not believed yet is not missing.
     """
     gauges = places.stations(asof=snapshot.asof)
-    last, morning = _last_believed(snapshot), _morning(snapshot)
+    last, morning = _find_last_believed(snapshot), _morning(snapshot)
     ever = snapshot.records.readings.last_times(by="station", asof=snapshot.asof, variable="stage")
-    doubted = _doubted_kinds(snapshot)
+    doubted = _find_doubted(snapshot)
     remarks = []
     for kind, text in DOUBTS.items():
-        if names := ", ".join(_name(gauges[code]) for code, own in doubted.items() if own == kind):
+        if names := ", ".join(
+            _name(gauges[code]) for code, doubt in doubted.items() if doubt == kind
+        ):
             remarks.append(f"gauges: this morning's {text} {names}")
     silent = [
         code
@@ -70,8 +72,8 @@ def describe_silent_gauges(snapshot: Snapshot) -> SilentGauges:
     if longer:
         names = ", ".join(longer)
         remarks.append(f"gauges: nothing for {RECENTLY.days} days and more from {names}")
-    heard = {*last, *ever, *doubted}
-    never = [_name(gauge) for code, gauge in gauges.items() if code not in heard]
+    reported = {*last, *ever, *doubted}
+    never = [_name(gauge) for code, gauge in gauges.items() if code not in reported]
     if never:
         remarks.append(f"gauges: nothing has ever come from {', '.join(never)}")
     degraded = []
@@ -85,16 +87,16 @@ def _morning(snapshot: Snapshot) -> pd.Timestamp:
     return pd.Timestamp(utc64(snapshot.asof)).normalize() - pd.Timedelta(mornings.NEAR)
 
 
-def _last_believed(snapshot: Snapshot) -> dict[str, pd.Timestamp]:
-    """Time of the last usable stage of each gauge of the table within ``RECENTLY``."""
+def _find_last_believed(snapshot: Snapshot) -> dict[str, pd.Timestamp]:
+    """Find the time of the last usable stage of each gauge of the table within ``RECENTLY``."""
     rows = snapshot.readings("stage", start=snapshot.asof - RECENTLY)
     known = rows[rows["value"].notna() & rows["qc"].isin([*quality_flags.USED, "absolute"])]
     last, gauges = known.groupby("station")["valid_time"].max(), places.stations(asof=snapshot.asof)
     return {str(code): time for code, time in last.items() if code in gauges}
 
 
-def _doubted_kinds(snapshot: Snapshot) -> dict[str, str]:
-    """Kind of doubt by gauge of the table whose reading of this morning is not believed."""
+def _find_doubted(snapshot: Snapshot) -> dict[str, str]:
+    """Find gauges of the table with a doubted reading of this morning, and the kind of doubt."""
     gauges, morning = places.stations(asof=snapshot.asof), _morning(snapshot)
     return {
         code: last.doubt.kind

@@ -1,4 +1,4 @@
-"""What a moment knows: both stores as of a run, and the stage model's inputs from them."""
+"""Data known at a moment: both stores as of a run, and the stage model's inputs from them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from pipeline.storage.records import Records
 from pipeline.times import utc64
 
 INPUTS = timedelta(days=120)
-"""Inputs that end before this are the history's, named by the model, not by the night."""
+"""Inputs that end earlier belong to the history; the model names them, not the night."""
 NO_MODELS = "none"
-"""Version of the models of a run that had none."""
+"""Model version of a run without models."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Both stores as one run sees them, at its issue time; what it reads it keeps.
+    """Both stores as a run sees them at its issue time; reads are cached.
 
     Parameters
     ----------
     archive, records
-        Stores, at the snapshot and batch of the run.
+        Stores at the snapshot and batch of the run.
     asof
         Issue time.
     models, version
@@ -61,7 +61,7 @@ class Snapshot:
 
     @cached_property
     def inputs(self) -> list[dict[str, Any]]:
-        """Granules of the night, as of :func:`read_recent_inputs`."""
+        """Granules of the night, from :func:`read_recent_inputs`."""
         return read_recent_inputs(self.records, asof=self.asof)
 
     @cached_property
@@ -74,28 +74,28 @@ class Snapshot:
 
     @cached_property
     def filled_record(self) -> xr.Dataset | None:
-        """Zonal daily series with gaps filled by substitutes, to look at and not to fit; lazy."""
+        """Zonal daily series with gaps filled by substitutes, for prediction only; lazy."""
         if self.zonal_record is None:
             return None
         return substitutes.fill_gaps(self.zonal_record, self.archive, asof=self.asof)
 
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
-        """Gauge readings known at the issue time; a retired gauge goes on as its successor."""
-        return with_successors(self.own_readings(variable, start=start), asof=self.asof)
+        """Gauge readings known at the issue time; a successor continues a retired gauge."""
+        return append_successors(self.own_readings(variable, start=start), asof=self.asof)
 
     def own_readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
-        """Gauge readings known at the issue time, of each gauge alone; else as :meth:`readings`."""
+        """Gauge readings known at the issue time, without successors; see :meth:`readings`."""
         return select_best(self._flagged(variable, start))
 
     def every_reading(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
-        """Gauge readings of every method, and all that disagree; else as :meth:`readings`."""
-        return with_successors(self._flagged(variable, start), asof=self.asof)
+        """Gauge readings of every method, conflicting ones included; see :meth:`readings`."""
+        return append_successors(self._flagged(variable, start), asof=self.asof)
 
     def _flagged(self, variable: str, start: datetime | None) -> pd.DataFrame:
-        """Read and flag an interval, once unless it is the whole record, which is not kept.
+        """Read and flag an interval; cached unless it is the whole record.
 
-        A shorter interval is read anew, not cut out of a longer one, because flags depend on the
-        interval: usual spacing, longest rests and numbers of faults are those of the readings read.
+        A shorter interval is read again, not cut out of a longer one, because flags depend on the
+        interval: usual spacing, longest rests and numbers of faults are those of its readings.
         """
         window = None if start is None else self._windows.get((variable, start))
         if window is None:
@@ -115,7 +115,7 @@ def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Setting
     models
         Models of the run by name.
     settings
-        Where the stores are.
+        Location of the stores.
     """
     return Snapshot(
         Archive(settings.archive_dir, snapshot=run["snapshot"]),
@@ -134,20 +134,20 @@ def open_stores(settings: Settings, *, asof: datetime) -> Snapshot:
 
 
 def read_recent_inputs(records: Records, *, asof: datetime) -> list[dict[str, Any]]:
-    """Granules known at a moment that end within ``INPUTS`` before it, rejected ones too."""
+    """Read the granules known at a moment that end within ``INPUTS`` before it, rejected too."""
     return records.inputs(asof=asof, start=asof - INPUTS)
 
 
 def digest_inputs(archive: Archive, inputs: list[dict[str, Any]], *, asof: datetime) -> str:
-    """SHA-256 of the inputs of a night: of its granules and of what the archive holds.
+    """Return the SHA-256 of the inputs of a night: its granules and the archive.
 
     Parameters
     ----------
     archive
-        Hashed by what was known at ``asof``, whatever commits brought it: all of the zonal daily
+        Hashed by the data known at ``asof``, whatever their commits: all of the zonal daily
         series, and the last ``INPUTS`` of all other products, because an older night that is made
-        later adds grids before them. The indices of the grid are left out: no forecast rests on
-        them, and they are made after it.
+        later adds grids before them. The indices of the grid are left out: they are made after the
+        forecast, which does not use them.
     inputs
         From :func:`read_recent_inputs`.
     asof
@@ -169,14 +169,14 @@ def _digest_archive(archive: Archive, *, asof: datetime) -> str:
     return digest.hexdigest()
 
 
-def with_successors(readings: pd.DataFrame, *, asof: datetime) -> pd.DataFrame:
-    """Continue the series of each gauge that is retired as of a moment by its successor's."""
+def append_successors(readings: pd.DataFrame, *, asof: datetime) -> pd.DataFrame:
+    """Continue the series of each gauge retired as of a moment with that of its successor."""
     parts = [readings, *_read_successors(readings, asof=asof).values()]
     return pd.concat(parts).sort_values(["station", "valid_time"], ignore_index=True)
 
 
 def _list_successors(asof: datetime) -> dict[str, str]:
-    """Successor of each gauge that is retired as of a moment."""
+    """Return the successor of each gauge that is retired as of a moment."""
     return {
         gauge.code: gauge.replaced_by
         for gauge in places.stations(asof=asof).values()
@@ -203,11 +203,11 @@ def read_stage_inputs(
     Parameters
     ----------
     snapshot
-        What the run knows.
+        Snapshot of the run.
     start
         First moment; None for the whole record.
     believed
-        Newest reading by gauge that is used whatever its flag.
+        Newest reading by gauge to use whatever its flag.
     """
     stages = snapshot.readings("stage", start=start)
     for code, doubt in (believed or {}).items():
@@ -230,30 +230,30 @@ def inputs_as_of(
     Parameters
     ----------
     snapshot
-        What is known in the end.
+        Snapshot with the latest data.
     start
         First moment of interest.
 
     Returns
     -------
     callable
-        Of a moment and the first time wanted: the inputs as they were known then, or None where
-        they equal what the snapshot has up to that moment, because everything had come by its
-        morning, nothing was corrected later and no gauge has got a successor since.
+        Takes a moment and the first time to read; returns the inputs as known then, or None where
+        they equal those of the snapshot up to that moment, because all data were available by
+        their morning, nothing was corrected later and no gauge has had a successor since.
     """
     record = snapshot.zonal_record
     stages, rain = (snapshot.readings(name, start=start) for name in ("stage", "rain"))
     spans = [rain[["valid_time", "available_time"]]]
     if record is not None:
         days = pd.DatetimeIndex(record["time"].values) + pd.Timedelta(days=1)
-        came = pd.DatetimeIndex(record["available_time"].values)
-        spans.append(pd.DataFrame({"valid_time": days, "available_time": came}))
-    every = pd.concat(spans, ignore_index=True)
-    morning = every["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
-    counts = stages["qc"].isin([*quality_flags.USED, "absolute"])
-    late = pd.DataFrame({"begin": every["valid_time"], "end": every["available_time"]})
+        available = pd.DatetimeIndex(record["available_time"].values)
+        spans.append(pd.DataFrame({"valid_time": days, "available_time": available}))
+    spans_read = pd.concat(spans, ignore_index=True)
+    morning = spans_read["valid_time"].dt.ceil("D") + pd.Timedelta(minutes=30)
+    usable = stages["qc"].isin([*quality_flags.USED, "absolute"])
+    late = pd.DataFrame({"begin": spans_read["valid_time"], "end": spans_read["available_time"]})
     late = pd.concat(
-        [late[every["available_time"] > morning], mornings.find_late_mornings(stages, counts)]
+        [late[spans_read["available_time"] > morning], mornings.find_late_mornings(stages, usable)]
     )
     from_time, to_time = (late[name].to_numpy("datetime64[ns]") for name in ("begin", "end"))
     successors = _list_successors(snapshot.asof)
@@ -268,11 +268,11 @@ def inputs_as_of(
 
     def read(moment: datetime, since: datetime) -> features.StageInputs | None:
         at, first = utc64(moment), utc64(since)
-        then = _list_successors(moment)
+        successors_then = _list_successors(moment)
         later = [
             ((first <= times) & (times <= at)).any()
             for code, times in continued_at.items()
-            if then.get(code) != successors[code]
+            if successors_then.get(code) != successors[code]
         ]
         if not any(later) and not ((from_time <= at) & (at < to_time) & (from_time >= first)).any():
             return None

@@ -60,8 +60,8 @@ def pairs(
     """What earlier nights learnt, the same in every zone."""
     ids = list(zones())
     columns = {
-        key: (("time", "zone"), np.repeat(np.array(one, "f4")[:, None], len(ids), axis=1))
-        for key, one in (("ours", ours), ("theirs", theirs))
+        key: (("time", "zone"), np.repeat(np.array(values, "f4")[:, None], len(ids), axis=1))
+        for key, values in (("ours", ours), ("theirs", theirs))
     }
     time = np.asarray(times, "M8[ns]")
     known = ("time", time + np.timedelta64(40, "D"))

@@ -41,10 +41,10 @@ ZONE = xr.DataArray([["basin:a", ""]], {"lat": [10.0], "lon": [0.0, 1.0]})
 def test_pairs_sum_only_the_half_hours_that_both_have() -> None:
     late = series([2.0, 4.0, np.nan, 6.0] + [np.nan] * 44)
     gk2a = series([1.0, np.nan, 9.0, 3.0] + [np.nan] * 44)
-    found = blend.sum_pairs({"imerg_late": late, "gk2a": gk2a}).isel(zone=0)
-    assert found["gk2a"].values.tolist() == [0.5 * (1 + 3)]
-    assert found["gk2a_late"].values.tolist() == [0.5 * (2 + 6)]
-    assert np.isnan(found["imerg_early"].values).all()
+    sums = blend.sum_pairs({"imerg_late": late, "gk2a": gk2a}).isel(zone=0)
+    assert sums["gk2a"].values.tolist() == [0.5 * (1 + 3)]
+    assert sums["gk2a_late"].values.tolist() == [0.5 * (2 + 6)]
+    assert np.isnan(sums["imerg_early"].values).all()
 
 
 def paired(ours: float, late: float, days: int = 60) -> xr.Dataset:
@@ -58,8 +58,8 @@ def paired(ours: float, late: float, days: int = 60) -> xr.Dataset:
 
 def test_a_factor_is_drawn_to_one_and_kept_in_bounds() -> None:
     july = {"product": "gk2a", "month": 7, "zone": "basin:a"}
-    found = float(blend.fit_mapping(paired(10.0, 15.0))["factor"].sel(july))
-    assert found == pytest.approx((31 * 15 + 60) / (31 * 10 + 60))
+    factor = float(blend.fit_mapping(paired(10.0, 15.0))["factor"].sel(july))
+    assert factor == pytest.approx((31 * 15 + 60) / (31 * 10 + 60))
     assert float(blend.fit_mapping(paired(1.0, 40.0))["factor"].sel(july)) == blend.MAX_FACTOR
     assert float(blend.fit_mapping(paired(40.0, 1.0))["factor"].sel(july)) == blend.MIN_FACTOR
     assert float(blend.fit_mapping(paired(10.0, 15.0))["factor"].sel(july | {"month": 1})) == 1.0
@@ -68,8 +68,8 @@ def test_a_factor_is_drawn_to_one_and_kept_in_bounds() -> None:
 def test_scatter_is_assumed_until_it_has_been_seen() -> None:
     few = blend.fit_mapping(paired(10.0, 15.0, days=29))
     assert float(few["sigma"].sel(product="gk2a")) == 0.65
-    seen = float(blend.fit_mapping(paired(10.0, 15.0))["sigma"].sel(product="gk2a"))
-    assert 0.0 < seen < 0.1
+    sigma = float(blend.fit_mapping(paired(10.0, 15.0))["sigma"].sel(product="gk2a"))
+    assert 0.0 < sigma < 0.1
 
 
 def test_a_product_is_mapped_before_it_is_used_by_the_sub_basin_it_lies_in() -> None:
@@ -78,8 +78,8 @@ def test_a_product_is_mapped_before_it_is_used_by_the_sub_basin_it_lies_in() -> 
     rates = {"gk2a": cells([2.0, 2.0]).assign_coords(
         time=[np.datetime64("2026-07-10", "ns")])}  # fmt: skip
     inside = (31 * 15 + 60) / (31 * 10 + 60)
-    found = blend.blend_rates(rates, fitted, ZONE)["rain_rate"].values.ravel()
-    np.testing.assert_allclose(found, [2 * inside, 2 * (inside + 1) / 2], rtol=1e-6)
+    rates_mm_h = blend.blend_rates(rates, fitted, ZONE)["rain_rate"].values.ravel()
+    np.testing.assert_allclose(rates_mm_h, [2 * inside, 2 * (inside + 1) / 2], rtol=1e-6)
 
 
 @settings(deadline=None)
@@ -89,26 +89,26 @@ def test_a_product_is_mapped_before_it_is_used_by_the_sub_basin_it_lies_in() -> 
 def test_shares_add_up_to_one_where_anything_was_seen(values: list[float]) -> None:
     names = ("imerg_late", *blend.ASSUMED_SIGMA)
     rates = {name: cells([value, 1.0]) for name, value in zip(names, values, strict=True)}
-    found = blend.blend_rates(rates, None, ZONE)
-    total = sum(found[f"share_{name}"] for name in names)
+    blended = blend.blend_rates(rates, None, ZONE)
+    total = sum(blended[f"share_{name}"] for name in names)
     np.testing.assert_allclose(np.asarray(total)[..., 1], 1.0, rtol=1e-6)
-    seen = np.isfinite(values)
-    rate = float(found["rain_rate"][0, 0, 0])
-    if not seen.any():
+    known = np.isfinite(values)
+    rate = float(blended["rain_rate"][0, 0, 0])
+    if not known.any():
         assert np.isnan(rate)
     else:
         np.testing.assert_allclose(np.asarray(total)[0, 0, 0], 1.0, rtol=1e-6)
         assert np.nanmin(values) - 1e-6 <= rate <= np.nanmax(values) + 1e-6
-        if seen[0]:
+        if known[0]:
             assert rate == values[0]
 
 
 def test_a_result_that_no_rain_can_have_is_missing_and_marked() -> None:
-    found = blend.blend_rates({"imerg_late": cells([501.0, 499.0])}, None, ZONE)
+    blended = blend.blend_rates({"imerg_late": cells([501.0, 499.0])}, None, ZONE)
     expected = np.array([np.nan, 499.0], "f4")
-    np.testing.assert_array_equal(found["rain_rate"].values.ravel(), expected)
-    assert found["impossible"].values.ravel().tolist() == [True, False]
-    assert np.isnan(found["share_imerg_late"].values.ravel()[0])
+    np.testing.assert_array_equal(blended["rain_rate"].values.ravel(), expected)
+    assert blended["impossible"].values.ravel().tolist() == [True, False]
+    assert np.isnan(blended["share_imerg_late"].values.ravel()[0])
 
 
 def test_lazy_until_asked() -> None:
@@ -133,11 +133,13 @@ def test_with_any_one_dead_the_others_carry_on_and_say_so(tmp_path: Path, dead: 
             put(archive, product, "rain_rate", [3.0] * count, start=start)
     record, shares, _ = daily_series.make_daily_series(archive, **NIGHT)
     assert zone(record, "rain") == pytest.approx(72.0, rel=1e-5), "scaled up where a few are gone"
-    told = {str(name).removeprefix("share_"): zone(shares, str(name)) for name in shares}
-    assert sum(told.values()) == pytest.approx(1.0, abs=1e-5)
+    share_by_product = {
+        str(name).removeprefix("share_"): zone(shares, str(name)) for name in shares
+    }
+    assert sum(share_by_product.values()) == pytest.approx(1.0, abs=1e-5)
     if dead:
-        assert told[dead] == 0.0
-    assert told["imerg_daily"] == 0.0
+        assert share_by_product[dead] == 0.0
+    assert share_by_product["imerg_daily"] == 0.0
 
 
 def test_a_night_learns_only_from_the_nights_before(tmp_path: Path) -> None:
@@ -167,13 +169,13 @@ def test_a_night_learns_only_from_the_nights_before(tmp_path: Path) -> None:
 
 def test_chirps_goes_before_the_record_mapped_onto_it(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
-    one = timedelta(days=1)
-    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=DAY - one)
+    day = timedelta(days=1)
+    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=DAY - day)
     record, *_ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=DAY - one, end=DAY + one, region="mekong"
+        archive, asof=ASOF, start=DAY - day, end=DAY + day, region="mekong"
     )
     assert daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong") is record
-    put(archive, "chirps", "rain", [30.0] * 5, start=DAY - 4 * one, step=one)
+    put(archive, "chirps", "rain", [30.0] * 5, start=DAY - 4 * day, step=day)
     whole = daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong")
     factor = (48 + 60) / (60 + 60)
     expected = [30 * factor] * 3 + [24.0] * 2

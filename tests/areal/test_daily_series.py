@@ -41,12 +41,12 @@ def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(
 
 def test_a_complete_daily_file_stands_and_a_partial_one_gives_way(archive: Archive) -> None:
     yesterday = DAY - timedelta(days=1)
-    one = timedelta(days=1)
-    put(archive, "imerg_daily", "rain", [7.0], start=yesterday, step=one, more={"n_valid": 48.0})
-    put(archive, "imerg_daily", "rain", [9.0], start=DAY, step=one, more={"n_valid": 40.0})
+    day = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [7.0], start=yesterday, step=day, more={"n_valid": 48.0})
+    put(archive, "imerg_daily", "rain", [9.0], start=DAY, step=day, more={"n_valid": 40.0})
     put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=yesterday)
     ds = daily_series.make_daily_series(
-        archive, asof=ASOF, start=yesterday, end=DAY + one, region="mekong"
+        archive, asof=ASOF, start=yesterday, end=DAY + day, region="mekong"
     )[0]
     assert [zone(ds, "rain", day) for day in (0, 1)] == pytest.approx([7.0, 24.0])
 
@@ -66,8 +66,8 @@ def test_impossible_results_are_left_out_and_counted(archive: Archive) -> None:
 
 
 def test_an_impossible_daily_sum_is_no_rain_of_a_day(archive: Archive) -> None:
-    one = timedelta(days=1)
-    put(archive, "imerg_daily", "rain", [2001.0], start=DAY, step=one, more={"n_valid": 48.0})
+    day = timedelta(days=1)
+    put(archive, "imerg_daily", "rain", [2001.0], start=DAY, step=day, more={"n_valid": 48.0})
     record, _, doubts = daily_series.make_daily_series(archive, **NIGHT)
     assert np.isnan(zone(record, "rain"))
     assert zone(doubts, "impossible_rain") == 1.0
@@ -96,9 +96,9 @@ def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
     doubts = daily_series.make_daily_series(archive, suspects={"imerg_late": begins}, **NIGHT)[2]
     assert zone(doubts, "suspect_rain") == pytest.approx(0.25)
     archive.append("doubts", doubts, message="test")
-    found = daily_series.read_suspect_rain(archive, asof=ASOF, days=3)
-    assert found is not None
-    assert bool((found.sel(zone="city:vientiane") > daily_series.MOST_SUSPECT).all())
+    suspect = daily_series.read_suspect_rain(archive, asof=ASOF, days=3)
+    assert suspect is not None
+    assert bool((suspect.sel(zone="city:vientiane") > daily_series.MOST_SUSPECT).all())
     daily = {"n_valid": 48.0}
     put(archive, "imerg_daily", "rain", [0.0], start=DAY, step=timedelta(days=1), more=daily)
     whole = daily_series.make_daily_series(
@@ -114,18 +114,18 @@ def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
 def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
     archive: Archive,
 ) -> None:
-    start, one = DAY - timedelta(days=6), timedelta(days=1)
+    start, day = DAY - timedelta(days=6), timedelta(days=1)
     put(archive, "gk2a", "rain_rate", [2.0] * 48 * 7, start=start)
     record, shares, _ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=start - one, end=DAY + one, region="mekong"
+        archive, asof=ASOF, start=start - day, end=DAY + day, region="mekong"
     )
     rain = record["rain"].sel(zone="basin:chi").values
     np.testing.assert_allclose(rain, [np.nan] + [48.0] * 7, rtol=1e-5)
     assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 7
     archive.append("rain_shares", shares, message="test")
-    told = daily_series.read_rain_sources(archive, asof=ASOF)
-    assert told is not None
-    city = told.sel(zone="city:vientiane")
+    sources = daily_series.read_rain_sources(archive, asof=ASOF)
+    assert sources is not None
+    city = sources.sel(zone="city:vientiane")
     assert float(city["gk2a"]) == 1.0
     assert float(city["log_error"]) == pytest.approx(0.65)
 
@@ -133,12 +133,12 @@ def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
 def test_the_days_of_a_dead_imerg_are_not_lost_again_when_they_are_made_anew(
     archive: Archive,
 ) -> None:
-    start, one = DAY - timedelta(days=9), timedelta(days=1)
+    start, day = DAY - timedelta(days=9), timedelta(days=1)
     daily = {"n_valid": 48.0}
-    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=one, more=daily)
-    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * one)
+    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=day, more=daily)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * day)
     record, *_ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=start, end=DAY + one, region="mekong"
+        archive, asof=ASOF, start=start, end=DAY + day, region="mekong"
     )
     rain = record["rain"].sel(zone="basin:chi").values
     np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 8, rtol=1e-5)

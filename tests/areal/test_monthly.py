@@ -66,72 +66,80 @@ def discharge() -> pd.DataFrame:
     days = pd.date_range("2003-01-01", "2024-12-31")
     flow = 8000 + 6000 * np.sin((days.day_of_year - 110) / 58.1) ** 2 + 50.0 * (days.year - 2003)
     pakse = pd.DataFrame({"station": "013901", "valid_time": days, "value": flow})
-    other = pakse[pakse["valid_time"] >= "2022-01-01"].assign(station="099999")
+    short_gauge = pakse[pakse["valid_time"] >= "2022-01-01"].assign(station="099999")
     stray = pakse.tail(1).assign(value=0.0)
-    return pd.concat([pakse, other, stray], ignore_index=True)
+    return pd.concat([pakse, short_gauge, stray], ignore_index=True)
 
 
 @pytest.fixture(scope="module")
-def found(record: xr.Dataset, land: xr.Dataset, discharge: pd.DataFrame) -> monthly.Months:
+def months_record(record: xr.Dataset, land: xr.Dataset, discharge: pd.DataFrame) -> monthly.Months:
     return monthly.collect_months(record, land=land, discharge=discharge)
 
 
 @pytest.fixture(scope="module")
-def told(found: monthly.Months) -> xr.Dataset:
-    return monthly.make_bulletin(found, monthly.fit_params(found, end=END), asof=END)
+def bulletin(months_record: monthly.Months) -> xr.Dataset:
+    return monthly.make_bulletin(
+        months_record, monthly.fit_params(months_record, end=END), asof=END
+    )
 
 
-def test_only_whole_months_are_told(told: xr.Dataset) -> None:
-    months = told["time"].values.astype("M8[M]")
+def test_only_whole_months_are_published(bulletin: xr.Dataset) -> None:
+    months = bulletin["time"].values.astype("M8[M]")
     assert (str(months[0]), str(months[-1]), months.size) == (
         "2023-01",
         "2024-12",
         monthly.MONTHS,
     )
-    here = told.sel(time="2024-02-01", zone="city:b")
-    assert float(here["rain_share"]) == pytest.approx(24 / 29)
-    assert np.isnan(here["rain"]), "24 days of 29 are less than nine tenths"
-    assert np.isnan(told["spi_3m"].sel(time="2024-04-01", zone="city:b")), "its window has February"
-    assert np.isfinite(told["spi_3m"].sel(time="2024-05-01", zone="city:b"))
+    february = bulletin.sel(time="2024-02-01", zone="city:b")
+    assert float(february["rain_share"]) == pytest.approx(24 / 29)
+    assert np.isnan(february["rain"]), "24 days of 29 are less than nine tenths"
+    assert np.isnan(bulletin["spi_3m"].sel(time="2024-04-01", zone="city:b")), (
+        "its window has February"
+    )
+    assert np.isfinite(bulletin["spi_3m"].sel(time="2024-05-01", zone="city:b"))
 
 
 def test_a_missing_day_counts_as_the_mean_of_the_others(
-    told: xr.Dataset, record: xr.Dataset
+    bulletin: xr.Dataset, record: xr.Dataset
 ) -> None:
     may = record["rain"].sel(time="2024-05", zone="basin:a")
-    wanted = float(may.sum()) * 31 / 30
-    assert float(told["rain"].sel(time="2024-05-01", zone="basin:a")) == pytest.approx(wanted)
+    expected = float(may.sum()) * 31 / 30
+    assert float(bulletin["rain"].sel(time="2024-05-01", zone="basin:a")) == pytest.approx(expected)
 
 
-def test_zones_have_the_indices_of_plain_calls(told: xr.Dataset, found: monthly.Months) -> None:
+def test_zones_have_the_indices_of_plain_calls(
+    bulletin: xr.Dataset, months_record: monthly.Months
+) -> None:
     period: dict[str, Any] = {"start": datetime(2001, 1, 1, tzinfo=UTC), "end": END}
-    total = accumulation(rain=found.zones["rain"], steps=6)
-    wanted = spi(total=total, parameters=fit_spi(total=total, **period))
-    xr.testing.assert_allclose(told["spi_6m"], wanted.sel(time=told["time"]))
-    assert told["spi_6m"].attrs["reference_period"] == "2001-01-01/2025-01-01"
-    assert told["spi_6m"].attrs["provisional_lt30y"] == 1
-    assert len(told["spi_6m"].attrs["definition_sha256"]) == 64
-    balance = water_balance(rain=found.zones["rain"], pet=found.zones["pet"], steps=3)
-    period = {"start": datetime(2002, 1, 1, tzinfo=UTC), "end": datetime(2024, 1, 1, tzinfo=UTC)}
-    wanted = spei(balance=balance, parameters=fit_spei(balance=balance, **period))
-    xr.testing.assert_allclose(
-        told["spei_3m"].sel(time=slice(None, "2024-10-01")),
-        wanted.sel(time=slice("2023-01-01", "2024-10-01")),
+    total = accumulation(rain=months_record.zones["rain"], steps=6)
+    expected = spi(total=total, parameters=fit_spi(total=total, **period))
+    xr.testing.assert_allclose(bulletin["spi_6m"], expected.sel(time=bulletin["time"]))
+    assert bulletin["spi_6m"].attrs["reference_period"] == "2001-01-01/2025-01-01"
+    assert bulletin["spi_6m"].attrs["provisional_lt30y"] == 1
+    assert len(bulletin["spi_6m"].attrs["definition_sha256"]) == 64
+    balance = water_balance(
+        rain=months_record.zones["rain"], pet=months_record.zones["pet"], steps=3
     )
-    assert told["spei_3m"].attrs["reference_period"] == "2002-01-01/2024-01-01", "its own years"
+    period = {"start": datetime(2002, 1, 1, tzinfo=UTC), "end": datetime(2024, 1, 1, tzinfo=UTC)}
+    expected = spei(balance=balance, parameters=fit_spei(balance=balance, **period))
+    xr.testing.assert_allclose(
+        bulletin["spei_3m"].sel(time=slice(None, "2024-10-01")),
+        expected.sel(time=slice("2023-01-01", "2024-10-01")),
+    )
+    assert bulletin["spei_3m"].attrs["reference_period"] == "2002-01-01/2024-01-01", "its own years"
 
 
-def test_what_has_not_come_is_missing(told: xr.Dataset) -> None:
-    assert np.isnan(told["spei_1m"].sel(time=["2024-11-01", "2024-12-01"])).all()
-    assert np.isnan(told["sri_1m"].sel(time=["2024-11-01", "2024-12-01"])).all()
-    assert np.isfinite(told["sri_12m"].sel(time="2024-10-01")).all()
-    assert np.isfinite(told["ssi_1m"].sel(time="2024-12-01")).all()
+def test_what_has_not_come_is_missing(bulletin: xr.Dataset) -> None:
+    assert np.isnan(bulletin["spei_1m"].sel(time=["2024-11-01", "2024-12-01"])).all()
+    assert np.isnan(bulletin["sri_1m"].sel(time=["2024-11-01", "2024-12-01"])).all()
+    assert np.isfinite(bulletin["sri_12m"].sel(time="2024-10-01")).all()
+    assert np.isfinite(bulletin["ssi_1m"].sel(time="2024-12-01")).all()
 
 
 def test_gauges_have_their_own_years_and_the_agreed_flow(
-    told: xr.Dataset, discharge: pd.DataFrame
+    bulletin: xr.Dataset, discharge: pd.DataFrame
 ) -> None:
-    assert told["station"].values.tolist() == ["013901", "099999"]
+    assert bulletin["station"].values.tolist() == ["013901", "099999"]
     pakse = discharge[(discharge["station"] == "013901") & (discharge["value"] > 0)]
     by_month = pakse.set_index("valid_time")["value"].resample("MS").mean()
     flow = xr.DataArray(
@@ -139,37 +147,37 @@ def test_gauges_have_their_own_years_and_the_agreed_flow(
         name="discharge", attrs={"units": "m3 s-1"},
     )  # fmt: skip
     flow = mean_flow(discharge=flow, steps=3)
-    law = fit_sdi(discharge=flow, start=datetime(2003, 1, 1, tzinfo=UTC), end=END)
-    wanted = sdi(discharge=flow, parameters=law).sel(time=told["time"])
-    np.testing.assert_allclose(told["sdi_3m"].sel(station="013901"), wanted, atol=1e-9)
-    assert np.isnan(told["sdi_3m"].sel(station="099999")).all(), "three years are no reference"
-    january = float(told["low_flow_ratio"].sel(time="2024-01-01", station="013901"))
+    params = fit_sdi(discharge=flow, start=datetime(2003, 1, 1, tzinfo=UTC), end=END)
+    expected = sdi(discharge=flow, parameters=params).sel(time=bulletin["time"])
+    np.testing.assert_allclose(bulletin["sdi_3m"].sel(station="013901"), expected, atol=1e-9)
+    assert np.isnan(bulletin["sdi_3m"].sel(station="099999")).all(), "three years are no reference"
+    january = float(bulletin["low_flow_ratio"].sel(time="2024-01-01", station="013901"))
     assert january == pytest.approx(by_month["2024-01-01"] / 2341), "PMFM 6A at Pakse in January"
-    assert np.isnan(told["low_flow_ratio"].sel(station="099999")).all()
+    assert np.isnan(bulletin["low_flow_ratio"].sel(station="099999")).all()
 
 
 def test_the_agreed_flow_is_that_of_the_issue_time(
-    found: monthly.Months, lay_over: LayOver
+    months_record: monthly.Months, lay_over: LayOver
 ) -> None:
     head = "station,month,kind,value,unit,source,as_of,verified"
     lay_over("flows.csv", head, "013901,1,pmfm_6a,4682,m3/s,the agency,2025-01-01,V")
     before, after = (
-        monthly.make_bulletin(found, {}, asof=asof)["low_flow_ratio"].sel(station="013901")
+        monthly.make_bulletin(months_record, {}, asof=asof)["low_flow_ratio"].sel(station="013901")
         for asof in (END - timedelta(days=1), END)
     )
     changes = (after / before).sel(time=["2024-01-01", "2024-02-01"])
     np.testing.assert_allclose(changes, [0.5, 1.0])
 
 
-def test_the_season_ends_when_it_is_over(told: xr.Dataset) -> None:
-    assert told["year"].values.tolist()[-1] == 2025
-    season = told["wet_season_length"].sel(year=2023)
+def test_the_season_ends_when_it_is_over(bulletin: xr.Dataset) -> None:
+    assert bulletin["year"].values.tolist()[-1] == 2025
+    season = bulletin["wet_season_length"].sel(year=2023)
     assert (season > 90).all()
     assert (season < 300).all()
-    assert np.isnan(told["wet_season_onset"].sel(year=2025)).all()
+    assert np.isnan(bulletin["wet_season_onset"].sel(year=2025)).all()
 
 
-def test_without_land_or_gauges_or_years_the_rest_is_told(record: xr.Dataset) -> None:
+def test_without_land_or_gauges_or_years_the_rest_is_published(record: xr.Dataset) -> None:
     nothing = pd.DataFrame({"station": [], "valid_time": [], "value": []}).astype(
         {"valid_time": "M8[ns]", "value": "f8", "station": str}
     )
@@ -184,28 +192,30 @@ def test_without_land_or_gauges_or_years_the_rest_is_told(record: xr.Dataset) ->
     assert set(ds.data_vars) == {"rain", "rain_share"}
 
 
-def test_what_is_known_later_changes_no_law(found: monthly.Months) -> None:
+def test_later_data_change_no_parameters(months_record: monthly.Months) -> None:
     early = datetime(2024, 1, 1, tzinfo=UTC)
-    before = monthly.fit_params(found, end=early)
+    before = monthly.fit_params(months_record, end=early)
     cut = monthly.Months(
-        found.rain.sel(time=slice(None, "2023-12-31")),
-        {name: one.sel(time=slice(None, "2023-12-31")) for name, one in found.zones.items()},
-        found.rain_share,
-        None if found.discharge is None else found.discharge.sel(time=slice(None, "2023-12-31")),
+        months_record.rain.sel(time=slice(None, "2023-12-31")),
+        {name: da.sel(time=slice(None, "2023-12-31")) for name, da in months_record.zones.items()},
+        months_record.rain_share,
+        None
+        if months_record.discharge is None
+        else months_record.discharge.sel(time=slice(None, "2023-12-31")),
     )
     after = monthly.fit_params(cut, end=early)
     assert set(before) == set(after)
-    for name, law in before.items():
-        xr.testing.assert_identical(xr.Dataset.from_dict(law), xr.Dataset.from_dict(after[name]))
+    for name, params in before.items():
+        xr.testing.assert_identical(xr.Dataset.from_dict(params), xr.Dataset.from_dict(after[name]))
 
 
-def test_it_is_written_as_cf(told: xr.Dataset, tmp_path: Path) -> None:
+def test_it_is_written_as_cf(bulletin: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "monthly.nc"
-    path.write_bytes(write_netcdf(told, title="t", source="s", issue_time=END))
+    path.write_bytes(write_netcdf(bulletin, title="t", source="s", issue_time=END))
     with xr.open_dataset(path, engine="netcdf4") as ds:
         assert ds.attrs["Conventions"] == "CF-1.11"
         assert ds["spi_3m"].attrs["units"] == "1"
-        np.testing.assert_allclose(ds["spi_3m"], told["spi_3m"])
+        np.testing.assert_allclose(ds["spi_3m"], bulletin["spi_3m"])
 
 
 def test_land_is_averaged_over_zones_by_the_days_of_the_month(tmp_path: Path) -> None:
@@ -219,12 +229,12 @@ def test_land_is_averaged_over_zones_by_the_days_of_the_month(tmp_path: Path) ->
     archive.append(
         "gldas_monthly", ds.assign_coords(available_time=("time", known)), message="two months"
     )
-    found = monthly.read_land_months(
+    land = monthly.read_land_months(
         archive, asof=datetime(2024, 4, 20, tzinfo=UTC), region="mekong"
     )
-    assert found is not None
-    assert found.sizes == {"time": 1, "zone": len(zones())}, "March was not known yet"
-    np.testing.assert_allclose(found["pet"], 4.0 * 29, rtol=1e-5)
+    assert land is not None
+    assert land.sizes == {"time": 1, "zone": len(zones())}, "March was not known yet"
+    np.testing.assert_allclose(land["pet"], 4.0 * 29, rtol=1e-5)
     later = monthly.read_land_months(archive, asof=END, region="mekong")
     assert later is not None
     np.testing.assert_allclose(later["pet"].sel(time="2024-03-01"), 155.0, rtol=1e-5)

@@ -47,4 +47,4 @@ def test_city_rain_is_the_last_hours_in_millimetres(archive: Archive) -> None:
     vientiane = rain.sel(zone="city:vientiane")
     assert float(vientiane.sum()) == pytest.approx(47.0)  # 00:30 to 24:00 of the day, 1 mm each
     assert np.isnan(vientiane[-1])
-    assert not any(str(one).startswith("basin:") for one in rain["zone"].values)
+    assert not any(str(zone).startswith("basin:") for zone in rain["zone"].values)

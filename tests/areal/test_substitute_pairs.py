@@ -24,10 +24,10 @@ def test_a_record_that_is_brought_in_later_is_learnt_from(tmp_path: Path) -> Non
     late(archive)
     days: Any = {"start": NIGHT.replace(minute=0) - ONE, "end": NIGHT.replace(minute=0)}
     where: Any = {"archive": archive, "region": "mekong"}
-    found = substitutes.make_substitutes(**where, asof=NIGHT, **days)
-    assert found["pairs_soil_moisture"].sizes["time"] == 66 + 14
-    assert float(found["stand_ins"]["soil_moisture"].mean()) == pytest.approx(0.25, abs=0.01)
-    for product, table in found.items():
+    products = substitutes.make_substitutes(**where, asof=NIGHT, **days)
+    assert products["pairs_soil_moisture"].sizes["time"] == 66 + 14
+    assert float(products["stand_ins"]["soil_moisture"].mean()) == pytest.approx(0.25, abs=0.01)
+    for product, table in products.items():
         archive.append(product, table, message="test")
     again = substitutes.make_substitutes(**where, asof=NIGHT, **days)
     assert again["pairs_soil_moisture"].sizes["time"] == 80

@@ -40,7 +40,9 @@ def archive(settings: Settings) -> Archive:
     return Archive(settings.archive_dir)
 
 
-def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dict[str, list[float]]:
+def read_last_days(
+    settings: Settings, asof: datetime, name: str = "soil_moisture"
+) -> dict[str, list[float]]:
     """Last three days before a night of one zone: the record, filled, and the share."""
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     record, filled = view.zonal_record, view.filled_record
@@ -49,12 +51,12 @@ def seen(settings: Settings, asof: datetime, name: str = "soil_moisture") -> dic
     product = next(row.product for row in substitute_pairs.SUBSTITUTES if row.name == name)
     columns = {"record": record[name], "filled": filled[name], "share": filled[f"share_{product}"]}
     return {
-        key: [round(float(one), 4) for one in da.sel(zone="city:vientiane")[-3:].values]
+        key: [round(float(value), 4) for value in da.sel(zone="city:vientiane")[-3:].values]
         for key, da in columns.items()
     }
 
 
-def said(settings: Settings, asof: datetime) -> list[str]:
+def describe_night(settings: Settings, asof: datetime) -> list[str]:
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
     return [line for line in find_missing(view).remarks if "stand" in line]
 
@@ -70,13 +72,15 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
     steps.assess(asof=NIGHT, settings=settings)
     # Between the summers at the surface, so between them below it, as in the first days of August.
     tonight = {"record": NAN * 3, "filled": [0.25] * 3, "share": [1.0] * 3}
-    assert seen(settings, NIGHT) == tonight
+    assert read_last_days(settings, NIGHT) == tonight
     days = archive.read("stand_ins", asof=NIGHT)["soil_moisture"].dropna("time", how="all")
     assert days["time"].values[0] == np.datetime64("2026-08-16"), (
         "the 7th's came on the 10th and counts for five days more"
     )
     zone_count = len(zones())
-    assert said(settings, NIGHT) == [f"smap: smap_l3 stands in for it in {zone_count} zones"]
+    assert describe_night(settings, NIGHT) == [
+        f"smap: smap_l3 stands in for it in {zone_count} zones"
+    ]
 
     before = Archive(settings.archive_dir).snapshot
     steps.assess(asof=NIGHT, settings=settings)
@@ -87,11 +91,11 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
     root_zone(archive, datetime(2026, 8, 13, tzinfo=UTC), [0.4] * 5, came)
     morning = NIGHT + ONE
     steps.assess(asof=morning, settings=settings)
-    found = seen(settings, morning)
-    assert found["filled"][-1] == pytest.approx(0.4)
-    assert found["share"][-1] == 0.0
-    assert said(settings, morning) == []
-    assert seen(settings, NIGHT) == tonight, "what the night before saw stays as it was"
+    last = read_last_days(settings, morning)
+    assert last["filled"][-1] == pytest.approx(0.4)
+    assert last["share"][-1] == 0.0
+    assert describe_night(settings, morning) == []
+    assert read_last_days(settings, NIGHT) == tonight, "what the night before saw stays as it was"
 
 
 def test_without_a_record_in_common_it_stays_missing_and_says_so(
@@ -100,9 +104,13 @@ def test_without_a_record_in_common_it_stays_missing_and_says_so(
     two_summers(archive, count=15)
     late(archive)
     steps.assess(asof=NIGHT, settings=settings)
-    assert seen(settings, NIGHT) == {"record": NAN * 3, "filled": NAN * 3, "share": NAN * 3}
+    assert read_last_days(settings, NIGHT) == {
+        "record": NAN * 3,
+        "filled": NAN * 3,
+        "share": NAN * 3,
+    }
     # Of the two summers 12 days each have an index of the root zone, of this August two.
-    (line,) = said(settings, NIGHT)
+    (line,) = describe_night(settings, NIGHT)
     assert line.startswith("smap: smap_l3 has come and does not stand in for it: at most ")
     assert line.endswith(" dates of the season in common, 60 are needed")
 
@@ -114,8 +122,8 @@ def test_what_came_after_the_night_is_not_seen(settings: Settings, archive: Arch
     grids(archive, "smap_l3", "soil_moisture_surface", [0.3] * 2,
           datetime(2026, 8, 16, tzinfo=UTC), known=NIGHT + timedelta(minutes=1))  # fmt: skip
     steps.assess(asof=NIGHT, settings=settings)
-    found = seen(settings, NIGHT)
-    assert found["filled"] == [0.25, 0.25, *NAN]
+    last = read_last_days(settings, NIGHT)
+    assert last["filled"] == [0.25, 0.25, *NAN]
     midnight = NIGHT.replace(minute=0)
     days = substitutes.make_substitutes(
         archive, asof=NIGHT, start=midnight - 3 * ONE, end=midnight, region="mekong"
@@ -125,23 +133,23 @@ def test_what_came_after_the_night_is_not_seen(settings: Settings, archive: Arch
 
 
 @pytest.mark.parametrize(
-    ("name", "daily", "told", "due"),
+    ("name", "daily", "mapping", "due"),
     [
         ("ndvi", [0.1] * 15 + [0.5] + [0.1] * 15, {0.4: 0.6, 0.5: 0.65, 0.6: 0.7}, 9),
         ("lst", [300.0] * 30 + [331.0], {300.0: 305.0, 301.0: 306.0, 302.0: 307.0}, 6),
     ],
 )
 def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
-    tmp_path: Path, name: str, daily: list[float], told: dict[float, float], due: int
+    tmp_path: Path, name: str, daily: list[float], mapping: dict[float, float], due: int
 ) -> None:
     """The highest NDVI and the mean temperature of July, when July of VIIRS is late."""
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
     archive = Archive(settings.archive_dir)
     months = [f"{year}-{month:02}-01" for year in (2023, 2024, 2025) for month in (6, 7, 8)]
-    pairs(archive, name, months, np.repeat([*told], 3).tolist(),
-          np.repeat([*told.values()], 3).tolist())  # fmt: skip
+    pairs(archive, name, months, np.repeat([*mapping], 3).tolist(),
+          np.repeat([*mapping.values()], 3).tolist())  # fmt: skip
     june, july = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7))
-    grids(archive, name, name, [min(told.values())], june, known=timedelta(days=38))
+    grids(archive, name, name, [min(mapping.values())], june, known=timedelta(days=38))
     grids(archive, f"gk2a_{name}", name, daily, july, known=timedelta(minutes=30))
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     steps.assess(asof=night, settings=settings)
@@ -150,11 +158,11 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     assert filled is not None
     series = filled[name].sel(zone="city:vientiane").to_series().dropna()
     assert series.index[-1] == pd.Timestamp(2026, 8, due), "eight or five days after the month"
-    assert series.iloc[-1] == pytest.approx([*told.values()][1], rel=1e-4)
+    assert series.iloc[-1] == pytest.approx([*mapping.values()][1], rel=1e-4)
     stands = substitutes.list_in_use(filled, asof=night)
     assert stands["city:vientiane"] == f"gk2a_{name}"
     line = f"{name}: gk2a_{name} stands in for it in {len(stands)} zones"
-    assert said(settings, night) == [line]
+    assert describe_night(settings, night) == [line]
 
 
 def test_a_month_of_few_pictures_and_no_record_in_common(
@@ -164,15 +172,15 @@ def test_a_month_of_few_pictures_and_no_record_in_common(
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     grids(archive, "gk2a_ndvi", "ndvi", [0.5] * 23, july, known=timedelta(minutes=30))
     steps.assess(asof=night, settings=settings)
-    assert said(settings, night) == []
+    assert describe_night(settings, night) == []
     grids(archive, "gk2a_ndvi", "ndvi", [0.5], july + 25 * ONE, known=timedelta(minutes=30))
     steps.assess(asof=night, settings=settings)
-    (line,) = said(settings, night)
+    (line,) = describe_night(settings, night)
     assert line == (
         "ndvi: gk2a_ndvi has come and does not stand in for it: at most 0 dates of the season in "
         "common, 9 are needed"
     )
-    assert seen(settings, night, "ndvi")["filled"] == NAN * 3
+    assert read_last_days(settings, night, "ndvi")["filled"] == NAN * 3
 
 
 def test_nothing_is_made_where_nothing_stands_in(settings: Settings, archive: Archive) -> None:
@@ -188,7 +196,7 @@ def test_nothing_is_made_where_nothing_stands_in(settings: Settings, archive: Ar
     assert set(substitutes.list_in_use(filled, asof=NIGHT).values()) == {""}
 
 
-def test_the_record_that_laws_are_fitted_on_has_no_stand_in(
+def test_the_record_that_parameters_are_fitted_on_has_no_stand_in(
     settings: Settings, archive: Archive
 ) -> None:
     two_summers(archive)
@@ -216,11 +224,14 @@ def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
     own = replace(late_soil, substitutes=())
     by_rain = replace(late_soil, spi3=-1.4)
     may = datetime(2026, 5, 20, 0, 30, tzinfo=UTC)
-    found = [
-        decide_drought(city("vientiane"), issue_time=may, drought=one, state=None, rules=RULES)
-        for one in (late_soil, own, by_rain)
+    decisions = [
+        decide_drought(city("vientiane"), issue_time=may, drought=drought, state=None, rules=RULES)
+        for drought in (late_soil, own, by_rain)
     ]
-    assert [one.certainty for one in found] == ["Possible", "Observed", "Observed"]
-    assert len({one.level for one in found}) == 1
-    facts = [feeds.collect_facts(one, identifier=None, status="Test")["stands_in"] for one in found]
+    assert [decision.certainty for decision in decisions] == ["Possible", "Observed", "Observed"]
+    assert len({decision.level for decision in decisions}) == 1
+    facts = [
+        feeds.collect_facts(decision, identifier=None, status="Test")["stands_in"]
+        for decision in decisions
+    ]
     assert facts == [["smap_l3"], [], ["smap_l3"]]

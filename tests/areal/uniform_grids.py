@@ -31,8 +31,8 @@ def put(
     time = utc64(start) + np.arange(len(values)) * np.timedelta64(step)
     uniform = np.array(values, "float32")[:, None, None]
     fields = {name: np.broadcast_to(uniform, (len(values), *MEKONG.shape)).copy()}
-    for other, value in (more or {}).items():
-        fields[other] = np.full((len(values), *MEKONG.shape), value, "float32")
+    for extra, value in (more or {}).items():
+        fields[extra] = np.full((len(values), *MEKONG.shape), value, "float32")
     ds = MEKONG.dataset(time, **fields)
     times = ("time", np.full(len(values), utc64(known)))
     archive.append(product, ds.assign_coords(available_time=times), message="test")

@@ -116,7 +116,7 @@ def standardised(folder: Path) -> list[Row]:
         ours = run("spi.one_step", folder, cells=cells, season=season)
         theirs = run("spi.one_step_exactly", folder, cells=cells, season=season)
         apart = _apart(ours.values, theirs.values, inside=np.inf)
-        row = Row(f"one new {step} of {cells:,} cells, by its law", ours,
+        row = Row(f"one new {step} of {cells:,} cells, by its parameters", ours,
                   "incomplete gamma function", theirs, apart=f"{apart:.0e}")  # fmt: skip
         rows.append(_with_target(row, "50 ms", ours.seconds <= 0.05))
     return rows

@@ -68,7 +68,7 @@ def some_plainly(*, folder: str, end: int) -> Result:
     """SPI-90 of a few cells by the functions that a notebook would call."""
     archive, asof = Archive(Path(folder)), _asof(end)
     rain = archive.read("imerg_daily", asof=asof)["rain"][:, 0, :CHECKED].compute()
-    start, stop = gridded_job._period(rain["time"].values)
+    start, stop = gridded_job._choose_period(rain["time"].values)
     begin = perf_counter()
     total = accumulation(rain=rain, steps=90, min_share=MIN_SHARE)
     found: NDArray[np.floating] = spi(

@@ -76,7 +76,7 @@ def climate_indices(*, cells: int) -> Result:
 
 
 def xclim(*, cells: int) -> Result:
-    """Peer: the approximate method, with the location fixed at zero as the gamma law has it."""
+    """Peer: the approximate method, with the location fixed at zero as for a gamma."""
     from xclim.indices import (  # type: ignore[import-untyped]
         standardized_precipitation_index,
     )
@@ -99,12 +99,12 @@ def xclim(*, cells: int) -> Result:
 
 
 def one_step(*, cells: int, season: str) -> Result:
-    """Ours: the law of one month or day of the year, applied to one new total of every cell."""
-    total, law = _new_total(cells, season)
+    """Ours: parameters of one month or day of the year applied to one new total of every cell."""
+    total, params = _new_total(cells, season)
 
     def work() -> NDArray[np.floating]:
-        found: NDArray[np.floating] = spi(total=total, parameters=law).values
-        return found
+        index: NDArray[np.floating] = spi(total=total, parameters=params).values
+        return index
 
     work()
     return Result(seconds(work, repeat=9), cells, work().ravel(), total.nbytes * 6)
@@ -112,13 +112,13 @@ def one_step(*, cells: int, season: str) -> Result:
 
 def one_step_exactly(*, cells: int, season: str) -> Result:
     """The same by the incomplete gamma function."""
-    total, law = _new_total(cells, season)
+    total, params = _new_total(cells, season)
     x = total.values[0].astype(np.float64)
-    of = {name: da.values[6].astype(np.float64) for name, da in law.items()}
+    values = {name: da.values[6].astype(np.float64) for name, da in params.items()}
 
     def work() -> NDArray[np.float64]:
-        p = gammainc(of["shape"], x / of["scale"])
-        h = np.where(x > 0, of["p_zero"] + (1 - of["p_zero"]) * p, of["h_zero"])
+        p = gammainc(values["shape"], x / values["scale"])
+        h = np.where(x > 0, values["p_zero"] + (1 - values["p_zero"]) * p, values["h_zero"])
         z: NDArray[np.float64] = np.clip(ndtri(h), -3, 3)
         return z
 
@@ -129,14 +129,14 @@ def _new_total(cells: int, season: str) -> tuple[xr.DataArray, xr.Dataset]:
     rng = np.random.default_rng(1)
     slots = {"month": 12, "dayofyear": 365}[season]
     zeros = np.where(rng.random(cells) < 0.3, 0.1, 0.0)
-    law: dict[str, NDArray[Any]] = {
+    params: dict[str, NDArray[Any]] = {
         "shape": rng.uniform(0.4, 20, cells), "scale": rng.uniform(2, 60, cells),
         "p_zero": zeros, "h_zero": zeros / 2, "quality": np.zeros(cells),
     }  # fmt: skip
-    x = rng.gamma(law["shape"], law["scale"]) * (rng.random(cells) > zeros)
+    x = rng.gamma(params["shape"], params["scale"]) * (rng.random(cells) > zeros)
     ds = xr.Dataset({
-        name: ((season, "cell"), np.broadcast_to(one.astype("f4"), (slots, cells)))
-        for name, one in law.items()
+        name: ((season, "cell"), np.broadcast_to(values.astype("f4"), (slots, cells)))
+        for name, values in params.items()
     })  # fmt: skip
     at = {"month": "2026-07-01", "dayofyear": "2026-01-07"}[season]
     time = np.array([at], "M8[ns]")

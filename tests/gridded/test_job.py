@@ -20,7 +20,7 @@ from pipeline.geography.grid import Grid
 from pipeline.gridded import cells, encoding
 from pipeline.gridded import job as gridded_job
 from pipeline.indices import daily, suite
-from pipeline.indices.common import carried
+from pipeline.indices.common import carry_forward
 from pipeline.indices.flow import fit_sri, sri
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spei import fit_spei, spei, water_balance
@@ -52,12 +52,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(
+def computed(
     inputs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Archive, gridded_job.Made]:
+) -> tuple[Archive, gridded_job.JobResult]:
     """The same with the indices of the whole record."""
     archive = copied(inputs, tmp_path_factory.mktemp("made"))
-    return archive, gridded_job.whole_record(archive, asof=ASOF)
+    return archive, gridded_job.compute_record(archive, asof=ASOF)
 
 
 def copied(folder: Path, to: Path) -> Archive:
@@ -78,8 +78,8 @@ def stacked(
     return ds.stack(zone=("lat", "lon"), create_index=False).drop_vars(["lat", "lon"]).compute()
 
 
-def test_the_record_is_made_whole(made: tuple[Archive, gridded_job.Made]) -> None:
-    archive, done = made
+def test_the_record_is_made_whole(computed: tuple[Archive, gridded_job.JobResult]) -> None:
+    archive, done = computed
     assert (done.fitted, done.months, done.period) == (True, 252, "2004-01-01/2025-01-01")
     assert done.days == 21 * 365 + 6
     assert done.provisional
@@ -94,8 +94,10 @@ def test_the_record_is_made_whole(made: tuple[Archive, gridded_job.Made]) -> Non
     )
 
 
-def test_cells_and_zones_have_the_same_indices(made: tuple[Archive, gridded_job.Made]) -> None:
-    archive, _ = made
+def test_cells_and_zones_have_the_same_indices(
+    computed: tuple[Archive, gridded_job.JobResult],
+) -> None:
+    archive, _ = computed
     rain, soil = series(archive, "imerg_daily", "rain"), series(archive, "smap", "soil_moisture")
     areal = xr.Dataset({
         "rain": rain, "soil_moisture": soil.reindex(time=rain["time"]),
@@ -105,56 +107,57 @@ def test_cells_and_zones_have_the_same_indices(made: tuple[Archive, gridded_job.
     areal["soil_moisture"].attrs["units"] = "m3 m-3"
     parameters = daily.fit_reference(areal, **PERIOD)
     state = daily.drought_state(areal, parameters=parameters)
-    found = stacked(archive)
+    indices = stacked(archive)
     pairs = {"spi_30d": "spi30", "spi_90d": "spi90", "drought_score": "drought_score",
              "soil_moisture_percentile": "soil_moisture_percentile"}  # fmt: skip
     for ours, theirs in pairs.items():
         step = 0.01 if ours.endswith("percentile") else 0.001
-        np.testing.assert_allclose(found[ours], state[theirs], atol=0.51 * step + 1e-4)
-        assert found[ours].notnull().mean() > (0.35 if "soil" in ours else 0.9)
-    same = found["drought_class"].values == state["drought_class"].values
-    assert (same | found["drought_class"].isnull().values).mean() > 0.999
+        np.testing.assert_allclose(indices[ours], state[theirs], atol=0.51 * step + 1e-4)
+        assert indices[ours].notnull().mean() > (0.35 if "soil" in ours else 0.9)
+    same = indices["drought_class"].values == state["drought_class"].values
+    assert (same | indices["drought_class"].isnull().values).mean() > 0.999
 
 
-def test_months_and_evaporation_against_plain_calls(made: tuple[Archive, gridded_job.Made]) -> None:
-    archive, _ = made
+def test_months_and_evaporation_against_plain_calls(
+    computed: tuple[Archive, gridded_job.JobResult],
+) -> None:
+    archive, _ = computed
     rain, pet = series(archive, "imerg_daily", "rain"), series(archive, "gldas", "pet")
     pet = pet.reindex(time=rain["time"]).assign_attrs(units="mm")
-    found = stacked(archive)
+    daily_indices = stacked(archive)
     balance = water_balance(rain=rain, pet=pet, steps=30, min_share=suite.MIN_SHARE)
-    law = fit_spei(balance=balance, **PERIOD)
-    wanted = spei(balance=balance, parameters=law)
-    np.testing.assert_allclose(found["spei_30d"], wanted, atol=0.0006)
+    expected = spei(balance=balance, parameters=fit_spei(balance=balance, **PERIOD))
+    np.testing.assert_allclose(daily_indices["spei_30d"], expected, atol=0.0006)
     monthly = rain.resample(time="MS").sum().assign_attrs(units="mm")
     total = accumulation(rain=monthly, steps=6)
-    wanted = spi(total=total, parameters=fit_spi(total=total, **PERIOD))
+    expected = spi(total=total, parameters=fit_spi(total=total, **PERIOD))
     by_month = stacked(archive, gridded_job.MONTHLY)
-    np.testing.assert_allclose(by_month["spi_6m"], wanted, atol=0.0006)
+    np.testing.assert_allclose(by_month["spi_6m"], expected, atol=0.0006)
     assert by_month["spi_6m"].notnull().sum("time").max() == 252 - 5
     runoff = series(archive, "gldas_monthly", "runoff").assign_attrs(units="mm")
     total = moving_sum(values=runoff, steps=3).assign_attrs(units="mm")
-    wanted = sri(runoff=total, parameters=fit_sri(runoff=total, **PERIOD))
-    wanted = wanted.reindex(time=by_month["time"])  # the last two months come later
-    np.testing.assert_allclose(by_month["sri_3m"], wanted, atol=0.0006)
+    expected = sri(runoff=total, parameters=fit_sri(runoff=total, **PERIOD))
+    expected = expected.reindex(time=by_month["time"])  # the last two months come later
+    np.testing.assert_allclose(by_month["sri_3m"], expected, atol=0.0006)
 
 
 def test_vegetation_counts_for_its_month_and_45_days(
-    made: tuple[Archive, gridded_job.Made],
+    computed: tuple[Archive, gridded_job.JobResult],
 ) -> None:
-    archive, _ = made
+    archive, _ = computed
     health = stacked(archive)["vhi"]
     ndvi = series(archive, "ndvi", "ndvi")
-    cell, cloudy = (int(one) for one in np.argwhere(ndvi.isnull().values.T)[0])
+    cell, cloudy = (int(position) for position in np.argwhere(ndvi.isnull().values.T)[0])
     month = ndvi["time"].values[cloudy]
     before = health.isel(zone=cell).sel(time=month - DAY)
     assert health.isel(zone=cell).sel(time=month).item() == before.item()
     assert health.sel(time=slice(None, ndvi["time"].values[0] - DAY)).isnull().all()
 
 
-def test_a_rerun_changes_nothing(made: tuple[Archive, gridded_job.Made]) -> None:
-    archive, done = made
+def test_a_rerun_changes_nothing(computed: tuple[Archive, gridded_job.JobResult]) -> None:
+    archive, done = computed
     snapshot = archive.snapshot
-    again = gridded_job.whole_record(archive, asof=ASOF)
+    again = gridded_job.compute_record(archive, asof=ASOF)
     assert (again.reference, again.fitted, again.days, again.months) == (
         done.reference, False, 0, 0,
     )  # fmt: skip
@@ -163,15 +166,14 @@ def test_a_rerun_changes_nothing(made: tuple[Archive, gridded_job.Made]) -> None
 
 @pytest.mark.slow
 def test_the_same_inputs_have_the_same_reference(
-    inputs: Path, made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    inputs: Path, computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
     archive = copied(inputs, tmp_path)
-    later = gridded_job.whole_record(archive, asof=ASOF + timedelta(hours=5))
-    assert later.reference == made[1].reference
+    later = gridded_job.compute_record(archive, asof=ASOF + timedelta(hours=5))
+    assert later.reference == computed[1].reference
     # Asked for a moment before, the same fit serves: it rests on nothing that was not known then.
-    assert gridded_job.whole_record(archive, asof=ASOF).reference == later.reference
-    kept = [one["id"] for one in archive.references()]
-    assert kept == [later.reference]
+    assert gridded_job.compute_record(archive, asof=ASOF).reference == later.reference
+    assert [reference["id"] for reference in archive.references()] == [later.reference]
 
 
 def night(archive: Archive, *, rain_mm: float, n_valid: float = 48.0) -> None:
@@ -184,58 +186,58 @@ def night(archive: Archive, *, rain_mm: float, n_valid: float = 48.0) -> None:
 
 
 def test_a_night_applies_what_was_fitted(
-    made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
-    archive = copied(made[0].folder, tmp_path)
+    archive = copied(computed[0].folder, tmp_path)
     night(archive, rain_mm=25.0)
-    done = gridded_job.newest(archive, asof=NIGHT)
-    assert (done.reference, done.fitted) == (made[1].reference, False)
-    wanted = days("2025-01-01", "2025-01-04")
-    known = archive.since(gridded_job.DAILY, asof=NIGHT, digest=encoding.mark(done.reference))
+    done = gridded_job.compute_newest(archive, asof=NIGHT)
+    assert (done.reference, done.fitted) == (computed[1].reference, False)
+    new_days = days("2025-01-01", "2025-01-04")
+    known = archive.since(gridded_job.DAILY, asof=NIGHT, digest=encoding.to_marker(done.reference))
     assert done.days == 4  # and one that is settled since yesterday
-    assert set(wanted) <= set(known)
+    assert set(new_days) <= set(known)
     rain = series(archive, "imerg_daily", "rain", NIGHT)
     total = accumulation(rain=rain, steps=30, min_share=suite.MIN_SHARE)
     by_hand = spi(total=total, parameters=fit_spi(total=total, **PERIOD))[-3:]
-    found = stacked(archive, asof=NIGHT).isel(time=slice(-3, None))
-    np.testing.assert_allclose(found["spi_30d"], by_hand, atol=0.0006)
-    assert (found["dry_spell"] == 0).all()
-    np.testing.assert_allclose(found["rain_3d"].isel(time=-1), 75.0, atol=0.05)
+    indices = stacked(archive, asof=NIGHT).isel(time=slice(-3, None))
+    np.testing.assert_allclose(indices["spi_30d"], by_hand, atol=0.0006)
+    assert (indices["dry_spell"] == 0).all()
+    np.testing.assert_allclose(indices["rain_3d"].isel(time=-1), 75.0, atol=0.05)
     snapshot = archive.snapshot
-    assert gridded_job.newest(archive, asof=NIGHT).days == 0
+    assert gridded_job.compute_newest(archive, asof=NIGHT).days == 0
     assert archive.snapshot == snapshot
     # What was known before the night is as it was.
-    assert archive.read(gridded_job.DAILY, asof=ASOF).sizes["time"] == made[1].days
+    assert archive.read(gridded_job.DAILY, asof=ASOF).sizes["time"] == computed[1].days
 
 
 @pytest.mark.slow
 def test_nights_and_the_record_say_the_same(
-    made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
-    one, other = (copied(made[0].folder, tmp_path / name) for name in ("nights", "record"))
-    for archive in (one, other):
+    nights, record = (copied(computed[0].folder, tmp_path / name) for name in ("nights", "record"))
+    for archive in (nights, record):
         night(archive, rain_mm=25.0)
-    gridded_job.newest(one, asof=NIGHT)
-    gridded_job.whole_record(other, asof=NIGHT)
+    gridded_job.compute_newest(nights, asof=NIGHT)
+    gridded_job.compute_record(record, asof=NIGHT)
     xr.testing.assert_equal(
-        stacked(one, asof=NIGHT).isel(time=slice(-3, None)),
-        stacked(other, asof=NIGHT).isel(time=slice(-3, None)),
+        stacked(nights, asof=NIGHT).isel(time=slice(-3, None)),
+        stacked(record, asof=NIGHT).isel(time=slice(-3, None)),
     )
 
 
 @pytest.mark.slow
 def test_a_day_is_made_again_once_it_is_settled(
-    made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
-    archive = copied(made[0].folder, tmp_path)
+    archive = copied(computed[0].folder, tmp_path)
     night(archive, rain_mm=25.0)
-    gridded_job.newest(archive, asof=NIGHT)
+    gridded_job.compute_newest(archive, asof=NIGHT)
     days = np.array([f"{END}-01-03"], "M8[ns]")
     revised = GRID.dataset(days, rain=np.full((1, *GRID.shape), 60, "f4"),
                            n_valid=np.full((1, *GRID.shape), 48, "f4"))  # fmt: skip
     archive.append("imerg_daily", generated.known(revised, 24 * 20), message="revised")
     settled = datetime(END, 1, 4, 0, 30, tzinfo=UTC) + gridded_job.SETTLED
-    gridded_job.newest(archive, asof=settled)
+    gridded_job.compute_newest(archive, asof=settled)
     at = np.datetime64(f"{END}-01-03")
     first = archive.read(gridded_job.DAILY, asof=NIGHT)["rain_3d"].sel(time=at)
     last = archive.read(gridded_job.DAILY, asof=settled)["rain_3d"].sel(time=at)
@@ -244,32 +246,32 @@ def test_a_day_is_made_again_once_it_is_settled(
 
 
 def test_a_day_seen_too_briefly_is_missing(
-    made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
-    archive = copied(made[0].folder, tmp_path)
+    archive = copied(computed[0].folder, tmp_path)
     night(archive, rain_mm=0.0, n_valid=38.0)
-    gridded_job.newest(archive, asof=NIGHT)
-    found = stacked(archive, asof=NIGHT).isel(time=-1)
-    assert found["rain_3d"].isnull().all()
-    assert found["dry_spell"].isnull().all()
-    assert found["spi_90d"].notnull().all()  # three of ninety days
+    gridded_job.compute_newest(archive, asof=NIGHT)
+    indices = stacked(archive, asof=NIGHT).isel(time=-1)
+    assert indices["rain_3d"].isnull().all()
+    assert indices["dry_spell"].isnull().all()
+    assert indices["spi_90d"].notnull().all()  # three of ninety days
 
 
 def test_impossible_inputs_and_results_are_missing_and_the_results_counted(
-    made: tuple[Archive, gridded_job.Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = copied(made[0].folder, tmp_path)
+    archive = copied(computed[0].folder, tmp_path)
     night(archive, rain_mm=1e30)
-    done = gridded_job.newest(archive, asof=NIGHT)
-    found = stacked(archive, asof=NIGHT).isel(time=-1)
-    assert found["rain_3d"].isnull().all()
+    done = gridded_job.compute_newest(archive, asof=NIGHT)
+    indices = stacked(archive, asof=NIGHT).isel(time=-1)
+    assert indices["rain_3d"].isnull().all()
     assert done.left_out == {}
-    other = copied(made[0].folder, tmp_path / "other")
-    night(other, rain_mm=25.0)
+    sound = copied(computed[0].folder, tmp_path / "sound")
+    night(sound, rain_mm=25.0)
     row = replace(suite.INDICES["rain_3d"], valid_max=60.0)
     monkeypatch.setitem(suite.INDICES, "rain_3d", row)
-    done = gridded_job.newest(other, asof=NIGHT)
-    assert stacked(other, asof=NIGHT)["rain_3d"][-1].isnull().all(), "75 mm"
+    done = gridded_job.compute_newest(sound, asof=NIGHT)
+    assert stacked(sound, asof=NIGHT)["rain_3d"][-1].isnull().all(), "75 mm"
     assert done.left_out["indices/rain_3d"] >= 48
     assert "values of indices/rain_3d out of range and left out" in describe_indices(done)
 
@@ -293,19 +295,19 @@ def test_a_short_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(steps.UserError, match=r"expected 20 whole years .*, found 2"):
         steps.indices(asof=ASOF, settings=settings, record=True)
     with pytest.raises(NothingArchived):
-        gridded_job.whole_record(
+        gridded_job.compute_record(
             Archive(settings.archive_dir), asof=datetime(2000, 1, 1, tzinfo=UTC)
         )
 
 
 @pytest.mark.slow
 def test_processes_make_what_threads_make(
-    inputs: Path, made: tuple[Archive, gridded_job.Made], tmp_path: Path
+    inputs: Path, computed: tuple[Archive, gridded_job.JobResult], tmp_path: Path
 ) -> None:
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
     shutil.copytree(inputs, settings.archive_dir)
-    assert steps.indices(asof=ASOF, settings=settings, record=True) == made[1]
-    xr.testing.assert_identical(stacked(Archive(settings.archive_dir)), stacked(made[0]))
+    assert steps.indices(asof=ASOF, settings=settings, record=True) == computed[1]
+    xr.testing.assert_identical(stacked(Archive(settings.archive_dir)), stacked(computed[0]))
 
 
 @pytest.mark.slow
@@ -319,31 +321,31 @@ def test_an_absent_scheduler_is_the_users_to_mend(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_in_the_middle_nothing_is_half_made(
     inputs: Path,
-    made: tuple[Archive, gridded_job.Made],
+    computed: tuple[Archive, gridded_job.JobResult],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     after: int,
 ) -> None:
     archive = copied(inputs, tmp_path)
-    snapshot, blocks = archive.snapshot, gridded_job._block
-    seen: list[slice] = []
+    snapshot, blocks = archive.snapshot, gridded_job._compute_block
+    blocks_begun: list[slice] = []
 
     def killed(job: gridded_job.Job, lat: slice, lon: slice, fork: Any) -> Any:
-        seen.append(lat)
-        if len(seen) > after:
+        blocks_begun.append(lat)
+        if len(blocks_begun) > after:
             raise KeyboardInterrupt
         return blocks(job, lat, lon, fork)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(gridded_job, "_block", killed)
-        gridded_job.whole_record(archive, asof=ASOF)
+        patch.setattr(gridded_job, "_compute_block", killed)
+        gridded_job.compute_record(archive, asof=ASOF)
     assert archive.snapshot == snapshot
     assert gridded_job.DAILY not in archive.products()
     assert archive.references() == []
     if after:
-        done = gridded_job.whole_record(archive, asof=ASOF)
-        assert done == made[1]
-        xr.testing.assert_identical(stacked(archive), stacked(made[0]))
+        done = gridded_job.compute_record(archive, asof=ASOF)
+        assert done == computed[1]
+        xr.testing.assert_identical(stacked(archive), stacked(computed[0]))
 
 
 def days(first: str, end: str) -> np.ndarray[Any, np.dtype[np.datetime64]]:
@@ -363,8 +365,8 @@ def days(first: str, end: str) -> np.ndarray[Any, np.dtype[np.datetime64]]:
 def test_the_reference_is_the_normal_where_the_record_has_it(
     first: str, last: str, start: int, end: int
 ) -> None:
-    found = gridded_job._period(np.array([first, last], "M8[ns]"))
-    assert found == (datetime(start, 1, 1, tzinfo=UTC), datetime(end, 1, 1, tzinfo=UTC))
+    period = gridded_job._choose_period(np.array([first, last], "M8[ns]"))
+    assert period == (datetime(start, 1, 1, tzinfo=UTC), datetime(end, 1, 1, tzinfo=UTC))
 
 
 @given(st.lists(st.one_of(st.just(np.nan), st.floats(0, 6000)), min_size=1, max_size=20))
@@ -385,23 +387,23 @@ def test_packing_never_turns_a_large_value_into_a_missing_one() -> None:
 
 def test_the_seasons_that_a_night_needs_wrap_with_the_year() -> None:
     slot = np.array([350, 351, 365, 1, 14, 15, 16, 17])
-    assert encoding._within(slot, np.array([1]), days=15).tolist() == [1, 2, 3, 4, 5, 6]
+    assert encoding._find_near(slot, np.array([1]), days=15).tolist() == [1, 2, 3, 4, 5, 6]
 
 
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=3, max_size=12), st.integers(1, 4)
 )
-def test_last_value_seen_is_that_of_carried(seen: list[int | None], age: int) -> None:
-    time = days("2001-01-01", "2001-02-01")[: len(seen)]
-    values = np.array([[np.nan if one is None else one, 1.0] for one in seen])
+def test_last_value_seen_is_that_of_carry_forward(record: list[int | None], age: int) -> None:
+    time = days("2001-01-01", "2001-02-01")[: len(record)]
+    values = np.array([[np.nan if value is None else value, 1.0] for value in record])
     da = xr.DataArray(values, {"time": time}, ("time", "cell"))
-    wanted = np.arange(len(seen))[1:]
-    found = cells._on_days(da, time, wanted, age=age)
-    np.testing.assert_array_equal(found, carried(values=da, days=age)[1:])
+    positions = np.arange(len(record))[1:]
+    filled = cells._carry_to_days(da, time, positions, age=age)
+    np.testing.assert_array_equal(filled, carry_forward(values=da, days=age)[1:])
 
 
 def test_half_daily_steps_make_a_day_only_together() -> None:
     place = np.array([0, 0, 1, 3, 3])
     values = np.array([1, 3, 5, 7, 9], "f4").reshape(5, 1, 1)
-    found = gridded_job._daily(values, place).ravel()
-    np.testing.assert_array_equal(found, [2.0, np.nan, 8.0])
+    mean = gridded_job._average_by_day(values, place).ravel()
+    np.testing.assert_array_equal(mean, [2.0, np.nan, 8.0])

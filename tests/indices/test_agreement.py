@@ -13,15 +13,15 @@ from pipeline.settings import ROOT
 def test_where_definitions_agree_so_do_the_indices_and_the_guide_says_so() -> None:
     from docs import agreement, make
 
-    found = list(agreement.cases())
-    same = [case for case in found if case.agrees]
+    cases = list(agreement.cases())
+    same = [case for case in cases if case.agrees]
     assert {case.index.split(",")[0] for case in same} >= {"SPI", "SPEI", "SSI", "SDI"}
     for case in same:
         assert case.difference < agreement.TOLERANCE, (case.index, case.peer, case.difference)
-    other = [case for case in found if not case.agrees]
-    assert all(case.words for case in other)
+    differing = [case for case in cases if not case.agrees]
+    assert all(case.words for case in differing)
     text = (ROOT / "docs" / "indices.md").read_text(encoding="utf-8")
-    assert make.between(text, "agreement", agreement.table(found)) == text, "python3 make.py docs"
+    assert make.between(text, "agreement", agreement.table(cases)) == text, "python3 make.py docs"
 
 
 def test_the_functions_of_the_guide_are_in_their_modules() -> None:

@@ -36,28 +36,28 @@ def test_spei_is_the_generalised_logistic_of_lmoments3(steps: int) -> None:
     rain = monthly(rng.gamma(2.0, np.maximum(season, 10) / 2))
     pet = monthly(115 + rng.normal(0, 10, 360))
     balance = water_balance(rain=rain, pet=pet, steps=steps)
-    law = fit_spei(balance=balance, start=START, end=END)
-    found = spei(balance=balance, parameters=law).values
+    params = fit_spei(balance=balance, start=START, end=END)
+    index = spei(balance=balance, parameters=params).values
     expected = np.full(360, np.nan)
     for month in range(12):
         sample = balance.values[month::12]
         known = sample[np.isfinite(sample)]
         fitted = distr.glo.lmom_fit(known)
-        assert law["location"].values[month] == pytest.approx(fitted["loc"], rel=1e-6, abs=1e-6)
-        assert law["scale"].values[month] == pytest.approx(fitted["scale"], rel=1e-6)
-        assert law["shape"].values[month] == pytest.approx(fitted["k"], abs=1e-6)
-        assert law["n_years"].values[month] == len(known)
+        assert params["location"].values[month] == pytest.approx(fitted["loc"], rel=1e-6, abs=1e-6)
+        assert params["scale"].values[month] == pytest.approx(fitted["scale"], rel=1e-6)
+        assert params["shape"].values[month] == pytest.approx(fitted["k"], abs=1e-6)
+        assert params["n_years"].values[month] == len(known)
         expected[month::12] = scipy.stats.norm.ppf(distr.glo.cdf(sample, **fitted))
-    np.testing.assert_allclose(found, np.clip(expected, -3, 3), atol=1e-6)
-    assert np.isfinite(found).sum() == 361 - steps
+    np.testing.assert_allclose(index, np.clip(expected, -3, 3), atol=1e-6)
+    assert np.isfinite(index).sum() == 361 - steps
 
 
 def test_a_day_takes_the_mean_of_the_l_moments_around_it() -> None:
     time = np.arange("1991-01-01", "2021-01-01", dtype="M8[D]").astype("M8[ns]")
     values = np.random.default_rng(0).gumbel(10, 30, time.size)
     balance = xr.DataArray(values, {"time": time}, name="b", attrs={"units": "mm"})
-    law = fit_spei(balance=balance, start=START, end=END, half_window_days=1)
-    day = np.array([str(one)[5:10] for one in time])
+    params = fit_spei(balance=balance, start=START, end=END, half_window_days=1)
+    day = np.array([str(moment)[5:10] for moment in time])
     parts = []
     for name in ("12-31", "01-01", "01-02"):
         x = np.sort(values[day == name])
@@ -68,21 +68,21 @@ def test_a_day_takes_the_mean_of_the_l_moments_around_it() -> None:
     l1, l2, l3 = np.mean(parts, axis=0)
     k = -l3 / l2
     scale = l2 * np.sin(k * np.pi) / (k * np.pi)
-    one = law.sel(dayofyear=1)
-    assert one["shape"].item() == pytest.approx(k, rel=1e-9)
-    assert one["scale"].item() == pytest.approx(scale, rel=1e-9)
+    new_year = params.sel(dayofyear=1)
+    assert new_year["shape"].item() == pytest.approx(k, rel=1e-9)
+    assert new_year["scale"].item() == pytest.approx(scale, rel=1e-9)
     expected = l1 - scale * (1 / k - np.pi / np.sin(k * np.pi))
-    assert one["location"].item() == pytest.approx(expected, rel=1e-9)
+    assert new_year["location"].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_spei_ends_where_its_law_does_and_needs_years() -> None:
+def test_spei_ends_where_its_distribution_does_and_needs_years() -> None:
     rng = np.random.default_rng(1)
     balance = water_balance(rain=monthly(rng.gamma(2, 50, 360)), pet=monthly(np.ones(360)), steps=1)
-    law = fit_spei(balance=balance, start=START, end=END)
-    assert (law["shape"] < 0).any()  # bounded below
+    params = fit_spei(balance=balance, start=START, end=END)
+    assert (params["shape"] < 0).any()  # bounded below
     far = balance.copy(data=np.where(np.arange(360) % 2, 1e6, -1e6))
     np.testing.assert_array_equal(
-        spei(balance=far, parameters=law).values, np.where(np.arange(360) % 2, 3.0, -3.0)
+        spei(balance=far, parameters=params).values, np.where(np.arange(360) % 2, 3.0, -3.0)
     )
     constant = fit_spei(balance=balance.copy(data=np.full(360, 7.0)), start=START, end=END)
     assert np.isnan(constant["scale"]).all()
@@ -91,18 +91,18 @@ def test_spei_ends_where_its_law_does_and_needs_years() -> None:
     with pytest.raises(ValueError, match="expected 20 years or more, found 10"):
         fit_spei(balance=balance, start=START, end=datetime(2001, 1, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match="expected totals over '1 x month', found '3 x month'"):
-        spei(balance=accumulation(rain=balance, steps=3), parameters=law)
+        spei(balance=accumulation(rain=balance, steps=3), parameters=params)
     with pytest.raises(ValueError, match="expected units 'mm', found 'degC'"):
-        spei(balance=balance.assign_attrs(units="degC"), parameters=law)
+        spei(balance=balance.assign_attrs(units="degC"), parameters=params)
 
 
-def test_the_law_may_be_symmetric() -> None:
+def test_the_distribution_may_be_symmetric() -> None:
     x = np.repeat(np.array([-2.0, -1.0, 0.0, 1.0, 2.0] * 6), 12)
     balance = monthly(x)
-    law = fit_spei(balance=balance, start=START, end=END)
-    found = spei(balance=balance, parameters=law).values
-    np.testing.assert_allclose(found[x == 0], 0, atol=1e-5)
-    np.testing.assert_allclose(found[x == 2], -found[x == -2], atol=1e-5)
+    params = fit_spei(balance=balance, start=START, end=END)
+    index = spei(balance=balance, parameters=params).values
+    np.testing.assert_allclose(index[x == 0], 0, atol=1e-5)
+    np.testing.assert_allclose(index[x == 2], -index[x == -2], atol=1e-5)
 
 
 def test_evapotranspiration_as_in_fao_56() -> None:
@@ -111,8 +111,8 @@ def test_evapotranspiration_as_in_fao_56() -> None:
     cold, warm = (
         xr.DataArray([t, t], {"time": time}, attrs={"units": "degC"}) for t in (15.0, 31.0)
     )
-    found = pet_hargreaves(tmin=cold, tmax=warm, lat=xr.DataArray(-20.0))
-    assert found.values[0] == pytest.approx(0.0023 * 0.408 * 32.2 * 40.8 * 4.0, rel=2e-3)
+    pet = pet_hargreaves(tmin=cold, tmax=warm, lat=xr.DataArray(-20.0))
+    assert pet.values[0] == pytest.approx(0.0023 * 0.408 * 32.2 * 40.8 * 4.0, rel=2e-3)
     july = np.array(["2015-07-15", "2015-07-16"], "M8[ns]")
     cold, warm = (
         xr.DataArray([t, t], {"time": july}, attrs={"units": "degC"}) for t in (14.8, 26.6)
@@ -136,33 +136,33 @@ def test_evapotranspiration_on_a_grid_takes_the_latitude_of_each_row() -> None:
         attrs={"units": "degC"},
     )  # fmt: skip
     warm = (cold + 9).assign_attrs(units="degC")
-    found = pet_hargreaves(tmin=cold, tmax=warm, lat=cold["lat"])
-    assert found.dims == ("time", "lat", "lon")
-    july, january = found.sel(time="2015-07-10"), found.sel(time="2015-01-10")
+    pet = pet_hargreaves(tmin=cold, tmax=warm, lat=cold["lat"])
+    assert pet.dims == ("time", "lat", "lon")
+    july, january = pet.sel(time="2015-07-10"), pet.sel(time="2015-01-10")
     assert (july[0] > july[1]).all()
     assert (july[1] > july[2]).all()
     assert (january[2] > january[0]).all()
-    one = pet_hargreaves(
+    cell = pet_hargreaves(
         tmin=cold.isel(lat=1, lon=0), tmax=warm.isel(lat=1, lon=0), lat=xr.DataArray(10.0)
     )
-    np.testing.assert_array_equal(found.values[:, 1, 0], one.values)
+    np.testing.assert_array_equal(pet.values[:, 1, 0], cell.values)
 
 
 def test_ssi_by_hand_and_no_further_than_its_years() -> None:
     rng = np.random.default_rng(2)
     soil = monthly(rng.uniform(0.1, 0.4, 360), "m3 m-3")
-    law = fit_ssi(soil_moisture=soil, start=START, end=END)
-    found = ssi(soil_moisture=soil, parameters=law).values
+    params = fit_ssi(soil_moisture=soil, start=START, end=END)
+    index = ssi(soil_moisture=soil, parameters=params).values
     april = soil.values[3::12]
     expected = scipy.stats.norm.ppf((scipy.stats.rankdata(april) - 0.44) / 30.12)
-    np.testing.assert_allclose(found[3::12], expected, atol=1e-12)
+    np.testing.assert_allclose(index[3::12], expected, atol=1e-12)
     most = scipy.stats.norm.ppf((30 - 0.44) / 30.12)
-    dry = ssi(soil_moisture=(soil * 0 + 0.01).assign_attrs(soil.attrs), parameters=law)
+    dry = ssi(soil_moisture=(soil * 0 + 0.01).assign_attrs(soil.attrs), parameters=params)
     np.testing.assert_allclose(dry.values, -most)
     short = fit_ssi(soil_moisture=soil, start=START, end=datetime(2000, 1, 1, tzinfo=UTC))
     assert np.isnan(ssi(soil_moisture=soil, parameters=short)).all()
     with pytest.raises(ValueError, match="expected units 'm3 m-3', found 'mm'"):
-        ssi(soil_moisture=soil.assign_attrs(units="mm"), parameters=law)
+        ssi(soil_moisture=soil.assign_attrs(units="mm"), parameters=params)
 
 
 @settings(max_examples=40, deadline=None)
@@ -170,38 +170,38 @@ def test_ssi_by_hand_and_no_further_than_its_years() -> None:
     arrays(np.float32, (300, 3), elements=st.sampled_from([0.0, 0.1, 0.5, 0.9, np.nan])),
     arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32)),
 )
-def test_both_ways_to_the_rank_are_the_same(pool: np.ndarray, wanted: np.ndarray) -> None:
+def test_both_ways_to_the_rank_are_the_same(pool: np.ndarray, values: np.ndarray) -> None:
     np.testing.assert_array_equal(
-        quantiles._by_counting(pool, wanted), quantiles._by_sorting(pool, wanted)
+        quantiles._rank_by_counting(pool, values), quantiles._rank_by_sorting(pool, values)
     )
-    smaller, same = (pool[:, 0] < wanted[0, 0]).sum(), (pool[:, 0] == wanted[0, 0]).sum()
-    assert quantiles._rank(pool, wanted)[0, 0] == smaller + (same + 1) / 2
+    smaller, same = (pool[:, 0] < values[0, 0]).sum(), (pool[:, 0] == values[0, 0]).sum()
+    assert quantiles._rank(pool, values)[0, 0] == smaller + (same + 1) / 2
 
 
 def test_sri_has_a_mass_of_zeros() -> None:
     rng = np.random.default_rng(3)
     runoff = monthly(np.where(rng.random(360) < 0.2, 0.0, rng.lognormal(3, 0.6, 360)))
-    law = fit_sri(runoff=runoff, start=START, end=END)
-    found = sri(runoff=runoff, parameters=law).values[4::12]
+    params = fit_sri(runoff=runoff, start=START, end=END)
+    index = sri(runoff=runoff, parameters=params).values[4::12]
     x = runoff.values[4::12]
     n0 = (x == 0).sum()
     assert n0 > 0
     log = np.log(x[x > 0])
     p = n0 / 31 + (1 - n0 / 31) * scipy.stats.norm.cdf((log - log.mean()) / log.std(ddof=1))
-    np.testing.assert_allclose(found[x > 0], np.clip(scipy.stats.norm.ppf(p), -3, 3), atol=1e-9)
-    np.testing.assert_allclose(found[x == 0], scipy.stats.norm.ppf((n0 + 1) / 62))
+    np.testing.assert_allclose(index[x > 0], np.clip(scipy.stats.norm.ppf(p), -3, 3), atol=1e-9)
+    np.testing.assert_allclose(index[x == 0], scipy.stats.norm.ppf((n0 + 1) / 62))
     mostly = monthly(np.where(rng.random(360) < 0.8, 0.0, 5.0))
     assert np.isnan(fit_sri(runoff=mostly, start=START, end=END)["mu"]).all()
     with pytest.raises(ValueError, match=r"expected 0 or more, found -1\.0"):
-        sri(runoff=monthly(np.full(360, -1.0)), parameters=law)
+        sri(runoff=monthly(np.full(360, -1.0)), parameters=params)
     with pytest.raises(ValueError, match="expected units 'mm', found 'm3 s-1'"):
         fit_sri(runoff=runoff.assign_attrs(units="m3 s-1"), start=START, end=END)
 
 
 def test_mean_flow_keeps_its_unit() -> None:
     flow = monthly(np.arange(1.0, 361.0), "m3 s-1")
-    found = mean_flow(discharge=flow, steps=12)
-    assert found.attrs["units"] == "m3 s-1"
-    assert found.attrs["window"] == "12 x month"
-    assert found.values[11] == 6.5
-    assert np.isnan(found.values[:11]).all()
+    mean = mean_flow(discharge=flow, steps=12)
+    assert mean.attrs["units"] == "m3 s-1"
+    assert mean.attrs["window"] == "12 x month"
+    assert mean.values[11] == 6.5
+    assert np.isnan(mean.values[:11]).all()

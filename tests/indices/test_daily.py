@@ -73,13 +73,13 @@ def test_risk_is_complete_lazy_and_writes_as_cf(
     ds = lazy.compute(scheduler="sync")
     eager = risk(areal, parameters=parameters, network=network)
     xr.testing.assert_equal(ds, eager)
-    wanted = {
+    names = {
         "rain_1d", "rain_3d", "rain_7d", "rain_30d", "rain_90d", "api", "dry_spell",
         "rain_return_period",
         "routed_rain", "spi30", "spi90", "soil_moisture_percentile", "vhi", "drought_score",
         "drought_class", "cdi",
     }  # fmt: skip
-    assert set(ds.data_vars) == wanted
+    assert set(ds.data_vars) == names
     for da in ds.values():
         assert da.dims == ("time", "zone")
         assert {"units", "long_name"} <= set(da.attrs)

@@ -64,12 +64,12 @@ def test_the_polynomial_is_the_exact_gamma_score_to_two_millionths() -> None:
     x = np.where(
         z < 0, scipy.stats.gamma.ppf(ndtr(z), shape), scipy.stats.gamma.isf(ndtr(-z), shape)
     )
-    np.testing.assert_allclose(gamma.exact(x, shape), z, atol=1e-9)
-    np.testing.assert_allclose(gamma.normal(x / shape, shape), z, atol=2e-6)
-    single = gamma.normal((x / shape).astype("f4"), shape)
+    np.testing.assert_allclose(gamma.to_normal_exactly(x, shape), z, atol=1e-9)
+    np.testing.assert_allclose(gamma.to_normal(x / shape, shape), z, atol=2e-6)
+    single = gamma.to_normal((x / shape).astype("f4"), shape)
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, z, atol=1e-4)
-    far = gamma.normal(np.array([[0.0], [1e4], [np.nan]]) * np.ones(2), np.array([0.5, 8.0]))
+    far = gamma.to_normal(np.array([[0.0], [1e4], [np.nan]]) * np.ones(2), np.array([0.5, 8.0]))
     assert (far[0] < -3).all()
     assert (far[1] > 3).all()
     assert np.isnan(far[2]).all()
@@ -78,8 +78,8 @@ def test_the_polynomial_is_the_exact_gamma_score_to_two_millionths() -> None:
 def test_spi_by_hand() -> None:
     """Thom's estimator and the zeros' plotting position, written out for one calendar month."""
     total = monthly(wet=0.9, zones=1)
-    law = fit_spi(total=total, start=START, end=END)
-    found = spi(total=total, parameters=law).values[:, 0]
+    params = fit_spi(total=total, start=START, end=END)
+    index = spi(total=total, parameters=params).values[:, 0]
     x = total.values[3::12, 0]
     n, n0 = len(x), int((x == 0).sum())
     assert n == 30
@@ -87,14 +87,14 @@ def test_spi_by_hand() -> None:
     wet = x[x > 0]
     a = np.log(wet.mean()) - np.log(wet).mean()
     alpha = (1 + np.sqrt(1 + 4 * a / 3)) / (4 * a)
-    assert law["shape"].values[3, 0] == pytest.approx(alpha, rel=1e-12)
-    assert law["scale"].values[3, 0] == pytest.approx(wet.mean() / alpha, rel=1e-12)
+    assert params["shape"].values[3, 0] == pytest.approx(alpha, rel=1e-12)
+    assert params["scale"].values[3, 0] == pytest.approx(wet.mean() / alpha, rel=1e-12)
     h = n0 / (n + 1) + (1 - n0 / (n + 1)) * scipy.stats.gamma.cdf(
         wet, alpha, scale=wet.mean() / alpha
     )
-    np.testing.assert_allclose(found[3::12][x > 0], np.clip(ndtri(h), -3, 3), atol=2e-6)
+    np.testing.assert_allclose(index[3::12][x > 0], np.clip(ndtri(h), -3, 3), atol=2e-6)
     zero = ndtri((n0 + 1) / (2 * (n + 1)))
-    np.testing.assert_allclose(found[3::12][x == 0], zero, atol=1e-12)
+    np.testing.assert_allclose(index[3::12][x == 0], zero, atol=1e-12)
 
 
 def test_spi_agrees_with_climate_indices_and_xclim_without_zeros() -> None:
@@ -113,22 +113,22 @@ def test_spi_agrees_with_climate_indices_and_xclim_without_zeros() -> None:
     rain = monthly(years=30, zones=1)
     for months in (1, 3, 6):
         total = accumulation(rain=rain, steps=months)
-        law = fit_spi(total=total, start=START, end=END)
-        found = spi(total=total, parameters=law).values[:, 0]
+        params = fit_spi(total=total, start=START, end=END)
+        index = spi(total=total, parameters=params).values[:, 0]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = indices.spi(
                 rain.values[:, 0], months, Distribution.gamma, 1991, 1991, 2020, Periodicity.monthly
             )
             pr = rain.isel(zone=0).assign_attrs(units="mm/day")
-            other = standardized_precipitation_index(
+            xclim_index = standardized_precipitation_index(
                 pr, freq=None, window=months, dist="gamma", method="APP", fitkwargs={"floc": 0}
             )
         # climate_indices fits January and February of a 3-month sum on 29 years as this does.
-        inner = np.abs(found) < 2.99
+        inner = np.abs(index) < 2.99
         assert inner.sum() > 300
-        np.testing.assert_allclose(found[inner], theirs[inner], atol=2e-6)
-        np.testing.assert_allclose(found[inner], other.values[inner], atol=2e-6)
+        np.testing.assert_allclose(index[inner], theirs[inner], atol=2e-6)
+        np.testing.assert_allclose(index[inner], xclim_index.values[inner], atol=2e-6)
 
 
 def test_zeros_flag_then_withhold() -> None:
@@ -138,12 +138,12 @@ def test_zeros_flag_then_withhold() -> None:
         values = total.values[january.values, zone]
         values[:zeros] = 0.0
         total.values[january.values, zone] = values
-    law = fit_spi(total=total, start=START, end=END)
-    assert law["quality"].sel(month=1).values.tolist() == [0, 1, 2, 2]
-    index = spi(total=total, parameters=law).values[january.values]
+    params = fit_spi(total=total, start=START, end=END)
+    assert params["quality"].sel(month=1).values.tolist() == [0, 1, 2, 2]
+    index = spi(total=total, parameters=params).values[january.values]
     assert np.isfinite(index[:, :2]).all()
     assert np.isnan(index[:, 2:]).all()
-    assert (law["quality"].sel(month=slice(2, None)) == 0).all()
+    assert (params["quality"].sel(month=slice(2, None)) == 0).all()
 
 
 def test_spi_refuses_what_it_cannot_do() -> None:
@@ -152,17 +152,17 @@ def test_spi_refuses_what_it_cannot_do() -> None:
         fit_spi(total=total, start=START, end=datetime(2010, 1, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match=r"expected 0 or more, found -1\.0"):
         fit_spi(total=(total * 0 - 1).assign_attrs(units="mm"), start=START, end=END)
-    law = fit_spi(total=total, start=START, end=END)
+    params = fit_spi(total=total, start=START, end=END)
     with pytest.raises(ValueError, match="expected 0 or more"):
-        spi(total=(total * 0 - 1).assign_attrs(units="mm"), parameters=law)
+        spi(total=(total * 0 - 1).assign_attrs(units="mm"), parameters=params)
     with pytest.raises(ValueError, match="expected units 'mm', found 'kg m-2 s-1'"):
-        spi(total=total.assign_attrs(units="kg m-2 s-1"), parameters=law)
+        spi(total=total.assign_attrs(units="kg m-2 s-1"), parameters=params)
     with pytest.raises(ValueError, match="without a time zone"):
         fit_spi(total=total, start=datetime(1991, 1, 1), end=END)  # noqa: DTZ001
     three = accumulation(rain=total, steps=3)
-    law3 = fit_spi(total=three, start=START, end=END)
+    params_3m = fit_spi(total=three, start=START, end=END)
     with pytest.raises(ValueError, match="expected totals over '3 x month', found '1 x month'"):
-        spi(total=accumulation(rain=total, steps=1), parameters=law3)
+        spi(total=accumulation(rain=total, steps=1), parameters=params_3m)
     gaps = total.where(total["time"].dt.year >= 2002)
     short = fit_spi(total=gaps, start=START, end=END)
     assert (short["quality"] == 3).all()
@@ -171,17 +171,17 @@ def test_spi_refuses_what_it_cannot_do() -> None:
 
 def test_the_definition_is_stated_and_hashed() -> None:
     total = monthly()
-    one = fit_spi(total=total, start=START, end=END).attrs
-    assert one["reference_period"] == "1991-01-01/2021-01-01"
-    assert one["n_years"] == 30
-    assert one["provisional_lt30y"] == 0
-    assert len(one["definition_sha256"]) == 64
+    attrs = fit_spi(total=total, start=START, end=END).attrs
+    assert attrs["reference_period"] == "1991-01-01/2021-01-01"
+    assert attrs["n_years"] == 30
+    assert attrs["provisional_lt30y"] == 0
+    assert len(attrs["definition_sha256"]) == 64
     shorter = fit_spi(total=total, start=START, end=datetime(2016, 1, 1, tzinfo=UTC)).attrs
     assert shorter["provisional_lt30y"] == 1
-    assert shorter["definition_sha256"] != one["definition_sha256"]
+    assert shorter["definition_sha256"] != attrs["definition_sha256"]
     # It is a hash of the definition: other data under the same definition have the same.
     same = fit_spi(total=monthly(seed=5), start=START, end=END).attrs
-    assert same["definition_sha256"] == one["definition_sha256"]
+    assert same["definition_sha256"] == attrs["definition_sha256"]
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +196,9 @@ def test_running_spi_is_standard_normal_over_the_year_and_knows_29_february(
     rain: xr.DataArray,
 ) -> None:
     total = accumulation(rain=rain, steps=30)
-    law = fit_spi(total=total, start=START, end=END)
-    assert law.sizes["dayofyear"] == 365
-    index = spi(total=total, parameters=law)
+    params = fit_spi(total=total, start=START, end=END)
+    assert params.sizes["dayofyear"] == 365
+    index = spi(total=total, parameters=params)
     part = index.sel(time=slice("1991-03", "2020"))
     np.testing.assert_allclose(part.groupby("time.month").mean(("time", "zone")), 0, atol=0.05)
     np.testing.assert_allclose(part.groupby("time.month").std(("time", "zone")), 1, atol=0.06)
@@ -208,14 +208,14 @@ def test_running_spi_is_standard_normal_over_the_year_and_knows_29_february(
     same = total.sel(time=["2020-02-28"])
     moved = same.assign_coords(time=same["time"] + np.timedelta64(1, "D"))
     np.testing.assert_array_equal(
-        spi(total=same, parameters=law).values, spi(total=moved, parameters=law).values
+        spi(total=same, parameters=params).values, spi(total=moved, parameters=params).values
     )
 
 
 def test_the_years_end_is_wrapped() -> None:
     slot = np.array([1, 365, 182])
-    found = common.seasonal_sum(np.array([1.0, 10.0, 100.0]), slot, size=365, half_window=2)
-    assert found[[364, 0, 1, 2, 363, 181]].tolist() == [11.0, 11.0, 11.0, 1.0, 11.0, 100.0]
+    sums = common.sum_by_slot(np.array([1.0, 10.0, 100.0]), slot, size=365, half_window=2)
+    assert sums[[364, 0, 1, 2, 363, 181]].tolist() == [11.0, 11.0, 11.0, 1.0, 11.0, 100.0]
     time = np.array(["2020-02-28", "2020-02-29", "2020-03-01", "2020-12-31"], "M8[ns]")
     assert common.slots(time, "dayofyear").tolist() == [59, 59, 60, 365]
 
@@ -235,17 +235,17 @@ def test_the_past_does_not_change_with_the_future(rain: xr.DataArray) -> None:
 def test_all_is_lazy_and_chunks_do_not_matter(rain: xr.DataArray) -> None:
     def everything(da: xr.DataArray) -> xr.Dataset:
         total = accumulation(rain=da, steps=90)
-        law = fit_spi(total=total, start=START, end=END)
-        z = spi(total=total, parameters=law)
+        params = fit_spi(total=total, start=START, end=END)
+        z = spi(total=total, parameters=params)
         p = percentile(values=da, parameters=fit_percentile(values=da, start=START, end=END))
-        both = fit_score(spi3=z, soil_moisture_percentile=p, start=START, end=END)
-        score = drought_score(spi3=z, soil_moisture_percentile=p, parameters=both)
+        correlation = fit_score(spi3=z, soil_moisture_percentile=p, start=START, end=END)
+        score = drought_score(spi3=z, soil_moisture_percentile=p, parameters=correlation)
         ndvi = (da / 100).clip(0, 1).assign_attrs(units="1")
         lst = (300 + da / 100).assign_attrs(units="K")
         bounds = fit_vegetation(ndvi=ndvi, lst=lst, start=START, end=END)
         health = vhi(vci=vci(ndvi=ndvi, parameters=bounds), tci=tci(lst=lst, parameters=bounds))
         cdi = mekong_cdi(spi1=z, spi3=z, soil_moisture_percentile=p, vhi=health)
-        aged = common.carried(values=z, days=3)
+        aged = common.carry_forward(values=z, days=3)
         return xr.Dataset(
             {"z": z, "p": p, "score": score, "class": usdm_class(index=score), "vhi": health,
              "cdi": cdi, "aged": aged}
@@ -267,10 +267,10 @@ def test_all_is_lazy_and_chunks_do_not_matter(rain: xr.DataArray) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0, 2000), min_size=2, max_size=30), st.floats(0.0, 0.45))
 def test_spi_rises_with_rain(amounts: list[float], dry: float) -> None:
-    law = fit_spi(total=monthly(wet=1 - dry, zones=1, seed=3), start=START, end=END).isel(zone=0)
+    params = fit_spi(total=monthly(wet=1 - dry, zones=1, seed=3), start=START, end=END).isel(zone=0)
     ordered = np.sort(amounts)
     time = np.full(len(ordered), np.datetime64("2021-06-01"))
-    index = spi(total=series(ordered, time, "mm"), parameters=law).values
+    index = spi(total=series(ordered, time, "mm"), parameters=params).values
     assert (np.diff(index) >= -1e-6).all()
     assert (np.abs(index) <= 3).all()
 
@@ -278,22 +278,22 @@ def test_spi_rises_with_rain(amounts: list[float], dry: float) -> None:
 def test_percentile_is_the_weibull_rank() -> None:
     time = days("2001-01-01", "2012-01-01")
     year = time.astype("M8[Y]").astype(int) - 30.0
-    law = fit_percentile(
+    params = fit_percentile(
         values=series(year, time, "m3 m-3"),
         start=datetime(2001, 1, 1, tzinfo=UTC),
         end=datetime(2011, 1, 1, tzinfo=UTC),
         half_window_days=0,
     )
-    found = percentile(values=series(year, time, "m3 m-3"), parameters=law)
+    percent = percentile(values=series(year, time, "m3 m-3"), parameters=params)
     # 10 values 1..10: the rank i gives 100 i / 11; 11 is above all: i = 10.5.
-    july = found.sel(time=found["time"].dt.strftime("%m%d") == "0701").values
+    july = percent.sel(time=percent["time"].dt.strftime("%m%d") == "0701").values
     np.testing.assert_allclose(july, [100 * i / 11 for i in [*range(1, 11), 10.5]])
-    leap = found.sel(time="2004-02-29").item()  # the slot of the 28th: ten values and two leap days
+    leap = percent.sel(time="2004-02-29").item()  # slot of the 28th: ten values, two leap days
     assert leap == pytest.approx(100 * ((3 + 4 + 5) / 2 - 1.5 + 0.0) / 13, abs=100 / 13)
     missing = series(np.full(len(time), np.nan), time, "m3 m-3")
-    assert np.isnan(percentile(values=missing, parameters=law)).all()
+    assert np.isnan(percentile(values=missing, parameters=params)).all()
     with pytest.raises(ValueError, match="expected units 'm3 m-3', found '%'"):
-        percentile(values=missing.assign_attrs(units="%"), parameters=law)
+        percentile(values=missing.assign_attrs(units="%"), parameters=params)
 
 
 def test_percentile_window_reaches_over_new_year_and_needs_years() -> None:
@@ -304,11 +304,11 @@ def test_percentile_window_reaches_over_new_year_and_needs_years() -> None:
         "start": datetime(2001, 1, 1, tzinfo=UTC),
         "end": datetime(2009, 1, 1, tzinfo=UTC),
     }
-    law = fit_percentile(values=data, half_window_days=2, **whole)
-    found = percentile(values=data, parameters=law)
+    params = fit_percentile(values=data, half_window_days=2, **whole)
+    percent = percentile(values=data, parameters=params)
     # Around 1 January: 8 x (30, 31 December) at 1.0, 8 x (1, 2, 3 January) at 2.0.
-    assert found.sel(time="2005-01-01").item() == pytest.approx(100 * (16 + 12.5) / 41)
-    assert found.sel(time="2005-12-31").item() == pytest.approx(100 * (24 + 1) / 2 / 41)
+    assert percent.sel(time="2005-01-01").item() == pytest.approx(100 * (16 + 12.5) / 41)
+    assert percent.sel(time="2005-12-31").item() == pytest.approx(100 * (24 + 1) / 2 / 41)
     short = fit_percentile(
         values=data, start=whole["start"], end=datetime(2005, 1, 1, tzinfo=UTC), half_window_days=2
     )
@@ -319,21 +319,21 @@ def test_percentile_counts_like_the_definition() -> None:
     rng = np.random.default_rng(11)
     values = rng.choice([0.1, 0.2, 0.3, 0.4, np.nan], (2200, 2))
     data = series(values, days("2001-01-01", "2007-01-10")[:2200], "m3 m-3")
-    law = fit_percentile(
+    params = fit_percentile(
         values=data, start=datetime(2001, 1, 1, tzinfo=UTC), end=datetime(2008, 1, 1, tzinfo=UTC)
     )
-    found = percentile(values=data, parameters=law).values
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
-    assert found[np.isfinite(values)].min() > 0
-    assert found[np.isfinite(values)].max() < 100
+    percent = percentile(values=data, parameters=params).values
+    np.testing.assert_array_equal(np.isnan(percent), np.isnan(values))
+    assert percent[np.isfinite(values)].min() > 0
+    assert percent[np.isfinite(values)].max() < 100
     slot = common.slots(data["time"].values, "dayofyear")
     for row in (3, 360, 424, 1155, 1500, 2199):
-        apart = np.abs(slot - slot[row])
-        pool = values[np.minimum(apart, 365 - apart) <= 15, 0]
+        distance = np.abs(slot - slot[row])
+        pool = values[np.minimum(distance, 365 - distance) <= 15, 0]
         pool = pool[np.isfinite(pool)]
         if np.isfinite(values[row, 0]):
             rank = (pool < values[row, 0]).sum() + ((pool == values[row, 0]).sum() + 1) / 2
-            assert found[row, 0] == pytest.approx(100 * rank / (len(pool) + 1))
+            assert percent[row, 0] == pytest.approx(100 * rank / (len(pool) + 1))
 
 
 def test_vegetation_by_hand() -> None:
@@ -351,8 +351,8 @@ def test_vegetation_by_hand() -> None:
     july = green["time"].dt.month == 7
     np.testing.assert_allclose(green.values[july], [*np.arange(0, 101, 10), 100], atol=1e-9)
     np.testing.assert_allclose(warm.values[july], [*np.arange(0, 101, 10), 100], atol=1e-9)
-    both = vhi(vci=green, tci=(100 - warm).assign_attrs(units="%"), weight=0.25)
-    assert both.sel(time="2003-07-06").item() == pytest.approx(0.25 * 20 + 0.75 * 80)
+    health = vhi(vci=green, tci=(100 - warm).assign_attrs(units="%"), weight=0.25)
+    assert health.sel(time="2003-07-06").item() == pytest.approx(0.25 * 20 + 0.75 * 80)
     few = fit_vegetation(
         ndvi=ndvi, lst=lst, start=span["start"], end=datetime(2010, 1, 1, tzinfo=UTC)
     )
@@ -401,14 +401,14 @@ def test_combined_indicator(
 ) -> None:
     time = [f"2015-{month:02d}-15"]
     spi1, spi3, soil, health = evidence
-    found = mekong_cdi(
+    cdi = mekong_cdi(
         spi1=series([spi1], time, "1"),
         spi3=series([spi3], time, "1"),
         soil_moisture_percentile=series([soil], time, "%"),
         vhi=series([health], time, "%"),
     )
-    np.testing.assert_array_equal(found.values, [expected])
-    assert found.attrs["flag_meanings"] == "none watch warning alert"
+    np.testing.assert_array_equal(cdi.values, [expected])
+    assert cdi.attrs["flag_meanings"] == "none watch warning alert"
 
 
 def test_score_is_standard_normal_with_and_without_soil() -> None:
@@ -418,9 +418,9 @@ def test_score_is_standard_normal_with_and_without_soil() -> None:
     soil = 0.6 * z + 0.8 * e
     spi3, percent = series(z, time, "1"), series(100 * ndtr(soil), time, "%")
     percent[5000:] = np.nan
-    law = fit_score(spi3=spi3, soil_moisture_percentile=percent, start=START, end=END)
-    assert law["correlation"].item() == pytest.approx(0.6, abs=0.03)
-    score = drought_score(spi3=spi3, soil_moisture_percentile=percent, parameters=law)
+    params = fit_score(spi3=spi3, soil_moisture_percentile=percent, start=START, end=END)
+    assert params["correlation"].item() == pytest.approx(0.6, abs=0.03)
+    score = drought_score(spi3=spi3, soil_moisture_percentile=percent, parameters=params)
     assert score.values[:5000].std() == pytest.approx(1.0, abs=0.02)
     np.testing.assert_array_equal(score.values[5000:], z[5000:])
     nothing = (percent * np.nan).assign_attrs(units="%")
@@ -428,9 +428,9 @@ def test_score_is_standard_normal_with_and_without_soil() -> None:
     assert np.isnan(never["correlation"])
 
 
-def test_a_value_is_carried_no_longer_than_told() -> None:
+def test_a_value_is_carried_no_longer_than_its_days() -> None:
     time = days("2001-01-01", "2001-01-09")
     x = series([NAN, 1, NAN, NAN, NAN, 5, NAN, 7], time, "%")
-    found = common.carried(values=x, days=2)
-    np.testing.assert_array_equal(found.values, [NAN, 1, 1, 1, NAN, 5, 5, 7])
-    assert found.attrs == x.attrs
+    filled = common.carry_forward(values=x, days=2)
+    np.testing.assert_array_equal(filled.values, [NAN, 1, 1, 1, NAN, 5, 5, 7])
+    assert filled.attrs == x.attrs

@@ -1,4 +1,4 @@
-"""A product in another's words: the root zone from the surface, and ranks matched to ranks."""
+"""Root-zone moisture from the surface, and CDF matching of one product to another."""
 
 from __future__ import annotations
 
@@ -38,70 +38,70 @@ def days(start: str, count: int) -> Any:
 
 def test_the_root_zone_follows_the_surface_by_its_weights() -> None:
     time = np.array(["2026-07-01", "2026-07-02", "2026-07-04", "2026-07-05", "2026-07-06"], "M8[D]")
-    found = soil_water_index(surface=series([0.10, 0.20, 0.30, np.nan, 0.40], time))
+    root_zone = soil_water_index(surface=series([0.10, 0.20, 0.30, np.nan, 0.40], time))
     weights = np.exp(-np.array([5, 4, 2, 0]) / 20)
-    assert np.isnan(found.values[:4]).all(), "three retrievals of different age weigh less than 3"
-    assert float(found[4]) == pytest.approx(weights @ [0.1, 0.2, 0.3, 0.4] / weights.sum())
-    assert found.attrs == {"units": "m3 m-3"}
+    assert np.isnan(root_zone.values[:4]).all(), "three retrievals weigh less than 3"
+    assert float(root_zone[4]) == pytest.approx(weights @ [0.1, 0.2, 0.3, 0.4] / weights.sum())
+    assert root_zone.attrs == {"units": "m3 m-3"}
 
 
 def test_after_a_long_gap_it_begins_anew() -> None:
     time = np.append(days("2026-01-01", 30), days("2026-12-01", 30))
-    found = soil_water_index(surface=series([0.1] * 30 + [0.3] * 30, time))
-    assert float(found[29]) == pytest.approx(0.1)
-    assert np.isnan(found[30:33]).all()
-    assert float(found[33]) == pytest.approx(0.3, abs=1e-6)
+    root_zone = soil_water_index(surface=series([0.1] * 30 + [0.3] * 30, time))
+    assert float(root_zone[29]) == pytest.approx(0.1)
+    assert np.isnan(root_zone[30:33]).all()
+    assert float(root_zone[33]) == pytest.approx(0.3, abs=1e-6)
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([np.nan, 0.05, 0.2, 0.5]), min_size=2, max_size=40))
 def test_the_root_zone_lies_within_what_the_surface_was(values: list[float]) -> None:
-    found = soil_water_index(surface=series(values, days("2026-07-01", len(values)))).values
-    seen = np.isfinite(values)
-    assert not np.isfinite(found[~seen]).any()
-    if np.isfinite(found).any():
-        assert np.nanmin(values) - 1e-9 <= np.nanmin(found)
-        assert np.nanmax(found) <= np.nanmax(values) + 1e-9
+    root_zone = soil_water_index(surface=series(values, days("2026-07-01", len(values)))).values
+    known = np.isfinite(values)
+    assert not np.isfinite(root_zone[~known]).any()
+    if np.isfinite(root_zone).any():
+        assert np.nanmin(values) - 1e-9 <= np.nanmin(root_zone)
+        assert np.nanmax(root_zone) <= np.nanmax(values) + 1e-9
 
 
 def test_a_value_takes_the_value_of_the_same_rank() -> None:
     time = days("2025-07-01", 5)
     ours = series([0.4, 0.1, 0.2, 0.3, 0.9], time)
     theirs = series([330.0, 300.0, 320.0, 310.0, np.nan], time, "K")
-    wanted = series([0.1, 0.25, 0.4, np.nan], days("2026-07-10", 4))
-    found = cdf_match(values=wanted, source=ours, target=theirs, **SEASON)
-    np.testing.assert_allclose(found.values, [300.0, 315.0, 330.0, np.nan])
-    assert found.attrs["units"] == "K"
+    values = series([0.1, 0.25, 0.4, np.nan], days("2026-07-10", 4))
+    matched = cdf_match(values=values, source=ours, target=theirs, **SEASON)
+    np.testing.assert_allclose(matched.values, [300.0, 315.0, 330.0, np.nan])
+    assert matched.attrs["units"] == "K"
     beyond = series([0.0, 0.5], days("2026-07-10", 2))
-    found = cdf_match(values=beyond, source=ours, target=theirs, **SEASON)
-    np.testing.assert_allclose(found.values, [290.0, 340.0])  # 10 K for each 0.1
+    matched = cdf_match(values=beyond, source=ours, target=theirs, **SEASON)
+    np.testing.assert_allclose(matched.values, [290.0, 340.0])  # 10 K for each 0.1
 
 
 def test_ties_share_the_mean_of_their_ranks_and_a_constant_has_one_answer() -> None:
     time = days("2025-07-01", 4)
     ours, theirs = series([0.1, 0.2, 0.2, 0.3], time), series([1.0, 2.0, 4.0, 8.0], time)
-    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON)
-    np.testing.assert_allclose(found.values, [1.0, 3.0, 3.0, 8.0])
+    matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON)
+    np.testing.assert_allclose(matched.values, [1.0, 3.0, 3.0, 8.0])
     flat = series([0.2] * 4, time)
-    found = cdf_match(values=series([0.1, 0.2], time[:2]), source=flat, target=theirs, **SEASON)
-    np.testing.assert_allclose(found.values, [3.75, 3.75])
+    matched = cdf_match(values=series([0.1, 0.2], time[:2]), source=flat, target=theirs, **SEASON)
+    np.testing.assert_allclose(matched.values, [3.75, 3.75])
 
 
 def test_only_the_season_counts_over_the_end_of_the_year() -> None:
     time = np.concatenate([days("2024-12-20", 3), days("2025-06-20", 3)])
     ours = series([0.1, 0.2, 0.3, 0.1, 0.2, 0.3], time)
     theirs = series([1.0, 2.0, 3.0, 7.0, 8.0, 9.0], time)
-    wanted = series([0.2, 0.2, 0.2], np.array(["2026-01-10", "2026-06-01", "2026-09-20"], "M8[D]"))
-    found = cdf_match(values=wanted, source=ours, target=theirs, **SEASON)
-    np.testing.assert_allclose(found.values, [2.0, 8.0, np.nan])
+    values = series([0.2, 0.2, 0.2], np.array(["2026-01-10", "2026-06-01", "2026-09-20"], "M8[D]"))
+    matched = cdf_match(values=values, source=ours, target=theirs, **SEASON)
+    np.testing.assert_allclose(matched.values, [2.0, 8.0, np.nan])
 
 
 def test_too_few_common_dates_give_nothing() -> None:
     time = days("2025-07-01", 4)
     ours = series([[0.1, 0.1], [0.2, 0.2], [np.nan, 0.3], [0.3, 0.4]], time)
     theirs = series([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [np.nan, 4.0]], time)
-    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
-    np.testing.assert_allclose(found, [[np.nan, 1], [np.nan, 2], [np.nan, 3], [np.nan, 4]])
+    matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
+    np.testing.assert_allclose(matched, [[np.nan, 1], [np.nan, 2], [np.nan, 3], [np.nan, 4]])
     with pytest.raises(ValueError, match="same times of both, found 4 and 3"):
         cdf_match(values=ours, source=ours, target=theirs[:3], **SEASON)
 
@@ -112,12 +112,12 @@ SAMPLE = st.lists(st.integers(-50, 50), min_size=5, max_size=20, unique=True)
 @settings(deadline=None)
 @given(SAMPLE, st.lists(st.integers(0, 90), min_size=20, max_size=20), st.integers(0, 99))
 def test_mapping_keeps_the_order_and_gives_the_distribution_back(
-    sample: list[int], other: list[int], seed: int
+    sample: list[int], target: list[int], seed: int
 ) -> None:
     ours = series(sample, days("2025-07-01", len(sample)))
-    theirs = ours.copy(data=np.array(other[: len(sample)], float))
-    found = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
-    np.testing.assert_allclose(np.sort(found), np.sort(theirs.values))
+    theirs = ours.copy(data=np.array(target[: len(sample)], float))
+    matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
+    np.testing.assert_allclose(np.sort(matched), np.sort(theirs.values))
     more = np.sort(np.random.default_rng(seed).uniform(-80, 80, 30))
     mapped = cdf_match(
         values=series(more, days("2025-07-01", 30)), source=ours, target=theirs, **SEASON
@@ -135,5 +135,5 @@ def test_lazy_and_the_same_in_chunks() -> None:
     with dask.config.set(scheduler=refuse):
         lazy = (cdf_match(values=ours.chunk(cut), source=ours.chunk(cut), target=theirs.chunk(cut),
                         **SEASON), soil_water_index(surface=surface.chunk(cut)))  # fmt: skip
-    for one, other in zip(whole, lazy, strict=True):
-        xr.testing.assert_allclose(one, other.compute())
+    for expected, result in zip(whole, lazy, strict=True):
+        xr.testing.assert_allclose(expected, result.compute())

@@ -25,7 +25,7 @@ from pipeline.indices.spei import fit_spei, pet_hargreaves, spei, water_balance
 from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.vegetation import fit_vegetation, tci, vci
 
-Law = Any
+Params = Any
 SPAN: dict[str, Any] = {
     "start": datetime(1993, 1, 1, tzinfo=UTC),
     "end": datetime(2014, 1, 1, tzinfo=UTC),
@@ -35,7 +35,7 @@ AGREED = xr.DataArray(
 )
 
 
-def no_law(_: xr.DataArray) -> Law:
+def no_params(_: xr.DataArray) -> Params:
     return None
 
 
@@ -44,8 +44,8 @@ class Index:
     """An index of one positive series: how it is fitted and applied, and which way it goes."""
 
     units: str
-    apply: Callable[[xr.DataArray, Law], xr.DataArray]
-    fit: Callable[[xr.DataArray], Law] = no_law
+    apply: Callable[[xr.DataArray, Params], xr.DataArray]
+    fit: Callable[[xr.DataArray], Params] = no_params
     sign: int = 1
     memory: int = 1
     monthly: bool = False
@@ -54,11 +54,11 @@ class Index:
 
 
 def balance(steps: int) -> Callable[[xr.DataArray], xr.DataArray]:
-    def found(da: xr.DataArray) -> xr.DataArray:
+    def compute(da: xr.DataArray) -> xr.DataArray:
         pet = xr.full_like(da, 4.0)
         return water_balance(rain=da, pet=pet, steps=steps)
 
-    return found
+    return compute
 
 
 def total(steps: int) -> Callable[[xr.DataArray], xr.DataArray]:
@@ -69,13 +69,13 @@ def flow(steps: int) -> Callable[[xr.DataArray], xr.DataArray]:
     return lambda da: mean_flow(discharge=da, steps=steps)
 
 
-def one_region(da: xr.DataArray) -> Law:
+def one_region(da: xr.DataArray) -> Params:
     region = xr.zeros_like(da.isel(time=0, drop=True).drop_attrs(), dtype=np.int64)
     region = xr.DataArray(np.zeros(region.shape, int), region.coords, region.dims)
     return fit_regional(total=da, region=region, **SPAN)
 
 
-def vegetation(da: xr.DataArray, units: str) -> Law:
+def vegetation(da: xr.DataArray, units: str) -> Params:
     same = da.assign_attrs(units="1" if units == "K" else "K")
     ndvi, lst = (da, same) if units == "1" else (same, da)
     return fit_vegetation(ndvi=ndvi, lst=lst, **SPAN)
@@ -94,64 +94,65 @@ INDICES: dict[str, Index] = {
     "api": Index("mm", lambda da, _: api(rain=da, k=0.9), memory=90),
     "dry spell": Index("mm", lambda da, _: dry_spell(rain=da), sign=-1, memory=30),
     "spi 30 d": Index(
-        "mm", lambda da, law: spi(total=total(30)(da), parameters=law),
+        "mm", lambda da, params: spi(total=total(30)(da), parameters=params),
         lambda da: fit_spi(total=total(30)(da), **SPAN), memory=30, window_over_new_year=True,
     ),
     "spi 6 months": Index(
-        "mm", lambda da, law: spi(total=total(6)(da), parameters=law),
+        "mm", lambda da, params: spi(total=total(6)(da), parameters=params),
         lambda da: fit_spi(total=total(6)(da), **SPAN), memory=6, monthly=True,
     ),
     "spei 30 d": Index(
-        "mm", lambda da, law: spei(balance=balance(30)(da), parameters=law),
+        "mm", lambda da, params: spei(balance=balance(30)(da), parameters=params),
         lambda da: fit_spei(balance=balance(30)(da), **SPAN), memory=30, window_over_new_year=True,
     ),
     "spei 3 months": Index(
-        "mm", lambda da, law: spei(balance=balance(3)(da), parameters=law),
+        "mm", lambda da, params: spei(balance=balance(3)(da), parameters=params),
         lambda da: fit_spei(balance=balance(3)(da), **SPAN), memory=3, monthly=True,
     ),
     "ssi by day": Index(
-        "m3 m-3", lambda da, law: ssi(soil_moisture=da, parameters=law),
+        "m3 m-3", lambda da, params: ssi(soil_moisture=da, parameters=params),
         lambda da: fit_ssi(soil_moisture=da, **SPAN), window_over_new_year=True,
     ),
     "ssi by month": Index(
-        "m3 m-3", lambda da, law: ssi(soil_moisture=da, parameters=law),
+        "m3 m-3", lambda da, params: ssi(soil_moisture=da, parameters=params),
         lambda da: fit_ssi(soil_moisture=da, **SPAN), monthly=True,
     ),
     "percentile": Index(
-        "m3 m-3", lambda da, law: percentile(values=da, parameters=law),
+        "m3 m-3", lambda da, params: percentile(values=da, parameters=params),
         lambda da: fit_percentile(values=da, **SPAN), window_over_new_year=True,
     ),
     "sdi": Index(
-        "m3 s-1", lambda da, law: sdi(discharge=da, parameters=law),
+        "m3 s-1", lambda da, params: sdi(discharge=da, parameters=params),
         lambda da: fit_sdi(discharge=da, **SPAN), offset=0.1, window_over_new_year=True,
     ),
     "sdi 3 months": Index(
-        "m3 s-1", lambda da, law: sdi(discharge=flow(3)(da), parameters=law),
+        "m3 s-1", lambda da, params: sdi(discharge=flow(3)(da), parameters=params),
         lambda da: fit_sdi(discharge=flow(3)(da), **SPAN), offset=0.1, memory=3, monthly=True,
     ),
     "sri 3 months": Index(
-        "mm", lambda da, law: sri(runoff=total(3)(da), parameters=law),
+        "mm", lambda da, params: sri(runoff=total(3)(da), parameters=params),
         lambda da: fit_sri(runoff=total(3)(da), **SPAN), memory=3, monthly=True,
     ),
     "vci": Index(
-        "1", lambda da, law: vci(ndvi=da, parameters=law), lambda da: vegetation(da, "1")
+        "1", lambda da, params: vci(ndvi=da, parameters=params), lambda da: vegetation(da, "1")
     ),
     "tci": Index(
-        "K", lambda da, law: tci(lst=da, parameters=law), lambda da: vegetation(da, "K"), sign=-1
+        "K", lambda da, params: tci(lst=da, parameters=params),
+        lambda da: vegetation(da, "K"), sign=-1,
     ),
     "return period": Index(
-        "mm", lambda da, law: return_period(total=da, parameters=law),
+        "mm", lambda da, params: return_period(total=da, parameters=params),
         lambda da: fit_return_period(total=da, **SPAN),
     ),
     "return period, regional": Index(
-        "mm", lambda da, law: return_period(total=da, parameters=law), one_region
+        "mm", lambda da, params: return_period(total=da, parameters=params), one_region
     ),
     "class": Index("%", lambda da, _: usdm_class(index=da), sign=-1),
     "low-flow ratio": Index(
         "m3 s-1", lambda da, _: low_flow_ratio(discharge=da, reference_flow=AGREED)
     ),
     "stage anomaly": Index(
-        "m", lambda da, law: stage_anomaly(stage=da, parameters=law),
+        "m", lambda da, params: stage_anomaly(stage=da, parameters=params),
         lambda da: fit_stage_climatology(stage=da, **SPAN), window_over_new_year=True,
     ),
     "evaporation": Index("degC", lambda da, _: dew(da)),
@@ -159,13 +160,13 @@ INDICES: dict[str, Index] = {
 every = pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
 fitted = pytest.mark.parametrize(
     "index",
-    [one for one in INDICES.values() if one.fit is not no_law],
-    ids=[name for name, one in INDICES.items() if one.fit is not no_law],
+    [row for row in INDICES.values() if row.fit is not no_params],
+    ids=[name for name, row in INDICES.items() if row.fit is not no_params],
 )
 with_window = pytest.mark.parametrize(
     "index",
-    [one for one in INDICES.values() if one.window_over_new_year],
-    ids=[name for name, one in INDICES.items() if one.window_over_new_year],
+    [row for row in INDICES.values() if row.window_over_new_year],
+    ids=[name for name, row in INDICES.items() if row.window_over_new_year],
 )
 
 
@@ -193,7 +194,7 @@ def whole(index: Index, da: xr.DataArray) -> xr.DataArray:
 
 
 @cache
-def law_of(index: Index) -> Law:
+def fitted_params(index: Index) -> Params:
     return index.fit(series(index))
 
 
@@ -238,26 +239,29 @@ def test_a_day_more_changes_nothing_before_it(index: Index) -> None:
 
 @every
 def test_where_the_record_begins_does_not_matter(index: Index) -> None:
-    last = index.apply(tail(index), law_of(index)).isel(time=-1)
+    last = index.apply(tail(index), fitted_params(index)).isel(time=-1)
     np.testing.assert_allclose(
-        last.values, index.apply(series(index), law_of(index)).values[-1], rtol=1e-12, atol=1e-12
+        last.values,
+        index.apply(series(index), fitted_params(index)).values[-1],
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
 @every
 def test_missing_is_missing_and_stays_in_its_place(index: Index) -> None:
-    da, law = tail(index, more=30), law_of(index)
-    before = index.apply(da, law)
+    da, params = tail(index, more=30), fitted_params(index)
+    before = index.apply(da, params)
     gap = da.copy(deep=True)
     gap[-5, 0] = np.nan
-    after = index.apply(gap, law)
+    after = index.apply(gap, params)
     if index is not INDICES["rain of 40 days, with gaps"]:
         assert np.isnan(after.values[-5, 0])
     np.testing.assert_array_equal(after.values[:, 1], before.values[:, 1])
     np.testing.assert_array_equal(after.values[:-5], before.values[:-5])
     assert not np.isfinite(after.values[np.isnan(before.values)]).any()
     nothing = xr.full_like(da, np.nan)
-    assert np.isnan(index.apply(nothing, law)).all()
+    assert np.isnan(index.apply(nothing, params)).all()
     empty = index.fit(xr.full_like(series(index), np.nan))
     if empty is not None:
         assert np.isnan(index.apply(da, empty)).all()
@@ -270,12 +274,12 @@ def test_more_is_never_less(index: Index, value: float, more: float) -> None:
     da = tail(index)
     da[-1] = np.array([value, value + more]) + index.offset
     da[:-1, 1] = da.values[:-1, 0]
-    law = law_of(index)
-    if law is not None:
-        law = law.isel(zone=[0, 0]) if "zone" in law.dims else law
-    found = index.apply(da, law).values[-1]
-    if np.isfinite(found).all():
-        assert index.sign * (found[1] - found[0]) >= -1e-6
+    params = fitted_params(index)
+    if params is not None:
+        params = params.isel(zone=[0, 0]) if "zone" in params.dims else params
+    last = index.apply(da, params).values[-1]
+    if np.isfinite(last).all():
+        assert index.sign * (last[1] - last[0]) >= -1e-6
 
 
 @every
@@ -289,28 +293,31 @@ def test_single_precision_is_good_to_a_thousandth(index: Index) -> None:
 
 @with_window
 def test_the_end_of_february_and_of_the_year(index: Index) -> None:
-    da, law = series(index), law_of(index)
-    parameter = next(name for name in law.data_vars if name != "n_years")
-    if "dayofyear" in law.dims:
-        assert law.sizes["dayofyear"] == 365
+    da, params = series(index), fitted_params(index)
+    parameter = next(name for name in params.data_vars if name != "n_years")
+    if "dayofyear" in params.dims:
+        assert params.sizes["dayofyear"] == 365
         moved = da.where(da["time"].dt.strftime("%m%d") != "1231", da * 7).assign_attrs(da.attrs)
-        before, after = law[parameter], index.fit(moved)[parameter]
+        before, after = params[parameter], index.fit(moved)[parameter]
         assert (before.sel(dayofyear=2) != after.sel(dayofyear=2)).all()
         assert (before.sel(dayofyear=200) == after.sel(dayofyear=200)).all()
     leap = da.sel(time=slice("2015-12-28", "2016-02-29")).copy(deep=True)
     plain = leap.copy(deep=True)
     plain["time"] = plain["time"] - np.timedelta64(1, "D")
-    # The same values a day earlier: on 29 February the law is that of the 28th.
+    # The same values a day earlier: 29 February has the parameters of the 28th.
     np.testing.assert_allclose(
-        index.apply(leap, law).values[-1], index.apply(plain, law).values[-1], rtol=1e-6, atol=1e-6
+        index.apply(leap, params).values[-1],
+        index.apply(plain, params).values[-1],
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
 @fitted
 def test_what_is_fitted_says_on_what(index: Index) -> None:
-    law = law_of(index)
-    wanted = {"reference_period", "definition_sha256", "provisional_lt30y"}
-    assert wanted <= set(law.attrs)
-    found = index.apply(tail(index), law)
-    assert {key: found.attrs[key] for key in wanted} == {key: law.attrs[key] for key in wanted}
-    assert found.attrs["provisional_lt30y"] == 1
+    params = fitted_params(index)
+    names = {"reference_period", "definition_sha256", "provisional_lt30y"}
+    assert names <= set(params.attrs)
+    applied = index.apply(tail(index), params)
+    assert {key: applied.attrs[key] for key in names} == {key: params.attrs[key] for key in names}
+    assert applied.attrs["provisional_lt30y"] == 1

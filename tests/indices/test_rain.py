@@ -57,10 +57,10 @@ INDICES: dict[str, Index] = {
 def test_accumulation_equals_the_plain_sum_for_every_window() -> None:
     rain = daily(np.random.default_rng(1).gamma(0.5, 8.0, 200))
     for steps in (1, 2, 3, 5, 7, 15, 30, 90, 128):
-        found = accumulation(rain=rain, steps=steps).values
-        assert np.isnan(found[: steps - 1]).all()
+        totals = accumulation(rain=rain, steps=steps).values
+        assert np.isnan(totals[: steps - 1]).all()
         plain = [rain.values[i - steps + 1 : i + 1].sum() for i in range(steps - 1, 200)]
-        np.testing.assert_allclose(found[steps - 1 :], plain, rtol=1e-12)
+        np.testing.assert_allclose(totals[steps - 1 :], plain, rtol=1e-12)
     assert accumulation(rain=rain, steps=3).attrs["window"] == "3 x 1440 minutes"
 
 
@@ -114,8 +114,8 @@ def test_api_with_a_day_missing() -> None:
     values = np.ones(120)
     values[100] = np.nan
     assert np.isnan(api(rain=daily(values)).values[100:]).all()
-    found = api(rain=daily(values), min_share=0.9).values[-1]
-    assert found == pytest.approx((1 - 0.95**90) / 0.05)  # the mean of the others is 1 mm
+    last = api(rain=daily(values), min_share=0.9).values[-1]
+    assert last == pytest.approx((1 - 0.95**90) / 0.05)  # the mean of the others is 1 mm
 
 
 @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
@@ -164,12 +164,12 @@ def test_pluvial_index_by_hand() -> None:
     depth = short_depths(day_mm=level, three_day_mm=level * 2)
     # 96 (1/24)^(1/3) = 33.28, 96 (3/24)^(1/3) = 48, 96 (6/24)^(1/3) = 60.48, 96, 192
     np.testing.assert_allclose(depth.values, [33.281, 48.0, 60.476, 96.0, 192.0], atol=1e-3)
-    found = pluvial_index(rain=rain, depth=depth)
-    assert found.values[151] == pytest.approx(40 / 33.281, rel=1e-4)
+    index = pluvial_index(rain=rain, depth=depth)
+    assert index.values[151] == pytest.approx(40 / 33.281, rel=1e-4)
     # At the end: 0 in 1 and 3 h, 40 mm in 6 h, 100 mm in 24 and 72 h.
-    assert found.values[159] == pytest.approx(max(40 / 60.476, 100 / 96.0), rel=1e-4)
+    assert index.values[159] == pytest.approx(max(40 / 60.476, 100 / 96.0), rel=1e-4)
     dead = rain.where(rain["time"] < time[158])  # the last hour unseen
-    assert found.values[158] >= 1
+    assert index.values[158] >= 1
     assert pluvial_index(rain=dead, depth=depth).values[158] >= 1  # other durations suffice
     calm = (rain * 0.0).assign_attrs(units="mm").where(rain["time"] < time[158])
     assert np.isnan(pluvial_index(rain=calm, depth=depth).values[159])
@@ -177,7 +177,7 @@ def test_pluvial_index_by_hand() -> None:
         pluvial_index(rain=daily(np.zeros(5)), depth=depth)
 
 
-def test_l_moments_and_laws_agree_with_lmoments3() -> None:
+def test_l_moments_and_distributions_agree_with_lmoments3() -> None:
     import lmoments3
     from lmoments3 import distr
 
@@ -191,21 +191,23 @@ def test_l_moments_and_laws_agree_with_lmoments3() -> None:
     total = daily(values, "1981-01-01")
     start, end = datetime(1981, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
     gumbel = fit_return_period(total=total, start=start, end=end)
-    gev = fit_return_period(total=total, start=start, end=end, law="gev")
+    gev = fit_return_period(total=total, start=start, end=end, distribution="gev")
     for zone in range(3):
         sample = maxima[:, zone]
         l1, l2, t3 = lmoments3.lmom_ratios(list(sample), nmom=3)
-        found = l_moments(sample)
-        np.testing.assert_allclose([one.item() for one in found[:3]], [l1, l2, t3], rtol=1e-10)
-        other = distr.gum.lmom_fit(sample)
-        assert gumbel["location"].values[zone] == pytest.approx(other["loc"], rel=1e-6)
-        assert gumbel["scale"].values[zone] == pytest.approx(other["scale"], rel=1e-6)
+        moments = l_moments(sample)
+        np.testing.assert_allclose(
+            [moment.item() for moment in moments[:3]], [l1, l2, t3], rtol=1e-10
+        )
+        theirs = distr.gum.lmom_fit(sample)
+        assert gumbel["location"].values[zone] == pytest.approx(theirs["loc"], rel=1e-6)
+        assert gumbel["scale"].values[zone] == pytest.approx(theirs["scale"], rel=1e-6)
         # Hosking's approximation of k is within 9e-4 of the exact root that lmoments3 finds.
-        other = distr.gev.lmom_fit(sample)
-        assert gev["shape"].values[zone] == pytest.approx(other["c"], abs=2e-3)
+        theirs = distr.gev.lmom_fit(sample)
+        assert gev["shape"].values[zone] == pytest.approx(theirs["c"], abs=2e-3)
         for years_back in (2, 10, 50):
             level = return_level(years=years_back, parameters=gev).values[zone]
-            assert level == pytest.approx(distr.gev.ppf(1 - 1 / years_back, **other), rel=2e-3)
+            assert level == pytest.approx(distr.gev.ppf(1 - 1 / years_back, **theirs), rel=2e-3)
             back = xr.DataArray([level], {"time": days[:1].astype("M8[ns]")}, attrs={"units": "mm"})
             period = return_period(total=back, parameters=gev.isel(zone=zone))
             assert period.item() == pytest.approx(years_back, rel=1e-9)
@@ -221,15 +223,15 @@ def test_a_short_or_broken_record_has_no_return_period() -> None:
     total = daily(rng.gamma(0.3, 20, (366 * 12, 2)), "2001-01-01")
     total[: 365 * 4, 1] = np.nan
     start, end = datetime(2001, 1, 1, tzinfo=UTC), datetime(2013, 1, 1, tzinfo=UTC)
-    law = fit_return_period(total=total, start=start, end=end)
-    assert law["n_years"].values.tolist() == [12, 8]
-    assert np.isfinite(law["scale"].values).tolist() == [True, False]
-    assert law.attrs["provisional_lt30y"] == 1
-    period = return_period(total=total, parameters=law)
+    params = fit_return_period(total=total, start=start, end=end)
+    assert params["n_years"].values.tolist() == [12, 8]
+    assert np.isfinite(params["scale"].values).tolist() == [True, False]
+    assert params.attrs["provisional_lt30y"] == 1
+    period = return_period(total=total, parameters=params)
     assert np.isnan(period.values[:, 1]).all()
     assert period.values[:, 0].max() <= 24
     with pytest.raises(ValueError, match="expected 30 years for the GEV, found 12"):
-        fit_return_period(total=total, start=start, end=end, law="gev")
+        fit_return_period(total=total, start=start, end=end, distribution="gev")
     with pytest.raises(ValueError, match="expected totals over"):
         three = accumulation(rain=total, steps=3)
         return_period(
@@ -242,15 +244,15 @@ def test_return_period_is_monotone_and_lazy() -> None:
     total = daily(np.random.default_rng(6).gamma(0.3, 20, (365 * 22, 2)))
     start, end = datetime(2001, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)
     with dask.config.set(scheduler=refuse):
-        law = fit_return_period(total=total.chunk(time=500), start=start, end=end)
-        lazy = return_period(total=total.chunk(time=500), parameters=law)
+        params = fit_return_period(total=total.chunk(time=500), start=start, end=end)
+        lazy = return_period(total=total.chunk(time=500), parameters=params)
     eager = return_period(
         total=total, parameters=fit_return_period(total=total, start=start, end=end)
     )
     np.testing.assert_array_equal(lazy.compute(scheduler="sync").values, eager.values)
     rising = daily(np.repeat(np.linspace(0, 300, 50)[:, None], 2, axis=1))
     assert (
-        np.diff(return_period(total=rising, parameters=law.compute()).values, axis=0) >= 0
+        np.diff(return_period(total=rising, parameters=params.compute()).values, axis=0) >= 0
     ).all()
 
 
@@ -275,8 +277,8 @@ def test_moments_with_gaps_are_those_of_the_rest() -> None:
     rng = np.random.default_rng(8)
     x = rng.gumbel(size=(30, 4))
     holes = np.insert(x, [3, 9, 9], np.nan, axis=0)
-    for one, two in zip(weighted_moments(x), weighted_moments(holes), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-12)
+    for whole, gapped in zip(weighted_moments(x), weighted_moments(holes), strict=True):
+        np.testing.assert_allclose(whole, gapped, rtol=1e-12)
     assert np.isnan(weighted_moments(x[:2])[2]).all()
 
 
@@ -284,7 +286,7 @@ def test_the_interval_is_that_of_a_plain_loop() -> None:
     rng = np.random.default_rng(9)
     maxima = rng.gumbel(60, 15, (25, 2))
     total = yearly(maxima)
-    found = return_level_interval(
+    interval = return_level_interval(
         total=total, years=10, seed=3, replicates=200, coverage=0.8, **span(1981, 25)
     )
     draws = np.random.default_rng(3).integers(0, 25, (200, 25))
@@ -295,33 +297,33 @@ def test_the_interval_is_that_of_a_plain_loop() -> None:
         alpha = l2 / np.log(2)
         levels.append(x.mean() - 0.5772156649 * alpha - alpha * np.log(-np.log(0.9)))
     expected = np.quantile(levels, [0.1, 0.9])
-    assert found["lower"].values[0] == pytest.approx(expected[0], rel=1e-9)
-    assert found["upper"].values[0] == pytest.approx(expected[1], rel=1e-9)
-    assert found.attrs["seed"] == 3
+    assert interval["lower"].values[0] == pytest.approx(expected[0], rel=1e-9)
+    assert interval["upper"].values[0] == pytest.approx(expected[1], rel=1e-9)
+    assert interval.attrs["seed"] == 3
     again = return_level_interval(
         total=total.chunk(zone=1), years=10, seed=3, replicates=200, coverage=0.8, **span(1981, 25)
     )
-    np.testing.assert_array_equal(again["upper"].compute(scheduler="sync"), found["upper"])
-    other = return_level_interval(
+    np.testing.assert_array_equal(again["upper"].compute(scheduler="sync"), interval["upper"])
+    other_draws = return_level_interval(
         total=total, years=10, seed=4, replicates=200, coverage=0.8, **span(1981, 25)
     )
-    assert (other["upper"] != found["upper"]).all()
+    assert (other_draws["upper"] != interval["upper"]).all()
     beyond = return_level_interval(total=total, years=51, seed=3, replicates=20, **span(1981, 25))
     assert np.isnan(beyond["upper"]).all()
     with pytest.raises(ValueError, match="coverage in"):
         return_level_interval(total=total, years=10, seed=3, coverage=1.0, **span(1981, 25))
     with pytest.raises(ValueError, match="expected 30 years for the GEV, found 25"):
-        return_level_interval(total=total, years=10, seed=3, law="gev", **span(1981, 25))
+        return_level_interval(total=total, years=10, seed=3, distribution="gev", **span(1981, 25))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(10)
     total = yearly(rng.gumbel(60, 15, (40, 300)))
-    found = return_level_interval(
+    interval = return_level_interval(
         total=total, years=20, seed=0, replicates=300, coverage=0.9, **span(1981, 40)
     )
     truth = 60 - 15 * np.log(-np.log(1 - 1 / 20))
-    inside = ((found["lower"] < truth) & (truth < found["upper"])).mean()
+    inside = ((interval["lower"] < truth) & (truth < interval["upper"])).mean()
     assert 0.82 < inside < 0.93  # a percentile bootstrap of 40 years is a little too narrow
 
 
@@ -336,24 +338,24 @@ def test_regional_gev_by_hand_against_lmoments3() -> None:
     total = yearly(maxima)
     total[: 8 * 365, 2] = np.nan
     region = xr.DataArray(["a", "a", "a", "b"], dims="zone")
-    law = fit_regional(total=total, region=region, **span(1981, 20))
-    assert law["n_years"].values.tolist() == [20, 20, 12, 20]
-    assert law["station_years"].values.tolist() == [52, 52, 52, 20]
+    params = fit_regional(total=total, region=region, **span(1981, 20))
+    assert params["n_years"].values.tolist() == [20, 20, 12, 20]
+    assert params["station_years"].values.tolist() == [52, 52, 52, 20]
     sites = [lmoments3.lmom_ratios(list(column[~np.isnan(column)]), nmom=3) for column in
              maxima[:, :3].T]  # fmt: skip
     weights = np.array([20, 20, 12]) / 52
     t = sum(w * l2 / l1 for w, (l1, l2, _) in zip(weights, sites, strict=True))
-    t3 = sum(w * one[2] for w, one in zip(weights, sites, strict=True))
+    t3 = sum(w * moments[2] for w, moments in zip(weights, sites, strict=True))
     growth = distr.gev.lmom_fit(lmom_ratios=[1.0, t, t3])
     for zone, (l1, _, _) in enumerate(sites):
-        level = return_level(years=20, parameters=law).values[zone]
+        level = return_level(years=20, parameters=params).values[zone]
         assert level == pytest.approx(l1 * distr.gev.ppf(0.95, **growth), rel=1e-3)
-    assert np.isnan(law["scale"].values[3])  # 20 years in all of region b
-    assert np.isnan(return_level(years=30, parameters=law).values[2])  # beyond 2 x 12
+    assert np.isnan(params["scale"].values[3])  # 20 years in all of region b
+    assert np.isnan(return_level(years=30, parameters=params).values[2])  # beyond 2 x 12
     rare = daily(np.full((2, 4), 1e4))
-    assert return_period(total=rare, parameters=law).values[0, :3].tolist() == [40, 40, 24]
+    assert return_period(total=rare, parameters=params).values[0, :3].tolist() == [40, 40, 24]
     with dask.config.set(scheduler=refuse):
         lazy = fit_regional(total=total.chunk(zone=2), region=region, **span(1981, 20))
-    xr.testing.assert_allclose(lazy.compute(scheduler="sync"), law)
+    xr.testing.assert_allclose(lazy.compute(scheduler="sync"), params)
     with pytest.raises(ValueError, match="region: expected the dims"):
         fit_regional(total=total, region=xr.DataArray("a"), **span(1981, 20))

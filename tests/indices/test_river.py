@@ -37,12 +37,14 @@ def daily(values: Any, units: str, start: str = "1991-01-01") -> xr.DataArray:
     return xr.DataArray(values, {"time": time}, dims, name="x", attrs={"units": units})
 
 
-def test_unit_hydrograph_is_the_gamma_law_by_days() -> None:
+def test_unit_hydrograph_is_the_gamma_distribution_by_days() -> None:
     u = unit_hydrograph(mean_days=6.0, reservoirs=3)
     assert u.sum() == pytest.approx(1.0, abs=1e-12)
-    law = scipy.stats.gamma(3, scale=2.0)
-    assert u[2] == pytest.approx((law.cdf(3) - law.cdf(2)) / law.cdf(len(u)), rel=1e-12)
-    # Rain spread over its day: the mean delay of the shares is the law's less half a day.
+    distribution = scipy.stats.gamma(3, scale=2.0)
+    assert u[2] == pytest.approx(
+        (distribution.cdf(3) - distribution.cdf(2)) / distribution.cdf(len(u)), rel=1e-12
+    )
+    # Rain is spread over its day: the mean delay is that of the distribution less half a day.
     assert (u * (np.arange(len(u)) + 0.5)).sum() == pytest.approx(6.0, rel=0.01)
     with pytest.raises(ValueError, match=r"found 0\.0 d"):
         unit_hydrograph(mean_days=0.0)
@@ -78,15 +80,15 @@ def rain_on(network: xr.Dataset, values: np.ndarray) -> xr.DataArray:
 def test_one_day_of_rain_arrives_as_the_unit_hydrographs(network: xr.Dataset) -> None:
     values = np.zeros((60, 3))
     values[20, 0], values[25, 1], values[30, 2] = 8.0, 4.0, 500.0
-    found = routed_rain(rain=rain_on(network, values), network=network)
-    assert found.dims == ("time", "outlet")
+    routed = routed_rain(rain=rain_on(network, values), network=network)
+    assert routed.dims == ("time", "outlet")
     expected = np.zeros(60)
     far, near = unit_hydrograph(mean_days=5.0), unit_hydrograph(mean_days=2.0)
     expected[20 : 20 + len(far)] += 0.25 * 8.0 * far
     expected[25 : 25 + len(near)] += 0.75 * 4.0 * near
-    known = np.isfinite(found.values[:, 1])
+    known = np.isfinite(routed.values[:, 1])
     assert known[20:].all()
-    np.testing.assert_allclose(found.values[known, 1], expected[known], atol=1e-12)
+    np.testing.assert_allclose(routed.values[known, 1], expected[known], atol=1e-12)
     # By the time the first days are known all of the response has been seen but a tenth.
     assert not known[:5].any()
 
@@ -94,10 +96,10 @@ def test_one_day_of_rain_arrives_as_the_unit_hydrographs(network: xr.Dataset) ->
 def test_routed_rain_keeps_missing_missing(network: xr.Dataset) -> None:
     values = np.full((80, 3), 6.0)
     values[40:60, 0] = np.nan
-    found = routed_rain(rain=rain_on(network, values), network=network)
-    assert np.isnan(found.sel(outlet="basin:far").values[42:60]).all()
-    np.testing.assert_allclose(found.values[np.isfinite(found.values)], 6.0)
-    assert np.isnan(found.sel(outlet="basin:near").values[55])  # a quarter of its rain is unknown
+    routed = routed_rain(rain=rain_on(network, values), network=network)
+    assert np.isnan(routed.sel(outlet="basin:far").values[42:60]).all()
+    np.testing.assert_allclose(routed.values[np.isfinite(routed.values)], 6.0)
+    assert np.isnan(routed.sel(outlet="basin:near").values[55])  # a quarter of its rain is unknown
     lenient = routed_rain(rain=rain_on(network, values), network=network, min_share=0.7)
     assert lenient.sel(outlet="basin:near").values[55] == pytest.approx(6.0)
 
@@ -143,10 +145,10 @@ def test_sdi_is_the_standard_score_of_the_logarithm() -> None:
         "start": datetime(1991, 1, 1, tzinfo=UTC),
         "end": datetime(2021, 1, 1, tzinfo=UTC),
     }
-    law = fit_sdi(discharge=flow, **span)
+    params = fit_sdi(discharge=flow, **span)
     april = np.log(flow.values[3::12])
     expected = np.clip((april - april.mean()) / april.std(ddof=1), -3, 3)
-    np.testing.assert_allclose(sdi(discharge=flow, parameters=law).values[3::12], expected)
+    np.testing.assert_allclose(sdi(discharge=flow, parameters=params).values[3::12], expected)
     with dask.config.set(scheduler=refuse):
         lazy = sdi(
             discharge=flow.chunk(time=50), parameters=fit_sdi(discharge=flow.chunk(), **span)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.gridded.cells import Cells, by_day
+from pipeline.gridded.cells import Cells, compute_daily
 from pipeline.indices import suite
 from pipeline.indices.daily import drought_state, fit_reference, risk
-from pipeline.indices.monthly import standardised
+from pipeline.indices.monthly import compute_standardised
 
 START, END = datetime(2001, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
 UNITS = {
@@ -37,17 +37,20 @@ def inputs(step: str, dim: str) -> dict[str, xr.DataArray]:
     rng = np.random.default_rng(1)
     return {
         name: xr.DataArray(
-            rng.gamma(2.0, 0.2, (time.size, 1)), {"time": time}, ("time", dim), attrs={"units": of}
+            rng.gamma(2.0, 0.2, (time.size, 1)),
+            {"time": time},
+            ("time", dim),
+            attrs={"units": units},
         )
-        for name, of in UNITS.items()
+        for name, units in UNITS.items()
     }
 
 
 @pytest.fixture(scope="module")
 def areal() -> xr.Dataset:
-    wanted = ("rain", "soil_moisture", "ndvi", "lst")
+    names = ("rain", "soil_moisture", "ndvi", "lst")
     values = inputs("D", "zone")
-    return xr.Dataset({name: values[name] for name in wanted}).assign_coords(zone=["basin:a"])
+    return xr.Dataset({name: values[name] for name in names}).assign_coords(zone=["basin:a"])
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def network() -> xr.Dataset:
     names = ["basin:a"]
     fields = {"area_share": [[1.0]], "travel_time_d": [[1.5]]}
     return xr.Dataset(
-        {name: (("outlet", "zone"), of) for name, of in fields.items()},
+        {name: (("outlet", "zone"), shares) for name, shares in fields.items()},
         {"outlet": names, "zone": names},
     )
 
@@ -70,10 +73,10 @@ def test_published_and_stored_names(family: suite.Family) -> None:
     assert [row.name_in(family) for row in suite.select(family)] == NAMES[family].split()
 
 
-def test_every_index_stands_after_those_it_is_made_of() -> None:
+def test_every_index_stands_after_its_inputs() -> None:
     before = set(UNITS)
     for row in suite.SUITE:
-        assert set(row.of) <= before, row.name
+        assert set(row.inputs) <= before, row.name
         assert row.valid_min < row.valid_max, row.name
         assert suite.INDICES[row.name] is row, "a name has one row"
         before.add(row.name)
@@ -103,11 +106,11 @@ def test_zones_have_the_indices_of_the_list(
 
 def test_cells_have_the_indices_of_the_list() -> None:
     values = inputs("D", "cell")
-    known = Cells(**{name: da for name, da in values.items() if name != "discharge"})
-    days = np.arange(known.rain.sizes["time"])
-    found = dict(by_day(known, {}, days=days, period=(START, END)))
-    assert set(found) == set(NAMES["cells"].split())
-    for name, da in found.items():
+    cells = Cells(**{name: da for name, da in values.items() if name != "discharge"})
+    days = np.arange(cells.rain.sizes["time"])
+    indices = dict(compute_daily(cells, {}, days=days, period=(START, END)))
+    assert set(indices) == set(NAMES["cells"].split())
+    for name, da in indices.items():
         assert da.attrs["units"] == suite.INDICES[name].units
         assert da.attrs["long_name"] == suite.INDICES[name].long_name
 
@@ -115,11 +118,11 @@ def test_cells_have_the_indices_of_the_list() -> None:
 def test_months_have_the_indices_of_the_list() -> None:
     values, params = inputs("M", "zone"), dict[str, xr.Dataset]()
     months = values["rain"]["time"].values[-3:]
-    found = dict(standardised(values, params, months=months, period=(START, END)))
+    indices = dict(compute_standardised(values, params, months=months, period=(START, END)))
     own = {"low_flow_ratio", "wet_season_onset", "wet_season_retreat", "wet_season_length"}
-    assert [*found] == [name for name in NAMES["months"].split() if name not in own]
-    assert [*params] == [*found]
-    for name, da in found.items():
+    assert [*indices] == [name for name in NAMES["months"].split() if name not in own]
+    assert [*params] == [*indices]
+    for name, da in indices.items():
         assert da.attrs["long_name"] == suite.INDICES[name].long_name
 
 
@@ -134,11 +137,11 @@ def test_a_row_is_all_that_zones_and_months_need(
     monkeypatch.setattr(suite, "SUITE", (*suite.SUITE, row, month))
     monkeypatch.setitem(suite.INDICES, row.name, row)
     ds = risk(areal, parameters=params, network=network)
-    wanted = float(areal["rain"][-5:].sum())
-    assert float(ds["rain_5d"][-1, 0]) == pytest.approx(wanted)
+    total = float(areal["rain"][-5:].sum())
+    assert float(ds["rain_5d"][-1, 0]) == pytest.approx(total)
     values = {"rain": inputs("M", "zone")["rain"]}
     months = values["rain"]["time"].values[-1:]
-    assert "spi_2m" in dict(standardised(values, {}, months=months, period=(START, END)))
+    assert "spi_2m" in dict(compute_standardised(values, {}, months=months, period=(START, END)))
 
 
 def test_other_units_than_those_of_the_row_are_refused() -> None:
@@ -147,11 +150,11 @@ def test_other_units_than_those_of_the_row_are_refused() -> None:
         suite.INDICES["api"].describe(celsius)
 
 
-def test_parameters_rest_on_the_inputs_in_the_end() -> None:
-    wanted = {
+def test_parameters_depend_on_the_inputs_in_the_end() -> None:
+    expected = {
         "rain_3d": {"rain"}, "spi_90d": {"rain"}, "spei_30d": {"rain", "pet"}, "spi_6m": {"rain"},
         "spei_12m": {"rain", "pet"}, "ssi_3m": {"soil_moisture"}, "sri_1m": {"runoff"},
         "soil_moisture": {"soil_moisture"}, "score": {"rain", "soil_moisture"},
         "vegetation": {"ndvi", "lst"},
     }  # fmt: skip
-    assert {name: suite.inputs_of(name) for name in wanted} == wanted
+    assert {name: suite.inputs_of(name) for name in expected} == expected

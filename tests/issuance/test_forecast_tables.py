@@ -43,10 +43,10 @@ def again(
 
 
 def test_every_value_comes_back_to_the_last_bit(records: Records) -> None:
-    made = stages(ISSUED), droughts(ISSUED)
-    stored = again(records, *made)
+    forecasts = stages(ISSUED), droughts(ISSUED)
+    stored = again(records, *forecasts)
     keys = (["station", "lead_days"], ["zone", "horizon_weeks"])
-    for frame, after, key in zip(made, stored, keys, strict=True):
+    for frame, after, key in zip(forecasts, stored, keys, strict=True):
         before = frame.sort_values(key, ignore_index=True)
         assert after.columns.tolist() == before.columns.tolist()
         for name in before:
@@ -64,18 +64,19 @@ def test_every_value_comes_back_to_the_last_bit(records: Records) -> None:
 
 
 def test_the_alert_rules_read_what_was_stored(records: Records) -> None:
-    made = stages(ISSUED), droughts(ISSUED)
-    stored = again(records, *made)
-    for code in made[0]["station"].unique():
+    forecasts = stages(ISSUED), droughts(ISSUED)
+    stored = again(records, *forecasts)
+    for code in forecasts[0]["station"].unique():
         rivers = {
             repr(River.from_rows(frame[frame["station"] == code], change_1d_m=0.1))
-            for frame in (made[0], stored[0])
+            for frame in (forecasts[0], stored[0])
         }
         assert len(rivers) == 1
-    for zone in made[1]["zone"].unique():
+    for zone in forecasts[1]["zone"].unique():
         kind = LowFlow if zone.startswith("gauge:") else Drought
         evidence = {
-            repr(kind.from_rows(frame[frame["zone"] == zone])) for frame in (made[1], stored[1])
+            repr(kind.from_rows(frame[frame["zone"] == zone]))
+            for frame in (forecasts[1], stored[1])
         }
         assert len(evidence) == 1
 
@@ -89,9 +90,9 @@ def test_a_forecast_made_again_replaces_the_stored_one(records: Records) -> None
     again(records, stages(ISSUED), droughts(ISSUED))
     stored, _ = again(records, stages(ISSUED).iloc[:3], droughts(ISSUED))
     assert len(stored) == 3
-    other = run_of(records, digest="1")
-    assert other["revision"] == 1
-    assert all(frame.empty for frame in read_forecasts(records, other))
+    later_run = run_of(records, digest="1")
+    assert later_run["revision"] == 1
+    assert all(frame.empty for frame in read_forecasts(records, later_run))
 
 
 def test_gauges_without_any_value_stay_numbers(records: Records) -> None:

@@ -53,10 +53,10 @@ def note(
 
 
 def test_cells_out_of_range_are_counted_by_source_and_variable(snapshot: Snapshot) -> None:
-    one = {"rain_rate": {"cells": 3, "worst": 1e30}}
-    two = {"rain_rate": {"cells": 4, "worst": -5.0}}
-    note(snapshot, "imerg_late", MIDNIGHT - DAY, out_of_range=one)
-    last = note(snapshot, "imerg_late", MIDNIGHT - DAY + SLOT, out_of_range=two)
+    three_cells = {"rain_rate": {"cells": 3, "worst": 1e30}}
+    four_cells = {"rain_rate": {"cells": 4, "worst": -5.0}}
+    note(snapshot, "imerg_late", MIDNIGHT - DAY, out_of_range=three_cells)
+    last = note(snapshot, "imerg_late", MIDNIGHT - DAY + SLOT, out_of_range=four_cells)
     remarks = find_missing(snapshot).remarks
     assert (
         f"imerg_late: 7 cells of rain_rate out of range, left out, in 2 files, the last {last}, "
@@ -65,11 +65,11 @@ def test_cells_out_of_range_are_counted_by_source_and_variable(snapshot: Snapsho
 
 
 def test_bad_rows_are_counted_by_file(snapshot: Snapshot) -> None:
-    one = note(snapshot, "gauges", MIDNIGHT - DAY, bad_rows=["line 3: ..", "line 7: .."])
-    two = note(snapshot, "gauges", MIDNIGHT - DAY + SLOT, bad_rows=["line 2: .."])
+    first = note(snapshot, "gauges", MIDNIGHT - DAY, bad_rows=["line 3: ..", "line 7: .."])
+    second = note(snapshot, "gauges", MIDNIGHT - DAY + SLOT, bad_rows=["line 2: .."])
     note(snapshot, "gauges", MIDNIGHT - DAY + 2 * SLOT)
     remarks = find_missing(snapshot).remarks
-    assert f"gauges: bad rows left out: 2 of {one}, 1 of {two}" in remarks
+    assert f"gauges: bad rows left out: 2 of {first}, 1 of {second}" in remarks
 
 
 def test_windows_without_a_value_are_named(snapshot: Snapshot) -> None:

@@ -62,46 +62,46 @@ def after(*values: float, hours: tuple[float, ...] = (24.0,)) -> pd.Series[float
 
 def test_one_reading_beyond_the_record_is_a_watch_that_says_so(tmp_path: Path) -> None:
     before = USUAL[:"2026-08-10"]
-    one = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
+    reading = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
     issued = datetime(2026, 8, 11, 0, 30, tzinfo=UTC)
-    found = decide(
-        snapshot_of(tmp_path, readings(pd.concat([before, one]), PREK_KDAM), issued=issued)
+    decision = decide(
+        snapshot_of(tmp_path, readings(pd.concat([before, reading]), PREK_KDAM), issued=issued)
     )
-    assert (found.level, found.certainty) == (Level.WATCH, "Possible")
-    assert found.reasons == ("seen_unconfirmed",)
-    assert found.missing == ("unconfirmed",)
-    assert found.river is not None
-    assert found.river.stage_m == before.iloc[-1], "the forecast rests on the reading before"
+    assert (decision.level, decision.certainty) == (Level.WATCH, "Possible")
+    assert decision.reasons == ("seen_unconfirmed",)
+    assert decision.missing == ("unconfirmed",)
+    assert decision.river is not None
+    assert decision.river.stage_m == before.iloc[-1], "the forecast rests on the reading before"
     for language in LANGUAGES:
-        text = compose(found, event=Level.WATCH, status="Actual", language=language)
+        text = compose(decision, event=Level.WATCH, status="Actual", language=language)
         assert "13.00" in text.description
-    said = compose(found, event=Level.WATCH, status="Actual", language="en").description
+    description = compose(decision, event=Level.WATCH, status="Actual", language="en").description
     assert (
         "One reading, not confirmed: 13.00 m at Prek Kdam on 11 August 2026 at 07:00 local "
         "time, beyond what this gauge has shown before. The next reading decides."
-    ) in said
+    ) in description
 
 
 def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) -> None:
-    one = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
-    alone = readings(pd.concat([USUAL[:"2026-08-08"], one]), PREK_KDAM)
+    reading = pd.Series([13.0], index=pd.to_datetime(["2026-08-11"]))
+    alone = readings(pd.concat([USUAL[:"2026-08-08"], reading]), PREK_KDAM)
     issued = datetime(2026, 8, 11, 0, 30, tzinfo=UTC)
-    found = decide(snapshot_of(tmp_path, alone, issued=issued, name="alone"))
-    assert "unconfirmed" in found.missing
-    assert "stage" not in found.missing
+    decision = decide(snapshot_of(tmp_path, alone, issued=issued, name="alone"))
+    assert "unconfirmed" in decision.missing
+    assert "stage" not in decision.missing
 
 
 def test_the_next_reading_decides(tmp_path: Path) -> None:
     later = datetime(2026, 9, 20, 12, 30, tzinfo=UTC)
-    both = after(13.0, 13.1, hours=(24.0, 36.0))
-    found = decide(snapshot_of(tmp_path, readings(both, PREK_KDAM), issued=later))
-    assert (found.level, found.certainty) == (Level.EMERGENCY, "Observed")
+    confirmed = after(13.0, 13.1, hours=(24.0, 36.0))
+    decision = decide(snapshot_of(tmp_path, readings(confirmed, PREK_KDAM), issued=later))
+    assert (decision.level, decision.certainty) == (Level.EMERGENCY, "Observed")
     back = after(13.0, 9.8, hours=(24.0, 36.0))
     snapshot = snapshot_of(tmp_path, readings(back, PREK_KDAM), issued=later, name="back")
-    found = decide(snapshot)
-    assert found.river is not None
-    assert (found.river.stage_m, found.river.doubt) == (9.8, None)
-    assert found.level is Level.WATCH, "9.8 m is above the alarm stage of 9.5 m"
+    decision = decide(snapshot)
+    assert decision.river is not None
+    assert (decision.river.stage_m, decision.river.doubt) == (9.8, None)
+    assert decision.level is Level.WATCH, "9.8 m is above the alarm stage of 9.5 m"
     flags = snapshot.records.readings.read("stage", asof=later)["qc"]
     assert flags.iloc[-2] == "spike"
 
@@ -111,8 +111,8 @@ def test_a_neighbour_that_rose_as_well_makes_it_an_emergency_at_once(
     tmp_path: Path, code: str
 ) -> None:
     own, near = after(13.0), after(USUAL.iloc[-1] + 2.0)
-    found = decide(snapshot_of(tmp_path, readings(own, PREK_KDAM), readings(near, code)))
-    assert (found.level, found.certainty) == (Level.EMERGENCY, "Observed")
+    decision = decide(snapshot_of(tmp_path, readings(own, PREK_KDAM), readings(near, code)))
+    assert (decision.level, decision.certainty) == (Level.EMERGENCY, "Observed")
     calm = after(USUAL.iloc[-1] + 0.2)
     snapshot = snapshot_of(tmp_path, readings(own, PREK_KDAM), readings(calm, code), name="calm")
     assert decide(snapshot).level is Level.WATCH
@@ -137,8 +137,8 @@ def test_the_forecast_confirms_what_it_foresaw() -> None:
     )
     assert observed.confirm_by_forecast(last, leads) == {PREK_KDAM: doubt}
     assert observed.confirm_by_forecast(last, leads.assign(q95=11.0)) == {}
-    other = replace(last[PREK_KDAM], doubt=replace(doubt, kind="conflict"))
-    assert observed.confirm_by_forecast({PREK_KDAM: other}, leads) == {}
+    conflicting = replace(last[PREK_KDAM], doubt=replace(doubt, kind="conflict"))
+    assert observed.confirm_by_forecast({PREK_KDAM: conflicting}, leads) == {}
     river = forecast(issue_time=ISSUED, station=PREK_KDAM, stage_m=11.9, age_h=0.5)
     agreed = observed.add_last_readings(river, last[PREK_KDAM])
     assert agreed.doubt is None
@@ -148,21 +148,23 @@ def test_the_forecast_confirms_what_it_foresaw() -> None:
 def test_a_record_flood_that_comes_as_the_river_does_is_believed_at_once(tmp_path: Path) -> None:
     rising = after(10.2, 10.9, 11.5, 12.0, hours=(24.0, 48.0, 72.0, 96.0))
     for days in range(1, 5):
-        now = ISSUED + timedelta(days=days - 1)
-        part = rising[rising.index <= naive_timestamp(now)]
-        found = decide(snapshot_of(tmp_path, readings(part, PREK_KDAM), issued=now, name=str(days)))
-        assert found.level is Level.EMERGENCY, "above the record from the second day on"
+        issued = ISSUED + timedelta(days=days - 1)
+        part = rising[rising.index <= naive_timestamp(issued)]
+        decision = decide(
+            snapshot_of(tmp_path, readings(part, PREK_KDAM), issued=issued, name=str(days))
+        )
+        assert decision.level is Level.EMERGENCY, "above the record from the second day on"
 
 
 def test_one_low_reading_calms_nothing(tmp_path: Path) -> None:
     high = after(10.2, 10.3, 1.0, hours=(24.0, 48.0, 72.0))
-    found = decide(
+    decision = decide(
         snapshot_of(tmp_path, readings(high, PREK_KDAM), issued=ISSUED + timedelta(days=2))
     )
-    assert found.level is Level.EMERGENCY
-    assert found.river is not None
-    assert found.river.stage_m == 10.3
-    assert "unconfirmed" in found.missing
+    assert decision.level is Level.EMERGENCY
+    assert decision.river is not None
+    assert decision.river.stage_m == 10.3
+    assert "unconfirmed" in decision.missing
 
 
 @pytest.mark.parametrize(("low", "level"), [(9.0, Level.UNKNOWN), (9.7, Level.WATCH)])
@@ -172,18 +174,20 @@ def test_readings_that_disagree_across_a_mark_are_no_all_clear(
     """Across the alarm stage the river is UNKNOWN; both above it is a Watch; and no Emergency."""
     before = USUAL[:"2026-08-10"]
     assert before.iloc[-1] < 9.0
-    two = pd.Series([low, 10.4], index=pd.to_datetime(["2026-08-11"] * 2))
-    table = pd.concat([readings(before, PREK_KDAM), readings(two, PREK_KDAM).assign(qc="conflict")])
-    found = decide(snapshot_of(tmp_path, table, issued=datetime(2026, 8, 11, 0, 30, tzinfo=UTC)))
-    assert found.level is level
-    assert found.missing == ("conflict",)
-    said = compose(found, event=Level.WATCH, status="Actual", language="en").description
-    assert f"disagree: {low:.2f} m and 10.40 m. The stage is not known." in said
+    conflict = pd.Series([low, 10.4], index=pd.to_datetime(["2026-08-11"] * 2))
+    table = pd.concat(
+        [readings(before, PREK_KDAM), readings(conflict, PREK_KDAM).assign(qc="conflict")]
+    )
+    decision = decide(snapshot_of(tmp_path, table, issued=datetime(2026, 8, 11, 0, 30, tzinfo=UTC)))
+    assert decision.level is level
+    assert decision.missing == ("conflict",)
+    description = compose(decision, event=Level.WATCH, status="Actual", language="en").description
+    assert f"disagree: {low:.2f} m and 10.40 m. The stage is not known." in description
 
 
 def test_a_reading_within_what_was_seen_before_is_seen(tmp_path: Path) -> None:
-    found = decide(snapshot_of(tmp_path, readings(after(10.2), PREK_KDAM)))
-    assert (found.level, found.certainty) == (Level.EMERGENCY, "Observed")
+    decision = decide(snapshot_of(tmp_path, readings(after(10.2), PREK_KDAM)))
+    assert (decision.level, decision.certainty) == (Level.EMERGENCY, "Observed")
     assert math.isclose(USUAL.max(), 9.9, abs_tol=0.05)
 
 
@@ -194,8 +198,8 @@ def test_prek_kdam_at_13_m_after_59_years(tmp_path: Path) -> None:
     wrong = pd.concat([series, pd.Series([13.0], index=pd.to_datetime(["2018-09-20"]))])
     issued = ISSUED.replace(year=2018)
     snapshot = snapshot_of(tmp_path, readings(wrong, PREK_KDAM), issued=issued)
-    found = decide(snapshot)
-    assert (found.level, found.certainty) == (Level.WATCH, "Possible")
+    decision = decide(snapshot)
+    assert (decision.level, decision.certainty) == (Level.WATCH, "Possible")
     flags = snapshot.records.readings.read("stage", asof=issued)
     assert flags["qc"].iloc[-1] == "unconfirmed"
     crests = flags.iloc[:-1].groupby(flags["valid_time"].iloc[:-1].dt.year)["value"].idxmax()

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from pipeline.alerts.evidence import Doubt
-from pipeline.issuance.snapshot import inputs_as_of, read_stage_inputs, with_successors
+from pipeline.issuance.snapshot import append_successors, inputs_as_of, read_stage_inputs
 from pipeline.storage.archive import Archive
 from pipeline.storage.readings import Readings
 from pipeline.times import utc64
@@ -98,13 +98,13 @@ def test_a_believed_reading_is_believed_by_who_asks_for_it_alone(tmp_path: Path)
 def test_a_retired_gauge_goes_on_as_its_successor(tmp_path: Path) -> None:
     old, new = LEVEL[:-10], LEVEL[-20:] + 0.5
     snapshot = snapshot_of(tmp_path, readings(old, NONG_KHAI), readings(new, ITS_SUCCESSOR))
-    found = snapshot.readings("stage", start=ISSUED - 30 * DAY)
-    retired = found[found["station"] == NONG_KHAI].set_index("valid_time")["value"]
+    joined = snapshot.readings("stage", start=ISSUED - 30 * DAY)
+    retired = joined[joined["station"] == NONG_KHAI].set_index("valid_time")["value"]
     expected = pd.concat([old[-20:], new[-10:]])
     np.testing.assert_array_equal(retired.to_numpy(), expected.to_numpy())
-    assert (found["station"] == ITS_SUCCESSOR).sum() == len(new)
+    assert (joined["station"] == ITS_SUCCESSOR).sum() == len(new)
     alone = readings(new, ITS_SUCCESSOR)
-    continued = with_successors(alone, asof=ISSUED)
+    continued = append_successors(alone, asof=ISSUED)
     assert (continued["station"] == NONG_KHAI).sum() == len(new), "from the first on"
 
 

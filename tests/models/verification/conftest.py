@@ -67,7 +67,7 @@ def made_hindcast(
                 }
             )
             change = 100.0 * (middle - stage)
-            parts_cm = [{"own_trend": 0.25 * one, "rain": 0.75 * one} for one in change]
+            parts_cm = [{"own_trend": 0.25 * cm, "rain": 0.75 * cm} for cm in change]
             frame["drivers_cm"] = pd.Series(parts_cm)
             parts.append(frame)
     return pd.concat(parts, ignore_index=True).iloc[::-1].reset_index(drop=True)

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.verification.bootstrap import interval, skill_over_years
+from models.verification.bootstrap import make_interval, skill_over_years
 
 
 def test_the_interval_leaves_a_fortieth_on_either_side() -> None:
-    one = interval(5.0, np.arange(1001.0))
-    assert (one.value, one.low, one.high) == (5.0, 25.0, 975.0)
-    assert np.isnan(interval(5.0, np.full(10, np.nan)).low)
+    score = make_interval(5.0, np.arange(1001.0))
+    assert (score.value, score.low, score.high) == (5.0, 25.0, 975.0)
+    assert np.isnan(make_interval(5.0, np.full(10, np.nan)).low)
 
 
 def test_two_years_give_no_interval() -> None:

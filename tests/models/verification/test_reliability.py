@@ -23,35 +23,37 @@ def test_reliability_counts_every_forecast_once(rows: pd.DataFrame) -> None:
     assert table.groupby("lead_days")["count"].sum().tolist() == [
         len(rows[rows["lead_days"] == lead]) for lead in LEADS
     ]
-    came = rows["observed_m"] >= rows["alarm_m"]
-    assert table["events"].sum() == came.sum()
+    reached = rows["observed_m"] >= rows["alarm_m"]
+    assert table["events"].sum() == reached.sum()
     top = table[(table["lead_days"] == 1)].iloc[-1]
     inside = rows[(rows["lead_days"] == 1) & (rows["p_alarm"] >= 0.95)]
     assert top["share"] == pytest.approx((inside["observed_m"] >= inside["alarm_m"]).mean())
 
 
 def test_brier_by_hand(rows: pd.DataFrame) -> None:
-    one = brier_table(rows, draws=100).set_index("lead_days").loc[1]
+    next_day = brier_table(rows, draws=100).set_index("lead_days").loc[1]
     part = rows[rows["lead_days"] == 1]
-    came = (part["observed_m"] >= part["alarm_m"]).astype(float)
-    assert one["brier"] == pytest.approx(((part["p_alarm"] - came) ** 2).mean())
-    assert one["brier_climatology"] == pytest.approx(((0.1 - came) ** 2).mean())
-    assert one["skill"].value == pytest.approx(1 - one["brier"] / one["brier_climatology"])
-    assert one["skill"].low <= one["skill"].value <= one["skill"].high
+    reached = (part["observed_m"] >= part["alarm_m"]).astype(float)
+    assert next_day["brier"] == pytest.approx(((part["p_alarm"] - reached) ** 2).mean())
+    assert next_day["brier_climatology"] == pytest.approx(((0.1 - reached) ** 2).mean())
+    assert next_day["skill"].value == pytest.approx(
+        1 - next_day["brier"] / next_day["brier_climatology"]
+    )
+    assert next_day["skill"].low <= next_day["skill"].value <= next_day["skill"].high
 
 
 def test_coverage_and_width_by_tier(rows: pd.DataFrame) -> None:
-    found: Any = coverage_table(rows).set_index(["tier", "lead_days"])
-    assert found.loc[("every", 1), "width80_m"] == pytest.approx(0.8)
-    assert (found["cover80"] == 1.0).all()  # ±0.4 m about an error of 0.1 m
-    tiers = found.loc[("full", 1), "n"] + found.loc[("no_rain", 1), "n"]
-    assert tiers == found.loc[("every", 1), "n"]
+    coverage: Any = coverage_table(rows).set_index(["tier", "lead_days"])
+    assert coverage.loc[("every", 1), "width80_m"] == pytest.approx(0.8)
+    assert (coverage["cover80"] == 1.0).all()  # ±0.4 m about an error of 0.1 m
+    tiers = coverage.loc[("full", 1), "n"] + coverage.loc[("no_rain", 1), "n"]
+    assert tiers == coverage.loc[("every", 1), "n"]
 
 
 def test_value_by_hand() -> None:
-    came = np.array([True] * 2 + [False] * 8)
+    reached = np.array([True] * 2 + [False] * 8)
     p = np.array([0.9, 0.3] + [0.3] * 2 + [0.0] * 6)
-    curve = dict(zip(RATIOS.tolist(), economic_value(p, came).tolist(), strict=True))
+    curve = dict(zip(RATIOS.tolist(), economic_value(p, reached).tolist(), strict=True))
     # At a = 0.1 both are caught and two of eight quiet days cost: (0.1 − F a(1−o) + …) by hand.
     base, hit, false, a = 0.2, 1.0, 0.25, 0.1
     top = min(base, a) - false * a * (1 - base) + hit * base * (1 - a) - base
@@ -63,10 +65,10 @@ def test_value_by_hand() -> None:
 
 def test_false_alarms_are_told_apart_from_false_days() -> None:
     """Trap 18: a rare event with many quiet days: FAR is high while POFD is low."""
-    came = np.zeros(1000, dtype=bool)
-    came[:2] = True
+    reached = np.zeros(1000, dtype=bool)
+    reached[:2] = True
     p = np.where(np.arange(1000) < 10, 0.5, 0.0)
-    value = economic_value(p, came)[RATIOS.tolist().index(0.2)]
+    value = economic_value(p, reached)[RATIOS.tolist().index(0.2)]
     far, pofd = 8 / 10, 8 / 998
     base = 0.002
 
@@ -81,8 +83,8 @@ def test_peaks_by_hand() -> None:
     frame = made_hindcast(years=1)
     frame["q50"] = frame["observed_m"].groupby([frame["station"], frame["lead_days"]]).shift(-2)
     rows = prepare(frame.fillna({"q50": 0.0}))
-    found = peak_errors(rows)
-    assert len(found) == 2 * len(LEADS)
+    errors = peak_errors(rows)
+    assert len(errors) == 2 * len(LEADS)
     # The rows run backwards in time, so the forecast says what came two days before: late by two.
-    assert set(found["late_d"]) == {2}
-    assert (found["error_m"] < 0.0).all()
+    assert set(errors["late_d"]) == {2}
+    assert (errors["error_m"] < 0.0).all()

@@ -14,13 +14,13 @@ from tests.models.verification.conftest import forecasts_of_mukdahan
 
 def test_scores_by_hand() -> None:
     # Errors of the forecast 0.1, 0, 0.4, 0; of persistence −1, −1, −0.4, 1.
-    found = score_forecasts(
+    scores = score_forecasts(
         forecasts_of_mukdahan(
             [11.0, 12.0, 12.4, 11.4], [11.1, 12.0, 12.8, 11.4], [10, 11, 12, 12.4]
         )
     )
-    wet = found[found.season == "wet"].iloc[0]
-    assert list(found.columns) == list(SCORES)
+    wet = scores[scores.season == "wet"].iloc[0]
+    assert list(scores.columns) == list(SCORES)
     assert wet.n == 4
     assert wet.rmse_m == pytest.approx(np.sqrt(0.17 / 4))
     assert wet.mae_m == pytest.approx(0.125)
@@ -58,9 +58,9 @@ def test_squared_errors_are_of_the_mean_and_absolute_ones_of_the_median() -> Non
 def test_both_seasons_stand_there_even_without_a_case() -> None:
     winter = forecasts_of_mukdahan([11.0, 12.0], [11.1, 12.0], [10.0, 11.0])
     winter["valid_time"] += pd.Timedelta(days=180)
-    found: Any = score_forecasts(winter).set_index("season")
-    assert found["n"].to_dict() == {"wet": 0, "all": 2}
-    assert np.isnan(found.loc["wet", "cp"])
+    scores: Any = score_forecasts(winter).set_index("season")
+    assert scores["n"].to_dict() == {"wet": 0, "all": 2}
+    assert np.isnan(scores.loc["wet", "cp"])
 
 
 def test_unobserved_rows_count_for_nothing() -> None:

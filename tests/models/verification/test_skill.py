@@ -21,41 +21,41 @@ from tests.models.verification.conftest import made_hindcast
 
 def test_skill_by_hand(rows: pd.DataFrame) -> None:
     wet = rows[rows["wet"]]
-    found = median_skill(wet, draws=200)
-    assert found is not None
+    skill = median_skill(wet, draws=200)
+    assert skill is not None
     expected = []
     for station in (UPSTREAM, TOWN):
-        one = wet[(wet["station"] == station) & (wet["lead_days"] == 1)]
-        expected.append(1 - 0.01 / ((one["stage_m"] - one["observed_m"]) ** 2).mean())
-    assert found.median["model"][0].value == pytest.approx(np.mean(expected))
-    assert found.median["persistence"][0].value == 0.0
-    assert found.stations == [2, 2]
+        next_day = wet[(wet["station"] == station) & (wet["lead_days"] == 1)]
+        expected.append(1 - 0.01 / ((next_day["stage_m"] - next_day["observed_m"]) ** 2).mean())
+    assert skill.median["model"][0].value == pytest.approx(np.mean(expected))
+    assert skill.median["persistence"][0].value == 0.0
+    assert skill.stations == [2, 2]
     # The model's squared error is a quarter of every peer's on every day, so it beats them surely.
-    assert all(found.margin[name][0].low > 0.0 for name in PEERS)
-    own, peer = found.median["model"][1].value, found.median["reference"][1].value
+    assert all(skill.margin[name][0].low > 0.0 for name in PEERS)
+    own, peer = skill.median["model"][1].value, skill.median["reference"][1].value
     assert (1 - own) * 4 == pytest.approx(1 - peer)
 
 
 def test_who_is_worse_beats_nobody() -> None:
-    found = median_skill(prepare(made_hindcast(peer_error_m=0.05)), draws=200)
-    assert found is not None
-    assert all(one.high < 0.0 for one in found.margin["reference"])
+    skill = median_skill(prepare(made_hindcast(peer_error_m=0.05)), draws=200)
+    assert skill is not None
+    assert all(margin.high < 0.0 for margin in skill.margin["reference"])
 
 
 def test_equals_are_not_beaten() -> None:
     frame = made_hindcast()
     frame["reference_m"] = frame["mean_m"]
-    found = median_skill(prepare(frame), draws=200)
-    assert found is not None
-    assert [(one.low, one.high) for one in found.margin["reference"]] == [(0.0, 0.0)] * 2
+    skill = median_skill(prepare(frame), draws=200)
+    assert skill is not None
+    assert [(margin.low, margin.high) for margin in skill.margin["reference"]] == [(0.0, 0.0)] * 2
     by_station = tabulate_stations(prepare(frame), draws=50)
     assert not (by_station["margin_low"] > 0).any()
 
 
 def test_two_years_give_no_interval() -> None:
-    found = median_skill(prepare(made_hindcast(years=2)), draws=50)
-    assert found is not None
-    assert np.isnan(found.median["model"][0].low)
+    skill = median_skill(prepare(made_hindcast(years=2)), draws=50)
+    assert skill is not None
+    assert np.isnan(skill.median["model"][0].low)
 
 
 def test_regimes_are_known_when_the_forecast_is_issued(rows: pd.DataFrame) -> None:
@@ -63,11 +63,11 @@ def test_regimes_are_known_when_the_forecast_is_issued(rows: pd.DataFrame) -> No
     frame["observed_m"] += 5.0  # another outcome
     again = prepare(frame)
     assert (again[["rising", "near", "wet"]] == rows[["rising", "near", "wet"]]).all().all()
-    one: Any = rows[(rows["station"] == TOWN) & (rows["lead_days"] == 1)]
-    one = one.set_index("issue_time")
+    next_day: Any = rows[(rows["station"] == TOWN) & (rows["lead_days"] == 1)]
+    next_day = next_day.set_index("issue_time")
     day = pd.Timestamp("2014-07-10 00:30")
-    before = one.loc[day - pd.Timedelta(days=1), "stage_m"]
-    assert one.loc[day, "change_m"] == pytest.approx(one.loc[day, "stage_m"] - before)
+    before = next_day.loc[day - pd.Timedelta(days=1), "stage_m"]
+    assert next_day.loc[day, "change_m"] == pytest.approx(next_day.loc[day, "stage_m"] - before)
     assert (rows.loc[rows["near"], "stage_m"] - rows.loc[rows["near"], "alarm_m"]).abs().max() <= 1
     assert set(split_regimes(rows)["Years after 2014 (large dams upstream)"]["year"]) == {
         2015, 2016,

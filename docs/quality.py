@@ -39,19 +39,19 @@ class Trial:
 
     Parameters
     ----------
-    told
+    observed
         Readings as they come, m.
     truth
         Stage of the river, m.
     """
 
-    told: Floats
+    observed: Floats
     truth: Floats
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Which readings are off by more than 0.1 m."""
-        return np.abs(self.told - self.truth) > 0.1
+        return np.abs(self.observed - self.truth) > 0.1
 
 
 def river(random: np.random.Generator) -> Floats:
@@ -70,53 +70,53 @@ def rest(count: int) -> Floats:
 
 def spikes(truth: Floats, random: np.random.Generator) -> Floats:
     """Add six spikes of one to four readings."""
-    told = truth.copy()
+    observed = truth.copy()
     for begin in random.choice(np.arange(AT, len(truth) - 96, 48), 6, replace=False).tolist():
         count = int(random.integers(1, 5))
-        told[begin : begin + count] += random.choice([-1, 1]) * random.uniform(0.5, 5.0)
-    return told
+        observed[begin : begin + count] += random.choice([-1, 1]) * random.uniform(0.5, 5.0)
+    return observed
 
 
 def stuck(truth: Floats, _random: np.random.Generator) -> Floats:
     """Repeat one value for four days."""
-    told = truth.copy()
-    told[AT : AT + 4 * 96] = told[AT]
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 4 * 96] = observed[AT]
+    return observed
 
 
 def frozen_through_a_rise(truth: Floats, random: np.random.Generator) -> Floats:
     """Repeat one value for two days."""
-    told = truth.copy()
-    told[AT : AT + 192] = told[AT] - random.uniform(0.0, 0.005)
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 192] = observed[AT] - random.uniform(0.0, 0.005)
+    return observed
 
 
 def drift(truth: Floats, _random: np.random.Generator) -> Floats:
     """Drift by 0.6 m in five days, until a visit."""
-    told, visit = truth.copy(), AT + 5 * 96
-    told[AT:visit] += np.linspace(0.0, 0.6, visit - AT)
-    return told
+    observed, visit = truth.copy(), AT + 5 * 96
+    observed[AT:visit] += np.linspace(0.0, 0.6, visit - AT)
+    return observed
 
 
 def moved_and_put_back(truth: Floats, random: np.random.Generator) -> Floats:
     """Move the sensor for three days."""
-    told = truth.copy()
-    told[AT : AT + 3 * 96] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 3 * 96] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
+    return observed
 
 
 def moved_for_good(truth: Floats, random: np.random.Generator) -> Floats:
     """Move the sensor for good."""
-    told = truth.copy()
-    told[AT:] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
-    return told
+    observed = truth.copy()
+    observed[AT:] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
+    return observed
 
 
 def centimetres(truth: Floats, _random: np.random.Generator) -> Floats:
     """Give a day in centimetres."""
-    told = truth.copy()
-    told[AT : AT + 96] = np.round(100.0 * told[AT : AT + 96])
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 96] = np.round(100.0 * observed[AT : AT + 96])
+    return observed
 
 
 def rise(truth: Floats, random: np.random.Generator) -> Floats:
@@ -181,18 +181,18 @@ def trials(case: str, count: int = TRIALS) -> list[Trial]:
     for random in [np.random.default_rng([20260820, number, k]) for k in range(count)]:
         truth = river(random)
         truth = event(truth, random) if event else truth
-        told = fault(truth, random) if fault else truth
-        made.append(Trial(np.round(told, 2), truth))
+        observed = fault(truth, random) if fault else truth
+        made.append(Trial(np.round(observed, 2), truth))
     return made
 
 
-def flag(told: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
+def flag(observed: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
     """Flag a series of telemetry."""
-    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(step_h * np.arange(len(told)), unit="h")
+    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(step_h * np.arange(len(observed)), unit="h")
     frame = pd.DataFrame(
         {
             "station": STATION, "variable": "stage", "method": "telemetry", "valid_time": time,
-            "value": told, "unit": "m", "raw": "", "qc": "good",
+            "value": observed, "unit": "m", "raw": "", "qc": "good",
         }
     )  # fmt: skip
     return quality_flags.flag(frame, {STATION: Limits(0)})
@@ -205,11 +205,11 @@ def hours_until_right(trial: Trial) -> float:
     """
     wrong = np.flatnonzero(trial.wrong)
     first = int(wrong[-1]) + 1 if len(wrong) else AT
-    ends = range(first, min(first + 40, len(trial.told)))
+    ends = range(first, min(first + 40, len(trial.observed)))
     unused = [
         end
         for end in ends
-        if flag(trial.told[: end + 1])["qc"].iloc[-1] not in quality_flags.USED
+        if flag(trial.observed[: end + 1])["qc"].iloc[-1] not in quality_flags.USED
     ]  # fmt: skip
     return STEP_H * (unused[-1] + 1 - first) if unused else 0.0
 
@@ -218,7 +218,7 @@ def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
     """Share of wrong readings found, share of true ones lost, and median hours until right."""
     found, lost, hours = list[float](), list[float](), list[float]()
     for number, trial in enumerate(trials(case, count)):
-        rows = flag(trial.told)
+        rows = flag(trial.observed)
         bad = ~rows["qc"].isin(quality_flags.USED).to_numpy()
         right = np.abs(rows["value"].to_numpy() - trial.truth) <= 0.1
         wrong = trial.wrong

@@ -97,6 +97,7 @@ NOUN_ROOMS = (
     "pipeline/alerts/*.py",
     "pipeline/geography/*.py",
     "pipeline/ingest/*.py",
+    "pipeline/quality/*.py",
     "pipeline/sources/*.py",
     "pipeline/sources/access/*.py",
     "pipeline/storage/*.py",

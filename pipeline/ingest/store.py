@@ -363,7 +363,7 @@ def store(
                 notes=content.notes,
             )
         changed: list[Correction | Withdrawal] = [*batch.corrections, *batch.withdrawals]
-        corrected = [f"{conflicts.gauge_name(change.station)}: {change}" for change in changed]
+        corrected = [f"{conflicts.name_gauge(change.station)}: {change}" for change in changed]
     return added, [*_shorten(contradictions), *_shorten(corrected)]
 
 

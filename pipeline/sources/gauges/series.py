@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.geography.gauge_figures import verified_zeros
 from pipeline.geography.variables import VARIABLES
 from pipeline.quality import conflicts
-from pipeline.quality.missing_codes import MISSING, impossible_codes
+from pipeline.quality.missing_codes import MISSING, find_impossible_codes
 from pipeline.sources.base import BadGranule
 from pipeline.sources.gauges.quantities import plain_words
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
@@ -317,7 +317,7 @@ def series(
     if factor != 1.0 or datum == "msl":
         said = f"{{:g}} {known}{' amsl' if datum == 'msl' else ''}"
         frame["raw"] = given.map(said.format)
-    missing = given.isna() | impossible_codes(given, frame["value"], variable)
+    missing = given.isna() | find_impossible_codes(given, frame["value"], variable)
     missing |= frame["qc"] == "missing"
     frame = frame.assign(
         value=frame["value"].mask(missing),

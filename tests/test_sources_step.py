@@ -100,7 +100,7 @@ def test_files_go_from_the_provider_to_the_archive_once(
     before = len(nasa.data.asked)
     again = ingest(settings)
     assert (again.read, again.added, again.known) == (0, 0, 8)
-    assert not [one for one in nasa.data.asked[before:] if "/opendap" in one.path]
+    assert not [request for request in nasa.data.asked[before:] if "/opendap" in request.path]
 
 
 def test_what_was_ingested_may_be_deleted(nasa: Earthdata, settings: Settings) -> None:
@@ -111,7 +111,7 @@ def test_what_was_ingested_may_be_deleted(nasa: Earthdata, settings: Settings) -
     nasa.data.asked.clear()
     again = ingest(settings)
     assert (again.read, again.unfetched) == (0, ())
-    assert not [one for one in nasa.data.asked if "/opendap" in one.path]
+    assert not [request for request in nasa.data.asked if "/opendap" in request.path]
 
 
 def test_a_fallback_that_is_not_wanted_is_no_failure(
@@ -208,7 +208,7 @@ def test_only_final_runs_are_asked_for_by_hand_alone() -> None:
 def test_the_state_of_a_source(nasa: Earthdata, settings: Settings) -> None:
     publish(nasa, range(4))
     ingest(settings)
-    states = {one.source: one for one in steps.sources(asof=ASOF, settings=settings)}
+    states = {status.source: status for status in steps.sources(asof=ASOF, settings=settings)}
     assert set(states) == set(SOURCES)
     late = states["imerg_late"]
     assert late.latest == START + timedelta(hours=2)
@@ -225,7 +225,7 @@ def test_a_check_tries_the_providers_and_keeps_nothing(
         steps, "SOURCES", {name: SOURCES[name] for name in ("imerg_late", "smap", "zones")}
     )
     publish(nasa, range(7))
-    states = {one.source: one for one in steps.sources(asof=ASOF, settings=settings, check=True)}
+    states = {status.source: status for status in steps.sources(asof=ASOF, settings=settings, check=True)}
     assert states["imerg_late"].well is True
     assert states["imerg_late"].reached.endswith(" kB, 2026-08-20 03:00Z")
     assert (states["smap"].well, states["smap"].reached) == (

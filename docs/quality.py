@@ -249,7 +249,9 @@ def rows() -> list[tuple[str, ...]]:
 def crests(folder: Path) -> str:
     """Count the annual maxima of exports that are flagged, and the flood years among them."""
     read = [
-        gauge_files.read(path) for path in gauge_files.exports(folder) if "Water Level" in path.name
+        gauge_files.read(path)
+        for path in gauge_files.list_exports(folder)
+        if "Water Level" in path.name
     ]
     given = pd.concat(read, ignore_index=True)
     keys = ["station", "method", "valid_time"]

@@ -65,7 +65,7 @@ class Rows:
     layout: str
     cells: pd.DataFrame
     bad: dict[int, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     delimiter: str = ","
 
     def leave_out(self, bad: pd.Series[Any], expected: str | pd.Series[Any], found: str) -> None:
@@ -81,11 +81,11 @@ class Rows:
             Column that holds what was found.
         """
         for line in bad.index[bad.to_numpy(dtype=bool)]:
-            wanted = expected if isinstance(expected, str) else expected[line]
-            self.bad[line] = f"expected {wanted}, found {self.cells.loc[line, found]!r}"
+            row_expected = expected if isinstance(expected, str) else expected[line]
+            self.bad[line] = f"expected {row_expected}, found {self.cells.loc[line, found]!r}"
         self.cells = self.cells.drop(index=bad.index[bad.to_numpy(dtype=bool)])
 
-    def settle(self) -> list[str]:
+    def describe_bad_rows(self) -> list[str]:
         """List the bad rows.
 
         Raises
@@ -143,11 +143,11 @@ def decode(path: Path) -> tuple[str, list[str]]:
     text = content.decode("utf-8", "replace")
     if 20 * text.count("\ufffd") <= len(text) - len(text.encode("ascii", "ignore")):
         return text, []
-    others = content.translate(None, _ASCII + _THAI)
-    if not others and re.search(rb"[" + re.escape(_THAI) + rb"]{3}", content):
+    other_bytes = content.translate(None, _ASCII + _THAI)
+    if not other_bytes and re.search(rb"[" + re.escape(_THAI) + rb"]{3}", content):
         return content.decode("cp874", "replace"), ["text that is not UTF-8 is read as TIS-620"]
-    said = ["text that is not UTF-8 is read as Windows-1252"]
-    return content.decode("cp1252", "replace"), said
+    remarks = ["text that is not UTF-8 is read as Windows-1252"]
+    return content.decode("cp1252", "replace"), remarks
 
 
 def _unmarked(content: bytes) -> str:
@@ -196,14 +196,14 @@ Heading = tuple[int, str, list[str]]
 """Number of the line, counted from 0; delimiter; names."""
 
 
-def find_heading(lines: list[str], known: Callable[[list[str]], bool]) -> Heading | None:
+def find_heading(lines: list[str], fits: Callable[[list[str]], bool]) -> Heading | None:
     """Find the first line whose cells are a heading that is known, under any delimiter."""
     for number, line in enumerate(lines[:HEADING_WITHIN]):
         if len(line) > LONGEST_LINE:
             continue
         for delimiter in DELIMITERS:
             cells = split_cells(line, delimiter)
-            if cells and len(cells) > 1 and known([name_of(cell) for cell in cells]):
+            if cells and len(cells) > 1 and fits([name_of(cell) for cell in cells]):
                 return number, delimiter, cells
     return None
 
@@ -280,25 +280,28 @@ def from_cells(
         There is another heading among them, so that what follows means something else.
     """
     heading = [name_of(name) for name in names]
-    kept: list[list[str]] = []
+    table_rows: list[list[str]] = []
     numbers: list[int] = []
     width, first = len(names), names[0].strip(' "')[:1].casefold()
     for number, cells in rows:
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
-        alike = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
-        if alike and [name_of(cell) for cell in cells] == heading:
+        may_repeat = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
+        if may_repeat and [name_of(cell) for cell in cells] == heading:
             continue
-        if kept and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
-            found = [name_of(cell) for cell in cells]
-            if sum(name in heading or _IS_HEADING.search(name) is not None for name in found) > 1:
+        if table_rows and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
+            cell_names = [name_of(cell) for cell in cells]
+            if (
+                sum(name in heading or _IS_HEADING.search(name) is not None for name in cell_names)
+                > 1
+            ):
                 raise BadGranule(
-                    path, expected="one heading", found=f"another in line {number}: {found}"
+                    path, expected="one heading", found=f"another in line {number}: {cell_names}"
                 )
         if len(cells) != width:
             bad[number] = f"expected {width} cells as in the heading, found {len(cells)}"
         else:
-            kept.append(cells)
+            table_rows.append(cells)
             numbers.append(number)
-    table = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")
-    return table.apply(lambda column: column.str.strip()) if kept else table, bad
+    table = pd.DataFrame(table_rows, columns=heading, index=numbers, dtype="str")
+    return table.apply(lambda column: column.str.strip()) if table_rows else table, bad

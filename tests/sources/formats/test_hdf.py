@@ -84,8 +84,8 @@ def test_a_chunk_that_was_never_written_is_fill(tmp_path: Path) -> None:
             "rain", (1, 20, 10), "f4", chunks=(1, 10, 10), fillvalue=-9999.9, compression="gzip"
         )
         made[0, :10] = 1.5
-    found = read(path, slice(8, 12), slice(0, 2))
-    np.testing.assert_array_equal(found, np.array([[1.5] * 2] * 2 + [[-9999.9] * 2] * 2, "f4"))
+    window = read(path, slice(8, 12), slice(0, 2))
+    np.testing.assert_array_equal(window, np.array([[1.5] * 2] * 2 + [[-9999.9] * 2] * 2, "f4"))
 
 
 def test_a_chunk_that_skipped_its_filter_is_read(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_damaged_chunk_is_told(tmp_path: Path, at: int) -> None:
 def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
     path = write(tmp_path / "f.h5", chunks=(1, 23, 17), **PLAIN)
     with h5py.File(path, "r+") as file:
-        other = zlib.compress(np.zeros((rows, 17), "f4").tobytes())
-        file["rain"].id.write_direct_chunk((0, 0, 0), other)
+        longer = zlib.compress(np.zeros((rows, 17), "f4").tobytes())
+        file["rain"].id.write_direct_chunk((0, 0, 0), longer)
     with pytest.raises(BadGranule, match="expected a whole HDF5 file, found a"):
         read(path, slice(0, 23), slice(0, 17))
 
@@ -121,8 +121,8 @@ def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
 def test_a_variable_that_was_never_written_is_fill(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("rain", (1, 40, 30), "f4", chunks=(1, 10, 10), fillvalue=-1.0, **PLAIN)
-    found = read(tmp_path / "f.h5", slice(5, 25), slice(0, 30))
-    np.testing.assert_array_equal(found, np.full((20, 30), -1.0, np.float32))
+    window = read(tmp_path / "f.h5", slice(5, 25), slice(0, 30))
+    np.testing.assert_array_equal(window, np.full((20, 30), -1.0, np.float32))
 
 
 LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
@@ -170,9 +170,9 @@ def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
         chunks.axis(hdf.variable(file, ("rain",), path))
 
 
-def refused(path: Path, wanted: tuple[str, ...] = ("rain",)) -> str:
+def refused(path: Path, choices: tuple[str, ...] = ("rain",)) -> str:
     with pytest.raises(BadGranule) as raised, hdf.opened(path) as file:
-        for name in wanted:
+        for name in choices:
             data = hdf.variable(file, (name,), path)
             chunks.slab(data, slice(0, 10), slice(0, 10))
     return str(raised.value)
@@ -258,16 +258,16 @@ def test_filters_that_follow_deflate_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # opened, it would be waited for without end
-    other = write(tmp_path / "other.h5")
+    target = write(tmp_path / "other.h5")
     raw = tmp_path / "raw.bin"
     raw.write_bytes(VALUES.tobytes())
     path = tmp_path / "f.h5"
     with h5py.File(path, "w") as file:
         file["external"] = h5py.ExternalLink("pipe", "/rain")
         file["soft"] = h5py.SoftLink("/external")
-        file["group/deep"] = h5py.ExternalLink(str(other), "/rain")
+        file["group/deep"] = h5py.ExternalLink(str(target), "/rain")
         layout = h5py.VirtualLayout(VALUES.shape, "f4")
-        layout[...] = h5py.VirtualSource(other, "rain", VALUES.shape)
+        layout[...] = h5py.VirtualSource(target, "rain", VALUES.shape)
         file.create_virtual_dataset("virtual", layout)
         file.create_dataset("raw", VALUES.shape, "f4", external=[(raw, 0, VALUES.nbytes)])
     for name in ("external", "soft", "group/deep", "virtual", "raw"):
@@ -276,9 +276,9 @@ def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
         refused_names(path, ("gone", "group/lost", "raw/of/nothing"))
 
 
-def refused_names(path: Path, wanted: tuple[str, ...]) -> None:
+def refused_names(path: Path, choices: tuple[str, ...]) -> None:
     with hdf.opened(path) as file:
-        hdf.variable(file, wanted, path)
+        hdf.variable(file, choices, path)
 
 
 @pytest.mark.parametrize(

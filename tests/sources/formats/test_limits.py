@@ -88,8 +88,8 @@ def test_possible_and_missing_values_pass_untold(cells: tuple[float, ...]) -> No
     assert limited(ds, FILE) is ds
     empty = ds.isel(time=slice(0, 0))
     assert limited(empty, FILE) is empty
-    other = ds.rename(rain_rate="something")
-    assert limited(other, FILE) is other
+    renamed = ds.rename(rain_rate="something")
+    assert limited(renamed, FILE) is renamed
 
 
 def test_what_rounding_alone_puts_outside_is_at_the_end() -> None:

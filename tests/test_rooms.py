@@ -101,6 +101,7 @@ NOUN_ROOMS = (
     "pipeline/quality/*.py",
     "pipeline/sources/*.py",
     "pipeline/sources/access/*.py",
+    "pipeline/sources/formats/*.py",
     "pipeline/sources/gauges/*.py",
     "pipeline/storage/*.py",
     "pipeline/virtual/*.py",

@@ -10,18 +10,18 @@ import pandas as pd
 
 from pipeline.quality.selection import METHODS
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.spreadsheets import sheet_rows
+from pipeline.sources.formats.spreadsheets import read_sheet
 from pipeline.sources.formats.tables import (
     HEADING_WITHIN,
     LONGEST_LINE,
     Rows,
-    body,
     decode,
     find_heading,
-    from_cells,
-    name_of,
+    normalize_name,
+    read_body,
     split_cells,
     split_lines,
+    tabulate_cells,
 )
 from pipeline.sources.gauges.columns import MEANING, is_used
 from pipeline.sources.gauges.own_table import OwnLayout, check_line, check_zone
@@ -97,7 +97,7 @@ def open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
     heading = find_heading(lines, lambda names: _find_kind(names, layout) is not None)
     if heading is not None:
         number, delimiter, names = heading
-        kind = _find_kind([name_of(name) for name in names], layout)
+        kind = _find_kind([normalize_name(name) for name in names], layout)
         first = number + 1
     else:
         hymos = _find_hymos_delimiter(lines)
@@ -108,14 +108,14 @@ def open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
         names = list(_HYMOS[:width])
     if kind is None:
         return None
-    cells, bad = body(path, lines, delimiter, names, first=first)
+    cells, bad = read_body(path, lines, delimiter, names, first=first)
     _check_titles(path, lines[:number], layout if kind == "own" else None)
     if number:
         remarks.append(f"lines 1 to {number}, above the heading, are passed over")
     rows = _check_columns(path, kind, cells, bad=bad, remarks=remarks, layout=layout)
     rows.delimiter = delimiter
     if not ended:
-        _check_last_line(rows, len(lines), name_of(names[-1]), layout)
+        _check_last_line(rows, len(lines), normalize_name(names[-1]), layout)
     return kind, rows
 
 
@@ -139,15 +139,15 @@ def open_sheet(path: Path, sheet: int, layout: OwnLayout | None) -> tuple[Kind, 
     BadGranule
         As of :func:`open_text`.
     """
-    rows, _ = sheet_rows(path, sheet)
+    rows, _ = read_sheet(path, sheet)
     at = _find_heading_row(rows, layout)
     number, names = rows[at] if at is not None else (0, [])
-    kind = _find_kind([name_of(name) for name in names], layout)
+    kind = _find_kind([normalize_name(name) for name in names], layout)
     if at is None or kind is None:
         return None
     width = len(names)
     padded = ((line, row + [""] * (width - len(row))) for line, row in rows[at + 1 :] if any(row))
-    cells, bad = from_cells(path, padded, names, {})
+    cells, bad = tabulate_cells(path, padded, names, {})
     titles = [" ".join(row) for _, row in rows[:at]]
     _check_titles(path, titles, layout if kind == "own" else None)
     remarks = [f"rows above the heading in row {number} are passed over"] if at else []
@@ -156,7 +156,9 @@ def open_sheet(path: Path, sheet: int, layout: OwnLayout | None) -> tuple[Kind, 
 
 def _find_heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
     """Find the place of the heading among the rows of a sheet."""
-    headings = enumerate([name_of(name) for name in names] for _, names in rows[:HEADING_WITHIN])
+    headings = enumerate(
+        [normalize_name(name) for name in names] for _, names in rows[:HEADING_WITHIN]
+    )
     return next((at for at, names in headings if _find_kind(names, layout) is not None), None)
 
 
@@ -175,11 +177,11 @@ def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[s
         The workbook is incomplete; none of several sheets has a table; or several have one, and
         ``layout`` names the station of all rows by its code.
     """
-    _, sheets = sheet_rows(path, most=1)
+    _, sheets = read_sheet(path, most=1)
     tables, remarks, has_stations = list[int](), list[str](), True
     for place in range(len(sheets)):
         try:
-            rows, _ = sheet_rows(path, place, most=HEADING_WITHIN)
+            rows, _ = read_sheet(path, place, most=HEADING_WITHIN)
         except BadGranule:  # a chart, or a sheet that is not there
             if len(sheets) == 1:
                 raise
@@ -187,8 +189,8 @@ def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[s
         at = _find_heading_row(rows, layout)
         if at is not None:
             tables.append(place)
-            names = {name_of(name) for name in rows[at][1]}
-            has_stations &= layout is None or name_of(layout.station) in names
+            names = {normalize_name(name) for name in rows[at][1]}
+            has_stations &= layout is None or normalize_name(layout.station) in names
             continue
         wide_rows = [cells for _, row in rows if len(cells := list(filter(None, row))) > 1]
         if wide_rows:
@@ -219,7 +221,7 @@ def _explain_missing_column(path: Path, lines: list[str]) -> None:
     """Refuse a plain CSV that lacks a column, by the column's name."""
     heading = find_heading(lines, lambda names: len(set(COLUMNS) & set(names)) >= 3)
     if heading is not None:
-        missing = [name for name in COLUMNS if name not in map(name_of, heading[2])]
+        missing = [name for name in COLUMNS if name not in map(normalize_name, heading[2])]
         raise BadGranule(
             path, expected=_LAYOUTS["plain"], found=f"no column called {' or '.join(missing)}"
         )
@@ -275,8 +277,8 @@ def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> N
     ignored = {"datum", "country", "country code", "station", "station code", "time", "timestamp"}
     value = "value"
     if layout is not None:
-        value = name_of(layout.value)
-        ignored |= layout.columns() - {value, name_of(layout.unit)}
+        value = normalize_name(layout.value)
+        ignored |= layout.columns() - {value, normalize_name(layout.unit)}
     for at, name in enumerate(names):
         if name not in ignored:
             texts = [] if name == value else cells.iloc[:, at].unique().tolist()
@@ -345,7 +347,7 @@ def _check_last_line(rows: Rows, line: int, column: str, layout: OwnLayout | Non
     other_cells = set(rows.cells[column].drop(index=line))
     cut_columns = {"value", "time", "station", "timestamp", "version"}
     if layout is not None:
-        cut_columns |= layout.columns() - {name_of(layout.unit)}
+        cut_columns |= layout.columns() - {normalize_name(layout.unit)}
     is_whole = bool(cell) and column not in cut_columns and cell in other_cells
     if column in {"unit", "method", "datum"}:
         complete_words = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
@@ -354,7 +356,7 @@ def _check_last_line(rows: Rows, line: int, column: str, layout: OwnLayout | Non
             or normalize_unit(cell) in complete_words
             or (cell == "m" and not other_cells)
         )
-    if column == ("value" if layout is None else name_of(layout.value)):
+    if column == ("value" if layout is None else normalize_name(layout.value)):
         decimals = [_count_decimals(text) for text in (cell, *other_cells)]
         is_whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
     if not is_whole and column != "version":

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.geography.places import stations
 from pipeline.sources.base import BadGranule, Skipped, WrongOption
-from pipeline.sources.formats.tables import Rows, name_of
+from pipeline.sources.formats.tables import Rows, normalize_name
 from pipeline.sources.gauges.columns import is_used
 from pipeline.sources.gauges.quantities import explain_unused, is_mean, parse_quantity
 from pipeline.sources.gauges.series import UNITS, find_units, normalize_datum, normalize_unit
@@ -59,7 +59,10 @@ class OwnLayout:
         for option in (self.station, self.time, self.value, self.unit):
             if not option.strip():
                 raise ValueError("expected --station, --time, --value and --unit, found one empty")
-        if name_of(self.value) in {name_of(self.station), *map(name_of, self.time_columns)}:
+        if normalize_name(self.value) in {
+            normalize_name(self.station),
+            *map(normalize_name, self.time_columns),
+        }:
             raise ValueError(
                 "expected another column as --value than as --station and --time, found "
                 f"{self.value!r} twice; of a table with a column for each station --station is its "
@@ -86,11 +89,14 @@ class OwnLayout:
 
     def columns(self) -> set[str]:
         """Return the names of the columns, normalized; a constant for every row is among them."""
-        return {name_of(name) for name in (self.station, *self.time_columns, self.value, self.unit)}
+        return {
+            normalize_name(name)
+            for name in (self.station, *self.time_columns, self.value, self.unit)
+        }
 
     def fits(self, names: Sequence[str]) -> bool:
         """Return whether a heading has the columns of times and values."""
-        return all(name_of(part) in names for part in (*self.time_columns, self.value))
+        return all(normalize_name(part) in names for part in (*self.time_columns, self.value))
 
 
 def check_zone(path: Path, layout: OwnLayout, text: str) -> None:
@@ -188,7 +194,7 @@ def _check_station(rows: Rows, layout: OwnLayout) -> None:
 def _check_unit_columns(rows: Rows, layout: OwnLayout) -> None:
     """Leave out rows in another unit of stages than the layout's, or refuse the file."""
     cells, layout_units = rows.cells, find_units(layout.unit)
-    for text in cells[name_of(layout.value)].unique():
+    for text in cells[normalize_name(layout.value)].unique():
         if not re.search(r"[0-9]", text):
             check_unit(rows.path, layout, text, "below the heading of the values")
     for column in cells.columns:
@@ -215,17 +221,17 @@ def read_own(rows: Rows, layout: OwnLayout) -> pd.DataFrame:
     Skipped, BadGranule
         As of :func:`pipeline.sources.gauges.tables.read_table`.
     """
-    cells, value = rows.cells, name_of(layout.value)
+    cells, value = rows.cells, normalize_name(layout.value)
     if reason := explain_unused(layout.value):
         raise Skipped(f"{rows.path.name}: {value!r} is not used: {reason}")
     _check_options(rows, layout)
-    if name_of(layout.station) not in cells and layout.code in stations():
+    if normalize_name(layout.station) not in cells and layout.code in stations():
         _check_station(rows, layout)
-    if name_of(layout.unit) not in cells:
+    if normalize_name(layout.unit) not in cells:
         _check_unit_columns(rows, layout)
         cells = rows.cells
-    station, unit = name_of(layout.station), name_of(layout.unit)
-    time = [name_of(part) for part in layout.time_columns]
+    station, unit = normalize_name(layout.station), normalize_name(layout.unit)
+    time = [normalize_name(part) for part in layout.time_columns]
     units = cells[unit] if unit in cells else pd.Series(layout.unit, index=cells.index)
     stamps = cells[time[0]]
     for part in time[1:]:
@@ -273,7 +279,7 @@ def _check_options(rows: Rows, layout: OwnLayout) -> None:
     """Refuse options that name neither a column nor a valid constant."""
     cells, name = rows.cells, rows.path.name
     columns = f"; its columns are {', '.join(map(repr, cells.columns))}"
-    station = name_of(layout.station)
+    station = normalize_name(layout.station)
     if station in cells:
         texts = cells[station][cells[station] != ""]
         readings = texts.str.fullmatch(r"[+-]?[0-9]{1,4}[.,][0-9]+")
@@ -295,7 +301,7 @@ def _check_options(rows: Rows, layout: OwnLayout) -> None:
                 f"{name}: expected a column of the file or a known code as --station, found "
                 f"{layout.station!r}{f';{hint}' if hint else columns}"
             )
-    if name_of(layout.unit) not in cells and not find_units(layout.unit):
+    if normalize_name(layout.unit) not in cells and not find_units(layout.unit):
         raise WrongOption(
             f"{name}: expected a column of the file or one of the units m, cm, mm and m3/s as "
             f"--unit, found {layout.unit!r}{columns}"

@@ -27,8 +27,8 @@ def write(path: Path, lat: Any, lon: Any, units: tuple[str, str] | None = None) 
 
 
 def read(file: Path) -> tuple[Any, Any]:
-    with hdf.opened(file) as made:
-        return axes.lat_lon(made, file)
+    with hdf.open_hdf5(file) as made:
+        return axes.read_lat_lon(made, file)
 
 
 def test_axes_run_either_way_and_may_be_packed(tmp_path: Path) -> None:
@@ -98,12 +98,14 @@ def is_north_first(path: Path, shape: tuple[int, ...], *writers: Callable[..., N
         data = made.create_dataset("rain", shape, "f4")
         for name in writers:
             name(data)
-    with hdf.opened(path / "f.h5") as made:
+    with hdf.open_hdf5(path / "f.h5") as made:
         return axes.is_north_first(
-            hdf.variable(made, ("rain",), path), 20, shape[-1] if shape[-2] == 20 else shape[-2],
+            hdf.get_variable(made, ("rain",), path),
+            20,
+            shape[-1] if shape[-2] == 20 else shape[-2],
             path / "f.h5",
             usual=("time", "lon", "lat"),
-        )  # fmt: skip
+        )
 
 
 WAYS: list[Callable[..., None]] = [
@@ -166,7 +168,7 @@ def test_dims_of_the_library_of_netcdf(tmp_path: Path) -> None:
             made.createDimension(name, 20)
         made.createVariable("rain", "f4", ("lat", "lon"))
         made.createVariable("turned", "f4", ("lon", "lat"))
-    with hdf.opened(file) as stored:
+    with hdf.open_hdf5(file) as stored:
         for name, expected in (("rain", True), ("turned", False)):
             north_first = axes.is_north_first(
                 stored[name], 20, 20, file, usual=("lat", "lon"), before=()

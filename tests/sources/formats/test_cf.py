@@ -20,9 +20,9 @@ def unpack(
     with h5py.File(file, "w") as made:
         data = made.create_dataset("rain", data=np.asarray(values, dtype))
         data.attrs.update(attributes)
-    with hdf.opened(file) as made:
-        data = hdf.variable(made, ("rain",), file)
-        unpacked = cf.unpacked(data, data[...], file, fill=-9999.0, divides=divides)
+    with hdf.open_hdf5(file) as made:
+        data = hdf.get_variable(made, ("rain",), file)
+        unpacked = cf.unpack(data, data[...], file, fill=-9999.0, divides=divides)
         assert unpacked.dtype == np.float32
         return [pytest.approx(value, rel=1e-6, nan_ok=True) for value in unpacked.tolist()]
 
@@ -105,8 +105,8 @@ def moment(path: Path, units: str | bytes, count: Any = 6.0, **attributes: Any) 
     with h5py.File(path / "f.h5", "w") as made:
         made["time"] = np.atleast_1d(count)
         made["time"].attrs.update({"units": units, **attributes})
-    with hdf.opened(path / "f.h5") as made:
-        return str(cf.moment(hdf.variable(made, ("time",), path), path / "f.h5"))
+    with hdf.open_hdf5(path / "f.h5") as made:
+        return str(cf.read_moment(hdf.get_variable(made, ("time",), path), path / "f.h5"))
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_a_field_that_was_never_written_is_not_zero(
         for name, fill in (("rain", 0.0), ("gone", -9999.9), ("nan", np.nan)):
             data = made.create_dataset(name, (10,), "f4", chunks=chunks, fillvalue=fill)
             data.attrs["_FillValue"] = np.float32(-9999.9)
-    with hdf.opened(file) as made:
+    with hdf.open_hdf5(file) as made:
         with pytest.raises(BadGranule, match="values of rain, found none written, which read as 0"):
-            data = hdf.variable(made, ("rain",), file)
-            cf.unpacked(data, data[...], file)
+            data = hdf.get_variable(made, ("rain",), file)
+            cf.unpack(data, data[...], file)
         for name in ("gone", "nan"):
-            data = hdf.variable(made, (name,), file)
-            assert np.isnan(cf.unpacked(data, data[...], file)).all()
+            data = hdf.get_variable(made, (name,), file)
+            assert np.isnan(cf.unpack(data, data[...], file)).all()

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats import spreadsheets
-from pipeline.sources.formats.spreadsheets import sheet_rows
+from pipeline.sources.formats.spreadsheets import read_sheet
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
 from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
@@ -90,7 +90,7 @@ def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
 
 def test_gaps_between_cells_and_short_rows(tmp_path: Path) -> None:
     rows = heading(1, "a", "b", "c") + f'<row r="2">{inline("C2", "x")}</row><row r="3"/>'
-    read_rows, sheets = sheet_rows(workbook(tmp_path / "d.xlsx", rows))
+    read_rows, sheets = read_sheet(workbook(tmp_path / "d.xlsx", rows))
     assert read_rows == [(1, ["a", "b", "c"]), (2, ["", "", "x"]), (3, [])]
     assert sheets == ["S1"]
 
@@ -175,7 +175,7 @@ def test_a_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(spreadsheets, "MOST_SHEETS", 2)
     path = workbook(tmp_path / "m.xlsx", heading(1, "T"), others=[heading(1, "T")] * 2)
     with pytest.raises(BadGranule, match="expected at most 2 sheets, found 3"):
-        sheet_rows(path)
+        read_sheet(path)
 
 
 def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
             for name, content in parts.items():
                 archive.writestr(name, content)
         try:
-            rows, _ = sheet_rows(path)
+            rows, _ = read_sheet(path)
         except BadGranule:
             continue
         assert "secret" not in str(rows)
@@ -212,17 +212,17 @@ def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_sheets_are_refused(tmp_path: Path, sheet: str) -> None:
     with pytest.raises(BadGranule, match=r"^f\.xlsx: expected a whole sheet"):
-        sheet_rows(workbook(tmp_path / "f.xlsx", sheet, shared=["<t>a</t>"]))
+        read_sheet(workbook(tmp_path / "f.xlsx", sheet, shared=["<t>a</t>"]))
 
 
 def test_a_sheet_of_too_many_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MOST_CELLS", 600)
     path = workbook(tmp_path / "g.xlsx", '<row r="1"><c r="ZZ1"/></row>' * 2)
     with pytest.raises(BadGranule, match="more than 600 cells"):
-        sheet_rows(path)
+        read_sheet(path)
     monkeypatch.setattr(spreadsheets, "LARGEST", 100)
     with pytest.raises(BadGranule, match="at most 0 MB inside"):
-        sheet_rows(path)
+        read_sheet(path)
 
 
 def test_a_workbook_without_its_parts(tmp_path: Path) -> None:

@@ -336,7 +336,7 @@ def test_columns_that_change_the_meaning(tmp_path: Path) -> None:
             write(tmp_path, "d.csv", plain(day(18) + ",Ha Tien", heading=PLAIN + ",Datum"))
         )
     for name in ("offset", "Scale factor", "time zone", "Gauge zero", "missing_value"):
-        with pytest.raises(BadGranule, match=f"a column called '{tables.name_of(name)}'"):
+        with pytest.raises(BadGranule, match=f"a column called '{tables.normalize_name(name)}'"):
             gauge_files.read(
                 write(tmp_path, "o.csv", plain(day(18) + ",2", heading=f"{PLAIN},{name}"))
             )
@@ -834,7 +834,7 @@ def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: st
     mixed = plain(f"{day(18, 9.1)},gauge", f"{day(19, 12)},{word}", heading=heading)
     frame = gauge_files.read(write(tmp_path, "a.csv", mixed))
     assert values(frame) == {"08-18 00:00": 9.1}
-    remark = f"1 rows of {tables.name_of(name)} '{word}' are not used"
+    remark = f"1 rows of {tables.normalize_name(name)} '{word}' are not used"
     assert frame.attrs["said"] == [remark]
     with pytest.raises(Skipped, match=remark):
         gauge_files.read(write(tmp_path, "a.csv", plain(f"{day(19)},{word}", heading=heading)))

@@ -216,29 +216,29 @@ def hours_until_right(trial: Trial) -> float:
 
 def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
     """Share of wrong readings found, share of true ones lost, and median hours until right."""
-    found, lost, hours = list[float](), list[float](), list[float]()
+    detected, lost_shares, hours = list[float](), list[float](), list[float]()
     for number, trial in enumerate(trials(case, count)):
         rows = flag(trial.observed)
         bad = ~rows["qc"].isin(quality_flags.USED).to_numpy()
         right = np.abs(rows["value"].to_numpy() - trial.truth) <= 0.1
         wrong = trial.wrong
-        found.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
-        lost.append(float(np.mean(bad[~wrong])))
+        detected.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
+        lost_shares.append(float(np.mean(bad[~wrong])))
         if number < 5 and not (wrong.any() and wrong[-1]):
             hours.append(hours_until_right(trial))
-    share = float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
-    return share, float(np.mean(lost)), float(np.median(hours)) if hours else np.nan
+    share = float(np.nanmean(detected)) if np.isfinite(detected).any() else np.nan
+    return share, float(np.mean(lost_shares)), float(np.median(hours)) if hours else np.nan
 
 
 def rows() -> list[tuple[str, ...]]:
     """Rows of the table."""
     made: list[tuple[str, ...]] = []
     for case in CASES:
-        found, lost, hours = measure(case)
+        detected, lost, hours = measure(case)
         made.append(
             (
                 case,
-                "–" if np.isnan(found) else f"{100 * found:.0f} %",
+                "–" if np.isnan(detected) else f"{100 * detected:.0f} %",
                 f"{100 * lost:.1f} %",
                 "–" if np.isnan(hours) else f"{hours:.1f}",
             )

@@ -248,7 +248,7 @@ def read_body(
                 continue
             if not line.strip(_BLANK):
                 continue
-            # Millions of cells are stripped faster column by column, in from_cells.
+            # Millions of cells are stripped faster column by column, in tabulate_cells.
             cells = split_cells(line, delimiter) if '"' in line else line.split(delimiter)
             if cells is None:
                 bad[number] = f"expected quotes that close, found {line[:60]!r}"

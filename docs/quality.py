@@ -39,19 +39,19 @@ class Trial:
 
     Parameters
     ----------
-    told
+    observed
         Readings as they come, m.
     truth
         Stage of the river, m.
     """
 
-    told: Floats
+    observed: Floats
     truth: Floats
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Which readings are off by more than 0.1 m."""
-        return np.abs(self.told - self.truth) > 0.1
+        return np.abs(self.observed - self.truth) > 0.1
 
 
 def river(random: np.random.Generator) -> Floats:
@@ -70,53 +70,53 @@ def rest(count: int) -> Floats:
 
 def spikes(truth: Floats, random: np.random.Generator) -> Floats:
     """Add six spikes of one to four readings."""
-    told = truth.copy()
+    observed = truth.copy()
     for begin in random.choice(np.arange(AT, len(truth) - 96, 48), 6, replace=False).tolist():
         count = int(random.integers(1, 5))
-        told[begin : begin + count] += random.choice([-1, 1]) * random.uniform(0.5, 5.0)
-    return told
+        observed[begin : begin + count] += random.choice([-1, 1]) * random.uniform(0.5, 5.0)
+    return observed
 
 
 def stuck(truth: Floats, _random: np.random.Generator) -> Floats:
     """Repeat one value for four days."""
-    told = truth.copy()
-    told[AT : AT + 4 * 96] = told[AT]
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 4 * 96] = observed[AT]
+    return observed
 
 
 def frozen_through_a_rise(truth: Floats, random: np.random.Generator) -> Floats:
     """Repeat one value for two days."""
-    told = truth.copy()
-    told[AT : AT + 192] = told[AT] - random.uniform(0.0, 0.005)
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 192] = observed[AT] - random.uniform(0.0, 0.005)
+    return observed
 
 
 def drift(truth: Floats, _random: np.random.Generator) -> Floats:
     """Drift by 0.6 m in five days, until a visit."""
-    told, visit = truth.copy(), AT + 5 * 96
-    told[AT:visit] += np.linspace(0.0, 0.6, visit - AT)
-    return told
+    observed, visit = truth.copy(), AT + 5 * 96
+    observed[AT:visit] += np.linspace(0.0, 0.6, visit - AT)
+    return observed
 
 
 def moved_and_put_back(truth: Floats, random: np.random.Generator) -> Floats:
     """Move the sensor for three days."""
-    told = truth.copy()
-    told[AT : AT + 3 * 96] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 3 * 96] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
+    return observed
 
 
 def moved_for_good(truth: Floats, random: np.random.Generator) -> Floats:
     """Move the sensor for good."""
-    told = truth.copy()
-    told[AT:] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
-    return told
+    observed = truth.copy()
+    observed[AT:] += random.choice([-1, 1]) * random.uniform(0.5, 1.5)
+    return observed
 
 
 def centimetres(truth: Floats, _random: np.random.Generator) -> Floats:
     """Give a day in centimetres."""
-    told = truth.copy()
-    told[AT : AT + 96] = np.round(100.0 * told[AT : AT + 96])
-    return told
+    observed = truth.copy()
+    observed[AT : AT + 96] = np.round(100.0 * observed[AT : AT + 96])
+    return observed
 
 
 def rise(truth: Floats, random: np.random.Generator) -> Floats:
@@ -181,18 +181,18 @@ def trials(case: str, count: int = TRIALS) -> list[Trial]:
     for random in [np.random.default_rng([20260820, number, k]) for k in range(count)]:
         truth = river(random)
         truth = event(truth, random) if event else truth
-        told = fault(truth, random) if fault else truth
-        made.append(Trial(np.round(told, 2), truth))
+        observed = fault(truth, random) if fault else truth
+        made.append(Trial(np.round(observed, 2), truth))
     return made
 
 
-def flag(told: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
+def flag(observed: Floats, *, step_h: float = STEP_H) -> pd.DataFrame:
     """Flag a series of telemetry."""
-    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(step_h * np.arange(len(told)), unit="h")
+    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(step_h * np.arange(len(observed)), unit="h")
     frame = pd.DataFrame(
         {
             "station": STATION, "variable": "stage", "method": "telemetry", "valid_time": time,
-            "value": told, "unit": "m", "raw": "", "qc": "good",
+            "value": observed, "unit": "m", "raw": "", "qc": "good",
         }
     )  # fmt: skip
     return quality_flags.flag(frame, {STATION: Limits(0)})
@@ -205,40 +205,40 @@ def hours_until_right(trial: Trial) -> float:
     """
     wrong = np.flatnonzero(trial.wrong)
     first = int(wrong[-1]) + 1 if len(wrong) else AT
-    ends = range(first, min(first + 40, len(trial.told)))
+    ends = range(first, min(first + 40, len(trial.observed)))
     unused = [
         end
         for end in ends
-        if flag(trial.told[: end + 1])["qc"].iloc[-1] not in quality_flags.USED
+        if flag(trial.observed[: end + 1])["qc"].iloc[-1] not in quality_flags.USED
     ]  # fmt: skip
     return STEP_H * (unused[-1] + 1 - first) if unused else 0.0
 
 
 def measure(case: str, count: int = TRIALS) -> tuple[float, float, float]:
     """Share of wrong readings found, share of true ones lost, and median hours until right."""
-    found, lost, hours = list[float](), list[float](), list[float]()
+    detected, lost_shares, hours = list[float](), list[float](), list[float]()
     for number, trial in enumerate(trials(case, count)):
-        rows = flag(trial.told)
+        rows = flag(trial.observed)
         bad = ~rows["qc"].isin(quality_flags.USED).to_numpy()
         right = np.abs(rows["value"].to_numpy() - trial.truth) <= 0.1
         wrong = trial.wrong
-        found.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
-        lost.append(float(np.mean(bad[~wrong])))
+        detected.append(float(np.mean((bad | right)[wrong])) if wrong.any() else np.nan)
+        lost_shares.append(float(np.mean(bad[~wrong])))
         if number < 5 and not (wrong.any() and wrong[-1]):
             hours.append(hours_until_right(trial))
-    share = float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
-    return share, float(np.mean(lost)), float(np.median(hours)) if hours else np.nan
+    share = float(np.nanmean(detected)) if np.isfinite(detected).any() else np.nan
+    return share, float(np.mean(lost_shares)), float(np.median(hours)) if hours else np.nan
 
 
 def rows() -> list[tuple[str, ...]]:
     """Rows of the table."""
     made: list[tuple[str, ...]] = []
     for case in CASES:
-        found, lost, hours = measure(case)
+        detected, lost, hours = measure(case)
         made.append(
             (
                 case,
-                "–" if np.isnan(found) else f"{100 * found:.0f} %",
+                "–" if np.isnan(detected) else f"{100 * detected:.0f} %",
                 f"{100 * lost:.1f} %",
                 "–" if np.isnan(hours) else f"{hours:.1f}",
             )
@@ -249,7 +249,9 @@ def rows() -> list[tuple[str, ...]]:
 def crests(folder: Path) -> str:
     """Count the annual maxima of exports that are flagged, and the flood years among them."""
     read = [
-        gauge_files.read(path) for path in gauge_files.exports(folder) if "Water Level" in path.name
+        gauge_files.read(path)
+        for path in gauge_files.list_exports(folder)
+        if "Water Level" in path.name
     ]
     given = pd.concat(read, ignore_index=True)
     keys = ["station", "method", "valid_time"]

@@ -1,4 +1,4 @@
-"""The ``mekong`` command: options, exit codes and one line for what goes wrong."""
+"""The ``mekong`` command: options, exit codes and one line per error."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ app = typer.Typer(
 )
 
 
-SHOWN = 5
-"""Findings in reference tables that one line names."""
+MOST_FINDINGS = 5
+"""Most findings in reference tables that one line names."""
 YEARS = range(1900, 2201)
-"""Years of dates that can be asked for: times in nanoseconds end in 2262."""
+"""Years of valid dates; times in nanoseconds end in 2262."""
 
 
 def _day(text: str | date) -> date:
-    """Read a date; a default comes here as well, and is one already."""
+    """Parse a date; typer also passes the default, which is a date already."""
     if isinstance(text, date):
         return text
     try:
@@ -69,7 +69,7 @@ From = Annotated[
 
 
 def _asof(day: date | None, upstream: Upstream | None = None) -> datetime:
-    """Issue time of a night, 00:30 UTC; by default the showcase's, of measured data the last."""
+    """Return the issue time of a night, 00:30 UTC; default the showcase's, or the last night's."""
     if day is None and _settings(upstream).upstream == "internet":
         day = (datetime.now(UTC) - timedelta(minutes=30)).date()
     return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
@@ -101,8 +101,8 @@ def simulate(
         console.print_line(console.describe_simulated(simulated))
         if history:
             trained = steps.prepare(asof=asof, settings=settings, progress=progress)
-            done = console.describe_trained(trained) if trained else None
-            console.print_line(done or "history and models: already there")
+            line = "history and models: already there"
+            console.print_line(console.describe_trained(trained) if trained else line)
 
 
 @app.command(rich_help_panel=DATA)
@@ -162,15 +162,15 @@ def ingest(
 
 
 def _layout(columns: list[str | None], zone: str, decimal: str | None) -> OwnLayout | None:
-    """Layout of a ministry's own tables, None where no option speaks of one."""
-    given = [column for column in columns if column]
-    if not given and not zone and decimal is None:
+    """Build the layout of a ministry's own tables, None where no option describes one."""
+    names = [column for column in columns if column]
+    if not names and not zone and decimal is None:
         return None
-    if len(given) < len(columns):
+    if len(names) < len(columns):
         raise typer.BadParameter("expected --station, --time, --value and --unit together")
     from pipeline.sources.gauges.own_table import OwnLayout
 
-    station, stamps, value, unit = given
+    station, stamps, value, unit = names
     try:
         return OwnLayout(station, stamps, value, unit, zone=zone, decimal=decimal)
     except ValueError as error:
@@ -199,7 +199,7 @@ def sources(
         states = steps.sources(
             asof=asof, settings=settings, check=what is not None, progress=progress
         )
-    console.print_sources(states, asof=asof, asked=what is not None)
+    console.print_sources(states, asof=asof, with_provider=what is not None)
 
 
 @app.command(
@@ -270,7 +270,7 @@ def publish(day: Day = None) -> None:
 
 
 def _leave_if_degraded(reasons: Sequence[str]) -> None:
-    """Name why a published night is not a good one, and leave with its exit code."""
+    """Print why a published night is degraded, and leave with its exit code."""
     for reason in reasons:
         print(f"degraded: {reason}", file=sys.stderr)
     if reasons:
@@ -316,14 +316,14 @@ def status(day: Day = None) -> None:
     from pipeline.ingest.consistency import check_whole
 
     settings = _settings()
-    first = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
-    later = first.parent.glob(f"{first.name[:9]}*/index.json")  # of a night that waited for rain
-    folder = max((index.parent for index in later), default=None)
+    night = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
+    nights = night.parent.glob(f"{night.name[:9]}*/index.json")  # of a night that waited for rain
+    folder = max((index.parent for index in nights), default=None)
     if folder is not None:
-        console.print_night(folder)  # what was warned of is shown whatever the stores are like
+        console.print_night(folder)  # published alerts are shown even where a store is damaged
     check_whole(settings)
     if folder is None:
-        console.print_night(first)
+        console.print_night(night)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -429,7 +429,7 @@ def verify(day: Day = None) -> None:
 
 
 def main() -> None:
-    """Run the command; what goes wrong is one line and an exit code."""
+    """Run the command; an error is one line and an exit code."""
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except KeyboardInterrupt:
@@ -437,7 +437,7 @@ def main() -> None:
     except Exception as error:
         outcome = _explain(error)
         if outcome is None:
-            raise  # a fault of this program: its traceback is what mends it
+            raise  # a fault of this program: the traceback helps to mend it
         code, line = outcome
         print(f"mekong: {' '.join(line.split())}", file=sys.stderr)
     if code:
@@ -445,7 +445,7 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> tuple[int, str] | None:
-    """Exit code and line of an error that the user can do something about; None of another."""
+    """Return the exit code and the line of an error that the user can resolve, else None."""
     if isinstance(error, typer.TyperException):
         return USAGE, str(error)
     if isinstance(error, KeyError | IndexError):
@@ -467,35 +467,35 @@ def _explain(error: Exception) -> tuple[int, str] | None:
 
 
 def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
-    """Exit code and line of an error of tables, stores or the disk; None of another."""
+    """Return the exit code and the line of an error of tables, stores or the disk, else None."""
     from models.registry import UntrustedModel
     from pipeline.geography.reference_tables import BadReference
     from pipeline.storage.archive import describe_broken_archive, end_reads
     from pipeline.storage.atomic import BrokenState
 
     if isinstance(error, BadReference):
-        more = len(error.findings) - SHOWN
-        rest = f"; and {more} more: mekong places check" if more > 0 else ""
-        return USAGE, f"{'; '.join(map(str, error.findings[:SHOWN]))}{rest}"
+        more = len(error.findings) - MOST_FINDINGS
+        remainder = f"; and {more} more: mekong places check" if more > 0 else ""
+        return USAGE, f"{'; '.join(map(str, error.findings[:MOST_FINDINGS]))}{remainder}"
     if isinstance(error, BrokenState | UntrustedModel):
         return ERROR, str(error)
     if isinstance(error, OSError):
-        return ERROR, f"{error}; {_DISK.get(error.errno or 0, 'see docs/operator.md')}"
+        return ERROR, f"{error}; {_DISK_REMEDIES.get(error.errno or 0, 'see docs/operator.md')}"
     if type(error).__module__.partition(".")[0] == "icechunk":
         end_reads()
         return ERROR, describe_broken_archive(_settings().archive_dir, error)
     return None
 
 
-_AGAIN = "run the same command again: nothing half-written is read"
-_DISK = {
-    errno.ENOSPC: f"make room on the disk, then {_AGAIN}",
-    errno.EDQUOT: f"make room on the disk, then {_AGAIN}",
-    errno.EROFS: f"mount the disk for writing, then {_AGAIN}",
-    errno.EACCES: f"give this user the right to write there, then {_AGAIN}",
+_RETRY = "run the same command again: nothing half-written is read"
+_DISK_REMEDIES = {
+    errno.ENOSPC: f"make room on the disk, then {_RETRY}",
+    errno.EDQUOT: f"make room on the disk, then {_RETRY}",
+    errno.EROFS: f"mount the disk for writing, then {_RETRY}",
+    errno.EACCES: f"give this user the right to write there, then {_RETRY}",
     errno.ENOENT: "what earlier runs left is gone: put back a backup (docs/operator.md, Backup)",
 }
-"""What to do about an error of the disk."""
+"""Remedy of each error of the disk, by its number."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Lines and tables for people: what each step did, the state of the sources, a published night."""
+"""Lines and tables for people: results of the steps, state of the sources, a published night."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ LEVEL_STYLES = {
 }
 """Style of each level, the highest first."""
 LEVELS = list(LEVEL_STYLES)
-NAMED = 5
-"""Files passed over for the same reason that are named."""
+MOST_NAMED = 5
+"""Most files named of those passed over for one reason."""
 
 console = Console()
 if not console.is_terminal:
@@ -59,7 +59,7 @@ def print_line(line: str) -> None:
 
 @contextmanager
 def show_progress(title: str) -> Iterator[Progress]:
-    """Show how far a step is, on a terminal."""
+    """Show the progress of a step, on a terminal."""
     with console.status(title) as status:
 
         def update(activity: str, done: int, total: int, /) -> None:
@@ -69,12 +69,12 @@ def show_progress(title: str) -> Iterator[Progress]:
 
 
 def describe_simulated(simulated: Simulated) -> str:
-    """Describe in one line what the virtual basin laid out."""
+    """Describe in one line the files written by the virtual basin."""
     return f"virtual basin: {simulated.files} upstream files written"
 
 
 def describe_ingested(ingested: Ingested) -> str:
-    """Describe what an ingest did: one line per thing that a person must know."""
+    """Describe the result of an ingest, one line per fact."""
     source = ingested.source
     if ingested.needs and not ingested.read:
         return f"{source}: skipped, needs {ingested.needs}, which is not set"
@@ -125,32 +125,31 @@ def _describe_passed_over(passed_over: Sequence[str]) -> Iterator[str]:
     for name, _, reason in (text.partition(": ") for text in passed_over):
         names_by_reason.setdefault(reason, []).append(name)
     for reason, names in sorted(names_by_reason.items()):
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        yield f"passed over {len(names)} files: {reason} ({', '.join(names[:NAMED])}{more})"
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield f"passed over {len(names)} files: {reason} ({', '.join(names[:MOST_NAMED])}{more})"
 
 
 def print_ingested(ingested: Iterable[Ingested], *, from_internet: bool) -> list[Ingested]:
-    """Print what each source brought, as it comes, and return it.
+    """Print the result of each source as it comes, and return all results.
 
-    From the internet it is held back until a provider is reached: that none is comes before all
-    else.
+    From the internet printing waits until a provider is reached: where none is, that is said first.
     """
     records: list[Ingested] = []
-    printed, held = 0, from_internet
+    count, waiting = 0, from_internet
     try:
         for record in ingested:
             records.append(record)
-            held = held and not record.reached
-            if not held:
-                _print_each(records[printed:])
-                printed = len(records)
+            waiting = waiting and not record.reached
+            if not waiting:
+                _print_each(records[count:])
+                count = len(records)
     finally:
-        if unreached := sum(record.reached is False for record in records) if held else 0:
+        if unreached := sum(record.reached is False for record in records) if waiting else 0:
             print_line(
                 f"providers: none could be reached, of {unreached} sources that were asked; see "
                 "whether this machine is online"
             )
-        _print_each(records[printed:])
+        _print_each(records[count:])
     return records
 
 
@@ -160,25 +159,25 @@ def _print_each(ingested: Iterable[Ingested]) -> None:
 
 
 def describe_assessed(assessed: Assessed) -> str:
-    """Describe in one line which days of the zonal daily series were made."""
+    """Describe in one line how many days of the zonal daily series were computed."""
     return f"areal record: {assessed.days} days made, {assessed.changed} of them new or changed"
 
 
-def describe_indices(made: JobResult) -> str:
-    """Describe which days and months of the grid's indices were made, and what was left out."""
-    if not made.reference:
+def describe_indices(indices: JobResult) -> str:
+    """Describe the days and months of the grid's indices that were computed, and omissions."""
+    if not indices.reference:
         return "indices of the grid: no reference yet; run: mekong indices --record"
-    how = "fitted" if made.fitted else "kept"
-    short = ", shorter than 30 years" if made.provisional else ""
+    origin = "fitted" if indices.fitted else "kept"
+    remark = ", shorter than 30 years" if indices.provisional else ""
     lines = [
         (
-            f"{made.days} days and {made.months} months made; reference {made.reference} of "
-            f"{made.period} {how}{short}"
+            f"{indices.days} days and {indices.months} months made; reference "
+            f"{indices.reference} of {indices.period} {origin}{remark}"
         )
     ]
     lines += [
         f"{count} values of {name} out of range and left out"
-        for name, count in sorted(made.left_out.items())
+        for name, count in sorted(indices.left_out.items())
     ]
     return "\n".join(f"indices of the grid: {line}" for line in lines)
 
@@ -192,7 +191,7 @@ def describe_trained(trained: Trained) -> str:
 
 
 def describe_forecast(forecast: Forecast) -> str:
-    """Describe a run in one line, and in one each set of models that could not be used."""
+    """Describe a run in one line, and each set of models that could not be used in another."""
     tiers = ", ".join(f"{count} {tier}" for tier, count in forecast.tiers.items())
     lines = [
         (
@@ -200,13 +199,13 @@ def describe_forecast(forecast: Forecast) -> str:
             f"({tiers}), {forecast.zones} zones"
         )
     ]
-    used = f"used {forecast.model_version} in their place; train anew or put back a backup"
-    lines += [f"{broken}; {used}" for broken in forecast.broken_models]
+    remedy = f"used {forecast.model_version} in their place; train anew or put back a backup"
+    lines += [f"{broken}; {remedy}" for broken in forecast.broken_models]
     return "\n".join(lines)
 
 
 def describe_published(published: Published) -> str:
-    """Describe a published tree in one line; why a night is degraded its caller prints."""
+    """Describe a published tree in one line, without the reasons why it is degraded."""
     levels = ", ".join(f"{count} {level}" for level, count in sorted(published.levels.items()))
     return f"published {published.folder}: {published.messages} CAP messages ({levels})"
 
@@ -243,40 +242,40 @@ def describe_hindcast(hindcast: Hindcast) -> str:
     )
 
 
-def print_sources(states: Iterable[SourceStatus], *, asof: datetime, asked: bool) -> None:
-    """Print a table of the sources: what each needs and how far it is.
+def print_sources(states: Iterable[SourceStatus], *, asof: datetime, with_provider: bool) -> None:
+    """Print a table of the sources: credentials that each needs, and its last datum.
 
     Parameters
     ----------
     states
         One row per source.
     asof
-        Moment of the question.
-    asked
-        Whether their providers were asked.
+        Moment that the table speaks for.
+    with_provider
+        Whether to show the answers of the providers, where they were asked.
     """
     table = Table(
         title=f"Sources as of {asof:%Y-%m-%d %H:%MZ}",
         box=box.ROUNDED if console.is_terminal else None,
     )
     names = ["Source", "Needs", "Last datum ends", "Lag", "Usual"]
-    for name in names + ["Provider"] * asked:
+    for name in names + ["Provider"] * with_provider:
         table.add_column(name, justify="right" if name in {"Lag", "Usual"} else "left")
     for state in states:
         needs = [
-            f"{re.sub(' or [A-Z]+_', '/', name)}: {'set' if known else '[yellow]not set[/]'}"
-            for name, known in state.needs
+            f"{re.sub(' or [A-Z]+_', '/', name)}: {'set' if is_set else '[yellow]not set[/]'}"
+            for name, is_set in state.needs
         ]
-        late = state.lag is not None and state.lag > state.usual
+        is_late = state.lag is not None and state.lag > state.usual
         lag = _describe_span(state.lag)
         row = [
             state.source,
             ", ".join(needs) or "–",
             f"{state.latest:%Y-%m-%d %H:%MZ}" if state.latest else "–",
-            f"[yellow]{lag}[/]" if late else lag,
+            f"[yellow]{lag}[/]" if is_late else lag,
             _describe_span(state.usual),
         ]
-        if asked:
+        if with_provider:
             mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}[state.well]
             row.append(f"{mark}  {escape(state.reached)}")
         table.add_row(*row)
@@ -284,7 +283,7 @@ def print_sources(states: Iterable[SourceStatus], *, asof: datetime, asked: bool
 
 
 def _describe_span(span: timedelta | None) -> str:
-    """Span of time in its fitting unit."""
+    """Describe a span of time in minutes, hours or days."""
     if span is None:
         return "–"
     hours = span / timedelta(hours=1)
@@ -309,7 +308,7 @@ def print_scores(verified: Verified, *, since: datetime) -> None:
 
 
 def _tabulate_cities(scores: Sequence[CityScore], since: str) -> Table:
-    """Scores of the issued stage forecasts by city and lead."""
+    """Tabulate scores of the issued stage forecasts by city and lead."""
     table = Table(
         title=f"Stage forecasts as issued since {since}",
         caption="CP: 1 - MSE / MSE of persistence; 80 %: share inside that interval.",
@@ -353,10 +352,10 @@ def print_night(folder: Path) -> None:
         for reason, names in cities_by_reason.items():
             line = f"UNKNOWN {hazard} in {', '.join(names)}: {reason}."
             console.print(line, style=LEVEL_STYLES["unknown"], highlight=False)
-        without = [row["name"] for row in of_hazard if row["level"] == "none"]
-        line = f"No {hazard} warning, on sufficient evidence, in {len(without)} of "
+        calm = [row["name"] for row in of_hazard if row["level"] == "none"]
+        line = f"No {hazard} warning, on sufficient evidence, in {len(calm)} of "
         line += f"{len(of_hazard)} cities"
-        console.print(f"{line}: {', '.join(without)}." if without else f"{line}.", highlight=False)
+        console.print(f"{line}: {', '.join(calm)}." if calm else f"{line}.", highlight=False)
     console.print("Where there is no gauge, flood means heavy rain over the city alone.")
     for line in index["missing"]:
         console.print(f"Missing: {line}", highlight=False)
@@ -367,7 +366,7 @@ def print_night(folder: Path) -> None:
 
 
 def _tabulate_alerts(rows: Iterable[dict[str, str]], index: dict[str, str]) -> Table:
-    """Cities and hazards with a level, the highest level first."""
+    """Tabulate cities and hazards with a level, the highest level first."""
     table = Table(
         title=f"{index['status']}: alerts issued {index['issue_time']}",
         caption="P: chance of what the level is about; drivers: of the stage's change, in cm "
@@ -390,21 +389,21 @@ def _tabulate_alerts(rows: Iterable[dict[str, str]], index: dict[str, str]) -> T
 
 
 def _describe_chance(row: dict[str, str]) -> str:
-    """Chance of what the level is about, or that it has been seen."""
+    """Describe the probability of the event of a level, or that it is observed."""
     if row["certainty"] == "Observed":
         return "seen"
     return f"{float(row['probability']):.0%}" if row["probability"] else "–"
 
 
 def _describe_observed(row: dict[str, str]) -> str:
-    """Stage or drought class that was last observed."""
+    """Describe the stage or drought class that was last observed."""
     if row["hazard"] == "drought":
         return row["drought_class"] or "–"
     return f"{float(row['stage_m']):.2f} m" if row["stage_m"] else "–"
 
 
 def _describe_evidence(row: dict[str, str]) -> str:
-    """Two drivers of the river or the indices of a drought, and what was missing."""
+    """Describe two drivers of the river or the indices of a drought, and missing evidence."""
     parts = []
     if row["hazard"] == "drought":
         for key, name in (("spi3", "SPI-3"), ("soil_moisture_percentile", "soil percentile")):

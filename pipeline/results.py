@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What the virtual basin laid out."""
+    """Files written by the virtual basin, and the years of its record."""
 
     files: int
     years: list[int]
@@ -19,7 +19,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Assessed:
-    """Days of the zonal daily series that were made, and how many are new or changed."""
+    """Days of the zonal daily series that were computed, and how many are new or changed."""
 
     days: int
     changed: int
@@ -37,7 +37,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A run that was forecast."""
+    """A run that was forecast: numbers of gauges, zones and tiers, and its models."""
 
     issue_time: str
     revision: int
@@ -51,14 +51,14 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A message that was made again.
+    """A message that was reproduced from its run.
 
     Parameters
     ----------
     content
         Bytes of the message.
     difference
-        Why it is not the message that was sent; empty where it is.
+        Why they differ from the message that was sent; empty where they do not.
     """
 
     content: bytes
@@ -72,13 +72,13 @@ class Published:
     Parameters
     ----------
     folder, revision
-        Where it lies, and which revision of its issue time it is.
+        Its path, and its revision of the issue time.
     messages
         Number of CAP messages.
     levels
         Number of cities and hazards by level.
     degraded
-        Why the night is not a good one; empty where it is.
+        Reasons why the night is degraded; empty where it is not.
     """
 
     folder: str
@@ -90,7 +90,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Verified:
-    """Forecasts that were scored: those of the last days, and what is known by city and level."""
+    """Scores of the forecasts of the last days, and by city, by level and of drought."""
 
     forecasts: int
     rmse_m: float | None = None

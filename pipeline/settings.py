@@ -25,7 +25,7 @@ REFERENCE = ROOT / "data" / "reference"
 
 
 class Settings(BaseSettings):
-    """Where things lie and how alerts are issued.
+    """Folders, addresses, and how alerts are issued.
 
     Each field is read from the environment (``MEKONG_DATA_DIR`` and so on), else from
     ``mekong.toml`` in the working directory, else it has the default below.
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     endpoints: dict[str, str] = Field(
         default={},
-        description="Base addresses that stand in for those of ENDPOINTS in "
+        description="Base addresses that replace those of ENDPOINTS in "
         "pipeline/sources/__init__.py, in JSON.",
     )
     wait_minutes: int = Field(
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the TOML file.
+        """Order the sources: arguments first, then the environment, then the TOML file.
 
         Raises
         ------
@@ -107,12 +107,12 @@ class Settings(BaseSettings):
                 "reference_dir: expected in the environment (MEKONG_REFERENCE_DIR) or mekong.toml, "
                 "found an argument; a process reads the tables once"
             )
-        known = sorted(settings_cls.model_fields)
+        fields = sorted(settings_cls.model_fields)
         prefix = "MEKONG_"
         variables = sorted(name for name in os.environ if name.upper().startswith(prefix))
         for name in variables:
             field = name.upper().removeprefix(prefix).lower()
-            _refuse_unknown(field, name, {f"{prefix}{one.upper()}": one for one in known})
+            _refuse_unknown(field, name, {f"{prefix}{key.upper()}": key for key in fields})
         try:
             toml = TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -120,13 +120,13 @@ class Settings(BaseSettings):
                 f"mekong.toml: expected TOML, found: {error}; mend it or move it away"
             ) from error
         for name in toml.toml_data:
-            _refuse_unknown(name, f"mekong.toml: {name}", {one: one for one in known})
+            _refuse_unknown(name, f"mekong.toml: {name}", {key: key for key in fields})
         return init_settings, env_settings, toml
 
     @field_validator("reference_dir", mode="before")
     @classmethod
     def _folder_of_tables(cls, folder: object) -> object:
-        """Folder that a shell did not expand; an empty variable is none."""
+        """Expand ``~``, which a shell may have left; an empty variable means no folder."""
         if isinstance(folder, str | Path):
             return Path(folder).expanduser() if str(folder) else None
         return folder
@@ -135,10 +135,10 @@ class Settings(BaseSettings):
     def _tables_of_one_region(self) -> Self:
         url = self.records_url
         if url is not None and ("asean" in url) != (self.region == "asean"):
-            other = "with" if self.region == "asean" else "without"
+            preposition = "with" if self.region == "asean" else "without"
             raise ValueError(
                 f"records_url: expected a database of its own for region {self.region!r}, "
-                f"{other} 'asean' in its URL, found another"
+                f"{preposition} 'asean' in its URL, found another"
             )
         return self
 
@@ -173,18 +173,18 @@ class Settings(BaseSettings):
         return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"
 
 
-def _refuse_unknown(field: str, shown: str, known: Mapping[str, str]) -> None:
-    """Raise SettingsError for a name that is no setting: a typo is told.
+def _refuse_unknown(field: str, label: str, fields: Mapping[str, str]) -> None:
+    """Raise SettingsError for a name that is no setting, with a hint at a similar one.
 
     Parameters
     ----------
-    field, shown
-        Name that was found, and how it is shown.
-    known
-        Fields of the settings by the names that they have there.
+    field, label
+        Name of the field that is set, and how the message calls it.
+    fields
+        Fields of the settings by the names that the source gives them.
     """
-    names = {one: name for name, one in known.items()}
+    names = {key: name for name, key in fields.items()}
     if field not in names:
         near = difflib.get_close_matches(field.casefold(), names, n=1)
-        meant = f"did you mean {names[near[0]]}?" if near else f"expected {', '.join(known)}"
-        raise SettingsError(f"{shown} is no setting; {meant}")
+        hint = f"did you mean {names[near[0]]}?" if near else f"expected {', '.join(fields)}"
+        raise SettingsError(f"{label} is no setting; {hint}")

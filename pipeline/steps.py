@@ -1,17 +1,17 @@
-"""The only door: what the DAGs, the command line and the notebooks call.
+"""Steps of the pipeline: the only functions that DAGs, command line and notebooks call.
 
-Each step takes identifiers and the moment ``asof`` it speaks for, leaves its results in the stores
-and returns a small record of what it did. Repeating a step with the same arguments changes nothing.
-A step imports what it needs when it is called: each task of a night is a process of its own.
+Each step takes identifiers and the moment ``asof``, writes its results into the stores and returns
+a small record of what it did. Repeating a step with the same arguments changes nothing. A step
+imports its modules when it is called, because each task of a night is a process of its own.
 
 All steps share these parameters:
 
 asof
-    Issue time, or moment of the question; nothing that became known later is used.
+    Issue time; nothing that became known later is used.
 settings
     Default: from the environment.
 progress
-    Called with how far the step is.
+    Progress callback.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout
 
 SCORED = timedelta(days=60)
-"""Issue times before a moment whose forecasts are scored."""
+"""Span of issue times before ``asof`` whose forecasts are scored."""
 HISTORY_FROM = {
     "mrc_archive": datetime(1960, 1, 1, tzinfo=UTC),
     "thaiwater": datetime(2012, 1, 1, tzinfo=UTC),
 }
-"""Providers of gauge readings that hold history, and since when it is asked for."""
+"""Start of the history of gauge readings that is requested, by provider."""
 NOTHING_FETCHED = "upstream is 'archive', only what has been ingested is used"
 
 
 class UserError(Exception):
-    """Something only the user can mend; the message says what and how."""
+    """An error that only the user can resolve; the message says how."""
 
 
 def ingest(
@@ -69,29 +69,29 @@ def ingest(
     layout: OwnLayout | None = None,
     progress: Progress = no_progress,
 ) -> Ingested:
-    """Bring what a source had published by a moment into the stores.
+    """Ingest into the stores what a source had published by ``asof``.
 
-    A file that is not what its name promises is noted with the reason and passed by; the rest of
-    the source goes on.
+    A file that is not what its name says is noted with the reason and skipped; the others are
+    ingested.
 
     Parameters
     ----------
     source
         Id from the table of sources.
     folder
-        Take all files of this folder instead of the upstream's; each is then held to have been
-        available ``latency`` after its end.
+        Ingest all files of this folder instead of the upstream's; each counts as available
+        ``latency`` after its end.
     start, end
-        Half-open interval asked for; default the source's lookback before ``asof``.
+        Half-open interval; default the source's lookback before ``asof``.
     layout
-        Of a ministry's own tables of readings in the folder.
+        Layout of a ministry's own tables of readings in the folder.
 
     Raises
     ------
     UserError
-        Unknown source or endpoint; measured data asked for into the folder of the virtual basin.
+        Unknown source or endpoint; measured data requested into the folder of the virtual basin.
     FileNotFoundError
-        The folder is not there, or holds no such files.
+        The folder does not exist, or holds no such files.
     """
     from pipeline.ingest.consistency import check_stores
     from pipeline.ingest.run import Ingested, ingest_folder, ingest_interval
@@ -139,12 +139,12 @@ def sources(
     check: bool = False,
     progress: Progress = no_progress,
 ) -> list[SourceStatus]:
-    """Read of each source what it needs and how far it is.
+    """Read the status of each source: credentials that it needs, and its last datum.
 
     Parameters
     ----------
     check
-        Also ask each provider for its last file, whatever the upstream is.
+        Also request the last file from each provider, whatever the upstream is.
 
     Raises
     ------
@@ -171,25 +171,25 @@ def simulate(
     full: bool = False,
     progress: Progress = no_progress,
 ) -> Simulated:
-    """Lay out what the virtual basin's providers had published by a moment.
+    """Write the files that the virtual basin's providers had published by ``asof``.
 
-    With another upstream than the virtual one nothing is done. Files that lie there are not
-    written again.
+    With another upstream than the virtual one nothing is done. Existing files are not written
+    again.
 
     Parameters
     ----------
     full
-        Also the daily files of the whole record on the 0.1 degree grid.
+        Also write the daily files of the whole record on the 0.1 degree grid.
 
     Returns
     -------
     Simulated
-        Number of files written, and the years of which there is an areal record.
+        Number of files written, and the years of the zonal daily series.
 
     Raises
     ------
     UserError
-        The virtual basin does not reach to that date.
+        The virtual basin does not cover that date.
     """
     settings = settings or Settings()
     if settings.upstream != "virtual":
@@ -217,7 +217,7 @@ def simulate(
 
 
 def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
-    """Average the grids of the newest days over every zone, and of older days that lack."""
+    """Average the grids over every zone, for the newest days and older days that are missing."""
     from pipeline.areal.update import append_products, find_days, make_products
     from pipeline.gridded.cluster import computing
     from pipeline.ingest.consistency import check_stores
@@ -241,20 +241,20 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
 
 
 def indices(*, asof: datetime, settings: Settings | None = None, record: bool = False) -> JobResult:
-    """Make the indices of every cell of the grid that are not there yet.
+    """Compute the missing indices of every cell of the grid.
 
-    A night applies the reference that was last fitted to its newest days; where none was fitted,
-    nothing is made.
+    A night applies the parameters that were last fitted to its newest days; where none were fitted,
+    nothing is computed.
 
     Parameters
     ----------
     record
-        Make every day and month of the record, and fit the reference where it is not fitted yet.
+        Compute every day and month of the record, and fit the parameters where they are missing.
 
     Raises
     ------
     UserError
-        The whole record was asked for and there are fewer than 20 whole years of daily rain.
+        The whole record was requested and there are fewer than 20 whole years of daily rain.
     """
     from pipeline.gridded import job
     from pipeline.gridded.cluster import computing
@@ -265,19 +265,19 @@ def indices(*, asof: datetime, settings: Settings | None = None, record: bool = 
     with computing(settings.dask_scheduler, scheduler="processes" if record else None):
         try:
             return make(Archive(settings.archive_dir), asof=asof, region=settings.region)
-        except (NothingArchived, ValueError) as short:
-            raise UserError(f"cannot make the indices of the record: {short}") from short
+        except (NothingArchived, ValueError) as error:
+            raise UserError(f"cannot make the indices of the record: {error}") from error
 
 
 def train(
     *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
 ) -> Trained:
-    """Train all models on what was known at a moment and make them the latest.
+    """Train all models on the data as of a moment, and save them as the latest.
 
     Parameters
     ----------
     asof
-        Nothing known later is used; a night takes the last models trained by its issue time.
+        Nothing known later is used; a night uses the last models trained by its issue time.
 
     Raises
     ------
@@ -314,21 +314,21 @@ def train(
 def prepare(
     *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
 ) -> Trained | None:
-    """Bring in the history and train, where no models were trained for a night.
+    """Ingest the history and train, where no models were trained for a night.
 
-    From the internet the history of the gauges is asked for, once; the years of rain that droughts
-    need are gigabytes, and asked for by hand (``mekong ingest chirps --since``).
+    From the internet the history of the gauges is requested once; the years of rain that droughts
+    need are gigabytes, and requested by hand (``mekong ingest chirps --since``).
 
     Parameters
     ----------
     asof
-        Issue time; models are trained on what was known on 1 January before it.
+        Issue time; models are trained on the data as of 1 January before it.
 
     Returns
     -------
     Trained or None
-        None where there are models already, and where what measured history there is does not
-        suffice to train: the night then goes on without models.
+        None where there are models already, and where the measured history does not suffice to
+        train: the night then runs without models.
 
     Raises
     ------
@@ -345,8 +345,8 @@ def prepare(
         for source in ("zones", "gldas_monthly", "gauges"):
             ingest(source, asof=asof, settings=settings, progress=progress)
         for source, since in HISTORY_FROM.items() if settings.upstream == "internet" else ():
-            known = Records(settings.database).inputs(asof=asof, start=since)
-            if not any(row["source"] == source and row["start"] <= since for row in known):
+            inputs = Records(settings.database).inputs(asof=asof, start=since)
+            if not any(row["source"] == source and row["start"] <= since for row in inputs):
                 ingest(source, asof=asof, start=since, settings=settings, progress=progress)
         new_year = datetime(asof.year, 1, 1, tzinfo=UTC)
         try:
@@ -360,10 +360,10 @@ def prepare(
 def forecast(
     *, asof: datetime, settings: Settings | None = None, models_required: bool = False
 ) -> Forecast:
-    """Forecast stages and drought classes from what is in the stores, and keep them as issued.
+    """Forecast stages and drought classes from the stores, and store the forecasts as issued.
 
-    Where no models were trained by then the run has none: what is observed raises levels all the
-    same, and everything else is UNKNOWN.
+    Where no models were trained by then the run has none: observations still raise levels, and
+    everything else is UNKNOWN.
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ def forecast(
     Raises
     ------
     NoModels
-        Models are required, and none was trained by then or all that were are damaged.
+        Models are required, and none was trained by then or all are damaged.
     """
     from models.registry import NoModels, load_last
     from pipeline.ingest.consistency import check_stores
@@ -409,7 +409,7 @@ def forecast(
 
 
 def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
-    """Decide, word and publish the alerts of the last forecast of an issue time.
+    """Decide, compose and publish the alerts of the last forecast of an issue time.
 
     Raises
     ------
@@ -447,7 +447,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
 
 
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
-    """Make a CAP message again from the inputs, model and rules of its run.
+    """Reproduce a CAP message from the inputs, model and rules of its run.
 
     Status, scope and sender are those of the run, whatever the settings say.
 
@@ -505,19 +505,19 @@ def cancel(
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
-    """Score what was issued before a moment with what had been observed by then.
+    """Score issued forecasts and alerts against the observations as of a moment.
 
     Parameters
     ----------
     asof
-        Forecasts for a time up to this moment are compared with the reading known by then.
+        Forecasts with a valid time up to this moment are compared with the reading known by then.
 
     Returns
     -------
     Verified
-        Pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and level,
-        and of drought over the seasons that alerts look back on. The scores of each stage forecast
-        are kept in the tables.
+        Scores pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and
+        level, and of drought over the seasons that alerts look back on. The scores of each stage
+        forecast are stored in the tables.
     """
     from models.verification import operational
     from pipeline.storage.records import Records
@@ -544,18 +544,18 @@ def hindcast(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> Hindcast:
-    """Forecast every morning of past years as it would have been, and score it.
+    """Forecast every morning of past years from the data known then, and score the forecasts.
 
     Parameters
     ----------
     start, end
         First and last issue date.
     train_from
-        First date that models are trained on.
+        First date of the training data.
     leads
-        Days ahead.
+        Lead times, days.
     folder
-        Gets ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
+        Folder for ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Moments in UTC between datetime, numpy and pandas, and the days that begin at 00:00 UTC."""
+"""Convert moments in UTC between datetime, numpy and pandas; days begin at 00:00 UTC."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_help_shows_every_verb_with_an_example(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["bogus"], "No such command 'bogus'."),
         (
@@ -86,24 +86,24 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    said: str,
+    message: str,
 ) -> None:
     assert run(monkeypatch, tmp_path, *arguments) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("mekong: ")
-    assert said in line
+    assert message in line
 
 
 def test_a_wrong_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, tmp_path, "status", MEKONG_UPSTREAM="ftp") == 2
-    said = capsys.readouterr().err
-    assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in said
+    error = capsys.readouterr().err
+    assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in error
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("MEKONG_UPSTREM", "MEKONG_UPSTREM is no setting; did you mean MEKONG_UPSTREAM?"),
         ("MEKONG_DATADIR", "MEKONG_DATADIR is no setting; did you mean MEKONG_DATA_DIR?"),
@@ -115,15 +115,15 @@ def test_a_mistyped_variable_is_named(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     name: str,
-    said: str,
+    message: str,
 ) -> None:
     assert run(monkeypatch, tmp_path, "status", **{name: "x"}) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'region = "mek', "mend it or move it away"),
         (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
@@ -137,13 +137,13 @@ def test_a_settings_file_that_is_wrong_is_one_line(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     content: bytes,
-    said: str,
+    message: str,
 ) -> None:
     (tmp_path / "mekong.toml").write_bytes(content)
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, tmp_path, "status") == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
 def test_endpoints_that_are_no_json_are_one_line(
@@ -210,7 +210,7 @@ def no_chunks(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (empty, "expected an SQLite database, found an empty file; put back a backup"),
         (html, "file is not a database; put back a backup"),
@@ -226,14 +226,14 @@ def test_a_broken_store_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str],
     stores: Path,
     spoil: Callable[[Path], None],
-    said: str,
+    message: str,
 ) -> None:
     spoil(stores)
     command = ["assess", "--date", "2026-08-20"]
     assert run(monkeypatch, stores, *command, MEKONG_UPSTREAM="archive") == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("mekong: ")
-    assert said in line
+    assert message in line
 
 
 def test_an_archive_without_one_chunk_is_one_line_to_the_end_of_the_process(stores: Path) -> None:
@@ -297,11 +297,11 @@ def test_status_tells_of_a_damaged_store_after_what_was_published(
     capsys.readouterr()
     spoil(stores)
     assert run(monkeypatch, stores, *command, **archive) == 1
-    said = capsys.readouterr()
-    [line] = said.err.splitlines()
+    output = capsys.readouterr()
+    [line] = output.err.splitlines()
     assert line.startswith("mekong: ")
     assert "put back a backup" in line
-    assert ("Models none" in said.out) == published
+    assert ("Models none" in output.out) == published
 
 
 def test_status_in_an_empty_folder_leaves_it_empty(
@@ -312,7 +312,7 @@ def test_status_in_an_empty_folder_leaves_it_empty(
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [(errno.ENOSPC, "make room"), (errno.EROFS, "for writing"), (errno.EDQUOT, "make room")],
 )
 def test_a_full_or_read_only_disk_is_one_line(
@@ -320,7 +320,7 @@ def test_a_full_or_read_only_disk_is_one_line(
     capsys: pytest.CaptureFixture[str],
     stores: Path,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code), "somewhere")
@@ -329,7 +329,7 @@ def test_a_full_or_read_only_disk_is_one_line(
     assert run(monkeypatch, stores, "assess") == 1
     [line] = capsys.readouterr().err.splitlines()
     assert os.strerror(code) in line
-    assert said in line
+    assert message in line
 
 
 def test_nothing_that_came_in_is_exit_code_1(
@@ -346,9 +346,9 @@ def test_nothing_that_came_in_is_exit_code_1(
         (exports / "a.csv").write_text(content)
         assert run(monkeypatch, tmp_path, *command) == code, content
         assert run(monkeypatch, tmp_path, *command) == code, f"again: {content}"
-        said = capsys.readouterr().out
-        assert ("nothing came in" in said) == (code == 1)
-        assert ("1 known already, 1 of them rejected before" in said) == (content == "<html>")
+        output = capsys.readouterr().out
+        assert ("nothing came in" in output) == (code == 1)
+        assert ("1 known already, 1 of them rejected before" in output) == (content == "<html>")
     (exports / "b.csv").write_text("<html>")
     assert run(monkeypatch, tmp_path, *command) == 0, "one file of two came in"
 
@@ -360,9 +360,9 @@ def test_a_degraded_night_is_exit_code_4(
         done = Published("there", 0, 1, {"none": 80}, degraded=reasons)
         monkeypatch.setattr(steps, "publish", lambda done=done, **_: done)
         assert run(monkeypatch, tmp_path, "publish") == code
-    said = capsys.readouterr()
-    assert said.err == "degraded: imerg_late gave nothing\n"
-    assert "degraded" not in said.out, "said once"
+    output = capsys.readouterr()
+    assert output.err == "degraded: imerg_late gave nothing\n"
+    assert "degraded" not in output.out, "said once"
 
 
 def test_an_agencys_own_rows_are_checked(
@@ -395,19 +395,19 @@ def test_a_replay_that_differs_is_exit_code_3(
 def test_a_hindcast_as_its_help_shows_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: dict[str, object] = {}
+    arguments: dict[str, object] = {}
 
-    def noted(**given: object) -> Hindcast:
-        asked.update(given)
+    def record(**options: object) -> Hindcast:
+        arguments.update(options)
         return Hindcast("OUT", 0, "virtual", {}, {})
 
-    monkeypatch.setattr(steps, "hindcast", noted)
+    monkeypatch.setattr(steps, "hindcast", record)
     command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]
     assert run(monkeypatch, tmp_path, *command) == 0
-    assert [str(asked[name]) for name in ("start", "end", "train_from", "folder")] == [
+    assert [str(arguments[name]) for name in ("start", "end", "train_from", "folder")] == [
         "2019-06-01", "2020-10-31", "1992-01-01", "OUT"
     ]  # fmt: skip
-    assert asked["leads"] == (1, 3, 5, 7)
+    assert arguments["leads"] == (1, 3, 5, 7)
     assert run(monkeypatch, tmp_path, *command, "--leads", "1,x") == 2
     assert "expected whole days parted by commas, found '1,x'" in capsys.readouterr().err
     assert run(monkeypatch, tmp_path, "hindcast", "--start", "2020-10-31", "--end", "2019-06-01",
@@ -436,8 +436,8 @@ def test_the_exit_codes_are_those_of_the_page(
         0, cli.ERROR, cli.USAGE, cli.DIFFERS, cli.DEGRADED
     }  # fmt: skip
     assert run(monkeypatch, tmp_path, "--help") == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert ", ".join(f"{code} {words}" for code, words in rows.items()) in said
+    help_text = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(f"{code} {words}" for code, words in rows.items()) in help_text
 
 
 def test_status_finds_the_night_that_waited(
@@ -471,11 +471,11 @@ def test_when_no_provider_is_reached_that_is_the_first_line(
     monkeypatch.setattr(
         cli, "select_sources", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"]
     )
-    left = iter(reached)
+    answers = iter(reached)
 
     def ingest(source: str, **_: object) -> Ingested:
         needs = "A_TOKEN" if source == "imerg_late" else None
-        return Ingested(source, 0, 0, 0, needs=needs, reached=next(left))
+        return Ingested(source, 0, 0, 0, needs=needs, reached=next(answers))
 
     monkeypatch.setattr(steps, "ingest", ingest)
     assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0

@@ -100,7 +100,7 @@ def test_files_go_from_the_provider_to_the_archive_once(
     before = len(nasa.data.asked)
     again = ingest(settings)
     assert (again.read, again.added, again.known) == (0, 0, 8)
-    assert not [one for one in nasa.data.asked[before:] if "/opendap" in one.path]
+    assert not [request for request in nasa.data.asked[before:] if "/opendap" in request.path]
 
 
 def test_what_was_ingested_may_be_deleted(nasa: Earthdata, settings: Settings) -> None:
@@ -111,7 +111,7 @@ def test_what_was_ingested_may_be_deleted(nasa: Earthdata, settings: Settings) -
     nasa.data.asked.clear()
     again = ingest(settings)
     assert (again.read, again.unfetched) == (0, ())
-    assert not [one for one in nasa.data.asked if "/opendap" in one.path]
+    assert not [request for request in nasa.data.asked if "/opendap" in request.path]
 
 
 def test_a_fallback_that_is_not_wanted_is_no_failure(
@@ -208,7 +208,7 @@ def test_only_final_runs_are_asked_for_by_hand_alone() -> None:
 def test_the_state_of_a_source(nasa: Earthdata, settings: Settings) -> None:
     publish(nasa, range(4))
     ingest(settings)
-    states = {one.source: one for one in steps.sources(asof=ASOF, settings=settings)}
+    states = {status.source: status for status in steps.sources(asof=ASOF, settings=settings)}
     assert set(states) == set(SOURCES)
     late = states["imerg_late"]
     assert late.latest == START + timedelta(hours=2)
@@ -225,7 +225,8 @@ def test_a_check_tries_the_providers_and_keeps_nothing(
         steps, "SOURCES", {name: SOURCES[name] for name in ("imerg_late", "smap", "zones")}
     )
     publish(nasa, range(7))
-    states = {one.source: one for one in steps.sources(asof=ASOF, settings=settings, check=True)}
+    statuses = steps.sources(asof=ASOF, settings=settings, check=True)
+    states = {status.source: status for status in statuses}
     assert states["imerg_late"].well is True
     assert states["imerg_late"].reached.endswith(" kB, 2026-08-20 03:00Z")
     assert (states["smap"].well, states["smap"].reached) == (
@@ -255,8 +256,8 @@ def test_the_command_lists_sources_and_no_secret(
 def pps_that_resets(nasa: Earthdata, listed: str = "") -> None:
     """Answer with a list, and reset the connection where a file is not there yet."""
 
-    def route(asked: Request) -> Answer:
-        if asked.path.startswith("/text/"):
+    def route(request: Request) -> Answer:
+        if request.path.startswith("/text/"):
             return Answer(listed.encode())
         raise ConnectionResetError
 
@@ -304,10 +305,10 @@ def test_resets_for_new_files_do_not_keep_old_ones_from_coming(
     monkeypatch.setenv("PPS_PASSWORD", "me@example.org")
     sound = half_hour(START, 2.0)
 
-    def route(asked: Request) -> Answer:
-        if asked.path.startswith("/text/"):
+    def route(request: Request) -> Answer:
+        if request.path.startswith("/text/"):
             return Answer("\n".join(late(number) for number in range(8)).encode())
-        if asked.path.endswith(late(0)):
+        if request.path.endswith(late(0)):
             stamp = {"Last-Modified": "Thu, 20 Aug 2026 14:00:00 GMT"}
             return Answer(sound, headers=stamp)
         raise ConnectionResetError
@@ -386,10 +387,10 @@ def test_whatever_a_fetch_raises_is_the_failure_of_its_file(
             SOURCES["chirps"], granules, client=client, upstream=settings.upstream_dir,
             asof=START + timedelta(days=30), known={}, region="mekong", progress=no_progress,
         )  # fmt: skip
-    [said] = done.failures
-    assert (done.files, said.startswith(f"0: {type(error).__name__}: ")) == (2, True)
-    assert "k3y" not in said
-    assert "\n" not in said
+    [failure] = done.failures
+    assert (done.files, failure.startswith(f"0: {type(error).__name__}: ")) == (2, True)
+    assert "k3y" not in failure
+    assert "\n" not in failure
 
 
 @pytest.mark.parametrize(

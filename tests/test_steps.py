@@ -93,7 +93,7 @@ def test_a_night_in_an_empty_folder_is_published_and_all_is_unknown(settings: Se
     )
     assert index["missing"][0] == NO_MODELS
     assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} <= {*index["missing"]}
-    every = ", ".join(f"{one.name} ({one.code})" for one in places.stations().values())
+    every = ", ".join(f"{gauge.name} ({gauge.code})" for gauge in places.stations().values())
     assert index["missing"][-1] == f"gauges: nothing has ever come from {every}"
     assert done.degraded[0] == NO_MODELS
     assert "gauges: no gauge has a reading of this morning" in done.degraded
@@ -303,7 +303,7 @@ def days_of_rain(settings: Settings, folder: Path, first: datetime, rain: list[f
 def test_the_areal_record_grows_by_what_is_new(settings: Settings, tmp_path: Path) -> None:
     def rain(asof: datetime) -> list[float]:
         record = Archive(settings.archive_dir).read("zones", asof=asof, start=MORNING - 3 * DAY)
-        return [float(one) for one in record["rain"].sel(zone="basin:chi")]
+        return [float(depth) for depth in record["rain"].sel(zone="basin:chi")]
 
     days_of_rain(settings, tmp_path / "a", MORNING - 3 * DAY, [1.0, 2.0])
     first = steps.assess(asof=ASOF, settings=settings)

@@ -48,7 +48,7 @@ def cancel_message(
 ) -> Cancelled:
     """Withdraw the message in force of a city and hazard, and publish its Cancel.
 
-    The Cancel refers to every message of the event that has not expired. It is kept first and
+    The Cancel refers to every message of the event that has not expired. It is stored first and
     then published: where the process is killed in between, the same call publishes it.
 
     Parameters
@@ -76,17 +76,18 @@ def cancel_message(
     if not reason.strip():
         raise ValueError(f"expected a reason, found {reason!r}")
     alert = records.alert(message)
-    row = next((kept for kept in records.cancellations() if message in kept["messages"]), None)
+    rows = records.cancellations()
+    row = next((earlier for earlier in rows if message in earlier["messages"]), None)
     if row is None:
         row = _write_row(records, alert, reason=reason, when=when, folder=folder)
         records.add_cancellation(row)
-    elif (_tree_of(row, folder) / _path(row)).is_file():
+    elif (_tree_path(row, folder) / _cap_path(row)).is_file():
         raise NotInForce(
             f"{message}: expected a message in force, found it cancelled by {row['identifier']}"
         )
-    tree = add_cancellations(read_tree(_tree_of(row, folder)), [row])
+    tree = add_cancellations(read_tree(_tree_path(row, folder)), [row])
     published = publish_tree(tree, folder=folder, issue_time=row["issue_time"])
-    return Cancelled(message, row["identifier"], str(published / _path(row)))
+    return Cancelled(message, row["identifier"], str(published / _cap_path(row)))
 
 
 def add_cancellations(
@@ -103,7 +104,7 @@ def add_cancellations(
     """
     files = dict(tree)
     for row in rows:
-        files[_path(row)] = row["content"].encode()
+        files[_cap_path(row)] = row["content"].encode()
         files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
     return files
 
@@ -116,10 +117,10 @@ def read_cancel(records: Records, identifier: str) -> bytes | None:
     return None
 
 
-def known_cancellations(records: Records, run: Mapping[str, Any]) -> set[str]:
-    """Return the identifiers of the messages that were withdrawn before a run was issued.
+def list_cancelled(records: Records, run: Mapping[str, Any]) -> set[str]:
+    """List the identifiers of the messages that were withdrawn before a run was issued.
 
-    A run of an older night that is made, or made again, after the Cancel knows of it too.
+    They include Cancels of later nights for a run of an older night that is made after them.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def known_cancellations(records: Records, run: Mapping[str, Any]) -> set[str]:
 
 
 def _precedes(row: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
-    """Whether a Cancel was sent before a run was issued."""
+    """Return whether a Cancel was sent before a run was issued."""
     if row["revisions"] is None:
         return (row["issue_time"], row["revision"]) < (run["issue_time"], run["revision"])
     return bool(run["revision"] > row["revisions"].get(run["issue_time"].isoformat(), -1))
@@ -150,7 +151,7 @@ def _write_row(
     identifier = alert["identifier"]
     city, hazard = alert["city"], alert["hazard"]
     run, chain = _last_chain(records, city, hazard)
-    last = _check_in_force(identifier, chain, last_issue=run[0], when=when)
+    newest = _check_in_force(identifier, chain, last_issue=run[0], when=when)
     path = folder / folder_name(alert["issue_time"]) / "cap" / f"{identifier}.xml"
     if not path.is_file():
         raise FileNotFoundError(f"expected the message in {path}, found none")
@@ -162,7 +163,7 @@ def _write_row(
         language: compose_cancellation(
             places.city(city, asof=when),
             hazard,
-            event=last.level,
+            event=newest.level,
             status=status,
             note=note,
             language=language,
@@ -197,7 +198,7 @@ def _write_row(
 def _last_chain(
     records: Records, city: str, hazard: str
 ) -> tuple[tuple[datetime, int], tuple[SentMessage, ...]]:
-    """Key of the last run that was issued, and the messages of the event open after it."""
+    """Return the key of the last run that was issued, and the messages of the event then open."""
     run = records.last_issued(before=_END)
     rows = records.get(database.alerts, *run) if run else []
     for row in rows:
@@ -209,32 +210,32 @@ def _last_chain(
 def _check_in_force(
     identifier: str, chain: tuple[SentMessage, ...], *, last_issue: datetime, when: datetime
 ) -> SentMessage:
-    """Return a message as sent if it is in force.
+    """Return the newest message of a chain if it is the one in question and in force.
 
     Raises
     ------
     NotInForce
-        It is not; the text says why.
+        The message is not in force; the text says why.
     """
-    last = chain[-1] if chain else None
+    newest = chain[-1] if chain else None
     if when < last_issue:
-        found = f"{format_moment(when)}, before the last issue at {format_moment(last_issue)}"
-    elif last is None or identifier not in {message.identifier for message in chain}:
-        found = "its event closed"
-    elif last.identifier != identifier:
-        found = f"it superseded by {last.identifier}"
-    elif last.over:
-        found = "the end of its event"
-    elif last.expires <= when:
-        found = f"it expired at {format_moment(last.expires)}"
+        state = f"{format_moment(when)}, before the last issue at {format_moment(last_issue)}"
+    elif newest is None or identifier not in {message.identifier for message in chain}:
+        state = "its event closed"
+    elif newest.identifier != identifier:
+        state = f"it superseded by {newest.identifier}"
+    elif newest.over:
+        state = "the end of its event"
+    elif newest.expires <= when:
+        state = f"it expired at {format_moment(newest.expires)}"
     else:
-        return last
-    raise NotInForce(f"{identifier}: expected a message in force, found {found}")
+        return newest
+    raise NotInForce(f"{identifier}: expected a message in force, found {state}")
 
 
-def _tree_of(row: Mapping[str, Any], folder: Path) -> Path:
+def _tree_path(row: Mapping[str, Any], folder: Path) -> Path:
     return folder / folder_name(row["issue_time"])
 
 
-def _path(row: Mapping[str, Any]) -> str:
+def _cap_path(row: Mapping[str, Any]) -> str:
     return f"cap/{row['identifier']}.xml"

@@ -29,7 +29,7 @@ from pipeline.sources.base import (
     WrongOption,
     shown_name,
 )
-from pipeline.sources.gauges.parts import READINGS, reason_passed_over
+from pipeline.sources.gauges.parts import READINGS, explain_passed_over
 from pipeline.sources.upstream import SIDECARS, describe_unreadable, sha256
 from pipeline.storage.archive import Archive
 from pipeline.storage.database import as_json
@@ -131,9 +131,9 @@ def list_files(
     if not paths:
         names = ", ".join(list_passed_over(row, folder)[:SHOWN]) or "none"
         raise FileNotFoundError(f"expected {row.id} files in {folder}, found {names}")
-    mark = layout.mark if layout is not None else str
+    digest = layout.digest if layout is not None else str
     granules = {path: Granule(row.id, str(folder), shown_name(path), asof, asof) for path in paths}
-    return [File(granule, path, asof, mark(checksum(path))) for path, granule in granules.items()]
+    return [File(granule, path, asof, digest(checksum(path))) for path, granule in granules.items()]
 
 
 def list_passed_over(row: Source, folder: Path) -> list[str]:
@@ -153,7 +153,7 @@ def _describe_unsuitable(row: Source, path: Path, folder: Path) -> str | None:
     suffixes = (".aux.xml", ".cmr.json", *sidecars)
     if reason := describe_unreadable(path, folder, sidecars=suffixes):
         return reason
-    return reason_passed_over(path.name)
+    return explain_passed_over(path.name)
 
 
 def checksum(path: Path) -> str:
@@ -363,7 +363,7 @@ def store(
                 notes=content.notes,
             )
         changed: list[Correction | Withdrawal] = [*batch.corrections, *batch.withdrawals]
-        corrected = [f"{conflicts.gauge_name(change.station)}: {change}" for change in changed]
+        corrected = [f"{conflicts.name_gauge(change.station)}: {change}" for change in changed]
     return added, [*_shorten(contradictions), *_shorten(corrected)]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.alerts import cap, feeds, publish
-from pipeline.alerts.cancellation import known_cancellations
+from pipeline.alerts.cancellation import list_cancelled
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
@@ -82,7 +82,7 @@ def make_bundle(
         rain=products.assess_city_rain(snapshot, risk),
         before=before,
         revisions=revisions,
-        cancelled=known_cancellations(snapshot.records, run),
+        cancelled=list_cancelled(snapshot.records, run),
     )
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
     messages = _make_messages(decisions, run, settings)

@@ -1,4 +1,4 @@
-"""Several values of one gauge for one time: which is used, and how they are described."""
+"""Choose among several values of one gauge for one time, and describe such conflicts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pipeline.geography.places import stations
 from pipeline.quality.neighbours import AuxiliaryReadings
 
 SERIES = ["station", "variable", "method"]
-WORSE = {"suspect": 3, "conflict": 2, "estimated": 1}
-"""Of one value given twice the worse flag stays."""
-ASIDE = ("suspect", "absolute")
-"""Values that contradict no other: one that its agency doubts, and a level above the sea."""
+SEVERITY = {"suspect": 3, "conflict": 2, "estimated": 1}
+"""Severity of each flag: of one value given twice the worse flag stays."""
+NOT_COUNTED = ("suspect", "absolute")
+"""Flags of values that contradict no other: doubted by their agency, or a level above the sea."""
 RECENT_H = 48.0
-"""The value before counts if it is no older than this."""
+"""Greatest age of the previous value that counts, hours."""
 _HOUR = np.timedelta64(3600, "s")
 
 
 def keep_alternatives(readings: pd.DataFrame) -> pd.DataFrame:
-    """Keep of several values of one time those that may contradict each other, each once.
+    """Drop values of one time that repeat another or that do not count beside another.
 
-    Values equal to the millimetre are one, with the worse flag. Beside a value that counts one
-    that is missing, ``suspect`` or a level above the sea (``absolute``) is left out; where there
-    are only such, one is kept, and levels above the sea that differ are ``suspect``.
+    Values equal to the millimetre become one, with the worse flag. A value that is missing,
+    ``suspect`` or a level above the sea (``absolute``) is dropped where another counts; where none
+    does, one is kept, and levels above the sea that differ are flagged ``suspect``.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def keep_alternatives(readings: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(
         _millimetres=(1000.0 * rows["value"]).round(),
         _sea=rows["qc"] == "absolute",
-        _worse=rows["qc"].map(WORSE).fillna(0),
+        _worse=rows["qc"].map(SEVERITY).fillna(0),
     )
     rows = rows.sort_values("_worse", ascending=False, kind="stable")
     rows = rows.drop_duplicates([*key, "_millimetres", "_sea"])
@@ -54,54 +54,54 @@ def keep_alternatives(readings: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([readings[~several], rows]).sort_index()
 
 
-def choose(readings: pd.DataFrame, auxiliary: AuxiliaryReadings) -> pd.DataFrame:
+def choose_values(readings: pd.DataFrame, auxiliary: AuxiliaryReadings) -> pd.DataFrame:
     """Choose among several values of one time.
 
-    The one nearer to what the reading before and the neighbours lead to expect is ``chosen``, the
-    others ``conflict``. Stages on both sides of the alarm or the flood stage are all ``conflict``:
-    the river is not known then. Of rain and discharge without a value before the larger is chosen.
+    The value nearest to the one expected from the previous reading and the neighbours is flagged
+    ``chosen``, the others ``conflict``. Stages on both sides of the alarm or the flood stage are
+    all ``conflict``. Without a recent previous value the largest is chosen.
 
     Parameters
     ----------
     readings
         Canonical readings in order of series and time.
     auxiliary
-        Stages of all gauges, those with one value a time.
+        Stages of all gauges at times with one value.
 
     Returns
     -------
     pandas.DataFrame
         The same rows with the flags changed.
     """
-    counts = readings["value"].notna() & ~readings["qc"].isin(ASIDE)
-    twice = readings[counts].duplicated([*SERIES, "valid_time"], keep=False)
-    twice = twice.reindex(readings.index, fill_value=False)
-    if not twice.any():
+    counts = readings["value"].notna() & ~readings["qc"].isin(NOT_COUNTED)
+    repeated = readings[counts].duplicated([*SERIES, "valid_time"], keep=False)
+    repeated = repeated.reindex(readings.index, fill_value=False)
+    if not repeated.any():
         return readings
     qc = readings["qc"].to_numpy(dtype=object, copy=True)
     time = readings["valid_time"].to_numpy("datetime64[ns]")
     value = readings["value"].to_numpy("float64")
     series = readings.groupby(SERIES, sort=False).ngroup().to_numpy()
-    rows = np.flatnonzero(twice)
-    new = np.flatnonzero((np.diff(series[rows]) != 0) | (np.diff(time[rows]) != 0)) + 1
-    for same in np.split(rows, new):
+    rows = np.flatnonzero(repeated)
+    starts = np.flatnonzero((np.diff(series[rows]) != 0) | (np.diff(time[rows]) != 0)) + 1
+    for same in np.split(rows, starts):
         if len(same) < 2:
             continue
         station, variable = (str(readings[name].iloc[same[0]]) for name in SERIES[:2])
         qc[same] = "conflict"
         if variable == "stage" and _span_threshold(station, value[same].tolist()):
             continue
-        last = int(same[0]) - 1
+        previous = int(same[0]) - 1
         while (
-            last >= 0
-            and series[last] == series[same[0]]
-            and (np.isnan(value[last]) or qc[last] in {"conflict", *ASIDE})
+            previous >= 0
+            and series[previous] == series[same[0]]
+            and (np.isnan(value[previous]) or qc[previous] in {"conflict", *NOT_COUNTED})
         ):
-            last -= 1
-        known = last >= 0 and series[last] == series[same[0]]
-        apart_h = (time[same[0]] - time[last]) / _HOUR if known else np.inf
+            previous -= 1
+        has_previous = previous >= 0 and series[previous] == series[same[0]]
+        apart_h = (time[same[0]] - time[previous]) / _HOUR if has_previous else np.inf
         if apart_h <= RECENT_H:
-            expected = value[last]
+            expected = value[previous]
             if variable == "stage":
                 until = (time[same[0]] - np.datetime64(0, "ns")) / _HOUR
                 expected += auxiliary.expected_change(
@@ -124,7 +124,7 @@ def _span_threshold(station: str, values: Sequence[float]) -> bool:
 
 
 def describe_conflicts(readings: pd.DataFrame) -> list[str]:
-    """Name the conflicts of the gauges of the table, a line per gauge and time.
+    """Describe the conflicts of the gauges of the table, a line per gauge and time.
 
     Parameters
     ----------
@@ -138,14 +138,14 @@ def describe_conflicts(readings: pd.DataFrame) -> list[str]:
         if len(same) < 2:
             continue
         gauge = stations()[str(code)]
-        given = " and ".join(
+        values = " and ".join(
             sorted(
                 _describe_value(*row)
                 for row in same[["value", "unit", "raw"]].itertuples(index=False)
             )
         )
         chosen = same.loc[same["qc"] == "chosen", "value"]
-        what = (
+        outcome = (
             f"{chosen.iloc[0]:g} is used"
             if len(chosen)
             else (
@@ -155,45 +155,45 @@ def describe_conflicts(readings: pd.DataFrame) -> list[str]:
         )
         lines.append(
             f"gauges: {gauge.name} ({code}): {len(same)} values of {variable} for "
-            f"{time:%Y-%m-%d %H:%MZ}: {given}; {what}"
+            f"{time:%Y-%m-%d %H:%MZ}: {values}; {outcome}"
         )
     return lines
 
 
 def describe_stations(readings: pd.DataFrame) -> list[str]:
-    """Name the stations whose files contradict each other: how often, and the first time.
+    """Describe the stations whose files contradict each other: how often, and the first time.
 
     Parameters
     ----------
     readings
-        Readings of one ingest; of several values of one time each is flagged ``conflict``, with
-        where it stood in ``raw``.
+        Readings of one ingest; several values of one time are flagged ``conflict``, with the
+        place of each in its file in ``raw``.
     """
     rows = readings[readings["qc"] == "conflict"]
     lines = []
     for (code, variable, _), series in rows.groupby(SERIES):
         first = series["valid_time"].min()
-        given = " and ".join(
+        values = " and ".join(
             _describe_value(*row)
             for row in series.loc[series["valid_time"] == first, ["value", "unit", "raw"]]
             .sort_values("value")
             .itertuples(index=False)
         )
-        times = series["valid_time"].nunique()
+        count = series["valid_time"].nunique()
         lines.append(
-            f"{gauge_name(str(code))}: {times} times with several values of {variable}, the first "
-            f"{first:%Y-%m-%d %H:%MZ}: {given}"
+            f"{name_gauge(str(code))}: {count} times with several values of {variable}, the first "
+            f"{first:%Y-%m-%d %H:%MZ}: {values}"
         )
     return lines
 
 
-def gauge_name(code: str) -> str:
-    """Name and code of a gauge of the table, the code alone of another."""
-    known = stations().get(code)
-    return code if known is None else f"{known.name} ({code})"
+def name_gauge(code: str) -> str:
+    """Return the name and code of a gauge of the table, the code alone of an unknown station."""
+    gauge = stations().get(code)
+    return code if gauge is None else f"{gauge.name} ({code})"
 
 
 def _describe_value(value: float, unit: str, raw: str) -> str:
-    """Value of a reading and where it stood in the file."""
+    """Describe the value of a reading and its place in the file."""
     text = f"{value:g} {unit}"
     return f"{text} ({raw})" if raw else text

@@ -1,12 +1,11 @@
-"""Quality flags of gauge readings: what each says, and how the checks set them.
+"""Quality flags of gauge readings: their meaning, and how the checks set them.
 
-Nothing is deleted or overwritten: the tables keep every reading as it came, and the flags are made
-anew on every read, from the readings known at the moment of the question alone. A flag stored at
-ingest would either look ahead (a history read in one go knows the morning after) or depend on the
-order of the files. So the newest reading is taken as it is unless it is impossible: whether it is a
-spike can only be told by what follows, and a crest that is held back would be a flood that is
-missed. But a newest reading beyond all that its gauge has shown before is ``unconfirmed``: it alone
-puts no Warning in force, and the next reading, a neighbour or the forecast decides.
+The tables keep every reading as it came; the flags are computed on every read from the readings
+known at the issue time. Flags stored at ingest would look ahead (a history read at once contains
+later readings) or depend on the order of the files. So the newest reading is used unless it is
+impossible: only later readings can show that it is a spike, and holding back a crest would miss a
+flood. A newest reading beyond the gauge's record is ``unconfirmed``: it alone puts no Warning in
+force, and the next reading, a neighbour or the forecast decides.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from pipeline.quality.checks import (
     Spike,
     Stuck,
 )
-from pipeline.quality.gauge_limits import Limits, collect_records, limits_at
+from pipeline.quality.gauge_limits import Limits, collect_records, limits_as_of
 from pipeline.quality.level_shifts import Bools, Floats, FrozenSensor
 from pipeline.quality.neighbours import AuxiliaryReadings
 from pipeline.quality.stage_codes import find_codes, find_flow_codes
@@ -46,37 +45,37 @@ Objects = NDArray[np.object_]
 USED = ("good", "estimated", "converted", "shifted", "chosen")
 """Flags of the readings that forecasts, training and verification use."""
 HELD = ("unconfirmed", "rate", "jump")
-"""Flags of a newest reading on which the next one decides."""
+"""Flags of a newest reading that the next reading confirms or refutes."""
 FLAGS = (*USED, "absolute", "conflict", "code", "range", "spike", "stuck", "missing", *HELD)
-"""``estimated``, ``shifted`` (a stamp put right) and ``conflict`` come from the file; ``chosen`` is
-the value that is used of several that stood for one time, ``conflict`` the others, or all of them
-where they lie on both sides of a mark; ``absolute`` is a level above the sea at a gauge without
-zero and thresholds: its changes count, the level does not; ``code`` is a number that stands for
-missing; ``missing`` is a reading that its agency withdrew, without a value."""
+"""``estimated``, ``shifted`` (a corrected time stamp) and ``conflict`` come from the file;
+``chosen`` is the value used of several for one time, ``conflict`` the others, or all of them where
+they lie on both sides of a threshold; ``absolute`` is a level above the sea at a gauge without zero
+and thresholds: its changes are used, the level is not; ``code`` is a number that means missing;
+``missing`` is a reading that its agency withdrew, without a value."""
 CONTEXT = timedelta(days=45)
-"""Readings before an interval that its flags depend on: longer than any check looks back."""
+"""Look-back needed before an interval: longer than the window of any check."""
 _HOUR = np.timedelta64(3600, "s")
-_DAILY = Spike()
-_CLOSE = Spike(up_m=0.3, down_m=0.3, alone=2.0, nearest_h=0.0, farthest_h=1.5)
+_DAILY_SPIKE = Spike()
+_CLOSE_SPIKE = Spike(up_m=0.3, down_m=0.3, factor=2.0, nearest_h=0.0, farthest_h=1.5)
 FLASHY_YEARS, FLASHY_SHARE = 4, 0.1
-"""A gauge that peaks for one reading in so many years, and so great a share of them, is flashy."""
+"""Number and share of years with a peak of one reading from which a gauge is flashy."""
 RAIN: tuple[tuple[str, Check], ...] = (
     ("range", Downpour()), ("stuck", Stuck(close_h=6.0, apart_h=96.0, least=1.0)),
     ("stuck", Blocked()),
 )  # fmt: skip
 """Checks of rain; the same 1 mm or more on five days is a copied cell."""
 ABOVE_FLOOD_M = 5.0
-"""No reading of 1960-2018 at a gauge of the table is as much above its flood stage."""
+"""Range above flood stage; no reading of 1960-2018 at a gauge of the table exceeds it."""
 TIDAL_BASIN, TIDE_M, DRY_TIDE_M = "delta", 3.0, 1.5
 """Change of the tide within hours: at the tidal gauges, and where it shows in the dry season."""
 SAME_RIVER_H = 168.0
-"""A level tells what to expect for so long."""
+"""Longest time over which a level predicts a later one, hours."""
 SEA_M = 20.0
-"""A gauge whose zero is higher than this above the sea cannot read its level for its stage."""
+"""Height of a gauge's zero above the sea from which a level is never mistaken for a stage, m."""
 
 
 def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> pd.DataFrame:
-    """Set the flags of readings from them, and from their gauges' record, without look-ahead.
+    """Set quality flags from the readings and the gauges' records, without look-ahead.
 
     Parameters
     ----------
@@ -85,26 +84,26 @@ def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> 
         were known at a moment; of one station, variable, method and time several where files
         disagree.
     limits
-        What each gauge has shown before; by default in these readings.
+        Range and fastest changes in each gauge's record; by default of these readings.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows, by series and time, with ``qc`` from ``FLAGS`` and ``settled``, the moment
-        (naive UTC) from which on the reading is used, or left out, as it is. Where a stage was
-        plainly given in another unit or above the sea, ``value`` is restated, ``raw`` says what was
-        given and ``qc`` is ``converted``; no other value is changed.
+        The same rows, by series and time, with ``qc`` from ``FLAGS`` and ``settled``, the time
+        (naive UTC) from which the reading is used, or left out, as it is now. Where a stage was
+        plainly given in another unit or above the sea, ``value`` is converted, ``raw`` holds the
+        given value and ``qc`` is ``converted``; no other value is changed.
     """
     keys = ["station", "variable", "method"]
     rows = readings.sort_values([*keys, "valid_time"], ignore_index=True, kind="stable")
     if rows.empty:
         return rows.assign(settled=rows["valid_time"])
     stages = rows[(rows["variable"] == "stage") & rows["value"].notna()]
-    once = stages[~stages.duplicated([*keys, "valid_time"], keep=False)]
+    unique_stages = stages[~stages.duplicated([*keys, "valid_time"], keep=False)]
     if limits is None:
-        limits = limits_at(collect_records(once[once["qc"].isin(USED)]))
-    auxiliary = AuxiliaryReadings(_by_series(once))
-    rows = conflicts.choose(rows, auxiliary)
+        limits = limits_as_of(collect_records(unique_stages[unique_stages["qc"].isin(USED)]))
+    auxiliary = AuxiliaryReadings(_by_series(unique_stages))
+    rows = conflicts.choose_values(rows, auxiliary)
     hours = (rows["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
     series = _Series(
         hours=hours,
@@ -125,9 +124,9 @@ def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> 
         else:
             row = VARIABLES[variable]
             if variable == "discharge":
-                rows_left = gauge_series.unflagged_rows()
-                hours_left, flow_left = gauge_series.hours[rows_left], gauge_series.value[rows_left]
-                gauge_series.put("code", rows_left, find_flow_codes(hours_left, flow_left))
+                unflagged = gauge_series.unflagged_rows()
+                flow_hours, flow = gauge_series.hours[unflagged], gauge_series.value[unflagged]
+                gauge_series.put("code", unflagged, find_flow_codes(flow_hours, flow))
             gauge_series.apply("range", Range(row.valid_min, row.valid_max))
             for name, check in RAIN if variable == "rain" else ():
                 gauge_series.apply(name, check)
@@ -141,7 +140,7 @@ def flag(readings: pd.DataFrame, limits: Mapping[str, Limits] | None = None) -> 
 
 
 def _by_series(stages: pd.DataFrame) -> dict[tuple[str, str], tuple[Floats, Floats]]:
-    """Collect times (hours) and stages of each station and method that no file doubts."""
+    """Collect times (hours) and used stages of each station and method."""
     rows = stages[stages["qc"].isin(USED)]
     hours = (rows["valid_time"].to_numpy() - np.datetime64(0, "ns")) / _HOUR
     value = rows["value"].to_numpy("float64")
@@ -164,7 +163,7 @@ class _Series:
     unflagged: Bools
 
     def part(self, rows: slice) -> _Series:
-        """Give views of some rows."""
+        """Return views of some rows."""
         return _Series(
             hours=self.hours[rows],
             value=self.value[rows],
@@ -175,21 +174,21 @@ class _Series:
         )
 
     def unflagged_rows(self) -> NDArray[np.int64]:
-        """Rows that no check has flagged so far."""
+        """Return the rows that no check has flagged so far."""
         return np.flatnonzero(self.unflagged)
 
     def set(self, name: str, rows: NDArray[np.int64] | Bools) -> None:
-        """Give rows a flag."""
+        """Set the flag of rows."""
         self.flag[rows] = name
         self.unflagged[rows] = name in {*USED, "absolute"}
 
     def apply(self, name: str, check: Check) -> None:
-        """Flag what a check finds among the readings without a flag."""
+        """Apply a check to the readings without a flag, and flag the faulty ones."""
         rows = self.unflagged_rows()
         self.put(name, rows, check.check(self.hours[rows], self.value[rows]))
 
     def put(self, name: str, rows: NDArray[np.int64], faulty: Bools) -> None:
-        """Flag the faulty ones of some rows; settled once a reading that is not follows."""
+        """Flag the faulty ones of some rows; they are settled at the next reading that is not."""
         bad = rows[faulty]
         if not len(bad):
             return
@@ -202,70 +201,70 @@ class _Series:
 def _flag_stages(
     station: str, method: str, series: _Series, limits: Limits, auxiliary: AuxiliaryReadings
 ) -> None:
-    """Flag the stages of one series: each check sees what none before it has flagged."""
+    """Flag the stages of one series; each check sees the readings that no earlier one flagged."""
     gauge = stations().get(station)
     row = VARIABLES["stage"]
-    warned = gauge is not None and (gauge.alarm_m is not None or gauge.flood_m is not None)
+    has_thresholds = gauge is not None and (gauge.alarm_m is not None or gauge.flood_m is not None)
     highest = row.valid_max
     if gauge is not None and gauge.flood_m is not None:
         highest = gauge.flood_m + ABOVE_FLOOD_M
         if limits.known:
             highest = max(highest, limits.highest + limits.room[0])
-    within = Range(row.valid_min, highest)
-    if warned:  # a level above the sea would be taken for a flood
+    possible = Range(row.valid_min, highest)
+    if has_thresholds:  # a level above the sea would look like a flood
         series.set("range", series.flag == "absolute")
     rows = series.unflagged_rows()
     code = find_codes(
         series.hours[rows], series.value[rows], limits, raw=series.raw[rows], tide_m=_tide_m(gauge)
     )
     series.set("code", rows[code])
-    known = np.isfinite(series.value) & (series.flag != "code")
+    is_stage = np.isfinite(series.value) & (series.flag != "code")
     stage = series.unflagged & (series.flag != "absolute")
-    out = within.check(series.hours, series.value) & stage
-    if not warned and 2 * np.count_nonzero(out & (series.value > highest)) > known.sum():
+    out = possible.check(series.hours, series.value) & stage
+    if not has_thresholds and 2 * np.count_nonzero(out & (series.value > highest)) > is_stage.sum():
         series.set("range", stage)
         series.set("absolute", out & (series.value > highest))
     elif out.any():
-        _restate(series, out, within, zero_m_amsl=verified_zeros().get(station))
+        _convert_stages(series, out, possible, zero_m_amsl=verified_zeros().get(station))
     _flag_spikes(series)
     series.apply("stuck", Stuck())
     _flag_shifts(station, method, series, auxiliary)
     series.apply("stuck", FrozenSensor())
-    beyond = partial(
+    outside = partial(
         limits.outside,
         flood_m=None if gauge is None else gauge.flood_m,
         tide_m=_tide_m(gauge),
     )
-    _flag_newest(station, method, series, beyond, auxiliary)
+    _flag_newest(station, method, series, outside, auxiliary)
 
 
 def _tide_m(gauge: Station | None) -> float:
-    """Change that the tide makes within hours at a gauge, m."""
+    """Return the change of the tide within hours at a gauge, m."""
     if gauge is None or gauge.basin != TIDAL_BASIN:
         return 0.0
     return TIDE_M if gauge.tidal else DRY_TIDE_M
 
 
 def _flag_spikes(series: _Series) -> None:
-    """Flag what stands alone; peaks of one reading are water where the gauge has them often."""
+    """Flag spikes; peaks of one reading are real where the gauge has them in many years."""
     rows = series.unflagged_rows()
     hours, value = series.hours[rows], series.value[rows]
-    faulty = _DAILY.check(hours, value)
+    faulty = _DAILY_SPIKE.check(hours, value)
     at = np.flatnonzero(faulty)
     peaks = at[value[at] > value[at - 1]]
     years = len(np.unique(hours[peaks] // 8766.0))
     if years >= FLASHY_YEARS and years >= FLASHY_SHARE * np.ptp(hours) / 8766.0:
         faulty[peaks] = False
     series.put("spike", rows, faulty)
-    series.apply("spike", _CLOSE)
+    series.apply("spike", _CLOSE_SPIKE)
     series.apply("spike", Hampel())
     spikes = series.flag == "spike"
-    # Of a spike the readings of a day or two tell, and it is one in their light alone.
+    # A spike is one in the light of the readings of the next two days alone.
     series.settled[spikes] = np.maximum(series.settled, series.hours + 48.0)[spikes]
 
 
 def _flag_shifts(station: str, method: str, series: _Series, auxiliary: AuxiliaryReadings) -> None:
-    """Flag level shifts that no river makes, until they are undone or have proved to be water."""
+    """Flag level shifts that no river makes, until they are undone or prove real."""
     for name, check in (("rate", Rate()), ("jump", Jump())):
         rows = series.unflagged_rows()
         hours, value = series.hours[rows], series.value[rows]
@@ -284,10 +283,10 @@ def _flag_newest(
     station: str,
     method: str,
     series: _Series,
-    beyond: Callable[[Floats, Floats, Floats], Bools],
+    outside: Callable[[Floats, Floats, Floats], Bools],
     auxiliary: AuxiliaryReadings,
 ) -> None:
-    """Flag the newest reading where it is beyond what its gauge has shown before, and alone.
+    """Flag the newest reading where it is beyond the gauge's record and nothing supports it.
 
     The reading before it is a spike if it was beyond as well and the newest takes half of it back.
     """
@@ -295,8 +294,8 @@ def _flag_newest(
     if len(rows) < 2:
         return
     hours, value = series.hours[rows], series.value[rows]
-    out = beyond(value[:-1], value[1:], np.diff(hours))
-    # Each was the newest once, and held until the next one came.
+    out = outside(value[:-1], value[1:], np.diff(hours))
+    # Each of these was the newest once, and unconfirmed until the next one came.
     doubted = rows[1:-1][out[:-1]]
     series.settled[doubted] = np.maximum(series.settled[doubted], hours[2:][out[:-1]])
 
@@ -304,52 +303,60 @@ def _flag_newest(
         pair = [(float(hours[at]), float(value[at])) for at in (before, after)]
         return not auxiliary.support(station, method, before=pair[0], after=pair[1])
 
-    last, base = len(rows) - 1, len(rows) - 2
-    if base > 0 and out[-2]:
-        kept = (value[last] - value[base - 1]) / (value[base] - value[base - 1])
-        if kept < 0.5 and alone(base - 1, base):
-            series.set("spike", rows[base:last])
-            base -= 1
-    step = slice(base, base + 1)
-    newest_out = beyond(value[step], value[last:], hours[last:] - hours[step])
-    if newest_out[0] and alone(base, last):
-        series.set("unconfirmed", rows[last:])
+    newest, previous = len(rows) - 1, len(rows) - 2
+    if previous > 0 and out[-2]:
+        share = (value[newest] - value[previous - 1]) / (value[previous] - value[previous - 1])
+        if share < 0.5 and alone(previous - 1, previous):
+            series.set("spike", rows[previous:newest])
+            previous -= 1
+    step = slice(previous, previous + 1)
+    newest_out = outside(value[step], value[newest:], hours[newest:] - hours[step])
+    if newest_out[0] and alone(previous, newest):
+        series.set("unconfirmed", rows[newest:])
 
 
-def _restate(series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float | None) -> None:
-    """Restate stages given in cm or mm, or above the sea; flag the rest of ``out``.
+def _convert_stages(
+    series: _Series, out: Bools, limits: Range, *, zero_m_amsl: float | None
+) -> None:
+    """Convert stages given in cm or mm, or above the sea; flag the others of ``out``.
 
-    Another unit is believed where whole cm or mm continue the level of the last days, a level
+    Another unit is accepted where whole cm or mm continue the level of the last days, a level
     above the sea where the gauge's zero is verified and so high that nothing else fits, and the
-    level moves as the river does: a number that repeats itself is a code.
+    level moves as the river does: a number that repeats is a code.
     """
     hours, value = series.hours, series.value
     good = np.flatnonzero(~out & series.unflagged & (series.flag != "absolute"))
-    last = -1
+    previous = -1
     above_sea = np.zeros(len(value), dtype=np.bool_)
     if zero_m_amsl is not None and zero_m_amsl >= SEA_M:
         stage = np.where(out, value - zero_m_amsl, value)
         above_sea[out] = _moves(hours, stage, np.sort(np.append(good, np.flatnonzero(out))))[out]
     for at in np.flatnonzero(out).tolist():
         before = good[: np.searchsorted(good, at)]
-        last = max(last, int(before[-1]) if len(before) else -1)
+        previous = max(previous, int(before[-1]) if len(before) else -1)
         candidates = []
-        if last >= 0 and hours[at] - hours[last] <= SAME_RIVER_H and value[at] == round(value[at]):
-            drift = _drift_m(hours[at] - hours[last])
+        if (
+            previous >= 0
+            and hours[at] - hours[previous] <= SAME_RIVER_H
+            and value[at] == round(value[at])
+        ):
+            drift = _drift_m(hours[at] - hours[previous])
             units = (value[at] / 100.0, value[at] / 1000.0)
-            candidates = [given for given in units if abs(given - value[last]) <= drift]
+            candidates = [stage_m for stage_m in units if abs(stage_m - value[previous]) <= drift]
         if zero_m_amsl is not None and above_sea[at]:
             candidates.append(value[at] - zero_m_amsl)
-        candidates = [given for given in candidates if limits.lowest <= given <= limits.highest]
+        candidates = [
+            stage_m for stage_m in candidates if limits.lowest <= stage_m <= limits.highest
+        ]
         if candidates:
             series.raw[at] = f"{value[at]:g} m"
-            value[at], series.flag[at], last = candidates[0], "converted", at
+            value[at], series.flag[at], previous = candidates[0], "converted", at
         else:
             series.set("range", np.array([at]))
 
 
 def _drift_m(apart_h: float) -> float:
-    """Largest distance of a level from one that it continues, m."""
+    """Return the largest distance of a level from one that it continues, m."""
     return 0.5 + 0.5 * apart_h / 24.0
 
 

@@ -1,8 +1,8 @@
-"""Limits of a gauge from its record: range and fastest changes, as they were known at a moment.
+"""Limits of a gauge from its record: range and fastest changes, as of a moment.
 
-Only what a second reading bears out counts, so that a spike makes no limit: a level counts if two
+A second reading must confirm each extreme, so that a spike makes no limit: a level counts if two
 readings in a row reached it, a rise if the two readings before it and the two after it are so far
-apart; the fastest hour is the third day's, for a sensor may have been moved once or twice.
+apart. The fastest hour is that of the third fastest day, for a sensor may have been moved twice.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pipeline.quality.level_shifts import Bools, Floats
 from pipeline.quality.missing_codes import STAGE_CODES
 
 CLOSE_H = 48.0
-"""Readings no further apart than this bear each other out."""
+"""Greatest spacing of two readings that confirm each other, hours."""
 DAY_H, HOUR_H = 25.2, 1.05
 """Spans of a day and of an hour, with a twentieth for late observers and clocks."""
-MOVED_TWICE = 3
-"""Which day's fastest hour counts."""
+FASTEST_DAY_RANK = 3
+"""Rank of the day whose fastest hour counts."""
 ENOUGH_DAYS = 300
-"""Days with a reading from which a record has limits."""
+"""Fewest days with a reading for a record to have limits."""
 ABOVE_FLOOD_M = 1.5
 CONTINUES_M = 1.0
-"""Of a gauge without a record: a level so far above flood stage, reached by more than this in a
-day, is not believed alone."""
+"""For a gauge without a record: height above flood stage and change within a day, m, beyond which
+a single reading is not believed."""
 LONG_Y = 10.0
 ROOM = {"long": (0.2, 1.5), "short": (0.6, 2.0)}
 """Room for a record flood: share of the range added to it, and factor on the changes. In 43
@@ -82,7 +82,7 @@ class Limits:
         flood_m: float | None,
         tide_m: float = 0.0,
     ) -> Bools:
-        """Return which readings are beyond what the gauge has shown before, with room.
+        """Return which readings are beyond the limits of the gauge's record, with room.
 
         Parameters
         ----------
@@ -93,8 +93,8 @@ class Limits:
         flood_m
             Flood stage, where there is one.
         tide_m
-            Change that the tide makes between two readings of a day: a record of mornings alone
-            has not seen it.
+            Change of the tide between two readings of a day, m; a record of mornings alone does
+            not contain it.
         """
         size = value - before
         days = np.maximum(apart_h / 24.0, 1.0)
@@ -104,14 +104,14 @@ class Limits:
             above = value > flood_m + ABOVE_FLOOD_M
             return np.asarray(above & (size > CONTINUES_M * days), dtype=np.bool_)
         metres, factor = self.room
-        up = size > 0.0
-        day = np.where(up, self.rise_day, self.fall_day)
-        hour = np.where(up, self.rise_hour, self.fall_hour)
+        rising = size > 0.0
+        day = np.where(rising, self.rise_day, self.fall_day)
+        hour = np.where(rising, self.rise_hour, self.fall_hour)
         share = np.clip((apart_h - 1.0) / 23.0, 0.0, 1.0)
-        most = np.where(np.isfinite(hour), hour + share * (np.fmax(day, hour) - hour), day) * days
-        beyond = np.where(up, value > self.highest + metres, value < self.lowest - metres)
-        # A level never seen is believed where the river came up to it as it does.
-        limit = np.where(beyond, 0.5 * day * days, factor * most)
+        usual = np.where(np.isfinite(hour), hour + share * (np.fmax(day, hour) - hour), day) * days
+        beyond = np.where(rising, value > self.highest + metres, value < self.lowest - metres)
+        # A level beyond the record is believed where the river rose to it at its usual speed.
+        limit = np.where(beyond, 0.5 * day * days, factor * usual)
         return np.asarray(np.abs(size) > np.fmax(limit, max(0.3, tide_m)), dtype=np.bool_)
 
 
@@ -134,7 +134,7 @@ class GaugeRecord:
     days: np.ndarray
 
     def limits(self, asof: np.datetime64 | None = None) -> Limits:
-        """Give the limits as they were known at a moment; by default in the end."""
+        """Return the limits as of a moment; by default those of the whole record."""
         if asof is None:
             days, at = len(self.days), len(self.known_at) - 1
         else:
@@ -156,7 +156,7 @@ def collect_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
         per station, method and time.
     """
     row = VARIABLES["stage"]
-    came = "available_time" if "available_time" in stages else "valid_time"
+    available = "available_time" if "available_time" in stages else "valid_time"
     possible = stages["value"].between(row.valid_min, row.valid_max)
     possible &= ~stages["value"].isin(STAGE_CODES)
     rows = stages[possible].sort_values(["station", "method", "valid_time"])
@@ -165,24 +165,27 @@ def collect_records(stages: pd.DataFrame) -> dict[str, GaugeRecord]:
         parts = []
         for _, series in gauge.groupby("method", sort=False):
             hours = series["valid_time"].to_numpy("datetime64[s]").astype("int64") / 3600.0
-            known = series[came].to_numpy("datetime64[s]")
-            parts += _find_events(hours, series["value"].to_numpy("float64"), known)
-        days = gauge.groupby(gauge["valid_time"].to_numpy("datetime64[D]"))[came].min()
+            known_at = series[available].to_numpy("datetime64[s]")
+            parts += _find_events(hours, series["value"].to_numpy("float64"), known_at)
+        days = gauge.groupby(gauge["valid_time"].to_numpy("datetime64[D]"))[available].min()
         records[str(code)] = _running_extremes(parts, np.sort(days.to_numpy("datetime64[s]")))
     return records
 
 
 def _find_events(
-    hours: Floats, value: Floats, known: np.ndarray
+    hours: Floats, value: Floats, known_at: np.ndarray
 ) -> list[tuple[str, np.ndarray, Floats]]:
-    """Quantity, moments and sizes of what one series bears out; the lowest with its sign turned."""
+    """Find the confirmed extremes of one series: quantity, moments, sizes; the lowest negated."""
     if len(value) < 2:
         return []
     close = np.diff(hours) <= CLOSE_H
-    both = np.maximum(known[1:], known[:-1])
+    pair_known_at = np.maximum(known_at[1:], known_at[:-1])
     low, high = np.minimum(value[1:], value[:-1]), np.maximum(value[1:], value[:-1])
     wet = close & (value[1:] != 0.0) & (value[:-1] != 0.0)
-    events = [("highest", both[close], low[close]), ("lowest", both[wet], -high[wet])]
+    events = [
+        ("highest", pair_known_at[close], low[close]),
+        ("lowest", pair_known_at[wet], -high[wet]),
+    ]
     for name, span in (("day", DAY_H), ("hour", HOUR_H)):
         last = np.arange(1, len(value) - 1)
         first = np.searchsorted(hours, hours[last] - span)
@@ -190,7 +193,7 @@ def _find_events(
         last, first = last[enough], first[enough]
         enough = close[last] & close[first - 1]
         last, first = last[enough], first[enough]
-        at = both[last]
+        at = pair_known_at[last]
         for change, size in (
             ("rise", low[last] - high[first - 1]),
             ("fall", low[first - 1] - high[last]),
@@ -202,44 +205,46 @@ def _find_events(
     return events
 
 
-def _third_day(hours: Floats, known: np.ndarray, size: Floats) -> tuple[np.ndarray, Floats]:
-    """Moments at which the third largest of the days' largest changes grew, and its size."""
+def _third_day(hours: Floats, known_at: np.ndarray, size: Floats) -> tuple[np.ndarray, Floats]:
+    """Find when the third largest of the days' largest changes grew, and to what size."""
     if not len(size):
-        return known, size
-    frame = pd.DataFrame({"day": hours // 24.0, "known": known, "size": size})
+        return known_at, size
+    frame = pd.DataFrame({"day": hours // 24.0, "known": known_at, "size": size})
     daily = frame[frame["size"] > 0.0].sort_values("size").drop_duplicates("day", keep="last")
     top: list[float] = []
     moments, sizes = list[np.datetime64](), list[float]()
     for moment, largest in daily.sort_values("known")[["known", "size"]].itertuples(index=False):
         heapq.heappush(top, largest)
-        if len(top) > MOVED_TWICE:
+        if len(top) > FASTEST_DAY_RANK:
             heapq.heappop(top)
-        if len(top) == MOVED_TWICE and (not sizes or top[0] > sizes[-1]):
+        if len(top) == FASTEST_DAY_RANK and (not sizes or top[0] > sizes[-1]):
             moments.append(moment)
             sizes.append(top[0])
     return np.array(moments, "datetime64[s]"), np.array(sizes, "float64")
 
 
-def _running_extremes(parts: list[tuple[str, np.ndarray, Floats]], days: np.ndarray) -> GaugeRecord:
+def _running_extremes(
+    events: list[tuple[str, np.ndarray, Floats]], days: np.ndarray
+) -> GaugeRecord:
     """Put the events of a gauge in order of the moments at which they were known."""
-    steps = []
-    for name, moments, size in parts:
+    tables = []
+    for name, moments, size in events:
         order = np.argsort(moments, kind="stable")
         highest = np.maximum.accumulate(size[order])
         grown = np.flatnonzero(np.diff(highest, prepend=-np.inf) > 0.0)
         table = np.full((len(grown), len(_QUANTITIES)), -np.inf)
         table[:, _QUANTITIES.index(name)] = highest[grown]
-        steps.append((moments[order][grown], table))
-    if not steps:
+        tables.append((moments[order][grown], table))
+    if not tables:
         return GaugeRecord(np.array([], "datetime64[s]"), np.empty((0, len(_QUANTITIES))), days)
-    known = np.concatenate([moments for moments, _ in steps])
-    order = np.argsort(known, kind="stable")
-    extremes = np.maximum.accumulate(np.concatenate([table for _, table in steps])[order])
-    return GaugeRecord(known[order], np.where(np.isinf(extremes), np.nan, extremes), days)
+    known_at = np.concatenate([moments for moments, _ in tables])
+    order = np.argsort(known_at, kind="stable")
+    extremes = np.maximum.accumulate(np.concatenate([table for _, table in tables])[order])
+    return GaugeRecord(known_at[order], np.where(np.isinf(extremes), np.nan, extremes), days)
 
 
-def limits_at(
+def limits_as_of(
     records: Mapping[str, GaugeRecord], asof: np.datetime64 | None = None
 ) -> dict[str, Limits]:
-    """Give the limits of every gauge as they were known at a moment."""
+    """Return the limits of every gauge as of a moment."""
     return {code: record.limits(asof) for code, record in records.items()}

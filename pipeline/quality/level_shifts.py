@@ -1,4 +1,4 @@
-"""Level shifts in a gauge's readings: undone, or water, or a frozen sensor that let go."""
+"""Level shifts in a gauge's readings: moved or frozen sensors, told apart from real changes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 HOLD_H = 720.0
-"""A shift that is undone within so long is faulty, hours; later the gauge has moved."""
+"""Longest time after which a shift that is undone is faulty, hours; later the gauge has moved."""
 SETTLE_H = 6.0
-"""A new level that has lasted so long is believed, hours."""
+"""Time after which a new level is believed, hours."""
 
 TURN_READINGS, TURN_M, TURN_SHARE = 4, 0.05, 0.03
-"""A level turns after a shift if in so many readings or more it has moved by so much, and by so
-great a share of the shift, otherwise than in as many before; stilling wells are quiet to 1 cm."""
+"""A level turns after a shift if its movement over at least so many readings differs, by so many
+metres and by this share of the shift, from that over as many before; stilling wells are quiet to
+1 cm."""
 
 
 @dataclass(frozen=True)
 class TrackedShifts:
-    """What the level shifts of a series turned out to be.
+    """Readings that follow the level shifts of a series.
 
     Parameters
     ----------
     faulty
         Readings that follow a shift and are not believed, shape (n,).
     doubted_h
-        Time at which a reading that was doubted at first was believed, hours; NaN for the others,
-        shape (n,).
+        Time from which a reading that was doubted at first is believed, hours; NaN for the
+        others, shape (n,).
     """
 
     faulty: Bools
@@ -44,7 +45,7 @@ Evidence = Callable[[int], bool | None]
 
 
 def no_evidence(_start: int) -> None:
-    """Support neither level: there are no other readings."""
+    """Return None: there are no other readings that support either level."""
 
 
 def track_shifts(
@@ -55,13 +56,13 @@ def track_shifts(
     *,
     usual_returns: int | None = None,
 ) -> TrackedShifts:
-    """Track each level shift to where it ends, and tell which readings after it are faulty.
+    """Track each level shift to its end, and return which readings after it are faulty.
 
     A shift is **undone** where half to one and a half of it is taken back in one step, or in four
-    within three hours: the readings in between are faulty. It is **water** if the level goes on the
-    same way (a sensor jumps once) or turns otherwise than it moved before, as a wave does that
-    falls, if other readings support it, or if it has lasted ``SETTLE_H``; until then, and for
-    ``HOLD_H`` where other readings contradict it, the readings are faulty.
+    within three hours: the readings in between are faulty. It is **real** if the level goes on the
+    same way (a sensor jumps once), if it turns as a falling wave does, if other readings support
+    it, or if it has lasted ``SETTLE_H``; until then, and for ``HOLD_H`` where other readings
+    contradict it, the readings are faulty.
 
     Parameters
     ----------
@@ -70,16 +71,16 @@ def track_shifts(
     starts
         First reading after each shift.
     evidence
-        What other readings support.
+        Level that other readings support.
     usual_returns
-        From so many undone shifts on they are the river's.
+        Number of undone shifts from which they are the river's own.
     """
     faulty = np.zeros(len(value), dtype=np.bool_)
     doubted_h = np.full(len(value), np.nan)
     undone: list[slice] = []
-    done = 0
+    next_start = 0
     for start in starts.tolist():
-        if start < done:
+        if start < next_start:
             continue
         supported = evidence(start)
         if supported or _goes_on(value, start):
@@ -90,10 +91,10 @@ def track_shifts(
         settled = int(np.searchsorted(hours, hours[start] + SETTLE_H))
         if end is not None:
             undone.append(slice(start, end))
-            done = end + 1
+            next_start = end + 1
         elif supported is False:
             faulty[start:hold] = True
-            done = hold + 1
+            next_start = hold + 1
         elif settled < len(hours):
             doubted_h[start:settled] = hours[settled]
         elif _turns(value, start):
@@ -102,8 +103,8 @@ def track_shifts(
             faulty[start:] = True
             break
     if usual_returns is None or len(undone) < usual_returns:
-        for away in undone:
-            faulty[away] = True
+        for rows in undone:
+            faulty[rows] = True
     return TrackedShifts(faulty, doubted_h)
 
 
@@ -144,22 +145,21 @@ def _find_return(hours: Floats, value: Floats, start: int, end: int) -> int | No
 
 @dataclass(frozen=True)
 class FrozenSensor:
-    """The same value for hours and then another level: a sensor that let go.
+    """Flag a value that repeats for hours and then jumps: a frozen sensor that moves again.
 
-    The first reading of the run stands. Known once the new level has lasted.
+    The first reading of the run is not flagged. A run is found once the new level has lasted.
 
     Parameters
     ----------
     longest_h
-        Runs of telemetry shorter than this are the river's.
+        Longest run of telemetry that is the river's own, hours.
     times
-        A run is at least so many times the fourth longest: where the river rests for days, a rest
+        Least ratio of a run to the fourth longest: where the river often rests for days, a rest
         is no fault.
     step_m
         Smallest step at the end of the run, m.
     spacing_h, gap_h
-        Only where readings are no further apart than ``spacing_h``, and across gaps up to
-        ``gap_h``.
+        Largest spacing of the readings, and largest gap at the end of the run, hours.
 
     Examples
     --------
@@ -175,26 +175,26 @@ class FrozenSensor:
     gap_h: float = 24.0
 
     def check(self, hours: Floats, value: Floats) -> Bools:
-        """Tell which repeat the value before until the sensor let go."""
+        """Return which repeat the value before until the sensor moves again."""
         faulty = np.zeros(len(value), dtype=np.bool_)
         if len(value) < 3 or np.median(np.diff(hours)) > self.spacing_h:
             return faulty
         begin = np.flatnonzero(np.concatenate([[True], np.diff(value) != 0.0]))
         after = np.append(begin[1:], len(value))
-        lasted = hours[after - 1] - hours[begin]
-        # Up to three faults: a river that rests so long does so more often.
-        usual_h = np.sort(lasted)[-4] if len(lasted) > 3 else 0.0
-        for run in np.flatnonzero(lasted >= self.longest_h).tolist():
+        duration_h = hours[after - 1] - hours[begin]
+        # A record has up to three faults; a river that rests so long does so more often.
+        usual_h = np.sort(duration_h)[-4] if len(duration_h) > 3 else 0.0
+        for run in np.flatnonzero(duration_h >= self.longest_h).tolist():
             end = int(after[run])
-            if end >= len(value) or lasted[run] < self.times * usual_h:
+            if end >= len(value) or duration_h[run] < self.times * usual_h:
                 continue
             size = value[end] - value[end - 1]
             settled = int(np.searchsorted(hours, hours[end] + SETTLE_H))
-            kept = (value[end : settled + 1] - value[end - 1]) / size >= 0.5
+            stays = (value[end : settled + 1] - value[end - 1]) / size >= 0.5
             faulty[begin[run] + 1 : end] = (
                 abs(size) >= self.step_m
                 and hours[end] - hours[end - 1] <= self.gap_h
                 and settled < len(value)
-                and bool(kept.all())
+                and bool(stays.all())
             )
         return faulty

@@ -18,24 +18,25 @@ STAGE_CODES = (
     77.0, 77.7, 88.0, 88.8, 88.88, 99.0, 99.9, 99.99, 777.0, 777.7, 888.0, 888.8, 7777.0, 8888.0,
     8888.8,
 )  # fmt: skip
-"""Further ones of stages: a rain of 99.9 mm or a discharge of 888 m3/s is a value."""
+"""Further codes of stages: a rain of 99.9 mm or a discharge of 888 m3/s is a value."""
 MOST_RAIN = 500.0
-"""Rain, mm, from which a number of ``STAGE_CODES`` is a code as well."""
+"""Rain from which a number of ``STAGE_CODES`` is a code as well, mm."""
 
 
-def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str) -> pd.Series[Any]:
-    """Return which numbers are codes that cannot be a value.
+def find_impossible_codes(
+    numbers: pd.Series[Any], value: pd.Series[Any], variable: str
+) -> pd.Series[Any]:
+    """Return which numbers are codes for missing that cannot be a value.
 
     Parameters
     ----------
-    given
-        Numbers as the file has them.
+    numbers
+        Numbers as in the file.
     value
         The same in the canonical unit, stages above the gauge's zero.
     variable
-        ``stage``, ``discharge`` or ``rain``. Stages and discharges may be what a code says, as
-        999 cm at Kratie or 9999 m3/s at Pakse: that the gauge's own readings decide, in quality
-        control.
+        ``stage``, ``discharge`` or ``rain``. A code may be a true stage or discharge, as 999 cm at
+        Kratie or 9999 m3/s at Pakse: quality control decides by the gauge's own readings.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def impossible_codes(given: pd.Series[Any], value: pd.Series[Any], variable: str
     """
     row = VARIABLES[variable]
     possible = value.between(row.valid_min, row.valid_max) & (variable != "rain")
-    code = given.isin(MISSING)
+    code = numbers.isin(MISSING)
     if variable != "discharge":
-        code |= given.isin(STAGE_CODES) & ((variable == "stage") | (value >= MOST_RAIN))
+        code |= numbers.isin(STAGE_CODES) & ((variable == "stage") | (value >= MOST_RAIN))
     return code & ~possible

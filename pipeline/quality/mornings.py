@@ -1,4 +1,4 @@
-"""Readings of the morning and the evening, from readings at whatever minute they came.
+"""Stages of the morning and the evening, from readings at any minute.
 
 A gauge is read at 06:58 or 07:10, or every 15 minutes from 07:02 on; an observer may come an hour
 late. Times are naive UTC; every function works on whole columns.
@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 NEAR = np.timedelta64(90, "m")
-"""A reading counts for a moment within this of it."""
-APART = np.timedelta64(6, "h")
-"""Two readings on both sides of a moment give its stage by a straight line if no further apart."""
+"""Greatest distance of a reading from the moment that it counts for."""
+LINE_SPAN = np.timedelta64(6, "h")
+"""Greatest distance of two readings between which a stage is interpolated linearly."""
 EVENING = np.timedelta64(12, "h")
 """From midnight UTC to the reading of the evening."""
 ISSUED = np.timedelta64(30, "m")
@@ -27,7 +27,7 @@ _HOUR = np.timedelta64(1, "h")
 
 
 @dataclass(frozen=True)
-class Sampled:
+class StageSample:
     """Stage of one gauge at given moments.
 
     Parameters
@@ -44,8 +44,8 @@ class Sampled:
 
 def sample(
     time: NDArray[np.datetime64], value: NDArray[np.float64], moments: NDArray[np.datetime64]
-) -> Sampled:
-    """Take the stage at moments: the nearest reading, or a line between two.
+) -> StageSample:
+    """Sample the stage at moments: the nearest reading, or linear interpolation between two.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def sample(
     value
         Readings, no NaN, shape (m,).
     moments
-        Moments asked for, shape (n,).
+        Moments, shape (n,).
 
     Examples
     --------
@@ -63,34 +63,36 @@ def sample(
     array([4.5])
     """
     if not len(time):
-        return Sampled(np.full(len(moments), np.nan), np.full(len(moments), -1))
+        return StageSample(np.full(len(moments), np.nan), np.full(len(moments), -1))
     after = np.searchsorted(time, moments)
     before = after - 1
     left, right = np.maximum(before, 0), np.minimum(after, len(time) - 1)
-    none = np.timedelta64(1000, "D")
-    to_left = np.where(before >= 0, moments - time[left], none)
-    to_right = np.where(after < len(time), time[right] - moments, none)
+    far = np.timedelta64(1000, "D")
+    to_left = np.where(before >= 0, moments - time[left], far)
+    to_right = np.where(after < len(time), time[right] - moments, far)
     nearest = np.where(to_left <= to_right, left, right)
     near = np.minimum(to_left, to_right) <= NEAR
-    between = ~near & (to_left + to_right <= APART)
+    between = ~near & (to_left + to_right <= LINE_SPAN)
     span = np.where(between, to_left + to_right, _HOUR)
     share = np.where(between, to_left, np.timedelta64(0, "s")) / span
     line = value[left] + share * (value[right] - value[left])
-    return Sampled(
+    return StageSample(
         np.where(near, value[nearest], np.where(between, line, np.nan)),
         np.where(near, nearest, np.where(between, right, -1)),
     )
 
 
-def newest_rows(time: NDArray[np.datetime64], moments: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Row of the last reading up to each moment, -1 where there is none."""
+def find_newest_rows(
+    time: NDArray[np.datetime64], moments: NDArray[np.datetime64]
+) -> NDArray[np.int64]:
+    """Find the row of the last reading up to each moment, -1 where there is none."""
     return np.asarray(np.searchsorted(time, moments, side="right")) - 1
 
 
 def group_by_station(
     readings: pd.DataFrame,
 ) -> Iterator[tuple[str, NDArray[np.datetime64], NDArray[np.float64], pd.DataFrame]]:
-    """Give the code, the times and values of each gauge, one reading per time, and the rows."""
+    """Yield code, times, values and rows of each gauge, one reading per time."""
     rows = readings.sort_values(["station", "valid_time"], kind="stable")
     rows = rows.drop_duplicates(["station", "valid_time"], keep="last")
     for code, series in rows.groupby("station", sort=True):
@@ -124,10 +126,10 @@ def tabulate(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.time
     Parameters
     ----------
     readings
-        Columns station, valid_time and value, no NaN; all that were known at the moment of the
-        question, so a line is drawn to a reading only if that had come.
+        Columns station, valid_time and value, no NaN; those known at one moment, so that no line
+        leads to a reading that had not come.
     dates
-        Rows wanted, midnights.
+        Midnights, one per row.
     issued
         From midnight to the moment of issue.
     """
@@ -140,7 +142,7 @@ def tabulate(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.time
         evening: NDArray[np.datetime64] = midnight - EVENING
         columns["evening"][code] = sample(time, value, evening).value
         moments: NDArray[np.datetime64] = midnight + issued
-        at = newest_rows(time, moments)
+        at = find_newest_rows(time, moments)
         columns["newest"][code] = np.where(at >= 0, value[at], np.nan)
         columns["age"][code] = np.where(at >= 0, (midnight - time[at]) / _HOUR, np.nan)
     tabled = (pd.DataFrame(by_code, index=dates, dtype="float64") for by_code in columns.values())
@@ -148,7 +150,7 @@ def tabulate(readings: pd.DataFrame, dates: pd.DatetimeIndex, *, issued: np.time
 
 
 def find_late_mornings(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.DataFrame:
-    """Find the mornings at which another stage was known than is known now.
+    """Find the mornings at which another stage was known than now.
 
     Parameters
     ----------
@@ -160,30 +162,30 @@ def find_late_mornings(readings: pd.DataFrame, used: pd.Series[bool]) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        ``begin`` and ``end``: moments of issue in between saw another stage than is known now.
+        ``begin`` and ``end``: issue times in between saw another stage than is known now.
     """
     # A reading that was withdrawn, and has no value now, was known until then.
-    came = readings[["available_time", "settled"]].max(axis=1)
-    known = readings.assign(came=came)
-    parts = [_find_late(known[used])]
+    known_at = readings[["available_time", "settled"]].max(axis=1)
+    dated = readings.assign(known_at=known_at)
+    parts = [_find_late(dated[used])]
     if not used.all():
-        parts.append(_find_late(known))
+        parts.append(_find_late(dated))
     return pd.concat(parts, ignore_index=True)
 
 
 def _find_late(readings: pd.DataFrame) -> pd.DataFrame:
-    """Mornings at which the readings that count had not come."""
+    """Find the mornings before the arrival of the readings that count for them."""
     parts = [pd.DataFrame({"begin": [], "end": []}, dtype="datetime64[ns]")]
     for _, time, value, rows in group_by_station(readings):
-        came = rows["came"].to_numpy("datetime64[ns]")
+        known_at = rows["known_at"].to_numpy("datetime64[ns]")
         first, last = time[0].astype("datetime64[D]"), time[-1].astype("datetime64[D]")
         days = pd.date_range(first, last + DAY)
         midnight: NDArray[np.datetime64] = days.to_numpy("datetime64[ns]")
         morning = sample(time, value, midnight)
         issue: NDArray[np.datetime64] = midnight + ISSUED
         noon: NDArray[np.datetime64] = midnight - EVENING
-        last_read = np.where(morning.last < 0, newest_rows(time, issue), -1)
+        last_read = np.where(morning.last < 0, find_newest_rows(time, issue), -1)
         for at in (morning.last, sample(time, value, noon).last, last_read):
-            behind = (at >= 0) & (came[at] > issue)
-            parts.append(pd.DataFrame({"begin": issue[behind], "end": came[at[behind]]}))
+            late = (at >= 0) & (known_at[at] > issue)
+            parts.append(pd.DataFrame({"begin": issue[late], "end": known_at[at[late]]}))
     return pd.concat(parts, ignore_index=True)

@@ -11,20 +11,20 @@ from pipeline.geography.places import stations
 from pipeline.quality.level_shifts import Floats
 
 WITHIN_H = 3.0
-"""Another instrument's reading counts for a moment within so many hours."""
+"""Greatest distance of another instrument's reading from a moment, hours."""
 SAME_M, SAME_SHARE = 0.3, 0.25
-"""Two instruments agree within this, or within this share of the step in question."""
+"""Greatest difference of two instruments that agree, m, or as a share of the step."""
 TRAVEL_H = 72.0
-"""A wave passed a neighbour within so many hours before; travel times of the table are 1-2 days."""
-SHARE = 0.5
-"""A neighbour supports a step if it changed by this share of it in as much time."""
+"""Longest travel time of a wave from or to a neighbour, hours; those of the table are 1-2 days."""
+SUPPORT_SHARE = 0.5
+"""Least change of a neighbour that supports a step, as a share of the step in as much time."""
 Series = tuple[Floats, Floats]
 """Times, hours, and values."""
 
 
 @lru_cache
 def list_neighbours(code: str) -> tuple[str, ...]:
-    """Next gauges up and down the river and across it.
+    """List the next gauges upstream, downstream and across the river.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class AuxiliaryReadings:
     def support(
         self, station: str, method: str, *, before: tuple[float, float], after: tuple[float, float]
     ) -> bool | None:
-        """Whether others support a step (True) or the level before it (False); None if neither.
+        """Return whether others support a step (True) or the level before it (False), or None.
 
         Parameters
         ----------
@@ -78,12 +78,12 @@ class AuxiliaryReadings:
                 return verdict
         for neighbour in list_neighbours(station):
             for (code, _), series in self._series.items():
-                if code == neighbour and _largest_change(series, before, after) >= SHARE:
+                if code == neighbour and _largest_change(series, before, after) >= SUPPORT_SHARE:
                     return True
         return None
 
     def expected_change(self, station: str, *, since_h: float, until_h: float) -> float:
-        """Change that neighbours lead to expect, their mean; 0 where none reads."""
+        """Return the mean change at the neighbours, m; 0 where none has readings."""
         changes = []
         for neighbour in list_neighbours(station):
             for (code, _), (hours, value) in self._series.items():
@@ -96,7 +96,7 @@ class AuxiliaryReadings:
 def _supported_by_instrument(
     series: Series, before: tuple[float, float], after: tuple[float, float]
 ) -> bool | None:
-    """Whether another instrument at the same gauge supports a step; None where it is silent."""
+    """Return whether another instrument at the gauge supports a step; None where it has none."""
     hours, value = series
     near = _nearest(hours, after[0])
     if near is None or abs(hours[near] - before[0]) < abs(hours[near] - after[0]):
@@ -110,7 +110,7 @@ def _supported_by_instrument(
 def _largest_change(
     series: Series, before: tuple[float, float], after: tuple[float, float]
 ) -> float:
-    """Largest change of a neighbour in as much time, as a share of the step."""
+    """Return the largest change of a neighbour in as much time, as a share of the step."""
     hours, value = series
     part = slice(
         int(np.searchsorted(hours, after[0] - TRAVEL_H)),
@@ -125,7 +125,7 @@ def _largest_change(
 
 
 def _nearest(hours: Floats, at: float) -> int | None:
-    """Row of the reading nearest to a moment, None where none is within ``WITHIN_H``."""
+    """Find the row of the reading nearest to a moment, None where none is within ``WITHIN_H``."""
     if not len(hours):
         return None
     after = int(np.searchsorted(hours, at))

@@ -1,4 +1,4 @@
-"""Which reading is used where there are several, and which gauges have too many that are not."""
+"""Select the reading to use among several, and describe gauges with many suspect readings."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pipeline.quality.conflicts import describe_conflicts
 from pipeline.quality.flags import USED
 
 METHODS = ("manual", "calculated", "telemetry")
-"""How a value was got, in order of precedence: of several good values of one time the observer's
-stands before one calculated from the day, and both before a sensor's."""
+"""Methods of measurement in order of precedence: of several good values of one time the observer's
+comes before one calculated from the day, and both before a sensor's."""
 WHOLE_DAY = pd.Timedelta(hours=21.6)
-"""A sensor's day of rain counts from nine tenths on: a sum over gaps would be too low."""
+"""Least coverage of a sensor's day of rain, nine tenths: a sum over gaps would be too low."""
 
 
 def select_best(flagged: pd.DataFrame) -> pd.DataFrame:
     """Select one reading per station, variable and time.
 
-    A used one goes before a flagged one, then the method that comes first in ``METHODS``. Rain
-    adds up, so of each day (to 00:00 UTC) only one method is taken, and of a sensor only days of
-    which it reported nine tenths.
+    A used reading precedes a flagged one, then the order of ``METHODS`` decides. Rain adds up, so
+    each day (to 00:00 UTC) is taken from one method, and from a sensor only if it reported nine
+    tenths of the day.
 
     Parameters
     ----------
     flagged
-        As :func:`pipeline.quality.flags.flag` gives them.
+        Readings as returned by :func:`pipeline.quality.flags.flag`.
     """
     keys = ["station", "variable"]
     sensor = (flagged["variable"] == "rain") & (flagged["method"] == "telemetry")
@@ -46,31 +46,31 @@ def select_best(flagged: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole_days(rain: pd.DataFrame) -> pd.DataFrame:
-    """Rain of the first method that has a whole day, day by day."""
+    """Select each day's rain of the first method that covers the whole day."""
     series = [rain["station"], rain["method"]]
     day = [*series, rain["valid_time"].dt.ceil("D")]
     usual = rain.groupby(series)["valid_time"].transform(lambda time: time.diff().median())
-    seen = (~rain["_bad"]).groupby(day).transform("sum") * usual
-    rain = rain[(rain["method"] != "telemetry") | (seen >= WHOLE_DAY)]
+    covered = (~rain["_bad"]).groupby(day).transform("sum") * usual
+    rain = rain[(rain["method"] != "telemetry") | (covered >= WHOLE_DAY)]
     day = [rain["station"], rain["valid_time"].dt.ceil("D")]
-    first = rain["_rank"].where(~rain["_bad"]).groupby(day).transform("min")
-    return rain[rain["_rank"] == first.fillna(rain["_rank"])]
+    best_rank = rain["_rank"].where(~rain["_bad"]).groupby(day).transform("min")
+    return rain[rain["_rank"] == best_rank.fillna(rain["_rank"])]
 
 
 def select_used(readings: pd.DataFrame) -> pd.DataFrame:
-    """Keep the readings that may be used as they are: known, and flagged as one of ``USED``."""
+    """Select the readings that may be used: with a value, and flagged as one of ``USED``."""
     return readings[readings["value"].notna() & readings["qc"].isin(USED)]
 
 
 def describe_suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int = 3) -> list[str]:
-    """Say which gauges of the table had many of their readings flagged, and where files disagree.
+    """Describe the gauges of the table with many flagged readings, and where files disagree.
 
     Parameters
     ----------
     readings
         Flagged readings of the interval in question.
     share, least
-        A gauge is named from this share of its readings on, if they are so many.
+        Least share and number of flagged readings from which a gauge is named.
 
     Returns
     -------
@@ -78,10 +78,10 @@ def describe_suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int 
         One line per conflict, and per gauge, variable and method.
     """
     lines = describe_conflicts(readings)
-    named = ("absolute", "conflict", "code")
-    known = readings[readings["value"].notna() & readings["station"].isin(list(stations()))]
-    for (code, variable, method), series in known.groupby(["station", "variable", "method"]):
-        bad = series.loc[~series["qc"].isin([*USED, *named]), "qc"].value_counts()
+    reported = ("absolute", "conflict", "code")
+    rows = readings[readings["value"].notna() & readings["station"].isin(list(stations()))]
+    for (code, variable, method), series in rows.groupby(["station", "variable", "method"]):
+        bad = series.loc[~series["qc"].isin([*USED, *reported]), "qc"].value_counts()
         if bad.sum() >= max(least, share * len(series)):
             why = ", ".join(f"{count} {name}" for name, count in bad.items())
             gauge = f"{stations()[str(code)].name} ({code})"

@@ -1,9 +1,8 @@
-"""Stages and discharges that may stand for missing: codes, and zeros of gauges never so low.
+"""Stages and discharges that may mean missing: codes, and zeros of gauges never so low.
 
-Which number stands for missing the file says, or the table of codes at read. What is left are
-values that are a code in one unit and a stage in another: 999 for missing in a file of centimetres
-is 9.99 m, at which Kratie stands twice a year, and 99.9 m above the sea is 13.41 m at Pakse. The
-gauge's own readings decide.
+The file or the table of codes resolves most at read. Some values are a code in one unit and a stage
+in another: 999 for missing in a file of centimetres is 9.99 m, at which Kratie stands twice a year,
+and 99.9 m above the sea is 13.41 m at Pakse. The gauge's own readings decide on these.
 """
 
 from __future__ import annotations
@@ -18,20 +17,19 @@ from pipeline.quality.missing_codes import MISSING, STAGE_CODES
 AS_STAGE = np.unique(
     [*STAGE_CODES, *(code * metres for code in MISSING for metres in (1.0, 0.01, 0.001))]
 )
-"""Stages that a code would be in m, and the codes of all variables in cm or mm. 8.88 m is a code
-only where the file gave 888 cm."""
+"""Stages, m, that a code gives in m, cm or mm. 8.88 m is a code only where the file has 888 cm."""
 _AS_GIVEN = {f"{code:g}" for code in (*MISSING, *STAGE_CODES)}
 LAST_H = 240.0
-"""A value continues readings up to so long before or after it."""
+"""Greatest distance of readings that a value may continue, hours."""
 DRIFT_M = 0.5
-"""A value continues the level before if it is off by this, and this a day, at most."""
+"""Greatest difference of a value from the level that it continues, m, and m per day."""
 USUAL, ENOUGH = 0.99, 100
-"""Or if it is off by no more than all but a hundredth of the changes from reading to reading."""
+"""Or the quantile of the changes from reading to reading, where there are so many."""
 FLOW_DRIFT = 1.25
-"""A discharge continues those around it within this factor; without any within ``LAST_H``, if all
-of ``ENOUGH`` readings of the gauge are so."""
+"""Greatest factor between a discharge and those that it continues; without any within ``LAST_H``,
+those are all of the gauge, if ``ENOUGH``."""
 NEVER_BELOW_M = 2.0
-"""Where the river has never been within this of zero, a zero is no stage."""
+"""Distance from zero within which the river must have been for a zero to be a stage, m."""
 
 
 def find_codes(
@@ -42,7 +40,7 @@ def find_codes(
     raw: NDArray[np.object_] | None = None,
     tide_m: float = 0.0,
 ) -> Bools:
-    """Return which stages stand for missing.
+    """Return which stages are codes for missing.
 
     Parameters
     ----------
@@ -51,11 +49,11 @@ def find_codes(
     value
         Stages, m, no NaN, shape (n,).
     limits
-        What the gauge has shown before.
+        Limits of the gauge's record.
     raw
-        What the file gave, as ``99.9 m amsl``; empty where it is the stage.
+        Value in the file, as ``99.9 m amsl``; empty where it is the stage.
     tide_m
-        Change that the tide makes between two readings.
+        Change of the tide between two readings, m.
 
     Examples
     --------
@@ -66,7 +64,7 @@ def find_codes(
     >>> find_codes(hours, np.array([4.7, 9.99, 4.8, 0.0]), Limits(0)).tolist()
     [False, True, False, True]
     """
-    code = _zeros(value, limits)
+    code = _find_wrong_zeros(value, limits)
     nearest = AS_STAGE[np.clip(np.searchsorted(AS_STAGE, value), 0, len(AS_STAGE) - 1)]
     below = AS_STAGE[np.clip(np.searchsorted(AS_STAGE, value) - 1, 0, len(AS_STAGE) - 1)]
     maybe = (np.abs(nearest - value) < 1e-6) | (np.abs(below - value) < 1e-6)
@@ -92,7 +90,7 @@ def find_codes(
 
 
 def find_flow_codes(hours: Floats, flow: Floats) -> Bools:
-    """Return which discharges stand for missing: codes that go on from no reading around them.
+    """Return which discharges are codes for missing: those that continue no reading around them.
 
     Parameters
     ----------
@@ -116,14 +114,14 @@ def find_flow_codes(hours: Floats, flow: Floats) -> Bools:
         after = int(np.searchsorted(sure, at))
         around = sure[max(after - 1, 0) : after + 1]
         near = flow[around[np.abs(hours[around] - hours[at]) <= LAST_H]]
-        seen = near if len(near) else flow[sure] if len(sure) >= ENOUGH else near
-        if len(seen):
-            code[at] = not min(seen) / FLOW_DRIFT <= flow[at] <= max(seen) * FLOW_DRIFT
+        nearby = near if len(near) else flow[sure] if len(sure) >= ENOUGH else near
+        if len(nearby):
+            code[at] = not min(nearby) / FLOW_DRIFT <= flow[at] <= max(nearby) * FLOW_DRIFT
     return code
 
 
-def _zeros(value: Floats, limits: Limits) -> Bools:
-    """Return which exact zeros are no stage: those of a gauge that was never within 2 m of it."""
+def _find_wrong_zeros(value: Floats, limits: Limits) -> Bools:
+    """Return which exact zeros are no stage: those of a gauge never within 2 m of zero."""
     zero = value == 0.0
     if not zero.any():
         return np.asarray(zero)
@@ -138,7 +136,7 @@ def _zeros(value: Floats, limits: Limits) -> Bools:
 def _continues(
     hours: Floats, value: Floats, at: int, around: list[int], *, usual: float, limits: Limits
 ) -> bool:
-    """Whether a value goes on from the readings around it; without any, whether it is in range."""
+    """Return whether a value continues the readings around it or, without any, is in range."""
     near = [row for row in around if abs(hours[at] - hours[row]) <= LAST_H]
     if not near:
         metres, _ = limits.room

@@ -24,8 +24,8 @@ import xarray as xr
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, Skipped, time_steps
-from pipeline.sources.formats.geotiff import on_grid
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.geotiff import read_on_grid
+from pipeline.sources.formats.names import parse_stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -82,8 +82,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         raise Skipped(
             f"{path.name}: {name[1]} is another series than the baseline's, chirps-v3.0.{_KIND}"
         )
-    time = stamp(name[2], "%Y.%m.%d", path)
-    values, attributes = on_grid(path, grid, "rain")
+    time = parse_stamp(name[2], "%Y.%m.%d", path)
+    values, attributes = read_on_grid(path, grid, "rain")
     ds = grid.dataset(np.array([time]), rain=values[None])
     return ds.assign_attrs(attributes, version=f"v3.0 {name[1]}")
 

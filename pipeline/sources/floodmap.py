@@ -40,11 +40,11 @@ from pipeline.sources.base import (
     Skipped,
     time_steps,
 )
-from pipeline.sources.formats.cf import fills_of
-from pipeline.sources.formats.field import text
-from pipeline.sources.formats.geotiff import has_unwritten_blocks, opened
-from pipeline.sources.formats.hdf import opened_eos, variable
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.cf import read_fills
+from pipeline.sources.formats.field import read_text
+from pipeline.sources.formats.geotiff import has_unwritten_blocks, open_geotiff
+from pipeline.sources.formats.hdf import get_variable, open_eos_grid
+from pipeline.sources.formats.names import parse_stamp
 from pipeline.sources.upstream import describe_unreadable
 
 _NAME = re.compile(
@@ -156,7 +156,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a MCDWD or VCDWD 3-day tile name", found=path.name)
-    time = stamp(name["day"], "%Y%j", path)
+    time = parse_stamp(name["day"], "%Y%j", path)
     counts = np.zeros((3, *grid.shape))  # pixels, seen ones, flooded ones
     virtual, is_newer = False, True
     corners: set[tuple[float, float]] = set()
@@ -237,11 +237,11 @@ def _read_classes(path: Path, west: float, north: float) -> tuple[NDArray[np.uin
     if path.suffix.startswith(".tif"):
         values, mark, fills = _read_geotiff(path, west, north)
     else:
-        with opened_eos(path) as (fields, file):
-            data = variable(fields, _LAYERS, path)
+        with open_eos_grid(path) as (fields, file):
+            data = get_variable(fields, _LAYERS, path)
             _check_tile(tuple(data.shape), path)
-            values, mark = np.asarray(data[:, :]), text(file, "ProcessingEnvironment")
-            fills = fills_of(data, path)
+            values, mark = np.asarray(data[:, :]), read_text(file, "ProcessingEnvironment")
+            fills = read_fills(data, path)
             if data.has_unwritten_chunks and int(data.fillvalue) not in {_NOT_SEEN, *fills}:
                 raise BadGranule(
                     path,
@@ -272,7 +272,7 @@ def _read_geotiff(
     """Read the classes of an image, its tag of origin, and its fill values."""
     step = _DEGREES / _PIXELS
     wanted = (step, 0.0, west, 0.0, -step, north)
-    with opened(path) as image:
+    with open_geotiff(path) as image:
         transform = tuple(image.transform)[:6]
         if (
             image.crs is None

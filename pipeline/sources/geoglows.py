@@ -28,9 +28,9 @@ from pipeline.geography.reference_tables import edition
 from pipeline.geography.variables import attributes
 from pipeline.sources import SOURCES
 from pipeline.sources.base import BadGranule, Granule, HttpError, time_steps
-from pipeline.sources.formats.hdf import opened
-from pipeline.sources.formats.limits import limited
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.hdf import open_hdf5
+from pipeline.sources.formats.limits import mask_impossible
+from pipeline.sources.formats.names import parse_stamp
 from pipeline.storage.atomic import draft_file, set_published
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def read(path: Path) -> xr.Dataset:
         Not such a file, cut short, or with other members or units, impossible flows or times that
         are not those of its issue.
     """
-    with opened(path) as members:
+    with open_hdf5(path) as members:
         size = sum(
             dataset.size for dataset in members.values() if isinstance(dataset, h5py.Dataset)
         )
@@ -141,7 +141,7 @@ def _take_quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
             expected=f"flows of {MEMBERS} members",
             found=f"{len(members)} at {flow.sizes['time']} hours",
         )
-    issued = stamp(str(ds.attrs.get("issue_time")), "%Y-%m-%dT%H:%MZ", path)
+    issued = parse_stamp(str(ds.attrs.get("issue_time")), "%Y-%m-%dT%H:%MZ", path)
     named = f"geoglows_{np.datetime_as_string(issued, 'h').replace('-', '').replace('T', '')}.nc"
     time = flow["time"].values
     if (
@@ -155,7 +155,7 @@ def _take_quantiles(ds: xr.Dataset, path: Path) -> xr.Dataset:
             expected=f"steps from the issue of its name on, {named}",
             found=f"{time[0]} to {time[-1]}, issued {issued}",
         )
-    possible = limited(flow.to_dataset(name="discharge"), path)
+    possible = mask_impossible(flow.to_dataset(name="discharge"), path)
     by_day = possible["discharge"].resample(time="1D")
     steps = flow["time"].resample(time="1D").count()
     daily = by_day.mean(skipna=False)

@@ -35,12 +35,12 @@ from pipeline.sources.base import (
     time_steps,
 )
 from pipeline.sources.formats.ami import check_time
-from pipeline.sources.formats.cf import unpacked
-from pipeline.sources.formats.chunks import slab
-from pipeline.sources.formats.field import Field, bits, has_bits, number, text
-from pipeline.sources.formats.hdf import opened, variable
-from pipeline.sources.formats.limits import limited_pixels
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.cf import unpack
+from pipeline.sources.formats.chunks import read_slab
+from pipeline.sources.formats.field import Field, has_bits, read_number, read_text, to_bits
+from pipeline.sources.formats.hdf import get_variable, open_hdf5
+from pipeline.sources.formats.limits import mask_impossible_pixels
+from pipeline.sources.formats.names import parse_stamp
 from pipeline.sources.formats.projection import pixels_in, projection_of
 from pipeline.storage.atomic import set_published
 
@@ -154,13 +154,13 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             expected="a file name of GK2A rain rate, surface temperature or NDVI",
             found=path.name,
         )
-    product, time = _PRODUCTS[name["product"]], stamp(name["time"], "%Y%m%d%H%M", path)
-    with opened(path) as file:
+    product, time = _PRODUCTS[name["product"]], parse_stamp(name["time"], "%Y%m%d%H%M", path)
+    with open_hdf5(path) as file:
         check_time(file, time, path, within=product.observed)
-        data = variable(file, (product.field,), path)
+        data = get_variable(file, (product.field,), path)
         flagged = name["product"] != "rr" or any(flag in file for flag in product.flags)
-        flag = variable(file, product.flags, path) if flagged else None
-        view = projection_of(variable(file, ("gk2a_imager_projection",), path), path)
+        flag = get_variable(file, product.flags, path) if flagged else None
+        view = projection_of(get_variable(file, ("gk2a_imager_projection",), path), path)
         for part in (data, data if flag is None else flag):
             if part.shape != (view.height, view.width):
                 raise BadGranule(
@@ -169,26 +169,26 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
                     "projection",
                     found=str(part.shape),
                 )
-        if text(data, "units") not in product.units:
+        if read_text(data, "units") not in product.units:
             raise BadGranule(
                 path,
                 expected=f"units {' or '.join(filter(None, product.units))}",
-                found=text(data, "units") or "none",
+                found=read_text(data, "units") or "none",
             )
         pixels = pixels_in(view, grid)
         if not pixels.inside.any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
         for needed in ("_FillValue", "scale_factor"):
-            number(data, needed, path)
+            read_number(data, needed, path)
         window = pixels.rows, pixels.columns
-        values = unpacked(data, slab(data, *window), path)
+        values = unpack(data, read_slab(data, *window), path)
         if flag is not None:
             good = _list_good_flags(flag, product, path)
-            flags = bits(slab(flag, *window), flag.name, path)
+            flags = to_bits(read_slab(flag, *window), flag.name, path)
             np.copyto(values, np.nan, where=~has_bits(flags, product.bits, good))
-        virtual = text(file, "processing_environment") == "virtual"
-        version = text(file, "algorithm_version")
-        possible, attributes = limited_pixels(values, product.variable, path)
+        virtual = read_text(file, "processing_environment") == "virtual"
+        version = read_text(file, "algorithm_version")
+        possible, attributes = mask_impossible_pixels(values, product.variable, path)
     ds = grid.dataset(np.array([time]), **{product.variable: pixels.mean(possible)[None]})
     origin = "virtual" if virtual else "measured"
     ds.attrs.update(attributes, version=version, origin=origin)
@@ -197,7 +197,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 def _list_good_flags(flag: Field, product: _Product, path: Path) -> list[int]:
     """List the values of a quality flag whose meaning is `good`; the default without meanings."""
-    meanings = text(flag, "flag_meanings")
+    meanings = read_text(flag, "flag_meanings")
     pairs = re.findall(r"(\d+)\s*:\s*(\w+)", meanings)
     values = [int(value) for value, word in pairs if word.lower() == "good"]
     if meanings and not values and product.bits == 0xFF:

@@ -34,12 +34,12 @@ from pipeline.sources.base import (
     Skipped,
     time_steps,
 )
-from pipeline.sources.formats.ami import check_time, finite
-from pipeline.sources.formats.chunks import slab
-from pipeline.sources.formats.field import text
-from pipeline.sources.formats.hdf import opened, variable
+from pipeline.sources.formats.ami import check_time, read_finite
+from pipeline.sources.formats.chunks import read_slab
+from pipeline.sources.formats.field import read_text
+from pipeline.sources.formats.hdf import get_variable, open_hdf5
 from pipeline.sources.formats.limits import MOST_OUT_OF_RANGE
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.names import parse_stamp
 from pipeline.sources.formats.projection import pixels_in, projection_of_level_1b
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a GK2A Level 1B IR105 file name", found=path.name)
-    time = stamp(name[1], "%Y%m%d%H%M", path)
-    with opened(path) as file:
+    time = parse_stamp(name[1], "%Y%m%d%H%M", path)
+    with open_hdf5(path) as file:
         check_time(file, time, path, within=_SCAN)
-        counts = variable(file, ("image_pixel_values",), path)
+        counts = get_variable(file, ("image_pixel_values",), path)
         view = projection_of_level_1b(file, path)
         if counts.shape != (view.height, view.width):
             raise BadGranule(
@@ -112,8 +112,8 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         pixels = pixels_in(view, grid)
         if not pixels.inside.any():
             raise BadGranule(path, expected="pixels in the grid", found="none")
-        temperature = brightness(slab(counts, pixels.rows, pixels.columns), file, path)
-        virtual = text(file, "processing_environment") == "virtual"
+        temperature = brightness(read_slab(counts, pixels.rows, pixels.columns), file, path)
+        virtual = read_text(file, "processing_environment") == "virtual"
     odd = (temperature < _COLDEST_K) | (temperature > _WARMEST_K)
     if odd.sum() > MOST_OUT_OF_RANGE * np.isfinite(temperature).sum():
         raise BadGranule(
@@ -143,21 +143,21 @@ def brightness(counts: NDArray[np.uint16], file: Any, path: Path) -> NDArray[np.
         K, NaN for pixels out of scan or in error.
     """
     holder = file["image_pixel_values"]
-    bits = int(finite(holder, "number_of_valid_bits_per_pixel", path))
+    bits = int(read_finite(holder, "number_of_valid_bits_per_pixel", path))
     if counts.dtype != np.uint16 or not 8 <= bits <= _MOST_BITS:
         raise BadGranule(
             path, expected=f"8 to {_MOST_BITS} bits of 16", found=f"{bits} of {counts.dtype}"
         )
     value = (counts & ((1 << bits) - 1)).astype(np.float64)
-    radiance = value * finite(file, "DN_to_Radiance_Gain", path)
-    radiance += finite(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1
+    radiance = value * read_finite(file, "DN_to_Radiance_Gain", path)
+    radiance += read_finite(file, "DN_to_Radiance_Offset", path)  # mW m-2 sr-1 (cm-1)-1
     radiance[(counts >> 14 > 1) | (radiance <= 0)] = np.nan
     if "channel_center_wavelength" in file.attrs:
         holder = file
-    wave_m = 1e6 / finite(holder, "channel_center_wavelength", path)  # wavenumber, m-1
+    wave_m = 1e6 / read_finite(holder, "channel_center_wavelength", path)  # wavenumber, m-1
     first = 2 * _PLANCK * _LIGHT**2 * wave_m**3
     effective = (_PLANCK * _LIGHT / _BOLTZMANN * wave_m) / np.log1p(first / (radiance * 1e-5))
-    c0, c1, c2 = (finite(file, f"Teff_to_Tbb_c{n}", path) for n in range(3))
+    c0, c1, c2 = (read_finite(file, f"Teff_to_Tbb_c{n}", path) for n in range(3))
     temperature: NDArray[np.float64] = c0 + c1 * effective + c2 * effective**2
     return temperature
 

@@ -35,12 +35,12 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, NotPublished, time_steps
-from pipeline.sources.formats.axes import cells, cut, is_north_first, lat_lon
-from pipeline.sources.formats.cf import moment
-from pipeline.sources.formats.field import text
-from pipeline.sources.formats.hdf import opened, variable
-from pipeline.sources.formats.limits import limited, limited_parts
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.axes import find_cells, is_north_first, read_cells, read_lat_lon
+from pipeline.sources.formats.cf import read_moment
+from pipeline.sources.formats.field import read_text
+from pipeline.sources.formats.hdf import get_variable, open_hdf5
+from pipeline.sources.formats.limits import mask_impossible, mask_impossible_parts
+from pipeline.sources.formats.names import parse_stamp
 
 _NAME = re.compile(
     r"(?P<product>GLDAS_NOAH025_3H(?:_EP)?(?=\.A\d{8}\.\d{4}\.)|GLDAS_NOAH025_M(?:_EP)?(?=\.A\d{6}\.))"
@@ -169,38 +169,40 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             path, expected="a GLDAS_NOAH025_3H or GLDAS_NOAH025_M file name", found=path.name
         )
     is_month = FILE_NAMES.sources[name["product"]] == "gldas_monthly"
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         digits = name["time"].replace(".", "")
-        end = stamp(digits, "%Y%m" if is_month else "%Y%m%d%H%M", path)
-        lat, lon = lat_lon(file, path)
-        time = moment(variable(file, ("time",), path), path)
+        end = parse_stamp(digits, "%Y%m" if is_month else "%Y%m%d%H%M", path)
+        lat, lon = read_lat_lon(file, path)
+        time = read_moment(get_variable(file, ("time",), path), path)
         if (time.astype("M8[M]") if is_month else time) != end:
             month = f"a time in {str(end)[:7]} as in its name"
             expected = month if is_month else f"time {end} as in its name"
             raise BadGranule(path, expected=expected, found=str(time))
-        rows, columns = cells(grid, lat, lon, path)
+        rows, columns = find_cells(grid, lat, lon, path)
 
         def field(name: str, allowed: tuple[str, ...]) -> tuple[NDArray[np.float32], str]:
-            data = variable(file, (name,), path)
+            data = get_variable(file, (name,), path)
             usual = ("time", "lat", "lon")
             north_first = is_north_first(data, lat.size, lon.size, path, usual=usual)
-            if (units := text(data, "units").strip()) not in allowed:
+            if (units := read_text(data, "units").strip()) not in allowed:
                 expected = f"units {' or '.join(allowed)} of {name}"
                 raise BadGranule(path, expected=expected, found=units or "none")
-            return cut(data, rows, columns, path, north_first=north_first), units
+            return read_cells(data, rows, columns, path, north_first=north_first), units
 
         names = _MONTHLY[:2] if is_month else (*_WATER, _WARMTH)
         stored = {key: field(key, ("K",) if key == _WARMTH else ("kg m-2",))[0] for key in names}
         potential, units = field(_POTENTIAL, tuple(_PER_DAY))
-        virtual = "virtual" in text(file, "institution").lower()
+        virtual = "virtual" in read_text(file, "institution").lower()
     steps = _count_steps(end) if is_month else np.float32(1)
-    flows, counted = limited_parts({key: stored[key] * steps for key in _WATER[:2]}, "runoff", path)
+    flows, counted = mask_impossible_parts(
+        {key: stored[key] * steps for key in _WATER[:2]}, "runoff", path
+    )
     fields = {"runoff": flows.sum(axis=0)}
     begin = end
     if not is_month:
         begin = end - np.timedelta64(_STEP)
         moisture = {key: stored[key] / (1000 * thick) for key, thick in _LAYERS_M.items()}
-        layers, of_layers = limited_parts(moisture, "soil_moisture", path)
+        layers, of_layers = mask_impossible_parts(moisture, "soil_moisture", path)
         counted |= of_layers
         fields["soil_moisture"] = np.tensordot(list(_LAYERS_M.values()), layers, axes=1)
         fields["root_water"] = stored["RootMoist_inst"]
@@ -212,7 +214,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
     if counted:
         ds.attrs["out_of_range"] = counted
-    return limited(ds, path)
+    return mask_impossible(ds, path)
 
 
 def _count_steps(month: np.datetime64) -> np.float32:

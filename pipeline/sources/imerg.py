@@ -42,11 +42,17 @@ from pipeline.sources.base import (
     NotPublished,
     time_steps,
 )
-from pipeline.sources.formats.axes import is_north_first, lat_lon, positions, window, window_of
-from pipeline.sources.formats.cf import moment, unpacked
-from pipeline.sources.formats.field import Field, text
-from pipeline.sources.formats.hdf import member, opened, variable
-from pipeline.sources.formats.limits import limited
+from pipeline.sources.formats.axes import (
+    find_positions,
+    find_window,
+    is_north_first,
+    read_lat_lon,
+    read_window,
+)
+from pipeline.sources.formats.cf import read_moment, unpack
+from pipeline.sources.formats.field import Field, read_text
+from pipeline.sources.formats.hdf import get_member, get_variable, open_hdf5
+from pipeline.sources.formats.limits import mask_impossible
 
 _NAME = re.compile(
     r"(?P<product>3B-(?P<kind>HHR|DAY)(?:-[EL]|))\.MS\.MRG\.3IMERG\.(?P<day>\d{8})-S(?P<clock>\d{6})"
@@ -143,8 +149,8 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
 
 def _fetch_from_ges_disc(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:
     """Fetch a window of a granule from GES DISC, or the whole file."""
-    window = _constraint(grid, daily=granule.source in _DAILY)
-    return earthdata.fetch(granule, upstream, client=client, window=window)
+    constraint = _constraint(grid, daily=granule.source in _DAILY)
+    return earthdata.fetch(granule, upstream, client=client, window=constraint)
 
 
 def _fetch_from_pps(granule: Granule, upstream: Path, client: Client, grid: Grid) -> Path:  # noqa: ARG001
@@ -201,7 +207,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         One time step. Half-hourly: ``rain_rate`` (mm h-1). Daily: ``rain`` (mm, the mean rate of
         the day's valid half-hours over 24 h) and ``n_valid`` (half-hours that went in, NaN where
         the file does not say); of less than ``LEAST_HALF_HOURS`` no rain is given. Cells outside
-        the file are NaN, and those out of range, as :func:`limited` counts them.
+        the file are NaN, and those out of range, as :func:`mask_impossible` counts them.
 
     Raises
     ------
@@ -209,24 +215,24 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         Not IMERG, cut short, without the rain variable or its units, on another grid, with a time
         that is not that of its name, renamed from another run, or impossible in many cells.
     """
-    with opened(path) as file:
-        group = member(file, "Grid", path) or file
-        rain = variable(group, ("precipitation", "precipitationCal"), path)
+    with open_hdf5(path) as file:
+        group = get_member(file, "Grid", path) or file
+        rain = get_variable(group, ("precipitation", "precipitationCal"), path)
         name = _NAME.search(path.name)
         if name is None:
             raise BadGranule(path, expected="an IMERG file name", found=path.name)
         day, clock = name["day"], name["clock"]
-        header = text(file, "FileHeader")
+        header = read_text(file, "FileHeader")
         header_name = _NAME.search(header)
         if header_name is not None and any(header_name[part] != name[part] for part in _IDENTITY):
             raise BadGranule(
                 path, expected="the file of its name", found=header_name[0].rstrip(".")
             )
-        time = moment(variable(group, ("time",), path), path)
+        time = read_moment(get_variable(group, ("time",), path), path)
         named = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
         if not str(time).startswith(named):
             raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
-        box = _Box.of(grid, *lat_lon(group, path), path)
+        box = _Box.of(grid, *read_lat_lon(group, path), path)
         if name["kind"] == "HHR":
             _check_units(rain, ("mm/hr", "mm/h", "mm h-1", "mm hr-1"), path)
             fields = {"rain_rate": box.cut(rain, north_first=box.has_latitude_first(rain))}
@@ -235,7 +241,7 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         virtual = "ProcessingSystem=VIRTUAL" in header
     ds = grid.dataset(np.array([time]), **{key: values[None] for key, values in fields.items()})
     ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
-    return limited(ds, path)
+    return mask_impossible(ds, path)
 
 
 def _read_daily(
@@ -251,8 +257,8 @@ def _read_daily(
     is_rate = rain.name.endswith("precipitation")
     _check_units(rain, ("mm/day", "mm d-1", "mm day-1") if is_rate else ("mm",), path)
     if is_rate:
-        count = variable(group, ("precipitation_cnt",), path)
-    elif (count := member(group, "precipitationCal_cnt", path)) is None:
+        count = get_variable(group, ("precipitation_cnt",), path)
+    elif (count := get_member(group, "precipitationCal_cnt", path)) is None:
         return {"rain": values, "n_valid": np.full_like(values, np.nan)}
     n_valid = box.cut(count, north_first=box.has_latitude_first(count, beside=order))
     values[~((n_valid >= LEAST_HALF_HOURS) & (n_valid <= _PER_DAY))] = np.nan
@@ -285,7 +291,7 @@ class _Box:
     ) -> Self:
         """Find the cells of a grid by the cell centres of a file."""
         wanted = grid.lon % 360 if lon.max() > 180 else grid.lon
-        rows, columns = positions(lat, grid.lat), positions(lon, wanted)
+        rows, columns = find_positions(lat, grid.lat), find_positions(lon, wanted)
         if (rows < 0).all() or (columns < 0).all():
             raise BadGranule(
                 path,
@@ -308,8 +314,8 @@ class _Box:
 
     def cut(self, data: Field, *, north_first: bool) -> NDArray[np.float32]:
         """Read the cells of the grid, (lat, lon) north-up, NaN where fill or outside."""
-        stored = window_of(data, self.rows.stored, self.columns.stored, north_first=north_first)
-        values: NDArray[np.float32] = unpacked(data, stored, self.path, fill=-9999.9)
+        stored = read_window(data, self.rows.stored, self.columns.stored, north_first=north_first)
+        values: NDArray[np.float32] = unpack(data, stored, self.path, fill=-9999.9)
         values = values[
             :: 1 if self.rows.same_direction else -1, :: 1 if self.columns.same_direction else -1
         ]
@@ -328,7 +334,7 @@ def _match_axis(
     off = np.abs(axis[index[inside]] - wanted[inside]).max()
     if off > 0.001:
         raise BadGranule(path, expected="cell centres of the grid", found=f"centres {off:.3f} off")
-    stored, target = window(index), window(np.where(inside, np.arange(index.size), -1))
+    stored, target = find_window(index), find_window(np.where(inside, np.arange(index.size), -1))
     if stored.stop - stored.start != target.stop - target.start:
         step = abs(float(axis[1] - axis[0]))
         raise BadGranule(path, expected="cells of 0.1 degree", found=f"cells of {step:.3f}")
@@ -337,5 +343,5 @@ def _match_axis(
 
 def _check_units(data: Field, allowed: tuple[str, ...], path: Path) -> None:
     """Raise unless the variable has one of the units."""
-    if (units := text(data, "units").strip()) not in allowed:
+    if (units := read_text(data, "units").strip()) not in allowed:
         raise BadGranule(path, expected=f"units {' or '.join(allowed)}", found=units or "none")

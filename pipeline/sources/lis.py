@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished, Skipped, time_steps
-from pipeline.sources.formats.axes import cells, check_centres, cut, is_north_first
-from pipeline.sources.formats.cf import moment, unpacked
-from pipeline.sources.formats.chunks import slab
-from pipeline.sources.formats.field import Field, attribute, number, text
-from pipeline.sources.formats.hdf import member, opened, variable
-from pipeline.sources.formats.limits import limited, limited_parts
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.axes import check_centres, find_cells, is_north_first, read_cells
+from pipeline.sources.formats.cf import read_moment, unpack
+from pipeline.sources.formats.chunks import read_slab
+from pipeline.sources.formats.field import Field, read_attribute, read_number, read_text
+from pipeline.sources.formats.hdf import get_member, get_variable, open_hdf5
+from pipeline.sources.formats.limits import mask_impossible, mask_impossible_parts
+from pipeline.sources.formats.names import parse_stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -138,12 +138,12 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     if "S2S" in (name[1] or ""):
         raise Skipped(f"{path.name}: a seasonal forecast of LIS is not used")
     day, clock = (name[2], name[3]) if name[2] else (name[4], name[5])
-    with opened(path) as file:
-        end = stamp(f"{day}{clock}", "%Y%m%d%H%M", path)
-        time = variable(file, ("time",), path)
-        if (file_time := moment(time, path)) != end:
+    with open_hdf5(path) as file:
+        end = parse_stamp(f"{day}{clock}", "%Y%m%d%H%M", path)
+        time = get_variable(file, ("time",), path)
+        if (file_time := read_moment(time, path)) != end:
             raise BadGranule(path, expected=f"time {end} as in its name", found=str(file_time))
-        step_s = number(time, "time_increment", path)
+        step_s = read_number(time, "time_increment", path)
         if not 0 < step_s <= _LONGEST_S:
             raise BadGranule(
                 path, expected=f"time_increment in 1..{_LONGEST_S} s", found=f"{step_s:g}"
@@ -151,30 +151,30 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         soil = _find_first(file, ("SoilMoist_tavg", "SoilMoist_inst"), path)
         names = [tuple(f"{flow}{each}" for each in _MEANS) for flow in ("Qs", "Qsb")]
         has_flows = soil is None or any(_find_first(file, each, path) for each in names)
-        flows = [variable(file, each, path) for each in names] if has_flows else []
+        flows = [get_variable(file, each, path) for each in names] if has_flows else []
         pixels = _Pixels(file, (soil or flows[0]).shape[-2:], grid, path)
         fields: dict[str, NDArray[np.floating]] = {}
         counted: dict[str, dict[str, float]] = {}
         if soil:
             share, by_layer = _read_upper_metre(file, soil, pixels)
-            layers, counted = limited_parts(by_layer, "soil_moisture", path)
+            layers, counted = mask_impossible_parts(by_layer, "soil_moisture", path)
             fields["soil_moisture"] = np.tensordot(share, layers, axes=1)
         if flows:
             by_flow = {_short_name(flow): _read_runoff(flow, pixels, step_s) for flow in flows}
-            parts, runoff_counted = limited_parts(by_flow, "runoff", path)
+            parts, runoff_counted = mask_impossible_parts(by_flow, "runoff", path)
             fields["runoff"], counted = parts.sum(axis=0), counted | runoff_counted
-        provenance = f"{text(file, 'institution')} {text(file, 'source')}".lower()
-        version = text(file, "title") or "LIS"
+        provenance = f"{read_text(file, 'institution')} {read_text(file, 'source')}".lower()
+        version = read_text(file, "title") or "LIS"
     begin = np.array([end - np.timedelta64(round(step_s), "s")])
     ds = grid.dataset(begin, **{key: each[None].astype("f4") for key, each in fields.items()})
     ds.attrs.update(version=version, origin="virtual" if "virtual" in provenance else "measured")
     if counted:
         ds.attrs["out_of_range"] = counted
-    return limited(ds, path)
+    return mask_impossible(ds, path)
 
 
 def _find_first(file: h5py.File, names: tuple[str, ...], path: Path) -> Field | None:
-    members = (member(file, name, path) for name in names)
+    members = (get_member(file, name, path) for name in names)
     return next((data for data in members if data is not None), None)
 
 
@@ -190,7 +190,7 @@ class _Pixels:
             raise BadGranule(path, expected="dims (north_south, east_west)", found=str(shape))
         self.path, self.shape = path, shape
         lat, lon = _read_axes(file, shape, path)
-        self._rows, self._columns = cells(grid, lat, lon, path)
+        self._rows, self._columns = find_cells(grid, lat, lon, path)
 
     def cut(self, data: Field, layers: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Read the field on the grid, of each layer if it has layers."""
@@ -202,7 +202,7 @@ class _Pixels:
             before=layers,
         )
         parts = [
-            cut(data, self._rows, self._columns, self.path, north_first=order, before=before)
+            read_cells(data, self._rows, self._columns, self.path, north_first=order, before=before)
             for before in np.ndindex(*layers)
         ]
         return np.stack(parts) if layers else parts[0]
@@ -212,19 +212,19 @@ def _read_axes(
     file: h5py.File, shape: tuple[int, ...], path: Path
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Compute pixel centres from global attributes; check the file's lat and lon against them."""
-    if (mapping := text(file, "MAP_PROJECTION")) != "EQUIDISTANT CYLINDRICAL":
+    if (mapping := read_text(file, "MAP_PROJECTION")) != "EQUIDISTANT CYLINDRICAL":
         raise BadGranule(
             path, expected="MAP_PROJECTION EQUIDISTANT CYLINDRICAL", found=mapping or "none"
         )
     south, west, dy, dx = (
-        number(file, name, path)
+        read_number(file, name, path)
         for name in ("SOUTH_WEST_CORNER_LAT", "SOUTH_WEST_CORNER_LON", "DY", "DX")
     )
     lat, lon = south + dy * np.arange(shape[0]), west + dx * np.arange(shape[1])
     for name, centres in (("lat", lat), ("lon", lon)):
         check_centres(centres, name, path)
     for name, centres, step in (("lat", lat[:, None], dy), ("lon", lon, dx)):
-        plane = member(file, name, path)
+        plane = get_member(file, name, path)
         if plane is not None and plane.ndim == 2:
             _check_plane(plane, centres, step, path)
     return lat, lon
@@ -234,8 +234,8 @@ def _check_plane(plane: Field, centres: NDArray[np.floating], step: float, path:
     """Raise where a plane of coordinates is of another shape or elsewhere than the attributes."""
     if plane.shape != np.broadcast_shapes(plane.shape, centres.shape):
         raise BadGranule(path, expected=f"{plane.name} of the grid", found=str(plane.shape))
-    stored = slab(plane, *(slice(0, size) for size in plane.shape))
-    off = np.abs(unpacked(plane, stored, path, fill=-9999.0) - centres)
+    stored = read_slab(plane, *(slice(0, size) for size in plane.shape))
+    off = np.abs(unpack(plane, stored, path, fill=-9999.0) - centres)
     if np.isfinite(off).any() and np.nanmax(off) > abs(step) / 4:
         raise BadGranule(
             path,
@@ -248,7 +248,7 @@ def _read_upper_metre(
     file: h5py.File, soil: Field, pixels: _Pixels
 ) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
     """Read each layer's share of the upper metre, and its volumetric moisture by its name."""
-    stated = attribute(file, "SOIL_LAYER_THICKNESSES")
+    stated = read_attribute(file, "SOIL_LAYER_THICKNESSES")
     thickness = np.ravel(() if stated is None else stated).astype(np.float64)
     sound = thickness.size and thickness.min() > 0 and thickness.sum() >= _ROOT_ZONE_CM - 0.1
     if soil.ndim != 3 or len(soil) != thickness.size or not sound:
@@ -262,20 +262,20 @@ def _read_upper_metre(
     share = np.clip(np.minimum(thickness, _ROOT_ZONE_CM - top), 0, None) / _ROOT_ZONE_CM
     used = share > 1e-6
     layers: NDArray[np.floating] = pixels.cut(soil, (len(soil),))[used]
-    units = text(soil, "units").strip()
+    units = read_text(soil, "units").strip()
     if units == "kg m-2":  # a layer of d cm holds 10 d kg m-2 where it is water alone
         layers = layers / (10 * thickness[used][:, None, None])
     elif units not in {"m^3 m-3", "m3 m-3", "m^3/m^3", "m3/m3"}:
         raise BadGranule(
             pixels.path, expected="soil moisture in m^3 m-3 or kg m-2", found=units or "none"
         )
-    names = (f"{_short_name(soil)} layer {number + 1}" for number in np.flatnonzero(used))
+    names = (f"{_short_name(soil)} layer {layer + 1}" for layer in np.flatnonzero(used))
     return share[used], dict(zip(names, layers, strict=True))
 
 
 def _read_runoff(data: Field, pixels: _Pixels, step_s: float) -> NDArray[np.floating]:
     """Read the runoff of the step, mm, from a sum, a mean rate, or the rate at its end."""
-    units, name = text(data, "units").strip(), _short_name(data)
+    units, name = read_text(data, "units").strip(), _short_name(data)
     # An instantaneous value in kg m-2 has no known interval.
     allowed = ("kg m-2 s-1",) if name.endswith("_inst") else ("kg m-2", "kg m-2 s-1")
     if units not in allowed:

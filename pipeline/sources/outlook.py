@@ -26,8 +26,8 @@ import xarray as xr
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.base import BadGranule, Granule, NotPublished, time_steps
 from pipeline.sources.chirps import MAGIC
-from pipeline.sources.formats.geotiff import on_grid
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.geotiff import read_on_grid
+from pipeline.sources.formats.names import parse_stamp
 
 if TYPE_CHECKING:
     from pipeline.sources.access.client import Client
@@ -85,14 +85,14 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
     name = _NAME.search(path.name)
     if name is None:
         raise BadGranule(path, expected="a CHIRPS-GEFS v3 daily file name", found=path.name)
-    time = stamp(name[1], "%Y.%m.%d", path)
+    time = parse_stamp(name[1], "%Y.%m.%d", path)
     if name[2]:
-        issued = stamp(name[2], "%Y.%m.%d", path)
+        issued = parse_stamp(name[2], "%Y.%m.%d", path)
         if not issued <= time < issued + np.timedelta64(DAYS, "D"):
             raise BadGranule(
                 path, expected=f"one of the {DAYS} days from its issue", found=f"{time}"[:10]
             )
-    values, attributes = on_grid(path, grid, "rain")
+    values, attributes = read_on_grid(path, grid, "rain")
     ds = grid.dataset(np.array([time]), rain=values[None])
     return ds.assign_attrs(attributes, version="v3")
 

@@ -34,13 +34,20 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, time_steps
-from pipeline.sources.formats.axes import cells, check_even, cut, is_north_first, window, window_of
-from pipeline.sources.formats.cf import moment, unpacked
-from pipeline.sources.formats.chunks import axis, slab
-from pipeline.sources.formats.field import Field, bits, has_bits, text
-from pipeline.sources.formats.hdf import member, opened, variable
-from pipeline.sources.formats.limits import limited
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.axes import (
+    check_even,
+    find_cells,
+    find_window,
+    is_north_first,
+    read_cells,
+    read_window,
+)
+from pipeline.sources.formats.cf import read_moment, unpack
+from pipeline.sources.formats.chunks import read_axis, read_slab
+from pipeline.sources.formats.field import Field, has_bits, read_text, to_bits
+from pipeline.sources.formats.hdf import get_member, get_variable, open_hdf5
+from pipeline.sources.formats.limits import mask_impossible
+from pipeline.sources.formats.names import parse_stamp
 
 OUTAGES = (
     (date(2019, 6, 19), date(2019, 7, 23)),
@@ -128,30 +135,32 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
         Not such a file, cut short, without its variables, in other units, of another shape than
         its axes, or with a time that is not that of its name.
     """
-    with opened(path) as file:
-        kind = next((kind for kind, group in _GROUPS.items() if member(file, group, path)), None)
+    with open_hdf5(path) as file:
+        kind = next(
+            (kind for kind, group in _GROUPS.items() if get_member(file, group, path)), None
+        )
         if kind is None:
             groups = " or ".join(_GROUPS.values())
             raise BadGranule(path, expected=f"group {groups}", found=", ".join(file))
-        name = _NAME.search(path.name) or _NAME.search(text(file, "Filename"))
+        name = _NAME.search(path.name) or _NAME.search(read_text(file, "Filename"))
         if name is None or not name["product"].endswith(f"_{kind}"):
             raise BadGranule(path, expected=f"the name of a {kind} file", found=path.name)
-        time = stamp(f"{name['day']}{name['clock'] or '000000'}", "%Y%m%d%H%M%S", path)
+        time = parse_stamp(f"{name['day']}{name['clock'] or '000000'}", "%Y%m%d%H%M%S", path)
         _check_time(file, time, path)
         lat, lon = _read_axes_36_km(file, path) if kind == "P" else _read_axes(file, path)
-        rows, columns = cells(grid, lat, lon, path, north=_northing)  # even in metres
+        rows, columns = find_cells(grid, lat, lon, path, north=_northing)  # even in metres
         if kind == "P":
             quantity, values = "soil_moisture_surface", _read_retrievals(file, rows, columns, path)
         else:
-            data = variable(member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
+            data = get_variable(get_member(file, _GROUPS[kind], path), tuple(_DEPTHS), path)
             quantity = _DEPTHS[data.name.rpartition("/")[2]]
             order = is_north_first(data, lat.size, lon.size, path, usual=("lat", "lon"), before=())
             values = _read_moisture(data, rows, columns, path, north_first=order)
-        virtual = "virtual" in text(file, "Source").lower()
+        virtual = "virtual" in read_text(file, "Source").lower()
     begin = time - np.timedelta64(_HALF_SLOT) if kind == "gph" else time
     ds = grid.dataset(np.array([begin]), **{quantity: values[None]})
     ds.attrs.update(version=name["version"], origin="virtual" if virtual else "measured")
-    return limited(ds, path)
+    return mask_impossible(ds, path)
 
 
 def _read_moisture(
@@ -163,9 +172,9 @@ def _read_moisture(
     north_first: bool = True,
 ) -> NDArray[np.float32]:
     """Read a field on the grid, NaN for fill and outside."""
-    if (units := text(data, "units").strip()) not in _UNITS:
+    if (units := read_text(data, "units").strip()) not in _UNITS:
         raise BadGranule(path, expected="units m3 m-3", found=units or "none")
-    return cut(data, rows, columns, path, north_first=north_first)
+    return read_cells(data, rows, columns, path, north_first=north_first)
 
 
 def _read_retrievals(
@@ -176,18 +185,18 @@ def _read_retrievals(
     A retrieval is of recommended quality where bits 0 to 2 of its flag are not set; in its fill
     they are.
     """
-    down, across = window(rows), window(columns)
+    down, across = find_window(rows), find_window(columns)
     inside = np.ix_(rows >= 0, columns >= 0)
     pixels = np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)
     passes = []
     for passing, suffix in (("AM", ""), ("PM", "_pm")):
-        group = variable(file, (f"Soil_Moisture_Retrieval_Data_{passing}",), path)
-        data = variable(group, (f"soil_moisture{suffix}",), path)
-        flag = variable(group, (f"retrieval_qual_flag{suffix}",), path)
+        group = get_variable(file, (f"Soil_Moisture_Retrieval_Data_{passing}",), path)
+        data = get_variable(group, (f"soil_moisture{suffix}",), path)
+        flag = get_variable(group, (f"retrieval_qual_flag{suffix}",), path)
         for part in (data, flag):
             _check_shape(part, (406, 964), path)
         values = _read_moisture(data, rows, columns, path)
-        quality = bits(slab(flag, down, across), str(flag.name), path)
+        quality = to_bits(read_slab(flag, down, across), str(flag.name), path)
         recommended = np.zeros(values.shape, np.bool_)
         recommended[inside] = has_bits(quality[pixels], 0b111, (0,))
         passes.append(np.where(recommended, values, np.nan))
@@ -206,23 +215,23 @@ def _check_time(file: h5py.File, named: np.datetime64, path: Path) -> None:
 
     SMAP counts from 2000-01-01 11:58:55.816 UTC and ignores the leap seconds since.
     """
-    data = member(file, "time", path)
+    data = get_member(file, "time", path)
     if data is None:
         return
-    time = moment(data, path)
+    time = read_moment(data, path)
     if abs(time - named) > np.timedelta64(120, "s"):
         raise BadGranule(path, expected=f"time {named} as in its name", found=str(time))
 
 
 def _read_axes(file: h5py.File, path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Read latitude of each row and longitude of each column of a level 4 file, degrees."""
-    planes = [member(file, name, path) for name in ("cell_lat", "cell_lon")]
+    planes = [get_member(file, name, path) for name in ("cell_lat", "cell_lon")]
     if None not in planes:
         lat, lon = (_read_axis(plane, number, path) for number, plane in enumerate(planes))
         return lat, lon
     x, y = (
-        unpacked(data, axis(data), path, dtype=np.float64)
-        for data in (variable(file, (name,), path) for name in ("x", "y"))
+        unpack(data, read_axis(data), path, dtype=np.float64)
+        for data in (get_variable(file, (name,), path) for name in ("x", "y"))
     )
     for name, values in (("x", x), ("y", y)):
         check_even(values, name, path)
@@ -239,7 +248,7 @@ def _read_axis(plane: Field, dim: int, path: Path) -> NDArray[np.float64]:
     for position in (0, width - 1):
         part = [*ranges]
         part[1 - dim] = slice(position, position + 1)
-        ends.append(unpacked(plane, slab(plane, *part), path, dtype=np.float64).ravel())
+        ends.append(unpack(plane, read_slab(plane, *part), path, dtype=np.float64).ravel())
     first, last = ends
     if not np.allclose(first, last, rtol=0, atol=1e-3):
         raise BadGranule(
@@ -254,16 +263,16 @@ def _read_axes_36_km(
     file: h5py.File, path: Path
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Compute the axes of the global 36 km grid; check the file's, empty outside the swaths."""
-    group = variable(file, (_GROUPS["P"],), path)
-    parts = [variable(group, (name,), path) for name in ("latitude", "longitude")]
+    group = get_variable(file, (_GROUPS["P"],), path)
+    parts = [get_variable(group, (name,), path) for name in ("latitude", "longitude")]
     for part in parts:
         _check_shape(part, (406, 964), path)
     lat, lon = _to_degrees(
         _SIZE_36_KM * (np.arange(964) - 481.5), _SIZE_36_KM * (202.5 - np.arange(406))
     )
     for part, wanted in zip(parts, (lat[:, None], lon), strict=True):
-        stored = window_of(part, slice(0, 406), slice(0, 964))
-        off = np.abs(unpacked(part, stored, path, fill=-9999.0) - wanted)
+        stored = read_window(part, slice(0, 406), slice(0, 964))
+        off = np.abs(unpack(part, stored, path, fill=-9999.0) - wanted)
         if np.isfinite(off).any() and np.nanmax(off) > 0.01:
             raise BadGranule(
                 path,
@@ -307,7 +316,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
     NotPublished, NeedsCredentials, HttpError
         As of :func:`earthdata.fetch`.
     """
-    window = None
+    constraint = None
     if granule.product == "SPL4SMGP":
         x, _ = _EASE.transform(np.array([grid.lon_min, grid.lon_max]), np.zeros(2))
         y = _northing(np.array([grid.lat_max, grid.lat_min]))
@@ -315,5 +324,5 @@ def fetch(granule: Granule, upstream: Path, *, client: Client, grid: Grid = MEKO
         top, bottom = (int((7314540.831 - edge) // _SIZE_9_KM) for edge in y)
         box = f"[{top}:{bottom}][{first}:{last}]"
         fields = ("/Geophysical_Data/sm_rootzone", "/cell_lat", "/cell_lon")
-        window = ";".join((*(f"{field}{box}" for field in fields), "/time"))
-    return earthdata.fetch(granule, upstream, client=client, window=window)
+        constraint = ";".join((*(f"{field}{box}" for field in fields), "/time"))
+    return earthdata.fetch(granule, upstream, client=client, window=constraint)

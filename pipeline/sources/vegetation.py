@@ -30,12 +30,12 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
 from pipeline.sources.base import BadGranule, FileNames, Granule, Skipped, time_steps
-from pipeline.sources.formats.axes import positions, window
-from pipeline.sources.formats.cf import unpacked
-from pipeline.sources.formats.field import bits, has_bits, number, text
-from pipeline.sources.formats.hdf import opened_eos, variable
-from pipeline.sources.formats.limits import limited_pixels
-from pipeline.sources.formats.names import stamp
+from pipeline.sources.formats.axes import find_positions, find_window
+from pipeline.sources.formats.cf import unpack
+from pipeline.sources.formats.field import has_bits, read_number, read_text, to_bits
+from pipeline.sources.formats.hdf import get_variable, open_eos_grid
+from pipeline.sources.formats.limits import mask_impossible_pixels
+from pipeline.sources.formats.names import parse_stamp
 
 
 class _Product(NamedTuple):
@@ -143,28 +143,32 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
             expected="a VNP13C2 or VNP21C3 file name, or one of their MODIS kin",
             found=path.name,
         )
-    product, begin = _PRODUCTS[name["product"]], stamp(name["day"], "%Y%j", path)
-    with opened_eos(path) as (fields, file):
+    product, begin = _PRODUCTS[name["product"]], parse_stamp(name["day"], "%Y%j", path)
+    with open_eos_grid(path) as (fields, file):
         _check_time(file, name, begin, path)
-        data = variable(fields, product.fields, path)
-        quality = variable(fields, product.quality, path)
+        data = get_variable(fields, product.fields, path)
+        quality = get_variable(fields, product.quality, path)
         for part in (data, quality):
             if part.shape != (3600, 7200):
                 raise BadGranule(path, expected="3600 x 7200 pixels", found=str(part.shape))
-        if text(data, "units") not in product.units:
+        if read_text(data, "units") not in product.units:
             raise BadGranule(
                 path,
                 expected=f"units {' or '.join(sorted(product.units))}",
-                found=text(data, "units") or "none",
+                found=read_text(data, "units") or "none",
             )
         lat, lon = 89.975 - 0.05 * np.arange(3600), -179.975 + 0.05 * np.arange(7200)
-        down = window(positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01])))
-        across = window(positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01])))
-        flags = bits(quality[down, across], product.quality[0], path)
+        down = find_window(
+            find_positions(lat, np.array([grid.lat_max - 0.01, grid.lat_min + 0.01]))
+        )
+        across = find_window(
+            find_positions(lon, np.array([grid.lon_min + 0.01, grid.lon_max - 0.01]))
+        )
+        flags = to_bits(quality[down, across], product.quality[0], path)
         values = _unpack(data, data[down, across], path)
         values[~has_bits(flags, product.quality_bits, product.good)] = np.nan
-        virtual = "virtual" in text(file, "ProcessingEnvironment").lower()
-        possible, attributes = limited_pixels(values, product.variable, path)
+        virtual = "virtual" in read_text(file, "ProcessingEnvironment").lower()
+        possible, attributes = mask_impossible_pixels(values, product.variable, path)
     north, east = np.meshgrid(lat[down], lon[across], indexing="ij")
     mean = grid.mean(possible.ravel(), grid.cell(north.ravel(), east.ravel()))
     ds = grid.dataset(np.array([begin]), **{product.variable: mean[None]})
@@ -175,19 +179,19 @@ def read(path: Path, grid: Grid = MEKONG) -> xr.Dataset:
 
 def _check_time(file: Any, name: re.Match[str], begin: np.datetime64, path: Path) -> None:
     """Raise where a file's metadata name another file or time than its own name."""
-    core = text(file, "CoreMetadata.0")
-    identity = text(file, "LocalGranuleID")
+    core = read_text(file, "CoreMetadata.0")
+    identity = read_text(file, "LocalGranuleID")
     if in_core := _GRANULE.search(core):
         identity = in_core[1]
     inner_name = _IDENTITY.search(identity)
     if inner_name is not None and inner_name.groups() != (name["product"], name["day"]):
         expected = f"{name['product']}.A{name['day']} as in its name"
         raise BadGranule(path, expected=expected, found=identity)
-    first_day = text(file, "RangeBeginningDate")
+    first_day = read_text(file, "RangeBeginningDate")
     if in_core := _BEGIN.search(core):
         first_day = in_core[1]
     if first_day:
-        early = begin - stamp(first_day[:10], "%Y-%m-%d", path)
+        early = begin - parse_stamp(first_day[:10], "%Y-%m-%d", path)
         is_monthly = not name["product"].endswith("C1")
         if not np.timedelta64(0) <= early <= (_BLENDED if is_monthly else np.timedelta64(0)):
             expected = f"a beginning of {str(begin)[:10]} as in its name"
@@ -199,13 +203,13 @@ def _unpack(data: Any, stored: Any, path: Path) -> Any:
 
     A scale above 1 is a divisor, as in the vegetation products (10000), against the CF rule.
     """
-    number(data, "scale_factor", path)
+    read_number(data, "scale_factor", path)
     names = set(data.attrs)
     fill = next((name for name in names if name.lower() == "_fillvalue"), "_FillValue")
-    number(data, fill, path)
+    read_number(data, fill, path)
     if "valid_range" not in names:
         raise BadGranule(path, expected="a valid_range", found="none")
-    return unpacked(data, stored, path, divides=True)
+    return unpack(data, stored, path, divides=True)
 
 
 def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:

@@ -16,7 +16,7 @@ import xarray as xr
 from pipeline.geography.variables import VARIABLES, attributes
 from pipeline.sources.base import BadGranule, Granule, time_steps
 from pipeline.sources.formats.chunks import AXIS
-from pipeline.sources.formats.hdf import border, member, opened
+from pipeline.sources.formats.hdf import get_member, guard, open_hdf5
 
 _TIMES = ("time", "available_time")
 NAMES = ("rain", "coverage", "soil_moisture", "ndvi", "lst")
@@ -59,14 +59,14 @@ def read(path: Path) -> xr.Dataset:
         A variable, unit or coordinate is missing or another, a value is impossible, or days are
         not whole, in order and known only afterwards.
     """
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         for name in (*NAMES, *_TIMES):
-            member(file, name, path)
+            get_member(file, name, path)
         if "zone" in file and file["zone"].size > AXIS:
             raise BadGranule(path, expected=f"at most {AXIS} zones", found=str(file["zone"].size))
         unused = set(file) - {*NAMES, *_TIMES, "zone"}
     with (
-        border(path),
+        guard(path),
         xr.open_dataset(path, engine="h5netcdf", drop_variables=unused) as stored,
     ):
         return _check_record(stored.load(), path)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.quality import flags as quality_flags
-from pipeline.quality.conflicts import ASIDE
-from pipeline.quality.gauge_limits import GaugeRecord, collect_records, limits_at
+from pipeline.quality.conflicts import NOT_COUNTED
+from pipeline.quality.gauge_limits import GaugeRecord, collect_records, limits_as_of
 from pipeline.quality.neighbours import list_neighbours
 from pipeline.quality.selection import select_best
 from pipeline.storage.database import Database, ingests, readings
@@ -107,7 +107,7 @@ class Readings:
         rows = rows.drop(columns="batch").reset_index(drop=True)
         for column in ("valid_time", "available_time"):
             rows[column] = pd.to_datetime(rows[column], unit="s").astype("datetime64[ns]")
-        limits = limits_at(self._collect_records(), utc64(asof)) if variable == "stage" else {}
+        limits = limits_as_of(self._collect_records(), utc64(asof)) if variable == "stage" else {}
         flagged = quality_flags.flag(rows.astype({"value": "float64"}), limits)
         if wanted is not None:
             flagged = flagged[flagged["station"].isin(wanted)]
@@ -308,8 +308,8 @@ def select_new_versions(
     ).to_numpy()
     same |= incoming["valid_time"].isin(standing).to_numpy()
     # A doubted value does not supersede a stored value that is not doubted.
-    standing_value = ~np.isnan(old_value) & ~incoming["stored_qc"].isin(ASIDE).to_numpy()
-    aside = incoming["qc"].isin(ASIDE).to_numpy() & standing_value & (old_value != new_value)
+    standing_value = ~np.isnan(old_value) & ~incoming["stored_qc"].isin(NOT_COUNTED).to_numpy()
+    aside = incoming["qc"].isin(NOT_COUNTED).to_numpy() & standing_value & (old_value != new_value)
     keep = ~(known & (same | older | aside)) & (known | ~np.isnan(new_value))
     ended = incoming["ended"] if "ended" in incoming else pd.Series(pd.NaT, index=incoming.index)
     ends = ended.to_numpy("datetime64[s]").astype("int64")  # NaT is the least integer

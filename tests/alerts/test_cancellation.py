@@ -19,7 +19,7 @@ from pipeline.alerts.cancellation import (
     NotInForce,
     add_cancellations,
     cancel_message,
-    known_cancellations,
+    list_cancelled,
 )
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
@@ -54,7 +54,7 @@ class Station:
         return restore_state(
             before[0]["memory"] if before else None,
             revisions=revisions,
-            cancelled=known_cancellations(self.records, run),
+            cancelled=list_cancelled(self.records, run),
         )
 
     def publish(self, decision: Decision, revision: int = 0) -> dict[str, bytes]:
@@ -181,8 +181,8 @@ def test_publishing_the_night_again_keeps_the_cancel(warned: Station) -> None:
 
 def test_it_is_kept_as_it_was_sent(warned: Station) -> None:
     done = warned.cancel()
-    kept = cancellation.read_cancel(warned.records, done.identifier)
-    assert kept == Path(done.path).read_bytes()
+    content = cancellation.read_cancel(warned.records, done.identifier)
+    assert content == Path(done.path).read_bytes()
     assert cancellation.read_cancel(warned.records, MESSAGE) is None
     (row,) = warned.records.cancellations()
     assert (row["sent"], row["reason"], row["messages"]) == (LATER, "Wrong gauge", [MESSAGE])
@@ -229,25 +229,25 @@ def test_every_message_of_the_event_that_has_not_expired_is_withdrawn(warned: St
     warned.publish(flood(0.6, 0.6, number=1, state=warned.state(night(1))))
     done = warned.cancel(NEXT, night(1) + timedelta(hours=2))
     alert = etree.fromstring(Path(done.path).read_bytes())
-    named = [part.split(",")[1] for part in (value(alert, "references") or "").split()]
-    assert named == [MESSAGE, NEXT]
-    later = known_cancellations(warned.records, {"issue_time": night(2), "revision": 0})
+    messages = [part.split(",")[1] for part in (value(alert, "references") or "").split()]
+    assert messages == [MESSAGE, NEXT]
+    later = list_cancelled(warned.records, {"issue_time": night(2), "revision": 0})
     assert later == {MESSAGE, NEXT}
     with pytest.raises(NotInForce, match=f"found it cancelled by {NEXT}-cancel"):
         warned.cancel(MESSAGE, night(1) + timedelta(hours=3))
 
 
 @pytest.mark.parametrize(
-    ("when", "found"),
+    ("when", "state"),
     [
         (T0 + timedelta(hours=36), "it expired at 2026-08-21T12:30:00-00:00"),
         (T0 - timedelta(hours=1), "before the last issue at 2026-08-20T00:30:00-00:00"),
     ],
 )
 def test_a_message_is_in_force_from_its_issue_to_its_expiry(
-    warned: Station, when: datetime, found: str
+    warned: Station, when: datetime, state: str
 ) -> None:
-    with pytest.raises(NotInForce, match=f"expected a message in force, found .*{found}"):
+    with pytest.raises(NotInForce, match=f"expected a message in force, found .*{state}"):
         warned.cancel(when=when)
     assert warned.records.cancellations() == []
 
@@ -326,7 +326,7 @@ def test_what_was_issued_before_the_cancel_does_not_know_of_it(warned: Station) 
         (T0, 0, False), (T0, 1, False), (T0, 2, True), (night(1), 0, False), (night(1), 1, True),
     ):  # fmt: skip
         run = {"issue_time": when, "revision": revision}
-        assert bool(known_cancellations(warned.records, run)) == known, run
+        assert bool(list_cancelled(warned.records, run)) == known, run
 
 
 def test_a_night_that_was_left_out_and_is_made_after_the_cancel_knows_of_it(
@@ -335,7 +335,7 @@ def test_a_night_that_was_left_out_and_is_made_after_the_cancel_knows_of_it(
     warned.publish(flood(0.6, 0.6, number=2, state=warned.state(night(2))))
     last = "mekong-20260822T0030Z-vientiane-flood-r0"
     warned.cancel(last, night(2) + timedelta(hours=2))
-    assert known_cancellations(warned.records, {"issue_time": night(1), "revision": 0}) == {last}
+    assert list_cancelled(warned.records, {"issue_time": night(1), "revision": 0}) == {last}
 
 
 def test_cancels_of_before_count_for_later_runs_alone(warned: Station) -> None:
@@ -344,4 +344,4 @@ def test_cancels_of_before_count_for_later_runs_alone(warned: Station) -> None:
         connection.execute(database.cancellations.update().values(revisions=None))
     for when, revision, known in ((T0, 0, False), (T0, 1, True), (night(1), 0, True)):
         run = {"issue_time": when, "revision": revision}
-        assert bool(known_cancellations(warned.records, run)) == known
+        assert bool(list_cancelled(warned.records, run)) == known

@@ -72,7 +72,7 @@ def beside_inflating(*, folder: str, source: str) -> Result:
         packed.append((content, shape, dtype))
         return inflated(content, shape, dtype)
 
-    inflated = chunks.inflated
+    inflated = chunks.inflate
     with patch.object(chunks, "inflated", noted):
         fields = [read(path) for path in paths]
 

@@ -44,8 +44,8 @@ def test_an_impossible_change_is_flagged_at_once() -> None:
 
 def test_stuck_and_the_first_of_the_run() -> None:
     level = np.concatenate([[4.0, 4.1], np.full(25, 4.2), [4.3]])
-    found = Stuck().check(DAYS[:28], level)
-    assert np.flatnonzero(found).tolist() == list(range(3, 27))
+    faulty = Stuck().check(DAYS[:28], level)
+    assert np.flatnonzero(faulty).tolist() == list(range(3, 27))
     assert not Stuck().check(DAYS[:28], level + 0.01 * (np.arange(28) % 2)).any()
     assert not Stuck().check(DAYS[:18], level[:18]).any(), "a dry fortnight is not"
     assert not Stuck().check(DAYS[:1], level[:1]).any()

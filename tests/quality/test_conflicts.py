@@ -105,12 +105,12 @@ def test_the_value_nearer_to_what_is_expected_is_used(
         tmp_path / "in",
         one=[(PAKSE, "2026-08-19T07:00", 9.4), (PAKSE, "2026-08-20T07:00", 9.5)],
         two=[(PAKSE, "2026-08-20T07:00", 10.4)],
-        up=[(KHONG_CHIAM, f"2026-08-{19 + n}T07:00", one) for n, one in enumerate(upstream)],
+        up=[(KHONG_CHIAM, f"2026-08-{19 + n}T07:00", level) for n, level in enumerate(upstream)],
     )
     bring(folder, records, tmp_path)
-    other = 10.4 if used == 9.5 else 9.5
+    unused = 10.4 if used == 9.5 else 9.5
     assert flags(records)["08-20", used] == "chosen"
-    assert flags(records)["08-20", other] == "conflict"
+    assert flags(records)["08-20", unused] == "conflict"
     rows = select_used(records.readings.read("stage", asof=ASOF, stations=[PAKSE]))
     assert rows["value"].tolist() == [9.4, used]
     (line,) = describe_suspects(records.readings.read_all("stage", asof=ASOF))
@@ -158,8 +158,8 @@ def test_the_same_value_twice_and_a_missing_one_are_no_conflict() -> None:
             "raw": "", "qc": "good", "file": ["a.csv", "b.csv", "c.csv"],
         }
     )  # fmt: skip
-    found = mark_conflicts(rows)
-    assert found[["value", "qc", "raw"]].to_numpy().tolist() == [[9.8, "good", ""]]
+    marked = mark_conflicts(rows)
+    assert marked[["value", "qc", "raw"]].to_numpy().tolist() == [[9.8, "good", ""]]
 
 
 def together(*rows: tuple[float, str]) -> list[list[object]]:
@@ -172,10 +172,10 @@ def together(*rows: tuple[float, str]) -> list[list[object]]:
             "qc": qc, "file": "a.csv",
         }
     )  # fmt: skip
-    found = mark_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
-    kept = keep_alternatives(frame).sort_values("value")["value"].tolist()
-    assert kept == [value for value, _ in found], "within a file as among several"
-    return found
+    marked = mark_conflicts(frame).astype({"qc": "object"})[["value", "qc"]].to_numpy().tolist()
+    values = keep_alternatives(frame).sort_values("value")["value"].tolist()
+    assert values == [value for value, _ in marked], "within a file as among several"
+    return marked
 
 
 def test_a_value_that_its_agency_doubts_never_wins_and_contradicts_nothing() -> None:
@@ -207,8 +207,8 @@ def test_a_rejected_value_and_one_above_the_sea_of_a_file(tmp_path: Path) -> Non
     ]  # fmt: skip
     path = tmp_path / "agency.csv"
     path.write_text("\n".join([HEAD.strip() + ",datum,quality", *rows]) + "\n", encoding="utf-8")
-    found = gauge_files.read(path)
-    assert found[["station", "value", "qc"]].to_numpy().tolist() == [
+    readings = gauge_files.read(path)
+    assert readings[["station", "value", "qc"]].to_numpy().tolist() == [
         ["012702", 148.4, "suspect"], [PAKSE, 8.0, "good"], ["033402", 3.3, "good"]
     ]  # fmt: skip
 
@@ -222,15 +222,15 @@ def test_what_stands_aside_is_not_chosen(flag: str) -> None:
             "value": [4.3, 3.3, 4.4], "raw": "", "qc": ["good", "good", flag],
         }
     )  # fmt: skip
-    found = quality_flags.flag(rows)
-    assert found["qc"].tolist() == ["good", "good", "suspect" if flag == "suspect" else "range"]
+    flagged = quality_flags.flag(rows)
+    assert flagged["qc"].tolist() == ["good", "good", "suspect" if flag == "suspect" else "range"]
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the cases lie beside the checkout")
 def test_the_cases(records: Records, tmp_path: Path) -> None:
     bring(CASES / "two_files_disagree", records, tmp_path)
-    found = flags(records)
-    assert {key for key, flag in found.items() if flag == "conflict"} == {
+    flag_of_value = flags(records)
+    assert {key for key, flag in flag_of_value.items() if flag == "conflict"} == {
         ("08-20", 9.8), ("08-20", 11.2),
     }  # fmt: skip
 
@@ -258,10 +258,10 @@ def test_an_ingest_tells_what_it_changes_of_what_is_stored(
     second = write(
         tmp_path / "b", b=[(PAKSE, "2026-08-18T07:00", 9.5), (PAKSE, "2026-08-19T07:00", 9.0)]
     )
-    said = describe_ingested(steps.ingest("gauges", asof=ASOF, settings=settings, folder=first))
-    assert "corrects" not in said
-    done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=second)
-    assert describe_ingested(done).splitlines()[1] == (
+    ingested = steps.ingest("gauges", asof=ASOF, settings=settings, folder=first)
+    assert "corrects" not in describe_ingested(ingested)
+    ingested = steps.ingest("gauges", asof=ASOF, settings=settings, folder=second)
+    assert describe_ingested(ingested).splitlines()[1] == (
         "gauges: Pakse (013901): corrects 2 readings of stage, largest by 0.4 m (9.4 becomes 9 at "
         "2026-08-19 00:00Z)"
     )
@@ -288,7 +288,7 @@ def test_of_many_stations_the_first_few_are_named(settings: Settings, tmp_path: 
     for name, level in (("a", 2.0), ("b", 2.5)):
         rows = [(code, "2026-08-20T07:00", level) for code in codes]
         folder = write(tmp_path / name, **{name: rows})
-        done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=folder)
-    told = [line for line in done.remarks if "corrects 1 readings" in line]
-    assert len(told) == 5
-    assert told[-1].endswith("; and 2 more")
+        ingested = steps.ingest("gauges", asof=ASOF, settings=settings, folder=folder)
+    corrections = [line for line in ingested.remarks if "corrects 1 readings" in line]
+    assert len(corrections) == 5
+    assert corrections[-1].endswith("; and 2 more")

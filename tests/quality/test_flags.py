@@ -57,19 +57,19 @@ def telemetry() -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.object_]]
 
 def test_a_clean_daily_series_comes_out_of_15_minute_telemetry() -> None:
     rows, truth, wrong = telemetry()
-    found = quality_flags.flag(rows)
-    assert found["qc"].tolist() == wrong.tolist()
-    assert found["value"].tolist() == rows["value"].tolist(), "nothing is changed or deleted"
-    clock = found["valid_time"].dt
+    flagged = quality_flags.flag(rows)
+    assert flagged["qc"].tolist() == wrong.tolist()
+    assert flagged["value"].tolist() == rows["value"].tolist(), "nothing is changed or deleted"
+    clock = flagged["valid_time"].dt
     daily = (clock.hour == 0) & (clock.minute == 0)
-    kept = daily & found["qc"].isin(quality_flags.USED)
-    off = np.abs(found["value"] - truth)
-    assert off[daily].max() > 2.0
-    assert off[kept].max() <= 0.02
-    lost = set(found.loc[daily & ~kept, "valid_time"].dt.strftime("%m-%d"))
-    assert lost == {"07-04", "07-09", "07-14", "08-06", "08-07", "08-08", "08-13", "08-14",
+    used = daily & flagged["qc"].isin(quality_flags.USED)
+    error = np.abs(flagged["value"] - truth)
+    assert error[daily].max() > 2.0
+    assert error[used].max() <= 0.02
+    lost_days = set(flagged.loc[daily & ~used, "valid_time"].dt.strftime("%m-%d"))
+    assert lost_days == {"07-04", "07-09", "07-14", "08-06", "08-07", "08-08", "08-13", "08-14",
                     "08-15", "08-16", "08-19"}  # fmt: skip
-    day = pd.Series(truth, index=found["valid_time"])["2026-07-29 12:00":"2026-07-30 12:00"]
+    day = pd.Series(truth, index=flagged["valid_time"])["2026-07-29 12:00":"2026-07-30 12:00"]
     assert day.max() - day.min() > 3.5, "the flash rise, of which not one reading is flagged"
 
 
@@ -77,9 +77,9 @@ def test_an_older_question_sees_no_later_reading() -> None:
     rows, _, _ = telemetry()
     whole = quality_flags.flag(rows)
     for moment in ("2026-07-04 00:00", "2026-07-30 06:00", "2026-08-05 04:00", "2026-08-14"):
-        known = quality_flags.flag(rows[rows["valid_time"] <= moment])
-        settled = known["valid_time"] < pd.Timestamp(moment) - pd.Timedelta(days=3)
-        assert known[settled].equals(whole[: settled.sum()])
+        flagged = quality_flags.flag(rows[rows["valid_time"] <= moment])
+        settled = flagged["valid_time"] < pd.Timestamp(moment) - pd.Timedelta(days=3)
+        assert flagged[settled].equals(whole[: settled.sum()])
     newest = quality_flags.flag(rows[rows["valid_time"] <= "2026-07-04 00:00"])
     assert newest["qc"].iloc[-1] == "rate", "3 m in 15 min: impossible, known at once"
     newest = quality_flags.flag(rows[rows["valid_time"] <= "2026-07-30 04:00"])
@@ -94,8 +94,8 @@ def test_a_flash_rise_of_metres_is_not_flagged(rise: float, wide: float, minutes
     hours = np.arange(len(time)) * minutes / 60.0
     level = 3.0 + 0.001 * hours + flood(hours, 240.0, rise, wide)
     for end in (len(time), int(np.searchsorted(hours, 243.0))):
-        found = quality_flags.flag(frame(time[:end], level[:end].round(2)))
-        assert set(found["qc"]) == {"good"}
+        flagged = quality_flags.flag(frame(time[:end], level[:end].round(2)))
+        assert set(flagged["qc"]) == {"good"}
 
 
 def test_the_tide_is_no_spike() -> None:
@@ -112,14 +112,14 @@ def test_the_tide_is_no_spike() -> None:
 
 def test_units_and_datums_are_restated_where_they_are_plain() -> None:
     level = [8.0, 8.1, 820.0, 8.3, 8400.0, 8.5]
-    found = quality_flags.flag(mornings(level))
-    assert found["value"].tolist() == [8.0, 8.1, 8.2, 8.3, 8.4, 8.5]
-    assert found["qc"].tolist() == ["good", "good", "converted", "good", "converted", "good"]
-    assert found["raw"].tolist() == ["", "", "820 m", "", "8400 m", ""]
+    flagged = quality_flags.flag(mornings(level))
+    assert flagged["value"].tolist() == [8.0, 8.1, 8.2, 8.3, 8.4, 8.5]
+    assert flagged["qc"].tolist() == ["good", "good", "converted", "good", "converted", "good"]
+    assert flagged["raw"].tolist() == ["", "", "820 m", "", "8400 m", ""]
     zero = verified_zeros()[PAKSE]
-    found = quality_flags.flag(mornings([zero + 8.0, zero + 8.1]))
-    assert found["value"].tolist() == pytest.approx([8.0, 8.1])
-    assert set(found["qc"]) == {"converted"}
+    flagged = quality_flags.flag(mornings([zero + 8.0, zero + 8.1]))
+    assert flagged["value"].tolist() == pytest.approx([8.0, 8.1])
+    assert set(flagged["qc"]) == {"converted"}
     assert flags([8.0, 8.1, 816.37, 8.2])[2] == "range", "cm are whole, and levels are not"
     assert flags([8.0, 8.1, 300.0, 8.2])[2] == "range", "3 m would not continue 8 m"
     assert flags([zero + 8.0, 8.1, 8.2, 8.2])[0] == "converted"
@@ -141,10 +141,10 @@ def test_a_gauge_above_the_sea_stays_one() -> None:
     level = 536.0 + 0.1 * np.arange(20) % 1.0
     level[4] = 2.0
     level[9] += 3.0
-    found = flags(level, station=JINGHONG)
-    assert found[4] == "range"
-    assert found[9] == "spike"
-    assert {flag for at, flag in enumerate(found) if at not in {4, 9}} == {"absolute"}
+    level_flags = flags(level, station=JINGHONG)
+    assert level_flags[4] == "range"
+    assert level_flags[9] == "spike"
+    assert {flag for at, flag in enumerate(level_flags) if at not in {4, 9}} == {"absolute"}
     assert set(flags(level[:4], station=JINGHONG, qc="absolute")) == {"absolute"}
     assert set(flags([8.0, 8.1], qc="absolute")) == {"range"}, "never against an alarm stage"
     assert set(flags([148.4, 148.5, 6.1], station=BUENG_KAN)) == {"range", "good"}
@@ -171,12 +171,12 @@ def test_a_crest_that_the_next_readings_confirm_is_kept(case: str) -> None:
     from docs import quality as measured
 
     for trial in measured.trials(case, 4):
-        assert set(measured.flag(trial.told)["qc"]) == {"good"}
+        assert set(measured.flag(trial.observed)["qc"]) == {"good"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("case", "found", "lost", "hours"),
+    ("case", "least_share", "lost_share", "hours"),
     [
         ("spikes of 1-4 readings", 0.99, 0.001, 1.0),
         ("frozen two days through a rise", 0.95, 0.02, 6.0),
@@ -188,26 +188,26 @@ def test_a_crest_that_the_next_readings_confirm_is_kept(case: str) -> None:
     ],
 )
 def test_faults_are_found_and_floods_are_kept(
-    case: str, found: float | None, lost: float, hours: float
+    case: str, least_share: float | None, lost_share: float, hours: float
 ) -> None:
     from docs import quality as measured
 
-    share, bad, until = measured.measure(case, 3)
-    assert found is None or share >= found
-    assert bad <= lost
+    share, bad_share, until = measured.measure(case, 3)
+    assert least_share is None or share >= least_share
+    assert bad_share <= lost_share
     assert until <= hours
 
 
 def test_a_level_above_the_sea_is_restated_where_it_moves_as_the_river_does() -> None:
     zero = verified_zeros()[PAKSE]
-    found = quality_flags.flag(mornings([8.5, 8.6, *[104.9] * 6]))
-    assert found["qc"].tolist() == ["good"] * 2 + ["range"] * 6, "not 18.41 m; not 14.9 m either"
+    flagged = quality_flags.flag(mornings([8.5, 8.6, *[104.9] * 6]))
+    assert flagged["qc"].tolist() == ["good"] * 2 + ["range"] * 6, "not 18.41 m; not 14.9 m either"
     assert flags([8.5, 8.6, *[101.0] * 6]) == ["good"] * 2 + ["range"] * 6, "not 14.51 m"
-    found = quality_flags.flag(
+    flagged = quality_flags.flag(
         mornings([8.6, 8.9, zero + 9.3, zero + 9.3, zero + 10.1, zero + 9.9])
     )
-    assert found["value"].tolist() == pytest.approx([8.6, 8.9, 9.3, 9.3, 10.1, 9.9])
-    assert found["qc"].tolist() == ["good"] * 2 + ["converted"] * 4
+    assert flagged["value"].tolist() == pytest.approx([8.6, 8.9, 9.3, 9.3, 10.1, 9.9])
+    assert flagged["qc"].tolist() == ["good"] * 2 + ["converted"] * 4
 
 
 def test_a_peak_of_one_reading_is_water_at_a_gauge_that_has_them_often() -> None:
@@ -216,11 +216,11 @@ def test_a_peak_of_one_reading_is_water_at_a_gauge_that_has_them_often() -> None
     years = np.asarray(days.year)
     for year in range(2002, 2010):
         level[(years == year) & (days.day_of_year == 240)] += 1.3
-    found = quality_flags.flag(frame(days, level.round(2), station="040201"))
-    assert set(found["qc"]) == {"good"}
+    flagged = quality_flags.flag(frame(days, level.round(2), station="040201"))
+    assert set(flagged["qc"]) == {"good"}
     level[(years >= 2004) & (years < 2010) & (days.day_of_year == 240)] -= 1.3
-    found = quality_flags.flag(frame(days, level.round(2), station="040201"))
-    assert (found["qc"] == "spike").sum() == 2
+    flagged = quality_flags.flag(frame(days, level.round(2), station="040201"))
+    assert (flagged["qc"] == "spike").sum() == 2
 
 
 @pytest.mark.parametrize(

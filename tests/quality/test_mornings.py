@@ -92,16 +92,16 @@ def test_a_hindcast_sees_the_morning_as_it_was_known(tmp_path: Path) -> None:
     store = Records(f"sqlite:///{tmp_path / 'records.db'}")
     for day in range(10, 20):
         with store.ingest("gauges", asof=at(day, 2)) as batch:
-            known = readings({k: v for k, v in rows.items() if int(k[8:10]) <= day}, "manual")
+            arrived = readings({k: v for k, v in rows.items() if int(k[8:10]) <= day}, "manual")
             batch.add_readings(
-                known, asof=at(day, 2), latency=timedelta(minutes=20), origin="measured"
+                arrived, asof=at(day, 2), latency=timedelta(minutes=20), origin="measured"
             )
     view = Snapshot(Archive(tmp_path / "archive"), store, at(19, 6), {}, "")
     assert read_stage_inputs(view, start=at(10)).stage[PAKSE].tolist() == list(range(5, 15))
-    seen = inputs_as_of(view, start=at(10, 0, 0))(at(15), at(10, 0, 0))
-    assert seen is not None
-    assert np.isnan(seen.stage[PAKSE].iloc[-1])
-    level, age = fill_stage(seen)
+    inputs = inputs_as_of(view, start=at(10, 0, 0))(at(15), at(10, 0, 0))
+    assert inputs is not None
+    assert np.isnan(inputs.stage[PAKSE].iloc[-1])
+    level, age = fill_stage(inputs)
     assert (level[PAKSE].iloc[-1], age[PAKSE].iloc[-1]) == pytest.approx((9.0, 24.0 - 7.0 / 6.0))
 
 

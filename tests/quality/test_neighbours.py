@@ -16,8 +16,8 @@ def test_the_observer_decides_on_a_jump_of_the_sensor() -> None:
     for observed, flag in ((5.9, "good"), (5.0, "jump")):
         manual = mornings([5.0, 5.0, 5.0, 5.0, observed, observed])
         manual["valid_time"] += pd.Timedelta(hours=4)
-        found = quality_flags.flag(pd.concat([sensor, manual])).query("method == 'telemetry'")
-        flags = found.set_index("valid_time")["qc"]
+        flagged = quality_flags.flag(pd.concat([sensor, manual])).query("method == 'telemetry'")
+        flags = flagged.set_index("valid_time")["qc"]
         assert set(flags[moved]) == {flag}
         assert flags.iloc[-1] == flag, "a day later: the observer still contradicts, or agrees"
     alone = quality_flags.flag(sensor.iloc[:412])["qc"]

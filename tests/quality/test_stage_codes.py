@@ -19,9 +19,9 @@ def test_a_code_is_a_stage_where_the_gauge_stands_there() -> None:
     assert flags([1.2, 1.1, -0.99, 1.1]) == ["good", "good", "code", "good"]
     assert flags([7.2, 8.5, 8.88, 8.1, 7.7, 7.77]) == ["good"] * 6, "codes are 888 and 777"
     for number in (999.0, -999.0, 9999.0, -99.0, 999.9, 99999.0, 999.0, 888.0, 8888.0, 99.0):
-        found = quality_flags.flag(mornings([9.9, 9.95, number, 9.9], station=KRATIE))
-        assert found["qc"].iloc[2] == "code", "never converted"
-        assert found["value"].iloc[2] == number
+        flagged = quality_flags.flag(mornings([9.9, 9.95, number, 9.9], station=KRATIE))
+        assert flagged["qc"].iloc[2] == "code", "never converted"
+        assert flagged["value"].iloc[2] == number
 
 
 @pytest.mark.parametrize("number", [99.9, 99.0, 99.99, 88.8, 888.0, 8888.0, -8888.0])
@@ -29,9 +29,9 @@ def test_a_number_that_a_sensor_repeats_for_missing_is_no_flood(number: float) -
     """Pakse stands at 8.8 m; 99.9 m above the sea would be 13.41 m, 8888 mm would be 8.888 m."""
     time = pd.date_range("2026-08-01", periods=700, freq="15min")
     value = np.append(np.linspace(8.0, 8.8, 670).round(2), np.full(30, number))
-    found = quality_flags.flag(frame(time, value, method="telemetry"))
-    assert set(found["qc"][670:]) == {"code"}
-    assert found["value"][670:].tolist() == [number] * 30
+    flagged = quality_flags.flag(frame(time, value, method="telemetry"))
+    assert set(flagged["qc"][670:]) == {"code"}
+    assert flagged["value"][670:].tolist() == [number] * 30
     long = pd.date_range("2025-08-01", periods=380, freq="D")
     daily = np.append(np.linspace(8.0, 8.8, 370), np.full(10, 99.9))
     late = pd.DatetimeIndex([*long[:370], *(long[370:] + pd.Timedelta(days=20))])

@@ -28,9 +28,9 @@ def settings(folder: Path) -> Settings:
 
 
 def stages(data: Settings, asof: datetime) -> dict[str, float]:
-    found = Records(data.database).readings.read("stage", asof=asof)
+    rows = Records(data.database).readings.read("stage", asof=asof)
     return dict(
-        zip(found["valid_time"].dt.strftime("%Y-%m-%d %H:%M:%S"), found["value"], strict=True)
+        zip(rows["valid_time"].dt.strftime("%Y-%m-%d %H:%M:%S"), rows["value"], strict=True)
     )
 
 
@@ -53,9 +53,9 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
     assert stages(data, morning)["2021-02-22 00:00:00"] == 5.2
     before = datetime(2021, 2, 22, 0, 19, tzinfo=UTC)
     assert list(stages(data, before)) == ["2021-02-21 00:00:00", "2021-02-21 12:00:00"]
-    known = Records(data.database).readings.read("stage", asof=NIGHT)
-    assert set(known["available_time"] - known["valid_time"]) == {pd.Timedelta(minutes=20)}
-    assert set(known["qc"]) == {"shifted"}
+    stored = Records(data.database).readings.read("stage", asof=NIGHT)
+    assert set(stored["available_time"] - stored["valid_time"]) == {pd.Timedelta(minutes=20)}
+    assert set(stored["qc"]) == {"shifted"}
 
 
 def test_a_table_refused_before_is_read_once_its_layout_is_named(tmp_path: Path) -> None:
@@ -112,12 +112,12 @@ def test_the_options_of_an_own_layout(tmp_path: Path, monkeypatch: pytest.Monkey
         "--tz", "+07:00", "--decimal", ",",
     )  # fmt: skip
     assert not code
-    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
-    assert found["value"].tolist() == [9.4, 9.8]
+    stored = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
+    assert stored["value"].tolist() == [9.4, 9.8]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["gauges", "--station", "a"], "expected --station, --time, --value and --unit together"),
         (["gauges", "--tz", "+07:00"], "expected --station, --time, --value and --unit together"),
@@ -131,12 +131,12 @@ def test_the_options_of_an_own_layout(tmp_path: Path, monkeypatch: pytest.Monkey
 )  # fmt: skip
 def test_mistakes_in_the_options_are_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], said: str,
+    arguments: list[str], message: str,
 ) -> None:  # fmt: skip
     assert run(monkeypatch, tmp_path, *arguments) == 2
-    shown = capsys.readouterr().err
-    assert said in " ".join(shown.split())
-    assert "Traceback" not in shown
+    error = capsys.readouterr().err
+    assert message in " ".join(error.split())
+    assert "Traceback" not in error
 
 
 MEAN = """<?xml version="1.0"?><wml2:Collection xmlns:om="http://www.opengis.net/om/2.0"
@@ -167,8 +167,8 @@ def test_a_daily_mean_of_a_day_not_over_lowers_no_morning(tmp_path: Path) -> Non
     assert done.added == 1
     assert "1 dated later" in done.rejected[0]
     assert stages(data, NIGHT) == {"2026-08-19 00:00:00": 12.1, "2026-08-20 00:00:00": 12.67}
-    found = Records(data.database).readings.read_all("stage", asof=NIGHT)
-    mean = found[found["method"] == "calculated"]
+    stored = Records(data.database).readings.read_all("stage", asof=NIGHT)
+    mean = stored[stored["method"] == "calculated"]
     assert mean["available_time"].astype("str").tolist() == ["2026-08-20 00:20:00"]
     morning = NIGHT + timedelta(days=1)
     steps.ingest("gauges", asof=morning, settings=data, folder=folder)
@@ -189,8 +189,8 @@ def test_a_column_that_is_not_there_is_a_mistake_of_usage(
     )  # fmt: skip
     assert code == 2
     assert "known code as --station, found 'Station'; its columns are" in capsys.readouterr().err
-    found = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
-    assert found.empty
+    stored = Records(f"sqlite:///{tmp_path}/data/records.db").readings.read("stage", asof=NIGHT)
+    assert stored.empty
 
 
 def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
     line = "Mukdahan (013402): withdraws 1 reading of stage (12.46 m at 2026-08-20 00:00Z)"
     assert line in done.remarks
     assert stages(data, noon - timedelta(minutes=1))["2026-08-20 00:00:00"] == 12.46
-    known = Records(data.database).readings.read("stage", asof=noon)
-    assert known["value"].dropna().tolist() == [12.33]
-    assert known["qc"].tolist() == ["good", "missing"]
+    stored = Records(data.database).readings.read("stage", asof=noon)
+    assert stored["value"].dropna().tolist() == [12.33]
+    assert stored["qc"].tolist() == ["good", "missing"]
     again = bring("e.csv", noon + timedelta(hours=1), "12.33", "12.47")
     assert again.added == 1
     assert stages(data, noon + timedelta(hours=1))["2026-08-20 00:00:00"] == 12.47

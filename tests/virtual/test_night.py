@@ -63,8 +63,8 @@ def test_nights_lay_out_what_was_published_and_readers_read_it(tmp_path: Path) -
     record = zones.read(upstream / "zones/areal_record_2025.nc")
     assert record.sizes["time"] == 365
     assert record["available_time"].to_numpy()[0] == np.datetime64("2025-01-02T00:30")
-    history = gauge_files.exports(upstream / "mrc/history/2026-01-01")
-    tonight = {p.name: p for p in gauge_files.exports(upstream / "mrc/20260820T0030")}
+    history = gauge_files.list_exports(upstream / "mrc/history/2026-01-01")
+    tonight = {p.name: p for p in gauge_files.list_exports(upstream / "mrc/20260820T0030")}
     assert any(path.name.startswith("Rainfall") for path in history)
     (name,) = (n for n in tonight if n.startswith("Water Level.Manual@LA_013901"))
     frame = gauge_files.read(tonight[name])

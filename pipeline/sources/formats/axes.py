@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.cf import NUMBERS, unpacked
-from pipeline.sources.formats.chunks import axis, slab
-from pipeline.sources.formats.field import Field, attribute, text
-from pipeline.sources.formats.hdf import variable
+from pipeline.sources.formats.cf import NUMBERS, unpack
+from pipeline.sources.formats.chunks import read_axis, read_slab
+from pipeline.sources.formats.field import Field, read_attribute, read_text
+from pipeline.sources.formats.hdf import get_variable
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
@@ -25,58 +25,57 @@ _NAMES = {
     **dict.fromkeys(("lat", "latitude", "nlat", "y", "ydim", "north_south"), "lat"),
     **dict.fromkeys(("lon", "longitude", "nlon", "x", "xdim", "east_west"), "lon"),
 }
-"""What dims are called, in small letters."""
+"""Names of dims, in lower case."""
 _RANGES = {"lat": (-90.0, 90.0), "lon": (-180.0, 360.0)}
 _UNEVEN = 0.02
-"""Share of a step by which a centre may lie off its place; float32 needs a thousandth."""
+"""Greatest deviation of a centre, as a share of the step; float32 needs a thousandth."""
 
 
-def lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def read_lat_lon(group: h5py.Group, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the centres of a file's rows and columns.
 
     Parameters
     ----------
     group
-        Where the coordinates ``lat`` and ``lon`` lie, of one dim each, in degrees.
+        Group of the coordinates ``lat`` and ``lon``, of one dim each, in degrees.
     path
         The file, for the message.
 
     Raises
     ------
     BadGranule
-        One is not there, or is no such axis: of another's units, with values that are missing,
-        repeated, out of order or unevenly spaced, or beyond the Earth.
+        A coordinate is absent, has the units of the other, or is no regular axis on the Earth.
     """
-    lat, lon = (variable(group, (name,), path) for name in ("lat", "lon"))
-    found = tuple(_centres(data, kind, path) for kind, data in (("lat", lat), ("lon", lon)))
-    # Where a longitude lies beyond 90 the values tell the two apart; attributes are slow to read.
-    if np.abs(found[1]).max() <= _RANGES["lat"][1]:
-        for data, other in ((lat, ("east", "_e")), (lon, ("north", "_n"))):
-            units = text(data, "units").strip().lower()
-            if units and (not units.startswith("deg") or units.endswith(other)):
+    lat, lon = (get_variable(group, (name,), path) for name in ("lat", "lon"))
+    axes = tuple(_read_centres(data, kind, path) for kind, data in (("lat", lat), ("lon", lon)))
+    # A longitude beyond 90 distinguishes the two by value; attributes are slow to read.
+    if np.abs(axes[1]).max() <= _RANGES["lat"][1]:
+        for data, wrong_ends in ((lat, ("east", "_e")), (lon, ("north", "_n"))):
+            units = read_text(data, "units").strip().lower()
+            if units and (not units.startswith("deg") or units.endswith(wrong_ends)):
                 raise BadGranule(
                     path,
                     expected="lat in degrees north and lon in degrees east",
-                    found=f"{_name(data)} in {units}",
+                    found=f"{_short_name(data)} in {units}",
                 )
-    return found[0], found[1]
+    return axes[0], axes[1]
 
 
-def _centres(data: Field, kind: str, path: Path) -> NDArray[np.float64]:
+def _read_centres(data: Field, kind: str, path: Path) -> NDArray[np.float64]:
     if data.ndim != 1:
         raise BadGranule(path, expected=f"{kind} of one dim", found=str(data.shape))
-    stored = axis(data)
+    stored = read_axis(data)
     plain = stored.dtype.kind == "f" and not NUMBERS.intersection(data.attrs)
-    if plain and (sound := _sound_centres(kind, stored.dtype.str, stored.tobytes())) is not None:
+    if plain and (sound := _parse_centres(kind, stored.dtype.str, stored.tobytes())) is not None:
         return sound
-    values = unpacked(data, stored, path, dtype=np.float64)
+    values = unpack(data, stored, path, dtype=np.float64)
     check_centres(values, kind, path)
     return values
 
 
 @lru_cache(maxsize=32)
-def _sound_centres(kind: str, dtype: str, content: bytes) -> NDArray[np.float64] | None:
-    """Centres of a coordinate, which files of a product repeat; None where they are refused."""
+def _parse_centres(kind: str, dtype: str, content: bytes) -> NDArray[np.float64] | None:
+    """Parse the centres of a coordinate, which files of a product repeat; None where refused."""
     values = np.frombuffer(content, dtype).astype(np.float64)
     try:
         check_centres(values, kind, Path())
@@ -94,15 +93,14 @@ def check_centres(values: NDArray[np.floating], kind: str, path: Path) -> None:
     values
         Degrees.
     kind
-        What they are, ``lat`` or ``lon``.
+        ``lat`` or ``lon``.
     path
         The file, for the message.
 
     Raises
     ------
     BadGranule
-        There are less than two, or some are missing or beyond the Earth, or they are not evenly
-        spaced.
+        There are fewer than two, or some are missing, misplaced or beyond the Earth.
     """
     least, most = _RANGES[kind]
     check_even(values, kind, path)
@@ -114,7 +112,7 @@ def check_centres(values: NDArray[np.floating], kind: str, path: Path) -> None:
 
 
 def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
-    """Refuse an axis that is not evenly spaced, whichever way it runs.
+    """Refuse an axis that is not evenly spaced, in either direction.
 
     Parameters
     ----------
@@ -126,7 +124,7 @@ def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
     Raises
     ------
     BadGranule
-        There are less than two, or some are missing, repeated or off their place.
+        There are fewer than two, or some are missing, repeated or misplaced.
     """
     if values.size < 2 or not np.isfinite(values).all():
         raise BadGranule(
@@ -135,12 +133,12 @@ def check_even(values: NDArray[np.floating], name: str, path: Path) -> None:
             found=f"{values.size}, of which {int((~np.isfinite(values)).sum())} are missing",
         )
     step = (values[-1] - values[0]) / (values.size - 1)
-    off = np.abs(values - (values[0] + step * np.arange(values.size))).max()
-    if not abs(step) > 0 or off > _UNEVEN * abs(step):
+    deviation = np.abs(values - (values[0] + step * np.arange(values.size))).max()
+    if not abs(step) > 0 or deviation > _UNEVEN * abs(step):
         raise BadGranule(
             path,
             expected=f"{name} evenly spaced",
-            found=f"steps of {step:.5g} with a value {off:.5g} off",
+            found=f"steps of {step:.5g} with a value {deviation:.5g} off",
         )
 
 
@@ -154,10 +152,10 @@ def is_north_first(
     before: tuple[int, ...] = (1,),
     beside: bool | None = None,
 ) -> bool:
-    """Say whether latitude comes before longitude in the last two dims of a variable.
+    """Return whether latitude precedes longitude in the last two dims of a variable.
 
-    Sizes in the product's usual order that fit no other are believed; all else is by the names of
-    the dims, wherever the file has them.
+    Sizes decide where they fit the product's usual order alone; otherwise the names of the dims do,
+    wherever the file has them.
 
     Parameters
     ----------
@@ -172,35 +170,37 @@ def is_north_first(
     before
         Sizes of the dims before them.
     beside
-        What was found of the variable that this one belongs to, which holds where it has no names.
+        Result for the variable that this one belongs to, used where this one has no names.
 
     Raises
     ------
     BadGranule
-        The variable is not of the sizes of the axes, or as many rows as columns have no names, or
-        two sets of names that contradict each other.
+        The variable does not have the sizes of the axes, a square variable has no names, or two
+        sets of names contradict each other.
     """
     usually = usual[-2:] == ("lat", "lon")
     if lat != lon and data.shape == _shape(before, lat, lon, north_first=usually):
         return usually
     orders = {
-        order for names in _dims(data, path) if (order := _order(names, data.ndim)) is not None
+        order
+        for names in _list_dims(data, path)
+        if (order := _find_order(names, data.ndim)) is not None
     }
     if not orders and beside is not None:
         orders.add(beside)
     if len(orders) > 1 or (not orders and lat == lon):
         raise BadGranule(
             path,
-            expected=f"names of the dims of {_name(data)}, a window of {lat} x {lon}",
+            expected=f"names of the dims of {_short_name(data)}, a window of {lat} x {lon}",
             found="names that contradict each other" if orders else "none",
         )
     north_first = orders.pop() if orders else usually
     shape = _shape(before, lat, lon, north_first=north_first)
     if data.shape != shape:
-        last = ("lat", "lon") if north_first else ("lon", "lat")
+        last_dims = ("lat", "lon") if north_first else ("lon", "lat")
         raise BadGranule(
             path,
-            expected=f"{_name(data)} with dims ({', '.join((*usual[:-2], *last))}) of "
+            expected=f"{_short_name(data)} with dims ({', '.join((*usual[:-2], *last_dims))}) of "
             f"{' x '.join(map(str, shape))}",
             found=str(data.shape),
         )
@@ -211,32 +211,32 @@ def _shape(before: tuple[int, ...], lat: int, lon: int, *, north_first: bool) ->
     return (*before, lat, lon) if north_first else (*before, lon, lat)
 
 
-def _name(data: Field) -> str:
+def _short_name(data: Field) -> str:
     return str(data.name).rpartition("/")[2]
 
 
-def _dims(data: Field, path: Path) -> Iterator[tuple[str, ...]]:
-    """Names of a variable's dims, by each of the ways in which files give them."""
-    if said := text(data, "DimensionNames"):
-        yield tuple(said.split(","))
+def _list_dims(data: Field, path: Path) -> Iterator[tuple[str, ...]]:
+    """List the names of a variable's dims, by each of the ways in which files give them."""
+    if content := read_text(data, "DimensionNames"):
+        yield tuple(content.split(","))
     # HDF5's own functions for dimension scales end the process where these have another type.
     for name in ("DIMENSION_LIST", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS"):
-        said = attribute(data, name)
-        if isinstance(said, str | bytes):
+        content = read_attribute(data, name)
+        if isinstance(content, str | bytes):
             try:
-                said = json.loads(said)
+                content = json.loads(content)
             except ValueError:
                 raise BadGranule(
                     path,
-                    expected=f"a list of names in {name} of {_name(data)}",
-                    found=repr(said)[:80],
+                    expected=f"a list of names in {name} of {_short_name(data)}",
+                    found=repr(content)[:80],
                 ) from None
-        if isinstance(said, np.ndarray | list):
-            yield tuple(_word(one, data) for one in said)
+        if isinstance(content, np.ndarray | list):
+            yield tuple(_decode_dim(dim, data) for dim in content)
 
 
-def _word(dim: Any, data: Field) -> str:
-    """Name of a dim, from text or from references to its scales."""
+def _decode_dim(dim: Any, data: Field) -> str:
+    """Decode the name of a dim, from text or from references to its scales."""
     if isinstance(dim, np.ndarray):
         dim = dim.flat[0] if dim.size else ""
     if isinstance(dim, h5py.Reference):
@@ -244,48 +244,48 @@ def _word(dim: Any, data: Field) -> str:
     return dim.decode("utf-8", "replace") if isinstance(dim, bytes) else str(dim)
 
 
-def _order(names: tuple[str, ...], ndim: int) -> bool | None:
-    """Whether names put latitude before longitude; None where they say neither."""
+def _find_order(names: tuple[str, ...], ndim: int) -> bool | None:
+    """Find whether names put latitude before longitude; None where they show neither."""
     kinds = [_NAMES.get(name.rpartition("/")[2].strip().lower()) for name in names]
     if len(kinds) != ndim or not any(kinds):
         return None
     return kinds.index("lat") < kinds.index("lon") if {"lat", "lon"} <= set(kinds) else None
 
 
-def positions(axis: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Index in a regular axis of the cell that holds each wanted point, −1 outside.
+def find_positions(axis: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Find the index in a regular axis of the cell that contains each point, −1 outside.
 
     Parameters
     ----------
     axis
         Cell centres, evenly spaced, in either direction.
-    wanted
+    points
         Points in the units of the axis.
 
     Examples
     --------
-    >>> positions(np.array([30.0, 20.0, 10.0]), np.array([9.0, 28.0, 60.0])).tolist()
+    >>> find_positions(np.array([30.0, 20.0, 10.0]), np.array([9.0, 28.0, 60.0])).tolist()
     [2, 0, -1]
     """
     step = (float(axis[-1]) - float(axis[0])) / (len(axis) - 1)
-    place = np.floor((wanted - float(axis[0])) / step + 0.5 + 1e-6)
+    place = np.floor((points - float(axis[0])) / step + 0.5 + 1e-6)
     index = np.where(np.isfinite(place), place, -1.0).astype(np.int64)
     return np.where((index >= 0) & (index < len(axis)), index, -1)
 
 
-def window(index: NDArray[np.int64]) -> slice:
-    """Smallest slice that holds every index that is not −1.
+def find_window(index: NDArray[np.int64]) -> slice:
+    """Find the smallest slice that contains every index that is not −1.
 
     Parameters
     ----------
     index
-        From :func:`positions`; at least one is not −1.
+        From :func:`find_positions`; at least one is not −1.
     """
     inside = index[index >= 0]
     return slice(int(inside.min()), int(inside.max()) + 1)
 
 
-def cells(
+def find_cells(
     grid: Grid,
     lat: NDArray[np.floating],
     lon: NDArray[np.floating],
@@ -293,7 +293,7 @@ def cells(
     *,
     north: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda lat: lat,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of the pixel that holds the centre of each row and column of a grid's cells.
+    """Find the row and column of the pixel at the centre of each row and column of a grid's cells.
 
     Parameters
     ----------
@@ -304,12 +304,12 @@ def cells(
     path
         The file, for the message.
     north
-        What of the latitude is evenly spaced; default the latitude.
+        Evenly spaced function of the latitude; default the latitude.
 
     Returns
     -------
     tuple
-        As of :func:`pipeline.sources.formats.axes.positions`.
+        As of :func:`pipeline.sources.formats.axes.find_positions`.
 
     Raises
     ------
@@ -319,8 +319,8 @@ def cells(
     up = north(lat)
     check_even(up, "lat", path)
     check_even(lon, "lon", path)
-    rows = positions(up, north(grid.lat))
-    columns = positions(lon, grid.lon % 360 if lon.max() > 180 else grid.lon)
+    rows = find_positions(up, north(grid.lat))
+    columns = find_positions(lon, grid.lon % 360 if lon.max() > 180 else grid.lon)
     if (rows < 0).all() or (columns < 0).all():
         raise BadGranule(
             path,
@@ -331,7 +331,7 @@ def cells(
     return rows, columns
 
 
-def window_of(
+def read_window(
     data: Field,
     down: slice,
     across: slice,
@@ -339,7 +339,7 @@ def window_of(
     north_first: bool = True,
     before: tuple[int, ...] | None = None,
 ) -> NDArray[Any]:
-    """Read a window of rows and columns as stored, (row, column) whichever comes first in the file.
+    """Read a window of rows and columns as stored, as (row, column) for either order in the file.
 
     Parameters
     ----------
@@ -353,11 +353,11 @@ def window_of(
         Index in the dims before; default the first.
     """
     if north_first:
-        return slab(data, down, across, before=before)
-    return slab(data, across, down, before=before).T
+        return read_slab(data, down, across, before=before)
+    return read_slab(data, across, down, before=before).T
 
 
-def cut(
+def read_cells(
     data: Field,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
@@ -367,14 +367,14 @@ def cut(
     before: tuple[int, ...] | None = None,
     fill: float = -9999.0,
 ) -> NDArray[np.float32]:
-    """Pixels of the cells, (row, column), NaN for fill and outside; one hyperslab is read.
+    """Read the pixels of the cells, (row, column), NaN for fill and outside, in one hyperslab.
 
     Parameters
     ----------
     data
         Field whose last two dims are rows and columns.
     rows, columns
-        From :func:`cells`.
+        From :func:`find_cells`.
     path
         The file, for the message.
     north_first
@@ -387,14 +387,14 @@ def cut(
     Raises
     ------
     BadGranule
-        As of :func:`pipeline.sources.formats.cf.unpacked`.
+        As of :func:`pipeline.sources.formats.cf.unpack`.
     """
-    down, across = window(rows), window(columns)
-    stored = window_of(data, down, across, north_first=north_first, before=before)
-    pixels = unpacked(data, stored, path, fill=fill)
-    found = np.full((len(rows), len(columns)), np.nan, np.float32)
+    down, across = find_window(rows), find_window(columns)
+    stored = read_window(data, down, across, north_first=north_first, before=before)
+    pixels = unpack(data, stored, path, fill=fill)
+    values = np.full((len(rows), len(columns)), np.nan, np.float32)
     inside = np.ix_(rows >= 0, columns >= 0)
-    found[inside] = pixels[
+    values[inside] = pixels[
         np.ix_(rows[rows >= 0] - down.start, columns[columns >= 0] - across.start)
     ]
-    return found
+    return values

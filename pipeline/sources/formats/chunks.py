@@ -1,7 +1,7 @@
 """Windows of HDF5 arrays: chunks inflated by a faster library than HDF5's, within their size.
 
-HDF5 inflates a chunk to whatever length its stream has; a kilobyte can become a gigabyte. So each
-deflated chunk is inflated here, or measured here before HDF5 inflates it.
+HDF5 inflates a chunk to any length of its stream; a kilobyte can become a gigabyte. So this module
+inflates each deflated chunk, or measures it before HDF5 inflates it.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from pipeline.sources.base import MAX_BYTES
 from pipeline.sources.formats.field import Field
 
 AXIS = 1 << 17
-"""Cells of a coordinate: finer than 0.003 degree around the Earth."""
+"""Most cells of a coordinate: finer than 0.003 degree around the Earth."""
 _CELLS = MAX_BYTES // 16
-"""Cells that are read at once, each in double precision and once more."""
+"""Most cells that are read at once, each in double precision and once more."""
 _CHUNKS = 1 << 17
-"""Chunks that a window may lie in: a file of tiny ones would be read for minutes."""
+"""Most chunks of a window: reading a file of tiny ones would take minutes."""
 _PART = 1 << 18
-"""Bytes of a chunk that are inflated at a time. A chunk is a megabyte or more: inflated in one
-piece each would be memory of its own that the system clears, which takes as long as inflating it
-(2.7 ms against 0.9 ms for the two chunks of a half-hour of IMERG)."""
+"""Bytes of a chunk that are inflated at a time. A chunk is a megabyte or more: inflating it in one
+piece needs new memory that the system clears, which takes as long as inflating (2.7 ms against
+0.9 ms for the two chunks of a half-hour of IMERG)."""
 _DEFLATE, _SHUFFLE, _CHECKSUM = (
     h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32,
 )  # fmt: skip
 
 
-def slab(
+def read_slab(
     data: Field, down: slice, across: slice, *, before: tuple[int, ...] | None = None
 ) -> NDArray[Any]:
-    """Read a window of the last two dims; of those before them the first is taken.
+    """Read a window of the last two dims, by default at the first index of the others.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def slab(
     down, across
         Windows in the last dim but one and in the last, with start and stop.
     before
-        Index in each of the dims before them; default the first.
+        Index in each of the other dims; default the first.
 
     Raises
     ------
@@ -56,20 +56,20 @@ def slab(
     """
     before = (0,) * (data.ndim - 2) if before is None else before
     size, filters = data.chunks, data.filters
-    _bounded((down.stop - down.start, across.stop - across.start), size[-2:])
+    _check_size((down.stop - down.start, across.stop - across.start), size[-2:])
     if filters not in ((_DEFLATE,), (_SHUFFLE, _DEFLATE)) or any(width > 1 for width in size[:-2]):
-        return _through_hdf5(data, (*before, down, across))
+        return _read_by_hdf5(data, (*before, down, across))
     shuffled, (rows, columns), dtype = len(filters) == 2, size[-2:], data.dtype
     window = np.empty((down.stop - down.start, across.stop - across.start), dtype)
     for top in range(down.start - down.start % rows, down.stop, rows):
         for left in range(across.start - across.start % columns, across.stop, columns):
-            packed = _packed(data, (*before, top, left))
+            packed = _read_packed(data, (*before, top, left))
             if packed is None:
-                return _through_hdf5(data, (*before, down, across))
+                return _read_by_hdf5(data, (*before, down, across))
             first, last = max(across.start, left), min(across.stop, left + columns)
             here, there = (slice(first - edge, last - edge) for edge in (across.start, left))
-            parts = inflated(packed, (rows, columns), dtype)
-            for row, part in _unshuffled(parts, (rows, columns), dtype) if shuffled else parts:
+            parts = inflate(packed, (rows, columns), dtype)
+            for row, part in _unshuffle(parts, (rows, columns), dtype) if shuffled else parts:
                 begin, end = max(down.start, top + row), min(down.stop, top + row + len(part))
                 if begin < end:
                     lines = part[begin - top - row : end - top - row, there]
@@ -77,7 +77,7 @@ def slab(
     return window
 
 
-def whole(data: Field) -> NDArray[Any]:
+def read_whole(data: Field) -> NDArray[Any]:
     """Read a small array, such as a time or a coordinate.
 
     Parameters
@@ -88,17 +88,17 @@ def whole(data: Field) -> NDArray[Any]:
     Raises
     ------
     OSError
-        It has more values, or a chunk is damaged.
+        The array has more values, or a chunk is damaged.
     """
     if data.size > AXIS:
         raise OSError(f"{data.name} has {data.size} values, expected at most {AXIS}")
     if data.chunks:
-        return _through_hdf5(data, tuple(slice(0, size) for size in data.shape))
+        return _read_by_hdf5(data, tuple(slice(0, size) for size in data.shape))
     return data.read()
 
 
-def axis(data: Field) -> NDArray[Any]:
-    """Read a coordinate; files of a product repeat theirs byte for byte, so it is inflated once.
+def read_axis(data: Field) -> NDArray[Any]:
+    """Read a coordinate; files of a product repeat it byte for byte, so it is inflated once.
 
     Parameters
     ----------
@@ -108,16 +108,18 @@ def axis(data: Field) -> NDArray[Any]:
     Raises
     ------
     OSError
-        It has more than ``AXIS`` values, or its chunk is damaged.
+        The coordinate has more than ``AXIS`` values, or its chunk is damaged.
     """
     if data.filters != (_DEFLATE,) or data.chunks != data.shape or data.size > AXIS:
-        return whole(data)
-    packed = _packed(data, (0,))
-    return whole(data) if packed is None else _coordinate(packed, len(data), data.dtype)
+        return read_whole(data)
+    packed = _read_packed(data, (0,))
+    return (
+        read_whole(data) if packed is None else _inflate_coordinate(packed, len(data), data.dtype)
+    )
 
 
-def _bounded(shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
-    """Raise where a window is larger than memory or lies in too many chunks."""
+def _check_size(shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
+    """Raise OSError where a window is larger than memory or lies in too many chunks."""
     if (cells := math.prod(shape)) > _CELLS:
         raise OSError(f"a window of {cells} cells, expected at most {_CELLS}")
     if not chunk:
@@ -127,7 +129,7 @@ def _bounded(shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
         raise OSError(f"a window in {count} chunks, expected at most {_CHUNKS}")
 
 
-def _through_hdf5(data: Field, region: tuple[int | slice, ...]) -> NDArray[Any]:
+def _read_by_hdf5(data: Field, region: tuple[int | slice, ...]) -> NDArray[Any]:
     """Read a region by HDF5, after its deflated chunks have been measured."""
     size, filters = data.chunks, data.filters
     if _DEFLATE in filters:
@@ -140,22 +142,22 @@ def _through_hdf5(data: Field, region: tuple[int | slice, ...]) -> NDArray[Any]:
             else (index - index % width,)
             for index, width in zip(region, size, strict=True)
         ]
-        _bounded(tuple(map(len, starts)), (1,) * len(starts))
+        _check_size(tuple(map(len, starts)), (1,) * len(starts))
         for at in product(*starts):
-            packed = _packed(data, at)
+            packed = _read_packed(data, at)
             if packed is not None:
                 content = packed[:-4] if after else packed
-                for _ in inflated(content, (math.prod(size), 1), data.dtype):
+                for _ in inflate(content, (math.prod(size), 1), data.dtype):
                     pass  # read to its end, and no further
     return data[region]
 
 
-def _packed(data: Field, at: tuple[int, ...]) -> bytes | None:
-    """Content of a chunk as stored; None where it was never written or skipped its filter."""
+def _read_packed(data: Field, at: tuple[int, ...]) -> bytes | None:
+    """Read the stored content of a chunk; None where it was never written or skipped its filter."""
     size = data.id.get_chunk_info_by_coord(at).size
-    if not size:  # read directly, it can be any length
+    if not size:  # an unwritten chunk that is read directly can have any length
         return None
-    # What does not deflate grows by little.
+    # Data that does not deflate grows a little.
     most = 2 * math.prod(data.chunks) * data.dtype.itemsize + 1024
     if size > most:
         raise OSError(f"a chunk of {size} bytes, expected at most {most}")
@@ -164,20 +166,20 @@ def _packed(data: Field, at: tuple[int, ...]) -> bytes | None:
 
 
 @lru_cache(maxsize=32)
-def _coordinate(packed: bytes, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return np.concatenate([part for _, part in inflated(packed, (size, 1), dtype)])[:, 0]
+def _inflate_coordinate(packed: bytes, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.concatenate([part for _, part in inflate(packed, (size, 1), dtype)])[:, 0]
 
 
-def _unshuffled(
+def _unshuffle(
     parts: Iterator[tuple[int, NDArray[Any]]], shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Put the bytes of each value together, of which a shuffled chunk has all firsts first."""
+    """Join the bytes of each value; a shuffled chunk has all first bytes first, then all second."""
     content = b"".join(part.tobytes() for _, part in parts)
     planes = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1)
     yield 0, np.ascontiguousarray(planes.T).view(dtype).reshape(shape)
 
 
-def inflated(
+def inflate(
     packed: bytes, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the rows of a deflated chunk by parts, each with the number of its first.
@@ -185,9 +187,9 @@ def inflated(
     Parameters
     ----------
     packed
-        Content of the chunk as stored.
+        Stored content of the chunk.
     shape, dtype
-        Of the chunk.
+        Shape and type of the chunk.
 
     Raises
     ------

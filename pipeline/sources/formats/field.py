@@ -1,4 +1,4 @@
-"""Variables of HDF files and their attributes, each read from the file once."""
+"""Variables of HDF files and their attributes; each attribute is read from the file once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ATTRIBUTE = MAX_BYTES // 1000
 
 
 class Attributes:
-    """Attributes of an HDF5 object, each read when it is first asked for.
+    """Attributes of an HDF5 object, each read at first use.
 
     Parameters
     ----------
     owner
-        File, group or dataset, as h5py's low-level interface has it.
+        File, group or dataset of h5py's low-level interface.
     """
 
     def __init__(self, owner: Any) -> None:
@@ -37,11 +37,11 @@ class Attributes:
         return frozenset(name.decode("utf-8", "replace") for name in names)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of all of them."""
+        """Yield the names of all attributes."""
         return iter(self._names)
 
     def get(self, name: str) -> Any:
-        """Return an attribute as it is stored, None where it is absent or empty.
+        """Return a stored attribute, None where it is absent or empty.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class Attributes:
         Raises
         ------
         OSError
-            It is larger than an attribute may be.
+            The attribute is larger than the limit.
         """
         if name not in self._values:
             self._values[name] = self._read(name)
@@ -78,8 +78,8 @@ class Attributes:
 class Field:
     """A variable of an HDF5 file.
 
-    h5py's own objects ask the library for type, shape and layout each time: of the 7 ms that a
-    half-hour of IMERG took, 3 went there.
+    h5py's own objects query the library for type, shape and layout each time: 3 of the 7 ms of a
+    half-hour of IMERG.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Field:
 
     @cached_property
     def name(self) -> str:
-        """Name in the file, with that of its groups."""
+        """Name in the file, with its groups."""
         return str(h5py.h5i.get_name(self.id).decode("utf-8", "replace"))
 
     @property
@@ -117,58 +117,58 @@ class Field:
 
     @cached_property
     def filters(self) -> tuple[int, ...]:
-        """Filters that its chunks went through, in the order of writing."""
+        """Filters of its chunks, in the order of writing."""
         count = self._created.get_nfilters() if self.is_chunked else 0
-        return tuple(self._created.get_filter(number)[0] for number in range(count))
+        return tuple(self._created.get_filter(position)[0] for position in range(count))
 
     @cached_property
     def fillvalue(self) -> Any:
-        """What cells read as that were never written."""
+        """Value of cells that were never written."""
         value = np.zeros((), self.dtype)
         self._created.get_fill_value(value)
         return value[()]
 
     @property
     def lies_elsewhere(self) -> bool:
-        """Whether parts of it lie in other files."""
+        """Whether parts of the variable lie in other files."""
         virtual = self._created.get_layout() == h5py.h5d.VIRTUAL
         return virtual or bool(self._created.get_external_count())
 
     @cached_property
     def is_unwritten(self) -> bool:
-        """Whether nothing of it was ever written: it reads as HDF5's own fill, mostly 0."""
+        """Whether nothing was ever written: values read as HDF5's own fill, mostly 0."""
         return bool(self.size) and not self.id.get_storage_size()
 
     @property
     def has_unwritten_chunks(self) -> bool:
-        """Whether parts of it were never written, which read as HDF5's own fill, mostly 0."""
+        """Whether parts were never written: they read as HDF5's own fill, mostly 0."""
         if not self.is_chunked:
             return self.is_unwritten
         counts = (-(-size // width) for size, width in zip(self.shape, self.chunks, strict=True))
         return bool(self.id.get_num_chunks() < math.prod(counts))
 
     def read(self) -> NDArray[Any]:
-        """Read all of it through HDF5, which inflates its chunks to whatever they hold."""
+        """Read the variable by HDF5, which inflates chunks to any length."""
         values = np.empty(self.shape, self.dtype)
         self.id.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
         return values
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Read a region through HDF5, which inflates its chunks to whatever they hold."""
+        """Read a region by HDF5, which inflates chunks to any length."""
         return np.asarray(h5py.Dataset(self.id)[index])
 
 
 class Field4:
-    """A variable of an HDF4 file, or the file itself, as far as it is like :class:`Field`.
+    """A variable of an HDF4 file, or the file itself, with a part of the members of :class:`Field`.
 
     Parameters
     ----------
     item
-        As pyhdf has it.
+        Object of pyhdf.
     """
 
     name = ""
-    is_unwritten = has_unwritten_chunks = False  # nothing is known of that
+    is_unwritten = has_unwritten_chunks = False  # unknown in HDF4
     fillvalue = 0
 
     def __init__(self, item: Any) -> None:
@@ -185,8 +185,8 @@ class Field4:
         return np.asarray(self._item[index])
 
 
-def attribute(owner: Any, name: str) -> Any:
-    """Return an attribute as it is stored, None where it is absent or empty.
+def read_attribute(owner: Any, name: str) -> Any:
+    """Read a stored attribute, None where it is absent or empty.
 
     Parameters
     ----------
@@ -198,15 +198,15 @@ def attribute(owner: Any, name: str) -> Any:
     Raises
     ------
     OSError
-        It is larger than an attribute may be.
+        The attribute is larger than the limit.
     """
     if isinstance(owner, h5py.HLObject):
         return Attributes(owner.id).get(name)
     return owner.attrs.get(name)
 
 
-def text(owner: Any, name: str) -> str:
-    """Return an attribute as text, empty where it is absent.
+def read_text(owner: Any, name: str) -> str:
+    """Read an attribute as text, empty where it is absent.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def text(owner: Any, name: str) -> str:
     name
         Name of the attribute.
     """
-    value = attribute(owner, name)
+    value = read_attribute(owner, name)
     if isinstance(value, np.ndarray):
         value = value.ravel()[0] if value.size else ""
     if value is None:
@@ -223,8 +223,8 @@ def text(owner: Any, name: str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def number(owner: Any, name: str, path: Path) -> float:
-    """Return an attribute as a number.
+def read_number(owner: Any, name: str, path: Path) -> float:
+    """Read an attribute as a number.
 
     Parameters
     ----------
@@ -241,20 +241,20 @@ def number(owner: Any, name: str, path: Path) -> float:
         The attribute is absent or no number.
     """
     try:
-        return float(text(owner, name))
+        return float(read_text(owner, name))
     except ValueError:
         raise BadGranule(
-            path, expected=f"a number in {name}", found=repr(text(owner, name))
+            path, expected=f"a number in {name}", found=repr(read_text(owner, name))
         ) from None
 
 
-def bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.unsignedinteger]:
-    """Return the values of a flag, which are integers, as their bits.
+def to_bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.unsignedinteger]:
+    """Return the integers of a flag as their bits.
 
     Parameters
     ----------
     values
-        As stored.
+        Stored values.
     name
         Name of the flag, for the message.
     path
@@ -263,7 +263,7 @@ def bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.unsignedinte
     Raises
     ------
     BadGranule
-        They are of another type.
+        The values are of another type.
     """
     if values.dtype.kind not in "iu":
         raise BadGranule(path, expected=f"bits in {name}", found=str(values.dtype))
@@ -271,17 +271,17 @@ def bits(values: NDArray[Any], name: str, path: Path) -> NDArray[np.unsignedinte
 
 
 def has_bits(
-    flags: NDArray[np.unsignedinteger], mask: int, wanted: Sequence[int]
+    flags: NDArray[np.unsignedinteger], mask: int, choices: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """Whether the masked bits of each flag are one of some values.
+    """Return whether the masked bits of each flag equal one of some values.
 
     Parameters
     ----------
     flags
-        From :func:`bits`.
+        From :func:`to_bits`.
     mask
-        Bits that count.
-    wanted
+        Bits to compare.
+    choices
         One value or more.
 
     Examples
@@ -290,7 +290,7 @@ def has_bits(
     [True, True, False]
     """
     masked = flags & flags.dtype.type(mask)
-    found = np.equal(masked, wanted[0])
-    for value in wanted[1:]:
-        found |= masked == value
-    return found
+    matches = np.equal(masked, choices[0])
+    for value in choices[1:]:
+        matches |= masked == value
+    return matches

@@ -1,4 +1,4 @@
-"""What the readers of GeoTIFF share: a grid's window, its missing values, its cell means."""
+"""GeoTIFF on a grid: window, missing values and cell means."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from pipeline.sources.base import BadGranule, Origin
-from pipeline.sources.formats.limits import limited_pixels, refuse_fills
+from pipeline.sources.formats.limits import mask_impossible_pixels, refuse_fills
 
 if TYPE_CHECKING:
     from pipeline.geography.grid import Grid
 
 NODATA = -9999.0
-"""What the Climate Hazards Center writes for no value, whether its tag says so or not."""
+"""Nodata of the Climate Hazards Center, with or without its tag."""
 MOST_PIXELS = 1 << 24
-"""Most pixels of a window, or of a block, that are taken into memory: 0.5 GB while they are
-summed."""
+"""Most pixels of a window, or of a block, in memory: 0.5 GB while they are summed."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[DatasetReader]:
-    """Open a GeoTIFF alone: no other format by that name, no file beside it.
+def open_geotiff(path: Path) -> Iterator[DatasetReader]:
+    """Open a file as GeoTIFF alone: in no other format, without files beside it.
 
     Parameters
     ----------
@@ -38,8 +37,8 @@ def opened(path: Path) -> Iterator[DatasetReader]:
     Raises
     ------
     BadGranule
-        It is not a GeoTIFF, is cut short or damaged, now or while it is read, or has blocks of more
-        than :data:`MOST_PIXELS`.
+        The file is not a GeoTIFF, is cut short or damaged, at opening or while it is read, or has
+        blocks of more than :data:`MOST_PIXELS`.
     """
     try:
         with (
@@ -50,14 +49,14 @@ def opened(path: Path) -> Iterator[DatasetReader]:
             yield image
     except BadGranule:
         raise
-    except Exception as error:  # a damaged file makes GDAL raise of any kind
+    except Exception as error:  # for a damaged file GDAL raises every kind
         raise BadGranule(
             path, expected="a whole GeoTIFF", found=f"{type(error).__name__}: {error}"
         ) from error
 
 
 def _refuse_blocks(image: DatasetReader, path: Path) -> None:
-    """Raise where a block, which is read whole, is larger than any product's."""
+    """Raise BadGranule where a block, which is read whole, is larger than any product's."""
     for height, width in image.block_shapes:
         if height * width > MOST_PIXELS:
             raise BadGranule(
@@ -68,12 +67,12 @@ def _refuse_blocks(image: DatasetReader, path: Path) -> None:
 
 
 def has_unwritten_blocks(image: DatasetReader) -> bool:
-    """Whether blocks of an image's first band were never written, which read as nodata, else 0.
+    """Return whether blocks of the first band were never written: they read as nodata, else 0.
 
     Parameters
     ----------
     image
-        From :func:`opened`.
+        From :func:`open_geotiff`.
     """
     return any(
         image.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is None
@@ -81,12 +80,13 @@ def has_unwritten_blocks(image: DatasetReader) -> bool:
     )
 
 
-def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Values of a one-band image on longitude and latitude over the cells of a grid.
+def read_on_grid(
+    path: Path, grid: Grid, variable: str
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Read a one-band image in longitude and latitude on the cells of a grid.
 
-    Where pixels are smaller than the grid's cells a cell takes the mean of those whose centre lies
-    in it, where they are as large or larger the pixel that its own centre lies in. Scale and offset
-    are those of the image's tags.
+    Where pixels are smaller than the grid's cells a cell is the mean of those whose centre lies in
+    it, else the pixel at its own centre. Scale and offset are those of the image's tags.
 
     Parameters
     ----------
@@ -95,22 +95,23 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
     grid
         Target grid.
     variable
-        What it shows, by its name in ``variables.py``; pixels that it cannot have are missing.
+        Name in ``variables.py``; pixels with impossible values are missing.
 
     Returns
     -------
     tuple
-        Values of shape (lat, lon), NaN where no pixel has one; and attributes of the dataset that
-        is made of them: ``origin``, virtual where the file's tag ``ORIGIN`` says so, and
-        ``out_of_range`` of the pixels.
+        Values of shape (lat, lon), NaN where no pixel has one; and attributes for their dataset:
+        ``origin``, virtual where the file's tag ``ORIGIN`` says so, and ``out_of_range`` of the
+        pixels.
 
     Raises
     ------
     BadGranule
-        Not a GeoTIFF, cut short, of several bands, in another projection, rotated, without a pixel
-        in the grid, with too many pixels there, or with impossible values in more than 1 % of them.
+        The file is not a GeoTIFF, is cut short, has several bands, another projection or a
+        rotation, no pixel or too many pixels in the grid, or impossible values in more than 1 % of
+        them.
     """
-    with opened(path) as image:
+    with open_geotiff(path) as image:
         if image.count != 1 or image.crs is None or image.crs.to_epsg() != 4326:
             raise BadGranule(
                 path, expected="one band in EPSG:4326", found=f"{image.count} in {image.crs}"
@@ -122,8 +123,8 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
             )
         if kind.kind not in "iuf":
             raise BadGranule(path, expected="real numbers", found=f"pixels of {kind}")
-        rows, down = _along(place.f, place.e, image.height, -grid.step, grid.lat)
-        columns, across = _along(place.c, place.a, image.width, grid.step, grid.lon)
+        rows, down = _find_pixels(place.f, place.e, image.height, -grid.step, grid.lat)
+        columns, across = _find_pixels(place.c, place.a, image.width, grid.step, grid.lon)
         if not rows.size or not columns.size:
             raise BadGranule(path, expected="pixels in the grid", found=str(image.bounds))
         size = np.ptp(rows) + 1, np.ptp(columns) + 1
@@ -134,7 +135,7 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
                 found=f"{size[0]} x {size[1]}",
             )
         window = Window(int(columns.min()), int(rows.min()), int(size[1]), int(size[0]))
-        read = image.read(1, window=window, masked=True)
+        pixels = image.read(1, window=window, masked=True)
         fill = NODATA if image.nodata is None else image.nodata
         scale, offset = float(image.scales[0]), float(image.offsets[0])
         if not np.isfinite([scale, offset]).all() or not scale:
@@ -142,39 +143,39 @@ def on_grid(path: Path, grid: Grid, variable: str) -> tuple[NDArray[np.float32],
                 path, expected="a scale and an offset", found=f"scale {scale}, offset {offset}"
             )
         origin: Origin = "virtual" if image.tags().get("ORIGIN") == "virtual" else "measured"
-        stored, masked = np.asarray(read.data), np.ma.getmaskarray(read)
+        stored, masked = np.asarray(pixels.data), np.ma.getmaskarray(pixels)
         with np.errstate(invalid="ignore", over="ignore"):
             masked = masked | np.isclose(stored.astype(np.float64), NODATA, rtol=0, atol=0.5)
-            # Of 255 in bytes without this nodata nobody can say whether it is a value, nodata or
-            # where the writer cut rain off; the products themselves are of floats.
+            # 255 in bytes without this nodata may be a value, nodata or a cut-off of the writer;
+            # the products themselves are of floats.
             refuse_fills(stored[~masked], fill, path, variable)
             values = stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
     values[masked] = np.nan
     values = values[np.ix_(rows - rows.min(), columns - columns.min())]
-    possible, attributes = limited_pixels(values, variable, path)
+    possible, attributes = mask_impossible_pixels(values, variable, path)
     cell = down[:, None] * grid.shape[1] + across
     return grid.mean(possible.ravel(), cell.ravel()), {**attributes, "origin": origin}
 
 
-def _along(
+def _find_pixels(
     edge: float, size: float, count: int, step: float, centres: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels along an axis that a grid takes, and which of its rows or columns each goes to.
+    """Find the pixels along an axis that a grid uses, and the row or column of each.
 
     Parameters
     ----------
     edge, size, count
-        Outer edge of the first pixel, signed size of each, degrees, and how many there are.
+        Outer edge of the first pixel, signed size of each, degrees, and their number.
     step
         Signed size of the grid's cells in the order of ``centres``.
     centres
         Centres of the grid's cells.
     """
-    wanted = np.arange(centres.size)
+    rows = np.arange(centres.size)
     if abs(size) >= abs(step) * (1 - 1e-6):
         pixel = np.floor((centres - edge) / size + 1e-6).astype(np.int64)
         inside = (pixel >= 0) & (pixel < count)
-        return pixel[inside], wanted[inside]
+        return pixel[inside], rows[inside]
     first = centres[0] - step / 2
     ends = (np.array([first, first + step * centres.size]) - edge) / size
     low, high = np.clip([np.floor(ends.min()), np.ceil(ends.max())], 0, count).astype(np.int64)

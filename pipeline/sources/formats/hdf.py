@@ -1,4 +1,4 @@
-"""HDF5, netCDF-4 and HDF4 files: opening them, and finding variables of a size that can be read."""
+"""Open HDF5, netCDF-4 and HDF4 files, and get variables of a size that can be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped
 from pipeline.sources.formats.field import Field, Field4
 
 _CHUNK = MAX_BYTES // 4
-"""Bytes of one chunk: it is inflated whole where its bytes are shuffled."""
+"""Most bytes of one chunk: it is inflated whole where its bytes are shuffled."""
 _MOST_DIMS = 4
 """Time, layer and two of space."""
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -23,8 +23,8 @@ _MAGIC_4 = b"\x0e\x03\x13\x01"
 
 
 @contextmanager
-def border(path: Path, form: str = "HDF5") -> Iterator[None]:
-    """Make whatever is raised while a file is read this file's fault, and say so.
+def guard(path: Path, form: str = "HDF5") -> Iterator[None]:
+    """Convert every exception while a file is read into BadGranule for this file.
 
     Parameters
     ----------
@@ -36,22 +36,22 @@ def border(path: Path, form: str = "HDF5") -> Iterator[None]:
     Raises
     ------
     BadGranule
-        Anything was raised but this and :class:`Skipped`.
+        Any exception but this and :class:`Skipped` was raised.
     """
     try:
         yield
     except (BadGranule, Skipped):
         raise
-    except Exception as error:  # of a damaged file the libraries raise every kind
-        # That of a key or an index says little without its kind.
+    except Exception as error:  # for a damaged file the libraries raise every kind
+        # The message of a KeyError or IndexError says little without its kind.
         kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-        found = " ".join(f"{kind}{error}".split())[:300].removesuffix(":")
-        raise BadGranule(path, expected=f"a whole {form} file", found=found) from error
+        message = " ".join(f"{kind}{error}".split())[:300].removesuffix(":")
+        raise BadGranule(path, expected=f"a whole {form} file", found=message) from error
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, within its :func:`border`.
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, within :func:`guard`.
 
     Parameters
     ----------
@@ -62,20 +62,20 @@ def opened(path: Path) -> Iterator[h5py.File]:
     ------
     BadGranule
         The file is empty, is something else (providers answer HTTP 200 with a login page), is
-        damaged, or ends too early, now or while its arrays are read.
+        damaged, or ends too early, at opening or while its arrays are read.
     """
-    with border(path):
-        head = _head(path)
+    with guard(path):
+        head = _read_head(path)
         if not head.startswith(_MAGIC):
-            found = f"a file that begins with {head[:40]!r}" if head else "an empty file"
-            raise BadGranule(path, expected="an HDF5 file", found=found)
+            content = f"a file that begins with {head[:40]!r}" if head else "an empty file"
+            raise BadGranule(path, expected="an HDF5 file", found=content)
         # Files are renamed into place whole, and some network disks refuse locks.
         with h5py.File(path, "r", locking=False) as file:
             yield file
 
 
-def _head(path: Path) -> bytes:
-    """First bytes of a file; a pipe would be waited for without end."""
+def _read_head(path: Path) -> bytes:
+    """Read the first bytes of a file; reading a pipe would never end."""
     if not path.is_file():
         raise BadGranule(path, expected="a file", found="none, or a folder, pipe or socket")
     handle = os.open(path, os.O_RDONLY)
@@ -86,7 +86,7 @@ def _head(path: Path) -> bytes:
 
 
 @contextmanager
-def opened_eos(path: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
+def open_eos_grid(path: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
     """Open the grid of an HDF-EOS file: version 5 (HDF5, one grid) or 2 (HDF4).
 
     Yields
@@ -103,29 +103,29 @@ def opened_eos(path: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
     Raises
     ------
     BadGranule
-        The file is empty, is something else, has not one grid, or ends too early, now or while its
-        fields are read.
+        The file is empty, is something else, does not have exactly one grid, or ends too early, at
+        opening or while its fields are read.
     """
-    with border(path):
-        is_4 = _head(path).startswith(_MAGIC_4)
+    with guard(path):
+        is_4 = _read_head(path).startswith(_MAGIC_4)
     if is_4:
-        with _opened_4(path) as (fields, file):
+        with _open_hdf4(path) as (fields, file):
             yield fields, file
         return
-    with opened(path) as file:
-        grids = variable(file, ("HDFEOS/GRIDS",), path)
+    with open_hdf5(path) as file:
+        grids = get_variable(file, ("HDFEOS/GRIDS",), path)
         if len(grids) != 1:
             raise BadGranule(
                 path, expected="one grid in HDFEOS/GRIDS", found=", ".join(grids) or "none"
             )
-        yield variable(grids, (f"{next(iter(grids))}/Data Fields",), path), file
+        yield get_variable(grids, (f"{next(iter(grids))}/Data Fields",), path), file
 
 
 @contextmanager
-def _opened_4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+def _open_hdf4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     from pyhdf.SD import SD  # noqa: PLC0415  (HDF4 is rare)
 
-    with border(path, "HDF4"):
+    with guard(path, "HDF4"):
         file = SD(str(path))
         try:
             yield {name: Field4(file.select(name)) for name in file.datasets()}, Field4(file)
@@ -133,40 +133,40 @@ def _opened_4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
             file.end()
 
 
-def variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
+def get_variable(group: Any, names: tuple[str, ...], path: Path) -> Any:
     """Return the first of several variables, or groups, that a group has.
 
     Parameters
     ----------
     group
-        Where to look: an HDF5 group, or the fields of an HDF4 file by name.
+        An HDF5 group, or the fields of an HDF4 file by name.
     names
-        Names in order of preference; versions of a product name the same thing differently.
+        Names in order of preference; they differ between versions of a product.
     path
         The file, for the message.
 
     Raises
     ------
     BadGranule
-        The group has none of them, or what it has is no numbers, lies in another file, or declares
-        more than ``MAX_BYTES``.
+        The group has none of them, or the variable is not numeric, lies in another file, or
+        declares more than ``MAX_BYTES``.
     """
     for name in names:
-        found = member(group, name, path)
-        if found is not None:
-            return found
+        item = get_member(group, name, path)
+        if item is not None:
+            return item
     raise BadGranule(
         path, expected=f"variable {' or '.join(names)}", found=f"{', '.join(group) or 'nothing'}"
     )
 
 
-def member(group: Any, name: str, path: Path) -> Any:
-    """Return a variable or group of a group as :func:`variable`, None where it has none.
+def get_member(group: Any, name: str, path: Path) -> Any:
+    """Return a variable or group of a group like :func:`get_variable`, None where it has none.
 
     Parameters
     ----------
     group
-        Where to look.
+        An HDF5 group, or the fields of an HDF4 file by name.
     name
         Its name, parts divided by slashes.
     path
@@ -175,29 +175,29 @@ def member(group: Any, name: str, path: Path) -> Any:
     Raises
     ------
     BadGranule
-        What it has is no numbers, lies in another file, or declares more than ``MAX_BYTES``.
+        The variable is not numeric, lies in another file, or declares more than ``MAX_BYTES``.
     """
     if not isinstance(group, h5py.Group):
         data = group.get(name)
         if data is not None:
-            _bounded(name, tuple(data.shape), 8, path)
+            _check_size(name, tuple(data.shape), 8, path)
         return data
     place = group.id
     for part in name.split("/"):
         key = part.encode()
         if not isinstance(place, h5py.h5g.GroupID) or not place.links.exists(key):
             return None
-        # A link is looked at before it is followed: where it leads outside, that file is opened.
+        # Links are checked before they are followed: an external one would open another file.
         if place.links.get_info(key).type != h5py.h5l.TYPE_HARD:
             raise BadGranule(path, expected=f"{name} in the file itself", found="a link")
         place = h5py.h5o.open(place, key)
     if isinstance(place, h5py.h5g.GroupID):
         return h5py.Group(place)
-    return _field(place, name, path)
+    return _open_field(place, name, path)
 
 
-def _field(data: Any, name: str, path: Path) -> Field:
-    """Variable of numbers of this file, of a size that can be read."""
+def _open_field(data: Any, name: str, path: Path) -> Field:
+    """Open a numeric variable of this file, of a size that can be read."""
     shape, kind = getattr(data, "shape", None), data.dtype
     if shape is None or kind.kind not in "iufbS":
         thing = "dataset" if isinstance(data, h5py.h5d.DatasetID) else "datatype"
@@ -206,18 +206,18 @@ def _field(data: Any, name: str, path: Path) -> Field:
         raise BadGranule(
             path, expected=f"at most {_MOST_DIMS} dims of {name}", found=str(len(shape))
         )
-    _bounded(name, shape, kind.itemsize, path)
+    _check_size(name, shape, kind.itemsize, path)
     field = Field(data)
     if field.lies_elsewhere:
         raise BadGranule(path, expected=f"{name} in the file itself", found="parts of other files")
-    _bounded(f"a chunk of {name}", field.chunks, kind.itemsize, path, most=_CHUNK)
+    _check_size(f"a chunk of {name}", field.chunks, kind.itemsize, path, most=_CHUNK)
     return field
 
 
-def _bounded(
+def _check_size(
     name: str, shape: tuple[int, ...], itemsize: int, path: Path, *, most: int = MAX_BYTES
 ) -> None:
-    """Raise where an array is declared larger than memory."""
+    """Raise BadGranule where the declared size of an array exceeds a limit."""
     if (size := math.prod(shape) * itemsize) > most:
         raise BadGranule(
             path,

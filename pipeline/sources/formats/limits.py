@@ -1,7 +1,7 @@
-"""Physical limits of what the readers give, and fills that a file does not declare.
+"""Physical limits of the values that readers return, and undeclared fills.
 
 The limits are those of :mod:`pipeline.geography.variables`. A few impossible cells become missing
-and are counted; many, or one that was never written, mean that the file is broken.
+and are counted; with many, or with one that was never written, the file is refused.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MOST_OUT_OF_RANGE = 0.01
-"""Share of a window's values that may lie out of range; with more the file is refused."""
+"""Greatest share of a window's values out of range; with more the file is refused."""
 _ROUNDING = 1e-6
-"""Share of a range by which packing and float32 may miss its ends."""
+"""Share of a range by which packing and float32 may exceed its ends."""
 _DEFAULT_FILLS = {
     "i1": -127, "u1": 255,
     "f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "u2": 65535,
     "i4": -2147483647, "u4": 4294967295, "i8": -9223372036854775806, "u8": 18446744073709551614,
 }  # fmt: skip
-"""What netCDF leaves in cells that were never written."""
+"""Default fills of netCDF, in cells that were never written."""
 _STRAY = 1e36
-"""Magnitude of floats from which a default fill or the type's extreme is looked for."""
+"""Magnitude of floats from which they may be a default fill or the type's extreme."""
 
 
-def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
+def mask_impossible(ds: xr.Dataset, path: Path) -> xr.Dataset:
     """Make cells outside their variable's range missing, and count them.
 
     Parameters
     ----------
     ds
-        As a reader gives it; variables that are not in ``variables.py`` are left as they are.
+        Dataset of a reader; variables that are not in ``variables.py`` are left as they are.
     path
         The file, for the message.
 
     Returns
     -------
     xarray.Dataset
-        Without impossible values. Where there were any, the attribute ``out_of_range`` has for each
-        variable how many (``cells``) and the one furthest out (``worst``, in the variable's units;
-        infinity as the largest float). A value that misses the range by rounding alone is set to
-        its end.
+        Dataset without impossible values. Where there were any, the attribute ``out_of_range`` has
+        for each variable their number (``cells``) and the one furthest out (``worst``, in the
+        variable's units; infinity as the largest float). A value outside the range by rounding
+        alone is set to its end.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
     >>> import xarray as xr
     >>> rain = np.full((1, 20, 10), 2.0)
     >>> rain[0, 3, 4] = 1e30
-    >>> ds = limited(xr.Dataset({"rain_rate": (("time", "lat", "lon"), rain)}), Path("a.nc"))
+    >>> ds = xr.Dataset({"rain_rate": (("time", "lat", "lon"), rain)})
+    >>> ds = mask_impossible(ds, Path("a.nc"))
     >>> int(ds["rain_rate"].isnull().sum()), ds.attrs["out_of_range"]
     (1, {'rain_rate': {'cells': 1, 'worst': 1e+30}})
     """
@@ -73,7 +74,7 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
         values = ds.variables[name].values
         if row is None:
             continue
-        within, count = _within(values, row, row.name, path)
+        within, count = _mask_outside(values, row, row.name, path)
         if within is not values:
             changed[row.name] = ds[name].copy(data=within)
         if count:
@@ -86,7 +87,7 @@ def limited(ds: xr.Dataset, path: Path) -> xr.Dataset:
     return ds.assign_attrs(out_of_range=ds.attrs.get("out_of_range", {}) | counted)
 
 
-def limited_pixels(
+def mask_impossible_pixels(
     values: NDArray[Any], variable: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """Make impossible pixels missing before cells take their mean.
@@ -103,22 +104,22 @@ def limited_pixels(
     Returns
     -------
     tuple
-        The values, and attributes of the dataset that is made of them: ``out_of_range`` as of
-        :func:`limited` where there were any, else none.
+        The values, and attributes for their dataset: ``out_of_range`` as of
+        :func:`mask_impossible` where there were any, else none.
 
     Raises
     ------
     BadGranule
         More than 1 % of the values are out of range.
     """
-    within, count = _within(values, VARIABLES[variable], variable, path)
+    within, count = _mask_outside(values, VARIABLES[variable], variable, path)
     return within, {"out_of_range": {variable: count}} if count else {}
 
 
-def limited_parts(
+def mask_impossible_parts(
     parts: Mapping[str, NDArray[Any]], variable: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, dict[str, float]]]:
-    """Make impossible cells missing in each of the fields that a variable is summed up from.
+    """Make impossible cells missing in each of the fields that are summed to a variable.
 
     A sum can be possible where its parts are not.
 
@@ -134,7 +135,8 @@ def limited_parts(
     Returns
     -------
     tuple
-        The fields one behind the other, and ``out_of_range`` of them as of :func:`limited`.
+        The fields stacked along a new first axis, and their ``out_of_range`` as of
+        :func:`mask_impossible`.
 
     Raises
     ------
@@ -146,25 +148,25 @@ def limited_parts(
     >>> from pathlib import Path
     >>> flows = {"Qs": np.full(200, 2.0), "Qsb": np.full(200, 1.0)}
     >>> flows["Qs"][0] = -99.0
-    >>> fields, counted = limited_parts(flows, "runoff", Path("a.nc"))
+    >>> fields, counted = mask_impossible_parts(flows, "runoff", Path("a.nc"))
     >>> fields.sum(axis=0)[:2], counted
     (array([nan,  3.]), {'Qs': {'cells': 1, 'worst': -99.0}})
     """
-    kept, counted = [], {}
+    fields, counted = [], {}
     for name, values in parts.items():
-        within, count = _within(values, VARIABLES[variable], f"{name} of {variable}", path)
-        kept.append(within)
+        within, count = _mask_outside(values, VARIABLES[variable], f"{name} of {variable}", path)
+        fields.append(within)
         if count:
             counted[name] = count
-    return np.stack(kept), counted
+    return np.stack(fields), counted
 
 
-def _within(
+def _mask_outside(
     values: NDArray[Any], row: Variable, name: str, path: Path
 ) -> tuple[NDArray[Any], dict[str, float]]:
-    """Values with NaN for those out of range, and the count of these with the worst of them.
+    """Replace values out of range by NaN, and return their count and the worst of them.
 
-    Where all lie in the range, the very values are returned.
+    Where all lie in the range, the same array is returned.
     """
     if not values.size:
         return values, {}
@@ -177,9 +179,9 @@ def _within(
     within = np.clip(values, row.valid_min, row.valid_max)
     if not cells:
         return within, {}
-    found = values[outside].astype(np.float64)
-    excess = np.maximum(row.valid_min - found, found - row.valid_max)
-    worst = float(np.nan_to_num(found[excess.argmax()]))
+    outliers = values[outside].astype(np.float64)
+    excess = np.maximum(row.valid_min - outliers, outliers - row.valid_max)
+    worst = float(np.nan_to_num(outliers[excess.argmax()]))
     valued = int(values.size - np.isnan(values).sum())
     if cells > MOST_OUT_OF_RANGE * valued:
         raise BadGranule(
@@ -205,7 +207,7 @@ def refuse_fills(
     Parameters
     ----------
     values
-        Values as stored, before any scale, of a physical field: codes may use every byte.
+        Stored values, before any scale, of a physical field: codes may use every byte.
     declared_fill
         The fill or fills that the variable declares, in stored units; None where it declares none,
         so that the default fill is its own.
@@ -213,12 +215,12 @@ def refuse_fills(
         The file and the variable, for the message.
     valid
         Range of stored values that the variable declares; an integer in it is data, as in bytes
-        that use their whole range. A range that is open on one side says nothing of that side.
+        that use their whole range. A range that is open on one side is ignored on that side.
 
     Raises
     ------
     BadGranule
-        A cell holds one, and the variable declares another fill.
+        A cell holds such a value, and the variable declares another fill.
 
     Examples
     --------
@@ -235,7 +237,7 @@ def refuse_fills(
     if kind.kind == "f" and not (least < -_STRAY or most > _STRAY):
         return
     declared = np.ravel(np.asarray(declared_fill, np.float64))
-    for stray in _strays(kind):
+    for stray in _list_strays(kind):
         if not least <= stray <= most or np.isclose(declared, stray, rtol=1e-5, atol=0).any():
             continue
         if kind.kind != "f" and valid is not None and _holds(valid, stray):
@@ -243,28 +245,32 @@ def refuse_fills(
         if cells := int((values == kind.type(stray)).sum()):
             raise BadGranule(
                 path,
-                expected=f"{name} with fill {', '.join(f'{one:.10g}' for one in declared)}",
+                expected=f"{name} with fill {', '.join(f'{fill:.10g}' for fill in declared)}",
                 found=f"{cells} cells of {stray:g}, which were never written",
             )
 
 
 def _holds(valid: tuple[float, float], stray: float) -> bool:
-    """Whether a range that ends on the side of a value holds it."""
+    """Return whether a range that is bounded on the side of a value contains it."""
     end = valid[1] if stray > 0 else valid[0]
     return bool(np.isfinite(end)) and valid[0] <= stray <= valid[1]
 
 
-def default_fill(kind: np.dtype[Any]) -> float | None:
-    """Return what netCDF leaves in unwritten cells of a type; None of bytes, which can be data."""
+def find_default_fill(kind: np.dtype[Any]) -> float | None:
+    """Find netCDF's default fill of a type; None for bytes, where it can be data."""
     return None if kind.itemsize == 1 else _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
 
 
-def _strays(kind: np.dtype[Any]) -> list[float]:
-    """Default fill of a type, and its extremes."""
+def _list_strays(kind: np.dtype[Any]) -> list[float]:
+    """List the default fill of a type, and its extremes."""
     default = _DEFAULT_FILLS.get(f"{kind.kind}{kind.itemsize}")
     strays = [] if default is None else [default]
     if kind.kind == "f":
-        ends = {float(np.finfo(one).max) for one in (kind, np.dtype("f4")) if one <= kind}
+        ends = {
+            float(np.finfo(float_type).max)
+            for float_type in (kind, np.dtype("f4"))
+            if float_type <= kind
+        }
         return [*strays, *ends, *(-end for end in ends)]
     limits = np.iinfo(kind)
     # Zero is the least of unsigned types, and data.

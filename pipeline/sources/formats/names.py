@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.sources.base import BadGranule
 
 
-def stamp(digits: str, form: str, path: Path) -> np.datetime64:
-    """Return the UTC moment that digits in a file's name or text stand for.
+def parse_stamp(digits: str, form: str, path: Path) -> np.datetime64:
+    """Parse the UTC moment in digits of a file's name or text.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def stamp(digits: str, form: str, path: Path) -> np.datetime64:
     Raises
     ------
     BadGranule
-        They are no date between 1900 and 2200.
+        The digits are no date between 1900 and 2200.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> str(stamp("2024033", "%Y%j", Path("a.hdf")))[:10]
+    >>> str(parse_stamp("2024033", "%Y%j", Path("a.hdf")))[:10]
     '2024-02-02'
     """
     try:

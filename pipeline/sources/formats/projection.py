@@ -1,4 +1,4 @@
-"""Images of GK2A's imager on the Earth: their projection, and means of their pixels in cells."""
+"""Projection of GK2A's images on the Earth, and means of their pixels in cells."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pyproj import Transformer
 
 from pipeline.geography.grid import Grid
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.ami import finite, size
-from pipeline.sources.formats.field import Field, text
+from pipeline.sources.formats.ami import read_finite, read_size
+from pipeline.sources.formats.field import Field, read_text
 
 _SATELLITE, _MERIDIAN = 128.2, 126.0
-"""Where GK2A stands, and the central meridian of its Lambert sectors, degrees east."""
+"""Longitude of GK2A, and the central meridian of its Lambert sectors, degrees east."""
 _OFF = 0.5
-"""Degrees by which a file may say otherwise: the satellite is kept within 0.05."""
+"""Greatest deviation of a file, degrees: the satellite is kept within 0.05."""
 MOST_PIXELS = 1 << 23
 """Most pixels of a window: 0.4 GB while they are placed."""
 
@@ -51,14 +51,14 @@ def projection_of(mapping: Field | h5py.HLObject, path: Path) -> Projection:
     Raises
     ------
     BadGranule
-        An attribute is missing or makes no sense, or it is another kind of projection.
+        An attribute is missing or invalid, or the projection is of another kind.
     """
-    kind = text(mapping, "grid_mapping_name")
+    kind = read_text(mapping, "grid_mapping_name")
 
     def value(name: str) -> float:
-        return finite(mapping, name, path)
+        return read_finite(mapping, name, path)
 
-    width, height = (size(mapping, name, path) for name in ("image_width", "image_height"))
+    width, height = (read_size(mapping, name, path) for name in ("image_width", "image_height"))
     if kind == "lambert_conformal_conic":
         _check_longitude("central_meridian", value("central_meridian"), _MERIDIAN, path)
         crs = (
@@ -106,7 +106,7 @@ def projection_of_level_1b(file: h5py.File, path: Path) -> Projection:
     """
 
     def value(name: str) -> float:
-        return finite(file, name, path)
+        return read_finite(file, name, path)
 
     longitude = float(np.degrees(value("sub_longitude")))
     _check_longitude("sub_longitude", longitude, _SATELLITE, path)
@@ -118,16 +118,16 @@ def projection_of_level_1b(file: h5py.File, path: Path) -> Projection:
         factors=(value("cfac"), value("lfac")),
         offsets=(value("coff"), value("loff")),
         shape=(
-            size(file, "number_of_columns", path),
-            size(file, "number_of_lines", path),
+            read_size(file, "number_of_columns", path),
+            read_size(file, "number_of_lines", path),
         ),
     )
 
 
-def _check_longitude(name: str, found: float, expected: float, path: Path) -> None:
-    """Refuse an image that would be placed elsewhere on the Earth."""
-    if abs(found - expected) > _OFF:
-        raise BadGranule(path, expected=f"{name} {expected:g}", found=f"{found:g}")
+def _check_longitude(name: str, value: float, expected: float, path: Path) -> None:
+    """Refuse an image of another longitude, which would be misplaced on the Earth."""
+    if abs(value - expected) > _OFF:
+        raise BadGranule(path, expected=f"{name} {expected:g}", found=f"{value:g}")
 
 
 def _geostationary(
@@ -139,7 +139,7 @@ def _geostationary(
     offsets: tuple[float, float],
     shape: tuple[int, int],
 ) -> Projection:
-    """Normalised geostationary projection; factors, offsets and shape of columns, then lines."""
+    """Build the geostationary projection from factors, offsets and shape, columns before lines."""
     crs = f"+proj=geos +h={altitude} +lon_0={longitude} +a={axes[0]} +b={axes[1]} +sweep=y +units=m"
     # Columns and lines count from 1; 2^16 / factor is the pixel's angle in degrees.
     dx = altitude * np.radians(65536 / factors[0])
@@ -178,9 +178,9 @@ class Pixels:
         return np.bincount(self.cell[self.inside], minlength=math.prod(self.grid.shape))
 
     def mean(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Mean of the values in each cell; NaN where a cell has no finite value.
+        """Average the values in each cell; NaN where a cell has no finite value.
 
-        Pixels of 0 are counted and not summed: of a rain rate nine of ten (3 ms against 18).
+        Pixels of 0 are counted but not summed: they are nine tenths of a rain rate (3 ms, not 18).
 
         Parameters
         ----------
@@ -221,8 +221,8 @@ def pixels_in(view: Projection, grid: Grid) -> Pixels:
         np.linspace(grid.lon_min, grid.lon_max, 200), np.linspace(grid.lat_min, grid.lat_max, 200)
     )
     x, y = geographic.transform(lon, lat)
-    seen = np.isfinite(x) & np.isfinite(y)
-    column, row = (x[seen] - view.x0) / view.dx, (y[seen] - view.y0) / view.dy
+    visible = np.isfinite(x) & np.isfinite(y)
+    column, row = (x[visible] - view.x0) / view.dx, (y[visible] - view.y0) / view.dy
 
     def span(index: NDArray[np.floating], count: int) -> slice:
         if not index.size:
@@ -239,6 +239,6 @@ def pixels_in(view: Projection, grid: Grid) -> Pixels:
     )
     lon, lat = geographic.transform(x.ravel(), y.ravel(), direction="INVERSE")
     cell = np.full(lon.shape, -1)
-    seen = np.isfinite(lon) & np.isfinite(lat)
-    cell[seen] = grid.cell(lat[seen], lon[seen])
+    visible = np.isfinite(lon) & np.isfinite(lat)
+    cell[visible] = grid.cell(lat[visible], lon[visible])
     return Pixels(rows, columns, cell, grid)

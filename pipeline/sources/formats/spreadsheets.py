@@ -14,26 +14,26 @@ from pathlib import Path
 from lxml import etree
 
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.unpacking import member
+from pipeline.sources.formats.unpacking import read_member
 
 LARGEST = 64 * 2**20
-"""Bytes of XML that are read of one part of a workbook."""
+"""Most bytes of XML of one part of a workbook."""
 WIDEST = 1000
 MOST_CELLS = 5_000_000
-"""Columns, and cells with the empty ones between them, that are read."""
+"""Most columns, and cells with the empty ones between them."""
 MOST_SHEETS = 60
-"""Sheets that a workbook may have: five years of a sheet for each month."""
+"""Most sheets of a workbook: five years of a sheet for each month."""
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _CLOCKS = {18, 19, 20, 21, 22, 45, 46, 47}
-"""Numbers of the built-in formats that show dates and, of these, a time of day."""
+"""Numbers of the built-in formats that show dates, and of those that show a time of day."""
 
 
-def sheet_rows(
+def read_sheet(
     path: Path, sheet: int = 0, *, most: int | None = None
 ) -> tuple[list[tuple[int, list[str]]], list[str]]:
-    """Rows of a sheet, and the names of all sheets.
+    """Read the rows of a sheet, and the names of all sheets.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def sheet_rows(
     sheet
         Place of the sheet, from 0.
     most
-        Rows that are read, from the first; all by default.
+        Most rows to read; all by default.
 
     Returns
     -------
@@ -52,19 +52,19 @@ def sheet_rows(
     Raises
     ------
     BadGranule
-        Not a whole workbook, or one of another kind.
+        The workbook is incomplete or of another kind.
     """
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise BadGranule(path, expected="a whole workbook", found=str(error)) from error
     with archive:
-        book = _root(path, archive, "xl/workbook.xml")
+        book = _parse_part(path, archive, "xl/workbook.xml")
         sheets = book.findall(f"{_MAIN}sheets/{_MAIN}sheet")
         if len(sheets) > MOST_SHEETS:
             raise BadGranule(path, expected=f"at most {MOST_SHEETS} sheets", found=str(len(sheets)))
-        relations = _root(path, archive, "xl/_rels/workbook.xml.rels")
-        targets = {one.get("Id"): one.get("Target", "") for one in relations}
+        relations = _parse_part(path, archive, "xl/_rels/workbook.xml.rels")
+        targets = {element.get("Id"): element.get("Target", "") for element in relations}
         if not sheets or sheets[sheet].get(_RELATION) not in targets:
             raise BadGranule(path, expected="a workbook with a sheet", found="none")
         name = posixpath.normpath(posixpath.join("/xl", targets[sheets[sheet].get(_RELATION)]))
@@ -73,29 +73,29 @@ def sheet_rows(
         names = set(archive.namelist())
         texts, formats = list[str](), list[tuple[bool, bool]]()
         if "xl/sharedStrings.xml" in names:
-            shared = _root(path, archive, "xl/sharedStrings.xml")
-            texts = [_text(one) for one in shared.iter(f"{_MAIN}si")]
+            shared = _parse_part(path, archive, "xl/sharedStrings.xml")
+            texts = [_join_text(element) for element in shared.iter(f"{_MAIN}si")]
         if "xl/styles.xml" in names:
-            formats = _formats(_root(path, archive, "xl/styles.xml"))
-        content = member(archive, name.lstrip("/"), path=path, largest=LARGEST)
-    first = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001 - local
+            formats = _read_formats(_parse_part(path, archive, "xl/styles.xml"))
+        content = read_member(archive, name.lstrip("/"), path=path, largest=LARGEST)
+    origin = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001 - local
     try:
-        rows = list(islice(_rows(content, texts, formats, first), most))
+        rows = list(islice(_iterate_rows(content, texts, formats, origin), most))
     except (etree.XMLSyntaxError, ValueError, IndexError, OverflowError) as error:
         raise BadGranule(path, expected="a whole sheet", found=str(error)) from error
-    return rows, [one.get("name", "") for one in sheets]
+    return rows, [element.get("name", "") for element in sheets]
 
 
-def _root(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:
+def _parse_part(path: Path, archive: zipfile.ZipFile, name: str) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        return etree.fromstring(member(archive, name, path=path, largest=LARGEST), parser)
+        return etree.fromstring(read_member(archive, name, path=path, largest=LARGEST), parser)
     except etree.XMLSyntaxError as error:
         raise BadGranule(path, expected=f"{name} in XML", found=str(error)) from error
 
 
-def _text(element: etree._Element) -> str:
-    """Text of a cell or a shared string, without its reading in another script."""
+def _join_text(element: etree._Element) -> str:
+    """Join the text of a cell or a shared string, without its phonetic reading."""
     return "".join(
         part.text or ""
         for part in element.iter(f"{_MAIN}t")
@@ -103,28 +103,28 @@ def _text(element: etree._Element) -> str:
     )
 
 
-def _formats(styles: etree._Element) -> list[tuple[bool, bool]]:
-    """Whether each cell format shows a date, and a time of day."""
+def _read_formats(styles: etree._Element) -> list[tuple[bool, bool]]:
+    """Read whether each cell format shows a date, and a time of day."""
     codes = {
-        one.get("numFmtId"): re.sub(
-            r'"[^"]*"|\[(?![hH]+\])[^\]]*\]|\\.|_.', "", one.get("formatCode", "")
+        style.get("numFmtId"): re.sub(
+            r'"[^"]*"|\[(?![hH]+\])[^\]]*\]|\\.|_.', "", style.get("formatCode", "")
         )
-        for one in styles.iter(f"{_MAIN}numFmt")
+        for style in styles.iter(f"{_MAIN}numFmt")
     }
-    found = []
-    for one in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf"):
-        number = one.get("numFmtId", "0")
+    formats = []
+    for style in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf"):
+        number = style.get("numFmtId", "0")
         code = codes.get(number, "").casefold()
         built_in = int(number) if number.isdecimal() and number not in codes else -1
         date = built_in in _DATES or bool(re.search(r"[ymdh]", code))
-        found.append((date, built_in in _CLOCKS or "h" in code))
-    return found
+        formats.append((date, built_in in _CLOCKS or "h" in code))
+    return formats
 
 
-def _rows(
-    content: bytes, texts: list[str], formats: list[tuple[bool, bool]], first: datetime
+def _iterate_rows(
+    content: bytes, texts: list[str], formats: list[tuple[bool, bool]], origin: datetime
 ) -> Iterator[tuple[int, list[str]]]:
-    # An entity is left as it is and a deep or repeated one refused by the parser's own limits.
+    # Entities are not resolved; deep or repeated ones exceed the parser's own limits.
     parse = etree.iterparse(
         BytesIO(content), tag=f"{_MAIN}row", resolve_entities=False, no_network=True, load_dtd=False
     )
@@ -134,11 +134,11 @@ def _rows(
         cells: list[str] = []
         for cell in row.iterfind(f"{_MAIN}c"):
             place = re.match(r"[A-Z]+", cell.get("r", ""))
-            column = _column(place[0]) if place else len(cells)
+            column = _parse_column(place[0]) if place else len(cells)
             if column >= WIDEST:
                 break
             cells.extend([""] * (column - len(cells)))
-            cells.append(_cell(cell, texts, formats, first).strip())
+            cells.append(_show_cell(cell, texts, formats, origin).strip())
         total += len(cells)
         if total > MOST_CELLS:
             raise ValueError(f"more than {MOST_CELLS} cells")
@@ -148,39 +148,39 @@ def _rows(
             del row.getparent()[0]  # type: ignore[union-attr]
 
 
-def _column(letters: str) -> int:
+def _parse_column(letters: str) -> int:
     number = 0
     for letter in letters[:4]:
         number = 26 * number + ord(letter) - ord("A") + 1
     return number - 1
 
 
-def _cell(
-    cell: etree._Element, texts: list[str], formats: list[tuple[bool, bool]], first: datetime
+def _show_cell(
+    cell: etree._Element, texts: list[str], formats: list[tuple[bool, bool]], origin: datetime
 ) -> str:
-    """Text that a cell shows; numbers in full, dates in ISO 8601, times of day as ``07:00``."""
+    """Return the text of a cell; numbers in full, dates in ISO 8601, times of day as ``07:00``."""
     kind = cell.get("t", "n")
     if kind == "inlineStr":
-        return _text(cell)
-    given = cell.findtext(f"{_MAIN}v") or ""
+        return _join_text(cell)
+    content = cell.findtext(f"{_MAIN}v") or ""
     if kind == "s":
-        return texts[int(given) if given.isdecimal() else len(texts)]
+        return texts[int(content) if content.isdecimal() else len(texts)]
     if kind == "b":
-        return "TRUE" if given == "1" else "FALSE"
-    if kind != "n" or not given:
-        return given
+        return "TRUE" if content == "1" else "FALSE"
+    if kind != "n" or not content:
+        return content
     style = int(cell.get("s", "0"))
     date, clock = formats[style] if style < len(formats) else (False, False)
-    return _shown(float(given), first, date=date, clock=clock)
+    return _format_number(float(content), origin, date=date, clock=clock)
 
 
-def _shown(number: float, first: datetime, *, date: bool, clock: bool) -> str:
-    """Text of a number, a date or a time of day."""
+def _format_number(number: float, origin: datetime, *, date: bool, clock: bool) -> str:
+    """Format a number, a date or a time of day."""
     if clock and 0 <= number < 1:
         minutes, seconds = divmod(round(number * 86400), 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
     if date and 61 <= number < 800_000:
-        moment = first + timedelta(seconds=round(number * 86400))
+        moment = origin + timedelta(seconds=round(number * 86400))
         whole = moment.time() == datetime.min.time()
         return moment.strftime("%Y-%m-%d" if whole and not clock else "%Y-%m-%dT%H:%M:%S")
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)

@@ -1,4 +1,4 @@
-"""Tables of text: what a file's bytes say, line by line, and the rows that are left out."""
+"""Tables of text: decode a file, split it into lines and cells, and collect bad rows."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import pandas as pd
 from pipeline.sources.base import BadGranule
 
 LARGEST = 64 * 2**20
-"""Bytes of text that are read: twenty years of every 15 minutes. Cells take eight times as much."""
+"""Most bytes of text: twenty years of every 15 minutes. Cells take eight times as much memory."""
 MOST_LINES = 1_000_000
 LONGEST_LINE = 20_000
-"""Lines of a file, and characters of a line."""
+"""Most lines of a file, and characters of a line."""
 DELIMITERS = (",", ";", "\t", "|")
 HEADING_WITHIN = 40
-"""Lines within which a heading is looked for; titles and comments may stand above it."""
+"""Lines within which a heading must stand; titles and comments may precede it."""
 BAD_SHARE = 0.05
 BAD_FEW = 1
-"""Of a file's rows so large a share may be bad, or so few, before the file is."""
+"""Share and number of bad rows, either of which a file may have without being refused."""
 SHOWN = 5
-"""Bad rows that a refusal shows."""
+"""Most bad rows that a message shows."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -37,35 +37,35 @@ _MARKS = (
 _ASCII, _THAI = bytes(range(128)), bytes((*range(0xA1, 0xDB), *range(0xDF, 0xFC)))
 _BLANK = ' "' + "".join(DELIMITERS)
 _BEGIN = frozenset("0123456789+-.๐๑๒๓๔๕๖๗๘๙໐໑໒໓໔໕໖໗໘໙០១២៣៤៥៦៧៨៩၀၁၂၃၄၅၆၇၈၉")
-"""First characters of a number or a date, one of which is in every row and in no heading."""
+"""First characters of numbers and dates; every row has such a cell, and no heading has one."""
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\x1a"
 
 
 @dataclass
 class Rows:
-    """Rows of one table, and what is to be said of it.
+    """Rows of one table, with its bad rows and remarks.
 
     Parameters
     ----------
     path
         File that holds them.
     layout
-        What the file is taken for, in words.
+        Name of the layout, for messages.
     cells
         Text by the names of the heading; the index is the line in the file.
     bad
-        Lines that are left out, each with what was expected and found.
-    said
+        Reasons for omitted rows, by line: what was expected and found.
+    remarks
         Remarks on the whole file.
     delimiter
-        What parts the cells.
+        Delimiter of the cells.
     """
 
     path: Path
     layout: str
     cells: pd.DataFrame
     bad: dict[int, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     delimiter: str = ","
 
     def leave_out(self, bad: pd.Series[Any], expected: str | pd.Series[Any], found: str) -> None:
@@ -74,24 +74,24 @@ class Rows:
         Parameters
         ----------
         bad
-            Which; of any rows of the table.
+            Whether each row is bad; for some or all rows of the table.
         expected
-            What was expected, of all or of each.
+            Expectation, of all rows or of each.
         found
-            Column that holds what was found.
+            Column of the cell that was found.
         """
         for line in bad.index[bad.to_numpy(dtype=bool)]:
-            wanted = expected if isinstance(expected, str) else expected[line]
-            self.bad[line] = f"expected {wanted}, found {self.cells.loc[line, found]!r}"
+            row_expected = expected if isinstance(expected, str) else expected[line]
+            self.bad[line] = f"expected {row_expected}, found {self.cells.loc[line, found]!r}"
         self.cells = self.cells.drop(index=bad.index[bad.to_numpy(dtype=bool)])
 
-    def settle(self) -> list[str]:
-        """List the bad rows.
+    def describe_bad_rows(self) -> list[str]:
+        """Describe the bad rows, one per line.
 
         Raises
         ------
         BadGranule
-            They are too many, or no row is left.
+            Too many rows are bad, or no row is left.
         """
         lines = [f"line {line}: {why}" for line, why in sorted(self.bad.items())]
         total = len(self.cells) + len(lines)
@@ -111,18 +111,18 @@ _IS_HEADING = re.compile(
 )
 
 
-def name_of(heading: str) -> str:
-    """Name of a column, small, without quotes and needless blanks."""
+def normalize_name(heading: str) -> str:
+    """Normalize the name of a column: lower case, without quotes and needless blanks."""
     return re.sub(r"[\s_]+", " ", heading.strip().strip("\"'")).strip().casefold()
 
 
 def decode(path: Path) -> tuple[str, list[str]]:
-    """Text of a file: UTF-8, UTF-16, UTF-32, TIS-620 or Windows-1252; and which of the last two.
+    """Decode a file in UTF-8, UTF-16, UTF-32, TIS-620 or Windows-1252; remark on the last two.
 
     Raises
     ------
     BadGranule
-        Too large, or not what its first bytes say.
+        The file is too large, or does not have the encoding of its byte order mark.
     """
     size = path.stat().st_size
     if size > LARGEST:
@@ -133,9 +133,9 @@ def decode(path: Path) -> tuple[str, list[str]]:
     mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", "utf-8"))
     content = content[len(mark) :]
     if not mark:
-        encoding = _unmarked(content)
+        encoding = _guess_encoding(content)
     try:
-        # A character that the end of the file cuts through is left away, as its line is cut too.
+        # A character that the end of the file cuts is dropped, as its line is cut too.
         return codecs.getincrementaldecoder(encoding)().decode(content, final=False), []
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
@@ -143,15 +143,15 @@ def decode(path: Path) -> tuple[str, list[str]]:
     text = content.decode("utf-8", "replace")
     if 20 * text.count("\ufffd") <= len(text) - len(text.encode("ascii", "ignore")):
         return text, []
-    others = content.translate(None, _ASCII + _THAI)
-    if not others and re.search(rb"[" + re.escape(_THAI) + rb"]{3}", content):
+    other_bytes = content.translate(None, _ASCII + _THAI)
+    if not other_bytes and re.search(rb"[" + re.escape(_THAI) + rb"]{3}", content):
         return content.decode("cp874", "replace"), ["text that is not UTF-8 is read as TIS-620"]
-    said = ["text that is not UTF-8 is read as Windows-1252"]
-    return content.decode("cp1252", "replace"), said
+    remarks = ["text that is not UTF-8 is read as Windows-1252"]
+    return content.decode("cp1252", "replace"), remarks
 
 
-def _unmarked(content: bytes) -> str:
-    """Guess UTF-16 without a mark by the zeros of its Latin letters."""
+def _guess_encoding(content: bytes) -> str:
+    """Guess UTF-16 without byte order mark from the zero bytes of Latin letters."""
     head = content[:4096]
     half = len(head) // 2
     even, odd = head[::2].count(0), head[1::2].count(0)
@@ -163,12 +163,12 @@ def _unmarked(content: bytes) -> str:
 
 
 def split_lines(path: Path, text: str) -> tuple[list[str], bool]:
-    """Lines of a text without marks and line ends, and whether the last one ends.
+    """Split a text into lines without marks and line ends; return whether the last one ends.
 
     Raises
     ------
     BadGranule
-        There are more than ``MOST_LINES``.
+        The text has more than ``MOST_LINES`` lines.
     """
     for sign in _INVISIBLE:
         text = text.replace(sign, "")
@@ -182,7 +182,7 @@ def split_lines(path: Path, text: str) -> tuple[list[str], bool]:
 
 
 def split_cells(line: str, delimiter: str) -> list[str] | None:
-    """Cells of a line without blanks around; None where its quotes do not close."""
+    """Split a line into stripped cells; None where its quotes do not close."""
     if '"' not in line:
         return [cell.strip() for cell in line.split(delimiter)]
     try:
@@ -196,22 +196,22 @@ Heading = tuple[int, str, list[str]]
 """Number of the line, counted from 0; delimiter; names."""
 
 
-def find_heading(lines: list[str], known: Callable[[list[str]], bool]) -> Heading | None:
-    """Find the first line whose cells are a heading that is known, under any delimiter."""
+def find_heading(lines: list[str], fits: Callable[[list[str]], bool]) -> Heading | None:
+    """Find the first line whose cells are a heading that fits, with any delimiter."""
     for number, line in enumerate(lines[:HEADING_WITHIN]):
         if len(line) > LONGEST_LINE:
             continue
         for delimiter in DELIMITERS:
             cells = split_cells(line, delimiter)
-            if cells and len(cells) > 1 and known([name_of(cell) for cell in cells]):
+            if cells and len(cells) > 1 and fits([normalize_name(cell) for cell in cells]):
                 return number, delimiter, cells
     return None
 
 
-def body(
+def read_body(
     path: Path, lines: list[str], delimiter: str, names: list[str], *, first: int
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Cells of the lines below a heading, by line; repeated headings and empty lines are left away.
+    """Read the cells of the lines below a heading; repeated headings and empty lines are skipped.
 
     Parameters
     ----------
@@ -229,12 +229,12 @@ def body(
     Returns
     -------
     tuple
-        Cells, and the lines that are no rows of the table, with the reason.
+        Cells, and the reasons for lines that are no rows of the table.
 
     Raises
     ------
     BadGranule
-        As of :func:`from_cells`.
+        As of :func:`tabulate_cells`.
     """
     bad = dict[int, str]()
 
@@ -248,20 +248,20 @@ def body(
                 continue
             if not line.strip(_BLANK):
                 continue
-            # Millions of cells are stripped faster column by column, in from_cells.
+            # Millions of cells are stripped faster column by column, in tabulate_cells.
             cells = split_cells(line, delimiter) if '"' in line else line.split(delimiter)
             if cells is None:
                 bad[number] = f"expected quotes that close, found {line[:60]!r}"
             else:
                 yield number, cells
 
-    return from_cells(path, split(), names, bad)
+    return tabulate_cells(path, split(), names, bad)
 
 
-def from_cells(
+def tabulate_cells(
     path: Path, rows: Iterable[tuple[int, list[str]]], names: list[str], bad: dict[int, str]
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Cells of rows as a table; rows of another length are bad, empty cells at their end are not.
+    """Tabulate the cells of rows; rows of another length are bad, but for empty cells at the end.
 
     Parameters
     ----------
@@ -272,33 +272,36 @@ def from_cells(
     names
         Names of the columns.
     bad
-        Reasons by line, added to.
+        Reasons by line; extended in place.
 
     Raises
     ------
     BadGranule
-        There is another heading among them, so that what follows means something else.
+        Another heading stands among the rows, so that the rows after it have another meaning.
     """
-    heading = [name_of(name) for name in names]
-    kept: list[list[str]] = []
+    heading = [normalize_name(name) for name in names]
+    table_rows: list[list[str]] = []
     numbers: list[int] = []
     width, first = len(names), names[0].strip(' "')[:1].casefold()
     for number, cells in rows:
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
-        alike = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
-        if alike and [name_of(cell) for cell in cells] == heading:
+        may_repeat = bool(cells) and cells[0].strip(' "')[:1].casefold() == first
+        if may_repeat and [normalize_name(cell) for cell in cells] == heading:
             continue
-        if kept and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
-            found = [name_of(cell) for cell in cells]
-            if sum(name in heading or _IS_HEADING.search(name) is not None for name in found) > 1:
+        if table_rows and not any(cell.strip(' "')[:1] in _BEGIN for cell in cells if cell):
+            cell_names = [normalize_name(cell) for cell in cells]
+            if (
+                sum(name in heading or _IS_HEADING.search(name) is not None for name in cell_names)
+                > 1
+            ):
                 raise BadGranule(
-                    path, expected="one heading", found=f"another in line {number}: {found}"
+                    path, expected="one heading", found=f"another in line {number}: {cell_names}"
                 )
         if len(cells) != width:
             bad[number] = f"expected {width} cells as in the heading, found {len(cells)}"
         else:
-            kept.append(cells)
+            table_rows.append(cells)
             numbers.append(number)
-    table = pd.DataFrame(kept, columns=heading, index=numbers, dtype="str")
-    return table.apply(lambda column: column.str.strip()) if kept else table, bad
+    table = pd.DataFrame(table_rows, columns=heading, index=numbers, dtype="str")
+    return table.apply(lambda column: column.str.strip()) if table_rows else table, bad

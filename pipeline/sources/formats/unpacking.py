@@ -13,13 +13,13 @@ from typing import IO
 from pipeline.sources.base import BadGranule
 
 UNPACKED = 2**30
-"""Bytes that one file may unpack to."""
+"""Most bytes that one file unpacks to."""
 MEMBERS = 2000
-"""Files that one archive may hold."""
+"""Most files of one archive."""
 _BROKEN = (
     EOFError, OSError, RuntimeError, ValueError, lzma.LZMAError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What the standard library raises for archives that are cut, corrupt, encrypted or unknown."""
+"""Exceptions of the standard library for archives that are cut, corrupt, encrypted or unknown."""
 
 
 def gunzip(path: Path, folder: Path) -> Path:
@@ -28,7 +28,7 @@ def gunzip(path: Path, folder: Path) -> Path:
     Raises
     ------
     BadGranule
-        Cut short, corrupt, or larger than ``UNPACKED``.
+        The file is cut short, corrupt, or larger than ``UNPACKED``.
     """
     target = folder / (path.stem if path.suffix.casefold() == ".gz" else path.name)
     try:
@@ -42,12 +42,12 @@ def gunzip(path: Path, folder: Path) -> Path:
 
 
 def is_workbook(path: Path) -> bool:
-    """Whether a zip archive is an Excel workbook.
+    """Return whether a zip archive is an Excel workbook.
 
     Raises
     ------
     BadGranule
-        Cut short or corrupt.
+        The archive is cut short or corrupt.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -60,31 +60,32 @@ def is_workbook(path: Path) -> bool:
 def unzip(path: Path, folder: Path) -> Iterator[Path]:
     """Unpack the files of a zip archive one by one, each into a folder of its own.
 
-    Names lose their folders, so that none leaves the scratch folder; hidden files are left away.
+    Names lose their folders, so that none leaves the scratch folder; hidden files are skipped.
 
     Raises
     ------
     BadGranule
-        Cut short, corrupt, encrypted, of more than ``MEMBERS`` files, or larger than ``UNPACKED``.
+        The archive is cut short, corrupt, encrypted, has more than ``MEMBERS`` files, or is larger
+        than ``UNPACKED``.
     """
-    left = UNPACKED
+    budget = UNPACKED
     try:
         with zipfile.ZipFile(path) as archive:
             _check_begin(archive)
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            if len(members) > MEMBERS:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if len(entries) > MEMBERS:
                 raise BadGranule(
-                    path, expected=f"at most {MEMBERS} files inside", found=str(len(members))
+                    path, expected=f"at most {MEMBERS} files inside", found=str(len(entries))
                 )
-            for number, member in enumerate(members):
-                parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+            for number, entry in enumerate(entries):
+                parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
                 if not parts or parts[-1].startswith(".") or "__MACOSX" in parts:
                     continue
                 name = parts[-1].encode("utf-8", "replace").decode("utf-8", "replace")[-80:]
                 target = folder / str(number) / name.replace("\0", "")
                 target.parent.mkdir()
-                with archive.open(member) as stream:
-                    left -= _copy(path, stream, target, left)
+                with archive.open(entry) as stream:
+                    budget -= _copy(path, stream, target, budget)
                 yield target
                 target.unlink()
     except _BROKEN as error:
@@ -94,27 +95,27 @@ def unzip(path: Path, folder: Path) -> Iterator[Path]:
 
 
 def _check_begin(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive whose list of files is that of an archive within it.
+    """Refuse an archive whose list of files belongs to an archive within it.
 
-    The list stands at the end; of a file that is cut short the last one left may be a member's.
+    The list stands at the end; in a file that is cut short the last list may be that of a member.
 
     Raises
     ------
     zipfile.BadZipFile
         The first file of the list is not where the archive begins.
     """
-    begin = min((listed.header_offset for listed in archive.infolist()), default=0)
+    begin = min((entry.header_offset for entry in archive.infolist()), default=0)
     if begin:
         raise zipfile.BadZipFile(f"its list of files leaves out the first {begin} bytes")
 
 
-def member(archive: zipfile.ZipFile, name: str, *, path: Path, largest: int) -> bytes:
-    """Content of one file of an archive.
+def read_member(archive: zipfile.ZipFile, name: str, *, path: Path, largest: int) -> bytes:
+    """Read one file of an archive.
 
     Raises
     ------
     BadGranule
-        Not there, corrupt or larger than ``largest`` bytes, whatever the archive declares.
+        The file is absent, corrupt or larger than ``largest`` bytes, whatever the archive declares.
     """
     try:
         with archive.open(name) as stream:

@@ -19,19 +19,19 @@ from pipeline.sources.gauges.decoding import (
     Stamp,
     Tally,
     Text,
-    content_of,
-    from_json,
+    abbreviate,
+    decode_json,
+    read_content,
     read_parts,
-    shown,
-    typed,
+    validate,
 )
 from pipeline.sources.gauges.fews_pi import read_pi_json
 from pipeline.sources.gauges.korea import read_hrfco, read_wamis
-from pipeline.sources.gauges.series import PARAMETERS, UNITS, NoReadings, method_of, series
-from pipeline.sources.gauges.stamps import put_right
+from pipeline.sources.gauges.series import PARAMETERS, UNITS, NoReadings, make_series, parse_method
+from pipeline.sources.gauges.stamps import correct_stamps
 
 THAIWATER = "thaiwater-"
-"""Stations of ThaiWater that are none of the MRC's are called by this and their number."""
+"""Prefix of the codes of ThaiWater's stations that are none of the MRC's; their number follows."""
 _UTC_LIKE = "2026-09-13T13:45:00Z"
 _THAI_LIKE = "2026-08-20 07:00"
 
@@ -118,149 +118,154 @@ def read_json(path: Path) -> pd.DataFrame:
     Raises
     ------
     NoReadings
-        It has none.
+        The answer has no readings.
     Skipped
-        It holds something that the pipeline does not use.
+        Its content is of a kind that the pipeline does not use.
     BadGranule
-        Cut short, none of these, or with fields of another type.
+        The answer is cut short, of another kind, or has fields of another type.
     """
-    answer = from_json(path, content_of(path))
+    answer = decode_json(path, read_content(path))
     if isinstance(answer, list):
-        return _last(path, answer)
+        return _read_last(path, answer)
     if not isinstance(answer, dict):
-        raise BadGranule(path, expected="an answer of the MRC or ThaiWater", found=shown(answer))
-    for keys, read in (
-        ({"measurements"}, _live),
-        ({"Points"}, _archive),
+        raise BadGranule(
+            path, expected="an answer of the MRC or ThaiWater", found=abbreviate(answer)
+        )
+    for keys, reader in (
+        ({"measurements"}, _read_live),
+        ({"Points"}, _read_archive),
         ({"timeSeries"}, read_pi_json),
-        ({"waterlevel_data"}, _thaiwater),
+        ({"waterlevel_data"}, _read_thaiwater),
         ({"content"}, read_hrfco),
         ({"code", "message"}, read_hrfco),
         ({"list"}, read_wamis),
     ):
         if keys <= set(answer):
-            return read(path, answer)
+            return reader(path, answer)
     if answer.get("result") == "OK":
-        return _thaiwater(path, answer)
+        return _read_thaiwater(path, answer)
     raise BadGranule(
         path,
         expected="an answer of the MRC or ThaiWater",
-        found=f"keys {shown(sorted(map(str, answer))[:6])}",
+        found=f"keys {abbreviate(sorted(map(str, answer))[:6])}",
     )
 
 
-def inventory(path: Path, answer: object) -> list[Series]:
+def check_inventory(path: Path, answer: object) -> list[Series]:
     """Check the list of series of the MRC's archive; rows of other types are left out.
 
     Parameters
     ----------
     path
-        Named in the error.
+        Path for the error message.
     answer
         Decoded JSON.
 
     Raises
     ------
     BadGranule
-        No list, or one without a row that can be used.
+        The answer is no list, or has no valid row.
     """
     if not isinstance(answer, list):
-        raise BadGranule(path, expected="a list of series", found=shown(answer))
+        raise BadGranule(path, expected="a list of series", found=abbreviate(answer))
     tally = Tally(path)
     rows = tally.points(Series, answer, at="series")
     if answer and not rows:
-        expected, found = tally.bad[0]
-        raise BadGranule(path, expected=expected, found=found)
+        expected, content = tally.bad[0]
+        raise BadGranule(path, expected=expected, found=content)
     return rows
 
 
-def _live(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
+def _read_live(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     """Read one station of the MRC with its measurements."""
-    made = typed(path, _Live, answer)
+    live = validate(path, _Live, answer)
     tally = Tally(path)
-    points = tally.points(_Measurement, made.measurements or [], at="measurements")
+    points = tally.points(_Measurement, live.measurements or [], at="measurements")
     rows = pd.DataFrame(
-        [(made.station.stationId, one.d, one.w, one.r) for one in points],
+        [(live.station.stationId, point.d, point.w, point.r) for point in points],
         columns=["station", "time", "stage", "rain"],
     )
-    return _telemetry(path, tally, rows)
+    return _read_telemetry(path, tally, rows)
 
 
-def _last(path: Path, answer: list[Any]) -> pd.DataFrame:
-    """Read the list of the MRC's live stations with the last measurement of each."""
+def _read_last(path: Path, answer: list[Any]) -> pd.DataFrame:
+    """Read the list of the MRC's live stations, with the last measurement of each."""
     tally = Tally(path)
     points = tally.points(_Last, answer, at="stations")
     rows = pd.DataFrame(
         [
-            (one.stationId, one.lastMeasurement, one.waterLevel)
-            for one in points
-            if one.lastMeasurement
+            (point.stationId, point.lastMeasurement, point.waterLevel)
+            for point in points
+            if point.lastMeasurement
         ],
         columns=["station", "time", "stage"],
     )
-    return _telemetry(path, tally, rows)
+    return _read_telemetry(path, tally, rows)
 
 
-def _telemetry(path: Path, tally: Tally, rows: pd.DataFrame) -> pd.DataFrame:
+def _read_telemetry(path: Path, tally: Tally, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the readings of sensors of the MRC."""
     rows = tally.timed(rows, like=_UTC_LIKE)
     units = {"stage": "m", "rain": "mm"}
     parts = [
         partial(
-            series,
+            make_series,
             path,
             station=str(code),
             variable=variable,
             unit=unit,
             method="telemetry",
-            time=given["time"],
-            value=given[variable],
+            time=rows_of_variable["time"],
+            value=rows_of_variable[variable],
         )
         for code, part in rows.groupby("station")
         for variable, unit in units.items()
         if variable in part
         # A field that is absent withdraws nothing.
-        for given in [part[part[variable].notna()]]
+        for rows_of_variable in [part[part[variable].notna()]]
     ]
     return read_parts(path, tally, parts)
 
 
-def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
-    """Read the points of one series; which one it is the name says, as that of an export does."""
+def _read_archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
+    """Read the points of one series, which the name of the file identifies as for an export."""
     name = path.name.encode(errors="replace").decode()
-    named = re.search(r"^(.+?)\.(.+)@([A-Z]{2})_([^_]+)_", name)
-    if named is None:
+    match = re.search(r"^(.+?)\.(.+)@([A-Z]{2})_([^_]+)_", name)
+    if match is None:
         raise BadGranule(
             path, expected="a name like Water Level.Manual@LA_013901_[Pakse].json", found=name
         )
-    parameter, label, _, code = named.groups()
+    parameter, label, _, code = match.groups()
     if parameter not in PARAMETERS:
         raise Skipped(f"{path.name}: {parameter} is not used")
     variable = PARAMETERS[parameter]
-    made = typed(path, _Archive, answer)
-    if not made.Points:
+    archive = validate(path, _Archive, answer)
+    if not archive.Points:
         raise NoReadings(path)
     tally = Tally(path)
-    points = tally.points(_Point, made.Points, at="Points")
+    points = tally.points(_Point, archive.Points, at="Points")
     rows = pd.DataFrame(
-        [(one.Timestamp, one.Value.Numeric if one.Value else float("nan")) for one in points],
+        [
+            (point.Timestamp, point.Value.Numeric if point.Value else float("nan"))
+            for point in points
+        ],
         columns=["time", "value"],
     )
     rows = tally.timed(rows, like="2026-08-20T07:00:00.0000000+07:00")
-    method, qc = method_of(label), pd.Series("good", index=rows.index)
+    method, qc = parse_method(label), pd.Series("good", index=rows.index)
     if method == "manual":
-        rows["time"], early, said = put_right(rows["time"])
+        rows["time"], early, remarks = correct_stamps(rows["time"])
         qc[early] = "shifted"
-        tally.said.extend(said)
+        tally.remarks.extend(remarks)
     part = partial(
-        series,
+        make_series,
         path,
         station=code,
         variable=variable,
         method=method,
         version=label,
         qc=qc,
-        unit=made.Unit or next(iter(UNITS[variable])),
+        unit=archive.Unit or next(iter(UNITS[variable])),
         time=rows["time"],
         value=rows["value"],
     )
@@ -268,66 +273,68 @@ def _archive(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
 
 
 @lru_cache
-def thaiwater_stations() -> dict[str, str]:
-    """Stations of ThaiWater that are asked for: number -> MRC code, or a name of their own."""
+def list_thaiwater_stations() -> dict[str, str]:
+    """List the stations of ThaiWater in use: number -> MRC code, or a code of their own."""
     return {
         row["id"]: row["station"] or f"{THAIWATER}{row['id']}"
         for row in edition().rows("thaiwater.csv")
     }
 
 
-def _thaiwater(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
-    """Levels above mean sea level in Bangkok time: of one station hour by hour, or the last of all.
+def _read_thaiwater(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
+    """Read levels above mean sea level in Bangkok time: hourly of one station, or the last of all.
 
-    The hour-by-hour answer does not say of which station it is: the name of the file does.
+    The hourly answer does not name its station; the name of the file does.
     """
     data = answer.get("waterlevel_data", answer)
     data = data.get("data") if isinstance(data, dict) else data
     tally = Tally(path)
     if isinstance(data, dict):
-        rows = pd.DataFrame(_hours(path, tally, data), columns=["id", "time", "value", "discharge"])
+        rows = pd.DataFrame(
+            _list_hours(path, tally, data), columns=["id", "time", "value", "discharge"]
+        )
     elif isinstance(data, list):
         points = tally.points(_Row, data, at="data")
         rows = pd.DataFrame(
             [
-                (one.station.id, one.waterlevel_datetime, one.waterlevel_msl, one.discharge)
-                for one in points
-                if one.station.id in thaiwater_stations()
+                (point.station.id, point.waterlevel_datetime, point.waterlevel_msl, point.discharge)
+                for point in points
+                if point.station.id in list_thaiwater_stations()
             ],
             columns=["id", "time", "value", "discharge"],
         )
     else:
-        raise BadGranule(path, expected="an object or a list as data", found=shown(data))
+        raise BadGranule(path, expected="an object or a list as data", found=abbreviate(data))
     rows = tally.timed(rows, offset="+07:00", like=_THAI_LIKE)
     parts = [
         partial(
-            series,
+            make_series,
             path,
-            station=thaiwater_stations().get(str(number), f"{THAIWATER}{number}"),
+            station=list_thaiwater_stations().get(str(number), f"{THAIWATER}{number}"),
             variable=variable,
             unit=unit,
             datum=datum,
             method="telemetry",
-            time=given["time"],
-            value=given[column],
+            time=rows_of_variable["time"],
+            value=rows_of_variable[column],
         )
         for number, part in rows.groupby("id")
         for variable, unit, datum, column in (
             ("stage", "m", "msl", "value"),
             ("discharge", "m3/s", "gauge", "discharge"),
         )
-        for given in [part[part[column].notna()]]
+        for rows_of_variable in [part[part[column].notna()]]
     ]
     return read_parts(path, tally, parts)
 
 
-def _hours(
+def _list_hours(
     path: Path, tally: Tally, data: dict[str, Any]
 ) -> Iterator[tuple[str, str, float, float]]:
-    """Station, stamp, level and discharge of each hour."""
-    named = re.search(r"waterlevel_graph_(\d+)", path.name)
-    if named is None:
+    """List station, stamp, level and discharge of each hour."""
+    match = re.search(r"waterlevel_graph_(\d+)", path.name)
+    if match is None:
         raise BadGranule(path, expected="a name like waterlevel_graph_2752", found=path.name)
-    made = typed(path, _Graph, data, at="data")
-    for one in tally.points(_Hour, made.graph_data or [], at="data.graph_data"):
-        yield named[1], one.datetime, one.value, one.discharge
+    graph = validate(path, _Graph, data, at="data")
+    for hour in tally.points(_Hour, graph.graph_data or [], at="data.graph_data"):
+        yield match[1], hour.datetime, hour.value, hour.discharge

@@ -1,4 +1,4 @@
-"""Names of columns that tell what to believe, what is measured, or change the meaning of others."""
+"""Names of columns of quality, quantity and origin, and of those that change others' meaning."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ QUALITY = re.compile(
     r"validity|approval(?: level)?|reliability)(?: code)?|คุณภาพ(?:ข้อมูล)?"
 )
 CHECKED = re.compile(r"(?:is )?(?:valid|validated|accepted|approved|reliable|usable)")
-"""Names of a column of yes and no, of which no says that a reading is not to be believed."""
+"""Names of a column of yes and no, in which no means that a reading is suspect."""
 ORIGIN = re.compile(r"(?:data |value |reading )?(?:type|source|origin)")
-"""Names of a column that may say of a reading that a model made it, or what it is of."""
+"""Names of a column of origin: a model, or the quantity."""
 QUANTITY = re.compile(
     r"(?:data |observation |observed |measured |time |ts |hydro(?:logical)? )?"
     r"(?:param(?:eter)?|variable|series|element|property|quantity|measurement|measurand|kind|"
@@ -19,16 +19,16 @@ QUANTITY = re.compile(
     r"(?:observation|record|series|measurement) type|statistic|"
     r"พารามิเตอร์|ตัวแปร|(?:ประเภท|ชนิด)(?:ข้อมูล)?|yếu tố|thông số|loại(?: số liệu)?|ປະເພດ"
 )
-"""Names of a column that says of which quantity a reading is."""
+"""Names of a column of the quantity of a reading."""
 MEANING = re.compile(
     r"^(?!.* (?:by|date|on)$).*\b(?:datum|quality|qc|qa|flags?|status|qualifiers?|validity|"
     r"offset|scale|factor|multiplier|time ?zone|tz|zone|reference|zero|missing|suspect|error|"
     r"correct(?:ion|ed)|adjust(?:ment|ed)|calibration|bias|confidence|reliability|approv(?:al|ed)|accepted|"
     r"rejected|anomaly|outlier|is (?:forecast|simulated|estimated))\b|คุณภาพ"
 )
-"""Names of a column that changes what the others mean, so that a table with it is refused."""
+"""Names of a column that changes the meaning of the others, so that a table with it is refused."""
 
 
 def is_used(name: str) -> bool:
-    """Whether a column tells in any layout which readings are to be believed, or what they are."""
-    return any(names.fullmatch(name) for names in (QUALITY, CHECKED, ORIGIN, QUANTITY))
+    """Return whether a column gives, in any layout, the quality, origin or quantity of readings."""
+    return any(pattern.fullmatch(name) for pattern in (QUALITY, CHECKED, ORIGIN, QUANTITY))

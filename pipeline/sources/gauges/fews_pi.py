@@ -1,7 +1,7 @@
 """Series that Delft-FEWS exports through its published interface, in XML and in JSON.
 
 Both have the same fields: a time zone in decimal hours for the whole file, and series with a
-header and events. FEWS also exports what its models computed; only what was observed is read.
+header and events. FEWS also exports results of models; only observations are read.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pipeline.sources.gauges.decoding import (
     Stamp,
     Tally,
     Text,
-    number,
+    abbreviate,
+    parse_number,
     read_parts,
-    shown,
-    typed,
+    validate,
 )
-from pipeline.sources.gauges.quantities import MODELS, is_mean, reason_unused
-from pipeline.sources.gauges.series import series, unit_of
+from pipeline.sources.gauges.quantities import MODELS, explain_unused, is_mean
+from pipeline.sources.gauges.series import make_series, normalize_unit
 
 NAMESPACE = "http://www.wldelft.nl/fews/PI"
 _LIKE = "2026-08-20 07:00:00"
@@ -48,18 +48,18 @@ _PARAMETERS = (
 ``H.obs.forecast`` or ``H.obs.max``."""
 _IMPORTS = r"import|obs|meas|telem|manual|scada|gauge|valid|meting|werkfilter|hydromet|hymos|raw"
 _SENSOR_STEP_S = 6 * 3600
-"""A step shorter than this is a sensor's: observers read twice a day, in a flood every 3 hours at
-most, and then without a fixed step."""
+"""Step below which readings are a sensor's, s: observers read twice a day, in a flood every 3 hours
+at most, and then without a fixed step."""
 
 
-def _flag_number(value: object) -> int:
-    """Flag of an event; 0, original and reliable, where it has none."""
-    found = number(value)
-    if np.isnan(found):
+def _parse_flag_number(value: object) -> int:
+    """Parse the flag of an event; 0 (original and reliable) where it has none."""
+    flag = parse_number(value)
+    if np.isnan(flag):
         return 0
-    if found not in range(10):
+    if flag not in range(10):
         raise ValueError("expected a flag of 0 to 9")
-    return int(found)
+    return int(flag)
 
 
 class _Step(Answer):
@@ -96,7 +96,7 @@ class _Event(Answer):
     date: Stamp = ""
     time: Stamp = "00:00:00"
     value: Number = float("nan")
-    flag: Annotated[int, BeforeValidator(_flag_number)] = 0
+    flag: Annotated[int, BeforeValidator(_parse_flag_number)] = 0
 
 
 def read_pi_json(path: Path, answer: object) -> pd.DataFrame:
@@ -118,33 +118,33 @@ def read_pi_json(path: Path, answer: object) -> pd.DataFrame:
     Raises
     ------
     Skipped
-        All series are forecasts, of models or of parameters that the pipeline does not use.
+        All series are forecasts, results of models or of parameters that the pipeline does not use.
     BadGranule
         A field is absent or of another type, or no series can be read.
     """
-    file = typed(path, _File, answer)
-    offset = _offset(path, file.timeZone)
+    file = validate(path, _File, answer)
+    offset = _format_offset(path, file.timeZone)
     tally = Tally(path)
     parts = [
-        partial(_read, path, tally, given, f"timeSeries.{place}", offset)
-        for place, given in enumerate(file.timeSeries)
+        partial(_read_series, path, tally, content, f"timeSeries.{number}", offset)
+        for number, content in enumerate(file.timeSeries)
     ]
     return read_parts(path, tally, parts)
 
 
 def read_pi_xml(path: Path, root: etree._Element) -> pd.DataFrame:
-    """Read PI-XML.
-
-    What it returns and raises is that of :func:`read_pi_json`.
+    """Read PI-XML; return values and errors are those of :func:`read_pi_json`.
 
     Parameters
     ----------
-    path, root
-        File, and what :func:`~pipeline.sources.gauges.decoding.from_xml` finds in it.
+    path
+        File.
+    root
+        Its root, from :func:`~pipeline.sources.gauges.decoding.decode_xml`.
     """
     answer: dict[str, Any] = {"timeSeries": []}
     for child in root:
-        name = _local(child)
+        name = _local_name(child)
         if name == "timeZone":
             answer["timeZone"] = child.text
         elif name == "series":
@@ -153,24 +153,26 @@ def read_pi_xml(path: Path, root: etree._Element) -> pd.DataFrame:
 
 
 def _xml_series(element: etree._Element) -> dict[str, Any]:
-    """Fields of a series in XML, named as in JSON."""
+    """Return the fields of a series in XML, named as in JSON."""
     header: dict[str, Any] = {}
     events = []
     for child in element:
-        if _local(child) == "header":
+        if _local_name(child) == "header":
             for field in child:
-                header.setdefault(_local(field), dict(field.attrib) or (field.text or "").strip())
-        elif _local(child) == "event":
+                header.setdefault(
+                    _local_name(field), dict(field.attrib) or (field.text or "").strip()
+                )
+        elif _local_name(child) == "event":
             events.append(dict(child.attrib))
     return {"header": header, "events": events}
 
 
-def _local(element: etree._Element) -> str:
+def _local_name(element: etree._Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _offset(path: Path, hours: float) -> str:
-    """Offset from UTC of decimal hours, as ``+06:30``."""
+def _format_offset(path: Path, hours: float) -> str:
+    """Format decimal hours from UTC as an offset, ``+06:30``."""
     minutes = round(hours * 60) if abs(hours) <= 14 else None
     if minutes is None:
         raise BadGranule(path, expected="a timeZone of -14 to 14 hours", found=str(hours))
@@ -178,76 +180,81 @@ def _offset(path: Path, hours: float) -> str:
     return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
-def _read(path: Path, tally: Tally, given: object, at: str, offset: str) -> pd.DataFrame:
+def _read_series(path: Path, tally: Tally, content: object, at: str, offset: str) -> pd.DataFrame:
     """Return the readings of one series."""
-    made = typed(path, _Series, given, at=at)
-    header = made.header
-    variable = _variable(path, header)
-    unit, datum = _unit(header.units or "")
-    events = tally.points(_Event, made.events or [], at=f"{at}.events")
+    answer = validate(path, _Series, content, at=at)
+    header = answer.header
+    variable = _find_variable(path, header)
+    unit, datum = _parse_unit(header.units or "")
+    events = tally.points(_Event, answer.events or [], at=f"{at}.events")
     rows = pd.DataFrame(
-        [(f"{one.date} {one.time}" if one.date else "", one.value, one.flag) for one in events],
+        [
+            (f"{event.date} {event.time}" if event.date else "", event.value, event.flag)
+            for event in events
+        ],
         columns=["time", "value", "flag"],
     )
     rows["value"] = rows["value"].astype("float64")
     rows["value"] = rows["value"].mask((rows["flag"] == 9) | (rows["value"] == header.missVal))
     rows = tally.timed(rows, offset=offset, like=_LIKE, at=header.locationId)
-    frame = series(
+    frame = make_series(
         path,
         station=header.locationId,
         variable=variable,
         unit=unit,
         datum=datum,
-        method=_method(header, rows["time"]),
+        method=_find_method(header, rows["time"]),
         time=rows["time"],
         value=rows["value"],
         version=header.moduleInstanceId or "",
     )
     flag = rows["flag"].reindex(frame.index)
-    known = frame["value"].notna()
-    doubtful, unreliable = known & flag.between(3, 5), known & flag.between(6, 8)
+    has_value = frame["value"].notna()
+    doubtful, unreliable = has_value & flag.between(3, 5), has_value & flag.between(6, 8)
     frame["qc"] = frame["qc"].mask(doubtful & (frame["qc"] == "good"), "estimated")
     frame["qc"] = frame["qc"].mask(unreliable, "suspect")
     return frame
 
 
-def _variable(path: Path, header: _Header) -> str:
-    """Variable of a series.
+def _find_variable(path: Path, header: _Header) -> str:
+    """Find the variable of a series.
 
     Raises
     ------
     Skipped
-        It is a forecast or a model's, or of a parameter that the pipeline does not use.
+        The series is a forecast, a model's, or of a parameter that the pipeline does not use.
     """
-    member = (header.ensembleId, header.ensembleMemberId, header.ensembleMemberIndex)
-    if header.forecastDate or any(str(one) not in {"None", "", "main"} for one in member):
-        raise Skipped(f"{path.name}: {shown(header.parameterId)} is a forecast, not observed")
+    members = (header.ensembleId, header.ensembleMemberId, header.ensembleMemberIndex)
+    if header.forecastDate or any(str(member) not in {"None", "", "main"} for member in members):
+        raise Skipped(f"{path.name}: {abbreviate(header.parameterId)} is a forecast, not observed")
     module = header.moduleInstanceId or ""
-    told = re.search(_IMPORTS, f"{module} {header.parameterId}", re.IGNORECASE)
-    if module and (re.search(MODELS, module, re.IGNORECASE) or not told):
-        raise Skipped(f"{path.name}: module {shown(module)} is not known to import observations")
+    imports = re.search(_IMPORTS, f"{module} {header.parameterId}", re.IGNORECASE)
+    if module and (re.search(MODELS, module, re.IGNORECASE) or not imports):
+        raise Skipped(
+            f"{path.name}: module {abbreviate(module)} is not known to import observations"
+        )
     name = header.parameterId
     variable = next(
-        (one for one, words in _PARAMETERS if re.fullmatch(words, name, re.IGNORECASE)), None
+        (key for key, words in _PARAMETERS if re.fullmatch(words, name, re.IGNORECASE)), None
     )
     qualifier = str(header.qualifierId or "")
-    reason = reason_unused(f"{name} {qualifier}")
+    reason = explain_unused(f"{name} {qualifier}")
     if variable is None or reason:
         why = f": {reason}" if reason else ""
-        raise Skipped(f"{path.name}: {shown(name)} is not used{why}")
+        raise Skipped(f"{path.name}: {abbreviate(name)} is not used{why}")
     if header.type.lower() in ({"mean"} if variable == "rain" else {"accumulative"}):
-        raise Skipped(f"{path.name}: {shown(header.type)} {variable} is not used")
+        raise Skipped(f"{path.name}: {abbreviate(header.type)} {variable} is not used")
     return variable
 
 
-def _unit(text: str) -> tuple[str, str]:
-    """Return unit and datum: ``m+MSL`` is metres above mean sea level."""
+def _parse_unit(text: str) -> tuple[str, str]:
+    """Parse unit and datum: ``m+MSL`` is metres above mean sea level."""
     above_sea = re.fullmatch(r"m ?\+? ?(?:a?msl)", text.strip(), re.IGNORECASE)
-    return ("m", "msl") if above_sea else (unit_of(text), "gauge")
+    return ("m", "msl") if above_sea else (normalize_unit(text), "gauge")
 
 
-def _method(header: _Header, time: pd.Series[Any]) -> str:
-    """How the values were got: from the type, the module's name, else from the step."""
+def _find_method(header: _Header, time: pd.Series[Any]) -> str:
+    """Find the method of measurement from the type, the module's name, else from the step."""
     words = f"{header.moduleInstanceId or ''} {header.parameterId}".lower()
     if header.type.lower() == "mean" or "rated" in words or is_mean(header.parameterId):
         return "calculated"

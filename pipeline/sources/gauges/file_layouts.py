@@ -1,4 +1,4 @@
-"""Layouts of gauge files that the begin of a file shows, a row each; all other files are tables."""
+"""Layouts of gauge files that the first bytes show, a row each; all other files are tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.gauges.answers import read_json
-from pipeline.sources.gauges.decoding import content_of, from_xml, shown
+from pipeline.sources.gauges.decoding import abbreviate, decode_xml, read_content
 from pipeline.sources.gauges.fews_pi import NAMESPACE, read_pi_xml
 from pipeline.sources.gauges.waterml import read_waterml
 
@@ -22,14 +22,15 @@ _UTF16_XML = tuple("\ufeff<".encode(code) for code in ("utf-16-le", "utf-16-be")
 
 
 class Layout(NamedTuple):
-    """A layout that the begin of a file shows.
+    """A layout that the first bytes of a file show.
 
     Parameters
     ----------
     fits
-        Whether the first 4096 bytes, without a mark and blanks before them, are of this layout.
+        Returns whether the first 4096 bytes, without byte order mark and leading blanks, are of
+        this layout.
     read
-        Gives the canonical readings of a file:
+        Returns the canonical readings of a file, as of
         :func:`pipeline.sources.gauges.gauge_files.read`.
     """
 
@@ -52,12 +53,12 @@ def _is_old_workbook(head: bytes) -> bool:
 
 def _read_xml(path: Path) -> pd.DataFrame:
     """Read XML of Delft-FEWS, or WaterML 2.0."""
-    root = from_xml(path, content_of(path))
+    root = decode_xml(path, read_content(path))
     if root.tag in {"TimeSeries", f"{{{NAMESPACE}}}TimeSeries"}:
         return read_pi_xml(path, root)
     if next(root.iter("{http://www.opengis.net/om/2.0}OM_Observation"), None) is None:
         raise BadGranule(
-            path, expected="WaterML 2.0 or a series of Delft-FEWS", found=shown(root.tag)
+            path, expected="WaterML 2.0 or a series of Delft-FEWS", found=abbreviate(root.tag)
         )
     return read_waterml(path, root)
 
@@ -71,5 +72,5 @@ LAYOUTS = (
     Layout(_is_xml, _read_xml),
     Layout(_is_old_workbook, _refuse_old_workbook),
 )
-"""Layouts in the order in which they are tried; a file of none of them is a table, told by its
-heading: :func:`~pipeline.sources.gauges.tables.read_table`."""
+"""Layouts in the order of trial; a file of none of them is a table, identified by its heading:
+:func:`~pipeline.sources.gauges.tables.read_table`."""

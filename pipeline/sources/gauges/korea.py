@@ -1,8 +1,8 @@
 """Answers of the Korean flood control offices (HRFCO) and of WAMIS, in JSON.
 
-Times are of Korea (UTC+09:00) and say so nowhere. The hour 24 is the next midnight. Missing values
-are blanks. Codes have seven digits, rain gauges of WAMIS eight: none is of the table of stations,
-so they are kept, but nothing is warned of by them.
+Times are Korean (UTC+09:00), without an offset. The hour 24 is the next midnight. Missing values
+are blanks. Codes have seven digits, rain gauges of WAMIS eight: these stations are unknown, so
+their readings are kept, to predict with but not to warn by.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pipeline.sources.gauges.decoding import (
     Stamp,
     Tally,
     Text,
+    abbreviate,
     read_parts,
-    shown,
-    typed,
+    validate,
 )
-from pipeline.sources.gauges.series import NoReadings, series
+from pipeline.sources.gauges.series import NoReadings, make_series
 
 KST = pd.Timedelta(hours=9)
 _LIKE = "202608200700"
 _YEARS = (1850, 2150)
 _EMPTY = r"no data|not exist|데이터가? ?없|자료가? ?없|조회된"
-"""How a refusal says that there is nothing, in English and in Korean."""
+"""Words of a refusal that mean that there are no data, in English and in Korean."""
 _KINDS = (("stage", "m", "wl"), ("discharge", "m3/s", "fw"), ("rain", "mm", "rf"))
 
 
@@ -57,7 +57,7 @@ class _Wamis(Answer):
 
 
 class _Row(Answer):
-    """One reading of either office; which fields there are tells of which."""
+    """One reading of either office; the fields depend on the office."""
 
     wlobscd: Code | None = None
     rfobscd: Code | None = None
@@ -88,16 +88,16 @@ def read_hrfco(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     Raises
     ------
     NoReadings
-        It has none; a message says why.
+        The answer has no readings; the message says why.
     Skipped
-        Dams and weirs: their levels are no river's.
+        The answer is of dams and weirs, whose levels are not those of a river.
     BadGranule
-        A refusal, or fields of another type.
+        The answer is a refusal, or has fields of another type.
     """
     if "content" not in answer:
-        refusal = typed(path, _Refusal, answer)
+        refusal = validate(path, _Refusal, answer)
         _refuse(path, f"code {refusal.code}: {refusal.message}")
-    content = typed(path, _Hrfco, answer).content or []
+    content = validate(path, _Hrfco, answer).content or []
     first = next((row for row in content if isinstance(row, dict)), {})
     if dam := {"dmobscd", "boobscd"} & set(first):
         raise Skipped(f"{path.name}: levels of {min(dam)}, dams and weirs, are not used")
@@ -107,7 +107,7 @@ def read_hrfco(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
 def read_wamis(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     """Read an answer of WAMIS: levels, discharges or rain of hours or of days.
 
-    The answer does not say of which station it is: the name of the file does.
+    The answer does not name its station; the name of the file does.
 
     Parameters
     ----------
@@ -126,20 +126,20 @@ def read_wamis(path: Path, answer: dict[str, Any]) -> pd.DataFrame:
     NoReadings, Skipped, BadGranule
         As of :func:`read_hrfco`; also where neither the name nor a row has a station's code.
     """
-    made = typed(path, _Wamis, answer)
-    if made.result.code.lower() not in {"", "success"}:
-        _refuse(path, f"code {made.result.code}: {made.result.msg}")
-    named = re.search(r"(?<!\d)\d{7}(?!\d)", path.stem) or re.search(
+    wamis = validate(path, _Wamis, answer)
+    if wamis.result.code.lower() not in {"", "success"}:
+        _refuse(path, f"code {wamis.result.code}: {wamis.result.msg}")
+    match = re.search(r"(?<!\d)\d{7}(?!\d)", path.stem) or re.search(
         r"(?<!\d)(?!(?:19|20)\d{6})\d{8}(?!\d)", path.stem
     )
-    return _read(path, made.rows or [], at="list", station=named[0] if named else "")
+    return _read(path, wamis.rows or [], at="list", station=match[0] if match else "")
 
 
-def _refuse(path: Path, said: str) -> None:
-    """Raise what a refusal means: that there is nothing, or that something is wrong."""
-    if re.search(_EMPTY, said, re.IGNORECASE):
-        raise NoReadings(path, said=shown(said))
-    raise BadGranule(path, expected="readings of a Korean office", found=shown(said))
+def _refuse(path: Path, reason: str) -> None:
+    """Raise NoReadings or BadGranule, by the reason of a refusal."""
+    if re.search(_EMPTY, reason, re.IGNORECASE):
+        raise NoReadings(path, found=abbreviate(reason))
+    raise BadGranule(path, expected="readings of a Korean office", found=abbreviate(reason))
 
 
 def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame:
@@ -149,13 +149,13 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
     table = pd.DataFrame(
         [
             (
-                one.wlobscd or one.rfobscd or one.obscd or station,
-                one.ymdhm or one.ymdh or one.ymd,
-                one.wl,
-                one.fw,
-                one.rf,
+                point.wlobscd or point.rfobscd or point.obscd or station,
+                point.ymdhm or point.ymdh or point.ymd,
+                point.wl,
+                point.fw,
+                point.rf,
             )
-            for one in points
+            for point in points
         ],
         columns=["station", "time", "wl", "fw", "rf"],
     )
@@ -165,9 +165,9 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
             path, expected="a station's code in its name, like wl_hrdata_1018683.json", found="none"
         )
     for _, row in table[nameless].iterrows():
-        tally.bad.append((f"a station's code at {shown(row['time'])}", "none"))
+        tally.bad.append((f"a station's code at {abbreviate(row['time'])}", "none"))
     table = table[~nameless]
-    time, daily = kst(table["time"])
+    time, daily = kst_to_utc(table["time"])
     tally.note(table.loc[time.isna(), "time"], like=_LIKE)
     table = table.assign(time=time, daily=daily)[time.notna()]
     return read_parts(
@@ -175,39 +175,39 @@ def _read(path: Path, rows: list[Any], *, at: str, station: str) -> pd.DataFrame
         tally,
         [
             partial(
-                series,
+                make_series,
                 path,
                 station=str(code),
                 variable=variable,
                 unit=unit,
                 method="calculated" if of_day is True and variable != "rain" else "telemetry",
-                time=given["time"],
-                value=given[column],
+                time=rows_of_variable["time"],
+                value=rows_of_variable[column],
             )
             for (code, of_day), part in table.groupby(["station", "daily"])
             for variable, unit, column in _KINDS
-            if len(given := part[part[column].notna()])
+            if len(rows_of_variable := part[part[column].notna()])
         ],
     )
 
 
-def kst(stamps: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Naive UTC of Korean stamps, and which are of a day.
+def kst_to_utc(stamps: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Convert Korean stamps to naive UTC, and return which are of a whole day.
 
     Parameters
     ----------
     stamps
         ``YYYYMMDD``, ``YYYYMMDDHH`` or ``YYYYMMDDHHMM``, hours 00 to 24; dashes, colons and blanks
-        between them do not matter.
+        between them are ignored.
 
     Returns
     -------
     tuple
-        Times, NaT for what is no such stamp; a day alone stands for its end, when it is known.
+        Times, NaT where invalid; a day alone gives its end, when its value is known.
 
     Examples
     --------
-    >>> kst(pd.Series(["202608200700", "2026082024"]))[0].dt.strftime("%d %H:%M").tolist()
+    >>> kst_to_utc(pd.Series(["202608200700", "2026082024"]))[0].dt.strftime("%d %H:%M").tolist()
     ['19 22:00', '20 15:00']
     """
     digits = stamps.str.replace(r"[-/:. T]", "", regex=True)

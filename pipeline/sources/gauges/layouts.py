@@ -1,4 +1,4 @@
-"""Layouts of tables of readings: which one a file has, and its rows."""
+"""Layouts of tables of readings: identify the layout of a file, and open its rows."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pandas as pd
 
 from pipeline.quality.selection import METHODS
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.spreadsheets import sheet_rows
+from pipeline.sources.formats.spreadsheets import read_sheet
 from pipeline.sources.formats.tables import (
     HEADING_WITHIN,
     LONGEST_LINE,
     Rows,
-    body,
     decode,
     find_heading,
-    from_cells,
-    name_of,
+    normalize_name,
+    read_body,
     split_cells,
     split_lines,
+    tabulate_cells,
 )
 from pipeline.sources.gauges.columns import MEANING, is_used
 from pipeline.sources.gauges.own_table import OwnLayout, check_line, check_zone
 from pipeline.sources.gauges.quantities import MODELS
-from pipeline.sources.gauges.series import datum_of, speaks_of_datum, unit_of
+from pipeline.sources.gauges.series import mentions_datum, normalize_datum, normalize_unit
 
 COLUMNS = ("station", "variable", "time", "value", "unit")
 """Columns of the plain CSV, in any order; ``method``, ``datum``, ``version`` and a column of the
@@ -45,8 +45,8 @@ _LAYOUTS = {
 }
 
 
-def _kind(names: list[str], layout: OwnLayout | None) -> Kind | None:
-    """Layout that a heading shows."""
+def _find_kind(names: list[str], layout: OwnLayout | None) -> Kind | None:
+    """Find the layout that a heading shows."""
     names = _portal_names(names)
     if layout is not None and layout.fits(names):
         return "own"
@@ -60,7 +60,7 @@ def _portal_names(names: list[str]) -> list[str]:
 
 
 def _is_hymos(cells: list[str]) -> bool:
-    """Whether cells are a row of HYMOS or FMMP, which has no heading."""
+    """Return whether cells are a row of HYMOS or FMMP, which has no heading."""
     return (
         len(cells) in {7, 8}
         and re.fullmatch(r"[A-Za-z]{2}", cells[0]) is not None
@@ -79,43 +79,43 @@ def open_text(path: Path, layout: OwnLayout | None) -> tuple[Kind, Rows] | None:
     path
         File.
     layout
-        Of a table that has none of the known layouts.
+        Layout of a table that has none of the known ones.
 
     Returns
     -------
     tuple
-        Which layout it has, and its rows; None where no layout fits.
+        Layout and rows; None where no layout fits.
 
     Raises
     ------
     BadGranule
-        Not whole, too large, without a column that its layout needs, or with one that changes the
-        meaning of the others and is not known.
+        The file is incomplete, too large, lacks a column of its layout, or has an unknown column
+        that changes the meaning of the others.
     """
-    text, said = decode(path)
+    text, remarks = decode(path)
     lines, ended = split_lines(path, text)
-    heading = find_heading(lines, lambda names: _kind(names, layout) is not None)
+    heading = find_heading(lines, lambda names: _find_kind(names, layout) is not None)
     if heading is not None:
         number, delimiter, names = heading
-        kind = _kind([name_of(name) for name in names], layout)
+        kind = _find_kind([normalize_name(name) for name in names], layout)
         first = number + 1
     else:
-        found = _hymos_delimiter(lines)
-        if found is None:
-            _explain(path, lines)
+        hymos = _find_hymos_delimiter(lines)
+        if hymos is None:
+            _explain_missing_column(path, lines)
             return None
-        kind, (delimiter, width), first, number = "hymos", found, 0, 0
+        kind, (delimiter, width), first, number = "hymos", hymos, 0, 0
         names = list(_HYMOS[:width])
     if kind is None:
         return None
-    cells, bad = body(path, lines, delimiter, names, first=first)
+    cells, bad = read_body(path, lines, delimiter, names, first=first)
     _check_titles(path, lines[:number], layout if kind == "own" else None)
     if number:
-        said.append(f"lines 1 to {number}, above the heading, are passed over")
-    rows = _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+        remarks.append(f"lines 1 to {number}, above the heading, are passed over")
+    rows = _check_columns(path, kind, cells, bad=bad, remarks=remarks, layout=layout)
     rows.delimiter = delimiter
     if not ended:
-        _check_last(rows, len(lines), name_of(names[-1]), layout)
+        _check_last_line(rows, len(lines), normalize_name(names[-1]), layout)
     return kind, rows
 
 
@@ -139,25 +139,27 @@ def open_sheet(path: Path, sheet: int, layout: OwnLayout | None) -> tuple[Kind, 
     BadGranule
         As of :func:`open_text`.
     """
-    rows, _ = sheet_rows(path, sheet)
-    at = _heading_row(rows, layout)
+    rows, _ = read_sheet(path, sheet)
+    at = _find_heading_row(rows, layout)
     number, names = rows[at] if at is not None else (0, [])
-    kind = _kind([name_of(name) for name in names], layout)
+    kind = _find_kind([normalize_name(name) for name in names], layout)
     if at is None or kind is None:
         return None
     width = len(names)
     padded = ((line, row + [""] * (width - len(row))) for line, row in rows[at + 1 :] if any(row))
-    cells, bad = from_cells(path, padded, names, {})
+    cells, bad = tabulate_cells(path, padded, names, {})
     titles = [" ".join(row) for _, row in rows[:at]]
     _check_titles(path, titles, layout if kind == "own" else None)
-    said = [f"rows above the heading in row {number} are passed over"] if at else []
-    return kind, _checked(path, kind, cells, bad=bad, said=said, layout=layout)
+    remarks = [f"rows above the heading in row {number} are passed over"] if at else []
+    return kind, _check_columns(path, kind, cells, bad=bad, remarks=remarks, layout=layout)
 
 
-def _heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
-    """Place of the heading among the rows of a sheet."""
-    headings = enumerate([name_of(name) for name in names] for _, names in rows[:HEADING_WITHIN])
-    return next((at for at, names in headings if _kind(names, layout) is not None), None)
+def _find_heading_row(rows: list[tuple[int, list[str]]], layout: OwnLayout | None) -> int | None:
+    """Find the place of the heading among the rows of a sheet."""
+    headings = enumerate(
+        [normalize_name(name) for name in names] for _, names in rows[:HEADING_WITHIN]
+    )
+    return next((at for at, names in headings if _find_kind(names, layout) is not None), None)
 
 
 def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[str], list[str]]:
@@ -172,41 +174,41 @@ def find_tables(path: Path, layout: OwnLayout | None) -> tuple[list[int], list[s
     Raises
     ------
     BadGranule
-        Not a whole workbook; none of several sheets has a table; or several have one, and
+        The workbook is incomplete; none of several sheets has a table; or several have one, and
         ``layout`` names the station of all rows by its code.
     """
-    _, sheets = sheet_rows(path, most=1)
+    _, sheets = read_sheet(path, most=1)
     tables, remarks, has_stations = list[int](), list[str](), True
     for place in range(len(sheets)):
         try:
-            rows, _ = sheet_rows(path, place, most=HEADING_WITHIN)
+            rows, _ = read_sheet(path, place, most=HEADING_WITHIN)
         except BadGranule:  # a chart, or a sheet that is not there
             if len(sheets) == 1:
                 raise
             continue
-        at = _heading_row(rows, layout)
+        at = _find_heading_row(rows, layout)
         if at is not None:
             tables.append(place)
-            names = {name_of(name) for name in rows[at][1]}
-            has_stations &= layout is None or name_of(layout.station) in names
+            names = {normalize_name(name) for name in rows[at][1]}
+            has_stations &= layout is None or normalize_name(layout.station) in names
             continue
-        several = [cells for _, row in rows if len(cells := list(filter(None, row))) > 1]
-        if several:
-            begin = ", ".join(several[0])[:80]
+        wide_rows = [cells for _, row in rows if len(cells := list(filter(None, row))) > 1]
+        if wide_rows:
+            begin = ", ".join(wide_rows[0])[:80]
             remarks.append(f"sheet {sheets[place]!r} is passed over: it begins with {begin}")
-    named = ", ".join(repr(sheets[place]) for place in tables) or "none"
-    found = f"{named} of the sheets {', '.join(map(repr, sheets))}"
+    table_names = ", ".join(repr(sheets[place]) for place in tables) or "none"
+    content = f"{table_names} of the sheets {', '.join(map(repr, sheets))}"
     if sheets[1:] and not tables:
-        found = "; ".join([found, *remarks])
-        raise BadGranule(path, expected="a table on one of the sheets", found=found)
+        content = "; ".join([content, *remarks])
+        raise BadGranule(path, expected="a table on one of the sheets", found=content)
     if tables[1:] and not has_stations:
         expected = "a column of stations where several sheets have a table, or one such sheet"
-        raise BadGranule(path, expected=expected, found=found)
+        raise BadGranule(path, expected=expected, found=content)
     return tables, sheets, remarks
 
 
-def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
-    """Delimiter and number of cells of rows without a heading."""
+def _find_hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
+    """Find the delimiter and the number of cells of rows without a heading."""
     first = next((line for line in lines if line.strip()), "")[:LONGEST_LINE]
     for delimiter in (",", ";", "\t", "|"):
         cells = split_cells(first, delimiter)
@@ -215,43 +217,43 @@ def _hymos_delimiter(lines: list[str]) -> tuple[str, int] | None:
     return None
 
 
-def _explain(path: Path, lines: list[str]) -> None:
+def _explain_missing_column(path: Path, lines: list[str]) -> None:
     """Refuse a plain CSV that lacks a column, by the column's name."""
     heading = find_heading(lines, lambda names: len(set(COLUMNS) & set(names)) >= 3)
     if heading is not None:
-        lacking = [name for name in COLUMNS if name not in map(name_of, heading[2])]
+        missing = [name for name in COLUMNS if name not in map(normalize_name, heading[2])]
         raise BadGranule(
-            path, expected=_LAYOUTS["plain"], found=f"no column called {' or '.join(lacking)}"
+            path, expected=_LAYOUTS["plain"], found=f"no column called {' or '.join(missing)}"
         )
 
 
-def _checked(
+def _check_columns(
     path: Path,
     kind: Kind,
     cells: pd.DataFrame,
     *,
     bad: dict[int, str],
-    said: list[str],
+    remarks: list[str],
     layout: OwnLayout | None,
 ) -> Rows:
-    """Rows of a table whose columns are known, or do not change the meaning of the others."""
+    """Return the rows of a table; refuse unknown columns that change the meaning of others."""
     cells.columns = pd.Index(_portal_names(list(cells.columns)))
-    known: set[str] = set(_HYMOS)
+    understood: set[str] = set(_HYMOS)
     if kind == "portal":
-        known = {*PORTAL, "country code", "observed or estimated", "approval level", "grade"}
+        understood = {*PORTAL, "country code", "observed or estimated", "approval level", "grade"}
     elif kind == "plain":
-        known = {*COLUMNS, "method", "datum", "version"}
+        understood = {*COLUMNS, "method", "datum", "version"}
     elif kind == "own" and layout is not None:
-        known = {"datum", *layout.columns()}
+        understood = {"datum", *layout.columns()}
         for part in layout.time_columns:
             check_zone(path, layout, part)
     names = list(cells.columns)
-    for name in known.union(filter(is_used, names)) & set(names):
+    for name in understood.union(filter(is_used, names)) & set(names):
         if names.count(name) > 1:
             raise BadGranule(path, expected=f"one column called {name}", found="several")
-    others = [name for name in names if name not in known and not is_used(name)]
+    unused = [name for name in names if name not in understood and not is_used(name)]
     _check_datum(path, cells, layout)
-    for name in others:
+    for name in unused:
         if MEANING.search(name) and not _is_gauge_zero(cells[name]):
             first = repr(cells[name].iloc[0]) if len(cells) else "no cell"
             raise BadGranule(
@@ -259,26 +261,26 @@ def _checked(
                 expected=f"{_LAYOUTS[kind]} without columns that change their meaning unknown",
                 found=f"a column called {name!r} with {first}",
             )
-    if others:
-        said.append(f"columns that are not used: {', '.join(map(repr, others))}")
-    return Rows(path, _LAYOUTS[kind], cells, bad, said)
+    if unused:
+        remarks.append(f"columns that are not used: {', '.join(map(repr, unused))}")
+    return Rows(path, _LAYOUTS[kind], cells, bad, remarks)
 
 
 def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> None:
-    """Refuse a table that says in passing that levels are above the sea or another datum.
+    """Refuse a table whose names or cells mention that levels are above the sea or another datum.
 
-    A column called datum is for the layout to read; where it says msl, so may the others.
+    A column called datum is left to the layout; where it says msl, other columns may say so too.
     """
     names = list(cells.columns)
-    if "datum" in names and all(datum_of(text) == "msl" for text in cells["datum"].unique()):
+    if "datum" in names and all(normalize_datum(text) == "msl" for text in cells["datum"].unique()):
         return
-    silent = {"datum", "country", "country code", "station", "station code", "time", "timestamp"}
+    ignored = {"datum", "country", "country code", "station", "station code", "time", "timestamp"}
     value = "value"
     if layout is not None:
-        value = name_of(layout.value)
-        silent |= layout.columns() - {value, name_of(layout.unit)}
+        value = normalize_name(layout.value)
+        ignored |= layout.columns() - {value, normalize_name(layout.unit)}
     for at, name in enumerate(names):
-        if name not in silent:
+        if name not in ignored:
             texts = [] if name == value else cells.iloc[:, at].unique().tolist()
             for text in (name, *texts):
                 _refuse_datum(path, text, f"the column {name!r}")
@@ -287,21 +289,21 @@ def _check_datum(path: Path, cells: pd.DataFrame, layout: OwnLayout | None) -> N
 
 
 def _check_titles(path: Path, titles: list[str], layout: OwnLayout | None) -> None:
-    """Refuse a table whose title speaks of a model, of extremes, or of another datum or zone.
+    """Refuse a table whose title mentions a model, extremes, or another datum or zone.
 
-    The name of an office that also forecasts, and the model of an instrument, say nothing.
+    The name of an office that also forecasts, and the model of an instrument, are ignored.
     """
     for text in titles:
         if layout is not None:
             check_line(path, layout, text, "above the heading")
-        said = re.sub(_NO_MODEL, " ", text.casefold())
-        if re.search(rf"{MODELS}|\bdaily (?:max|min|peak|highest|lowest)", said):
+        words = re.sub(_NO_MODEL, " ", text.casefold())
+        if re.search(rf"{MODELS}|\bdaily (?:max|min|peak|highest|lowest)", words):
             raise BadGranule(
                 path, expected="a table of readings", found=f"{text[:80]!r} above the heading"
             )
-        if layout is not None and re.search(r"\b(?:times?|stamps?|hours?|dates?)\b|เวลา", said):
+        if layout is not None and re.search(r"\b(?:times?|stamps?|hours?|dates?)\b|เวลา", words):
             check_zone(path, layout, text)
-        # The height of a station above the sea says nothing of its readings.
+        # The height of a station above the sea is not the datum of its readings.
         if re.search(
             r"\b(?:datum|stages?|values?|readings?|units?|(?<!sea )levels?)\b", text.casefold()
         ):
@@ -315,11 +317,11 @@ _NO_MODEL = (
     r"\b(?:sensor|instrument|logger|device|recorder|gauge|equipment) model\b|"
     r"\bmodel ?(?:no\b|number|name|type|:)"
 )
-"""What names an office or an instrument, and no forecast."""
+"""Names of offices and instruments that contain such words but mean no forecast."""
 
 
 def _refuse_datum(path: Path, text: str, where: str) -> None:
-    if speaks_of_datum(text):
+    if mentions_datum(text):
         raise BadGranule(
             path,
             expected=_ABOVE_ZERO,
@@ -328,38 +330,42 @@ def _refuse_datum(path: Path, text: str, where: str) -> None:
 
 
 def _is_gauge_zero(column: pd.Series[Any]) -> bool:
-    """Whether a column says nothing but that levels are above the gauge's zero."""
-    said = set(column.unique()) - {""}
-    return bool(said) and all(datum_of(text) == "gauge" for text in said)
+    """Return whether all cells of a column say that levels are above the gauge's zero."""
+    texts = set(column.unique()) - {""}
+    return bool(texts) and all(normalize_datum(text) == "gauge" for text in texts)
 
 
-def _check_last(rows: Rows, line: int, last: str, layout: OwnLayout | None) -> None:
-    """Leave the last line out where it has no end and its last cell may be cut short.
+def _check_last_line(rows: Rows, line: int, column: str, layout: OwnLayout | None) -> None:
+    """Leave out a last line without line end whose last cell may be cut short.
 
-    A value is whole with as many decimals as the longest of the others.
+    A value is complete if it has as many decimals as the longest of the others.
     """
     if line not in rows.cells.index:
         return
-    last = _portal_names([last])[0]
-    cell = str(rows.cells.loc[line, last])
-    others = set(rows.cells[last].drop(index=line))
-    used = {"value", "time", "station", "timestamp", "version"}
+    column = _portal_names([column])[0]
+    cell = str(rows.cells.loc[line, column])
+    other_cells = set(rows.cells[column].drop(index=line))
+    cut_columns = {"value", "time", "station", "timestamp", "version"}
     if layout is not None:
-        used |= layout.columns() - {name_of(layout.unit)}
-    whole = bool(cell) and last not in used and cell in others
-    if last in {"unit", "method", "datum"}:
-        alone = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
-        whole = cell in others or unit_of(cell) in alone or (cell == "m" and not others)
-    if last == ("value" if layout is None else name_of(layout.value)):
-        decimals = [_decimals(text) for text in (cell, *others)]
-        whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
-    if not whole and last != "version":
+        cut_columns |= layout.columns() - {normalize_name(layout.unit)}
+    is_whole = bool(cell) and column not in cut_columns and cell in other_cells
+    if column in {"unit", "method", "datum"}:
+        complete_words = {"mm", "cm", "m3/s", "m^3/s", *METHODS, "gauge", "msl"}
+        is_whole = (
+            cell in other_cells
+            or normalize_unit(cell) in complete_words
+            or (cell == "m" and not other_cells)
+        )
+    if column == ("value" if layout is None else normalize_name(layout.value)):
+        decimals = [_count_decimals(text) for text in (cell, *other_cells)]
+        is_whole = decimals[0] > 0 and decimals[0] == max(decimals) and len(decimals) > 1
+    if not is_whole and column != "version":
         rows.leave_out(
-            pd.Series(data=True, index=[line]), "a whole last line in a file cut short", last
+            pd.Series(data=True, index=[line]), "a whole last line in a file cut short", column
         )
 
 
-def _decimals(text: str) -> int:
-    """Decimals of a number; 0 for a text that is none."""
-    found = re.fullmatch(r"[+-]?\d+[.,](\d+)", text)
-    return len(found[1]) if found else 0
+def _count_decimals(text: str) -> int:
+    """Count the decimals of a number; 0 for a text that is no number."""
+    match = re.fullmatch(r"[+-]?\d+[.,](\d+)", text)
+    return len(match[1]) if match else 0

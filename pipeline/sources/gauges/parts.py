@@ -1,4 +1,4 @@
-"""One file that holds several: the members of an archive, the sheets of a workbook."""
+"""Files of several parts: the members of an archive, the sheets of a workbook."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.sources.base import BadGranule, Skipped
-from pipeline.sources.gauges.series import settle
+from pipeline.sources.gauges.series import merge_series
 
 READINGS = (
     ".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz", ".zip", ".xlsx", ".json", ".xml",
     ".wml",
 )  # fmt: skip
-"""Ends of the names, in small letters, of files that may hold readings."""
+"""Suffixes, in lower case, of files that may hold readings."""
 
 
-def reason_passed_over(name: str) -> str | None:
-    """Say why a file of this name holds no readings; None where it may hold some."""
+def explain_passed_over(name: str) -> str | None:
+    """Explain why a file of this name holds no readings; None where it may hold some."""
     if name.lower().endswith(READINGS):
         return None
     return f"not a file of readings ({', '.join(READINGS)})"
@@ -31,24 +31,24 @@ def read_parts(
     expected: str,
     remarks: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """Read the parts of a file as if they were files that lie beside each other.
+    """Read the parts of a file as if they were separate files of one folder.
 
     Parameters
     ----------
     path
         File.
     parts
-        Name of each part, and what reads it.
+        Name and reader of each part.
     expected
-        What the file should hold, for the message.
+        Expected content of the file, for the message.
     remarks
-        What is to be said of the whole file.
+        Remarks on the whole file.
 
     Returns
     -------
     pandas.DataFrame
-        As of :func:`pipeline.sources.gauges.gauge_files.read`, with the column ``part``: the name
-        of the part that each reading stands in.
+        As of :func:`pipeline.sources.gauges.gauge_files.read`, with the column ``part``, the name
+        of the part of each reading.
 
     Raises
     ------
@@ -57,11 +57,11 @@ def read_parts(
     BadGranule
         No part can be read, or they are of different origins.
     """
-    tables, bad_rows, said = list[pd.DataFrame](), list[str](), list(remarks)
+    tables, bad_rows, all_remarks = list[pd.DataFrame](), list[str](), list(remarks)
     skipped_parts, origins = list[str](), set[str]()
-    for name, read in parts:
+    for name, read_part in parts:
         try:
-            table = read()
+            table = read_part()
         except Skipped as skipped:
             skipped_parts.append(str(skipped))
             continue
@@ -70,7 +70,7 @@ def read_parts(
             continue
         origins.add(table.attrs["origin"])
         bad_rows.extend(f"{name}: {line}" for line in table.attrs["bad_rows"])
-        said.extend(f"{name}: {line}" for line in table.attrs["said"])
+        all_remarks.extend(f"{name}: {line}" for line in table.attrs["said"])
         table.attrs = {}
         tables.append(table.assign(part=name))
     if not tables:
@@ -79,6 +79,6 @@ def read_parts(
         raise BadGranule(path, expected=expected, found="; ".join(bad_rows[:5]) or "none")
     if len(origins) > 1:
         raise BadGranule(path, expected="files of one origin", found=" and ".join(sorted(origins)))
-    frame = settle(path, tables, bad_rows=bad_rows, said=[*said, *skipped_parts])
+    frame = merge_series(path, tables, bad_rows=bad_rows, remarks=[*all_remarks, *skipped_parts])
     frame.attrs["origin"] = origins.pop()
     return frame

@@ -1,8 +1,8 @@
-"""Names of quantities in free text: the variable they are, and why their values are no readings.
+"""Names of quantities in free text: their variable, or the reason why they are not used.
 
-One list for all layouts: headings and columns of tables, properties of WaterML, parameters of
-Delft-FEWS. A name that speaks of a forecast, an extreme, an accumulation or other waters is passed
-over: such a value has the unit of a reading and would be taken for one.
+The list is shared by all layouts: headings and columns of tables, properties of WaterML, parameters
+of Delft-FEWS. A name of a forecast, an extreme, an accumulation or other waters is not used: its
+values have the unit of readings and would pass for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MODELS = (
     r"wrf|nwp|(?:\b|_|import)(?:icon|ifs)(?:\b|_)|\bsim\b|\bfc\b|projected|astronomical|synthetic|"
     r"พยากรณ์|คาดการณ์|แบบจำลอง|dự báo|mô phỏng|ພະຍາກອນ|ຄາດຄະເນ|ព្យាករណ៍"
 )
-"""What calls values a model's, and not observed; a silicon sensor's are."""
+"""Words that mark values of a model; "sim" within a word, as in silicon, does not."""
 _LONGER = r"month|year|annual|season|week|dekad|decad|\b(?:[2-9]|[1-9][0-9]+) ?(?:days?|d)\b"
 _WITHIN_DAY = r"daily|hourly|\bday\b|\b(?:1|3|6|12|24) ?(?:h|hr|hrs|hours?|ชม|ชั่วโมง)\b"
 _RAINS = r"rain|precip|ฝน|mưa|ຝົນ|ភ្លៀង"
@@ -59,7 +59,7 @@ _UNUSED = {
     ),
     "a depth": rf"^(?!.*(?:{_RAINS})).*(?:\bdepth\b|ความลึก|độ sâu)",
 }
-"""Reasons why values of a quantity are no readings, and what its name then says, in small letters
+"""Reasons why values of a quantity are not readings, and the pattern of such names, in lower case
 without punctuation. A depth of rain is rain; rain accumulated within a day is that of a day."""
 _MEAN = r"\bmean\b(?! sea)|averag|\bavg\b|\bmedian\b|\bgemiddeld|เฉลี่ย|trung bình|ສະເລ່ຍ|មធ្យម"
 _VARIABLES = (
@@ -72,23 +72,23 @@ _CODES = {
     **dict.fromkeys(("rf", "r", "p", "rr", "pc", "pp"), "rain"),
     **dict.fromkeys(("q", "qq"), "discharge"),
 }
-"""Variable of a quantity by what its name says, or by a code that its name begins with."""
+"""Variable of a quantity by words of its name, or by a code that its name begins with."""
 _OTHER_CODES = {
     "ev", "et", "eto", "pet", "t", "ta", "tw", "wt", "rh", "ec", "do", "ph", "tss", "ssc", "v",
     "vel", "ws", "wd", "sr", "bat", "batt", "battery", "voltage", "signal",
 }  # fmt: skip
-"""Codes of what a station measures beside: evaporation, temperatures, quality of the water."""
+"""Codes of other quantities of a station: evaporation, temperatures, quality of the water."""
 
 
 class Quantity(NamedTuple):
-    """What the name of a quantity says.
+    """Meaning of the name of a quantity.
 
     Parameters
     ----------
     variable
-        ``stage``, ``discharge`` or ``rain``; empty where the name does not say it.
+        ``stage``, ``discharge`` or ``rain``; empty where the name does not show it.
     unused
-        Why its values are no readings; empty where they may be.
+        Reason why its values are not readings; empty where they may be.
     mean
         Whether they are means over intervals.
     """
@@ -98,40 +98,42 @@ class Quantity(NamedTuple):
     mean: bool
 
 
-def quantity_of(name: str) -> Quantity:
-    """Quantity of a heading, a property or a parameter.
+def parse_quantity(name: str) -> Quantity:
+    """Parse the quantity of a heading, a property or a parameter.
 
     Examples
     --------
-    >>> quantity_of("WL observed").variable, quantity_of("Rain (mm)").variable
+    >>> parse_quantity("WL observed").variable, parse_quantity("Rain (mm)").variable
     ('stage', 'rain')
     """
-    words = plain_words(name)
+    words = normalize_words(name)
     by_name = (variable for variable, pattern in _VARIABLES if _search(pattern, words))
     variable = next(by_name, _CODES.get(words.partition(" ")[0], ""))
-    return Quantity(variable, reason_unused(name), is_mean(name))
+    return Quantity(variable, explain_unused(name), is_mean(name))
 
 
-def row_quantity_of(cell: str) -> Quantity:
-    """Quantity of a cell of a column that names it, which may be a short code.
+def parse_row_quantity(cell: str) -> Quantity:
+    """Parse the quantity of a cell in a column of quantities; the cell may be a short code.
 
     Examples
     --------
-    >>> row_quantity_of("RF").variable, row_quantity_of("EV").unused
+    >>> parse_row_quantity("RF").variable, parse_row_quantity("EV").unused
     ('rain', 'not of a river')
     """
-    quantity = quantity_of(cell)
-    other = plain_words(cell).partition(" ")[0] in _OTHER_CODES
-    return quantity._replace(unused=quantity.unused or "not of a river") if other else quantity
+    quantity = parse_quantity(cell)
+    is_other = normalize_words(cell).partition(" ")[0] in _OTHER_CODES
+    return quantity._replace(unused=quantity.unused or "not of a river") if is_other else quantity
 
 
-def plain_words(text: str) -> str:
-    """Small words of a text, parted by blanks, without punctuation; an address loses its host.
+def normalize_words(text: str) -> str:
+    """Reduce a text to words in lower case without punctuation; an address loses its host.
 
     Examples
     --------
-    >>> plain_words("http://example.org/api/MaxStage"), plain_words("Daily min. stage (m.s.l.)")
-    ('max stage', 'daily min stage msl')
+    >>> normalize_words("http://example.org/api/MaxStage")
+    'max stage'
+    >>> normalize_words("Daily min. stage (m.s.l.)")
+    'daily min stage msl'
     """
     text = re.sub(r"https?://[^/\s]*(?:/api\b)?|\bindex\.\w+", " ", text)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text)).casefold()
@@ -139,33 +141,33 @@ def plain_words(text: str) -> str:
     return " ".join(re.sub(r"[^\w'\u0e00-\u0eff\u1780-\u17ff]+|_", " ", text).split())
 
 
-def reason_unused(text: str) -> str:
-    """Reason why a quantity of this name holds no readings of a gauge; empty where it may.
+def explain_unused(text: str) -> str:
+    """Explain why a quantity of this name has no readings of a gauge; empty where it may have.
 
     Examples
     --------
-    >>> reason_unused("Daily min. stage"), reason_unused("Rain, cumulative since 1 January")
+    >>> explain_unused("Daily min. stage"), explain_unused("Rain, cumulative since 1 January")
     ('an extreme of an interval', 'accumulated over more than its interval')
-    >>> reason_unused("Rainfall 15 min"), reason_unused("Gage height, daily mean")
+    >>> explain_unused("Rainfall 15 min"), explain_unused("Gage height, daily mean")
     ('', '')
     """
-    words = plain_words(text)
+    words = normalize_words(text)
     if re.search(MODELS, text.casefold()):
         return next(iter(_UNUSED))
     return next((reason for reason, names in _UNUSED.items() if _search(names, words)), "")
 
 
 def is_mean(text: str) -> bool:
-    """Whether a name speaks of a mean over an interval.
+    """Return whether a name means a mean over an interval.
 
     Examples
     --------
     >>> is_mean("Gage height, daily mean"), is_mean("Water level above mean sea level")
     (True, False)
     """
-    return _search(_MEAN, plain_words(text))
+    return _search(_MEAN, normalize_words(text))
 
 
 def _search(pattern: str, words: str) -> bool:
-    """Search in words of :func:`plain_words`, where NFKC takes the Thai vowel of "water" apart."""
+    """Search in normalized words, in which NFKC has decomposed the Thai vowel of "water"."""
     return re.search(unicodedata.normalize("NFKC", pattern), words) is not None

@@ -19,21 +19,21 @@ LIKE = "2026-08-20T07:00:00+07:00"
 """Example of a stamp for messages."""
 BUDDHIST_YEARS = range(2400, 2701)
 BUDDHIST_OFFSET = 543
-"""Years that the Buddhist calendar of Thailand is ahead."""
+"""Years by which the Buddhist calendar of Thailand is ahead."""
 SHIFT = timedelta(hours=7)
-"""From local midnight and noon, as a portal export stamps manual readings of before March 2021,
+"""Shift from local midnight and noon, as a portal export stamps manual readings before March 2021,
 to the observer's 07:00 and 19:00: values at t + 7 h equal an older download in 14,610 of 14,610
 pairs (Pakse, 1960-1999)."""
 _RIGHT_FROM = pd.Timestamp("2021-03-01")
-"""Day, local, from which the portal's own stamps are right."""
+"""Local day from which the portal's own stamps are right."""
 _CLOCK = pd.Timedelta(minutes=15)
-"""An observer's clock is right within this."""
+"""Largest error of an observer's clock."""
 _MANY = 8
-"""Readings of a day, from one every three hours on; more are hourly."""
+"""Most readings of a day at three-hour steps; more are hourly."""
 _CHANGE, _FIRST = 3.0, 1.5
-"""Readings that a change of stamps, and a shift from the first day on, must explain."""
+"""Costs of a change of stamps, and of a shift from the first day, in readings."""
 _STEPS = 4
-"""Steps from day to day that show an order of day and month."""
+"""Fewest daily steps that show an order of day and month."""
 _YEARS = range(1800, 2262)
 _ISO = (
     r"(?:1[89]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
@@ -77,19 +77,19 @@ class Stamps:
     time
         Naive UTC; NaT where a stamp is unreadable.
     expected
-        What was expected where a stamp is unreadable, else empty.
-    said
-        What was told from the file as a whole.
+        Expected form where a stamp is unreadable, else empty.
+    remarks
+        Findings from the file as a whole.
     """
 
     time: pd.Series[Any]
     expected: pd.Series[Any]
-    said: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """One stamp taken apart; where ``ordered`` is false, month and day may be the other way."""
+    """Parts of one stamp; where ``ordered`` is false, month and day may be swapped."""
 
     year: int
     month: int
@@ -99,17 +99,17 @@ class _Parts:
     ordered: bool
 
 
-def zone_of(text: str) -> tzinfo:
-    """Time zone of an IANA name or an offset.
+def parse_zone(text: str) -> tzinfo:
+    """Parse a time zone from an IANA name or an offset.
 
     Raises
     ------
     ValueError
-        Neither.
+        The text is neither.
 
     Examples
     --------
-    >>> zone_of("+07:00").utcoffset(None), zone_of("Asia/Yangon").key
+    >>> parse_zone("+07:00").utcoffset(None), parse_zone("Asia/Yangon").key
     (datetime.timedelta(seconds=25200), 'Asia/Yangon')
     """
     match = _ZONE.fullmatch(text.strip())
@@ -138,12 +138,12 @@ _OFFSETS_H = {
 """Hours from UTC of names of zones, and of places before "time", in headings."""
 
 
-def zone_in(text: str) -> timedelta | None:
-    """Offset from UTC that a heading names; None where it names none.
+def find_zone(text: str) -> timedelta | None:
+    """Find the offset from UTC that a heading names; None where it names none.
 
     Examples
     --------
-    >>> zone_in("Time (UTC)"), zone_in("Time (UTC+07:00)"), zone_in("Time")
+    >>> find_zone("Time (UTC)"), find_zone("Time (UTC+07:00)"), find_zone("Time")
     (datetime.timedelta(0), datetime.timedelta(seconds=25200), None)
     """
     words = text.casefold().replace("_", " ").replace("\u2212", "-")
@@ -156,18 +156,20 @@ def zone_in(text: str) -> timedelta | None:
         span = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
         return -span if sign == "-" else span
     names = "|".join(_OFFSETS_H)
-    named = re.search(
+    name_match = re.search(
         rf"\b(?:asia/)({names})\b|\b({names}) (?:standard )?time\b|\b(ict|mmt|kst)\b", words
     )
-    return timedelta(hours=_OFFSETS_H[next(filter(None, named.groups()))]) if named else None
+    return (
+        timedelta(hours=_OFFSETS_H[next(filter(None, name_match.groups()))]) if name_match else None
+    )
 
 
 def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
-    """Read stamps: ISO 8601, or day, month and year in the order that the whole file shows.
+    """Parse stamps: ISO 8601, or day, month and year in the order that the whole file shows.
 
-    Years of the Buddhist calendar are taken back where all of the file are so; in a file of both
-    calendars they are unreadable. Hour 24 is the next midnight. A date without a time of day is
-    unreadable, as is a stamp without a zone where ``zone`` does not say it.
+    Years of the Buddhist calendar are converted where all stamps of the file use it; in a file of
+    both calendars they are unreadable. Hour 24 is the next midnight. A date without a time of day
+    is unreadable, as is a stamp without a zone where ``zone`` is not given.
 
     Parameters
     ----------
@@ -177,32 +179,36 @@ def to_utc(text: pd.Series[Any], *, zone: tzinfo | None = None) -> Stamps:
         Zone of stamps that have none.
     """
     cells = to_ascii(text)
-    plain = cells.str.fullmatch(_ZONED).to_numpy(dtype=bool)
+    is_iso = cells.str.fullmatch(_ZONED).to_numpy(dtype=bool)
     time = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[ns]")
-    read = pd.to_datetime(cells[plain], format="ISO8601", utc=True, errors="coerce")
-    time[plain] = read.dt.tz_localize(None).astype("datetime64[ns]")
-    rest = cells[time.isna()]
-    parts = {cell: _take_apart(cell) for cell in rest.unique()}
-    known = [one for one in parts.values() if one is not None]
-    buddhist = bool(known) and all(one.year in BUDDHIST_YEARS for one in known) and not plain.any()
-    day_first = _day_first([one for one in map(parts.get, rest) if one is not None])
+    parsed = pd.to_datetime(cells[is_iso], format="ISO8601", utc=True, errors="coerce")
+    time[is_iso] = parsed.dt.tz_localize(None).astype("datetime64[ns]")
+    unparsed = cells[time.isna()]
+    parts = {cell: _split_stamp(cell) for cell in unparsed.unique()}
+    stamps = [stamp for stamp in parts.values() if stamp is not None]
+    buddhist = (
+        bool(stamps) and all(stamp.year in BUDDHIST_YEARS for stamp in stamps) and not is_iso.any()
+    )
+    day_first = _find_day_first([stamp for stamp in map(parts.get, unparsed) if stamp is not None])
     moments, expected = {}, {}
-    for cell, one in parts.items():
-        moments[cell], expected[cell] = _moment(one, zone, buddhist=buddhist, day_first=day_first)
-    time[time.isna()] = pd.to_datetime(rest.map(moments)).astype("datetime64[ns]")
-    said = []
+    for cell, stamp in parts.items():
+        moments[cell], expected[cell] = _to_moment(
+            stamp, zone, buddhist=buddhist, day_first=day_first
+        )
+    time[time.isna()] = pd.to_datetime(unparsed.map(moments)).astype("datetime64[ns]")
+    remarks = []
     if buddhist:
-        year = known[0].year
-        said.append(f"Buddhist years are taken back by 543: {year} is {year - BUDDHIST_OFFSET}")
+        year = stamps[0].year
+        remarks.append(f"Buddhist years are taken back by 543: {year} is {year - BUDDHIST_OFFSET}")
     if day_first is not None:
         order = "day before month" if day_first else "month before day"
-        said.append(f"dates are read with the {order}, as the whole file shows")
-    why = rest.map(expected).reindex(cells.index).fillna("").astype("str")
-    return Stamps(time, why, tuple(said))
+        remarks.append(f"dates are read with the {order}, as the whole file shows")
+    reason = unparsed.map(expected).reindex(cells.index).fillna("").astype("str")
+    return Stamps(time, reason, tuple(remarks))
 
 
-def _take_apart(cell: str) -> _Parts | None:
-    """Date, clock and zone of a stamp, before what only the whole file can tell."""
+def _split_stamp(cell: str) -> _Parts | None:
+    """Split a stamp into date, clock and zone; order and calendar depend on the whole file."""
     ordered = True
     if match := _YEAR_FIRST.match(cell):
         year, month, day = int(match[1]), int(match[3]), int(match[4])
@@ -214,27 +220,27 @@ def _take_apart(cell: str) -> _Parts | None:
         year, month, day = int(match[1]), int(match[2]), int(match[3])
     else:
         return None
-    rest = cell[match.end() :]
-    time = _TIME.match(rest) or _COMPACT_TIME.match(rest)
-    if time is None or (clock := _clock(*time.groups())) is None:
+    remainder = cell[match.end() :]
+    time = _TIME.match(remainder) or _COMPACT_TIME.match(remainder)
+    if time is None or (clock := _parse_clock(*time.groups())) is None:
         return None
-    zone = rest[time.end() :].strip()
+    zone = remainder[time.end() :].strip()
     if zone and not _ZONE.fullmatch(zone):
         return None
     try:
-        return _Parts(year, month, day, clock, zone_of(zone) if zone else None, ordered)
+        return _Parts(year, month, day, clock, parse_zone(zone) if zone else None, ordered)
     except ValueError:
         return None
 
 
-def _clock(hour: str, minute: str, second: str, part: str, half: str) -> timedelta | None:
-    """Time of day; 24:00 is the next midnight."""
+def _parse_clock(hour: str, minute: str, second: str, fraction: str, half: str) -> timedelta | None:
+    """Parse a time of day; 24:00 is the next midnight."""
     hours = int(hour)
     if half:
         if not 1 <= hours <= 12:
             return None
         hours = hours % 12 + (12 if half in "pP" else 0)
-    micro = int((part or "0").ljust(6, "0"))
+    micro = int((fraction or "0").ljust(6, "0"))
     clock = timedelta(
         hours=hours, minutes=int(minute), seconds=int(second or 0), microseconds=micro
     )
@@ -242,62 +248,69 @@ def _clock(hour: str, minute: str, second: str, part: str, half: str) -> timedel
     return clock if within or clock == timedelta(hours=24) else None
 
 
-def _day_first(rows: list[_Parts]) -> bool | None:
-    """Whether days stand before months; None where no date needs it or the file does not tell.
+def _find_day_first(rows: list[_Parts]) -> bool | None:
+    """Find whether days precede months; None where no date needs it or the file does not show it.
 
-    The rows that can mean one date only decide, but for a few that contradict the others, or a
-    single one that contradicts dates that follow each other day by day in one order alone. Where
-    the other order puts the file in order of time, its rows may be of months.
+    The rows that can mean one date only decide, despite a few that contradict the others, or a
+    single one that contradicts dates that follow each other daily in one order alone. Where the
+    other order puts the file in order of time, its rows may be monthly.
     """
-    loose = [one for one in rows if not one.ordered]
-    days = sum(one.day > 12 >= one.month for one in loose)
-    months = sum(one.month > 12 >= one.day for one in loose)
-    few = max(BAD_FEW, BAD_SHARE * len(loose))
-    open_dates = {(one.year, one.month, one.day) for one in loose if max(one.month, one.day) <= 12}
-    daily = _daily({date(*one) for one in open_dates})
-    daily_swapped = _daily({date(year, day, month) for year, month, day in open_dates})
+    unordered = [stamp for stamp in rows if not stamp.ordered]
+    days = sum(stamp.day > 12 >= stamp.month for stamp in unordered)
+    months = sum(stamp.month > 12 >= stamp.day for stamp in unordered)
+    most_against = max(BAD_FEW, BAD_SHARE * len(unordered))
+    open_dates = {
+        (stamp.year, stamp.month, stamp.day)
+        for stamp in unordered
+        if max(stamp.month, stamp.day) <= 12
+    }
+    daily = _is_daily({date(*stamp) for stamp in open_dates})
+    daily_swapped = _is_daily({date(year, day, month) for year, month, day in open_dates})
     against = months if daily else days
-    other = against and _in_time_order(loose, day_first=not daily)
-    if daily != daily_swapped and days + months and against <= BAD_FEW and not other:
+    is_swapped_in_order = against and _is_in_time_order(unordered, day_first=not daily)
+    if daily != daily_swapped and days + months and against <= BAD_FEW and not is_swapped_in_order:
         return daily
-    if days == months or min(days, months) > few:
+    if days == months or min(days, months) > most_against:
         return None
     return days > months
 
 
-def _daily(dates: set[date]) -> bool:
-    """Whether dates, five or more, follow each other day by day but for a few."""
+def _is_daily(dates: set[date]) -> bool:
+    """Return whether five or more dates follow each other daily, with few exceptions."""
     steps = [later - earlier for earlier, later in pairwise(sorted(dates))]
     return len(steps) >= _STEPS and steps.count(timedelta(days=1)) >= 0.8 * len(steps)
 
 
-def _in_time_order(rows: list[_Parts], *, day_first: bool) -> bool:
-    """Whether rows follow each other in time."""
+def _is_in_time_order(rows: list[_Parts], *, day_first: bool) -> bool:
+    """Return whether rows follow each other in time."""
     dates = [
-        (one.year, *((one.month, one.day) if day_first else (one.day, one.month))) for one in rows
+        (stamp.year, *((stamp.month, stamp.day) if day_first else (stamp.day, stamp.month)))
+        for stamp in rows
     ]
     return dates == sorted(dates)
 
 
-def _moment(
-    one: _Parts | None, zone: tzinfo | None, *, buddhist: bool, day_first: bool | None
+def _to_moment(
+    stamp: _Parts | None, zone: tzinfo | None, *, buddhist: bool, day_first: bool | None
 ) -> tuple[datetime | None, str]:
-    """Naive UTC of a stamp, or what was expected of it."""
-    if one is None or (one.zone or zone) is None:
+    """Convert a stamp to naive UTC, or describe the expected form."""
+    if stamp is None or (stamp.zone or zone) is None:
         return None, f"stamps like {LIKE}"
-    if one.year in BUDDHIST_YEARS and not buddhist:
+    if stamp.year in BUDDHIST_YEARS and not buddhist:
         return None, "years of one calendar in the whole file"
-    if not one.ordered and day_first is None:
+    if not stamp.ordered and day_first is None:
         return None, "dates whose order of day and month the whole file shows"
-    year = one.year - (BUDDHIST_OFFSET if buddhist else 0)
+    year = stamp.year - (BUDDHIST_OFFSET if buddhist else 0)
     if year not in _YEARS:
         return None, f"stamps like {LIKE}"
     month, day = (
-        (one.day, one.month) if day_first is False and not one.ordered else (one.month, one.day)
+        (stamp.day, stamp.month)
+        if day_first is False and not stamp.ordered
+        else (stamp.month, stamp.day)
     )
     try:
-        local = datetime(year, month, day) + one.clock  # noqa: DTZ001 - its zone follows
-        offset = (one.zone or zone or UTC).utcoffset(local)
+        local = datetime(year, month, day) + stamp.clock  # noqa: DTZ001 - its zone follows
+        offset = (stamp.zone or zone or UTC).utcoffset(local)
     except ValueError:
         offset = None
     if offset is None:
@@ -305,14 +318,14 @@ def _moment(
     return local - offset, ""
 
 
-def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
-    """Tell the stretches of a series of manual readings that stand 7 h too early.
+def find_midnight_stamps(time: pd.Series[Any]) -> pd.Series[Any]:
+    """Find the stretches of a series of manual readings that are stamped 7 h too early.
 
     Observers read at 07:00 and 19:00 local time (UTC+7), in the delta every three hours from
-    01:00, in a flood every hour. A reading at 00:00 or 12:00 speaks for a shifted day, one at 07:00
-    or 19:00 against it. Stretches are the cheapest explanation of all days: a change of stamps
-    costs ``_CHANGE`` readings that say otherwise, none at ``_RIGHT_FROM``, where the portal changed
-    its own; so an odd reading ends no stretch, and a single one begins none.
+    01:00, in a flood every hour. A reading at 00:00 or 12:00 indicates a shifted day, one at 07:00
+    or 19:00 contradicts it. Stretches minimize the cost over all days: a change of stamps costs
+    ``_CHANGE`` contradicting readings, none at ``_RIGHT_FROM``, where the portal changed its own;
+    so an odd reading ends no stretch, and a single one begins none.
 
     Parameters
     ----------
@@ -322,7 +335,7 @@ def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
     Returns
     -------
     pandas.Series
-        True where 7 h are to be added.
+        True where 7 h must be added.
     """
     local = time + SHIFT
     hours = local.dt.round("h")
@@ -335,11 +348,11 @@ def stamped_at_midnight(time: pd.Series[Any]) -> pd.Series[Any]:
     score = days[0].astype("int64") + noon - against
     if score[days.index < _RIGHT_FROM].sum() <= 0:  # a series stamped right: its noons are extra
         score = days[0].astype("int64") - against
-    return day.map(_stretches(score)).astype("bool")
+    return day.map(_find_stretches(score)).astype("bool")
 
 
-def _stretches(score: pd.Series[Any]) -> pd.Series[Any]:
-    """Days of shifted stretches, from what speaks for and against each day."""
+def _find_stretches(score: pd.Series[Any]) -> pd.Series[Any]:
+    """Find the days of shifted stretches from the score of each day."""
     right, early = 0.0, _FIRST
     came_from: list[tuple[bool, bool]] = []
     changed = (score.index >= _RIGHT_FROM) & (np.roll(score.index, 1) < _RIGHT_FROM)
@@ -358,10 +371,10 @@ def _stretches(score: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(shifted[::-1], index=score.index, dtype="bool")
 
 
-def put_right(time: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any], list[str]]:
+def correct_stamps(time: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any], list[str]]:
     """Move the stretches that are stamped at local midnight and noon to the observer's time.
 
-    Their ``available_time`` is made from the moved time, so that a hindcast gains nothing.
+    Their ``available_time`` follows from the moved time, so that a hindcast does not look ahead.
 
     Parameters
     ----------
@@ -371,14 +384,14 @@ def put_right(time: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any], lis
     Returns
     -------
     tuple
-        Times; which of them are moved; and what is to be said of it, once.
+        Times; which of them are moved; and remarks, at most one.
     """
-    early = stamped_at_midnight(time)
+    early = find_midnight_stamps(time)
     if not early.any():
         return time, early, []
     days = (time[early] + SHIFT).dt.strftime("%Y-%m-%d")
-    said = (
+    remark = (
         f"{early.sum()} manual readings of {days.min()} to {days.max()} that are stamped at local "
         "midnight and noon are moved by 7 h to the observer's 07:00 and 19:00"
     )
-    return time.mask(early, time + SHIFT), early, [said]
+    return time.mask(early, time + SHIFT), early, [remark]

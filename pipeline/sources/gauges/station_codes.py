@@ -43,15 +43,15 @@ ALIASES = {
 AMBIGUOUS = {"Phnom Penh": ("033401", "020101")}
 """Names of places with several gauges; so is every name that the table has twice."""
 TRIBUTARIES = "thaiwater-"
-"""Front of the codes of ThaiWater's stations, which are listed in a table of their own."""
+"""Prefix of the codes of ThaiWater's stations, which have a table of their own."""
 _WORD = re.compile(r"(?!\d{1,5}$)[A-Za-z0-9][A-Za-z0-9_.-]{2,31}", re.ASCII)
 _PREFIXED = re.compile(r"([A-Z]{2})[ _.:-]?([0-9]{5,6})", re.IGNORECASE)
 _LOOKALIKES = str.maketrans("OoIl", "0011")
-_CLOSE = 0.85
+_LEAST_LIKENESS = 0.85
 
 
 class UnknownStationError(ValueError):
-    """What stands for a station is neither a code nor the name of one gauge."""
+    """The name of a station is neither a code nor the name of one gauge."""
 
     def __init__(self, text: str, *, meant: tuple[str, ...] = ()) -> None:
         super().__init__(f"found {text!r}" + _did_you_mean(meant))
@@ -60,12 +60,12 @@ class UnknownStationError(ValueError):
 
 @lru_cache(maxsize=4096)
 def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
-    """Code of a station, and what is to be said of how it was told.
+    """Resolve the code of a station from its spelling in a file.
 
     Parameters
     ----------
     text
-        As the file has it: ``013901``, ``13901``, ``13901.0``, ``1.3901E4``, ``LA013901``,
+        Text of the file: ``013901``, ``13901``, ``13901.0``, ``1.3901E4``, ``LA013901``,
         ``Pakse``, or an agency's own name such as ``kwater-1001620``.
     six_digits
         Whether the file's layout has codes of the MRC alone.
@@ -73,7 +73,7 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
     Returns
     -------
     tuple of str
-        Code; and a remark, empty where the text is the code of a gauge of the table.
+        Code, and a remark; the remark is empty where the text is the code of a gauge of the table.
 
     Raises
     ------
@@ -85,83 +85,85 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
     >>> resolve("013901"), resolve("LA13901")
     (('013901', ''), ('013901', 'LA13901 is read as 013901 (Pakse)'))
     """
-    given = unicodedata.normalize("NFKC", text).strip().strip("'\"=").strip()
-    found = _code(given) or _named(given)
-    if found is not None:
-        if found not in stations():
-            return found, _new(found)
-        return found, "" if found == text else f"{text} is read as {_shown(found)}"
-    key = _plain(given)
-    meant = tuple(
+    spelling = unicodedata.normalize("NFKC", text).strip().strip("'\"=").strip()
+    station = _find_code(spelling) or _find_named(spelling)
+    if station is not None:
+        if station not in stations():
+            return station, _describe_new(station)
+        return station, "" if station == text else f"{text} is read as {_describe(station)}"
+    key = _normalize(spelling)
+    candidates = tuple(
         dict.fromkeys(
             code
-            for name in get_close_matches(key, _names(), n=2, cutoff=_CLOSE)
+            for name in get_close_matches(key, _names(), n=2, cutoff=_LEAST_LIKENESS)
             for code in _names()[name]
         )
     )
-    tributary = given.startswith(TRIBUTARIES)
-    meant = meant or (() if tributary else _misspelt(given))
-    if meant or six_digits or not _WORD.fullmatch(given):
-        raise UnknownStationError(text, meant=meant)
-    return given, "" if tributary else _new(given)
+    tributary = spelling.startswith(TRIBUTARIES)
+    candidates = candidates or (() if tributary else _find_misspelt(spelling))
+    if candidates or six_digits or not _WORD.fullmatch(spelling):
+        raise UnknownStationError(text, meant=candidates)
+    return spelling, "" if tributary else _describe_new(spelling)
 
 
-def _code(given: str) -> str | None:
-    """Code that the digits of a text are, with the zero that a spreadsheet drops."""
-    power = re.fullmatch(r"([0-9](?:[.,][0-9]+)?)[eE]\+?0?([45])", given)
-    if power or re.fullmatch(r"0+[0-9]{6}", given):
-        number = float(f"{power[1].replace(',', '.')}e{power[2]}") if power else float(given)
+def _find_code(text: str) -> str | None:
+    """Find the code in the digits of a text, with the zero that a spreadsheet drops."""
+    power = re.fullmatch(r"([0-9](?:[.,][0-9]+)?)[eE]\+?0?([45])", text)
+    if power or re.fullmatch(r"0+[0-9]{6}", text):
+        number = float(f"{power[1].replace(',', '.')}e{power[2]}") if power else float(text)
         code = f"{number:06.0f}"
         if power and not (number.is_integer() and code in stations()):  # digits may be cut
-            raise UnknownStationError(given, meant=_near(code))
+            raise UnknownStationError(text, meant=_find_near(code))
         return code if code in stations() else None
-    digits = re.fullmatch(r"([0-9]{5,6})(?:\.0+)?", given)
+    digits = re.fullmatch(r"([0-9]{5,6})(?:\.0+)?", text)
     if digits:
         code = digits[1].zfill(6)
         if len(digits[1]) == 5 and code not in stations():
-            raise UnknownStationError(given, meant=_near(code))
+            raise UnknownStationError(text, meant=_find_near(code))
         return code
-    prefixed = _PREFIXED.fullmatch(given)
+    prefixed = _PREFIXED.fullmatch(text)
     if prefixed:
         country, code = prefixed[1].upper(), prefixed[2].zfill(6)
-        known = stations().get(code)
-        if known is not None and known.country == country:
+        gauge = stations().get(code)
+        if gauge is not None and gauge.country == country:
             return code
-        if known is not None or len(prefixed[2]) == 5:
-            raise UnknownStationError(given, meant=(code,) if known else _near(code))
-        return code if country in {one.country for one in stations().values()} else None
+        if gauge is not None or len(prefixed[2]) == 5:
+            raise UnknownStationError(text, meant=(code,) if gauge else _find_near(code))
+        return code if country in {listed.country for listed in stations().values()} else None
     return None
 
 
-def _named(given: str) -> str | None:
-    """Code of the one gauge that a text names, with or without its code beside the name."""
-    codes = _names().get(_plain(given), ())
+def _find_named(text: str) -> str | None:
+    """Find the code of the one gauge that a text names, with or without its code in the text."""
+    codes = _names().get(_normalize(text), ())
     if len(codes) > 1:
-        raise UnknownStationError(given, meant=codes)
+        raise UnknownStationError(text, meant=codes)
     if codes:
         return codes[0]
-    beside = re.findall(r"(?<![0-9])[0-9]{6}(?![0-9])", given)
+    beside = re.findall(r"(?<![0-9])[0-9]{6}(?![0-9])", text)
     if len(beside) == 1 and beside[0] in stations():
-        name = _plain(re.sub(r"^[A-Z]{2}[_ -]", "", given).replace(beside[0], ""))
+        name = _normalize(re.sub(r"^[A-Z]{2}[_ -]", "", text).replace(beside[0], ""))
         if beside[0] in _names().get(name, ()):
             return str(beside[0])
-        raise UnknownStationError(given, meant=(beside[0],))
+        raise UnknownStationError(text, meant=(beside[0],))
     return None
 
 
 @lru_cache
 def _names() -> dict[str, tuple[str, ...]]:
-    """Codes by every name of their gauges, without accents, blanks and capitals."""
-    found: dict[str, tuple[str, ...]] = {_plain(name): codes for name, codes in AMBIGUOUS.items()}
-    for code, one in stations().items():
-        for name in (one.name, *ALIASES.get(code, ())):
-            key = _plain(name)
-            found[key] = tuple(dict.fromkeys((*found.get(key, ()), code)))
-    return found
+    """Return the codes by every name of their gauges, normalized."""
+    codes_of_name: dict[str, tuple[str, ...]] = {
+        _normalize(name): codes for name, codes in AMBIGUOUS.items()
+    }
+    for code, gauge in stations().items():
+        for name in (gauge.name, *ALIASES.get(code, ())):
+            key = _normalize(name)
+            codes_of_name[key] = tuple(dict.fromkeys((*codes_of_name.get(key, ()), code)))
+    return codes_of_name
 
 
-def _plain(text: str) -> str:
-    """Letters and digits of a name, small and without accents."""
+def _normalize(text: str) -> str:
+    """Reduce a name to its letters and digits in lower case, without accents."""
     bare = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
     return "".join(
         sign
@@ -170,29 +172,29 @@ def _plain(text: str) -> str:
     )
 
 
-def _misspelt(given: str) -> tuple[str, ...]:
-    """Gauge whose code a text is but for letters like digits and signs between, or nearly."""
-    digits = re.sub(r"[ .,_-]", "", given.translate(_LOOKALIKES))
+def _find_misspelt(text: str) -> tuple[str, ...]:
+    """Find a gauge whose code a text nearly is: with letters like digits, or signs between."""
+    digits = re.sub(r"[ .,_-]", "", text.translate(_LOOKALIKES))
     match = re.fullmatch(r"(?:[A-Za-z0]{2})?([0-9]{5,})", digits)
     code = match[1].lstrip("0").zfill(6) if match else ""
-    return (code,) if code in stations() else _near(given)
+    return (code,) if code in stations() else _find_near(text)
 
 
-def _near(text: str) -> tuple[str, ...]:
-    """Code that is like a text; of several the one with the fewest other digits in their places."""
+def _find_near(text: str) -> tuple[str, ...]:
+    """Find the code most similar to a text: that with the fewest differing digits."""
     codes = list(stations())
     close = get_close_matches(text, codes, n=len(codes), cutoff=0.8)
     return tuple(sorted(close, key=lambda code: sum(map(ne, text, code)))[:1])
 
 
-def _shown(code: str) -> str:
+def _describe(code: str) -> str:
     return f"{code} ({stations()[code].name})"
 
 
 def _did_you_mean(codes: tuple[str, ...]) -> str:
-    return f"; did you mean {' or '.join(map(_shown, codes))}?" if codes else ""
+    return f"; did you mean {' or '.join(map(_describe, codes))}?" if codes else ""
 
 
-def _new(code: str) -> str:
-    """Remark on a station that the table does not have."""
-    return f"station {code} is new: the table of stations has none{_did_you_mean(_near(code))}"
+def _describe_new(code: str) -> str:
+    """Compose the remark on a station that the table does not have."""
+    return f"station {code} is new: the table of stations has none{_did_you_mean(_find_near(code))}"

@@ -27,8 +27,8 @@ def write(path: Path, lat: Any, lon: Any, units: tuple[str, str] | None = None) 
 
 
 def read(file: Path) -> tuple[Any, Any]:
-    with hdf.opened(file) as made:
-        return axes.lat_lon(made, file)
+    with hdf.open_hdf5(file) as made:
+        return axes.read_lat_lon(made, file)
 
 
 def test_axes_run_either_way_and_may_be_packed(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_where_values_do_not_tell_the_two_apart_units_do(
 
 
 def attribute(data: h5py.Dataset, name: str, *dims: str) -> None:
-    said: Any = ",".join(dims) if name == "DimensionNames" else list(dims)
-    data.attrs[name] = said
+    content: Any = ",".join(dims) if name == "DimensionNames" else list(dims)
+    data.attrs[name] = content
 
 
 def scales(data: h5py.Dataset, *dims: str) -> None:
@@ -93,17 +93,19 @@ def scales(data: h5py.Dataset, *dims: str) -> None:
         data.dims[number].attach_scale(scale)
 
 
-def is_north_first(path: Path, shape: tuple[int, ...], *named: Callable[..., None]) -> bool:
+def is_north_first(path: Path, shape: tuple[int, ...], *writers: Callable[..., None]) -> bool:
     with h5py.File(path / "f.h5", "w") as made:
         data = made.create_dataset("rain", shape, "f4")
-        for name in named:
+        for name in writers:
             name(data)
-    with hdf.opened(path / "f.h5") as made:
+    with hdf.open_hdf5(path / "f.h5") as made:
         return axes.is_north_first(
-            hdf.variable(made, ("rain",), path), 20, shape[-1] if shape[-2] == 20 else shape[-2],
+            hdf.get_variable(made, ("rain",), path),
+            20,
+            shape[-1] if shape[-2] == 20 else shape[-2],
             path / "f.h5",
             usual=("time", "lon", "lat"),
-        )  # fmt: skip
+        )
 
 
 WAYS: list[Callable[..., None]] = [
@@ -123,8 +125,8 @@ WAYS: list[Callable[..., None]] = [
 def test_a_square_window_is_turned_by_its_names(
     tmp_path: Path, way: int, dims: tuple[str, ...], expected: bool
 ) -> None:
-    found = is_north_first(tmp_path, (1, 20, 20), lambda data: WAYS[way](data, *dims))
-    assert found is expected
+    north_first = is_north_first(tmp_path, (1, 20, 20), lambda data: WAYS[way](data, *dims))
+    assert north_first is expected
 
 
 def test_a_square_window_without_names_or_of_two_minds_is_refused(tmp_path: Path) -> None:
@@ -142,8 +144,10 @@ def test_a_square_window_without_names_or_of_two_minds_is_refused(tmp_path: Path
 
 def test_sizes_tell_the_usual_order_and_names_any_other(tmp_path: Path) -> None:
     assert is_north_first(tmp_path, (1, 30, 20)) is False
-    named = is_north_first(tmp_path, (1, 20, 30), lambda data: scales(data, "time", "lat", "lon"))
-    assert named is True
+    north_first = is_north_first(
+        tmp_path, (1, 20, 30), lambda data: scales(data, "time", "lat", "lon")
+    )
+    assert north_first is True
     with pytest.raises(BadGranule, match=r"dims \(time, lon, lat\) of 1 x 30 x 20, found \(1, 20"):
         is_north_first(tmp_path, (1, 20, 30))
     with pytest.raises(BadGranule, match=r"of 1 x 30 x 20, found \(2, 30, 20\)"):
@@ -164,18 +168,18 @@ def test_dims_of_the_library_of_netcdf(tmp_path: Path) -> None:
             made.createDimension(name, 20)
         made.createVariable("rain", "f4", ("lat", "lon"))
         made.createVariable("turned", "f4", ("lon", "lat"))
-    with hdf.opened(file) as stored:
+    with hdf.open_hdf5(file) as stored:
         for name, expected in (("rain", True), ("turned", False)):
-            found = axes.is_north_first(
+            north_first = axes.is_north_first(
                 stored[name], 20, 20, file, usual=("lat", "lon"), before=()
             )  # fmt: skip
-            assert found is expected
+            assert north_first is expected
 
 
-@pytest.mark.parametrize("said", ["{not json", "time,lat,lon"])
-def test_names_that_are_no_json_are_told(tmp_path: Path, said: str) -> None:
-    wanted = f"expected a list of names in _ARRAY_DIMENSIONS of rain, found {said!r}"
-    with pytest.raises(BadGranule, match=re.escape(wanted)):
+@pytest.mark.parametrize("content", ["{not json", "time,lat,lon"])
+def test_names_that_are_no_json_are_told(tmp_path: Path, content: str) -> None:
+    message = f"expected a list of names in _ARRAY_DIMENSIONS of rain, found {content!r}"
+    with pytest.raises(BadGranule, match=re.escape(message)):
         is_north_first(
-            tmp_path, (1, 20, 20), lambda data: data.attrs.__setitem__("_ARRAY_DIMENSIONS", said)
+            tmp_path, (1, 20, 20), lambda data: data.attrs.__setitem__("_ARRAY_DIMENSIONS", content)
         )

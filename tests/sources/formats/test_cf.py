@@ -13,20 +13,22 @@ from pipeline.sources.formats import cf, hdf
 nan = float("nan")
 
 
-def unpack(path: Path, values: Any, dtype: str, *, divides: bool = False, **said: Any) -> list[Any]:
+def unpack(
+    path: Path, values: Any, dtype: str, *, divides: bool = False, **attributes: Any
+) -> list[Any]:
     file = path / "f.h5"
     with h5py.File(file, "w") as made:
         data = made.create_dataset("rain", data=np.asarray(values, dtype))
-        data.attrs.update(said)
-    with hdf.opened(file) as made:
-        data = hdf.variable(made, ("rain",), file)
-        found = cf.unpacked(data, data[...], file, fill=-9999.0, divides=divides)
-        assert found.dtype == np.float32
-        return [pytest.approx(one, rel=1e-6, nan_ok=True) for one in found.tolist()]
+        data.attrs.update(attributes)
+    with hdf.open_hdf5(file) as made:
+        data = hdf.get_variable(made, ("rain",), file)
+        unpacked = cf.unpack(data, data[...], file, fill=-9999.0, divides=divides)
+        assert unpacked.dtype == np.float32
+        return [pytest.approx(value, rel=1e-6, nan_ok=True) for value in unpacked.tolist()]
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "said", "expected"),
+    ("values", "dtype", "attributes", "expected"),
     [
         ([1, 2], "f4", {}, [1, 2]),
         ([1.5, -9999.9], "f4", {"_FillValue": np.float32(-9999.9)}, [1.5, nan]),
@@ -56,23 +58,23 @@ def unpack(path: Path, values: Any, dtype: str, *, divides: bool = False, **said
     ],
 )  # fmt: skip
 def test_stored_values_become_physical(
-    tmp_path: Path, values: Any, dtype: str, said: dict[str, Any], expected: list[float]
+    tmp_path: Path, values: Any, dtype: str, attributes: dict[str, Any], expected: list[float]
 ) -> None:
-    assert expected == unpack(tmp_path, values, dtype, **said)
+    assert expected == unpack(tmp_path, values, dtype, **attributes)
 
 
 def test_a_scale_above_one_divides_where_the_product_says_so(tmp_path: Path) -> None:
-    said: dict[str, Any] = {"scale_factor": 10000.0, "_FillValue": np.int16(-3000)}
+    attributes: dict[str, Any] = {"scale_factor": 10000.0, "_FillValue": np.int16(-3000)}
     packed = [6543, -3000]
-    assert [0.6543, nan] == unpack(tmp_path, packed, "i2", divides=True, **said)
-    assert [6543e4, nan] == unpack(tmp_path, packed, "i2", **said)
+    assert [0.6543, nan] == unpack(tmp_path, packed, "i2", divides=True, **attributes)
+    assert [6543e4, nan] == unpack(tmp_path, packed, "i2", **attributes)
     assert unpack(tmp_path, [25], "i2", divides=True, scale_factor=0.02) == [0.5]
     with pytest.raises(BadGranule, match="add_offset 0 or none, found 5"):
-        unpack(tmp_path, packed, "i2", divides=True, add_offset=5.0, **said)
+        unpack(tmp_path, packed, "i2", divides=True, add_offset=5.0, **attributes)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "said", "message"),
+    ("dtype", "attributes", "message"),
     [
         ("f4", {"scale_factor": 0.0}, "one scale_factor other than 0"),
         ("f4", {"scale_factor": nan}, "one scale_factor other than 0"),
@@ -88,10 +90,10 @@ def test_a_scale_above_one_divides_where_the_product_says_so(tmp_path: Path) -> 
     ],
 )
 def test_attributes_without_sense_refuse_the_file(
-    tmp_path: Path, dtype: str, said: dict[str, Any], message: str
+    tmp_path: Path, dtype: str, attributes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BadGranule, match=f"f.h5: .*{message}"):
-        unpack(tmp_path, [1, 2], dtype, **said)
+        unpack(tmp_path, [1, 2], dtype, **attributes)
 
 
 def test_a_cell_never_written_refuses_the_file(tmp_path: Path) -> None:
@@ -99,12 +101,12 @@ def test_a_cell_never_written_refuses_the_file(tmp_path: Path) -> None:
         unpack(tmp_path, [1.0, 9.969209968386869e36], "f4", _FillValue=-9999.9)
 
 
-def moment(path: Path, units: str | bytes, count: Any = 6.0, **said: Any) -> str:
+def moment(path: Path, units: str | bytes, count: Any = 6.0, **attributes: Any) -> str:
     with h5py.File(path / "f.h5", "w") as made:
         made["time"] = np.atleast_1d(count)
-        made["time"].attrs.update({"units": units, **said})
-    with hdf.opened(path / "f.h5") as made:
-        return str(cf.moment(hdf.variable(made, ("time",), path), path / "f.h5"))
+        made["time"].attrs.update({"units": units, **attributes})
+    with hdf.open_hdf5(path / "f.h5") as made:
+        return str(cf.read_moment(hdf.get_variable(made, ("time",), path), path / "f.h5"))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +158,8 @@ def test_other_times_are_refused(tmp_path: Path, units: str, count: Any) -> None
 
 
 def test_a_packed_time_is_unpacked(tmp_path: Path) -> None:
-    found = moment(tmp_path, "hours since 2026-06-01", np.int16(60), scale_factor=0.1)
-    assert found.startswith("2026-06-01T06:00:00")
+    time = moment(tmp_path, "hours since 2026-06-01", np.int16(60), scale_factor=0.1)
+    assert time.startswith("2026-06-01T06:00:00")
 
 
 def test_255_in_bytes_of_another_fill_is_data_only_where_their_range_holds_it(
@@ -182,10 +184,10 @@ def test_a_field_that_was_never_written_is_not_zero(
         for name, fill in (("rain", 0.0), ("gone", -9999.9), ("nan", np.nan)):
             data = made.create_dataset(name, (10,), "f4", chunks=chunks, fillvalue=fill)
             data.attrs["_FillValue"] = np.float32(-9999.9)
-    with hdf.opened(file) as made:
+    with hdf.open_hdf5(file) as made:
         with pytest.raises(BadGranule, match="values of rain, found none written, which read as 0"):
-            data = hdf.variable(made, ("rain",), file)
-            cf.unpacked(data, data[...], file)
+            data = hdf.get_variable(made, ("rain",), file)
+            cf.unpack(data, data[...], file)
         for name in ("gone", "nan"):
-            data = hdf.variable(made, (name,), file)
-            assert np.isnan(cf.unpacked(data, data[...], file)).all()
+            data = hdf.get_variable(made, (name,), file)
+            assert np.isnan(cf.unpack(data, data[...], file)).all()

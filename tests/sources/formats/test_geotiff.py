@@ -37,8 +37,8 @@ def image(
 
 
 def rain(path: Path, grid: Grid = GRID) -> np.ndarray:
-    found: np.ndarray = chirps.read(path, grid)["rain"].values[0]
-    return found
+    values: np.ndarray = chirps.read(path, grid)["rain"].values[0]
+    return values
 
 
 def test_pixels_larger_than_cells_fill_them(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_a_coarse_global_image_has_no_holes(tmp_path: Path, size: float) -> None
     shape = round(120 / size), round(360 / size)
     lat = 60 - size * (np.arange(shape[0]) + 0.5)
     values = np.broadcast_to(lat[:, None], shape).astype("f4") + 100
-    found = rain(image(tmp_path, values, from_origin(-180, 60, size, size)), MEKONG)
-    assert np.isfinite(found).all()
-    far = np.abs(found - 100 - MEKONG.lat[:, None])
+    depth = rain(image(tmp_path, values, from_origin(-180, 60, size, size)), MEKONG)
+    assert np.isfinite(depth).all()
+    far = np.abs(depth - 100 - MEKONG.lat[:, None])
     assert far.max() <= size / 2 + 1e-4, "each cell has the pixel that it lies in"
 
 
@@ -98,10 +98,10 @@ def test_missing_pixels_are_missing_whatever_the_tag_says(
     values = np.full((4, 6), 5.0, "f4")
     values[0, 0], values[0, 1], values[0, 2] = np.nan, -9999, 0
     path = image(tmp_path, values, from_origin(105.0, 10.4, 0.1, 0.1), nodata=nodata)
-    found = rain(path)
-    assert np.isnan(found[0, :2]).all()
-    assert np.isnan(found[0, 2]) == (nodata == 0.0)
-    assert (found[1:] == 5.0).all()
+    depth = rain(path)
+    assert np.isnan(depth[0, :2]).all()
+    assert np.isnan(depth[0, 2]) == (nodata == 0.0)
+    assert (depth[1:] == 5.0).all()
 
 
 def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_pixels_that_were_never_written_refuse_the_file(
 
 
 @pytest.mark.parametrize(
-    ("transform", "changes", "found"),
+    ("transform", "changes", "message"),
     [
         (Affine(0.1, 0.01, 105.0, 0.01, -0.1, 10.4), {}, "rows along parallels"),
         (Affine(0, 0.1, 105.0, -0.1, 0, 10.4), {}, "rows along parallels"),
@@ -142,12 +142,12 @@ def test_pixels_that_were_never_written_refuse_the_file(
     ],
 )
 def test_images_that_are_not_such_a_field_are_refused(
-    tmp_path: Path, transform: Affine, changes: dict[str, Any], found: str
+    tmp_path: Path, transform: Affine, changes: dict[str, Any], message: str
 ) -> None:
     values = np.ones((4, 6), changes.get("dtype", "f4"))
     if "count" in changes:
         values = np.stack([values] * 3)
-    with pytest.raises(BadGranule, match=found):
+    with pytest.raises(BadGranule, match=message):
         rain(image(tmp_path, values, transform, **changes))
 
 
@@ -170,9 +170,9 @@ def test_declared_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> No
 
 
 def test_another_format_or_file_is_not_followed(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    path = image(other, np.ones((4, 6), "f4"), from_origin(105.0, 10.4, 0.1, 0.1))
+    folder = tmp_path / "other"
+    folder.mkdir()
+    path = image(folder, np.ones((4, 6), "f4"), from_origin(105.0, 10.4, 0.1, 0.1))
     link = tmp_path / NAME
     link.write_text(f"""<VRTDataset rasterXSize="6" rasterYSize="4"><SRS>EPSG:4326</SRS>
       <GeoTransform>105.0, 0.1, 0, 10.4, 0, -0.1</GeoTransform>
@@ -206,10 +206,10 @@ def test_damaged_images_are_refused_and_nothing_else(tmp_path: Path) -> None:
             content = content[: rng.integers(1, len(content))]
         path.write_bytes(content)
         try:
-            found = rain(path)
+            depth = rain(path)
         except (BadGranule, Skipped):
             refused += 1
             continue
-        assert np.nanmin(found, initial=0) >= 0
-        assert np.nanmax(found, initial=0) <= 2000
+        assert np.nanmin(depth, initial=0) >= 0
+        assert np.nanmax(depth, initial=0) <= 2000
     assert refused > 100

@@ -29,8 +29,8 @@ def write(path: Path, values: NDArray[Any] = VALUES, **layout: Any) -> Path:
 
 
 def read(path: Path, down: slice, across: slice) -> NDArray[Any]:
-    with hdf.opened(path) as file:
-        return chunks.slab(hdf.variable(file, ("rain",), path), down, across)
+    with hdf.open_hdf5(path) as file:
+        return chunks.read_slab(hdf.get_variable(file, ("rain",), path), down, across)
 
 
 @given(data=st.data(), chunks=st.tuples(st.just(1), st.integers(1, 23), st.integers(1, 17)))
@@ -84,8 +84,8 @@ def test_a_chunk_that_was_never_written_is_fill(tmp_path: Path) -> None:
             "rain", (1, 20, 10), "f4", chunks=(1, 10, 10), fillvalue=-9999.9, compression="gzip"
         )
         made[0, :10] = 1.5
-    found = read(path, slice(8, 12), slice(0, 2))
-    np.testing.assert_array_equal(found, np.array([[1.5] * 2] * 2 + [[-9999.9] * 2] * 2, "f4"))
+    window = read(path, slice(8, 12), slice(0, 2))
+    np.testing.assert_array_equal(window, np.array([[1.5] * 2] * 2 + [[-9999.9] * 2] * 2, "f4"))
 
 
 def test_a_chunk_that_skipped_its_filter_is_read(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_damaged_chunk_is_told(tmp_path: Path, at: int) -> None:
 def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
     path = write(tmp_path / "f.h5", chunks=(1, 23, 17), **PLAIN)
     with h5py.File(path, "r+") as file:
-        other = zlib.compress(np.zeros((rows, 17), "f4").tobytes())
-        file["rain"].id.write_direct_chunk((0, 0, 0), other)
+        longer = zlib.compress(np.zeros((rows, 17), "f4").tobytes())
+        file["rain"].id.write_direct_chunk((0, 0, 0), longer)
     with pytest.raises(BadGranule, match="expected a whole HDF5 file, found a"):
         read(path, slice(0, 23), slice(0, 17))
 
@@ -121,16 +121,16 @@ def test_a_chunk_of_another_size_is_told(tmp_path: Path, rows: int) -> None:
 def test_a_variable_that_was_never_written_is_fill(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("rain", (1, 40, 30), "f4", chunks=(1, 10, 10), fillvalue=-1.0, **PLAIN)
-    found = read(tmp_path / "f.h5", slice(5, 25), slice(0, 30))
-    np.testing.assert_array_equal(found, np.full((20, 30), -1.0, np.float32))
+    window = read(tmp_path / "f.h5", slice(5, 25), slice(0, 30))
+    np.testing.assert_array_equal(window, np.full((20, 30), -1.0, np.float32))
 
 
 LAT = np.linspace(-89.95, 89.95, 1800, dtype="<f4")
 
 
 def coordinate(path: Path, values: NDArray[Any] = LAT, **layout: Any) -> NDArray[Any]:
-    with hdf.opened(write(path, values, **layout)) as file:
-        return chunks.axis(hdf.variable(file, ("rain",), path))
+    with hdf.open_hdf5(write(path, values, **layout)) as file:
+        return chunks.read_axis(hdf.get_variable(file, ("rain",), path))
 
 
 def test_a_coordinate_that_files_repeat_is_inflated_once(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_other_coordinates_go_through_hdf5(tmp_path: Path, layout: dict[str, Any
 def test_a_coordinate_that_was_never_written_is_fill(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("rain", (4,), "f4", chunks=(4,), fillvalue=-1.0, **PLAIN)
-    with hdf.opened(tmp_path / "f.h5") as file:
-        assert chunks.axis(hdf.variable(file, ("rain",), tmp_path)).tolist() == [-1.0] * 4
+    with hdf.open_hdf5(tmp_path / "f.h5") as file:
+        assert chunks.read_axis(hdf.get_variable(file, ("rain",), tmp_path)).tolist() == [-1.0] * 4
 
 
 def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
@@ -165,16 +165,16 @@ def test_a_damaged_coordinate_is_told(tmp_path: Path) -> None:
         chunk.write_direct_chunk((0,), chunk.read_direct_chunk((0,))[1][:-7])
     with (
         pytest.raises(BadGranule, match="expected a whole HDF5 file, found a damaged"),
-        hdf.opened(path) as file,
+        hdf.open_hdf5(path) as file,
     ):
-        chunks.axis(hdf.variable(file, ("rain",), path))
+        chunks.read_axis(hdf.get_variable(file, ("rain",), path))
 
 
-def refused(path: Path, wanted: tuple[str, ...] = ("rain",)) -> str:
-    with pytest.raises(BadGranule) as raised, hdf.opened(path) as file:
-        for name in wanted:
-            data = hdf.variable(file, (name,), path)
-            chunks.slab(data, slice(0, 10), slice(0, 10))
+def refused(path: Path, choices: tuple[str, ...] = ("rain",)) -> str:
+    with pytest.raises(BadGranule) as raised, hdf.open_hdf5(path) as file:
+        for name in choices:
+            data = hdf.get_variable(file, (name,), path)
+            chunks.read_slab(data, slice(0, 10), slice(0, 10))
     return str(raised.value)
 
 
@@ -209,9 +209,9 @@ def test_an_axis_is_no_longer_than_an_axis_can_be(tmp_path: Path) -> None:
         file.create_dataset("lat", (200_000_000,), "f4", chunks=(1000,))
     with (
         pytest.raises(BadGranule, match="has 200000000 values, expected at most 131072"),
-        hdf.opened(tmp_path / "f.h5") as file,
+        hdf.open_hdf5(tmp_path / "f.h5") as file,
     ):
-        chunks.axis(hdf.variable(file, ("lat",), tmp_path / "f.h5"))
+        chunks.read_axis(hdf.get_variable(file, ("lat",), tmp_path / "f.h5"))
 
 
 @pytest.mark.parametrize(("size", "chunk"), [(10_000, 100), (7_000, 1)])
@@ -258,16 +258,16 @@ def test_filters_that_follow_deflate_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # opened, it would be waited for without end
-    other = write(tmp_path / "other.h5")
+    target = write(tmp_path / "other.h5")
     raw = tmp_path / "raw.bin"
     raw.write_bytes(VALUES.tobytes())
     path = tmp_path / "f.h5"
     with h5py.File(path, "w") as file:
         file["external"] = h5py.ExternalLink("pipe", "/rain")
         file["soft"] = h5py.SoftLink("/external")
-        file["group/deep"] = h5py.ExternalLink(str(other), "/rain")
+        file["group/deep"] = h5py.ExternalLink(str(target), "/rain")
         layout = h5py.VirtualLayout(VALUES.shape, "f4")
-        layout[...] = h5py.VirtualSource(other, "rain", VALUES.shape)
+        layout[...] = h5py.VirtualSource(target, "rain", VALUES.shape)
         file.create_virtual_dataset("virtual", layout)
         file.create_dataset("raw", VALUES.shape, "f4", external=[(raw, 0, VALUES.nbytes)])
     for name in ("external", "soft", "group/deep", "virtual", "raw"):
@@ -276,9 +276,9 @@ def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
         refused_names(path, ("gone", "group/lost", "raw/of/nothing"))
 
 
-def refused_names(path: Path, wanted: tuple[str, ...]) -> None:
-    with hdf.opened(path) as file:
-        hdf.variable(file, wanted, path)
+def refused_names(path: Path, choices: tuple[str, ...]) -> None:
+    with hdf.open_hdf5(path) as file:
+        hdf.get_variable(file, choices, path)
 
 
 @pytest.mark.parametrize(
@@ -300,15 +300,15 @@ def test_an_attribute_is_no_larger_than_an_attribute_can_be(tmp_path: Path) -> N
         file.create_group("grid").attrs["units"] = np.zeros(2_000_000, "u1")
         file["grid"].attrs["none"] = h5py.Empty("S1")
         file["grid"].attrs["blank"] = np.array([], "f4")
-    with hdf.opened(path) as file:
-        assert field.text(file["grid"], "none") == ""
-        assert field.text(file["grid"], "blank") == ""
-        assert field.text(file["grid"], "absent") == ""
+    with hdf.open_hdf5(path) as file:
+        assert field.read_text(file["grid"], "none") == ""
+        assert field.read_text(file["grid"], "blank") == ""
+        assert field.read_text(file["grid"], "absent") == ""
     with (
         pytest.raises(BadGranule, match="the attribute units has 2000000 bytes, expected at most"),
-        hdf.opened(path) as file,
+        hdf.open_hdf5(path) as file,
     ):
-        field.text(file["grid"], "units")
+        field.read_text(file["grid"], "units")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_whatever_is_raised_is_the_files_fault(tmp_path: Path, error: Exception)
     path = write(tmp_path / "f.h5")
     with (
         pytest.raises(BadGranule, match=f"a whole HDF5 file, found {type(error).__name__}") as it,
-        hdf.opened(path),
+        hdf.open_hdf5(path),
     ):
         raise error
     assert it.value.__cause__ is error
@@ -329,9 +329,9 @@ def test_whatever_is_raised_is_the_files_fault(tmp_path: Path, error: Exception)
 
 def test_the_readers_own_words_pass_the_border(tmp_path: Path) -> None:
     path = write(tmp_path / "f.h5")
-    with pytest.raises(Skipped, match="not used"), hdf.opened(path):
+    with pytest.raises(Skipped, match="not used"), hdf.open_hdf5(path):
         raise Skipped("not used")
-    with pytest.raises(KeyboardInterrupt), hdf.opened(path):
+    with pytest.raises(KeyboardInterrupt), hdf.open_hdf5(path):
         raise KeyboardInterrupt
 
 
@@ -344,9 +344,9 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_stamps_that_are_no_date_are_refused() -> None:
-    assert str(names.stamp("202406301230", "%Y%m%d%H%M", Path("a.nc"))).startswith(
+    assert str(names.parse_stamp("202406301230", "%Y%m%d%H%M", Path("a.nc"))).startswith(
         "2024-06-30T12:30"
     )
     for wrong in ("202413301230", "000006301230", "99990630123"):
         with pytest.raises(BadGranule, match=f"a date as .*found {wrong}"):
-            names.stamp(wrong, "%Y%m%d%H%M", Path("a.nc"))
+            names.parse_stamp(wrong, "%Y%m%d%H%M", Path("a.nc"))

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.geography.variables import VARIABLES
 from pipeline.sources.base import BadGranule
-from pipeline.sources.formats.limits import limited, refuse_fills
+from pipeline.sources.formats.limits import mask_impossible, refuse_fills
 
 FILE = Path("granule.nc")
 DEFAULT = 9.969209968386869e36
@@ -35,7 +35,7 @@ def field(name: str, *wrong: float, cells: int = 400, usual: float = 0.5) -> xr.
 def test_an_impossible_cell_is_missing_and_counted(name: str, value: float) -> None:
     usual = 300.0 if VARIABLES[name].units == "K" else 0.5
     before = field(name, value, usual=usual)
-    ds = limited(before, FILE)
+    ds = mask_impossible(before, FILE)
     assert np.isnan(ds[name].values[0, 0, 0])
     assert int(ds[name].isnull().sum()) == 1
     assert np.nanmax(ds[name]) == np.nanmin(ds[name]) == usual
@@ -50,14 +50,14 @@ def test_an_impossible_cell_is_missing_and_counted(name: str, value: float) -> N
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_an_infinity_is_missing_and_told_as_a_number_that_json_knows(value: float) -> None:
-    ds = limited(field("rain_rate", value), FILE)
+    ds = mask_impossible(field("rain_rate", value), FILE)
     assert int(ds["rain_rate"].isnull().sum()) == 1
     worst = ds.attrs["out_of_range"]["rain_rate"]["worst"]
     assert worst == np.sign(value) * np.finfo(np.float64).max
 
 
 def test_the_worst_is_the_one_furthest_out() -> None:
-    ds = limited(field("rain_rate", 600.0, -300.0, 501.0), FILE)
+    ds = mask_impossible(field("rain_rate", 600.0, -300.0, 501.0), FILE)
     assert ds.attrs["out_of_range"] == {"rain_rate": {"cells": 3, "worst": -300.0}}
 
 
@@ -65,18 +65,18 @@ def test_the_worst_is_the_one_furthest_out() -> None:
 def test_more_than_a_hundredth_of_what_is_there_refuses_the_file(wrong: int) -> None:
     ds = field("rain_rate", *[700.0] * wrong, *[np.nan] * 20, cells=420)
     if wrong == 4:  # of 400 cells with a value
-        assert limited(ds, FILE).attrs["out_of_range"]["rain_rate"]["cells"] == 4
+        assert mask_impossible(ds, FILE).attrs["out_of_range"]["rain_rate"]["cells"] == 4
         return
     with pytest.raises(
         BadGranule,
         match=r"granule.nc: expected rain_rate in 0\.\.500 mm h-1, "
         r"found 5 of 400 cells outside, the worst 700",
     ):
-        limited(ds, FILE)
+        mask_impossible(ds, FILE)
 
 
 def test_every_variable_has_a_count_of_its_own() -> None:
-    ds = limited(field("rain", 3000.0).merge(field("n_valid", 48.0, 50.0)), FILE)
+    ds = mask_impossible(field("rain", 3000.0).merge(field("n_valid", 48.0, 50.0)), FILE)
     assert ds.attrs["out_of_range"] == {
         "rain": {"cells": 1, "worst": 3000.0}, "n_valid": {"cells": 1, "worst": 50.0},
     }  # fmt: skip
@@ -85,15 +85,15 @@ def test_every_variable_has_a_count_of_its_own() -> None:
 @pytest.mark.parametrize("cells", [(0.0, 500.0), (np.nan,) * 400, ()])
 def test_possible_and_missing_values_pass_untold(cells: tuple[float, ...]) -> None:
     ds = field("rain_rate", *cells)
-    assert limited(ds, FILE) is ds
+    assert mask_impossible(ds, FILE) is ds
     empty = ds.isel(time=slice(0, 0))
-    assert limited(empty, FILE) is empty
-    other = ds.rename(rain_rate="something")
-    assert limited(other, FILE) is other
+    assert mask_impossible(empty, FILE) is empty
+    renamed = ds.rename(rain_rate="something")
+    assert mask_impossible(renamed, FILE) is renamed
 
 
 def test_what_rounding_alone_puts_outside_is_at_the_end() -> None:
-    ds = limited(field("soil_moisture", -3e-8, 1.0000002), FILE)
+    ds = mask_impossible(field("soil_moisture", -3e-8, 1.0000002), FILE)
     assert ds["soil_moisture"].values.ravel()[:2].tolist() == [0.0, 1.0]
     assert "out_of_range" not in ds.attrs
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats import spreadsheets
-from pipeline.sources.formats.spreadsheets import sheet_rows
+from pipeline.sources.formats.spreadsheets import read_sheet
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
 from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
@@ -28,9 +28,9 @@ def sheet_row(at: int, *cells: str) -> str:
 
 def values(frame: pd.DataFrame) -> list[list[object]]:
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[["station", "valid_time", "value"]].to_numpy().tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[["station", "valid_time", "value"]].to_numpy().tolist()
+    return cells
 
 
 def test_the_plain_layout_in_a_workbook_with_codes_as_numbers(tmp_path: Path) -> None:
@@ -44,9 +44,9 @@ def test_the_plain_layout_in_a_workbook_with_codes_as_numbers(tmp_path: Path) ->
         '<c r="E3" t="s"><v>7</v></c></row>'
     )
     path = workbook(tmp_path / "a.xlsx", f'<row r="1">{names}</row>{row}', shared=shared)
-    found = gauge_files.read(path)
-    assert values(found) == [["013901", "2026-08-20 00:00", 9.8]]
-    assert found.attrs["said"] == ["13901 is read as 013901 (Pakse)"]
+    frame = gauge_files.read(path)
+    assert values(frame) == [["013901", "2026-08-20 00:00", 9.8]]
+    assert frame.attrs["said"] == ["13901 is read as 013901 (Pakse)"]
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_dates_of_both_systems(tmp_path: Path, properties: str, days: float) -> 
         tmp_path / "b.xlsx", title + "".join(rows), properties=properties, sheets=2,
         target="/xl/worksheets/sheet1.xml",
     )  # fmt: skip
-    found = gauge_files.read(path, OwnLayout("Code", "When", "Level", "m", zone="Asia/Vientiane"))
-    assert values(found) == [
+    frame = gauge_files.read(path, OwnLayout("Code", "When", "Level", "m", zone="Asia/Vientiane"))
+    assert values(frame) == [
         ["013901", "2026-08-19 17:00", 9.7], ["013901", "2026-08-20 00:00", 9.8]
     ]  # fmt: skip
-    assert found.attrs["bad_rows"] == [
+    assert frame.attrs["bad_rows"] == [
         "line 7: expected stamps like 2026-08-20T07:00:00+07:00, found '2026-08-19'"
     ], "a date without a time of day"
-    assert "of 2 sheets 'S1' has a table" in found.attrs["said"]
-    assert "rows above the heading in row 4 are passed over" in found.attrs["said"]
+    assert "of 2 sheets 'S1' has a table" in frame.attrs["said"]
+    assert "rows above the heading in row 4 are passed over" in frame.attrs["said"]
 
 
 def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
@@ -84,14 +84,14 @@ def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
         + f'<row r="2">{number("A2", days + 0.25, STAMP)}{number("B2", 7)}</row>'
     )
     path = workbook(tmp_path / "c.xlsx", rows)
-    found = gauge_files.read(path, OwnLayout("013901", "T", "V", "m", zone="+07:00"))
-    assert values(found) == [["013901", "2026-08-19 23:00", 7.0]]
+    frame = gauge_files.read(path, OwnLayout("013901", "T", "V", "m", zone="+07:00"))
+    assert values(frame) == [["013901", "2026-08-19 23:00", 7.0]]
 
 
 def test_gaps_between_cells_and_short_rows(tmp_path: Path) -> None:
     rows = heading(1, "a", "b", "c") + f'<row r="2">{inline("C2", "x")}</row><row r="3"/>'
-    found, sheets = sheet_rows(workbook(tmp_path / "d.xlsx", rows))
-    assert found == [(1, ["a", "b", "c"]), (2, ["", "", "x"]), (3, [])]
+    read_rows, sheets = read_sheet(workbook(tmp_path / "d.xlsx", rows))
+    assert read_rows == [(1, ["a", "b", "c"]), (2, ["", "", "x"]), (3, [])]
     assert sheets == ["S1"]
 
 
@@ -120,11 +120,11 @@ def test_a_truth_value_is_no_number(tmp_path: Path) -> None:
         sheet_row(at, number(f"A{at}", SERIAL + at + 7 / 24, STAMP), cell)
         for at, cell in ((2, number("B2", 9.8)), (3, '<c r="B3" t="b"><v>1</v></c>'))
     )
-    found = gauge_files.read(
+    frame = gauge_files.read(
         workbook(tmp_path / "b.xlsx", rows), OwnLayout("013901", "T", "V", "m", zone="+07:00")
     )
-    assert values(found) == [["013901", "2026-08-22 00:00", 9.8]]
-    assert found.attrs["bad_rows"] == ["line 3: expected a number, found 'TRUE'"]
+    assert values(frame) == [["013901", "2026-08-22 00:00", 9.8]]
+    assert frame.attrs["bad_rows"] == ["line 3: expected a number, found 'TRUE'"]
 
 
 def test_the_only_sheet_with_a_table_is_read(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_the_only_sheet_with_a_table_is_read(tmp_path: Path) -> None:
         2, number("A2", SERIAL + 7 / 24, STAMP), number("B2", 9.8)
     )
     layout = OwnLayout("013901", "T", "V", "m", zone="+07:00")
-    found = gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, table]), layout)
-    assert values(found) == [["013901", "2026-08-20 00:00", 9.8]]
-    assert "of 3 sheets 'S3' has a table" in found.attrs["said"]
+    frame = gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, table]), layout)
+    assert values(frame) == [["013901", "2026-08-20 00:00", 9.8]]
+    assert "of 3 sheets 'S3' has a table" in frame.attrs["said"]
     message = "found {} of the sheets 'S1', 'S2', 'S3'"
     with pytest.raises(BadGranule, match=message.format("'S2', 'S3'")) as several:
         gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[table, table]), layout)
@@ -159,23 +159,23 @@ def test_every_sheet_with_a_table_is_read(tmp_path: Path) -> None:
     path = workbook(
         tmp_path / "y.xlsx", july, others=[heading(1, "Notes"), august, heading(1, "Code", "T")]
     )
-    found = gauge_files.read(path, OwnLayout("Code", "T", "V", "m", zone="+07:00"))
-    assert values(found) == [
+    frame = gauge_files.read(path, OwnLayout("Code", "T", "V", "m", zone="+07:00"))
+    assert values(frame) == [
         ["013901", "2026-08-20 00:00", 9.8], ["013901", "2026-08-21 00:00", 9.9],
         ["013901", "2026-08-21 00:00", 9.7],
     ]  # fmt: skip
-    assert found["qc"].tolist() == ["good", "conflict", "conflict"]
-    assert found["part"].tolist() == ["S1", "S1", "S3"]
-    assert found.attrs["bad_rows"] == ["S3: line 3: expected a number, found 'dry'"]
-    assert "of 4 sheets 'S1' and 'S3' have a table" in found.attrs["said"]
-    assert "sheet 'S4' is passed over: it begins with Code, T" in found.attrs["said"]
+    assert frame["qc"].tolist() == ["good", "conflict", "conflict"]
+    assert frame["part"].tolist() == ["S1", "S1", "S3"]
+    assert frame.attrs["bad_rows"] == ["S3: line 3: expected a number, found 'dry'"]
+    assert "of 4 sheets 'S1' and 'S3' have a table" in frame.attrs["said"]
+    assert "sheet 'S4' is passed over: it begins with Code, T" in frame.attrs["said"]
 
 
 def test_a_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MOST_SHEETS", 2)
     path = workbook(tmp_path / "m.xlsx", heading(1, "T"), others=[heading(1, "T")] * 2)
     with pytest.raises(BadGranule, match="expected at most 2 sheets, found 3"):
-        sheet_rows(path)
+        read_sheet(path)
 
 
 def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
@@ -197,11 +197,11 @@ def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
             for name, content in parts.items():
                 archive.writestr(name, content)
         try:
-            found, _ = sheet_rows(path)
+            rows, _ = read_sheet(path)
         except BadGranule:
             continue
-        assert "secret" not in str(found)
-        assert len(str(found)) < 1000
+        assert "secret" not in str(rows)
+        assert len(str(rows)) < 1000
 
 
 @pytest.mark.parametrize(
@@ -212,17 +212,17 @@ def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_sheets_are_refused(tmp_path: Path, sheet: str) -> None:
     with pytest.raises(BadGranule, match=r"^f\.xlsx: expected a whole sheet"):
-        sheet_rows(workbook(tmp_path / "f.xlsx", sheet, shared=["<t>a</t>"]))
+        read_sheet(workbook(tmp_path / "f.xlsx", sheet, shared=["<t>a</t>"]))
 
 
 def test_a_sheet_of_too_many_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MOST_CELLS", 600)
     path = workbook(tmp_path / "g.xlsx", '<row r="1"><c r="ZZ1"/></row>' * 2)
     with pytest.raises(BadGranule, match="more than 600 cells"):
-        sheet_rows(path)
+        read_sheet(path)
     monkeypatch.setattr(spreadsheets, "LARGEST", 100)
     with pytest.raises(BadGranule, match="at most 0 MB inside"):
-        sheet_rows(path)
+        read_sheet(path)
 
 
 def test_a_workbook_without_its_parts(tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
     base = httpserver.url_for("").rstrip("/")
     endpoints = dict.fromkeys(("mrc", "mrc_archive", "thaiwater"), base)
     environment = {"MRC_API_KEY": gauge_servers.KEY}
-    with Client(endpoints=endpoints, environment=environment, sleep=lambda _: None) as found:
-        yield found
+    with Client(endpoints=endpoints, environment=environment, sleep=lambda _: None) as provider:
+        yield provider
 
 
-def granule(source: str, wanted: str) -> Granule:
+def granule(source: str, pattern: str) -> Granule:
     """First granule of a night whose name has a part."""
-    found = gauge_files.granules(source, NIGHT - timedelta(days=31), NIGHT, NIGHT)
-    return next(one for one in found if wanted in one.pattern)
+    granules = gauge_files.granules(source, NIGHT - timedelta(days=31), NIGHT, NIGHT)
+    return next(candidate for candidate in granules if pattern in candidate.pattern)
 
 
 def text(folder: Path, name: str, content: str) -> Path:
@@ -53,9 +53,9 @@ def answer(folder: Path, name: str, content: object) -> pd.DataFrame:
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[list(columns)].to_numpy(dtype=object).tolist()
+    return cells
 
 
 def hours(count: int, value: object = 9.5) -> list[dict[str, Any]]:
@@ -92,11 +92,11 @@ BAD_MEASUREMENTS = [
 
 @pytest.mark.parametrize("bad", BAD_MEASUREMENTS)
 def test_one_bad_measurement_costs_itself(tmp_path: Path, bad: object) -> None:
-    found = answer(tmp_path, LIVE, live(*hours(20), bad))
-    assert len(found) == 20
-    assert set(found["value"]) == {9.5}
-    (told,) = found.attrs["bad_rows"]
-    assert told.startswith("expected ")
+    frame = answer(tmp_path, LIVE, live(*hours(20), bad))
+    assert len(frame) == 20
+    assert set(frame["value"]) == {9.5}
+    (bad_row,) = frame.attrs["bad_rows"]
+    assert bad_row.startswith("expected ")
     with pytest.raises(BadGranule, match=r"expected .*, found .*3 of 21 points are bad"):
         answer(tmp_path, LIVE, live(*hours(18), bad, bad, bad))
 
@@ -108,10 +108,10 @@ def test_an_answer_of_bad_measurements_alone_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_field_is_named_by_its_path(tmp_path: Path) -> None:
-    found = answer(tmp_path, LIVE, live(*hours(20), {"d": "2026-08-19T23:00:00Z", "w": "high"}))
-    assert found.attrs["bad_rows"] == ["expected a number as measurements.20.w, found 'high'"]
-    found = answer(tmp_path, LIVE, live(*hours(20), {"w": 1}))
-    assert found.attrs["bad_rows"] == ["expected a field measurements.20.d, found none"]
+    frame = answer(tmp_path, LIVE, live(*hours(20), {"d": "2026-08-19T23:00:00Z", "w": "high"}))
+    assert frame.attrs["bad_rows"] == ["expected a number as measurements.20.w, found 'high'"]
+    frame = answer(tmp_path, LIVE, live(*hours(20), {"w": 1}))
+    assert frame.attrs["bad_rows"] == ["expected a field measurements.20.d, found none"]
 
 
 @pytest.mark.parametrize(
@@ -120,47 +120,47 @@ def test_a_field_is_named_by_its_path(tmp_path: Path) -> None:
      "9999", 99999, -888],
 )  # fmt: skip
 def test_missing_values_are_missing(tmp_path: Path, missing: object) -> None:
-    found = answer(tmp_path, LIVE, live(*hours(2), {"d": "2026-08-19T23:00:00Z", "w": missing}))
-    assert rows(found, "value") == [[9.5], [9.5]]
-    assert found.attrs["bad_rows"] == []
+    frame = answer(tmp_path, LIVE, live(*hours(2), {"d": "2026-08-19T23:00:00Z", "w": missing}))
+    assert rows(frame, "value") == [[9.5], [9.5]]
+    assert frame.attrs["bad_rows"] == []
 
 
 def test_numbers_as_text_and_codes_as_numbers(tmp_path: Path) -> None:
-    found = answer(
+    frame = answer(
         tmp_path, LIVE, live({"d": "2026-08-19T23:00:00Z", "w": "9.08", "r": "0.2"}, code=902601)
     )
-    assert rows(found, "station", "variable", "value") == [
+    assert rows(frame, "station", "variable", "value") == [
         ["902601", "rain", 0.2], ["902601", "stage", 9.08]
     ]  # fmt: skip
 
 
 def test_a_measurement_without_anything_is_no_bad_one(tmp_path: Path) -> None:
-    found = answer(tmp_path, LIVE, live(*hours(1), {"d": "", "w": None}, {"d": None}))
-    assert rows(found, "value") == [[9.5]]
+    frame = answer(tmp_path, LIVE, live(*hours(1), {"d": "", "w": None}, {"d": None}))
+    assert rows(frame, "value") == [[9.5]]
 
 
 def test_buddhist_years_of_a_whole_answer_are_taken_back(tmp_path: Path) -> None:
     data = {"graph_data": [{"datetime": "2569-08-20 07:00", "value": 110.2}]}
-    found = answer(tmp_path, GRAPH, {"result": "OK", "data": data})
-    assert rows(found, "valid_time", "value") == [["2026-08-20 00:00", 110.2]]
-    assert "Buddhist years are taken back by 543: 2569 is 2026" in found.attrs["said"]
+    frame = answer(tmp_path, GRAPH, {"result": "OK", "data": data})
+    assert rows(frame, "valid_time", "value") == [["2026-08-20 00:00", 110.2]]
+    assert "Buddhist years are taken back by 543: 2569 is 2026" in frame.attrs["said"]
 
 
 def test_a_bad_rain_does_not_cost_the_stage(tmp_path: Path) -> None:
-    found = answer(tmp_path, LIVE, live({"d": "2026-08-19T23:00:00Z", "w": 9.5, "r": {}}))
-    assert rows(found, "variable", "value") == [["stage", 9.5]]
-    assert found.attrs["bad_rows"] == ["expected a number as measurements.0.r, found {}"]
+    frame = answer(tmp_path, LIVE, live({"d": "2026-08-19T23:00:00Z", "w": 9.5, "r": {}}))
+    assert rows(frame, "variable", "value") == [["stage", 9.5]]
+    assert frame.attrs["bad_rows"] == ["expected a number as measurements.0.r, found {}"]
     row = {"wlobscd": "1018683", "ymdhm": "202608200700", "wl": "x", "fw": "412"}
-    found = answer(tmp_path, "answer.json", {"content": [row]})
-    assert rows(found, "variable", "value") == [["discharge", 412.0]]
+    frame = answer(tmp_path, "answer.json", {"content": [row]})
+    assert rows(frame, "variable", "value") == [["discharge", 412.0]]
 
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     good = json.dumps(live(*hours(20)))[:-2]
     twice = good + ', {"d": "2026-08-19T23:00:00Z", "w": 9.5, "w": 1.5}]}'
-    found = gauge_files.read(text(tmp_path, LIVE, twice))
-    assert len(found) == 20
-    assert found.attrs["bad_rows"] == [
+    frame = gauge_files.read(text(tmp_path, LIVE, twice))
+    assert len(frame) == 20
+    assert frame.attrs["bad_rows"] == [
         "expected a number as measurements.20.w, found two values for one key"
     ]
     same = good + ', {"d": "2026-08-19T23:00:00Z", "w": 1.5, "w": 1.5}]}'
@@ -206,9 +206,9 @@ JSON_ANSWERS = [
 def test_no_json_raises_anything_else(tmp_path: Path, content: str) -> None:
     for name in (LIVE, ARCHIVE, GRAPH, "answer.json"):
         path = text(tmp_path, name, content)
-        for read in (gauge_files.read, read_json):
+        for reader in (gauge_files.read, read_json):
             with pytest.raises((BadGranule, Skipped)) as error:
-                read(path)
+                reader(path)
             str(error.value).encode()
             assert len(str(error.value)) < 1000
 
@@ -302,24 +302,24 @@ def test_names_from_outside_never_become_paths(
     tmp_path: Path, httpserver: HTTPServer, client: Client, change: dict[str, Any], name: str
 ) -> None:
     serve(httpserver, [ROW | change], POINTS)
-    wanted = granule("mrc_archive", "Water Level.*@??_013901_")
+    archive = granule("mrc_archive", "Water Level.*@??_013901_")
     upstream = tmp_path / "data" / "upstream"
-    path = gauge_files.fetch(wanted, upstream, client=client)
+    path = gauge_files.fetch(archive, upstream, client=client)
     assert path.name.startswith(name)
     assert path.name.endswith("_20260820T0030.json")
-    assert path.parent == upstream / wanted.folder
-    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
-    assert list(path.parent.glob(wanted.pattern)) == [path]
+    assert path.parent == upstream / archive.folder
+    assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
+    assert list(path.parent.glob(archive.pattern)) == [path]
     assert rows(gauge_files.read(path), "station", "value") == [["013901", 9.1]]
 
 
 @pytest.mark.parametrize(
-    ("unique", "asked"),
+    ("unique", "address"),
     [("../../../admin", "..%2F..%2F..%2Fadmin"), ("a b?x=1#y", "a%20b%3Fx%3D1%23y"),
      ("..", None), (".", None), ("x" * 201, None)],
 )  # fmt: skip
 def test_an_id_from_outside_stays_one_part_of_an_address(
-    tmp_path: Path, httpserver: HTTPServer, client: Client, unique: str, asked: str | None
+    tmp_path: Path, httpserver: HTTPServer, client: Client, unique: str, address: str | None
 ) -> None:
     serve(httpserver, [ROW | {"uniqueId": unique}], POINTS)
     with pytest.raises((HttpError, NotPublished)):
@@ -327,8 +327,8 @@ def test_an_id_from_outside_stays_one_part_of_an_address(
             granule("mrc_archive", "Water Level.*@??_013901_"), tmp_path, client=client
         )
     paths = [request.environ["RAW_URI"].partition("?")[0] for request, _ in httpserver.log]
-    wanted = f"{gauge_servers.SERIES}/{asked}"
-    assert set(paths[1:]) == ({wanted} if asked else set())
+    request_path = f"{gauge_servers.SERIES}/{address}"
+    assert set(paths[1:]) == ({request_path} if address else set())
 
 
 @pytest.mark.parametrize(
@@ -363,8 +363,8 @@ def test_one_bad_row_of_an_inventory_costs_itself(
 def test_no_interface_raises_anything_else(
     tmp_path: Path, httpserver: HTTPServer, client: Client, source: str
 ) -> None:
-    left = list(JSON_ANSWERS)
-    path, wanted = {
+    open_cases = list(JSON_ANSWERS)
+    path, requested = {
         "mrc_live": (f"{gauge_servers.RECENT}/measurement/013901", "013901"),
         "mrc_archive": (f"{gauge_servers.SERIES}/{gauge_servers.UNIQUE}", "@??_013901_"),
         "thaiwater": (gauge_servers.GRAPH, "_2752_"),
@@ -372,10 +372,10 @@ def test_no_interface_raises_anything_else(
     inventory = f"{gauge_servers.ARCHIVE}/inventory/timeSeriesList"
     httpserver.expect_request(inventory).respond_with_json([ROW])
     httpserver.expect_request(path).respond_with_handler(
-        lambda _: Response(left[0], content_type="application/json")
+        lambda _: Response(open_cases[0], content_type="application/json")
     )
-    while left:
+    while open_cases:
         with pytest.raises((HttpError, NotPublished)):
-            gauge_files.fetch(granule(source, wanted), tmp_path, client=client)
+            gauge_files.fetch(granule(source, requested), tmp_path, client=client)
         assert not list(tmp_path.rglob("*.json")), "nothing is kept that cannot be read"
-        del left[0]
+        del open_cases[0]

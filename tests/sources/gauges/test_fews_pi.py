@@ -52,8 +52,8 @@ def series(*events: tuple[str, str, object, object], **change: Any) -> dict[str,
         "missVal": "NaN", "stationName": "Pakse", "lat": "15.1", "lon": "105.8", "units": "m",
     }  # fmt: skip
     header |= change
-    shown = [{"date": d, "time": t, "value": v, "flag": f} for d, t, v, f in events]
-    return {"header": {k: v for k, v in header.items() if v is not None}, "events": shown}
+    fields = [{"date": d, "time": t, "value": v, "flag": f} for d, t, v, f in events]
+    return {"header": {k: v for k, v in header.items() if v is not None}, "events": fields}
 
 
 EVENT = ("2026-08-20", "00:00:00", "9.8", "0")
@@ -68,9 +68,9 @@ def write(folder: Path, *parts: Any, zone: object = "0.0") -> Path:
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[list(columns)].to_numpy(dtype=object).tolist()
+    return cells
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
      ("-5.0", "2026-08-20 11:45")],
 )  # fmt: skip
 def test_xml_in_the_zone_at_its_top(tmp_path: Path, zone: str, first: str) -> None:
-    found = gauge_files.read(xml(tmp_path, zone=zone))
-    assert rows(found, "station", "variable", "method", "value", "unit", "qc", "raw") == [
+    frame = gauge_files.read(xml(tmp_path, zone=zone))
+    assert rows(frame, "station", "variable", "method", "value", "unit", "qc", "raw") == [
         ["013901", "stage", "telemetry", 9.6, "m", "good", "960 cm"],
         ["013901", "stage", "telemetry", 9.8, "m", "good", "980 cm"],
     ]
-    assert rows(found, "valid_time")[0] == [first]
+    assert rows(frame, "valid_time")[0] == [first]
 
 
 @pytest.mark.parametrize("missing", ["NaN", "-999.0", "-9999", "9.999E20", "-8888.5"])
@@ -109,8 +109,8 @@ def test_parameters_that_are_observed(
     tmp_path: Path, parameter: str, units: str, kind: str, variable: str
 ) -> None:
     part = series(EVENT, parameterId=parameter, units=units, type=kind)
-    found = gauge_files.read(write(tmp_path, part))
-    assert rows(found, "variable", "valid_time", "value") == [[variable, "2026-08-20 00:00", 9.8]]
+    frame = gauge_files.read(write(tmp_path, part))
+    assert rows(frame, "variable", "valid_time", "value") == [[variable, "2026-08-20 00:00", 9.8]]
 
 
 @pytest.mark.parametrize(
@@ -146,24 +146,24 @@ def test_what_models_computed_is_passed_over(
 
 def test_a_stamp_that_is_none_is_named_with_its_gauge(tmp_path: Path) -> None:
     days = [(f"2026-08-{day:02d}", "00:00:00", "9.8", "0") for day in (18, 19, 20, 38)]
-    found = gauge_files.read(write(tmp_path, series(*days)))
-    assert len(found) == 3
-    (bad,) = found.attrs["bad_rows"]
+    frame = gauge_files.read(write(tmp_path, series(*days)))
+    assert len(frame) == 3
+    (bad,) = frame.attrs["bad_rows"]
     assert bad.endswith("found '2026-08-38 00:00:00' at 013901")
 
 
 def test_a_forecast_beside_observations_is_left_out(tmp_path: Path) -> None:
     forecast = series(("2026-08-21", "00:00:00", "12.5", "0"), moduleInstanceId="URBS_Forecast")
-    found = gauge_files.read(write(tmp_path, forecast, series(EVENT), series(EVENT, units="ft")))
-    assert rows(found, "value") == [[9.8]]
-    assert found.attrs["said"] == ["module 'URBS_Forecast' is not known to import observations"]
-    assert found.attrs["bad_rows"] == ["expected unit m or cm or mm, found ft at 013901"]
+    frame = gauge_files.read(write(tmp_path, forecast, series(EVENT), series(EVENT, units="ft")))
+    assert rows(frame, "value") == [[9.8]]
+    assert frame.attrs["said"] == ["module 'URBS_Forecast' is not known to import observations"]
+    assert frame.attrs["bad_rows"] == ["expected unit m or cm or mm, found ft at 013901"]
 
 
 def test_flags_of_fews(tmp_path: Path) -> None:
     events = [("2026-08-20", f"0{flag}:00:00", "9.5", str(flag)) for flag in range(10)]
-    found = gauge_files.read(write(tmp_path, series(*events)))
-    assert rows(found, "qc") == [
+    frame = gauge_files.read(write(tmp_path, series(*events)))
+    assert rows(frame, "qc") == [
         ["good"], ["good"], ["good"], ["estimated"], ["estimated"], ["estimated"],
         ["suspect"], ["suspect"], ["suspect"],
     ]  # fmt: skip
@@ -183,23 +183,23 @@ def test_flags_of_fews(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_how_values_were_got(tmp_path: Path, change: dict[str, Any], method: str) -> None:
     events = [EVENT, ("2026-08-20", "12:00:00", "9.9", "0")]
-    found = gauge_files.read(write(tmp_path, series(*events, **change)))
-    assert set(found["method"]) == {method}
+    frame = gauge_files.read(write(tmp_path, series(*events, **change)))
+    assert set(frame["method"]) == {method}
 
 
 def test_levels_above_the_sea_say_so(tmp_path: Path) -> None:
-    found = gauge_files.read(
+    frame = gauge_files.read(
         write(tmp_path, series(("2026-08-20", "00:00:00", 96.09, 0), units="m+MSL"))
     )
-    assert rows(found.round({"value": 3}), "value", "qc", "raw") == [[9.6, "good", "96.09 m amsl"]]
+    assert rows(frame.round({"value": 3}), "value", "qc", "raw") == [[9.6, "good", "96.09 m amsl"]]
 
 
 def test_one_bad_event_costs_itself(tmp_path: Path) -> None:
     events = [("2026-08-19", f"{hour:02d}:00:00", "9.5", "0") for hour in range(24)]
     events[7] = ("2026-08-19", "07:00:00", "high", "0")
-    found = gauge_files.read(write(tmp_path, series(*events)))
-    assert len(found) == 23
-    assert found.attrs["bad_rows"] == [
+    frame = gauge_files.read(write(tmp_path, series(*events)))
+    assert len(frame) == 23
+    assert frame.attrs["bad_rows"] == [
         "expected a number as timeSeries.0.events.7.value, found 'high'"
     ]
     for bad in (("9999-12-31", "00:00:00", "9.5", "0"), ("2026-08-19", "25:00:00", "9.5", "0")):

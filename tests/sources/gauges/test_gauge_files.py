@@ -181,11 +181,11 @@ def test_virtual_exports_say_so_and_are_found(tmp_path: Path) -> None:
     assert frame["valid_time"].tolist() == times.tolist()
     new_year = datetime(2024, 1, 1, tzinfo=UTC)
     names = {g.pattern: g for g in gauge_files.granules("gauges", new_year, night, night)}
-    path, known = locate(names["2*/Water Level.Manual@??_013901_*.csv"], tmp_path, asof=night)
-    assert (path, known) == (written, night)
-    assert gauge_files.exports(written.parent) == [written]
+    path, available = locate(names["2*/Water Level.Manual@??_013901_*.csv"], tmp_path, asof=night)
+    assert (path, available) == (written, night)
+    assert gauge_files.list_exports(written.parent) == [written]
     with pytest.raises(FileNotFoundError, match="found none"):
-        gauge_files.exports(tmp_path)
+        gauge_files.list_exports(tmp_path)
 
 
 def text(folder: Path, name: str, *lines: str) -> Path:
@@ -197,9 +197,9 @@ def text(folder: Path, name: str, *lines: str) -> Path:
 def readings(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     """Rows of a frame, times in words."""
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[list(columns)].to_numpy(dtype=object).tolist()
+    return cells
 
 
 def test_hymos_rows(tmp_path: Path) -> None:
@@ -211,14 +211,14 @@ def test_hymos_rows(tmp_path: Path) -> None:
         "CN,92600,HH,M,2024-08-01T07:00:00+08:00,536.2,m     , O",
         "LA,12703,PM,M,2024-08-01T07:00:00+07:00,12.5,mm    , O",
     )  # fmt: skip
-    found = gauge_files.read(path)
-    assert readings(found, "station", "variable", "method", "valid_time", "value", "qc") == [
+    frame = gauge_files.read(path)
+    assert readings(frame, "station", "variable", "method", "valid_time", "value", "qc") == [
         ["012703", "rain", "manual", "2024-08-01 00:00", 12.5, "good"],
         ["012703", "stage", "manual", "2024-08-01 00:00", 6.4, "good"],
         ["012703", "stage", "telemetry", "2024-08-01 00:00", 6.45, "estimated"],
         ["092600", "stage", "manual", "2024-07-31 23:00", 536.2, "good"],
     ]
-    assert found.attrs["origin"] == "measured"
+    assert frame.attrs["origin"] == "measured"
 
 
 PLAIN = "station,variable,time,value,unit"
@@ -235,10 +235,10 @@ def test_plain_csv_of_an_agency(tmp_path: Path) -> None:
         "kwater-1001620,rain,2026-08-20T07:30:00+06:30,,mm,telemetry,gauge,a",
         "013901,discharge,2026-08-20T08:00:00+08:00,21000,m3/s,calculated,gauge,a",
     )  # fmt: skip
-    found = gauge_files.read(path)
+    frame = gauge_files.read(path)
     columns = ("station", "variable", "method", "valid_time", "value", "unit", "qc", "raw")
     at = "2026-08-20 00:00"
-    assert readings(found.round({"value": 3}), *columns) == [
+    assert readings(frame.round({"value": 3}), *columns) == [
         ["012702", "stage", "telemetry", at, 148.5, "m", "absolute", "148.5 m amsl"],
         ["013901", "discharge", "calculated", at, 21000.0, "m3 s-1", "good", ""],
         ["013901", "stage", "manual", at, 9.5, "m", "good", "950 cm"],
@@ -281,10 +281,10 @@ def test_a_bad_plain_csv_says_what_is_wrong(tmp_path: Path, line: str, message: 
 )
 def test_bad_hymos_rows_say_what_is_wrong(tmp_path: Path, line: str, message: str) -> None:
     good = "LA,12703,HH,M,2026-08-21T07:00:00+07:00,6.4,m, O"
-    found = gauge_files.read(text(tmp_path, "hymos.csv", good, line))
-    assert readings(found, "valid_time", "value") == [["2026-08-21 00:00", 6.4]]
-    assert len(found.attrs["bad_rows"]) == 1
-    assert re.search(rf"^line 2: expected .*{message}", found.attrs["bad_rows"][0])
+    frame = gauge_files.read(text(tmp_path, "hymos.csv", good, line))
+    assert readings(frame, "valid_time", "value") == [["2026-08-21 00:00", 6.4]]
+    assert len(frame.attrs["bad_rows"]) == 1
+    assert re.search(rf"^line 2: expected .*{message}", frame.attrs["bad_rows"][0])
     with pytest.raises(BadGranule, match=rf"rows of HYMOS or FMMP, found 3 bad of 4 .*{message}"):
         gauge_files.read(text(tmp_path, "hymos.csv", good, line, line, line))
 
@@ -321,13 +321,13 @@ def waterml(folder: Path, **change: str) -> Path:
 
 
 def test_waterml_with_units_zones_and_nil(tmp_path: Path) -> None:
-    found = gauge_files.read(waterml(tmp_path))
-    assert readings(found, "station", "variable", "method", "valid_time", "value", "raw") == [
+    frame = gauge_files.read(waterml(tmp_path))
+    assert readings(frame, "station", "variable", "method", "valid_time", "value", "raw") == [
         ["013901", "stage", "telemetry", "2026-08-20 00:00", 9.5, "950 cm"],
         ["013901", "stage", "telemetry", "2026-08-20 01:00", 9.6, "960 cm"],
     ]
-    found = gauge_files.read(waterml(tmp_path, zone="+06:30", procedure="observer"))
-    assert readings(found, "method", "valid_time")[1] == ["manual", "2026-08-20 01:30"]
+    frame = gauge_files.read(waterml(tmp_path, zone="+06:30", procedure="observer"))
+    assert readings(frame, "method", "valid_time")[1] == ["manual", "2026-08-20 01:30"]
     rain = gauge_files.read(
         waterml(tmp_path, observed="Precipitation", uom="mm", station="kw-1001620")
     )
@@ -365,10 +365,10 @@ NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MONTH = timedelta(days=31)
 
 
-def granule(source: str, wanted: str) -> Granule:
+def granule(source: str, pattern: str) -> Granule:
     """First granule of a night whose name has a part."""
-    found = gauge_files.granules(source, NIGHT - MONTH, NIGHT, NIGHT)
-    return next(one for one in found if wanted in one.pattern)
+    granules = gauge_files.granules(source, NIGHT - MONTH, NIGHT, NIGHT)
+    return next(candidate for candidate in granules if pattern in candidate.pattern)
 
 
 @pytest.fixture
@@ -376,8 +376,8 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
     base = httpserver.url_for("").rstrip("/")
     endpoints = dict.fromkeys(("mrc", "mrc_archive", "thaiwater"), base)
     environment = {"MRC_API_KEY": gauge_servers.KEY}
-    with Client(endpoints=endpoints, environment=environment, sleep=lambda _: None) as found:
-        yield found
+    with Client(endpoints=endpoints, environment=environment, sleep=lambda _: None) as provider:
+        yield provider
 
 
 def published(path: Path) -> datetime:
@@ -396,15 +396,15 @@ def test_live_telemetry_is_fetched_kept_and_read(
     tmp_path: Path, httpserver: HTTPServer, client: Client
 ) -> None:
     gauge_servers.serve_live(httpserver, {"013901": LIVE})
-    wanted = granule("mrc_live", "013901")
-    path = gauge_files.fetch(wanted, tmp_path, client=client)
+    live = granule("mrc_live", "013901")
+    path = gauge_files.fetch(live, tmp_path, client=client)
     assert path == tmp_path / "mrc_live/20260820T0030/measurement_013901_20260820T0030.json"
     assert json.loads(path.read_bytes()) == LIVE
     assert published(path) == NIGHT - timedelta(minutes=20)
-    assert locate(wanted, tmp_path, asof=NIGHT) == (path, published(path))
+    assert locate(live, tmp_path, asof=NIGHT) == (path, published(path))
     assert list(path.parent.iterdir()) == [path]
-    found = gauge_files.read(path)
-    assert readings(found, "variable", "method", "valid_time", "value") == [
+    frame = gauge_files.read(path)
+    assert readings(frame, "variable", "method", "valid_time", "value") == [
         ["rain", "telemetry", "2026-08-19 23:45", 0.2],
         ["rain", "telemetry", "2026-08-20 00:15", 0.0],
         ["stage", "telemetry", "2026-08-19 23:45", 9.08],
@@ -420,9 +420,9 @@ def test_the_next_night_loses_nothing(
     gauge_servers.serve_live(httpserver, {"013901": LIVE})
     first = gauge_files.fetch(granule("mrc_live", "013901"), tmp_path, client=client)
     later = NIGHT + timedelta(days=1)
-    (wanted,) = (one for one in gauge_files.granules("mrc_live", NIGHT, later, later)
-                 if "013901" in one.pattern)  # fmt: skip
-    second = gauge_files.fetch(wanted, tmp_path, client=client)
+    (live,) = (candidate for candidate in gauge_files.granules("mrc_live", NIGHT, later, later)
+                 if "013901" in candidate.pattern)  # fmt: skip
+    second = gauge_files.fetch(live, tmp_path, client=client)
     assert first.exists()
     assert first.name != second.name, "a name seen once counts as known"
 
@@ -475,8 +475,8 @@ def test_the_list_of_live_stations(tmp_path: Path) -> None:
         {"stationId": "013901", "waterLevel": 9.1, "lastMeasurement": "2026-08-20T00:15:00Z"},
         {"stationId": "014901", "waterLevel": 17.2, "lastMeasurement": None},
     ]
-    found = gauge_files.read(text(tmp_path, "stations.json", json.dumps(rows)))
-    assert readings(found, "station", "valid_time", "value") == [
+    frame = gauge_files.read(text(tmp_path, "stations.json", json.dumps(rows)))
+    assert readings(frame, "station", "valid_time", "value") == [
         ["013901", "2026-08-20 00:15", 9.1]
     ]
     answer = f"{json.dumps(rows)}\n"
@@ -507,16 +507,16 @@ def test_archive_series_are_found_fetched_and_read(
         row("013901", "Rainfall", "Manual", end="2018-12-31T00:00:00Z", unique="ended"),
     ]
     gauge_servers.serve_archive(httpserver, rows, {gauge_servers.UNIQUE: POINTS})
-    wanted = granule("mrc_archive", "Water Level.*@??_013901_")
-    path = gauge_files.fetch(wanted, tmp_path, client=client)
+    archive = granule("mrc_archive", "Water Level.*@??_013901_")
+    path = gauge_files.fetch(archive, tmp_path, client=client)
     assert path.name == "Water Level.Manual@LA_013901_[Pakse]_20260820T0030.json"
-    assert locate(wanted, tmp_path, asof=NIGHT)[0] == path
+    assert locate(archive, tmp_path, asof=NIGHT)[0] == path
     assert readings(gauge_files.read(path), "station", "method", "valid_time", "value") == [
         ["013901", "manual", "2026-08-19 00:00", 9.0],
         ["013901", "manual", "2026-08-20 00:00", 9.1],
     ]
-    asked = [request for request, _ in httpserver.log if "Corrected" in request.path]
-    assert dict(asked[0].args) == {"sd": "2026-07-20", "ed": "2026-08-20"}
+    requests = [request for request, _ in httpserver.log if "Corrected" in request.path]
+    assert dict(requests[0].args) == {"sd": "2026-07-20", "ed": "2026-08-20"}
     with pytest.raises(NotPublished, match="no such series reports"):
         gauge_files.fetch(granule("mrc_archive", "Rainfall.*@??_013901_"), tmp_path, client=client)
     assert len([1 for request, _ in httpserver.log if "inventory" in request.path]) == 1
@@ -533,11 +533,11 @@ def test_the_portal_shift_of_an_archive_answer(
         for day in range(1, 20) for hour in ("00", "12")
     })  # fmt: skip
     name = f"Water Level.{label}@LA_013901_[Pakse].json"
-    found = gauge_files.read(text(tmp_path, name, json.dumps(points)))
-    assert found["valid_time"].dt.hour.tolist()[:2] == list(hours)
-    assert found["value"].tolist()[:2] == [9.1, 9.1]
-    assert set(found["qc"]) == {flag}
-    assert [line[:18] for line in found.attrs["said"]] == ["38 manual readings"] * (
+    frame = gauge_files.read(text(tmp_path, name, json.dumps(points)))
+    assert frame["valid_time"].dt.hour.tolist()[:2] == list(hours)
+    assert frame["value"].tolist()[:2] == [9.1, 9.1]
+    assert set(frame["qc"]) == {flag}
+    assert [line[:18] for line in frame.attrs["said"]] == ["38 manual readings"] * (
         label == "Manual"
     )
 
@@ -554,9 +554,9 @@ def test_thaiwater_in_bangkok_time_and_above_the_sea(
     tmp_path: Path, httpserver: HTTPServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hours = {"2026-08-20 05:00": 110.2, "2026-08-20 06:00": None, "2026-08-20 07:00": 110.3}
-    asked = gauge_servers.serve_thaiwater(httpserver, {"2752": gauge_servers.graph(hours)})
+    requests = gauge_servers.serve_thaiwater(httpserver, {"2752": gauge_servers.graph(hours)})
     path = gauge_files.fetch(granule("thaiwater", "_2752_"), tmp_path, client=client)
-    assert asked[0] == {
+    assert requests[0] == {
         "station_type": "tele_waterlevel", "station_id": "2752",
         "start_date": "2026-07-20 07:30", "end_date": "2026-08-20 06:50",
     }  # fmt: skip
@@ -564,10 +564,10 @@ def test_thaiwater_in_bangkok_time_and_above_the_sea(
         ["thaiwater-2752", "2026-08-19 22:00", 110.2, "absolute"],
         ["thaiwater-2752", "2026-08-20 00:00", 110.3, "absolute"],
     ]
-    monkeypatch.setattr(answers, "thaiwater_stations", lambda: {"2752": "013101"})
-    found = gauge_files.read(path)  # as if it were Nakhon Phanom, whose zero is verified
-    shown = readings(found.round({"value": 3}), "station", "value", "qc", "raw")
-    assert shown[0] == ["013101", -20.761, "good", "110.2 m amsl"]
+    monkeypatch.setattr(answers, "list_thaiwater_stations", lambda: {"2752": "013101"})
+    frame = gauge_files.read(path)  # as if it were Nakhon Phanom, whose zero is verified
+    rounded = readings(frame.round({"value": 3}), "station", "value", "qc", "raw")
+    assert rounded[0] == ["013101", -20.761, "good", "110.2 m amsl"]
     with pytest.raises(HttpError, match="500"):
         gauge_files.fetch(granule("thaiwater", "_281_"), tmp_path, client=client)
 
@@ -585,12 +585,12 @@ def test_a_silent_station_of_thaiwater(
 
 
 def test_years_of_thaiwater_are_asked_for_one_by_one() -> None:
-    found = [one for one in gauge_files.granules("thaiwater", NIGHT - 36 * MONTH, NIGHT, NIGHT)
-             if "_2752_" in one.pattern]  # fmt: skip
-    assert len(found) == 4
-    assert found[0].start == NIGHT - 36 * MONTH
-    assert all(one.end - one.start <= timedelta(days=364) for one in found)
-    assert all(one.end == other.start for one, other in pairwise(found))
+    granules = [part for part in gauge_files.granules("thaiwater", NIGHT - 36 * MONTH, NIGHT, NIGHT)
+             if "_2752_" in part.pattern]  # fmt: skip
+    assert len(granules) == 4
+    assert granules[0].start == NIGHT - 36 * MONTH
+    assert all(part.end - part.start <= timedelta(days=364) for part in granules)
+    assert all(part.end == following.start for part, following in pairwise(granules))
 
 
 def test_the_last_levels_of_all_stations_of_thaiwater(tmp_path: Path) -> None:
@@ -602,8 +602,8 @@ def test_the_last_levels_of_all_stations_of_thaiwater(tmp_path: Path) -> None:
 
     answer = {"waterlevel_data": {"result": "OK", "data": [
         row(2752, "2026-08-20 06:50", "110.25"), row(1, "2026-08-20 06:50", "1.31")]}}  # fmt: skip
-    found = gauge_files.read(text(tmp_path, "waterlevel_load.json", json.dumps(answer)))
-    assert readings(found, "station", "variable", "valid_time", "value") == [
+    frame = gauge_files.read(text(tmp_path, "waterlevel_load.json", json.dumps(answer)))
+    assert readings(frame, "station", "variable", "valid_time", "value") == [
         ["thaiwater-2752", "discharge", "2026-08-19 23:50", 12.5],
         ["thaiwater-2752", "stage", "2026-08-19 23:50", 110.25],
     ]
@@ -627,11 +627,11 @@ def test_every_interface_goes_through_the_ingest(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
     done = steps.ingest("gauges", asof=NIGHT, settings=settings, folder=tmp_path)
     assert done.read == 4
-    later, other = done.rejected
-    assert "answer.xml: expected readings up to 2026-08-20 00:30Z, found 1 dated later" in later
-    assert "other.csv: expected the header" in other
-    found = Records(settings.database).readings.read("stage", asof=NIGHT)
-    assert readings(found, "station", "method", "valid_time", "value") == [
+    first, second = done.rejected
+    assert "answer.xml: expected readings up to 2026-08-20 00:30Z, found 1 dated later" in first
+    assert "other.csv: expected the header" in second
+    stored = Records(settings.database).readings.read("stage", asof=NIGHT)
+    assert readings(stored, "station", "method", "valid_time", "value") == [
         ["013901", "manual", "2026-08-19 00:00", 9.0],
         ["013901", "telemetry", "2026-08-19 23:45", 9.08],
         ["013901", "manual", "2026-08-20 00:00", 9.1],

@@ -23,9 +23,9 @@ def write(folder: Path, answer: object, name: str = "answer.json") -> Path:
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[list(columns)].to_numpy(dtype=object).tolist()
+    return cells
 
 
 def level(stamp: object, wl: object = "3.21", fw: object = " ", code: object = "1018683") -> Any:
@@ -37,14 +37,14 @@ def test_levels_and_discharges_of_korea(tmp_path: Path) -> None:
         level("202608200700", "3.21", "412.0"), level("202608200710", " ", " "),
         level("202608200720", "-0.35", ""), level("202608200700", 1.5, None, code=1018680),
     ]  # fmt: skip
-    found = gauge_files.read(write(tmp_path, {"content": content}))
-    assert rows(found, "station", "variable", "method", "valid_time", "value", "unit") == [
+    frame = gauge_files.read(write(tmp_path, {"content": content}))
+    assert rows(frame, "station", "variable", "method", "valid_time", "value", "unit") == [
         ["1018680", "stage", "telemetry", "2026-08-19 22:00", 1.5, "m"],
         ["1018683", "discharge", "telemetry", "2026-08-19 22:00", 412.0, "m3 s-1"],
         ["1018683", "stage", "telemetry", "2026-08-19 22:00", 3.21, "m"],
         ["1018683", "stage", "telemetry", "2026-08-19 22:20", -0.35, "m"],
     ]
-    assert not set(found["station"]) & set(stations()), "kept, and nothing is warned of by them"
+    assert not set(frame["station"]) & set(stations()), "kept, and nothing is warned of by them"
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_levels_and_discharges_of_korea(tmp_path: Path) -> None:
     ],
 )
 def test_korean_stamps(tmp_path: Path, stamp: object, expected: str, method: str) -> None:
-    found = gauge_files.read(write(tmp_path, {"content": [level(stamp)]}))
-    assert rows(found, "valid_time", "method") == [[expected, method]]
+    frame = gauge_files.read(write(tmp_path, {"content": [level(stamp)]}))
+    assert rows(frame, "valid_time", "method") == [[expected, method]]
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_impossible_korean_stamps(tmp_path: Path, stamp: object) -> None:
     with pytest.raises(BadGranule, match="stamp"):
         gauge_files.read(write(tmp_path, {"content": [level(stamp)]}))
     content = [level(f"20260820{hour:02d}00") for hour in range(1, 21)]
-    found = gauge_files.read(write(tmp_path, {"content": [*content, level(stamp)]}))
-    assert len(found) == 20
-    assert len(found.attrs["bad_rows"]) == 1
+    frame = gauge_files.read(write(tmp_path, {"content": [*content, level(stamp)]}))
+    assert len(frame) == 20
+    assert len(frame.attrs["bad_rows"]) == 1
 
 
 def test_a_row_without_a_code_costs_itself(tmp_path: Path) -> None:
     rows_ = [level(f"2026082008{at:02d}") for at in range(40)]
-    found = gauge_files.read(
+    frame = gauge_files.read(
         write(tmp_path, {"content": [level("202608200700", code=None), *rows_]})
     )
-    assert len(found) == 40
-    assert found.attrs["bad_rows"] == ["expected a station's code at '202608200700', found none"]
+    assert len(frame) == 40
+    assert frame.attrs["bad_rows"] == ["expected a station's code at '202608200700', found none"]
     with pytest.raises(BadGranule, match="a station's code in its name"):
         gauge_files.read(write(tmp_path, {"content": [level("202608200700", code=None)]}))
 
@@ -97,8 +97,8 @@ def test_rain_of_korea_ends_at_its_stamp(tmp_path: Path) -> None:
         {"rfobscd": "10184100", "ymdhm": "202608200710", "rf": "12.5"},
         {"rfobscd": "10184100", "ymdhm": "202608200720", "rf": " "},
     ]
-    found = gauge_files.read(write(tmp_path, {"content": content}))
-    assert rows(found, "station", "variable", "valid_time", "value", "unit") == [
+    frame = gauge_files.read(write(tmp_path, {"content": content}))
+    assert rows(frame, "station", "variable", "valid_time", "value", "unit") == [
         ["10184100", "rain", "2026-08-19 22:10", 12.5, "mm"]
     ]
 
@@ -111,25 +111,25 @@ def test_hours_of_wamis(tmp_path: Path) -> None:
             {"ymdh": "2026082101", "wl": " "}, {"ymdh": "2026082102", "wl": "-"},
         ],
     }  # fmt: skip
-    found = gauge_files.read(write(tmp_path, answer, "wl_hrdata_1018683_20260820_20260821.json"))
-    assert rows(found, "station", "variable", "valid_time", "value") == [
+    frame = gauge_files.read(write(tmp_path, answer, "wl_hrdata_1018683_20260820_20260821.json"))
+    assert rows(frame, "station", "variable", "valid_time", "value") == [
         ["1018683", "stage", "2026-08-20 14:00", 3.2],
         ["1018683", "stage", "2026-08-20 15:00", 3.21],
     ]
     rain = {"list": [{"ymdh": "2026082024", "rf": "0.5"}]}
-    found = gauge_files.read(write(tmp_path, rain, "rf_hrdata_20260820_10011100.json"))
-    assert rows(found, "station", "variable", "value") == [["10011100", "rain", 0.5]]
+    frame = gauge_files.read(write(tmp_path, rain, "rf_hrdata_20260820_10011100.json"))
+    assert rows(frame, "station", "variable", "value") == [["10011100", "rain", 0.5]]
 
 
 def test_days_of_wamis_are_known_at_their_end(tmp_path: Path) -> None:
     answer = {"list": [{"ymd": "20260820", "wl": "3.2", "fw": "500"}]}
-    found = gauge_files.read(write(tmp_path, answer, "1018683.json"))
-    assert rows(found, "variable", "method", "valid_time", "value") == [
+    frame = gauge_files.read(write(tmp_path, answer, "1018683.json"))
+    assert rows(frame, "variable", "method", "valid_time", "value") == [
         ["discharge", "calculated", "2026-08-20 15:00", 500.0],
         ["stage", "calculated", "2026-08-20 15:00", 3.2],
     ]
-    named = {"list": [{"obscd": "1018683", "ymd": "20260820", "wl": "3.2"}]}
-    assert rows(gauge_files.read(write(tmp_path, named)), "station") == [["1018683"]]
+    with_code = {"list": [{"obscd": "1018683", "ymd": "20260820", "wl": "3.2"}]}
+    assert rows(gauge_files.read(write(tmp_path, with_code)), "station") == [["1018683"]]
 
 
 @pytest.mark.parametrize(

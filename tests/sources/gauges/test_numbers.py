@@ -37,8 +37,8 @@ def test_a_text_for_missing_is_no_number_and_not_unreadable(cell: str | None) ->
     ],
 )
 def test_numbers_that_can_mean_one_thing_only(cells: list[str], values: list[float]) -> None:
-    found, bad = to_numbers(pd.Series(cells), units=pd.Series(["m"] * len(cells)))
-    assert found.tolist() == values
+    numbers, bad = to_numbers(pd.Series(cells), units=pd.Series(["m"] * len(cells)))
+    assert numbers.tolist() == values
     assert not bad.any()
 
 
@@ -66,8 +66,8 @@ def test_where_both_signs_are_decimal_three_digits_say_nothing() -> None:
 def test_a_declared_decimal_sign_settles_it(
     decimal: str, cells: list[str], values: list[float]
 ) -> None:
-    found, bad = to_numbers(pd.Series([*cells, "9.5", "9,5"]), decimal=decimal)
-    assert found[:2].tolist() == values
+    numbers, bad = to_numbers(pd.Series([*cells, "9.5", "9,5"]), decimal=decimal)
+    assert numbers[:2].tolist() == values
     assert bad.tolist() == [False, False, decimal == ",", decimal == "."]
 
 
@@ -88,10 +88,10 @@ def test_between_semicolons_a_point_before_three_digits_may_part_thousands(
     cells: list[str], unit: str, values: list[float | None]
 ) -> None:
     units = pd.Series([unit] * len(cells))
-    found, bad = to_numbers(pd.Series(cells), units=units, semicolons=True)
-    assert bad.tolist() == [one is None for one in values]
-    assert found.where(~bad, None).tolist() == pytest.approx(
-        [math.nan if one is None else one for one in values], nan_ok=True
+    numbers, bad = to_numbers(pd.Series(cells), units=units, semicolons=True)
+    assert bad.tolist() == [value is None for value in values]
+    assert numbers.where(~bad, None).tolist() == pytest.approx(
+        [math.nan if value is None else value for value in values], nan_ok=True
     )
 
 
@@ -112,6 +112,6 @@ def test_among_integers_a_point_before_three_digits_may_part_thousands(
     cells: list[str], unit: str, values: list[float | None]
 ) -> None:
     units = pd.Series([unit] * len(cells))
-    found, bad = to_numbers(pd.Series(cells), units=units)
-    assert bad.tolist() == [one is None for one in values]
-    assert found[~bad].tolist() == [one for one in values if one is not None]
+    numbers, bad = to_numbers(pd.Series(cells), units=units)
+    assert bad.tolist() == [value is None for value in values]
+    assert numbers[~bad].tolist() == [value for value in values if value is not None]

@@ -49,10 +49,10 @@ def test_a_column_of_the_parameter_is_used(tmp_path: Path, name: str) -> None:
         "13901,{day},07:00,RF,4.0,mm",
         "13901,{day},07:00,EV,4.5,mm",
     )
-    found = read(tmp_path, content, unit="Unit")
-    assert summary(found) == {"stage manual": (20, 9.0), "rain manual": (20, 4.0)}
-    assert found.attrs["said"][0].startswith("20 rows of ")
-    assert found.attrs["said"][0].endswith(" 'EV' are not used")
+    frame = read(tmp_path, content, unit="Unit")
+    assert summary(frame) == {"stage manual": (20, 9.0), "rain manual": (20, 4.0)}
+    assert frame.attrs["said"][0].startswith("20 rows of ")
+    assert frame.attrs["said"][0].endswith(" 'EV' are not used")
     of_level = read(tmp_path, content.replace("Value", "Level"), value="Level", unit="Unit")
     assert summary(of_level) == {"stage manual": (20, 9.0)}
     metres = read(tmp_path, content, unit="m")
@@ -89,11 +89,11 @@ def test_a_column_of_the_parameter_that_says_nothing_known_is_refused(tmp_path: 
 
 def test_means_by_heading_or_parameter_are_calculated(tmp_path: Path) -> None:
     heading = own("Code,Date,Time,Daily mean level", "13901,{day},07:00,{level}")
-    found = read(tmp_path, heading, value="Daily mean level")
-    assert summary(found) == {"stage calculated": (20, 9.0)}
-    assert set(found["ended"] - found["valid_time"]) == {pd.Timedelta(days=1)}
-    named = own("Code,Date,Time,Parameter,Value", "13901,{day},07:00,WL daily avg,{level}")
-    assert summary(read(tmp_path, named)) == {"stage calculated": (20, 9.0)}
+    frame = read(tmp_path, heading, value="Daily mean level")
+    assert summary(frame) == {"stage calculated": (20, 9.0)}
+    assert set(frame["ended"] - frame["valid_time"]) == {pd.Timedelta(days=1)}
+    by_parameter = own("Code,Date,Time,Parameter,Value", "13901,{day},07:00,WL daily avg,{level}")
+    assert summary(read(tmp_path, by_parameter)) == {"stage calculated": (20, 9.0)}
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_headings_of_levels_above_the_sea(tmp_path: Path, heading: str) -> None:
     content = own(f"Code,Date,Time,{heading}", LEVEL)
     with pytest.raises(BadGranule, match="or a column called datum that says msl"):
         read(tmp_path, content, value=heading)
-    told = own(f"Code,Date,Time,{heading},Datum", "13901,{day},07:00,95.49,msl")
-    found = read(tmp_path, told, value=heading)
-    assert found["value"].round(6).unique().tolist() == [9.0]
+    with_datum = own(f"Code,Date,Time,{heading},Datum", "13901,{day},07:00,95.49,msl")
+    frame = read(tmp_path, with_datum, value=heading)
+    assert frame["value"].round(6).unique().tolist() == [9.0]
 
 
 def test_millimetres_of_nothing_named_are_refused(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_title_that_only_names_an_office_does_not(tmp_path: Path, title: str) 
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "message"),
     [
         ({"station": "Station"}, "as --station, found 'Station'; its columns are 'station code'"),
         ({"station": "Level"}, "expected another column as --value than as --station"),
@@ -162,11 +162,11 @@ def test_a_title_that_only_names_an_office_does_not(tmp_path: Path, title: str) 
     ],
 )  # fmt: skip
 def test_options_that_are_neither_a_column_nor_known(
-    tmp_path: Path, options: dict[str, str], found: str
+    tmp_path: Path, options: dict[str, str], message: str
 ) -> None:
     content = own("Station Code,Date,Time,Level,Other", LEVEL + ",8.05")
     names = {"station": "Station Code", "value": "Level"} | options
-    with pytest.raises((WrongOption, ValueError), match=re.escape(found)):
+    with pytest.raises((WrongOption, ValueError), match=re.escape(message)):
         read(tmp_path, content, **names)
     new = read(tmp_path, content, value="Level", station="kwater-1001620")
     assert set(new["station"]) == {"kwater-1001620"}
@@ -196,22 +196,22 @@ def test_a_heading_that_names_another_zone_is_refused(
         read(tmp_path, titled, value="Level")
 
 
-@pytest.mark.parametrize("other", ["RF", "forecast", "Discharge"])
+@pytest.mark.parametrize("quantity", ["RF", "forecast", "Discharge"])
 @pytest.mark.parametrize("column", ["Parameter", "type"])
 def test_a_blank_below_another_quantity_is_a_bad_row(
-    tmp_path: Path, column: str, other: str
+    tmp_path: Path, column: str, quantity: str
 ) -> None:
     rows = [f"13901,{day},07:00,WL,9.0" for day in DAYS]
-    rows += [f"13901,2026-08-21,07:00,{other},4.0", "13901,2026-08-22,07:00,,4.5"]
-    found = read(tmp_path, "\n".join([f"Code,Date,Time,{column},Level", *rows]), value="Level")
-    assert found["value"].tolist() == [9.0] * 20
-    assert found.attrs["bad_rows"] == [
+    rows += [f"13901,2026-08-21,07:00,{quantity},4.0", "13901,2026-08-22,07:00,,4.5"]
+    frame = read(tmp_path, "\n".join([f"Code,Date,Time,{column},Level", *rows]), value="Level")
+    assert frame["value"].tolist() == [9.0] * 20
+    assert frame.attrs["bad_rows"] == [
         f"line 23: expected a quantity in the column {column.casefold()}, found ''"
     ]
 
 
 @pytest.mark.parametrize(
-    ("heading", "row", "title", "found"),
+    ("heading", "row", "title", "message"),
     [
         ("Station,Date,Time,Level", "13402,{day},07:00,{level}", "",
          "'13402' in the column 'station'"),
@@ -221,10 +221,10 @@ def test_a_blank_below_another_quantity_is_a_bad_row(
     ],
 )  # fmt: skip
 def test_a_file_that_names_another_gauge_than_the_option_is_refused(
-    tmp_path: Path, heading: str, row: str, title: str, found: str
+    tmp_path: Path, heading: str, row: str, title: str, message: str
 ) -> None:
     content = own(heading, row, title=title)
-    with pytest.raises(BadGranule, match=f"expected station 013901 as --station, .*{found}"):
+    with pytest.raises(BadGranule, match=f"expected station 013901 as --station, .*{message}"):
         read(tmp_path, content, station="13901", value="Level")
     right = own(heading, row, title=title)
     assert len(read(tmp_path, right, station="13402", value="Level")) == 20
@@ -235,17 +235,17 @@ def test_a_file_that_names_another_gauge_than_the_option_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("heading", "row", "title", "found"),
+    ("heading", "row", "title", "message"),
     [
         ("Date,Time,Level,Unit", "{day},07:00,{level},m", "", "'m' in the column 'unit'"),
         ("Date,Time,Level", "{day},07:00,{level}", "Unit: m", "above the heading"),
     ],
 )  # fmt: skip
 def test_a_file_that_names_another_unit_than_the_option_is_refused(
-    tmp_path: Path, heading: str, row: str, title: str, found: str
+    tmp_path: Path, heading: str, row: str, title: str, message: str
 ) -> None:
     content = own(heading, row, title=title)
-    with pytest.raises(BadGranule, match=f"expected unit cm as --unit, found .*{found}"):
+    with pytest.raises(BadGranule, match=f"expected unit cm as --unit, found .*{message}"):
         read(tmp_path, content, station="13901", value="Level", unit="cm")
     assert len(read(tmp_path, content, station="13901", value="Level")) == 20
 
@@ -255,6 +255,6 @@ def test_a_row_of_units_and_single_rows_in_another_unit(tmp_path: Path) -> None:
     with pytest.raises(BadGranule, match=r"unit cm as --unit, found '\(m\)' below the heading"):
         read(tmp_path, units, station="13901", value="Level", unit="cm")
     mixed = own("Date,Time,Level,Unit", "{day},07:00,{level},m") + "2026-08-21,07:00,920,cm\n"
-    found = read(tmp_path, mixed, station="13901", value="Level")
-    assert len(found) == 20
-    assert found.attrs["bad_rows"] == ["line 22: expected unit m as --unit, found 'cm'"]
+    frame = read(tmp_path, mixed, station="13901", value="Level")
+    assert len(frame) == 20
+    assert frame.attrs["bad_rows"] == ["line 22: expected unit m as --unit, found 'cm'"]

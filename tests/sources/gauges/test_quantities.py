@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.sources.gauges.quantities import is_mean, reason_unused
+from pipeline.sources.gauges.quantities import explain_unused, is_mean
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from pipeline.sources.gauges.quantities import is_mean, reason_unused
     ],
 )  # fmt: skip
 def test_readings(name: str) -> None:
-    assert reason_unused(name) == ""
+    assert explain_unused(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_readings(name: str) -> None:
     ],
 )  # fmt: skip
 def test_what_only_has_the_unit_of_a_reading(name: str, reason: str) -> None:
-    assert reason_unused(name).startswith(reason)
+    assert explain_unused(name).startswith(reason)
 
 
 @pytest.mark.parametrize(

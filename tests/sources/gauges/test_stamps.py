@@ -5,14 +5,14 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from pipeline.sources.gauges.stamps import SHIFT, stamped_at_midnight, to_utc, zone_of
+from pipeline.sources.gauges.stamps import SHIFT, find_midnight_stamps, parse_zone, to_utc
 
 
 def read(*stamps: str | None, zone: str | None = None) -> tuple[list[str], list[str]]:
     """Times in words, empty where unreadable, and what the file told."""
-    found = to_utc(pd.Series(stamps, dtype=object), zone=zone_of(zone) if zone else None)
-    assert (found.time.isna() == (found.expected != "")).all()
-    return found.time.dt.strftime("%Y-%m-%d %H:%M").fillna("").tolist(), list(found.said)
+    parsed = to_utc(pd.Series(stamps, dtype=object), zone=parse_zone(zone) if zone else None)
+    assert (parsed.time.isna() == (parsed.expected != "")).all()
+    return parsed.time.dt.strftime("%Y-%m-%d %H:%M").fillna("").tolist(), list(parsed.remarks)
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,19 @@ def test_unreadable_stamps(stamp: str | None) -> None:
 
 
 def test_buddhist_years_of_a_whole_file_are_taken_back() -> None:
-    found, said = read("2569-08-18T07:00:00+07:00", "2567-02-29 07:00 +0700")
-    assert found == ["2026-08-18 00:00", "2024-02-29 00:00"], "29 February by the year it is"
-    assert said == ["Buddhist years are taken back by 543: 2569 is 2026"]
-    found, said = read("20/08/2569 07.00 น.", "20 ส.ค. 2569 08:00", zone="Asia/Bangkok")
-    assert found == ["2026-08-20 00:00", "2026-08-20 01:00"]
-    assert said[1] == "dates are read with the day before month, as the whole file shows"
+    times, remarks = read("2569-08-18T07:00:00+07:00", "2567-02-29 07:00 +0700")
+    assert times == ["2026-08-18 00:00", "2024-02-29 00:00"], "29 February by the year it is"
+    assert remarks == ["Buddhist years are taken back by 543: 2569 is 2026"]
+    times, remarks = read("20/08/2569 07.00 น.", "20 ส.ค. 2569 08:00", zone="Asia/Bangkok")
+    assert times == ["2026-08-20 00:00", "2026-08-20 01:00"]
+    assert remarks[1] == "dates are read with the day before month, as the whole file shows"
 
 
 def test_a_buddhist_year_among_others_is_unreadable() -> None:
-    found = to_utc(pd.Series(["2569-08-18T07:00+07:00", "2026-08-19T07:00+07:00"]))
-    assert found.time.isna().tolist() == [True, False]
-    assert found.expected[0] == "years of one calendar in the whole file"
-    assert found.said == ()
+    parsed = to_utc(pd.Series(["2569-08-18T07:00+07:00", "2026-08-19T07:00+07:00"]))
+    assert parsed.time.isna().tolist() == [True, False]
+    assert parsed.expected[0] == "years of one calendar in the whole file"
+    assert parsed.remarks == ()
 
 
 def test_the_whole_file_tells_the_order_of_day_and_month() -> None:
@@ -64,9 +64,9 @@ def test_the_whole_file_tells_the_order_of_day_and_month() -> None:
 @pytest.mark.parametrize("typo", ["31/13/2026 07:00", "08/20/2026 07:00"])
 def test_one_date_of_another_order_costs_itself(typo: str) -> None:
     july = [f"{day:02d}/07/2026 07:00" for day in range(1, 32)]
-    found, said = read(*july, typo, zone="+7")
-    assert found == [*(f"2026-07-{day:02d} 00:00" for day in range(1, 32)), ""]
-    assert said == ["dates are read with the day before month, as the whole file shows"]
+    times, remarks = read(*july, typo, zone="+7")
+    assert times == [*(f"2026-07-{day:02d} 00:00" for day in range(1, 32)), ""]
+    assert remarks == ["dates are read with the day before month, as the whole file shows"]
 
 
 def test_a_single_date_is_not_believed_against_days_in_a_row() -> None:
@@ -95,11 +95,11 @@ def test_zones() -> None:
     ]  # fmt: skip
     for name in ("Asia/Nowhere", "../etc/passwd", "+15:00", "", "7"):
         with pytest.raises(ValueError, match=r"a time zone like Asia/Bangkok or \+07:00"):
-            zone_of(name)
+            parse_zone(name)
 
 
 def early(*stamps: str) -> list[bool]:
-    return stamped_at_midnight(pd.Series(pd.to_datetime(list(stamps)))).tolist()
+    return find_midnight_stamps(pd.Series(pd.to_datetime(list(stamps)))).tolist()
 
 
 def test_the_portal_shift_is_told_per_stretch() -> None:
@@ -121,10 +121,10 @@ def test_an_extra_reading_at_noon_is_no_shift() -> None:
 
 def test_readings_of_every_hour_and_every_third() -> None:
     hourly = pd.Series(pd.date_range("2020-01-01", periods=72, freq="h"))
-    assert not stamped_at_midnight(hourly).any()
+    assert not find_midnight_stamps(hourly).any()
     delta = pd.Series(pd.date_range("2020-01-01", periods=64, freq="3h"))
-    assert not stamped_at_midnight(delta).any()
-    assert stamped_at_midnight(delta - SHIFT).all()
+    assert not find_midnight_stamps(delta).any()
+    assert find_midnight_stamps(delta - SHIFT).all()
 
 
 def local(*stamps: str) -> pd.Series[pd.Timestamp]:
@@ -138,38 +138,38 @@ def test_a_shifted_stretch_goes_on_through_days_of_other_hours() -> None:
     hours |= {9: tuple(range(6, 21)), 10: tuple(range(6, 21)), 11: (7, 14, 19), 12: (14,),
               13: tuple(range(24)), 17: (7, 10, 13, 16, 19)}  # fmt: skip
     right = local(*(f"2018-08-{day:02d} {hour}:00" for day in hours for hour in hours[day]))
-    assert stamped_at_midnight(right - SHIFT).all()
-    assert not stamped_at_midnight(right).any()
+    assert find_midnight_stamps(right - SHIFT).all()
+    assert not find_midnight_stamps(right).any()
 
 
 def test_noon_alone_and_clocks_off_by_minutes() -> None:
     evenings = local(*(f"2018-08-{day:02d} 19:00" for day in range(1, 11)))
-    assert stamped_at_midnight(evenings - SHIFT).all()
-    assert not stamped_at_midnight(evenings).any()
+    assert find_midnight_stamps(evenings - SHIFT).all()
+    assert not find_midnight_stamps(evenings).any()
     both = local(*(f"2018-08-{day:02d} {at}" for day in range(1, 11) for at in ("07:02", "18:58")))
-    assert stamped_at_midnight(both - SHIFT).all()
-    assert not stamped_at_midnight(both).any()
+    assert find_midnight_stamps(both - SHIFT).all()
+    assert not find_midnight_stamps(both).any()
     early_clock = local(*(f"2018-08-{day:02d} 06:57" for day in range(1, 11)))
-    assert stamped_at_midnight(early_clock - SHIFT).all()
+    assert find_midnight_stamps(early_clock - SHIFT).all()
     july = local(*(f"2018-07-{day:02d} 07:00" for day in range(1, 32)))
-    assert stamped_at_midnight(pd.concat([july, evenings], ignore_index=True) - SHIFT).all()
+    assert find_midnight_stamps(pd.concat([july, evenings], ignore_index=True) - SHIFT).all()
 
 
 def test_a_series_that_is_stamped_right_is_never_shifted() -> None:
     """With extra readings at noon and midnight, at noon alone, and of a month of office hours."""
     daily = [f"2018-08-{day:02d} {hour}" for day in range(1, 31) for hour in ("07:00", "19:00")]
     extra = [f"2018-08-{day:02d} {hour}" for day in range(10, 14) for hour in ("00:00", "12:00")]
-    assert not stamped_at_midnight(local(*daily, *extra)).any()
+    assert not find_midnight_stamps(local(*daily, *extra)).any()
     noons = [f"2018-08-{day:02d} 12:00" for day in range(12, 20)]
-    kept = [stamp for stamp in daily if stamp[:10] not in {noon[:10] for noon in noons}]
-    assert not stamped_at_midnight(local(*kept, *noons)).any()
+    mornings = [stamp for stamp in daily if stamp[:10] not in {noon[:10] for noon in noons}]
+    assert not find_midnight_stamps(local(*mornings, *noons)).any()
     office = [f"2018-08-{day:02d} {hour}:00" for day in range(1, 31) for hour in range(8, 18)]
-    assert not stamped_at_midnight(local(*office)).any()
-    assert not stamped_at_midnight(local("2018-08-01 00:00", *daily[2:])).any()
+    assert not find_midnight_stamps(local(*office)).any()
+    assert not find_midnight_stamps(local("2018-08-01 00:00", *daily[2:])).any()
 
 
 def test_the_portal_stamps_right_from_march_2021() -> None:
     february = local(*(f"2021-02-{day} 07:00" for day in range(20, 29))) - SHIFT
     march = local("2021-03-01 07:00")
-    found = stamped_at_midnight(pd.concat([february, march], ignore_index=True))
-    assert found.tolist() == [True] * 9 + [False]
+    shifted = find_midnight_stamps(pd.concat([february, march], ignore_index=True))
+    assert shifted.tolist() == [True] * 9 + [False]

@@ -21,10 +21,10 @@ from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
      ("0013901", "013901"), ("000013901", "013901"), ("9.26E+04", "092600")],
 )  # fmt: skip
 def test_spellings_of_a_gauge_of_the_table(text: str, code: str) -> None:
-    found, said = resolve(text)
-    assert found == code
+    resolved, remark = resolve(text)
+    assert resolved == code
     name = stations()[code].name
-    assert said == ("" if text == code else f"{text} is read as {code} ({name})")
+    assert remark == ("" if text == code else f"{text} is read as {code} ({name})")
 
 
 @pytest.mark.parametrize(

@@ -77,29 +77,29 @@ THREE = {"08-18 00:00": 9.1, "08-19 00:00": 9.4, "08-20 00:00": 9.8}
     ],
 )  # fmt: skip
 def test_the_shared_cases(name: str, expected: dict[str, float]) -> None:
-    found = gauge_files.read(CASES / name)
-    assert set(found["station"]) == {"013901"}
-    assert set(found["variable"]) == {"stage"}
-    assert set(found.dropna(subset="value")["qc"]) == {"good"}
-    assert values(found) == expected
-    assert found.attrs["bad_rows"] == []
+    frame = gauge_files.read(CASES / name)
+    assert set(frame["station"]) == {"013901"}
+    assert set(frame["variable"]) == {"stage"}
+    assert set(frame.dropna(subset="value")["qc"]) == {"good"}
+    assert values(frame) == expected
+    assert frame.attrs["bad_rows"] == []
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not here")
 def test_the_shared_cases_of_years_and_conflicts(tmp_path: Path) -> None:
-    found = gauge_files.read(CASES / "buddhist_year.csv")
-    assert values(found) == {"08-18 00:00": 7.1, "08-19 00:00": 7.2}
-    assert set(found["valid_time"].dt.year) == {2026}
-    assert notes(found) == ([], ["Buddhist years are taken back by 543: 2569 is 2026"])
+    frame = gauge_files.read(CASES / "buddhist_year.csv")
+    assert values(frame) == {"08-18 00:00": 7.1, "08-19 00:00": 7.2}
+    assert set(frame["valid_time"].dt.year) == {2026}
+    assert notes(frame) == ([], ["Buddhist years are taken back by 543: 2569 is 2026"])
     twice = gauge_files.read(CASES / "dup_differ.csv")
     assert twice["value"].tolist() == [9.1, 9.4, 9.6, 9.8]
     assert twice["qc"].tolist() == ["good", "conflict", "conflict", "good"]
     row = (CASES / "portal_row_2569.txt").read_text(encoding="utf-8")
     good = [row.replace("2569-08-19T12", f"2026-08-{at:02d}T00") for at in range(1, 20)]
     appended = write(tmp_path, "export.csv", gauge_files.HEADER + "\n" + "".join([*good, row]))
-    found = gauge_files.read(appended)
-    assert len(found) == 19
-    assert found.attrs["bad_rows"] == [
+    frame = gauge_files.read(appended)
+    assert len(frame) == 19
+    assert frame.attrs["bad_rows"] == [
         "line 21: expected years of one calendar in the whole file, found '2569-08-19T12:00Z'"
     ]
 
@@ -135,9 +135,9 @@ def test_how_cells_and_lines_may_be_written(tmp_path: Path) -> None:
                              ).encode("cp1252"),
         "capitals.csv": whole.replace("stage", "Stage").replace(",m\n", ",M\n").encode(),
     }.items():  # fmt: skip
-        found = gauge_files.read(write(tmp_path, name, content))
-        assert values(found) == THREE, name
-        assert found.attrs["bad_rows"] == [], name
+        frame = gauge_files.read(write(tmp_path, name, content))
+        assert values(frame) == THREE, name
+        assert frame.attrs["bad_rows"] == [], name
     thai = gauge_files.read(tmp_path / "thai.csv")
     assert set(thai["version"]) == {"แม่น้ำโขง"}
     assert thai.attrs["said"] == ["text that is not UTF-8 is read as TIS-620"]
@@ -153,31 +153,31 @@ def test_a_point_between_semicolons_is_read_as_what_the_file_shows(tmp_path: Pat
         text = "\n".join(row.replace(",", ";").replace("^", ",") for row in [PLAIN, *rows]) + "\n"
         return write(tmp_path, "agency.csv", text)
 
-    found = gauge_files.read(table("1.152", "960^5", "1.148"))
-    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
-    found = gauge_files.read(table("1152", "960.5", "1148"))
-    assert values(found) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    frame = gauge_files.read(table("1.152", "960^5", "1.148"))
+    assert values(frame) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
+    frame = gauge_files.read(table("1152", "960.5", "1148"))
+    assert values(frame) == {"08-18 00:00": 11.52, "08-19 00:00": 9.605, "08-20 00:00": 11.48}
     with pytest.raises(BadGranule, match=r"semicolons or .* 1\.152 may be 1152; .* --decimal\)"):
         gauge_files.read(table("1.152", "1.160", "1.148"))
-    found = gauge_files.read(table("9.152", "9.160", "9.148", unit="m"))
-    assert values(found) == {"08-18 00:00": 9.152, "08-19 00:00": 9.16, "08-20 00:00": 9.148}
+    frame = gauge_files.read(table("9.152", "9.160", "9.148", unit="m"))
+    assert values(frame) == {"08-18 00:00": 9.152, "08-19 00:00": 9.16, "08-20 00:00": 9.148}
     own = OwnLayout("station", "time", "value", "unit", decimal=",")
-    found = gauge_files.read(table("1.152", "1.160", "1.148"), own)
-    assert found["value"].tolist() == pytest.approx([11.52, 11.6, 11.48])
+    frame = gauge_files.read(table("1.152", "1.160", "1.148"), own)
+    assert frame["value"].tolist() == pytest.approx([11.52, 11.6, 11.48])
 
 
 def test_a_point_among_integers_is_no_decimal_point(tmp_path: Path) -> None:
     rows = [day(1 + at, 960 + at, "cm") for at in range(24)]
     for sign in (",", "\t"):
         content = plain(*rows, day(25, "1.005", "cm")).replace(",", sign)
-        found = gauge_files.read(write(tmp_path, "tabs.txt", content))
-        assert found["value"].tolist() == pytest.approx([9.6 + 0.01 * at for at in range(24)])
-        (line,) = notes(found)[0]
+        frame = gauge_files.read(write(tmp_path, "tabs.txt", content))
+        assert frame["value"].tolist() == pytest.approx([9.6 + 0.01 * at for at in range(24)])
+        (line,) = notes(frame)[0]
         assert line.startswith("line 26: expected a number beyond doubt (between semicolons or ")
         assert line.endswith("; name the columns and --decimal), found '1.005'")
     own = OwnLayout("station", "time", "value", "unit", decimal=",")
-    found = gauge_files.read(write(tmp_path, "t.csv", plain(*rows, day(25, "1.005", "cm"))), own)
-    assert found["value"].iloc[-1] == 10.05
+    frame = gauge_files.read(write(tmp_path, "t.csv", plain(*rows, day(25, "1.005", "cm"))), own)
+    assert frame["value"].iloc[-1] == 10.05
 
 
 @pytest.mark.parametrize(
@@ -202,17 +202,17 @@ def test_a_point_among_integers_is_no_decimal_point(tmp_path: Path) -> None:
     ],
 )
 def test_one_bad_cell_costs_its_row(tmp_path: Path, row: str, why: str) -> None:
-    found = gauge_files.read(write(tmp_path, "agency.csv", plain(day(18, 9.1), row, day(20, 9.8))))
-    assert values(found) == {"08-18 00:00": 9.1, "08-20 00:00": 9.8}
-    (bad,) = found.attrs["bad_rows"]
+    frame = gauge_files.read(write(tmp_path, "agency.csv", plain(day(18, 9.1), row, day(20, 9.8))))
+    assert values(frame) == {"08-18 00:00": 9.1, "08-20 00:00": 9.8}
+    (bad,) = frame.attrs["bad_rows"]
     assert bad.startswith("line 3: ")
     assert why in bad
 
 
 def test_too_many_bad_rows_cost_the_file(tmp_path: Path) -> None:
     good, bad = [day(1 + at % 28) for at in range(57)], [day(20, "x")]
-    found = gauge_files.read(write(tmp_path, "some.csv", plain(*good, *(bad * 3))))
-    assert len(found.attrs["bad_rows"]) == 3, "3 of 60 are 5 %"
+    frame = gauge_files.read(write(tmp_path, "some.csv", plain(*good, *(bad * 3))))
+    assert len(frame.attrs["bad_rows"]) == 3, "3 of 60 are 5 %"
     message = (
         r"many\.csv: expected rows of the plain CSV \(station,variable,time,value,unit\), "
         r"found 4 bad of 61 rows: line 59: expected a number, found 'x'; line 60"
@@ -222,7 +222,7 @@ def test_too_many_bad_rows_cost_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "end", "kept"),
+    ("heading", "end", "is_kept"),
     [
         (PLAIN, "9.8,m", True),
         (PLAIN, "9.8,", False),
@@ -235,34 +235,34 @@ def test_too_many_bad_rows_cost_the_file(tmp_path: Path) -> None:
         (PLAIN + ",quality", "9.8,m,goo", False),
     ],
 )
-def test_a_last_line_without_an_end(tmp_path: Path, heading: str, end: str, kept: bool) -> None:
+def test_a_last_line_without_an_end(tmp_path: Path, heading: str, end: str, is_kept: bool) -> None:
     more = {"version": ",final", "datum": ",gauge", "quality": ",good"}.get(
         heading.removeprefix(PLAIN + ","), ""
     )
     content = plain(day(18, 9.1) + more, day(19, 9.4) + more, heading=heading)
     path = write(tmp_path, "cut.csv", content + day(20, 0).removesuffix("0,m") + end)
-    found = gauge_files.read(path)
-    assert values(found) == (THREE if kept else dict(list(THREE.items())[:2]))
-    assert len(found.attrs["bad_rows"]) == (0 if kept else 1)
+    frame = gauge_files.read(path)
+    assert values(frame) == (THREE if is_kept else dict(list(THREE.items())[:2]))
+    assert len(frame.attrs["bad_rows"]) == (0 if is_kept else 1)
 
 
 def test_a_value_that_ends_the_file_is_not_believed(tmp_path: Path) -> None:
     content = "station,variable,time,unit,value\n013901,stage,2026-08-18T07:00:00+07:00,m,9.1\n"
     path = write(tmp_path, "cut.csv", content + "013901,stage,2026-08-19T07:00:00+07:00,m,1")
-    found = gauge_files.read(path)
-    assert values(found) == {"08-18 00:00": 9.1}, "12.34 cut short is 1"
-    assert found.attrs["bad_rows"] == [
+    frame = gauge_files.read(path)
+    assert values(frame) == {"08-18 00:00": 9.1}, "12.34 cut short is 1"
+    assert frame.attrs["bad_rows"] == [
         "line 3: expected a whole last line in a file cut short, found '1'"
     ]
 
 
 @pytest.mark.parametrize(
-    ("before", "last", "kept"),
+    ("before", "last", "is_kept"),
     [(("9.1", "9.4"), "9.8", True), (("9.12", "9.4"), "9.8", False), (("9.1", "9.4"), "9.85", True),
      (("950", "960"), "980", False), (("9.1", "9.4"), "9.", False), (("9.1", "-"), "", False)],
 )  # fmt: skip
 def test_a_value_that_ends_the_file_is_read_if_it_has_all_decimals(
-    tmp_path: Path, before: tuple[str, str], last: str, kept: bool
+    tmp_path: Path, before: tuple[str, str], last: str, is_kept: bool
 ) -> None:
     unit = "m" if "." in before[0] else "cm"
     rows = [
@@ -270,15 +270,15 @@ def test_a_value_that_ends_the_file_is_read_if_it_has_all_decimals(
         for at, value in enumerate((*before, last), 18)
     ]
     content = "\n".join(["station,variable,time,unit,value", *rows])
-    found = gauge_files.read(write(tmp_path, "cut.csv", content))
-    assert ("08-20 00:00" in values(found)) == kept
-    assert len(found.attrs["bad_rows"]) == (0 if kept else 1)
+    frame = gauge_files.read(write(tmp_path, "cut.csv", content))
+    assert ("08-20 00:00" in values(frame)) == is_kept
+    assert len(frame.attrs["bad_rows"]) == (0 if is_kept else 1)
 
 
 def test_millimetres_cut_to_metres_are_not_believed(tmp_path: Path) -> None:
     content = plain(day(18, 9100, "mm"), day(19, 9400, "mm"))
-    found = gauge_files.read(write(tmp_path, "cut.csv", content + day(20, 9800, "m")))
-    assert values(found) == {"08-18 00:00": 9.1, "08-19 00:00": 9.4}
+    frame = gauge_files.read(write(tmp_path, "cut.csv", content + day(20, 9800, "m")))
+    assert values(frame) == {"08-18 00:00": 9.1, "08-19 00:00": 9.4}
 
 
 def test_an_export_cut_short_keeps_what_is_whole(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def test_an_export_cut_short_keeps_what_is_whole(tmp_path: Path) -> None:
         "08-18 00:00": 9.1, "08-19 00:00": 9.4
     }  # fmt: skip
     for cut in (2, 20, len(REST) + 3, len(REST) + 5, len(REST) + 12):
-        found = gauge_files.read(write(tmp_path, NAME, content[:-cut]))
-        assert values(found) == {"08-18 00:00": 9.1}
-        assert len(found.attrs["bad_rows"]) == 1
+        frame = gauge_files.read(write(tmp_path, NAME, content[:-cut]))
+        assert values(frame) == {"08-18 00:00": 9.1}
+        assert len(frame.attrs["bad_rows"]) == 1
 
 
 def test_codes_for_missing(tmp_path: Path) -> None:
@@ -301,9 +301,9 @@ def test_codes_for_missing(tmp_path: Path) -> None:
         gauge_files.read(write(tmp_path, "stages.csv", plain(*stages, day(28, 9.99))))
     ) == {"08-28 00:00": 9.99}
     rows = [day(1 + at, code) for at, code in enumerate(codes)]
-    found = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows, day(28, 9.99))))
-    assert values(found) == {"08-28 00:00": 9.99}
-    assert notes(found) == ([], [])
+    frame = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows, day(28, 9.99))))
+    assert values(frame) == {"08-28 00:00": 9.99}
+    assert notes(frame) == ([], [])
     rain = [row.replace("stage", "rain").replace(",m", ",mm") for row in rows]
     wet = day(28, 99.9, "mm").replace("stage", "rain")
     assert values(gauge_files.read(write(tmp_path, "r.csv", plain(*rain, wet)))) == {
@@ -313,37 +313,37 @@ def test_codes_for_missing(tmp_path: Path) -> None:
 
 def test_a_code_that_may_be_a_stage_is_left_to_the_history(tmp_path: Path) -> None:
     rows = [day(1, 950, "cm"), day(2, 999, "cm"), day(3, -99, "cm"), day(4, -9999, "cm")]
-    found = gauge_files.read(write(tmp_path, "cm.csv", plain(*rows)))
-    assert values(found) == {"08-01 00:00": 9.5, "08-02 00:00": 9.99, "08-03 00:00": -0.99}
-    assert found["raw"].tolist() == ["950 cm", "999 cm", "-99 cm", ""]
-    assert found["qc"].tolist() == ["good", "good", "good", "missing"]
+    frame = gauge_files.read(write(tmp_path, "cm.csv", plain(*rows)))
+    assert values(frame) == {"08-01 00:00": 9.5, "08-02 00:00": 9.99, "08-03 00:00": -0.99}
+    assert frame["raw"].tolist() == ["950 cm", "999 cm", "-99 cm", ""]
+    assert frame["qc"].tolist() == ["good", "good", "good", "missing"]
     flow = [day(at, q, "m3/s").replace("stage", "discharge") for at, q in ((1, 9999), (2, 9998))]
-    found = gauge_files.read(write(tmp_path, "flow.csv", plain(*flow)))
-    assert found["value"].tolist() == [9999.0, 9998.0]
-    said = "1 of discharge 9999 m3/s at 013901 may stand for missing: the other readings"
-    assert found.attrs["said"][0].startswith(said)
+    frame = gauge_files.read(write(tmp_path, "flow.csv", plain(*flow)))
+    assert frame["value"].tolist() == [9999.0, 9998.0]
+    remark = "1 of discharge 9999 m3/s at 013901 may stand for missing: the other readings"
+    assert frame.attrs["said"][0].startswith(remark)
 
 
 def test_columns_that_change_the_meaning(tmp_path: Path) -> None:
     rows = [day(18, 95.59) + ",MSL", day(19, 9.4) + ",gauge", day(20, 9.8) + ","]
     for heading in ("Datum", "DATUM", " datum "):
-        found = gauge_files.read(
+        frame = gauge_files.read(
             write(tmp_path, "d.csv", plain(*rows, heading=f"{PLAIN},{heading}"))
         )
-        assert values(found) == THREE
+        assert values(frame) == THREE
     with pytest.raises(BadGranule, match="datum gauge, or msl of a stage, found 'ha tien'"):
         gauge_files.read(
             write(tmp_path, "d.csv", plain(day(18) + ",Ha Tien", heading=PLAIN + ",Datum"))
         )
     for name in ("offset", "Scale factor", "time zone", "Gauge zero", "missing_value"):
-        with pytest.raises(BadGranule, match=f"a column called '{tables.name_of(name)}'"):
+        with pytest.raises(BadGranule, match=f"a column called '{tables.normalize_name(name)}'"):
             gauge_files.read(
                 write(tmp_path, "o.csv", plain(day(18) + ",2", heading=f"{PLAIN},{name}"))
             )
-    found = gauge_files.read(
+    frame = gauge_files.read(
         write(tmp_path, "u.csv", plain(day(18) + ",Som", heading=PLAIN + ",Reader"))
     )
-    assert found.attrs["said"] == ["columns that are not used: 'reader'"]
+    assert frame.attrs["said"] == ["columns that are not used: 'reader'"]
     with pytest.raises(BadGranule, match="one column called value, found several"):
         gauge_files.read(write(tmp_path, "v.csv", plain(day(18) + ",9", heading=PLAIN + ",Value")))
 
@@ -352,11 +352,11 @@ def test_columns_that_change_the_meaning(tmp_path: Path) -> None:
 def test_what_the_agency_says_of_a_reading_is_used(tmp_path: Path, name: str) -> None:
     words = ["Good", "estimated", "SUSPECT", "missing", "", "E"]
     rows = [f"{day(1 + at, at)},{word}" for at, word in enumerate(words)]
-    found = gauge_files.read(write(tmp_path, "q.csv", plain(*rows, heading=f"{PLAIN},{name}")))
-    assert found.dropna(subset="value")[["value", "qc"]].to_numpy().tolist() == [
+    frame = gauge_files.read(write(tmp_path, "q.csv", plain(*rows, heading=f"{PLAIN},{name}")))
+    assert frame.dropna(subset="value")[["value", "qc"]].to_numpy().tolist() == [
         [0.0, "good"], [1.0, "estimated"], [2.0, "suspect"], [4.0, "good"], [5.0, "estimated"]
     ]  # fmt: skip
-    assert found["qc"].tolist().count("missing") == 1
+    assert frame["qc"].tolist().count("missing") == 1
     with pytest.raises(BadGranule, match=r"good, estimated or suspect in the column .*'B7'"):
         gauge_files.read(write(tmp_path, "q.csv", plain(day(1) + ",B7", heading=f"{PLAIN},{name}")))
 
@@ -370,9 +370,9 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_resolved_and_new_stations_are_said_once(tmp_path: Path) -> None:
     codes = ["13901", "13901.0", "pakse", "LA013901", "999999"]
     rows = [day(at, 9.0 + at).replace("013901", code) for at, code in enumerate(codes, 1)]
-    found = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows, *rows)))
-    assert found["station"].tolist() == ["013901"] * 4 + ["999999"]
-    assert found.attrs["said"] == [
+    frame = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows, *rows)))
+    assert frame["station"].tolist() == ["013901"] * 4 + ["999999"]
+    assert frame.attrs["said"] == [
         "13901 is read as 013901 (Pakse)", "13901.0 is read as 013901 (Pakse)",
         "pakse is read as 013901 (Pakse)", "LA013901 is read as 013901 (Pakse)",
         "station 999999 is new: the table of stations has none",
@@ -383,29 +383,29 @@ def test_rows_of_a_code_that_is_nearly_a_gauges_are_not_kept(tmp_path: Path) -> 
     rows = [day(at, 9.1) for at in range(1, 22)]
     rows[4] = rows[4].replace("013901", "O13901")
     rows[5] = rows[5].replace("013901", "1.3901E4")
-    found = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows)))
-    assert found["station"].tolist() == ["013901"] * 20
-    (line,) = notes(found)[0]
+    frame = gauge_files.read(write(tmp_path, "codes.csv", plain(*rows)))
+    assert frame["station"].tolist() == ["013901"] * 20
+    (line,) = notes(frame)[0]
     assert line.endswith("found 'O13901'; did you mean 013901 (Pakse)?")
 
 
 def test_an_export_that_a_spreadsheet_saved_again(tmp_path: Path) -> None:
     content = export(("2026-08-18T00:00Z", 9.1)).replace("013901", "13901")
     for changed in (content, content.replace(",", ";"), content.replace(",", "\t")):
-        found = gauge_files.read(write(tmp_path, NAME, changed))
-        assert found["station"].tolist() == ["013901"]
-        assert found.attrs["said"] == ["13901 is read as 013901 (Pakse)"]
+        frame = gauge_files.read(write(tmp_path, NAME, changed))
+        assert frame["station"].tolist() == ["013901"]
+        assert frame.attrs["said"] == ["13901 is read as 013901 (Pakse)"]
 
 
 def test_a_few_rows_of_another_station_are_bad_and_many_are_another_file(tmp_path: Path) -> None:
     rows = [(f"2026-07-{at:02d}T00:00Z", 9.0) for at in range(1, 31)]
     content = export(*rows)
-    one = content.replace(
+    changed = content.replace(
         "013901,Water Level,Manual,2026-07-09", "014901,Water Level,Manual,2026-07-09"
     )
-    found = gauge_files.read(write(tmp_path, NAME, one))
-    assert len(found) == 29
-    assert found.attrs["bad_rows"] == [
+    frame = gauge_files.read(write(tmp_path, NAME, changed))
+    assert len(frame) == 29
+    assert frame.attrs["bad_rows"] == [
         "line 10: expected station code 013901 as in the other rows, found '014901'"
     ]
 
@@ -419,14 +419,14 @@ def portal_shift(tmp_path: Path) -> pd.DataFrame:
 
 
 def test_the_portal_shift_is_taken_back_and_said_once(tmp_path: Path) -> None:
-    found = portal_shift(tmp_path)
+    frame = portal_shift(tmp_path)
     expected = [*pd.date_range("2021-02-21", "2021-02-28T12:00", freq="12h"),
                 *pd.date_range("2021-03-01", "2021-03-05T12:00", freq="12h")]  # fmt: skip
-    assert found["valid_time"].tolist() == expected
-    assert found["value"].tolist() == [5 + number / 100 for number in range(len(expected))]
-    assert found["qc"].tolist() == ["shifted"] * 16 + ["good"] * 10
-    (said,) = found.attrs["said"]
-    assert said == (
+    assert frame["valid_time"].tolist() == expected
+    assert frame["value"].tolist() == [5 + number / 100 for number in range(len(expected))]
+    assert frame["qc"].tolist() == ["shifted"] * 16 + ["good"] * 10
+    (remark,) = frame.attrs["said"]
+    assert remark == (
         "16 manual readings of 2021-02-21 to 2021-02-28 that are stamped at local midnight and "
         "noon are moved by 7 h to the observer's 07:00 and 19:00"
     )
@@ -435,9 +435,9 @@ def test_the_portal_shift_is_taken_back_and_said_once(tmp_path: Path) -> None:
 def test_telemetry_at_midnight_is_not_shifted(tmp_path: Path) -> None:
     rows = [(f"2026-08-{at:02d}T17:00Z", 9.0) for at in range(1, 9)]
     content = export(*rows).replace("Manual", "Telemetry")
-    found = gauge_files.read(write(tmp_path, NAME.replace("Manual", "Telemetry"), content))
-    assert set(found["qc"]) == {"good"}
-    assert set(found["valid_time"].dt.hour) == {17}
+    frame = gauge_files.read(write(tmp_path, NAME.replace("Manual", "Telemetry"), content))
+    assert set(frame["qc"]) == {"good"}
+    assert set(frame["valid_time"].dt.hour) == {17}
 
 
 def test_hymos_variants(tmp_path: Path) -> None:
@@ -448,8 +448,8 @@ def test_hymos_variants(tmp_path: Path) -> None:
         f"LA,13901.0,HH,A,{stamp},6.4,m", f"LA,13901,HH,A,{stamp.replace('2024', '2567')},640,cm,O",
         f"LA\t13901\tHH\tA\t{stamp}\t6.4\tm\tO",
     ]):  # fmt: skip
-        found = gauge_files.read(write(tmp_path, f"{number}.csv", line + "\n"))
-        row = found.iloc[0]
+        frame = gauge_files.read(write(tmp_path, f"{number}.csv", line + "\n"))
+        row = frame.iloc[0]
         assert (row["station"], row["method"], row["value"]) == ("013901", "telemetry", 6.4), line
         assert row["valid_time"] == pd.Timestamp("2024-08-01 00:00"), line
     codes = "".join(
@@ -465,8 +465,8 @@ def test_flags_of_hymos_are_used(tmp_path: Path) -> None:
 
     flags = ["O", "E", "S", "BAD", ""]
     content = "".join(row(at, flag) for at, flag in enumerate(flags, 1))
-    found = gauge_files.read(write(tmp_path, "flags.csv", content))
-    assert found["qc"].tolist() == ["good", "estimated", "suspect", "suspect", "good"]
+    frame = gauge_files.read(write(tmp_path, "flags.csv", content))
+    assert frame["qc"].tolist() == ["good", "estimated", "suspect", "suspect", "good"]
     with pytest.raises(BadGranule, match="suspect in the column flag, found '9'"):
         gauge_files.read(write(tmp_path, "flags.csv", content + row(6, "9")))
 
@@ -481,11 +481,11 @@ def test_parameters_of_hymos_that_are_not_observed_rain_or_discharge(tmp_path: P
         path = write(tmp_path, "h.csv", rows(parameter, unit))
         with pytest.raises(Skipped, match=f"2 rows of parameter '{parameter}' are not used"):
             gauge_files.read(path)
-    found = gauge_files.read(write(tmp_path, "h.csv", rows("HH", "m") + rows("EV", "mm")))
-    assert found["variable"].tolist() == ["stage", "stage"]
-    assert found.attrs["said"] == ["2 rows of parameter 'EV' are not used"]
-    found = gauge_files.read(write(tmp_path, "h.csv", rows("QQ", "m3/s")))
-    assert found["variable"].tolist() == ["discharge", "discharge"]
+    frame = gauge_files.read(write(tmp_path, "h.csv", rows("HH", "m") + rows("EV", "mm")))
+    assert frame["variable"].tolist() == ["stage", "stage"]
+    assert frame.attrs["said"] == ["2 rows of parameter 'EV' are not used"]
+    frame = gauge_files.read(write(tmp_path, "h.csv", rows("QQ", "m3/s")))
+    assert frame["variable"].tolist() == ["discharge", "discharge"]
 
 
 def test_compressed_files(tmp_path: Path) -> None:
@@ -515,17 +515,19 @@ def test_a_zip_of_exports(tmp_path: Path) -> None:
         archive.writestr("__MACOSX/._x.csv", "\0\1")
         archive.writestr("folder/", "")
     before = sorted(tmp_path.rglob("*"))
-    found = gauge_files.read(path)
-    assert found[["value", "qc"]].to_numpy().tolist() == [
+    frame = gauge_files.read(path)
+    assert frame[["value", "qc"]].to_numpy().tolist() == [
         [9.1, "conflict"], [9.3, "conflict"], [9.8, "good"], [9.9, "good"]
     ]  # fmt: skip
-    assert found["part"].tolist() == [NAME, "agency.csv", "agency.csv", "more.csv.gz"]
-    bad, said = notes(found)
+    assert frame["part"].tolist() == [NAME, "agency.csv", "agency.csv", "more.csv.gz"]
+    bad, remarks = notes(frame)
     assert bad[2] == "inner.zip: expected a file of readings, found an archive in the archive"
-    assert any(line.startswith("Thumbs.db: not a file of readings (.csv, ") for line in said)
+    assert any(line.startswith("Thumbs.db: not a file of readings (.csv, ") for line in remarks)
     assert bad[0] == f"{NAME}: line 3: expected a number, found 'x'"
     assert bad[1].startswith("bad.csv: expected the header Country Code")
-    assert any("__metadata.txt: the description of an export is not used" in line for line in said)
+    assert any(
+        "__metadata.txt: the description of an export is not used" in line for line in remarks
+    )
     assert sorted(tmp_path.rglob("*")) == before, "nothing is left beside the archive"
     assert not Path("/etc/bad.csv").exists()
 
@@ -607,8 +609,8 @@ def test_a_file_of_too_many_stations(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_long_lines_and_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = gauge_files.read(write(tmp_path, "x.csv", plain(day(18), "," * 30_000, day(19))))
-    assert found.attrs["bad_rows"] == ["line 3: expected at most 20000 characters, found 30000"]
+    frame = gauge_files.read(write(tmp_path, "x.csv", plain(day(18), "," * 30_000, day(19))))
+    assert frame.attrs["bad_rows"] == ["line 3: expected at most 20000 characters, found 30000"]
     monkeypatch.setattr(tables, "MOST_LINES", 2)
     with pytest.raises(BadGranule, match="at most 2 lines, found more"):
         gauge_files.read(tmp_path / "x.csv")
@@ -625,22 +627,22 @@ THAI = """กรมชลประทาน;;;
 def test_a_ministrys_own_table(tmp_path: Path) -> None:
     layout = OwnLayout("รหัส", "วันที่+เวลา", "ระดับน้ำ", "m", zone="Asia/Bangkok")
     path = write(tmp_path, "rid.csv", THAI.encode("cp874"))
-    found = gauge_files.read(path, layout)
-    assert values(found) == {"08-19 00:00": 9.4, "08-20 00:00": 9.8}
-    assert set(found["valid_time"].dt.year) == {2026}
-    assert set(found["station"]) == {"013901"}
+    frame = gauge_files.read(path, layout)
+    assert values(frame) == {"08-19 00:00": 9.4, "08-20 00:00": 9.8}
+    assert set(frame["valid_time"].dt.year) == {2026}
+    assert set(frame["station"]) == {"013901"}
     with pytest.raises(BadGranule, match="another format of readings"):
         gauge_files.read(path)
-    known = gauge_files.read(write(tmp_path, "agency.csv", plain(day(18, 9.1))), layout)
-    assert values(known) == {"08-18 00:00": 9.1}, "a known layout beside it is read as ever"
+    plain_frame = gauge_files.read(write(tmp_path, "agency.csv", plain(day(18, 9.1))), layout)
+    assert values(plain_frame) == {"08-18 00:00": 9.1}, "a known layout beside it is read as ever"
 
 
 def test_constants_decimal_sign_and_zone_of_an_own_table(tmp_path: Path) -> None:
     content = 'When,Level,Remark\n2026-08-18 07:00,"9.100,5",x\n2026-08-19 07:00,"9.412",y\n'
     layout = OwnLayout("Pakse", "when", "LEVEL", "mm", zone="+06:30", decimal=",")
-    found = gauge_files.read(write(tmp_path, "own.csv", content), layout)
-    assert values(found) == {"08-18 00:30": 9.1005, "08-19 00:30": 9.412}
-    assert found.attrs["said"] == [
+    frame = gauge_files.read(write(tmp_path, "own.csv", content), layout)
+    assert values(frame) == {"08-18 00:30": 9.1005, "08-19 00:30": 9.412}
+    assert frame.attrs["said"] == [
         "columns that are not used: 'remark'", "Pakse is read as 013901 (Pakse)"
     ]  # fmt: skip
     with pytest.raises(BadGranule, match="columns called moment, level, found a file"):
@@ -651,7 +653,7 @@ def test_constants_decimal_sign_and_zone_of_an_own_table(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("heading", "cell", "found"),
+    ("heading", "cell", "message"),
     [
         ("remark", "above sea level", "'above sea level' in the column 'remark'"),
         ("note", "Level in m AMSL", "'Level in m AMSL' in the column 'note'"),
@@ -662,13 +664,13 @@ def test_constants_decimal_sign_and_zone_of_an_own_table(tmp_path: Path) -> None
     ],
 )
 def test_a_column_that_speaks_of_another_datum_costs_the_file(
-    tmp_path: Path, heading: str, cell: str, found: str
+    tmp_path: Path, heading: str, cell: str, message: str
 ) -> None:
     content = plain(f"{day(18)},{cell}", f"{day(19)},", heading=f"{PLAIN},{heading}")
     path = write(tmp_path, "agency.csv", content)
     with pytest.raises(BadGranule) as refused:
         gauge_files.read(path)
-    assert refused.value.found == found
+    assert refused.value.found == message
     assert "a column called datum that says msl" in refused.value.expected
 
 
@@ -686,8 +688,8 @@ def test_a_column_that_says_gauge_zero_is_taken_at_its_word(
 def test_a_datum_above_the_sea_is_restated_however_it_is_spelled(tmp_path: Path) -> None:
     for cell in ("msl", "AMSL", "above mean sea level", "m above sea level"):
         content = plain(f"{day(18, 95.59)},{cell},{cell}", heading=f"{PLAIN},datum,remark")
-        found = gauge_files.read(write(tmp_path, "agency.csv", content))
-        assert found["value"].tolist() == pytest.approx([9.1]), cell
+        frame = gauge_files.read(write(tmp_path, "agency.csv", content))
+        assert frame["value"].tolist() == pytest.approx([9.1]), cell
 
 
 def test_a_title_or_a_column_of_an_own_table_may_speak_of_another_datum(tmp_path: Path) -> None:
@@ -705,9 +707,9 @@ def test_a_title_or_a_column_of_an_own_table_may_speak_of_another_datum(tmp_path
 def test_quality_and_datum_of_an_own_table_are_used(tmp_path: Path) -> None:
     content = "When,Level,Status,Datum\n2026-08-18 07:00,95.59,bad,MSL\n2026-08-19 07:00,9.4,ok,\n"
     layout = OwnLayout("013901", "When", "Level", "m", zone="+7")
-    found = gauge_files.read(write(tmp_path, "own.csv", content), layout)
-    assert found["value"].round(6).tolist() == [9.1, 9.4]
-    assert found["qc"].tolist() == ["suspect", "good"]
+    frame = gauge_files.read(write(tmp_path, "own.csv", content), layout)
+    assert frame["value"].round(6).tolist() == [9.1, 9.4]
+    assert frame["qc"].tolist() == ["suspect", "good"]
     with pytest.raises(BadGranule, match="a column called 'offset'"):
         gauge_files.read(write(tmp_path, "own.csv", content.replace("Status", "Offset")), layout)
 
@@ -719,16 +721,16 @@ def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
         ("cumec", "discharge"),
         ("m", "stage"),
     ):
-        found = gauge_files.read(
+        frame = gauge_files.read(
             write(tmp_path, "o.csv", content), OwnLayout("013901", "t", "v", unit)
         )
-        assert found["variable"].tolist() == [variable]
+        assert frame["variable"].tolist() == [variable]
     with pytest.raises(BadGranule, match="says rain or level, for mm may be of either"):
         gauge_files.read(tmp_path / "o.csv", OwnLayout("013901", "t", "v", "mm"))
 
 
 @pytest.mark.parametrize(
-    ("heading", "unit", "found"),
+    ("heading", "unit", "message"),
     [
         ("Level (ft)", "m", "expected unit ft as the column 'level (ft)' says, found 'm'"),
         ("Level (cm)", "m", "expected unit cm as the column 'level (cm)' says, found 'm'"),
@@ -740,10 +742,10 @@ def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
     ],
 )
 def test_a_heading_that_contradicts_the_unit_costs_an_own_table(
-    tmp_path: Path, heading: str, unit: str, found: str
+    tmp_path: Path, heading: str, unit: str, message: str
 ) -> None:
     path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,9.5\n")
-    with pytest.raises(BadGranule, match=re.escape(found)):
+    with pytest.raises(BadGranule, match=re.escape(message)):
         gauge_files.read(path, OwnLayout("013901", "t", heading, unit))
 
 
@@ -762,8 +764,8 @@ def test_the_kind_of_an_own_table_is_what_its_column_is_called(
     tmp_path: Path, heading: str, unit: str, value: float, expected: tuple[str, float]
 ) -> None:
     path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,{value}\n")
-    found = gauge_files.read(path, OwnLayout("013901", "t", heading, unit)).iloc[0]
-    assert (found["variable"], found["value"]) == expected
+    frame = gauge_files.read(path, OwnLayout("013901", "t", heading, unit)).iloc[0]
+    assert (frame["variable"], frame["value"]) == expected
 
 
 def test_a_forecast_is_no_column_of_observed_values(tmp_path: Path) -> None:
@@ -810,7 +812,7 @@ def test_columns_that_tell_what_to_believe(tmp_path: Path, name: str, word: str,
 
 
 @pytest.mark.parametrize(
-    ("name", "word", "found"),
+    ("name", "word", "message"),
     [
         ("validated", "perhaps", "good, estimated or suspect in the column validated.*'perhaps'"),
         ("correction", "-1.2", "a column called 'correction' with '-1.2'"),
@@ -819,10 +821,10 @@ def test_columns_that_tell_what_to_believe(tmp_path: Path, name: str, word: str,
     ],
 )
 def test_what_a_column_says_is_used_or_refused(
-    tmp_path: Path, name: str, word: str, found: str
+    tmp_path: Path, name: str, word: str, message: str
 ) -> None:
     content = plain(f"{day(18)},{word}", heading=f"{PLAIN},{name}")
-    with pytest.raises(BadGranule, match=found):
+    with pytest.raises(BadGranule, match=message):
         gauge_files.read(write(tmp_path, "a.csv", content))
 
 
@@ -830,16 +832,16 @@ def test_what_a_column_says_is_used_or_refused(
 def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: str) -> None:
     heading = f"{PLAIN},{name}"
     mixed = plain(f"{day(18, 9.1)},gauge", f"{day(19, 12)},{word}", heading=heading)
-    found = gauge_files.read(write(tmp_path, "a.csv", mixed))
-    assert values(found) == {"08-18 00:00": 9.1}
-    said = f"1 rows of {tables.name_of(name)} '{word}' are not used"
-    assert found.attrs["said"] == [said]
-    with pytest.raises(Skipped, match=said):
+    frame = gauge_files.read(write(tmp_path, "a.csv", mixed))
+    assert values(frame) == {"08-18 00:00": 9.1}
+    remark = f"1 rows of {tables.normalize_name(name)} '{word}' are not used"
+    assert frame.attrs["said"] == [remark]
+    with pytest.raises(Skipped, match=remark):
         gauge_files.read(write(tmp_path, "a.csv", plain(f"{day(19)},{word}", heading=heading)))
 
 
 @pytest.mark.parametrize(
-    ("rest", "flag"),
+    ("cells", "flag"),
     [
         ("O,Raw - Not Yet Reviewed,Unverified data", "good"), ("O,Approved,Good data", "good"),
         ("O,Working,Undefined", "good"), ("O,In Review,Fair data", "good"), ("O,,", "good"),
@@ -847,20 +849,20 @@ def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: st
         ("O,Raw,Poor", "suspect"), ("E,Raw,Unverified data", "estimated"),
     ],
 )  # fmt: skip
-def test_approval_and_grade_of_the_portal(tmp_path: Path, rest: str, flag: str) -> None:
-    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
+def test_approval_and_grade_of_the_portal(tmp_path: Path, cells: str, flag: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, cells)
     assert gauge_files.read(write(tmp_path, NAME, content))["qc"].tolist() == [flag]
 
 
 @pytest.mark.parametrize(
-    ("rest", "found"),
+    ("cells", "message"),
     [
         ("M,Raw,Unverified data", "expected O or E, found 'M'"),
         ("O,Raw,Q7", "in the column grade, found 'Q7'"),
         ("O,Limbo,Good data", "in the column approval level, found 'Limbo'"),
     ],
 )
-def test_what_the_portal_says_and_is_not_known(tmp_path: Path, rest: str, found: str) -> None:
-    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, rest)
-    with pytest.raises(BadGranule, match=found):
+def test_what_the_portal_says_and_is_not_known(tmp_path: Path, cells: str, message: str) -> None:
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, cells)
+    with pytest.raises(BadGranule, match=message):
         gauge_files.read(write(tmp_path, NAME, content))

@@ -64,9 +64,9 @@ def read(folder: Path, *observations: str) -> pd.DataFrame:
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     frame = frame.dropna(subset="value")
-    shown = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    found: list[list[object]] = shown[list(columns)].to_numpy(dtype=object).tolist()
-    return found
+    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells: list[list[object]] = formatted[list(columns)].to_numpy(dtype=object).tolist()
+    return cells
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
@@ -79,8 +79,8 @@ def rows(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     ],
 )
 def test_the_shared_cases_are_read(name: str, expected: list[object]) -> None:
-    found = gauge_files.read(CASES / f"{name}.xml")
-    assert rows(found, "station", "variable", "method", "valid_time", "value") == [expected]
+    frame = gauge_files.read(CASES / f"{name}.xml")
+    assert rows(frame, "station", "variable", "method", "valid_time", "value") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_properties_and_units_by_any_of_their_names(
     tmp_path: Path, observed: str, uom: str, value: str, expected: tuple[str, float]
 ) -> None:
     series = timeseries(pair(PAIR[0], value), uom=uom)
-    found = read(tmp_path, observation(series, observed=observed))
-    assert rows(found, "variable", "value") == [list(expected)]
+    frame = read(tmp_path, observation(series, observed=observed))
+    assert rows(frame, "variable", "value") == [list(expected)]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_levels_of_other_waters_are_no_stage(tmp_path: Path, observed: str) -> N
 )  # fmt: skip
 def test_levels_above_the_sea_are_restated(tmp_path: Path, observed: str, value: float) -> None:
     series = timeseries(pair(PAIR[0], "95.59"))
-    found = read(tmp_path, observation(series, observed=f'xlink:title="{observed}"'))
-    assert rows(found.round({"value": 3}), "value") == [[value]]
+    frame = read(tmp_path, observation(series, observed=f'xlink:title="{observed}"'))
+    assert rows(frame.round({"value": 3}), "value") == [[value]]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_what_a_model_made_is_passed_over(tmp_path: Path, process: str) -> None:
     ],
 )  # fmt: skip
 def test_where_the_station_stands(tmp_path: Path, feature: str, station: str) -> None:
-    found = read(tmp_path, observation(feature=feature))
-    assert rows(found, "station", "value") == [[station, 9.8]]
+    frame = read(tmp_path, observation(feature=feature))
+    assert rows(frame, "station", "value") == [[station, 9.8]]
 
 
 @pytest.mark.parametrize(
@@ -201,15 +201,15 @@ def test_empty_pairs_nil_values_and_dates_alone(tmp_path: Path) -> None:
     series = timeseries(
         pair("", ""), nil, pair("2026-08-19", "9.7"), pair("2026-08-20", "9.8"),
     )  # fmt: skip
-    found = read(tmp_path, observation(series, procedure='<om:procedure xlink:title="Sensor"/>'))
-    assert rows(found, "method", "valid_time", "value") == [
+    frame = read(tmp_path, observation(series, procedure='<om:procedure xlink:title="Sensor"/>'))
+    assert rows(frame, "method", "valid_time", "value") == [
         ["calculated", "2026-08-19 00:00", 9.7], ["calculated", "2026-08-20 00:00", 9.8]
     ]  # fmt: skip
-    assert found.attrs["bad_rows"] == []
+    assert frame.attrs["bad_rows"] == []
 
 
 def test_several_series_each_with_its_unit(tmp_path: Path) -> None:
-    found = read(
+    frame = read(
         tmp_path,
         observation(
             timeseries(pair("2026-08-19T00:00:00Z", "9.7")),
@@ -219,7 +219,7 @@ def test_several_series_each_with_its_unit(tmp_path: Path) -> None:
             timeseries(pair(*PAIR)), feature='<om:featureOfInterest xlink:href="x/014901"/>'
         ),
     )
-    assert rows(found, "station", "value") == [["013901", 9.7], ["013901", 9.8], ["014901", 9.8]]
+    assert rows(frame, "station", "value") == [["013901", 9.7], ["013901", 9.8], ["014901", 9.8]]
 
 
 def test_qualifiers_become_flags(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_qualifiers_become_flags(tmp_path: Path) -> None:
              "</wml2:qualifier>"),
         more=usual,
     )  # fmt: skip
-    found = read(tmp_path, observation(series))
-    assert rows(found, "value", "qc", "version") == [
+    frame = read(tmp_path, observation(series))
+    assert rows(frame, "value", "qc", "version") == [
         [9.5, "good", "Provisional data subject to revision"],
         [9.6, "estimated", "Estimated"],
         [99.7, "suspect", "suspect"],
@@ -253,8 +253,8 @@ def test_qualifiers_become_flags(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_a_qualifier_says_of_a_value(tmp_path: Path, title: str, flag: str) -> None:
     note = f'<wml2:qualifier xlink:title="P"/><wml2:qualifier xlink:title="{title}"/>'
-    found = read(tmp_path, observation(timeseries(pair(*PAIR, note))))
-    assert rows(found, "value", "qc") == [[9.8, flag]]
+    frame = read(tmp_path, observation(timeseries(pair(*PAIR, note))))
+    assert rows(frame, "value", "qc") == [[9.8, flag]]
 
 
 def test_a_value_with_a_reason_for_none_is_missing(tmp_path: Path) -> None:
@@ -283,14 +283,14 @@ def test_one_bad_pair_costs_itself_and_a_bad_series_not_the_others(tmp_path: Pat
     pairs = [pair(stamp, "9.5") for stamp in hours]
     pairs[3] = pair(hours[3], "high")
     feet = timeseries(pair(*PAIR), uom='<wml2:uom code="ft"/>')
-    found = read(
+    frame = read(
         tmp_path,
         observation(timeseries(*pairs)),
         observation(feet, feature='<om:featureOfInterest xlink:href="http://x/014901"/>'),
     )
-    assert len(found) == 23
-    assert set(found["station"]) == {"013901"}
-    assert found.attrs["bad_rows"] == [
+    assert len(frame) == 23
+    assert set(frame["station"]) == {"013901"}
+    assert frame.attrs["bad_rows"] == [
         "expected unit m or cm or mm, found ft at 014901",
         "expected numbers: a number at '2026-08-19T03:00:00Z', found 'high'",
     ]
@@ -348,9 +348,9 @@ def test_a_mean_is_calculated(
     series = timeseries(pair("2026-08-19T00:00:00Z", "9.7"), pair(*PAIR), more=kind)
     procedure = f'<om:procedure xlink:title="{process}"/>'
     title = f'xlink:title="{observed}"'
-    found = read(tmp_path, observation(series, observed=title, procedure=procedure))
-    assert set(found["method"]) == {method}
-    late = found["ended"] - found["valid_time"]
+    frame = read(tmp_path, observation(series, observed=title, procedure=procedure))
+    assert set(frame["method"]) == {method}
+    late = frame["ended"] - frame["valid_time"]
     assert set(late) == {pd.Timedelta(days=1 if method == "calculated" else 0)}
 
 

@@ -72,7 +72,8 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://{host}:{self.server_port}"
         self.routes: dict[str, Route] = {}
         self.asked: list[Request] = []
-        self.under_way = self.most_under_way = 0
+        self.under_way: set[_Handler] = set()
+        self.most_under_way = 0
         self.lock = threading.Lock()
 
     def serve(self, path: str, *answers: Answer) -> None:
@@ -99,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Request(unquote(parts.path), dict(parse_qsl(parts.query)), headers)
         with self.server.lock:
             self.server.asked.append(asked)
-            self.server.under_way += 1
-            self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
+            self.server.under_way.add(self)
+            self.server.most_under_way = max(self.server.most_under_way, len(self.server.under_way))
         try:
             found = [path for path in self.server.routes if asked.path.startswith(path)]
             route = self.server.routes[max(found, key=len)] if found else _nothing
@@ -108,8 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
-            with self.server.lock:
-                self.server.under_way -= 1
+            self._finish()
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
@@ -124,10 +124,16 @@ class _Handler(BaseHTTPRequestHandler):
         step = max(1, len(body) // 10 if answer.pause_s else len(body))
         for start in range(0, len(body), step):
             time.sleep(answer.pause_s)
+            if start + step >= len(body):
+                self._finish()  # whoever has the last byte may ask again before the next line runs
             self.wfile.write(body[start : start + step])
             self.wfile.flush()
         if answer.cut is not None:
             self.close_connection = True
+
+    def _finish(self) -> None:
+        with self.server.lock:
+            self.server.under_way.discard(self)
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""

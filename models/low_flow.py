@@ -150,7 +150,7 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
     for code, quantiles in model.seasonal_quantiles.items():
         level = stages[code].reindex(days) if code in stages else pd.Series(np.nan, days)
         week = _week(level)
-        z = _z(week, quantiles)
+        z = _to_z(week, quantiles)
         now, base = z[-1], _past_predictors(z, days)[-1:]
         state = "unknown" if np.isnan(now) else _class_name(now)
         today_quantiles = quantiles[pentad(days[-1:])[0]]
@@ -158,10 +158,10 @@ def predict(model: LowFlowModel, stages: pd.DataFrame, *, issue_time: datetime) 
         for weeks in HORIZONS_WEEKS:
             valid = today + pd.Timedelta(weeks=weeks)
             x, spread, known = _predictors(base, days[-1:], weeks)
-            bounds = np.append(BOUNDS, _z6a(code, valid, quantiles, asof=issue_time))
+            bounds = np.append(BOUNDS, _agreed_flow_z(code, valid, quantiles, asof=issue_time))
             p = np.full(len(bounds), np.nan)
             if known[-1]:
-                p = _p(model.fits[f"{code}/{weeks}"], x, spread, bounds[None])[0]
+                p = _probability_below(model.fits[f"{code}/{weeks}"], x, spread, bounds[None])[0]
             rows.append(
                 {
                     "issue_time": naive_timestamp(issue_time),
@@ -199,7 +199,7 @@ def _fit_quantiles(week: pd.Series, use: NDArray[np.bool_]) -> NDArray[np.float6
     return np.asarray(rising + 1e-9 * np.arange(len(LEVELS)))
 
 
-def _z(week: pd.Series, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_z(week: pd.Series, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weekly mean on the normal scale of its season, NaN where missing."""
     pentads, values = pentad(pd.DatetimeIndex(week.index)), week.to_numpy()
     z = np.full(len(values), np.nan)
@@ -209,7 +209,7 @@ def _z(week: pd.Series, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), z, np.nan)
 
 
-def _z6a(
+def _agreed_flow_z(
     code: str, valid: pd.Timestamp, quantiles: NDArray[np.float64], *, asof: datetime
 ) -> float:
     """Stage of the flow agreed for a month, on the scale of z; NaN where none is."""
@@ -287,7 +287,7 @@ def _scale(spread: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[n
     return np.asarray(np.exp(np.clip(spread @ scale, -4.0, 1.0)))
 
 
-def _p(
+def _probability_below(
     model: dict[str, NDArray[np.float64]],
     x: NDArray[np.float64],
     spread: NDArray[np.float64],
@@ -309,7 +309,7 @@ def _fit_station(
     days = pd.DatetimeIndex(week.index)
     year = water_year(days, FROM_JUNE_BY_DAYS)
     quantiles = _fit_quantiles(week, np.ones(len(days), dtype=bool))
-    z = _z(week, quantiles)
+    z = _to_z(week, quantiles)
     base, fits = _past_predictors(z, days), {}
     for weeks in HORIZONS_WEEKS:
         x, spread, use = _predictors(base, days, weeks)
@@ -328,7 +328,7 @@ def _held_out_scores(code: str, week: pd.Series, year: NDArray[np.int64]) -> lis
         inside = block == number
         if inside.sum() < 365:
             continue
-        z = _z(week, _fit_quantiles(week, ~inside))
+        z = _to_z(week, _fit_quantiles(week, ~inside))
         base = _past_predictors(z, days)
         touched = pd.Series(inside).rolling(MEMORY_D, min_periods=1).max().to_numpy() > 0
         for weeks in HORIZONS_WEEKS:
@@ -341,7 +341,9 @@ def _held_out_scores(code: str, week: pd.Series, year: NDArray[np.int64]) -> lis
             if len(test) == 0 or len(train) < 52 * (LEAST_YEARS // 2):
                 continue
             regression = _fit_regression(x[train], spread[train], outcome[train], year[train])
-            p = _p(regression, x[test], spread[test], np.tile(BOUNDS, (len(test), 1)))
+            p = _probability_below(
+                regression, x[test], spread[test], np.tile(BOUNDS, (len(test), 1))
+            )
             reached = (outcome[:, None] <= BOUNDS).astype(float)
             month = np.asarray((days + pd.Timedelta(weeks=weeks)).month) - 1
             now = class_number(z) + 1

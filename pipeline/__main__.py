@@ -62,6 +62,18 @@ Day = Annotated[
         help="The night's date; default the showcase flood, from the internet the last night.",
     ),
 ]
+TrainingDay = Annotated[
+    date | None,
+    typer.Option("--date", parser=_day, help="Train on what was known then; default now."),
+]
+IngestDay = Annotated[
+    date | None,
+    typer.Option(
+        "--date",
+        parser=_day,
+        help="The night's date; default the showcase flood, from the internet or with --from now.",
+    ),
+]
 From = Annotated[
     Upstream | None,
     typer.Option("--upstream", help="Where files come from; archive: only what has been ingested."),
@@ -112,7 +124,7 @@ def ingest(
     folder: Annotated[
         Path | None, typer.Option("--from", help="Take the files of this folder instead.")
     ] = None,
-    day: Day = None,
+    day: IngestDay = None,
     since: Annotated[
         date | None, typer.Option(parser=_day, help="Ask the upstream for files from this date on.")
     ] = None,
@@ -186,7 +198,14 @@ def sources(
     what: Annotated[
         Literal["check"] | None, typer.Argument(help="'check': ask for the last file of each.")
     ] = None,
-    day: Day = None,
+    day: Annotated[
+        date | None,
+        typer.Option(
+            "--date",
+            parser=_day,
+            help="The night's date; default the showcase flood, from the internet now.",
+        ),
+    ] = None,
 ) -> None:
     """List every source: what it needs, how far it is."""
     from pipeline import console, steps
@@ -223,7 +242,7 @@ def places(
     for finding in findings:
         print(finding)
     if any(finding.wrong for finding in findings):
-        raise typer.Exit(ERROR)
+        raise typer.Exit(USAGE)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -372,7 +391,7 @@ def cancel(
 
 
 @app.command(rich_help_panel=SKILL)
-def train(day: Day = None) -> None:
+def train(day: TrainingDay = None) -> None:
     """Train the models on what was known at a date. Example: mekong train --date 2026-01-01."""
     from pipeline import console, steps
 

@@ -69,11 +69,11 @@ Path("risk.nc").write_bytes(content)
 @pytest.mark.slow
 def test_the_walk(tmp_path: Path) -> None:
     walk = begin("adding-an-index.md", tmp_path, tests="tests/indices")
-    walk.create("pipeline/indices/wet_spell.py", walk.block("python", "The module"))
+    walk.create("pipeline/indices/wet_spells.py", walk.block("python", "The module"))
     imported = walk.block("python", "The import")
     walk.insert(LIST, imported, before="from pipeline.indices.windows import")
     walk.insert(LIST, walk.block("python", "The row"), before=")  # fmt: skip\nDROUGHT = (")
-    walk.create("tests/indices/test_wet_spell.py", walk.block("python", "A test"))
+    walk.create("tests/indices/test_wet_spells.py", walk.block("python", "A test"))
     walk.lint("pipeline/indices", "tests")
     assert "2 passed" in walk.test(walk.block("sh", "A test"))
     walk.python(NIGHT)

@@ -377,7 +377,7 @@ def test_an_agencys_own_rows_are_checked(
         "thresholds.csv line 2: 013901, flood: in place of the project's row from 2026-06-01 on\n"
     )
     table.write_text(f"{head}\n013901,flood,9,m above gauge zero,the agency,2026-06-01,V\n")
-    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 1
+    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 2
     assert "expected flood above alarm, found 9 m and" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from models.stage.features import (
     LAGS,
     MEAN_RAIN_WINDOWS,
     RAIN_WINDOWS,
-    ROSE_D,
+    RISE_WINDOWS_D,
     SINCE_D,
     WET_MONTH_WINDOW,
     Library,
@@ -252,7 +252,7 @@ def _own_columns(code: str, downstream: tuple[str, ...]) -> list[tuple[str, str]
     names = [f"change:{code}:{lag}" for lag in range(LAGS)]
     names += [f"rise:{code}", level, f"{level}*{level}", f"{level}*{level}*{level}"]
     names += [f"{level}*season:{k}" for k in range(SEASON_WAVES)]
-    names += [*_bends(code, level), *_memory(code, level)]
+    names += [*_list_state_products(code, level), *_list_recession_columns(code, level)]
     for gauge in downstream:
         names += [f"change:{gauge}:0", f"change:{gauge}:1", f"rise:{gauge}", f"level:{gauge}"]
     return [(name, "own_trend") for name in names]
@@ -266,26 +266,26 @@ def _upstream_columns(code: str, gauge: str, place: int) -> list[tuple[str, str]
         names += [level, f"{level}*{level}", f"{level}*{level}*{level}"]
         names += [f"{level}*season:{k}" for k in range(4)]
         names += [f"change:{gauge}:{lag}*{level}" for lag in range(2)]
-        names += _bends(gauge, own_level)
+        names += _list_state_products(gauge, own_level)
     else:
         names.append(f"change:{gauge}:0*{own_level}")
     if place < MEMORY_GAUGES:
-        names += _memory(gauge, own_level)
+        names += _list_recession_columns(gauge, own_level)
     return [(name, "upstream") for name in names]
 
 
-def _bends(gauge: str, own_level: str) -> list[str]:
+def _list_state_products(gauge: str, own_level: str) -> list[str]:
     """Name columns by which a change acts differently in a high river, and a rise than a fall."""
     names = [f"change:{gauge}:{lag}*{own_level}" for lag in range(3)]
     names += [f"change:{gauge}:{lag}*{own_level}*{own_level}" for lag in range(2)] + [
         f"rise:{gauge}*{own_level}"
     ]
-    for days in ROSE_D:
+    for days in RISE_WINDOWS_D:
         names += [f"rose:{gauge}:{days}", f"rose:{gauge}:{days}*rose:{gauge}:{days}"]
     return names
 
 
-def _memory(gauge: str, own_level: str) -> list[str]:
+def _list_recession_columns(gauge: str, own_level: str) -> list[str]:
     """Name columns of the weeks before, by which a recession is recognised."""
     names = [f"since:{gauge}:{days}" for days in SINCE_D]
     names += [f"above:{gauge}:{days}" for days in ABOVE_D]

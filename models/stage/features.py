@@ -24,7 +24,7 @@ LAGS = 5
 """Number of daily changes of each gauge among the features (days)."""
 SINCE_D = (4, 7, 10, 15, 30, 45)
 """Days over which longer changes of each gauge are features."""
-ROSE_D = (1, 4)
+RISE_WINDOWS_D = (1, 4)
 """Days over which a rise is a feature and a fall is 0."""
 ABOVE_D = (10, 30, 60)
 """Days whose mean a stage is compared with."""
@@ -308,7 +308,7 @@ def _gauge_features(
     columns |= {f"rise:{gauge}": level - evening, f"level:{gauge}": level}
     for days in SINCE_D:
         columns[f"since:{gauge}:{days}"] = level - _lag(level, days)
-    for days in ROSE_D:
+    for days in RISE_WINDOWS_D:
         columns[f"rose:{gauge}:{days}"] = np.maximum(level - _lag(level, days), 0.0)
     for days in ABOVE_D:
         columns[f"above:{gauge}:{days}"] = level - window_mean(level, 0, days)

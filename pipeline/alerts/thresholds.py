@@ -11,7 +11,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from pipeline.geography.reference_schema import EVERY_CITY
-from pipeline.geography.reference_tables import Edition, edition
+from pipeline.geography.reference_tables import (
+    COST_QUANTITIES,
+    Edition,
+    edition,
+    least_probability,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +107,7 @@ def _rules(tables: Edition, city: str) -> Rules:
 def threshold(city: str, level: str, *, asof: datetime | None = None) -> float:
     """Return the probability at which a flood level is worth its cost and false alarms.
 
-    Acting pays where p exceeds the cost/loss ratio. Among warnings whose p is at least 1 − b no
-    more than a share b is false, if the probabilities are reliable. The higher of both counts.
+    As of :func:`pipeline.geography.reference_tables.least_probability`.
 
     Parameters
     ----------
@@ -124,11 +128,12 @@ def threshold(city: str, level: str, *, asof: datetime | None = None) -> float:
 
 def _threshold(tables: Edition, city: str, level: str) -> float:
     costs = _costs(tables)
-    ratio, budget = (
-        costs.get((city, level, quantity), costs[EVERY_CITY, level, quantity])
-        for quantity in ("cost_loss_ratio", "false_alarm_budget")
+    return least_probability(
+        *(
+            costs.get((city, level, quantity), costs[EVERY_CITY, level, quantity])
+            for quantity in COST_QUANTITIES
+        )
     )
-    return round(max(ratio, 1.0 - budget), 9)
 
 
 @lru_cache

@@ -33,6 +33,8 @@ OUTLINES = "basins.geojson"
 """Outlines of the sub-basins, the only map that figures are computed from."""
 BESIDE = ("README.md", "README.txt", "messages")
 """Other entries that an agency's folder may have."""
+COST_QUANTITIES = ("cost_loss_ratio", "false_alarm_budget")
+"""Quantities of ``cost_loss.csv``, in the order of :func:`least_probability`."""
 _EVER = date.min
 
 
@@ -72,12 +74,13 @@ class BadReference(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table and the first day on which it counts."""
+    """One row of a table, the first day on which it counts, and whether it is an agency's own."""
 
     row: Row
     file: str
     line: int
     since: date
+    own: bool
 
 
 Key = tuple[str, ...]
@@ -103,8 +106,8 @@ class ReferenceTables:
 
     def __init__(self, project: Path, agency: Path | None = None) -> None:
         findings: list[Finding] = []
-        self.project = _read_layer(project, findings)
-        self.agency = {} if agency is None else _read_layer(agency, findings)
+        self.project = _read_layer(project, findings, own=False)
+        self.agency = {} if agency is None else _read_layer(agency, findings, own=True)
         findings += [
             Finding(name, 0, "expected among the project's tables, found none")
             for name in TABLES if name not in self.project
@@ -233,25 +236,54 @@ def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding
         lower, upper = float(alarm.row["value"]), float(entry.row["value"])
         if lower >= upper:
             text = f"{station}: expected {kind} above alarm, found {upper:g} m and {lower:g} m"
-            yield Finding(entry.file, entry.line, text)
+            yield _blame(text, entry, alarm)
 
 
 def _find_crossed_levels(tables: ReferenceTables, day: date) -> Iterator[Finding]:
     """Find cities for which a higher level needs less evidence than a lower one."""
-    ratios = {
-        key[:2]: entry
-        for key, entry in tables.in_force("cost_loss.csv", day).items()
-        if key[2] == "cost_loss_ratio"
-    }
-    for (city, level), entry in ratios.items():
+    costs = tables.in_force("cost_loss.csv", day)
+    for city in dict.fromkeys(key[0] for key in costs):
+        of_city = {key[1:]: entry for key, entry in costs.items() if key[0] == EVERY_CITY}
+        of_city |= {key[1:]: entry for key, entry in costs.items() if key[0] == city}
         for lower, higher in pairwise(("watch", "warning", "emergency")):
-            below = ratios.get((city, lower), ratios.get((EVERY_CITY, lower)))
-            if level != higher or below is None:
-                continue
-            ratio, lower_ratio = float(entry.row["value"]), float(below.row["value"])
-            if ratio < lower_ratio:
-                text = f"{city}: expected {higher} from at least {lower}'s {lower_ratio:g}"
-                yield Finding(entry.file, entry.line, f"{text}, found {ratio:g}")
+            least = {
+                level: least_probability(
+                    *(
+                        float(of_city[level, quantity].row["value"])
+                        if (level, quantity) in of_city
+                        else harmless
+                        for quantity, harmless in zip(COST_QUANTITIES, (0.0, 1.0), strict=True)
+                    )
+                )
+                for level in (lower, higher)
+            }
+            if least[higher] < least[lower]:
+                text = f"{city}: expected {higher} from at least {lower}'s {least[lower]:g}"
+                rows = [entry for key, entry in of_city.items() if key[0] in least]
+                rows.sort(
+                    key=lambda entry: (entry.row["city"] != city, entry.row["level"] == lower)
+                )
+                yield _blame(f"{text}, found {least[higher]:g}", *rows)
+
+
+def least_probability(cost_loss_ratio: float, false_alarm_budget: float) -> float:
+    """Return the probability from which a level is worth its cost and its false alarms.
+
+    Acting pays where p exceeds the cost/loss ratio. Among warnings whose p is at least 1 − b no
+    more than a share b is false, if the probabilities are reliable. The higher of both counts.
+
+    Examples
+    --------
+    >>> least_probability(0.25, 0.8), least_probability(0.25, 0.6)
+    (0.25, 0.4)
+    """
+    return round(max(cost_loss_ratio, 1.0 - false_alarm_budget), 9)
+
+
+def _blame(text: str, *entries: Entry) -> Finding:
+    """Place a finding on the first row of an agency among those concerned, else on the first."""
+    entry = next((entry for entry in entries if entry.own), entries[0])
+    return Finding(entry.file, entry.line, text)
 
 
 def _find_circles(tables: ReferenceTables, day: date, name: str, column: str) -> Iterator[Finding]:
@@ -261,9 +293,8 @@ def _find_circles(tables: ReferenceTables, day: date, name: str, column: str) ->
     try:
         TopologicalSorter(named).prepare()
     except CycleError as circle:
-        entry = entries[(circle.args[1][0],)]
         text = f"{column}: expected no circle, found {' - '.join(circle.args[1])}"
-        yield Finding(entry.file, entry.line, text)
+        yield _blame(text, *(entries[(name,)] for name in circle.args[1]))
 
 
 def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iterator[Finding]:
@@ -275,10 +306,10 @@ def _find_absent_defaults(tables: ReferenceTables, day: date, name: str) -> Iter
             yield Finding(name, 0, text)
 
 
-def _read_layer(folder: Path, findings: list[Finding]) -> Layer:
+def _read_layer(folder: Path, findings: list[Finding], *, own: bool) -> Layer:
     """Read the tables that a folder holds."""
     return {
-        name: _sort_by_key(name, _read_rows(folder / name, findings), findings)
+        name: _sort_by_key(name, _read_rows(folder / name, findings), findings, own=own)
         for name in TABLES
         if _is_table(folder / name, findings)
     }
@@ -326,7 +357,7 @@ def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
 
 
 def _sort_by_key(
-    name: str, rows: Sequence[tuple[int, Row]], findings: list[Finding]
+    name: str, rows: Sequence[tuple[int, Row]], findings: list[Finding], *, own: bool
 ) -> dict[Key, list[Entry]]:
     """Sort the rows of a table by key and day."""
     table: dict[Key, list[tuple[date, int, Row]]] = {}
@@ -345,7 +376,7 @@ def _sort_by_key(
         if len(versions[0][2]["as_of"]) == len("2026"):
             counts_from[0] = _EVER
         entries[key] = [
-            Entry(row, name, line, day)
+            Entry(row, name, line, day, own)
             for day, (_, line, row) in zip(counts_from, versions, strict=True)
         ]
     return entries

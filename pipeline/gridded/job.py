@@ -64,7 +64,7 @@ COMPOSITES = {"ndvi", "lst"}
 """Monthly inputs that may lack months; ``runoff`` is monthly too."""
 NORMAL = 1991, 2020
 """Reference years where the record covers them (WMO-No. 1203); otherwise all its whole years."""
-LEAD = 400
+LOOK_BACK_D = 400
 """Look-back of the indices before their first day (days): twelve months, a dry spell."""
 SETTLED = timedelta(days=60)
 """A day is computed the morning after, and again so long after it, with the late files."""
@@ -72,7 +72,7 @@ CATCH_UP = timedelta(days=14)
 """Missed nights that a later night computes; longer gaps need the whole record."""
 _LONGEST = 26 * 366
 """Days that a block covers at a time; a reference period of 30 years is a little longer."""
-_BLOCK = ROWS * COLUMNS * (_LONGEST + LEAD)
+_BLOCK = ROWS * COLUMNS * (_LONGEST + LOOK_BACK_D)
 """Values of one input of a block."""
 _TALLEST = 90
 _MANY_CHUNKS = {"codec_pipeline.batch_size": 64, "array.write_empty_chunks": True}
@@ -328,7 +328,7 @@ def _plan(
     reference: str = "",
 ) -> Job:
     """Plan the job of some days and months: locate their inputs."""
-    begin = min([*days[:1], *months[:1]]) - LEAD * DAY
+    begin = min([*days[:1], *months[:1]]) - LOOK_BACK_D * DAY
     end = max([*days[-1:] + DAY, *next_months(months)[-1:]])
     axis = _make_axis(begin, end)
     inputs = {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BY_HAND_S = 30.0
 """Time limit for each file of an interval ingested by hand (s); a night has its own limit."""
-GIVEN_UP = timedelta(days=1)
+STOP_AWAITING = timedelta(days=1)
 """Time after which an overdue file is no longer awaited."""
 
 
@@ -248,7 +248,7 @@ def _locate(
     """
     files, missing, late = list[store.File](), list[str](), False
     for granule in granules:
-        overdue = asof - GIVEN_UP < granule.end + source.patience <= asof
+        overdue = asof - STOP_AWAITING < granule.end + source.patience <= asof
         try:
             path, published = locate(granule, upstream, asof=asof)
         except NotPublished as absence:

@@ -45,7 +45,7 @@ SHOWN = 5
 """Bad rows of a file, and stations with conflicts or corrections, that are listed singly."""
 NOTES = ("out_of_range", "bad_rows", "said")
 """Attributes of a reader's data that are stored with the granule and shown to the user."""
-BATCH = 512
+FILES_AT_A_TIME = 512
 """Grid files that are in memory at a time: 0.1 GB of a variable. A batch is one commit."""
 
 
@@ -196,7 +196,7 @@ def read_and_store(
         Progress callback.
     """
     total = Intake()
-    size = BATCH if row.kind == "grid" else max(len(files), 1)
+    size = FILES_AT_A_TIME if row.kind == "grid" else max(len(files), 1)
     for first in range(0, len(files), size):
 
         def report(activity: str, count: int, _: int, /, first: int = first) -> None:

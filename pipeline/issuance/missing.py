@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.areal import substitutes
 from pipeline.choices import Upstream
 from pipeline.issuance import silence
-from pipeline.issuance.snapshot import INPUTS, Snapshot
+from pipeline.issuance.snapshot import INPUT_LOOK_BACK, Snapshot
 from pipeline.quality.selection import describe_suspects
 from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
@@ -93,7 +93,7 @@ def _describe_absent_files(
 ) -> list[str]:
     """Say how many files of a source that every night needs are absent."""
     module = source.load()
-    begin = asof - min(source.lookback, INPUTS)
+    begin = asof - min(source.lookback, INPUT_LOOK_BACK)
     due = {
         granule.start
         for granule in module.granules(source.id, begin, asof, asof)

@@ -17,7 +17,7 @@ from pipeline.quality import mornings
 from pipeline.quality.selection import select_best, select_used
 from pipeline.times import from_utc64
 
-SPAN = timedelta(days=4)
+READINGS_LOOK_BACK = timedelta(days=4)
 """Look-back for the last readings."""
 FRESH = timedelta(hours=48)
 """Largest age of a reading that describes today."""
@@ -42,7 +42,7 @@ class LastReadings:
 
 def find_last_readings(snapshot: Snapshot) -> dict[str, LastReadings]:
     """Find the last readings of every gauge."""
-    rows = snapshot.every_reading("stage", start=snapshot.asof - SPAN)
+    rows = snapshot.every_reading("stage", start=snapshot.asof - READINGS_LOOK_BACK)
     rows = rows[rows["value"].notna()]
     used = select_used(select_best(rows))
     believed = {code: (time, value) for code, time, value, _ in mornings.group_by_station(used)}
@@ -77,7 +77,7 @@ def _find_newest_doubt(rows: pd.DataFrame, *, since: datetime | None) -> Doubt |
 
 def find_daily_changes(snapshot: Snapshot) -> dict[str, float]:
     """Find the change of each gauge's stage over the day before its last reading, m."""
-    readings = select_used(snapshot.readings("stage", start=snapshot.asof - SPAN))
+    readings = select_used(snapshot.readings("stage", start=snapshot.asof - READINGS_LOOK_BACK))
     changes = {}
     for code, time, value, _ in mornings.group_by_station(readings):
         before = mornings.sample(time, value, time[-1:] - mornings.DAY).value[0]

@@ -26,7 +26,7 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64
 
-INPUTS = timedelta(days=120)
+INPUT_LOOK_BACK = timedelta(days=120)
 """Inputs that end earlier belong to the history; the model names them, not the night."""
 NO_MODELS = "none"
 """Model version of a run without models."""
@@ -134,8 +134,11 @@ def open_stores(settings: Settings, *, asof: datetime) -> Snapshot:
 
 
 def read_recent_inputs(records: Records, *, asof: datetime) -> list[dict[str, Any]]:
-    """Read the granules known at a moment that end within ``INPUTS`` before it, rejected too."""
-    return records.inputs(asof=asof, start=asof - INPUTS)
+    """Read the granules known at a moment that end ``INPUT_LOOK_BACK`` before it or later.
+
+    Rejected ones are among them.
+    """
+    return records.inputs(asof=asof, start=asof - INPUT_LOOK_BACK)
 
 
 def digest_inputs(archive: Archive, inputs: list[dict[str, Any]], *, asof: datetime) -> str:
@@ -145,9 +148,9 @@ def digest_inputs(archive: Archive, inputs: list[dict[str, Any]], *, asof: datet
     ----------
     archive
         Hashed by the data known at ``asof``, whatever their commits: all of the zonal daily
-        series, and the last ``INPUTS`` of all other products, because an older night that is made
-        later adds grids before them. The indices of the grid are left out: they are made after the
-        forecast, which does not use them.
+        series, and the last ``INPUT_LOOK_BACK`` of all other products, because an older night that
+        is made later adds grids before them. The indices of the grid are left out: they are made
+        after the forecast, which does not use them.
     inputs
         From :func:`read_recent_inputs`.
     asof
@@ -163,7 +166,7 @@ def _digest_archive(archive: Archive, *, asof: datetime) -> str:
     for product in archive.products():
         if product in {gridded_job.DAILY, gridded_job.MONTHLY}:
             continue
-        start = None if product == "zones" else asof - INPUTS
+        start = None if product == "zones" else asof - INPUT_LOOK_BACK
         rows, times = archive.rows(product, asof=asof, start=start)
         digest.update(f"{product} {archive.digest(product, rows)}".encode() + times.tobytes())
     return digest.hexdigest()

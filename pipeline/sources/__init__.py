@@ -133,7 +133,7 @@ SOURCES = {
 """Every source by its id."""
 NIGHTLY = tuple(row.id for row in SOURCES.values() if row.core and row.kind != "zones")
 """Sources that every night counts on."""
-OTHERS = tuple(row.id for row in SOURCES.values() if not row.core and row.lookback)
+OPTIONAL = tuple(row.id for row in SOURCES.values() if not row.core and row.lookback)
 """Sources that add to a night; the Final runs of IMERG are only for comparison."""
 
 
@@ -168,4 +168,4 @@ def select_sources(upstream: str) -> tuple[str, ...]:
     >>> select_sources("virtual") == NIGHTLY
     True
     """
-    return NIGHTLY + OTHERS if upstream == "internet" else NIGHTLY
+    return NIGHTLY + OPTIONAL if upstream == "internet" else NIGHTLY

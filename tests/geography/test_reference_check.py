@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.geography.reference_check import check_reference
 
 
@@ -31,6 +33,39 @@ def test_what_each_row_does_is_said(tmp_path: Path) -> None:
         "cities.csv line 3: perth: new, seen in no region: it is outside of their grids",
     ]
     assert not any(finding.wrong for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("row", "finding"),
+    [
+        ("watch,cost_loss_ratio,0.9", "expected warning from at least watch's 0.9, found 0.4"),
+        ("watch,false_alarm_budget,0.5", "expected warning from at least watch's 0.5, found 0.4"),
+        ("emergency,cost_loss_ratio,0.1", None),  # the default's budget asks for 0.7 all the same
+        ("warning,cost_loss_ratio,0.1", None),
+        (
+            "warning,cost_loss_ratio,0.8",
+            "expected emergency from at least warning's 0.8, found 0.7",
+        ),
+    ],
+)
+def test_a_level_never_needs_more_than_the_one_above(
+    tmp_path: Path, row: str, finding: str | None
+) -> None:
+    columns = "city,level,quantity,value,unit,source,as_of,verified"
+    write(tmp_path, "cost_loss.csv", columns, f"pakse,{row},1,x,2026,M")
+    (remark,) = check_reference(tmp_path)
+    assert remark.wrong is (finding is not None)
+    if finding is not None:
+        assert str(remark) == f"cost_loss.csv line 2: pakse: {finding}"
+
+
+def test_a_finding_names_the_agencys_row(tmp_path: Path) -> None:
+    columns = "station,kind,value,unit,source,as_of,verified"
+    write(tmp_path, "thresholds.csv", columns, "010501,alarm,13.0,m,x,2026,V")
+    (remark,) = check_reference(tmp_path)
+    assert str(remark) == (
+        "thresholds.csv line 2: 010501: expected flood above alarm, found 12.8 m and 13 m"
+    )
 
 
 def test_an_empty_folder_changes_nothing(tmp_path: Path) -> None:

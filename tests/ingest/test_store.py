@@ -508,7 +508,7 @@ def test_killed_between_the_two_stores(settings: Settings, monkeypatch: pytest.M
 def test_a_long_record_is_taken_batch_by_batch(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_store, "BATCH", 3)
+    monkeypatch.setattr(ingest_store, "FILES_AT_A_TIME", 3)
     for slot in range(8):
         half_hour(settings, slot)
     broken = half_hour(settings, 5)
@@ -534,7 +534,7 @@ def test_a_long_record_is_taken_batch_by_batch(
     assert broken.name in done.rejected[0]
     assert rates(settings) == {slot: float(slot) for slot in range(8) if slot != 5}
     assert shown == [(number, 8) for number in range(1, 9)]
-    assert most <= 2 * ingest_store.BATCH, "what has been stored is let go of"
+    assert most <= 2 * ingest_store.FILES_AT_A_TIME, "what has been stored is let go of"
 
 
 @real

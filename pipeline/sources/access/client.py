@@ -33,7 +33,7 @@ from pipeline.sources.access.request import Request, Sender
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
 from pipeline.storage.atomic import Busy
 
-SMALL = 32 << 20
+LARGEST_IN_MEMORY = 32 << 20
 """Longest answer kept in memory (bytes); JSON takes 20 times its size there at worst."""
 
 
@@ -233,7 +233,7 @@ class Client:
         def body(response: httpx.Response) -> bytes:
             if response.status_code != 200:
                 raise HttpError(f"{redact(response.url)}: {response.status_code} was not asked for")
-            return wire.read_body(response, SMALL)
+            return wire.read_body(response, LARGEST_IN_MEMORY)
 
         request = self._build_request(url, params, headers)
         content = self._sender.send(request, dict, body)

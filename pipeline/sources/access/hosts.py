@@ -15,7 +15,7 @@ from pipeline.sources.base import HttpError
 
 PER_HOST = 4
 """Requests under way to one host at a time; the agencies' servers are small."""
-GIVEN_UP = 3
+MOST_FAILURES = 3
 """Requests in a row that failed after all tries, after which a host gets no more; one refused login
 is enough, so that no account is locked."""
 UNREACHED = 2
@@ -84,7 +84,7 @@ class Hosts:
         message = f"{redact(address)}: not asked, {host} was given up"
         if reason is not None:
             raise HttpError(f"{message}: {reason}", status=reason.status, refused=reason.refused)
-        if self._failures[host, early] >= GIVEN_UP:
+        if self._failures[host, early] >= MOST_FAILURES:
             raise HttpError(message, passing=True)
         if self._unreached[address.netloc.decode()] >= UNREACHED:
             message = f"{redact(address)}: not asked, {host} cannot be reached"
@@ -120,7 +120,7 @@ class Hosts:
         """Count a request that failed after all tries."""
         with self._lock:
             self._failures[host, early] += 1
-            if error.refused and self._failures[host, early] >= GIVEN_UP:
+            if error.refused and self._failures[host, early] >= MOST_FAILURES:
                 self._given_up[host] = error
 
     def give_up(self, host: str, reason: HttpError) -> None:

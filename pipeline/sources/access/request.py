@@ -49,7 +49,7 @@ for _name in ("httpx", *(f"httpcore.{layer}" for layer in ("connection", "http11
     logging.getLogger(_name).addFilter(_warnings_only)
 
 
-class _Passing(Exception):  # noqa: N818
+class _PassingFailure(Exception):  # noqa: N818
     """A request failed in a way that may pass."""
 
     def __init__(self, error: HttpError, wait_s: float | None = None) -> None:
@@ -173,12 +173,12 @@ class Sender:
             sleep=self._sleep,
             stop=tenacity.stop_after_attempt(tries) | tenacity.stop_before_delay(left_s),
             wait=_wait,
-            retry=tenacity.retry_if_exception_type(_Passing),
+            retry=tenacity.retry_if_exception_type(_PassingFailure),
             reraise=True,
         )
         try:
             answer: _T = retrying(self._ask, request, protocol, body)
-        except _Passing as last:
+        except _PassingFailure as last:
             self._hosts.record_failure(host, last.error, early=request.early)
             raise last.error from None
         except HttpError as error:
@@ -255,7 +255,9 @@ class Sender:
         except httpx.RequestError as lost:
             raise self._record_lost(target, lost) from None
         except OtherFile as other:
-            raise _Passing(HttpError(f"{redact(target)}: {other}", passing=True), 0) from None
+            raise _PassingFailure(
+                HttpError(f"{redact(target)}: {other}", passing=True), 0
+            ) from None
         except wire.Overrun as late:
             limit = f"not whole after {self._limit_s:g} s or by the end of its source's time"
             raise HttpError(f"{redact(target)}: {limit}: {late}", passing=True) from None
@@ -265,14 +267,16 @@ class Sender:
             text = f"{type(odd).__name__}: {self._credentials.clean_line(str(odd))[:120]}"
             raise HttpError(f"{redact(target)}: {text}") from None
 
-    def _record_lost(self, target: httpx.URL, lost: httpx.RequestError) -> _Passing | HttpError:
+    def _record_lost(
+        self, target: httpx.URL, lost: httpx.RequestError
+    ) -> _PassingFailure | HttpError:
         """Record a lost or refused connection and return its error; twice in a row is final."""
         text = self._credentials.clean_line(str(lost)) or "no answer in time"
         error = HttpError(f"{redact(target)}: {type(lost).__name__}: {text}", passing=True)
         refused = _nobody_listens(lost)
         if self._hosts.record_no_answer(target, refused=refused):
             return error
-        return _Passing(error, AGAIN_S if refused else None)
+        return _PassingFailure(error, AGAIN_S if refused else None)
 
     def _judge(self, response: httpx.Response, request: Request, *, login: bool, own: bool) -> None:
         """Raise for a failure status; give up a host that refuses a login or wants a long wait."""
@@ -289,7 +293,7 @@ class Sender:
             refused=refused,
         )
         if status == 416:  # the part of an earlier try is as long as the file, or longer
-            raise _Passing(error, 0)
+            raise _PassingFailure(error, 0)
         if status not in PASSING:
             if login and status in {401, 403}:
                 self._hosts.give_up(response.url.host, error)
@@ -300,7 +304,7 @@ class Sender:
             error = HttpError(message, status=status, passing=True)
             self._hosts.give_up(response.url.host, error)
             raise error
-        raise _Passing(error, wait_s)
+        raise _PassingFailure(error, wait_s)
 
 
 def _nobody_listens(error: BaseException | None) -> bool:
@@ -317,6 +321,6 @@ def _nobody_listens(error: BaseException | None) -> bool:
 def _wait(state: tenacity.RetryCallState) -> float:
     """Return the seconds to wait: what the server asks for, else growing and jittered."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Passing) and error.wait_s is not None:
+    if isinstance(error, _PassingFailure) and error.wait_s is not None:
         return error.wait_s
     return float(_WAIT(state))

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from pipeline.sources.base import BadGranule
 from pipeline.sources.formats.chunks import read_whole
-from pipeline.sources.formats.field import Field, Field4, read_attribute, read_text
+from pipeline.sources.formats.field import Field, Hdf4Field, read_attribute, read_text
 from pipeline.sources.formats.limits import find_default_fill, refuse_fills
 
 _FILLS = ("_FillValue", "_Fillvalue", "_fillvalue", "missing_value")
@@ -43,7 +43,7 @@ _MANY = 1 << 17
 
 
 def unpack(
-    data: Field | Field4,
+    data: Field | Hdf4Field,
     values: NDArray[Any],
     path: Path,
     *,
@@ -151,7 +151,7 @@ def _tabulate(packing: _Packing, kind: np.dtype[Any], dtype: np.dtype[Any]) -> N
     return packing.unpack(stored, dtype)
 
 
-def read_fills(data: Field | Field4, path: Path) -> list[float]:
+def read_fills(data: Field | Hdf4Field, path: Path) -> list[float]:
     """Read the fills that a variable declares, in stored units.
 
     Parameters
@@ -228,7 +228,7 @@ def _read_valid_range(numbers: dict[str, list[float]], path: Path) -> tuple[floa
     return least[0], most[0]
 
 
-def _is_physical(data: Field | Field4, numbers: dict[str, list[float]]) -> bool:
+def _is_physical(data: Field | Hdf4Field, numbers: dict[str, list[float]]) -> bool:
     """Return whether a valid range is of floats, so in the units of the unpacked values (NUG)."""
     ends = [read_attribute(data, key) for key in numbers if key.startswith("valid_")]
     return any(np.asarray(end).dtype.kind == "f" for end in ends)

@@ -158,7 +158,7 @@ class Field:
         return np.asarray(h5py.Dataset(self.id)[index])
 
 
-class Field4:
+class Hdf4Field:
     """A variable of an HDF4 file, or the file itself, with a part of the members of :class:`Field`.
 
     Parameters

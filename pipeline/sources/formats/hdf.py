@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from pipeline.sources.base import MAX_BYTES, BadGranule, Skipped
-from pipeline.sources.formats.field import Field, Field4
+from pipeline.sources.formats.field import Field, Hdf4Field
 
 _CHUNK = MAX_BYTES // 4
 """Most bytes of one chunk: it is inflated whole where its bytes are shuffled."""
@@ -128,7 +128,7 @@ def _open_hdf4(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     with guard(path, "HDF4"):
         file = SD(str(path))
         try:
-            yield {name: Field4(file.select(name)) for name in file.datasets()}, Field4(file)
+            yield {name: Hdf4Field(file.select(name)) for name in file.datasets()}, Hdf4Field(file)
         finally:
             file.end()
 

@@ -19,7 +19,7 @@ from pipeline.sources.formats.field import Field, read_text
 
 _SATELLITE, _MERIDIAN = 128.2, 126.0
 """Longitude of GK2A, and the central meridian of its Lambert sectors, degrees east."""
-_OFF = 0.5
+_LARGEST_DEVIATION = 0.5
 """Greatest deviation of a file, degrees: the satellite is kept within 0.05."""
 MOST_PIXELS = 1 << 23
 """Most pixels of a window: 0.4 GB while they are placed."""
@@ -126,7 +126,7 @@ def projection_of_level_1b(file: h5py.File, path: Path) -> Projection:
 
 def _check_longitude(name: str, value: float, expected: float, path: Path) -> None:
     """Refuse an image of another longitude, which would be misplaced on the Earth."""
-    if abs(value - expected) > _OFF:
+    if abs(value - expected) > _LARGEST_DEVIATION:
         raise BadGranule(path, expected=f"{name} {expected:g}", found=f"{value:g}")
 
 

@@ -50,7 +50,7 @@ HEADER = (
     "Country Code,Station Code,Parameter,Label,Timestamp (UTC+07:00),Value,Unit,"
     "Observed or Estimated,Approval Level,Grade"
 )
-LONGEST = timedelta(days=364)
+LONGEST_REQUEST = timedelta(days=364)
 """Longest interval of a request: ThaiWater silently drops the begin of a longer one."""
 _BANGKOK = timezone(timedelta(hours=7))
 
@@ -76,7 +76,7 @@ def granules(source: str, start: datetime, end: datetime, asof: datetime) -> Ite
         for number in list_thaiwater_stations():
             begin = start
             while begin < newest_end:
-                part_end = min(newest_end, begin + LONGEST)
+                part_end = min(newest_end, begin + LONGEST_REQUEST)
                 name = f"waterlevel_graph_{number}_{begin:%Y%m%d}_{stamp}.json"
                 yield Granule(source, folder, name, begin, part_end, station=number)
                 begin = part_end

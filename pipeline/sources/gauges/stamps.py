@@ -28,7 +28,7 @@ _RIGHT_FROM = pd.Timestamp("2021-03-01")
 """Local day from which the portal's own stamps are right."""
 _CLOCK = pd.Timedelta(minutes=15)
 """Largest error of an observer's clock."""
-_MANY = 8
+_MOST_THREE_HOURLY = 8
 """Most readings of a day at three-hour steps; more are hourly."""
 _CHANGE, _FIRST = 3.0, 1.5
 """Costs of a change of stamps, and of a shift from the first day, in readings."""
@@ -343,7 +343,7 @@ def find_midnight_stamps(time: pd.Series[Any]) -> pd.Series[Any]:
     hour = hours.dt.hour.where((local - hours).abs() <= _CLOCK)
     days = pd.DataFrame({at: (hour == at).groupby(day).any() for at in (0, 7, 12, 19)})
     # Readings of every hour include noon; later than 2021 an extra one at noon is no shift.
-    noon = days[12] & (day.groupby(day).size() <= _MANY) & (days.index < _RIGHT_FROM)
+    noon = days[12] & (day.groupby(day).size() <= _MOST_THREE_HOURLY) & (days.index < _RIGHT_FROM)
     against = days[7].astype("int64") + days[19]
     score = days[0].astype("int64") + noon - against
     if score[days.index < _RIGHT_FROM].sum() <= 0:  # a series stamped right: its noons are extra

@@ -19,7 +19,7 @@ from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import imerg, smap, vegetation
 from pipeline.sources.access import earthdata
 from pipeline.sources.access.client import Client
-from pipeline.sources.access.hosts import GIVEN_UP
+from pipeline.sources.access.hosts import MOST_FAILURES
 from pipeline.sources.base import Granule, HttpError, NeedsCredentials, NotPublished
 from pipeline.sources.upstream import locate
 from pipeline.virtual.land import write_smap_root_zone
@@ -159,7 +159,7 @@ def test_a_refused_token_is_named_in_each_way_that_it_is_said(
         assert not failed.value.passing
     assert published.login.asked == [], "a login by name needs a name"
     asked = [path for path in published.data.paths() if not path.startswith("/search")]
-    assert len(asked) == GIVEN_UP, "then the host is given up"
+    assert len(asked) == MOST_FAILURES, "then the host is given up"
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -169,7 +169,7 @@ def test_what_opendap_alone_refuses_comes_whole(
 ) -> None:
     published.data.serve("/opendap/", Answer(HTML, status=status))
     client = connect(BY_TOKEN)
-    for number in range(GIVEN_UP + 1):
+    for number in range(MOST_FAILURES + 1):
         path = imerg.fetch(granule(), tmp_path / str(number), client=client)
         assert path.name == NAME
         assert path.read_bytes() == half_hour

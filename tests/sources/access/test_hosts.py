@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.sources.access.client import Client
-from pipeline.sources.access.hosts import GIVEN_UP, PER_HOST
+from pipeline.sources.access.hosts import MOST_FAILURES, PER_HOST
 from pipeline.sources.access.request import AGAIN_S, EARLY_TRIES, LONGEST_WAIT_S
 from pipeline.sources.base import HttpError
 from tests.sources.servers import Answer, Server, closed_address
@@ -96,9 +96,9 @@ def test_what_may_be_early_is_asked_less_and_gives_no_host_up(server: Server) ->
     server.serve("/", Answer(status=500))
     server.serve("/old", Answer(b"sound"))
     with Client(environment={}, sleep=lambda _: None) as client:
-        for number in range(GIVEN_UP + 2):
+        for number in range(MOST_FAILURES + 2):
             with client.asking(early=True), pytest.raises(HttpError) as failed:
                 client.get(f"{server.url}/{number}")
             assert failed.value.passing
-        assert len(server.asked) == GIVEN_UP * EARLY_TRIES
+        assert len(server.asked) == MOST_FAILURES * EARLY_TRIES
         assert client.get(f"{server.url}/old") == b"sound"

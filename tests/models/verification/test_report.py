@@ -99,6 +99,7 @@ def test_what_changed_after_the_last_issue_time_changes_nothing(lay_over: LayOve
         "cost_loss.csv",
         "city,level,quantity,value,unit,source,as_of,verified",
         "mukdahan,watch,cost_loss_ratio,0.6,1,x,2018-01-01,M",
+        "mukdahan,warning,cost_loss_ratio,0.6,1,x,2018-01-01,M",
     )
     assert render_report(frame, train_from="1992-01-01") == text
 
@@ -127,6 +128,7 @@ def test_names_are_the_last_and_stages_those_of_the_flood(
         "cost_loss.csv",
         "city,level,quantity,value,unit,source,as_of,verified",
         "mukdahan,watch,cost_loss_ratio,0.6,1,x,2017-01-01,M",
+        "mukdahan,warning,cost_loss_ratio,0.6,1,x,2017-01-01,M",
     )
     floods: dict[str, object] = {}
     watches: dict[str, float] = {}

@@ -150,7 +150,7 @@ def test_two_hundred_is_not_enough(
 def test_an_answer_without_end_is_given_up(
     client: Client, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.sources.access.client.SMALL", 1000)
+    monkeypatch.setattr("pipeline.sources.access.client.LARGEST_IN_MEMORY", 1000)
     monkeypatch.setattr("pipeline.sources.access.download.LARGE", 1000)
     server.serve("/f.h5", Answer(FILE))
     assert len(FILE) < LARGE

@@ -119,7 +119,7 @@ def test_what_follows_an_answer_does_not_answer_the_next_request(patient: Client
 def test_a_bomb_takes_no_more_memory_than_its_limit(
     patient: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.sources.access.client.SMALL", 1 << 20)
+    monkeypatch.setattr("pipeline.sources.access.client.LARGEST_IN_MEMORY", 1 << 20)
     with serving("a bomb") as [server]:
         tracemalloc.start()
         with pytest.raises(HttpError, match="expected at most 1048576 bytes, found more"):

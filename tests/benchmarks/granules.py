@@ -70,15 +70,15 @@ def beside_inflating(*, folder: str, source: str) -> Result:
         content: bytes, shape: tuple[int, int], dtype: np.dtype[Any]
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         packed.append((content, shape, dtype))
-        return inflated(content, shape, dtype)
+        return inflate(content, shape, dtype)
 
-    inflated = chunks.inflate
-    with patch.object(chunks, "inflated", noted):
+    inflate = chunks.inflate
+    with patch.object(chunks, "inflate", noted):
         fields = [read(path) for path in paths]
 
     def by_reader() -> None:
         for content, shape, dtype in packed:
-            deque(inflated(content, shape, dtype), maxlen=0)
+            deque(inflate(content, shape, dtype), maxlen=0)
 
     def by_zlib() -> None:
         for content, *_ in packed:

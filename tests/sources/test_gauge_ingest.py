@@ -14,9 +14,9 @@ from pipeline import steps
 from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
 from pipeline.sources.base import WrongOption
-from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.storage.records import Records
+from tests.sources.portal_exports import NAME, make_export, make_row
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 OWN = "Code;Datum der Messung;Pegel\n13901;20/08/2569 07:00;9,80\n13901;19/08/2569 07:00;9,40\n"
@@ -39,11 +39,10 @@ def test_a_shifted_reading_becomes_known_at_its_own_morning(tmp_path: Path) -> N
     folder = tmp_path / "exports"
     folder.mkdir()
     rows = [
-        f"LA,013901,Water Level,Manual,{at:%Y-%m-%dT%H:%MZ},{5 + number / 10},m,O,Raw,Unverified"
+        make_row(f"{at:%Y-%m-%dT%H:%MZ}", 5 + number / 10)
         for number, at in enumerate(pd.date_range("2021-02-20T17:00", periods=6, freq="12h"))
     ]
-    path = folder / "Water Level.Manual@LA_013901_[Pakse].csv"
-    path.write_text("\n".join([gauge_files.HEADER, *rows]) + "\n", encoding="utf-8")
+    (folder / NAME).write_text(make_export(*rows), encoding="utf-8")
     data = settings(tmp_path)
     steps.ingest("gauges", asof=NIGHT, settings=data, folder=folder)
     morning = datetime(2021, 2, 22, 0, 30, tzinfo=UTC)

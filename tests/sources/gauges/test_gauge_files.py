@@ -28,24 +28,17 @@ from pipeline.sources.upstream import locate
 from pipeline.storage.records import Records
 from pipeline.virtual.tables import write_mrc_export
 from tests.sources import gauge_servers
-
-NAME = "Water Level.Manual@LA_013901_[Pakse].csv"
-REST = "O,Raw - Not Yet Reviewed,Unverified data"
-ROW = "LA,013901,Water Level,Manual,{},{},{}," + REST
+from tests.sources.portal_exports import NAME, make_export, make_row
 
 
 def write(folder: Path, *rows: str, name: str = NAME) -> Path:
     path = folder / name
-    path.write_text("\n".join([gauge_files.HEADER, *rows]) + "\n", encoding="utf-8")
+    path.write_text(make_export(*rows), encoding="utf-8")
     return path
 
 
-def level(stamp: str, value: object, unit: str = "m") -> str:
-    return ROW.format(stamp, value, unit)
-
-
 def test_the_z_is_right_and_the_header_is_not(tmp_path: Path) -> None:
-    path = write(tmp_path, level("2024-08-01T00:00Z", 9.5), level("2024-08-01T12:00Z", 9.7))
+    path = write(tmp_path, make_row("2024-08-01T00:00Z", 9.5), make_row("2024-08-01T12:00Z", 9.7))
     frame = gauge_files.read(path)
     assert frame["valid_time"].tolist() == [
         pd.Timestamp("2024-08-01 00:00"), pd.Timestamp("2024-08-01 12:00")
@@ -69,7 +62,7 @@ def test_the_z_is_right_and_the_header_is_not(tmp_path: Path) -> None:
 def test_units_become_canonical(  # noqa: PLR0917
     tmp_path: Path, parameter: str, unit: str, value: float, variable: str, expected: float
 ) -> None:
-    row = level("2024-08-01T00:00Z", value, unit).replace("Water Level", parameter)
+    row = make_row("2024-08-01T00:00Z", value, unit).replace("Water Level", parameter)
     frame = gauge_files.read(write(tmp_path, row, name=f"{parameter}.Manual@LA_013901_[Pakse].csv"))
     assert frame["variable"].tolist() == [variable]
     assert frame["value"].tolist() == pytest.approx([expected])
@@ -79,10 +72,10 @@ def test_units_become_canonical(  # noqa: PLR0917
 def test_duplicates_conflicts_and_empty_rows(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        level("2024-08-03T00:00Z", 5.0),
-        level("2024-08-01T00:00Z", 1.0), level("2024-08-01T00:00Z", 1.0),
-        level("2024-08-02T00:00Z", 2.0), level("2024-08-02T00:00Z", 2.5),
-        level("2024-08-04T00:00Z", ""), level("2024-08-05T00:00Z", -9999),
+        make_row("2024-08-03T00:00Z", 5.0),
+        make_row("2024-08-01T00:00Z", 1.0), make_row("2024-08-01T00:00Z", 1.0),
+        make_row("2024-08-02T00:00Z", 2.0), make_row("2024-08-02T00:00Z", 2.5),
+        make_row("2024-08-04T00:00Z", ""), make_row("2024-08-05T00:00Z", -9999),
     )  # fmt: skip
     frame = gauge_files.read(path)
     values = frame["value"].dropna().tolist()
@@ -92,7 +85,7 @@ def test_duplicates_conflicts_and_empty_rows(tmp_path: Path) -> None:
 
 
 def test_what_is_estimated_is_flagged_and_kept(tmp_path: Path) -> None:
-    rows = [level("2024-08-01T00:00Z", 6.2), level("2024-08-02T00:00Z", 536.0)]
+    rows = [make_row("2024-08-01T00:00Z", 6.2), make_row("2024-08-02T00:00Z", 536.0)]
     rows[0] = rows[0].replace(",O,", ",E,")
     frame = gauge_files.read(write(tmp_path, *rows))
     assert frame["value"].tolist() == [6.2, 536.0], "what is possible, the checks tell"
@@ -106,18 +99,18 @@ def test_what_is_estimated_is_flagged_and_kept(tmp_path: Path) -> None:
      ("Daily Discharge", "manual")],
 )  # fmt: skip
 def test_the_label_tells_the_method(tmp_path: Path, label: str, method: str) -> None:
-    row = level("2024-08-01T00:00Z", 6.2).replace("Manual", label)
+    row = make_row("2024-08-01T00:00Z", 6.2).replace("Manual", label)
     assert set(gauge_files.read(write(tmp_path, row))["method"]) == {method}
 
 
 def test_a_station_that_the_project_does_not_know_is_read(tmp_path: Path) -> None:
-    row = level("2024-08-01T00:00Z", 4).replace("LA,013901", "TH,999999")
+    row = make_row("2024-08-01T00:00Z", 4).replace("LA,013901", "TH,999999")
     frame = gauge_files.read(write(tmp_path, row, name="Water Level.Manual@TH_999999_[Far].csv"))
     assert frame["station"].tolist() == ["999999"]
 
 
 def test_other_parameters_are_skipped_not_failed(tmp_path: Path) -> None:
-    row = level("2024-08-01T00:00Z", 80, "mg/l").replace("Water Level", "Total Suspended Solids")
+    row = make_row("2024-08-01T00:00Z", 80, "mg/l").replace("Water Level", "Total Suspended Solids")
     path = write(tmp_path, row, name="Total Suspended Solids.Measured@LA_013901_[Pakse].csv")
     with pytest.raises(Skipped, match="Total Suspended Solids is not used"):
         gauge_files.read(path)
@@ -128,26 +121,20 @@ def test_other_parameters_are_skipped_not_failed(tmp_path: Path) -> None:
     [
         ("", "an empty file"),
         ("<html><body>Sign in</body></html>\n", "the header Country Code.*begins with b'<html>"),
-        (gauge_files.HEADER + "\n", "found the header alone"),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1)[:-4], "a file cut short"),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1)[:-40] + "\n",
+        (make_export(), "found the header alone"),
+        (make_export(make_row("2024-08-01T00:00Z", 1))[:-5], "a file cut short"),
+        (make_export(make_row("2024-08-01T00:00Z", 1)[:-40]),
          "portal export, found 1 bad of 1 rows: line 2: expected 10 cells .*, found 8"),
-        (
-            gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + ",x\n",
-            "10 cells .* found 11",
-        ),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1, "ft") + "\n",
-         "unit m or cm.*found ft"),
-        (gauge_files.HEADER + "\n" + level("01/08/2024 07:00", 1) + "\n", "stamps like"),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", "high") + "\n",
-         "a number, found 'high'"),
-        (gauge_files.HEADER + "\n"
-         + level("2024-08-01T00:00Z", 1).replace("013901", "14901") + "\n",
+        (make_export(make_row("2024-08-01T00:00Z", 1) + ",x"), "10 cells .* found 11"),
+        (make_export(make_row("2024-08-01T00:00Z", 1, "ft")), "unit m or cm.*found ft"),
+        (make_export(make_row("01/08/2024 07:00", 1)), "stamps like"),
+        (make_export(make_row("2024-08-01T00:00Z", "high")), "a number, found 'high'"),
+        (make_export(make_row("2024-08-01T00:00Z", 1).replace("013901", "14901")),
          "station 013901 as in its name, found '14901'"),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + "\n"
-         + level("2024-08-02T00:00Z", 1).replace("013901", "013801") + "\n", "one station"),
-        (gauge_files.HEADER + "\n" + level("2024-08-01T00:00Z", 1) + "\n"
-         + level("2024-08-02T00:00Z", 100, "cm") + "\n", "one unit"),
+        (make_export(make_row("2024-08-01T00:00Z", 1),
+                     make_row("2024-08-02T00:00Z", 1).replace("013901", "013801")), "one station"),
+        (make_export(make_row("2024-08-01T00:00Z", 1), make_row("2024-08-02T00:00Z", 100, "cm")),
+         "one unit"),
     ],
 )  # fmt: skip
 def test_bad_files_say_what_is_wrong(tmp_path: Path, content: str, message: str) -> None:
@@ -158,7 +145,7 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path, content: str, message: str)
 
 
 def test_malformed_code_without_a_telling_name(tmp_path: Path) -> None:
-    row = level("2024-08-01T00:00Z", 1).replace("013901", "H_39")
+    row = make_row("2024-08-01T00:00Z", 1).replace("013901", "H_39")
     with pytest.raises(BadGranule, match="a station code of six digits, found 'H_39'"):
         gauge_files.read(write(tmp_path, row, name="export.csv"))
 

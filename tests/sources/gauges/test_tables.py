@@ -15,10 +15,9 @@ from pipeline.sources.formats import tables, unpacking
 from pipeline.sources.gauges import gauge_files, table_rows
 from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
+from tests.sources.portal_exports import NAME, REVIEW, make_export, make_row
 
 PLAIN = "station,variable,time,value,unit"
-NAME = "Water Level.Manual@LA_013901_[Pakse].csv"
-REST = "O,Raw - Not Yet Reviewed,Unverified data"
 CASES = Path("../shared/cases/gauges")
 
 
@@ -37,8 +36,7 @@ def day(number: int, value: object = 9.5, unit: str = "m") -> str:
 
 
 def export(*rows: tuple[str, object]) -> str:
-    lines = [f"LA,013901,Water Level,Manual,{stamp},{value},m,{REST}" for stamp, value in rows]
-    return "\n".join([gauge_files.HEADER, *lines]) + "\n"
+    return make_export(*(make_row(stamp, value) for stamp, value in rows))
 
 
 def values(frame: pd.DataFrame) -> dict[str, float]:
@@ -96,7 +94,7 @@ def test_the_shared_cases_of_years_and_conflicts(tmp_path: Path) -> None:
     assert twice["qc"].tolist() == ["good", "conflict", "conflict", "good"]
     row = (CASES / "portal_row_2569.txt").read_text(encoding="utf-8")
     good = [row.replace("2569-08-19T12", f"2026-08-{at:02d}T00") for at in range(1, 20)]
-    appended = write(tmp_path, "export.csv", gauge_files.HEADER + "\n" + "".join([*good, row]))
+    appended = write(tmp_path, "export.csv", make_export() + "".join([*good, row]))
     frame = gauge_files.read(appended)
     assert len(frame) == 19
     assert frame.attrs["bad_rows"] == [
@@ -286,7 +284,7 @@ def test_an_export_cut_short_keeps_what_is_whole(tmp_path: Path) -> None:
     assert values(gauge_files.read(write(tmp_path, NAME, content[:-1]))) == {
         "08-18 00:00": 9.1, "08-19 00:00": 9.4
     }  # fmt: skip
-    for cut in (2, 20, len(REST) + 3, len(REST) + 5, len(REST) + 12):
+    for cut in (2, 20, len(REVIEW) + 3, len(REVIEW) + 5, len(REVIEW) + 12):
         frame = gauge_files.read(write(tmp_path, NAME, content[:-cut]))
         assert values(frame) == {"08-18 00:00": 9.1}
         assert len(frame.attrs["bad_rows"]) == 1
@@ -576,11 +574,11 @@ def test_an_archive_that_ends_within_an_archive_in_it_is_refused(tmp_path: Path)
 
 
 def test_measured_and_virtual_readings_of_one_archive(tmp_path: Path) -> None:
-    real = export(("2026-08-18T00:00Z", 9.1))
+    measured = export(("2026-08-18T00:00Z", 9.1))
     path = tmp_path / "mixed.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(NAME, real)
-        archive.writestr("v/" + NAME, real.replace("Unverified data", f'"{VIRTUAL_GRADE}"'))
+        archive.writestr(NAME, measured)
+        archive.writestr("v/" + NAME, measured.replace("Unverified data", f'"{VIRTUAL_GRADE}"'))
     with pytest.raises(BadGranule, match="files of one origin, found measured and virtual"):
         gauge_files.read(path)
 
@@ -843,14 +841,14 @@ def test_rows_that_a_model_made_are_left_out(tmp_path: Path, name: str, word: st
 @pytest.mark.parametrize(
     ("cells", "flag"),
     [
-        ("O,Raw - Not Yet Reviewed,Unverified data", "good"), ("O,Approved,Good data", "good"),
+        (REVIEW, "good"), ("O,Approved,Good data", "good"),
         ("O,Working,Undefined", "good"), ("O,In Review,Fair data", "good"), ("O,,", "good"),
         ("O,Rejected,Unverified data", "suspect"), ("O,Raw,Suspect data", "suspect"),
         ("O,Raw,Poor", "suspect"), ("E,Raw,Unverified data", "estimated"),
     ],
 )  # fmt: skip
 def test_approval_and_grade_of_the_portal(tmp_path: Path, cells: str, flag: str) -> None:
-    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, cells)
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REVIEW, cells)
     assert gauge_files.read(write(tmp_path, NAME, content))["qc"].tolist() == [flag]
 
 
@@ -863,6 +861,6 @@ def test_approval_and_grade_of_the_portal(tmp_path: Path, cells: str, flag: str)
     ],
 )
 def test_what_the_portal_says_and_is_not_known(tmp_path: Path, cells: str, message: str) -> None:
-    content = export(("2026-08-18T00:00Z", 9.1)).replace(REST, cells)
+    content = export(("2026-08-18T00:00Z", 9.1)).replace(REVIEW, cells)
     with pytest.raises(BadGranule, match=message):
         gauge_files.read(write(tmp_path, NAME, content))

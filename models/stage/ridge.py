@@ -69,7 +69,7 @@ class NormalEquations:
         *,
         judged: NDArray[np.float64] | None = None,
     ) -> None:
-        self._matrix, self._target, self._weights = matrix, target, weights
+        self._matrix, self._target = matrix, target
         self._year, self._block = year, year % BLOCKS
         parts = {
             int(number): self._sums((year == number) & ~purged, weights)

@@ -242,28 +242,23 @@ def _find_crossed_stages(tables: ReferenceTables, day: date) -> Iterator[Finding
 def _find_crossed_levels(tables: ReferenceTables, day: date) -> Iterator[Finding]:
     """Find cities for which a higher level needs less evidence than a lower one."""
     costs = tables.in_force("cost_loss.csv", day)
+    harmless = dict(zip(COST_QUANTITIES, (0.0, 1.0), strict=True))
     for city in dict.fromkeys(key[0] for key in costs):
         of_city = {key[1:]: entry for key, entry in costs.items() if key[0] == EVERY_CITY}
         of_city |= {key[1:]: entry for key, entry in costs.items() if key[0] == city}
+        values = {key: float(entry.row["value"]) for key, entry in of_city.items()}
         for lower, higher in pairwise(("watch", "warning", "emergency")):
-            least = {
-                level: least_probability(
-                    *(
-                        float(of_city[level, quantity].row["value"])
-                        if (level, quantity) in of_city
-                        else harmless
-                        for quantity, harmless in zip(COST_QUANTITIES, (0.0, 1.0), strict=True)
-                    )
-                )
+            lower_p, higher_p = (
+                least_probability(*(values.get((level, name), harmless[name]) for name in harmless))
                 for level in (lower, higher)
-            }
-            if least[higher] < least[lower]:
-                text = f"{city}: expected {higher} from at least {lower}'s {least[lower]:g}"
-                rows = [entry for key, entry in of_city.items() if key[0] in least]
+            )
+            if higher_p < lower_p:
+                text = f"{city}: expected {higher} from at least {lower}'s {lower_p:g}"
+                rows = [entry for key, entry in of_city.items() if key[0] in {lower, higher}]
                 rows.sort(
                     key=lambda entry: (entry.row["city"] != city, entry.row["level"] == lower)
                 )
-                yield _blame(f"{text}, found {least[higher]:g}", *rows)
+                yield _blame(f"{text}, found {higher_p:g}", *rows)
 
 
 def least_probability(cost_loss_ratio: float, false_alarm_budget: float) -> float:

@@ -37,7 +37,10 @@ def run_nights(folder: Path) -> None:
 def masked_files(published: Path) -> dict[str, bytes]:
     """Content by path of every published file, the snapshot id of its own night masked."""
     contents = {}
-    for index in sorted(published.glob("2*/index.json")):
+    indices = sorted(published.glob("2*/index.json"))
+    if not indices:
+        raise FileNotFoundError(f"{published}: expected published nights, found none")
+    for index in indices:
         tree = index.parent
         snapshot = json.loads(index.read_bytes())["archive_snapshot"].encode()
         listed = index.read_bytes().replace(snapshot, MASK)

@@ -49,3 +49,9 @@ def test_a_file_of_one_tree_alone_is_named(tmp_path: Path) -> None:
     assert compare_published.differences(before / "published", after / "published") == [
         "only after: 20260820T0030Z/b.csv"
     ]
+
+
+def test_a_folder_without_nights_is_not_the_same(tmp_path: Path) -> None:
+    before = tree(tmp_path / "before", snapshot="ABC")
+    with pytest.raises(FileNotFoundError, match="expected published nights, found none"):
+        compare_published.main(["compare", str(before), str(tmp_path / "after")])

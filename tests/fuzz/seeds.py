@@ -15,13 +15,12 @@ from pipeline.geography.grid import Grid
 from pipeline.settings import ROOT
 from pipeline.sources import SOURCES
 from tests.sources import (
+    gk2a_images,
+    public_files,
     test_floodmap,
-    test_gk2a,
     test_gldas,
-    test_gldas_monthly,
     test_imerg,
     test_lis,
-    test_public_rain,
     test_smap,
     test_vegetation,
     test_zones,
@@ -64,12 +63,12 @@ def grids(folder: Path) -> list[Seed]:
     made: list[tuple[str, Callable[[Path], Path], Grid | None]] = [
         ("imerg_late", test_imerg.half_hour, box),
         ("imerg_daily", lambda into: test_imerg.day(into, test_imerg.rates(), full), box),
-        ("gk2a", lambda into: test_gk2a.write(into, "ea020lc", Grid(14, 15, 100, 101)),
+        ("gk2a", lambda into: gk2a_images.write(into, "ea020lc", Grid(14, 15, 100, 101)),
          Grid(14, 15, 100, 101)),
         ("smap", test_smap.write, Grid(14.0, 15.0, 100.0, 101.0)),
         ("smap_l3", test_smap.level_3, Grid(14.0, 15.0, 100.0, 101.0)),
         ("gldas", test_gldas.write, Grid(14.0, 15.0, 100.0, 101.0)),
-        ("gldas_monthly", test_gldas_monthly.write, Grid(14.0, 15.0, 100.0, 101.0)),
+        ("gldas_monthly", test_gldas.write_month, Grid(14.0, 15.0, 100.0, 101.0)),
         ("lis", test_lis.write, test_lis.BOX),
         ("ndvi", lambda into: test_vegetation.write(
             into, "ndvi", np.full(test_vegetation.BOX.shape, 0.5)), test_vegetation.BOX),
@@ -80,9 +79,9 @@ def grids(folder: Path) -> list[Seed]:
             into, "h28v07", test_floodmap.classes()), test_floodmap.BOX),
         ("floodmap", lambda into: test_floodmap.hdf4(
             into, "h28v07", test_floodmap.classes()), test_floodmap.BOX),
-        ("chirps", lambda into: test_public_rain.tif(
-            into / "chirps-v3.0.rnl.2024.08.20.tif", test_public_rain.pixels()),
-         test_public_rain.GRID),
+        ("chirps", lambda into: public_files.tif(
+            into / "chirps-v3.0.rnl.2024.08.20.tif", public_files.pixels()),
+         public_files.GRID),
         ("zones", lambda into: test_zones.write(into, test_zones.record()), None),
     ]  # fmt: skip
     found = []

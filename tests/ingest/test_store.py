@@ -609,3 +609,33 @@ def test_a_file_with_other_variables_than_the_rest_is_rejected_and_the_rest_stan
     assert [one.data is None for one in kept] == [False, True, False]
     assert kept[1].rejected == "b: expected soil_moisture as in the others, found rain"
     assert ingest_store.reject_other_variables(contents[:1]) == contents[:1]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "said"),
+    [
+        ("gk2a_lst", "gk2a_ami_le2_rr_fd020ge_202608190000.nc", "rr, gk2a_lst takes lst"),
+        ("lst", "VNP13C2.A2026182.002.2026220.h5", "a file of ndvi, not of lst"),
+        ("gldas", "GLDAS_NOAH025_M.A202601.021.nc4", "a GLDAS_NOAH025_M file, not one of gldas"),
+        ("smap", "SMAP_L3_SM_P_20260819_R19240_001.h5", "level 3, not one of smap"),
+        ("smap_l3", "SMAP_L4_SM_gph_20260819T133000_Vv8010_001.h5", "level 4, not one of smap_l3"),
+    ],
+)
+def test_files_of_a_kindred_product_are_passed_over(
+    tmp_path: Path, source: str, name: str, said: str
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match=said):
+        ingest_store.list_files(SOURCES[source], tmp_path, asof=ASOF)
+
+
+def test_readings_are_taken_whatever_the_case_of_the_name(tmp_path: Path) -> None:
+    names = ["A.CSV", "b.txt", "c.csv.gz", "D.Zip", "e.XLSX", "f.json", "g.XML", "h.wml", "i.tsv"]
+    others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
+    for name in names + others:
+        (tmp_path / name).write_text("x")
+    found = ingest_store.list_files(SOURCES["gauges"], tmp_path, asof=ASOF)
+    assert sorted(file.path.name for file in found) == sorted(names)
+    said = ingest_store.list_passed_over(SOURCES["gauges"], tmp_path)
+    assert [one.split(": ")[0] for one in said] == sorted(others)
+    assert "j.pdf: not a file of readings (.csv, .txt" in said[0]

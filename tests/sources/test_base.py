@@ -1,3 +1,7 @@
+"""The contract of a source: steps of an interval, and names of files of other products."""
+
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,3 +1,7 @@
+"""Flood maps: shares of what was seen, tiles of a day, and how they are fetched."""
+
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,5 +1,7 @@
-import math
-import re
+"""GK2A's level 2 products: pixels on the grid, flags, and what KMA hands out."""
+
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -7,65 +9,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from pyproj import Transformer
+from pytest_httpserver import HTTPServer
 
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.sources import SOURCES, gk2a
-from pipeline.sources.base import BadGranule
+from pipeline.sources.base import (
+    BadGranule,
+    HttpError,
+    NotPublished,
+)
 from pipeline.sources.formats import projection
+from pipeline.sources.upstream import locate
 from pipeline.virtual.products import write_gk2a_rain
-
-T0 = datetime(2024, 8, 1, 3, 10, tzinfo=UTC)
-DELTA = Grid(9.0, 11.0, 105.0, 107.0)
-
-
-def field(grid: Grid) -> np.ndarray:
-    rows, columns = grid.shape
-    return np.arange(rows)[:, None] * 0.5 + np.arange(columns) * 0.01
-
-
-def write(folder: Path, sector: str = "fd020ge", grid: Grid = DELTA) -> Path:
-    return write_gk2a_rain(
-        folder, sector=sector, time=T0, rain_rate=field(grid), grid=grid, published=T0,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def view(path: Path) -> projection.Projection:
-    with h5py.File(path) as file:
-        return projection.projection_of(file["gk2a_imager_projection"], path)
-
-
-def by_cgms(column: float, line: float) -> tuple[float, float]:
-    """Latitude and longitude of a pixel by the formulas of CGMS 03, section 4.4.3.2."""
-    x = math.radians((column - 2750.5) * 2**16 / 20425338.9)
-    y = math.radians((line - 2750.5) * 2**16 / 20425338.9)
-    cos = math.cos(x) * math.cos(y)
-    denominator = math.cos(y) ** 2 + 1.006739501 * math.sin(y) ** 2
-    root = math.sqrt((42164 * cos) ** 2 - denominator * 1737122264)
-    distance = (42164 * cos - root) / denominator
-    s1, s2 = 42164 - distance * cos, distance * math.sin(x) * math.cos(y)
-    s3 = -distance * math.sin(y)
-    lat = math.atan(1.006739501 * s3 / math.hypot(s1, s2))
-    return math.degrees(lat), math.degrees(math.atan(s2 / s1)) + 128.2
-
-
-def test_full_disk_geometry_is_that_of_the_cgms_formulas(tmp_path: Path) -> None:
-    found = view(write(tmp_path))
-    inverse = Transformer.from_crs(found.crs, "EPSG:4326", always_xy=True)
-    for column, line in ((2750.5, 2750.5), (1900, 2200), (1500, 2100), (2400, 1500)):
-        x = found.x0 + found.dx * (column - 1)
-        y = found.y0 + found.dy * (line - 1)
-        lon, lat = inverse.transform(x, y)
-        assert (lat, lon) == pytest.approx(by_cgms(column, line), abs=2e-4)
-    assert by_cgms(1500, 2100)[0] > 0, "the first lines are north"
-
-
-def test_height_from_the_centre_or_above_the_ellipsoid_is_the_same(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    centre = view(path)
-    with h5py.File(path, "r+") as file:
-        file["gk2a_imager_projection"].attrs["perspective_point_height"] = 42164000.0 - 6378137.0
-    assert view(path) == centre
+from tests.sources.gk2a_images import DELTA, field, view, write
+from tests.sources.public_files import DAY, GRID, NEXT, ask, only
 
 
 @pytest.mark.parametrize("sector", ["fd020ge", "ea020lc"])
@@ -190,45 +147,6 @@ def test_land_products_are_asked_for_once_a_day(source: str, first: float, produ
     assert found[1].folder.startswith(f"GK2A/LE2/{product}/FD/202408/02/")
 
 
-@pytest.mark.parametrize(
-    ("attribute", "said", "fits"),
-    [
-        ("observation_start_time", 775753831.2, True),  # seconds of J2000: 2024-08-01 03:10:31
-        ("observation_start_time", 775753831.2 + 600, False),
-        ("observation_start_time", "2024-08-01T03:10:31.2Z", True),
-        ("observation_start_time", "2024-08-02T03:10:31Z", False),
-        ("observation_start_time", "soon", False),
-        ("observation_start_time", np.inf, False),
-        ("origianl_sourece_file", "gk2a_ami_le2_rr_fd020ge_202408010310.nc", True),
-        ("origianl_sourece_file", "gk2a_ami_le2_rr_fd020ge_202408010330.nc", False),
-        ("file_creation_time", "2024-08-01T03:21:52.928Z", True),
-        ("file_creation_time", "2024-08-01T03:01:52.928Z", False),
-    ],
-)
-def test_the_time_inside_is_held_against_the_name(
-    tmp_path: Path, attribute: str, said: object, fits: bool
-) -> None:
-    path = write(tmp_path)
-    with h5py.File(path, "r+") as file:
-        file.attrs[attribute] = said
-    if fits:
-        assert gk2a.read(path, DELTA)["time"].values[0] == np.datetime64("2024-08-01T03:10")
-        return
-    with pytest.raises(BadGranule):
-        gk2a.read(path, DELTA)
-
-
-@pytest.mark.parametrize("attribute", ["observation_start_time", "file_creation_time"])
-@pytest.mark.parametrize("said", ["junk", "nan", "inf", "1e300", "2024-13-01T00:00:00"])
-def test_a_time_that_is_none_is_named(tmp_path: Path, attribute: str, said: str) -> None:
-    path = write(tmp_path)
-    with h5py.File(path, "r+") as file:
-        file.attrs[attribute] = np.bytes_(said.encode())
-    wanted = f"expected {attribute} in seconds of J2000 or as ISO 8601, found '{said}'"
-    with pytest.raises(BadGranule, match=re.escape(wanted)):
-        gk2a.read(path, DELTA)
-
-
 def test_a_flag_of_floats_is_named(tmp_path: Path) -> None:
     path = write(tmp_path)
     with h5py.File(path, "r+") as file:
@@ -258,26 +176,6 @@ def test_impossible_pixels_do_not_enter_a_mean_and_are_counted(tmp_path: Path) -
         file["RR"].attrs["scale_factor"] = 10.0
     with pytest.raises(BadGranule, match=r"rain_rate in 0\.\.500 mm h-1"):
         gk2a.read(path, DELTA)
-
-
-def test_sizes_that_no_image_has_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    whole = path.read_bytes()
-
-    def expect(message: str, **said: object) -> None:
-        path.write_bytes(whole)
-        with h5py.File(path, "r+") as file:
-            for name, value in said.items():
-                file["gk2a_imager_projection"].attrs[name] = value
-        with pytest.raises(BadGranule, match=message):
-            gk2a.read(path, DELTA)
-
-    expect("image_width of 1 to 22000, found 3e", image_width=3e9)
-    expect("a finite number in image_height, found nan", image_height=np.nan)
-    expect("a finite number in column_scale_factor, found inf", column_scale_factor=np.inf)
-    expect("pixels in the grid", column_scale_factor=1e300, line_scale_factor=1e300)
-    expect("expected", column_scale_factor=0.0)
-    expect("expected", semi_minor_axis=-1.0)
 
 
 def test_rain_is_asked_for_by_half_hours_before_late_is_there() -> None:
@@ -313,25 +211,6 @@ def test_east_asia_leaves_the_south_missing_and_the_full_disk_does_not(tmp_path:
         gk2a.read(write(tmp_path, "ea020lc", Grid(18.0, 20.0, 103.0, 105.0)), DELTA)
 
 
-@pytest.mark.parametrize(
-    ("sector", "name", "usual"),
-    [("fd020ge", "longitude_of_projection_origin", 128.2), ("ea020lc", "central_meridian", 126.0)],
-)
-def test_an_image_placed_elsewhere_is_refused(
-    tmp_path: Path, sector: str, name: str, usual: float
-) -> None:
-    grid = Grid(15.0, 15.5, 105.0, 105.5)
-    path = write(tmp_path, sector, grid)
-    for off, refused in ((0.04, False), (10.0, True)):
-        with h5py.File(path, "r+") as file:
-            file["gk2a_imager_projection"].attrs[name] = usual + off
-        if refused:
-            with pytest.raises(BadGranule, match=f"expected {name} {usual:g}, found"):
-                gk2a.read(path, grid)
-        else:
-            gk2a.read(path, grid)
-
-
 def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     path = write(tmp_path)
     whole = path.read_bytes()
@@ -365,3 +244,84 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadGranule, match="a whole HDF5 file"):
         gk2a.read(path, DELTA)
+
+
+def test_kma_is_asked_for_what_it_lists_and_the_key_is_not_told(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    made = write_gk2a_rain(
+        tmp_path / "made", sector="fd020ge", time=start, published=start, grid=GRID,
+        rain_rate=np.full(GRID.shape, 6.0),
+    )  # fmt: skip
+    base = "/api/typ05/api/GK2A/LE2/RR/FD"
+    key = {"authKey": "s3cret"}
+    asked = {"sDate": "202408200300", "eDate": "202408200359", "format": "json"}
+    httpserver.expect_request(f"{base}/dataList", query_string=asked | key).respond_with_json(
+        {"list": [{"item": "202408200310"}]}
+    )
+    httpserver.expect_request(
+        f"{base}/data", query_string={"date": "202408200310"} | key
+    ).respond_with_data(made.read_bytes(), content_type="application/octet-stream")
+    url = httpserver.url_for("").rstrip("/")
+    with ask("kma", url, KMA_API_KEY="s3cret") as client:
+        path = gk2a.fetch(granule, tmp_path, client=client)
+        usual = granule.end + SOURCES["gk2a"].latency
+        assert locate(granule, tmp_path, asof=usual) == (path, usual), "seen the same night"
+        np.testing.assert_allclose(gk2a.read(path, GRID)["rain_rate"].values, 6.0, atol=0.01)
+        later = start.replace(minute=20)
+        missing = only(gk2a.granules("gk2a", later, later.replace(minute=30), NEXT))
+        with pytest.raises(NotPublished):
+            gk2a.fetch(missing, tmp_path, client=client)
+    httpserver.clear()
+    httpserver.expect_request(f"{base}/dataList").respond_with_json({"result": {"status": 403}})
+    client = ask("kma", url, KMA_API_KEY="s3cret")
+    with client, pytest.raises(HttpError, match="expected a list of items") as said:
+        gk2a.fetch(granule, tmp_path, client=client)
+    assert "s3cret" not in str(said.value)
+
+
+@pytest.mark.parametrize("disk", [{"list": []}, {"result": {"status": 400}}, None])
+def test_where_kma_has_no_full_disk_east_asia_comes(
+    tmp_path: Path, httpserver: HTTPServer, disk: dict[str, object] | None
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    north = Grid(18.0, 18.2, 103.0, 103.2)
+    made = write_gk2a_rain(
+        tmp_path / "made", sector="ea020lc", time=start, published=start, grid=north,
+        rain_rate=np.full(north.shape, 6.0),
+    )  # fmt: skip
+    base = "/api/typ05/api/GK2A/LE2/RR"
+    if disk is not None:
+        httpserver.expect_request(f"{base}/FD/dataList").respond_with_json(disk)
+    else:
+        httpserver.expect_request(f"{base}/FD/dataList").respond_with_data("", status=404)
+    httpserver.expect_request(f"{base}/EA/dataList").respond_with_json(
+        {"list": [{"item": "202408200310"}]}
+    )
+    httpserver.expect_request(f"{base}/EA/data").respond_with_data(made.read_bytes())
+    with ask("kma", httpserver.url_for("").rstrip("/"), KMA_API_KEY="s3cret") as client:
+        path = gk2a.fetch(granule, tmp_path, client=client)
+    assert path.name == "gk2a_ami_le2_rr_ea020lc_202408200310.nc"
+    assert locate(granule, tmp_path, asof=NEXT)[0] == path
+    np.testing.assert_allclose(gk2a.read(path, north)["rain_rate"].values, 6.0, atol=0.01)
+
+
+def test_an_expired_key_of_kma_is_an_error_and_no_reason_for_east_asia(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    start = DAY.replace(hour=3, minute=10)
+    granule = only(gk2a.granules("gk2a", start, start.replace(minute=20), NEXT))
+    httpserver.expect_request("/api/typ05/api/GK2A/LE2/RR/FD/dataList").respond_with_json(
+        {"result": {"status": 401}}, status=401
+    )
+    url = httpserver.url_for("").rstrip("/")
+    with (
+        ask("kma", url, KMA_API_KEY="s3cret") as client,
+        pytest.raises(HttpError, match="401") as said,
+    ):
+        gk2a.fetch(granule, tmp_path, client=client)
+    assert "s3cret" not in str(said.value)
+    assert len(httpserver.log) == 1

@@ -1,3 +1,7 @@
+"""IMERG: half-hours and days on the grid, their fill and counts, and files that are refused."""
+
+from __future__ import annotations
+
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,7 @@
+"""LIS: soil moisture and runoff of a step, and files of other forms."""
+
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,3 +1,7 @@
+"""SMAP: root zone and surface on the grid, and files that are refused."""
+
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 

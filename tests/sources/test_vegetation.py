@@ -1,3 +1,7 @@
+"""NDVI and surface temperature of VIIRS and MODIS: means of good pixels, and their time."""
+
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,7 @@
+"""The record of the zones by years: written, read back and refused."""
+
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
 import zlib
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pipeline.sources.access.client import Client
 from pipeline.sources.access.wire import BEFORE_ANSWER
-from pipeline.sources.base import HttpError, NotPublished
+from pipeline.sources.base import (
+    HttpError,
+    NotPublished,
+)
 from tests.sources.hostile import DRIPS, FLOODS, HDF, answer, serving
 from tests.sources.servers import Answer, Request, Server
 
@@ -175,3 +185,62 @@ def test_absence_is_still_absence(hasty: Client) -> None:
     with serving("404") as [server], pytest.raises(NotPublished):
         hasty.get(f"{server.url}/x")
     assert answer(b"x").startswith(b"HTTP/1.1 200 OK")
+
+
+def certified(folder: Path) -> tuple[Path, Path]:
+    """Certificate of 127.0.0.1 and its key, signed by nobody that is known."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )  # fmt: skip
+    return paths
+
+
+def test_a_certificate_is_checked_against_those_that_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = certified(tmp_path)
+    server = Server("127.0.0.1")
+    server.serve("/x", Answer(b"sound"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    url = f"https://127.0.0.1:{server.server_port}/x"
+    try:
+        with (
+            Client(environment={}, attempts=1) as client,
+            pytest.raises(HttpError, match="CERTIFICATE_VERIFY_FAILED"),
+        ):
+            client.get(url)
+        assert server.asked == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with Client(environment={}, attempts=1) as client:
+            assert client.get(url) == b"sound"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    with socket.socket() as closed, pytest.raises(OSError, match="refused"):
+        closed.connect(("127.0.0.1", server.server_port))

@@ -1,3 +1,5 @@
+"""Workbooks: dates, times, numbers and gaps of their cells, and broken ones."""
+
 from __future__ import annotations
 
 import zipfile

@@ -1,3 +1,5 @@
+"""Gauge files by their content, and answers of interfaces fetched, named and kept."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Stamps to UTC: spellings, Buddhist years, order of day and month, zones and the shift."""
+
 from __future__ import annotations
 
 from datetime import timedelta

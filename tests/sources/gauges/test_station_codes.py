@@ -1,3 +1,5 @@
+"""Codes of stations: spellings that are resolved, near misses that are refused, new ones."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Tables of readings: the portal's exports, the plain CSV, and rows of HYMOS."""
+
 from __future__ import annotations
 
 import gzip

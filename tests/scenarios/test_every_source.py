@@ -1,3 +1,7 @@
+"""The table of sources: what it imports, its modules, and the granules of every row."""
+
+from __future__ import annotations
+
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta

@@ -5,23 +5,15 @@ from __future__ import annotations
 import email.utils
 import io
 import json
-import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import rasterio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from rasterio.transform import from_origin
 
 from pipeline.geography.grid import Grid
@@ -350,62 +342,3 @@ def test_a_file_revised_in_place_takes_the_place_of_the_old_one(files: Provider)
     files.routes(revised)
     assert files.fetch().read_bytes() == newer
     assert len(since) == 1
-
-
-def certified(folder: Path) -> tuple[Path, Path]:
-    """Certificate of 127.0.0.1 and its key, signed by nobody that is known."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.IPAddress(ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )  # fmt: skip
-    return paths
-
-
-def test_a_certificate_is_checked_against_those_that_are_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate, key = certified(tmp_path)
-    server = Server("127.0.0.1")
-    server.serve("/x", Answer(b"sound"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    url = f"https://127.0.0.1:{server.server_port}/x"
-    try:
-        with (
-            Client(environment={}, attempts=1) as client,
-            pytest.raises(HttpError, match="CERTIFICATE_VERIFY_FAILED"),
-        ):
-            client.get(url)
-        assert server.asked == []
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        with Client(environment={}, attempts=1) as client:
-            assert client.get(url) == b"sound"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-    with socket.socket() as closed, pytest.raises(OSError, match="refused"):
-        closed.connect(("127.0.0.1", server.server_port))

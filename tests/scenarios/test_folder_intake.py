@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -21,13 +20,11 @@ from pipeline.ingest import store as ingest_store
 from pipeline.ingest.run import Ingested
 from pipeline.issuance.missing import find_suspect_files
 from pipeline.settings import ROOT, Settings
-from pipeline.sources import SOURCES
-from pipeline.sources.base import Granule, NotPublished
-from pipeline.sources.upstream import locate
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import utc64
 from pipeline.virtual.products import write_imerg_half_hour
+from tests.sources.stray_files import lay_beside
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 DAY = datetime(2026, 8, 19, tzinfo=UTC)
@@ -62,28 +59,6 @@ def rows(*readings: tuple[str, float], station: str = "013901") -> str:
 
 def take(settings: Settings, folder: Path, asof: datetime = ASOF) -> Ingested:
     return steps.ingest("gauges", asof=asof, settings=settings, folder=folder)
-
-
-def lay_beside(folder: Path, outside: Path) -> dict[str, str]:
-    """Lay what is no granule into a folder; return by name what is to be said of it."""
-    outside.write_text("another folder's\n")
-    for name in ("a.nc4.xml", "a.HDF5.md5", "b.tif.aux.xml", "c.cmr.json", "d.h5.dmrpp", "e.met",
-                 "f.SHA256", "g.nc.part", ".hidden.nc4"):  # fmt: skip
-        (folder / name).write_text("beside\n")
-    (folder / "folder.nc4").mkdir()
-    os.mkfifo(folder / "pipe.nc4")
-    with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(str(folder / "s.nc4"))
-    (folder / "out.nc4").symlink_to(outside)
-    (folder / "nothing.nc4").symlink_to(folder / "gone")
-    (folder / "loop.nc4").symlink_to(folder / "loop.nc4")
-    return {
-        "a.nc4.xml": ".xml", "a.HDF5.md5": ".md5", "b.tif.aux.xml": ".xml", "c.cmr.json": ".json",
-        "d.h5.dmrpp": ".dmrpp", "e.met": ".met", "f.SHA256": ".sha256", "g.nc.part": ".part",
-        ".hidden.nc4": "a hidden file", "folder.nc4": "a folder", "pipe.nc4": "a pipe",
-        "s.nc4": "a socket", "out.nc4": "a link that leaves the folder",
-        "nothing.nc4": "a link to nothing", "loop.nc4": "a link to nothing",
-    }  # fmt: skip
 
 
 def test_what_lies_beside_granules_is_passed_over_and_named(
@@ -121,71 +96,6 @@ def test_files_of_another_run_or_cadence_are_passed_over_by_name(
     assert done.read == 0
     assert f"{own.name}: expected the file of its name, found 3B-HHR-L" in done.rejected[0]
     assert Archive(settings.archive_dir).products() == []
-
-
-@pytest.mark.parametrize(
-    ("source", "name", "said"),
-    [
-        ("gk2a_lst", "gk2a_ami_le2_rr_fd020ge_202608190000.nc", "rr, gk2a_lst takes lst"),
-        ("lst", "VNP13C2.A2026182.002.2026220.h5", "a file of ndvi, not of lst"),
-        ("gldas", "GLDAS_NOAH025_M.A202601.021.nc4", "a GLDAS_NOAH025_M file, not one of gldas"),
-        ("smap", "SMAP_L3_SM_P_20260819_R19240_001.h5", "level 3, not one of smap"),
-        ("smap_l3", "SMAP_L4_SM_gph_20260819T133000_Vv8010_001.h5", "level 4, not one of smap_l3"),
-    ],
-)
-def test_files_of_a_kindred_product_are_passed_over(
-    folder: Path, source: str, name: str, said: str
-) -> None:
-    (folder / name).touch()
-    with pytest.raises(FileNotFoundError, match=said):
-        ingest_store.list_files(SOURCES[source], folder, asof=ASOF)
-
-
-def test_what_lies_beside_in_the_upstream_is_not_located(tmp_path: Path) -> None:
-    folder = tmp_path / "imerg"
-    folder.mkdir()
-    wanted = Granule("imerg_late", "imerg", "3B*.nc4*", DAY, DAY)
-    beside = lay_beside(folder, tmp_path / "outside.nc4")
-    for name in beside:
-        if not name.startswith("."):
-            (folder / name).rename(folder / f"3B{name}")
-    with pytest.raises(NotPublished, match=r"passed over .*3Bpipe\.nc4: a pipe"):
-        locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))
-    good = folder / "3B.V07B.nc4"
-    good.write_bytes(b"data")
-    (folder / "3B.V07C.nc4").touch()
-    path, _ = locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))
-    assert path == good, "an empty file is not newer data"
-
-
-def test_a_link_within_the_folder_and_a_linked_upstream_are_followed(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    (disk / "3B.nc4").write_bytes(b"data")
-    (disk / "3C.nc4").symlink_to("3B.nc4")
-    (tmp_path / "imerg").symlink_to(disk)
-    for pattern in ("3B*", "3C*"):
-        wanted = Granule("imerg_late", "imerg", pattern, DAY, DAY)
-        assert locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0].exists()
-
-
-def test_a_pattern_of_xml_or_json_finds_its_own(tmp_path: Path) -> None:
-    for name in ("answer.json", "answer.cmr.xml"):
-        (tmp_path / name).write_text("{}")
-    wanted = Granule("thaiwater", ".", "answer*.json", DAY, DAY)
-    assert locate(wanted, tmp_path, asof=datetime(2100, 1, 1, tzinfo=UTC))[0].name == "answer.json"
-
-
-def test_readings_are_taken_whatever_the_case_of_the_name(folder: Path) -> None:
-    names = ["A.CSV", "b.txt", "c.csv.gz", "D.Zip", "e.XLSX", "f.json", "g.XML", "h.wml", "i.tsv"]
-    others = ["j.pdf", "k.csv.md5", "l.aux.xml", "m.cmr.json", "x__metadata.txt", "n.docx"]
-    for name in names + others:
-        (folder / name).write_text("x")
-    found = ingest_store.list_files(SOURCES["gauges"], folder, asof=ASOF)
-    assert sorted(file.path.name for file in found) == sorted(names)
-    said = ingest_store.list_passed_over(SOURCES["gauges"], folder)
-    assert [one.split(": ")[0] for one in said] == sorted(others)
-    assert "j.pdf: not a file of readings (.csv, .txt" in said[0]
 
 
 def test_a_file_that_is_later_is_left_out_and_comes_in_later(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,14 @@ from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
-from pipeline.sources.base import WrongOption
+from pipeline.sources.base import (
+    WrongOption,
+)
 from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.storage.records import Records
+from tests.sources.gauge_servers import LIVE, POINTS
+from tests.sources.gauges.table_cases import PLAIN, readings, text
+from tests.sources.gauges.waterml_cases import waterml
 from tests.sources.portal_exports import NAME, make_export, make_row
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -225,3 +231,29 @@ def test_a_later_file_withdraws_a_reading_and_says_so(tmp_path: Path) -> None:
     again = bring("e.csv", noon + timedelta(hours=1), "12.33", "12.47")
     assert again.added == 1
     assert stages(data, noon + timedelta(hours=1))["2026-08-20 00:00:00"] == 12.47
+
+
+def test_every_interface_goes_through_the_ingest(tmp_path: Path) -> None:
+    """Files of all kinds in one folder; the observer stands before the sensor."""
+    text(tmp_path, "measurement_013901.json", json.dumps(LIVE))
+    text(tmp_path, "Water Level.Manual@LA_013901_[Pakse].json", json.dumps(POINTS))
+    text(tmp_path, "agency.csv", PLAIN, "014901,stage,2026-08-20T00:00:00Z,17.2,m")
+    waterml(tmp_path, station="019802")
+    text(tmp_path, "other.csv", "a,b", "1,2")
+    text(
+        tmp_path, "Water Level.Manual@LA_013901_[Pakse]__metadata.txt", "# generated for this test"
+    )
+    settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    done = steps.ingest("gauges", asof=NIGHT, settings=settings, folder=tmp_path)
+    assert done.read == 4
+    first, second = done.rejected
+    assert "answer.xml: expected readings up to 2026-08-20 00:30Z, found 1 dated later" in first
+    assert "other.csv: expected the header" in second
+    stored = Records(settings.database).readings.read("stage", asof=NIGHT)
+    assert readings(stored, "station", "method", "valid_time", "value") == [
+        ["013901", "manual", "2026-08-19 00:00", 9.0],
+        ["013901", "telemetry", "2026-08-19 23:45", 9.08],
+        ["013901", "manual", "2026-08-20 00:00", 9.1],
+        ["014901", "manual", "2026-08-20 00:00", 17.2],
+        ["019802", "telemetry", "2026-08-20 00:00", 9.5],
+    ]

@@ -95,3 +95,20 @@ def serve_thaiwater(server: HTTPServer, answers: dict[str, Any]) -> list[dict[st
 
     server.expect_request(GRAPH).respond_with_handler(answer)
     return asked
+
+
+LIVE = recent(
+    "013901",
+    {"d": "2026-08-19T23:45:00Z", "w": 9.08, "r": 0.2, "b": 12.7},
+    {"d": "2026-08-20T00:00:00Z", "w": 9.1, "r": None, "b": 12.7},
+    {"d": "2026-08-20T00:15:00Z", "w": None, "r": 0.0, "b": 12.7},
+)
+"""Half an hour of Pakse, as the live interface answers."""
+POINTS = points(
+    {
+        "2026-08-19T07:00:00.0000000+07:00": 9.0,
+        "2026-08-19T19:00:00.0000000+07:00": None,
+        "2026-08-20T07:00:00.0000000+07:00": 9.1,
+    }
+)
+"""Two mornings of Pakse, as the archive answers."""

@@ -62,3 +62,18 @@ def inline(place: str, text: str) -> str:
 def number(place: str, value: object, style: int = GENERAL) -> str:
     """Cell with a number."""
     return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
+
+
+SERIAL = 46254.0
+"""20 August 2026 in days since 30 December 1899: 126 years and 8 months."""
+
+
+def heading_row(row: int, *names: str) -> str:
+    """Row of names."""
+    cells = "".join(inline(f"{chr(65 + at)}{row}", name) for at, name in enumerate(names))
+    return f'<row r="{row}">{cells}</row>'
+
+
+def sheet_row(at: int, *cells: str) -> str:
+    """Row of cells."""
+    return f'<row r="{at}">{"".join(cells)}</row>'

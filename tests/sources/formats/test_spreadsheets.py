@@ -13,26 +13,23 @@ from pipeline.sources.formats import spreadsheets
 from pipeline.sources.formats.spreadsheets import read_sheet
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
-from tests.sources.workbooks import CLOCK, DATE, METRES, STAMP, inline, number, workbook
-
-SERIAL = 46254.0
-"""20 August 2026 in days since 30 December 1899: 126 years and 8 months."""
-
-
-def heading(row: int, *names: str) -> str:
-    cells = "".join(inline(f"{chr(65 + at)}{row}", name) for at, name in enumerate(names))
-    return f'<row r="{row}">{cells}</row>'
-
-
-def sheet_row(at: int, *cells: str) -> str:
-    return f'<row r="{at}">{"".join(cells)}</row>'
+from tests.sources.gauges.table_cases import readings
+from tests.sources.workbooks import (
+    CLOCK,
+    DATE,
+    METRES,
+    SERIAL,
+    STAMP,
+    heading_row,
+    inline,
+    number,
+    sheet_row,
+    workbook,
+)
 
 
 def values(frame: pd.DataFrame) -> list[list[object]]:
-    frame = frame.dropna(subset="value")
-    formatted = frame.assign(valid_time=frame["valid_time"].dt.strftime("%Y-%m-%d %H:%M"))
-    cells: list[list[object]] = formatted[["station", "valid_time", "value"]].to_numpy().tolist()
-    return cells
+    return readings(frame, "station", "valid_time", "value")
 
 
 def test_the_plain_layout_in_a_workbook_with_codes_as_numbers(tmp_path: Path) -> None:
@@ -57,7 +54,7 @@ def test_the_plain_layout_in_a_workbook_with_codes_as_numbers(tmp_path: Path) ->
 def test_dates_of_both_systems(tmp_path: Path, properties: str, days: float) -> None:
     seven, absent = days + 7 / 24, '<c r="C8" t="e"><v>#N/A</v></c>'
     rows = [
-        heading(4, "Code", "When", "Level"),
+        heading_row(4, "Code", "When", "Level"),
         sheet_row(5, number("A5", 13901.0), number("B5", seven, STAMP), number("C5", 9.8, METRES)),
         sheet_row(6, number("A6", 13901), number("B6", days, STAMP), number("C6", 9.7)),
         sheet_row(7, number("A7", 13901), number("B7", days - 1, DATE), number("C7", 9.6)),
@@ -82,7 +79,7 @@ def test_dates_of_both_systems(tmp_path: Path, properties: str, days: float) -> 
 def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
     days = SERIAL + 198_327  # 20 August 2569 by the Gregorian calendar
     rows = (
-        heading(1, "T", "V")
+        heading_row(1, "T", "V")
         + f'<row r="2">{number("A2", days + 0.25, STAMP)}{number("B2", 7)}</row>'
     )
     path = workbook(tmp_path / "c.xlsx", rows)
@@ -91,7 +88,7 @@ def test_a_buddhist_year_in_a_workbook(tmp_path: Path) -> None:
 
 
 def test_gaps_between_cells_and_short_rows(tmp_path: Path) -> None:
-    rows = heading(1, "a", "b", "c") + f'<row r="2">{inline("C2", "x")}</row><row r="3"/>'
+    rows = heading_row(1, "a", "b", "c") + f'<row r="2">{inline("C2", "x")}</row><row r="3"/>'
     read_rows, sheets = read_sheet(workbook(tmp_path / "d.xlsx", rows))
     assert read_rows == [(1, ["a", "b", "c"]), (2, ["", "", "x"]), (3, [])]
     assert sheets == ["S1"]
@@ -104,21 +101,21 @@ def test_gaps_between_cells_and_short_rows(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_date_and_a_time_of_day_in_two_cells(tmp_path: Path, clock: float, expected: str) -> None:
     row = sheet_row(2, number("A2", SERIAL, DATE), number("B2", clock, CLOCK), number("C2", 9.8))
-    path = workbook(tmp_path / "t.xlsx", heading(1, "Date", "Time", "Level") + row)
+    path = workbook(tmp_path / "t.xlsx", heading_row(1, "Date", "Time", "Level") + row)
     layout = OwnLayout("013901", "Date+Time", "Level", "m", zone="+07:00")
     assert values(gauge_files.read(path, layout)) == [["013901", f"2026-{expected}", 9.8]]
 
 
 def test_a_time_of_day_that_may_be_a_part_of_a_day_is_refused(tmp_path: Path) -> None:
     row = sheet_row(2, number("A2", SERIAL, DATE), number("B2", 0.25), number("C2", 9.8))
-    path = workbook(tmp_path / "t.xlsx", heading(1, "Date", "Time", "Level") + row)
+    path = workbook(tmp_path / "t.xlsx", heading_row(1, "Date", "Time", "Level") + row)
     layout = OwnLayout("013901", "Date+Time", "Level", "m", zone="+07:00")
     with pytest.raises(BadGranule, match=r"a time of day like 07:00, found '2026-08-20 0\.25'"):
         gauge_files.read(path, layout)
 
 
 def test_a_truth_value_is_no_number(tmp_path: Path) -> None:
-    rows = heading(1, "T", "V") + "".join(
+    rows = heading_row(1, "T", "V") + "".join(
         sheet_row(at, number(f"A{at}", SERIAL + at + 7 / 24, STAMP), cell)
         for at, cell in ((2, number("B2", 9.8)), (3, '<c r="B3" t="b"><v>1</v></c>'))
     )
@@ -129,59 +126,15 @@ def test_a_truth_value_is_no_number(tmp_path: Path) -> None:
     assert frame.attrs["bad_rows"] == ["line 3: expected a number, found 'TRUE'"]
 
 
-def test_the_only_sheet_with_a_table_is_read(tmp_path: Path) -> None:
-    cover = heading(1, "Department of Hydrology")
-    table = heading(1, "T", "V") + sheet_row(
-        2, number("A2", SERIAL + 7 / 24, STAMP), number("B2", 9.8)
-    )
-    layout = OwnLayout("013901", "T", "V", "m", zone="+07:00")
-    frame = gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, table]), layout)
-    assert values(frame) == [["013901", "2026-08-20 00:00", 9.8]]
-    assert "of 3 sheets 'S3' has a table" in frame.attrs["said"]
-    message = "found {} of the sheets 'S1', 'S2', 'S3'"
-    with pytest.raises(BadGranule, match=message.format("'S2', 'S3'")) as several:
-        gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[table, table]), layout)
-    assert "expected a column of stations where several sheets have a table" in str(several.value)
-    with pytest.raises(BadGranule, match=message.format("none")):
-        gauge_files.read(workbook(tmp_path / "c.xlsx", cover, others=[cover, cover]), layout)
-
-
-def test_every_sheet_with_a_table_is_read(tmp_path: Path) -> None:
-    """A sheet for each month, the second with another value of the first's last day."""
-
-    def month(*days: tuple[float, str]) -> str:
-        rows = (
-            sheet_row(at, number(f"A{at}", 13901), number(f"B{at}", SERIAL + day, STAMP), cell)
-            for at, (day, cell) in enumerate(days, 2)
-        )
-        return heading(1, "Code", "T", "V") + "".join(rows)
-
-    july = month((7 / 24, number("C2", 9.8)), (31 / 24, number("C3", 9.9)))
-    august = month((31 / 24, number("C2", 9.7)), (55 / 24, inline("C3", "dry")))
-    path = workbook(
-        tmp_path / "y.xlsx", july, others=[heading(1, "Notes"), august, heading(1, "Code", "T")]
-    )
-    frame = gauge_files.read(path, OwnLayout("Code", "T", "V", "m", zone="+07:00"))
-    assert values(frame) == [
-        ["013901", "2026-08-20 00:00", 9.8], ["013901", "2026-08-21 00:00", 9.9],
-        ["013901", "2026-08-21 00:00", 9.7],
-    ]  # fmt: skip
-    assert frame["qc"].tolist() == ["good", "conflict", "conflict"]
-    assert frame["part"].tolist() == ["S1", "S1", "S3"]
-    assert frame.attrs["bad_rows"] == ["S3: line 3: expected a number, found 'dry'"]
-    assert "of 4 sheets 'S1' and 'S3' have a table" in frame.attrs["said"]
-    assert "sheet 'S4' is passed over: it begins with Code, T" in frame.attrs["said"]
-
-
 def test_a_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MOST_SHEETS", 2)
-    path = workbook(tmp_path / "m.xlsx", heading(1, "T"), others=[heading(1, "T")] * 2)
+    path = workbook(tmp_path / "m.xlsx", heading_row(1, "T"), others=[heading_row(1, "T")] * 2)
     with pytest.raises(BadGranule, match="expected at most 2 sheets, found 3"):
         read_sheet(path)
 
 
 def test_an_entity_is_not_expanded(tmp_path: Path) -> None:
-    path = workbook(tmp_path / "e.xlsx", heading(1, "a", "b"))
+    path = workbook(tmp_path / "e.xlsx", heading_row(1, "a", "b"))
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -233,10 +186,10 @@ def test_a_workbook_without_its_parts(tmp_path: Path) -> None:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     with pytest.raises(BadGranule, match=r"xl/_rels/workbook\.xml\.rels inside"):
         gauge_files.read(path)
-    path = workbook(tmp_path / "i.xlsx", heading(1, "a", "b"))
+    path = workbook(tmp_path / "i.xlsx", heading_row(1, "a", "b"))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(BadGranule, match="a whole zip archive"):
         gauge_files.read(path)
-    path = workbook(tmp_path / "j.xlsx", heading(1, "a", "b"), target="../../../etc/passwd")
+    path = workbook(tmp_path / "j.xlsx", heading_row(1, "a", "b"), target="../../../etc/passwd")
     with pytest.raises(BadGranule, match="etc/passwd inside"):
         gauge_files.read(path)

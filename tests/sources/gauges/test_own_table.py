@@ -11,6 +11,7 @@ import pytest
 from pipeline.sources.base import BadGranule, Skipped, WrongOption
 from pipeline.sources.gauges import gauge_files
 from pipeline.sources.gauges.own_table import OwnLayout
+from tests.sources.gauges.table_cases import day, plain, values, write
 
 DAYS = pd.date_range("2026-08-01", periods=20).strftime("%Y-%m-%d")
 
@@ -258,3 +259,109 @@ def test_a_row_of_units_and_single_rows_in_another_unit(tmp_path: Path) -> None:
     frame = read(tmp_path, mixed, station="13901", value="Level")
     assert len(frame) == 20
     assert frame.attrs["bad_rows"] == ["line 22: expected unit m as --unit, found 'cm'"]
+
+
+THAI = """กรมชลประทาน;;;
+รหัส;วันที่;เวลา;ระดับน้ำ
+13901;20/08/2569;07:00;9,80
+13901;19/08/2569;07:00;9,40
+13901;1/08/2569;07:00;-
+"""
+
+
+def test_a_ministrys_own_table(tmp_path: Path) -> None:
+    layout = OwnLayout("รหัส", "วันที่+เวลา", "ระดับน้ำ", "m", zone="Asia/Bangkok")
+    path = write(tmp_path, "rid.csv", THAI.encode("cp874"))
+    frame = gauge_files.read(path, layout)
+    assert values(frame) == {"08-19 00:00": 9.4, "08-20 00:00": 9.8}
+    assert set(frame["valid_time"].dt.year) == {2026}
+    assert set(frame["station"]) == {"013901"}
+    with pytest.raises(BadGranule, match="another format of readings"):
+        gauge_files.read(path)
+    plain_frame = gauge_files.read(write(tmp_path, "agency.csv", plain(day(18, 9.1))), layout)
+    assert values(plain_frame) == {"08-18 00:00": 9.1}, "a known layout beside it is read as ever"
+
+
+def test_constants_decimal_sign_and_zone_of_an_own_table(tmp_path: Path) -> None:
+    content = 'When,Level,Remark\n2026-08-18 07:00,"9.100,5",x\n2026-08-19 07:00,"9.412",y\n'
+    layout = OwnLayout("Pakse", "when", "LEVEL", "mm", zone="+06:30", decimal=",")
+    frame = gauge_files.read(write(tmp_path, "own.csv", content), layout)
+    assert values(frame) == {"08-18 00:30": 9.1005, "08-19 00:30": 9.412}
+    assert frame.attrs["said"] == [
+        "columns that are not used: 'remark'", "Pakse is read as 013901 (Pakse)"
+    ]  # fmt: skip
+    with pytest.raises(BadGranule, match="columns called moment, level, found a file"):
+        gauge_files.read(tmp_path / "own.csv", OwnLayout("Pakse", "moment", "level", "m"))
+    for bad in ({"zone": "ICT"}, {"decimal": ";"}, {"unit": " "}):
+        with pytest.raises(ValueError, match="expected"):
+            OwnLayout(**({"station": "a", "time": "b", "value": "c", "unit": "m"} | bad))
+
+
+def test_quality_and_datum_of_an_own_table_are_used(tmp_path: Path) -> None:
+    content = "When,Level,Status,Datum\n2026-08-18 07:00,95.59,bad,MSL\n2026-08-19 07:00,9.4,ok,\n"
+    layout = OwnLayout("013901", "When", "Level", "m", zone="+7")
+    frame = gauge_files.read(write(tmp_path, "own.csv", content), layout)
+    assert frame["value"].round(6).tolist() == [9.1, 9.4]
+    assert frame["qc"].tolist() == ["suspect", "good"]
+    with pytest.raises(BadGranule, match="a column called 'offset'"):
+        gauge_files.read(write(tmp_path, "own.csv", content.replace("Status", "Offset")), layout)
+
+
+def test_rain_and_discharge_of_an_own_table(tmp_path: Path) -> None:
+    content = "t,v\n2026-08-18T00:00Z,12.5\n"
+    for unit, variable in (
+        ("m3/s", "discharge"),
+        ("cumec", "discharge"),
+        ("m", "stage"),
+    ):
+        frame = gauge_files.read(
+            write(tmp_path, "o.csv", content), OwnLayout("013901", "t", "v", unit)
+        )
+        assert frame["variable"].tolist() == [variable]
+    with pytest.raises(BadGranule, match="says rain or level, for mm may be of either"):
+        gauge_files.read(tmp_path / "o.csv", OwnLayout("013901", "t", "v", "mm"))
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "message"),
+    [
+        ("Level (ft)", "m", "expected unit ft as the column 'level (ft)' says, found 'm'"),
+        ("Level (cm)", "m", "expected unit cm as the column 'level (cm)' says, found 'm'"),
+        ("WL_cm", "m", "expected unit cm as the column 'wl cm' says, found 'm'"),
+        ("ระดับน้ำ [ซม.]", "m", "expected unit cm as the column"),
+        ("Rainfall", "m", "expected a unit of rain as in the column 'rainfall', found 'm'"),
+        ("Discharge", "m", "expected a unit of discharge as in the column 'discharge', found 'm'"),
+        ("Level", "m3/s", "expected a unit of stage as in the column 'level', found 'm3/s'"),
+    ],
+)
+def test_a_heading_that_contradicts_the_unit_costs_an_own_table(
+    tmp_path: Path, heading: str, unit: str, message: str
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(BadGranule, match=re.escape(message)):
+        gauge_files.read(path, OwnLayout("013901", "t", heading, unit))
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "value", "expected"),
+    [
+        ("WL", "mm", 9310, ("stage", 9.31)),
+        ("Rainfall", "cm", 3, ("rain", 30.0)),
+        ("Level (cm)", "cm", 931, ("stage", 9.31)),
+        ("Level (m above gauge zero)", "เมตร", 9.31, ("stage", 9.31)),
+        ("v", "ｍ", 9.31, ("stage", 9.31)),
+        ("v", "m (gauge)", 9.31, ("stage", 9.31)),
+    ],
+)
+def test_the_kind_of_an_own_table_is_what_its_column_is_called(
+    tmp_path: Path, heading: str, unit: str, value: float, expected: tuple[str, float]
+) -> None:
+    path = write(tmp_path, "own.csv", f"t,{heading}\n2026-08-18T00:00Z,{value}\n")
+    frame = gauge_files.read(path, OwnLayout("013901", "t", heading, unit)).iloc[0]
+    assert (frame["variable"], frame["value"]) == expected
+
+
+def test_a_forecast_is_no_column_of_observed_values(tmp_path: Path) -> None:
+    path = write(tmp_path, "own.csv", "t,Forecast Level\n2026-08-18T00:00Z,9.5\n")
+    with pytest.raises(Skipped, match="'forecast level' is not used: a forecast"):
+        gauge_files.read(path, OwnLayout("013901", "t", "Forecast Level", "m"))

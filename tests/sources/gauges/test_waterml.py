@@ -7,51 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.base import (
+    BadGranule,
+    Skipped,
+)
 from pipeline.sources.gauges import gauge_files
+from tests.sources.gauges.table_cases import readings, text
+from tests.sources.gauges.waterml_cases import HEAD, PAIR, observation, pair, timeseries, waterml
 
 CASES = Path(__file__).parents[4] / "shared/cases/gauges"
-HEAD = (
-    '<wml2:Collection xmlns:wml2="http://www.opengis.net/waterml/2.0" '
-    'xmlns:om="http://www.opengis.net/om/2.0" xmlns:gml="http://www.opengis.net/gml/3.2" '
-    'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:swe="http://www.opengis.net/swe/2.0" '
-    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-)
-PAIR = ("2026-08-20T00:00:00Z", "9.8")
-
-
-def pair(time: str, value: str, metadata: str = "") -> str:
-    value = f"<wml2:value>{value}</wml2:value>" if value else "<wml2:value/>"
-    stamp = f"<wml2:time>{time}</wml2:time>" if time else ""
-    note = f"<wml2:metadata><wml2:TVPMeasurementMetadata>{metadata}</wml2:TVPMeasurementMetadata></wml2:metadata>"  # noqa: E501
-    return (
-        f"<wml2:point><wml2:MeasurementTVP>{stamp}{value}{note if metadata else ''}"
-        "</wml2:MeasurementTVP></wml2:point>"
-    )
-
-
-def timeseries(*pairs: str, uom: str = '<wml2:uom code="m"/>', more: str = "") -> str:
-    return (
-        "<wml2:MeasurementTimeseries><wml2:defaultPointMetadata>"
-        f"<wml2:DefaultTVPMeasurementMetadata>{more}{uom}"
-        "<wml2:interpolationType xlink:title='Instantaneous'/>"
-        "</wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>"
-        f"{''.join(pairs)}</wml2:MeasurementTimeseries>"
-    )
-
-
-def observation(
-    *results: str,
-    observed: str = 'xlink:title="Gage height"',
-    feature: str = '<om:featureOfInterest xlink:href="http://example.org/013901"/>',
-    procedure: str = "",
-) -> str:
-    results = results or (timeseries(pair(*PAIR)),)
-    return (
-        f"<wml2:observationMember><om:OM_Observation>{procedure}"
-        f"<om:observedProperty {observed}/>{feature}"
-        f"<om:result>{''.join(results)}</om:result></om:OM_Observation></wml2:observationMember>"
-    )
 
 
 def read(folder: Path, *observations: str) -> pd.DataFrame:
@@ -381,3 +345,44 @@ def test_extremes_by_their_aggregation_are_passed_over(tmp_path: Path) -> None:
     kind = '<wml2:interpolationType xlink:href="http://x/interpolationType/MaxPrec"/>'
     with pytest.raises(Skipped, match=r"MaxPrec.* are not used"):
         read(tmp_path, observation(timeseries(pair(*PAIR), more=kind)))
+
+
+def test_waterml_with_units_zones_and_nil(tmp_path: Path) -> None:
+    frame = gauge_files.read(waterml(tmp_path))
+    assert readings(frame, "station", "variable", "method", "valid_time", "value", "raw") == [
+        ["013901", "stage", "telemetry", "2026-08-20 00:00", 9.5, "950 cm"],
+        ["013901", "stage", "telemetry", "2026-08-20 01:00", 9.6, "960 cm"],
+    ]
+    frame = gauge_files.read(waterml(tmp_path, zone="+06:30", procedure="observer"))
+    assert readings(frame, "method", "valid_time")[1] == ["manual", "2026-08-20 01:30"]
+    rain = gauge_files.read(
+        waterml(tmp_path, observed="Precipitation", uom="mm", station="kw-1001620")
+    )
+    assert readings(rain, "station", "variable", "value")[0] == ["kw-1001620", "rain", 950.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"zone": ""}, "stamps like .*found '2026-08-20T08:00:00'"), ({"uom": "ft"}, "unit m or cm"),
+     ({"uom": ""}, "or mm, found none at 013901$"), ({"station": "13"}, "of six digits"),
+     ({"station": "<"}, "well-formed XML")],
+)  # fmt: skip
+def test_bad_waterml_says_what_is_wrong(
+    tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BadGranule, match=rf"(?s)^answer\.xml: .*{message}"):
+        gauge_files.read(waterml(tmp_path, **change))
+
+
+def test_waterml_of_other_properties_is_skipped(tmp_path: Path) -> None:
+    with pytest.raises(Skipped, match="WaterTemperature is not used"):
+        gauge_files.read(waterml(tmp_path, observed="WaterTemperature"))
+
+
+def test_an_entity_in_xml_is_not_followed(tmp_path: Path) -> None:
+    secret = text(tmp_path, "secret.txt", "013901")
+    bomb = f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{secret}">]>\n<wml2'
+    content = waterml(tmp_path).read_text(encoding="utf-8").replace("<wml2", bomb, 1)
+    path = text(tmp_path, "answer.xml", content.replace("013901", "&e;"))
+    with pytest.raises(BadGranule, match="station code"):
+        gauge_files.read(path)

@@ -1,0 +1,60 @@
+"""Files of several parts: members of archives and sheets of workbooks."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.sources.base import BadGranule
+from pipeline.sources.gauges import gauge_files
+from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
+from tests.sources.gauges.table_cases import day, export, notes, plain
+from tests.sources.portal_exports import NAME
+
+
+def test_a_zip_of_exports(tmp_path: Path) -> None:
+    path, inner = tmp_path / "portal.zip", io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("agency.csv", plain(day(18, 9.1)))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            f"exports/{NAME}", export(("2026-08-18T00:00Z", 9.1), ("2026-08-19T00:00Z", "x"))
+        )
+        archive.writestr("../../agency.csv", plain(day(18, 9.3), day(20, 9.8)))
+        archive.writestr("/etc/bad.csv", "hello\n")
+        archive.writestr(NAME.replace(".csv", "__metadata.txt"), "# generated for this test\n")
+        archive.writestr("more.csv.gz", gzip.compress(plain(day(21, 9.9)).encode()))
+        archive.writestr("Thumbs.db", b"\xd0\xcf\x11\xe0")
+        archive.writestr("inner.zip", inner.getvalue())
+        archive.writestr("__MACOSX/._x.csv", "\0\1")
+        archive.writestr("folder/", "")
+    before = sorted(tmp_path.rglob("*"))
+    frame = gauge_files.read(path)
+    assert frame[["value", "qc"]].to_numpy().tolist() == [
+        [9.1, "conflict"], [9.3, "conflict"], [9.8, "good"], [9.9, "good"]
+    ]  # fmt: skip
+    assert frame["part"].tolist() == [NAME, "agency.csv", "agency.csv", "more.csv.gz"]
+    bad, remarks = notes(frame)
+    assert bad[2] == "inner.zip: expected a file of readings, found an archive in the archive"
+    assert any(line.startswith("Thumbs.db: not a file of readings (.csv, ") for line in remarks)
+    assert bad[0] == f"{NAME}: line 3: expected a number, found 'x'"
+    assert bad[1].startswith("bad.csv: expected the header Country Code")
+    assert any(
+        "__metadata.txt: the description of an export is not used" in line for line in remarks
+    )
+    assert sorted(tmp_path.rglob("*")) == before, "nothing is left beside the archive"
+    assert not Path("/etc/bad.csv").exists()
+
+
+def test_measured_and_virtual_readings_of_one_archive(tmp_path: Path) -> None:
+    measured = export(("2026-08-18T00:00Z", 9.1))
+    path = tmp_path / "mixed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(NAME, measured)
+        archive.writestr("v/" + NAME, measured.replace("Unverified data", f'"{VIRTUAL_GRADE}"'))
+    with pytest.raises(BadGranule, match="files of one origin, found measured and virtual"):
+        gauge_files.read(path)

@@ -35,6 +35,7 @@ def parse_stamp(digits: str, form: str, path: Path) -> np.datetime64:
         moment = datetime.strptime(f"{digits}Z", f"{form}%z")
     except ValueError:
         moment = None
-    if moment is None or not 1900 <= moment.year < 2200:
+    # strptime takes day 366 of any year for the next 1 January.
+    if moment is None or not 1900 <= moment.year < 2200 or moment.strftime(form) != digits:
         raise BadGranule(path, expected=f"a date as {form}", found=digits)
     return np.datetime64(moment.replace(tzinfo=None), "ns")

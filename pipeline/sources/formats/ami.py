@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import h5py
@@ -57,7 +57,7 @@ def check_time(file: h5py.File, time: np.datetime64, path: Path, *, within: time
 
 
 def parse_moment(content: str, name: str, path: Path) -> np.datetime64:
-    """Parse a moment: seconds of J2000, or a date and time of ISO 8601.
+    """Parse a moment: seconds of J2000, or a date and time of ISO 8601, UTC without an offset.
 
     Parameters
     ----------
@@ -83,10 +83,13 @@ def parse_moment(content: str, name: str, path: Path) -> np.datetime64:
         seconds = None
     try:
         if seconds is None:
-            return np.datetime64(datetime.fromisoformat(content).replace(tzinfo=None), "ns")
+            moment = datetime.fromisoformat(content)
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(UTC).replace(tzinfo=None)
+            return np.datetime64(moment, "ns")
         if abs(seconds) < _CENTURY_S:  # false of NaN
             return _J2000 + np.timedelta64(round(seconds), "s")
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise BadGranule(
         path, expected=f"{name} in seconds of J2000 or as ISO 8601", found=repr(content)[:80]

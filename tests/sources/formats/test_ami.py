@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from pipeline.sources import gk2a
 from pipeline.sources.base import (
     BadGranule,
 )
+from pipeline.sources.formats import ami
 from tests.sources.gk2a_images import DELTA, write
 
 
@@ -53,3 +55,45 @@ def test_a_time_that_is_none_is_named(tmp_path: Path, attribute: str, said: str)
     wanted = f"expected {attribute} in seconds of J2000 or as ISO 8601, found '{said}'"
     with pytest.raises(BadGranule, match=re.escape(wanted)):
         gk2a.read(path, DELTA)
+
+
+@pytest.mark.parametrize(
+    ("content", "moment"),
+    [
+        ("0", "2000-01-01T12:00:00"),
+        ("-43200", "2000-01-01T00:00:00"),
+        ("775753831.2", "2024-08-01T03:10:31"),
+        ("2024-08-01T03:10:31Z", "2024-08-01T03:10:31"),
+        ("2024-08-01 03:10:31", "2024-08-01T03:10:31"),
+        ("2024-08-01T10:10:31+07:00", "2024-08-01T03:10:31"),
+    ],
+)
+def test_a_moment_in_seconds_or_in_words_is_utc(content: str, moment: str) -> None:
+    assert ami.parse_moment(content, "file_creation_time", Path("a.nc")) == np.datetime64(moment)
+    with pytest.raises(BadGranule, match=r"a\.nc: expected file_creation_time in seconds of J2000"):
+        ami.parse_moment("0001-01-01T00:00:00+07:00", "file_creation_time", Path("a.nc"))
+
+
+def test_a_scan_may_begin_as_far_from_its_slot_as_is_said(tmp_path: Path) -> None:
+    slot, within = np.datetime64("2000-01-01T12:00", "ns"), timedelta(minutes=10)
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        for seconds in (-600, 0, 600):
+            file.attrs["observation_start_time"] = float(seconds)
+            ami.check_time(file, slot, tmp_path / "a.nc", within=within)
+        for seconds in (-601, 601):
+            file.attrs["observation_start_time"] = float(seconds)
+            with pytest.raises(BadGranule, match="expected observation_start_time near 2000-01-01"):
+                ami.check_time(file, slot, tmp_path / "a.nc", within=within)
+
+
+def test_a_size_is_that_of_an_image(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        for said, size in ((1, 1), (np.uint16(5500), 5500), ("22000", 22_000)):
+            file.attrs["image_width"] = said
+            assert ami.read_size(file, "image_width", tmp_path / "a.nc") == size
+        for said, found in ((0, "0"), (22_001, "22001"), (-5500, "-5500")):
+            file.attrs["image_width"] = said
+            with pytest.raises(BadGranule, match=f"image_width of 1 to 22000, found {found}$"):
+                ami.read_size(file, "image_width", tmp_path / "a.nc")
+        with pytest.raises(BadGranule, match="expected a number in image_height, found ''"):
+            ami.read_size(file, "image_height", tmp_path / "a.nc")

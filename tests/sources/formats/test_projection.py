@@ -15,6 +15,7 @@ from pipeline.sources import gk2a
 from pipeline.sources.base import (
     BadGranule,
 )
+from pipeline.sources.formats import projection
 from tests.sources.gk2a_images import DELTA, view, write
 
 
@@ -88,3 +89,42 @@ def test_an_image_placed_elsewhere_is_refused(
                 gk2a.read(path, grid)
         else:
             gk2a.read(path, grid)
+
+
+def test_pixels_of_a_plain_image_go_to_their_cells() -> None:
+    """Four by four pixels of a quarter of a degree, and a ring of one around them."""
+    grid = Grid(10.0, 11.0, 100.0, 101.0, step=0.5)
+    image = projection.Projection("EPSG:4326", 99.875, 0.25, 11.125, -0.25, width=6, height=6)
+    pixels = projection.pixels_in(image, grid)
+    assert (pixels.rows, pixels.columns) == (slice(0, 6), slice(0, 6))
+    inner = np.full((6, 6), -1)
+    inner[1:5, 1:5] = np.repeat(np.repeat([[0, 1], [2, 3]], 2, axis=0), 2, axis=1)
+    np.testing.assert_array_equal(pixels.cell.reshape(6, 6), inner)
+    np.testing.assert_array_equal(
+        pixels.mean(np.arange(36.0).reshape(6, 6)), [[10.5, 12.5], [22.5, 24.5]]
+    )
+
+
+def test_a_mean_counts_the_dry_and_leaves_out_the_missing() -> None:
+    grid = Grid(10.0, 11.0, 100.0, 101.0, step=0.5)
+    cell = np.array([0, 0, 0, 1, 2, 2, -1])
+    pixels = projection.Pixels(slice(0, 1), slice(0, 7), cell, grid)
+    values = np.array([6.0, 0.0, np.nan, np.nan, 0.0, 0.0, 9.0])
+    np.testing.assert_array_equal(pixels.mean(values), [[3.0, np.nan], [0.0, np.nan]])
+
+
+def test_pixels_of_no_size_and_too_many_are_refused() -> None:
+    grid = Grid(10.0, 11.0, 100.0, 101.0)
+    flat = projection.Projection("EPSG:4326", 100.0, 0.0, 11.0, -0.25, width=6, height=6)
+    with pytest.raises(ValueError, match=r"expected pixels of some size, found 0\.0 x -0\.25 m"):
+        projection.pixels_in(flat, grid)
+    fine = projection.Projection("EPSG:4326", 100.0, 1e-4, 11.0, -1e-4, width=9999, height=9999)
+    with pytest.raises(ValueError, match="at most 8388608 pixels in the grid, found 99980001"):
+        projection.pixels_in(fine, grid)
+
+
+def test_an_image_that_does_not_see_the_grid_has_no_pixel() -> None:
+    elsewhere = projection.Projection("EPSG:4326", 10.0, 0.25, 50.0, -0.25, width=6, height=6)
+    pixels = projection.pixels_in(elsewhere, Grid(10.0, 11.0, 100.0, 101.0, step=0.5))
+    assert not pixels.cell.size
+    assert np.isnan(pixels.mean(np.array([]))).all()

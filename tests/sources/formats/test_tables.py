@@ -98,3 +98,35 @@ def test_columns_exchanged_within_a_plain_table_cost_it(tmp_path: Path) -> None:
     path = write(tmp_path, "agency.csv", plain(day(18), again, day(19)))
     with pytest.raises(BadGranule, match="expected one heading, found another in line 3"):
         gauge_files.read(path)
+
+
+def test_cells_between_quotes_and_quotes_that_do_not_close() -> None:
+    assert tables.split_cells(" a ; b;", ";") == ["a", "b", ""]
+    assert tables.split_cells('"a;b"; "c ""d"" "', ";") == ["a;b", 'c "d"']
+    assert tables.split_cells('"a;b', ";") is None
+
+
+def test_a_heading_is_found_by_any_delimiter_within_the_first_lines() -> None:
+    def fits(names: list[str]) -> bool:
+        return {"time", "gauge zero"} <= set(names)
+
+    heading = "'TIME' ;Gauge_ Zero"
+    for before in (0, 3, 39):
+        found = tables.find_heading(["a title"] * before + [heading, "1;2"], fits)
+        assert found == (before, ";", ["'TIME'", "Gauge_ Zero"])
+    assert tables.find_heading(["a title"] * 40 + [heading], fits) is None
+    assert tables.find_heading(["x" * 20_001 + heading], fits) is None
+
+
+def test_lines_with_and_without_an_end(tmp_path: Path) -> None:
+    assert tables.split_lines(tmp_path, "\ufeffa\r\r\nb\rc\n") == (["a", "b", "c"], True)
+    assert tables.split_lines(tmp_path, "a\nb") == (["a", "b"], False)
+    assert tables.split_lines(tmp_path, "a\n\x1a") == (["a"], True)
+
+
+def test_a_character_that_the_end_of_a_file_cuts_is_dropped(tmp_path: Path) -> None:
+    content = "station,ปากเซ".encode()
+    assert tables.decode(write(tmp_path, "cut.csv", content[:-1])) == ("station,ปากเ", [])
+    marked = write(tmp_path, "odd.csv", b"\xff\xfe" + b"\x00\xd8" * 2)
+    with pytest.raises(BadGranule, match=r"odd\.csv: expected text in utf-16-le, found"):
+        tables.decode(marked)

@@ -67,3 +67,55 @@ def test_an_archive_that_ends_within_an_archive_in_it_is_refused(tmp_path: Path)
     path.write_bytes(whole[: whole.rindex(inner.getvalue()) + len(inner.getvalue())])
     with pytest.raises(BadGranule, match="a whole zip archive, found its list of files leaves"):
         gauge_files.read(path)
+
+
+def test_members_lose_their_folders_and_stay_in_the_scratch_folder(tmp_path: Path) -> None:
+    path, scratch = tmp_path / "all.zip", tmp_path / "scratch"
+    scratch.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("../../a.csv", "b/a.csv", "c\\d.csv", "b/.hidden.csv", "__MACOSX/a.csv", "e/"):
+            archive.writestr(name, name)
+    contents = []
+    for member in unpacking.unzip(path, scratch):
+        assert member.resolve().is_relative_to(scratch.resolve())
+        contents.append((member.name, member.read_text(encoding="utf-8")))
+    assert contents == [("a.csv", "../../a.csv"), ("a.csv", "b/a.csv"), ("d.csv", "c\\d.csv")]
+    assert not [left for left in scratch.rglob("*") if left.is_file()]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"all.zip", "scratch"}
+
+
+def test_the_limit_is_of_all_members_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.csv", "b.csv"):
+            archive.writestr(name, b"0" * 600)
+    monkeypatch.setattr(unpacking, "UNPACKED", 1200)
+    assert len(list(unpacking.unzip(path, tmp_path))) == 2
+    monkeypatch.setattr(unpacking, "UNPACKED", 1199)
+    (tmp_path / "again").mkdir()
+    with pytest.raises(BadGranule, match="MB unpacked, found more"):
+        list(unpacking.unzip(path, tmp_path / "again"))
+
+
+def test_a_member_is_read_within_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "book.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.xml", b"x" * 2**20)
+    assert unpacking.is_workbook(path)
+    with zipfile.ZipFile(path) as archive:
+        whole = unpacking.read_member(archive, "xl/workbook.xml", path=path, largest=2**20)
+        assert len(whole) == 2**20
+        with pytest.raises(BadGranule, match=r"at most 0 MB inside, found more: xl/workbook\.xml"):
+            unpacking.read_member(archive, "xl/workbook.xml", path=path, largest=2**20 - 1)
+        with pytest.raises(BadGranule, match=r"book\.xlsx: expected xl/styles\.xml inside"):
+            unpacking.read_member(archive, "xl/styles.xml", path=path, largest=2**20)
+
+
+def test_what_a_gzip_file_is_called_when_it_is_unpacked(tmp_path: Path) -> None:
+    for name, inner in (("a.csv.gz", "a.csv"), ("b.CSV.GZ", "b.CSV"), ("c.csv", "c.csv")):
+        path = write(tmp_path, name, gzip.compress(b"station\n"))
+        (tmp_path / name.partition(".")[0]).mkdir()
+        made = unpacking.gunzip(path, tmp_path / name.partition(".")[0])
+        assert (made.name, made.read_bytes()) == (inner, b"station\n")

@@ -125,6 +125,10 @@ def test_pixels_of_no_size_and_too_many_are_refused() -> None:
 
 def test_an_image_that_does_not_see_the_grid_has_no_pixel() -> None:
     elsewhere = projection.Projection("EPSG:4326", 10.0, 0.25, 50.0, -0.25, width=6, height=6)
-    pixels = projection.pixels_in(elsewhere, Grid(10.0, 11.0, 100.0, 101.0, step=0.5))
-    assert not pixels.cell.size
-    assert np.isnan(pixels.mean(np.array([]))).all()
+    disk = "+proj=geos +h=35785863 +lon_0=128.2 +a=6378137 +b=6356752.3 +sweep=y +units=m"
+    behind = projection.Projection(disk, -5.5e6, 2e5, 5.5e6, -2e5, width=55, height=55)
+    for image, west in ((elsewhere, 100.0), (behind, -60.0)):
+        grid = Grid(10.0, 11.0, west, west + 1.0, step=0.5)
+        pixels = projection.pixels_in(image, grid)
+        assert not pixels.cell.size
+        assert np.isnan(pixels.mean(np.array([]))).all()

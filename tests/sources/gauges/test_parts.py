@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from pipeline.sources.base import BadGranule
-from pipeline.sources.gauges import gauge_files
+from pipeline.sources.base import BadGranule, Skipped
+from pipeline.sources.gauges import gauge_files, parts
+from pipeline.sources.gauges.series import make_series, merge_series
 from pipeline.sources.gauges.table_rows import VIRTUAL_GRADE
 from tests.sources.gauges.table_cases import day, export, notes, plain
 from tests.sources.portal_exports import NAME
@@ -58,3 +61,62 @@ def test_measured_and_virtual_readings_of_one_archive(tmp_path: Path) -> None:
         archive.writestr("v/" + NAME, measured.replace("Unverified data", f'"{VIRTUAL_GRADE}"'))
     with pytest.raises(BadGranule, match="files of one origin, found measured and virtual"):
         gauge_files.read(path)
+
+
+def part(*values: float, origin: str = "measured") -> pd.DataFrame:
+    """Read a part with stages of Pakse, a reading a day."""
+    series = make_series(
+        Path("a.csv"), station="13901", variable="stage", unit="m",
+        time=pd.Series(pd.date_range("2026-08-18", periods=len(values))), value=pd.Series(values),
+    )  # fmt: skip
+    frame = merge_series(Path("a.csv"), [series], bad_rows=["line 3: expected a number"])
+    frame.attrs["origin"] = origin
+    return frame
+
+
+def skipped() -> pd.DataFrame:
+    raise Skipped("b.csv: water temperature is not used")
+
+
+def refused() -> pd.DataFrame:
+    raise BadGranule(Path("c.csv"), expected="one heading", found="two")
+
+
+def read(*readers: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    named = list(zip("abcdefgh", readers, strict=False))
+    return parts.read_parts(Path("all.zip"), named, expected="readings inside", remarks=["two"])
+
+
+def test_parts_that_are_not_read_are_named_beside_those_that_are() -> None:
+    frame = read(lambda: part(9.1), skipped, refused, lambda: part(9.1, 9.4))
+    assert frame[["part", "value", "qc"]].to_numpy().tolist() == [
+        ["a", 9.1, "good"], ["d", 9.4, "good"]
+    ]  # fmt: skip
+    assert frame.attrs["bad_rows"] == [
+        "a: line 3: expected a number", "c: expected one heading, found two",
+        "d: line 3: expected a number",
+    ]  # fmt: skip
+    assert frame.attrs["said"] == [
+        "two", "a: 13901 is read as 013901 (Pakse)", "d: 13901 is read as 013901 (Pakse)",
+        "b.csv: water temperature is not used",
+    ]  # fmt: skip
+
+
+def test_a_file_without_a_part_that_can_be_read() -> None:
+    with pytest.raises(Skipped, match=r"all\.zip: b\.csv: water temperature is not used"):
+        read(skipped, skipped)
+    with pytest.raises(BadGranule, match="readings inside, found b: expected one heading, found"):
+        read(skipped, refused)
+    with pytest.raises(BadGranule, match=r"all\.zip: expected readings inside, found none"):
+        read()
+    with pytest.raises(BadGranule, match="files of one origin, found measured and virtual"):
+        read(lambda: part(9.1), lambda: part(9.1, origin="virtual"))
+
+
+def test_names_of_files_that_may_hold_readings() -> None:
+    for name in ("A.CSV", "b.tsv.GZ", "c.xlsx", "d.wml"):
+        assert parts.explain_passed_over(name) is None, name
+    for name in ("a.csv.md5", "b.gz", "c.xls", "csv", "d.pdf"):
+        why = parts.explain_passed_over(name)
+        assert why is not None
+        assert why.startswith("not a file of readings (.csv, .txt"), name

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from pipeline.sources.base import BadGranule
 from pipeline.sources.gauges import gauge_files
+from pipeline.sources.gauges.series import NoReadings, find_interval_ends, make_series, merge_series
 from tests.sources.gauges.table_cases import PLAIN, day, notes, plain, values, write, write_export
 from tests.sources.portal_exports import make_row
 
@@ -82,3 +86,57 @@ def test_duplicates_conflicts_and_empty_rows(tmp_path: Path) -> None:
     assert values == [1.0, 2.0, 2.5, 5.0], "both values are kept"
     flags = ["good", "conflict", "conflict", "good", "missing", "missing"]
     assert frame["qc"].tolist() == flags, "what is missing withdraws what was known"
+
+
+def stages(*values: float, **change: Any) -> pd.DataFrame:
+    """Make a series of Pakse, a reading a day."""
+    time = pd.Series(pd.date_range("2026-08-18", periods=len(values)))
+    said = {"station": "013901", "variable": "stage", "unit": "m", "time": time}
+    return make_series(Path("a.csv"), value=pd.Series(values), **(said | change))
+
+
+def test_levels_above_the_sea_become_stages_where_the_zero_is_verified() -> None:
+    verified = stages(95.59, unit="metres", datum="msl").iloc[0]
+    assert (round(verified["value"], 6), verified["raw"]) == (9.1, "95.59 m amsl")
+    assert verified["qc"] == "good"
+    kept = stages(148.5, 149.0, station="012702", datum="msl", qc=pd.Series(["good", "suspect"]))
+    assert kept["value"].tolist() == [148.5, 149.0]
+    assert kept["qc"].tolist() == ["absolute", "suspect"]
+    for wrong in ({"datum": "local"}, {"datum": "msl", "variable": "rain", "unit": "mm"}):
+        with pytest.raises(BadGranule, match="expected datum gauge, or msl of a stage, found"):
+            stages(9.1, **wrong)
+    with pytest.raises(BadGranule, match="expected unit m or cm or mm, found ft at 013901"):
+        stages(9.1, unit="ft")
+
+
+def test_a_row_without_a_time_is_dropped_and_one_without_a_value_is_missing() -> None:
+    time = pd.Series(pd.to_datetime(["2026-08-18", None, "2026-08-20", "2026-08-21"]))
+    frame = stages(910.0, 920.0, float("nan"), -9999.0, unit="cm", time=time)
+    assert frame["valid_time"].dt.day.tolist() == [18, 20, 21]
+    assert frame["qc"].tolist() == ["good", "missing", "missing"]
+    assert frame["raw"].tolist() == ["910 cm", "", ""]
+    assert frame["value"].dropna().tolist() == pytest.approx([9.1])
+
+
+def test_a_mean_of_a_day_is_known_at_its_end_and_one_of_an_hour_at_once() -> None:
+    day = pd.Timedelta(days=1)
+    daily = pd.Series(pd.to_datetime(["2026-08-20", "2026-08-18", "2026-08-19"]))
+    assert (find_interval_ends(daily) - daily).tolist() == [day] * 3
+    hourly = pd.Series(pd.to_datetime(["2026-08-20 00:00", "2026-08-20 23:59"]))
+    assert find_interval_ends(hourly).tolist() == hourly.tolist()
+    mixed = find_interval_ends(hourly, of_day=pd.Series([True, False]))
+    assert (mixed - hourly).tolist() == [day, pd.Timedelta(0)]
+
+
+def test_series_of_a_file_are_merged_with_their_remarks_once() -> None:
+    late, early = stages(9.1, 9.4, station="13901"), stages(9.1, 9.5, method="telemetry")
+    other = stages(9.2, station="13901")
+    frame = merge_series(Path("a.csv"), [early, late, other], bad_rows=["line 9"], remarks=["x"])
+    assert frame[["method", "value", "qc"]].to_numpy().tolist() == [
+        ["manual", 9.1, "conflict"], ["manual", 9.2, "conflict"], ["manual", 9.4, "good"],
+        ["telemetry", 9.1, "good"], ["telemetry", 9.5, "good"],
+    ]  # fmt: skip
+    remarks = ["x", "13901 is read as 013901 (Pakse)"]
+    assert frame.attrs == {"origin": "measured", "bad_rows": ["line 9"], "said": remarks}
+    with pytest.raises(NoReadings, match=r"a\.csv: expected at least one reading, found none"):
+        merge_series(Path("a.csv"), [stages(float("nan")), stages()])

@@ -110,7 +110,7 @@ def test_levels_above_the_sea_become_stages_where_the_zero_is_verified() -> None
 
 
 def test_a_row_without_a_time_is_dropped_and_one_without_a_value_is_missing() -> None:
-    time = pd.Series(pd.to_datetime(["2026-08-18", None, "2026-08-20", "2026-08-21"]))
+    time = pd.Series(pd.to_datetime(["2026-08-18", "NaT", "2026-08-20", "2026-08-21"]))
     frame = stages(910.0, 920.0, float("nan"), -9999.0, unit="cm", time=time)
     assert frame["valid_time"].dt.day.tolist() == [18, 20, 21]
     assert frame["qc"].tolist() == ["good", "missing", "missing"]

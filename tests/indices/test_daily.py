@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dask
 import numpy as np
@@ -13,12 +12,9 @@ import xarray as xr
 
 from pipeline.indices.daily import drought_state, fit_reference, risk, two_year_depths
 from pipeline.indices.rain import pluvial_index
+from tests.indices.made_series import refuse
 
 START, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)
-
-
-def refuse(*_: Any, **__: Any) -> Any:
-    raise AssertionError("computed")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import scipy.stats
 import xarray as xr
 
 from pipeline.geography.places import basins
-from pipeline.indices.flow import fit_sdi, low_flow_ratio, sdi
 from pipeline.indices.river import (
     fit_stage_climatology,
     routed_rain,
@@ -22,19 +21,9 @@ from pipeline.indices.river import (
     stage_anomaly,
     unit_hydrograph,
 )
+from tests.indices.made_series import daily, refuse
 
 PREK_KDAM = Path(__file__).parents[3] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
-
-
-def refuse(*_: Any, **__: Any) -> Any:
-    raise AssertionError("computed")
-
-
-def daily(values: Any, units: str, start: str = "1991-01-01") -> xr.DataArray:
-    values = np.asarray(values, np.float64)
-    time = np.datetime64(start, "ns") + np.arange(len(values)) * np.timedelta64(1, "D")
-    dims = ("time", "zone")[: values.ndim]
-    return xr.DataArray(values, {"time": time}, dims, name="x", attrs={"units": units})
 
 
 def test_unit_hydrograph_is_the_gamma_distribution_by_days() -> None:
@@ -74,7 +63,7 @@ def network() -> xr.Dataset:
 
 def rain_on(network: xr.Dataset, values: np.ndarray) -> xr.DataArray:
     zones = [*network["zone"].values, "city:other"]
-    return daily(values, "mm").assign_coords(zone=zones)
+    return daily(values, "1991-01-01").assign_coords(zone=zones)
 
 
 def test_one_day_of_rain_arrives_as_the_unit_hydrographs(network: xr.Dataset) -> None:
@@ -119,7 +108,7 @@ def test_routed_rain_is_lazy_and_blind_to_layout_and_future(network: xr.Dataset)
 
 
 def test_stage_anomaly_by_hand() -> None:
-    stage = daily(np.r_[np.full(365, 2.0), np.full(366, 5.0)], "m", "2003-01-01")
+    stage = daily(np.r_[np.full(365, 2.0), np.full(366, 5.0)], "2003-01-01", units="m")
     span: dict[str, Any] = {
         "start": datetime(2003, 1, 1, tzinfo=UTC),
         "end": datetime(2005, 1, 1, tzinfo=UTC),
@@ -135,52 +124,12 @@ def test_stage_anomaly_by_hand() -> None:
         stage_anomaly(stage=stage.assign_attrs(units="cm"), parameters=usual)
 
 
-def test_sdi_is_the_standard_score_of_the_logarithm() -> None:
-    rng = np.random.default_rng(1)
-    time = np.arange("1991-01", "2021-01", dtype="M8[M]").astype("M8[ns]")
-    flow = xr.DataArray(
-        rng.lognormal(8.0, 0.4, 360), {"time": time}, name="q", attrs={"units": "m3 s-1"}
-    )
-    span: dict[str, Any] = {
-        "start": datetime(1991, 1, 1, tzinfo=UTC),
-        "end": datetime(2021, 1, 1, tzinfo=UTC),
-    }
-    params = fit_sdi(discharge=flow, **span)
-    april = np.log(flow.values[3::12])
-    expected = np.clip((april - april.mean()) / april.std(ddof=1), -3, 3)
-    np.testing.assert_allclose(sdi(discharge=flow, parameters=params).values[3::12], expected)
-    with dask.config.set(scheduler=refuse):
-        lazy = sdi(
-            discharge=flow.chunk(time=50), parameters=fit_sdi(discharge=flow.chunk(), **span)
-        )
-    np.testing.assert_allclose(lazy.compute(scheduler="sync").values[3::12], expected)
-    with pytest.raises(ValueError, match="expected above 0, found 0"):
-        fit_sdi(discharge=(flow * 0).assign_attrs(units="m3 s-1"), **span)
-    with pytest.raises(ValueError, match="expected 20 years or more, found 18"):
-        fit_sdi(discharge=flow, start=span["start"], end=datetime(2009, 1, 1, tzinfo=UTC))
-    gaps = flow.where(flow["time"].dt.year >= 2002)
-    assert np.isnan(sdi(discharge=gaps, parameters=fit_sdi(discharge=gaps, **span))).all()
-
-
-def test_low_flow_ratio_has_no_value_without_a_reference() -> None:
-    flow = daily(np.full(365, 837.0), "m3 s-1", "2019-01-01")
-    agreed = xr.DataArray(
-        [1398.0, 1051.0, 837.0, 731.0, 735.0, 1057.0],
-        {"month": [12, 1, 2, 3, 4, 5]},
-        attrs={"units": "m3 s-1"},
-    )
-    ratio = low_flow_ratio(discharge=flow, reference_flow=agreed)
-    assert ratio.sel(time="2019-02-10").item() == 1.0
-    assert ratio.sel(time="2019-12-31").item() == pytest.approx(837 / 1398)
-    assert np.isnan(ratio.sel(time=slice("2019-06-01", "2019-11-30"))).all()
-
-
 @pytest.mark.skipif(not PREK_KDAM.exists(), reason="the gauge series is not beside the project")
 def test_the_drought_of_2015_shows_at_prek_kdam() -> None:
     """A real series (CC0): the wet season of 2015 was the lowest in decades, that of 2000 high."""
     table = pd.read_csv(PREK_KDAM, parse_dates=["Date"], index_col="Date")["Height"]
     table = table[~table.index.duplicated()].asfreq("D")
-    stage = daily(table.to_numpy(), "m", str(table.index[0].date()))
+    stage = daily(table.to_numpy(), str(table.index[0].date()), units="m")
     usual = fit_stage_climatology(
         stage=stage,
         start=datetime(1981, 1, 1, tzinfo=UTC),

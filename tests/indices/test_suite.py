@@ -1,18 +1,32 @@
-"""The list of indices: its names, its order, and that every family computes what it lists."""
+"""The list of indices, what every family computes of it, and what holds of every index."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.gridded.cells import Cells, compute_daily
 from pipeline.indices import suite
 from pipeline.indices.daily import drought_state, fit_reference, risk
 from pipeline.indices.monthly import compute_standardised
+from tests.indices.index_cases import (
+    INDICES,
+    Index,
+    fitted_params,
+    no_params,
+    one_region,
+    series,
+    tail,
+    whole,
+)
+from tests.indices.made_series import refuse
 
 START, END = datetime(2001, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
 UNITS = {
@@ -158,3 +172,137 @@ def test_parameters_depend_on_the_inputs_in_the_end() -> None:
         "vegetation": {"ndvi", "lst"},
     }  # fmt: skip
     assert {name: suite.inputs_of(name) for name in expected} == expected
+
+
+every = pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+fitted = pytest.mark.parametrize(
+    "index",
+    [row for row in INDICES.values() if row.fit is not no_params],
+    ids=[name for name, row in INDICES.items() if row.fit is not no_params],
+)
+with_window = pytest.mark.parametrize(
+    "index",
+    [row for row in INDICES.values() if row.window_over_new_year],
+    ids=[name for name, row in INDICES.items() if row.window_over_new_year],
+)
+
+
+@every
+def test_layout_does_not_matter_and_nothing_is_computed_before_it_is_asked(index: Index) -> None:
+    da = series(index)
+    eager = whole(index, da)
+    assert eager.dims == da.dims
+    assert {"units", "long_name"} <= set(eager.attrs)
+    assert eager.notnull().any()
+    with dask.config.set(scheduler=refuse):
+        lazy = whole(index, da.chunk(time=700, zone=1))
+    assert lazy.chunks is not None
+    np.testing.assert_allclose(
+        lazy.compute(scheduler="sync").values, eager.values, rtol=1e-9, atol=1e-9
+    )
+    turned = whole(index, da.transpose("zone", "time"))
+    assert turned.dims == ("zone", "time")
+    np.testing.assert_allclose(turned.values.T, eager.values, rtol=1e-9, atol=1e-9)
+    square = da.expand_dims(more=1).transpose("time", "more", "zone")
+    np.testing.assert_allclose(
+        whole(index, square).values[:, 0], eager.values, rtol=1e-9, atol=1e-9
+    )
+    single = da.isel(zone=0)
+    if index.fit is not one_region:
+        np.testing.assert_allclose(
+            whole(index, single).values, eager.values[:, 0], rtol=1e-9, atol=1e-9
+        )
+
+
+@every
+def test_a_day_more_changes_nothing_before_it(index: Index) -> None:
+    da = series(index)
+    np.testing.assert_array_equal(
+        whole(index, da.isel(time=slice(None, -1))).values, whole(index, da).values[:-1]
+    )
+
+
+@every
+def test_where_the_record_begins_does_not_matter(index: Index) -> None:
+    last = index.apply(tail(index), fitted_params(index)).isel(time=-1)
+    np.testing.assert_allclose(
+        last.values,
+        index.apply(series(index), fitted_params(index)).values[-1],
+        rtol=1e-12,
+        atol=1e-12,
+    )
+
+
+@every
+def test_missing_is_missing_and_stays_in_its_place(index: Index) -> None:
+    da, params = tail(index, more=30), fitted_params(index)
+    before = index.apply(da, params)
+    gap = da.copy(deep=True)
+    gap[-5, 0] = np.nan
+    after = index.apply(gap, params)
+    if index is not INDICES["rain of 40 days, with gaps"]:
+        assert np.isnan(after.values[-5, 0])
+    np.testing.assert_array_equal(after.values[:, 1], before.values[:, 1])
+    np.testing.assert_array_equal(after.values[:-5], before.values[:-5])
+    assert not np.isfinite(after.values[np.isnan(before.values)]).any()
+    nothing = xr.full_like(da, np.nan)
+    assert np.isnan(index.apply(nothing, params)).all()
+    empty = index.fit(xr.full_like(series(index), np.nan))
+    if empty is not None:
+        assert np.isnan(index.apply(da, empty)).all()
+
+
+@every
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.0, 500.0), st.floats(0.0, 500.0))
+def test_more_is_never_less(index: Index, value: float, more: float) -> None:
+    da = tail(index)
+    da[-1] = np.array([value, value + more]) + index.offset
+    da[:-1, 1] = da.values[:-1, 0]
+    params = fitted_params(index)
+    if params is not None:
+        params = params.isel(zone=[0, 0]) if "zone" in params.dims else params
+    last = index.apply(da, params).values[-1]
+    if np.isfinite(last).all():
+        assert index.sign * (last[1] - last[0]) >= -1e-6
+
+
+@every
+def test_single_precision_is_good_to_a_thousandth(index: Index) -> None:
+    da = series(index)
+    exact, single = whole(index, da), whole(index, da.astype("f4"))
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(single.values), np.isnan(exact.values))
+    np.testing.assert_allclose(single.values, exact.values, rtol=1e-3, atol=1e-3)
+
+
+@with_window
+def test_the_end_of_february_and_of_the_year(index: Index) -> None:
+    da, params = series(index), fitted_params(index)
+    parameter = next(name for name in params.data_vars if name != "n_years")
+    if "dayofyear" in params.dims:
+        assert params.sizes["dayofyear"] == 365
+        moved = da.where(da["time"].dt.strftime("%m%d") != "1231", da * 7).assign_attrs(da.attrs)
+        before, after = params[parameter], index.fit(moved)[parameter]
+        assert (before.sel(dayofyear=2) != after.sel(dayofyear=2)).all()
+        assert (before.sel(dayofyear=200) == after.sel(dayofyear=200)).all()
+    leap = da.sel(time=slice("2015-12-28", "2016-02-29")).copy(deep=True)
+    plain = leap.copy(deep=True)
+    plain["time"] = plain["time"] - np.timedelta64(1, "D")
+    # The same values a day earlier: 29 February has the parameters of the 28th.
+    np.testing.assert_allclose(
+        index.apply(leap, params).values[-1],
+        index.apply(plain, params).values[-1],
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+@fitted
+def test_what_is_fitted_says_on_what(index: Index) -> None:
+    params = fitted_params(index)
+    names = {"reference_period", "definition_sha256", "provisional_lt30y"}
+    assert names <= set(params.attrs)
+    applied = index.apply(tail(index), params)
+    assert {key: applied.attrs[key] for key in names} == {key: params.attrs[key] for key in names}
+    assert applied.attrs["provisional_lt30y"] == 1

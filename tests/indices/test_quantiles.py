@@ -1,4 +1,4 @@
-"""Root-zone moisture from the surface, and CDF matching of one product to another."""
+"""Ranks counted in two ways, and CDF matching of one product to another."""
 
 from __future__ import annotations
 
@@ -10,75 +10,44 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from pipeline.indices import quantiles
 from pipeline.indices.quantiles import cdf_match
 from pipeline.indices.soil import soil_water_index
+from tests.indices.made_series import days_from, refuse, series
 
 SEASON: Any = {"half_window_days": 45, "min_dates": 3}
 
 
-def refuse(*_: Any, **__: Any) -> Any:
-    raise AssertionError("computed")
-
-
-def series(values: Any, time: Any, units: str = "m3 m-3") -> xr.DataArray:
-    values = np.asarray(values, np.float64)
-    return xr.DataArray(
-        values,
-        {"time": np.asarray(time, "M8[ns]")},
-        ("time", "zone")[: values.ndim],
-        name="x",
-        attrs={"units": units},
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays(np.float32, (300, 3), elements=st.sampled_from([0.0, 0.1, 0.5, 0.9, np.nan])),
+    arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32)),
+)
+def test_both_ways_to_the_rank_are_the_same(pool: np.ndarray, values: np.ndarray) -> None:
+    np.testing.assert_array_equal(
+        quantiles._rank_by_counting(pool, values), quantiles._rank_by_sorting(pool, values)
     )
-
-
-def days(start: str, count: int) -> Any:
-    return np.datetime64(start, "ns") + np.arange(count) * np.timedelta64(1, "D")
-
-
-def test_the_root_zone_follows_the_surface_by_its_weights() -> None:
-    time = np.array(["2026-07-01", "2026-07-02", "2026-07-04", "2026-07-05", "2026-07-06"], "M8[D]")
-    root_zone = soil_water_index(surface=series([0.10, 0.20, 0.30, np.nan, 0.40], time))
-    weights = np.exp(-np.array([5, 4, 2, 0]) / 20)
-    assert np.isnan(root_zone.values[:4]).all(), "three retrievals weigh less than 3"
-    assert float(root_zone[4]) == pytest.approx(weights @ [0.1, 0.2, 0.3, 0.4] / weights.sum())
-    assert root_zone.attrs == {"units": "m3 m-3"}
-
-
-def test_after_a_long_gap_it_begins_anew() -> None:
-    time = np.append(days("2026-01-01", 30), days("2026-12-01", 30))
-    root_zone = soil_water_index(surface=series([0.1] * 30 + [0.3] * 30, time))
-    assert float(root_zone[29]) == pytest.approx(0.1)
-    assert np.isnan(root_zone[30:33]).all()
-    assert float(root_zone[33]) == pytest.approx(0.3, abs=1e-6)
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from([np.nan, 0.05, 0.2, 0.5]), min_size=2, max_size=40))
-def test_the_root_zone_lies_within_what_the_surface_was(values: list[float]) -> None:
-    root_zone = soil_water_index(surface=series(values, days("2026-07-01", len(values)))).values
-    known = np.isfinite(values)
-    assert not np.isfinite(root_zone[~known]).any()
-    if np.isfinite(root_zone).any():
-        assert np.nanmin(values) - 1e-9 <= np.nanmin(root_zone)
-        assert np.nanmax(root_zone) <= np.nanmax(values) + 1e-9
+    smaller, same = (pool[:, 0] < values[0, 0]).sum(), (pool[:, 0] == values[0, 0]).sum()
+    assert quantiles._rank(pool, values)[0, 0] == smaller + (same + 1) / 2
 
 
 def test_a_value_takes_the_value_of_the_same_rank() -> None:
-    time = days("2025-07-01", 5)
+    time = days_from("2025-07-01", 5)
     ours = series([0.4, 0.1, 0.2, 0.3, 0.9], time)
     theirs = series([330.0, 300.0, 320.0, 310.0, np.nan], time, "K")
-    values = series([0.1, 0.25, 0.4, np.nan], days("2026-07-10", 4))
+    values = series([0.1, 0.25, 0.4, np.nan], days_from("2026-07-10", 4))
     matched = cdf_match(values=values, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(matched.values, [300.0, 315.0, 330.0, np.nan])
     assert matched.attrs["units"] == "K"
-    beyond = series([0.0, 0.5], days("2026-07-10", 2))
+    beyond = series([0.0, 0.5], days_from("2026-07-10", 2))
     matched = cdf_match(values=beyond, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(matched.values, [290.0, 340.0])  # 10 K for each 0.1
 
 
 def test_ties_share_the_mean_of_their_ranks_and_a_constant_has_one_answer() -> None:
-    time = days("2025-07-01", 4)
+    time = days_from("2025-07-01", 4)
     ours, theirs = series([0.1, 0.2, 0.2, 0.3], time), series([1.0, 2.0, 4.0, 8.0], time)
     matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON)
     np.testing.assert_allclose(matched.values, [1.0, 3.0, 3.0, 8.0])
@@ -88,7 +57,7 @@ def test_ties_share_the_mean_of_their_ranks_and_a_constant_has_one_answer() -> N
 
 
 def test_only_the_season_counts_over_the_end_of_the_year() -> None:
-    time = np.concatenate([days("2024-12-20", 3), days("2025-06-20", 3)])
+    time = np.concatenate([days_from("2024-12-20", 3), days_from("2025-06-20", 3)])
     ours = series([0.1, 0.2, 0.3, 0.1, 0.2, 0.3], time)
     theirs = series([1.0, 2.0, 3.0, 7.0, 8.0, 9.0], time)
     values = series([0.2, 0.2, 0.2], np.array(["2026-01-10", "2026-06-01", "2026-09-20"], "M8[D]"))
@@ -97,7 +66,7 @@ def test_only_the_season_counts_over_the_end_of_the_year() -> None:
 
 
 def test_too_few_common_dates_give_nothing() -> None:
-    time = days("2025-07-01", 4)
+    time = days_from("2025-07-01", 4)
     ours = series([[0.1, 0.1], [0.2, 0.2], [np.nan, 0.3], [0.3, 0.4]], time)
     theirs = series([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [np.nan, 4.0]], time)
     matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
@@ -114,20 +83,20 @@ SAMPLE = st.lists(st.integers(-50, 50), min_size=5, max_size=20, unique=True)
 def test_mapping_keeps_the_order_and_gives_the_distribution_back(
     sample: list[int], target: list[int], seed: int
 ) -> None:
-    ours = series(sample, days("2025-07-01", len(sample)))
+    ours = series(sample, days_from("2025-07-01", len(sample)))
     theirs = ours.copy(data=np.array(target[: len(sample)], float))
     matched = cdf_match(values=ours, source=ours, target=theirs, **SEASON).values
     np.testing.assert_allclose(np.sort(matched), np.sort(theirs.values))
     more = np.sort(np.random.default_rng(seed).uniform(-80, 80, 30))
     mapped = cdf_match(
-        values=series(more, days("2025-07-01", 30)), source=ours, target=theirs, **SEASON
+        values=series(more, days_from("2025-07-01", 30)), source=ours, target=theirs, **SEASON
     )
     assert (np.diff(mapped.values) >= -1e-9).all()
 
 
 def test_lazy_and_the_same_in_chunks() -> None:
     rng = np.random.default_rng(0)
-    ours, theirs = (series(rng.random((60, 4)), days("2025-07-01", 60)) for _ in range(2))
+    ours, theirs = (series(rng.random((60, 4)), days_from("2025-07-01", 60)) for _ in range(2))
     surface = ours.where(ours > 0.2)
     whole = (cdf_match(values=ours, source=ours, target=theirs, **SEASON),
              soil_water_index(surface=surface))  # fmt: skip

@@ -1,30 +1,17 @@
-"""SPEI and its evapotranspiration by hand and against an independent fit; SSI and SRI by hand."""
+"""SPEI by hand and against an independent fit, and evapotranspiration as in FAO-56."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 import xarray as xr
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from pipeline.indices import quantiles
-from pipeline.indices.flow import fit_sri, mean_flow, sri
 from pipeline.indices.rain import accumulation
-from pipeline.indices.soil import fit_ssi, ssi
 from pipeline.indices.spei import fit_spei, pet_hargreaves, spei, water_balance
-
-START, END = datetime(1991, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
-MONTHS = np.arange("1991-01", "2021-01", dtype="M8[M]").astype("M8[ns]")
-
-
-def monthly(values: Any, units: str = "mm") -> xr.DataArray:
-    return xr.DataArray(values, {"time": MONTHS}, ("time",), name="x", attrs={"units": units})
+from tests.indices.made_series import END, START, by_month
 
 
 @pytest.mark.parametrize("steps", [1, 3, 6, 9, 12])
@@ -33,8 +20,8 @@ def test_spei_is_the_generalised_logistic_of_lmoments3(steps: int) -> None:
 
     rng = np.random.default_rng(steps)
     season = 80 - 110 * np.cos(2 * np.pi * np.arange(360) / 12)
-    rain = monthly(rng.gamma(2.0, np.maximum(season, 10) / 2))
-    pet = monthly(115 + rng.normal(0, 10, 360))
+    rain = by_month(rng.gamma(2.0, np.maximum(season, 10) / 2))
+    pet = by_month(115 + rng.normal(0, 10, 360))
     balance = water_balance(rain=rain, pet=pet, steps=steps)
     params = fit_spei(balance=balance, start=START, end=END)
     index = spei(balance=balance, parameters=params).values
@@ -77,7 +64,9 @@ def test_a_day_takes_the_mean_of_the_l_moments_around_it() -> None:
 
 def test_spei_ends_where_its_distribution_does_and_needs_years() -> None:
     rng = np.random.default_rng(1)
-    balance = water_balance(rain=monthly(rng.gamma(2, 50, 360)), pet=monthly(np.ones(360)), steps=1)
+    balance = water_balance(
+        rain=by_month(rng.gamma(2, 50, 360)), pet=by_month(np.ones(360)), steps=1
+    )
     params = fit_spei(balance=balance, start=START, end=END)
     assert (params["shape"] < 0).any()  # bounded below
     far = balance.copy(data=np.where(np.arange(360) % 2, 1e6, -1e6))
@@ -98,7 +87,7 @@ def test_spei_ends_where_its_distribution_does_and_needs_years() -> None:
 
 def test_the_distribution_may_be_symmetric() -> None:
     x = np.repeat(np.array([-2.0, -1.0, 0.0, 1.0, 2.0] * 6), 12)
-    balance = monthly(x)
+    balance = by_month(x)
     params = fit_spei(balance=balance, start=START, end=END)
     index = spei(balance=balance, parameters=params).values
     np.testing.assert_allclose(index[x == 0], 0, atol=1e-5)
@@ -146,62 +135,3 @@ def test_evapotranspiration_on_a_grid_takes_the_latitude_of_each_row() -> None:
         tmin=cold.isel(lat=1, lon=0), tmax=warm.isel(lat=1, lon=0), lat=xr.DataArray(10.0)
     )
     np.testing.assert_array_equal(pet.values[:, 1, 0], cell.values)
-
-
-def test_ssi_by_hand_and_no_further_than_its_years() -> None:
-    rng = np.random.default_rng(2)
-    soil = monthly(rng.uniform(0.1, 0.4, 360), "m3 m-3")
-    params = fit_ssi(soil_moisture=soil, start=START, end=END)
-    index = ssi(soil_moisture=soil, parameters=params).values
-    april = soil.values[3::12]
-    expected = scipy.stats.norm.ppf((scipy.stats.rankdata(april) - 0.44) / 30.12)
-    np.testing.assert_allclose(index[3::12], expected, atol=1e-12)
-    most = scipy.stats.norm.ppf((30 - 0.44) / 30.12)
-    dry = ssi(soil_moisture=(soil * 0 + 0.01).assign_attrs(soil.attrs), parameters=params)
-    np.testing.assert_allclose(dry.values, -most)
-    short = fit_ssi(soil_moisture=soil, start=START, end=datetime(2000, 1, 1, tzinfo=UTC))
-    assert np.isnan(ssi(soil_moisture=soil, parameters=short)).all()
-    with pytest.raises(ValueError, match="expected units 'm3 m-3', found 'mm'"):
-        ssi(soil_moisture=soil.assign_attrs(units="mm"), parameters=params)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    arrays(np.float32, (300, 3), elements=st.sampled_from([0.0, 0.1, 0.5, 0.9, np.nan])),
-    arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32)),
-)
-def test_both_ways_to_the_rank_are_the_same(pool: np.ndarray, values: np.ndarray) -> None:
-    np.testing.assert_array_equal(
-        quantiles._rank_by_counting(pool, values), quantiles._rank_by_sorting(pool, values)
-    )
-    smaller, same = (pool[:, 0] < values[0, 0]).sum(), (pool[:, 0] == values[0, 0]).sum()
-    assert quantiles._rank(pool, values)[0, 0] == smaller + (same + 1) / 2
-
-
-def test_sri_has_a_mass_of_zeros() -> None:
-    rng = np.random.default_rng(3)
-    runoff = monthly(np.where(rng.random(360) < 0.2, 0.0, rng.lognormal(3, 0.6, 360)))
-    params = fit_sri(runoff=runoff, start=START, end=END)
-    index = sri(runoff=runoff, parameters=params).values[4::12]
-    x = runoff.values[4::12]
-    n0 = (x == 0).sum()
-    assert n0 > 0
-    log = np.log(x[x > 0])
-    p = n0 / 31 + (1 - n0 / 31) * scipy.stats.norm.cdf((log - log.mean()) / log.std(ddof=1))
-    np.testing.assert_allclose(index[x > 0], np.clip(scipy.stats.norm.ppf(p), -3, 3), atol=1e-9)
-    np.testing.assert_allclose(index[x == 0], scipy.stats.norm.ppf((n0 + 1) / 62))
-    mostly = monthly(np.where(rng.random(360) < 0.8, 0.0, 5.0))
-    assert np.isnan(fit_sri(runoff=mostly, start=START, end=END)["mu"]).all()
-    with pytest.raises(ValueError, match=r"expected 0 or more, found -1\.0"):
-        sri(runoff=monthly(np.full(360, -1.0)), parameters=params)
-    with pytest.raises(ValueError, match="expected units 'mm', found 'm3 s-1'"):
-        fit_sri(runoff=runoff.assign_attrs(units="m3 s-1"), start=START, end=END)
-
-
-def test_mean_flow_keeps_its_unit() -> None:
-    flow = monthly(np.arange(1.0, 361.0), "m3 s-1")
-    mean = mean_flow(discharge=flow, steps=12)
-    assert mean.attrs["units"] == "m3 s-1"
-    assert mean.attrs["window"] == "12 x month"
-    assert mean.values[11] == 6.5
-    assert np.isnan(mean.values[:11]).all()

@@ -1,10 +1,6 @@
-"""The blend of rain products: hand-made pairs, shares, and every product dead in turn."""
+"""The blend of rain products: hand-made pairs, mappings, weights and shares."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +8,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.areal import blend, daily_series
-from pipeline.areal import rain as areal_rain
-from pipeline.geography.grid import MEKONG
-from pipeline.storage.archive import Archive
-from pipeline.times import utc64
-from tests.areal.uniform_grids import ASOF, DAY, NIGHT, put, zone
+from pipeline.areal import blend
 
 HALF_HOUR = np.timedelta64(30, "m")
 
@@ -114,72 +105,3 @@ def test_a_result_that_no_rain_can_have_is_missing_and_marked() -> None:
 def test_lazy_until_asked() -> None:
     rates = {"imerg_early": cells([2.0, 2.0]).chunk(), "gk2a": cells([4.0, np.nan]).chunk()}
     assert blend.blend_rates(rates, blend.fit_mapping(paired(10.0, 10.0)), ZONE)["rain_rate"].chunks
-
-
-PRODUCTS = {"imerg_late": 30, "imerg_early": 30, "gk2a": 144}
-
-
-@pytest.mark.parametrize("dead", [None, *PRODUCTS])
-def test_with_any_one_dead_the_others_carry_on_and_say_so(tmp_path: Path, dead: str | None) -> None:
-    archive = Archive(tmp_path / "archive")
-    for product in {*PRODUCTS} - {dead}:
-        if product == "gk2a":
-            put(archive, product, "rain_rate", [3.0] * 144, step=timedelta(minutes=10))
-        elif product == "imerg_late":
-            put(archive, product, "rain_rate", [3.0] * 30)
-        else:
-            start = DAY + timedelta(hours=15 if dead != "imerg_late" else 0)
-            count = 10 if dead != "imerg_late" else 40
-            put(archive, product, "rain_rate", [3.0] * count, start=start)
-    record, shares, _ = daily_series.make_daily_series(archive, **NIGHT)
-    assert zone(record, "rain") == pytest.approx(72.0, rel=1e-5), "scaled up where a few are gone"
-    share_by_product = {
-        str(name).removeprefix("share_"): zone(shares, str(name)) for name in shares
-    }
-    assert sum(share_by_product.values()) == pytest.approx(1.0, abs=1e-5)
-    if dead:
-        assert share_by_product[dead] == 0.0
-    assert share_by_product["imerg_daily"] == 0.0
-
-
-def test_a_night_learns_only_from_the_nights_before(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "archive")
-    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
-    put(archive, "gk2a", "rain_rate", [4.0] * 144, step=timedelta(minutes=10))
-    pairs = areal_rain.make_rain_pairs(archive, asof=ASOF, region="mekong")
-    assert pairs is not None
-    np.testing.assert_allclose(pairs["gk2a"].sel(zone="basin:chi"), [96.0], rtol=1e-5)
-    np.testing.assert_allclose(pairs["gk2a_late"].sel(zone="basin:chi"), [24.0], rtol=1e-5)
-    archive.append("rain_pairs", pairs, message="test")
-    tomorrow = ASOF + timedelta(days=1)
-    put(archive, "gk2a", "rain_rate", [4.0] * 144, start=DAY + timedelta(days=1),
-        step=timedelta(minutes=10), known=tomorrow)  # fmt: skip
-    at = MEKONG.shape[0] // 2, MEKONG.shape[1] // 2
-    days: Any = {"start": DAY + timedelta(days=1), "end": DAY + timedelta(days=2)}
-    days["region"] = "mekong"
-    tonight = areal_rain.read_half_hourly_rain(archive, asof=ASOF.replace(hour=23), **days)
-    assert not (tonight["rain_rate"] == 4.0).any(), "not there yet"
-    later = areal_rain.read_half_hourly_rain(archive, asof=tomorrow, **days)["rain_rate"][0][at]
-    assert float(later) == pytest.approx(4.0 * (24 + 60) / (96 + 60), rel=1e-5)
-    assert (
-        areal_rain.make_rain_pairs(Archive(tmp_path / "other"), asof=ASOF, region="mekong") is None
-    )
-    assert utc64(datetime(2026, 8, 19, tzinfo=UTC)) == pairs["time"].values[0]
-
-
-def test_chirps_goes_before_the_record_mapped_onto_it(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "archive")
-    day = timedelta(days=1)
-    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=DAY - day)
-    record, *_ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=DAY - day, end=DAY + day, region="mekong"
-    )
-    assert daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong") is record
-    put(archive, "chirps", "rain", [30.0] * 5, start=DAY - 4 * day, step=day)
-    whole = daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong")
-    factor = (48 + 60) / (60 + 60)
-    expected = [30 * factor] * 3 + [24.0] * 2
-    np.testing.assert_allclose(whole["rain"].sel(zone="basin:chi"), expected, rtol=1e-5)
-    assert np.isnan(whole["soil_moisture"]).all()
-    assert whole["rain"].attrs == record["rain"].attrs
-    assert whole.attrs == record.attrs

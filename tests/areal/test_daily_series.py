@@ -164,3 +164,47 @@ def test_a_composite_stands_on_the_day_it_came(archive: Archive) -> None:
     two_days: Any = {**NIGHT, "start": DAY - timedelta(days=1)}
     ds = daily_series.make_daily_series(archive, **two_days)[0]
     np.testing.assert_allclose([zone(ds, "ndvi", day) for day in (0, 1)], [np.nan, 0.6], rtol=1e-5)
+
+
+PRODUCTS = {"imerg_late": 30, "imerg_early": 30, "gk2a": 144}
+
+
+@pytest.mark.parametrize("dead", [None, *PRODUCTS])
+def test_with_any_one_dead_the_others_carry_on_and_say_so(tmp_path: Path, dead: str | None) -> None:
+    archive = Archive(tmp_path / "archive")
+    for product in {*PRODUCTS} - {dead}:
+        if product == "gk2a":
+            put(archive, product, "rain_rate", [3.0] * 144, step=timedelta(minutes=10))
+        elif product == "imerg_late":
+            put(archive, product, "rain_rate", [3.0] * 30)
+        else:
+            start = DAY + timedelta(hours=15 if dead != "imerg_late" else 0)
+            count = 10 if dead != "imerg_late" else 40
+            put(archive, product, "rain_rate", [3.0] * count, start=start)
+    record, shares, _ = daily_series.make_daily_series(archive, **NIGHT)
+    assert zone(record, "rain") == pytest.approx(72.0, rel=1e-5), "scaled up where a few are gone"
+    share_by_product = {
+        str(name).removeprefix("share_"): zone(shares, str(name)) for name in shares
+    }
+    assert sum(share_by_product.values()) == pytest.approx(1.0, abs=1e-5)
+    if dead:
+        assert share_by_product[dead] == 0.0
+    assert share_by_product["imerg_daily"] == 0.0
+
+
+def test_chirps_goes_before_the_record_mapped_onto_it(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    day = timedelta(days=1)
+    put(archive, "imerg_late", "rain_rate", [1.0] * 96, start=DAY - day)
+    record, *_ = daily_series.make_daily_series(
+        archive, asof=ASOF, start=DAY - day, end=DAY + day, region="mekong"
+    )
+    assert daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong") is record
+    put(archive, "chirps", "rain", [30.0] * 5, start=DAY - 4 * day, step=day)
+    whole = daily_series.prepend_chirps(record, archive, asof=ASOF, region="mekong")
+    factor = (48 + 60) / (60 + 60)
+    expected = [30 * factor] * 3 + [24.0] * 2
+    np.testing.assert_allclose(whole["rain"].sel(zone="basin:chi"), expected, rtol=1e-5)
+    assert np.isnan(whole["soil_moisture"]).all()
+    assert whole["rain"].attrs == record["rain"].attrs
+    assert whole.attrs == record.attrs

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.areal import daily_series
 from pipeline.areal import rain as areal_rain
+from pipeline.geography.grid import MEKONG
 from pipeline.storage.archive import Archive
-from tests.areal.uniform_grids import ASOF, NIGHT, put, zone
+from pipeline.times import utc64
+from tests.areal.uniform_grids import ASOF, DAY, NIGHT, put, zone
 
 
 @pytest.fixture
@@ -48,3 +51,28 @@ def test_city_rain_is_the_last_hours_in_millimetres(archive: Archive) -> None:
     assert float(vientiane.sum()) == pytest.approx(47.0)  # 00:30 to 24:00 of the day, 1 mm each
     assert np.isnan(vientiane[-1])
     assert not any(str(zone).startswith("basin:") for zone in rain["zone"].values)
+
+
+def test_a_night_learns_only_from_the_nights_before(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
+    put(archive, "gk2a", "rain_rate", [4.0] * 144, step=timedelta(minutes=10))
+    pairs = areal_rain.make_rain_pairs(archive, asof=ASOF, region="mekong")
+    assert pairs is not None
+    np.testing.assert_allclose(pairs["gk2a"].sel(zone="basin:chi"), [96.0], rtol=1e-5)
+    np.testing.assert_allclose(pairs["gk2a_late"].sel(zone="basin:chi"), [24.0], rtol=1e-5)
+    archive.append("rain_pairs", pairs, message="test")
+    tomorrow = ASOF + timedelta(days=1)
+    put(archive, "gk2a", "rain_rate", [4.0] * 144, start=DAY + timedelta(days=1),
+        step=timedelta(minutes=10), known=tomorrow)  # fmt: skip
+    at = MEKONG.shape[0] // 2, MEKONG.shape[1] // 2
+    days: Any = {"start": DAY + timedelta(days=1), "end": DAY + timedelta(days=2)}
+    days["region"] = "mekong"
+    tonight = areal_rain.read_half_hourly_rain(archive, asof=ASOF.replace(hour=23), **days)
+    assert not (tonight["rain_rate"] == 4.0).any(), "not there yet"
+    later = areal_rain.read_half_hourly_rain(archive, asof=tomorrow, **days)["rain_rate"][0][at]
+    assert float(later) == pytest.approx(4.0 * (24 + 60) / (96 + 60), rel=1e-5)
+    assert (
+        areal_rain.make_rain_pairs(Archive(tmp_path / "other"), asof=ASOF, region="mekong") is None
+    )
+    assert utc64(datetime(2026, 8, 19, tzinfo=UTC)) == pairs["time"].values[0]

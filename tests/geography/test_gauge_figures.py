@@ -1,3 +1,5 @@
+"""Agreed flows and threshold stages of gauges, as frames."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.geography import places
-from pipeline.geography.reference_schema import TABLES, Column, first_day
+from pipeline.geography.reference_schema import TABLES
 from pipeline.geography.reference_tables import (
     OUTLINES,
     BadReference,
@@ -201,29 +201,6 @@ def test_spreadsheets_save_with_a_mark_of_byte_order(lay_over: LayOver) -> None:
 def test_tables_are_read_once() -> None:
     assert tables() is tables()
     assert places.stations() is places.stations(asof=None)
-
-
-@pytest.mark.parametrize(
-    ("column", "cell", "expected"),
-    [
-        (Column("integer", 1, 12), "13", "an integer from 1 to 12"),
-        (Column("integer", 1, 12), "1.5", "an integer from 1 to 12"),
-        (Column("number"), "nan", "a number"),
-        (Column("number", 0.0, strict=True), "0", "a number above 0"),
-        (Column("flag"), "yes", "one of true, false"),
-        (Column(choices=("a", "b"), several=True), "a c", "one of a, b"),
-        (Column(choices=("a", "b"), several=True), "b a", ""),
-        (Column(), "", "a value"),
-        (Column(optional=True), "", ""),
-    ],
-)
-def test_what_a_cell_may_hold(column: Column, cell: str, expected: str) -> None:
-    assert column.describe_expected(cell) == expected
-
-
-@pytest.mark.parametrize("text", ["26", "2026-13-01", "20260501", "2026-5-1", "", "now"])
-def test_what_is_no_date(text: str) -> None:
-    assert first_day(text) is None
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline import steps
 from pipeline.console import describe_indices
 from pipeline.geography.grid import Grid
-from pipeline.gridded import cells, encoding
+from pipeline.gridded import encoding
 from pipeline.gridded import job as gridded_job
 from pipeline.indices import daily, suite
-from pipeline.indices.common import carry_forward
 from pipeline.indices.flow import fit_sri, sri
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spei import fit_spei, spei, water_balance
@@ -28,7 +25,6 @@ from pipeline.indices.spi import fit_spi, spi
 from pipeline.indices.windows import moving_sum
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
-from pipeline.storage.atomic import BrokenState
 from tests.benchmarks import record as generated
 
 GRID = Grid(10.0, 11.2, 100.0, 100.4)
@@ -310,14 +306,6 @@ def test_processes_make_what_threads_make(
     xr.testing.assert_identical(stacked(Archive(settings.archive_dir)), stacked(computed[0]))
 
 
-@pytest.mark.slow
-def test_an_absent_scheduler_is_the_users_to_mend(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None,
-                        dask_scheduler="tcp://127.0.0.1:1")  # fmt: skip
-    with pytest.raises(BrokenState, match=r"expected a dask scheduler at tcp://127\.0\.0\.1:1"):
-        steps.indices(asof=ASOF, settings=settings)
-
-
 @pytest.mark.parametrize("after", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_in_the_middle_nothing_is_half_made(
     inputs: Path,
@@ -367,39 +355,6 @@ def test_the_reference_is_the_normal_where_the_record_has_it(
 ) -> None:
     period = gridded_job._choose_period(np.array([first, last], "M8[ns]"))
     assert period == (datetime(start, 1, 1, tzinfo=UTC), datetime(end, 1, 1, tzinfo=UTC))
-
-
-@given(st.lists(st.one_of(st.just(np.nan), st.floats(0, 6000)), min_size=1, max_size=20))
-def test_packing_keeps_half_a_step_and_what_is_missing(values: list[float]) -> None:
-    da = xr.DataArray(np.array(values, "f4"), attrs={"units": "mm"})
-    packed = encoding.pack(da)
-    back = np.where(packed == 65535, np.nan, packed * 0.1)
-    np.testing.assert_allclose(back, da, atol=0.0501)
-
-
-def test_packing_never_turns_a_large_value_into_a_missing_one() -> None:
-    rain = xr.DataArray(np.array([6553.4, 7000.0, 1e9, np.nan], "f4"), attrs={"units": "mm"})
-    assert encoding.pack(rain).tolist() == [65534, 65534, 65534, 65535]
-    flags = {"units": "1", "flag_values": [-1.0, 4.0]}
-    classes = xr.DataArray(np.array([-1.0, 4.0, np.nan], "f4"), attrs=flags)
-    assert encoding.pack(classes).tolist() == [-1, 4, -128]
-
-
-def test_the_seasons_that_a_night_needs_wrap_with_the_year() -> None:
-    slot = np.array([350, 351, 365, 1, 14, 15, 16, 17])
-    assert encoding._find_near(slot, np.array([1]), days=15).tolist() == [1, 2, 3, 4, 5, 6]
-
-
-@given(
-    st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=3, max_size=12), st.integers(1, 4)
-)
-def test_last_value_seen_is_that_of_carry_forward(record: list[int | None], age: int) -> None:
-    time = days("2001-01-01", "2001-02-01")[: len(record)]
-    values = np.array([[np.nan if value is None else value, 1.0] for value in record])
-    da = xr.DataArray(values, {"time": time}, ("time", "cell"))
-    positions = np.arange(len(record))[1:]
-    filled = cells._carry_to_days(da, time, positions, age=age)
-    np.testing.assert_array_equal(filled, carry_forward(values=da, days=age)[1:])
 
 
 def test_half_daily_steps_make_a_day_only_together() -> None:

@@ -26,11 +26,10 @@ from pipeline.areal import daily_series
 from pipeline.areal.update import RECENT
 from pipeline.geography.grid import MEKONG, Grid
 from pipeline.gridded import job as gridded_job
-from pipeline.settings import Settings
+from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
 from tests.benchmarks import record
 
-ROOT = Path(__file__).resolve().parents[1]
 GRID = Grid(10.0, 14.5, 100.0, 100.5)
 """45 x 5 cells: five blocks."""
 ASOF = datetime(2026, 1, 3, 0, 30, tzinfo=UTC)

@@ -24,3 +24,16 @@ def test_the_polynomial_is_the_exact_gamma_score_to_two_millionths() -> None:
     assert (far[0] < -3).all()
     assert (far[1] > 3).all()
     assert np.isnan(far[2]).all()
+
+
+def test_a_few_rows_are_scored_as_many_are() -> None:
+    """Skewed and bell-shaped cells side by side: gathered in a few rows, together in many."""
+    shape = np.array([0.3, 9.0, 3.9, 4.0, 0.2, 200.0])
+    mean = np.random.default_rng(0).gamma(shape, 1 / shape, (40, 6))
+    many = gamma.to_normal(mean, shape)
+    for begin in range(0, 40, 5):
+        rows = slice(begin, begin + 5)
+        np.testing.assert_allclose(gamma.to_normal(mean[rows], shape), many[rows], atol=1e-12)
+    inner = np.abs(many) < 3
+    exact = gamma.to_normal_exactly(mean * shape, shape)
+    np.testing.assert_allclose(many[inner], exact[inner], atol=2e-6)

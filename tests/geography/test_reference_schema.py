@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.geography.reference_schema import Column, first_day
+from pipeline.geography.reference_schema import TABLES, Column, first_day
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,49 @@ def test_what_a_cell_may_hold(column: Column, cell: str, expected: str) -> None:
 @pytest.mark.parametrize("text", ["26", "2026-13-01", "20260501", "2026-5-1", "", "now"])
 def test_what_is_no_date(text: str) -> None:
     assert first_day(text) is None
+
+
+def find_faults(table: str, **cells: str) -> list[str]:
+    """Faults of a row whose other cells are empty and right."""
+    schema = TABLES[table]
+    row = {"as_of": "", **dict.fromkeys(schema.columns, "")} | cells
+    names = {*cells, "as_of"}
+    return [fault for fault in schema.find_faults(row) if fault.partition(":")[0] in names]
+
+
+def test_what_a_value_may_be_hangs_on_its_quantity() -> None:
+    table = "station_figures.csv"
+    assert find_faults(table, quantity="longitude", value="104.9", unit="degree") == []
+    assert find_faults(table, quantity="latitude", value="104.9", unit="m") == [
+        "value: expected a number from -90 to 90 for latitude, found '104.9'",
+        "unit: expected degrees_north or degree for latitude, found 'm'",
+    ]
+    assert find_faults(table, quantity="gauge_zero", value="104.9", unit="m") == []
+    assert find_faults("alert_rules.csv", rule="raise_runs", value="0.5", unit="run") == [
+        "value: expected a number from 1 to 10 for raise_runs, found '0.5'"
+    ]
+    assert find_faults("thresholds.csv", kind="alarm", as_of="1 May 2026") == [
+        "as_of: expected a year or a date as 2026-05-01, found '1 May 2026'"
+    ]
+
+
+def test_a_name_is_neither_a_path_nor_a_formula_nor_the_word_for_all() -> None:
+    city = TABLES["cities.csv"].columns
+    for name in ("pakse", "M.7", "hue-2", "010501"):
+        assert city["id"].describe_expected(name) == ""
+    for name in ("default", "..", "a/b", "M..7", ".m7", "pakse "):
+        assert city["id"].describe_expected(name).startswith("text like"), name
+    for name in ("=1+1", "+84", "@sum", "-x", " Pakse"):
+        assert city["name"].describe_expected(name).startswith("text like"), name
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_knows_its_key_its_tables_and_all_its_quantities(name: str) -> None:
+    table = TABLES[name]
+    assert set(table.key) <= set(table.columns)
+    assert "as_of" not in table.columns
+    assert {column.names for column in table.columns.values()} <= {"", *TABLES}
+    if table.by:
+        assert table.by in table.key
+        assert set(table.bounds) == set(table.units) == set(table.columns[table.by].choices)
+        assert all(low < high for low, high in table.bounds.values())

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.gridded import encoding
+from pipeline.indices.common import slots
 from pipeline.indices.drought import fit_percentile, percentile
 from pipeline.indices.spi import fit_spi, spi
 from tests.indices.made_series import END, START, days
@@ -53,6 +54,8 @@ def test_parameters_come_back_for_the_season_of_a_night() -> None:
     }
     stored = encoding.build_reference_template(params, SPACE, available=AVAILABLE, snapshot="abc")
     assert stored.attrs["reference_period"] == "1991-01-01/2021-01-01"
+    slot = slots(stored["soil_moisture__time"].values, "dayofyear")
+    assert (np.diff(slot) >= 0).all(), "a season lies together"
     for name, values in encoding.flatten(params).items():
         stored[name] = stored[name].copy(data=values.reshape(stored[name].shape))
     new_year = rain["time"].values[[-1, 0]]

@@ -3,12 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
-from pipeline.alerts.drought import confirmed_class
+from pipeline.alerts import evidence, feeds
+from pipeline.alerts.drought import confirmed_class, decide_drought
 from pipeline.alerts.evidence import Drought
 from pipeline.alerts.levels import Level
-from tests.alerts.alert_cases import NAN, T0, drought, dry_spell
+from pipeline.geography.places import city
+from tests.alerts.alert_cases import NAN, RULES, T0, drought, dry_spell
 
 
 def test_a_drought_none_does_not_rest_on_suspect_files_alone() -> None:
@@ -93,3 +96,27 @@ def test_drought_certainty_and_onset() -> None:
     assert observed.onset == T0
     ahead = drought(dry_spell(0.6, 0.6))
     assert (ahead.certainty, ahead.onset) == ("Likely", T0 + timedelta(weeks=1))
+
+
+def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
+    rows = pd.DataFrame(
+        {"zone": "city:vientiane", "horizon_weeks": [1, 4, 12], "current_class": "D2",
+         "cdi": "none", "spi1": 0.0, "spi3": -0.9, "soil_moisture_percentile": 1.0, "vhi": 50.0,
+         "tier": "full", "stands_in": "smap_l3"} | {f"p_d{k}": 0.1 for k in range(5)}
+    )  # fmt: skip
+    late_soil = evidence.Drought.from_rows(rows)
+    assert late_soil.substitutes == ("smap_l3",)
+    own = replace(late_soil, substitutes=())
+    by_rain = replace(late_soil, spi3=-1.4)
+    may = datetime(2026, 5, 20, 0, 30, tzinfo=UTC)
+    decisions = [
+        decide_drought(city("vientiane"), issue_time=may, drought=drought, state=None, rules=RULES)
+        for drought in (late_soil, own, by_rain)
+    ]
+    assert [decision.certainty for decision in decisions] == ["Possible", "Observed", "Observed"]
+    assert len({decision.level for decision in decisions}) == 1
+    facts = [
+        feeds.collect_facts(decision, identifier=None, status="Test")["stands_in"]
+        for decision in decisions
+    ]
+    assert facts == [["smap_l3"], [], ["smap_l3"]]

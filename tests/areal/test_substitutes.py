@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,17 +11,14 @@ import pytest
 import xarray as xr
 
 from pipeline import steps
-from pipeline.alerts import evidence, feeds
-from pipeline.alerts.drought import decide_drought
 from pipeline.areal import daily_series, substitute_pairs, substitutes
-from pipeline.geography.places import city, zones
+from pipeline.geography.places import zones
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from tests.alerts.alert_cases import RULES
 from tests.areal.late_products import ONE, grids, late, pairs, root_zone, surface, two_summers
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -211,27 +207,3 @@ def test_the_record_that_parameters_are_fitted_on_has_no_stand_in(
     xr.testing.assert_identical(record["soil_moisture"].compute(), stored.compute())
     assert set(record.data_vars) == {"rain", "coverage", "soil_moisture", "ndvi", "lst"}
     assert daily_series.prepend_chirps(record, archive, asof=NIGHT, region="mekong") is record
-
-
-def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
-    rows = pd.DataFrame(
-        {"zone": "city:vientiane", "horizon_weeks": [1, 4, 12], "current_class": "D2",
-         "cdi": "none", "spi1": 0.0, "spi3": -0.9, "soil_moisture_percentile": 1.0, "vhi": 50.0,
-         "tier": "full", "stands_in": "smap_l3"} | {f"p_d{k}": 0.1 for k in range(5)}
-    )  # fmt: skip
-    late_soil = evidence.Drought.from_rows(rows)
-    assert late_soil.substitutes == ("smap_l3",)
-    own = replace(late_soil, substitutes=())
-    by_rain = replace(late_soil, spi3=-1.4)
-    may = datetime(2026, 5, 20, 0, 30, tzinfo=UTC)
-    decisions = [
-        decide_drought(city("vientiane"), issue_time=may, drought=drought, state=None, rules=RULES)
-        for drought in (late_soil, own, by_rain)
-    ]
-    assert [decision.certainty for decision in decisions] == ["Possible", "Observed", "Observed"]
-    assert len({decision.level for decision in decisions}) == 1
-    facts = [
-        feeds.collect_facts(decision, identifier=None, status="Test")["stands_in"]
-        for decision in decisions
-    ]
-    assert facts == [["smap_l3"], [], ["smap_l3"]]

@@ -6,24 +6,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
 from distributed import LocalCluster, get_worker
+from numpy.typing import NDArray
 
 from pipeline import steps
 from pipeline.gridded.cluster import computing
+from pipeline.indices.common import apply_along_time
 from pipeline.settings import Settings
 from pipeline.storage.atomic import BrokenState
+from tests.indices.made_series import daily
 
 ASOF = datetime(2025, 1, 3, 0, 30, tzinfo=UTC)
 
 
-@dask.delayed
-def name_of_worker() -> str:
-    """Name of the worker that computes this; empty on this machine."""
+def mark_worker(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return ones where a worker of a cluster computes, zeros on this machine."""
     try:
-        return str(get_worker().name)
+        get_worker()
     except ValueError:
-        return ""
+        return np.zeros_like(values)
+    return np.ones_like(values)
 
 
 def test_this_machine_computes_as_it_is_set_up_unless_told() -> None:
@@ -39,10 +43,12 @@ def test_a_cluster_computes_while_it_is_asked_to() -> None:
     with LocalCluster(
         host="127.0.0.1", protocol="tcp", n_workers=1, processes=False, dashboard_address=None
     ) as cluster:
+        grid = apply_along_time(mark_worker, daily([5.0, 5.0]).chunk(time=1))
         with computing(cluster.scheduler_address):
-            (worker,) = dask.compute(name_of_worker())
-        (here,) = dask.compute(name_of_worker())
-    assert (worker, here) == ("0", "")
+            marks = grid.compute()
+        marks_after = grid.compute()
+    assert marks.values.tolist() == [1.0, 1.0]
+    assert marks_after.values.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.slow

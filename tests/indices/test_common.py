@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +51,8 @@ def test_a_step_is_a_length_or_a_month_and_never_both() -> None:
 
 def test_the_hash_of_a_definition_changes_with_each_of_its_parts() -> None:
     values = by_month(np.arange(360.0)).assign_attrs(window="3 x month", min_share=0.9)
-    base = {"da": values, "start": START, "end": END, "law": "gamma"}
-    changes = [
+    base: dict[str, Any] = {"da": values, "start": START, "end": END, "law": "gamma"}
+    changes: list[dict[str, Any]] = [
         {"law": "gumbel"},
         {"half_window": 5},
         {"end": datetime(2020, 1, 1, tzinfo=UTC)},

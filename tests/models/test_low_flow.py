@@ -1,4 +1,4 @@
-"""Low flow on a made-up river that remembers; the real one is in tests/test_hindcast.py."""
+"""Low flow on a made-up river that remembers; scenarios/test_hindcast.py holds the real one."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import ROOT
-from tests.following import begin
+from tests.project.following import begin
 
 END_OF_TABLE = "    )\n}  # fmt: skip\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.following import begin
+from tests.project.following import begin
 
 TABLE = "pipeline/sources/gauges/file_layouts.py"
 

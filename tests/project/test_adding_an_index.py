@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.indices.suite import Index
 from pipeline.settings import ROOT
-from tests.following import begin
+from tests.project.following import begin
 
 LIST = "pipeline/indices/suite.py"
 NIGHT = """

@@ -12,7 +12,7 @@ import pytest
 
 from docs import rooms
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path for folder in ("pipeline", "models", "dags") for path in (ROOT / folder).rglob("*.py")
 )

@@ -15,7 +15,7 @@ import pytest
 
 from tests.sources.servers import Earthdata, running
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = sorted((*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")))
 PARSE = """
 import json, sys, time

@@ -29,7 +29,7 @@ from pipeline.virtual.tables import write_areal_record, write_mrc_export
 
 LAST = datetime(2018, 11, 1, tzinfo=UTC)
 UPPER, LOWER = ("013101", "Nakhon Phanom"), ("013402", "Mukdahan")
-PREK_KDAM = Path(__file__).parents[2] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
+PREK_KDAM = Path(__file__).parents[3] / "shared" / "gauges" / "prek_kdam_stage_daily_1960_2018.csv"
 
 
 def export(folder: Path, *, until: str, wrong: str | None = None) -> None:

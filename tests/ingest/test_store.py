@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,62 +27,28 @@ from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.database import Database
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from pipeline.virtual.products import write_imerg_day, write_imerg_half_hour
 from pipeline.virtual.tables import write_mrc_export
+from tests.ingest.granule_cases import (
+    ASOF,
+    BOX,
+    DAY,
+    HALF_HOUR,
+    HTML,
+    half_hour,
+    night,
+    notes,
+    rates,
+    republish,
+)
 
 REAL = ROOT.parent / "shared" / "real_files"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
-ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
-DAY = datetime(2026, 8, 19, tzinfo=UTC)
-HALF_HOUR = timedelta(minutes=30)
-LATENCY = timedelta(hours=14)
-BOX = Grid(15.0, 15.3, 105.0, 105.4)
 PAKSE = "013901"
-HTML = b"<!DOCTYPE html>\n<html><head><title>Earthdata Login</title></head></html>\n"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", upstream="virtual", records_url=None)
-
-
-def half_hour(settings: Settings, slot: int, *, rain: float | None = None) -> Path:
-    time = DAY + slot * HALF_HOUR
-    return write_imerg_half_hour(
-        settings.upstream_dir, run="late", time=time, grid=BOX,
-        rain_rate=np.full(BOX.shape, float(slot) if rain is None else rain),
-        published=time + HALF_HOUR + LATENCY,
-    )  # fmt: skip
-
-
-def night(settings: Settings, *, slots: int = 4, asof: datetime = ASOF) -> Ingested:
-    return steps.ingest(
-        "imerg_late", asof=asof, settings=settings, start=DAY, end=DAY + slots * HALF_HOUR
-    )
-
-
-def rates(settings: Settings, *, asof: datetime = ASOF) -> dict[int, float]:
-    """Rain rate of each half-hour of the day that is archived, by its number."""
-    try:
-        ds = Archive(settings.archive_dir).read("imerg_late", asof=asof)
-    except NothingArchived:
-        return {}
-    slots = (ds["time"].values - utc64(DAY)) // np.timedelta64(HALF_HOUR)
-    values = ds["rain_rate"].sel(lat=15.15, lon=105.15).values
-    return dict(zip(slots.tolist(), values.tolist(), strict=True))
-
-
-def notes(settings: Settings, *, asof: datetime = ASOF) -> dict[str, str | None]:
-    """What the tables say of each file."""
-    rows = Records(settings.database).inputs(asof=asof, start=DAY - timedelta(days=9999))
-    return {row["name"]: row["rejected"] for row in rows}
-
-
-def republish(path: Path, content: bytes, *, after: timedelta = timedelta()) -> None:
-    """Replace a file; its time of publication moves by ``after``."""
-    published = path.stat().st_mtime + after.total_seconds()
-    path.write_bytes(content)
-    os.utime(path, (published, published))
 
 
 def change(path: Path, edit: Callable[[h5py.File], None]) -> None:
@@ -173,20 +138,6 @@ def test_a_bad_granule_is_named_and_the_rest_goes_on(settings: Settings, kind: s
     assert Database(settings.database).batch == batch
 
 
-def test_a_mended_granule_is_taken(settings: Settings) -> None:
-    for slot in range(4):
-        path = half_hour(settings, slot)
-    good = path.read_bytes()
-    republish(path, HTML)
-    assert len(night(settings).rejected) == 1
-    republish(path, good, after=timedelta(hours=2))
-    mended = night(settings)
-    assert (mended.read, mended.known, mended.added, mended.rejected) == (1, 3, 1, ())
-    assert rates(settings) == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0}
-    assert rates(settings, asof=DAY + timedelta(hours=16, minutes=30)) == {0: 0.0, 1: 1.0, 2: 2.0,
-                                                                          }  # fmt: skip
-
-
 def test_all_granules_bad_at_once(settings: Settings) -> None:
     for slot in range(4):
         republish(half_hour(settings, slot), HTML)
@@ -194,110 +145,6 @@ def test_all_granules_bad_at_once(settings: Settings) -> None:
     assert (done.read, done.added, len(done.rejected)) == (0, 0, 4)
     assert rates(settings) == {}
     assert all(notes(settings).values())
-
-
-def test_a_revised_granule_is_read_again_and_the_first_stays(settings: Settings) -> None:
-    def write(rain: float, published: datetime) -> Path:
-        return write_imerg_day(
-            settings.upstream_dir, time=DAY - timedelta(days=1), rain=np.full(BOX.shape, rain),
-            n_valid=np.full(BOX.shape, 48), grid=BOX, published=published,
-        )  # fmt: skip
-
-    def rain(asof: datetime) -> float:
-        ds = Archive(settings.archive_dir).read("imerg_daily", asof=asof)
-        return float(ds["rain"].sel(lat=15.15, lon=105.15)[0])
-
-    def fetch(asof: datetime) -> Ingested:
-        start = DAY - timedelta(days=1)
-        return steps.ingest("imerg_daily", asof=asof, settings=settings, start=start, end=DAY)
-
-    first, revised = DAY + timedelta(hours=14), DAY + timedelta(hours=44)
-    path = write(9.0, first)
-    assert fetch(ASOF).added == 1
-    assert write(10.0, revised) == path, "replaced in place"
-    assert fetch(ASOF).added == 0, "not yet published"
-    later = ASOF + timedelta(days=1)
-    done = fetch(later)
-    assert (done.read, done.known, done.added) == (1, 0, 1)
-    assert rain(ASOF) == 9.0
-    assert rain(later) == 10.0
-    assert rain(revised - timedelta(seconds=1)) == 9.0
-
-
-def test_the_same_bytes_published_again_are_not_read(settings: Settings) -> None:
-    path = half_hour(settings, 0)
-    assert night(settings, slots=1).added == 1
-    republish(path, path.read_bytes(), after=timedelta(hours=1))
-    done = night(settings, slots=1)
-    assert (done.read, done.known, done.added) == (0, 1, 0)
-
-
-def test_missing_only_after_its_latency(settings: Settings) -> None:
-    half_hour(settings, 0)
-    due = DAY + 2 * HALF_HOUR + LATENCY
-    early = night(settings, slots=4, asof=due - timedelta(minutes=1))
-    assert (early.added, early.missing) == (1, ())
-    late = night(settings, slots=4, asof=due)
-    (missing,) = late.missing
-    assert "20260819-S003000" in missing
-    assert "not published as of 2026-08-19 15:00Z" in missing
-    assert "1 files that should exist are missing" in describe_ingested(late)
-    assert len(late.missing) == 1
-
-
-def test_nothing_published_later_is_taken(settings: Settings) -> None:
-    for slot in range(4):
-        half_hour(settings, slot)
-    done = night(settings, asof=DAY + 3 * HALF_HOUR + LATENCY - timedelta(seconds=1))
-    assert done.added == 2
-    assert rates(settings) == {0: 0.0, 1: 1.0}
-
-
-def test_a_folder_of_files_in_whatever_order(settings: Settings, tmp_path: Path) -> None:
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    for slot in (3, 0, 2):
-        shutil.copy(half_hour(settings, slot), folder)
-    (folder / "readme.txt").write_text("not a granule\n")
-    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert (done.read, done.added) == (3, 3)
-    assert "readme.txt" in done.rejected[0]
-    assert rates(settings) == {0: 0.0, 2: 2.0, 3: 3.0}
-    known = DAY + HALF_HOUR + LATENCY
-    assert rates(settings, asof=known) == {0: 0.0}, "held to be available its latency after its end"
-    again = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert (again.read, again.added, again.rejected) == (0, 0, ())
-
-
-def test_a_file_mended_in_a_folder_is_taken_at_the_same_moment(
-    settings: Settings, tmp_path: Path
-) -> None:
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    path = folder / half_hour(settings, 1).name
-    path.write_bytes(HTML)
-    bad = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert len(bad.rejected) == 1
-    shutil.copy(half_hour(settings, 1), path)
-    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    assert (done.read, done.added, done.rejected) == (1, 1, ())
-    assert rates(settings) == {1: 1.0}
-
-
-def test_a_granule_of_the_future_in_a_folder(settings: Settings, tmp_path: Path) -> None:
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    path = write_imerg_half_hour(
-        tmp_path, run="late", time=ASOF + timedelta(days=2, minutes=-30), grid=BOX,
-        rain_rate=np.ones(BOX.shape), published=ASOF,
-    )  # fmt: skip
-    shutil.copy(path, folder)
-    shutil.copy(half_hour(settings, 0), folder)
-    done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
-    (why,) = done.rejected
-    assert path.name in why
-    assert "expected times up to 2026-08-20 00:30Z, found 2026-08-22T00:00" in why
-    assert rates(settings, asof=ASOF + timedelta(days=9)) == {0: 0.0}
 
 
 def export(

@@ -1,3 +1,5 @@
+"""A made-up river whose town can be forecast exactly, and the model trained on it."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""The peers of the model by hand, fitted on the past alone."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

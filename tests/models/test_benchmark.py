@@ -1,3 +1,5 @@
+"""The benchmark is fitted on the past alone."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""The card of a set of models names data, skill and limits."""
+
 from __future__ import annotations
 
 from dataclasses import replace

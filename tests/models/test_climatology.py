@@ -1,3 +1,5 @@
+"""Windows of the year, pentads and water years by hand."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""A hindcast is refitted each June and knows nothing that came after an issue time."""
+
 from __future__ import annotations
 
 from dataclasses import replace

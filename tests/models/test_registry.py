@@ -1,3 +1,5 @@
+"""Models come back from the registry as they were saved, or not at all."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The simulated record against the real river's figures, and what is observed of it."""
+
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -176,11 +178,6 @@ def test_satellite_error(basin: VirtualBasin, run: sensors.Run) -> None:
     ratio = np.log(seen[true > 1.0] / true[true > 1.0])
     assert ratio.std() == pytest.approx(sensors.SIGMA[run], rel=0.1)
     assert seen.sum() / true.sum() == pytest.approx(1 + sensors.BIAS[run], abs=0.12)
-
-
-def test_satellite_passes_missing_on() -> None:
-    nodes = np.full(len(BASIN.lat), np.nan)
-    assert np.isnan(sensors.satellite_rain(1, "gk2a", date(2020, 1, 1), nodes)).all()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
+"""Nodes, interpolation between them, and noise that goes on beyond the basin."""
+
 from datetime import date
 
 import numpy as np
 import pytest
 
 from pipeline.geography.grid import ASEAN, MEKONG, Grid
-from pipeline.virtual import climate, sensors, weather
+from pipeline.virtual import sensors, weather
 from pipeline.virtual.lattice import BASIN, LATTICES, Lattice
 
 WIDE = LATTICES["asean"]
@@ -75,24 +77,6 @@ def test_the_basins_weather_is_the_same_in_every_region() -> None:
     np.testing.assert_array_equal(
         sensors.soil_error(3, day, WIDE)[WIDE.inside], sensors.soil_error(3, day)
     )
-
-
-def test_climate_beyond_the_basin_has_its_own_seasons() -> None:
-    near = np.exp(-((BASIN.distance_km(15.2, 103.5) / 120.0) ** 2))
-    reaches = {"pakse": near / near.sum()}
-    basin, wide = climate.climatology(reaches), climate.climatology(reaches, WIDE)
-    np.testing.assert_array_equal(wide[:, WIDE.inside], basin)
-    assert wide.min() > 0
-
-    def at(lat: float, lon: float) -> np.ndarray:
-        found: np.ndarray = wide[:, int(WIDE.distance_km(lat, lon).argmin())]
-        return found
-
-    assert at(-6.2, 106.9).argmax() == 0, "Jakarta is wet in January"
-    assert at(14.6, 121.0).argmax() in {6, 7}, "Manila is wet in July and August"
-    singapore = at(1.3, 103.9)
-    assert singapore.max() / singapore.min() < 3, "Singapore has no dry season"
-    assert singapore.sum() == pytest.approx(2150, rel=0.1)
 
 
 def test_a_lattice_counts_north_to_south_and_west_to_east() -> None:

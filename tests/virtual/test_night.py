@@ -1,3 +1,5 @@
+"""Files of a night are laid out as published, and readers read them."""
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Daily rain keeps the climatology, and half-hours share it."""
+
 from datetime import date, timedelta
 
 import numpy as np
@@ -6,17 +8,9 @@ import pytest
 from pipeline.virtual import climate, weather
 from pipeline.virtual.lattice import BASIN
 from pipeline.virtual.weather import DAYS, MONTH
+from tests.virtual.reaches import reaches
 
 LAT, LON = BASIN.lat, BASIN.lon
-
-
-def reaches() -> dict[str, np.ndarray]:
-    centres = {"pakse": (15.2, 103.5), "kratie": (13.8, 107.0), "chiang_saen": (28.0, 98.5)}
-    found = {}
-    for name, (lat, lon) in centres.items():
-        near = np.exp(-((BASIN.distance_km(lat, lon) / 120.0) ** 2))
-        found[name] = near / near.sum()
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +21,6 @@ def monthly() -> np.ndarray:
 @pytest.fixture(scope="module")
 def rain(monthly: np.ndarray) -> np.ndarray:
     return weather.daily_rain(7, monthly)
-
-
-def test_climatology_meets_the_reaches(monthly: np.ndarray) -> None:
-    for name, weights in reaches().items():
-        np.testing.assert_allclose(monthly @ weights, climate.RAIN_MM[name], rtol=0.02)
-    assert monthly.min() > 0
 
 
 def test_rain_repeats_with_its_seed_and_differs_with_another(

@@ -1,3 +1,5 @@
+"""Columns of the stage regression: drivers, products, priors and gaps."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Distributions of forecast errors: quantiles, tails and windows."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Features of the stage model by hand, without look-ahead."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""Forecasts of the stage model on a made-up river."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Neighbours of a gauge by which it is forecast."""
+
 from __future__ import annotations
 
 from dataclasses import replace

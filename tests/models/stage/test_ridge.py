@@ -1,3 +1,5 @@
+"""The ridge regression against scikit-learn, and what its held-out years see."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Weights of training days by season."""
+
 from __future__ import annotations
 
 import numpy as np

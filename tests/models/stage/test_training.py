@@ -1,3 +1,5 @@
+"""What training of the stage model asks for, and what gauges share."""
+
 from __future__ import annotations
 
 import pandas as pd

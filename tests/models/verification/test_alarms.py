@@ -1,3 +1,5 @@
+"""Events, hits and false alarms by hand."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Intervals of scores from resampled years."""
+
 from __future__ import annotations
 
 import numpy as np

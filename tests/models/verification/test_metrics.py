@@ -1,3 +1,5 @@
+"""Metrics by hand."""
+
 from __future__ import annotations
 
 import numpy as np

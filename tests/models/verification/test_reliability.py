@@ -1,3 +1,5 @@
+"""Reliability, coverage and value of probabilities by hand."""
+
 from __future__ import annotations
 
 from typing import Any

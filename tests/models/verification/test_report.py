@@ -1,3 +1,5 @@
+"""The report stands by itself and says what is synthetic."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Rows of scores by hand."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Skill against peers by hand, by gauge and regime."""
+
 from __future__ import annotations
 
 from typing import Any

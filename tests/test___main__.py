@@ -23,11 +23,11 @@ from pipeline import __main__ as cli
 from pipeline import steps
 from pipeline.geography import reference_tables
 from pipeline.geography.grid import MEKONG
-from pipeline.ingest.run import Ingested
 from pipeline.results import Published, Replayed
 from pipeline.settings import ROOT, Settings
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import write_imerg_day
+from tests.command_line import run
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
@@ -35,20 +35,6 @@ VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
     "nightly", "status", "sources", "places",
 )  # fmt: skip
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, data: Path, *arguments: str, **environment: str
-) -> int | str | None:
-    monkeypatch.setenv("MEKONG_DATA_DIR", str(data))
-    for key, value in environment.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setattr(sys, "argv", ["mekong", *arguments])
-    try:
-        cli.main()
-    except SystemExit as done:
-        return done.code
-    return 0
 
 
 def test_help_shows_every_verb_with_an_example(
@@ -92,66 +78,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("mekong: ")
     assert message in line
-
-
-def test_a_wrong_setting_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, tmp_path, "status", MEKONG_UPSTREAM="ftp") == 2
-    error = capsys.readouterr().err
-    assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in error
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("MEKONG_UPSTREM", "MEKONG_UPSTREM is no setting; did you mean MEKONG_UPSTREAM?"),
-        ("MEKONG_DATADIR", "MEKONG_DATADIR is no setting; did you mean MEKONG_DATA_DIR?"),
-        ("MEKONG_QQQQ", "MEKONG_QQQQ is no setting; expected MEKONG_ALERT_SCOPE, "),
-    ],
-)
-def test_a_mistyped_variable_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    message: str,
-) -> None:
-    assert run(monkeypatch, tmp_path, "status", **{name: "x"}) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert message in line
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'region = "mek', "mend it or move it away"),
-        (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
-        (b"regoin = 'mekong'", "mekong.toml: regoin is no setting; did you mean region?"),
-        (b"MEKONG_DATA_DIR = 'x'", "MEKONG_DATA_DIR is no setting; did you mean data_dir?"),
-        (b"qqqq = 1", "mekong.toml: qqqq is no setting; expected alert_scope, alert_sender, "),
-    ],
-)
-def test_a_settings_file_that_is_wrong_is_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    content: bytes,
-    message: str,
-) -> None:
-    (tmp_path / "mekong.toml").write_bytes(content)
-    monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, tmp_path, "status") == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert message in line
-
-
-def test_endpoints_that_are_no_json_are_one_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, tmp_path, "status", MEKONG_ENDPOINTS="x") == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert "endpoints" in line
 
 
 PLAIN = "station,variable,time,value,unit\n013901,stage,2026-08-20T00:00Z,9.0,m\n"
@@ -453,38 +379,6 @@ def test_status_finds_the_night_that_waited(
     assert "Actual: alerts issued 20260410T0140Z" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("reached", "first"),
-    [
-        ([None, False, None, False], "providers: none could be reached, of 2 sources that were"),
-        ([None, False, True, False], "imerg_late: skipped, needs A_TOKEN"),
-        ([None, None, None, None], "imerg_late: skipped, needs A_TOKEN"),
-    ],
-)
-def test_when_no_provider_is_reached_that_is_the_first_line(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    reached: list[bool | None],
-    first: str,
-) -> None:
-    monkeypatch.setattr(
-        cli, "select_sources", lambda _: ["imerg_late", "imerg_early", "chirps", "smap"]
-    )
-    answers = iter(reached)
-
-    def ingest(source: str, **_: object) -> Ingested:
-        needs = "A_TOKEN" if source == "imerg_late" else None
-        return Ingested(source, 0, 0, 0, needs=needs, reached=next(answers))
-
-    monkeypatch.setattr(steps, "ingest", ingest)
-    assert run(monkeypatch, tmp_path, "ingest", "all", MEKONG_UPSTREAM="internet") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(first)
-    assert sum(line.startswith("providers") for line in lines) == (lines[0][:9] == "providers")
-    assert len(lines) == 4 + (lines[0][:9] == "providers")
-
-
 def test_a_faulty_table_of_an_agency_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -501,13 +395,6 @@ def test_a_faulty_table_of_an_agency_is_one_line_and_exit_code_2(
     reference_tables.tables.cache_clear()
     [line] = capsys.readouterr().err.splitlines()
     assert "thresholds.csv line 2: unit: expected m above gauge zero or m for alarm" in line
-
-
-def test_an_empty_folder_of_tables_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEKONG_REFERENCE_DIR", "")
-    assert Settings().reference_dir is None
-    monkeypatch.setenv("MEKONG_REFERENCE_DIR", "~/tables")
-    assert Settings().reference_dir == Path.home() / "tables"
 
 
 def test_a_reason_with_control_characters_is_a_mistake(

@@ -1,0 +1,31 @@
+"""Buckets of soil: no water is lost, and rain runs off by hand."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipeline.virtual import soil
+
+SOIL = list(soil.SOILS.values())
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(float, (60, len(SOIL)), elements=st.floats(0, 400)), st.floats(0.2, 4.0))
+def test_buckets_lose_no_water(rain: np.ndarray, factor: float) -> None:
+    found = soil.simulate_runoff(rain, SOIL, quick_factor=np.full(rain.shape, factor))
+    start = 0.5 * np.array([one.capacity_mm for one in SOIL]) + 30.0
+    left = rain.sum(0) - found.outflow_mm.sum(0) - found.evaporation_mm.sum(0)
+    np.testing.assert_allclose(found.stored_mm[-1] - start, left, atol=1e-6)
+    assert found.outflow_mm.min() >= 0
+    assert found.evaporation_mm.min() >= 0
+    assert found.wetness.min() >= 0
+    assert found.wetness.max() <= 1 + 1e-12
+
+
+def test_quick_factor_moves_water_in_time_only() -> None:
+    rain = np.full((400, 1), 8.0)
+    slow = soil.simulate_runoff(rain, SOIL[:1], quick_factor=3.0)
+    fast = soil.simulate_runoff(rain, SOIL[:1])
+    assert slow.outflow_mm[:10].sum() < fast.outflow_mm[:10].sum()
+    np.testing.assert_array_equal(slow.evaporation_mm, fast.evaporation_mm)

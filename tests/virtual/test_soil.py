@@ -1,6 +1,7 @@
 """Buckets of soil: no water is lost, and rain runs off by hand."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -29,3 +30,28 @@ def test_quick_factor_moves_water_in_time_only() -> None:
     fast = soil.simulate_runoff(rain, SOIL[:1])
     assert slow.outflow_mm[:10].sum() < fast.outflow_mm[:10].sum()
     np.testing.assert_array_equal(slow.evaporation_mm, fast.evaporation_mm)
+
+
+BUCKET = soil.Soil(100.0, 2.0, 1.0, 1.0, 10.0, 4.0)
+"""Of 100 mm, half full at first; full flow runs off within a day, percolation within ten."""
+
+
+def test_a_day_of_rain_by_hand() -> None:
+    day = soil.simulate_runoff(np.array([[10.0]]), [BUCKET])
+    direct = 10.0 * 0.5**2
+    evaporation = 105.0 / 31.0 * 0.5 / 0.6  # January, from a bucket below 0.6
+    percolation = 4.0 * 0.5**2
+    left = 50.0 + 10.0 - direct - evaporation - percolation
+    fast, base = direct * (1 - np.exp(-1.0)), (30.0 + percolation) * (1 - np.exp(-0.1))
+    assert day.evaporation_mm[0, 0] == pytest.approx(evaporation)
+    assert day.wetness[0, 0] == pytest.approx(left / 100.0)
+    assert day.outflow_mm[0, 0] == pytest.approx(fast + base)
+    assert day.stored_mm[0, 0] == pytest.approx(left + direct - fast + 30.0 + percolation - base)
+
+
+def test_a_full_bucket_spills() -> None:
+    day = soil.simulate_runoff(np.array([[400.0]]), [BUCKET])
+    assert day.wetness[0, 0] == 1.0
+    dry = soil.simulate_runoff(np.zeros((4000, 1)), [BUCKET])
+    assert dry.wetness[-1, 0] == pytest.approx(0.0, abs=1e-3)
+    assert dry.outflow_mm[-1, 0] == pytest.approx(0.0, abs=1e-3)

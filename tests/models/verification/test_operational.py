@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from models.verification.operational import pool_scores
 from pipeline import steps
 from pipeline.console import describe_verified
 from pipeline.settings import Settings
@@ -128,3 +131,19 @@ def test_what_was_issued_is_scored_by_the_tables_of_its_day(
     (watch,) = after.levels
     assert (watch.city, watch.issued, watch.hits) == ("pakse", 1, 0)
     assert after.levels == before.levels
+
+
+def test_scores_are_pooled_by_hand() -> None:
+    scores = pd.DataFrame(
+        {
+            "error_m": [0.3, -0.4, 1.2],
+            "persistence_error_m": [0.6, -0.8, np.nan],
+            "inside_80": [True, True, False],
+        }
+    )
+    pooled = pool_scores(scores)
+    assert pooled["forecasts"] == 3
+    assert pooled["rmse_m"] == pytest.approx(((0.09 + 0.16 + 1.44) / 3) ** 0.5)
+    assert pooled["cp"] == pytest.approx(1 - 0.25 / 1.0), "of forecasts with a persistence"
+    assert pooled["cover80"] == pytest.approx(2 / 3)
+    assert pool_scores(scores.assign(persistence_error_m=0.0))["cp"] is None, "stages were constant"

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline import steps
+from pipeline.ingest.known_files import Known, count_rejected, has_sound, select_unknown
 from pipeline.ingest.run import Ingested
+from pipeline.ingest.store import File, checksum
 from pipeline.settings import Settings
+from pipeline.sources.base import Granule
 from pipeline.storage.archive import Archive
 from pipeline.virtual.products import write_imerg_day
-from tests.ingest.granule_cases import ASOF, BOX, DAY, HTML, half_hour, night, rates, republish
+from tests.ingest.granule_cases import (
+    ASOF,
+    BOX,
+    DAY,
+    HALF_HOUR,
+    HTML,
+    half_hour,
+    night,
+    rates,
+    republish,
+)
 
 
 @pytest.fixture
@@ -85,3 +99,39 @@ def test_a_file_mended_in_a_folder_is_taken_at_the_same_moment(
     done = steps.ingest("imerg_late", asof=ASOF, settings=settings, folder=folder)
     assert (done.read, done.added, done.rejected) == (1, 1, ())
     assert rates(settings) == {1: 1.0}
+
+
+PUBLISHED = datetime(2026, 8, 19, 14, tzinfo=UTC)
+
+
+def file_of(folder: Path, name: str, content: bytes, *, sha256: str = "") -> File:
+    """A file of a granule with some content."""
+    path = folder / name
+    path.write_bytes(content)
+    return File(Granule("imerg_late", "", name, DAY, ASOF), path, PUBLISHED, sha256)
+
+
+def test_a_file_is_known_by_its_time_or_by_its_content(tmp_path: Path) -> None:
+    same = file_of(tmp_path, "a", b"rain")
+    other = file_of(tmp_path, "b", b"snow")
+    mark = checksum(same.path)
+    known: Known = {"a": {(PUBLISHED - HALF_HOUR, mark)}, "b": {(PUBLISHED, mark)}}
+    # The first is published anew with the same bytes; the second has the time of what was read.
+    assert select_unknown([same, other], known) == []
+    (unread,) = select_unknown([replace(other, published=ASOF)], known)
+    assert unread.sha256 == checksum(other.path)
+    hashed = replace(other, sha256=checksum(other.path))
+    assert select_unknown([hashed], known) == [hashed], "of a folder, the content alone counts"
+    assert [file.path.name for file in select_unknown([same, other], {})] == ["a", "b"]
+
+
+def test_a_rejected_file_is_read_again_only_when_it_changes(tmp_path: Path) -> None:
+    bad = file_of(tmp_path, "a", HTML)
+    known: Known = {"a": {(None, checksum(bad.path))}}
+    assert select_unknown([bad], known) == []
+    assert (count_rejected([bad], known), has_sound([bad], known)) == (1, False)
+    mended = file_of(tmp_path, "a", b"rain")
+    assert len(select_unknown([mended], known)) == 1
+    known["a"].add((PUBLISHED, checksum(mended.path)))
+    assert (count_rejected([mended], known), has_sound([mended], known)) == (0, True)
+    assert (count_rejected([mended], {}), has_sound([mended], {})) == (0, False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from pipeline.settings import Settings
 from tests.command_line import run
@@ -75,3 +77,34 @@ def test_an_empty_folder_of_tables_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     assert Settings().reference_dir is None
     monkeypatch.setenv("MEKONG_REFERENCE_DIR", "~/tables")
     assert Settings().reference_dir == Path.home() / "tables"
+
+
+def test_regions_keep_apart(tmp_path: Path) -> None:
+    basin = Settings(data_dir=tmp_path, upstream="virtual", records_url=None, region="mekong")
+    wide = Settings(data_dir=tmp_path, upstream="virtual", records_url=None, region="asean")
+    for folder in ("upstream_dir", "archive_dir", "models_dir", "published_dir"):
+        assert getattr(basin, folder).parent == tmp_path
+        assert getattr(wide, folder).parent == tmp_path / "asean"
+    assert basin.database != wide.database
+    for region, url in (("asean", "postgresql://host/floods"), ("mekong", "sqlite:///asean.db")):
+        with pytest.raises(ValidationError, match=f"a database of its own for region '{region}'"):
+            Settings.model_validate({"records_url": url, "region": region})
+    with pytest.raises(ValidationError, match="'mekong' or 'asean'"):
+        Settings.model_validate({"region": "indus"})
+
+
+def test_arguments_come_before_the_environment_and_that_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mekong.toml").write_text('seed = 1\nwait_minutes = 5\nalert_sender = "a@b"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEKONG_WAIT_MINUTES", "10")
+    monkeypatch.setenv("MEKONG_SEED", "2")
+    settings = Settings(seed=3)
+    assert (settings.seed, settings.wait_minutes, settings.alert_sender) == (3, 10, "a@b")
+    assert settings.alert_status == "Test", "the default"
+
+
+def test_tables_of_an_agency_are_no_argument(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"expected in the environment .*, found an argument"):
+        Settings(reference_dir=tmp_path)

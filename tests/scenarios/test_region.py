@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from pipeline import steps
 from pipeline.geography.grid import ASEAN, GRIDS, Grid
@@ -96,20 +95,6 @@ def test_a_night_for_the_larger_region(tmp_path: Path) -> None:
     rain = archive.read("imerg_daily", asof=ASOF)["rain"]
     np.testing.assert_array_equal(rain["lon"], ASEAN.lon)
     assert bool(rain[-1].notnull().all()), "to the edge of the grid"
-
-
-def test_regions_keep_apart(tmp_path: Path) -> None:
-    basin = Settings(data_dir=tmp_path, upstream="virtual", records_url=None, region="mekong")
-    wide = settings_in(tmp_path)
-    for folder in ("upstream_dir", "archive_dir", "models_dir", "published_dir"):
-        assert getattr(basin, folder).parent == tmp_path
-        assert getattr(wide, folder).parent == tmp_path / "asean"
-    assert basin.database != wide.database
-    for region, url in (("asean", "postgresql://host/floods"), ("mekong", "sqlite:///asean.db")):
-        with pytest.raises(ValidationError, match=f"a database of its own for region '{region}'"):
-            Settings.model_validate({"records_url": url, "region": region})
-    with pytest.raises(ValidationError, match="'mekong' or 'asean'"):
-        Settings.model_validate({"region": "indus"})
 
 
 def test_an_archive_holds_one_regions_grid(tmp_path: Path) -> None:

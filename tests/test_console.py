@@ -166,8 +166,8 @@ def test_sources_stand_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [" ".join(line.split()) for line in lines if line.strip()]
     assert rows == [
         (
-            "imerg_late A_TOKEN/PASSWORD: not set 2026-08-19 04:30Z 20 h 14 h no expected [a file], "
-            "found a page"
+            "imerg_late A_TOKEN/PASSWORD: not set 2026-08-19 04:30Z 20 h 14 h no expected "
+            "[a file], found a page"
         ),
         "gauges – 2026-08-20 00:00Z 30 min 1 h ok 9 kB",
         "ndvi B: set – – 4 d –",

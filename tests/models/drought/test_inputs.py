@@ -10,7 +10,8 @@ import xarray as xr
 from scipy.special import logit, ndtr
 
 from models.drought import inputs
-from models.drought.inputs import HORIZONS_WEEKS, SPI_BOUNDS
+from models.drought.inputs import HORIZONS_WEEKS
+from pipeline.indices.drought import SPI_BOUNDS
 
 DAYS = np.arange("2020-01-01", "2021-01-01", dtype="M8[D]").astype("M8[ns]")
 SCALE_MM, USUAL_MM = 300.0, 40.0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pipeline import steps
 from pipeline.ingest.consistency import check_stores, check_whole
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
@@ -41,6 +42,16 @@ def test_an_empty_folder_passes_and_gets_no_archive(settings: Settings) -> None:
     settings.data_dir.mkdir()
     check_stores(settings)
     assert not settings.archive_dir.exists()
+
+
+def test_readings_need_no_archive(settings: Settings, tmp_path: Path) -> None:
+    content = "station,variable,time,value,unit\n013901,stage,2026-08-19T00:00Z,9.0,m\n"
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.csv").write_text(content)
+    done = steps.ingest("gauges", asof=ASOF, settings=settings, folder=tmp_path / "exports")
+    assert done.added == 1
+    shutil.rmtree(settings.archive_dir)
+    check_whole(settings)
 
 
 def test_an_archive_that_is_gone_or_older_is_named_with_what_it_lacks(ingested: Settings) -> None:

@@ -69,6 +69,9 @@ def test_what_was_not_over_or_not_known_is_left_out_and_gaps_are_kept() -> None:
     known = np.isfinite(record["rain"].values[:, 0])
     assert known.tolist() == [True, True, False, False, True, False, True]
     assert "available_time" not in record.coords
+    undated = series.drop_vars("available_time")
+    record = inputs.select_known(undated, asof=datetime(2020, 1, 7, 23, tzinfo=UTC))
+    assert record["time"].values[-1] == DAYS[5], "the 7th of January is not over"
     early = datetime(2019, 12, 31, tzinfo=UTC)
     assert inputs.select_known(series, asof=early).sizes["time"] == 0
 

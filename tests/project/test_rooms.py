@@ -1,4 +1,4 @@
-"""The order of the rooms, the size of files, and the words that are not used any more."""
+"""The order of the rooms, the size of files, their tests, and words that are not used any more."""
 
 from __future__ import annotations
 
@@ -62,6 +62,43 @@ def test_no_module_is_named_after_its_one_function() -> None:
         if path.parent.name != "dags"
     }
     assert [path.name for path, names in functions.items() if names == [path.stem]] == []
+
+
+ACROSS_ROOMS = ("benchmarks", "dags", "fuzz", "project", "scenarios")
+"""Folders of tests that are of no single module."""
+
+
+def has_code(source: str) -> bool:
+    """Whether a module has a function that does something: a Protocol or a type needs no test."""
+    return any(
+        isinstance(node, ast.FunctionDef)
+        and any(
+            not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            for part in node.body
+        )
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def test_tests_mirror_modules() -> None:
+    tests = ROOT / "tests"
+    modules = {
+        path.relative_to(ROOT)
+        for folder in ("pipeline", "models")
+        for path in (ROOT / folder).rglob("*.py")
+        if has_code(path.read_text("utf-8"))
+    }
+    expected = {
+        (path.relative_to("pipeline") if path.parts[0] == "pipeline" else path).with_name(
+            f"test_{path.name}"
+        )
+        for path in modules
+        if path.name != "__init__.py"
+    }
+    written = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert sorted(map(str, expected - written)) == [], "modules without a file of tests"
+    others = {path for path in written - expected if path.parts[0] not in ACROSS_ROOMS}
+    assert sorted(map(str, others)) == [], "files of tests that are of no module"
 
 
 OLD_WORDS = (

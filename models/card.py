@@ -13,7 +13,7 @@ from models.low_flow import LowFlowModel
 from models.stage.design import TIER_GROUPS
 from models.stage.features import STALE_H
 from models.stage.model import StageModel
-from models.stage.seasons import HALF_LIFE_Y, SEASONS
+from models.stage.seasons import SEASONS
 from pipeline.geography.places import stations as all_stations
 
 LOW_CP = 0.3
@@ -71,11 +71,18 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
-    method = (
+    fitted = next(iter(model.stations.values()))
+    kind = (
         f"ridge regression per gauge, lead, tier and season ({', '.join(SEASONS)}, each passing "
-        f"over into the next); a day's weight halves in {HALF_LIFE_Y:g} years; penalties, error "
-        "scales and quantiles come from years that the fit had not seen"
+        "over into the next)"
+        if fitted.regressor is None
+        else f"{type(fitted.regressor).__name__} of scikit-learn per gauge, lead and tier"
     )
+    method = (
+        f"{kind}; a day's weight halves in {fitted.half_life_y:g} years; penalties, error scales "
+        "and quantiles come from years that the fit had not seen"
+    )
+    drivers = fitted.tiers_["full"].regression.driver_method
     lines = [
         "# Model card: stage 1 to 7 days ahead, low flow and drought 1 to 12 weeks ahead",
         "",
@@ -87,6 +94,7 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         f"* Gauges: {len(model.stations)}; leads {model.leads[0]} to {model.leads[-1]} days.",
         "* Target: change of the 00:00Z (07:00 local) reading, in m; issued at 00:30Z.",
         f"* Method: {method}.",
+        f"* Drivers of a forecast: {drivers}.",
         f"* Tiers: {', '.join(TIER_GROUPS)}, climatology.",
         *(f"* {key}: {value}" for key, value in sorted(metadata.items())),
         "",
@@ -96,7 +104,9 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         "",
     ]
     head = ["gauge", *(f"{lead} d" for lead in model.leads)]
-    by_gauge = {code: station.held_out_cp["full"] for code, station in model.stations.items()}
+    by_gauge = {
+        code: station.tiers_["full"].held_out_cp for code, station in model.stations.items()
+    }
     rows = [[_name(code), *(f"{cp:.2f}" for cp in series)] for code, series in by_gauge.items()]
     median = np.nanmedian(np.array(list(by_gauge.values())), axis=0)
     rows.append(["**median**", *(f"**{cp:.2f}**" for cp in median)])
@@ -108,7 +118,8 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
             *(
                 f"{cp:.2f}"
                 for cp in np.nanmedian(
-                    [station.held_out_cp[tier] for station in model.stations.values()], axis=0
+                    [station.tiers_[tier].held_out_cp for station in model.stations.values()],
+                    axis=0,
                 )
             ),
         ]
@@ -169,7 +180,7 @@ def _render_limits(model: StageModel) -> list[str]:
     for code, station in model.stations.items():
         poor = [
             str(lead)
-            for lead, cp in zip(model.leads, station.held_out_cp["full"], strict=True)
+            for lead, cp in zip(model.leads, station.tiers_["full"].held_out_cp, strict=True)
             if not cp >= LOW_CP
         ]
         if poor:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from models.baselines import PEERS, forecast_baselines
 from models.benchmark import forecast_benchmark
@@ -34,6 +35,7 @@ def run_hindcast(
     stations: Iterable[str],
     leads: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7),
     inputs_as_of: Callable[[datetime, datetime], StageInputs | None] = lambda _moment, _since: None,
+    regressor: BaseEstimator | None = None,
     progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """Forecast every morning of an interval as it would have been issued.
@@ -52,6 +54,8 @@ def run_hindcast(
     inputs_as_of
         Gives the inputs, from a time on, as they were known at a moment where that is not what
         ``inputs`` has up to it: something came late or was corrected later. None where it is.
+    regressor
+        Any regressor of scikit-learn's, to take the ridge's place.
     progress
         Called with the year that is worked on, its number and how many there are.
 
@@ -69,7 +73,9 @@ def run_hindcast(
     for number, (first, after) in enumerate(intervals, 1):
         progress(f"{first:%Y-%m-%d} to {after:%Y-%m-%d}", number, len(intervals))
         past = inputs_as_of(first, train_from) or inputs
-        model = fit(past, end=first, stations=codes, leads=leads, start=train_from)
+        model = fit(
+            past, end=first, stations=codes, leads=leads, start=train_from, regressor=regressor
+        )
         known = inputs.until(naive_timestamp(after) - DAY)
         dates = pd.DatetimeIndex(known.stage.loc[naive_timestamp(first) :].index)
         if dates.empty:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from sklearn.model_selection import PredefinedSplit
 from threadpoolctl import threadpool_limits
 
 from models.climatology import (
@@ -29,6 +30,7 @@ from models.climatology import (
     water_year,
 )
 from models.drought.inputs import HORIZONS_WEEKS, class_number
+from models.stage.ridge import AdaptiveRidgeCV
 from models.verification.bootstrap import skill_over_years
 from models.verification.metrics import squared_error
 from pipeline.geography.gauge_figures import reference_flows
@@ -256,31 +258,18 @@ def _fit_regression(
 ) -> dict[str, NDArray[np.float64]]:
     """Mean, spread and shape of the errors from rows that are all known."""
     mean, sd = x.mean(axis=0), x.std(axis=0) + 1e-9
-    full = np.column_stack([np.clip((x - mean) / sd, -4.0, 4.0), np.ones(len(x))])
-    held_out = np.empty((len(PENALTIES), len(x)))
-    for fold in range(FOLDS):
-        out = year % FOLDS == fold
-        for k, penalty in enumerate(PENALTIES):
-            held_out[k, out] = full[out] @ _slopes(full[~out], outcome[~out], penalty)
-    best = int(((held_out - outcome) ** 2).sum(axis=1).argmin())
-    residual = outcome - held_out[best]
+    ridge = AdaptiveRidgeCV(PENALTIES, cv=PredefinedSplit(year % FOLDS), adaptive=False)
+    ridge.fit(np.clip((x - mean) / sd, -4.0, 4.0), outcome)
+    residual = outcome - ridge.cv_predictions_
     log = np.log(0.05 + np.abs(residual))
     scale = np.linalg.lstsq(spread, log, rcond=None)[0]
     return {
         "mean": mean,
         "sd": sd,
-        "slopes": _slopes(full, outcome, PENALTIES[best]),
+        "slopes": np.append(ridge.coef_, ridge.intercept_),
         "spread": scale,
         "errors": np.sort(residual / _scale(spread, scale)),
     }
-
-
-def _slopes(
-    full: NDArray[np.float64], outcome: NDArray[np.float64], penalty: float
-) -> NDArray[np.float64]:
-    """Ridge regression whose last column, the constant, is not penalised."""
-    gram = full.T @ full + penalty * np.diag([*np.ones(full.shape[1] - 1), 0.0])
-    return np.asarray(np.linalg.solve(gram, full.T @ outcome))
 
 
 def _scale(spread: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,16 +16,26 @@ from pipeline.storage.atomic import locked, make_private_folder, point_link, wri
 
 TRUSTED = frozenset(
     {
-        "models.stage.errors.ErrorTable",
-        "models.stage.design.Design",
         "models.drought.model.DroughtModel",
         "models.low_flow.LowFlowModel",
+        "models.stage.design.ColumnProducts",
+        "models.stage.neighbours.Neighbours",
+        "models.stage.design.StageDesign",
+        "models.stage.design.StageFeatures",
+        "models.stage.errors.ErrorDistribution",
+        "models.stage.imputer.BoundedScaler",
+        "models.stage.imputer.ConditionalMeanImputer",
         "models.stage.model.StageModel",
-        "models.stage.model.StationModel",
-        "models.stage.model.TierModel",
+        "models.stage.regressions.LeadRegressors",
+        "models.stage.regressions.SeasonalRidge",
+        "models.stage.regressor.StageRegressor",
+        "models.stage.regressor.TierModel",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
     }
 )
-"""Types of this project that a model file may hold beside those that skops trusts by itself."""
+"""Types that a model file may hold beside those that skops trusts by itself: those of this project,
+and the trees of scikit-learn's regressors."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LATEST = "latest"
 METADATA = "metadata.json"

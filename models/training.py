@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
+from sklearn.base import BaseEstimator
 
 from models import low_flow, registry
 from models.card import render_card
@@ -15,7 +17,6 @@ from models.drought import model as drought_model
 from models.drought.inputs import select_known
 from models.stage import training as stage_training
 from models.stage.features import StageInputs
-from models.stage.model import StageModel
 from pipeline.areal import daily_series, monthly
 from pipeline.choices import Region
 from pipeline.geography import places
@@ -28,15 +29,75 @@ def list_forecast_gauges(inputs: StageInputs) -> list[str]:
     return [code for code in places.stations() if code in inputs.stage]
 
 
-def fit_stages(inputs: StageInputs, *, asof: datetime) -> StageModel:
-    """Fit the stage model of the gauges to forecast.
+def find_regressor(name: str) -> BaseEstimator | None:
+    """Find a regressor of scikit-learn by the name of its class; None for ``ridge``.
 
     Raises
     ------
-    ValueError
+    LookupError
+        There is none of that name.
+    """
+    if name == "ridge":
+        return None
+    from sklearn.utils import all_estimators  # noqa: PLC0415  (imports all of scikit-learn)
+
+    regressors = dict(all_estimators(type_filter="regressor"))
+    if name not in regressors:
+        near = difflib.get_close_matches(name, ["ridge", *regressors], n=1)
+        hint = f"did you mean {near[0]}?" if near else "such as HistGradientBoostingRegressor"
+        raise LookupError(f"expected ridge or a regressor of scikit-learn, found {name!r}; {hint}")
+    regressor = regressors[name]()
+    if "random_state" in regressor.get_params():
+        regressor.set_params(random_state=0)
+    return regressor
+
+
+def fit_models(
+    inputs: StageInputs,
+    series: xr.Dataset | None,
+    *,
+    archive: Archive,
+    discharge: pd.DataFrame,
+    asof: datetime,
+    region: Region,
+    regressor: BaseEstimator | None = None,
+) -> dict[str, Any]:
+    """Fit all models of a night, those of drought while other processes fit the gauges.
+
+    Parameters
+    ----------
+    inputs, series, archive, discharge, asof, region
+        As of :func:`fit_droughts`.
+    regressor
+        Takes the ridge's place, one per gauge, tier and lead.
+
+    Returns
+    -------
+    dict
+        Models by name: ``stage``, and those of :func:`fit_droughts`.
+
+    Raises
+    ------
+    TooFewStages
         No gauge has enough readings.
     """
-    return stage_training.fit(inputs, end=asof, stations=list_forecast_gauges(inputs))
+    droughts: dict[str, Any] = {}
+
+    def fit_beside() -> None:
+        droughts.update(
+            fit_droughts(
+                inputs, series, archive=archive, discharge=discharge, asof=asof, region=region
+            )
+        )
+
+    stages = stage_training.fit(
+        inputs,
+        end=asof,
+        stations=list_forecast_gauges(inputs),
+        regressor=regressor,
+        beside=fit_beside,
+    )
+    return {"stage": stages, **droughts}
 
 
 def fit_droughts(

@@ -391,13 +391,22 @@ def cancel(
 
 
 @app.command(rich_help_panel=SKILL)
-def train(day: TrainingDay = None) -> None:
+def train(
+    day: TrainingDay = None,
+    regressor: Annotated[
+        str | None,
+        typer.Option(help="ridge, or a regressor of scikit-learn; default as the settings say."),
+    ] = None,
+) -> None:
     """Train the models on what was known at a date. Example: mekong train --date 2026-01-01."""
     from pipeline import console, steps
 
     with console.show_progress("Train") as progress:
         asof = datetime.now(UTC) if day is None else _asof(day)
-        trained = steps.train(asof=asof, settings=_settings(), progress=progress)
+        settings = _settings()
+        if regressor is not None:
+            settings = settings.model_copy(update={"regressor": regressor})
+        trained = steps.train(asof=asof, settings=settings, progress=progress)
     console.print_line(console.describe_trained(trained))
 
 

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         description="Folder of an agency's own rows of the tables of data/reference, laid over the "
         "project's; read once in a process, from the environment or mekong.toml alone.",
     )
+    regressor: str = Field(
+        default="ridge",
+        description="Regression of the stage model: 'ridge', or the class of any regressor of "
+        "scikit-learn, such as 'HistGradientBoostingRegressor'.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod

@@ -282,33 +282,38 @@ def train(
     Raises
     ------
     UserError
-        There are no gauge readings, or no gauge has enough of them.
+        There are no gauge readings, no gauge has enough of them, or the settings name no regressor
+        of scikit-learn.
     """
     from models import training
+    from models.stage.features import TooFewStages
     from pipeline.issuance.snapshot import open_stores, read_stage_inputs
 
     settings = settings or Settings()
+    try:
+        regressor = training.find_regressor(settings.regressor)
+    except LookupError as error:
+        raise UserError(f"cannot train: {error}") from error
     snapshot = open_stores(settings, asof=asof)
-    progress("reading the record", 1, 3)
+    progress("reading the record", 1, 2)
     try:
         inputs = read_stage_inputs(snapshot, start=None)
-        progress("gauges", 2, 3)
-        stages = training.fit_stages(inputs, asof=asof)
-    except ValueError as error:
+        progress("gauges and drought", 2, 2)
+        models = training.fit_models(
+            inputs,
+            snapshot.zonal_record,
+            archive=snapshot.archive,
+            discharge=snapshot.readings("discharge"),
+            asof=asof,
+            region=settings.region,
+            regressor=regressor,
+        )
+    except TooFewStages as error:
         raise UserError(f"cannot train: {error}; ingest gauges first") from error
-    progress("drought", 3, 3)
-    droughts = training.fit_droughts(
-        inputs,
-        snapshot.zonal_record,
-        archive=snapshot.archive,
-        discharge=snapshot.readings("discharge"),
-        asof=asof,
-        region=settings.region,
-    )
     version = training.save_models(
-        {"stage": stages, **droughts}, asof=asof, origin=inputs.origin, folder=settings.models_dir
+        models, asof=asof, origin=inputs.origin, folder=settings.models_dir
     )
-    return Trained(version, len(stages.stations), f"{asof:%Y-%m-%d}", inputs.origin)
+    return Trained(version, len(models["stage"].stations), f"{asof:%Y-%m-%d}", inputs.origin)
 
 
 def prepare(
@@ -560,10 +565,10 @@ def hindcast(
     Raises
     ------
     UserError
-        There are no gauge readings.
+        There are no gauge readings, or the settings name no regressor of scikit-learn.
     """
     from models.hindcast import run_hindcast
-    from models.training import list_forecast_gauges
+    from models.training import find_regressor, list_forecast_gauges
     from models.verification.hindcast_files import write_hindcast
     from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
 
@@ -573,7 +578,10 @@ def hindcast(
     )
     snapshot = open_stores(settings, asof=last + timedelta(days=max(leads) + 1))
     try:
+        regressor = find_regressor(settings.regressor)
         inputs = read_stage_inputs(snapshot, start=begin)
+    except LookupError as error:
+        raise UserError(f"cannot hindcast: {error}") from error
     except ValueError as error:
         raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
     forecasts = run_hindcast(
@@ -584,6 +592,7 @@ def hindcast(
         stations=list_forecast_gauges(inputs),
         leads=leads,
         inputs_as_of=inputs_as_of(snapshot, start=begin),
+        regressor=regressor,
         progress=progress,
     )
     progress("report", 1, 1)

@@ -62,6 +62,7 @@ def test_help_shows_every_verb_with_an_example(
         (["replay", "no-such-id"], "no message with the identifier 'no-such-id'"),
         (["publish", "--date", "2001-01-01"], "no forecast was made for 2001-01-01 00:30Z"),
         (["train"], "ingest gauges first"),
+        (["train", "--regressor", "Rigde"], "found 'Rigde'; did you mean Ridge?"),
         (["forecast", "--date", "2001-01-01"], "run: mekong train --date 2001-01-01"),
         (["hindcast", "--start", "2019-06-01"], "Missing parameter: end"),
         (["nightly", "--date", "2035-01-01"], "2035"),

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from models.climatology import conditional_climatology, water_year
@@ -239,7 +238,7 @@ def _fit_regressions(rows: Rows) -> dict[str, LogisticRegression]:
 
 
 def _apply_regression(model: LogisticRegression, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = expit(x @ model.coef_[0])
+    p = model.predict_proba(x.reshape(-1, x.shape[-1]))[:, 1].reshape(x.shape[:-1])
     falling: NDArray[np.float64] = np.minimum.accumulate(p, axis=-1)
     return falling
 
@@ -254,6 +253,8 @@ def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArr
             continue
         x, known = design_matrix(evidence, weeks, kind)
         zones = np.flatnonzero(known[0])
+        if not len(zones):
+            continue
         weight = model.weights[key]
         now = class_number(evidence.score[0, zones])
         conditional = model.conditional[str(weeks)][month, now + 1]

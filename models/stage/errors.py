@@ -11,28 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 PROBABILITIES = np.array(
     [0.01, 0.025, 0.05, 0.075, *np.arange(0.10, 0.91, 0.05).round(2), 0.925, 0.95, 0.975, 0.99]
 )
 """Levels of the quantile table; beyond the first and last the tails take over."""
-TAIL_SHAPE = 0.1
-"""Shape of both Pareto tails: heavier than exponential, with a finite variance. Too few errors lie
-beyond the table to fit it per station."""
-TAIL_FLOOR = 0.3
-"""Least scale of a tail, as a share of the distance from the table's end to its third quantile."""
-MOST_WIDENING = 1.6
-"""Most that intervals widen for years ahead."""
-LEAST_AHEAD = 365
-"""Errors of years ahead from which intervals are widened."""
 PATHS = 2000
 """Draws of the joint errors over the leads."""
 
 
 @dataclass(frozen=True)
-class ErrorTable:
-    """Distribution of scaled errors per lead.
+class ErrorDistribution:
+    """Distribution of scaled errors at each lead, joint over the leads.
 
     Parameters
     ----------
@@ -42,11 +33,69 @@ class ErrorTable:
         Scale of the lower and upper Pareto tail, shape (n_leads, 2).
     correlation
         Correlation of the normal scores of the errors between leads, shape (n_leads, n_leads).
+    tail_shape
+        Shape of both Pareto tails.
+
+    Examples
+    --------
+    >>> errors = ErrorDistribution(2.0 * PROBABILITIES[None], np.full((1, 2), 0.009), np.eye(1))
+    >>> errors.ppf(np.array([0.25, 0.5])).tolist()  # about uniform from 0 to 2
+    [[0.5, 1.0]]
+    >>> errors.cdf(np.array([[0.5], [1.5]])).tolist(), errors.mean().round(6).tolist()
+    ([[0.25], [0.75]], [1.0])
     """
 
     quantiles: NDArray[np.float64]
     tail_scales: NDArray[np.float64]
     correlation: NDArray[np.float64]
+    tail_shape: float = 0.1
+
+    def ppf(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Quantiles of z at each lead, shape (n_leads, n_q), increasing in ``q``; 0 < q < 1."""
+        return np.stack([self._ppf_of_lead(lead, q) for lead in range(len(self.quantiles))])
+
+    def _ppf_of_lead(self, lead: int, q: NDArray[np.float64]) -> NDArray[np.float64]:
+        row, levels = self.quantiles[lead], PROBABILITIES
+        z = np.interp(q, levels, row)
+        for side, edge, sign in ((0, levels[0], -1.0), (1, 1.0 - levels[-1], 1.0)):
+            outside = q if side == 0 else 1.0 - q
+            scale = self.tail_scales[lead, side]
+            end = row[0 if side == 0 else -1]
+            ratio = np.clip(outside / edge, 1e-300, 1.0)
+            tail = end + sign * scale / self.tail_shape * (ratio**-self.tail_shape - 1.0)
+            z = np.where(outside < edge, tail, z)
+        return np.asarray(z)
+
+    def cdf(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(error ≤ z), rows by leads as ``z``; the inverse of :meth:`ppf`, non-decreasing."""
+        columns = [self._cdf_of_lead(lead, column) for lead, column in enumerate(z.T)]
+        return np.stack(columns, axis=1)
+
+    def _cdf_of_lead(self, lead: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        row, levels = self.quantiles[lead], PROBABILITIES
+        inside = np.interp(z, row, levels)
+        low = np.maximum(row[0] - z, 0.0) / self.tail_scales[lead, 0]
+        high = np.maximum(z - row[-1], 0.0) / self.tail_scales[lead, 1]
+        below = levels[0] * (1.0 + self.tail_shape * low) ** (-1.0 / self.tail_shape)
+        above = 1.0 - (1.0 - levels[-1]) * (1.0 + self.tail_shape * high) ** (
+            -1.0 / self.tail_shape
+        )
+        return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, inside)))
+
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of z at each lead, tails included: what a squared error is least for."""
+        levels = PROBABILITIES
+        low, high = self.tail_scales.T / (1.0 - self.tail_shape)
+        first, last = self.quantiles[:, 0], self.quantiles[:, -1]
+        ends = levels[0] * (first - low) + (1.0 - levels[-1]) * (last + high)
+        return np.asarray(np.trapezoid(self.quantiles, levels, axis=1) + ends)
+
+    def rvs(self, size: int, random_state: int | np.random.Generator) -> NDArray[np.float64]:
+        """Draw errors of all leads together, shape (size, n_leads)."""
+        normal = np.random.default_rng(random_state).standard_normal((size, len(self.quantiles)))
+        q = np.clip(ndtr(normal @ _root(self.correlation).T), 1e-12, 1.0 - 1e-12)
+        columns = [self._ppf_of_lead(lead, of_lead) for lead, of_lead in enumerate(q.T)]
+        return np.stack(columns, axis=1)
 
 
 def weighted_quantiles(
@@ -65,7 +114,13 @@ def weighted_quantiles(
     return np.interp(levels, position, ranked)
 
 
-def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTable:
+def fit_errors(
+    z: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    tail_shape: float = 0.1,
+    tail_floor: float = 0.3,
+) -> ErrorDistribution:
     """Fit the distribution of scaled errors made on held-out years.
 
     Parameters
@@ -74,10 +129,16 @@ def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTab
         Scaled errors, shape (n, n_leads), finite.
     weights
         Weight of each row, shape (n,).
+    tail_shape
+        Shape of both Pareto tails: heavier than exponential, with a finite variance. Too few errors
+        lie beyond the table to fit it per station.
+    tail_floor
+        Least scale of a tail, as a share of the distance from the table's end to its third
+        quantile.
 
     Returns
     -------
-    ErrorTable
+    ErrorDistribution
         With the sample's inflation (n + 1) / n at the ends as in split-conformal prediction.
 
     Raises
@@ -101,63 +162,32 @@ def fit_errors(z: NDArray[np.float64], weights: NDArray[np.float64]) -> ErrorTab
             excess = np.average(beyond[in_tail], weights=weights[in_tail]) if in_tail.any() else 0.0
             inner = abs(edge - quantiles[lead, 2 if side == 0 else -3])
             # The mean excess of a Pareto tail is scale / (1 - shape); inner spacing is the floor.
-            scales[lead, side] = max(excess * (1.0 - TAIL_SHAPE), TAIL_FLOOR * inner, 1e-6)
-    table = ErrorTable(quantiles, scales, np.eye(z.shape[1]))
-    scores = np.stack(
-        [ndtri(np.clip(cdf(table, lead, z[:, lead]), 1e-4, 1 - 1e-4)) for lead in range(z.shape[1])]
-    )
+            scales[lead, side] = max(excess * (1.0 - tail_shape), tail_floor * inner, 1e-6)
+    marginal = ErrorDistribution(quantiles, scales, np.eye(z.shape[1]), tail_shape)
+    scores = ndtri(np.clip(marginal.cdf(z), 1e-4, 1 - 1e-4)).T
     correlation = np.clip(np.atleast_2d(np.corrcoef(scores)), -1.0, 1.0)
-    return ErrorTable(
-        quantiles, scales, np.nan_to_num(correlation) * 0.999 + 0.001 * np.eye(len(scores))
-    )
+    correlation = np.nan_to_num(correlation) * 0.999 + 0.001 * np.eye(len(scores))
+    return ErrorDistribution(quantiles, scales, correlation, tail_shape)
 
 
-def climatology_table(stages_m: NDArray[np.float64]) -> ErrorTable:
-    """Table of one row of climatology: stages in m at ``PROBABILITIES``, and tails as wide."""
-    spread = max(float(stages_m[-1] - stages_m[-3]), float(stages_m[2] - stages_m[0]), 0.05)
-    rising = np.maximum.accumulate(stages_m) + 1e-9 * np.arange(len(stages_m))
-    return ErrorTable(rising[None], np.full((1, 2), spread), np.eye(1))
+def climatology_errors(
+    stages_m: NDArray[np.float64], *, tail_shape: float = 0.1
+) -> ErrorDistribution:
+    """Distribution of rows of climatology: stages in m at ``PROBABILITIES``, and tails as wide.
 
-
-def quantile(table: ErrorTable, lead: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quantiles of z at a lead (index), increasing in ``p``; 0 < p < 1."""
-    row, levels = table.quantiles[lead], PROBABILITIES
-    z = np.interp(p, levels, row)
-    for side, edge, sign in ((0, levels[0], -1.0), (1, 1.0 - levels[-1], 1.0)):
-        outside = p if side == 0 else 1.0 - p
-        scale = table.tail_scales[lead, side]
-        end = row[0 if side == 0 else -1]
-        ratio = np.clip(outside / edge, 1e-300, 1.0)
-        tail = end + sign * scale / TAIL_SHAPE * (ratio**-TAIL_SHAPE - 1.0)
-        z = np.where(outside < edge, tail, z)
-    return np.asarray(z)
-
-
-def mean(table: ErrorTable, lead: int) -> float:
-    """Mean of z at a lead (index), tails included: what a squared error is least for.
-
-    Examples
-    --------
-    >>> table = ErrorTable(2.0 * PROBABILITIES[None], np.full((1, 2), 0.009), np.eye(1))
-    >>> round(mean(table, 0), 6)  # about uniform from 0 to 2
-    1.0
+    Parameters
+    ----------
+    stages_m
+        One row per lead, shape (n_leads, n_probabilities).
+    tail_shape
+        As of :func:`fit_errors`.
     """
-    row, levels = table.quantiles[lead], PROBABILITIES
-    low, high = table.tail_scales[lead] / (1.0 - TAIL_SHAPE)
-    ends = levels[0] * (row[0] - low) + (1.0 - levels[-1]) * (row[-1] + high)
-    return float(np.trapezoid(row, levels) + ends)
-
-
-def cdf(table: ErrorTable, lead: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(error ≤ z) at a lead (index); the inverse of :func:`quantile`, non-decreasing in z."""
-    row, levels = table.quantiles[lead], PROBABILITIES
-    z = np.asarray(z, dtype="float64")
-    inside = np.interp(z, row, levels)
-    low = np.maximum(row[0] - z, 0.0) / table.tail_scales[lead, 0]
-    high = np.maximum(z - row[-1], 0.0) / table.tail_scales[lead, 1]
-    below = levels[0] * (1.0 + TAIL_SHAPE * low) ** (-1.0 / TAIL_SHAPE)
-    above = 1.0 - (1.0 - levels[-1]) * (1.0 + TAIL_SHAPE * high) ** (-1.0 / TAIL_SHAPE)
-    return np.asarray(np.where(z < row[0], below, np.where(z > row[-1], above, inside)))
+    upper, lower = stages_m[:, -1] - stages_m[:, -3], stages_m[:, 2] - stages_m[:, 0]
+    spread = np.maximum(np.maximum(upper, lower), 0.05)
+    rising = np.maximum.accumulate(stages_m, axis=1) + 1e-9 * np.arange(stages_m.shape[1])
+    # Stages of one week stand high or low together.
+    correlation = np.full((len(stages_m),) * 2, 0.95) + 0.05 * np.eye(len(stages_m))
+    return ErrorDistribution(rising, np.column_stack([spread, spread]), correlation, tail_shape)
 
 
 def exceedance_by_lead(
@@ -187,13 +217,16 @@ def exceedance_by_lead(
     worst = np.maximum.accumulate(p)
     if worst[-1] < 1e-4:
         return np.asarray(worst)
-    values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
     draws = np.random.default_rng(20).standard_normal((PATHS // 2, len(p)))
-    scores = np.vstack([draws, -draws]) @ root.T
+    scores = np.vstack([draws, -draws]) @ _root(correlation).T
     over = scores > -ndtri(np.clip(p, 1e-12, 1.0 - 1e-12))
     share = np.logical_or.accumulate(over, axis=1).mean(axis=0)
     return np.asarray(np.minimum(np.maximum(share, worst), np.minimum(np.cumsum(p), 1.0)))
+
+
+def _root(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(correlation)
+    return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))
 
 
 def fit_scale(
@@ -231,7 +264,13 @@ def predict_scale(
     return np.asarray(np.exp(np.clip(log, limits[:, 0], limits[:, 1])))
 
 
-def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+def widening_factor(
+    z: NDArray[np.float64],
+    ahead: NDArray[np.float64],
+    *,
+    most_widening: float = 1.6,
+    least_ahead: int = 365,
+) -> NDArray[np.float64]:
     """Ratio of the 80 % quantile of absolute errors on years ahead to that on years in between.
 
     Years in between are fitted from both sides; dams change the river in years to come.
@@ -241,11 +280,15 @@ def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArr
     z, ahead
         Scaled errors of years in between, and of years forecast by earlier ones alone (NaN for
         other years), shape (n, n_leads).
+    most_widening
+        Most that intervals widen for years ahead.
+    least_ahead
+        Errors of years ahead from which intervals are widened.
 
     Returns
     -------
     ndarray
-        Per lead, 1 to ``MOST_WIDENING``; 1 with fewer than ``LEAST_AHEAD`` errors ahead.
+        Per lead, 1 to ``most_widening``; 1 with fewer than ``least_ahead`` errors ahead.
 
     Examples
     --------
@@ -254,10 +297,10 @@ def widening_factor(z: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArr
     [1.2, 1.6]
     """
     rows = np.isfinite(ahead).all(axis=1)
-    if rows.sum() < LEAST_AHEAD:
+    if rows.sum() < least_ahead:
         return np.ones(z.shape[1])
     ratio = np.quantile(np.abs(ahead[rows]), 0.8, axis=0) / np.quantile(np.abs(z), 0.8, axis=0)
-    return np.asarray(np.clip(ratio, 1.0, MOST_WIDENING))
+    return np.asarray(np.clip(ratio, 1.0, most_widening))
 
 
 def new_year_factor(weights: NDArray[np.float64], year: NDArray[np.int64]) -> float:

@@ -41,6 +41,10 @@ TIDE_PERIODS_D = (14.7653, 14.1916, 9.6137, 182.6211)
 """Periods of M2, O1, N2 and K2 aliased by readings at one hour of the day, days."""
 
 
+class TooFewStages(ValueError):  # noqa: N818
+    """There are no stage readings that are usable, or no gauge has enough of them."""
+
+
 @dataclass(frozen=True)
 class StageInputs:
     """Stages and rain as known each morning at 00:30 UTC, one row per date.
@@ -134,7 +138,9 @@ def build_inputs(
     Raises
     ------
     ValueError
-        ``asof`` has no time zone, or there is no stage reading.
+        ``asof`` has no time zone.
+    TooFewStages
+        There is no stage reading.
 
     Examples
     --------
@@ -152,7 +158,7 @@ def build_inputs(
     moment = naive_timestamp(asof)
     readings = _select_usable(stage, moment)
     if readings.empty:
-        raise ValueError("expected stage readings, found none that is usable")
+        raise TooFewStages("expected stage readings, found none that is usable")
     first = naive_timestamp(start) if start else readings["valid_time"].min()
     dates = pd.date_range(first.normalize(), moment.normalize(), name="date")
     by_date = mornings.tabulate(readings, dates, issued=(moment - moment.normalize()).to_numpy())
@@ -271,6 +277,10 @@ class Library:
     level: pd.DataFrame
     age_h: pd.DataFrame
     rain: pd.DataFrame
+
+    def table(self) -> pd.DataFrame:
+        """Features as the columns of a table by date, as the stage regressors take them."""
+        return pd.DataFrame(self.columns, index=self.dates)
 
 
 def build_library(inputs: StageInputs) -> Library:

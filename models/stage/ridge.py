@@ -1,61 +1,59 @@
-"""Ridge regression in closed form: penalties chosen by years held out, and their forecasts.
+"""Adaptive ridge regression in closed form, its penalty chosen by splits held out.
 
-A second fit takes the squared sizes of the first one's coefficients: columns that mattered little
-are penalised more, which comes near to leaving them out (adaptive ridge; Frommlet and Nuel 2016,
-PLoS ONE 11, e0148620).
+A second fit takes the variances of the first one's coefficients as prior: columns that mattered
+little are penalised more, which comes near to leaving them out (adaptive ridge; Frommlet and Nuel
+2016, PLoS ONE 11, e0148620).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import linalg
-
-Fold = tuple[str, int]
-Sums = tuple[NDArray[np.float64], NDArray[np.float64]]
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import LinAlgError, lapack
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
-BLOCKS = 6
-"""Groups of water years, each forecast in turn by a fit that had not seen them."""
-FORWARD_YEARS = 6
-"""Last water years that are also forecast by a fit on earlier years alone."""
-_NOTHING: Sums = np.zeros(()), np.zeros(())
-LEAST_SIZE = 0.1
-"""Added to a coefficient's relative squared size, so that no column is excluded for good."""
+LEAST_VARIANCE = 0.1
+"""Added to a coefficient's relative square, so that no column is excluded for good."""
 
 
 @dataclass(frozen=True)
 class RidgeFit:
-    """One regression of all leads, and the forecasts of fits on a part of the years.
+    """Regressions on all rows and on the training rows of each split.
 
     Parameters
     ----------
     coefficients
-        Of all years, last the constant, shape (n_columns + 1, n_leads).
-    held_out
-        Forecasts of each year by a fit that had not seen its block, shape (n, n_leads).
-    ahead
-        Forecasts of the last ``FORWARD_YEARS`` by fits on earlier years, NaN before, same shape.
+        Last the intercept, shape (1 + n_splits, n_columns + 1, n_targets), first that of all rows.
+    penalties
+        Penalty of each target, shape (n_targets,).
+    variances
+        Variance expected of each coefficient beside the others', shape (1 + n_splits, n_columns).
     """
 
     coefficients: NDArray[np.float64]
-    held_out: NDArray[np.float64]
-    ahead: NDArray[np.float64]
+    penalties: NDArray[np.float64]
+    variances: NDArray[np.float64]
 
 
 class NormalEquations:
-    """Normal equations by water year, from which every tier, penalty and fold is solved.
+    """Normal equations of all rows and of splits, from which any choice of columns is solved.
 
     Parameters
     ----------
     matrix, target, weights
-        Standardised columns with the constant last, targets and row weights.
-    year, purged
-        Water year of each row, and whether the row is too near to the year before.
-    judged
+        Columns, shape (n, n_columns), targets, shape (n, n_targets), and row weights, shape (n,).
+    train
+        Rows that each split is fitted on, shape (n_splits, n).
+    test
+        Rows that the first splits are judged on, shape (n_judged, n).
+    judging_weights
         Weights of the held-out errors by which a penalty is chosen; default ``weights``.
     """
 
@@ -64,193 +62,303 @@ class NormalEquations:
         matrix: NDArray[np.float64],
         target: NDArray[np.float64],
         weights: NDArray[np.float64],
-        year: NDArray[np.int64],
-        purged: NDArray[np.bool_],
         *,
-        judged: NDArray[np.float64] | None = None,
+        train: NDArray[np.bool_],
+        test: NDArray[np.bool_],
+        judging_weights: NDArray[np.float64] | None = None,
     ) -> None:
-        self._matrix, self._target = matrix, target
-        self._year, self._block = year, year % BLOCKS
-        parts = {
-            int(number): self._sums((year == number) & ~purged, weights)
-            for number in np.unique(year)
-        }
-        known = _total(parts.values())
-        everything = _total([known, self._sums(purged, weights)])
-        self._folds: dict[Fold, Sums] = {("all", 0): everything}
-        self._judged: dict[Fold, Sums] = {}
-        for block in sorted({number % BLOCKS for number in parts}):
-            gram, right = _total(part for number, part in parts.items() if number % BLOCKS == block)
-            fold = "without", block
-            has_others = any(number % BLOCKS != block for number in parts)
-            self._folds[fold] = (known[0] - gram, known[1] - right) if has_others else known
-            self._judged[fold] = self._sums(
-                self._block == block, weights if judged is None else judged
-            )
-        years, before = list(parts), _NOTHING
-        first = max(len(years) - FORWARD_YEARS, len(years) // 2, 1)
-        for k, number in enumerate(years):
-            if k >= first:
-                self._folds["before", number] = before
-            before = _total([before, parts[number]])
+        everything = np.ones((1, len(matrix)), dtype=bool)
+        gram, right = _sum_rows(matrix, target, weights, np.vstack([everything, train]))
+        total = gram[:, -1, -1, None]
+        self._column_means, self._target_means = gram[:, -1, :-1] / total, right[:, -1] / total
+        # Centred, every column is penalised alike, and the intercept not at all.
+        scaled = self._column_means * total
+        self._gram = gram[:, :-1, :-1]
+        self._gram -= scaled[:, :, None] * self._column_means[:, None, :]
+        self._right = right[:, :-1] - scaled[:, :, None] * self._target_means[:, None, :]
+        self._test_gram, self._test_right = _sum_rows(
+            matrix, target, weights if judging_weights is None else judging_weights, test
+        )
 
-    def _sums(self, rows: NDArray[np.bool_], weights: NDArray[np.float64]) -> Sums:
-        """Sum up some rows; those without weight cost time and add nothing."""
-        rows = rows & (weights > 0.0)
-        root = np.sqrt(weights[rows])[:, None]
-        part = self._matrix[rows] * root
-        return part.T @ part, part.T @ (self._target[rows] * root)
-
-    def ridge(
+    def fit(
         self,
         columns: NDArray[np.int64],
-        sizes: Mapping[Fold, NDArray[np.float64]] | None = None,
+        penalties: Sequence[float],
+        variances: NDArray[np.float64] | None = None,
     ) -> RidgeFit:
-        """Fit with the penalty per lead that held-out years prefer.
+        """Fit with the penalty per target that the judged splits prefer.
+
+        The loss of a penalty comes from the normal equations of the rows held out: with thousands
+        of rows that costs a tenth of forecasting each.
 
         Parameters
         ----------
         columns
-            Indices of the columns to use; the constant is always used.
-        sizes
-            Fold -> variance expected of each coefficient; default the same for all.
-        """
-        coefficients = self._coefficients(columns, sizes)
-        use = np.append(columns, self._matrix.shape[1] - 1)
-        held_out, ahead = (np.full(self._target.shape, np.nan) for _ in range(2))
-        for (kind, number), of_fold in coefficients.items():
-            if kind == "without":
-                rows = np.flatnonzero(self._block == number)
-                held_out[rows] = self._matrix[np.ix_(rows, use)] @ of_fold
-            elif kind == "before":
-                rows = np.flatnonzero(self._year == number)
-                ahead[rows] = self._matrix[np.ix_(rows, use)] @ of_fold
-        return RidgeFit(coefficients["all", 0], held_out, ahead)
-
-    def sizes(
-        self,
-        columns: NDArray[np.int64],
-        sizes: Mapping[Fold, NDArray[np.float64]] | None = None,
-    ) -> dict[Fold, NDArray[np.float64]]:
-        """Fit as :meth:`ridge`, and give the sizes of the coefficients that come out.
-
-        Parameters
-        ----------
-        columns, sizes
-            As of :meth:`ridge`.
+            Indices of the columns to use.
+        penalties
+            Candidates.
+        variances
+            Variance expected of each coefficient, shape (1 + n_splits, n_columns); default 1.
 
         Returns
         -------
-        dict
-            Fold -> variance of each coefficient beside the others', shape (n_columns,). Folds are
-            all years, those without a block, those before a year.
+        RidgeFit
         """
-        by_fold = self._coefficients(columns, sizes)
-        return {fold: _sizes(coefficients[:-1]) for fold, coefficients in by_fold.items()}
-
-    def _coefficients(
-        self, columns: NDArray[np.int64], sizes: Mapping[Fold, NDArray[np.float64]] | None
-    ) -> dict[Fold, NDArray[np.float64]]:
-        """Coefficients of each fold, last the constant, shape (n_columns + 1, n_leads).
-
-        A penalty's loss in the years held out is summed up from their normal equations: with
-        thousands of rows that costs a tenth of forecasting each. The sum of the squared targets is
-        the same for all penalties and left out.
-        """
-        use = np.append(columns, self._matrix.shape[1] - 1)
-        grid = np.ix_(use, use)
-        sums = {fold: (gram[grid], right[use]) for fold, (gram, right) in self._folds.items()}
-        size = {fold: np.ones(len(columns)) for fold in sums} if sizes is None else sizes
-        paths = {fold: _path(*sums[fold], size[fold]) for fold in self._judged}
-        loss = np.sum(
-            [_loss(*self._judged[fold], use, path) for fold, path in paths.items()], axis=0
-        )
+        every = len(columns) == self._gram.shape[1]
+        grams = self._gram if every else self._gram[:, columns[:, None], columns]
+        rights = self._right[:, columns]
+        prior = np.ones(rights.shape[:2]) if variances is None else variances
+        n_judged, n_targets = len(self._test_gram), rights.shape[2]
+        use = np.append(columns, -1)
+        coefficients = np.empty((len(grams), len(use), n_targets))
+        paths = np.empty((n_judged, len(penalties), len(use), n_targets))
+        loss = np.zeros((len(penalties), n_targets))
+        for split in range(n_judged):
+            for k, penalty in enumerate(penalties):
+                slopes = _solve(grams[split + 1], rights[split + 1], penalty / prior[split + 1])
+                paths[split, k] = self._with_intercept(split + 1, columns, slopes)
+            loss += self._loss(split, use, paths[split])
         best = loss.argmin(axis=0)
-        leads = np.arange(len(best))
-        coefficients = {fold: path[best, :, leads].T for fold, path in paths.items()}
-        for fold, (gram, right) in sums.items():
-            if fold not in coefficients:
-                coefficients[fold] = _solve(gram, right, np.array(PENALTIES)[best], size[fold])
-        return coefficients
+        targets = np.arange(n_targets)
+        coefficients[1 : n_judged + 1] = paths[:, best, :, targets].transpose(1, 2, 0)
+        for number in (0, *range(n_judged + 1, len(grams))):
+            slopes = np.empty_like(rights[number])
+            for k in np.unique(best):
+                of_penalty = np.flatnonzero(best == k)
+                right = rights[number][:, of_penalty]
+                slopes[:, of_penalty] = _solve(grams[number], right, penalties[k] / prior[number])
+            coefficients[number] = self._with_intercept(number, columns, slopes)
+        return RidgeFit(coefficients, np.asarray(penalties)[best], prior)
+
+    def _with_intercept(
+        self, number: int, columns: NDArray[np.int64], slopes: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        intercept = self._target_means[number] - self._column_means[number, columns] @ slopes
+        return np.vstack([slopes, intercept])
+
+    def _loss(
+        self, split: int, use: NDArray[np.int64], path: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Squared error less that of forecasting 0, of shape (n_penalties, n_targets)."""
+        every = len(use) == self._test_gram.shape[1]
+        gram = self._test_gram[split] if every else self._test_gram[split][use[:, None], use]
+        slopes = path.transpose(1, 0, 2).reshape(len(use), -1)
+        explained = (slopes * (gram @ slopes)).sum(axis=0).reshape(path.shape[0], path.shape[2])
+        return np.asarray(explained - 2.0 * (path * self._test_right[split, use]).sum(axis=1))
+
+    def fit_adaptive(
+        self,
+        columns: NDArray[np.int64],
+        penalties: Sequence[float],
+        *,
+        least_variance: float,
+        prior_variances: NDArray[np.float64] | None = None,
+    ) -> RidgeFit:
+        """Fit, and fit again with the variances of the first fit's coefficients.
+
+        Parameters
+        ----------
+        columns, penalties
+            As of :meth:`fit`.
+        least_variance
+            As of :func:`relative_variances`.
+        prior_variances
+            Variances of the first fit; the second takes the mean of these and its own. Default 1
+            for the first fit, and its own alone for the second.
+
+        Returns
+        -------
+        RidgeFit
+        """
+        first = self.fit(columns, penalties, prior_variances)
+        own = relative_variances(first.coefficients, least_variance)
+        variances = own if prior_variances is None else (prior_variances + own) / 2.0
+        return self.fit(columns, penalties, variances)
 
 
-def _loss(
-    gram: NDArray[np.float64],
-    right: NDArray[np.float64],
-    use: NDArray[np.int64],
-    path: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Squared error less that of forecasting 0, of shape (n_penalties, n_leads)."""
-    part = gram[np.ix_(use, use)]
-    explained = np.stack([(slopes * (part @ slopes)).sum(axis=0) for slopes in path])
-    return np.asarray(explained - 2.0 * (path * right[use]).sum(axis=1))
+class AdaptiveRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Ridge regression of several targets, adaptive, with the penalty that held-out rows prefer.
 
+    Beside scikit-learn's ``RidgeCV`` it fits twice: the second time each column is penalised by the
+    inverse of the squared size that its coefficients had, averaged over the targets.
 
-def _total(parts: Iterable[Sums]) -> Sums:
-    gram, right = _NOTHING
-    for part_gram, part_right in parts:
-        gram, right = gram + part_gram, right + part_right
-    return gram, right
+    Parameters
+    ----------
+    alphas
+        Candidate penalties; each target has its own.
+    cv
+        Splits as of scikit-learn: a number of folds, a splitter or an iterable of pairs of indices.
+    least_variance
+        Added to a coefficient's relative square, so that no column is excluded for good.
+    prior_variances
+        Variance expected of each coefficient beside the others', shape (n_features,); the second
+        fit then takes the mean of these and its own. Default 1.
+    adaptive
+        Whether to fit twice; scikit-learn's ridge regression does not.
 
-
-def _centre(
-    gram: NDArray[np.float64], right: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Centre by the constant, the last column, so that every other column is penalised alike.
-
-    Returns
-    -------
-    tuple of ndarray
-        Gram matrix, right side, and the weighted mean of each column.
-    """
-    mean = gram[:-1, -1] / gram[-1, -1]
-    centred = gram[:-1, :-1] - np.outer(mean, mean) * gram[-1, -1]
-    return centred, right[:-1] - np.outer(mean, right[-1]), mean
-
-
-def _sizes(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Variance expected of each coefficient beside the others', from a fit of all leads.
+    Attributes
+    ----------
+    coef_, intercept_
+        Shapes (n_targets, n_features) and (n_targets,), or (n_features,) and a number for a target
+        of one dimension.
+    alpha_
+        Penalty of each target.
+    prior_variances_
+        Variances of the last fit, shape (n_features,).
+    cv_predictions_
+        Predictions of each row by the split that left it out, shape of the targets; NaN for rows
+        that no split left out.
 
     Examples
     --------
-    >>> _sizes(np.array([[2.0], [0.0]])).round(2).tolist()
-    [1.91, 0.09]
+    >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 1.0], [4.0, 0.0], [5.0, 1.0]])
+    >>> AdaptiveRidgeCV(alphas=(1e-6,), cv=3).fit(x, 2.0 * x[:, 0] + 1.0).coef_.round(3).tolist()
+    [2.0, 0.0]
     """
-    squares = slopes**2
-    share = squares / np.maximum(squares.mean(axis=0), np.finfo("float64").tiny)
-    return np.asarray((share.mean(axis=1) + LEAST_SIZE) / (1.0 + LEAST_SIZE))
+
+    def __init__(
+        self,
+        alphas: Sequence[float] = PENALTIES,
+        *,
+        cv: Any = None,
+        least_variance: float = LEAST_VARIANCE,
+        prior_variances: ArrayLike | None = None,
+        adaptive: bool = True,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.least_variance = least_variance
+        self.prior_variances = prior_variances
+        self.adaptive = adaptive
+
+    def fit(
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Fit on all rows with the penalty that the splits prefer.
+
+        Parameters
+        ----------
+        X, y
+            Shapes (n, n_features) and (n,) or (n, n_targets).
+        sample_weight
+            Shape (n,); default 1.
+        groups
+            Passed to the splitter.
+
+        Raises
+        ------
+        ValueError
+            Not finite numbers, or other shapes.
+        """
+        rows, target = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
+        weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+        targets = np.asarray(target, dtype=np.float64).reshape(len(rows), -1)
+        splits = list(check_cv(self.cv).split(rows, targets, groups))
+        train, test = (_mask_rows(part, len(rows)) for part in zip(*splits, strict=True))
+        normal = NormalEquations(rows, targets, weights, train=train, test=test)
+        columns, prior = np.arange(rows.shape[1]), self.prior_variances
+        variances = None if prior is None else np.tile(prior, (1 + len(splits), 1))
+        if self.adaptive:
+            regression = normal.fit_adaptive(
+                columns,
+                self.alphas,
+                least_variance=self.least_variance,
+                prior_variances=variances,
+            )
+        else:
+            regression = normal.fit(columns, self.alphas, variances)
+        predictions = np.full(targets.shape, np.nan)
+        for of_split, held_out in zip(regression.coefficients[1:], test, strict=True):
+            predictions[held_out] = rows[held_out] @ of_split[:-1] + of_split[-1]
+        coefficients = regression.coefficients[0]
+        one_target = np.ndim(target) == 1
+        self.coef_ = coefficients[:-1, 0] if one_target else coefficients[:-1].T
+        self.intercept_ = coefficients[-1, 0] if one_target else coefficients[-1]
+        self.alpha_ = regression.penalties[0] if one_target else regression.penalties
+        self.prior_variances_ = regression.variances[0]
+        self.cv_predictions_ = predictions[:, 0] if one_target else predictions
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """Predict the targets of some rows, shape (n,) or (n, n_targets)."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(rows @ self.coef_.T + self.intercept_)
+
+
+def relative_variances(
+    coefficients: NDArray[np.float64], least_variance: float
+) -> NDArray[np.float64]:
+    """Variance of each coefficient beside the others', from a fit of all targets.
+
+    Parameters
+    ----------
+    coefficients
+        Last the intercept, shape (n_fits, n_columns + 1, n_targets).
+    least_variance
+        Added to each, before all are scaled to a mean of 1.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_fits, n_columns).
+
+    Examples
+    --------
+    >>> relative_variances(np.array([[[2.0], [0.0], [7.0]]]), 0.1).round(2).tolist()
+    [[1.91, 0.09]]
+    """
+    squares = coefficients[:, :-1] ** 2
+    mean = squares.mean(axis=1, keepdims=True)
+    share = squares / np.maximum(mean, np.finfo("float64").tiny)
+    return np.asarray((share.mean(axis=2) + least_variance) / (1.0 + least_variance))
+
+
+def _mask_rows(parts: Iterable[NDArray[np.int64]], n: int) -> NDArray[np.bool_]:
+    return np.array([np.isin(np.arange(n), part) for part in parts])
+
+
+def _sum_rows(
+    matrix: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    sets: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum up the rows of several sets: Gram matrices and right sides with a constant column last.
+
+    Each row is summed up once: rows of the same sets are a part, and a set's sums are its parts'.
+    Rows without weight cost time and add nothing.
+    """
+    used = np.flatnonzero((weights > 0.0) & sets.any(axis=0))
+    part = np.zeros(len(used), dtype=np.int64)
+    for of_set in sets[:, used]:
+        _, first, part = np.unique(2 * part + of_set, return_index=True, return_inverse=True)
+    members = sets[:, used[first]].astype("float64")
+    rows = used[np.argsort(part, kind="stable")]
+    root = np.sqrt(weights[rows])[:, None]
+    columns = np.column_stack([matrix[rows], np.ones(len(rows))]) * root
+    targets = target[rows] * root
+    ends = np.cumsum(np.bincount(part))[:-1]
+    parts = list(zip(np.split(columns, ends), np.split(targets, ends), strict=True))
+    grams = np.stack([of_part.T @ of_part for of_part, _ in parts])
+    rights = np.stack([of_part.T @ targets_of_part for of_part, targets_of_part in parts])
+    return np.tensordot(members, grams, 1), np.tensordot(members, rights, 1)
 
 
 def _solve(
-    gram: NDArray[np.float64],
-    right: NDArray[np.float64],
-    penalties: NDArray[np.float64],
-    sizes: NDArray[np.float64],
+    gram: NDArray[np.float64], right: NDArray[np.float64], penalty: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Coefficients with each lead's own penalty, shape (n_columns + 1, n_leads)."""
-    centred, moved, mean = _centre(gram, right)
-    slopes = np.empty_like(moved)
-    for penalty in np.unique(penalties):
-        leads = np.flatnonzero(penalties == penalty)
-        slopes[:, leads] = _slopes(centred, moved[:, leads], penalty / sizes)
-    return np.vstack([slopes, right[-1] / gram[-1, -1] - mean @ slopes])
-
-
-def _path(
-    gram: NDArray[np.float64], right: NDArray[np.float64], sizes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Coefficients of every penalty, shape (n_penalties, n_columns + 1, n_leads)."""
-    centred, moved, mean = _centre(gram, right)
-    slopes = np.stack([_slopes(centred, moved, penalty / sizes) for penalty in PENALTIES])
-    constant = right[-1] / gram[-1, -1] - mean @ slopes
-    return np.concatenate([slopes, constant[:, None, :]], axis=1)
-
-
-def _slopes(
-    centred: NDArray[np.float64], moved: NDArray[np.float64], penalty: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Slopes of some leads with a penalty per column, shape (n_columns, n_leads)."""
-    penalised = centred.copy()
-    penalised[np.diag_indices(len(centred))] += penalty
-    factor = linalg.cho_factor(penalised, overwrite_a=True, check_finite=False)
-    return np.asarray(linalg.cho_solve(factor, moved, check_finite=False))
+    """Slopes with a penalty per column, shape (n_columns, n_targets)."""
+    penalised = gram.copy()
+    penalised.ravel()[:: len(gram) + 1] += penalty
+    # The transpose of a symmetric matrix is itself, and in the order of columns: nothing is copied.
+    _, slopes, failed = lapack.dposv(penalised.T, right, lower=1, overwrite_a=1)
+    if failed:
+        raise LinAlgError("expected a positive definite matrix, found another")
+    return np.asarray(slopes)

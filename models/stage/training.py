@@ -1,44 +1,30 @@
-"""Training of the stage model: designs, regressions by season and tier, errors of unseen years.
-
-Every tier of every gauge is trained, and the distribution of its errors comes from years that its
-own fit had not seen.
-"""
+"""Training of the stage model: the regressors of all gauges, which lend each other variances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from models.climatology import FROM_APRIL_BY_DAYS, WET_MONTHS, pentad_windows, water_year
-from models.stage.design import TIER_GROUPS, Design, fit_design
-from models.stage.errors import (
-    PROBABILITIES,
-    fit_errors,
-    fit_scale,
-    new_year_factor,
-    predict_scale,
-    widening_factor,
-)
-from models.stage.features import DAY, Library, StageInputs, build_library
-from models.stage.model import HISTORY_D, StageModel, StationModel, TierModel, error_regime
-from models.stage.neighbours import gauges_for, units_for
-from models.stage.ridge import Fold, NormalEquations, RidgeFit
-from models.stage.seasons import error_weights, recency, season_shares, season_weights
-from models.verification.metrics import persistence_index
+from models.stage.features import DAY, Library, StageInputs, TooFewStages, build_library
+from models.stage.model import HISTORY_D, StageModel
+from models.stage.neighbours import select_neighbours
+from models.stage.regressor import LEADS, PriorVariances, StageRegressor
+from models.stage.splits import Fold
 from pipeline.times import naive_timestamp
 
-Sizes = dict[tuple[int, Fold], dict[str, float]]
-"""By season and fold the expected squared size of each column's coefficient, by its shared name."""
-
-PURGE_D = 37
-"""Days at the start of a water year left out of those fits: longest lag plus longest lead."""
 LEAST_YEARS = 2.0
 """Years of data that a gauge must have."""
 
@@ -48,8 +34,10 @@ def fit(
     *,
     end: datetime,
     stations: Iterable[str],
-    leads: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7),
+    leads: tuple[int, ...] = LEADS,
     start: datetime | None = None,
+    regressor: BaseEstimator | None = None,
+    beside: Callable[[], None] = lambda: None,
 ) -> StageModel:
     """Train every tier of every gauge.
 
@@ -65,6 +53,10 @@ def fit(
         Days ahead, increasing.
     start
         First date used; default the first row.
+    regressor
+        Any regressor of scikit-learn's, to take the ridge's place.
+    beside
+        Called in this process while others fit the gauges.
 
     Returns
     -------
@@ -73,7 +65,7 @@ def fit(
 
     Raises
     ------
-    ValueError
+    TooFewStages
         No gauge has enough data.
     """
     known = inputs.until(naive_timestamp(end) - pd.Timedelta(1, "ns"))
@@ -81,16 +73,12 @@ def fit(
         first = naive_timestamp(start) - HISTORY_D * DAY
         known = known.last(int((known.stage.index >= first).sum()))
     lib = build_library(known)
-    # Two gauges at a time: with threads of linear algebra beside them the cores are oversubscribed.
-    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        candidates = pool.map(lambda code: _training_data(lib, code, leads), stations)
-        training = [data for data in candidates if data is not None]
-        sizes = _mean_sizes(pool.map(_first_sizes, training))
-        models = list(pool.map(lambda data: _fit_station(lib, data, sizes), training))
-    fitted = {data.design.station: model for data, model in zip(training, models, strict=True)}
+    fitted = _fit_gauges(
+        lib, list(stations), partial(StageRegressor, leads=leads, regressor=regressor), beside
+    )
     if not fitted:
         span = f"{len(lib.dates)} days"
-        raise ValueError(f"expected a gauge with {LEAST_YEARS:g} years of stages, found {span}")
+        raise TooFewStages(f"expected a gauge with {LEAST_YEARS:g} years of stages, found {span}")
     return StageModel(
         stations=fitted,
         leads=tuple(leads),
@@ -100,149 +88,137 @@ def fit(
     )
 
 
-@dataclass(frozen=True)
-class _TrainingData:
-    """Rows of one gauge that its regressions are fitted on.
+def _fit_gauges(
+    lib: Library,
+    codes: list[str],
+    make_regressor: partial[StageRegressor],
+    beside: Callable[[], None],
+) -> dict[str, StageRegressor]:
+    """Fit each gauge that has enough data, on every core.
+
+    Processes, not threads: scipy's linear algebra holds the interpreter's lock. The models do not
+    depend on how many there are.
+    """
+    n_processes = min(joblib.cpu_count(), len(codes))
+    context = multiprocessing.get_context("fork")
+    children: list[tuple[BaseProcess, Connection]] = []
+    for number in range(n_processes):
+        own_end, other_end = context.Pipe()
+        own_ends = [*(connection for _, connection in children), own_end]
+        child: BaseProcess = context.Process(
+            target=_fit_share,
+            args=(other_end, own_ends, lib, codes[number::n_processes], make_regressor),
+        )
+        with warnings.catch_warnings():
+            # Python 3.12 warns of threads that hold a lock: the child uses none of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child.start()
+        other_end.close()
+        children.append((child, own_end))
+    try:
+        first_variances = {
+            code: variances for child in children for code, variances in _receive(child).items()
+        }
+        mean_variances = _mean_variances(
+            first_variances[code] for code in codes if code in first_variances
+        )
+        for _, connection in children:
+            connection.send(mean_variances)
+        beside()
+        models = {code: model for child in children for code, model in _receive(child).items()}
+    finally:
+        for child, connection in children:
+            connection.close()
+            child.kill()
+            child.join()
+    return {code: models[code] for code in codes if code in models}
+
+
+def _receive(child: tuple[BaseProcess, Connection]) -> Any:
+    process, connection = child
+    try:
+        answer = connection.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(
+            f"expected a process that trains gauges, found one that ended ({process.exitcode})"
+        ) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _fit_share(
+    connection: Connection,
+    parent_ends: list[Connection],
+    lib: Library,
+    codes: list[str],
+    make_regressor: partial[StageRegressor],
+) -> None:
+    """Fit some gauges: send the first fits' variances, take the mean over all, send the models."""
+    for parent_end in parent_ends:
+        # A process that keeps them open would wait for ever for a parent that was killed.
+        parent_end.close()
+    try:
+        table, started = lib.table(), {}
+        with threadpool_limits(1):
+            for code in codes:
+                if code in lib.level:
+                    target = stage_targets(lib, code, make_regressor.keywords["leads"])
+                    known = np.isfinite(target - table[[f"level:{code}"]].to_numpy()).all(axis=1)
+                    if known.sum() >= LEAST_YEARS * 365:
+                        regressor = make_regressor(select_neighbours(lib, code))
+                        started[code] = regressor, regressor.prepare(table, target)
+            connection.send(
+                {
+                    code: regressor.first_variances(rows)
+                    for code, (regressor, rows) in started.items()
+                }
+            )
+            mean_variances = connection.recv()
+            fitted = {}
+            for code, (regressor, rows) in started.items():
+                regressor.set_params(prior_variances=mean_variances)
+                fitted[code] = regressor.fit_rows(rows).set_params(prior_variances=None)
+            connection.send(fitted)
+    except EOFError:
+        return
+    except Exception as error:  # noqa: BLE001  (the parent raises it)
+        connection.send(error)
+
+
+def stage_targets(lib: Library, code: str, leads: tuple[int, ...] = LEADS) -> NDArray[np.float64]:
+    """Stage in m on each lead's day, the target of a gauge's regressor.
 
     Parameters
     ----------
-    design, dates
-        The design, and the dates of the rows.
-    matrix, target
-        Its matrix, shape (n, n_columns + 1), and the changes of stage in m, shape (n, n_leads).
-    year
-        Water year from April of each row.
+    lib
+        Features.
+    code
+        Gauge.
+    leads
+        Days ahead.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_dates, n_leads); gaps of two days at most are interpolated, NaN in longer ones.
     """
-
-    design: Design
-    dates: pd.DatetimeIndex
-    matrix: NDArray[np.float64]
-    target: NDArray[np.float64]
-    year: NDArray[np.int64]
-
-    def equations(self) -> list[NormalEquations]:
-        """Sum up the rows of each season."""
-        purged = np.asarray((self.dates - FROM_APRIL_BY_DAYS).day_of_year) <= PURGE_D
-        age_weight = recency(self.dates)
-        return [
-            NormalEquations(
-                self.matrix, self.target, weights, self.year, purged, judged=age_weight * share
-            )
-            for weights, share in zip(
-                season_weights(self.dates), season_shares(self.dates).T, strict=True
-            )
-        ]
-
-
-def _training_data(lib: Library, code: str, leads: tuple[int, ...]) -> _TrainingData | None:
-    """Design of one gauge on the days that have every lead's stage; None with too few of them."""
-    if code not in lib.level:
-        return None
-    level = lib.level[code].to_numpy()
     observed = (
         lib.level[code].where(lib.age_h[code] == 0.0).interpolate(limit=2, limit_area="inside")
     )
-    target = np.column_stack([observed.shift(-lead).to_numpy() - level for lead in leads])
-    rows = np.isfinite(target).all(axis=1)
-    if rows.sum() < LEAST_YEARS * 365:
-        return None
-    design, matrix = fit_design(
-        lib, code, gauges=gauges_for(lib, code), units=units_for(lib), rows=rows
-    )
-    dates = lib.dates[rows]
-    return _TrainingData(design, dates, matrix, target[rows], water_year(dates, FROM_APRIL_BY_DAYS))
+    return np.column_stack([observed.shift(-lead).to_numpy() for lead in leads])
 
 
-def _first_sizes(data: _TrainingData) -> Sizes:
-    """Sizes of coefficients that a first fit of one gauge finds, by season and fold."""
-    names, columns = data.design.shared_names(), np.arange(len(data.design.names))
-    return {
-        (season, fold): dict(zip(names, sizes.tolist(), strict=True))
-        for season, normal in enumerate(data.equations())
-        for fold, sizes in normal.sizes(columns).items()
-    }
-
-
-def _mean_sizes(of_gauges: Iterable[Sizes]) -> Sizes:
-    """Average the sizes over the gauges with a column: 20 floods of one gauge are few."""
+def _mean_variances(of_gauges: Iterable[PriorVariances]) -> PriorVariances:
+    """Average the variances over the gauges with a column: 20 floods of one gauge are few."""
     gathered: dict[tuple[int, Fold], dict[str, list[float]]] = {}
-    for sizes in of_gauges:
-        for key, by_name in sizes.items():
+    for variances in of_gauges:
+        for key, by_name in variances.items():
             into = gathered.setdefault(key, {})
-            for name, size in by_name.items():
-                into.setdefault(name, []).append(size)
+            for name, variance in by_name.items():
+                into.setdefault(name, []).append(variance)
     return {
-        key: {name: float(np.mean(sizes)) for name, sizes in by_name.items()}
+        key: {name: float(np.mean(variances)) for name, variances in by_name.items()}
         for key, by_name in gathered.items()
     }
-
-
-def _fit_season(
-    normal: NormalEquations,
-    season: int,
-    data: _TrainingData,
-    columns: NDArray[np.int64],
-    sizes: Sizes,
-) -> RidgeFit:
-    """Fit with the mean sizes of all gauges, then with the mean of these and the gauge's own."""
-    names = data.design.shared_names()
-    shared = {
-        fold: np.array([by_name.get(names[k], 1.0) for k in columns])
-        for (size_season, fold), by_name in sizes.items()
-        if size_season == season
-    }
-    own_sizes = normal.sizes(columns, shared)
-    return normal.ridge(
-        columns, {fold: (shared[fold] + own_size) / 2.0 for fold, own_size in own_sizes.items()}
-    )
-
-
-def _fit_station(lib: Library, data: _TrainingData, sizes: Sizes) -> StationModel:
-    design, dates, matrix, target = data.design, data.dates, data.matrix, data.target
-    weights = error_weights(dates)
-    shares = season_shares(dates)
-    equations = data.equations()
-    tiers: dict[str, TierModel] = {}
-    held_out_cp: dict[str, NDArray[np.float64]] = {}
-    for tier, groups in TIER_GROUPS.items():
-        columns = np.flatnonzero(np.isin(design.groups, groups))
-        same = next((t for t, m in tiers.items() if np.array_equal(m.columns, columns)), None)
-        if same is not None:
-            tiers[tier], held_out_cp[tier] = tiers[same], held_out_cp[same]
-            continue
-        fits = [
-            _fit_season(normal, season, data, columns, sizes)
-            for season, normal in enumerate(equations)
-        ]
-        held_out, ahead = (
-            np.einsum("ns,snl->nl", shares, np.stack(unseen))
-            for unseen in zip(*((fit.held_out, fit.ahead) for fit in fits), strict=True)
-        )
-        wet = np.asarray(dates.month.isin(WET_MONTHS))
-        held_out_cp[tier] = persistence_index((target - held_out)[wet], target[wet])
-        regime = error_regime(design, columns, matrix, held_out)
-        scale_coefficients, scale_limits = fit_scale(regime, target - held_out, weights)
-        scale = predict_scale(regime, scale_coefficients, scale_limits)
-        z = (target - held_out) / scale
-        z *= widening_factor(z, (target - ahead) / scale) * new_year_factor(weights, data.year)
-        tiers[tier] = TierModel(
-            columns=columns,
-            coefficients=np.stack([fit.coefficients for fit in fits]),
-            scale_coefficients=scale_coefficients,
-            scale_limits=scale_limits,
-            errors=fit_errors(z, weights),
-        )
-    level = lib.level[design.station].to_numpy()
-    climatology, highest_m = _climatology(lib.dates, level), float(np.nanmax(level))
-    return StationModel(design, tiers, climatology, highest_m, held_out_cp)
-
-
-def _climatology(dates: pd.DatetimeIndex, level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stage in m at ``PROBABILITIES`` by pentad, NaN where no stage is near."""
-    table = []
-    for within in pentad_windows(dates):
-        near = level[within & np.isfinite(level)]
-        table.append(
-            np.quantile(near, PROBABILITIES) if len(near) else np.full(len(PROBABILITIES), np.nan)
-        )
-    return np.array(table)

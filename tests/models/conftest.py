@@ -10,6 +10,8 @@ import pytest
 
 from models.stage.features import StageInputs
 from models.stage.model import StageModel
+from models.stage.regressions import SeasonalRidge
+from models.stage.regressor import StageRegressor
 from models.stage.training import fit
 
 UPSTREAM, TOWN = "013101", "013402"
@@ -43,6 +45,13 @@ def river(years: int = 8, seed: int = 3) -> StageInputs:
     )
 
 
+def ridge_of(regressor: StageRegressor, tier: str = "full") -> SeasonalRidge:
+    """Ridge regression of a tier of a fitted regressor."""
+    regression = regressor.tiers_[tier].regression
+    assert isinstance(regression, SeasonalRidge)
+    return regression
+
+
 @pytest.fixture(scope="session")
 def made_up() -> StageInputs:
     return river()
@@ -51,3 +60,8 @@ def made_up() -> StageInputs:
 @pytest.fixture(scope="session")
 def trained(made_up: StageInputs) -> StageModel:
     return fit(made_up, end=END, stations=[UPSTREAM, TOWN])
+
+
+@pytest.fixture(scope="session")
+def made_up_long() -> StageInputs:
+    return river(years=24)

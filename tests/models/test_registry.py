@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
 from models import registry
 from models.registry import METADATA, NoModels, UntrustedModel, load, load_last, save
 from models.stage.features import StageInputs
-from models.stage.model import StageModel, predict
+from models.stage.model import StageModel, predict, predict_dates
 from models.stage.training import fit
 from tests.models.conftest import END, TOWN
 
@@ -71,7 +72,7 @@ def test_types_are_checked_even_where_the_bytes_agree(
 ) -> None:
     version = save({"stage": trained}, {}, tmp_path)
     monkeypatch.setattr(registry, "TRUSTED", frozenset({"models.stage.model.StageModel"}))
-    with pytest.raises(UntrustedModel, match=r"models\.stage\.model\.StationModel"):
+    with pytest.raises(UntrustedModel, match=r"models\.stage\.regressor\.TierModel"):
         load(tmp_path, version)
 
 
@@ -144,3 +145,16 @@ def test_damaged_models_are_named_and_those_before_used(
     spoil(tmp_path / before)
     with pytest.raises(NoModels, match=f"models {before} are damaged .*; run: mekong train"):
         load_last(tmp_path, asof=ASOF)
+
+
+def test_models_of_any_regressor_are_kept(made_up: StageInputs, tmp_path: Path) -> None:
+    dates = made_up.stage.index[-3:]
+    for regressor in (HistGradientBoostingRegressor(max_iter=3), ExtraTreesRegressor(2)):
+        model = fit(made_up, end=END, stations=[TOWN], leads=(1,), regressor=regressor)
+        version = save({"stage": model}, {}, tmp_path)
+        back, _ = load(tmp_path, version)
+        expected, found = (
+            predict_dates(kept, made_up, dates=dates, model_version="x")
+            for kept in (model, back["stage"])
+        )
+        pd.testing.assert_frame_equal(found, expected)

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
 
 from models import registry
 from models.low_flow import LowFlowModel
-from models.stage.features import StageInputs
+from models.stage.features import StageInputs, TooFewStages
 from models.stage.model import StageModel
-from models.training import fit_droughts, list_forecast_gauges, save_models
+from models.training import (
+    find_regressor,
+    fit_droughts,
+    fit_models,
+    list_forecast_gauges,
+    save_models,
+)
 from pipeline.geography import places
 from pipeline.storage.archive import Archive
 from tests.models.conftest import END, TOWN, UPSTREAM
@@ -35,6 +43,28 @@ def test_models_that_there_is_too_little_for_are_left_out(
         made_up, None, archive=Archive(tmp_path), discharge=NO_DISCHARGE, asof=END, region="mekong"
     )
     assert models == {}, "eight years are too few for low flow, and there are no series"
+
+
+def test_all_models_are_fitted_together(made_up: StageInputs, tmp_path: Path) -> None:
+    models = fit_models(
+        made_up,
+        None,
+        archive=Archive(tmp_path),
+        discharge=NO_DISCHARGE,
+        asof=END,
+        region="mekong",
+        regressor=LinearRegression(),
+    )
+    assert set(models) == {"stage"}
+    assert set(models["stage"].stations) == {UPSTREAM, TOWN}
+    town = models["stage"].stations[TOWN]
+    assert isinstance(town.regressor, LinearRegression)
+    short = made_up.until(made_up.stage.index[400])
+    with pytest.raises(TooFewStages, match="2 years"):
+        fit_models(
+            short, None, archive=Archive(tmp_path), discharge=NO_DISCHARGE, asof=END,
+            region="mekong",
+        )  # fmt: skip
 
 
 def test_low_flow_is_trained_on_stages_alone(tmp_path: Path) -> None:
@@ -63,3 +93,15 @@ def test_models_are_the_latest_with_their_card_beside_them(
     card = (tmp_path / version / "card.md").read_text(encoding="utf-8")
     assert "SYNTHETIC" in card
     assert END.isoformat() in card
+
+
+def test_a_regressor_is_found_by_the_name_of_its_class() -> None:
+    assert find_regressor("ridge") is None
+    trees = find_regressor("HistGradientBoostingRegressor")
+    assert trees is not None
+    assert trees.get_params()["random_state"] == 0, "trained again, it is the same"
+    assert find_regressor("LinearRegression") is not None
+    with pytest.raises(LookupError, match="did you mean Ridge"):
+        find_regressor("Rigde")
+    with pytest.raises(LookupError, match="such as HistGradientBoostingRegressor"):
+        find_regressor("logit!")

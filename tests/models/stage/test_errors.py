@@ -10,29 +10,26 @@ from hypothesis.extra import numpy as npst
 
 from models.stage.errors import (
     PROBABILITIES,
-    ErrorTable,
-    cdf,
-    climatology_table,
+    ErrorDistribution,
+    climatology_errors,
     exceedance_by_lead,
     fit_errors,
-    mean,
     new_year_factor,
-    quantile,
     weighted_quantiles,
     widening_factor,
 )
 
 
-def normal_table(n: int = 4000, leads: int = 2, seed: int = 1) -> ErrorTable:
+def normal_table(n: int = 4000, leads: int = 2, seed: int = 1) -> ErrorDistribution:
     z = np.random.default_rng(seed).standard_normal((n, leads))
     return fit_errors(z, np.ones(n))
 
 
 def test_normal_errors_give_normal_quantiles() -> None:
     table = normal_table()
-    found = quantile(table, 0, np.array([0.1, 0.5, 0.9]))
+    found = table.ppf(np.array([0.1, 0.5, 0.9]))[0]
     assert found == pytest.approx([-1.2816, 0.0, 1.2816], abs=0.07)
-    assert cdf(table, 0, np.array([0.0]))[0] == pytest.approx(0.5, abs=0.03)
+    assert table.cdf(np.zeros((1, 2)))[0, 0] == pytest.approx(0.5, abs=0.03)
 
 
 def test_weights_count_like_copies() -> None:
@@ -45,22 +42,22 @@ def test_weights_count_like_copies() -> None:
 def test_cdf_is_the_inverse_of_the_quantile_tails_included() -> None:
     table = normal_table()
     p = np.array([1e-5, 0.003, 0.01, 0.2, 0.5, 0.77, 0.99, 0.998, 0.99999])
-    assert cdf(table, 1, quantile(table, 1, p)) == pytest.approx(p, rel=1e-6)
-    assert (np.diff(quantile(table, 1, p)) > 0).all()
+    assert table.cdf(table.ppf(p).T)[:, 1] == pytest.approx(p, rel=1e-6)
+    assert (np.diff(table.ppf(p)[1]) > 0).all()
 
 
 def test_the_mean_of_a_skewed_error_is_no_median() -> None:
     z = np.random.default_rng(5).exponential(1.0, (20_000, 1))
     table = fit_errors(z, np.ones(len(z)))
-    assert mean(table, 0) == pytest.approx(1.0, abs=0.03)
-    assert quantile(table, 0, np.array([0.5]))[0] == pytest.approx(np.log(2.0), abs=0.03)
+    assert table.mean()[0] == pytest.approx(1.0, abs=0.03)
+    assert table.ppf(np.array([0.5]))[0][0] == pytest.approx(np.log(2.0), abs=0.03)
     p = (np.arange(200_000) + 0.5) / 200_000
-    assert mean(table, 0) == pytest.approx(quantile(table, 0, p).mean(), abs=0.005)
+    assert table.mean()[0] == pytest.approx(table.ppf(p)[0].mean(), abs=0.005)
 
 
 def test_the_tail_never_reaches_certainty() -> None:
     table = normal_table()
-    far = 1.0 - cdf(table, 0, np.array([4.0, 8.0, 50.0]))
+    far = 1.0 - table.cdf(np.array([[4.0], [8.0], [50.0]]) * np.ones(2))[:, 0]
     assert (far > 0).all()
     assert (np.diff(far) < 0).all()
 
@@ -93,9 +90,9 @@ def test_days_that_move_together_add_little() -> None:
 
 def test_climatology_table_gives_back_its_row() -> None:
     row = np.linspace(2.0, 8.0, len(PROBABILITIES))
-    table = climatology_table(row)
-    assert quantile(table, 0, PROBABILITIES) == pytest.approx(row, abs=1e-6)
-    assert 0.0 < 1.0 - cdf(table, 0, np.array([9.5]))[0] < 0.01
+    table = climatology_errors(row[None])
+    assert table.ppf(PROBABILITIES)[0] == pytest.approx(row, abs=1e-6)
+    assert 0.0 < 1.0 - table.cdf(np.array([[9.5]]))[0, 0] < 0.01
 
 
 def test_too_few_errors_raise() -> None:
@@ -138,3 +135,41 @@ def test_intervals_widen_by_what_years_ahead_were_worse_within_bounds() -> None:
     assert widening_factor(z, ahead).tolist() == pytest.approx([1.0, expected[1], 1.6])
     ahead[364] = np.nan
     assert widening_factor(z, ahead).tolist() == [1.0, 1.0, 1.0], "a year of errors is needed"
+
+
+def test_draws_follow_the_distribution_and_join_the_leads() -> None:
+    table = normal_table()
+    joined = ErrorDistribution(
+        table.quantiles, table.tail_scales, np.array([[1.0, 0.8], [0.8, 1.0]])
+    )
+    draws = joined.rvs(20_000, random_state=4)
+    assert draws.shape == (20_000, 2)
+    q = np.array([0.05, 0.5, 0.95])
+    assert pytest.approx(joined.ppf(q), abs=0.05) == np.quantile(draws, q, axis=0).T
+    assert np.asarray(np.corrcoef(draws.T))[0, 1] == pytest.approx(0.8, abs=0.02)
+    assert np.array_equal(draws, joined.rvs(20_000, random_state=4))
+
+
+def test_tails_count_in_the_mean() -> None:
+    flat = np.zeros((1, len(PROBABILITIES)))
+    errors = ErrorDistribution(flat, np.array([[1e-9, 9.0]]), np.eye(1))
+    # One error in a hundred lies above, 10 on average: the scale over 1 less the tail's shape.
+    assert errors.mean() == pytest.approx([0.1], abs=1e-6)
+
+
+def test_tails_of_climatology_are_as_wide_as_its_ends() -> None:
+    row = np.linspace(2.0, 8.0, len(PROBABILITIES))
+    row[-3:] = [8.0, 8.3, 8.7]
+    row[:3] = [1.6, 1.8, 2.0]
+    assert climatology_errors(row[None]).tail_scales == pytest.approx(np.array([[0.7, 0.7]]))
+    row[:3] = [0.5, 1.8, 2.0]
+    assert climatology_errors(row[None]).tail_scales == pytest.approx(np.array([[1.5, 1.5]]))
+    flat = np.full((2, len(PROBABILITIES)), 3.0)
+    assert climatology_errors(flat).tail_scales == pytest.approx(np.full((2, 2), 0.05))
+
+
+def test_the_table_reaches_from_the_first_to_the_last_percent() -> None:
+    assert PROBABILITIES[[0, 1, 2, 3, 12, -2, -1]] == pytest.approx(
+        [0.01, 0.025, 0.05, 0.075, 0.5, 0.975, 0.99]
+    )
+    assert PROBABILITIES + PROBABILITIES[::-1] == pytest.approx(np.ones(len(PROBABILITIES)))

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pandas as pd
 
 from models.stage.features import StageInputs, build_library
-from models.stage.neighbours import gauges_upstream, units_for
+from models.stage.neighbours import gauges_upstream, select_neighbours
 from pipeline.geography.places import stations
+from tests.models.conftest import TOWN, UPSTREAM
 
 
 def test_a_rain_gauge_that_is_silent_in_the_dry_season_has_not_ended(
@@ -26,7 +27,9 @@ def test_a_rain_gauge_that_is_silent_in_the_dry_season_has_not_ended(
         }
     )
     lib = build_library(replace(made_up, rain=table).until(pd.Timestamp("2010-05-31")))
-    assert units_for(lib) == ("all_year", "wet_season", "late")
+    neighbours = select_neighbours(lib, TOWN)
+    assert neighbours.units == ("all_year", "wet_season", "late")
+    assert neighbours.ended_units == ("ended",), "seldom has too few days"
 
 
 def test_gauges_upstream_come_nearest_first() -> None:
@@ -36,3 +39,14 @@ def test_gauges_upstream_come_nearest_first() -> None:
         assert code not in upstream
         assert len(set(upstream)) == len(upstream)
     assert gauges_upstream("019999") == []
+
+
+def test_neighbours_are_those_that_report(made_up: StageInputs) -> None:
+    neighbours = select_neighbours(build_library(made_up), TOWN)
+    assert (neighbours.upstream, neighbours.downstream) == ((UPSTREAM,), ())
+    upper = select_neighbours(build_library(made_up), UPSTREAM)
+    assert (upper.upstream, upper.downstream) == ((), (TOWN,))
+    silent = made_up.stage.copy()
+    silent.loc[silent.index[-200:], UPSTREAM] = float("nan")
+    alone = select_neighbours(build_library(replace(made_up, stage=silent)), TOWN)
+    assert alone.upstream == ()

@@ -6,21 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage.seasons import (
-    CROSS_SEASON_WEIGHT,
-    DRY_WET_WEIGHT,
-    HALF_LIFE_Y,
-    SEASONS,
-    season_shares,
-    season_weights,
-)
+from models.stage.seasons import SEASONS, Seasons
 
 
 def test_each_season_learns_most_from_its_own_days() -> None:
     dates = pd.date_range("2017-12-01", "2018-11-30")
-    shares, weights = season_shares(dates), season_weights(dates)
+    seasons = Seasons()
+    shares, weights = seasons.shares(dates), seasons.weights(dates)
     # The half-life is that of years: within one year, weights are the season's own.
-    recent = 0.5 ** (np.asarray((dates[-1] - dates).days) / 365.25 / HALF_LIFE_Y)
+    recent = 0.5 ** (np.asarray((dates[-1] - dates).days) / 365.25 / seasons.half_life_y)
     own = weights / recent
     for month, season in ((2, "dry"), (6, "rise"), (8, "flood"), (10, "recession")):
         row = int(np.flatnonzero((dates.month == month) & (dates.day == 18))[0])
@@ -30,9 +24,20 @@ def test_each_season_learns_most_from_its_own_days() -> None:
     february, august = (
         int(np.flatnonzero(dates == day)[0]) for day in ("2018-02-01", "2018-08-20")
     )
-    assert own[:, february] == pytest.approx([1.0, DRY_WET_WEIGHT, DRY_WET_WEIGHT, DRY_WET_WEIGHT])
-    assert own[:, august] == pytest.approx(
-        [DRY_WET_WEIGHT, CROSS_SEASON_WEIGHT, 1.0, CROSS_SEASON_WEIGHT]
-    )
-    assert (own >= DRY_WET_WEIGHT - 1e-12).all()
+    across, dry = seasons.cross_season_weight, seasons.dry_wet_weight
+    assert own[:, february] == pytest.approx([1.0, dry, dry, dry])
+    assert own[:, august] == pytest.approx([dry, across, 1.0, across])
+    assert (own >= dry - 1e-12).all()
     assert (own <= 1.0 + 1e-12).all()
+
+
+def test_a_day_of_the_past_weighs_half_after_the_half_life() -> None:
+    dates = pd.DatetimeIndex(["2003-08-20", "2018-08-20"])
+    assert Seasons(half_life_y=15.0).recency(dates) == pytest.approx([0.5, 1.0], abs=1e-3)
+    assert Seasons(half_life_y=5.0).recency(dates) == pytest.approx([0.125, 1.0], abs=1e-3)
+
+
+def test_errors_of_the_dry_season_weigh_little() -> None:
+    dates = pd.DatetimeIndex(["2018-02-01", "2018-08-20"])
+    weights = Seasons(dry_error_weight=0.2, half_life_y=1e9).error_weights(dates)
+    assert weights == pytest.approx([0.2, 1.0])

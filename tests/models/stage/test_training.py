@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
 import pandas as pd
 import pytest
 
 from models.stage import training
-from models.stage.features import StageInputs
-from models.stage.training import fit
-from tests.models.conftest import END, TOWN
+from models.stage.features import StageInputs, build_library
+from models.stage.model import StageModel
+from models.stage.training import fit, stage_targets
+from tests.models.conftest import END, TOWN, UPSTREAM, ridge_of
 
 
 def test_fit_wants_two_years(made_up: StageInputs) -> None:
@@ -26,6 +38,104 @@ def test_gauges_share_what_they_found_to_matter() -> None:
         (flood, ("before", 2010)): {"x": 1.0},
     }
     other = {(flood, whole): {"level:own": 0.5}}
-    assert training._mean_sizes([one, other]) == {
+    assert training._mean_variances([one, other]) == {
         (flood, whole): {"level:own": 1.0, "rain:a:0": 0.5}, (flood, ("before", 2010)): {"x": 1.0},
     }  # fmt: skip
+
+
+def test_models_do_not_depend_on_the_number_of_processes(
+    made_up: StageInputs, trained: StageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+    alone = fit(made_up, end=END, stations=[UPSTREAM, TOWN])
+    for code in (UPSTREAM, TOWN):
+        for tier, model in trained.stations[code].tiers_.items():
+            other = alone.stations[code].tiers_[tier]
+            own, same = (ridge_of(fitted.stations[code], tier) for fitted in (trained, alone))
+            assert np.array_equal(same.coefficients, own.coefficients)
+            assert np.array_equal(other.errors.quantiles, model.errors.quantiles)
+
+
+def test_a_process_that_is_killed_is_told(
+    made_up: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(training, "select_neighbours", die)
+    with pytest.raises(RuntimeError, match=r"trains gauges, found one that ended \(-9\)"):
+        fit(made_up, end=END, stations=[TOWN])
+    monkeypatch.undo()
+    assert multiprocessing.active_children() == []
+
+
+def test_what_goes_wrong_in_a_process_is_raised_here(
+    made_up: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("no such gauge")
+
+    monkeypatch.setattr(training, "select_neighbours", fail)
+    with pytest.raises(LookupError, match="no such gauge"):
+        fit(made_up, end=END, stations=[UPSTREAM, TOWN])
+    assert multiprocessing.active_children() == []
+
+
+def test_short_gaps_of_the_target_are_interpolated(made_up: StageInputs) -> None:
+    table = made_up.stage.copy()
+    table.iloc[[100, 101, 200, 201, 202], 1] = np.nan
+    lib = build_library(replace(made_up, stage=table))
+    target = stage_targets(lib, TOWN, leads=(1,))[:, 0]
+    whole = made_up.stage[TOWN].to_numpy()
+    assert target[99] == pytest.approx(whole[99] + (whole[102] - whole[99]) / 3)
+    assert np.isnan(target[201]), "three days are too many"
+    assert target[:90] == pytest.approx(whole[1:91])
+
+
+def test_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """The children wait for the mean of all gauges, which never comes."""
+    code = f"""
+import os, time
+from pathlib import Path
+from models.stage import training
+from tests.models.conftest import END, TOWN, UPSTREAM, river
+
+def wait(_):
+    for child in training.multiprocessing.active_children():
+        with Path({str(tmp_path / "pids")!r}).open("a") as file:
+            print(child.pid, file=file)
+    os.kill(os.getpid(), 9)
+
+training._mean_variances = wait
+training.joblib.cpu_count = lambda: 2
+training.fit(river(years=4), end=END, stations=[UPSTREAM, TOWN])
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text("utf-8").split()]
+    assert len(pids) == 2
+    for _ in range(100):
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return
+        time.sleep(0.1)
+    pytest.fail("expected that the processes end, found them waiting")
+
+
+def test_other_work_is_done_beside_the_gauges(made_up: StageInputs) -> None:
+    running = list[int]()
+    model = fit(
+        made_up,
+        end=END,
+        stations=[UPSTREAM, TOWN],
+        leads=(1,),
+        beside=lambda: running.append(len(multiprocessing.active_children())),
+    )
+    assert set(model.stations) == {UPSTREAM, TOWN}
+    assert running == [min(2, joblib.cpu_count())]
+
+    def fail() -> None:
+        raise ValueError("no rain")
+
+    with pytest.raises(ValueError, match="no rain"):
+        fit(made_up, end=END, stations=[TOWN], leads=(1,), beside=fail)
+    assert multiprocessing.active_children() == []

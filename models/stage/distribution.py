@@ -1,0 +1,114 @@
+"""Distributions of stage on mornings, joint over the leads, of mornings with different errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.stage.design import DRIVERS
+from models.stage.errors import ErrorDistribution, exceedance_by_lead
+
+
+@dataclass(frozen=True)
+class StagePart:
+    """Forecasts of mornings that share an error distribution: stage = middle + scale * error.
+
+    Parameters
+    ----------
+    rows
+        Their places among the mornings, shape (k,).
+    middle_m, scale_m
+        Shape (k, n_leads).
+    errors
+        Distribution of the error.
+    drivers_m
+        Kind of evidence -> its part in the change, shape (k, n_leads); without any at climatology.
+    """
+
+    rows: NDArray[np.int64]
+    middle_m: NDArray[np.float64]
+    scale_m: NDArray[np.float64]
+    errors: ErrorDistribution
+    drivers_m: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class StageDistribution:
+    """Distributions of stage in m on n mornings, joint over the leads, as of scipy.
+
+    Parameters
+    ----------
+    tiers
+        Tier of each morning, shape (n,).
+    parts
+        Their forecasts; each morning is in one part.
+    n_leads
+        Number of leads.
+    """
+
+    tiers: NDArray[np.str_]
+    parts: tuple[StagePart, ...]
+    n_leads: int
+
+    def _blank(self, *more: int) -> NDArray[np.float64]:
+        return np.full((len(self.tiers), self.n_leads, *more), np.nan)
+
+    def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Quantiles in m, shape (n, n_leads, n_q); 0 < q < 1."""
+        levels = np.atleast_1d(np.asarray(q, dtype="float64"))
+        stages = self._blank(len(levels))
+        for part in self.parts:
+            z = part.errors.ppf(levels)
+            stages[part.rows] = part.middle_m[..., None] + part.scale_m[..., None] * z
+        return stages
+
+    def cdf(self, stage_m: ArrayLike) -> NDArray[np.float64]:
+        """P(stage ≤ a stage in m), shape (n, n_leads), of a number, or one per morning."""
+        stages = np.broadcast_to(np.asarray(stage_m, dtype="float64"), len(self.tiers))
+        p = self._blank()
+        for part in self.parts:
+            p[part.rows] = part.errors.cdf(
+                (stages[part.rows][:, None] - part.middle_m) / part.scale_m
+            )
+        return p
+
+    def mean(self) -> NDArray[np.float64]:
+        """Mean in m, tails included: what a squared error is least for, shape (n, n_leads)."""
+        stages = self._blank()
+        for part in self.parts:
+            stages[part.rows] = part.middle_m + part.scale_m * part.errors.mean()
+        return stages
+
+    def rvs(self, size: int, random_state: int | None = None) -> NDArray[np.float64]:
+        """Draw stages in m of all leads together, shape (size, n, n_leads)."""
+        generator = np.random.default_rng(random_state)
+        stages = np.full((size, len(self.tiers), self.n_leads), np.nan)
+        for part in self.parts:
+            for row, middle, scale in zip(part.rows, part.middle_m, part.scale_m, strict=True):
+                stages[:, row] = middle + scale * part.errors.rvs(size, generator)
+        return stages
+
+    def exceedance(self, stage_m: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """P(stage > a stage in m) on each lead's day, and on any day up to it, (n, n_leads)."""
+        p = 1.0 - self.cdf(stage_m)
+        by = self._blank()
+        for part in self.parts:
+            for row in part.rows:
+                if np.isfinite(p[row]).all():
+                    by[row] = exceedance_by_lead(p[row], part.errors.correlation)
+        return p, by
+
+    def drivers(self) -> dict[str, NDArray[np.float64]]:
+        """Part of each kind of evidence in the change of the median, m, shape (n, n_leads).
+
+        Kinds are :data:`models.stage.design.DRIVERS`; they add up to the change of the median from
+        the last reading, and are NaN at tier climatology.
+        """
+        drivers = {kind: self._blank() for kind in DRIVERS}
+        for part in self.parts:
+            for kind, of_part in part.drivers_m.items():
+                drivers[kind][part.rows] = of_part
+        return drivers

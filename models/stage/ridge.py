@@ -113,9 +113,11 @@ class NormalEquations:
         coefficients = np.empty((len(grams), len(use), n_targets))
         paths = np.empty((n_judged, len(penalties), len(use), n_targets))
         loss = np.zeros((len(penalties), n_targets))
+        room = np.empty(grams.shape[1:])
         for split in range(n_judged):
             for k, penalty in enumerate(penalties):
-                slopes = _solve(grams[split + 1], rights[split + 1], penalty / prior[split + 1])
+                ridge = penalty / prior[split + 1]
+                slopes = _solve(grams[split + 1], rights[split + 1], ridge, room)
                 paths[split, k] = self._with_intercept(split + 1, columns, slopes)
             loss += self._loss(split, use, paths[split])
         best = loss.argmin(axis=0)
@@ -126,7 +128,8 @@ class NormalEquations:
             for k in np.unique(best):
                 of_penalty = np.flatnonzero(best == k)
                 right = rights[number][:, of_penalty]
-                slopes[:, of_penalty] = _solve(grams[number], right, penalties[k] / prior[number])
+                ridge = penalties[k] / prior[number]
+                slopes[:, of_penalty] = _solve(grams[number], right, ridge, room)
             coefficients[number] = self._with_intercept(number, columns, slopes)
         return RidgeFit(coefficients, np.asarray(penalties)[best], prior)
 
@@ -352,13 +355,20 @@ def _sum_rows(
 
 
 def _solve(
-    gram: NDArray[np.float64], right: NDArray[np.float64], penalty: NDArray[np.float64]
+    gram: NDArray[np.float64],
+    right: NDArray[np.float64],
+    penalty: NDArray[np.float64],
+    room: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Slopes with a penalty per column, shape (n_columns, n_targets)."""
-    penalised = gram.copy()
-    penalised.ravel()[:: len(gram) + 1] += penalty
+    """Slopes with a penalty per column, shape (n_columns, n_targets).
+
+    The factor is made in ``room``, of the shape of ``gram``: memory taken anew for each of some
+    thousand fits has to be cleared each time.
+    """
+    np.copyto(room, gram)
+    room.ravel()[:: len(gram) + 1] += penalty
     # The transpose of a symmetric matrix is itself, and in the order of columns: nothing is copied.
-    _, slopes, failed = lapack.dposv(penalised.T, right, lower=1, overwrite_a=1)
+    _, slopes, failed = lapack.dposv(room.T, right, lower=1, overwrite_a=1)
     if failed:
         raise LinAlgError("expected a positive definite matrix, found another")
     return np.asarray(slopes)

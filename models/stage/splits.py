@@ -124,20 +124,20 @@ def list_splits(
     forward_years
         Last water years that are also forecast from earlier ones, at most half of all.
     """
-    rows, years = table[known], year[known]
+    dates, years = pd.DatetimeIndex(table.index[known]), year[known]
     by_year = cv if isinstance(cv, WaterYearSplit) else WaterYearSplit()
-    purged = by_year.purged(pd.DatetimeIndex(rows.index))
+    purged = by_year.purged(dates)
     if hasattr(cv, "split") or isinstance(cv, int):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
-            pairs = list(check_cv(cv).split(rows, groups=years))
+            pairs = list(check_cv(cv).split(pd.DataFrame(index=dates), groups=years))
     else:
         place = np.cumsum(known) - 1
         pairs = [tuple(place[part[known[part]]] for part in pair) for pair in cv]
     blocks = cv.blocks(years, purged) if isinstance(cv, WaterYearSplit) else range(len(pairs))
     whole = np.unique(years[~purged])
     ahead = whole[max(len(whole) - forward_years, len(whole) // 2, 1) :]
-    train, test = (np.zeros((len(pairs) + len(ahead), len(rows)), dtype=bool) for _ in range(2))
+    train, test = (np.zeros((len(pairs) + len(ahead), len(years)), dtype=bool) for _ in range(2))
     for number, (fitted, forecast) in enumerate(pairs):
         train[number, fitted] = test[number, forecast] = True
     for number, first in enumerate(ahead, len(pairs)):

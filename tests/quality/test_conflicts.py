@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +18,8 @@ from pipeline.ingest.store import list_files, mark_conflicts, read_all, store
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
-from pipeline.quality.conflicts import keep_alternatives
+from pipeline.quality.conflicts import choose_values, describe_conflicts, keep_alternatives
+from pipeline.quality.neighbours import AuxiliaryReadings
 from pipeline.quality.selection import describe_suspects, select_used
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
@@ -292,3 +294,145 @@ def test_of_many_stations_the_first_few_are_named(settings: Settings, tmp_path: 
     corrections = [line for line in ingested.remarks if "corrects 1 readings" in line]
     assert len(corrections) == 5
     assert corrections[-1].endswith("; and 2 more")
+
+
+def choose(
+    *rows: tuple[str, float, str],
+    station: str = PAKSE,
+    variable: str = "stage",
+    others: AuxiliaryReadings | None = None,
+) -> list[str]:
+    """Flags of values by time, with the flags of their file."""
+    time, value, qc = zip(*rows, strict=True)
+    readings = pd.DataFrame(
+        {
+            "station": station, "variable": variable, "method": "manual",
+            "valid_time": pd.to_datetime(list(time), format="ISO8601").astype("datetime64[ns]"),
+            "value": value, "unit": "m", "raw": "", "qc": qc,
+        }
+    )  # fmt: skip
+    return choose_values(readings, others or AuxiliaryReadings({}))["qc"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("before", "qc", "expected"),
+    [
+        ("2026-08-18T00:00", "good", ["chosen", "conflict"]),  # 48 h
+        ("2026-08-17T23:00", "good", ["conflict", "chosen"]),  # too old: the larger
+        ("2026-08-19T00:00", "estimated", ["chosen", "conflict"]),
+        ("2026-08-19T00:00", "suspect", ["conflict", "chosen"]),
+        ("2026-08-19T00:00", "absolute", ["conflict", "chosen"]),
+        ("2026-08-19T00:00", "conflict", ["conflict", "chosen"]),
+    ],
+)
+def test_the_value_before_counts_for_two_days(before: str, qc: str, expected: list[str]) -> None:
+    two = [("2026-08-20", 9.5, "good"), ("2026-08-20", 10.4, "good")]
+    assert choose((before, 9.4, qc), *two) == [qc, *expected]
+    assert choose(("2026-08-19", np.nan, "good"), *two)[1:] == ["conflict", "chosen"]
+    assert choose(*two) == ["conflict", "chosen"]
+
+
+@pytest.mark.parametrize("qc", ["good", "suspect", "absolute", "conflict"])
+def test_a_value_that_does_not_count_is_passed_over(qc: str) -> None:
+    older, before = ("2026-08-18", 9.3, "good"), ("2026-08-19", 10.4, qc)
+    two = [("2026-08-20", 9.5, "good"), ("2026-08-20", 10.4, "good")]
+    expected = ["conflict", "chosen"] if qc == "good" else ["chosen", "conflict"]
+    assert choose(older, before, *two)[2:] == expected
+
+
+def test_a_chosen_value_is_the_one_before_the_next() -> None:
+    rows = [(f"2026-08-{day}", value, "good") for day in (19, 20) for value in (9.5, 10.4)]
+    assert choose(("2026-08-18", 9.4, "good"), *rows) == ["good", *["chosen", "conflict"] * 2]
+    assert choose(*rows) == ["conflict", "chosen"] * 2
+
+
+def test_the_value_before_is_of_the_same_series() -> None:
+    readings = pd.DataFrame(
+        {
+            "station": [KHONG_CHIAM, PAKSE, PAKSE], "variable": "stage", "method": "manual",
+            "valid_time": pd.to_datetime(["2026-08-19", "2026-08-20", "2026-08-20"]),
+            "value": [9.4, 9.5, 10.4], "unit": "m", "raw": "", "qc": "good",
+        }
+    )  # fmt: skip
+    chosen = choose_values(readings, AuxiliaryReadings({}))["qc"].tolist()
+    assert chosen == ["good", "conflict", "chosen"]
+
+
+def test_the_change_of_the_neighbours_since_the_value_before_is_expected() -> None:
+    """Two days before, and a metre more at Khong Chiam within the second of them alone."""
+    hours = (pd.Timestamp("2026-08-20") - pd.Timestamp(0)) / pd.Timedelta("1h")
+    stages_m = (np.array([-48.0, -24.0, 0.0]) + hours, np.array([5.0, 5.0, 6.0]))
+    others = AuxiliaryReadings({(KHONG_CHIAM, "manual"): stages_m})
+    two = [("2026-08-20", 9.5, "good"), ("2026-08-20", 10.4, "good")]
+    assert choose(("2026-08-18", 9.4, "good"), *two, others=others)[1:] == ["conflict", "chosen"]
+    stages_m[1][0] = 6.0
+    assert choose(("2026-08-18", 9.4, "good"), *two, others=others)[1:] == ["chosen", "conflict"]
+    flows = choose(("2026-08-19", 9.4, "good"), *two, others=others, variable="discharge")
+    assert flows[1:] == ["chosen", "conflict"], "a stage says nothing of a discharge"
+
+
+@pytest.mark.parametrize(
+    ("values", "spans"),
+    [
+        ((10.9, 11.0), True), ((10.8, 10.9), False), ((11.0, 11.5), False),  # alarm stage 11 m
+        ((11.9, 12.0), True), ((11.0, 11.9), False), ((12.0, 12.3), False),  # flood stage 12 m
+        ((10.0, 13.0), True), ((13.0, 10.0), True),
+    ],
+)  # fmt: skip
+def test_values_on_both_sides_of_a_threshold_are_not_chosen(
+    values: tuple[float, float], *, spans: bool
+) -> None:
+    rows = [("2026-08-20", value, "good") for value in values]
+    assert ("chosen" in choose(*rows)) is not spans
+    assert "chosen" in choose(*rows, variable="discharge")
+    assert "chosen" in choose(*rows, station="999999")
+
+
+def kept(*rows: tuple[float | None, str]) -> list[tuple[float, str]]:
+    value, qc = zip(*rows, strict=True)
+    readings = pd.DataFrame(
+        {
+            "station": PAKSE, "variable": "stage", "method": "manual",
+            "valid_time": pd.Timestamp("2026-08-20"), "value": value, "unit": "m", "raw": "",
+            "qc": qc,
+        }
+    )  # fmt: skip
+    rows_kept = keep_alternatives(readings.astype({"value": "float64"}))
+    return list(zip(rows_kept["value"], rows_kept["qc"], strict=True))
+
+
+def test_of_one_value_the_worst_flag_stays_whatever_comes_first() -> None:
+    order = ["good", "estimated", "conflict", "suspect"]
+    for at, better in enumerate(order):
+        for worse in order[at + 1 :]:
+            for flags_of_file in ((better, worse), (worse, better)):
+                assert kept(*((8.0, flag) for flag in flags_of_file)) == [(8.0, worse)]
+
+
+def test_values_are_one_to_the_millimetre() -> None:
+    assert kept((8.0, "good"), (8.0004, "good")) == [(8.0, "good")]
+    assert kept((8.0, "good"), (8.0006, "good")) == [(8.0, "good"), (8.0006, "good")]
+
+
+def test_a_missing_value_stands_behind_a_doubted_one_and_that_behind_one_above_the_sea() -> None:
+    assert kept((None, "good"), (7.0, "suspect")) == [(7.0, "suspect")]
+    assert kept((4.4, "absolute"), (7.0, "suspect")) == [(4.4, "absolute")]
+    assert kept((None, "good"), (4.4, "absolute")) == [(4.4, "absolute")]
+    ((value, flag),) = kept((None, "good"), (None, "good"))
+    assert np.isnan(value)
+    assert flag == "good"
+
+
+def test_a_conflict_without_another_value_is_not_described() -> None:
+    rows = pd.DataFrame(
+        {
+            "station": PAKSE, "variable": "stage", "method": "manual",
+            "valid_time": pd.to_datetime(["2026-08-20"] * 2), "value": [9.5, 10.4], "unit": "m",
+            "raw": "", "qc": ["chosen", "conflict"],
+        }
+    )  # fmt: skip
+    (line,) = describe_conflicts(rows)
+    assert line.endswith("2026-08-20 00:00Z: 10.4 m and 9.5 m; 9.5 is used")
+    assert describe_conflicts(rows.iloc[:1]) == []
+    assert describe_conflicts(rows.assign(value=[9.5, np.nan])) == []
+    assert describe_conflicts(rows.assign(station="999999")) == []

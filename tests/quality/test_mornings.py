@@ -112,3 +112,85 @@ def test_a_hindcast_of_quarter_hours_needs_no_second_look() -> None:
         available_time=rows["valid_time"] + pd.Timedelta("20min"), settled=rows["valid_time"]
     )
     assert mornings.find_late_mornings(rows, pd.Series(data=True, index=rows.index)).empty
+
+
+def test_a_gauge_without_readings_has_no_stage() -> None:
+    none = mornings.sample(
+        np.array([], "datetime64[ns]"), np.array([]), np.array(["2026-08-20"], "datetime64[ns]")
+    )
+    assert np.isnan(none.value).all()
+    assert none.last.tolist() == [-1]
+
+
+def test_the_row_of_a_sample_is_that_of_the_latest_reading_in_it() -> None:
+    time = np.array(["2026-08-19T21:00", "2026-08-20T02:00"], "datetime64[ns]")
+    moments = np.array(
+        ["2026-08-19T21:30", "2026-08-20T00:00", "2026-08-20T03:30", "2026-08-20T03:31"],
+        "datetime64[ns]",
+    )
+    stages = mornings.sample(time, np.array([8.0, 9.0]), moments)
+    assert stages.value.tolist() == pytest.approx([8.0, 8.6, 9.0, np.nan], nan_ok=True)
+    assert stages.last.tolist() == [0, 1, 1, -1], "a line is known with its later end"
+    assert mornings.find_newest_rows(time, moments).tolist() == [0, 0, 1, 1]
+    before = np.array(["2026-08-19T20:59", "2026-08-19T21:00"], "datetime64[ns]")
+    assert mornings.find_newest_rows(time, before).tolist() == [-1, 0]
+
+
+def test_the_table_of_one_reading() -> None:
+    """At 23:00Z of the 19th, for issues at 00:30Z: 1 h old on the 20th."""
+    dates = pd.DatetimeIndex(["2026-08-19", "2026-08-20", "2026-08-21"])
+    tables = mornings.tabulate(
+        readings({"2026-08-19T23:00": 8.0}), dates, issued=np.timedelta64(30, "m")
+    )
+    for table, expected in (
+        (tables.morning, [np.nan, 8.0, np.nan]),
+        (tables.evening, [np.nan, np.nan, np.nan]),
+        (tables.newest, [np.nan, 8.0, 8.0]),
+        (tables.newest_age_h, [np.nan, 1.0, 25.0]),
+    ):
+        assert table[PAKSE].tolist() == pytest.approx(expected, nan_ok=True)
+    at_issue = mornings.tabulate(
+        readings({"2026-08-20T00:30": 8.0}), dates, issued=np.timedelta64(30, "m")
+    )
+    assert at_issue.newest_age_h[PAKSE].iloc[1] == -0.5
+
+
+def late(rows: dict[str, tuple[str, str]], *, used: list[bool] | None = None) -> set[str]:
+    """Intervals with another stage, from times of readings to when they came and were settled."""
+    known = readings(dict.fromkeys(rows, 8.0))
+    for name, at in (("available_time", 0), ("settled", 1)):
+        known[name] = pd.to_datetime([times[at] for times in rows.values()]).astype(
+            "datetime64[ns]"
+        )
+    intervals = mornings.find_late_mornings(known, pd.Series(used or [True] * len(rows)))
+    return {f"{begin:%dT%H:%M} {end:%dT%H:%M}" for begin, end in intervals.itertuples(index=False)}
+
+
+@pytest.mark.parametrize(
+    ("time", "came", "expected"),
+    [
+        ("2026-08-20T00:00", "2026-08-20T00:30", set()),
+        ("2026-08-20T00:00", "2026-08-20T00:31", {"20T00:30 20T00:31"}),
+        ("2026-08-20T00:00", "2026-08-20T05:00", {"20T00:30 20T05:00"}),
+        ("2026-08-19T23:00", "2026-08-20T05:00", {"20T00:30 20T05:00"}),
+        ("2026-08-19T12:00", "2026-08-20T05:00", {"20T00:30 20T05:00"}),  # the evening before
+        ("2026-08-19T20:00", "2026-08-20T05:00", {"20T00:30 20T05:00"}),  # the newest
+        ("2026-08-20T04:00", "2026-08-20T05:00", set()),
+        ("2026-08-20T04:00", "2026-08-21T05:00", {"21T00:30 21T05:00"}),
+        ("2026-08-20T00:00", "2026-08-21T05:00", {"20T00:30 21T05:00", "21T00:30 21T05:00"}),
+    ],
+)
+def test_a_morning_is_late_until_its_reading_came(time: str, came: str, expected: set[str]) -> None:
+    assert late({time: (came, time)}) == expected
+    assert late({time: (time, came)}) == expected, "or was settled"
+
+
+def test_a_reading_that_was_withdrawn_was_known_until_then() -> None:
+    rows = {
+        "2026-08-19T00:00": ("2026-08-19T00:10", "2026-08-19T00:10"),
+        "2026-08-20T00:00": ("2026-08-20T00:10", "2026-08-20T06:00"),
+    }
+    assert late(rows, used=[True, False]) == {"20T00:30 20T06:00"}
+    assert late(rows, used=[False, True]) == {"20T00:30 20T06:00"}
+    rows["2026-08-20T00:00"] = ("2026-08-20T00:10", "2026-08-20T00:10")
+    assert late(rows, used=[True, False]) == set()

@@ -92,10 +92,10 @@ class GaugeEvidence:
     @property
     def doubt(self) -> Doubt | None:
         """Newest reading where it is not trusted, while it is recent enough to count."""
-        doubt = self.river.doubt if self.river else None
-        if doubt is None or self.river is None:
+        river = self.river
+        if river is None or river.doubt is None:
             return None
-        return doubt if self.river.issue_time - doubt.time <= self.rules.stale else None
+        return river.doubt if river.issue_time - river.doubt.time <= self.rules.stale else None
 
     @property
     def on_doubt(self) -> bool:

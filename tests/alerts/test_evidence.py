@@ -97,3 +97,4 @@ def test_drought_from_rows() -> None:
     assert math.isnan(forecast.p_class(2, 8))
     assert Drought.from_rows(table.assign(current_class="none")).current_class == -1
     assert Drought.from_rows(table.assign(current_class=NAN)).current_class is None
+    assert Drought.from_rows(table.iloc[:1]).p_class(1, 4) == 0.4, "one horizon is enough"

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,3 +81,17 @@ def test_index() -> None:
     }
     with pytest.raises(ValueError, match="Exercise"):
         feeds.write_index(DECISIONS, {}, status="Test", **options)
+
+
+def test_the_facts_of_a_drought_hold_each_class_at_each_horizon() -> None:
+    shares = {
+        1: (0.6, 0.50, 0.30, 0.10, 0.0),
+        4: (0.6, 0.51, 0.31, 0.11, 0.0),
+        12: (0.6, 0.52, 0.32, 0.12, 0.0),
+    }
+    decision = drought(replace(dry_spell(), p=shares))
+    facts = feeds.collect_facts(decision, identifier=None, status="Test")
+    assert {name: fact for name, fact in facts.items() if name.startswith("p_d")} == {
+        "p_d1_1w": 0.50, "p_d1_4w": 0.51, "p_d1_12w": 0.52, "p_d2_1w": 0.30, "p_d2_4w": 0.31,
+        "p_d2_12w": 0.32, "p_d3_1w": 0.10, "p_d3_4w": 0.11, "p_d3_12w": 0.12,
+    }  # fmt: skip

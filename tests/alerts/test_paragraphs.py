@@ -117,3 +117,24 @@ def test_drought_never_claims_d4() -> None:
     text = alert_text.compose(decision, event=Level.EMERGENCY, status="Test", language="en")
     assert "D3 or worse" in text.description
     assert b"D4" not in (send(decision)[0] or Message(identifier="", content=b"D4")).content
+
+
+@pytest.mark.parametrize(("years", "is_told"), [(2.0, True), (1.99, False)])
+def test_rain_is_told_from_a_return_period_of_two_years(years: float, *, is_told: bool) -> None:
+    text = alert_text.compose(pluvial(years), event=Level.WATCH, status="Test", language="en")
+    assert ("2 years" in text.description) is is_told
+
+
+def test_drivers_of_one_size_are_told_by_name_and_small_ones_not() -> None:
+    forecast = river()
+    drivers = {"upstream": -12.0, "rain": 12.0, "tide": 0.5, "season": -0.49, "wetness": 30.0}
+    leads = tuple(replace(lead, drivers_cm=drivers) for lead in forecast.leads)
+    decision = decide_flood(
+        CITY, issue_time=T0, station=STATION, river=replace(forecast, leads=leads),
+        rain=UNKNOWN_RAIN, state=None, rules=RULES,
+    )  # fmt: skip
+    text = alert_text.compose(decision, event=Level.WATCH, status="Test", language="en")
+    (line,) = [line for line in text.description.splitlines() if "Change until then" in line]
+    assert [part.split()[-1].rstrip(".") for part in line.split("in cm: ")[1].split(", ")] == [
+        "+30", "+12", "-12", "+0",
+    ]  # fmt: skip

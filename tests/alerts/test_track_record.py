@@ -15,7 +15,12 @@ from pipeline.alerts import cap, feeds, track_record
 from pipeline.alerts.levels import Level
 from pipeline.alerts.message_chain import next_message
 from pipeline.alerts.text import LANGUAGES, compose
-from pipeline.alerts.track_record import TrackRecord, count_hits, season_start
+from pipeline.alerts.track_record import (
+    TrackRecord,
+    choose_track_record,
+    count_hits,
+    season_start,
+)
 from pipeline.issuance.decide import add_track_records
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -247,3 +252,42 @@ def test_a_track_stands_in_the_message() -> None:
     message, _ = next_message(watch, issuer=issuer, revision=0, next_issue=watch.issue_time + DAY)
     assert message is not None
     assert b"<valueName>track_came_true</valueName>" in message.content
+
+
+@pytest.mark.parametrize(
+    ("time", "stage_m", "issued"),
+    [
+        ("2026-07-01T00:30", 9.0, 1),  # the moment of issue
+        ("2026-07-01T00:30", 11.0, 0),
+        ("2026-07-01T00:31", 9.0, 0),  # later
+        ("2026-06-29T00:31", 9.0, 1),  # less than two days before
+        ("2026-06-29T00:30", 9.0, 0),
+        ("2026-06-28T23:59", 9.0, 0),
+    ],
+)
+def test_a_warning_counts_where_the_river_was_read_within_two_days_before(
+    time: str, stage_m: float, issued: int
+) -> None:
+    """Later it is read in the evenings, below the alarm stage of 11 m."""
+    evenings = pd.date_range("2026-07-02 12:00", periods=30)
+    rows = pd.DataFrame(
+        {
+            "station": PAKSE, "valid_time": pd.DatetimeIndex([pd.Timestamp(time), *evenings]),
+            "value": [stage_m, *[9.0] * 30],
+        }
+    )  # fmt: skip
+    counted = count_hits(nights("w"), rows, asof=FIRST + 40 * DAY)
+    assert counted["pakse", Level.WATCH] == (issued, 0)
+
+
+def test_a_city_with_too_few_warnings_gives_those_of_all_gauges() -> None:
+    table = {
+        ("pakse", Level.WATCH): (10, 8), ("kratie", Level.WATCH): (9, 1),
+        ("kratie", Level.WARNING): (7, 5),
+    }  # fmt: skip
+    own, of_all, other = (
+        choose_track_record(city, Level.WATCH, table, since=FIRST)
+        for city in ("pakse", "kratie", "vientiane")
+    )
+    assert own == TrackRecord(since=FIRST, issued=10, hits=8, of_city=True)
+    assert of_all == other == TrackRecord(since=FIRST, issued=19, hits=9, of_city=False)

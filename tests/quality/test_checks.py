@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.checks import (
@@ -29,11 +29,9 @@ JUNE = 24.0 * (31 + 28 + 31 + 30 + 31)
 """1 June 1970, hours since 1970."""
 
 
-def faulty_rows(
-    check: Check, hours: NDArray[np.float64], value: NDArray[np.float64] | list[float]
-) -> list[int]:
+def faulty_rows(check: Check, hours: ArrayLike, value: ArrayLike) -> list[int]:
     level = np.asarray(value, "float64")
-    return np.flatnonzero(check.check(hours[: len(level)], level)).tolist()
+    return np.flatnonzero(check.check(np.asarray(hours)[: len(level)], level)).tolist()
 
 
 @settings(max_examples=50, deadline=None)

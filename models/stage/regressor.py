@@ -195,7 +195,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            No row has the stage of every lead, or too few for the errors.
+            No row has the stage of every lead, too few have it for the errors, the splits do not
+            forecast each row once, or a tier is missing.
         """
         return self.fit_rows(self.prepare(X, y, groups))
 
@@ -216,6 +217,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         change = np.asarray(y, dtype="float64").reshape(len(X), -1) - level[:, None]
         if change.shape[1] != len(self.leads):
             raise ValueError(f"y: expected {len(self.leads)} leads, found {change.shape[1]}")
+        if set(self.tiers) != set(TIER_GROUPS):
+            raise ValueError(f"tiers: expected {', '.join(TIER_GROUPS)}, found {[*self.tiers]}")
         known = np.isfinite(change).all(axis=1)
         if not known.any():
             raise ValueError("expected rows with the stage of every lead, found none")

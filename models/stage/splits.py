@@ -57,7 +57,7 @@ class WaterYearSplit:
             A block without years to learn from learns from itself.
         """
         year, purged = np.asarray(groups), self.purged(pd.DatetimeIndex(X.index))
-        for block in self.blocks(year, purged):
+        for block in self.blocks(year):
             out = year % self.n_blocks == block
             others = ~out & ~purged
             yield np.flatnonzero(others if others.any() else ~purged), np.flatnonzero(out)
@@ -71,15 +71,15 @@ class WaterYearSplit:
         """Count the blocks that have rows."""
         if X is None or groups is None:
             return self.n_blocks
-        return len(self.blocks(np.asarray(groups), self.purged(pd.DatetimeIndex(X.index))))
+        return len(self.blocks(np.asarray(groups)))
 
     def purged(self, dates: pd.DatetimeIndex) -> NDArray[np.bool_]:
         """Whether a date is too near to the water year before."""
         return np.asarray((dates - FROM_APRIL_BY_DAYS).day_of_year) <= self.purge_d
 
-    def blocks(self, year: NDArray[np.int64], purged: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """List the blocks that have rows which are not purged."""
-        return np.unique(np.unique(year[~purged]) % self.n_blocks)
+    def blocks(self, year: NDArray[np.int64]) -> NDArray[np.int64]:
+        """List the blocks that have rows."""
+        return np.unique(year % self.n_blocks)
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,11 @@ def list_splits(
         Rows that have a target; the splits are of these alone.
     forward_years
         Last water years that are also forecast from earlier ones, at most half of all.
+
+    Raises
+    ------
+    ValueError
+        The splits leave a row out, or forecast it twice.
     """
     dates, years = pd.DatetimeIndex(table.index[known]), year[known]
     by_year = cv if isinstance(cv, WaterYearSplit) else WaterYearSplit()
@@ -134,12 +139,18 @@ def list_splits(
     else:
         place = np.cumsum(known) - 1
         pairs = [tuple(place[part[known[part]]] for part in pair) for pair in cv]
-    blocks = cv.blocks(years, purged) if isinstance(cv, WaterYearSplit) else range(len(pairs))
+    blocks = cv.blocks(years) if isinstance(cv, WaterYearSplit) else range(len(pairs))
     whole = np.unique(years[~purged])
     ahead = whole[max(len(whole) - forward_years, len(whole) // 2, 1) :]
     train, test = (np.zeros((len(pairs) + len(ahead), len(years)), dtype=bool) for _ in range(2))
     for number, (fitted, forecast) in enumerate(pairs):
         train[number, fitted] = test[number, forecast] = True
+    forecast_once = test[: len(pairs)].sum(axis=0) == 1
+    if not forecast_once.all():
+        raise ValueError(
+            "cv: expected splits that forecast each row once, found "
+            f"{np.count_nonzero(~forecast_once)} of {len(years)} rows that are not"
+        )
     for number, first in enumerate(ahead, len(pairs)):
         train[number], test[number] = (years < first) & ~purged, years == first
     names = [("without", int(block)) for block in blocks]

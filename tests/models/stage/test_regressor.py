@@ -170,6 +170,8 @@ def test_targets_of_other_leads_are_refused(
         clone(regressor).fit(table, target[:, :1])
     with pytest.raises(ValueError, match="rows with the stage of every lead"):
         clone(regressor).fit(table, target * np.nan)
+    with pytest.raises(ValueError, match=r"tiers: expected full, no_rain.* found \['full'\]"):
+        clone(regressor).set_params(tiers={"full": ("own_trend",)}).fit(table, target)
 
 
 def test_a_gauge_is_forecast_without_its_neighbour(

@@ -73,7 +73,21 @@ def test_any_splits_of_scikit_learn_serve(form: str) -> None:
 def test_pairs_of_all_rows_are_cut_to_the_known_ones() -> None:
     table, year = days("2000-04-01", "2000-04-10")
     known = np.array([True, False] * 5)
-    pairs = [(np.arange(4), np.arange(4, 10))]
+    early, late = np.arange(4), np.arange(4, 10)
+    pairs = [(early, late), (late, early)]
     splits = list_splits(pairs, table, year, known=known, forward_years=0)
-    assert splits.train.tolist() == [[True, True, False, False, False]]
-    assert splits.test.tolist() == [[False, False, True, True, True]]
+    assert splits.train.tolist() == [
+        [True, True, False, False, False],
+        [False, False, True, True, True],
+    ]
+    assert splits.test.tolist() == splits.train.tolist()[::-1]
+
+
+def test_splits_that_do_not_forecast_each_row_once_are_refused() -> None:
+    table, year = days("2000-04-01", "2000-04-10")
+    known, early, late = np.ones(10, dtype=bool), np.arange(4), np.arange(4, 10)
+    with pytest.raises(ValueError, match="found 4 of 10 rows that are not"):
+        list_splits([(early, late)], table, year, known=known, forward_years=0)
+    with pytest.raises(ValueError, match="found 6 of 10 rows that are not"):
+        twice = [(early, late), (late, np.arange(10))]
+        list_splits(twice, table, year, known=known, forward_years=0)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pipeline.storage.archive import Archive
-from tests.benchmarks import granules, job, nights, spi, zones
+from tests.benchmarks import granules, job, nights, spi, stage, zones
 from tests.benchmarks.__main__ import Row, _apart, page
 from tests.benchmarks.measure import Result, run
 
@@ -56,6 +57,16 @@ def test_granules_beside_inflating_their_chunks(tmp_path: Path) -> None:
         assert np.isfinite(found.values).all()
         assert 0 < found.notes["isal_s"] < found.notes["zlib_s"]
         assert found.notes["isal_s"] < found.seconds
+
+
+@pytest.mark.slow
+def test_the_stage_model_beside_plain_parts_of_scikit_learn() -> None:
+    with threadpool_limits(1):
+        ours = stage.ours(years=8, gauges=3)
+        theirs = stage.plain(years=8, gauges=3, tiers=1)
+    assert ours.values.shape == theirs.values.shape == (3,)
+    assert (ours.values > theirs.values - 0.05).all()
+    assert (theirs.values > 0.2).all()
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -73,12 +73,10 @@ class StageFeatures(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
         """Give the features in their own units, NaN where missing, shape (n, n_names)."""
-        raw = np.full((len(X), len(self.names)), np.nan)
+        raw = _select(X, self.names)
         for k, name in enumerate(self.names):
             if name.startswith("mean:"):
                 raw[:, k] = _mean_rain(X, self.units, name)
-            elif name in X:
-                raw[:, k] = X[name].to_numpy()
         return raw
 
 
@@ -233,37 +231,32 @@ class StageDesign(TransformerMixin, BaseEstimator):
     def tiers(self, X: pd.DataFrame) -> list[str]:  # noqa: N803
         """Best tier that the evidence of each row allows."""
         upstream, units = self.neighbours.upstream[:TIER_GAUGES], self.neighbours.units
-        own_known = np.isfinite(_column(X, f"level:{self.neighbours.station}"))
-        flows = rains = np.ones(len(X), dtype=bool)
+        own_known = np.isfinite(_select(X, [f"level:{self.neighbours.station}"])[:, 0])
+        flows, rains = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=bool)
         if upstream:
-            levels = np.column_stack([_column(X, f"level:{gauge}") for gauge in upstream])
+            levels = _select(X, [f"level:{gauge}" for gauge in upstream])
             flows = np.isfinite(levels).mean(axis=1) >= LEAST_SHARE
         if units:
-            rain = np.stack([_recent_rain(X, unit) for unit in units])
-            rains = np.isfinite(rain).mean(axis=0) >= LEAST_SHARE
-        else:
-            rains = ~rains
+            recent = [f"rain:{unit}:{first}" for unit in units for first, _ in RAIN_WINDOWS[:3]]
+            known = np.isfinite(_select(X, recent)).reshape(len(X), len(units), 3).any(axis=2)
+            rains = known.mean(axis=1) >= LEAST_SHARE
         best = np.where(
             rains, np.where(flows, "full", "no_upstream"), np.where(flows, "no_rain", "own_stage")
         )
         return [str(tier) for tier in np.where(own_known, best, "climatology")]
 
 
-def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    return table[name].to_numpy() if name in table else np.full(len(table), np.nan)
-
-
-def _recent_rain(table: pd.DataFrame, unit: str) -> NDArray[np.float64]:
-    """Mean root rain of the last three days, with at least one of them, NaN with none."""
-    days = np.stack([_column(table, f"rain:{unit}:{first}") for first, _ in RAIN_WINDOWS[:3]])
-    known = np.isfinite(days)
-    count = known.sum(axis=0)
-    return np.where(count > 0, np.nansum(days, axis=0) / np.maximum(count, 1), np.nan)
+def _select(table: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    """Columns of a table by name, NaN where it has none, shape (n, n_names)."""
+    place = table.columns.get_indexer(pd.Index(names))
+    values = table.to_numpy()[:, place]
+    values[:, place < 0] = np.nan
+    return np.asarray(values)
 
 
 def _mean_rain(table: pd.DataFrame, units: tuple[str, ...], name: str) -> NDArray[np.float64]:
     """Root of a window's rain, averaged over the units that have it, NaN with none."""
     window = name.removeprefix("mean:")
-    values = np.stack([_column(table, f"root:{unit}:{window}") for unit in units])
+    values = _select(table, [f"root:{unit}:{window}" for unit in units]).T
     count = np.isfinite(values).sum(axis=0)
     return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)

@@ -81,6 +81,11 @@ class _Change(ast.NodeTransformer):
         node.body = [self.visit(statement) for statement in node.body]
         return node
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Change the body alone, not the decorators: ``frozen`` computes nothing."""
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         """Change the value alone."""
         if node.value is not None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import ArrayLike, NDArray
 
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.checks import (
@@ -20,6 +19,7 @@ from pipeline.quality.checks import (
     Spike,
     Stuck,
 )
+from pipeline.quality.level_shifts import Floats
 from pipeline.quality.selection import describe_suspects, select_best
 from tests.quality.quality_cases import flags, mornings
 
@@ -29,9 +29,9 @@ JUNE = 24.0 * (31 + 28 + 31 + 30 + 31)
 """1 June 1970, hours since 1970."""
 
 
-def faulty_rows(check: Check, hours: ArrayLike, value: ArrayLike) -> list[int]:
+def faulty_rows(check: Check, hours: Floats, value: Floats | list[float]) -> list[int]:
     level = np.asarray(value, "float64")
-    return np.flatnonzero(check.check(np.asarray(hours)[: len(level)], level)).tolist()
+    return np.flatnonzero(check.check(hours[: len(level)], level)).tolist()
 
 
 @settings(max_examples=50, deadline=None)
@@ -127,7 +127,7 @@ def test_a_jump_is_40_cm_between_six_quiet_changes_on_each_side(
     ],
     ids=["hourly", "rarer than hourly", "gap of a day", "longer gap"],
 )
-def test_a_jump_is_one_of_telemetry(hours: NDArray[np.float64], is_found: bool) -> None:
+def test_a_jump_is_one_of_telemetry(hours: Floats, is_found: bool) -> None:
     # Within six hours of the step: later it has proved real.
     level = np.repeat([0.0, 0.5], [8, 7 if hours[1] == 0.25 else 6])
     assert faulty_rows(Jump(stretch=5), hours, level) == (
@@ -153,6 +153,18 @@ def test_a_jump_is_8_times_the_largest_change_around_it(
     hours = np.concatenate([QUARTERS[:12], QUARTERS[11] + step_h + QUARTERS[:10]])
     level = np.repeat([0.0, 0.5], [12, 10])
     level[9 if is_before else 14] += wobble_m
+    assert faulty_rows(Jump(), hours, level) == (list(range(12, 22)) if is_found else [])
+
+
+@pytest.mark.parametrize(("change_m", "is_found"), [(0.02, True), (0.03, False)])
+@pytest.mark.parametrize("row", [10, 12], ids=["before", "after"])
+def test_the_changes_right_before_and_after_a_jump_count(
+    change_m: float, row: int, *, is_found: bool
+) -> None:
+    """In half the usual time: 8 x 2 x 0.03 m is more than the step of 0.4 m, 8 x 2 x 0.02 less."""
+    hours = QUARTERS[:22] - 0.125 * (np.arange(22) > row)
+    level = np.repeat([0.0, 0.4], [12, 10])
+    level += change_m * (np.arange(22) > row)
     assert faulty_rows(Jump(), hours, level) == (list(range(12, 22)) if is_found else [])
 
 
@@ -392,3 +404,28 @@ def test_a_shower_or_three_weeks_without_reports_end_a_dry_run() -> None:
     for gap, count in ((20, 42), (21, 0)):
         there = (days <= 20) | ((days >= 20 + gap) & (days <= 41 + gap))
         assert len(faulty_rows(Blocked(), hours[there], np.zeros(there.sum()))) == count
+
+
+@pytest.mark.parametrize(
+    ("check", "level", "rows"),
+    [
+        (Spike(), [0.0, 0.25, 1.3, 0.25, 0.25], [2]),
+        (Spike(), [0.0, 0.25, 1.2, 0.25, 0.25], []),
+        (Spike(), [0.25, 0.25, 1.3, 0.25, 0.0], [2]),
+        (Spike(), [0.25, 0.25, 1.2, 0.25, 0.0], []),
+        (Spike(), [0.0, 0.0, 1.2, 0.25, 0.25], [2]),
+        (Spike(), [0.0, 0.0, 1.1, 0.25, 0.25], []),
+        (Hampel(), [*[0.0] * 12, 0.17, *[0.0] * 4], [12]),
+        (Hampel(), [*[0.0] * 12, 0.13, *[0.0] * 4], []),
+        (Hampel(), [*[0.0] * 12, 0.5, 0.5, 0.5, 0.13, 0.13], [12]),
+        (Hampel(), [*[0.0] * 12, 0.5, 0.5, 0.5, 0.17, 0.17], []),
+        (Hampel(), [*[0.05, 0.0, -0.05, 0.0] * 3, 0.45, 0.05, 0.0, -0.05, 0.0], [12]),
+        (Hampel(), [*[0.05, 0.0, -0.05, 0.0] * 3, 0.44, 0.05, 0.0, -0.05, 0.0], []),
+    ],
+)
+@pytest.mark.parametrize("datum_m", [-16.0, 0.0, 16.0])
+def test_a_check_of_changes_knows_nothing_of_the_datum(
+    check: Check, level: list[float], rows: list[int], datum_m: float
+) -> None:
+    hours = DAYS if isinstance(check, Spike) else QUARTERS
+    assert faulty_rows(check, hours, datum_m + np.array(level)) == rows

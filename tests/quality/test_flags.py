@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pipeline.geography.gauge_figures import verified_zeros
 from pipeline.geography.places import stations
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.gauge_limits import Limits
+from pipeline.quality.level_shifts import Floats
 from tests.quality.quality_cases import (
     BUENG_KAN,
     JINGHONG,
@@ -28,18 +29,16 @@ QUIET = Limits(3650, highest=8.0, lowest=2.0, rise_day=0.5, fall_day=0.5)
 
 
 def flag_at(
-    hours: ArrayLike,
-    level: ArrayLike,
+    hours: list[float] | Floats,
+    level: list[float] | Floats,
     *,
     limits: Limits | None = None,
     station: str = PAKSE,
     variable: str = "stage",
     qc: list[str] | None = None,
 ) -> pd.DataFrame:
-    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(np.asarray(hours), unit="h")
-    rows = frame(
-        pd.DatetimeIndex(time), np.asarray(level, float), station=station, variable=variable
-    )
+    time = pd.Timestamp("2026-07-01") + pd.to_timedelta(hours, unit="h")
+    rows = frame(pd.DatetimeIndex(time), level, station=station, variable=variable)
     if qc is not None:
         rows["qc"] = qc
     return quality_flags.flag(rows, None if limits is None else {station: limits})
@@ -48,7 +47,7 @@ def flag_at(
 def settled_h(flagged: pd.DataFrame) -> list[float]:
     """Hours from the first reading to when each is settled."""
     since = flagged["settled"] - flagged["valid_time"].iloc[0]
-    return [float(hours) for hours in since / pd.Timedelta("1h")]
+    return [float(time / pd.Timedelta("1h")) for time in since]
 
 
 def telemetry() -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.object_]]:

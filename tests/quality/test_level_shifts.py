@@ -74,6 +74,7 @@ def test_a_jump_lasts_until_it_is_undone_or_has_lasted_six_hours() -> None:
         ([-1.0, -1.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0], False),
         ([0.0, 0.0, 0.0, 0.0, 5.0, 4.0, 4.0, 4.0], False),  # the other way
         ([9.0, 9.0, 9.0, 9.0, 4.0, 3.0, 3.0, 3.0], True),
+        ([9.0, 9.0, 9.0, 9.0, 4.0, 4.0, 4.0, 4.0], False),
     ],
 )
 def test_a_shift_is_real_if_the_level_goes_on_by_a_fifth_of_it(
@@ -121,6 +122,10 @@ def test_a_new_level_is_believed_after_six_hours() -> None:
         ([0.0] * 5, [5.0, 5.0, 5.0, 5.0, 5.14], False),
         ([5.0] * 5, [0.0, 0.0, 0.0, 0.0, 0.15], True),
         ([5.0] * 5, [0.0, 0.0, 0.0, 0.0, 0.14], False),
+        ([10.0] * 5, [15.0, 15.0, 15.0, 15.0, 15.16], True),  # whatever the datum is
+        ([10.0] * 5, [15.0, 15.0, 15.0, 15.0, 15.14], False),
+        ([0.0, 0.0, 0.0, 0.9, 0.0], [5.0, 5.0, 5.0, 5.0, 5.14], False),  # of the step alone
+        ([0.0, 0.0, 0.0, 0.0, 0.2], [5.2, 5.2, 5.2, 5.2, 5.4], False),  # it rose right before
         ([-0.9, *[0.0] * 5], [5.0, 5.0, 5.0, 5.0, 5.0], False),  # it moved before that
     ],
 )
@@ -153,12 +158,13 @@ def test_a_level_turns_by_5_cm_or_3_percent_over_as_many_readings_as_before(
     ],
 )
 @pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("datum_m", [0.0, 16.0])
 def test_a_shift_is_undone_by_half_to_one_and_a_half_of_it(
-    spacing_h: float, back: list[float], count: int, sign: float
+    spacing_h: float, back: list[float], count: int, sign: float, datum_m: float
 ) -> None:
     """The readings up to the one that undoes it are faulty; else the level has settled."""
     level = [0.0, 0.0, 0.0, 2.0, 2.0, 2.0, *back, *[back[-1]] * 12]
-    shifts = track(spacing_h * HOURS, [sign * stage for stage in level], 3)
+    shifts = track(spacing_h * HOURS, [datum_m + sign * stage for stage in level], 3)
     assert rows(shifts) == list(range(3, 3 + count))
 
 
@@ -260,3 +266,5 @@ def test_a_frozen_sensor_moves_to_a_level_that_lasts_six_hours(
 ) -> None:
     level = [-0.2, -0.1, *[0.0] * 7, *after]
     assert find_frozen(HOURS, level) == (list(range(3, 9)) if is_found else [])
+    raised = [16.0 + stage for stage in level]
+    assert find_frozen(HOURS, raised) == (list(range(3, 9)) if is_found else [])

@@ -91,6 +91,27 @@ def run_hindcast(
     return forecasts
 
 
+def set_beside(forecasts: pd.DataFrame, alternative: pd.DataFrame, *, name: str) -> pd.DataFrame:
+    """Add the forecasts of a second model to those of a first.
+
+    Parameters
+    ----------
+    forecasts, alternative
+        From :func:`run_hindcast`, of the same mornings.
+    name
+        Name of the second model.
+
+    Returns
+    -------
+    DataFrame
+        The first with ``alternative_m``, the mean of the second in m, and ``alternative``, its
+        name.
+    """
+    keys = ["issue_time", "station", "lead_days"]
+    means = alternative[[*keys, "mean_m"]].rename(columns={"mean_m": "alternative_m"})
+    return forecasts.merge(means, on=keys, how="left").assign(alternative=name)
+
+
 def _forecast_year(
     model: StageModel,
     known: StageInputs,

@@ -422,7 +422,12 @@ def hindcast(
     train_from: Annotated[date, typer.Option(parser=_day, help="First training date.")] = date(
         1992, 1, 1
     ),
+    *,
     leads: Annotated[str, typer.Option(help="Lead times in days, parted by commas.")] = "1,3,5,7",
+    against: Annotated[
+        str | None,
+        typer.Option(help="A second model to compare with: ridge, or a regressor of scikit-learn."),
+    ] = None,
 ) -> None:
     """Forecast past years as if live."""
     from pipeline import console, steps
@@ -438,6 +443,7 @@ def hindcast(
             train_from=train_from,
             leads=tuple(int(lead) for lead in leads.split(",")),
             folder=output,
+            against=against,
             settings=_settings(),
             progress=progress,
         )

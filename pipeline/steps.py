@@ -546,6 +546,7 @@ def hindcast(
     train_from: date,
     leads: tuple[int, ...],
     folder: Path,
+    against: str | None = None,
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> Hindcast:
@@ -561,13 +562,15 @@ def hindcast(
         Lead times, days.
     folder
         Folder for ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
+    against
+        Regressor of a second model, which the report sets beside the first.
 
     Raises
     ------
     UserError
-        There are no gauge readings, or the settings name no regressor of scikit-learn.
+        There are no gauge readings, or a regressor is not one of scikit-learn.
     """
-    from models.hindcast import run_hindcast
+    from models.hindcast import run_hindcast, set_beside
     from models.training import find_regressor, list_forecast_gauges
     from models.verification.hindcast_files import write_hindcast
     from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
@@ -578,22 +581,30 @@ def hindcast(
     )
     snapshot = open_stores(settings, asof=last + timedelta(days=max(leads) + 1))
     try:
-        regressor = find_regressor(settings.regressor)
+        regressors = [
+            find_regressor(name) for name in (settings.regressor, against) if name is not None
+        ]
         inputs = read_stage_inputs(snapshot, start=begin)
     except LookupError as error:
         raise UserError(f"cannot hindcast: {error}") from error
     except ValueError as error:
         raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
-    forecasts = run_hindcast(
-        inputs,
-        train_from=begin,
-        start=first,
-        end=last + timedelta(days=1),
-        stations=list_forecast_gauges(inputs),
-        leads=leads,
-        inputs_as_of=inputs_as_of(snapshot, start=begin),
-        regressor=regressor,
-        progress=progress,
-    )
+    hindcasts = [
+        run_hindcast(
+            inputs,
+            train_from=begin,
+            start=first,
+            end=last + timedelta(days=1),
+            stations=list_forecast_gauges(inputs),
+            leads=leads,
+            inputs_as_of=inputs_as_of(snapshot, start=begin),
+            regressor=regressor,
+            progress=progress,
+        )
+        for regressor in regressors
+    ]
+    forecasts = hindcasts[0]
+    if against is not None:
+        forecasts = set_beside(forecasts, hindcasts[1], name=against)
     progress("report", 1, 1)
     return write_hindcast(forecasts, folder, train_from=f"{train_from:%Y-%m-%d}")

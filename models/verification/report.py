@@ -28,8 +28,9 @@ from models.verification.reliability import (
 )
 from models.verification.scores import select_scorable
 from models.verification.skill import (
-    METHODS,
+    ALTERNATIVE,
     Skill,
+    list_methods,
     median_skill,
     prepare,
     split_regimes,
@@ -51,6 +52,7 @@ NAMES = {
     "ar": "AR",
     "arx": "ARX",
     "reference": "reference",
+    "alternative": "alternative",
 }
 VIRTUAL = """<p class="origin virtual">SYNTHETIC: made on the virtual basin. Nothing here says
 anything of the real river.</p>"""
@@ -145,15 +147,23 @@ def _name(code: str, *, asof: datetime) -> str:
 
 
 def _about(rows: pd.DataFrame, train_from: str) -> str:
+    alternative = ""
+    if ALTERNATIVE in rows:
+        name = escape(str(rows[ALTERNATIVE].iloc[0]))
+        alternative = (
+            f"<p><i>alternative</i> is the same model with {name} of scikit-learn in the place of "
+            "its ridge regression, fitted and scored on the same mornings.</p>"
+        )
     n = rows["station"].nunique()
     leads = ", ".join(str(lead) for lead in sorted(rows["lead_days"].unique()))
-    return ABOUT.format(
+    about = ABOUT.format(
         gauges=n,
         leads=leads,
         n=len(rows),
         train_from=escape(train_from),
         draws=DRAWS,
     )
+    return about + alternative
 
 
 def _skill(skill: Skill | None) -> str:
@@ -202,7 +212,7 @@ def _stations(wet: pd.DataFrame, *, asof: datetime) -> str:
             f"<h3>{lead} d ahead: better than the reference at {better} of {len(part)} gauges "
             f"(interval above 0 at {surely}); CP above 0 at {int((part['cp'] > 0).sum())}</h3>"
         )
-        baselines = [name for name in METHODS[2:] if name != "reference"]
+        baselines = [name for name in list_methods(wet)[2:] if name != "reference"]
         body = [
             [
                 _name(row["station"], asof=asof),
@@ -226,15 +236,16 @@ def _stations(wet: pd.DataFrame, *, asof: datetime) -> str:
 
 def _years(wet: pd.DataFrame) -> str:
     parts = ["<h2>By year, wet season</h2><p>Median CP over the gauges.</p>"]
+    methods = list_methods(wet)
     for lead, part in wet.groupby("lead_days"):
         body = []
         for year, year_rows in part.groupby("year"):
             skill = median_skill(year_rows, draws=2)
             if skill:
-                series = [skill.median[name][0].value for name in METHODS]
+                series = [skill.median[name][0].value for name in methods]
                 body.append([str(year), *(format_number(value) for value in series)])
         parts.append(f"<h3>{lead} d ahead</h3>")
-        parts.append(render_table(["year", *(NAMES[name] for name in METHODS)], body))
+        parts.append(render_table(["year", *(NAMES[name] for name in methods)], body))
     return "".join(parts)
 
 

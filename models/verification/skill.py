@@ -23,6 +23,19 @@ NEAR_M = 1.0
 DAMS_YEAR = 2014
 """Year in which Nuozhadu, the second of the large storage dams, was complete."""
 METHODS = ("model", "persistence", *PEERS)
+ALTERNATIVE = "alternative"
+"""A second model of a hindcast, with another regressor, where it was asked for."""
+
+
+def list_methods(rows: pd.DataFrame) -> tuple[str, ...]:
+    """List the methods that a hindcast compares: the model, its peers and perhaps an alternative.
+
+    Parameters
+    ----------
+    rows
+        Forecasts, prepared or not.
+    """
+    return (*METHODS, ALTERNATIVE) if f"{ALTERNATIVE}_m" in rows else METHODS
 
 
 def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -42,8 +55,8 @@ def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
     """
     rows = select_scorable(forecasts)
     point = {"model": rows["mean_m"], "persistence": rows["stage_m"]}
-    point |= {name: rows[f"{name}_m"] for name in PEERS}
-    for name in METHODS:
+    point |= {name: rows[f"{name}_m"] for name in list_methods(rows)[2:]}
+    for name in point:
         rows[f"se_{name}"] = squared_error(point[name], rows["observed_m"])
     rows["year"] = water_year(pd.DatetimeIndex(rows["issue_time"]), FROM_JUNE_BY_DAYS)
     rows["wet"] = rows["valid_time"].dt.month.isin(WET_MONTHS)
@@ -62,7 +75,7 @@ class ErrorSums:
 
     Parameters
     ----------
-    stations, leads, years
+    methods, stations, leads, years
         Labels of the axes.
     squares
         m2, shape (method, station, lead, year).
@@ -70,6 +83,7 @@ class ErrorSums:
         Forecasts, shape (station, lead, year).
     """
 
+    methods: tuple[str, ...]
     stations: tuple[str, ...]
     leads: tuple[int, ...]
     years: tuple[int, ...]
@@ -101,10 +115,11 @@ def sum_errors(rows: pd.DataFrame) -> ErrorSums:
     index = pd.MultiIndex.from_product([stations, leads, years])
     grouped = rows.groupby(keys)
     shape = len(stations), len(leads), len(years)
-    total = grouped[[f"se_{name}" for name in METHODS]].sum().reindex(index, fill_value=0.0)
+    methods = list_methods(rows)
+    total = grouped[[f"se_{name}" for name in methods]].sum().reindex(index, fill_value=0.0)
     count = grouped.size().reindex(index, fill_value=0).to_numpy().reshape(shape).astype("float64")
-    squares = total.to_numpy().T.reshape(len(METHODS), *shape)
-    return ErrorSums(stations, leads, years, squares, count)
+    squares = total.to_numpy().T.reshape(len(methods), *shape)
+    return ErrorSums(methods, stations, leads, years, squares, count)
 
 
 def resample_cp(sums: ErrorSums, *, draws: int = DRAWS) -> NDArray[np.float64]:
@@ -161,7 +176,7 @@ def median_skill(rows: pd.DataFrame, *, draws: int = DRAWS) -> Skill | None:
     leads = range(len(sums.leads))
     median = {
         name: [make_interval(middle[k, lead], spread[:, k, lead]) for lead in leads]
-        for k, name in enumerate(METHODS)
+        for k, name in enumerate(sums.methods)
     }
     margin = {
         name: [
@@ -170,7 +185,7 @@ def median_skill(rows: pd.DataFrame, *, draws: int = DRAWS) -> Skill | None:
             )
             for lead in leads
         ]
-        for k, name in enumerate(METHODS)
+        for k, name in enumerate(sums.methods)
         if k > 0
     }
     n = sums.count.sum(axis=(0, 2)).astype(int).tolist()
@@ -211,7 +226,7 @@ def tabulate_stations(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame
                     "cp": own.value,
                     "low": own.low,
                     "high": own.high,
-                    **{name: cp[m, i, k] for m, name in enumerate(METHODS) if m > 1},
+                    **{name: cp[m, i, k] for m, name in enumerate(sums.methods) if m > 1},
                     "margin": margin.value,
                     "margin_low": margin.low,
                     "margin_high": margin.high,

@@ -12,7 +12,7 @@ import pytest
 
 from models import hindcast
 from models.baselines import PEERS
-from models.hindcast import run_hindcast
+from models.hindcast import run_hindcast, set_beside
 from models.stage.features import StageInputs
 from models.stage.model import QUANTILES
 from models.verification.scores import score_forecasts
@@ -173,3 +173,19 @@ def test_a_gap_is_not_filled_before_it_is_scored(made_up: StageInputs) -> None:
     assert found["observed_m"].isna().tolist() == [day in gap for day in found.index]
     assert found.loc["2009-08-05", "stage_m"] == 3.0
     assert score_forecasts(found.reset_index()).set_index("season").loc["all", "n"] == 5
+
+
+def test_a_second_model_stands_beside_the_first_on_the_same_mornings() -> None:
+    first = pd.DataFrame(
+        {
+            "issue_time": pd.to_datetime(["2018-07-01", "2018-07-01", "2018-07-02"]),
+            "station": [TOWN, UPSTREAM, TOWN],
+            "lead_days": 1,
+            "mean_m": [1.0, 2.0, 3.0],
+        }
+    )
+    second = first.iloc[::-1].assign(mean_m=[7.0, 8.0, 9.0])
+    both = set_beside(first, second, name="LinearRegression")
+    assert both["mean_m"].tolist() == [1.0, 2.0, 3.0]
+    assert both["alternative_m"].tolist() == [9.0, 8.0, 7.0]
+    assert set(both["alternative"]) == {"LinearRegression"}

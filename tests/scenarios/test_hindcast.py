@@ -59,13 +59,14 @@ def settings_in(folder: Path) -> Settings:
     return Settings(data_dir=folder, upstream="archive", records_url=None)
 
 
-def hindcast(settings: Settings, out: Path) -> Hindcast:
+def hindcast(settings: Settings, out: Path, *, against: str | None = None) -> Hindcast:
     return steps.hindcast(
         start=date(2017, 6, 1),
         end=date(2018, 7, 31),
         train_from=date(2009, 1, 1),
         leads=(1, 3),
         folder=out,
+        against=against,
         settings=settings,
     )
 
@@ -80,6 +81,23 @@ def run(tmp_path: Path, *, until: str) -> tuple[pd.DataFrame, pd.DataFrame, str]
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", dtype={"station": str})
     forecasts = pd.read_parquet(tmp_path / "out" / "forecasts.parquet")
     return scores, forecasts, (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_two_regressors_run_side_by_side(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "data")
+    export(tmp_path / "exports", until="2018-10-31")
+    steps.ingest("gauges", asof=LAST, folder=tmp_path / "exports", settings=settings)
+    hindcast(settings, tmp_path / "out", against="LinearRegression")
+    forecasts = pd.read_parquet(tmp_path / "out" / "forecasts.parquet")
+    assert set(forecasts["alternative"]) == {"LinearRegression"}
+    apart = (forecasts["alternative_m"] - forecasts["mean_m"]).abs()
+    assert 0.0 < apart.median() < 0.5
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "with LinearRegression of scikit-learn" in page
+    assert "model − alternative" in page
+    with pytest.raises(steps.UserError, match=r"cannot hindcast: .* found 'Trees'"):
+        hindcast(settings, tmp_path / "out", against="Trees")
 
 
 @pytest.mark.slow

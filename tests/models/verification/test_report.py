@@ -149,3 +149,14 @@ def test_names_are_the_last_and_stages_those_of_the_flood(
     assert floods[f"New Mukdahan ({TOWN})"] == {"alarm": 12.0, "flood": 12.5}
     assert watches["New Mukdahan"] == 0.6
     assert "Mukdahan" not in page.replace("New Mukdahan", "")
+
+
+def test_an_alternative_is_named_and_stands_in_every_table_of_methods() -> None:
+    frame = made_hindcast()
+    frame["alternative_m"] = frame["reference_m"]
+    page = render_report(frame.assign(alternative="<Trees>"), train_from="2003-01-01")
+    assert "<i>alternative</i> is the same model with &lt;Trees&gt; of scikit-learn" in page
+    assert "model − alternative" in page
+    plain = render_report(made_hindcast(), train_from="2003-01-01")
+    assert "alternative" not in plain
+    assert page.count("<th>alternative</th>") > 2

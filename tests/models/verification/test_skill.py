@@ -11,6 +11,7 @@ import pytest
 from models.baselines import PEERS
 from models.verification.skill import (
     LEAST_ROWS,
+    list_methods,
     median_skill,
     prepare,
     split_regimes,
@@ -82,3 +83,20 @@ def test_a_gauge_needs_thirty_forecasts_for_an_index_of_its_own(rows: pd.DataFra
     for n, known in ((30, True), (29, False)):
         cp = sum_errors(of_lead.head(n)).cp()
         assert np.isfinite(cp[0, 0, 0]) == known
+
+
+def test_an_alternative_model_is_compared_over_the_same_years() -> None:
+    frame = made_hindcast()
+    frame["alternative_m"] = frame["observed_m"] + 2.0 * (frame["mean_m"] - frame["observed_m"])
+    rows = prepare(frame.assign(alternative="LinearRegression"))
+    assert list_methods(rows)[-1] == "alternative"
+    skill = median_skill(rows, draws=200)
+    assert skill is not None
+    own, other = (skill.median[name][0].value for name in ("model", "alternative"))
+    assert (1.0 - own) * 4.0 == pytest.approx(1.0 - other)
+    margin = skill.margin["alternative"][0]
+    assert 0.0 < margin.low <= margin.value == pytest.approx(own - other)
+    assert "alternative" in tabulate_stations(rows, draws=50)
+    plain = median_skill(prepare(made_hindcast()), draws=200)
+    assert plain is not None
+    assert "alternative" not in plain.median

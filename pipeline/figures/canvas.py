@@ -10,7 +10,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = ("#0b5394", "#38761d", "#b45f06", "#741b47", "#45818e", "#666666", "#a61c00", "#351c75")
+COLOURS = (
+    "#0b5394", "#38761d", "#b45f06", "#741b47", "#45818e", "#666666", "#a61c00", "#351c75",
+    "#bf9000",
+)  # fmt: skip
 ALARM_COLOUR, FLOOD_COLOUR = COLOURS[2], COLOURS[6]
 STYLE: Any = {
     "svg.fonttype": "none",

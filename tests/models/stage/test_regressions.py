@@ -53,7 +53,7 @@ def test_a_linear_regressor_has_the_drivers_of_its_coefficients() -> None:
 def test_drivers_of_any_regressor_add_up(regressor: object) -> None:
     matrix, target = rows()
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", "Bins")
         fitted = LeadRegressors.fit(
             regressor, np.array([0, 1, 3]), matrix, target, np.ones(len(matrix))
         )

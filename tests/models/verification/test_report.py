@@ -160,3 +160,4 @@ def test_an_alternative_is_named_and_stands_in_every_table_of_methods() -> None:
     plain = render_report(made_hindcast(), train_from="2003-01-01")
     assert "alternative" not in plain
     assert page.count("<th>alternative</th>") > 2
+    assert re.search(r"<text[^>]*>alternative</text>", page), "the picture has a line for it"

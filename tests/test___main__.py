@@ -335,7 +335,7 @@ def test_a_hindcast_as_its_help_shows_it(
         "2019-06-01", "2020-10-31", "1992-01-01", "OUT"
     ]  # fmt: skip
     assert arguments["leads"] == (1, 3, 5, 7)
-    assert arguments["against"] is None
+    assert arguments.pop("against") is None
     assert run(monkeypatch, tmp_path, *command, "--against", "LinearRegression") == 0
     assert arguments["against"] == "LinearRegression"
     assert run(monkeypatch, tmp_path, *command, "--leads", "1,x") == 2

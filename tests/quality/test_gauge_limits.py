@@ -198,6 +198,7 @@ def test_a_change_counts_to_the_mm_and_none_is_no_change() -> None:
         ([0.5, 0.8, 0.6, 0.9], 0.6),
         ([0.9, 0.8, 0.6, 0.5], 0.6),
         ([0.004, 0.006, 0.005], 0.004),
+        ([0.0, 0.0, 0.0], np.nan),
     ],
 )
 def test_the_fastest_hour_is_that_of_the_third_fastest_day(

@@ -18,12 +18,13 @@ UNKNOWN = Limits(0)
 def is_code(
     days: list[float], level: list[float], at: int, limits: Limits = UNKNOWN, *, tide_m: float = 0.0
 ) -> bool:
-    hours, value = 24.0 * np.array(days), np.array(level)
+    hours, value = 24.0 * np.array(days) + 480000.0, np.array(level)
     return bool(find_codes(hours, value, limits, tide_m=tide_m)[at])
 
 
 def is_flow_code(hours: list[float], flow: list[float], at: int) -> bool:
-    return bool(find_flow_codes(np.array(hours, "float64"), np.array(flow, "float64"))[at])
+    since_1970 = np.array(hours, "float64") + 480000.0
+    return bool(find_flow_codes(since_1970, np.array(flow, "float64"))[at])
 
 
 def test_a_code_is_a_stage_where_the_gauge_stands_there() -> None:
@@ -94,6 +95,8 @@ def test_a_number_is_a_code_in_m_cm_or_mm_to_the_millimetre(
         ([0, 1, 2], [10.49, 9.99, 10.8], 1, False),
         ([0, 1, 2], [10.5, 9.99, 10.8], 1, True),
         ([0, 1, 2], [8.0, 9.99, 12.0], 1, False),  # between them
+        ([0, 1, 2, 3], [9.7, 4.0, 9.99, 4.1], 2, True),  # not those before them
+        ([0, 1, 2, 3], [4.0, 9.7, 9.99, 4.1], 2, False),
         ([0, 1], [8.99, 9.99], 1, False),  # the newest, a day later: a metre
         ([0, 1], [8.98, 9.99], 1, True),
         ([0, 2], [8.49, 9.99], 1, False),
@@ -179,7 +182,8 @@ def test_a_zero_that_is_a_code_continues_nothing() -> None:
     [
         ([0, 24], [8000.0, 9999.0], 1, False),  # a quarter more
         ([0, 24], [7999.0, 9999.0], 1, True),
-        ([0, 24], [12498.0, 9999.0], 1, False),
+        ([0, 24], [12498.75, 9999.0], 1, False),
+        ([0, 24], [7999.2, 9999.0], 1, False),
         ([0, 24], [12500.0, 9999.0], 1, True),
         ([0, 24], [9999.0, 8000.0], 0, False),
         ([0, 24], [9999.0, 7999.0], 0, True),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from models.climatology import day_of_year, hydrological_years, window_sums
 from models.stage.features import DAY, StageInputs
 from models.stage.model import HISTORY_D, StageModel, predict, predict_dates
 from models.stage.training import fit
+from models.training import find_regressor
 from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.progress import Progress, no_progress
 from pipeline.times import naive_timestamp
@@ -88,6 +90,41 @@ def run_hindcast(
     forecasts = pd.concat(years, ignore_index=True)
     forecasts["observed_m"] = match_observed(inputs, forecasts)
     forecasts["origin"] = inputs.origin
+    return forecasts
+
+
+def run_hindcasts(
+    inputs: StageInputs, regressors: Sequence[str | None], **options: Any
+) -> pd.DataFrame:
+    """Run a hindcast with one regressor or two.
+
+    Parameters
+    ----------
+    inputs
+        As of :func:`run_hindcast`.
+    regressors
+        Names as of :func:`models.training.find_regressor`; None for no second.
+    **options
+        Further arguments of :func:`run_hindcast`.
+
+    Returns
+    -------
+    DataFrame
+        That of the first, with ``alternative_m``, the mean of the second in m, and
+        ``alternative``, its name, where there is one.
+
+    Raises
+    ------
+    UnknownRegressor
+        Scikit-learn has no regressor of a name.
+    """
+    names = [name for name in regressors if name is not None]
+    estimators = [find_regressor(name) for name in names]
+    forecasts, *others = [
+        run_hindcast(inputs, regressor=estimator, **options) for estimator in estimators
+    ]
+    for name, other in zip(names[1:], others, strict=True):
+        forecasts = set_beside(forecasts, other, name=name)
     return forecasts
 
 

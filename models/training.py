@@ -29,12 +29,16 @@ def list_forecast_gauges(inputs: StageInputs) -> list[str]:
     return [code for code in places.stations() if code in inputs.stage]
 
 
+class UnknownRegressor(LookupError):  # noqa: N818
+    """Scikit-learn has no regressor of that name."""
+
+
 def find_regressor(name: str) -> BaseEstimator | None:
     """Find a regressor of scikit-learn by the name of its class; None for ``ridge``.
 
     Raises
     ------
-    LookupError
+    UnknownRegressor
         There is none of that name.
     """
     if name == "ridge":
@@ -45,7 +49,9 @@ def find_regressor(name: str) -> BaseEstimator | None:
     if name not in regressors:
         near = difflib.get_close_matches(name, ["ridge", *regressors], n=1)
         hint = f"did you mean {near[0]}?" if near else "such as HistGradientBoostingRegressor"
-        raise LookupError(f"expected ridge or a regressor of scikit-learn, found {name!r}; {hint}")
+        raise UnknownRegressor(
+            f"expected ridge or a regressor of scikit-learn, found {name!r}; {hint}"
+        )
     regressor = regressors[name]()
     if "random_state" in regressor.get_params():
         regressor.set_params(random_state=0)

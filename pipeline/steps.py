@@ -282,21 +282,17 @@ def train(
     Raises
     ------
     UserError
-        There are no gauge readings, no gauge has enough of them, or the settings name no regressor
-        of scikit-learn.
+        No gauge has enough readings, or the settings name no regressor of scikit-learn.
     """
     from models import training
     from models.stage.features import TooFewStages
     from pipeline.issuance.snapshot import open_stores, read_stage_inputs
 
     settings = settings or Settings()
-    try:
-        regressor = training.find_regressor(settings.regressor)
-    except LookupError as error:
-        raise UserError(f"cannot train: {error}") from error
     snapshot = open_stores(settings, asof=asof)
     progress("reading the record", 1, 2)
     try:
+        regressor = training.find_regressor(settings.regressor)
         inputs = read_stage_inputs(snapshot, start=None)
         progress("gauges and drought", 2, 2)
         models = training.fit_models(
@@ -308,11 +304,12 @@ def train(
             region=settings.region,
             regressor=regressor,
         )
+    except training.UnknownRegressor as error:
+        raise UserError(f"cannot train: {error}") from error
     except TooFewStages as error:
         raise UserError(f"cannot train: {error}; ingest gauges first") from error
-    version = training.save_models(
-        models, asof=asof, origin=inputs.origin, folder=settings.models_dir
-    )
+    folder = settings.models_dir
+    version = training.save_models(models, asof=asof, origin=inputs.origin, folder=folder)
     return Trained(version, len(models["stage"].stations), f"{asof:%Y-%m-%d}", inputs.origin)
 
 
@@ -570,8 +567,9 @@ def hindcast(
     UserError
         There are no gauge readings, or a regressor is not one of scikit-learn.
     """
-    from models.hindcast import run_hindcast, set_beside
-    from models.training import find_regressor, list_forecast_gauges
+    from models.hindcast import run_hindcasts
+    from models.stage.features import TooFewStages
+    from models.training import UnknownRegressor, list_forecast_gauges
     from models.verification.hindcast_files import write_hindcast
     from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
 
@@ -581,30 +579,21 @@ def hindcast(
     )
     snapshot = open_stores(settings, asof=last + timedelta(days=max(leads) + 1))
     try:
-        regressors = [
-            find_regressor(name) for name in (settings.regressor, against) if name is not None
-        ]
         inputs = read_stage_inputs(snapshot, start=begin)
-    except LookupError as error:
-        raise UserError(f"cannot hindcast: {error}") from error
-    except ValueError as error:
-        raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
-    hindcasts = [
-        run_hindcast(
+        forecasts = run_hindcasts(
             inputs,
+            [settings.regressor, against],
             train_from=begin,
             start=first,
             end=last + timedelta(days=1),
             stations=list_forecast_gauges(inputs),
             leads=leads,
             inputs_as_of=inputs_as_of(snapshot, start=begin),
-            regressor=regressor,
             progress=progress,
         )
-        for regressor in regressors
-    ]
-    forecasts = hindcasts[0]
-    if against is not None:
-        forecasts = set_beside(forecasts, hindcasts[1], name=against)
+    except UnknownRegressor as error:
+        raise UserError(f"cannot hindcast: {error}") from error
+    except TooFewStages as error:
+        raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
     progress("report", 1, 1)
     return write_hindcast(forecasts, folder, train_from=f"{train_from:%Y-%m-%d}")

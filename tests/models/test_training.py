@@ -16,6 +16,7 @@ from models.low_flow import LowFlowModel
 from models.stage.features import StageInputs, TooFewStages
 from models.stage.model import StageModel
 from models.training import (
+    UnknownRegressor,
     find_regressor,
     fit_droughts,
     fit_models,
@@ -101,7 +102,7 @@ def test_a_regressor_is_found_by_the_name_of_its_class() -> None:
     assert trees is not None
     assert trees.get_params()["random_state"] == 0, "trained again, it is the same"
     assert find_regressor("LinearRegression") is not None
-    with pytest.raises(LookupError, match="did you mean Ridge"):
+    with pytest.raises(UnknownRegressor, match="did you mean Ridge"):
         find_regressor("Rigde")
-    with pytest.raises(LookupError, match="such as HistGradientBoostingRegressor"):
+    with pytest.raises(UnknownRegressor, match="such as HistGradientBoostingRegressor"):
         find_regressor("logit!")

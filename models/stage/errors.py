@@ -17,6 +17,9 @@ PROBABILITIES = np.array(
     [0.01, 0.025, 0.05, 0.075, *np.arange(0.10, 0.91, 0.05).round(2), 0.925, 0.95, 0.975, 0.99]
 )
 """Levels of the quantile table; beyond the first and last the tails take over."""
+TAIL_SHAPE, TAIL_FLOOR = 0.1, 0.3
+MOST_WIDENING, LEAST_AHEAD = 1.6, 365
+"""Defaults of :func:`fit_errors` and :func:`widening_factor`."""
 PATHS = 2000
 """Draws of the joint errors over the leads."""
 
@@ -48,7 +51,7 @@ class ErrorDistribution:
     quantiles: NDArray[np.float64]
     tail_scales: NDArray[np.float64]
     correlation: NDArray[np.float64]
-    tail_shape: float = 0.1
+    tail_shape: float = TAIL_SHAPE
 
     def ppf(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles of z at each lead, shape (n_leads, n_q), increasing in ``q``; 0 < q < 1."""
@@ -118,8 +121,8 @@ def fit_errors(
     z: NDArray[np.float64],
     weights: NDArray[np.float64],
     *,
-    tail_shape: float = 0.1,
-    tail_floor: float = 0.3,
+    tail_shape: float = TAIL_SHAPE,
+    tail_floor: float = TAIL_FLOOR,
 ) -> ErrorDistribution:
     """Fit the distribution of scaled errors made on held-out years.
 
@@ -171,7 +174,7 @@ def fit_errors(
 
 
 def climatology_errors(
-    stages_m: NDArray[np.float64], *, tail_shape: float = 0.1
+    stages_m: NDArray[np.float64], *, tail_shape: float = TAIL_SHAPE
 ) -> ErrorDistribution:
     """Distribution of rows of climatology: stages in m at ``PROBABILITIES``, and tails as wide.
 
@@ -268,8 +271,8 @@ def widening_factor(
     z: NDArray[np.float64],
     ahead: NDArray[np.float64],
     *,
-    most_widening: float = 1.6,
-    least_ahead: int = 365,
+    most_widening: float = MOST_WIDENING,
+    least_ahead: int = LEAST_AHEAD,
 ) -> NDArray[np.float64]:
     """Ratio of the 80 % quantile of absolute errors on years ahead to that on years in between.
 

@@ -20,7 +20,11 @@ from models.climatology import FROM_APRIL_BY_DAYS, WET_MONTHS, pentad, pentad_wi
 from models.stage.design import TIER_GROUPS, StageDesign
 from models.stage.distribution import StageDistribution, StagePart
 from models.stage.errors import (
+    LEAST_AHEAD,
+    MOST_WIDENING,
     PROBABILITIES,
+    TAIL_FLOOR,
+    TAIL_SHAPE,
     ErrorDistribution,
     climatology_errors,
     fit_errors,
@@ -33,7 +37,7 @@ from models.stage.features import DAY
 from models.stage.neighbours import Neighbours
 from models.stage.regressions import LeadRegressors, SeasonalRidge
 from models.stage.ridge import AdaptiveRidgeCV, NormalEquations, relative_variances
-from models.stage.seasons import SEASON_KNOTS, Seasons
+from models.stage.seasons import Seasons
 from models.stage.splits import EVERYTHING, Fold, Splits, WaterYearSplit, list_splits
 from models.verification.metrics import persistence_index
 
@@ -149,15 +153,15 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         regressor: BaseEstimator | None = None,
         cv: Any = None,
         forward_years: int | None = None,
-        season_knots: tuple[tuple[int, str], ...] = SEASON_KNOTS,
-        cross_season_weight: float = 0.3,
-        dry_wet_weight: float = 0.1,
-        dry_error_weight: float = 0.15,
-        half_life_y: float = 15.0,
-        tail_shape: float = 0.1,
-        tail_floor: float = 0.3,
-        most_widening: float = 1.6,
-        least_ahead: int = 365,
+        season_knots: tuple[tuple[int, str], ...] = Seasons.knots,
+        cross_season_weight: float = Seasons.cross_season_weight,
+        dry_wet_weight: float = Seasons.dry_wet_weight,
+        dry_error_weight: float = Seasons.dry_error_weight,
+        half_life_y: float = Seasons.half_life_y,
+        tail_shape: float = TAIL_SHAPE,
+        tail_floor: float = TAIL_FLOOR,
+        most_widening: float = MOST_WIDENING,
+        least_ahead: int = LEAST_AHEAD,
         prior_variances: PriorVariances | None = None,
     ) -> None:
         self.neighbours = neighbours
@@ -225,7 +229,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         self.n_features_in_ = X.shape[1]
         dates = pd.DatetimeIndex(X.index)
         self.climatology_, self.highest_m_ = _climatology(dates, level), float(np.nanmax(level))
-        self.design_ = StageDesign(self.neighbours) if self.design is None else clone(self.design)
+        design = StageDesign(self.neighbours) if self.design is None else clone(self.design)
+        self.design_ = design.set_params(neighbours=self.neighbours)
         rows, used = X[known], dates[known]
         matrix = self.design_.fit_transform(rows)
         year = water_year(dates, FROM_APRIL_BY_DAYS) if groups is None else np.asarray(groups)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -74,7 +73,7 @@ def fit(
         known = known.last(int((known.stage.index >= first).sum()))
     lib = build_library(known)
     fitted = _fit_gauges(
-        lib, list(stations), partial(StageRegressor, leads=leads, regressor=regressor), beside
+        lib, list(stations), {"leads": leads, "regressor": regressor}, beside=beside
     )
     if not fitted:
         span = f"{len(lib.dates)} days"
@@ -91,10 +90,11 @@ def fit(
 def _fit_gauges(
     lib: Library,
     codes: list[str],
-    make_regressor: partial[StageRegressor],
+    options: Mapping[str, Any],
+    *,
     beside: Callable[[], None],
 ) -> dict[str, StageRegressor]:
-    """Fit each gauge that has enough data, on every core.
+    """Fit each gauge that has enough data by regressors of some options, on every core.
 
     Processes, not threads: scipy's linear algebra holds the interpreter's lock. The models do not
     depend on how many there are.
@@ -107,7 +107,7 @@ def _fit_gauges(
         own_ends = [*(connection for _, connection in children), own_end]
         child: BaseProcess = context.Process(
             target=_fit_share,
-            args=(other_end, own_ends, lib, codes[number::n_processes], make_regressor),
+            args=(other_end, own_ends, lib, codes[number::n_processes], options),
         )
         with warnings.catch_warnings():
             # Python 3.12 warns of threads that hold a lock: the child uses none of theirs.
@@ -153,7 +153,7 @@ def _fit_share(
     parent_ends: list[Connection],
     lib: Library,
     codes: list[str],
-    make_regressor: partial[StageRegressor],
+    options: Mapping[str, Any],
 ) -> None:
     """Fit some gauges: send the first fits' variances, take the mean over all, send the models."""
     for parent_end in parent_ends:
@@ -164,10 +164,10 @@ def _fit_share(
         with threadpool_limits(1):
             for code in codes:
                 if code in lib.level:
-                    target = stage_targets(lib, code, make_regressor.keywords["leads"])
+                    target = stage_targets(lib, code, options["leads"])
                     known = np.isfinite(target - table[[f"level:{code}"]].to_numpy()).all(axis=1)
                     if known.sum() >= LEAST_YEARS * 365:
-                        regressor = make_regressor(select_neighbours(lib, code))
+                        regressor = StageRegressor(select_neighbours(lib, code), **options)
                         started[code] = regressor, regressor.prepare(table, target)
             connection.send(
                 {

@@ -151,8 +151,8 @@ def _about(rows: pd.DataFrame, train_from: str) -> str:
     if ALTERNATIVE in rows:
         name = escape(str(rows[ALTERNATIVE].iloc[0]))
         alternative = (
-            f"<p><i>alternative</i> is the same model with {name} of scikit-learn in the place of "
-            "its ridge regression, fitted and scored on the same mornings.</p>"
+            f"<p><i>alternative</i> is the same model with another regressor, {name}, fitted and "
+            "scored on the same mornings.</p>"
         )
     n = rows["station"].nunique()
     leads = ", ".join(str(lead) for lead in sorted(rows["lead_days"].unique()))

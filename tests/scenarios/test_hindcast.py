@@ -94,7 +94,7 @@ def test_two_regressors_run_side_by_side(tmp_path: Path) -> None:
     apart = (forecasts["alternative_m"] - forecasts["mean_m"]).abs()
     assert 0.0 < apart.median() < 0.5
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "with LinearRegression of scikit-learn" in page
+    assert "with another regressor, LinearRegression" in page
     assert "model − alternative" in page
     with pytest.raises(steps.UserError, match=r"cannot hindcast: .* found 'Trees'"):
         hindcast(settings, tmp_path / "out", against="Trees")

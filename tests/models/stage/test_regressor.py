@@ -16,7 +16,7 @@ from models.climatology import FROM_APRIL_BY_DAYS, WET_MONTHS, water_year
 from models.stage.design import StageDesign
 from models.stage.features import StageInputs, build_library
 from models.stage.imputer import ConditionalMeanImputer
-from models.stage.neighbours import select_neighbours
+from models.stage.neighbours import Neighbours, select_neighbours
 from models.stage.regressor import StageRegressor
 from models.stage.ridge import AdaptiveRidgeCV
 from models.stage.seasons import SEASON_KNOTS
@@ -91,6 +91,15 @@ def test_parameters_change_the_fit(
     for name, value in changes.items():
         other = clone(regressor).set_params(**{name: value}).fit(table, target)
         assert np.abs(other.predict(days) - expected).max() > 1e-4, name
+
+
+def test_a_design_has_the_neighbours_of_its_regressor(
+    regressor: StageRegressor, table: pd.DataFrame, target: np.ndarray
+) -> None:
+    elsewhere = clone(regressor).set_params(design=StageDesign(Neighbours("010501")))
+    elsewhere.prepare(table, target)
+    assert elsewhere.design_.neighbours == regressor.neighbours
+    assert elsewhere.design.neighbours.station == "010501", "a parameter is not changed"
 
 
 def test_the_mean_of_a_distribution_is_what_is_predicted(

@@ -155,7 +155,7 @@ def test_an_alternative_is_named_and_stands_in_every_table_of_methods() -> None:
     frame = made_hindcast()
     frame["alternative_m"] = frame["reference_m"]
     page = render_report(frame.assign(alternative="<Trees>"), train_from="2003-01-01")
-    assert "<i>alternative</i> is the same model with &lt;Trees&gt; of scikit-learn" in page
+    assert "<i>alternative</i> is the same model with another regressor, &lt;Trees&gt;, " in page
     assert "model − alternative" in page
     plain = render_report(made_hindcast(), train_from="2003-01-01")
     assert "alternative" not in plain

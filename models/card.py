@@ -14,16 +14,27 @@ from models.stage.design import TIER_GROUPS
 from models.stage.features import STALE_H
 from models.stage.model import StageModel
 from models.stage.seasons import SEASONS
+from models.verification.bootstrap import LEAST_YEARS
 from pipeline.geography.places import stations as all_stations
 
 LOW_CP = 0.3
 """Persistence index below which a lead is named among those not to be trusted."""
+DRIVER_METHODS = {
+    "exact": "exact, the terms of a linear model",
+    "substitution": "by substitution, a group of columns at its mean at a time",
+}
 SYNTHETIC = (
     "**SYNTHETIC: trained on the virtual basin. No figure here says anything of the river.**"
 )
 HELD_OUT = """Persistence index CP = 1 − MSE / MSE of persistence, tier full, each year forecast by
 a fit on the other years. Later years are known to such a fit: `mekong hindcast`, which is not told
 the future, gives a little less."""
+LICENCE = f"""The model's own forecast is issued where the lower bound of the 95 % interval of CP
+over resampled years (below) is above 0, and where its P(alarm) is no worse than the season's share
+or that of what would be issued instead, by Brier scores. Elsewhere the forecast named beside it is
+issued. Judged on wet days of the last years, forecast by fits on earlier years alone; of all years
+held out where these are fewer than {LEAST_YEARS}. A gauge with fewer years than that has no licence
+yet (–). Tier full."""
 AGAINST = """Brier skill against conditional climatology (month and class now) of P(class ≥ D1) on
 blocks of four years held out, with 95 % intervals over resampled years."""
 
@@ -54,6 +65,7 @@ def render_card(
     """
     lines = [
         *_render_stage(model, metadata),
+        *_render_licences(model),
         *_render_drought(low_flow, drought),
         *_render_limits(model),
     ]
@@ -82,7 +94,7 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         f"{kind}; a day's weight halves in {fitted.half_life_y:g} years; penalties, error scales "
         "and quantiles come from years that the fit had not seen"
     )
-    drivers = fitted.tiers_["full"].regression.driver_method
+    drivers = DRIVER_METHODS[fitted.tiers_["full"].regression.driver_method]
     lines = [
         "# Model card: stage 1 to 7 days ahead, low flow and drought 1 to 12 weeks ahead",
         "",
@@ -126,6 +138,24 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         for tier in TIER_GROUPS
     ]
     return lines + _table(["tier", *head[1:]], tiers)
+
+
+def _render_licences(model: StageModel) -> list[str]:
+    rows = []
+    for code, station in model.stations.items():
+        licence = station.tiers_["full"].licence
+        cells = [
+            f"{low:.2f}" if granted else f"{low:.2f} {substitute}"
+            for low, granted, substitute in zip(
+                licence.cp_low, licence.granted, licence.substitute, strict=True
+            )
+        ]
+        days = f"{licence.alarm_days[0]}"
+        rows.append(
+            [_name(code), f"{licence.n_years}", days, *(cell.replace("nan", "–") for cell in cells)]
+        )
+    head = ["gauge", "years", "alarm days", *(f"{lead} d" for lead in model.leads)]
+    return ["", "## Licence to speak", "", LICENCE, "", *_table(head, rows)]
 
 
 def _render_drought(low_flow: LowFlowModel | None, drought: DroughtModel | None) -> list[str]:

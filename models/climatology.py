@@ -82,6 +82,37 @@ def pentad_windows(dates: pd.DatetimeIndex) -> Iterator[NDArray[np.bool_]]:
         yield slot_distance(day, middle) <= HALF_WINDOW_D
 
 
+def pentad_quantiles(
+    dates: pd.DatetimeIndex, values: NDArray[np.float64], q: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of the values near each of the 73 pentads.
+
+    Parameters
+    ----------
+    dates, values
+        One per date, NaN where not known.
+    q
+        Levels, shape (n_q,).
+
+    Returns
+    -------
+    ndarray
+        Shape (73, n_q), NaN where no value is near.
+
+    Examples
+    --------
+    >>> dates = pd.DatetimeIndex(["2018-01-02", "2018-01-04", "2018-07-01"])
+    >>> pentad_quantiles(dates, np.array([1.0, 3.0, np.nan]), np.array([0.5]))[[0, 36], 0].tolist()
+    [2.0, nan]
+    """
+    table = np.full((73, len(q)), np.nan)
+    for row, within in zip(table, pentad_windows(dates), strict=True):
+        near = values[within & np.isfinite(values)]
+        if len(near):
+            row[:] = np.quantile(near, q)
+    return table
+
+
 def annual_waves(dates: pd.DatetimeIndex) -> list[NDArray[np.float64]]:
     """Sine and cosine of the year, then of its half, at each date, shape (n,) each.
 
@@ -116,6 +147,32 @@ def window_sums(dates: pd.DatetimeIndex, values: ArrayLike) -> NDArray[np.float6
     by_day = np.bincount(day_of_year(dates), values, 366)[1:]
     around = np.arange(-HALF_WINDOW_D, HALF_WINDOW_D + 1)
     return np.asarray(by_day[(np.arange(365)[:, None] + around) % 365].sum(axis=1))
+
+
+def window_means(dates: pd.DatetimeIndex, values: ArrayLike) -> NDArray[np.float64]:
+    """Mean of the values within ``HALF_WINDOW_D`` of each day of the year.
+
+    Parameters
+    ----------
+    dates, values
+        One per date, NaN where not known.
+
+    Returns
+    -------
+    ndarray
+        Shape (365,), NaN without a value; read it as that of :func:`window_sums`.
+
+    Examples
+    --------
+    >>> dates = pd.DatetimeIndex(["2018-01-02", "2018-01-03", "2018-01-04"])
+    >>> window_means(dates, [1.0, 2.0, np.nan])[[0, 17, 99]].tolist()
+    [1.5, 2.0, nan]
+    """
+    array = np.asarray(values, dtype="float64")
+    known = np.isfinite(array)
+    count = window_sums(dates, known)
+    total = window_sums(dates, np.where(known, array, 0.0))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def conditional_climatology(

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from models.baselines import PEERS, forecast_baselines
 from models.benchmark import forecast_benchmark
-from models.climatology import day_of_year, hydrological_years, window_sums
+from models.climatology import day_of_year, hydrological_years, window_means
 from models.stage.features import DAY, StageInputs
 from models.stage.model import HISTORY_D, StageModel, predict, predict_dates
 from models.stage.training import fit
@@ -64,7 +64,8 @@ def run_hindcast(
     Returns
     -------
     DataFrame
-        As :func:`models.stage.model.predict` gives it, with ``origin``, ``observed_m`` (the 00Z
+        The model's own forecasts as :func:`models.stage.model.predict` gives them, those of its
+        licence beside them, with ``origin``, ``observed_m`` (the 00Z
         reading that came; NaN where none did), ``climatology_p_alarm`` (share of past years' days
         of the season at or above alarm stage) and the forecasts of ``PEERS``, fitted on the same
         years. Alarm and flood stages are those as of each issue time.
@@ -170,13 +171,14 @@ def _forecast_year(
             known_then.with_gauges(model.stations),
             issue_time=moments[day],
             model_version=version,
+            own=True,
         )
         for day, known_then in differing.items()
     ]
     alike = [day for day in dates if day not in differing]
     if alike:
         recent = known.last(len(dates) + HISTORY_D)
-        parts.append(predict_dates(model, recent, dates=alike, model_version=version))
+        parts.append(predict_dates(model, recent, dates=alike, model_version=version, own=True))
     year = pd.concat(parts).sort_values(["issue_time", "station", "lead_days"])
     return year.reset_index(drop=True)
 
@@ -230,8 +232,6 @@ def _climatology_p(
         level = past[code].to_numpy()
         for threshold_m in np.unique(alarm_m[of_gauge][np.isfinite(alarm_m[of_gauge])]):
             rows = of_gauge[alarm_m[of_gauge] == threshold_m]
-            reached = window_sums(dates, level >= threshold_m)
-            observed = window_sums(dates, np.isfinite(level))
-            share = np.where(observed > 0, reached / np.maximum(observed, 1), np.nan)
-            p[rows] = share[day_of_year(valid[rows]) - 1]
+            reached = np.where(np.isfinite(level), level >= threshold_m, np.nan)
+            p[rows] = window_means(dates, reached)[day_of_year(valid[rows]) - 1]
     return p

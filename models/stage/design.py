@@ -217,6 +217,39 @@ class StageDesign(TransformerMixin, BaseEstimator):
         regime_columns = [int(k) for k in columns if self.names_[k] in REGIME]
         return self.names_.index(f"level:{own}"), changes, regime_columns
 
+    def error_regime(
+        self,
+        columns: NDArray[np.int64],
+        matrix: NDArray[np.float64],
+        change: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Terms that the spread of a forecast's errors depends on.
+
+        Volatility of the own gauge, its stage, season and rain where the columns have it, and the
+        size of the forecast change.
+
+        Parameters
+        ----------
+        columns
+            Indices of the columns that the forecast uses.
+        matrix
+            Columns of the design, shape (n, n_columns).
+        change
+            Forecast change in m, shape (n, n_leads).
+
+        Returns
+        -------
+        ndarray
+            Shape (n_leads, n, n_terms).
+        """
+        level, changes, regime_columns = self.regime(columns)
+        volatility = np.log(0.1 + np.abs(matrix[:, changes]).mean(axis=1))
+        shared = np.column_stack(
+            [np.ones(len(matrix)), volatility, matrix[:, [level, *regime_columns]]]
+        )
+        sizes = [np.log(0.02 + np.abs(of_lead)) for of_lead in change.T]
+        return np.stack([np.column_stack([shared, size]) for size in sizes])
+
     def shared_names(self) -> list[str]:
         """Names of the columns with gauges called by their place."""
         return [self.neighbours.share_name(name) for name in self.names_]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,8 @@ class StagePart:
         Shape (k, n_leads).
     errors
         Distribution of the error.
+    methods
+        What each lead is issued as: ``model``, ``persistence`` or ``climatology``, (n_leads,).
     drivers_m
         Kind of evidence -> its part in the change, shape (k, n_leads); without any at climatology.
     """
@@ -32,7 +35,33 @@ class StagePart:
     middle_m: NDArray[np.float64]
     scale_m: NDArray[np.float64]
     errors: ErrorDistribution
+    methods: NDArray[np.str_]
     drivers_m: Mapping[str, NDArray[np.float64]]
+
+    def take(self, k: int) -> Self:
+        """Take the k-th of its mornings alone."""
+        return replace(
+            self,
+            rows=self.rows[[k]],
+            middle_m=self.middle_m[[k]],
+            scale_m=self.scale_m[[k]],
+            drivers_m={kind: of_kind[[k]] for kind, of_kind in self.drivers_m.items()},
+        )
+
+    def replace_leads(self, other: StagePart, leads: NDArray[np.bool_]) -> Self:
+        """Take another's forecasts of the same mornings at some leads."""
+        unknown = np.full_like(self.middle_m, np.nan)
+        return replace(
+            self,
+            middle_m=np.where(leads, other.middle_m, self.middle_m),
+            scale_m=np.where(leads, other.scale_m, self.scale_m),
+            errors=self.errors.replace_leads(other.errors, leads),
+            methods=np.where(leads, other.methods, self.methods),
+            drivers_m={
+                kind: np.where(leads, other.drivers_m.get(kind, unknown), of_kind)
+                for kind, of_kind in self.drivers_m.items()
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +84,13 @@ class StageDistribution:
 
     def _blank(self, *more: int) -> NDArray[np.float64]:
         return np.full((len(self.tiers), self.n_leads, *more), np.nan)
+
+    def methods(self) -> NDArray[np.str_]:
+        """List what each lead is issued as, shape (n, n_leads)."""
+        methods = np.full((len(self.tiers), self.n_leads), "", dtype="U11")
+        for part in self.parts:
+            methods[part.rows] = part.methods
+        return methods
 
     def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles in m, shape (n, n_leads, n_q); 0 < q < 1."""

@@ -7,7 +7,8 @@ they cannot contradict each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,44 @@ class ErrorDistribution:
         q = np.clip(ndtr(normal @ _root(self.correlation).T), 1e-12, 1.0 - 1e-12)
         columns = [self._ppf_of_lead(lead, of_lead) for lead, of_lead in enumerate(q.T)]
         return np.stack(columns, axis=1)
+
+    def replace_leads(self, other: ErrorDistribution, leads: NDArray[np.bool_]) -> Self:
+        """Take another's errors at some leads; the correlation stays, unless that is at all."""
+        return replace(
+            self,
+            quantiles=np.where(leads[:, None], other.quantiles, self.quantiles),
+            tail_scales=np.where(leads[:, None], other.tail_scales, self.tail_scales),
+            correlation=other.correlation if leads.all() else self.correlation,
+        )
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """Errors of a forecast: their scale by regime, and the distribution of the scaled ones.
+
+    Parameters
+    ----------
+    scale_coefficients
+        Of the log of the scale on the terms of the regime, shape (n_leads, n_terms).
+    scale_limits
+        Lower and upper limit of that log, shape (n_leads, 2).
+    distribution
+        Of the scaled errors.
+    """
+
+    scale_coefficients: NDArray[np.float64]
+    scale_limits: NDArray[np.float64]
+    distribution: ErrorDistribution
+
+    def scale(self, regime: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scale in m, shape (n, n_leads), of a regime of shape (n_leads, n, n_terms)."""
+        return predict_scale(regime, self.scale_coefficients, self.scale_limits)
+
+    def centred(self) -> Self:
+        """Move the errors so that their median is 0 at each lead."""
+        middle = self.distribution.ppf(np.array([0.5]))
+        moved = replace(self.distribution, quantiles=self.distribution.quantiles - middle)
+        return replace(self, distribution=moved)
 
 
 def weighted_quantiles(
@@ -265,6 +304,44 @@ def predict_scale(
     """Scale of the error in m as :func:`fit_scale` found it, shape (n, n_leads)."""
     log = np.einsum("lnk,lk->nl", regime, coefficients)
     return np.asarray(np.exp(np.clip(log, limits[:, 0], limits[:, 1])))
+
+
+def fit_error_model(
+    regime: NDArray[np.float64],
+    error: NDArray[np.float64],
+    ahead: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64],
+    year: NDArray[np.int64],
+    tail_shape: float = TAIL_SHAPE,
+    tail_floor: float = TAIL_FLOOR,
+    most_widening: float = MOST_WIDENING,
+    least_ahead: int = LEAST_AHEAD,
+) -> ErrorModel:
+    """Fit scale and distribution of errors, wider by what they were on years ahead.
+
+    Parameters
+    ----------
+    regime
+        Terms that the spread depends on, shape (n_leads, n, n_terms).
+    error, ahead
+        Errors in m on years held out, and on years forecast by earlier ones alone (NaN for other
+        years), shape (n, n_leads).
+    weights, year
+        Weight and water year of each row.
+    tail_shape, tail_floor
+        As of :func:`fit_errors`.
+    most_widening, least_ahead
+        As of :func:`widening_factor`.
+    """
+    coefficients, limits = fit_scale(regime, error, weights)
+    scale = predict_scale(regime, coefficients, limits)
+    z = error / scale
+    z *= widening_factor(
+        z, ahead / scale, most_widening=most_widening, least_ahead=least_ahead
+    ) * new_year_factor(weights, year)
+    distribution = fit_errors(z, weights, tail_shape=tail_shape, tail_floor=tail_floor)
+    return ErrorModel(coefficients, limits, distribution)
 
 
 def widening_factor(

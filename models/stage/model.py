@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from models.stage.distribution import StageDistribution
 from models.stage.features import DAY, StageInputs, build_library
+from models.stage.licence import MODEL
 from models.stage.regressor import StageRegressor
 from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.times import naive_timestamp
@@ -31,6 +33,8 @@ QUANTILES = {
     "q95": 0.95,
     "q975": 0.975,
 }
+INTERVALS = ("q025", "q10", "q90", "q975")
+"""Ends of the intervals whose coverage is scored."""
 HISTORY_D = 70
 """Rows before the issue date that the features need."""
 
@@ -59,7 +63,12 @@ class StageModel:
 
 
 def predict(
-    model: StageModel, inputs: StageInputs, *, issue_time: datetime, model_version: str
+    model: StageModel,
+    inputs: StageInputs,
+    *,
+    issue_time: datetime,
+    model_version: str,
+    own: bool = False,
 ) -> pd.DataFrame:
     """Forecast of every gauge as issued at one moment.
 
@@ -73,6 +82,8 @@ def predict(
         Aware moment, 00:30 UTC of the date.
     model_version
         Goes into every row.
+    own
+        Whether the forecast is the model's own at every lead, whatever its licence.
 
     Returns
     -------
@@ -80,16 +91,26 @@ def predict(
         One row per station and lead: quantiles in m,
         ``mean_m`` (the distribution's mean, which a squared error is least for), ``p_alarm``,
         ``p_flood`` (on the lead's day), ``p_alarm_by``, ``p_flood_by`` (on any day up
-        to it; NaN without a threshold as of the issue time), ``tier``, ``drivers_cm`` (adding up to
-        the change of q50; NaN at tier climatology), ``extrapolated``, ``stage_m``, ``stage_time``.
+        to it; NaN without a threshold as of the issue time), ``tier``, ``issued_as`` (``model``;
+        ``persistence`` or ``climatology`` at leads without a licence, and at tier climatology),
+        ``skilful_until_day`` (days ahead up to which every lead has a licence), ``drivers_cm``
+        (adding up to the change of q50; NaN where the forecast is climatology), ``driver_method``,
+        ``extrapolated``, ``stage_m``, ``stage_time``. ``own_m``, ``own_p_alarm`` and ``own_<name>``
+        of the quantiles of ``INTERVALS`` are the model's own, licence or not; with ``own`` they are
+        called ``issued_*`` and are those of the licence.
     """
     date = naive_timestamp(issue_time).normalize()
     recent = inputs.until(date).last(HISTORY_D)
-    return predict_dates(model, recent, dates=[date], model_version=model_version)
+    return predict_dates(model, recent, dates=[date], model_version=model_version, own=own)
 
 
 def predict_dates(
-    model: StageModel, inputs: StageInputs, *, dates: Iterable[pd.Timestamp], model_version: str
+    model: StageModel,
+    inputs: StageInputs,
+    *,
+    dates: Iterable[pd.Timestamp],
+    model_version: str,
+    own: bool = False,
 ) -> pd.DataFrame:
     """Forecasts as issued on several mornings, each from rows up to its own date only.
 
@@ -105,7 +126,7 @@ def predict_dates(
     mornings = lib.table().iloc[rows]
     with threadpool_limits(1):
         frames = [
-            _forecast_station(code, regressor, mornings, lib.age_h[code].to_numpy()[rows])
+            _forecast_station(code, regressor, mornings, lib.age_h[code].to_numpy()[rows], own=own)
             for code, regressor in model.stations.items()
         ]
     frame = pd.concat(frames, ignore_index=True)
@@ -114,36 +135,54 @@ def predict_dates(
 
 
 def _forecast_station(
-    code: str, regressor: StageRegressor, mornings: pd.DataFrame, age_h: NDArray[np.float64]
+    code: str,
+    regressor: StageRegressor,
+    mornings: pd.DataFrame,
+    age_h: NDArray[np.float64],
+    *,
+    own: bool,
 ) -> pd.DataFrame:
     dates, leads = pd.DatetimeIndex(mornings.index), regressor.leads
-    issued = dates + pd.Timedelta(minutes=30)
-    distribution = regressor.predict_distribution(mornings)
-    quantiles = distribution.ppf(list(QUANTILES.values()))
-    exceedance = {
-        name: distribution.exceedance(stages_m)
-        for name, stages_m in threshold_stages([code] * len(dates), issued).items()
-    }
-    drivers_cm = {kind: 100.0 * part.ravel() for kind, part in distribution.drivers().items()}
+    times = dates + pd.Timedelta(minutes=30)
+    of_model, licensed = regressor.predict_distributions(mornings)
+    shown, other = (of_model, licensed) if own else (licensed, of_model)
+    thresholds = threshold_stages([code] * len(dates), times)
+    exceedance = {name: shown.exceedance(stages_m) for name, stages_m in thresholds.items()}
+    drivers_cm = {kind: 100.0 * part.ravel() for kind, part in shown.drivers().items()}
+    methods, prefix = licensed.methods(), "issued" if own else "own"
+    n_skilful = np.logical_and.accumulate(methods == MODEL, axis=1).sum(axis=1)
     level = mornings[f"level:{code}"].to_numpy()
     frame = pd.DataFrame(
         {
-            "issue_time": np.repeat(issued, len(leads)),
+            "issue_time": np.repeat(times, len(leads)),
             "station": code,
             "lead_days": np.tile(leads, len(dates)),
             "valid_time": np.repeat(dates, len(leads)) + np.tile(leads, len(dates)) * DAY,
-            **{name: quantiles[:, :, k].ravel() for k, name in enumerate(QUANTILES)},
-            "mean_m": distribution.mean().ravel(),
+            **_quantile_columns(shown, QUANTILES),
+            "mean_m": shown.mean().ravel(),
             **{f"p_{name}": on_day.ravel() for name, (on_day, _) in exceedance.items()},
             **{f"p_{name}_by": by_day.ravel() for name, (_, by_day) in exceedance.items()},
-            "tier": np.repeat(distribution.tiers, len(leads)),
+            "tier": np.repeat(of_model.tiers, len(leads)),
+            "issued_as": methods.ravel(),
+            "skilful_until_day": np.repeat(np.array([0, *leads])[n_skilful], len(leads)),
+            f"{prefix}_m": other.mean().ravel(),
+            f"{prefix}_p_alarm": (1.0 - other.cdf(thresholds["alarm"])).ravel(),
+            **_quantile_columns(other, INTERVALS, prefix=f"{prefix}_"),
             "drivers_cm": [
                 dict(zip(drivers_cm, parts, strict=True))
                 for parts in zip(*(part.tolist() for part in drivers_cm.values()), strict=True)
             ],
+            "driver_method": regressor.tiers_["full"].regression.driver_method,
             "stage_m": np.repeat(level, len(leads)),
             "stage_time": np.repeat(dates - pd.to_timedelta(age_h, unit="h"), len(leads)),
         }
     )
     frame["extrapolated"] = frame[["q95", "stage_m"]].max(axis=1) > regressor.highest_m_
     return frame
+
+
+def _quantile_columns(
+    distribution: StageDistribution, names: Iterable[str], *, prefix: str = ""
+) -> dict[str, NDArray[np.float64]]:
+    quantiles = distribution.ppf([QUANTILES[name] for name in names])
+    return {f"{prefix}{name}": quantiles[:, :, k].ravel() for k, name in enumerate(names)}

@@ -36,7 +36,8 @@ class SeasonalRidge:
         (n_seasons, n_columns + 1, n_leads).
     """
 
-    driver_method: ClassVar[str] = "exact, the terms of a linear model"
+    driver_method: ClassVar[str] = "exact"
+    """The drivers are the terms of the linear model."""
     columns: NDArray[np.int64]
     coefficients: NDArray[np.float64]
 
@@ -78,7 +79,8 @@ class LeadRegressors:
         Cuts the columns into codes first; None for none.
     """
 
-    driver_method: ClassVar[str] = "by substitution, a group of columns at its mean at a time"
+    driver_method: ClassVar[str] = "substitution"
+    """The drivers come from putting a group of columns at its mean at a time."""
     columns: NDArray[np.int64]
     estimators: tuple[Any, ...]
     codes: KBinsDiscretizer | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from models.climatology import FROM_APRIL_BY_DAYS, WET_MONTHS, pentad, pentad_windows, water_year
+from models.climatology import (
+    FROM_APRIL_BY_DAYS,
+    WET_MONTHS,
+    pentad,
+    pentad_quantiles,
+    water_year,
+)
 from models.stage.design import TIER_GROUPS, StageDesign
 from models.stage.distribution import StageDistribution, StagePart
 from models.stage.errors import (
@@ -25,46 +31,29 @@ from models.stage.errors import (
     PROBABILITIES,
     TAIL_FLOOR,
     TAIL_SHAPE,
-    ErrorDistribution,
+    ErrorModel,
     climatology_errors,
-    fit_errors,
-    fit_scale,
-    new_year_factor,
-    predict_scale,
-    widening_factor,
+    fit_error_model,
 )
 from models.stage.features import DAY
+from models.stage.licence import CLIMATOLOGY, MODEL, PERSISTENCE, Licence, gather_unseen, judge
 from models.stage.neighbours import Neighbours
 from models.stage.regressions import LeadRegressors, SeasonalRidge
 from models.stage.ridge import AdaptiveRidgeCV, NormalEquations, relative_variances
 from models.stage.seasons import Seasons
-from models.stage.splits import EVERYTHING, Fold, Splits, WaterYearSplit, list_splits
+from models.stage.splits import (
+    EVERYTHING,
+    Fold,
+    Splits,
+    TrainingRows,
+    WaterYearSplit,
+    list_splits,
+)
 from models.verification.metrics import persistence_index
 
 LEADS = (1, 2, 3, 4, 5, 6, 7)
 PriorVariances = Mapping[tuple[int, Fold], Mapping[str, float]]
 """By season and fold the variance expected of each column's coefficient, by its shared name."""
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """Rows of one gauge that its regressions are fitted on.
-
-    Parameters
-    ----------
-    dates, year
-        Date and water year from April of each row.
-    matrix, target
-        Columns of the design, shape (n, n_columns), and changes of stage in m, (n, n_leads).
-    splits
-        Rows that fits leave out.
-    """
-
-    dates: pd.DatetimeIndex
-    year: NDArray[np.int64]
-    matrix: NDArray[np.float64]
-    target: NDArray[np.float64]
-    splits: Splits
 
 
 @dataclass(frozen=True)
@@ -75,21 +64,18 @@ class TierModel:
     ----------
     regression
         Of the change of stage.
-    scale_coefficients
-        Of the log of the error's scale on :func:`error_regime`, shape (n_leads, n_terms).
-    scale_limits
-        Lower and upper limit of that log, shape (n_leads, 2).
     errors
-        Distribution of the scaled errors on held-out years.
+        Those on held-out years.
     held_out_cp
         Persistence index in the wet season on years that the fit had not seen, shape (n_leads,).
+    licence
+        Leads at which its forecast is issued.
     """
 
     regression: SeasonalRidge | LeadRegressors
-    scale_coefficients: NDArray[np.float64]
-    scale_limits: NDArray[np.float64]
-    errors: ErrorDistribution
+    errors: ErrorModel
     held_out_cp: NDArray[np.float64]
+    licence: Licence
 
 
 class StageRegressor(RegressorMixin, BaseEstimator):
@@ -127,15 +113,22 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         As of :func:`models.stage.errors.fit_errors`.
     most_widening, least_ahead
         As of :func:`models.stage.errors.widening_factor`.
+    rain_effects
+        ``any``, or ``nonnegative``: rain of the last week does not lower the river. Its columns
+        take no coefficient below 0, and their products are left out; for the ridge alone.
     prior_variances
         Variances of coefficients that all gauges find together; default the gauge's own alone.
+    alarm_m
+        Alarm stage, by whose probability the licence is judged too; default none.
 
     Attributes
     ----------
     design_
         The fitted design.
     tiers_
-        Tier -> regression and errors.
+        Tier -> regression, errors and licence.
+    persistence_
+        Errors of the last reading.
     climatology_
         Stage in m at ``PROBABILITIES`` by pentad of the year, shape (73, n_probabilities).
     highest_m_
@@ -162,7 +155,9 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         tail_floor: float = TAIL_FLOOR,
         most_widening: float = MOST_WIDENING,
         least_ahead: int = LEAST_AHEAD,
+        rain_effects: Literal["any", "nonnegative"] = "any",
         prior_variances: PriorVariances | None = None,
+        alarm_m: float | None = None,
     ) -> None:
         self.neighbours = neighbours
         self.leads = leads
@@ -181,7 +176,9 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         self.tail_floor = tail_floor
         self.most_widening = most_widening
         self.least_ahead = least_ahead
+        self.rain_effects = rain_effects
         self.prior_variances = prior_variances
+        self.alarm_m = alarm_m
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: N803
         """Fit every tier.
@@ -221,6 +218,12 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         change = np.asarray(y, dtype="float64").reshape(len(X), -1) - level[:, None]
         if change.shape[1] != len(self.leads):
             raise ValueError(f"y: expected {len(self.leads)} leads, found {change.shape[1]}")
+        if self.rain_effects not in {"any", "nonnegative"}:
+            raise ValueError(
+                f"rain_effects: expected any or nonnegative, found {self.rain_effects!r}"
+            )
+        if self.rain_effects == "nonnegative" and self.regressor is not None:
+            raise ValueError("rain_effects: expected any for a regressor, found nonnegative")
         if set(self.tiers) != set(TIER_GROUPS):
             raise ValueError(f"tiers: expected {', '.join(TIER_GROUPS)}, found {[*self.tiers]}")
         known = np.isfinite(change).all(axis=1)
@@ -228,7 +231,10 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             raise ValueError("expected rows with the stage of every lead, found none")
         self.n_features_in_ = X.shape[1]
         dates = pd.DatetimeIndex(X.index)
-        self.climatology_, self.highest_m_ = _climatology(dates, level), float(np.nanmax(level))
+        self.climatology_, self.highest_m_ = (
+            pentad_quantiles(dates, level, PROBABILITIES),
+            float(np.nanmax(level)),
+        )
         design = StageDesign(self.neighbours) if self.design is None else clone(self.design)
         self.design_ = design.set_params(neighbours=self.neighbours)
         rows, used = X[known], dates[known]
@@ -242,7 +248,7 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             known=known,
             forward_years=n_ahead if self.forward_years is None else self.forward_years,
         )
-        return TrainingRows(used, year[known], matrix, change[known], splits)
+        return TrainingRows(used, year[known], matrix, change[known], level[known], splits)
 
     def first_variances(self, rows: TrainingRows) -> dict[tuple[int, Fold], dict[str, float]]:
         """Variances of coefficients that a first fit finds, by season and fold.
@@ -282,11 +288,12 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             From :meth:`prepare`.
         """
         equations = self._equations(rows) if self.regressor is None else []
+        self.persistence_ = self._fit_errors(
+            rows, self._still_regime(rows.matrix), rows.target, rows.target
+        ).centred()
         self.tiers_: dict[str, TierModel] = {}
         for tier, groups in self.tiers.items():
-            columns = np.flatnonzero(np.isin(self.design_.groups_, groups))
-            if self.regressor is not None:
-                columns = np.array([k for k in columns if "*" not in self.design_.names_[k]])
+            columns = self._columns(groups)
             same = next(
                 (
                     fitted
@@ -297,6 +304,17 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             )
             self.tiers_[tier] = same or self._fit_tier(rows, equations, columns)
         return self
+
+    def _columns(self, groups: tuple[str, ...]) -> NDArray[np.int64]:
+        """Columns of some groups; without products where the regression does not want them."""
+        of_group = np.array(self.design_.groups_)
+        used = np.isin(of_group, groups)
+        product = np.array(["*" in name for name in self.design_.names_])
+        if self.regressor is not None:
+            used &= ~product
+        elif self.rain_effects == "nonnegative":
+            used &= ~(product & (of_group == "rain"))
+        return np.flatnonzero(used)
 
     def _ridge(self) -> AdaptiveRidgeCV:
         return AdaptiveRidgeCV() if self.ridge is None else self.ridge
@@ -338,23 +356,50 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             regression, held_out, ahead = self._fit_regressor(rows, columns)
         error = rows.target - held_out
         wet = np.asarray(rows.dates.month.isin(WET_MONTHS))
-        weights = self._seasons().error_weights(rows.dates)
-        regime = error_regime(self.design_, columns, rows.matrix, held_out)
-        scale_coefficients, scale_limits = fit_scale(regime, error, weights)
-        scale = predict_scale(regime, scale_coefficients, scale_limits)
-        z = error / scale
-        z *= widening_factor(
-            z,
-            (rows.target - ahead) / scale,
-            most_widening=self.most_widening,
-            least_ahead=self.least_ahead,
-        ) * new_year_factor(weights, rows.year)
+        regime = self.design_.error_regime(columns, rows.matrix, held_out)
+        errors = self._fit_errors(rows, regime, error, rows.target - ahead)
         return TierModel(
             regression=regression,
-            scale_coefficients=scale_coefficients,
-            scale_limits=scale_limits,
-            errors=fit_errors(z, weights, tail_shape=self.tail_shape, tail_floor=self.tail_floor),
+            errors=errors,
             held_out_cp=persistence_index(error[wet], rows.target[wet]),
+            licence=judge(
+                gather_unseen(
+                    rows,
+                    held_out,
+                    ahead,
+                    errors=(errors, regime),
+                    persistence=(self.persistence_, self._still_regime(rows.matrix)),
+                    leads=self.leads,
+                    climatology_m=self.climatology_[:, list(PROBABILITIES).index(0.5)],
+                    alarm_m=self.alarm_m,
+                )
+            ),
+        )
+
+    def _still_regime(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Terms that the spread of persistence's errors depends on: those of the own stage."""
+        columns = self._columns(self.tiers["own_stage"])
+        still = np.zeros((len(matrix), len(self.leads)))
+        return np.asarray(self.design_.error_regime(columns, matrix, still))
+
+    def _fit_errors(
+        self,
+        rows: TrainingRows,
+        regime: NDArray[np.float64],
+        error: NDArray[np.float64],
+        ahead: NDArray[np.float64],
+    ) -> ErrorModel:
+        """Fit scale and distribution of errors, wider by what they were on years ahead."""
+        return fit_error_model(
+            regime,
+            error,
+            ahead,
+            weights=self._seasons().error_weights(rows.dates),
+            year=rows.year,
+            tail_shape=self.tail_shape,
+            tail_floor=self.tail_floor,
+            most_widening=self.most_widening,
+            least_ahead=self.least_ahead,
         )
 
     def _fit_ridge(
@@ -394,8 +439,14 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             names = self.design_.shared_names()
             by_fold = [self.prior_variances[season, fold] for fold in [EVERYTHING, *splits.names]]
             prior = np.array([[of_fold.get(names[k], 1.0) for k in columns] for of_fold in by_fold])
+        raising = np.array(self.design_.groups_)[columns] == "rain"
+        bounded = self.rain_effects == "nonnegative" and raising.any()
         return normal.fit_adaptive(
-            columns, ridge.alphas, least_variance=ridge.least_variance, prior_variances=prior
+            columns,
+            ridge.alphas,
+            least_variance=ridge.least_variance,
+            prior_variances=prior,
+            nonnegative=raising if bounded else None,
         ).coefficients
 
     def _fit_regressor(
@@ -440,31 +491,87 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         return self.predict_distribution(X).exceedance(thresholds)[0]
 
     def predict_distribution(self, X: pd.DataFrame) -> StageDistribution:  # noqa: N803
-        """Distribution of stage on each morning.
+        """Distribution of stage on each morning, the model's own at every lead.
 
         Parameters
         ----------
         X
             As of :meth:`fit`.
         """
+        return self.predict_distributions(X)[0]
+
+    def predict_distributions(
+        self,
+        X: pd.DataFrame,  # noqa: N803
+    ) -> tuple[StageDistribution, StageDistribution]:
+        """Distributions of stage on each morning: the model's own, and what its licence lets issue.
+
+        Parameters
+        ----------
+        X
+            As of :meth:`fit`.
+
+        Returns
+        -------
+        tuple of StageDistribution
+            The second has persistence or climatology at leads without a licence.
+        """
         check_is_fitted(self)
-        tiers = np.array(self.design_.tiers(X))
+        tiers, dates = np.array(self.design_.tiers(X)), pd.DatetimeIndex(X.index)
         level = X[f"level:{self.neighbours.station}"].to_numpy()
-        parts = []
+        own, issued = [], []
         for tier in np.unique(tiers):
             rows = np.flatnonzero(tiers == tier)
             if tier == "climatology":
-                parts += self._climatology_parts(pd.DatetimeIndex(X.index), rows)
+                past = self._climatology_parts(dates, rows)
+                own += past
+                issued += past
                 continue
             model, matrix = self.tiers_[tier], self.design_.transform(X.iloc[rows])
-            shares = self._seasons().shares(pd.DatetimeIndex(X.index[rows]))
+            shares = self._seasons().shares(dates[rows])
             change, drivers = model.regression.forecast(matrix, shares, self.design_.drivers())
-            regime = error_regime(self.design_, model.regression.columns, matrix, change)
-            scale = predict_scale(regime, model.scale_coefficients, model.scale_limits)
+            regime = self.design_.error_regime(model.regression.columns, matrix, change)
+            scale, errors = model.errors.scale(regime), model.errors.distribution
             # The calibration of the median belongs to no input; it is added to the constant.
-            drivers["season"] += scale * model.errors.ppf(np.array([0.5]))[:, 0]
-            parts.append(StagePart(rows, level[rows, None] + change, scale, model.errors, drivers))
-        return StageDistribution(tiers, tuple(parts), len(self.leads))
+            drivers["season"] += scale * errors.ppf(np.array([0.5]))[:, 0]
+            middle, methods = level[rows, None] + change, np.full(len(self.leads), MODEL)
+            own.append(StagePart(rows, middle, scale, errors, methods, drivers))
+            if model.licence.granted.all():
+                issued.append(own[-1])
+            else:
+                issued += self._license(own[-1], model.licence, dates, level, matrix)
+        n_leads = len(self.leads)
+        return (
+            StageDistribution(tiers, tuple(own), n_leads),
+            StageDistribution(tiers, tuple(issued), n_leads),
+        )
+
+    def _license(
+        self,
+        part: StagePart,
+        licence: Licence,
+        dates: pd.DatetimeIndex,
+        level: NDArray[np.float64],
+        matrix: NDArray[np.float64],
+    ) -> list[StagePart]:
+        """Put persistence or climatology at leads without a licence."""
+        still = np.zeros((len(matrix), len(self.leads)))
+        persistence = StagePart(
+            part.rows,
+            level[part.rows, None] + still,
+            self.persistence_.scale(self._still_regime(matrix)),
+            self.persistence_.distribution,
+            np.full(len(self.leads), PERSISTENCE),
+            dict.fromkeys(part.drivers_m, still),
+        )
+        kept = part.replace_leads(persistence, licence.methods == PERSISTENCE)
+        seasonal = licence.methods == CLIMATOLOGY
+        if not seasonal.any():
+            return [kept]
+        return [
+            kept.take(k).replace_leads(past, seasonal)
+            for k, past in enumerate(self._climatology_parts(dates, part.rows))
+        ]
 
     def _climatology_parts(
         self, dates: pd.DatetimeIndex, rows: NDArray[np.int64]
@@ -478,38 +585,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
                 np.zeros(shape),
                 np.ones(shape),
                 climatology_errors(self.climatology_[of_row], tail_shape=self.tail_shape),
+                np.full(len(self.leads), CLIMATOLOGY),
                 {},
             )
             for k, of_row in enumerate(pentads)
         ]
-
-
-def error_regime(
-    design: StageDesign,
-    columns: NDArray[np.int64],
-    matrix: NDArray[np.float64],
-    change: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Terms that the spread of a tier's errors depends on, shape (n_leads, n, n_terms).
-
-    Volatility of the own gauge, its stage, season and rain where the tier has it, and the size of
-    the forecast change.
-    """
-    level, changes, regime_columns = design.regime(columns)
-    volatility = np.log(0.1 + np.abs(matrix[:, changes]).mean(axis=1))
-    shared = np.column_stack(
-        [np.ones(len(matrix)), volatility, matrix[:, [level, *regime_columns]]]
-    )
-    sizes = [np.log(0.02 + np.abs(of_lead)) for of_lead in change.T]
-    return np.stack([np.column_stack([shared, size]) for size in sizes])
-
-
-def _climatology(dates: pd.DatetimeIndex, level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stage in m at ``PROBABILITIES`` by pentad, NaN where no stage is near."""
-    table = []
-    for within in pentad_windows(dates):
-        near = level[within & np.isfinite(level)]
-        table.append(
-            np.quantile(near, PROBABILITIES) if len(near) else np.full(len(PROBABILITIES), np.nan)
-        )
-    return np.array(table)

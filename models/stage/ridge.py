@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import LinAlgError, lapack
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, lapack, solve_triangular
+from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -85,6 +86,8 @@ class NormalEquations:
         columns: NDArray[np.int64],
         penalties: Sequence[float],
         variances: NDArray[np.float64] | None = None,
+        *,
+        nonnegative: NDArray[np.bool_] | None = None,
     ) -> RidgeFit:
         """Fit with the penalty per target that the judged splits prefer.
 
@@ -99,6 +102,9 @@ class NormalEquations:
             Candidates.
         variances
             Variance expected of each coefficient, shape (1 + n_splits, n_columns); default 1.
+        nonnegative
+            Which of the columns take no coefficient below 0, shape (n_columns,); default none. The
+            penalty is chosen without regard to it.
 
         Returns
         -------
@@ -123,13 +129,18 @@ class NormalEquations:
         best = loss.argmin(axis=0)
         targets = np.arange(n_targets)
         coefficients[1 : n_judged + 1] = paths[:, best, :, targets].transpose(1, 2, 0)
-        for number in (0, *range(n_judged + 1, len(grams))):
+        every_fit = range(len(grams))
+        for number in every_fit if nonnegative is not None else (0, *every_fit[n_judged + 1 :]):
             slopes = np.empty_like(rights[number])
             for k in np.unique(best):
                 of_penalty = np.flatnonzero(best == k)
                 right = rights[number][:, of_penalty]
                 ridge = penalties[k] / prior[number]
-                slopes[:, of_penalty] = _solve(grams[number], right, ridge, room)
+                slopes[:, of_penalty] = (
+                    _solve(grams[number], right, ridge, room)
+                    if nonnegative is None
+                    else _solve_nonnegative(grams[number], right, ridge, nonnegative)
+                )
             coefficients[number] = self._with_intercept(number, columns, slopes)
         return RidgeFit(coefficients, np.asarray(penalties)[best], prior)
 
@@ -156,6 +167,7 @@ class NormalEquations:
         *,
         least_variance: float,
         prior_variances: NDArray[np.float64] | None = None,
+        nonnegative: NDArray[np.bool_] | None = None,
     ) -> RidgeFit:
         """Fit, and fit again with the variances of the first fit's coefficients.
 
@@ -168,6 +180,8 @@ class NormalEquations:
         prior_variances
             Variances of the first fit; the second takes the mean of these and its own. Default 1
             for the first fit, and its own alone for the second.
+        nonnegative
+            As of :meth:`fit`, for the second fit.
 
         Returns
         -------
@@ -176,7 +190,7 @@ class NormalEquations:
         first = self.fit(columns, penalties, prior_variances)
         own = relative_variances(first.coefficients, least_variance)
         variances = own if prior_variances is None else (prior_variances + own) / 2.0
-        return self.fit(columns, penalties, variances)
+        return self.fit(columns, penalties, variances, nonnegative=nonnegative)
 
 
 class AdaptiveRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -372,3 +386,28 @@ def _solve(
     if failed:
         raise LinAlgError("expected a positive definite matrix, found another")
     return np.asarray(slopes)
+
+
+def _solve_nonnegative(
+    gram: NDArray[np.float64],
+    right: NDArray[np.float64],
+    penalty: NDArray[np.float64],
+    nonnegative: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Slopes as of :func:`_solve`, the least squares among those not below 0 in some columns.
+
+    The other columns are eliminated first, so that what is left is a problem of those alone
+    (Lawson and Hanson 1974, ch. 23).
+    """
+    normal = gram + np.diag(penalty)
+    signed, free = np.flatnonzero(nonnegative), np.flatnonzero(~nonnegative)
+    factor = cho_factor(normal[np.ix_(free, free)], lower=True)
+    shared = normal[np.ix_(free, signed)]
+    root = cholesky(normal[np.ix_(signed, signed)] - shared.T @ cho_solve(factor, shared))
+    rest = right[signed] - shared.T @ cho_solve(factor, right[free])
+    slopes = np.empty_like(right)
+    sides = np.asarray(solve_triangular(root, rest, trans="T"), dtype="float64")
+    for target in range(sides.shape[1]):
+        slopes[signed, target] = nnls(root, sides[:, target])[0]
+    slopes[free] = cho_solve(factor, right[free] - shared @ slopes[signed])
+    return slopes

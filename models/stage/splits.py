@@ -103,6 +103,30 @@ class Splits:
     n_judged: int
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows of one gauge that its regressions are fitted on.
+
+    Parameters
+    ----------
+    dates, year
+        Date and water year from April of each row.
+    matrix, target
+        Columns of the design, shape (n, n_columns), and changes of stage in m, (n, n_leads).
+    level_m
+        Stage, shape (n,).
+    splits
+        Rows that fits leave out.
+    """
+
+    dates: pd.DatetimeIndex
+    year: NDArray[np.int64]
+    matrix: NDArray[np.float64]
+    target: NDArray[np.float64]
+    level_m: NDArray[np.float64]
+    splits: Splits
+
+
 def list_splits(
     cv: Any,
     table: pd.DataFrame,

@@ -22,6 +22,7 @@ from models.stage.model import HISTORY_D, StageModel
 from models.stage.neighbours import select_neighbours
 from models.stage.regressor import LEADS, PriorVariances, StageRegressor
 from models.stage.splits import Fold
+from pipeline.geography import places
 from pipeline.times import naive_timestamp
 
 LEAST_YEARS = 2.0
@@ -73,7 +74,10 @@ def fit(
         known = known.last(int((known.stage.index >= first).sum()))
     lib = build_library(known)
     fitted = _fit_gauges(
-        lib, list(stations), {"leads": leads, "regressor": regressor}, beside=beside
+        lib,
+        _alarm_stages(stations, asof=end),
+        {"leads": leads, "regressor": regressor},
+        beside=beside,
     )
     if not fitted:
         span = f"{len(lib.dates)} days"
@@ -89,7 +93,7 @@ def fit(
 
 def _fit_gauges(
     lib: Library,
-    codes: list[str],
+    alarm_m: Mapping[str, float | None],
     options: Mapping[str, Any],
     *,
     beside: Callable[[], None],
@@ -97,17 +101,19 @@ def _fit_gauges(
     """Fit each gauge that has enough data by regressors of some options, on every core.
 
     Processes, not threads: scipy's linear algebra holds the interpreter's lock. The models do not
-    depend on how many there are.
+    depend on how many there are. ``alarm_m`` has a key for each gauge.
     """
+    codes = list(alarm_m)
     n_processes = min(joblib.cpu_count(), len(codes))
     context = multiprocessing.get_context("fork")
     children: list[tuple[BaseProcess, Connection]] = []
     for number in range(n_processes):
         own_end, other_end = context.Pipe()
         own_ends = [*(connection for _, connection in children), own_end]
+        share = {code: alarm_m[code] for code in codes[number::n_processes]}
         child: BaseProcess = context.Process(
             target=_fit_share,
-            args=(other_end, own_ends, lib, codes[number::n_processes], options),
+            args=(other_end, own_ends, lib, share, options),
         )
         with warnings.catch_warnings():
             # Python 3.12 warns of threads that hold a lock: the child uses none of theirs.
@@ -152,7 +158,7 @@ def _fit_share(
     connection: Connection,
     parent_ends: list[Connection],
     lib: Library,
-    codes: list[str],
+    alarm_m: Mapping[str, float | None],
     options: Mapping[str, Any],
 ) -> None:
     """Fit some gauges: send the first fits' variances, take the mean over all, send the models."""
@@ -162,12 +168,14 @@ def _fit_share(
     try:
         table, started = lib.table(), {}
         with threadpool_limits(1):
-            for code in codes:
+            for code, of_gauge in alarm_m.items():
                 if code in lib.level:
                     target = stage_targets(lib, code, options["leads"])
                     known = np.isfinite(target - table[[f"level:{code}"]].to_numpy()).all(axis=1)
                     if known.sum() >= LEAST_YEARS * 365:
-                        regressor = StageRegressor(select_neighbours(lib, code), **options)
+                        regressor = StageRegressor(
+                            select_neighbours(lib, code), alarm_m=of_gauge, **options
+                        )
                         started[code] = regressor, regressor.prepare(table, target)
             connection.send(
                 {
@@ -208,6 +216,12 @@ def stage_targets(lib: Library, code: str, leads: tuple[int, ...] = LEADS) -> ND
         lib.level[code].where(lib.age_h[code] == 0.0).interpolate(limit=2, limit_area="inside")
     )
     return np.column_stack([observed.shift(-lead).to_numpy() for lead in leads])
+
+
+def _alarm_stages(codes: Iterable[str], *, asof: datetime) -> dict[str, float | None]:
+    """Alarm stage of each gauge in m as of a moment; None without one."""
+    known = places.stations(asof=asof)
+    return {code: known[code].alarm_m if code in known else None for code in codes}
 
 
 def _mean_variances(of_gauges: Iterable[PriorVariances]) -> PriorVariances:

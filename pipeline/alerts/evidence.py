@@ -86,6 +86,11 @@ class River:
         Change of the observed stage over the day before that reading, NaN if not known.
     model_version
         Version of the model.
+    skilful_until_day
+        Days ahead up to which the forecast is the model's own, by its licence; later ones may be
+        persistence or climatology. None where a run did not say.
+    driver_method
+        ``exact`` or ``substitution``; empty where a run did not say.
     doubt
         Newer reading than the last one that is not trusted.
 
@@ -104,6 +109,8 @@ class River:
     stage_time: datetime | None
     change_1d_m: float
     model_version: str
+    skilful_until_day: int | None
+    driver_method: str
     doubt: Doubt | None = None
 
     def __post_init__(self) -> None:
@@ -173,6 +180,8 @@ class River:
             stage_time=None if pd.isna(first["stage_time"]) else _utc(first["stage_time"]),
             change_1d_m=change_1d_m,
             model_version=str(first["model_version"]),
+            skilful_until_day=int(first["skilful_until_day"]) if "issued_as" in rows else None,
+            driver_method=str(first.get("driver_method", "")),
         )
 
     def p_by(self, threshold_stage: Literal["alarm", "flood"], days: int) -> float:

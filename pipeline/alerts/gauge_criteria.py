@@ -172,6 +172,9 @@ class GaugeEvidence:
             keys.append("forecast")
         elif self.river and self.river.tier != "full":
             keys.append(self.river.tier)
+        skilful = self.river.skilful_until_day if self.river and self.usable else None
+        if skilful is not None and skilful < HORIZON_D[Level.WATCH]:
+            keys.append("skill")
         if self.fresh and self.river and math.isnan(self.river.change_1d_m):
             keys.append("trend")
         return keys

@@ -91,11 +91,24 @@ def list_unmodelled_gauges(
     gauges = last[["station", "valid_time", "value"]].merge(leads, how="cross")
     gauges = gauges.rename(columns={"valid_time": "stage_time", "value": "stage_m"})
     morning = pd.Timestamp(utc64(snapshot.asof)).normalize()
-    blank = [*stage_model.QUANTILES, "mean_m", "p_alarm", "p_flood", "p_alarm_by", "p_flood_by"]
+    blank = [
+        *stage_model.QUANTILES,
+        "mean_m",
+        "p_alarm",
+        "p_flood",
+        "p_alarm_by",
+        "p_flood_by",
+        "own_m",
+        "own_p_alarm",
+        *(f"own_{name}" for name in stage_model.INTERVALS),
+    ]
     return gauges.assign(
         issue_time=pd.Timestamp(utc64(snapshot.asof)),
         valid_time=morning + pd.to_timedelta(gauges["lead_days"], unit="D"),
         tier="climatology",
+        issued_as="climatology",
+        skilful_until_day=0,
+        driver_method="",
         drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
         extrapolated=False,
         model_version=snapshot.version,

@@ -113,6 +113,8 @@ def river(
         stage_time=None if age_h is None else issue_time - timedelta(hours=age_h),
         change_1d_m=change_1d_m,
         model_version="m1",
+        skilful_until_day=7,
+        driver_method="exact",
     )
 
 

@@ -128,7 +128,7 @@ def test_a_threshold_that_changes_changes_nothing_before(
     old = after["issue_time"] < pd.Timestamp(day)
     assert 0 < old.sum() < len(after)
     pd.testing.assert_frame_equal(after[old], before[old])
-    names = ["p_alarm", "p_flood", "climatology_p_alarm"]
+    names = ["p_alarm", "p_flood", "climatology_p_alarm", "issued_p_alarm"]
     assert (after.loc[~old, names] > before.loc[~old, names]).all(axis=None)
     names += ["p_alarm_by", "p_flood_by"]
     pd.testing.assert_frame_equal(after.drop(columns=names), before.drop(columns=names))

@@ -18,9 +18,12 @@ def two_tiers() -> StageDistribution:
         np.array([[1.0, 2.0], [3.0, 4.0]]),
         np.full((2, 2), 0.5),
         errors,
+        np.array(["model", "persistence"]),
         {"rain": np.array([[0.1, 0.2], [0.3, 0.4]])},
     )
-    past = StagePart(np.array([1]), np.full((1, 2), 5.0), np.ones((1, 2)), errors, {})
+    past = StagePart(
+        np.array([1]), np.full((1, 2), 5.0), np.ones((1, 2)), errors, np.full(2, "climatology"), {}
+    )
     return StageDistribution(np.array(["full", "climatology", "full"]), (full, past), 2)
 
 

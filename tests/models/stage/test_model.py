@@ -105,7 +105,7 @@ def test_a_threshold_counts_from_its_day_on(
     after = predict_dates(trained, cut, dates=dates, model_version="test")
     columns = [name for name in after if name != "drivers_cm"]
     differs = after[columns].ne(before[columns]) & after[columns].notna()
-    assert set(differs.columns[differs.any()]) == {"p_alarm", "p_alarm_by"}
+    assert set(differs.columns[differs.any()]) == {"p_alarm", "p_alarm_by", "own_p_alarm"}
     changed = before[differs.any(axis=1)]
     assert changed["issue_time"].min() == DATE + pd.Timedelta(minutes=30)
     assert set(changed["station"]) == {TOWN, UPSTREAM}
@@ -271,4 +271,4 @@ def test_spread_depends_on_rain_only_where_the_tier_has_it(trained: StageModel) 
         _, _, others = town.design_.regime(tier.regression.columns)
         rainy = any(town.design_.names_[k].startswith("mean:") for k in others)
         assert rainy == (name in ("full", "no_upstream"))
-        assert tier.scale_coefficients.shape == (7, 4 + len(others))
+        assert tier.errors.scale_coefficients.shape == (7, 4 + len(others))

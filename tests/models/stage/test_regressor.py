@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict
 from threadpoolctl import threadpool_limits
 
@@ -170,6 +172,37 @@ def test_variances_lent_by_other_gauges_change_the_fit(
     rainy = [k for k, name in enumerate(lent.design_.names_) if name.startswith("rain")]
     sizes = [np.abs(ridge_of(model).coefficients[:, rainy]).sum() for model in (fitted, lent)]
     assert sizes[1] > sizes[0]
+
+
+def test_rain_that_does_not_lower_the_river(
+    regressor: StageRegressor, fitted: StageRegressor, table: pd.DataFrame, target: np.ndarray
+) -> None:
+    raised = clone(regressor).set_params(rain_effects="nonnegative").fit(table, target)
+    days = table.loc["2009-07-01":"2009-07-10"]
+    for model, lowers in ((fitted, True), (raised, False)):
+        design, ridge = model.design_, ridge_of(model)
+        of_rain = np.array(
+            [design.groups_[k] == "rain" and "*" not in design.names_[k] for k in ridge.columns]
+        )
+        assert of_rain.any()
+        assert bool((ridge.coefficients[:, :-1][:, of_rain] < 0.0).any()) == lowers
+    wetter = days.copy()
+    fallen = [name for name in map(str, wetter) if re.fullmatch("rain:.*:[01]", name)]
+    wetter[fallen] += 3.0
+    assert fallen
+    assert (raised.predict(wetter) >= raised.predict(days) - 1e-9).all()
+    own, bounded = (model.tiers_["full"].held_out_cp for model in (fitted, raised))
+    assert bounded == pytest.approx(own, abs=0.1)
+
+
+def test_rain_effects_are_of_the_ridge(
+    regressor: StageRegressor, table: pd.DataFrame, target: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match="expected any or nonnegative, found 'up'"):
+        clone(regressor).set_params(rain_effects="up").fit(table, target)
+    trees = clone(regressor).set_params(rain_effects="nonnegative", regressor=LinearRegression())
+    with pytest.raises(ValueError, match="expected any for a regressor"):
+        trees.fit(table, target)
 
 
 def test_targets_of_other_leads_are_refused(

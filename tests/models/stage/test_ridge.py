@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.optimize import lsq_linear
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import KFold, PredefinedSplit, cross_val_predict
@@ -177,3 +178,27 @@ def test_a_matrix_without_a_solution_raises() -> None:
     normal = equations(np.column_stack([matrix, matrix[:, :1]]), target, weights, year)
     with pytest.raises(np.linalg.LinAlgError, match="positive definite"):
         normal.fit(np.arange(5), (-1e3,))
+
+
+def test_bounded_slopes_are_the_least_squares_of_scipy() -> None:
+    """Ridge as least squares on rows of penalties, with bounds, solved by another algorithm."""
+    rng = np.random.default_rng(4)
+    x, weights = rng.normal(size=(80, 5)), rng.uniform(0.5, 1.0, 80)
+    y = x @ np.array([[-1.0, 0.5], [-0.7, 2.0], [0.3, -0.2], [1.0, 0.0], [0.2, -2.0]])
+    y += rng.normal(size=y.shape) + 3.0
+    nonnegative = np.array([True, True, False, True, False])
+    train = np.tile(np.arange(80) % 2 == 0, (1, 1))
+    normal = NormalEquations(x, y, weights, train=train, test=~train)
+    fit = normal.fit(np.arange(5), (2.0,), nonnegative=nonnegative)
+    for coefficients, rows in zip(fit.coefficients, (np.full(80, True), train[0]), strict=True):
+        share = weights[rows] / weights[rows].sum()
+        centred = [values[rows] - share @ values[rows] for values in (x, y)]
+        root = np.sqrt(weights[rows])[:, None]
+        stacked = np.vstack([centred[0] * root, np.sqrt(2.0) * np.eye(5)])
+        for target in range(2):
+            side = np.append(centred[1][:, target] * root[:, 0], np.zeros(5))
+            low = np.where(nonnegative, 0.0, -np.inf)
+            expected = lsq_linear(stacked, side, (low, np.inf), method="bvls", tol=1e-12).x
+            assert coefficients[:-1, target] == pytest.approx(expected, abs=1e-8)
+            assert (coefficients[:-1, target][nonnegative] >= 0.0).all()
+    assert (fit.coefficients[0, :-1] == 0.0).any(), "a bound holds"

@@ -53,7 +53,9 @@ def test_models_do_not_depend_on_the_number_of_processes(
             other = alone.stations[code].tiers_[tier]
             own, same = (ridge_of(fitted.stations[code], tier) for fitted in (trained, alone))
             assert np.array_equal(same.coefficients, own.coefficients)
-            assert np.array_equal(other.errors.quantiles, model.errors.quantiles)
+            assert np.array_equal(
+                other.errors.distribution.quantiles, model.errors.distribution.quantiles
+            )
 
 
 def test_a_process_that_is_killed_is_told(

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits
 
 from models.stage.design import DRIVERS
-from models.stage.regressions import LeadRegressors, SeasonalRidge
+from models.stage.regressions import MOST_COLUMNS, LeadRegressors, SeasonalRidge
 
 KINDS = ["own_trend", "rain", "tide", "rain"]
 
@@ -72,3 +72,18 @@ def test_weights_count_where_a_regressor_takes_them() -> None:
         for regressor in (LinearRegression(), HistGradientBoostingRegressor(max_iter=10)):
             fitted = LeadRegressors.fit(regressor, np.array([0, 3]), matrix, target, weights)
             assert fitted.predict(matrix).mean() > -1.0
+
+
+def test_columns_that_tell_nothing_are_not_seen() -> None:
+    rng = np.random.default_rng(6)
+    matrix = rng.standard_normal((800, 130))
+    target = np.column_stack([matrix[:, 3], matrix[:, 120]]) + rng.normal(0.0, 0.1, (800, 2))
+    columns = np.arange(1, 130)
+    fitted = LeadRegressors.fit(LinearRegression(), columns, matrix, target, np.ones(800))
+    assert len(fitted.used) == MOST_COLUMNS
+    assert {3, 120} <= {*fitted.used.tolist()}
+    assert fitted.columns.tolist() == columns.tolist()
+    assert fitted.used.tolist() == sorted(fitted.used)
+    other = matrix.copy()
+    other[:, np.setdiff1d(columns, fitted.used)] = 9.0
+    assert fitted.predict(other).tolist() == fitted.predict(matrix).tolist()

@@ -65,10 +65,10 @@ def run_hindcast(
     -------
     DataFrame
         The model's own forecasts as :func:`models.stage.model.predict` gives them, those of its
-        licence beside them, with ``origin``, ``observed_m`` (the 00Z
-        reading that came; NaN where none did), ``climatology_p_alarm`` (share of past years' days
-        of the season at or above alarm stage) and the forecasts of ``PEERS``, fitted on the same
-        years. Alarm and flood stages are those as of each issue time.
+        licence beside them, with ``origin``, ``observed_m`` (the 00Z reading that came; NaN where
+        none did), ``climatology_p_alarm`` and ``climatology_p_flood`` (share of past years' days of
+        the season at or above the stage) and the forecasts of ``PEERS``, fitted on the same years.
+        Alarm and flood stages are those as of each issue time.
     """
     codes = list(stations)
     years = []
@@ -85,7 +85,7 @@ def run_hindcast(
             continue
         version = f"hindcast {first:%Y-%m-%d}"
         year = _forecast_year(model, known, dates, inputs_as_of=inputs_as_of, version=version)
-        year["climatology_p_alarm"] = _climatology_p(past, year, first=train_from, before=first)
+        year = year.assign(**_climatology_p(past, year, first=train_from, before=first))
         window = known.last(int((known.stage.index >= naive_timestamp(train_from)).sum()))
         years.append(_with_peers(year, window, until=first, leads=leads))
     forecasts = pd.concat(years, ignore_index=True)
@@ -218,20 +218,22 @@ def match_observed(inputs: StageInputs, forecasts: pd.DataFrame) -> NDArray[np.f
 
 def _climatology_p(
     inputs: StageInputs, forecasts: pd.DataFrame, *, first: datetime, before: datetime
-) -> NDArray[np.float64]:
-    """Share of the season's days at or above alarm stage as of the issue time.
+) -> dict[str, NDArray[np.float64]]:
+    """Share of the season's days at or above alarm and flood stage as of the issue time.
 
-    NaN without an alarm stage, and where no day of the season was observed.
+    NaN without the stage, and where no day of the season was observed.
     """
     past = inputs.stage.loc[naive_timestamp(first) : naive_timestamp(before) - DAY]
     dates = pd.DatetimeIndex(past.index)
     issued, valid = (pd.DatetimeIndex(forecasts[name]) for name in ("issue_time", "valid_time"))
-    alarm_m = threshold_stages(forecasts["station"], issued)["alarm"]
-    p = np.full(len(forecasts), np.nan)
-    for code, of_gauge in forecasts.groupby("station").indices.items():
-        level = past[code].to_numpy()
-        for threshold_m in np.unique(alarm_m[of_gauge][np.isfinite(alarm_m[of_gauge])]):
-            rows = of_gauge[alarm_m[of_gauge] == threshold_m]
-            reached = np.where(np.isfinite(level), level >= threshold_m, np.nan)
-            p[rows] = window_means(dates, reached)[day_of_year(valid[rows]) - 1]
-    return p
+    shares = {}
+    for name, stages_m in threshold_stages(forecasts["station"], issued).items():
+        p = np.full(len(forecasts), np.nan)
+        for code, of_gauge in forecasts.groupby("station").indices.items():
+            level = past[code].to_numpy()
+            for threshold_m in np.unique(stages_m[of_gauge][np.isfinite(stages_m[of_gauge])]):
+                rows = of_gauge[stages_m[of_gauge] == threshold_m]
+                reached = np.where(np.isfinite(level), level >= threshold_m, np.nan)
+                p[rows] = window_means(dates, reached)[day_of_year(valid[rows]) - 1]
+        shares[f"climatology_p_{name}"] = p
+    return shares

@@ -31,7 +31,7 @@ from models.climatology import (
 )
 from models.drought.inputs import HORIZONS_WEEKS, class_number
 from models.stage.ridge import AdaptiveRidgeCV
-from models.verification.bootstrap import skill_over_years
+from models.verification.bootstrap import compare_with_conditional
 from models.verification.metrics import squared_error
 from pipeline.geography.gauge_figures import reference_flows
 from pipeline.indices.drought import SPI_BOUNDS
@@ -356,20 +356,16 @@ def _score_table(code: str, sums: dict[int, list[pd.DataFrame]]) -> list[dict[st
             model_errors, reference_errors, events = (
                 total[:, number + part * k] for part in range(3)
             )
-            skill = skill_over_years(model_errors, reference_errors)
+            cases = int(total[:, -1].sum())
             rows.append(
                 {
                     "station": code,
                     "horizon_weeks": weeks,
                     "drought_class": number,
                     "years": len(total),
-                    "cases": int(total[:, -1].sum()),
+                    "cases": cases,
                     "events": int(events.sum()),
-                    "brier": float(model_errors.sum() / total[:, -1].sum()),
-                    "brier_conditional": float(reference_errors.sum() / total[:, -1].sum()),
-                    "skill_vs_conditional": skill.value,
-                    "skill_low": skill.low,
-                    "skill_high": skill.high,
+                    **compare_with_conditional(model_errors, reference_errors, cases=cases),
                 }
             )
     return rows

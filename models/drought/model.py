@@ -33,7 +33,7 @@ from models.drought.inputs import (
     target_month,
     training_rows,
 )
-from models.verification.bootstrap import skill_over_years
+from models.verification.bootstrap import compare_with_conditional
 from models.verification.metrics import skill_score, squared_error
 from pipeline.indices.daily import drought_state
 from pipeline.indices.drought import CDI, SPI_BOUNDS
@@ -356,14 +356,10 @@ def _weigh(
             best = other_errors.argmin() if len(blocks) > 1 else 0
             model_errors += [year[best] for year in years]
             reference_errors += [year[0] for year in years]
-        brier_sum, yearly = (
-            np.sum(model_errors, axis=0),
-            (np.array(model_errors), np.array(reference_errors)),
-        )
-        skills = [skill_over_years(yearly[0][:, k], yearly[1][:, k]) for k in range(CLASSES)]
+        yearly, yearly_reference = np.array(model_errors), np.array(reference_errors)
         kind, weeks = key.split("/")
         n, rate = total[-1], total[-2] / total[-1]
-        over_base_rate = skill_score(brier_sum, n * rate * (1 - rate))
+        over_base_rate = skill_score(yearly.sum(axis=0), n * rate * (1 - rate))
         scores += [
             {
                 "inputs": kind,
@@ -372,11 +368,7 @@ def _weigh(
                 "blocks": len(blocks),
                 "cases": int(n[k]),
                 "base_rate": float(rate[k]),
-                "brier": float(brier_sum[k] / n[k]),
-                "brier_conditional": float(total[0, k] / n[k]),
-                "skill_vs_conditional": skills[k].value,
-                "skill_low": skills[k].low,
-                "skill_high": skills[k].high,
+                **compare_with_conditional(yearly[:, k], yearly_reference[:, k], cases=int(n[k])),
                 "skill_vs_base_rate": float(over_base_rate[k]),
             }
             for k in range(CLASSES)

@@ -15,7 +15,7 @@ from models.climatology import WET_MONTHS, day_of_year, pentad, window_means
 from models.stage.errors import ErrorModel
 from models.stage.features import DAY
 from models.stage.splits import TrainingRows
-from models.verification.bootstrap import LEAST_YEARS, skill_over_years
+from models.verification.bootstrap import LEAST_YEARS, compare_over_years
 from models.verification.metrics import skill_score, squared_error
 
 MODEL, PERSISTENCE, CLIMATOLOGY = "model", "persistence", "climatology"
@@ -186,10 +186,9 @@ def judge(unseen: UnseenForecasts) -> Licence:
         for values in (unseen.error_m, unseen.persistence_m, unseen.climatology_m)
     )
     intervals = [
-        skill_over_years(of_lead, reference)
+        compare_over_years(of_lead, reference, cases=len(place)).skill
         for of_lead, reference in zip(own.T, persistence.T, strict=True)
     ]
-    known = len(years) >= LEAST_YEARS
     closer = climatology.sum(axis=0) < persistence.sum(axis=0)
     substitute_p = np.where(closer, unseen.climatology_p, unseen.persistence_p)
     brier, season, substitute = (
@@ -200,7 +199,7 @@ def judge(unseen: UnseenForecasts) -> Licence:
     return Licence(
         n_years=len(years),
         cp=np.array([interval.value for interval in intervals]),
-        cp_low=np.array([interval.low if known else np.nan for interval in intervals]),
+        cp_low=np.array([interval.low for interval in intervals]),
         alarm_days=alarm_days,
         brier_skill=np.where(alarm_days > 0, skill_score(brier, season), np.nan),
         brier_skill_substitute=np.where(alarm_days > 0, skill_score(brier, substitute), np.nan),

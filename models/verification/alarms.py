@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.verification.metrics import rate
-from pipeline.geography.gauge_figures import threshold_stages
 
 MERGE_D = 5
 """Up-crossings of a threshold less than so many days apart belong to one event."""
@@ -24,45 +23,49 @@ LEAST_CASES = 10
 """Least number of cases for rates; below it only counts are given."""
 
 
-def alarm_stages(forecasts: pd.DataFrame) -> pd.Series:
-    """Return the alarm stage of each row's gauge as of its issue time, m; NaN where it has none."""
-    issued = pd.DatetimeIndex(forecasts["issue_time"])
-    return pd.Series(threshold_stages(forecasts["station"], issued)["alarm"], forecasts.index)
-
-
 def declare_alarms(forecasts: pd.DataFrame) -> NDArray[np.bool_]:
     """Return whether each forecast declares that alarm stage will be reached on its day."""
     least_p = np.where(forecasts["lead_days"] == 1, NEXT_DAY_P, LATER_P)
     return np.asarray(forecasts["p_alarm"] >= least_p)
 
 
-def alarm_rates(hits: int, misses: int, false_alarms: int) -> dict[str, float]:
+def alarm_rates(sums: pd.DataFrame) -> pd.DataFrame:
     """Compute probability of detection, false-alarm ratio (of declared alarms) and threat score.
+
+    Parameters
+    ----------
+    sums
+        Columns hit, miss and false_alarm.
+
+    Returns
+    -------
+    DataFrame
+        Columns pod, far, csi; NaN where there is no case to divide by.
 
     Examples
     --------
-    >>> alarm_rates(2, 2, 1)
-    {'pod': 0.5, 'far': 0.3333333333333333, 'csi': 0.4}
+    >>> alarm_rates(pd.DataFrame({"hit": [2], "miss": [2], "false_alarm": [0.5]}))
+       pod  far       csi
+    0  0.5  0.2  0.444444
     """
-    return {
-        "pod": rate(hits, hits + misses),
-        "far": rate(false_alarms, hits + false_alarms),
-        "csi": rate(hits, hits + misses + false_alarms),
-    }
+    hits, misses, false_alarms = (sums[name] for name in ("hit", "miss", "false_alarm"))
+    return pd.DataFrame(
+        {
+            "pod": rate(hits, hits + misses),
+            "far": rate(false_alarms, hits + false_alarms),
+            "csi": rate(hits, hits + misses + false_alarms),
+        },
+        sums.index,
+    )
 
 
-def count_alarms(
-    below: NDArray[np.bool_], reached: NDArray[np.bool_], warned: NDArray[np.bool_]
-) -> tuple[int, int, int]:
-    """Count hits, misses and false alarms among forecasts issued below alarm stage."""
-    hits = int((below & reached & warned).sum())
-    misses = int((below & reached & ~warned).sum())
-    false_alarms = int((below & ~reached & warned).sum())
-    return hits, misses, false_alarms
+def pool_alarms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Pool crossings forecast while below alarm stage over gauges, one row per lead.
 
-
-def pool_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Pool crossings forecast while below alarm stage over stations, one row per lead.
+    Parameters
+    ----------
+    rows
+        Prepared forecasts (:func:`models.verification.cases.prepare`).
 
     Returns
     -------
@@ -70,36 +73,31 @@ def pool_alarms(forecasts: pd.DataFrame) -> pd.DataFrame:
         Columns lead_days, cases (days at or above alarm stage), hits, false (declared alarms
         without a case), pod, far (a share of declared alarms) and csi.
     """
-    usable = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()]
-    usable = usable.assign(alarm_m=alarm_stages(usable))
-    usable = usable[usable["stage_m"] < usable["alarm_m"]]
-    rows = []
-    for lead, part in usable.groupby("lead_days"):
-        reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
-        below = np.ones(len(part), dtype=bool)
-        hits, misses, false_alarms = count_alarms(below, reached, declare_alarms(part))
-        rows.append(
-            {
-                "lead_days": int(str(lead)),
-                "cases": hits + misses,
-                "hits": hits,
-                "false": false_alarms,
-                **alarm_rates(hits, misses, false_alarms),
-            }
-        )
-    return pd.DataFrame(rows)
+    below = rows[rows["stage_m"] < rows["alarm_m"]]
+    sums = below.groupby("lead_days")[["hit", "miss", "false_alarm"]].sum().astype(int)
+    counts = {
+        "cases": sums["hit"] + sums["miss"],
+        "hits": sums["hit"],
+        "false": sums["false_alarm"],
+    }
+    return pd.DataFrame(counts).join(alarm_rates(sums)).reset_index()
+
+
+def match_tolerance_d(lead_days: int) -> int:
+    """Return the days by which a forecast event may be early or late and still is a hit."""
+    return 1 if lead_days <= 3 else 2
 
 
 def count_crossings(rows: pd.DataFrame) -> pd.DataFrame:
     """Count up-crossings of alarm stage as events, forecast and observed, matched one to one.
 
-    Crossings less than ``MERGE_D`` apart are one event; a forecast event is a hit within a day at
-    1 to 3 d and within two at longer leads.
+    Crossings less than ``MERGE_D`` apart are one event; a forecast event is a hit within
+    :func:`match_tolerance_d`.
 
     Parameters
     ----------
     rows
-        Prepared forecasts (:func:`models.verification.skill.prepare`).
+        Prepared forecasts (:func:`models.verification.cases.prepare`).
 
     Returns
     -------
@@ -109,7 +107,7 @@ def count_crossings(rows: pd.DataFrame) -> pd.DataFrame:
     counts = []
     with_alarm = rows[rows["alarm_m"].notna()]
     for lead, part in with_alarm.groupby("lead_days"):
-        tolerance_d = 1 if int(str(lead)) <= 3 else 2
+        tolerance_d = match_tolerance_d(int(str(lead)))
         observed = forecast = hits = 0
         for _, gauge_rows in part.groupby("station"):
             times = gauge_rows["valid_time"]

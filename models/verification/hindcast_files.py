@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from models.verification import skill
+from models.verification.cases import prepare
 from models.verification.report import render_report
 from models.verification.scores import score_forecasts
+from models.verification.skill import tabulate_stations
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write_hindcast(forecasts: pd.DataFrame, folder: Path, *, train_from: str) ->
     page = render_report(forecasts, train_from=train_from)
     (folder / "report.html").write_text(page, encoding="utf-8")
     wet = scores[scores["season"] == "wet"]
-    stations = skill.tabulate_stations(skill.prepare(forecasts).query("wet"), draws=1)
+    stations = tabulate_stations(prepare(forecasts).query("wet"), draws=1)
     return Hindcast(
         folder=str(folder),
         forecasts=len(forecasts),

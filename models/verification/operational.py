@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.verification.metrics import brier_score, persistence_index
+from models.verification.metrics import persistence_index, squared_error
 from pipeline.alerts import track_record
 from pipeline.geography import places
 from pipeline.geography.reference_tables import group_by_edition
@@ -170,9 +170,8 @@ def _find_cities(scores: pd.DataFrame) -> NDArray[np.object_]:
     cities = np.full(len(scores), None, dtype=object)
     issued = pd.to_datetime(scores["issue_time"], utc=True).dt.tz_convert(None)
     for moment, rows in group_by_edition(issued.to_numpy()):
-        known = places.cities(asof=moment).values()
-        city_of_gauge = {city.station: city.id for city in known if city.station}
-        cities[rows] = [city_of_gauge.get(code) for code in scores["station"].iloc[rows]]
+        ids = {code: city.id for code, city in places.cities_by_gauge(asof=moment).items()}
+        cities[rows] = [ids.get(code) for code in scores["station"].iloc[rows]]
     return cities
 
 
@@ -222,7 +221,7 @@ def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
             int(str(weeks)),
             len(part),
             int(part["reached"].sum()),
-            brier_score(part["p"], part["reached"].astype(float)),
+            float(squared_error(part["p"], part["reached"].astype(float)).mean()),
         )
         for weeks, part in pairs.groupby("weeks")
     ]

@@ -17,29 +17,21 @@ from models.verification.alarms import (
     pool_alarms,
 )
 from models.verification.bootstrap import DRAWS, Interval
+from models.verification.cases import ALTERNATIVE, list_methods, prepare, select_scorable
 from models.verification.html import CSS, format_interval, format_number, render_table
-from models.verification.reliability import (
-    RATIOS,
-    brier_table,
-    coverage_table,
-    peak_errors,
-    reliability_table,
-    value_curves,
-)
-from models.verification.scores import select_scorable
+from models.verification.peaks import find_peaks, pool_peaks
+from models.verification.reliability import RATIOS, coverage_table, reliability_table, value_curves
 from models.verification.skill import (
-    ALTERNATIVE,
     Skill,
-    list_methods,
+    compare_scores,
     median_skill,
-    prepare,
     split_regimes,
     tabulate_stations,
 )
 from pipeline.alerts.thresholds import threshold
 from pipeline.figures.hydrograph import draw_highest_flood
 from pipeline.figures.verification import draw_reliability, draw_skill, draw_value
-from pipeline.geography.places import cities
+from pipeline.geography.places import cities_by_gauge
 from pipeline.geography.places import stations as all_stations
 from pipeline.times import from_utc64
 
@@ -286,13 +278,13 @@ def _reliability(rows: pd.DataFrame) -> str:
     body = [
         [
             f"{row['lead_days']} d",
-            f"{row['n']:,}",
-            f"{row['events']:,}",
-            format_number(row["brier"], 4),
-            format_number(row["brier_climatology"], 4),
+            f"{row['cases']:,}",
+            f"{row['reached']:,}",
+            format_number(row["score"], 4),
+            format_number(row["reference"], 4),
             format_interval(row["skill"]) + (" ✓" if row["skill"].low > 0 else ""),
         ]
-        for row in brier_table(rows).to_dict("records")
+        for row in compare_scores(rows, "brier_model", "brier_climatology").to_dict("records")
     ]
     head = ["lead", "forecasts", "days at alarm stage", "Brier", "of climatology", "Brier skill"]
     return (
@@ -333,7 +325,7 @@ def _alarms(rows: pd.DataFrame) -> str:
 
 
 def _value(rows: pd.DataFrame, *, asof: datetime) -> str:
-    by_station = {city.station: city for city in cities(asof=asof).values() if city.station}
+    by_station = cities_by_gauge(asof=asof)
     figures = []
     by_gauge = value_curves(rows)
     for code, curves in by_gauge.items():
@@ -350,14 +342,14 @@ def _value(rows: pd.DataFrame, *, asof: datetime) -> str:
 def _peaks(rows: pd.DataFrame) -> str:
     body = [
         [
-            f"{lead} d",
-            str(len(part)),
-            format_number(part["error_m"].median()),
-            format_number(part["error_m"].abs().median()),
-            format_number(part["late_d"].median(), 1),
-            format_number(part["late_d"].abs().median(), 1),
+            f"{row['lead_days']} d",
+            str(row["peaks"]),
+            format_number(row["error_m"]),
+            format_number(row["abs_error_m"]),
+            format_number(row["late_d"], 1),
+            format_number(row["abs_late_d"], 1),
         ]
-        for lead, part in peak_errors(rows).groupby("lead_days")
+        for row in pool_peaks(find_peaks(rows)).reset_index().to_dict("records")
     ]
     head = ["lead", "peaks", "error, m", "|error|, m", "late, days", "|late|, days"]
     return f"{PEAKS}{render_table(head, body)}"

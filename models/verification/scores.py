@@ -5,23 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from models.baselines import PEERS
-from models.climatology import WET_MONTHS
-from models.stage.model import QUANTILES
-from models.verification.alarms import (
-    alarm_rates,
-    alarm_stages,
-    count_alarms,
-    declare_alarms,
-    event_days,
-)
-from models.verification.metrics import (
-    brier_score,
-    kling_gupta,
-    persistence_index,
-    pinball_loss,
-    skill_score,
-)
+from models.verification.alarms import alarm_rates, event_days
+from models.verification.cases import prepare
+from models.verification.metrics import Moments, kling_gupta, skill_score
+from models.verification.peaks import find_peaks, pool_peaks
+from models.verification.skill import skill_by
 from pipeline.geography.places import stations as all_stations
 from pipeline.times import from_utc64
 
@@ -30,8 +18,17 @@ SYNTHETIC = " (synthetic)"
 SCORES = (
     "station", "name", "lead_days", "season", "n", "rmse_m", "mae_m", "rmse_persistence_m", "cp",
     "nse", "kge", "pinball_m", "cover80", "cover95", "alarm_events", "alarm_pod", "alarm_far",
-    "alarm_csi", "brier", "brier_skill_climatology", "tier",
+    "alarm_csi", "brier", "brier_skill_climatology", "tier", "firm", "firm_skill_persistence",
+    "firm_skill_climatology", "twcrps_m", "twcrps_skill_persistence", "twcrps_skill_climatology",
+    "peaks", "peak_late_d", "peak_spread_d", "alarm_peaks", "missed_peaks",
 )  # fmt: skip
+STATISTICS = (
+    "se_model", "se_persistence", "ae", "pinball", "inside80", "inside95", "forecast", "observed",
+    "forecast_squares", "observed_squares", "products", "hit", "miss", "false_alarm",
+    "brier_model", "firm_model", "tail_model",
+)  # fmt: skip
+"""Statistics of prepared forecasts that the table is computed from."""
+KEYS = ("station", "lead_days")
 
 
 def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -52,83 +49,90 @@ def score_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
         optimises it (Gneiting 2011): squared errors (``rmse_m``, ``cp``, ``nse``, ``kge``) of the
         distribution's mean ``mean_m``, ``mae_m`` of its median. The ``alarm_*`` columns count
         forecasts issued while the river stood below alarm stage as of the issue time: a case is one
-        whose day was at or above it; ``alarm_events`` are the merged crossings. NaN without a
-        threshold or a case. Names are those as of the last issue time, with ``SYNTHETIC`` appended
-        where any forecast is virtual.
+        whose day was at or above it; ``alarm_events`` are the merged crossings. ``firm`` is the
+        mean penalty of the tiers alarm and flood stage at the city's cost/loss ratios, ``twcrps_m``
+        the mean CRPS above alarm stage, both with their skill against persistence and climatology
+        (:func:`models.verification.cases.prepare`). The peaks are those of the wet seasons, in both
+        rows: ``peak_late_d`` is the median, ``peak_spread_d`` the width of the middle 80 %, and
+        ``missed_peaks`` are of ``alarm_peaks`` (:func:`models.verification.peaks.find_peaks`). NaN
+        without a threshold or a case. Names are those as of the last issue time, with ``SYNTHETIC``
+        appended where any forecast is virtual.
     """
-    usable = select_scorable(forecasts)
-    usable["alarm_m"] = alarm_stages(usable)
+    rows = prepare(forecasts)
     gauges = all_stations(asof=from_utc64(forecasts["issue_time"].to_numpy().max()))
     mark = SYNTHETIC if (forecasts["origin"] == "virtual").any() else ""
-    wet = usable["valid_time"].dt.month.isin(WET_MONTHS)
-    by_season = {
-        "wet": usable[wet].groupby(["station", "lead_days"]),
-        "all": usable.groupby(["station", "lead_days"]),
-    }
-    rows = []
-    pairs = forecasts[["station", "lead_days"]].drop_duplicates()
-    for code, lead in pairs.sort_values(["station", "lead_days"]).itertuples(index=False):
-        place = gauges.get(code)
-        for season, groups in by_season.items():
-            row = {
-                "station": code,
-                "name": (place.name if place else code) + mark,
-                "lead_days": lead,
-                "season": season,
-                "n": 0,
-            }
-            if (code, lead) in groups.groups:
-                row |= _score(groups.get_group((code, lead)))
-            rows.append(row)
-    return pd.DataFrame(rows, columns=list(SCORES))
-
-
-def select_scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Select forecasts with stage at issue and observation; a missing peer becomes persistence."""
-    usable = forecasts[forecasts["observed_m"].notna() & forecasts["stage_m"].notna()].copy()
-    for name in PEERS:
-        if f"{name}_m" in usable:
-            usable[f"{name}_m"] = usable[f"{name}_m"].fillna(usable["stage_m"])
-    return usable
-
-
-def _score(part: pd.DataFrame) -> dict[str, object]:
-    observed, mean = part["observed_m"].to_numpy(), part["mean_m"].to_numpy()
-    error, persistence_error = mean - observed, part["stage_m"].to_numpy() - observed
-    deviation = observed - observed.mean()
-    pinball = [
-        pinball_loss(part[name].to_numpy(), observed, level) for name, level in QUANTILES.items()
-    ]
-    with_alarm = part[part["alarm_m"].notna()]
-    return {
-        "n": len(part),
-        "rmse_m": float(np.sqrt(np.mean(error**2))),
-        "mae_m": float(np.mean(np.abs(part["q50"].to_numpy() - observed))),
-        "rmse_persistence_m": float(np.sqrt(np.mean(persistence_error**2))),
-        "cp": float(persistence_index(error, persistence_error)),
-        "nse": float(skill_score(np.sum(error**2), np.sum(deviation**2))),
-        "kge": kling_gupta(mean, observed),
-        "pinball_m": float(np.mean(pinball)),
-        "cover80": float(np.mean((part["q10"] <= observed) & (observed <= part["q90"]))),
-        "cover95": float(np.mean((part["q025"] <= observed) & (observed <= part["q975"]))),
-        **(_alarm_scores(with_alarm) if len(with_alarm) else {}),
-        "tier": part["tier"].mode().iloc[0],
-    }
-
-
-def _alarm_scores(part: pd.DataFrame) -> dict[str, float]:
-    """Score alarm stage: crossings forecast while still below, Brier score and skill."""
-    reached = (part["observed_m"] >= part["alarm_m"]).to_numpy()
-    below = (part["stage_m"] < part["alarm_m"]).to_numpy()
-    rates = alarm_rates(*count_alarms(below, reached, declare_alarms(part)))
-    known = part["climatology_p_alarm"].notna().to_numpy()
-    brier, climatology = (
-        brier_score(part.loc[known, name], reached[known])
-        for name in ("p_alarm", "climatology_p_alarm")
+    peaks = _score_peaks(rows)
+    seasons = {"wet": rows[rows["wet"]], "all": rows}
+    scores = pd.concat(
+        [_score(part).join(peaks).assign(season=season) for season, part in seasons.items()]
     )
-    return {
-        "alarm_events": len(event_days(part["valid_time"], reached)),
-        **{f"alarm_{name}": value for name, value in rates.items()},
-        "brier": brier_score(part["p_alarm"], reached),
-        "brier_skill_climatology": float(skill_score(brier, climatology)),
+    pairs = forecasts[[*KEYS]].drop_duplicates().sort_values([*KEYS])
+    names = {code: gauges[code].name if code in gauges else code for code in pairs["station"]}
+    table = (
+        pairs.assign(name=pairs["station"].map(names) + mark)
+        .merge(pd.DataFrame({"season": list(seasons)}), how="cross")
+        .merge(scores.reset_index(), how="left", on=[*KEYS, "season"])
+    )
+    return table.assign(n=table["n"].fillna(0).astype(int))[list(SCORES)]
+
+
+def _score(part: pd.DataFrame) -> pd.DataFrame:
+    """Score prepared forecasts from the sums of each gauge and lead."""
+    groups = part.groupby([*KEYS])
+    sums, n = groups[[*STATISTICS]].sum(min_count=1), groups.size()
+    mean = sums / groups[[*STATISTICS]].count()
+    moments = Moments(
+        cases=np.asarray(n, dtype="float64"),
+        **{
+            name: sums[name].to_numpy()
+            for name in (
+                "forecast", "observed", "forecast_squares", "observed_squares", "products",
+            )
+        },
+    )  # fmt: skip
+    skills = {
+        f"{score}_skill_{reference}": skill_by(
+            part, f"{statistic}_model", f"{statistic}_{reference}", by=KEYS
+        )
+        for score, statistic in (("brier", "brier"), ("firm", "firm"), ("twcrps", "tail"))
+        for reference in ("persistence", "climatology")
+        if (score, reference) != ("brier", "persistence")
     }
+    events = {
+        key: len(event_days(rows["valid_time"], (rows["reached"] == 1.0).to_numpy()))
+        for key, rows in part[part["alarm_m"].notna()].groupby([*KEYS])
+    }
+    return pd.DataFrame(
+        {
+            "n": n,
+            "rmse_m": np.sqrt(mean["se_model"]),
+            "mae_m": mean["ae"],
+            "rmse_persistence_m": np.sqrt(mean["se_persistence"]),
+            "cp": skill_score(sums["se_model"], sums["se_persistence"]),
+            "nse": skill_score(sums["se_model"], moments.observed_deviations()),
+            "kge": kling_gupta(moments),
+            "pinball_m": mean["pinball"],
+            "cover80": mean["inside80"],
+            "cover95": mean["inside95"],
+            "alarm_events": pd.Series(events, n.index.intersection(list(events)), dtype="Int64"),
+            "brier": mean["brier_model"],
+            "firm": mean["firm_model"],
+            "twcrps_m": mean["tail_model"],
+            "tier": groups["tier"].agg(lambda tiers: tiers.mode().iloc[0]),
+            **skills,
+        },
+        n.index,
+    ).join(alarm_rates(sums).add_prefix("alarm_"))
+
+
+def _score_peaks(rows: pd.DataFrame) -> pd.DataFrame:
+    pooled = pool_peaks(find_peaks(rows), KEYS)
+    return pd.DataFrame(
+        {
+            "peaks": pooled["peaks"],
+            "peak_late_d": pooled["late_d"],
+            "peak_spread_d": pooled["late_p90_d"] - pooled["late_p10_d"],
+            "alarm_peaks": pooled["alarm_peaks"],
+            "missed_peaks": pooled["missed"],
+        }
+    )

@@ -2,71 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baselines import PEERS
-from models.climatology import FROM_JUNE_BY_DAYS, WET_MONTHS, water_year
-from models.verification.alarms import alarm_stages
-from models.verification.bootstrap import DRAWS, LEAST_YEARS, Interval, draw_years, make_interval
-from models.verification.metrics import skill_score, squared_error
-from models.verification.scores import select_scorable
-from pipeline.alerts.thresholds import stable_band_m
+from models.verification.bootstrap import (
+    DRAWS,
+    LEAST_YEARS,
+    Interval,
+    compare_over_years,
+    draw_years,
+    make_interval,
+)
+from models.verification.cases import METHODS, NEAR_M, list_methods
+from models.verification.metrics import skill_score
 
 LEAST_ROWS = 30
 """Least number of forecasts of a gauge and lead for its own persistence index."""
-NEAR_M = 1.0
-"""Distance of the stage at issue from alarm stage that counts as near, m."""
 DAMS_YEAR = 2014
 """Year in which Nuozhadu, the second of the large storage dams, was complete."""
-METHODS = ("model", "persistence", *PEERS)
-ALTERNATIVE = "alternative"
-"""A second model of a hindcast, with another regressor, where it was asked for."""
-
-
-def list_methods(rows: pd.DataFrame) -> tuple[str, ...]:
-    """List the methods that a hindcast compares: the model, its peers and perhaps an alternative.
-
-    Parameters
-    ----------
-    rows
-        Forecasts, prepared or not.
-    """
-    return (*METHODS, ALTERNATIVE) if f"{ALTERNATIVE}_m" in rows else METHODS
-
-
-def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Prepare the forecasts that can be scored, with squared errors and regimes.
-
-    Parameters
-    ----------
-    forecasts
-        From :func:`models.hindcast.run_hindcast`.
-
-    Returns
-    -------
-    DataFrame
-        With ``se_<method>`` in m2, ``year`` (hydrological, that of its June), ``wet``,
-        ``alarm_m``, ``change_m`` (of the stage over the day before the issue), ``rising`` and
-        ``near`` (the stage at issue within ``NEAR_M`` of alarm stage), both known at issue.
-    """
-    rows = select_scorable(forecasts)
-    point = {"model": rows["mean_m"], "persistence": rows["stage_m"]}
-    point |= {name: rows[f"{name}_m"] for name in list_methods(rows)[2:]}
-    for name in point:
-        rows[f"se_{name}"] = squared_error(point[name], rows["observed_m"])
-    rows["year"] = water_year(pd.DatetimeIndex(rows["issue_time"]), FROM_JUNE_BY_DAYS)
-    rows["wet"] = rows["valid_time"].dt.month.isin(WET_MONTHS)
-    rows["alarm_m"] = alarm_stages(rows)
-    stage = rows.drop_duplicates(["station", "issue_time"]).set_index(["station", "issue_time"])
-    before = pd.MultiIndex.from_arrays([rows["station"], rows["issue_time"] - pd.Timedelta(days=1)])
-    rows["change_m"] = rows["stage_m"] - stage["stage_m"].reindex(before).to_numpy()
-    rows["rising"] = rows["change_m"] > rows["station"].map(stable_band_m)
-    rows["near"] = (rows["stage_m"] - rows["alarm_m"]).abs() <= NEAR_M
-    return rows
 
 
 @dataclass(frozen=True)
@@ -233,6 +190,62 @@ def tabulate_stations(rows: pd.DataFrame, *, draws: int = DRAWS) -> pd.DataFrame
                 }
             )
     return pd.DataFrame(table)
+
+
+def skill_by(rows: pd.DataFrame, own: str, reference: str, *, by: Sequence[str]) -> pd.Series:
+    """Compute the skill of a statistic's sum against a reference's, on the cases that have both.
+
+    Parameters
+    ----------
+    rows
+        Prepared forecasts.
+    own, reference
+        Columns of statistics that are best at 0.
+    by
+        Columns to group by.
+    """
+    both = rows[rows[own].notna() & rows[reference].notna()]
+    sums = both.groupby(list(by))[[own, reference]].sum()
+    return pd.Series(skill_score(sums[own], sums[reference]), sums.index)
+
+
+def compare_scores(
+    rows: pd.DataFrame, own: str, reference: str, *, draws: int = DRAWS
+) -> pd.DataFrame:
+    """Compare the mean of a statistic with that of a reference by lead, pooled over gauges.
+
+    Parameters
+    ----------
+    rows
+        Prepared forecasts; those that miss either statistic are left out.
+    own, reference
+        Columns of statistics that are best at 0, such as ``brier_model``, ``brier_climatology``.
+    draws
+        Samples of years.
+
+    Returns
+    -------
+    DataFrame
+        One row per lead: lead_days, cases, reached (of them at or above alarm stage), score,
+        reference, and ``skill``, an :class:`models.verification.bootstrap.Interval`.
+    """
+    both = rows[rows[own].notna() & rows[reference].notna()]
+    table = []
+    for lead, part in both.groupby("lead_days"):
+        yearly = part.groupby("year")[[own, reference]].sum().to_numpy()
+        comparison = compare_over_years(yearly[:, 0], yearly[:, 1], cases=len(part), draws=draws)
+        table.append(
+            {
+                "lead_days": lead,
+                "cases": comparison.cases,
+                "reached": int(part["reached"].sum()),
+                "score": comparison.score,
+                "reference": comparison.reference,
+                "skill": comparison.skill,
+            }
+        )
+    columns = ["lead_days", "cases", "reached", "score", "reference", "skill"]
+    return pd.DataFrame(table, columns=columns)
 
 
 def split_regimes(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

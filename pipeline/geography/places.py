@@ -247,6 +247,17 @@ def _cities(region: Region, tables: Edition) -> dict[str, City]:
     return towns
 
 
+def cities_by_gauge(*, asof: datetime | None = None) -> dict[str, City]:
+    """Cities of the basin that have a gauge, by its MRC code, as of a moment as :func:`cities`.
+
+    Examples
+    --------
+    >>> cities_by_gauge()["011901"].id
+    'vientiane'
+    """
+    return {city.station: city for city in cities(asof=asof).values() if city.station}
+
+
 def regions_of(lat: float, lon: float) -> list[Region]:
     """List the regions whose grid holds the disc of a city.
 

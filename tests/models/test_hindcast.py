@@ -128,7 +128,7 @@ def test_a_threshold_that_changes_changes_nothing_before(
     old = after["issue_time"] < pd.Timestamp(day)
     assert 0 < old.sum() < len(after)
     pd.testing.assert_frame_equal(after[old], before[old])
-    names = ["p_alarm", "p_flood", "climatology_p_alarm", "issued_p_alarm"]
+    names = ["p_alarm", "p_flood", "climatology_p_alarm", "climatology_p_flood", "issued_p_alarm"]
     assert (after.loc[~old, names] > before.loc[~old, names]).all(axis=None)
     names += ["p_alarm_by", "p_flood_by"]
     pd.testing.assert_frame_equal(after.drop(columns=names), before.drop(columns=names))
@@ -149,10 +149,11 @@ def test_a_season_that_was_never_observed_has_no_climatology(made_up: StageInput
         }
     )
     first, before = (datetime(year, 1, 1, tzinfo=UTC) for year in (2003, 2009))
-    p = hindcast._climatology_p(
+    shares = hindcast._climatology_p(
         replace(made_up, stage=stage), forecasts, first=first, before=before
     )
-    assert np.isnan(p).tolist() == [True, False]
+    for threshold in ("alarm", "flood"):
+        assert np.isnan(shares[f"climatology_p_{threshold}"]).tolist() == [True, False]
 
 
 def test_a_gap_is_not_filled_before_it_is_scored(made_up: StageInputs) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from models.baselines import PEERS
 from models.stage.model import QUANTILES
-from models.verification.skill import prepare
+from models.verification.cases import prepare
 from tests.models.conftest import TOWN, UPSTREAM
 
 LEADS = (1, 3)
@@ -26,7 +26,8 @@ def forecasts_of_mukdahan(
             "issue_time": times, "station": TOWN, "lead_days": 1, "valid_time": times,
             **spread, "mean_m": q50, "stage_m": stage, "observed_m": observed, "tier": "full",
             "p_alarm": (np.asarray(q50) >= 12.0).astype(float), "climatology_p_alarm": 0.25,
-            "origin": "measured",
+            "p_flood": (np.asarray(q50) >= 12.5).astype(float), "climatology_p_flood": 0.0,
+            "origin": "measured", **{f"{name}_m": 11.0 for name in PEERS},
         }
     )  # fmt: skip
 
@@ -60,6 +61,8 @@ def made_hindcast(
                     "tier": np.where(days.day == 5, "no_rain", "full"),
                     "p_alarm": p.to_numpy(),
                     "climatology_p_alarm": 0.1,
+                    "p_flood": np.clip(p.to_numpy() - 0.25, 0.0, 1.0),
+                    "climatology_p_flood": 0.05,
                     "origin": origin,
                     **{name: (middle + (q - 0.5)).to_numpy() for name, q in QUANTILES.items()},
                     "mean_m": middle.to_numpy(),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.verification.bootstrap import make_interval, skill_over_years
+from models.verification.bootstrap import (
+    compare_over_years,
+    compare_with_conditional,
+    make_interval,
+)
 
 
 def test_the_interval_leaves_a_fortieth_on_either_side() -> None:
@@ -14,5 +18,13 @@ def test_the_interval_leaves_a_fortieth_on_either_side() -> None:
 
 
 def test_two_years_give_no_interval() -> None:
-    assert np.isnan(skill_over_years(np.ones(2), np.ones(2)).low)
-    assert np.isfinite(skill_over_years(np.ones(3), np.ones(3)).low)
+    assert np.isnan(compare_over_years(np.ones(2), np.ones(2), cases=2).skill.low)
+    assert np.isfinite(compare_over_years(np.ones(3), np.ones(3), cases=3).skill.low)
+
+
+def test_a_card_has_both_brier_scores_and_the_skill() -> None:
+    scores = compare_with_conditional(np.array([1.0, 2.0]), np.array([4.0, 2.0]), cases=30)
+    bounds = scores.pop("skill_low"), scores.pop("skill_high")
+    assert np.isnan(bounds).all()
+    assert scores == {"brier": 0.1, "brier_conditional": 0.2, "skill_vs_conditional": 0.5}
+    assert np.isnan(compare_with_conditional(np.zeros(0), np.zeros(0), cases=0)["brier"])

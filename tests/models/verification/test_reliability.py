@@ -10,14 +10,11 @@ import pytest
 
 from models.verification.reliability import (
     RATIOS,
-    brier_table,
     coverage_table,
     economic_value,
-    peak_errors,
     reliability_table,
 )
-from models.verification.skill import prepare
-from tests.models.verification.conftest import LEADS, made_hindcast
+from tests.models.verification.conftest import LEADS
 
 
 def test_reliability_counts_every_forecast_once(rows: pd.DataFrame) -> None:
@@ -30,18 +27,6 @@ def test_reliability_counts_every_forecast_once(rows: pd.DataFrame) -> None:
     top = table[(table["lead_days"] == 1)].iloc[-1]
     inside = rows[(rows["lead_days"] == 1) & (rows["p_alarm"] >= 0.95)]
     assert top["share"] == pytest.approx((inside["observed_m"] >= inside["alarm_m"]).mean())
-
-
-def test_brier_by_hand(rows: pd.DataFrame) -> None:
-    next_day = brier_table(rows, draws=100).set_index("lead_days").loc[1]
-    part = rows[rows["lead_days"] == 1]
-    reached = (part["observed_m"] >= part["alarm_m"]).astype(float)
-    assert next_day["brier"] == pytest.approx(((part["p_alarm"] - reached) ** 2).mean())
-    assert next_day["brier_climatology"] == pytest.approx(((0.1 - reached) ** 2).mean())
-    assert next_day["skill"].value == pytest.approx(
-        1 - next_day["brier"] / next_day["brier_climatology"]
-    )
-    assert next_day["skill"].low <= next_day["skill"].value <= next_day["skill"].high
 
 
 def test_coverage_and_width_by_tier(rows: pd.DataFrame) -> None:
@@ -79,14 +64,3 @@ def test_false_alarms_are_told_apart_from_false_days() -> None:
 
     assert value == pytest.approx(by(pofd))
     assert value != pytest.approx(by(far))
-
-
-def test_peaks_by_hand() -> None:
-    frame = made_hindcast(years=1)
-    frame["q50"] = frame["observed_m"].groupby([frame["station"], frame["lead_days"]]).shift(-2)
-    rows = prepare(frame.fillna({"q50": 0.0}))
-    errors = peak_errors(rows)
-    assert len(errors) == 2 * len(LEADS)
-    # The rows run backwards in time, so the forecast says what came two days before: late by two.
-    assert set(errors["late_d"]) == {2}
-    assert (errors["error_m"] < 0.0).all()

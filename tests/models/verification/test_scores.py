@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.stage.model import QUANTILES
 from models.verification.scores import SCORES, SYNTHETIC, score_forecasts
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN
-from tests.models.verification.conftest import forecasts_of_mukdahan
+from tests.models.verification.conftest import forecasts_of_mukdahan, made_hindcast
 
 
 def test_scores_by_hand() -> None:
@@ -36,15 +37,38 @@ def test_scores_by_hand() -> None:
     assert wet["name"] == "Mukdahan"
 
 
-def test_the_columns_are_those_of_the_issue_and_synthetic_names_say_so() -> None:
+def test_the_columns_of_the_issue_come_first_and_synthetic_names_say_so() -> None:
     assert ",".join(SCORES) == (
         "station,name,lead_days,season,n,rmse_m,mae_m,rmse_persistence_m,cp,nse,kge,pinball_m,"
         "cover80,cover95,alarm_events,alarm_pod,alarm_far,alarm_csi,brier,"
-        "brier_skill_climatology,tier"
+        "brier_skill_climatology,tier,firm,firm_skill_persistence,firm_skill_climatology,twcrps_m,"
+        "twcrps_skill_persistence,twcrps_skill_climatology,peaks,peak_late_d,peak_spread_d,"
+        "alarm_peaks,missed_peaks"
     )
     frame = forecasts_of_mukdahan([11.0, 12.0], [11.1, 12.0], [10.0, 11.0]).assign(origin="virtual")
     assert set(score_forecasts(frame)["name"]) == {"Mukdahan (synthetic)"}
     assert SYNTHETIC == " (synthetic)"
+
+
+def test_tiers_and_tail_by_hand() -> None:
+    """Both tiers missed once (0.75 + 0.6) in four; persistence misses twice, climatology too."""
+    frame = forecasts_of_mukdahan([12.6, 12.6, 11.0, 11.0], [12.6, 11.0, 11.0, 11.0], [11.0] * 4)
+    for name in QUANTILES:
+        frame[name] = frame["q50"]
+    wet = score_forecasts(frame).iloc[0]
+    assert wet.firm == pytest.approx(1.35 / 4)
+    assert (wet.firm_skill_persistence, wet.firm_skill_climatology) == pytest.approx((0.5, 0.5))
+    assert wet.twcrps_m == pytest.approx(0.6 / 4)
+    assert (wet.twcrps_skill_persistence, wet.twcrps_skill_climatology) == pytest.approx((0.5, 0.5))
+    assert np.isnan(wet.peaks), "four days are no season"
+
+
+def test_peaks_stand_in_both_seasons() -> None:
+    scores = score_forecasts(made_hindcast())
+    assert (scores["peaks"] == 4).all()
+    assert (scores["alarm_peaks"] == 4).all()
+    assert (scores["missed_peaks"] == 0).all()
+    assert scores["peak_late_d"].between(-1, 1).all()
 
 
 def test_squared_errors_are_of_the_mean_and_absolute_ones_of_the_median() -> None:

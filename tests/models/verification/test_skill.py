@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from models.baselines import PEERS
+from models.verification.cases import list_methods, prepare
 from models.verification.skill import (
     LEAST_ROWS,
-    list_methods,
+    compare_scores,
     median_skill,
-    prepare,
+    skill_by,
     split_regimes,
     sum_errors,
     tabulate_stations,
@@ -61,17 +62,7 @@ def test_two_years_give_no_interval() -> None:
     assert np.isnan(skill.median["model"][0].low)
 
 
-def test_regimes_are_known_when_the_forecast_is_issued(rows: pd.DataFrame) -> None:
-    frame = made_hindcast()
-    frame["observed_m"] += 5.0  # another outcome
-    again = prepare(frame)
-    assert (again[["rising", "near", "wet"]] == rows[["rising", "near", "wet"]]).all().all()
-    next_day: Any = rows[(rows["station"] == TOWN) & (rows["lead_days"] == 1)]
-    next_day = next_day.set_index("issue_time")
-    day = pd.Timestamp("2014-07-10 00:30")
-    before = next_day.loc[day - pd.Timedelta(days=1), "stage_m"]
-    assert next_day.loc[day, "change_m"] == pytest.approx(next_day.loc[day, "stage_m"] - before)
-    assert (rows.loc[rows["near"], "stage_m"] - rows.loc[rows["near"], "alarm_m"]).abs().max() <= 1
+def test_regimes_of_the_report(rows: pd.DataFrame) -> None:
     assert set(split_regimes(rows)["Years after 2014 (large dams upstream)"]["year"]) == {
         2015, 2016,
     }  # fmt: skip
@@ -100,3 +91,32 @@ def test_an_alternative_model_is_compared_over_the_same_years() -> None:
     plain = median_skill(prepare(made_hindcast()), draws=200)
     assert plain is not None
     assert "alternative" not in plain.median
+
+
+def test_brier_by_hand(rows: pd.DataFrame) -> None:
+    table = compare_scores(rows, "brier_model", "brier_climatology", draws=100)
+    next_day: Any = table.set_index("lead_days").loc[1]
+    part = rows[rows["lead_days"] == 1]
+    reached = (part["observed_m"] >= part["alarm_m"]).astype(float)
+    assert next_day["cases"] == len(part)
+    assert next_day["reached"] == reached.sum()
+    assert next_day["score"] == pytest.approx(((part["p_alarm"] - reached) ** 2).mean())
+    assert next_day["reference"] == pytest.approx(((0.1 - reached) ** 2).mean())
+    skill = next_day["skill"]
+    assert skill.value == pytest.approx(1 - next_day["score"] / next_day["reference"])
+    assert skill.low <= skill.value <= skill.high
+
+
+def test_scores_are_compared_on_the_cases_that_both_have() -> None:
+    """Of the third and fourth, by hand: 1 − 3 / 4; the fifth has no reference either."""
+    frame = pd.DataFrame(
+        {
+            "station": TOWN, "lead_days": 1, "year": 2018, "reached": [1.0, 1.0, 1.0, 0.0, 0.0],
+            "own": [np.nan, 9.0, 1.0, 2.0, np.nan], "other": [9.0, np.nan, 2.0, 2.0, np.nan],
+        }
+    )  # fmt: skip
+    assert skill_by(frame, "own", "other", by=["station"]).to_dict() == {TOWN: 0.25}
+    (row,) = compare_scores(frame, "own", "other").to_dict("records")
+    assert (row["cases"], row["reached"], row["score"], row["reference"]) == (2, 1, 1.5, 2.0)
+    assert row["skill"].value == 0.25
+    assert compare_scores(frame.head(2), "own", "other").empty

@@ -67,9 +67,19 @@ def test_the_page_stands_by_itself(text: str) -> None:
     assert render_report(made_hindcast(), train_from="1992-01-01") == text
 
 
-def test_synthetic_scores_say_so_first() -> None:
+def test_pictures_come_first_and_long_tables_are_folded(text: str) -> None:
+    assert text.startswith("<!doctype html>")
+    assert text.rindex("<svg") < text.index("<table")
+    folded = "".join(re.findall(r"<details>.*?</details>", text, re.DOTALL))
+    assert folded.count("<th>gauge</th>") == text.count("<th>gauge</th>") == 2, "one per lead"
+    assert folded.count("<th>year</th>") == text.count("<th>year</th>") == 2
+    assert "as issued, 1 June 2013 to " in text
+
+
+def test_synthetic_scores_say_so_first_and_on_every_picture() -> None:
     text = render_report(made_hindcast(years=1, origin="virtual"), train_from="1999-01-01")
     assert "SYNTHETIC: made on the virtual basin." in text[: text.index("<h2>")]
+    assert text.count("<figcaption>SYNTHETIC</figcaption>") == text.count("<svg") > 3
 
 
 def test_an_explanation_adds_up_to_the_forecast(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Pieces of the report's HTML by hand."""
+"""Numbers and intervals of the report by hand."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ import math
 import pytest
 
 from models.verification.bootstrap import Interval
-from models.verification.html import format_interval, format_number, render_table
-
-
-def test_a_table_by_hand() -> None:
-    assert render_table(["Gauge", "CP"], [["Pakse", "<b>0.41</b>"], ["Kratie", "–"]]) == (
-        "<div class='scroll'><table><thead><tr><th>Gauge</th><th>CP</th></tr></thead>"
-        "<tbody><tr><td>Pakse</td><td><b>0.41</b></td></tr>"
-        "<tr><td>Kratie</td><td>–</td></tr></tbody></table></div>"
-    )
+from models.verification.numerals import format_interval, format_number
 
 
 @pytest.mark.parametrize(

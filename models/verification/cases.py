@@ -23,6 +23,8 @@ from pipeline.geography.reference_tables import group_by_edition
 NEAR_M = 1.0
 """Distance of the stage at issue from alarm stage that counts as near, m."""
 METHODS = ("model", "persistence", *PEERS)
+ISSUED = "issued"
+"""What the model's licence lets issue: its own forecast, persistence or climatology."""
 ALTERNATIVE = "alternative"
 """A second model of a hindcast, with another regressor, where it was asked for."""
 TIERS = {"alarm": "watch", "flood": "warning"}
@@ -30,14 +32,16 @@ TIERS = {"alarm": "watch", "flood": "warning"}
 
 
 def list_methods(rows: pd.DataFrame) -> tuple[str, ...]:
-    """List the methods that a hindcast compares: the model, its peers and perhaps an alternative.
+    """List the methods that a hindcast compares: the model, its peers, and others it may have.
+
+    These are what the licence lets issue, and an alternative model.
 
     Parameters
     ----------
     rows
         Forecasts, prepared or not.
     """
-    return (*METHODS, ALTERNATIVE) if f"{ALTERNATIVE}_m" in rows else METHODS
+    return (*METHODS, *(name for name in (ISSUED, ALTERNATIVE) if f"{name}_m" in rows))
 
 
 def select_scorable(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +80,9 @@ def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
         * ``firm_model``, ``firm_persistence``, ``firm_climatology``: FIRM of the tiers alarm and
           flood stage, NaN where either is missing. The forecast warns where its probability is
           above the one from which the city acts, persistence where the stage at issue is at or
-          above the threshold.
+          above the threshold;
+        * of what was issued under the licence, where the forecasts have it: ``inside80_issued``,
+          ``inside95_issued``, ``brier_issued``, and ``own_issued`` (1 for the model's own).
     """
     rows = select_scorable(forecasts)
     point = {"model": rows["mean_m"], "persistence": rows["stage_m"]}
@@ -92,7 +98,8 @@ def prepare(forecasts: pd.DataFrame) -> pd.DataFrame:
     rows["change_m"] = rows["stage_m"] - stage["stage_m"].reindex(before).to_numpy()
     rows["rising"] = rows["change_m"] > rows["station"].map(stable_band_m)
     rows["near"] = (rows["stage_m"] - rows["alarm_m"]).abs() <= NEAR_M
-    return rows.assign(**_stage_statistics(rows), **_alarm_statistics(rows), **_firm(rows))
+    rows = rows.assign(**_stage_statistics(rows), **_alarm_statistics(rows), **_firm(rows))
+    return rows.assign(**_issued_statistics(rows)) if f"{ISSUED}_m" in rows else rows
 
 
 def _stage_statistics(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -138,6 +145,18 @@ def _alarm_statistics(rows: pd.DataFrame) -> dict[str, pd.Series]:
         "brier_climatology": squared_error(rows["climatology_p_alarm"], outcome),
         **{name: case.astype(float).where(known) for name, case in contingency.items()},
         **{f"tail_{name}": pd.Series(crps, rows.index) for name, crps in tails.items()},
+    }
+
+
+def _issued_statistics(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    observed = rows["observed_m"]
+    inside80 = observed.between(rows["issued_q10"], rows["issued_q90"])
+    inside95 = observed.between(rows["issued_q025"], rows["issued_q975"])
+    return {
+        "inside80_issued": inside80.astype(float),
+        "inside95_issued": inside95.astype(float),
+        "brier_issued": squared_error(rows["issued_p_alarm"], rows["reached"]),
+        "own_issued": (rows["issued_as"] == "model").astype(float),
     }
 
 

@@ -21,7 +21,7 @@ from models.verification.alarms import (
     pool_alarms,
 )
 from models.verification.bootstrap import DRAWS, Interval
-from models.verification.cases import ALTERNATIVE, list_methods, prepare, select_scorable
+from models.verification.cases import ALTERNATIVE, ISSUED, list_methods, prepare, select_scorable
 from models.verification.numerals import format_interval, format_number
 from models.verification.peaks import find_peaks, pool_peaks
 from models.verification.reliability import RATIOS, coverage_table, reliability_table, value_curves
@@ -49,6 +49,7 @@ NAMES = {
     "ar": "AR",
     "arx": "ARX",
     "reference": "reference",
+    "issued": "issued",
     "alternative": "alternative",
 }
 """Names of the methods in tables and pictures."""
@@ -125,6 +126,7 @@ def _fill(rows: pd.DataFrame, *, asof: datetime) -> dict[str, Any]:
         "leads": sorted(rows["lead_days"].unique()),
         "cases": len(rows),
         "alternative": str(rows[ALTERNATIVE].iloc[0]) if ALTERNATIVE in rows else None,
+        "issued": _compare_issued(rows) if ISSUED in methods else None,
         "methods": methods,
         "other_baselines": [name for name in methods[2:] if name != "reference"],
         "skill": skill,
@@ -205,6 +207,33 @@ def _draw_floods(rows: pd.DataFrame, *, asof: datetime) -> dict[str, Any]:
         name = _name(str(code), asof=asof)
         drawings.append(draw_highest_flood(name, part, lead, thresholds_m))
     return {"flood_lead": lead, "flood_figures": _markup(drawings)}
+
+
+def _compare_issued(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Set what was issued beside the model's own, by lead: wet season, Brier skill all year."""
+    wet = rows[rows["wet"]]
+    skill = median_skill(wet, draws=2)
+    brier = {
+        name: compare_scores(rows, f"brier_{name}", "brier_climatology", draws=2)
+        .set_index("lead_days")["skill"]
+        .to_dict()
+        for name in ("model", ISSUED)
+    }
+    names = ["inside80", "inside95", "inside80_issued", "inside95_issued", "own_issued"]
+    means = wet.groupby("lead_days")[names].mean()
+    cps = {
+        name: dict(zip(skill.leads, skill.median[name], strict=True)) if skill else {}
+        for name in ("model", ISSUED)
+    }
+    return [
+        {
+            "lead_days": lead,
+            **row,
+            "cp": [cps[name][lead].value if lead in cps[name] else None for name in cps],
+            "brier": [of.get(lead) for of in brier.values()],
+        }
+        for lead, row in means.to_dict("index").items()
+    ]
 
 
 def _by_gauge(wet: pd.DataFrame, *, asof: datetime) -> list[dict[str, Any]]:

@@ -76,6 +76,21 @@ def made_hindcast(
     return pd.concat(parts, ignore_index=True).iloc[::-1].reset_index(drop=True)
 
 
+def add_issued(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add what is issued: the model's own at 1 d, persistence of ±0.3 and ±0.5 m at 3 d."""
+    own = (frame["lead_days"] == 1).to_numpy()
+    spreads_m = {"issued_q025": -0.5, "issued_q10": -0.3, "issued_q90": 0.3, "issued_q975": 0.5}
+    persistence = {name: frame["stage_m"] + spread for name, spread in spreads_m.items()}
+    persistence |= {
+        "issued_m": frame["stage_m"],
+        "issued_p_alarm": (frame["stage_m"] >= 12.0).astype(float),
+    }
+    names = {"issued_m": "mean_m"} | {name: name.removeprefix("issued_") for name in spreads_m}
+    names |= {"issued_p_alarm": "p_alarm"}
+    columns = {name: np.where(own, frame[names[name]], persistence[name]) for name in names}
+    return frame.assign(issued_as=np.where(own, "model", "persistence"), **columns)
+
+
 @pytest.fixture(scope="session")
 def rows() -> pd.DataFrame:
     return prepare(made_hindcast())

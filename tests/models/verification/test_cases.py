@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.verification.cases import acting_probabilities, prepare
+from models.verification.cases import acting_probabilities, list_methods, prepare
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN, UPSTREAM
-from tests.models.verification.conftest import forecasts_of_mukdahan, made_hindcast
+from tests.models.verification.conftest import add_issued, forecasts_of_mukdahan, made_hindcast
 
 COST_HEAD = "city,level,quantity,value,unit,source,as_of,verified"
 
@@ -96,3 +96,21 @@ def test_only_forecasts_issued_below_alarm_stage_are_hits_and_misses() -> None:
     assert rows[["hit", "miss", "false_alarm"]].to_numpy().tolist() == [
         [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0],
     ]  # fmt: skip
+
+
+def test_what_is_issued_is_scored_beside_the_models_own() -> None:
+    rows = prepare(add_issued(made_hindcast()))
+    assert list_methods(rows)[-1] == "issued"
+    own, persistence = rows[rows["lead_days"] == 1], rows[rows["lead_days"] == 3]
+    assert own["own_issued"].eq(1.0).all()
+    assert own["se_issued"].equals(own["se_model"].rename("se_issued"))
+    assert own["inside80_issued"].equals(own["inside80"].rename("inside80_issued"))
+    assert own["brier_issued"].equals(own["brier_model"].rename("brier_issued"))
+    assert persistence["own_issued"].eq(0.0).all()
+    change_m = (persistence["observed_m"] - persistence["stage_m"]).abs()
+    assert persistence["se_issued"].to_numpy() == pytest.approx(change_m.to_numpy() ** 2)
+    assert persistence["inside80_issued"].tolist() == (change_m <= 0.3).astype(float).tolist()
+    assert persistence["inside95_issued"].tolist() == (change_m <= 0.5).astype(float).tolist()
+    reached = persistence["observed_m"] >= persistence["alarm_m"]
+    missed = (persistence["stage_m"] >= 12.0) != reached
+    assert persistence["brier_issued"].tolist() == missed.astype(float).tolist()

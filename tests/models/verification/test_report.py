@@ -12,7 +12,7 @@ from models.verification import report
 from models.verification.report import render_report
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN
-from tests.models.verification.conftest import made_hindcast
+from tests.models.verification.conftest import add_issued, made_hindcast
 
 CITIES_HEAD = (
     "id,name,country,lat,lon,unit,source,as_of,verified,station,ascn,in_basin,basin,hazards,"
@@ -73,7 +73,23 @@ def test_pictures_come_first_and_long_tables_are_folded(text: str) -> None:
     folded = "".join(re.findall(r"<details>.*?</details>", text, re.DOTALL))
     assert folded.count("<th>gauge</th>") == text.count("<th>gauge</th>") == 2, "one per lead"
     assert folded.count("<th>year</th>") == text.count("<th>year</th>") == 2
-    assert "as issued, 1 June 2013 to " in text
+    assert "of each morning, 1 June 2013 to " in text
+
+
+def test_what_is_issued_stands_beside_the_models_own(text: str) -> None:
+    assert "What its licence lets issue" not in text
+    licensed = render_report(add_issued(made_hindcast()), train_from="1992-01-01")
+    part = licensed[licensed.index("What its licence lets issue") :]
+    rows = re.findall(r"<tr><td>(\d) d</td>(.*?)</tr>", part[: part.index("</table>")])
+    cells = {int(lead): re.findall(r"<td>(.*?)</td>", row) for lead, row in rows}
+    assert cells[1][0] == "100 %"
+    assert cells[3][0] == "0 %"
+    assert cells[1][1] == cells[1][2] != "0.00"
+    assert cells[3][2] == "0.00", "CP of persistence"
+    assert cells[3][1] != "0.00"
+    assert cells[1][3::2] == cells[1][4::2]
+    assert cells[3][5:7] != cells[3][6:8]
+    assert "<td>model − issued</td>" in licensed
 
 
 def test_synthetic_scores_say_so_first_and_on_every_picture() -> None:

@@ -18,6 +18,7 @@ from models.verification.alarms import (
     MERGE_D,
     NEXT_DAY_P,
     count_crossings,
+    match_tolerance_d,
     pool_alarms,
 )
 from models.verification.bootstrap import DRAWS, Interval
@@ -53,12 +54,15 @@ NAMES = {
     "alternative": "alternative",
 }
 """Names of the methods in tables and pictures."""
+REFERENCES = ("persistence", "climatology")
+"""References of FIRM and of the CRPS above alarm stage."""
 LIMITS = {
     "draws": DRAWS,
     "least_cases": LEAST_CASES,
     "merge_d": MERGE_D,
     "next_day_p": NEXT_DAY_P,
     "later_p": LATER_P,
+    "tolerance_d": (match_tolerance_d(1), match_tolerance_d(7)),
 }
 FLOOD_LEAD_D = 3
 """Lead of the forecasts drawn with the floods, or the nearest to it, days."""
@@ -137,6 +141,9 @@ def _fill(rows: pd.DataFrame, *, asof: datetime) -> dict[str, Any]:
         "alarms": _records(pool_alarms(rows)),
         "crossings": _records(count_crossings(rows)),
         "brier": _records(compare_scores(rows, "brier_model", "brier_climatology")),
+        "firm": _compare(rows, "firm"),
+        "firm_by_city": _compare_cities(rows, asof=asof),
+        "tail": _compare(rows, "tail"),
         "peaks": _records(pool_peaks(find_peaks(rows)).reset_index()),
         "explained": _explain(rows, asof=asof),
         "by_gauge": _by_gauge(wet, asof=asof),
@@ -234,6 +241,38 @@ def _compare_issued(rows: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for lead, row in means.to_dict("index").items()
     ]
+
+
+def _compare(rows: pd.DataFrame, statistic: str) -> list[dict[Any, Any]]:
+    """Compare the model's mean statistic with persistence's and climatology's by lead."""
+    persistence, climatology = (
+        compare_scores(rows, f"{statistic}_model", f"{statistic}_{reference}")
+        for reference in REFERENCES
+    )
+    columns = {"reference": "climatology", "skill": "skill_climatology"}
+    table = persistence.rename(columns={"reference": "persistence", "skill": "skill_persistence"})
+    beside = climatology.rename(columns=columns)[["lead_days", *columns.values()]]
+    return _records(table.merge(beside, on="lead_days"))
+
+
+def _compare_cities(rows: pd.DataFrame, *, asof: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Compare FIRM with each reference's, by city and lead."""
+    cities = cities_by_gauge(asof=asof)
+    by_city = {cities[code]: part for code, part in rows.groupby("station") if code in cities}
+    return {
+        reference: [
+            {
+                "name": city.name,
+                "watch_p": threshold(city.id, "watch", asof=asof),
+                "warning_p": threshold(city.id, "warning", asof=asof),
+                "skill": compare_scores(part, "firm_model", f"firm_{reference}")
+                .set_index("lead_days")["skill"]
+                .to_dict(),
+            }
+            for city, part in by_city.items()
+        ]
+        for reference in REFERENCES
+    }
 
 
 def _by_gauge(wet: pd.DataFrame, *, asof: datetime) -> list[dict[str, Any]]:

@@ -9,20 +9,7 @@ import pytest
 from models.verification.cases import prepare
 from models.verification.peaks import find_peaks, pool_peaks
 from tests.models.conftest import TOWN
-from tests.models.verification.conftest import LEADS, forecasts_of_mukdahan, made_hindcast
-
-
-def flood_of_mukdahan(*, late_d: int, crest_m: float = 13.0, lead: int = 1) -> pd.DataFrame:
-    """A summer whose flood crests on day 60; the forecast's crest is late, persistence by the lead.
-
-    Stages fall by 0.4 m a day on either side of the crest, down to 9 m; alarm stage is 12 m.
-    """
-
-    def crest(day: int) -> list[float]:
-        return [max(crest_m - 0.4 * abs(at - day), 9.0) for at in range(120)]
-
-    frame = forecasts_of_mukdahan(crest(60), crest(60 + late_d), crest(60 + lead))
-    return frame.assign(lead_days=lead)
+from tests.models.verification.conftest import LEADS, flood_of_mukdahan, made_hindcast
 
 
 def test_peaks_by_hand() -> None:

@@ -12,7 +12,7 @@ from models.verification import report
 from models.verification.report import render_report
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN
-from tests.models.verification.conftest import add_issued, made_hindcast
+from tests.models.verification.conftest import add_issued, flood_of_mukdahan, made_hindcast
 
 CITIES_HEAD = (
     "id,name,country,lat,lon,unit,source,as_of,verified,station,ascn,in_basin,basin,hazards,"
@@ -105,6 +105,50 @@ def test_an_explanation_adds_up_to_the_forecast(text: str) -> None:
         own, rain, total, change, _ = cells
         assert total == change
         assert own + rain == pytest.approx(total, abs=1.01)  # whole centimetres
+
+
+def read_tables(page: str) -> dict[str, list[list[str]]]:
+    """Cells of the first table after each heading or summary, as text."""
+    tables = {}
+    parts = re.split(r"<h2[^>]*>|<h3>|<summary>", page)[1:]
+    for title, body in (re.split(r"</h2>|</h3>|</summary>", part, maxsplit=1) for part in parts):
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body.partition("</table>")[0], re.DOTALL)
+        cells = [re.findall(r"<t[dh]>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
+        tables[title] = [[re.sub(r"<[^>]*>", "", cell).strip() for cell in row] for row in cells]
+    return tables
+
+
+def test_tiers_tail_and_missed_peaks_stand_in_tables() -> None:
+    """One summer of 120 days: the median is perfect, persistence three days late."""
+    frame = flood_of_mukdahan(late_d=0, lead=3)
+    frame["drivers_cm"] = [{"rain": 0.0}] * len(frame)
+    tables = read_tables(render_report(frame, train_from="1992-01-01"))
+    (_, firm) = tables["Tiered warnings at each city’s cost/loss ratio (FIRM)"]
+    # Alarm stage (12 m) came on the days 58 to 62, persistence has it on 61 to 65: three misses of
+    # 0.75 and three false alarms of 0.25. Flood stage (12.5 m) on 59 to 61, and 62 to 64: three of
+    # 0.6 and of 0.4. Climatology never warns: 5 × 0.75 + 3 × 0.6.
+    assert firm == ["3 d", "120", "5", "0.0000", "0.0500", "0.0463", "1.00", "1.00"]
+    assert tables["By city: skill against climatology"][1] == ["Mukdahan", "0.25, 0.40", "1.00"]
+    (_, tail) = tables["The forecast above alarm stage (threshold-weighted CRPS)"]
+    # Above 12 m came 0.2, 0.6, 1.0, 0.6, 0.2 m; persistence is off by the first three, by 0.4 on
+    # the two days on which both are above it, then by 1.0, 0.6 and 0.2 m.
+    assert tail[4:6] == [f"{4.4 / 120:.4f}", f"{2.6 / 120:.4f}"]
+    assert float(tail[3]) < 0.01
+    (_, peaks) = tables["Each year’s highest stage"]
+    assert peaks[1:] == [
+        "1", "0.00", "0.00", "0.0", "0.0", "0.0 to 0.0", "0 of 1", "0 of 1",
+    ]  # fmt: skip
+    late = flood_of_mukdahan(late_d=4, lead=3).assign(drivers_cm=frame["drivers_cm"])
+    (_, peaks) = read_tables(render_report(late, train_from="x"))["Each year’s highest stage"]
+    assert peaks[4:] == ["4.0", "4.0", "4.0 to 4.0", "1 of 1", "0 of 1"]
+
+
+def test_without_an_alarm_stage_what_rests_on_it_is_left_out() -> None:
+    frame = made_hindcast(years=1).query("station == @TOWN").reset_index(drop=True)
+    page = render_report(frame.assign(station="092600"), train_from="1992-01-01")
+    assert "No gauge here has an alarm stage." in page
+    assert "FIRM" not in page
+    assert "Each year’s highest stage" in page
 
 
 def test_nothing_to_score_is_said() -> None:

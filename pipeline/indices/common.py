@@ -318,14 +318,10 @@ def carry_forward(*, values: xr.DataArray, days: int) -> xr.DataArray:
     """
 
     def kernel(x: NDArray[np.floating]) -> NDArray[np.floating]:
-        out = np.empty_like(x)
-        last, age = np.full(x.shape[1:], np.nan, x.dtype), np.zeros(x.shape[1:])
-        for row, today in enumerate(x):
-            known = np.isfinite(today)
-            age = np.where(known, 0, age + 1)
-            last = np.where(known, today, last)
-            out[row] = np.where(age <= days, last, np.nan)
-        return out
+        row = np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1))
+        last = np.maximum.accumulate(np.where(np.isfinite(x), row, 0), axis=0)
+        carried = np.take_along_axis(x, last, axis=0)
+        return np.where((row - last <= days) & np.isfinite(carried), carried, np.nan)
 
     if values.sizes["time"] > 1 and cadence(values) != np.timedelta64(1, "D"):
         raise ValueError(f"{values.name}: expected daily steps, found {cadence(values)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.indices.daily import fit_reference
 from pipeline.indices.drought import SPI_BOUNDS
 from pipeline.indices.rain import accumulation
 from pipeline.indices.spi import fit_spi
-from pipeline.indices.suite import MIN_SHARE
+from pipeline.indices.suite import INDICES, MIN_SHARE
 from pipeline.times import day_start, from_utc64, utc64
 
 HORIZONS_WEEKS = (1, 4, 8, 12)
@@ -25,6 +25,8 @@ HORIZONS_WEEKS = (1, 4, 8, 12)
 INPUTS: dict[str, tuple[str, ...]] = {"with_soil": ("soil",), "without_soil": ()}
 """Regressions by their inputs beside rain, the better first. Vegetation is no input: it changed
 no Brier score on held-out years by 0.001 (synthetic record)."""
+TRAINED_ON = ("spi_30d", "spi_90d", "soil_moisture_percentile", "drought_score")
+"""Indices that the regressions' inputs and outcomes are made of."""
 SUM_DAYS = 90
 STEP_DAYS = 14
 """Days between the rows of training: sums of 90 days change little in less."""
@@ -66,11 +68,11 @@ def select_known(zonal: xr.Dataset, *, asof: datetime) -> xr.Dataset:
     return record.transpose("time", "zone").reindex(time=all_days)
 
 
-def fit_parameters(record: xr.Dataset) -> dict[str, xr.Dataset]:
+def fit_parameters(record: xr.Dataset, *, names: Iterable[str] = INDICES) -> dict[str, xr.Dataset]:
     """Fit the parameters of the indices, and of usual rain over each horizon (``usual1`` ...)."""
     time = record["time"].to_numpy()
     start, end = (from_utc64(moment) for moment in (time[0], time[-1] + DAY))
-    params = fit_reference(record, start=start, end=end)
+    params = fit_reference(record, start=start, end=end, names=names)
     for weeks in HORIZONS_WEEKS:
         total = accumulation(rain=record["rain"], steps=7 * weeks, min_share=MIN_SHARE)
         params[f"usual{weeks}"] = fit_spi(total=total, start=start, end=end)

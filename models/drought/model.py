@@ -23,6 +23,7 @@ from models.drought.inputs import (
     HORIZONS_WEEKS,
     INPUTS,
     SUM_DAYS,
+    TRAINED_ON,
     Evidence,
     Rows,
     class_number,
@@ -115,7 +116,8 @@ def fit(zonal: xr.Dataset, *, end: datetime) -> DroughtModel:
     """
     record = select_known(zonal, asof=end)
     params = fit_parameters(record)
-    rows = training_rows(record, drought_state(record, parameters=params), params)
+    state = drought_state(record, parameters=params, names=TRAINED_ON)
+    rows = training_rows(record, state, params)
     estimators = _fit_regressions(rows)
     weights, scores = _held_out_scores(record)
     return DroughtModel(
@@ -279,8 +281,9 @@ def _held_out_scores(record: xr.Dataset) -> tuple[dict[str, float], list[dict[st
         if np.unique(year[~inside]).size < MIN_YEARS + 1 or inside.sum() < 365:
             continue
         outside = xr.DataArray(~inside, {"time": record["time"]})
-        params = fit_parameters(record.where(outside))
-        rows = training_rows(record, drought_state(record, parameters=params), params)
+        params = fit_parameters(record.where(outside), names=TRAINED_ON)
+        state = drought_state(record, parameters=params, names=TRAINED_ON)
+        rows = training_rows(record, state, params)
         before = np.concatenate([[0], np.cumsum(inside)])
         training: Rows = {}
         for weeks, (evidence, outcome) in rows.items():

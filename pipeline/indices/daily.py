@@ -12,14 +12,25 @@ from pipeline.indices.common import carry_forward
 from pipeline.indices.extremes import return_level, return_period
 from pipeline.indices.rain import short_depths
 from pipeline.indices.river import routed_rain
-from pipeline.indices.suite import DROUGHT, EXTREMES, INDICES, MIN_SHARE, TOTALS, Index, select
+from pipeline.indices.suite import (
+    DROUGHT,
+    EXTREMES,
+    INDICES,
+    MIN_SHARE,
+    TOTALS,
+    Index,
+    inputs_of,
+    select,
+)
 from pipeline.indices.vegetation import tci, vci, vhi
 
 Values = dict[str, xr.DataArray]
 """Inputs and indices by the names of the list."""
 
 
-def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[str, xr.Dataset]:
+def fit_reference(
+    areal: xr.Dataset, *, start: datetime, end: datetime, names: Iterable[str] = INDICES
+) -> dict[str, xr.Dataset]:
     """Fit the parameters of all indices to the reference period of zonal daily series.
 
     Parameters
@@ -29,6 +40,8 @@ def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[
         (K), dims (time, zone).
     start, end
         Reference period, half-open, at least 20 years.
+    names
+        Indices whose parameters are fitted; default all.
 
     Returns
     -------
@@ -37,15 +50,17 @@ def fit_reference(areal: xr.Dataset, *, start: datetime, end: datetime) -> dict[
         ``score``) the parameters with their attributes.
     """
     params: dict[str, xr.Dataset] = {}
-    values = _inputs(areal)
+    values, wanted = _inputs(areal), set(names)
     for row in select("zones"):
-        if row.fit is not None:
+        if row.fit is not None and row.name in wanted:
             series = _series(row, values, params, carry=False)
             row.parameters(params, series, family="zones", period=(start, end))
     return params
 
 
-def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def drought_state(
+    areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset], names: Iterable[str] = INDICES
+) -> xr.Dataset:
     """Compute each day's drought state: ``spi30``, ``spi90``, soil, vegetation, score, class, CDI.
 
     Parameters
@@ -54,15 +69,19 @@ def drought_state(areal: xr.Dataset, *, parameters: Mapping[str, xr.Dataset]) ->
         As for :func:`fit_reference`.
     parameters
         From :func:`fit_reference`.
+    names
+        Indices that are computed, by their names in the suite; default all.
 
     Returns
     -------
     Dataset
         Dims (time, zone), NaN where unknown. Soil moisture is used for 5 days, vegetation for 45.
     """
-    values = _inputs(areal)
-    values["vhi"] = _vegetation_health(areal, parameters)
-    return xr.Dataset(_results(DROUGHT, values, parameters))
+    values, wanted = _inputs(areal), set(names)
+    rows = [row for row in DROUGHT if row.name in wanted]
+    if any("ndvi" in inputs_of(row.name) for row in rows):
+        values["vhi"] = _vegetation_health(areal, parameters)
+    return xr.Dataset(_results(rows, values, parameters))
 
 
 def risk(

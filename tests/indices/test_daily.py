@@ -126,6 +126,21 @@ def test_state_follows_its_parts(areal: xr.Dataset, parameters: dict[str, xr.Dat
     )
 
 
+def test_chosen_indices_are_those_of_all(
+    areal: xr.Dataset, parameters: dict[str, xr.Dataset]
+) -> None:
+    names = ("spi_90d", "soil_moisture_percentile", "drought_score")
+    bare = areal.drop_vars(["ndvi", "lst"])
+    fitted = fit_reference(bare, start=START, end=END, names=names)
+    assert sorted(fitted) == ["score", "soil_moisture", "spi90"]
+    assert all(params.identical(parameters[name]) for name, params in fitted.items())
+    chosen = drought_state(bare, parameters=fitted, names=names)
+    everything = drought_state(areal, parameters=parameters)
+    xr.testing.assert_identical(
+        chosen, everything[["spi90", "soil_moisture_percentile", "drought_score"]]
+    )
+
+
 def test_pluvial_depths_come_from_the_daily_record(parameters: dict[str, xr.Dataset]) -> None:
     depth = two_year_depths(parameters=parameters)
     assert depth["duration_h"].values.tolist() == [1, 3, 6, 24, 72]

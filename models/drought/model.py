@@ -44,7 +44,7 @@ from pipeline.times import day_start, naive_timestamp, utc64
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 BLOCK_YEARS = 4
 """Hydrological years held out at a time: long enough for a drought to lie within one block."""
-_RECORD_DAYS = 420
+_RECORD_DAYS = 100
 """Days of the zonal daily series that a prediction reads."""
 
 
@@ -143,7 +143,7 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
     model
         From :func:`fit`.
     zonal
-        Product ``zones``, at least the last 100 days; only the last 420 are read.
+        Product ``zones``; only the last 100 days are read.
     asof
         Issue time: the state is that of the last whole day before it.
 

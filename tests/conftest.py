@@ -13,16 +13,21 @@ from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables
 from pipeline.settings import REFERENCE
 
+_WITH = {"tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py"}
+"""Files that run in the process of another file."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process; begin with the longest, so that none is left over.
 
     What scenarios of several files share is made in the first process that asks for it: one file
-    begins with it, and those that need none of it come before the others that do.
+    begins with it, and those that need none of it come before the others that do. Files of nights
+    that follow each other are one group: the second process would only wait for the first.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_file(item)))
+        file = _file(item)
+        item.add_marker(pytest.mark.xdist_group(_WITH.get(file, file)))
     scenarios = [item for item in items if _file(item).startswith("tests/scenarios/")]
     sharing = {_file(item) for item in scenarios if "trained" in getattr(item, "fixturenames", ())}
     first = min(sharing, default="")

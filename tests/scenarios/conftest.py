@@ -15,13 +15,14 @@ from pipeline import steps
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.archive import Archive
+from pipeline.virtual import night as virtual_night
 from pipeline.virtual.basin import VirtualBasin
-from pipeline.virtual.night import lay_out_history
 from tests.areal.late_products import two_summers
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 from tests.sources.test_smap import level_3
 
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 AFTER = nights.FLOOD + timedelta(days=3)
 
 
@@ -52,10 +53,10 @@ def trained(folder: Path) -> Settings:
     """History up to 2026 and models trained on it; no night yet."""
 
     def make(settings: Settings) -> None:
-        new_year = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+        asof = NEW_YEAR + timedelta(minutes=30)
         basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
-        lay_out_history(basin, new_year, settings.upstream_dir)
-        assert steps.prepare(asof=new_year, settings=settings) is not None
+        virtual_night.lay_out_history(basin, asof, settings.upstream_dir)
+        assert steps.prepare(asof=asof, settings=settings) is not None
 
     return once(folder / "trained", make, like=None)
 
@@ -71,17 +72,29 @@ def laid_out(trained: Settings, folder: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def gridded(laid_out: Settings, folder: Path) -> Settings:
-    """The grids of the flood night ingested and assessed, the gauges not ingested yet."""
+def without_soil(laid_out: Settings, folder: Path) -> Settings:
+    """The grids of the flood night ingested but for SMAP, the gauges not ingested yet."""
 
     def make(settings: Settings) -> None:
-        grids = [source for source in NIGHTLY if source != "gauges"]
+        grids = [source for source in NIGHTLY if source not in {"smap", "gauges"}]
         for done in nights.ingest(settings, nights.FLOOD, grids):
             assert done.read > 0
             assert done.rejected == ()
+
+    return once(folder / "without_soil", make, like=laid_out)
+
+
+@pytest.fixture(scope="session")
+def gridded(without_soil: Settings, folder: Path) -> Settings:
+    """All grids of the flood night ingested and assessed, the gauges not ingested yet."""
+
+    def make(settings: Settings) -> None:
+        (done,) = nights.ingest(settings, nights.FLOOD, ["smap"])
+        assert done.read > 0
+        assert done.rejected == ()
         steps.assess(asof=nights.FLOOD, settings=settings)
 
-    return once(folder / "gridded", make, like=laid_out)
+    return once(folder / "gridded", make, like=without_soil)
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +138,7 @@ def dead_satellites(laid_out: Settings, folder: Path) -> Night:
 
 
 @pytest.fixture(scope="session")
-def late_soil(laid_out: Settings, folder: Path) -> Night:
+def late_soil(without_soil: Settings, folder: Path) -> Night:
     """The flood night with SMAP level 4 to 6 August only, level 3, and two summers of both."""
 
     def make(settings: Settings) -> None:
@@ -139,10 +152,10 @@ def late_soil(laid_out: Settings, folder: Path) -> Night:
             published = datetime(2026, 8, day + 3, 2, tzinfo=UTC).timestamp()
             os.utime(path, (published, published))
         two_summers(Archive(settings.archive_dir))
-        nights.ingest(settings, nights.FLOOD, [*NIGHTLY, "smap_l3"])
+        nights.ingest(settings, nights.FLOOD, ["smap", "gauges", "smap_l3"])
         nights.assess_to_publish(settings, nights.FLOOD)
 
-    return Night(once(folder / "late_soil", make, like=laid_out), nights.FLOOD)
+    return Night(once(folder / "late_soil", make, like=without_soil), nights.FLOOD)
 
 
 @pytest.fixture(scope="session")
@@ -150,8 +163,10 @@ def silenced(flood: Night, folder: Path) -> Night:
     """Three nights after the flood's: nothing came but the exports, and Nakhon Phanom's did not."""
 
     def make(settings: Settings) -> None:
-        steps.simulate(asof=AFTER, settings=settings)
-        (export,) = settings.upstream_dir.glob(f"mrc/{AFTER:%Y%m%dT%H%M}/Water Level*_013101_*.csv")
+        basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
+        exports = settings.upstream_dir / f"mrc/{AFTER:%Y%m%dT%H%M}"
+        virtual_night._write_exports(basin, NEW_YEAR - virtual_night.OVERLAP, AFTER, exports)
+        (export,) = exports.glob("Water Level*_013101_*.csv")
         export.unlink()
         nights.ingest(settings, AFTER, ["gauges"])
         nights.assess_to_publish(settings, AFTER)
@@ -166,9 +181,24 @@ def after(earlier: Night, asof: datetime, place: Path) -> Night:
 
 
 @pytest.fixture(scope="session")
-def next_morning(flood: Night, folder: Path) -> Night:
+def next_laid_out(flood: Night, folder: Path) -> Settings:
+    """Stores as the flood night left them, and what the providers had published a day later."""
+
+    def make(settings: Settings) -> None:
+        steps.simulate(asof=nights.NEXT_MORNING, settings=settings)
+
+    return once(folder / "next_laid_out", make, like=flood.settings)
+
+
+@pytest.fixture(scope="session")
+def next_morning(next_laid_out: Settings, folder: Path) -> Night:
     """The night after the flood's."""
-    return after(flood, nights.NEXT_MORNING, folder / "next_morning")
+
+    def make(settings: Settings) -> None:
+        nights.ingest(settings, nights.NEXT_MORNING, NIGHTLY)
+        nights.assess_to_publish(settings, nights.NEXT_MORNING)
+
+    return Night(once(folder / "next_morning", make, like=next_laid_out), nights.NEXT_MORNING)
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +214,6 @@ def quiet(drought: Night, folder: Path) -> Night:
 
 
 @pytest.fixture
-def flood_copy(flood: Night, folder: Path, request: pytest.FixtureRequest) -> Settings:
-    """Stores as the flood night left them, to be altered by one test."""
-    return nights.fork(flood.settings, folder / request.node.originalname)
+def next_copy(next_laid_out: Settings, folder: Path, request: pytest.FixtureRequest) -> Settings:
+    """What the night after the flood's begins with, to be altered by one test."""
+    return nights.fork(next_laid_out, folder / request.node.originalname)

@@ -103,11 +103,10 @@ def kill_at(count: int, call: Callable[..., object]) -> Callable[..., object]:
 
 
 def test_killed_steps_leave_the_last_tree_and_are_completed(
-    flood_copy: Settings, next_morning: Night, monkeypatch: pytest.MonkeyPatch
+    next_copy: Settings, next_morning: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = flood_copy
+    settings = next_copy
     published = Night(settings, FLOOD)
-    steps.simulate(asof=NEXT_MORNING, settings=settings)
     latest = settings.published_dir / "latest"
     before = published.state()
 

@@ -227,20 +227,16 @@ def _compare_issued(rows: pd.DataFrame) -> list[dict[str, Any]]:
         for name in ("model", ISSUED)
     }
     names = ["inside80", "inside95", "inside80_issued", "inside95_issued", "own_issued"]
-    means = wet.groupby("lead_days")[names].mean()
     cps = {
         name: dict(zip(skill.leads, skill.median[name], strict=True)) if skill else {}
         for name in ("model", ISSUED)
     }
-    return [
-        {
-            "lead_days": lead,
-            **row,
-            "cp": [cps[name][lead].value if lead in cps[name] else None for name in cps],
-            "brier": [of.get(lead) for of in brier.values()],
-        }
-        for lead, row in means.to_dict("index").items()
-    ]
+    table = []
+    for row in _records(wet.groupby("lead_days")[names].mean().reset_index()):
+        lead = row["lead_days"]
+        cp = [of_method[lead].value if lead in of_method else None for of_method in cps.values()]
+        table.append(row | {"cp": cp, "brier": [skills.get(lead) for skills in brier.values()]})
+    return table
 
 
 def _compare(rows: pd.DataFrame, statistic: str) -> list[dict[Any, Any]]:

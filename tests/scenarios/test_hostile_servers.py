@@ -193,7 +193,7 @@ def hold(kind: str, names: list[str], folder: Path, monkeypatch: pytest.MonkeyPa
     """Let sources face a kind, side by side."""
     monkeypatch.setattr(fetch, "_GRACE_S", 1.0)
     upstreams = {name: folder / "deep" / "deeper" / name.replace(" ", "_") for name in names}
-    with serving(kind, count=3) as servers, ThreadPoolExecutor(8) as threads:
+    with serving(kind, count=3) as servers, ThreadPoolExecutor(24) as threads:
         found = list(threads.map(lambda name: attack(name, kind, servers, upstreams[name]), names))
     assert [wrong for wrong, _ in found if wrong] == []
     assert max(took for _, took in found) < MOST_S

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 import pytest
 import rioxarray  # noqa: F401  (registers .rio, by which tests look at the CRS of grids)
 
@@ -50,6 +53,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def httpserver_listen_address() -> tuple[str, int]:
     """Address of pytest-httpserver: not every machine knows what ``localhost`` is."""
     return "127.0.0.1", 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """Clients trust what the first of them has read: reading the certificates takes each 25 ms."""
+    read = httpx.create_ssl_context
+    kept = lru_cache(lambda _file: read())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", lambda: kept(os.environ.get("SSL_CERT_FILE")))
+        yield
 
 
 STAGE_HEAD = "station,kind,value,unit,source,as_of,verified"

@@ -90,11 +90,13 @@ def test_what_lies_above_alarm_stage_is_scored_by_hand() -> None:
 
 def test_only_forecasts_issued_below_alarm_stage_are_hits_and_misses() -> None:
     frame = forecasts_of_mukdahan(
-        [12.5, 12.5, 11.0, 12.5], [12.6, 11.0, 12.6, 12.6], [11.0, 11.0, 11.0, 12.0]
+        [12.5, 12.5, 11.0, 12.5, 12.5, 11.0],
+        [12.6, 11.0, 12.6, 12.6, 11.0, 12.6],
+        [11.0, 11.0, 11.0, 12.0, 12.0, 12.0],
     )
     rows = prepare(frame)
     assert rows[["hit", "miss", "false_alarm"]].to_numpy().tolist() == [
-        [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0],
+        [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], *[[0.0, 0.0, 0.0]] * 3,
     ]  # fmt: skip
 
 

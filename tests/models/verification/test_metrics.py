@@ -94,6 +94,13 @@ def test_crps_of_the_nine_quantiles_is_near_that_of_their_distribution() -> None
         assert own == pytest.approx(exact, rel=0.05)
 
 
+def test_quantiles_are_interpolated_and_held_beyond_the_outermost() -> None:
+    ensemble = np.array([[0.0, 0.25, 0.75, 1.0]])
+    exact = tail_crps(ensemble, np.array([0.6]), [0.125, 0.375, 0.625, 0.875], 0.0, members=4)
+    own = tail_crps(np.array([[0.0, 1.0]]), np.array([0.6]), [0.25, 0.75], 0.0, members=4)
+    assert own[0] == pytest.approx(exact[0])
+
+
 def test_crps_of_a_single_stage_is_its_error_above_the_threshold() -> None:
     same = np.repeat([[11.0], [13.0], [13.0]], len(LEVELS), axis=1)
     own = tail_crps(same, np.array([12.5, 11.0, 15.0]), LEVELS, 12.0)
@@ -170,10 +177,11 @@ def test_kling_gupta_counts_bias_spread_and_correlation() -> None:
     observed = np.array([1.0, 2.0, 3.0])
     assert kling_gupta(Moments.of(observed + 1.0, observed)) == pytest.approx(0.5)
     assert kling_gupta(Moments.of(2.0 * observed, observed)) == pytest.approx(1.0 - np.sqrt(2.0))
-    for constant in (1.0, 0.1):
-        flat = np.full(3, constant)
-        assert np.isnan(kling_gupta(Moments.of(flat, observed)))
-        assert np.isnan(kling_gupta(Moments.of(observed, flat)))
+    days = np.arange(50.0)
+    for constant in np.arange(0.1, 15.0, 0.1):  # the variance of some is rounding above 0
+        flat = np.full(50, constant)
+        assert np.isnan(kling_gupta(Moments.of(flat, days)))
+        assert np.isnan(kling_gupta(Moments.of(days, flat)))
     assert np.isnan(kling_gupta(Moments.of(observed[:1], observed[:1])))
     assert np.isnan(kling_gupta(Moments.of(observed, observed - 2.0)))
 

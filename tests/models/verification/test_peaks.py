@@ -41,6 +41,14 @@ def test_a_peak_below_alarm_stage_cannot_be_missed() -> None:
     assert np.isnan([peak["missed"], peak["missed_by_persistence"]]).all()
 
 
+def test_the_forecast_peak_is_searched_within_a_month_of_the_observed() -> None:
+    frame = flood_of_mukdahan(late_d=1)
+    frame.loc[60 + 31, "q50"] = 15.0
+    assert find_peaks(prepare(frame))["late_d"].tolist() == [1]
+    frame.loc[60 + 30, "q50"] = 15.0
+    assert find_peaks(prepare(frame))["late_d"].tolist() == [30]
+
+
 def test_a_summer_with_gaps_has_no_peak() -> None:
     frame = flood_of_mukdahan(late_d=0)
     assert len(find_peaks(prepare(frame.head(90)))) == 1

@@ -12,7 +12,11 @@ from models.stage.model import QUANTILES
 from models.verification.scores import SCORES, SYNTHETIC, score_forecasts
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN
-from tests.models.verification.conftest import forecasts_of_mukdahan, made_hindcast
+from tests.models.verification.conftest import (
+    flood_of_mukdahan,
+    forecasts_of_mukdahan,
+    made_hindcast,
+)
 
 
 def test_scores_by_hand() -> None:
@@ -61,6 +65,16 @@ def test_tiers_and_tail_by_hand() -> None:
     assert wet.twcrps_m == pytest.approx(0.6 / 4)
     assert (wet.twcrps_skill_persistence, wet.twcrps_skill_climatology) == pytest.approx((0.5, 0.5))
     assert np.isnan(wet.peaks), "four days are no season"
+
+
+def test_the_spread_of_late_peaks_is_the_middle_80_percent() -> None:
+    """Late by 1, 3 and 3 days: quantiles 1.4 and 3."""
+    summers = [flood_of_mukdahan(late_d=late_d) for late_d in (1, 3, 3)]
+    for number, summer in enumerate(summers):
+        shift = pd.DateOffset(years=number)
+        summer["issue_time"] = summer["valid_time"] = summer["valid_time"] + shift
+    wet = score_forecasts(pd.concat(summers, ignore_index=True)).iloc[0]
+    assert (wet.peaks, wet.peak_late_d, wet.peak_spread_d) == pytest.approx((3, 3.0, 1.6))
 
 
 def test_peaks_stand_in_both_seasons() -> None:

@@ -254,7 +254,8 @@ def _compare(rows: pd.DataFrame, statistic: str) -> list[dict[Any, Any]]:
 def _compare_cities(rows: pd.DataFrame, *, asof: datetime) -> dict[str, list[dict[str, Any]]]:
     """Compare FIRM with each reference's, by city and lead."""
     cities = cities_by_gauge(asof=asof)
-    by_city = {cities[code]: part for code, part in rows.groupby("station") if code in cities}
+    by_gauge = {str(code): part for code, part in rows.groupby("station")}
+    by_city = {cities[code]: part for code, part in by_gauge.items() if code in cities}
     return {
         reference: [
             {

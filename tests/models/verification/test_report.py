@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.verification import report
@@ -121,7 +122,7 @@ def read_tables(page: str) -> dict[str, list[list[str]]]:
 def test_tiers_tail_and_missed_peaks_stand_in_tables() -> None:
     """One summer of 120 days: the median is perfect, persistence three days late."""
     frame = flood_of_mukdahan(late_d=0, lead=3)
-    frame["drivers_cm"] = [{"rain": 0.0}] * len(frame)
+    frame["drivers_cm"] = pd.Series([{"rain": 0.0}] * len(frame))
     tables = read_tables(render_report(frame, train_from="1992-01-01"))
     (_, firm) = tables["Tiered warnings at each city’s cost/loss ratio (FIRM)"]
     # Alarm stage (12 m) came on the days 58 to 62, persistence has it on 61 to 65: three misses of

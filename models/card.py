@@ -94,7 +94,7 @@ def _render_stage(model: StageModel, metadata: Mapping[str, Any]) -> list[str]:
         f"{kind}; a day's weight halves in {fitted.half_life_y:g} years; penalties, error scales "
         "and quantiles come from years that the fit had not seen"
     )
-    drivers = DRIVER_METHODS[fitted.tiers_["full"].regression.driver_method]
+    drivers = DRIVER_METHODS[fitted.tiers_["full"].regression.drivers_method]
     lines = [
         "# Model card: stage 1 to 7 days ahead, low flow and drought 1 to 12 weeks ahead",
         "",

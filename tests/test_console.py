@@ -204,7 +204,7 @@ def test_a_night_shows_the_highest_level_first_and_why_others_are_unknown(
         (
             "probability", "certainty", "stage_m", "alarm_m", "flood_m", "drought_class", "spi3",
             "soil_moisture_percentile", "rain_return_period_years", "missing", "reasons",
-            "driver_rain_cm", "driver_own_trend_cm", "driver_tide_cm",
+            "driver_rain_cm", "driver_own_trend_cm", "driver_tide_cm", "drivers_method",
         ),
         "",
     )  # fmt: skip
@@ -212,7 +212,7 @@ def test_a_night_shows_the_highest_level_first_and_why_others_are_unknown(
         {"name": "Vientiane", "country": "LA", "hazard": "flood", "level": "watch",
          "probability": "0.314", "certainty": "Possible", "stage_m": "9.1", "alarm_m": "11.5",
          "flood_m": "12.5", "driver_rain_cm": "40", "driver_own_trend_cm": "-55.4",
-         "driver_tide_cm": "1", "rain_return_period_years": "6.2"},
+         "driver_tide_cm": "1", "drivers_method": "exact", "rain_return_period_years": "6.2"},
         {"name": "Pakse", "country": "LA", "hazard": "flood", "level": "emergency",
          "certainty": "Observed", "stage_m": "12.2", "alarm_m": "11.0", "flood_m": "12.0"},
         {"name": "Kratie", "country": "KH", "hazard": "flood", "level": "unknown",

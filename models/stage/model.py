@@ -94,7 +94,7 @@ def predict(
         to it; NaN without a threshold as of the issue time), ``tier``, ``issued_as`` (``model``;
         ``persistence`` or ``climatology`` at leads without a licence, and at tier climatology),
         ``skilful_until_day`` (days ahead up to which every lead has a licence), ``drivers_cm``
-        (adding up to the change of q50; NaN where the forecast is climatology), ``driver_method``,
+        (adding up to the change of q50; NaN where the forecast is climatology), ``drivers_method``,
         ``extrapolated``, ``stage_m``, ``stage_time``. ``own_m``, ``own_p_alarm`` and ``own_<name>``
         of the quantiles of ``INTERVALS`` are the model's own, licence or not; with ``own`` they are
         called ``issued_*`` and are those of the licence.
@@ -172,7 +172,7 @@ def _forecast_station(
                 dict(zip(drivers_cm, parts, strict=True))
                 for parts in zip(*(part.tolist() for part in drivers_cm.values()), strict=True)
             ],
-            "driver_method": regressor.tiers_["full"].regression.driver_method,
+            "drivers_method": regressor.tiers_["full"].regression.drivers_method,
             "stage_m": np.repeat(level, len(leads)),
             "stage_time": np.repeat(dates - pd.to_timedelta(age_h, unit="h"), len(leads)),
         }

@@ -38,7 +38,7 @@ class SeasonalRidge:
         (n_seasons, n_columns + 1, n_leads).
     """
 
-    driver_method: ClassVar[str] = "exact"
+    drivers_method: ClassVar[str] = "exact"
     """The drivers are the terms of the linear model."""
     columns: NDArray[np.int64]
     coefficients: NDArray[np.float64]
@@ -83,7 +83,7 @@ class LeadRegressors:
         Cuts the columns into codes first; None for none.
     """
 
-    driver_method: ClassVar[str] = "substitution"
+    drivers_method: ClassVar[str] = "substitution"
     """The drivers come from putting a group of columns at its mean at a time."""
     columns: NDArray[np.int64]
     used: NDArray[np.int64]

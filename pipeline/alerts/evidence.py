@@ -89,7 +89,7 @@ class River:
     skilful_until_day
         Days ahead up to which the forecast is the model's own, by its licence; later ones may be
         persistence or climatology. None where a run did not say.
-    driver_method
+    drivers_method
         ``exact`` or ``substitution``; empty where a run did not say.
     doubt
         Newer reading than the last one that is not trusted.
@@ -110,7 +110,7 @@ class River:
     change_1d_m: float
     model_version: str
     skilful_until_day: int | None
-    driver_method: str
+    drivers_method: str
     doubt: Doubt | None = None
 
     def __post_init__(self) -> None:
@@ -181,7 +181,7 @@ class River:
             change_1d_m=change_1d_m,
             model_version=str(first["model_version"]),
             skilful_until_day=int(first["skilful_until_day"]) if "issued_as" in rows else None,
-            driver_method=str(first.get("driver_method", "")),
+            drivers_method=str(first.get("drivers_method", "")),
         )
 
     def p_by(self, threshold_stage: Literal["alarm", "flood"], days: int) -> float:

@@ -128,7 +128,7 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
     facts["track_came_true"] = record.hits if record else None
     facts["track_of_city"] = record.of_city if record else None
     facts["skilful_until_day"] = river.skilful_until_day if river else None
-    facts["driver_method"] = (river.driver_method or None) if river else None
+    facts["drivers_method"] = (river.drivers_method or None) if river else None
     return {key: _round_known(value) for key, value in facts.items()}
 
 

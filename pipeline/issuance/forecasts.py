@@ -108,7 +108,7 @@ def list_unmodelled_gauges(
         tier="climatology",
         issued_as="climatology",
         skilful_until_day=0,
-        driver_method="",
+        drivers_method="",
         drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
         extrapolated=False,
         model_version=snapshot.version,

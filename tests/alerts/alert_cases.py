@@ -114,7 +114,7 @@ def river(
         change_1d_m=change_1d_m,
         model_version="m1",
         skilful_until_day=7,
-        driver_method="exact",
+        drivers_method="exact",
     )
 
 

@@ -65,6 +65,10 @@ def test_river_from_rows() -> None:
     assert gauge_forecast.stage_time == datetime(2026, 8, 20, tzinfo=UTC)
     empty = River.from_rows(rows().assign(stage_m=NAN, stage_time=None), change_1d_m=NAN)
     assert empty.stage_time is None
+    assert (empty.skilful_until_day, empty.drivers_method) == (None, ""), "an earlier version's"
+    licensed = rows().assign(issued_as="model", skilful_until_day=5, drivers_method="exact")
+    gauge_forecast = River.from_rows(licensed, change_1d_m=0.1)
+    assert (gauge_forecast.skilful_until_day, gauge_forecast.drivers_method) == (5, "exact")
     with pytest.raises(ValueError, match="each lead once"):
         River.from_rows(pd.concat([rows(), rows()]), change_1d_m=0.0)
     with pytest.raises(ValueError, match="drivers"):

@@ -33,7 +33,9 @@ def test_geojson() -> None:
     known = last["properties"]
     assert (known["level"], known["p_flood_5d"], known["status"]) == ("warning", 0.6, "Exercise")
     assert (known["identifier"], known["stage_time"]) == ("mekong-1", "2026-08-20T00:00:00Z")
+    assert (known["skilful_until_day"], known["drivers_method"]) == (7, "exact")
     town = collection["features"][0]["properties"]
+    assert (town["skilful_until_day"], town["drivers_method"]) == (None, None)
     assert (town["level"], town["rain_return_period_years"]) == ("unknown", None)
     assert town["headline"] == "Flood: not assessed for Siem Reap"
     assert (
@@ -49,6 +51,8 @@ def test_csv() -> None:
         ("vientiane", "flood", "warning"),
     ]
     assert (table[2]["stage_m"], table[2]["driver_rain_cm"]) == ("9.0", "28.0")
+    assert [*table[0]][-3:] == ["track_of_city", "skilful_until_day", "drivers_method"]
+    assert table[2]["skilful_until_day"] == "7"
     assert table[0]["rain_return_period_years"] == ""
     assert table[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
 

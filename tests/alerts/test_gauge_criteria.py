@@ -13,6 +13,7 @@ from tests.alerts.alert_cases import (
     STATION,
     T0,
     flood,
+    ramp,
     river,
 )
 
@@ -76,3 +77,29 @@ def test_contradictions_are_refused() -> None:
             state=None,
             rules=RULES,
         )
+
+
+@pytest.mark.parametrize(
+    ("until_day", "missing"), [(7, ()), (6, ("skill",)), (0, ("skill",)), (None, ())]
+)
+def test_leads_without_a_licence_are_named(until_day: int | None, missing: tuple[str, ...]) -> None:
+    p_alarm, p_flood = ramp(0.7, 0.0, 0.0)
+    decision = decide_flood(
+        CITY,
+        issue_time=T0,
+        station=STATION,
+        river=replace(river(p_alarm=p_alarm, p_flood=p_flood), skilful_until_day=until_day),
+        rain=DRY,
+        state=None,
+        rules=RULES,
+    )
+    assert decision.missing == missing
+    assert decision.level is Level.WATCH, "a probability counts whoever it is issued as"
+
+
+def test_a_missing_forecast_says_nothing_of_its_skill() -> None:
+    blind = replace(river(tier="climatology"), skilful_until_day=0)
+    decision = decide_flood(
+        CITY, issue_time=T0, station=STATION, river=blind, rain=DRY, state=None, rules=RULES
+    )
+    assert decision.missing == ("forecast",)

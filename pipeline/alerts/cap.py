@@ -14,7 +14,6 @@ from pipeline.alerts.decision import Decision, Status
 from pipeline.alerts.feeds import Fact, collect_facts
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.text import Text
-from pipeline.geography.places import CITY_RADIUS_KM
 from pipeline.sources.base import Origin
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -288,9 +287,12 @@ def _write_info(
     area = etree.SubElement(info, f"{{{NAMESPACE}}}area")
     _put(area, "areaDesc", text.area)
     city = decision.city
-    _put(area, "circle", f"{city.lat:.4f},{city.lon:.4f} {CITY_RADIUS_KM:.1f}")
+    corners = city.area.exterior.coords
+    _put(area, "polygon", " ".join(f"{lat:.4f},{lon:.4f}" for lon, lat in corners))
     if decision.station:
         _put_pair(area, "geocode", "MRC station code", decision.station.code)
+    if city.iso_3166_2:
+        _put_pair(area, "geocode", "ISO 3166-2", city.iso_3166_2)
 
 
 def _format_parameter(value: Fact) -> str:

@@ -14,7 +14,7 @@ from pipeline.alerts.decision import Decision
 from pipeline.alerts.drought import DROUGHT_CLASS
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.paragraphs import drought_paragraphs, flood_paragraphs
-from pipeline.geography.places import CITY_RADIUS_KM, City
+from pipeline.geography.places import City, reach_km
 
 LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
 FOLDER = Path(__file__).parent / "messages"
@@ -184,8 +184,8 @@ def compose_cancellation(
 
 def _area(city: City, templates: dict[str, Any]) -> str:
     """Area of a city's messages, in words."""
-    radius = f"{CITY_RADIUS_KM:.0f}"
-    return str(templates["area"]["circle"].format(city=city.name, radius=radius))
+    radius = f"{reach_km(city):.0f}"
+    return str(templates["area"]["within"].format(city=city.name, radius=radius))
 
 
 def _banner(status: str, templates: dict[str, Any]) -> str:

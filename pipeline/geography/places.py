@@ -13,7 +13,9 @@ from pyproj import Geod
 from shapely.geometry import Polygon
 
 from pipeline.choices import Region
+from pipeline.geography.city_areas import to_polygon
 from pipeline.geography.grid import GRIDS
+from pipeline.geography.reference_schema import AREAS
 from pipeline.geography.reference_tables import OUTLINES, Edition, edition
 from pipeline.settings import REFERENCE
 
@@ -91,6 +93,12 @@ class City:
         Hazards assessed, words parted by spaces: river, tidal, pluvial, drought.
     utc_offset_h
         Hours its clocks are ahead of UTC.
+    iso_3166_2
+        Code of the country's first-order subdivision it lies in.
+    facing
+        Id of the city on the opposite bank, in another country.
+    area
+        Area of its messages on WGS 84, on its own side of the border; its disc if none is drawn.
     note
         Caveats on its assessment.
     """
@@ -106,6 +114,9 @@ class City:
     basin: str | None
     hazards: str
     utc_offset_h: float
+    iso_3166_2: str | None
+    facing: str | None
+    area: Polygon
     note: str
 
 
@@ -225,6 +236,7 @@ def cities(region: Region = "mekong", *, asof: datetime | None = None) -> dict[s
 
 @lru_cache
 def _cities(region: Region, tables: Edition) -> dict[str, City]:
+    areas = {row["city"]: to_polygon(row["polygon"]) for row in tables.rows(AREAS)}
     towns = {}
     for row in tables.rows("cities.csv"):
         lat, lon = float(row["lat"]), float(row["lon"])
@@ -242,6 +254,9 @@ def _cities(region: Region, tables: Edition) -> dict[str, City]:
             basin=row["basin"] or None,
             hazards=row["hazards"],
             utc_offset_h=float(row["utc_offset_h"]),
+            iso_3166_2=row["iso_3166_2"] or None,
+            facing=row["facing"] or None,
+            area=areas.get(row["id"]) or disc(lat, lon, radius_km=CITY_RADIUS_KM),
             note=row["note"],
         )
     return towns
@@ -256,6 +271,37 @@ def cities_by_gauge(*, asof: datetime | None = None) -> dict[str, City]:
     'vientiane'
     """
     return {city.station: city for city in cities(asof=asof).values() if city.station}
+
+
+def facing(city_id: str, *, asof: datetime | None = None) -> City | None:
+    """Return the city on the opposite bank, in another country; None where there is none.
+
+    Raises
+    ------
+    LookupError
+        No city has this id.
+
+    Examples
+    --------
+    >>> facing("vientiane").name, facing("pakse")
+    ('Nong Khai', None)
+    """
+    opposite = city(city_id, asof=asof).facing
+    return cities("asean", asof=asof).get(opposite) if opposite else None
+
+
+def reach_km(city: City) -> float:
+    """Distance from a city to the farthest corner of its area, km on the ellipsoid.
+
+    Examples
+    --------
+    >>> round(reach_km(cities()["vientiane"]), 1)
+    25.0
+    """
+    lons, lats = np.array(city.area.exterior.coords).T
+    centre = np.ones_like(lons)
+    _, _, distances_m = Geod(ellps="WGS84").inv(city.lon * centre, city.lat * centre, lons, lats)
+    return float(distances_m.max()) / 1000.0
 
 
 def regions_of(lat: float, lon: float) -> list[Region]:

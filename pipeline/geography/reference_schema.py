@@ -12,6 +12,8 @@ from typing import Literal
 
 from pipeline.geography.variables import VARIABLES
 
+AREAS = "areas.geojson"
+"""Areas of the cities' messages; each of its features is read as a row."""
 EVERY_CITY = "default"
 """City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
 Row = Mapping[str, str]
@@ -225,8 +227,11 @@ TABLES: dict[str, Table] = {
         **_SOURCE, "station": _MAYBE_STATION, "ascn": _FLAG, "in_basin": _FLAG,
         "basin": _MAYBE_BASIN,
         "hazards": Column(choices=("river", "tidal", "pluvial", "drought"), several=True),
-        "utc_offset_h": Column("number", -12.0, 14.0), "note": _NOTE,
+        "utc_offset_h": Column("number", -12.0, 14.0),
+        "iso_3166_2": Column(pattern="[A-Z]{2}-[A-Z0-9]{1,3}", optional=True),
+        "facing": Column(names="cities.csv", optional=True), "note": _NOTE,
     }),
+    AREAS: Table(("city",), {"city": Column(names="cities.csv"), "polygon": _TEXT}),
     "basins.csv": Table(("basin",), {
         "basin": _ID, "name": _NAME, "outlet_station": _MAYBE_STATION,
         "downstream": _MAYBE_BASIN, "area_km2": Column("number", 0.0, 1e6, strict=True),

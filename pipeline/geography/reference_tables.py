@@ -24,8 +24,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely.geometry import Point
 
-from pipeline.geography.reference_schema import EVERY_CITY, TABLES, Row, first_day
+from pipeline.geography.city_areas import read_features, read_row, to_polygon
+from pipeline.geography.reference_schema import AREAS, EVERY_CITY, TABLES, Row, first_day
 from pipeline.settings import REFERENCE, Settings
 from pipeline.times import from_utc64
 
@@ -45,7 +47,7 @@ class Finding:
     Parameters
     ----------
     file, line
-        Place; line 0 is the file as a whole.
+        Place; line 0 is the file as a whole. The lines of a map are its features.
     text
         Description.
     wrong
@@ -59,7 +61,12 @@ class Finding:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.file}{f' line {self.line}' if self.line else ''}: {self.text}"
+        place = f" {_line_word(self.file)} {self.line}" if self.line else ""
+        return f"{self.file}{place}: {self.text}"
+
+
+def _line_word(file: str) -> str:
+    return "feature" if file == AREAS else "line"
 
 
 class BadReference(ValueError):  # noqa: N818
@@ -199,6 +206,7 @@ def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding
     yield from _find_absent_coordinates(tables, day)
     yield from _find_crossed_stages(tables, day)
     yield from _find_crossed_levels(tables, day)
+    yield from _find_displaced_areas(tables, day)
     yield from _find_circles(tables, day, "stations.csv", "upstream")
     yield from _find_circles(tables, day, "basins.csv", "downstream")
     yield from _find_absent_defaults(tables, day, "cost_loss.csv")
@@ -261,6 +269,19 @@ def _find_crossed_levels(tables: ReferenceTables, day: date) -> Iterator[Finding
                 yield _blame(f"{text}, found {higher_p:g}", *rows)
 
 
+def _find_displaced_areas(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find areas that do not hold their city."""
+    cities = tables.in_force("cities.csv", day)
+    for (city,), area in tables.in_force(AREAS, day).items():
+        entry = cities.get((city,))
+        if entry is None:
+            continue
+        lat, lon = entry.row["lat"], entry.row["lon"]
+        if not to_polygon(area.row["polygon"]).contains(Point(float(lon), float(lat))):
+            text = f"{city}: expected its point {lat}, {lon} in its area, found it outside"
+            yield _blame(text, area, entry)
+
+
 def least_probability(cost_loss_ratio: float, false_alarm_budget: float) -> float:
     """Return the probability from which a level is worth its cost and its false alarms.
 
@@ -321,6 +342,8 @@ def _is_table(path: Path, findings: list[Finding]) -> bool:
 def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
     """Read the rows of a table that fit its schema, with their lines."""
     name, table = path.name, TABLES[path.name]
+    if name == AREAS:
+        return _read_areas(path, findings)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -344,11 +367,34 @@ def _read_rows(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
             continue
         row = dict.fromkeys((*table.columns, "as_of"), "")
         row |= {column: cell.strip() for column, cell in cells.items()}
-        faults = list(table.find_faults(row))
-        findings += [Finding(name, line, fault) for fault in faults]
-        if not faults:
-            rows.append((line, row))
-    return rows
+        rows.append((line, row))
+    return _keep_sound(name, rows, findings)
+
+
+def _read_areas(path: Path, findings: list[Finding]) -> list[tuple[int, Row]]:
+    """Read the areas of cities that have no fault, with the numbers of their features."""
+    try:
+        features = read_features(path)
+    except ValueError as error:
+        text = f"expected a GeoJSON feature collection in UTF-8, found: {error}"
+        findings.append(Finding(path.name, 0, text))
+        return []
+    rows: list[tuple[int, Row]] = []
+    for number, feature in enumerate(features, 1):
+        try:
+            rows.append((number, read_row(feature)))
+        except ValueError as error:
+            findings.append(Finding(path.name, number, str(error)))
+    return _keep_sound(path.name, rows, findings)
+
+
+def _keep_sound(
+    name: str, rows: Sequence[tuple[int, Row]], findings: list[Finding]
+) -> list[tuple[int, Row]]:
+    """Keep the rows whose cells fit the schema."""
+    faults = [(line, list(TABLES[name].find_faults(row))) for line, row in rows]
+    findings += [Finding(name, line, fault) for line, of_row in faults for fault in of_row]
+    return [row for row, (_, of_row) in zip(rows, faults, strict=True) if not of_row]
 
 
 def _sort_by_key(
@@ -365,7 +411,8 @@ def _sort_by_key(
         versions.sort(key=lambda version: version[:2])
         for (day, first, _), (next_day, line, _) in pairwise(versions):
             if day == next_day:
-                text = f"expected {', '.join(key)} once as of a day, found it in line {first} too"
+                place = f"{_line_word(name)} {first}"
+                text = f"expected {', '.join(key)} once as of a day, found it in {place} too"
                 findings.append(Finding(name, line, text))
         counts_from = [day for day, _, _ in versions]
         if len(versions[0][2]["as_of"]) == len("2026"):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from shapely.geometry import Polygon
+
 from pipeline.alerts.alert_state import AlertState
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.drought import decide_drought
@@ -47,6 +49,9 @@ CITY = City(
     basin="loei",
     hazards="river pluvial drought",
     utc_offset_h=7.0,
+    iso_3166_2="LA-VT",
+    facing="nong_khai",
+    area=Polygon([(102.4, 18.0), (102.7, 17.8), (102.8, 18.0), (102.4, 18.0)]),
     note="",
 )
 STATION = Station(
@@ -67,7 +72,9 @@ STATION = Station(
     replaced_by=None,
     note="",
 )
-TOWN = replace(CITY, id="siem_reap", name="Siem Reap", country="KH", station=None)
+TOWN = replace(
+    CITY, id="siem_reap", name="Siem Reap", country="KH", station=None, iso_3166_2=None, facing=None
+)
 DRY = Rain(return_period_years=1.0, pluvial_index=0.3)
 UNKNOWN_RAIN = Rain(return_period_years=NAN, pluvial_index=NAN)
 

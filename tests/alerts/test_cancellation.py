@@ -143,7 +143,7 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
     infos = alert.findall("cap:info", CAP)
     assert [info.findtext("cap:language", namespaces=CAP) for info in infos] == [*LANGUAGES]
     for info, of_message in zip(infos, original.findall("cap:info", CAP), strict=True):
-        for name in ("event", "expires", "area/cap:circle"):
+        for name in ("event", "expires", "area/cap:polygon"):
             path = f"cap:{name}"
             assert info.findtext(path, namespaces=CAP) == of_message.findtext(path, namespaces=CAP)
         assert "Wrong gauge" in info.findtext("cap:description", "", namespaces=CAP)

@@ -9,6 +9,7 @@ from lxml import etree
 from pipeline.alerts import cap
 from pipeline.alerts.decision import choose_status
 from pipeline.alerts.levels import Level
+from pipeline.geography import places
 from tests.alerts.alert_cases import STATION, flood, pluvial
 from tests.alerts.cap_cases import CAP, ISSUER, MEASURED, every_decision, sent, value
 
@@ -47,8 +48,11 @@ def test_an_alert() -> None:
     assert value(alert, "info/responseType") == "Prepare"
     assert value(alert, "info/onset") == "2026-08-25T00:00:00-00:00"
     assert value(alert, "info/expires") == "2026-08-21T12:30:00-00:00"
-    assert value(alert, "info/area/circle") == "17.9310,102.6160 25.0"
-    assert value(alert, "info/area/geocode/value") == "011901"
+    assert value(alert, "info/area/circle") is None
+    assert value(alert, "info/area/polygon") == (
+        "18.0000,102.4000 17.8000,102.7000 18.0000,102.8000 18.0000,102.4000"
+    ), "latitude first, the last point is the first"
+    assert read_geocodes(alert) == {"MRC station code": "011901", "ISO 3166-2": "LA-VT"}
     assert value(alert, "info/headline") == "EXERCISE. Flood Warning for Vientiane"
     pairs = {
         node.findtext("cap:valueName", namespaces=CAP): node.findtext("cap:value", namespaces=CAP)
@@ -62,6 +66,30 @@ def test_an_alert() -> None:
     assert "urgency" not in pairs
     assert (pairs["archive_snapshot"], pairs["records_batch"]) == ("ABC", "7")
     assert [message.identifier for message in state.sent] == [identifier]
+
+
+def read_geocodes(alert: etree._Element) -> dict[str | None, str | None]:
+    return {
+        node.findtext("cap:valueName", namespaces=CAP): node.findtext("cap:value", namespaces=CAP)
+        for node in alert.findall("cap:info", CAP)[0].findall("cap:area/cap:geocode", CAP)
+    }
+
+
+def test_a_city_without_gauge_and_subdivision_has_no_geocode(schema: etree.XMLSchema) -> None:
+    alert, _ = sent(pluvial(6.0))
+    schema.assertValid(alert)
+    assert read_geocodes(alert) == {}
+
+
+@pytest.mark.parametrize("city", list(places.cities("asean").values()), ids=lambda city: city.id)
+def test_the_area_of_every_city_is_valid_cap(city: places.City, schema: etree.XMLSchema) -> None:
+    alert, _ = sent(replace(flood(0.6), city=city))
+    schema.assertValid(alert)
+    polygons = {node.text for node in alert.findall("cap:info/cap:area/cap:polygon", CAP)}
+    (polygon,) = polygons
+    assert polygon is not None
+    pairs = [tuple(map(float, pair.split(","))) for pair in polygon.split(" ")]
+    assert [(lon, lat) for lat, lon in pairs] == list(city.area.exterior.coords)
 
 
 def test_virtual_data_is_an_exercise_whatever_is_asked() -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from graphlib import TopologicalSorter
 from itertools import combinations
 
 import pytest
 import shapely
 from pyproj import Geod
-from shapely.geometry import Point, shape
+from shapely.geometry import Point, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
+from docs import areas as drawing
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS, MEKONG
 from pipeline.geography.zonal import equal_area
 from pipeline.settings import REFERENCE, ROOT
+from tests.conftest import LayOver
 
 OUTLINE = ROOT.parent / "shared" / "geo" / "mekong_basin_hydrobasins_l3.geojson"
 
@@ -320,6 +322,128 @@ def test_zones() -> None:
             assert area_km2(zone.polygon) == pytest.approx(1963.5, rel=0.002)  # pi 25^2
 
 
+CITIES = places.cities("asean")
+
+
+def leaves_m(area: Polygon, land: BaseGeometry) -> float:
+    """Distance by which an area leaves the land, taken every 100 m along its edge."""
+    edge = shapely.points(shapely.segmentize(area.exterior, 0.001).coords)
+    outside = edge[~shapely.covers(land, edge)]
+    return 1000 * max((gap_km(land, point.y, point.x) for point in outside), default=0.0)
+
+
+def shared_m2(first: Polygon, second: Polygon) -> float:
+    return 1e6 * float(shapely.area(shapely.transform(first & second, equal_area)))
+
+
+def test_every_city_has_an_area_of_its_own() -> None:
+    text = (REFERENCE / "areas.geojson").read_text(encoding="utf-8")
+    features = json.loads(text, parse_float=str)["features"]
+    assert [feature["properties"]["city"] for feature in features] == list(CITIES)
+    for feature in features:
+        (ring,) = feature["geometry"]["coordinates"]
+        assert 4 <= len(ring) <= 60
+        assert ring[0] == ring[-1]
+        assert max(len(str(value).partition(".")[2]) for pair in ring for value in pair) <= 4
+
+
+@pytest.mark.parametrize("city", CITIES.values(), ids=lambda city: city.id)
+def test_an_area_holds_its_city_and_stays_in_its_country(city: places.City) -> None:
+    assert city.area.is_valid
+    assert city.area.exterior.is_ccw
+    assert city.area.contains(Point(city.lon, city.lat))
+    disc = places.disc(city.lat, city.lon, radius_km=places.CITY_RADIUS_KM + 0.02)
+    assert disc.covers(city.area)
+    land = drawing.read_outlines()[city.country]
+    assert leaves_m(city.area, land) < 500
+    on_land = area_km2(land & disc)
+    assert 0.7 * on_land < area_km2(city.area) < 1.02 * on_land, "most of the disc's land"
+
+
+def test_areas_of_two_countries_do_not_overlap() -> None:
+    pairs = [
+        (first, second)
+        for first, second in combinations(CITIES.values(), 2)
+        if first.country != second.country
+    ]
+    assert {
+        (first.id, second.id): shared_m2(first.area, second.area)
+        for first, second in pairs
+        if shared_m2(first.area, second.area) > 1000
+    } == {}
+    discs = [
+        {first.id, second.id}
+        for first, second in pairs
+        if places.disc(first.lat, first.lon, radius_km=25.0).intersects(
+            places.disc(second.lat, second.lon, radius_km=25.0)
+        )
+    ]
+    assert {"thakhek", "nakhon_phanom"} in discs, "as the discs do"
+
+
+def test_what_would_be_wrong_with_an_area_is_measured() -> None:
+    """The disc of Nakhon Phanom reaches 20 km into Laos and shares most of Thakhek's."""
+    outlines = drawing.read_outlines()
+    first, second = (
+        places.disc(CITIES[name].lat, CITIES[name].lon, radius_km=25.0)
+        for name in ("nakhon_phanom", "thakhek")
+    )
+    assert leaves_m(first, outlines["TH"]) > 20_000
+    assert shared_m2(first, second) > 1.9e9
+
+
+def test_areas_are_drawn_from_the_committed_outlines() -> None:
+    """Another release of GEOS may place a point elsewhere by its last decimal."""
+    outlines = drawing.simplify(drawing.read_outlines())
+    for name in ("thakhek", "nakhon_phanom", "singapore"):
+        area, drawn = CITIES[name].area, drawing.draw(CITIES[name], outlines)
+        assert area_km2(area ^ drawn) < 0.001 * area_km2(area)
+
+
+def test_cities_that_face_each_other() -> None:
+    facing = {city.id: city.facing for city in CITIES.values() if city.facing}
+    assert facing == {
+        "vientiane": "nong_khai", "nong_khai": "vientiane",
+        "paksane": "bueng_kan", "bueng_kan": "paksane",
+        "thakhek": "nakhon_phanom", "nakhon_phanom": "thakhek",
+        "savannakhet": "mukdahan", "mukdahan": "savannakhet",
+    }  # fmt: skip
+    for city in CITIES.values():
+        opposite = places.facing(city.id)
+        assert (opposite.id if opposite else None) == city.facing
+        if opposite:
+            assert opposite.country != city.country
+            assert opposite.station
+            apart = shapely.shortest_line(city.area, opposite.area).coords
+            assert Geod(ellps="WGS84").inv(*apart[0], *apart[1])[2] < 5000
+
+
+def test_a_facing_city_that_does_not_count_yet_is_none(lay_over: LayOver) -> None:
+    head = "id,name,country,lat,lon,unit,source,verified,ascn,in_basin,hazards,utc_offset_h"
+    lay_over(
+        "cities.csv",
+        f"{head},facing,as_of",
+        "huay_xai,Huay Xai,LA,20.27,100.41,degree,x,V,false,false,drought,7,chiang_khong,",
+        "chiang_khong,Chiang Khong,TH,20.26,100.40,degree,x,V,false,false,drought,7,,2026-10-01",
+    )
+    before, after = (datetime(2026, month, 1, tzinfo=UTC) for month in (9, 11))
+    assert places.facing("huay_xai", asof=before) is None
+    opposite = places.facing("huay_xai", asof=after)
+    assert opposite is not None
+    assert opposite.name == "Chiang Khong"
+    assert opposite.area == places.disc(20.26, 100.40, radius_km=25.0), "none is drawn"
+    assert (opposite.iso_3166_2, opposite.facing) == (None, None)
+
+
+def test_subdivisions_are_of_the_citys_country() -> None:
+    codes = {city.id: city.iso_3166_2 for city in CITIES.values()}
+    assert [name for name, code in codes.items() if code is None] == ["singapore"]
+    for city in CITIES.values():
+        assert city.iso_3166_2 is None or city.iso_3166_2.startswith(f"{city.country}-")
+    assert codes["vientiane"] == "LA-VT", "the prefecture, not the province LA-VI"
+    assert codes["kampong_cham"] == "KH-3"
+
+
 def test_maps_are_small_and_say_where_they_come_from() -> None:
     for path in REFERENCE.glob("*.geojson"):
         assert path.stat().st_size < 150_000
@@ -327,6 +451,7 @@ def test_maps_are_small_and_say_where_they_come_from() -> None:
         assert {"source", "as_of", "licence"} <= set(content["provenance"])
         for feature in content["features"]:
             west, south, east, north = shape(feature["geometry"]).bounds
-            assert MEKONG.lon_min <= west < east <= MEKONG.lon_max
-            assert MEKONG.lat_min <= south < north <= MEKONG.lat_max
-    assert len(list(REFERENCE.glob("*.geojson"))) == 3
+            grid = GRIDS["asean" if path.stem in {"areas", "countries"} else "mekong"]
+            assert grid.lon_min <= west < east <= grid.lon_max
+            assert grid.lat_min <= south < north <= grid.lat_max
+    assert len(list(REFERENCE.glob("*.geojson"))) == 5

@@ -35,6 +35,18 @@ def test_what_each_row_does_is_said(tmp_path: Path) -> None:
     assert not any(finding.wrong for finding in found)
 
 
+def test_what_an_area_does_is_said(tmp_path: Path) -> None:
+    ring = "[[105.7,15.0],[105.9,15.0],[105.8,15.3],[105.7,15.0]]"
+    feature = (
+        '{"type": "Feature", "properties": {"city": "pakse"},'
+        f' "geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}'
+    )
+    write(tmp_path, "areas.geojson", f'{{"type": "FeatureCollection", "features": [{feature}]}}')
+    (finding,) = check_reference(tmp_path)
+    assert str(finding) == "areas.geojson feature 1: pakse: in place of the project's row"
+    assert not finding.wrong
+
+
 @pytest.mark.parametrize(
     ("row", "finding"),
     [

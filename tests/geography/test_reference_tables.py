@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.geography import places
-from pipeline.geography.reference_schema import TABLES
+from pipeline.geography.reference_schema import AREAS, TABLES
 from pipeline.geography.reference_tables import (
     OUTLINES,
     BadReference,
@@ -38,7 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_every_table_of_the_folder_has_a_schema() -> None:
-    assert {path.name for path in REFERENCE.glob("*.csv")} == set(TABLES)
+    assert {path.name for path in REFERENCE.glob("*.csv")} | {AREAS} == set(TABLES)
 
 
 def test_a_change_is_a_new_row_with_a_later_date(lay_over: LayOver) -> None:
@@ -228,6 +229,71 @@ def test_a_row_that_would_mislead_is_refused(
     edit_table(project / name, before, after)
     with pytest.raises(BadReference, match=f"{re.escape(name)}.*{re.escape(finding)}"):
         ReferenceTables(project)
+
+
+def write_area(folder: Path, city: str, *corners: tuple[float, float], as_of: str = "") -> None:
+    """Write a feature of areas.geojson."""
+    properties = {"city": city, "as_of": as_of} if as_of else {"city": city}
+    feature = {
+        "type": "Feature",
+        "properties": properties,
+        "geometry": {"type": "Polygon", "coordinates": [corners]},
+    }
+    path = folder / AREAS
+    features = json.loads(path.read_text("utf-8"))["features"] if path.exists() else []
+    content = {"type": "FeatureCollection", "features": [*features, feature]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+AROUND_PAKSE = ((105.7, 15.0), (105.9, 15.0), (105.8, 15.3), (105.7, 15.0))
+
+
+def test_an_agencys_polygon_replaces_that_of_its_city_from_its_day_on(
+    lay_over: LayOver, tmp_path: Path
+) -> None:
+    drawn, others = places.city("pakse").area, places.city("thakhek")
+    before = reference_digest(day("2026-08-20"))
+    lay_over("README.md", "ours")
+    write_area(tmp_path / "agency", "pakse", *AROUND_PAKSE, as_of="2026-10-01")
+    assert places.city("pakse", asof=day("2026-09-30")).area == drawn
+    assert reference_digest(day("2026-09-30")) == before
+    replaced = places.city("pakse", asof=day("2026-10-01"))
+    assert list(replaced.area.exterior.coords) == list(AROUND_PAKSE)
+    assert places.city("thakhek", asof=day("2026-10-01")) == others
+    after = reference_digest(day("2026-10-01"))
+    assert {name for name in before if before[name] != after[name]} == {AREAS}
+
+
+def test_areas_that_contradict_other_tables_are_refused(tmp_path: Path) -> None:
+    square = ((105.0, 15.0), (105.1, 15.0), (105.1, 15.1), (105.0, 15.0))
+    write_area(tmp_path, "pakse", *square)
+    with pytest.raises(BadReference) as bad:
+        ReferenceTables(REFERENCE, tmp_path)
+    assert str(bad.value) == (
+        "areas.geojson feature 1: pakse: expected its point 15.1, 105.813 in its area, "
+        "found it outside"
+    )
+    write_area(tmp_path, "atlantis", *square)
+    write_area(tmp_path, "pakse", *AROUND_PAKSE)
+    with pytest.raises(BadReference) as bad:
+        ReferenceTables(REFERENCE, tmp_path)
+    assert str(bad.value).splitlines() == [
+        "areas.geojson feature 2: city: expected a row of cities.csv, found 'atlantis'",
+        "areas.geojson feature 3: expected pakse once as of a day, found it in feature 1 too",
+    ]
+
+
+def test_a_city_moved_out_of_its_area_is_refused(project: Path) -> None:
+    edit_table(project / "cities.csv", "Pakse,LA,15.1,105.813", "Pakse,LA,16.1,105.813")
+    with pytest.raises(BadReference, match=r"pakse: expected its point 16\.1, 105\.813 "):
+        ReferenceTables(project)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"type": "FeatureCollection"}', "\xff"])
+def test_a_file_that_is_no_map_is_a_finding(tmp_path: Path, text: str) -> None:
+    (tmp_path / AREAS).write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadReference, match=r"^areas\.geojson: expected a GeoJSON feature coll"):
+        ReferenceTables(REFERENCE, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])

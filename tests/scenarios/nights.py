@@ -201,7 +201,9 @@ def check_tree(night: Night) -> None:
         assert text(alert, "info/headline") == f"EXERCISE. {row['headline']}"
         assert text(alert, "info/description").startswith(f"{BANNER}\n")
         assert text(alert, "info/instruction").startswith(f"{BANNER}\n")
-        assert text(alert, "info/area/cap:areaDesc") == f"{row['name']} and 25 km around it"
+        assert text(alert, "info/area/cap:areaDesc") == (
+            f"{row['name']} and its surroundings within 25 km, in the same country"
+        )
         for info in alert.findall("cap:info", CAP):
             assert info.findtext("cap:urgency", namespaces=CAP) == row["urgency"]
     sent = {row["identifier"] for row in night.alert_table() if row["identifier"]}

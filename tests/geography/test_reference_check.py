@@ -45,6 +45,13 @@ def test_what_an_area_does_is_said(tmp_path: Path) -> None:
     (finding,) = check_reference(tmp_path)
     assert str(finding) == "areas.geojson feature 1: pakse: in place of the project's row"
     assert not finding.wrong
+    path = tmp_path / "areas.geojson"
+    path.write_text(path.read_text(encoding="utf-8").replace("15.3", "95.3"), encoding="utf-8")
+    (finding,) = check_reference(tmp_path)
+    assert str(finding) == (
+        "areas.geojson feature 1: pakse: expected pairs of longitude and latitude, found others"
+    )
+    assert finding.wrong
 
 
 @pytest.mark.parametrize(

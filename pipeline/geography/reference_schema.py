@@ -16,6 +16,10 @@ AREAS = "areas.geojson"
 """Areas of the cities' messages; each of its features is read as a row."""
 EVERY_CITY = "default"
 """City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
+TRANSLATIONS = ("km", "lo", "th", "vi", "my", "zh")
+"""Languages of the messages beside English."""
+NAMED = {"city": "cities.csv", "station": "stations.csv"}
+"""Table of the places of each kind in names.csv."""
 Row = Mapping[str, str]
 """Cells of one row by column."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?")
@@ -236,6 +240,11 @@ TABLES: dict[str, Table] = {
         "basin": _ID, "name": _NAME, "outlet_station": _MAYBE_STATION,
         "downstream": _MAYBE_BASIN, "area_km2": Column("number", 0.0, 1e6, strict=True),
         "travel_time_d": Column("number", 0.0, 30.0), "reach": _TEXT,
+    }),
+    "names.csv": Table(("kind", "id", "language"), {
+        "id": _ID, "kind": Column(choices=tuple(NAMED)), "language": Column(choices=TRANSLATIONS),
+        "name": _NAME, "source": _TEXT, "confidence": Column(choices=("high", "medium", "low")),
+        "reviewed": _FLAG,
     }),
     "geoglows_rivers.csv": Table(("city",), {
         "city": Column(names="cities.csv"), "river_id": Column("integer", 0), **_SOURCE,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Point
 
 from pipeline.geography.city_areas import read_features, read_row, to_polygon
-from pipeline.geography.reference_schema import AREAS, EVERY_CITY, TABLES, Row, first_day
+from pipeline.geography.reference_schema import AREAS, EVERY_CITY, NAMED, TABLES, Row, first_day
 from pipeline.settings import REFERENCE, Settings
 from pipeline.times import from_utc64
 
@@ -170,8 +170,14 @@ class ReferenceTables:
             name: {key[0] for layer in (self.project, self.agency) for key in layer.get(name, {})}
             for name in TABLES
         }
+        nameless = [
+            Finding(entry.file, entry.line, f"id: expected a row of {places}, found {name!r}")
+            for table, entry in self._entries()
+            if table == "names.csv"
+            and (name := entry.row["id"]) not in known[places := NAMED[entry.row["kind"]]]
+        ]
         known["cities.csv"].add(EVERY_CITY)
-        return [
+        return nameless + [
             Finding(entry.file, entry.line, f"{column}: expected a row of {names}, found {word!r}")
             for table, entry in self._entries()
             for column, about in TABLES[table].columns.items()

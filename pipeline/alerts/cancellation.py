@@ -14,7 +14,8 @@ from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import NAMESPACE, format_moment, write_cancel
 from pipeline.alerts.feeds import mark_cancelled
 from pipeline.alerts.publish import folder_name, publish_tree, read_tree
-from pipeline.alerts.text import LANGUAGES, compose_cancellation
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.alerts.text import compose_cancellation
 from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -167,6 +168,7 @@ def _write_row(
             status=status,
             note=note,
             language=language,
+            when=when,
         )
         for language in LANGUAGES
     }

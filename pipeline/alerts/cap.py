@@ -40,8 +40,8 @@ class Issuer:
 
     Parameters
     ----------
-    sender, sender_name
-        CAP sender (no spaces, commas, ``<`` or ``&``) and its readable name.
+    sender
+        CAP sender (no spaces, commas, ``<`` or ``&``); its readable name is part of the texts.
     status
         Status wanted for measured data.
     scope
@@ -58,7 +58,6 @@ class Issuer:
     """
 
     sender: str
-    sender_name: str
     status: Literal["Actual", "Test"]
     scope: Literal["Public", "Restricted"]
     origin: Origin
@@ -188,7 +187,7 @@ def write_cancel(
     )
     for info in original.findall(f"{{{NAMESPACE}}}info"):
         copied = {etree.QName(child).localname: child.text or "" for child in info}
-        text = texts[copied["language"]]
+        text = texts[copied["language"].partition("-")[0]]
         withdrawn = etree.SubElement(alert, f"{{{NAMESPACE}}}info")
         for name in ("language", "category", "event"):
             _put(withdrawn, name, copied[name])
@@ -274,7 +273,7 @@ def _write_info(
     if decision.onset and not over:
         _put(info, "onset", format_moment(decision.onset))
     _put(info, "expires", format_moment(decision.issue_time + LIFETIME))
-    _put(info, "senderName", issuer.sender_name)
+    _put(info, "senderName", text.sender)
     _put(info, "headline", text.headline)
     _put(info, "description", text.description)
     _put(info, "instruction", text.instruction)

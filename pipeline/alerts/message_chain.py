@@ -12,7 +12,8 @@ from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import LIFETIME, Issuer, Message, write_message
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.text import LANGUAGES, Text, compose
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.alerts.text import Text, compose
 
 RUN_MARGIN = timedelta(hours=2)
 """Time from the issue time of a run until it has published."""

@@ -11,18 +11,33 @@ from pipeline.alerts.evidence import Drought, River
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED
 from pipeline.geography.gauge_figures import vietnamese_level_2
+from pipeline.geography.names import station_name
 from pipeline.geography.places import Station
 
 
-def format_percent(p: float) -> str:
+def format_percent(p: float, templates: dict[str, Any]) -> str:
     """Format a probability in whole percent, never 0 or 100.
 
     Examples
     --------
-    >>> format_percent(0.004), format_percent(0.43), format_percent(0.999)
-    ('<1', '43', '>99')
+    >>> words = {"percent": {"exact": "{p} %", "above": "over {p} %", "below": "under {p} %"}}
+    >>> [format_percent(p, words) for p in (0.004, 0.43, 0.999)]
+    ['under 1 %', '43 %', 'over 99 %']
     """
-    return "<1" if p < 0.01 else ">99" if p > 0.99 else f"{100 * p:.0f}"
+    key, percent = (
+        ("below", 1.0) if p < 0.01 else ("above", 99.0) if p > 0.99 else ("exact", 100 * p)
+    )
+    return str(templates["percent"][key].format(p=f"{percent:.0f}"))
+
+
+def _format_number(value: float, form: str, templates: dict[str, Any]) -> str:
+    """Format a number with the decimal sign of the language."""
+    return format(value, form).replace(".", templates["decimal"])
+
+
+def _format_metres(stage_m: float, templates: dict[str, Any]) -> str:
+    """Format a stage to the centimetre."""
+    return _format_number(stage_m, ".2f", templates)
 
 
 def _local_time(moment: datetime, decision: Decision) -> datetime:
@@ -34,67 +49,91 @@ def _local_date(moment: datetime, decision: Decision, templates: dict[str, Any])
     """Format the date of a moment on the city's clock."""
     local = _local_time(moment, decision)
     month = templates["months"][local.month - 1]
-    return str(templates["date"].format(day=local.day, month=month, year=local.year))
+    year = local.year + templates["year_offset"]
+    return str(templates["date"].format(day=local.day, month=month, year=year))
+
+
+def _local_hour(moment: datetime, decision: Decision, templates: dict[str, Any]) -> str:
+    """Format the time of day of a moment on the city's clock."""
+    local = _local_time(moment, decision)
+    return str(templates["time"].format(hour=f"{local:%H}", minute=f"{local:%M}"))
+
+
+def _name_marks(station: Station, templates: dict[str, Any], *, asof: datetime) -> dict[str, str]:
+    """Words for alarm and flood stage at a gauge, as its country's service calls them.
+
+    At the MRC's Thai gauges flood stage is the height of the bank. Where the Vietnamese level II
+    is on record, alarm and flood stage are the levels I and III.
+    """
+    marks = templates["mark"]
+    country = station.country.lower()
+    if country == "vn" and station.code not in vietnamese_level_2(asof=asof):
+        country = ""
+    return {mark: marks.get(f"{mark}_{country}", marks[mark]) for mark in ("alarm", "flood")}
 
 
 def flood_paragraphs(decision: Decision, templates: dict[str, Any]) -> list[str]:
     """Compose paragraphs on the river now, the probabilities, the forecast with the rain."""
     phrases, station, river = templates["flood"], decision.station, decision.river
-    now, chances, ahead = [], [], []
+    now: list[str] = []
+    chances: list[str] = []
+    ahead: list[str] = []
     if station:
-        if river and river.stage_time and not math.isnan(river.stage_m):
-            now += _stage_now(decision, station, river, river.stage_time, templates)
+        now += _stage_now(decision, station, river, templates)
         now += _doubt(decision, station, river, templates)
-        now.append(phrases["thresholds"].format(alarm=station.alarm_m, flood=station.flood_m))
-        stage_m = river.stage_m if river else math.nan
-        now += _local_terms(station, stage_m, phrases, asof=decision.issue_time)
-        now += [phrases["tidal"]] if station.tidal else []
-        now += [] if station.threshold_verified else [phrases["unverified"]]
+        now += _thresholds(decision, station, river, templates)
     else:
         now.append(phrases["gauge"])
-    if river and river.tier != "climatology":
+    if station and river and river.tier != "climatology":
+        marks = _name_marks(station, templates, asof=decision.issue_time)
         for level in RAISED:
             days, stage = HORIZON_D[level], THRESHOLD_STAGE[level]
             p = river.p_by(stage, days)
             if not math.isnan(p):
-                chances.append(phrases[f"p_{stage}"].format(days=days, p=format_percent(p)))
+                percent = format_percent(p, templates)
+                chances.append(phrases["p"].format(mark=marks[stage], days=days, p=percent))
         if decision.onset and decision.onset > decision.issue_time:
             date = _local_date(decision.onset, decision, templates)
             chances.append(phrases["onset"].format(date=date))
-        chances += _track_record(decision, templates)
-        chances += _mrc_term(station, river, phrases)
+        chances += _track_record(decision, marks, templates)
+        chances += _mrc_term(station, river, templates)
         ahead += _stage_ahead(decision, river, templates)
     years = decision.rain.return_period_years if decision.rain else math.nan
     if years >= 2.0:
         ahead.append(phrases["rain"].format(years=f"{years:.0f}"))
-    return [templates["space"].join(sentences) for sentences in (now, chances, ahead)]
+    return [templates["sentence"].join(sentences) for sentences in (now, chances, ahead)]
 
 
 def _stage_now(
-    decision: Decision,
-    station: Station,
-    river: River,
-    stage_time: datetime,
-    templates: dict[str, Any],
+    decision: Decision, station: Station, river: River | None, templates: dict[str, Any]
 ) -> list[str]:
     """Last reading, the threshold stage that it reaches, and its trend."""
+    if river is None or river.stage_time is None or math.isnan(river.stage_m):
+        return []
     phrases = templates["flood"]
-    local = _local_time(stage_time, decision)
+    marks = _name_marks(station, templates, asof=decision.issue_time)
     sentences = [
         phrases["stage"].format(
-            station=station.name,
-            stage=f"{river.stage_m:.2f}",
-            date=_local_date(stage_time, decision, templates),
-            time=f"{local:%H:%M}",
+            station=_name(station, decision, templates),
+            stage=_format_metres(river.stage_m, templates),
+            date=_local_date(river.stage_time, decision, templates),
+            time=_local_hour(river.stage_time, decision, templates),
         )
     ]
-    for threshold_m, key in ((station.flood_m, "above_flood"), (station.alarm_m, "above_alarm")):
+    for mark, threshold_m in (("flood", station.flood_m), ("alarm", station.alarm_m)):
         if threshold_m is not None and river.stage_m >= threshold_m:
-            sentences.append(phrases[key])
+            sentences.append(phrases["above"].format(mark=marks[mark]))
             break
     if not math.isnan(river.change_1d_m):
-        sentences.append(phrases["trend"].format(change=f"{100 * river.change_1d_m:+.0f}"))
+        change_cm = round(100 * river.change_1d_m)
+        trend = "trend_up" if change_cm > 0 else "trend_down" if change_cm < 0 else "trend_same"
+        sentences.append(phrases[trend].format(change=abs(change_cm)))
     return sentences
+
+
+def _name(station: Station, decision: Decision, templates: dict[str, Any]) -> str:
+    """Name of a gauge in the language of the templates."""
+    return station_name(station, templates["language"], asof=decision.issue_time)
 
 
 def _doubt(
@@ -104,32 +143,67 @@ def _doubt(
     doubt = river.doubt if river else None
     if doubt is None:
         return []
-    phrases = templates["flood"]
-    local = _local_time(doubt.time, decision)
-    when = {"date": _local_date(doubt.time, decision, templates), "time": f"{local:%H:%M}"}
-    low, high = f"{doubt.lowest_m:.2f}", f"{doubt.highest_m:.2f}"
-    if doubt.kind == "unconfirmed":
-        return [phrases["unconfirmed"].format(station=station.name, stage=high, **when)]
-    return [phrases["conflict"].format(station=station.name, low=low, high=high, **when)]
+    kind = "unconfirmed" if doubt.kind == "unconfirmed" else "conflict"
+    low, high = (_format_metres(m, templates) for m in (doubt.lowest_m, doubt.highest_m))
+    stages = {"stage": high} if kind == "unconfirmed" else {"low": low, "high": high}
+    return [
+        templates["flood"][kind].format(
+            station=_name(station, decision, templates),
+            date=_local_date(doubt.time, decision, templates),
+            time=_local_hour(doubt.time, decision, templates),
+            **stages,
+        )
+    ]
 
 
-def _track_record(decision: Decision, templates: dict[str, Any]) -> list[str]:
+def _thresholds(
+    decision: Decision, station: Station, river: River | None, templates: dict[str, Any]
+) -> list[str]:
+    """Alarm and flood stage, how the country's service tells the stage, and cautions."""
+    phrases, asof = templates["flood"], decision.issue_time
+    if station.alarm_m is None or station.flood_m is None:
+        return []
+    marks = _name_marks(station, templates, asof=asof)
+    words = {f"{mark}_mark": word for mark, word in marks.items()}
+    alarm, flood = (_format_metres(m, templates) for m in (station.alarm_m, station.flood_m))
+    level_2_m = vietnamese_level_2(asof=asof).get(station.code)
+    if level_2_m is None:
+        sentences = [phrases["thresholds"].format(alarm=alarm, flood=flood, **words)]
+    else:
+        two = _format_metres(level_2_m, templates)
+        sentences = [phrases["vietnamese"].format(one=alarm, two=two, three=flood, **words)]
+    margin_m = station.flood_m - river.stage_m if river else math.nan
+    if station.country == "LA":
+        sentences.append(phrases["lao"])
+    elif station.country == "TH" and not math.isnan(margin_m):
+        key = "thai_below" if margin_m >= 0.0 else "thai_above"
+        sentences.append(phrases[key].format(margin=_format_metres(abs(margin_m), templates)))
+    sentences += [phrases["tidal"]] if station.tidal else []
+    sentences += [] if station.threshold_verified else [phrases["unverified"].format(**words)]
+    return sentences
+
+
+def _track_record(
+    decision: Decision, marks: dict[str, str], templates: dict[str, Any]
+) -> list[str]:
     """Outcome of earlier warnings of this level, or that they are too few."""
     record, phrases = decision.track_record, templates["track"]
     if record is None:
         return []
     if not record.enough:
         return [phrases["few"]]
-    key = f"{THRESHOLD_STAGE[decision.in_force]}_{'city' if record.of_city else 'all'}"
+    phrase = phrases["city" if record.of_city else "all"]
+    mark = marks[THRESHOLD_STAGE[decision.in_force]]
     since = _local_date(record.since, decision, templates)
-    return [phrases[key].format(since=since, true=record.hits, issued=record.issued)]
+    return [phrase.format(since=since, mark=mark, true=record.hits, issued=record.issued)]
 
 
-def _mrc_term(station: Station | None, river: River, phrases: dict[str, str]) -> list[str]:
+def _mrc_term(station: Station, river: River, templates: dict[str, Any]) -> list[str]:
     """MRC's term: flood stage exceeded, or forecast (more likely than not) within three days."""
-    if station and station.flood_m is not None and river.stage_m >= station.flood_m:
-        return [phrases["mrc_flood"]]
-    return [phrases["mrc_alarm"]] if river.p_by("flood", 3) >= 0.5 else []
+    phrases, mark = templates["flood"], templates["mark"]["flood"]
+    if station.flood_m is not None and river.stage_m >= station.flood_m:
+        return [phrases["mrc_flood"].format(mark=mark)]
+    return [phrases["mrc_alarm"].format(mark=mark)] if river.p_by("flood", 3) >= 0.5 else []
 
 
 def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) -> list[str]:
@@ -140,10 +214,10 @@ def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) ->
     sentences = [
         phrases["peak"].format(
             days=river.leads[-1].days,
-            stage=f"{peak.q50_m:.2f}",
+            stage=_format_metres(peak.q50_m, templates),
             date=_local_date(peak.valid_time, decision, templates),
-            low=f"{peak.q05_m:.2f}",
-            high=f"{peak.q95_m:.2f}",
+            low=_format_metres(peak.q05_m, templates),
+            high=_format_metres(peak.q95_m, templates),
         )
     ]
     drivers = sorted(peak.drivers_cm.items(), key=lambda driver: (-abs(driver[1]), driver[0]))
@@ -159,28 +233,6 @@ def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) ->
     return sentences
 
 
-def _local_terms(
-    station: Station, stage_m: float, phrases: dict[str, str], *, asof: datetime
-) -> list[str]:
-    """Terms of the country's own service for the same stages.
-
-    At MRC's Thai gauges flood stage is the height of the bank. Where level II is on record,
-    alarm and flood stage are the Vietnamese levels I and III.
-    """
-    if station.country == "LA":
-        return [phrases["lao"]]
-    if station.country == "TH" and station.flood_m is not None and not math.isnan(stage_m):
-        margin_m = station.flood_m - stage_m
-        key = "thai_below" if margin_m >= 0.0 else "thai_above"
-        return [phrases[key].format(margin=f"{abs(margin_m):.2f}")]
-    level_2_m = vietnamese_level_2(asof=asof).get(station.code)
-    if level_2_m is not None:
-        return [
-            phrases["vietnamese"].format(one=station.alarm_m, two=level_2_m, three=station.flood_m)
-        ]
-    return []
-
-
 def drought_paragraphs(drought: Drought, number: int, templates: dict[str, Any]) -> list[str]:
     """Compose paragraphs on the class now, the probabilities, the evidence."""
     phrases = templates["drought"]
@@ -192,14 +244,14 @@ def drought_paragraphs(drought: Drought, number: int, templates: dict[str, Any])
     p = {f"p{weeks}": drought.p_class(number, weeks) for weeks in (1, 4, 12)}
     chance = ""
     if drought.tier != "climatology" and not any(math.isnan(value) for value in p.values()):
-        percents = {key: format_percent(value) for key, value in p.items()}
+        percents = {key: format_percent(value, templates) for key, value in p.items()}
         chance = phrases["p"].format(**{"class": f"D{number}"}, **percents)
     values = (
-        ("spi3", f"{drought.spi3:+.1f}", drought.spi3),
+        ("spi3", _format_number(drought.spi3, "+.1f", templates), drought.spi3),
         ("soil", f"{drought.soil_moisture_percentile:.0f}", drought.soil_moisture_percentile),
         ("vhi", f"{drought.vhi:.0f}", drought.vhi),
     )
     evidence = [
         phrases[key].format(value=text) for key, text, value in values if not math.isnan(value)
     ]
-    return [state, chance, templates["space"].join(evidence)]
+    return [state, chance, templates["sentence"].join(evidence)]

@@ -2,75 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import string
-import tomllib
+import re
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.drought import DROUGHT_CLASS
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.paragraphs import drought_paragraphs, flood_paragraphs
+from pipeline.alerts.templates import read_templates
+from pipeline.geography.names import city_name
 from pipeline.geography.places import City, reach_km
-
-LANGUAGES = ("en", "km", "lo", "th", "vi", "my", "zh")
-FOLDER = Path(__file__).parent / "messages"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A decision in one language."""
+    """A decision in one language.
+
+    Parameters
+    ----------
+    language
+        Tag of the language, BCP 47.
+    sender
+        Name of the sender.
+    event, headline, description, instruction, area
+        Texts of the elements of a CAP info.
+    """
 
     language: str
+    sender: str
     event: str
     headline: str
     description: str
     instruction: str
     area: str
-
-
-@lru_cache
-def read_templates(language: str) -> dict[str, Any]:
-    """Read the templates of one language.
-
-    Raises
-    ------
-    ValueError
-        The file does not have the keys and slots of the English one.
-    """
-    with (FOLDER / f"{language}.toml").open("rb") as stream:
-        templates = tomllib.load(stream)
-    if language != "en":
-        expected, slots = _slots(read_templates("en")), _slots(templates)
-        if slots != expected:
-            wrong = sorted(key for key in expected | slots if expected.get(key) != slots.get(key))
-            raise ValueError(
-                f"{language}.toml: expected the slots of en.toml, they differ at {wrong}"
-            )
-    return templates
-
-
-def _slots(templates: dict[str, Any]) -> dict[str, set[str]]:
-    """Slots of each template, by its dotted key."""
-    slots: dict[str, set[str]] = {}
-    for key, value in templates.items():
-        for sub, text in value.items() if isinstance(value, dict) else [("", value)]:
-            if isinstance(text, str):
-                slots[f"{key}.{sub}"] = {
-                    slot for _, slot, _, _ in string.Formatter().parse(text) if slot
-                }
-    return slots
-
-
-def messages_digest() -> dict[str, str]:
-    """SHA-256 of the file of templates of each language."""
-    return {
-        language: hashlib.sha256((FOLDER / f"{language}.toml").read_bytes()).hexdigest()
-        for language in LANGUAGES
-    }
 
 
 def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
@@ -79,7 +45,7 @@ def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
 
 
 def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
-    """Describe a hazard that is not assessed for a city, in one line."""
+    """Describe a hazard that is not assessed for a city of this name, in one line."""
     templates = read_templates(language)
     name = templates["hazard"][hazard]
     return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
@@ -99,14 +65,15 @@ def compose_headline(decision: Decision, *, event: Level, language: str = "en") 
     """
     templates = read_templates(language)
     headlines = templates["headline"]
+    city = city_name(decision.city, language, asof=decision.issue_time)
     if event not in RAISED:
         key = "none" if decision.level is Level.NONE else "unassessed"
         key = "partly" if key != "none" and decision.river_level is Level.NONE else key
         hazard = templates["hazard"][decision.hazard]
-        return str(headlines[key].format(hazard=hazard, city=decision.city.name))
+        return str(headlines[key].format(hazard=hazard, city=city))
     key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(decision.level, "active")
     name = templates["event"][f"{decision.hazard}_{event}"]
-    return str(headlines[key].format(event=name, city=decision.city.name))
+    return str(headlines[key].format(event=name, city=city))
 
 
 def compose(decision: Decision, *, event: Level, status: str, language: str) -> Text:
@@ -144,17 +111,22 @@ def compose(decision: Decision, *, event: Level, status: str, language: str) -> 
     instruction = [banner, instructions[key], instructions["authority"], instructions["issuer"]]
     headline = compose_headline(decision, event=event, language=language)
     return Text(
-        language=language,
+        language=templates["tag"],
+        sender=templates["sender"],
         event=templates["event"][f"{decision.hazard}_{event}"],
         headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
         description="\n".join(filter(None, lines)),
         instruction="\n".join(filter(None, instruction)),
-        area=_area(decision.city, templates),
+        area=_area(
+            decision.city,
+            city_name(decision.city, language, asof=decision.issue_time),
+            templates,
+        ),
     )
 
 
 def compose_cancellation(
-    city: City, hazard: str, *, event: Level, status: str, note: str, language: str
+    city: City, hazard: str, *, event: Level, status: str, note: str, language: str, when: datetime
 ) -> Text:
     """Compose the text of a Cancel in one language: the hazard is not assessed until the next run.
 
@@ -166,26 +138,30 @@ def compose_cancellation(
         Error in the message, in English.
     language
         One of ``LANGUAGES``.
+    when
+        Moment of the Cancel.
     """
     templates = read_templates(language)
+    name = city_name(city, language, asof=when)
     banner = _banner(status, templates)
     unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
-    headline = describe_unassessed(hazard, city.name, language)
+    headline = describe_unassessed(hazard, name, language)
     instructions = [templates["instruction"][key] for key in ("authority", "issuer")]
     return Text(
-        language=language,
+        language=templates["tag"],
+        sender=templates["sender"],
         event=templates["event"][f"{hazard}_{event}"],
         headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
         description="\n".join(filter(None, [banner, unreviewed, note])),
         instruction="\n".join(filter(None, [banner, *instructions])),
-        area=_area(city, templates),
+        area=_area(city, name, templates),
     )
 
 
-def _area(city: City, templates: dict[str, Any]) -> str:
+def _area(city: City, name: str, templates: dict[str, Any]) -> str:
     """Area of a city's messages, in words."""
     radius = f"{reach_km(city):.0f}"
-    return str(templates["area"]["within"].format(city=city.name, radius=radius))
+    return str(templates["area"]["within"].format(city=name, radius=radius))
 
 
 def _banner(status: str, templates: dict[str, Any]) -> str:
@@ -196,9 +172,5 @@ def _banner(status: str, templates: dict[str, Any]) -> str:
 
 def _first_sentence(banner: str) -> str:
     """First word of a banner, with its stop: "EXERCISE."."""
-    if not banner:
-        return ""
-    for stop in (".", "။", "។", "。"):
-        if stop in banner:
-            return banner.split(stop, maxsplit=1)[0] + stop
-    return banner.split(" ", maxsplit=1)[0]
+    sentence = re.match(r".*?[.။។。】]", banner)
+    return sentence[0] if sentence else banner.partition(" ")[0]

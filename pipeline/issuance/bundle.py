@@ -23,7 +23,6 @@ from pipeline.storage import database
 from pipeline.storage.records import Records
 
 STEP = timedelta(days=1)
-SENDER_NAME = "Mekong early warning pipeline"
 RISK_TITLE = "Flood and drought risk indices of the Mekong"
 MONTHLY_TITLE = "Standardised indices of whole months in the Mekong countries"
 VIRTUAL_SOURCE = "virtual basin, not measured"
@@ -155,7 +154,6 @@ def _make_messages(
 ) -> _Messages:
     issuer = cap.Issuer(
         sender=settings.alert_sender,
-        sender_name=SENDER_NAME,
         status=settings.alert_status,
         scope=settings.alert_scope,
         origin=run["origin"],

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from pipeline.alerts.text import messages_digest
+from pipeline.alerts.templates import messages_digest
 from pipeline.geography.reference_tables import reference_digest
 from pipeline.settings import ROOT
 

@@ -18,7 +18,6 @@ from tests.alerts.alert_cases import NAN, UNKNOWN_RAIN, drought, dry_spell, floo
 CAP = {"cap": cap.NAMESPACE}
 ISSUER = Issuer(
     sender="mekong@example.org",
-    sender_name="Mekong early warning",
     status="Test",
     scope="Restricted",
     origin="virtual",

@@ -28,7 +28,7 @@ def test_every_level_hazard_and_language_is_valid_cap(schema: etree.XMLSchema) -
             alert, _ = sent(decision, issuer=issuer)
             schema.assertValid(alert)
             assert [node.text for node in alert.findall("cap:info/cap:language", CAP)] == [
-                "en", "km", "lo", "th", "vi", "my", "zh",
+                "en", "km", "lo", "th", "vi", "my", "zh-CN",
             ]  # fmt: skip
             texts = [node.text or "" for node in alert.iter() if isinstance(node.tag, str)]
             assert not any(char in text for text in texts for char in "{}")

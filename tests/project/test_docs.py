@@ -17,7 +17,7 @@ from pipeline.__main__ import app
 from pipeline.alerts import feeds, publish
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.flood import decide_flood
-from pipeline.alerts.text import LANGUAGES
+from pipeline.alerts.templates import LANGUAGES
 from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
 from tests.alerts.alert_cases import RULES
@@ -83,7 +83,9 @@ def test_commands_and_options_exist(path: Path) -> None:
         for verb, rest in re.findall(r"(?:^|[ /])mekong ([a-z]+)([^#|]*)", line):
             command = verbs.get(verb)
             assert command is not None, line
-            known = {option for one in command.params for option in one.opts} | {"--help"}
+            parts = [command, *getattr(command, "commands", {}).values()]
+            known = {option for part in parts for one in part.params for option in one.opts}
+            known |= {"--help"}
             assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, line
         for task, rest in re.findall(r"make\.py ([a-z]+)([^#|]*)", line):
             assert f"make.py {task} " in (tasks.__doc__ or ""), line

@@ -49,7 +49,7 @@ def test_flood(flood: Night) -> None:
     said = text(alert, "info/description")
     assert "The river at Nakhon Phanom stood at 12.67 m on 20 August 2026 at 07:00 local" in said
     assert "The river is at or above flood stage." in said
-    assert "Alarm stage is 11.5 m, flood stage 12.0 m." in said
+    assert "At this gauge alarm stage is 11.50 m, flood stage 12.00 m." in said
     assert "MRC term: flood stage exceeded." in said
     assert "Missing evidence" not in said
     assert "Go to high ground and stay there." in text(alert, "info/instruction")
@@ -57,7 +57,7 @@ def test_flood(flood: Night) -> None:
     assert (row["station"], row["tier"], row["stage_m"]) == ("013101", "full", "12.67")
     languages = [info.findtext("cap:language", namespaces=CAP) for info in alert.findall(
         "cap:info", CAP)]  # fmt: skip
-    assert languages == ["en", "km", "lo", "th", "vi", "my", "zh"]
+    assert languages == ["en", "km", "lo", "th", "vi", "my", "zh-CN"]
 
 
 def test_the_message_carries_the_reading_of_the_export(flood: Night) -> None:

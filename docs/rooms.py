@@ -38,6 +38,7 @@ SINGLE = {
     "pipeline.__main__": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
     "pipeline.results": "pipeline.steps",
+    "pipeline.texts": "pipeline.steps",
     "models.verification.bootstrap": "models.verification.metrics",
     "pipeline.choices": "pipeline.settings",
     "pipeline.progress": "pipeline.settings",

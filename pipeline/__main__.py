@@ -14,6 +14,7 @@ import typer
 
 from pipeline.choices import Upstream
 from pipeline.sources import select_sources
+from pipeline.texts import app as texts
 from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 good, 1 error, 2 usage, 3 replay differs, 4 published but degraded.",
     pretty_exceptions_enable=False,
 )
+app.add_typer(texts, name="texts", rich_help_panel=DATA)
 
 
 MOST_FINDINGS = 5
@@ -223,7 +225,7 @@ def sources(
 
 @app.command(
     rich_help_panel=DATA,
-    help="Check an agency's own rows of the reference tables; nothing of them is used. "
+    help="Check an agency's own rows and texts; nothing of them is used. "
     "Example: mekong places check FOLDER.",
 )
 def places(
@@ -232,13 +234,14 @@ def places(
         Path | None, typer.Argument(help="Folder of tables; default MEKONG_REFERENCE_DIR.")
     ] = None,
 ) -> None:
-    """Say what an agency's own rows of the reference tables do, and what is wrong with them."""
+    """Say what an agency's own rows and texts do, and what is wrong with them."""
+    from pipeline.alerts.templates import check_own_texts
     from pipeline.geography.reference_check import check_reference
 
     folder = folder or _settings().reference_dir
     if folder is None:
         raise typer.BadParameter("expected a folder, or MEKONG_REFERENCE_DIR to name one")
-    findings = check_reference(folder)
+    findings = [*check_reference(folder), *check_own_texts(folder)]
     for finding in findings:
         print(finding)
     if any(finding.wrong for finding in findings):

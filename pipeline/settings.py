@@ -80,8 +80,9 @@ class Settings(BaseSettings):
     )
     reference_dir: Path | None = Field(
         default=None,
-        description="Folder of an agency's own rows of the tables of data/reference, laid over the "
-        "project's; read once in a process, from the environment or mekong.toml alone.",
+        description="Folder of an agency's own rows of the tables of data/reference and of its own "
+        "texts, laid over the project's; read once in a process, from the environment or "
+        "mekong.toml alone.",
     )
     regressor: str = Field(
         default="ridge",

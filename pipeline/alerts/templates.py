@@ -195,7 +195,8 @@ def check_own_texts(agency: Path) -> list[Finding]:
     """
     folder, findings = agency / OWN, []
     known = {f"{language}.toml" for language in LANGUAGES}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in (path for path in paths if not path.name.startswith(".")):
         name = f"{OWN}/{path.name}"
         if path.name not in known:
             text = f"expected one of {', '.join(sorted(known))}, found an unknown file"

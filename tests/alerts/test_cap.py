@@ -9,9 +9,11 @@ from lxml import etree
 from pipeline.alerts import cap
 from pipeline.alerts.decision import choose_status
 from pipeline.alerts.levels import Level
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.alerts.text import compose_cancellation
 from pipeline.geography import places
-from tests.alerts.alert_cases import STATION, flood, pluvial
-from tests.alerts.cap_cases import CAP, ISSUER, MEASURED, every_decision, sent, value
+from tests.alerts.alert_cases import CITY, STATION, T0, flood, pluvial
+from tests.alerts.cap_cases import CAP, ISSUER, MEASURED, every_decision, send, sent, value
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,34 @@ def test_the_area_of_every_city_is_valid_cap(city: places.City, schema: etree.XM
     assert polygon is not None
     pairs = [tuple(map(float, pair.split(","))) for pair in polygon.split(" ")]
     assert [(lon, lat) for lat, lon in pairs] == list(city.area.exterior.coords)
+
+
+def test_the_sender_has_its_name_in_each_language() -> None:
+    alert, _ = sent(flood(0.6))
+    senders = [node.text or "" for node in alert.findall("cap:info/cap:senderName", CAP)]
+    assert senders[0] == "Mekong early warning pipeline"
+    assert (senders[4], senders[6]) == ("Hệ thống cảnh báo sớm Mê Công", "湄公河早期预警系统")
+    assert len({*senders}) == 7
+
+
+def test_a_cancel_takes_the_language_tags_of_the_message() -> None:
+    message, _ = send(flood(0.6))
+    assert message is not None
+    texts = {
+        language: compose_cancellation(
+            CITY, "flood", event=Level.WARNING, status="Exercise", note="x", language=language,
+            when=T0,
+        )
+        for language in LANGUAGES
+    }  # fmt: skip
+    for tag in (b"zh-CN", b"zh"):
+        content = message.content.replace(b"<language>zh-CN", b"<language>" + tag)
+        cancel = etree.fromstring(
+            cap.write_cancel(content, texts, identifier="x", sent=T0, references=(), note="x")
+        )
+        *_, chinese = cancel.findall("cap:info", CAP)
+        assert chinese.findtext("cap:language", namespaces=CAP) == tag.decode()
+        assert chinese.findtext("cap:headline", namespaces=CAP) == texts["zh"].headline
 
 
 def test_virtual_data_is_an_exercise_whatever_is_asked() -> None:

@@ -198,3 +198,10 @@ def test_thai_gauges_have_the_bank_and_thai_dates_the_era() -> None:
     assert "โอกาสที่น้ำจะถึงระดับเตือนภัย ภายใน 7 วัน: มากกว่า 99%" in lines
     assert "2026" not in text
     assert "เกณฑ์น้ำท่วม (flood stage) 12.50 ม." in describe(STATION, "th")
+
+
+def test_a_drought_index_has_the_decimal_sign_of_the_language() -> None:
+    decision = drought(dry_spell(0.6, now=1, spi3=-1.5))
+    for language, expected in (("en", "(SPI-3): -1.5."), ("vi", "(SPI-3): -1,5.")):
+        text = alert_text.compose(decision, event=Level.WATCH, status="Test", language=language)
+        assert expected in text.description

@@ -172,6 +172,7 @@ def test_files_that_are_no_texts_are_named(tmp_path: Path) -> None:
     write_own(tmp_path, "fr", {})
     (tmp_path / "messages" / "vi.toml").write_bytes(b"\xff")
     (tmp_path / "messages" / "th.toml").write_text("x = ")
+    (tmp_path / "messages" / ".lo.toml.part").write_text("x = ")
     findings = templates.check_own_texts(tmp_path)
     assert [(finding.file, finding.wrong) for finding in findings] == [
         ("messages/fr.toml", True), ("messages/th.toml", True), ("messages/vi.toml", True),

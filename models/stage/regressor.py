@@ -539,14 +539,14 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             if model.licence.granted.all():
                 issued.append(own[-1])
             else:
-                issued += self._license(own[-1], model.licence, dates, level, matrix)
+                issued += self._apply_licence(own[-1], model.licence, dates, level, matrix)
         n_leads = len(self.leads)
         return (
             StageDistribution(tiers, tuple(own), n_leads),
             StageDistribution(tiers, tuple(issued), n_leads),
         )
 
-    def _license(
+    def _apply_licence(
         self,
         part: StagePart,
         licence: Licence,

@@ -71,7 +71,7 @@ def lay_out_night(
                 written += _write_granule(basin, granule, issue_time, upstream, grid)
     start = datetime(issue_time.year, 1, 1, tzinfo=UTC) - OVERLAP
     folder = upstream / f"mrc/{issue_time:%Y%m%dT%H%M}"
-    return written + _write_exports(basin, start, issue_time, folder)
+    return written + write_exports(basin, start, issue_time, folder)
 
 
 def lay_out_days(
@@ -159,7 +159,7 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
             )
             written += 1
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
-    return written + _write_exports(basin, _RECORD_START, new_year, folder)
+    return written + write_exports(basin, _RECORD_START, new_year, folder)
 
 
 def _write_granule(
@@ -271,8 +271,23 @@ def _is_absent(basin: VirtualBasin, granule: Granule) -> bool:
     return frequent and _draw_chance(granule, "missing") < MISSING
 
 
-def _write_exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) -> int:
-    """Write all series as known at the end of an interval, corrected; the whole folder or none."""
+def write_exports(basin: VirtualBasin, start: datetime, end: datetime, folder: Path) -> int:
+    """Write all series as known at the end of an interval, corrected; the whole folder or none.
+
+    Parameters
+    ----------
+    basin
+        Virtual basin.
+    start, end
+        Interval of the readings; what arrives after its end is not there.
+    folder
+        Folder of the exports.
+
+    Returns
+    -------
+    int
+        Number of files; 0 where the folder is there already.
+    """
     if folder.exists():
         return 0
     export_time = np.datetime64(end.replace(tzinfo=None))

@@ -165,7 +165,7 @@ def silenced(flood: Night, folder: Path) -> Night:
     def make(settings: Settings) -> None:
         basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
         exports = settings.upstream_dir / f"mrc/{AFTER:%Y%m%dT%H%M}"
-        virtual_night._write_exports(basin, NEW_YEAR - virtual_night.OVERLAP, AFTER, exports)
+        virtual_night.write_exports(basin, NEW_YEAR - virtual_night.OVERLAP, AFTER, exports)
         (export,) = exports.glob("Water Level*_013101_*.csv")
         export.unlink()
         nights.ingest(settings, AFTER, ["gauges"])

@@ -56,6 +56,16 @@ class Decision:
         Low flow at the city's gauge; shown beside a drought, no level rests on it.
     track_record
         Outcome of earlier warnings of this level; None where it is not about a forecast.
+    held
+        Whether a level stays in force that no criterion of this run reaches.
+    ending_time
+        First day, after the level's criterion is met, on which the median stage is below the level's
+        threshold stage again; None where no day of the forecast is.
+    other_hazard
+        Level in force of the city's other hazard; None where no warning of it is in force.
+    facing
+        City on the other bank and its flood level in force, UNKNOWN where that is not assessed;
+        None where no city faces this one, and for droughts.
     """
 
     issue_time: datetime
@@ -80,6 +90,10 @@ class Decision:
     rain_level: Level | None = None
     low_flow: LowFlow | None = None
     track_record: TrackRecord | None = None
+    held: bool = False
+    ending_time: datetime | None = None
+    other_hazard: Level | None = None
+    facing: tuple[City, Level] | None = None
 
 
 def choose_status(

@@ -95,7 +95,8 @@ def predict(
         ``persistence`` or ``climatology`` at leads without a licence, and at tier climatology),
         ``skilful_until_day`` (days ahead up to which every lead has a licence), ``drivers_cm``
         (adding up to the change of q50; NaN where the forecast is climatology), ``drivers_method``,
-        ``extrapolated``, ``stage_m``, ``stage_time``. ``own_m``, ``own_p_alarm`` and ``own_<name>``
+        ``extrapolated`` and ``median_extrapolated`` (whether the 95 % quantile or the median, or the
+        last reading, lies above the highest stage of the training), ``stage_m``, ``stage_time``. ``own_m``, ``own_p_alarm`` and ``own_<name>``
         of the quantiles of ``INTERVALS`` are the model's own, licence or not; with ``own`` they are
         called ``issued_*`` and are those of the licence.
     """
@@ -177,7 +178,8 @@ def _forecast_station(
             "stage_time": np.repeat(dates - pd.to_timedelta(age_h, unit="h"), len(leads)),
         }
     )
-    frame["extrapolated"] = frame[["q95", "stage_m"]].max(axis=1) > regressor.highest_m_
+    for name, quantile in (("extrapolated", "q95"), ("median_extrapolated", "q50")):
+        frame[name] = frame[[quantile, "stage_m"]].max(axis=1) > regressor.highest_m_
     return frame
 
 

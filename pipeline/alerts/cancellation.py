@@ -164,7 +164,6 @@ def _write_row(
         language: compose_cancellation(
             places.city(city, asof=when),
             hazard,
-            event=newest.level,
             status=status,
             note=note,
             language=language,

@@ -32,7 +32,10 @@ class Lead:
     drivers_cm
         Components of the change of the median since the last reading.
     extrapolated
-        Whether the forecast lies beyond the range of the training data.
+        Whether the 95 % quantile or the last reading lies above the highest stage of the training
+        data.
+    median_extrapolated
+        Whether the median or the last reading does.
     """
 
     days: int
@@ -44,6 +47,7 @@ class Lead:
     p_flood_by: float
     drivers_cm: Mapping[str, float]
     extrapolated: bool
+    median_extrapolated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +176,7 @@ class River:
                     p_flood_by=float(row["p_flood_by"]),
                     drivers_cm=dict(row["drivers_cm"] or {}),
                     extrapolated=bool(row["extrapolated"]),
+                    median_extrapolated=bool(row.get("median_extrapolated", False)),
                 )
                 for row in rows.to_dict("records")
             ),
@@ -211,8 +216,10 @@ class Rain:
 
     Parameters
     ----------
-    return_period_years, pluvial_index
-        Of the previous day and of the last three days, NaN where not known.
+    return_period_years
+        Of the rarer of the rain of the previous day and of three days up to it, NaN where not known.
+    pluvial_index
+        Of the last 48 hours, NaN where not known.
     tier
         Product of the rain: ``imerg``, ``gk2a``, or empty where it is not known.
     log_error
@@ -220,6 +227,9 @@ class Rain:
         where not known; 0 where all of it is from Late or its daily file.
     suspect
         Whether it rests on files whose cells are valid and that are suspect as a whole.
+    depth_mm, duration_days
+        Rain of the days that the return period is of, and their number, 1 or 3; NaN and 1 where
+        not known.
     """
 
     return_period_years: float
@@ -227,6 +237,8 @@ class Rain:
     tier: str = ""
     log_error: float = math.nan
     suspect: bool = False
+    depth_mm: float = math.nan
+    duration_days: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

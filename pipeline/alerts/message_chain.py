@@ -12,6 +12,7 @@ from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import LIFETIME, Issuer, Message, write_message
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import Text, compose
 
@@ -62,7 +63,13 @@ def next_message(
         return None, replace(decision.state, sent=())
     event = decision.in_force if starts else chain[-1].level
     status = choose_status(decision, origin=issuer.origin, wanted=issuer.status)
-    texts = [compose(decision, event=event, status=status, language=key) for key in LANGUAGES]
+    notice = Notice(
+        decision=decision, status=status, event=event, change="figures" if chain else "new",
+        ending="all_clear" if decision.level is Level.NONE else None, phase=None,
+        sent=decision.issue_time, expires=decision.issue_time + LIFETIME, product="warning",
+        authority=None,
+    )  # fmt: skip
+    texts = [compose(notice, language=key) for key in LANGUAGES]
     digest = _digest(decision, texts, status, issuer.scope)
     if (
         chain

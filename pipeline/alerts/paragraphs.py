@@ -1,257 +1,365 @@
-"""Paragraphs of a message's description: river, probabilities, forecast, rain and drought."""
+"""Lines of a flood message's description: what, when, how sure, now, and for hydrologists."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from pipeline.alerts.decision import Decision
-from pipeline.alerts.evidence import Drought, River
+from pipeline.alerts.evidence import Lead, River
+from pipeline.alerts.formats import (
+    Mark,
+    Templates,
+    format_date,
+    format_hour,
+    format_metres,
+    format_percent,
+    name_marks,
+    name_term,
+    stage_of_mark,
+    tell_position,
+)
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
-from pipeline.alerts.levels import RAISED
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.thresholds import stable_band_m
 from pipeline.geography.gauge_figures import vietnamese_level_2
 from pipeline.geography.names import station_name
 from pipeline.geography.places import Station
 
+RAIN_YEARS = 2.0
+"""Return period from which the rain is told."""
+MOST_DRIVERS = 4
+"""Drivers that are told."""
 
-def format_percent(p: float, templates: dict[str, Any]) -> str:
-    """Format a probability in whole percent, never 0 or 100.
 
-    Examples
-    --------
-    >>> words = {"percent": {"exact": "{p} %", "above": "over {p} %", "below": "under {p} %"}}
-    >>> [format_percent(p, words) for p in (0.004, 0.43, 0.999)]
-    ['under 1 %', '43 %', 'over 99 %']
+def find_reading(decision: Decision) -> float:
+    """Last reading of a city's gauge where it is recent enough to stand for now, m; else NaN."""
+    river = decision.river
+    if river is None or river.stage_time is None or "stage" in decision.missing:
+        return math.nan
+    return river.stage_m
+
+
+def find_peak(decision: Decision) -> Lead | None:
+    """Day with the highest median stage; None without a forecast."""
+    river = decision.river
+    return river.peak if river and river.tier != "climatology" else None
+
+
+def find_standing(decision: Decision) -> Mark | None:
+    """Return the highest mark that a reading which still counts reaches; None where it is below."""
+    if "seen_flood" in decision.reasons:
+        return "flood"
+    return "alarm" if {"seen_alarm", "seen_alarm_rising"} & set(decision.reasons) else None
+
+
+def is_on_rain(decision: Decision) -> bool:
+    """Whether heavy rain is the only criterion that this run reaches."""
+    river = [key for key in decision.reasons if key.startswith(("seen_", "p_"))]
+    return "rain" in decision.reasons and not river
+
+
+def tell_what(decision: Decision, event: Level, templates: Templates) -> list[str]:
+    """Tell what an open event is and means here.
+
+    Parameters
+    ----------
+    decision
+        Flood decision.
+    event
+        Level in force.
+    templates
+        Templates of the language.
     """
-    key, percent = (
-        ("below", 1.0) if p < 0.01 else ("above", 99.0) if p > 0.99 else ("exact", 100 * p)
-    )
-    return str(templates["percent"][key].format(p=f"{percent:.0f}"))
-
-
-def _format_number(value: float, form: str, templates: dict[str, Any]) -> str:
-    """Format a number with the decimal sign of the language."""
-    return format(value, form).replace(".", templates["decimal"])
-
-
-def _format_metres(stage_m: float, templates: dict[str, Any]) -> str:
-    """Format a stage to the centimetre."""
-    return _format_number(stage_m, ".2f", templates)
-
-
-def _local_time(moment: datetime, decision: Decision) -> datetime:
-    """Convert a moment to the city's clock."""
-    return moment + timedelta(hours=decision.city.utc_offset_h)
-
-
-def _local_date(moment: datetime, decision: Decision, templates: dict[str, Any]) -> str:
-    """Format the date of a moment on the city's clock."""
-    local = _local_time(moment, decision)
-    month = templates["months"][local.month - 1]
-    year = local.year + templates["year_offset"]
-    return str(templates["date"].format(day=local.day, month=month, year=year))
-
-
-def _local_hour(moment: datetime, decision: Decision, templates: dict[str, Any]) -> str:
-    """Format the time of day of a moment on the city's clock."""
-    local = _local_time(moment, decision)
-    return str(templates["time"].format(hour=f"{local:%H}", minute=f"{local:%M}"))
-
-
-def _name_marks(station: Station, templates: dict[str, Any], *, asof: datetime) -> dict[str, str]:
-    """Words for alarm and flood stage at a gauge, as its country's service calls them.
-
-    At the MRC's Thai gauges flood stage is the height of the bank. Where the Vietnamese level II
-    is on record, alarm and flood stage are the levels I and III.
-    """
-    marks = templates["mark"]
-    country = station.country.lower()
-    if country == "vn" and station.code not in vietnamese_level_2(asof=asof):
-        country = ""
-    return {mark: marks.get(f"{mark}_{country}", marks[mark]) for mark in ("alarm", "flood")}
-
-
-def flood_paragraphs(decision: Decision, templates: dict[str, Any]) -> list[str]:
-    """Compose paragraphs on the river now, the probabilities, the forecast with the rain."""
-    phrases, station, river = templates["flood"], decision.station, decision.river
-    now: list[str] = []
-    chances: list[str] = []
-    ahead: list[str] = []
-    if station:
-        now += _stage_now(decision, station, river, templates)
-        now += _doubt(decision, station, river, templates)
-        now += _thresholds(decision, station, river, templates)
-    else:
-        now.append(phrases["gauge"])
-    if station and river and river.tier != "climatology":
-        marks = _name_marks(station, templates, asof=decision.issue_time)
-        for level in RAISED:
-            days, stage = HORIZON_D[level], THRESHOLD_STAGE[level]
-            p = river.p_by(stage, days)
-            if not math.isnan(p):
-                percent = format_percent(p, templates)
-                chances.append(phrases["p"].format(mark=marks[stage], days=days, p=percent))
-        if decision.onset and decision.onset > decision.issue_time:
-            date = _local_date(decision.onset, decision, templates)
-            chances.append(phrases["onset"].format(date=date))
-        chances += _track_record(decision, marks, templates)
-        chances += _mrc_term(station, river, templates)
-        ahead += _stage_ahead(decision, river, templates)
-    years = decision.rain.return_period_years if decision.rain else math.nan
-    if years >= 2.0:
-        ahead.append(phrases["rain"].format(years=f"{years:.0f}"))
-    return [templates["sentence"].join(sentences) for sentences in (now, chances, ahead)]
-
-
-def _stage_now(
-    decision: Decision, station: Station, river: River | None, templates: dict[str, Any]
-) -> list[str]:
-    """Last reading, the threshold stage that it reaches, and its trend."""
-    if river is None or river.stage_time is None or math.isnan(river.stage_m):
-        return []
-    phrases = templates["flood"]
-    marks = _name_marks(station, templates, asof=decision.issue_time)
-    sentences = [
-        phrases["stage"].format(
-            station=_name(station, decision, templates),
-            stage=_format_metres(river.stage_m, templates),
-            date=_local_date(river.stage_time, decision, templates),
-            time=_local_hour(river.stage_time, decision, templates),
+    phrases, station, standing = templates["what"], decision.station, find_standing(decision)
+    sentences = []
+    if decision.level is Level.UNKNOWN:
+        sentences.append(phrases["unknown"])
+    elif decision.held:
+        sentences.append(phrases["held"])
+    if standing and station and decision.river:
+        position = tell_position(
+            station, decision.river.stage_m, standing, templates, asof=decision.issue_time
         )
-    ]
-    for mark, threshold_m in (("flood", station.flood_m), ("alarm", station.alarm_m)):
-        if threshold_m is not None and river.stage_m >= threshold_m:
-            sentences.append(phrases["above"].format(mark=marks[mark]))
-            break
-    if not math.isnan(river.change_1d_m):
-        change_cm = round(100 * river.change_1d_m)
-        trend = "trend_up" if change_cm > 0 else "trend_down" if change_cm < 0 else "trend_same"
-        sentences.append(phrases[trend].format(change=abs(change_cm)))
+        sentences.append(phrases[standing].format(position=position))
+    elif "seen_unconfirmed" in decision.reasons:
+        sentences.append(phrases["unconfirmed"])
+    elif is_on_rain(decision):
+        sentences.append(phrases["rain"])
+    elif station and not sentences:
+        mark = THRESHOLD_STAGE[event]
+        name = name_marks(station, templates, asof=decision.issue_time)[mark]
+        sentences.append(phrases[f"may_{mark}"].format(mark=name))
     return sentences
 
 
-def _name(station: Station, decision: Decision, templates: dict[str, Any]) -> str:
+def tell_when(decision: Decision, event: Level, templates: Templates) -> list[str]:
+    """Tell since or from when, the highest stage with its day, and when it falls below the mark.
+
+    Parameters
+    ----------
+    decision, event, templates
+        As for :func:`tell_what`.
+    """
+    phrases, city, onset = templates["when"], decision.city, decision.onset
+    sentences = []
+    peak, station, mark = find_peak(decision), decision.station, THRESHOLD_STAGE[event]
+    name = name_marks(station, templates, asof=decision.issue_time)[mark] if station else ""
+    if onset and onset != decision.issue_time:
+        key = "onset" if onset > decision.issue_time else "since"
+        date = format_date(onset, city, templates)
+        sentences.append(phrases[key].format(date=date, mark=name))
+    if is_on_rain(decision):
+        sentences.append(tell_rain(decision, templates))
+    if station is None:
+        return sentences
+    if peak is None or decision.river is None:
+        return [*sentences, phrases["no_forecast"]]
+    days, reading_m = decision.river.leads[-1].days, find_reading(decision)
+    if reading_m >= peak.q50_m:
+        sentences.append(phrases["no_higher"].format(days=days))
+    else:
+        stage = format_metres(peak.q50_m, templates)
+        date = format_date(peak.valid_time, city, templates)
+        sentences.append(phrases["highest"].format(stage=stage, date=date))
+    if stage_of_mark(station, mark) <= max(peak.q50_m, decision.river.stage_m):
+        if decision.ending_time:
+            date = format_date(decision.ending_time, city, templates)
+            sentences.append(phrases["ending"].format(mark=name, date=date))
+        else:
+            sentences.append(phrases["no_ending"].format(mark=name, days=days))
+    return sentences
+
+
+def tell_rain(decision: Decision, templates: Templates) -> str:
+    """Tell the rain with its amount, its day and how rare it is; empty where it is not heavy."""
+    phrases, rain = templates["when"], decision.rain
+    if rain is None or not rain.return_period_years >= RAIN_YEARS:
+        return ""
+    years = f"{rain.return_period_years:.0f}"
+    if math.isnan(rain.depth_mm):
+        return str(phrases["rain"].format(years=years))
+    yesterday = decision.issue_time - timedelta(days=1)
+    return str(
+        phrases[f"rain_{rain.duration_days}d"].format(
+            depth=f"{rain.depth_mm:.0f}",
+            date=format_date(yesterday, decision.city, templates),
+            years=years,
+        )
+    )
+
+
+def tell_how_sure(decision: Decision, event: Level, templates: Templates) -> list[str]:
+    """Tell one chance for one event that is not true yet, and the record of such warnings.
+
+    Parameters
+    ----------
+    decision, event, templates
+        As for :func:`tell_what`.
+    """
+    phrases = templates["sure"]
+    if decision.level is Level.UNKNOWN:
+        return [phrases["none"]]
+    if "seen_unconfirmed" in decision.reasons and find_standing(decision) is None:
+        return [phrases["unconfirmed"]]
+    if is_on_rain(decision):
+        return [phrases["rain"]]
+    sentences = []
+    if find_standing(decision) == "flood":
+        sentences.append(phrases["observed"])
+        if peak := find_peak(decision):
+            sentences.append(_tell_range(peak, templates))
+    else:
+        mark, days = _chosen_chance(decision, event)
+        chance = _tell_chance(decision, mark, days, templates, phrase=phrases["p"])
+        sentences.append(chance or phrases["none"])
+    return [*sentences, _tell_track_record(decision, templates)]
+
+
+def _chosen_chance(decision: Decision, event: Level) -> tuple[Mark, int]:
+    """Mark and days of the chance that is told: the level's, or the next mark above the river."""
+    level = Level.WARNING if find_standing(decision) and event is Level.WATCH else event
+    return THRESHOLD_STAGE[level], HORIZON_D[level]
+
+
+def _tell_chance(
+    decision: Decision, mark: Mark, days: int, templates: Templates, *, phrase: str
+) -> str:
+    """Chance of reaching a mark in the words of a phrase; empty where it is not known."""
+    river, station = decision.river, decision.station
+    if station is None or river is None or river.tier == "climatology":
+        return ""
+    p = river.p_by(mark, days)
+    if math.isnan(p):
+        return ""
+    name = name_marks(station, templates, asof=decision.issue_time)[mark]
+    return str(phrase.format(mark=name, days=days, p=format_percent(p, templates)))
+
+
+def _tell_range(peak: Lead, templates: Templates) -> str:
+    """Range of the highest stage."""
+    low, high = (format_metres(m, templates) for m in (peak.q05_m, peak.q95_m))
+    return str(templates["sure"]["range"].format(low=low, high=high))
+
+
+def _tell_track_record(decision: Decision, templates: Templates) -> str:
+    """Outcome of earlier warnings of this level, or that they are too few; empty without any."""
+    record, phrases, station = decision.track_record, templates["track"], decision.station
+    if record is None or station is None:
+        return ""
+    if not record.enough:
+        return str(phrases["few"])
+    phrase = phrases["city" if record.of_city else "all"]
+    marks = name_marks(station, templates, asof=decision.issue_time)
+    since = format_date(record.since, decision.city, templates, year=True)
+    mark = marks[THRESHOLD_STAGE[decision.in_force]]
+    return str(phrase.format(since=since, mark=mark, true=record.hits, issued=record.issued))
+
+
+def tell_now(decision: Decision, event: Level, templates: Templates) -> list[str]:
+    """Tell the last reading against a mark, with the country's own term, and its trend.
+
+    Parameters
+    ----------
+    decision, event, templates
+        As for :func:`tell_what`.
+    """
+    phrases, station, river = templates["flood"], decision.station, decision.river
+    if station is None:
+        return [phrases["gauge"]]
+    sentences = []
+    if river and river.stage_time and not math.isnan(river.stage_m):
+        mark = find_standing(decision) or THRESHOLD_STAGE[event]
+        position = tell_position(
+            station, river.stage_m, mark, templates, asof=decision.issue_time
+        )
+        term = name_term(station, mark, templates, asof=decision.issue_time)
+        above = river.stage_m >= stage_of_mark(station, mark)
+        sentences.append(
+            phrases["stage"].format(
+                station=_name(station, decision, templates),
+                stage=format_metres(river.stage_m, templates),
+                date=format_date(river.stage_time, decision.city, templates, year=True),
+                time=format_hour(river.stage_time, decision.city, templates),
+                position=f"{position} ({term})" if term and above else position,
+            )
+        )
+        sentences.append(_tell_trend(river, templates))
+    sentences.append(_tell_doubt(decision, station, river, templates))
+    if not any(sentences):
+        sentences.append(phrases["none"])
+    return [*sentences, phrases["tidal"] if station.tidal else ""]
+
+
+def _tell_trend(river: River, templates: Templates) -> str:
+    """Rising, falling or steady, in the MRC's bands; empty where the change is not known."""
+    change_m = river.change_1d_m
+    if math.isnan(change_m):
+        return ""
+    is_steady = abs(change_m) <= stable_band_m(river.station)
+    key = "steady" if is_steady else "rising" if change_m > 0 else "falling"
+    return str(templates["flood"][key].format(change=f"{100 * abs(change_m):.0f}"))
+
+
+def _name(station: Station, decision: Decision, templates: Templates) -> str:
     """Name of a gauge in the language of the templates."""
     return station_name(station, templates["language"], asof=decision.issue_time)
 
 
-def _doubt(
-    decision: Decision, station: Station, river: River | None, templates: dict[str, Any]
-) -> list[str]:
-    """Newest reading where it is not trusted."""
+def _tell_doubt(
+    decision: Decision, station: Station, river: River | None, templates: Templates
+) -> str:
+    """Newest reading where it is not trusted; empty where it is."""
     doubt = river.doubt if river else None
     if doubt is None:
-        return []
-    kind = "unconfirmed" if doubt.kind == "unconfirmed" else "conflict"
-    low, high = (_format_metres(m, templates) for m in (doubt.lowest_m, doubt.highest_m))
-    stages = {"stage": high} if kind == "unconfirmed" else {"low": low, "high": high}
-    return [
-        templates["flood"][kind].format(
+        return ""
+    low, high = (format_metres(m, templates) for m in (doubt.lowest_m, doubt.highest_m))
+    stages = {"stage": high} if doubt.kind == "unconfirmed" else {"low": low, "high": high}
+    return str(
+        templates["flood"][doubt.kind].format(
             station=_name(station, decision, templates),
-            date=_local_date(doubt.time, decision, templates),
-            time=_local_hour(doubt.time, decision, templates),
+            date=format_date(doubt.time, decision.city, templates, year=True),
+            time=format_hour(doubt.time, decision.city, templates),
             **stages,
         )
-    ]
+    )
 
 
-def _thresholds(
-    decision: Decision, station: Station, river: River | None, templates: dict[str, Any]
-) -> list[str]:
-    """Alarm and flood stage, how the country's service tells the stage, and cautions."""
+def tell_hydrologists(decision: Decision, event: Level, templates: Templates) -> list[list[str]]:
+    """Tell the marks, the other chances, the range and drivers of the highest stage, the rain.
+
+    Parameters
+    ----------
+    decision, event, templates
+        As for :func:`tell_what`.
+
+    Returns
+    -------
+    list of list of str
+        Sentences of each paragraph.
+    """
+    station, river, peak = decision.station, decision.river, find_peak(decision)
+    marks, chances, ahead = [], [], []
+    if station:
+        marks = _tell_marks(decision, station, templates)
+    if station and river and peak:
+        chances = [
+            _tell_other_chances(decision, event, templates),
+            *_tell_mrc_term(station, river, templates),
+        ]
+        if find_standing(decision) != "flood":
+            ahead.append(_tell_range(peak, templates))
+        ahead.append(_tell_drivers(peak, templates))
+        ahead += [templates["flood"]["extrapolated"]] if peak.median_extrapolated else []
+    if not is_on_rain(decision):
+        ahead.append(tell_rain(decision, templates))
+    return [marks, chances, ahead]
+
+
+def _tell_marks(decision: Decision, station: Station, templates: Templates) -> list[str]:
+    """Alarm and flood stage, or the Vietnamese levels, and whether they are verified."""
     phrases, asof = templates["flood"], decision.issue_time
-    if station.alarm_m is None or station.flood_m is None:
-        return []
-    marks = _name_marks(station, templates, asof=asof)
-    words = {f"{mark}_mark": word for mark, word in marks.items()}
-    alarm, flood = (_format_metres(m, templates) for m in (station.alarm_m, station.flood_m))
+    names = name_marks(station, templates, asof=asof)
+    words = {f"{mark}_mark": name for mark, name in names.items()}
+    alarm, flood = (format_metres(stage_of_mark(station, mark), templates) for mark in names)
     level_2_m = vietnamese_level_2(asof=asof).get(station.code)
     if level_2_m is None:
         sentences = [phrases["thresholds"].format(alarm=alarm, flood=flood, **words)]
     else:
-        two = _format_metres(level_2_m, templates)
+        two = format_metres(level_2_m, templates)
         sentences = [phrases["vietnamese"].format(one=alarm, two=two, three=flood, **words)]
-    margin_m = station.flood_m - river.stage_m if river else math.nan
-    if station.country == "LA":
-        sentences.append(phrases["lao"])
-    elif station.country == "TH" and not math.isnan(margin_m):
-        key = "thai_below" if margin_m >= 0.0 else "thai_above"
-        sentences.append(phrases[key].format(margin=_format_metres(abs(margin_m), templates)))
-    sentences += [phrases["tidal"]] if station.tidal else []
-    sentences += [] if station.threshold_verified else [phrases["unverified"].format(**words)]
-    return sentences
+    return sentences + ([] if station.threshold_verified else [phrases["unverified"].format(**words)])
 
 
-def _track_record(
-    decision: Decision, marks: dict[str, str], templates: dict[str, Any]
-) -> list[str]:
-    """Outcome of earlier warnings of this level, or that they are too few."""
-    record, phrases = decision.track_record, templates["track"]
-    if record is None:
-        return []
-    if not record.enough:
-        return [phrases["few"]]
-    phrase = phrases["city" if record.of_city else "all"]
-    mark = marks[THRESHOLD_STAGE[decision.in_force]]
-    since = _local_date(record.since, decision, templates)
-    return [phrase.format(since=since, mark=mark, true=record.hits, issued=record.issued)]
+def _tell_other_chances(decision: Decision, event: Level, templates: Templates) -> str:
+    """Chances of the levels beside the one that is told, of marks that are not reached yet."""
+    phrases, standing = templates["flood"], find_standing(decision)
+    is_told = decision.level in RAISED and standing != "flood" and not is_on_rain(decision)
+    told = _chosen_chance(decision, event) if is_told else None
+    chances = [
+        _tell_chance(decision, mark, days, templates, phrase=phrases["chance"])
+        for mark, days in ((THRESHOLD_STAGE[level], HORIZON_D[level]) for level in RAISED)
+        if standing not in {"flood", mark} and (mark, days) != told
+    ]
+    items = templates["missing"]["separator"].join(filter(None, chances))
+    return str(phrases["chances"].format(items=items)) if items else ""
 
 
-def _mrc_term(station: Station, river: River, templates: dict[str, Any]) -> list[str]:
+def _tell_mrc_term(station: Station, river: River, templates: Templates) -> list[str]:
     """MRC's term: flood stage exceeded, or forecast (more likely than not) within three days."""
     phrases, mark = templates["flood"], templates["mark"]["flood"]
-    if station.flood_m is not None and river.stage_m >= station.flood_m:
+    if river.stage_m >= stage_of_mark(station, "flood"):
         return [phrases["mrc_flood"].format(mark=mark)]
     return [phrases["mrc_alarm"].format(mark=mark)] if river.p_by("flood", 3) >= 0.5 else []
 
 
-def _stage_ahead(decision: Decision, river: River, templates: dict[str, Any]) -> list[str]:
-    """Highest stage, its drivers, and whether it is beyond the training data."""
-    phrases, peak = templates["flood"], river.peak
-    if peak is None:
-        return []
-    sentences = [
-        phrases["peak"].format(
-            days=river.leads[-1].days,
-            stage=_format_metres(peak.q50_m, templates),
-            date=_local_date(peak.valid_time, decision, templates),
-            low=_format_metres(peak.q05_m, templates),
-            high=_format_metres(peak.q95_m, templates),
-        )
-    ]
+def _tell_drivers(peak: Lead, templates: Templates) -> str:
+    """Largest components of the median's change until the highest stage, the largest first."""
     drivers = sorted(peak.drivers_cm.items(), key=lambda driver: (-abs(driver[1]), driver[0]))
     parts = [
         f"{templates['driver'][name]} {change_cm:+.0f}"
-        for name, change_cm in drivers
+        for name, change_cm in drivers[:MOST_DRIVERS]
         if abs(change_cm) >= 0.5
     ]
-    if parts:
-        sentences.append(phrases["drivers"].format(parts=templates["comma"].join(parts)))
-    if any(lead.extrapolated for lead in river.leads):
-        sentences.append(phrases["extrapolated"])
-    return sentences
-
-
-def drought_paragraphs(drought: Drought, number: int, templates: dict[str, Any]) -> list[str]:
-    """Compose paragraphs on the class now, the probabilities, the evidence."""
-    phrases = templates["drought"]
-    class_now = drought.current_class
-    state = ""
-    if class_now is not None:
-        key = "class_none" if class_now < 0 else "class_d3" if class_now >= 3 else "class"
-        state = phrases[key].format(**{"class": f"D{class_now}"})
-    p = {f"p{weeks}": drought.p_class(number, weeks) for weeks in (1, 4, 12)}
-    chance = ""
-    if drought.tier != "climatology" and not any(math.isnan(value) for value in p.values()):
-        percents = {key: format_percent(value, templates) for key, value in p.items()}
-        chance = phrases["p"].format(**{"class": f"D{number}"}, **percents)
-    values = (
-        ("spi3", _format_number(drought.spi3, "+.1f", templates), drought.spi3),
-        ("soil", f"{drought.soil_moisture_percentile:.0f}", drought.soil_moisture_percentile),
-        ("vhi", f"{drought.vhi:.0f}", drought.vhi),
-    )
-    evidence = [
-        phrases[key].format(value=text) for key, text, value in values if not math.isnan(value)
-    ]
-    return [state, chance, templates["sentence"].join(evidence)]
+    phrase = templates["flood"]["drivers"]
+    return str(phrase.format(parts=templates["comma"].join(parts))) if parts else ""

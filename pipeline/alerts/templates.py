@@ -17,6 +17,8 @@ from pipeline.geography.reference_tables import BadReference, Finding
 from pipeline.settings import Settings
 
 LANGUAGES = ("en", *TRANSLATIONS)
+ENGLISH_ONLY = "term"
+"""Section of English alone: terms of a country in Latin transcription."""
 FOLDER = Path(__file__).parent / "messages"
 OWN = "messages"
 """Folder of an agency's own texts, within its folder of reference tables."""
@@ -58,7 +60,7 @@ def read_with_own(language: str, agency: Path | None) -> dict[str, Any]:
         As for :func:`read_templates`.
     """
     templates = _read(FOLDER / f"{language}.toml")
-    if wrong := sorted(find_text_faults(list_texts(templates), whole=True)):
+    if wrong := sorted(find_text_faults(list_texts(templates), language=language, whole=True)):
         raise ValueError(f"{language}.toml: {'; '.join(wrong)}")
     path = _own_path(agency, language)
     if path is None:
@@ -69,7 +71,7 @@ def read_with_own(language: str, agency: Path | None) -> dict[str, Any]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadReference([Finding(name, 0, f"expected TOML in UTF-8, found: {error}")]) from error
     signature = {key: own.pop(key, None) for key in SIGNATURE}
-    if faults := find_text_faults(own, whole=False):
+    if faults := find_text_faults(own, language=language, whole=False):
         raise BadReference([Finding(name, 0, fault) for fault in faults])
     templates["reviewed"] = (
         signature["reviewed"] is True
@@ -120,17 +122,23 @@ def list_texts(templates: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def find_text_faults(texts: Mapping[str, object], *, whole: bool) -> list[str]:
+def find_text_faults(texts: Mapping[str, object], *, language: str, whole: bool) -> list[str]:
     """Find texts without the keys and slots of the English ones, or that are no line of text.
 
     Parameters
     ----------
     texts
         Texts by dotted key.
+    language
+        Language of the texts; the section ``ENGLISH_ONLY`` belongs to no other than English.
     whole
         Whether every key must be there.
     """
-    english = list_texts(_read(FOLDER / "en.toml"))
+    english = {
+        key: text
+        for key, text in list_texts(_read(FOLDER / "en.toml")).items()
+        if language == "en" or key.partition(".")[0] != ENGLISH_ONLY
+    }
     absent = english.keys() - texts.keys() if whole else ()
     faults = [f"{key}: expected a text, found none" for key in sorted(absent)]
     for key, text in texts.items():

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from pipeline.alerts.decision import Decision
-from pipeline.alerts.drought import DROUGHT_CLASS
+from pipeline.alerts import drought_paragraphs, paragraphs
+from pipeline.alerts.formats import (
+    Templates,
+    format_date,
+    format_hour,
+    join_sentences,
+    number_level,
+)
+from pipeline.alerts.headlines import compose_headline
+from pipeline.alerts.instructions import compose_instruction
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.paragraphs import drought_paragraphs, flood_paragraphs
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.templates import read_templates
 from pipeline.geography.names import city_name
 from pipeline.geography.places import City, reach_km
@@ -18,7 +25,7 @@ from pipeline.geography.places import City, reach_km
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A decision in one language.
+    """A message in one language.
 
     Parameters
     ----------
@@ -51,72 +58,45 @@ def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
     return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
 
 
-def compose_headline(decision: Decision, *, event: Level, language: str = "en") -> str:
-    """Compose one line with the level, the city and whether the level is in force.
+def compose(notice: Notice, *, language: str) -> Text:
+    """Compose the text of a message in one language.
+
+    The description has five lines, each with its own word first: what it is and means here, where,
+    when, how sure, and how it is now. Then it says whose word it is; what hydrologists ask follows
+    below a line of its own.
 
     Parameters
     ----------
-    decision
-        Subject of the line.
-    event
-        Level of the event that the message is about; NONE where there is no event.
+    notice
+        Subject of the message; a status other than ``Actual`` is a banner of the description, its
+        first sentence of headline and instruction.
     language
         One of ``LANGUAGES``.
     """
-    templates = read_templates(language)
-    headlines = templates["headline"]
-    city = city_name(decision.city, language, asof=decision.issue_time)
-    if event not in RAISED:
-        key = "none" if decision.level is Level.NONE else "unassessed"
-        key = "partly" if key != "none" and decision.river_level is Level.NONE else key
-        hazard = templates["hazard"][decision.hazard]
-        return str(headlines[key].format(hazard=hazard, city=city))
-    key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(decision.level, "active")
-    name = templates["event"][f"{decision.hazard}_{event}"]
-    return str(headlines[key].format(event=name, city=city))
-
-
-def compose(decision: Decision, *, event: Level, status: str, language: str) -> Text:
-    """Compose the text of a decision in one language.
-
-    Parameters
-    ----------
-    decision
-        Subject of the message.
-    event
-        Level of the event that the message is about: the one in force, or the one that ends.
-    status
-        CAP status; all but ``Actual`` carry a banner in headline and description.
-    language
-        One of ``LANGUAGES``.
-    """
-    templates = read_templates(language)
-    banner = _banner(status, templates)
-    lines = [banner, "" if templates["reviewed"] else templates["banner"]["unreviewed"]]
-    key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(
-        decision.level, "held" if "held" in decision.reasons else ""
+    decision, templates = notice.decision, read_templates(language)
+    banner = _banner(notice.status, templates)
+    headline = compose_headline(
+        decision,
+        event=notice.event,
+        product=notice.product,
+        ending=notice.ending,
+        language=language,
     )
-    lines.append(templates["state"].get(key, ""))
-    if decision.hazard == "flood":
-        lines += flood_paragraphs(decision, templates)
-    elif decision.drought:
-        number = DROUGHT_CLASS.get(event, 1)
-        lines += drought_paragraphs(decision.drought, number, templates)
-    missing = tuple(key for key in decision.missing if key != "gauge")
-    if missing:
-        items = templates["missing"]["separator"].join(describe_missing(missing, language))
-        lines.append(templates["missing"]["intro"].format(items=items))
-    instructions = templates["instruction"]
-    key = "over" if decision.level is Level.NONE else f"{decision.hazard}_{event}"
-    instruction = [banner, instructions[key], instructions["authority"], instructions["issuer"]]
-    headline = compose_headline(decision, event=event, language=language)
+    lines = [
+        banner,
+        "" if templates["reviewed"] else templates["banner"]["unreviewed"],
+        *_five_lines(notice, templates),
+        _tell_sender(notice, templates),
+        *_tell_hydrologists(notice, templates),
+    ]
+    first = _first_sentence(banner)
     return Text(
         language=templates["tag"],
-        sender=templates["sender"],
-        event=templates["event"][f"{decision.hazard}_{event}"],
-        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        sender=notice.authority or templates["sender"],
+        event=templates["hazard"][decision.hazard],
+        headline=templates["space"].join(filter(None, [first, headline])),
         description="\n".join(filter(None, lines)),
-        instruction="\n".join(filter(None, instruction)),
+        instruction="\n".join(filter(None, [first, *compose_instruction(notice, templates)])),
         area=_area(
             decision.city,
             city_name(decision.city, language, asof=decision.issue_time),
@@ -125,14 +105,114 @@ def compose(decision: Decision, *, event: Level, status: str, language: str) -> 
     )
 
 
+def _five_lines(notice: Notice, templates: Templates) -> list[str]:
+    """What, where, when, how sure and now, without the lines that have nothing to say."""
+    decision, event, phase = notice.decision, notice.event, notice.phase
+    date = format_date(notice.expires, decision.city, templates)
+    hour = format_hour(notice.expires, decision.city, templates)
+    when = [templates["when"]["until"].format(date=date, time=hour)]
+    sure: list[str] = []
+    if notice.ending:
+        what, when = [templates["what"][notice.ending]], []
+    elif decision.hazard == "flood":
+        what = paragraphs.tell_what(decision, event, templates)
+        when = [*paragraphs.tell_when(decision, event, templates), *when]
+        sure = paragraphs.tell_how_sure(decision, event, templates)
+    else:
+        what = drought_paragraphs.tell_what(decision, event, templates)
+        when = [*drought_paragraphs.tell_when(decision, templates), *when]
+        sure = drought_paragraphs.tell_how_sure(decision, event, templates)
+    if decision.hazard == "flood":
+        now = paragraphs.tell_now(decision, event, templates)
+    else:
+        now = drought_paragraphs.tell_now(decision, phase, templates)
+    if not notice.ending:
+        what.insert(0, templates["level"][event])
+    if is_short_of_evidence(notice):
+        sure.append(_tell_missing(notice, templates))
+    lines = {
+        "what": [*what, _tell_other_hazard(notice, templates)],
+        "where": _tell_where(notice, templates),
+        "when": when,
+        "sure": sure,
+        "now": now,
+    }
+    return [
+        templates["line"][key] + templates["colon"] + join_sentences(sentences, templates)
+        for key, sentences in lines.items()
+        if any(sentences)
+    ]
+
+
+def _tell_other_hazard(notice: Notice, templates: Templates) -> str:
+    """Level of the city's other hazard where a warning of it is in force; else empty."""
+    other = notice.decision.other_hazard
+    if other not in RAISED:
+        return ""
+    key = "with_drought" if notice.decision.hazard == "flood" else "with_flood"
+    return str(templates["what"][key].format(level=number_level(other)))
+
+
+def _tell_where(notice: Notice, templates: Templates) -> list[str]:
+    """Area, and the level of the city on the other bank."""
+    decision, language = notice.decision, templates["language"]
+    name = city_name(decision.city, language, asof=decision.issue_time)
+    sentences = [_area(decision.city, name, templates) + templates["stop"]]
+    if decision.facing:
+        city, level = decision.facing
+        key = {Level.NONE: "facing_none", Level.UNKNOWN: "facing_unknown"}.get(level, "facing")
+        slots = {"level": number_level(level)} if key == "facing" else {}
+        opposite = city_name(city, language, asof=decision.issue_time)
+        sentences.append(templates["where"][key].format(city=opposite, **slots))
+    return sentences
+
+
+def is_short_of_evidence(notice: Notice) -> bool:
+    """Whether the missing evidence is the reason that nothing more certain is said."""
+    decision = notice.decision
+    doubtful = decision.level is Level.UNKNOWN or "seen_unconfirmed" in decision.reasons
+    return doubtful or notice.ending in {"monitor", "not_known"}
+
+
+def _tell_missing(notice: Notice, templates: Templates) -> str:
+    """Evidence that is missing, in one sentence; empty where none is."""
+    keys = tuple(key for key in notice.decision.missing if key != "gauge")
+    if not keys:
+        return ""
+    items = templates["missing"]["separator"].join(describe_missing(keys, templates["language"]))
+    return str(templates["missing"]["intro"].format(items=items))
+
+
+def _tell_sender(notice: Notice, templates: Templates) -> str:
+    """Whose word the message is: an authority's, or that of no one but the forecast."""
+    if notice.authority:
+        return str(templates["banner"]["authority"].format(authority=notice.authority))
+    return str(templates["banner"]["automatic"])
+
+
+def _tell_hydrologists(notice: Notice, templates: Templates) -> list[str]:
+    """Line for hydrologists and what follows it; nothing where there is nothing to say."""
+    decision, event = notice.decision, notice.event
+    told: list[list[str]] = []
+    if decision.hazard == "flood":
+        told = paragraphs.tell_hydrologists(decision, event, templates)
+    elif decision.drought:
+        told = drought_paragraphs.tell_hydrologists(decision.drought, event, templates)
+    lines = [join_sentences(sentences, templates) for sentences in told]
+    if not is_short_of_evidence(notice):
+        lines.append(_tell_missing(notice, templates))
+    lines = [line for line in lines if line]
+    return [templates["line"]["hydrologists"] + templates["colon"].rstrip(), *lines] if lines else []
+
+
 def compose_cancellation(
-    city: City, hazard: str, *, event: Level, status: str, note: str, language: str, when: datetime
+    city: City, hazard: str, *, status: str, note: str, language: str, when: datetime
 ) -> Text:
     """Compose the text of a Cancel in one language: the hazard is not assessed until the next run.
 
     Parameters
     ----------
-    city, hazard, event, status
+    city, hazard, status
         As in the message that is withdrawn.
     note
         Error in the message, in English.
@@ -145,26 +225,26 @@ def compose_cancellation(
     name = city_name(city, language, asof=when)
     banner = _banner(status, templates)
     unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
+    first = _first_sentence(banner)
     headline = describe_unassessed(hazard, name, language)
-    instructions = [templates["instruction"][key] for key in ("authority", "issuer")]
     return Text(
         language=templates["tag"],
         sender=templates["sender"],
-        event=templates["event"][f"{hazard}_{event}"],
-        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        event=templates["hazard"][hazard],
+        headline=templates["space"].join(filter(None, [first, headline])),
         description="\n".join(filter(None, [banner, unreviewed, note])),
-        instruction="\n".join(filter(None, [banner, *instructions])),
+        instruction="\n".join(filter(None, [first, templates["instruction"]["authority"]])),
         area=_area(city, name, templates),
     )
 
 
-def _area(city: City, name: str, templates: dict[str, Any]) -> str:
+def _area(city: City, name: str, templates: Templates) -> str:
     """Area of a city's messages, in words."""
     radius = f"{reach_km(city):.0f}"
     return str(templates["area"]["within"].format(city=name, radius=radius))
 
 
-def _banner(status: str, templates: dict[str, Any]) -> str:
+def _banner(status: str, templates: Templates) -> str:
     """Banner of a status; empty for Actual."""
     key = {"Exercise": "exercise", "Test": "test"}.get(status)
     return str(templates["banner"][key]) if key else ""

@@ -73,7 +73,7 @@ def write_sheet(language: str, agency: Path | None) -> str:
     writer.writerow(COLUMNS)
     for key, note in HEAD.items():
         writer.writerow([key, "", language if key == "language" else "", note])
-    for key, text in english_texts.items():
+    for key, text in ((key, english_texts[key]) for key in english_texts if key in texts):
         notes = dict.fromkeys(each["note"].get(key, "") for each in (english, templates))
         writer.writerow([key, text, texts[key], " ".join(filter(None, notes))])
     return stream.getvalue()
@@ -108,7 +108,8 @@ def import_sheet(path: Path, agency: Path) -> ImportedSheet:
         text = f"expected a name and a date as 2026-08-20, or neither, found {reviewer!r}, {day!r}"
         findings.append(Finding(path.name, 0, f"signature: {text}"))
     texts = {key: row["text"] for key, row in rows.items() if key not in HEAD}
-    findings += [Finding(path.name, 0, fault) for fault in find_text_faults(texts, whole=True)]
+    faults = find_text_faults(texts, language=language, whole=True)
+    findings += [Finding(path.name, 0, fault) for fault in faults]
     for key, english in list_texts(read_with_own("en", agency)).items():
         if key in rows and language != "en" and rows[key]["english"] != english:
             text = f"{key}: expected the English text of today, found another; export a new sheet"

@@ -16,6 +16,8 @@ AREAS = "areas.geojson"
 """Areas of the cities' messages; each of its features is read as a row."""
 EVERY_CITY = "default"
 """City of the rows of cost_loss.csv and alert_rules.csv for every city without its own."""
+LONGEST_ACTION = 200
+"""Most characters of a city's own text in actions.csv: one sentence."""
 TRANSLATIONS = ("km", "lo", "th", "vi", "my", "zh")
 """Languages of the messages beside English."""
 NAMED = {"city": "cities.csv", "station": "stations.csv"}
@@ -245,6 +247,12 @@ TABLES: dict[str, Table] = {
         "id": _ID, "kind": Column(choices=tuple(NAMED)), "language": Column(choices=TRANSLATIONS),
         "name": _NAME, "source": _TEXT, "confidence": Column(choices=("high", "medium", "low")),
         "reviewed": _FLAG,
+    }),
+    "actions.csv": Table(("city", "hazard", "level", "language"), {
+        "city": Column(names="cities.csv"), "hazard": Column(choices=("flood", "drought")),
+        "level": Column(choices=("watch", "warning", "emergency")),
+        "language": Column(choices=("en", *TRANSLATIONS)),
+        "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*"), "source": _TEXT,
     }),
     "geoglows_rivers.csv": Table(("city",), {
         "city": Column(names="cities.csv"), "river_id": Column("integer", 0), **_SOURCE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.geography import places
 from pipeline.geography.variables import outside_range
 from pipeline.indices import daily, river, suite
 from pipeline.indices import rain as rain_indices
+from pipeline.indices.extremes import return_period
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality.selection import select_used
 from pipeline.sources import geoglows
@@ -87,7 +89,9 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
 
 
 def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:
-    """Assess yesterday's rain over each city by its return period and its pluvial index.
+    """Assess the rain over each city up to yesterday: how rare, how much, and its pluvial index.
+
+    The return period is the rarer of one and three days; the amount is of those days.
 
     Parameters
     ----------
@@ -107,8 +111,14 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
+    amounts = _rarest_totals(risk.sel(zone=cities).reindex(time=[yesterday]), parameters)
     by_zone = {
-        zone: Rain(return_period_years=float(period), pluvial_index=float(pluvial))
+        zone: Rain(
+            return_period_years=float(period),
+            pluvial_index=float(pluvial),
+            depth_mm=amounts[zone][0],
+            duration_days=amounts[zone][1],
+        )
         for zone, period, pluvial in zip(cities, years[0].values, worst.values, strict=True)
     }
     sources = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
@@ -124,6 +134,26 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
             suspect = bool((doubts.sel(zone=zone) > daily_series.MOST_SUSPECT).any())
             by_zone[zone] = replace(by_zone[zone], suspect=suspect)
     return {zone.removeprefix("city:"): rain for zone, rain in by_zone.items()}
+
+
+def _rarest_totals(
+    day: xr.Dataset, parameters: Mapping[str, xr.Dataset]
+) -> dict[str, tuple[float, int]]:
+    """Rain (mm) and days of the total with the longest return period, of each zone on one day."""
+    periods = np.stack(
+        [
+            return_period(total=day[row.name], parameters=parameters[row.params_in("zones")])
+            .sel(zone=day["zone"])
+            .values[0]
+            for row in suite.EXTREMES
+        ]
+    )
+    rarest = np.nan_to_num(periods).argmax(axis=0)
+    return {
+        zone: (float(day[row.name].values[0, column]), row.window)
+        for column, (zone, number) in enumerate(zip(day["zone"].values.tolist(), rarest, strict=True))
+        for row in [suite.EXTREMES[number]]
+    }
 
 
 def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:

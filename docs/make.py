@@ -21,8 +21,9 @@ from lxml import etree
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from docs import rooms
+from docs import rooms, texts
 from pipeline.alerts.cap import NAMESPACE
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.settings import ROOT, Settings
@@ -117,8 +118,8 @@ def excerpt(tree: Path) -> str:
     message = max(
         (etree.parse(path).getroot() for path in sorted((tree / "cap").glob("*.xml"))),
         key=lambda alert: [
-            ("Watch", "Warning", "Emergency").index(_text(alert, "event").split()[-1]),
-            float(alert.xpath("string(//*[.='probability']/following-sibling::*)") or 0),
+            RAISED.index(Level(_parameter(alert, "level_in_force"))),
+            float(_parameter(alert, "probability") or 0),
         ],
     )
     words = [_text(message, name) for name in ("headline", "description")]
@@ -136,9 +137,16 @@ One of its messages, in English (`{identifier}`):
 {said}"""
 
 
+def _parameter(alert: etree._Element, name: str) -> str:
+    """Value of the first parameter of that name; empty where there is none."""
+    return str(alert.xpath("string(//*[.=$name]/following-sibling::*)", name=name))
+
+
 def _text(alert: etree._Element, name: str) -> str:
-    """Text of the first element of that name; English stands first."""
-    return str(alert.findtext(f".//{{{NAMESPACE}}}{name}"))
+    """Text of the element of that name in English, else of the envelope."""
+    english = f"//cap:info[cap:language='en']/cap:{name} | /cap:alert/cap:{name}"
+    (node,) = alert.xpath(english, namespaces={"cap": NAMESPACE})
+    return str(node.text)
 
 
 BOXES = (
@@ -192,6 +200,7 @@ def main() -> None:
         "docs/architecture.md": {"rooms": rooms.count()},
         "docs/operator.md": {"settings": settings(), "sources": sources()},
         "docs/hydrologist.md": {"thresholds": thresholds()},
+        "docs/texts.md": {"texts": texts.render()},
         "docs/indices.md": {"agreement": agreement.table(list(agreement.cases()))},
     }
     for name, made in parts.items():

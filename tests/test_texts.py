@@ -67,10 +67,10 @@ def test_places_check_tells_of_texts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "messages").mkdir()
-    (tmp_path / "messages" / "vi.toml").write_text('"flood.onset" = "x"\n')
+    (tmp_path / "messages" / "vi.toml").write_text('"when.since" = "x"\n')
     monkeypatch.setattr(sys, "argv", ["mekong", "places", "check", str(tmp_path)])
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert capsys.readouterr().out == (
-        "messages/vi.toml: flood.onset: expected {date}, found none\n"
+        "messages/vi.toml: when.since: expected {date}, found none\n"
     )

@@ -95,10 +95,11 @@ def predict(
         ``persistence`` or ``climatology`` at leads without a licence, and at tier climatology),
         ``skilful_until_day`` (days ahead up to which every lead has a licence), ``drivers_cm``
         (adding up to the change of q50; NaN where the forecast is climatology), ``drivers_method``,
-        ``extrapolated`` and ``median_extrapolated`` (whether the 95 % quantile or the median, or the
-        last reading, lies above the highest stage of the training), ``stage_m``, ``stage_time``. ``own_m``, ``own_p_alarm`` and ``own_<name>``
-        of the quantiles of ``INTERVALS`` are the model's own, licence or not; with ``own`` they are
-        called ``issued_*`` and are those of the licence.
+        ``extrapolated`` and ``median_extrapolated`` (whether the 95 % quantile, or the median, or
+        the last reading is above the highest stage of the training), ``stage_m``, ``stage_time``.
+        ``own_m``, ``own_p_alarm`` and ``own_<name>`` of the quantiles of ``INTERVALS`` are the
+        model's own, licence or not; with ``own`` they are called ``issued_*`` and are those of the
+        licence.
     """
     date = naive_timestamp(issue_time).normalize()
     recent = inputs.until(date).last(HISTORY_D)

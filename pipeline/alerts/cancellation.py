@@ -152,7 +152,7 @@ def _write_row(
     identifier = alert["identifier"]
     city, hazard = alert["city"], alert["hazard"]
     run, chain = _last_chain(records, city, hazard)
-    newest = _check_in_force(identifier, chain, last_issue=run[0], when=when)
+    _check_in_force(identifier, chain, last_issue=run[0], when=when)
     path = folder / folder_name(alert["issue_time"]) / "cap" / f"{identifier}.xml"
     if not path.is_file():
         raise FileNotFoundError(f"expected the message in {path}, found none")

@@ -29,8 +29,10 @@ def class_of_event(drought: Drought, event: Level) -> tuple[int, bool]:
     Examples
     --------
     >>> from tests.alerts.alert_cases import dry_spell
-    >>> class_of_event(dry_spell(now=1), Level.WARNING), class_of_event(dry_spell(now=3), Level.WATCH)
-    ((2, False), (3, True))
+    >>> class_of_event(dry_spell(now=1), Level.WARNING)
+    (2, False)
+    >>> class_of_event(dry_spell(now=3), Level.WATCH)
+    (3, True)
     """
     wanted, present = DROUGHT_CLASS[event], drought.current_class
     if present is not None and present >= wanted:
@@ -107,7 +109,7 @@ def tell_now(decision: Decision, phase: Phase | None, templates: Templates) -> l
     if present < 0:
         return [*sentences, templates["drought"]["class_none"]]
     name = name_class(present, templates)
-    return [*sentences, templates["drought"]["now"].format(**{"class": name})]
+    return [*sentences, templates["drought"]["class"].format(**{"class": name})]
 
 
 def tell_hydrologists(drought: Drought, event: Level, templates: Templates) -> list[list[str]]:

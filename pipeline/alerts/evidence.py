@@ -217,7 +217,7 @@ class Rain:
     Parameters
     ----------
     return_period_years
-        Of the rarer of the rain of the previous day and of three days up to it, NaN where not known.
+        Of the rarer of the rain of the day before and of three days up to it, NaN where not known.
     pluvial_index
         Of the last 48 hours, NaN where not known.
     tier

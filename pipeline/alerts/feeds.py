@@ -26,8 +26,8 @@ from typing import Any, Literal
 
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
-from pipeline.alerts.levels import Level
 from pipeline.alerts.headlines import compose_headline
+from pipeline.alerts.levels import Level
 from pipeline.alerts.text import describe_missing, describe_unassessed
 from pipeline.sources.base import Origin
 

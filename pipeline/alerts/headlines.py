@@ -6,6 +6,7 @@ import math
 import re
 
 from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought_paragraphs import class_of_event, name_class
 from pipeline.alerts.formats import (
     Templates,
     choose_mark,
@@ -19,7 +20,6 @@ from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.notice import Ending, Product
 from pipeline.alerts.paragraphs import find_peak, find_reading, is_on_rain
 from pipeline.alerts.templates import read_templates
-from pipeline.alerts.drought_paragraphs import class_of_event, name_class
 from pipeline.geography.names import city_name
 
 LONGEST = 140

@@ -82,6 +82,9 @@ def tell_what(decision: Decision, event: Level, templates: Templates) -> list[st
             station, decision.river.stage_m, standing, templates, asof=decision.issue_time
         )
         sentences.append(phrases[standing].format(position=position))
+        if standing == "alarm" and {"p_flood_5d", "p_flood_2d"} & set(decision.reasons):
+            name = name_marks(station, templates, asof=decision.issue_time)["flood"]
+            sentences.append(phrases["may_flood"].format(mark=name))
     elif "seen_unconfirmed" in decision.reasons:
         sentences.append(phrases["unconfirmed"])
     elif is_on_rain(decision):
@@ -230,9 +233,7 @@ def tell_now(decision: Decision, event: Level, templates: Templates) -> list[str
     sentences = []
     if river and river.stage_time and not math.isnan(river.stage_m):
         mark = find_standing(decision) or THRESHOLD_STAGE[event]
-        position = tell_position(
-            station, river.stage_m, mark, templates, asof=decision.issue_time
-        )
+        position = tell_position(station, river.stage_m, mark, templates, asof=decision.issue_time)
         term = name_term(station, mark, templates, asof=decision.issue_time)
         above = river.stage_m >= stage_of_mark(station, mark)
         sentences.append(
@@ -328,7 +329,9 @@ def _tell_marks(decision: Decision, station: Station, templates: Templates) -> l
     else:
         two = format_metres(level_2_m, templates)
         sentences = [phrases["vietnamese"].format(one=alarm, two=two, three=flood, **words)]
-    return sentences + ([] if station.threshold_verified else [phrases["unverified"].format(**words)])
+    if not station.threshold_verified:
+        sentences.append(phrases["unverified"].format(**words))
+    return sentences
 
 
 def _tell_other_chances(decision: Decision, event: Level, templates: Templates) -> str:

@@ -106,7 +106,7 @@ def compose(notice: Notice, *, language: str) -> Text:
 
 
 def _five_lines(notice: Notice, templates: Templates) -> list[str]:
-    """What, where, when, how sure and now, without the lines that have nothing to say."""
+    """Tell what, where, when, how sure and now; a line that has nothing to say is left out."""
     decision, event, phase = notice.decision, notice.event, notice.phase
     date = format_date(notice.expires, decision.city, templates)
     hour = format_hour(notice.expires, decision.city, templates)
@@ -202,7 +202,8 @@ def _tell_hydrologists(notice: Notice, templates: Templates) -> list[str]:
     if not is_short_of_evidence(notice):
         lines.append(_tell_missing(notice, templates))
     lines = [line for line in lines if line]
-    return [templates["line"]["hydrologists"] + templates["colon"].rstrip(), *lines] if lines else []
+    head = templates["line"]["hydrologists"] + templates["colon"].rstrip()
+    return [head, *lines] if lines else []
 
 
 def compose_cancellation(

@@ -140,19 +140,18 @@ def _rarest_totals(
     day: xr.Dataset, parameters: Mapping[str, xr.Dataset]
 ) -> dict[str, tuple[float, int]]:
     """Rain (mm) and days of the total with the longest return period, of each zone on one day."""
-    periods = np.stack(
-        [
-            return_period(total=day[row.name], parameters=parameters[row.params_in("zones")])
-            .sel(zone=day["zone"])
-            .values[0]
-            for row in suite.EXTREMES
-        ]
-    )
-    rarest = np.nan_to_num(periods).argmax(axis=0)
+    zones = day["zone"].values.tolist()
+    periods = [
+        return_period(
+            total=day[row.name], parameters=parameters[row.params_in("zones")].sel(zone=zones)
+        ).values[0]
+        for row in suite.EXTREMES
+    ]
+    rarest = np.nan_to_num(np.stack(periods)).argmax(axis=0)
+    rows = [suite.EXTREMES[number] for number in rarest]
     return {
-        zone: (float(day[row.name].values[0, column]), row.window)
-        for column, (zone, number) in enumerate(zip(day["zone"].values.tolist(), rarest, strict=True))
-        for row in [suite.EXTREMES[number]]
+        zone: (float(day[row.name].sel(zone=zone)[0]), row.window)
+        for zone, row in zip(zones, rows, strict=True)
     }
 
 

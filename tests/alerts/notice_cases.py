@@ -60,7 +60,7 @@ def note(
 def decide(
     city: str, *, stage_m: float = 9.0, change_1d_m: float = 0.13, doubt: Doubt | None = None,
     tier: str = "full", verified: bool = True, beyond: bool = True, rain: Rain = UNKNOWN_RAIN,
-    p: tuple[float, float, float] = (0.995, 0.6, 0.004),
+    p: tuple[float, float, float] = (0.995, 0.6, 0.004), drivers: tuple[str, ...] = (),
 ) -> Decision:  # fmt: skip
     """Decide the flood level of a city at its gauge, with all that a message can tell.
 
@@ -73,9 +73,9 @@ def decide(
         station=station.code, stage_m=stage_m, change_1d_m=change_1d_m, p_alarm=alarm,
         p_flood=high, tier=tier,
     )  # fmt: skip
-    drivers = dict.fromkeys(read_templates("en")["driver"], 3.0)
+    drivers_cm = dict.fromkeys(drivers or read_templates("en")["driver"], 3.0)
     leads = tuple(
-        replace(lead, drivers_cm=drivers, median_extrapolated=beyond) for lead in forecast.leads
+        replace(lead, drivers_cm=drivers_cm, median_extrapolated=beyond) for lead in forecast.leads
     )
     return decide_flood(
         town, issue_time=T0, station=station, river=replace(forecast, leads=leads, doubt=doubt),
@@ -139,6 +139,7 @@ def every_notice() -> list[Notice]:
             decision = decide(city, doubt=doubts[1], p=(0.1, 0.0, 0.0))
             notices.append(note(replace(decision, track_record=replace(RECORD, issued=3))))
             notices.append(note(decide(city, stage_m=1.0, p=(0.9, 0.9, 0.9))))
+    notices.append(note(decide("pakse", drivers=("wetness", "upstream", "tide", "season"))))
     missing = tuple(read_templates("en")["missing"].keys() - {"intro", "separator", "gauge"})
     notices.append(note(replace(decide("pakse"), missing=missing)))
     return notices

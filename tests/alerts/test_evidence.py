@@ -66,6 +66,9 @@ def test_river_from_rows() -> None:
     empty = River.from_rows(rows().assign(stage_m=NAN, stage_time=None), change_1d_m=NAN)
     assert empty.stage_time is None
     assert (empty.skilful_until_day, empty.drivers_method) == (None, ""), "an earlier version's"
+    assert not any(lead.median_extrapolated for lead in empty.leads)
+    far = River.from_rows(rows().assign(median_extrapolated=[True] + 6 * [False]), change_1d_m=0.1)
+    assert [lead.median_extrapolated for lead in far.leads] == 6 * [False] + [True]
     licensed = rows().assign(issued_as="model", skilful_until_day=5, drivers_method="exact")
     gauge_forecast = River.from_rows(licensed, change_1d_m=0.1)
     assert (gauge_forecast.skilful_until_day, gauge_forecast.drivers_method) == (5, "exact")

@@ -8,8 +8,8 @@ import pytest
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.flood import decide_flood
+from pipeline.alerts.headlines import compose_headline
 from pipeline.alerts.levels import Level
-from pipeline.alerts.text import compose_headline
 from tests.alerts.alert_cases import (
     CITY,
     DRY,

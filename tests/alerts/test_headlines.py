@@ -37,23 +37,31 @@ FALLING = replace(
     [
         (
             flood(0.3),
-            "Flood warning, level 1 of 3: Vientiane. "
-            "Highest 9.70 m expected on 27 August, 1.80 m below alarm stage.",
+            (
+                "Flood warning, level 1 of 3: Vientiane. "
+                "Highest 9.70 m expected on 27 August, 1.80 m below alarm stage."
+            ),
         ),
         (
             flood(0.6, 0.6, stage_m=11.9),
-            "Flood warning, level 2 of 3: Vientiane. "
-            "Highest 12.60 m expected on 27 August, 0.10 m above flood stage.",
+            (
+                "Flood warning, level 2 of 3: Vientiane. "
+                "Highest 12.60 m expected on 27 August, 0.10 m above flood stage."
+            ),
         ),
         (
             FALLING,
-            "Flood warning, level 3 of 3: Vientiane. "
-            "No more than 12.67 m expected, 0.17 m above flood stage.",
+            (
+                "Flood warning, level 3 of 3: Vientiane. "
+                "No more than 12.67 m expected, 0.17 m above flood stage."
+            ),
         ),
         (
             flood(0.9, 0.9, 0.9, stage_m=11.6, tier="climatology"),
-            "Flood warning, level 1 of 3: Vientiane. "
-            "Last reading 11.60 m, 0.10 m above alarm stage.",
+            (
+                "Flood warning, level 1 of 3: Vientiane. "
+                "Last reading 11.60 m, 0.10 m above alarm stage."
+            ),
         ),
         (pluvial(6.0), "Flood warning, level 1 of 3: Siem Reap. Rain as heavy as once in 6 years."),
         (
@@ -80,9 +88,7 @@ def test_a_headline_says_what_where_and_the_highest_against_a_mark(
 def test_rain_is_the_headline_only_where_the_river_says_nothing() -> None:
     heavy = Rain(return_period_years=25.0, pluvial_index=NAN)
     wet = flood(rain=heavy)
-    assert "Rain as heavy as once in 25 years" in headlines.compose_headline(
-        wet, event=Level.WATCH
-    )
+    assert "Rain as heavy as once in 25 years" in headlines.compose_headline(wet, event=Level.WATCH)
     high = flood(stage_m=12.6, rain=heavy)
     assert "0.80 m above flood stage" in headlines.compose_headline(high, event=Level.EMERGENCY)
 

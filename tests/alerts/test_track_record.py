@@ -28,6 +28,7 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import flood, pluvial
+from tests.alerts.notice_cases import note
 from tests.alerts.track_record_cases import CALM, DAY, FIRST, PAKSE, alert, export, run
 from tests.conftest import STAGE_HEAD, LayOver
 
@@ -191,7 +192,7 @@ def test_the_alert_says_how_often_such_warnings_came_true(
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
     watch = decide_watch(settings)
     assert watch.track_record == TrackRecord(since=FIRST, issued=11, hits=1, of_city=True)
-    text = compose(watch, event=Level.WATCH, status="Test", language="en").description
+    text = compose(note(watch), language="en").description
     assert (
         "Since 1 July 2026, alarm stage was reached after 1 of 11 such warnings for this city."
         in text
@@ -211,21 +212,16 @@ def test_too_few_cases_are_said_to_be_too_few(settings: Settings, tmp_path: Path
     steps.ingest("gauges", asof=FIRST + 30 * DAY, settings=settings, folder=tmp_path / "a")
     watch = decide_watch(settings)
     assert (watch.track_record.issued, watch.track_record.enough) == (1, False)
-    text = compose(watch, event=Level.WATCH, status="Test", language="en").description
+    text = compose(note(watch), language="en").description
     assert "There have been too few such warnings to say how often they come true." in text
 
 
 def test_every_language_tells_the_track() -> None:
     city = TrackRecord(since=FIRST, issued=10, hits=7, of_city=True)
-    for level, decision in ((Level.WATCH, flood(0.3)), (Level.WARNING, flood(0.6, 0.6))):
+    for decision in (flood(0.3), flood(0.6, 0.6)):
         for language in LANGUAGES:
             texts = [
-                compose(
-                    replace(decision, track_record=record),
-                    event=level,
-                    status="Test",
-                    language=language,
-                )
+                compose(note(replace(decision, track_record=record)), language=language)
                 for record in (None, city, replace(city, of_city=False), replace(city, issued=3))
             ]
             assert len({text.description for text in texts}) == 4

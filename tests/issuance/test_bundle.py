@@ -16,6 +16,8 @@ from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
 from pipeline.indices import daily
+from pipeline.indices.extremes import return_period
+from pipeline.issuance import products
 from pipeline.issuance.bundle import Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
 from pipeline.issuance.snapshot import Snapshot
@@ -175,3 +177,27 @@ def test_each_input_is_read_and_checked_once(
     assert len(stage) == 4, "and seasons, for the track record of warnings"
     assert Counter(variable for variable, _ in intervals) == {"stage": 4, "rain": 1, "discharge": 1}
     assert len(checked) == len(intervals)
+
+
+def test_rain_has_the_amount_and_the_days_of_its_return_period(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    snapshot = Snapshot(*stores, ISSUED, {"drought": drought_model, "monthly": None}, "m")
+    risk = products.compute_risk_indices(snapshot)
+    assert risk is not None
+    rain = products.assess_city_rain(snapshot, risk)
+    durations = set()
+    for city, of_city in rain.items():
+        zone = f"city:{city}"
+        totals = {days: risk[f"rain_{days}d"].sel(zone=zone).isel(time=[-1]) for days in (1, 3)}
+        assert of_city.depth_mm == totals[of_city.duration_days].item()
+        periods = {
+            days: return_period(
+                total=total, parameters=drought_model.parameters()[f"rain_{days}d"].sel(zone=zone)
+            ).item()
+            for days, total in totals.items()
+        }
+        assert periods[of_city.duration_days] == max(periods.values())
+        assert of_city.return_period_years == pytest.approx(max(periods.values()))
+        durations.add(of_city.duration_days)
+    assert durations == {1, 3}, "the made-up rain has both"

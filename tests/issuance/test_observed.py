@@ -24,6 +24,7 @@ from pipeline.settings import ROOT
 from pipeline.times import naive_timestamp
 from tests.alerts.alert_cases import DRY, RULES
 from tests.alerts.alert_cases import river as forecast
+from tests.alerts.notice_cases import note
 from tests.issuance.snapshot_cases import ISSUED, PREK_KDAM, readings, snapshot_of
 
 PHNOM_PENH, KOMPONG_LUONG = "020101", "020106"
@@ -74,12 +75,14 @@ def test_one_reading_beyond_the_record_is_a_watch_that_says_so(tmp_path: Path) -
     assert decision.river is not None
     assert decision.river.stage_m == before.iloc[-1], "the forecast rests on the reading before"
     for language in LANGUAGES:
-        text = compose(decision, event=Level.WATCH, status="Actual", language=language)
+        text = compose(note(decision, event=Level.WATCH, status="Actual"), language=language)
         assert ("13,00" if language == "vi" else "13.00") in text.description
-    description = compose(decision, event=Level.WATCH, status="Actual", language="en").description
+    description = compose(
+        note(decision, event=Level.WATCH, status="Actual"), language="en"
+    ).description
     assert (
         "One reading, not confirmed: 13.00 m at Prek Kdam on 11 August 2026 at 07:00 local "
-        "time, beyond what this gauge has shown before. The next reading decides."
+        "time, beyond what this gauge has shown before."
     ) in description
 
 
@@ -182,7 +185,9 @@ def test_readings_that_disagree_across_a_mark_are_no_all_clear(
     decision = decide(snapshot_of(tmp_path, table, issued=datetime(2026, 8, 11, 0, 30, tzinfo=UTC)))
     assert decision.level is level
     assert decision.missing == ("conflict",)
-    description = compose(decision, event=Level.WATCH, status="Actual", language="en").description
+    description = compose(
+        note(decision, event=Level.WATCH, status="Actual"), language="en"
+    ).description
     assert f"disagree: {low:.2f} m and 10.40 m. The stage is not known." in description
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 import make as tasks
-from docs import make
+from docs import make, texts
 from pipeline.__main__ import app
 from pipeline.alerts import feeds, publish
 from pipeline.alerts.evidence import Rain
@@ -171,7 +171,7 @@ def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> N
     folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Exercise Flood Watch for Vientiane None")
+    assert done.stdout.startswith("Exercise Flood warning, level 1 of 3: Vientiane.")
     with (folder / "alerts.geojson").open("ab") as stream:
         stream.write(b" ")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -183,6 +183,7 @@ def test_generated_parts_are_those_of_the_code() -> None:
     made = {
         "operator.md": {"settings": make.settings(), "sources": make.sources()},
         "hydrologist.md": {"thresholds": make.thresholds()},
+        "texts.md": {"texts": texts.render()},
     }
     for name, parts in made.items():
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")

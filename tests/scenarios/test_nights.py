@@ -41,18 +41,21 @@ def test_flood(flood: Night) -> None:
     alert = flood.message("nakhon_phanom")
     assert (text(alert, "msgType"), text(alert, "references")) == ("Alert", "")
     assert text(alert, "note") == "Exercise: made from the synthetic data of a virtual basin."
-    assert text(alert, "info/event") == "Flood Emergency"
-    assert text(alert, "info/headline") == "EXERCISE. Flood Emergency for Nakhon Phanom"
+    assert text(alert, "info/event") == "Flood"
+    headline = text(alert, "info/headline")
+    assert headline.startswith("EXERCISE. Flood warning, level 3 of 3: Nakhon Phanom. ")
+    assert headline.endswith(" m above flood stage.")
     assert text(alert, "info/responseType") == "Execute"
     assert text(alert, "info/certainty") == "Observed"
     assert text(alert, "info/onset") == text(alert, "sent")
     said = text(alert, "info/description")
     assert "The river at Nakhon Phanom stood at 12.67 m on 20 August 2026 at 07:00 local" in said
-    assert "The river is at or above flood stage." in said
+    assert "The river stood 0.67 m above flood stage at its last reading" in said
+    assert "0.67 m above flood stage (Thai sung kwa taling, above the bank)" in said
     assert "At this gauge alarm stage is 11.50 m, flood stage 12.00 m." in said
     assert "MRC term: flood stage exceeded." in said
     assert "Missing evidence" not in said
-    assert "Go to high ground and stay there." in text(alert, "info/instruction")
+    assert "Go to high ground now and stay there." in text(alert, "info/instruction")
     row = flood.row("nakhon_phanom")
     assert (row["station"], row["tier"], row["stage_m"]) == ("013101", "full", "12.67")
     languages = [info.findtext("cap:language", namespaces=CAP) for info in alert.findall(
@@ -85,12 +88,14 @@ def test_drought(drought: Night) -> None:
     assert sum(level in RAISED for level in levels.values()) >= 15
     assert levels["siem_reap"] == "emergency"
     alert = drought.message("siem_reap", "drought")
-    assert text(alert, "info/event") == "Drought Emergency"
-    assert text(alert, "info/headline") == "EXERCISE. Drought Emergency for Siem Reap"
+    assert text(alert, "info/event") == "Drought"
+    assert text(alert, "info/headline") == (
+        "EXERCISE. Drought warning, level 3 of 3: Siem Reap. At present extreme drought."
+    )
     assert text(alert, "msgType") == "Alert"
     said = text(alert, "info/description")
     for words in (
-        "Drought class at present: ", "Chance of class D3 or worse: ",
+        "At present: extreme drought (D3 or worse).", "Chance of class D3 or worse: ",
         "standardised (SPI-3): -", "Soil moisture is at percentile ", "Vegetation health index: ",
     ):  # fmt: skip
         assert words in said
@@ -220,11 +225,11 @@ def test_silence_does_not_end_an_emergency(silenced: Night) -> None:
     assert (row["level"], row["level_in_force"]) == ("unknown", "emergency")
     alert = silenced.message("nakhon_phanom")
     assert text(alert, "info/headline") == (
-        "EXERCISE. Flood Emergency for Nakhon Phanom stays in force; "
-        "it cannot be assessed at present"
+        "EXERCISE. Flood warning, level 3 of 3: Nakhon Phanom. "
+        "It stays in force and cannot be assessed at present."
     )
     said = text(alert, "info/description")
-    assert "The last level stays in force as a precaution." in said
+    assert "the last level stays in force as a precaution." in said
     assert "Missing evidence: a river reading of the last 48 hours" in said
     assert text(alert, "info/certainty") == "Unknown"
-    assert "Go to high ground and stay there." in text(alert, "info/instruction")
+    assert "Go to high ground now and stay there." in text(alert, "info/instruction")

@@ -254,8 +254,16 @@ def test_intervals_hold_what_they_promise(trained: StageModel, made_up: StageInp
 def test_beyond_the_record_is_flagged(trained: StageModel, made_up: StageInputs) -> None:
     assert not at(trained, made_up).loc[(TOWN, 1)].extrapolated
     table = made_up.stage.copy()
-    table.loc[DATE, TOWN] = trained.stations[TOWN].highest_m_ + 1.0
-    assert at(trained, replace(made_up, stage=table)).loc[(TOWN, 1)].extrapolated
+    highest_m = trained.stations[TOWN].highest_m_
+    table.loc[DATE, TOWN] = highest_m + 1.0
+    beyond = at(trained, replace(made_up, stage=table)).loc[(TOWN, 1)]
+    assert beyond.extrapolated
+    assert beyond.median_extrapolated
+    near = made_up.stage.copy()
+    near.loc[DATE, TOWN] = highest_m - 0.05
+    rows = at(trained, replace(made_up, stage=near)).loc[TOWN]
+    assert (rows.median_extrapolated == (rows.q50 > highest_m)).all()
+    assert (rows.extrapolated & ~rows.median_extrapolated).any()
 
 
 def test_predict_wants_the_issue_date(trained: StageModel, made_up: StageInputs) -> None:

@@ -23,15 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.progress import Progress, no_progress
-from pipeline.results import (
-    Assessed,
-    Forecast,
-    Published,
-    Replayed,
-    Simulated,
-    Trained,
-    Verified,
-)
+from pipeline.results import Assessed, Forecast, Published, Replayed, Simulated, Trained, Verified
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 
@@ -360,17 +352,22 @@ def prepare(
 
 
 def forecast(
-    *, asof: datetime, settings: Settings | None = None, models_required: bool = False
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    models_required: bool = False,
+    made: datetime | None = None,
 ) -> Forecast:
     """Forecast stages and drought classes from the stores, and store the forecasts as issued.
 
-    Where no models were trained by then the run has none: observations still raise levels, and
-    everything else is UNKNOWN.
+    Without models trained by then observations still raise levels, and all else is UNKNOWN.
 
     Parameters
     ----------
     models_required
         Raise where there are no models.
+    made
+        Moment at which the run is made, default now; messages of a revision are sent then.
 
     Raises
     ------
@@ -393,7 +390,8 @@ def forecast(
         if models_required:
             raise
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
-    run = draft_run(asof=asof, model_metadata=metadata, settings=settings)
+    now = made or datetime.now(UTC)
+    run = draft_run(asof=asof, made=now, model_metadata=metadata, settings=settings)
     snapshot = open_snapshot(run, models, settings)
     stages, droughts = forecast_stages(snapshot), forecast_droughts(snapshot)
     store_forecasts(Records(settings.database), run, stages=stages, droughts=droughts)
@@ -442,7 +440,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     return Published(
         folder=str(folder),
         revision=run["revision"],
-        messages=sum(path.startswith("cap/") for path in bundle.files),
+        messages=sum(row["identifier"] is not None for row in bundle.alerts),
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
         degraded=bundle.degraded,
     )
@@ -459,6 +457,7 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
         No such message was published.
     """
     from pipeline.alerts.cancellation import read_cancel
+    from pipeline.alerts.cap import message_path
     from pipeline.issuance.provenance import explain_difference
     from pipeline.issuance.runs import bundle_run
     from pipeline.storage.records import Records
@@ -469,7 +468,7 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
         return Replayed(content)
     alert = records.alert(identifier)
     run = records.run(alert["issue_time"], alert["revision"])
-    content = bundle_run(run, settings).files.get(f"cap/{identifier}.xml", b"")
+    content = bundle_run(run, settings).files.get(message_path(identifier), b"")
     if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
         return Replayed(content)
     return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")

@@ -27,6 +27,7 @@ from typing import Any, Literal
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.levels import Level
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import compose_headline, describe_missing, describe_unassessed
 from pipeline.sources.base import Origin
 
@@ -45,13 +46,17 @@ def format_utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def collect_facts(decision: Decision, *, identifier: str | None, status: str) -> dict[str, Fact]:
+def collect_facts(
+    decision: Decision, *, notice: Notice | None, identifier: str | None, status: str
+) -> dict[str, Fact]:
     """Collect the facts of a decision, units in the names, None for what is not known.
 
     Parameters
     ----------
     decision
         Subject of the facts.
+    notice
+        Message of this run, if there is one.
     identifier
         CAP message in force, if there is one.
     status
@@ -73,7 +78,7 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
         "level_in_force": decision.in_force.value,
         "river_level": decision.river_level.value if decision.river_level else None,
         "rain_level": decision.rain_level.value if decision.rain_level else None,
-        "headline": compose_headline(decision, event=decision.in_force),
+        "headline": compose_headline(decision, event=decision.in_force, status=status),
         "identifier": identifier,
         "urgency": decision.urgency,
         "severity": decision.severity,
@@ -129,6 +134,9 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
     facts["track_of_city"] = record.of_city if record else None
     facts["skilful_until_day"] = river.skilful_until_day if river else None
     facts["drivers_method"] = (river.drivers_method or None) if river else None
+    facts["change"] = notice.change if notice else None
+    facts["incident"] = (notice.incident if notice else decision.state.incident) or None
+    facts["ending_time"] = format_utc(decision.ending_time) if decision.ending_time else None
     return {key: _round_known(value) for key, value in facts.items()}
 
 
@@ -156,6 +164,7 @@ def _dump(document: Mapping[str, Any]) -> bytes:
 def collect_rows(
     decisions: Sequence[Decision],
     messages: Mapping[tuple[str, str], str],
+    notices: Mapping[tuple[str, str], Notice],
     *,
     origin: Origin,
     wanted: Literal["Actual", "Test"],
@@ -168,6 +177,8 @@ def collect_rows(
         One per city and hazard.
     messages
         Identifier of the CAP message in force, by city and hazard, where there is one.
+    notices
+        Subject of the message of this run, likewise.
     origin, wanted
         As for :func:`pipeline.alerts.decision.choose_status`.
 
@@ -183,6 +194,7 @@ def collect_rows(
     return [
         collect_facts(
             decision,
+            notice=notices.get((decision.city.id, decision.hazard)),
             identifier=messages.get((decision.city.id, decision.hazard)),
             status=choose_status(decision, origin=origin, wanted=wanted),
         )
@@ -329,9 +341,11 @@ def _withdraw_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
     return {
         **dict.fromkeys(unknown, Level.UNKNOWN.value),
         **dict.fromkeys(("urgency", "severity", "certainty"), "Unknown"),
-        "headline": describe_unassessed(str(row["hazard"]), str(row["name"])),
+        "headline": describe_unassessed(
+            str(row["hazard"]), str(row["name"]), status=str(row["status"])
+        ),
         "identifier": None,
-        "onset": None,
+        **dict.fromkeys(("onset", "ending_time", "change", "incident")),
         "reasons": ["cancelled"],
     }
 

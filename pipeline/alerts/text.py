@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.drought import DROUGHT_CLASS
 from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.paragraphs import drought_paragraphs, flood_paragraphs
 from pipeline.alerts.templates import read_templates
 from pipeline.geography.names import city_name
@@ -44,14 +45,21 @@ def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
     return [str(read_templates(language)["missing"][key]) for key in keys]
 
 
-def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
+def describe_unassessed(hazard: str, city: str, language: str = "en", *, status: str) -> str:
     """Describe a hazard that is not assessed for a city of this name, in one line."""
     templates = read_templates(language)
     name = templates["hazard"][hazard]
-    return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
+    line = str(templates["headline"]["unassessed"].format(hazard=name, city=city))
+    return _mark_status(line, status, templates)
 
 
-def compose_headline(decision: Decision, *, event: Level, language: str = "en") -> str:
+def _mark_status(line: str, status: str, templates: dict[str, Any]) -> str:
+    """Begin a line with the first word of the banner of its status."""
+    mark = _first_sentence(_banner(status, templates))
+    return str(templates["space"].join(filter(None, [mark, line])))
+
+
+def compose_headline(decision: Decision, *, event: Level, status: str, language: str = "en") -> str:
     """Compose one line with the level, the city and whether the level is in force.
 
     Parameters
@@ -60,6 +68,8 @@ def compose_headline(decision: Decision, *, event: Level, language: str = "en") 
         Subject of the line.
     event
         Level of the event that the message is about; NONE where there is no event.
+    status
+        CAP status; the line begins with the mark of all but ``Actual``.
     language
         One of ``LANGUAGES``.
     """
@@ -70,26 +80,24 @@ def compose_headline(decision: Decision, *, event: Level, language: str = "en") 
         key = "none" if decision.level is Level.NONE else "unassessed"
         key = "partly" if key != "none" and decision.river_level is Level.NONE else key
         hazard = templates["hazard"][decision.hazard]
-        return str(headlines[key].format(hazard=hazard, city=city))
+        return _mark_status(headlines[key].format(hazard=hazard, city=city), status, templates)
     key = {Level.UNKNOWN: "unknown", Level.NONE: "over"}.get(decision.level, "active")
     name = templates["event"][f"{decision.hazard}_{event}"]
-    return str(headlines[key].format(event=name, city=city))
+    return _mark_status(headlines[key].format(event=name, city=city), status, templates)
 
 
-def compose(decision: Decision, *, event: Level, status: str, language: str) -> Text:
-    """Compose the text of a decision in one language.
+def compose(notice: Notice, *, language: str) -> Text:
+    """Compose the text of a message in one language.
 
     Parameters
     ----------
-    decision
-        Subject of the message.
-    event
-        Level of the event that the message is about: the one in force, or the one that ends.
-    status
-        CAP status; all but ``Actual`` carry a banner in headline and description.
+    notice
+        Subject of the message; all but status ``Actual`` carry a banner in headline and
+        description.
     language
         One of ``LANGUAGES``.
     """
+    decision, event, status = notice.decision, notice.event, notice.status
     templates = read_templates(language)
     banner = _banner(status, templates)
     lines = [banner, "" if templates["reviewed"] else templates["banner"]["unreviewed"]]
@@ -109,12 +117,12 @@ def compose(decision: Decision, *, event: Level, status: str, language: str) -> 
     instructions = templates["instruction"]
     key = "over" if decision.level is Level.NONE else f"{decision.hazard}_{event}"
     instruction = [banner, instructions[key], instructions["authority"], instructions["issuer"]]
-    headline = compose_headline(decision, event=event, language=language)
+    headline = compose_headline(decision, event=event, status=status, language=language)
     return Text(
         language=templates["tag"],
         sender=templates["sender"],
         event=templates["event"][f"{decision.hazard}_{event}"],
-        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        headline=headline,
         description="\n".join(filter(None, lines)),
         instruction="\n".join(filter(None, instruction)),
         area=_area(
@@ -145,13 +153,13 @@ def compose_cancellation(
     name = city_name(city, language, asof=when)
     banner = _banner(status, templates)
     unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
-    headline = describe_unassessed(hazard, name, language)
+    headline = describe_unassessed(hazard, name, language, status=status)
     instructions = [templates["instruction"][key] for key in ("authority", "issuer")]
     return Text(
         language=templates["tag"],
         sender=templates["sender"],
         event=templates["event"][f"{hazard}_{event}"],
-        headline=templates["space"].join(filter(None, [_first_sentence(banner), headline])),
+        headline=headline,
         description="\n".join(filter(None, [banner, unreviewed, note])),
         instruction="\n".join(filter(None, [banner, *instructions])),
         area=_area(city, name, templates),

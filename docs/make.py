@@ -117,8 +117,8 @@ def excerpt(tree: Path) -> str:
     message = max(
         (etree.parse(path).getroot() for path in sorted((tree / "cap").glob("*.xml"))),
         key=lambda alert: [
-            ("Watch", "Warning", "Emergency").index(_text(alert, "event").split()[-1]),
-            float(alert.xpath("string(//*[.='probability']/following-sibling::*)") or 0),
+            ("watch", "warning", "emergency").index(_parameter(alert, "level_in_force")),
+            float(_parameter(alert, "probability") or 0),
         ],
     )
     words = [_text(message, name) for name in ("headline", "description")]
@@ -137,8 +137,14 @@ One of its messages, in English (`{identifier}`):
 
 
 def _text(alert: etree._Element, name: str) -> str:
-    """Text of the first element of that name; English stands first."""
-    return str(alert.findtext(f".//{{{NAMESPACE}}}{name}"))
+    """Text of the last element of that name; English stands last."""
+    *_, last = alert.findall(f".//{{{NAMESPACE}}}{name}")
+    return str(last.text)
+
+
+def _parameter(alert: etree._Element, name: str) -> str:
+    """Value of the first parameter of that name; empty where there is none."""
+    return str(alert.xpath(f"string(//*[.='{name}']/following-sibling::*)"))
 
 
 BOXES = (

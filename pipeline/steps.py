@@ -443,6 +443,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         messages=sum(row["identifier"] is not None for row in bundle.alerts),
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
         degraded=bundle.degraded,
+        late=bool(run["late"]),
     )
 
 

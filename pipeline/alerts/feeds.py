@@ -1,6 +1,6 @@
 """The feeds beside the CAP messages: GeoJSON, CSV and the index of a published tree.
 
-Contract, version 1 (``SCHEMA_VERSION``):
+Contract, version 2 (``SCHEMA_VERSION``):
 
 * ``alerts.geojson`` (RFC 7946): one Point per city and hazard, id ``<city>-<hazard>``, properties
   as :func:`collect_facts`; null is not known.
@@ -31,7 +31,7 @@ from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import compose_headline, describe_missing, describe_unassessed
 from pipeline.sources.base import Origin
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Fact = str | float | int | bool | list[str] | None
 
 

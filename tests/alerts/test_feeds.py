@@ -80,7 +80,7 @@ def test_index() -> None:
     index = json.loads(
         feeds.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
     )
-    assert index["schema_version"] == 1
+    assert index["schema_version"] == 2
     assert index["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
     }  # fmt: skip

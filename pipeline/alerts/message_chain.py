@@ -86,20 +86,51 @@ def next_message(
     tuple
         The message, None if none is due, and the state to store with the run.
     """
-    state = decision.state
-    chain = tuple(message for message in state.sent if message.expires > sent)
-    if chain and chain[-1].over and chain[-1].sent < decision.issue_time:
-        chain = ()
+    notice = describe_event(decision, issuer=issuer, sent=sent)
+    chain, state = _read_chain(decision, sent), decision.state
+    if notice is None:
+        return None, replace(state, sent=(), incident="", told=None)
+    if not _is_due(notice, chain):
+        return None, replace(state, sent=chain)
+    identifier = f"{issuer.identifier_prefix}{name_message(decision, revision=revision)}"
+    texts = [
+        compose(notice, language=language) for language in order_languages(decision.city.country)
+    ]
+    content = write_message(notice, texts, issuer=issuer, identifier=identifier, references=chain)
+    as_sent = SentMessage(
+        identifier=identifier,
+        sender=issuer.sender,
+        sent=notice.sent,
+        expires=notice.expires,
+        level=notice.event,
+        over=notice.change == "ended",
+    )
+    told = state.told if chain else None
+    return Message(identifier=identifier, notice=notice, content=content), replace(
+        state,
+        sent=(*chain, as_sent),
+        incident=notice.incident,
+        told=told if notice.change == "reissued" else _tell(decision, notice.phase, told),
+    )
+
+
+def describe_event(decision: Decision, *, issuer: Issuer, sent: datetime) -> Notice | None:
+    """Describe the event that a decision goes on with, begins or ends; None where there is none.
+
+    Parameters
+    ----------
+    decision, issuer, sent
+        As for :func:`next_message`.
+    """
+    chain, state = _read_chain(decision, sent), decision.state
     starts = decision.in_force in RAISED
     if not chain and not starts:
-        return None, replace(state, sent=(), incident="", told=None)
+        return None
     sent = max(sent, chain[-1].sent) if chain else sent
     told = state.told if chain else None
     incident = state.incident if chain or _outlasts(state, sent) else ""
     change = _find_change(decision, chain, told)
-    if not _is_due(decision, chain, change, sent):
-        return None, replace(state, sent=chain)
-    notice = Notice(
+    return Notice(
         decision=_keep_told(decision, told) if change == "reissued" and told else decision,
         status=choose_status(decision, origin=issuer.origin, wanted=issuer.status),
         event=decision.in_force if starts else chain[-1].level,
@@ -113,30 +144,14 @@ def next_message(
         product=issuer.products.get(decision.city.country, "advisory"),
         authority=issuer.authorities.get(decision.city.country),
     )
-    identifier = f"{issuer.identifier_prefix}{name_message(decision, revision=revision)}"
-    languages = order_languages(decision.city.country)
-    texts = [compose(notice, language=language) for language in languages]
-    message = Message(
-        identifier=identifier,
-        notice=notice,
-        content=write_message(
-            notice, texts, issuer=issuer, identifier=identifier, references=chain
-        ),
-    )
-    as_sent = SentMessage(
-        identifier=identifier,
-        sender=issuer.sender,
-        sent=sent,
-        expires=notice.expires,
-        level=notice.event,
-        over=change == "ended",
-    )
-    return message, replace(
-        state,
-        sent=(*chain, as_sent),
-        incident=notice.incident,
-        told=told if change == "reissued" else _tell(decision, notice.phase, told),
-    )
+
+
+def _read_chain(decision: Decision, sent: datetime) -> tuple[SentMessage, ...]:
+    """Messages of the open event that have not expired; none where an earlier run ended it."""
+    chain = tuple(message for message in decision.state.sent if message.expires > sent)
+    if chain and chain[-1].over and chain[-1].sent < decision.issue_time:
+        return ()
+    return chain
 
 
 def _outlasts(state: AlertState, sent: datetime) -> bool:
@@ -165,14 +180,13 @@ def _find_change(decision: Decision, chain: tuple[SentMessage, ...], told: Told 
     return "figures" if told is None or _moved(decision, told) else "reissued"
 
 
-def _is_due(
-    decision: Decision, chain: tuple[SentMessage, ...], change: Change, sent: datetime
-) -> bool:
+def _is_due(notice: Notice, chain: tuple[SentMessage, ...]) -> bool:
     """Whether a message is sent: a drought's only weekly unless it begins, worsens or ends."""
-    if decision.hazard == "flood" or change in {"new", "raised", "ended"}:
+    decision = notice.decision
+    if decision.hazard == "flood" or notice.change in {"new", "raised", "ended"}:
         return True
     last = chain[-1].sent
-    return last >= decision.issue_time or sent - last >= DROUGHT_INTERVAL
+    return last >= decision.issue_time or notice.sent - last >= DROUGHT_INTERVAL
 
 
 def _find_ending(decision: Decision) -> Ending:

@@ -30,6 +30,7 @@ from pipeline.sources import SOURCES
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from pipeline.alerts.cancellation import Cancelled
+    from pipeline.alerts.decision import Hazard
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
@@ -173,11 +174,6 @@ def simulate(
     full
         Also write the daily files of the whole record on the 0.1 degree grid.
 
-    Returns
-    -------
-    Simulated
-        Number of files written, and the years of the zonal daily series.
-
     Raises
     ------
     UserError
@@ -266,10 +262,7 @@ def train(
 ) -> Trained:
     """Train all models on the data as of a moment, and save them as the latest.
 
-    Parameters
-    ----------
-    asof
-        Nothing known later is used; a night uses the last models trained by its issue time.
+    A night uses the last models trained by its issue time.
 
     Raises
     ------
@@ -310,13 +303,9 @@ def prepare(
 ) -> Trained | None:
     """Ingest the history and train, where no models were trained for a night.
 
-    From the internet the history of the gauges is requested once; the years of rain that droughts
-    need are gigabytes, and requested by hand (``mekong ingest chirps --since``).
-
-    Parameters
-    ----------
-    asof
-        Issue time; models are trained on the data as of 1 January before it.
+    Models are trained on the data as of 1 January before the issue time. From the internet the
+    history of the gauges is requested once; the years of rain that droughts need are gigabytes, and
+    requested by hand (``mekong ingest chirps --since``).
 
     Returns
     -------
@@ -447,6 +436,24 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     )
 
 
+def explain(
+    city: str, hazard: Hazard, *, asof: datetime, settings: Settings | None = None
+) -> tuple[str, ...]:
+    """Explain the published decision of a night for a city and hazard, in at most ten lines.
+
+    Raises
+    ------
+    LookupError
+        No night was published on that day, or the city was not assessed.
+    """
+    from pipeline.issuance.explanation import explain_decision, find_night
+    from pipeline.storage.records import Records
+
+    settings = settings or Settings()
+    folder, records = find_night(settings.published_dir, asof), Records(settings.database)
+    return explain_decision(folder, records, city=city, hazard=hazard)
+
+
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     """Reproduce a CAP message from the inputs, model and rules of its run.
 
@@ -509,17 +516,10 @@ def cancel(
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     """Score issued forecasts and alerts against the observations as of a moment.
 
-    Parameters
-    ----------
-    asof
-        Forecasts with a valid time up to this moment are compared with the reading known by then.
-
-    Returns
-    -------
-    Verified
-        Scores pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and
-        level, and of drought over the seasons that alerts look back on. The scores of each stage
-        forecast are stored in the tables.
+    Forecasts with a valid time up to ``asof`` are compared with the reading known by then, and the
+    scores of each stage forecast are stored in the tables. Returned are the scores pooled over
+    gauges and leads of the last ``SCORED``, those by city and lead and by city and level, and those
+    of drought over the seasons that alerts look back on.
     """
     from models.verification import operational
     from pipeline.storage.records import Records

@@ -364,7 +364,11 @@ def _flood_rise(night: _Night) -> str:
 
 def _ends(night: _Night, condition: str) -> str:
     runs, so_far = night.rules.lower_runs, night.runs_down.get(night.in_force.value, 0)
-    return f"Ends: after {runs:g} nights with {condition}; so far {so_far}."
+    text = f"Ends: after {runs:g} nights with {condition}; so far {so_far}."
+    if not night.row["station"] or night.in_force is Level.WATCH:
+        return text
+    stage_m = night.number("alarm_m") - night.rules.step_down_m
+    return f"{text} Where it was observed, at most Watch at once from {stage_m:.2f} m."
 
 
 def _reasons(night: _Night) -> str:

@@ -31,7 +31,7 @@ def explain(
     if other is None:
         calm = drought(dry_spell(), issue_time=issued) if decision.hazard == "flood" else flood()
         other = replace(calm, city=decision.city)
-    rows = feeds.collect_rows([decision, other], {}, origin="virtual", wanted="Test")
+    rows = feeds.collect_rows([decision, other], {}, {}, origin="virtual", wanted="Test")
     files = {"alerts.csv": feeds.write_csv(rows)}
     if not math.isnan(score):
         ds = xr.Dataset(
@@ -181,7 +181,7 @@ def test_a_level_that_is_held_counts_its_nights(tmp_path: Path) -> None:
         ),
         (
             "Ends: after 2 nights with P(flood stage in 2 days) < 42 % and the river at most 12.30 "
-            "m; so far 1."
+            "m; so far 1. Where it was observed, at most Watch at once from 11.00 m."
         ),
     ]
 

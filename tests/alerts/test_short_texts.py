@@ -22,7 +22,7 @@ from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.geography.names import city_name
 from pipeline.geography.places import cities
 from tests.alerts.alert_cases import CITY, TOWN
-from tests.alerts.short_cases import all_notices, drought_at, ended, flood_at, tell
+from tests.alerts.short_cases import PHASES, all_notices, drought_at, ended, flood_at, tell
 
 SHORT_NAME, NAME = "MOWRAM DHRW", "Hydrology and Meteorology"
 """Names of authorities: the longest that every broadcast of an Emergency holds, 11 letters, and one
@@ -213,6 +213,28 @@ def test_a_stage_is_told_as_the_last_reading_where_none_is_higher() -> None:
     falling = replace(decision, river=replace(decision.river, stage_m=12.01))
     assert "River 12.01 m 20 Oct" in compose_sms(tell(falling), "en")
     assert "Peak 11.70 m 27 Oct" in compose_sms(tell(decision), "en")
+
+
+def test_the_day_is_that_of_the_city() -> None:
+    """18:00 UTC is 1 in the morning of the next day at UTC+7."""
+    decision = flood_at(CITY, Level.WARNING)
+    assert decision.river is not None
+    leads = tuple(
+        replace(lead, valid_time=lead.valid_time.replace(hour=18)) for lead in decision.river.leads
+    )
+    late = replace(decision, river=replace(decision.river, leads=leads))
+    assert "Peak 19.99 m 28 Oct" in compose_sms(tell(late), "en")
+
+
+def test_a_drought_tells_its_phase() -> None:
+    decision = drought_at(CITY, Level.WATCH)
+    states = {phase: summarise(tell(decision, phase=phase)).state for phase in PHASES}
+    assert states == {
+        "onset": "",
+        "worsening": "worsening",
+        "partial_recovery": "easing",
+        "full_recovery": "easing",
+    }
 
 
 def test_no_stage_is_told_without_a_forecast_or_below_gauge_zero() -> None:

@@ -177,6 +177,14 @@ def test_what_is_not_known_is_no_all_clear() -> None:
     ]
 
 
+def test_an_event_that_ends_names_no_other_hazard() -> None:
+    both = replace(flood_at(CITY, Level.WATCH), other_hazard=Level.WARNING)
+    assert "A drought warning is in force here too, level 2 of 3." in lines(tell(both))
+    over = ended(both, "monitor")
+    text = lines(tell(over, event=Level.WATCH, change="ended", ending="monitor"))
+    assert not [line for line in text if "drought" in line]
+
+
 def test_the_order_of_clips_is_a_list_of_sentences_per_event() -> None:
     flood = tell(flood_at(CITY, Level.EMERGENCY), status="Exercise", change="raised")
     content = write_say([flood, tell(drought_at(TOWN, Level.WATCH), authority=AUTHORITY)], "lo")

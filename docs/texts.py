@@ -120,7 +120,8 @@ def _note(
     return Notice(
         decision=decision, status="Exercise", event=event, ending=ending,
         change="ended" if ending else change, phase=phase, sent=NIGHT,
-        expires=NIGHT + timedelta(hours=54), product="warning", authority=None,
+        expires=NIGHT + timedelta(hours=54), incident=f"{decision.city.id}-{decision.hazard}",
+        product="warning", authority=None,
     )  # fmt: skip
 
 

@@ -349,6 +349,19 @@ def status(day: Day = None) -> None:
 
 
 @app.command(rich_help_panel=NIGHT)
+def explain(
+    city: Annotated[str, typer.Argument(help="Id of the city, as phnom_penh.")],
+    hazard: Annotated[Literal["flood", "drought"], typer.Argument(help="Hazard.")],
+    day: Day = None,
+) -> None:
+    """Explain a day's level in ten lines. Example: mekong explain pakse drought."""
+    from pipeline import console, steps
+
+    for line in steps.explain(city, hazard, asof=_asof(day), settings=_settings()):
+        console.print_line(line)
+
+
+@app.command(rich_help_panel=NIGHT)
 def replay(
     identifier: Annotated[str, typer.Argument(help="Identifier of a published CAP message.")],
     output: Annotated[

@@ -6,5 +6,7 @@ from typing import Literal
 
 Upstream = Literal["virtual", "internet", "archive"]
 """Where files come from."""
+Product = Literal["warning", "advisory", "vigilance"]
+"""What a country's service calls a message."""
 Region = Literal["mekong", "asean"]
 """Names of the regions; their grids are in ``pipeline.geography.grid``."""

@@ -207,7 +207,10 @@ def describe_forecast(forecast: Forecast) -> str:
 def describe_published(published: Published) -> str:
     """Describe a published tree in one line, without the reasons why it is degraded."""
     levels = ", ".join(f"{count} {level}" for level, count in sorted(published.levels.items()))
-    return f"published {published.folder}: {published.messages} CAP messages ({levels})"
+    messages = f"{published.messages} CAP messages"
+    if published.late:
+        messages = "no CAP messages, since a later night has been issued"
+    return f"published {published.folder}: {messages} ({levels})"
 
 
 def describe_cancelled(cancelled: Cancelled) -> str:

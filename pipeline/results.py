@@ -79,6 +79,8 @@ class Published:
         Number of cities and hazards by level.
     degraded
         Reasons why the night is degraded; empty where it is not.
+    late
+        Whether a later night had been issued before, so that no message is sent.
     """
 
     folder: str
@@ -86,6 +88,7 @@ class Published:
     messages: int
     levels: dict[str, int]
     degraded: tuple[str, ...] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True)

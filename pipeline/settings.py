@@ -18,10 +18,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipeline.choices import Region, Upstream
+from pipeline.choices import Product, Region, Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
+ACTUAL_NEEDS = ("alert_sender_name", "alert_contact", "public_url")
+"""Settings without which no message is ``Actual``."""
 
 
 class Settings(BaseSettings):
@@ -68,6 +70,34 @@ class Settings(BaseSettings):
         description="CAP scope; public warnings are the national services' task.",
     )
     alert_sender: str = Field(default="mekong-early-warning@example.org", description="CAP sender.")
+    alert_sender_name: str | None = Field(
+        default=None,
+        description="Readable name of the sender in every language; default that of the texts.",
+    )
+    alert_contact: str | None = Field(
+        default=None, description="Whom receivers of a message ask: a telephone number or address."
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"https?://\S+",
+        description="Address below which the pages of the cities are published.",
+    )
+    alert_identifier_prefix: str = Field(
+        default="mekong-",
+        pattern=r"[A-Za-z0-9:._-]+",
+        description="What identifiers of messages begin with, such as 'urn:oid:2.49.0.1.418.0.' of "
+        "a registered authority.",
+    )
+    alert_authorities: dict[str, str] = Field(
+        default={},
+        description="Authority in whose name the messages of a country are sent, by ISO 3166-1 "
+        "code, in JSON; without one each says that it is an automatic forecast.",
+    )
+    alert_products: dict[str, Product] = Field(
+        default={},
+        description="What a country's service calls such a message: 'warning', 'advisory' (the "
+        "default) or 'vigilance', by ISO 3166-1 code, in JSON.",
+    )
     region: Region = Field(
         default="mekong",
         description="'mekong': the basin and the cities of its countries; 'asean': all pilots of "
@@ -136,6 +166,14 @@ class Settings(BaseSettings):
         if isinstance(folder, str | Path):
             return Path(folder).expanduser() if str(folder) else None
         return folder
+
+    @model_validator(mode="after")
+    def _named_sender_of_actual(self) -> Self:
+        named = {name: getattr(self, name) for name in ACTUAL_NEEDS}
+        if self.alert_status == "Actual" and not all(named.values()):
+            absent = ", ".join(name for name, value in named.items() if not value)
+            raise ValueError(f"alert_status 'Actual': expected {absent} to be set, found none")
+        return self
 
     @model_validator(mode="after")
     def _tables_of_one_region(self) -> Self:

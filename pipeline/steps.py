@@ -23,21 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.progress import Progress, no_progress
-from pipeline.results import (
-    Assessed,
-    Forecast,
-    Published,
-    Replayed,
-    Simulated,
-    Trained,
-    Verified,
-)
+from pipeline.results import Assessed, Forecast, Published, Replayed, Simulated, Trained, Verified
 from pipeline.settings import Settings
 from pipeline.sources import SOURCES
 
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from pipeline.alerts.cancellation import Cancelled
+    from pipeline.alerts.decision import Hazard
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
@@ -181,11 +174,6 @@ def simulate(
     full
         Also write the daily files of the whole record on the 0.1 degree grid.
 
-    Returns
-    -------
-    Simulated
-        Number of files written, and the years of the zonal daily series.
-
     Raises
     ------
     UserError
@@ -274,10 +262,7 @@ def train(
 ) -> Trained:
     """Train all models on the data as of a moment, and save them as the latest.
 
-    Parameters
-    ----------
-    asof
-        Nothing known later is used; a night uses the last models trained by its issue time.
+    A night uses the last models trained by its issue time.
 
     Raises
     ------
@@ -318,13 +303,9 @@ def prepare(
 ) -> Trained | None:
     """Ingest the history and train, where no models were trained for a night.
 
-    From the internet the history of the gauges is requested once; the years of rain that droughts
-    need are gigabytes, and requested by hand (``mekong ingest chirps --since``).
-
-    Parameters
-    ----------
-    asof
-        Issue time; models are trained on the data as of 1 January before it.
+    Models are trained on the data as of 1 January before the issue time. From the internet the
+    history of the gauges is requested once; the years of rain that droughts need are gigabytes, and
+    requested by hand (``mekong ingest chirps --since``).
 
     Returns
     -------
@@ -360,17 +341,22 @@ def prepare(
 
 
 def forecast(
-    *, asof: datetime, settings: Settings | None = None, models_required: bool = False
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    models_required: bool = False,
+    made: datetime | None = None,
 ) -> Forecast:
     """Forecast stages and drought classes from the stores, and store the forecasts as issued.
 
-    Where no models were trained by then the run has none: observations still raise levels, and
-    everything else is UNKNOWN.
+    Without models trained by then observations still raise levels, and all else is UNKNOWN.
 
     Parameters
     ----------
     models_required
         Raise where there are no models.
+    made
+        Moment at which the run is made, default now; messages of a revision are sent then.
 
     Raises
     ------
@@ -393,7 +379,8 @@ def forecast(
         if models_required:
             raise
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
-    run = draft_run(asof=asof, model_metadata=metadata, settings=settings)
+    now = made or datetime.now(UTC)
+    run = draft_run(asof=asof, made=now, model_metadata=metadata, settings=settings)
     snapshot = open_snapshot(run, models, settings)
     stages, droughts = forecast_stages(snapshot), forecast_droughts(snapshot)
     store_forecasts(Records(settings.database), run, stages=stages, droughts=droughts)
@@ -442,10 +429,29 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     return Published(
         folder=str(folder),
         revision=run["revision"],
-        messages=sum(path.startswith("cap/") for path in bundle.files),
+        messages=sum(row["identifier"] is not None for row in bundle.alerts),
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
         degraded=bundle.degraded,
+        late=bool(run["late"]),
     )
+
+
+def explain(
+    city: str, hazard: Hazard, *, asof: datetime, settings: Settings | None = None
+) -> tuple[str, ...]:
+    """Explain the published decision of a night for a city and hazard, in at most ten lines.
+
+    Raises
+    ------
+    LookupError
+        No night was published on that day, or the city was not assessed.
+    """
+    from pipeline.issuance.explanation import explain_decision, find_night
+    from pipeline.storage.records import Records
+
+    settings = settings or Settings()
+    folder, records = find_night(settings.published_dir, asof), Records(settings.database)
+    return explain_decision(folder, records, city=city, hazard=hazard)
 
 
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
@@ -459,6 +465,7 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
         No such message was published.
     """
     from pipeline.alerts.cancellation import read_cancel
+    from pipeline.alerts.cap import message_path
     from pipeline.issuance.provenance import explain_difference
     from pipeline.issuance.runs import bundle_run
     from pipeline.storage.records import Records
@@ -469,7 +476,7 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
         return Replayed(content)
     alert = records.alert(identifier)
     run = records.run(alert["issue_time"], alert["revision"])
-    content = bundle_run(run, settings).files.get(f"cap/{identifier}.xml", b"")
+    content = bundle_run(run, settings).files.get(message_path(identifier), b"")
     if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
         return Replayed(content)
     return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
@@ -509,17 +516,10 @@ def cancel(
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     """Score issued forecasts and alerts against the observations as of a moment.
 
-    Parameters
-    ----------
-    asof
-        Forecasts with a valid time up to this moment are compared with the reading known by then.
-
-    Returns
-    -------
-    Verified
-        Scores pooled over gauges and leads of the last ``SCORED``; by city and lead, by city and
-        level, and of drought over the seasons that alerts look back on. The scores of each stage
-        forecast are stored in the tables.
+    Forecasts with a valid time up to ``asof`` are compared with the reading known by then, and the
+    scores of each stage forecast are stored in the tables. Returned are the scores pooled over
+    gauges and leads of the last ``SCORED``, those by city and lead and by city and level, and those
+    of drought over the seasons that alerts look back on.
     """
     from models.verification import operational
     from pipeline.storage.records import Records

@@ -1,4 +1,4 @@
-"""The ``mekong texts`` commands: sheets on which speakers correct and sign the messages' texts."""
+"""The ``mekong texts`` commands: sheets that speakers correct and sign, and clips they record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     rich_markup_mode="rich",
-    help="Export the texts of a language for correction, and import them again. "
+    help="Export the texts of a language for correction, import them again, list clips to record. "
     "Example: mekong texts export km --out SHEET.",
 )
 
@@ -49,3 +49,21 @@ def import_texts(
     imported = import_sheet(sheet, folder)
     state = "reviewed" if imported.reviewed else "not reviewed: the sheet is not signed"
     print(f"{imported.path}: {imported.texts} texts, {state}")
+
+
+@app.command("clips")
+def list_clips(
+    language: Annotated[str, typer.Argument(help="en, km, lo, th, vi, my or zh.")],
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Write the list here; default standard output.")
+    ] = None,
+) -> None:
+    """List the clips to record of a language. Example: mekong texts clips lo --out CLIPS."""
+    from pipeline.alerts.spoken import write_clips
+
+    clips = write_clips(language)
+    if output is None:
+        print(clips, end="")
+        return
+    output.write_text(clips, encoding="utf-8-sig")
+    print(f"{output}: {clips.count(chr(10)) - 1} clips of {language}; record each once")

@@ -33,7 +33,7 @@ ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
 VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
-    "nightly", "status", "sources", "places",
+    "nightly", "status", "sources", "places", "explain",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def test_a_wrong_setting_is_named(
     [
         ("MEKONG_UPSTREM", "MEKONG_UPSTREM is no setting; did you mean MEKONG_UPSTREAM?"),
         ("MEKONG_DATADIR", "MEKONG_DATADIR is no setting; did you mean MEKONG_DATA_DIR?"),
-        ("MEKONG_QQQQ", "MEKONG_QQQQ is no setting; expected MEKONG_ALERT_SCOPE, "),
+        ("MEKONG_QQQQ", "MEKONG_QQQQ is no setting; expected MEKONG_ALERT_AUTHORITIES, "),
     ],
 )
 def test_a_mistyped_variable_is_named(
@@ -47,7 +47,10 @@ def test_a_mistyped_variable_is_named(
         (b"seed = \xff\xfe", "mekong.toml: expected TOML, found: "),
         (b"regoin = 'mekong'", "mekong.toml: regoin is no setting; did you mean region?"),
         (b"MEKONG_DATA_DIR = 'x'", "MEKONG_DATA_DIR is no setting; did you mean data_dir?"),
-        (b"qqqq = 1", "mekong.toml: qqqq is no setting; expected alert_scope, alert_sender, "),
+        (
+            b"qqqq = 1",
+            "mekong.toml: qqqq is no setting; expected alert_authorities, alert_contact, ",
+        ),
     ],
 )
 def test_a_settings_file_that_is_wrong_is_one_line(
@@ -108,3 +111,16 @@ def test_arguments_come_before_the_environment_and_that_before_the_file(
 def test_tables_of_an_agency_are_no_argument(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"expected in the environment .*, found an argument"):
         Settings(reference_dir=tmp_path)
+
+
+def test_actual_messages_have_a_sender_whom_one_can_ask() -> None:
+    named = {
+        "alert_sender_name": "Department of Meteorology",
+        "alert_contact": "+856 21 000000",
+        "public_url": "https://example.org/mekong",
+    }
+    assert Settings(alert_status="Actual", **named).alert_status == "Actual"  # type: ignore[arg-type]
+    for name in named:
+        with pytest.raises(ValidationError, match=f"expected {name} to be set, found none"):
+            Settings(alert_status="Actual", **{**named, name: None})  # type: ignore[arg-type]
+    assert Settings(alert_status="Test").public_url is None

@@ -116,7 +116,7 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert (pakse["tier"], pakse["p_alarm_7d"]) == ("climatology", "")
     assert rows["kratie", "flood"]["level"] == "unknown"
     assert done.messages == 1
-    (message,) = (settings.published_dir / "latest" / "cap").iterdir()
+    (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
     assert steps.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
 
 
@@ -126,7 +126,7 @@ def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(
     gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
     steps.forecast(asof=ASOF, settings=settings)
     assert steps.publish(asof=ASOF, settings=settings).revision == 0
-    (message,) = (settings.published_dir / "latest" / "cap").iterdir()
+    (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
     sent = message.read_bytes()
     lay_over(
         "thresholds.csv",

@@ -74,3 +74,16 @@ def test_places_check_tells_of_texts(
     assert capsys.readouterr().out == (
         "messages/vi.toml: when.since: expected {date}, found none\n"
     )
+
+
+def test_the_clips_of_a_language_are_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips.csv"
+    assert run(monkeypatch, "clips", "lo", "--out", str(clips)) == 0
+    assert capsys.readouterr().out == f"{clips}: 194 clips of lo; record each once\n"
+    assert run(monkeypatch, "clips", "lo") == 0
+    out = capsys.readouterr().out
+    assert out == clips.read_text(encoding="utf-8-sig")
+    assert out.startswith("id,words\n")
+    assert run(monkeypatch, "clips", "fr") == 2

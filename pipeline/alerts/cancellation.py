@@ -11,8 +11,8 @@ from typing import Any
 from lxml import etree
 
 from pipeline.alerts.alert_state import AlertState, SentMessage
-from pipeline.alerts.cap import NAMESPACE, format_moment, write_cancel
-from pipeline.alerts.feeds import mark_cancelled
+from pipeline.alerts.cap import NAMESPACE, message_path, split_languages, write_cancel
+from pipeline.alerts.feeds import format_utc, mark_cancelled
 from pipeline.alerts.publish import folder_name, publish_tree, read_tree
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
@@ -105,7 +105,10 @@ def add_cancellations(
     """
     files = dict(tree)
     for row in rows:
-        files[_cap_path(row)] = row["content"].encode()
+        content = row["content"].encode()
+        files[_cap_path(row)] = content
+        for language, part in split_languages(content).items():
+            files[message_path(row["identifier"], language)] = part
         files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
     return files
 
@@ -153,7 +156,7 @@ def _write_row(
     city, hazard = alert["city"], alert["hazard"]
     run, chain = _last_chain(records, city, hazard)
     _check_in_force(identifier, chain, last_issue=run[0], when=when)
-    path = folder / folder_name(alert["issue_time"]) / "cap" / f"{identifier}.xml"
+    path = folder / folder_name(alert["issue_time"]) / message_path(identifier)
     if not path.is_file():
         raise FileNotFoundError(f"expected the message in {path}, found none")
     message = path.read_bytes()
@@ -220,7 +223,7 @@ def _check_in_force(
     """
     newest = chain[-1] if chain else None
     if when < last_issue:
-        state = f"{format_moment(when)}, before the last issue at {format_moment(last_issue)}"
+        state = f"{format_utc(when)}, before the last issue at {format_utc(last_issue)}"
     elif newest is None or identifier not in {message.identifier for message in chain}:
         state = "its event closed"
     elif newest.identifier != identifier:
@@ -228,7 +231,7 @@ def _check_in_force(
     elif newest.over:
         state = "the end of its event"
     elif newest.expires <= when:
-        state = f"it expired at {format_moment(newest.expires)}"
+        state = f"it expired at {format_utc(newest.expires)}"
     else:
         return newest
     raise NotInForce(f"{identifier}: expected a message in force, found {state}")
@@ -239,4 +242,4 @@ def _tree_path(row: Mapping[str, Any], folder: Path) -> Path:
 
 
 def _cap_path(row: Mapping[str, Any]) -> str:
-    return f"cap/{row['identifier']}.xml"
+    return message_path(row["identifier"])

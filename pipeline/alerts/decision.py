@@ -41,8 +41,8 @@ class Decision:
     missing
         Keys of the evidence that was missing; their text is in ``messages/``.
     onset
-        When it begins: the issue time if observed, else the first day at which the probability
-        reaches its threshold; None if no day does.
+        When it begins: the first run of the event that observed it, else the first day at which
+        the probability reaches its threshold; None if no day does.
     valid_to
         End of the window that the level is about.
     station, river, rain, drought
@@ -59,10 +59,12 @@ class Decision:
     held
         Whether a level stays in force that no criterion of this run reaches.
     ending_time
-        First day, after the level's criterion is met, on which the median stage is below the level's
-        threshold stage again; None where no day of the forecast is.
+        First day on which the median stage is below the level's threshold stage again after it was
+        reached; None where no day of the forecast is.
     other_hazard
         Level in force of the city's other hazard; None where no warning of it is in force.
+    clear
+        Whether the evidence allows an all-clear where a warning ends.
     facing
         City on the other bank and its flood level in force, UNKNOWN where that is not assessed;
         None where no city faces this one, and for droughts.
@@ -93,7 +95,13 @@ class Decision:
     held: bool = False
     ending_time: datetime | None = None
     other_hazard: Level | None = None
+    clear: bool = False
     facing: tuple[City, Level] | None = None
+
+    @property
+    def on_rain_alone(self) -> bool:
+        """Whether rain over the city alone put the flood level in force."""
+        return self.state.on_rain and not self.state.on_river
 
 
 def choose_status(

@@ -71,22 +71,26 @@ def decide_drought(
         issue_time=issue_time,
         sufficient=class_now is not None and cdi_class is not None and forecast,
         rules=rules,
+        unassessed=timedelta(weeks=DROUGHT_WEEKS),
         complete=drought is None or not drought.suspect,
     )
     in_force = assessment.in_force
     criterion = criteria[in_force if in_force in RAISED else Level.WATCH]
     p = math.nan if criterion.probability is None else criterion.probability
-    likely = "Likely" if p > 0.5 else "Possible"
-    urgency, severity, certainty = {
-        Level.WATCH: ("Future", "Moderate", "Possible"),
-        Level.WARNING: ("Expected", "Severe", likely),
-        Level.EMERGENCY: ("Expected", "Severe", likely),
-    }.get(in_force, ("Unknown", "Unknown", "Unknown"))
+    urgency, severity = {
+        Level.WATCH: ("Future", "Moderate"),
+        Level.WARNING: ("Expected", "Severe"),
+        Level.EMERGENCY: ("Expected", "Severe"),
+    }.get(in_force, ("Unknown", "Unknown"))
     observed_class = _observed_class(drought, class_now)
-    if assessment.level is Level.UNKNOWN:
+    observed = observed_class is not None and observed_class >= DROUGHT_CLASS.get(in_force, 9)
+    if in_force not in RAISED:
         certainty = "Unknown"
-    elif observed_class is not None and observed_class >= DROUGHT_CLASS.get(in_force, 9):
-        certainty = "Observed"
+    elif assessment.level is Level.UNKNOWN or (not observed and not p > 0.5):
+        certainty = "Possible"
+    else:
+        certainty = "Observed" if observed else "Likely"
+    missing = _missing(drought, class_now, cdi_class, forecast=forecast)
     return Decision(
         issue_time=issue_time,
         city=city,
@@ -98,14 +102,16 @@ def decide_drought(
         severity=severity,
         certainty=certainty,
         reasons=_reasons(assessment, criteria, class_now, cdi_class),
-        missing=_missing(drought, class_now, cdi_class, forecast=forecast),
-        onset=_onset(drought, assessment, criteria, issue_time, rules),
+        missing=missing,
+        onset=_onset(drought, assessment, issue_time, rules),
         valid_to=issue_time + timedelta(weeks=DROUGHT_WEEKS),
         station=None,
         river=None,
         rain=None,
         drought=drought,
         state=assessment.state,
+        held=assessment.held,
+        clear=assessment.level is Level.NONE and not missing,
     )
 
 
@@ -210,15 +216,14 @@ def _missing(
 def _onset(
     drought: Drought | None,
     assessment: Assessment,
-    criteria: Mapping[Level, Criterion],
     issue_time: datetime,
     rules: Rules,
 ) -> datetime | None:
-    """Issue time if observed, else the first horizon that reaches the threshold."""
+    """First run that observed it, else the first horizon that reaches the threshold."""
     if assessment.in_force not in RAISED or drought is None:
         return None
-    if criteria[assessment.in_force].observed:
-        return issue_time
+    if observed := assessment.state.observed_since.get(assessment.in_force.value):
+        return observed
     number = DROUGHT_CLASS[assessment.in_force]
     for weeks in sorted(drought.p):
         if drought.p_class(number, weeks) >= rules.drought_p:

@@ -49,6 +49,23 @@ class Lead:
     extrapolated: bool
     median_extrapolated: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, NaN as null."""
+        row = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        row |= {"valid_time": self.valid_time.isoformat(), "drivers_cm": dict(self.drivers_cm)}
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in row.items()
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        values: dict[str, Any] = {
+            name: math.nan if value is None else value for name, value in row.items()
+        }
+        return cls(**values | {"valid_time": datetime.fromisoformat(row["valid_time"])})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:

@@ -1,6 +1,6 @@
 """The feeds beside the CAP messages: GeoJSON, CSV and the index of a published tree.
 
-Contract, version 1 (``SCHEMA_VERSION``):
+Contract, version 2 (``SCHEMA_VERSION``):
 
 * ``alerts.geojson`` (RFC 7946): one Point per city and hazard, id ``<city>-<hazard>``, properties
   as :func:`collect_facts`; null is not known.
@@ -28,10 +28,11 @@ from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.headlines import compose_headline
 from pipeline.alerts.levels import Level
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import describe_missing, describe_unassessed
 from pipeline.sources.base import Origin
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Fact = str | float | int | bool | list[str] | None
 
 
@@ -46,13 +47,17 @@ def format_utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def collect_facts(decision: Decision, *, identifier: str | None, status: str) -> dict[str, Fact]:
+def collect_facts(
+    decision: Decision, *, notice: Notice | None, identifier: str | None, status: str
+) -> dict[str, Fact]:
     """Collect the facts of a decision, units in the names, None for what is not known.
 
     Parameters
     ----------
     decision
         Subject of the facts.
+    notice
+        Message of this run, if there is one.
     identifier
         CAP message in force, if there is one.
     status
@@ -74,7 +79,12 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
         "level_in_force": decision.in_force.value,
         "river_level": decision.river_level.value if decision.river_level else None,
         "rain_level": decision.rain_level.value if decision.rain_level else None,
-        "headline": compose_headline(decision, event=decision.in_force),
+        "headline": compose_headline(
+            decision,
+            event=decision.in_force,
+            status=status,
+            product=notice.product if notice else "advisory",
+        ),
         "identifier": identifier,
         "urgency": decision.urgency,
         "severity": decision.severity,
@@ -130,6 +140,9 @@ def collect_facts(decision: Decision, *, identifier: str | None, status: str) ->
     facts["track_of_city"] = record.of_city if record else None
     facts["skilful_until_day"] = river.skilful_until_day if river else None
     facts["drivers_method"] = (river.drivers_method or None) if river else None
+    facts["change"] = notice.change if notice else None
+    facts["incident"] = (notice.incident if notice else decision.state.incident) or None
+    facts["ending_time"] = format_utc(decision.ending_time) if decision.ending_time else None
     return {key: _round_known(value) for key, value in facts.items()}
 
 
@@ -157,6 +170,7 @@ def _dump(document: Mapping[str, Any]) -> bytes:
 def collect_rows(
     decisions: Sequence[Decision],
     messages: Mapping[tuple[str, str], str],
+    notices: Mapping[tuple[str, str], Notice],
     *,
     origin: Origin,
     wanted: Literal["Actual", "Test"],
@@ -169,6 +183,8 @@ def collect_rows(
         One per city and hazard.
     messages
         Identifier of the CAP message in force, by city and hazard, where there is one.
+    notices
+        Subject of the message of this run, likewise.
     origin, wanted
         As for :func:`pipeline.alerts.decision.choose_status`.
 
@@ -184,6 +200,7 @@ def collect_rows(
     return [
         collect_facts(
             decision,
+            notice=notices.get((decision.city.id, decision.hazard)),
             identifier=messages.get((decision.city.id, decision.hazard)),
             status=choose_status(decision, origin=origin, wanted=wanted),
         )
@@ -330,9 +347,11 @@ def _withdraw_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
     return {
         **dict.fromkeys(unknown, Level.UNKNOWN.value),
         **dict.fromkeys(("urgency", "severity", "certainty"), "Unknown"),
-        "headline": describe_unassessed(str(row["hazard"]), str(row["name"])),
+        "headline": describe_unassessed(
+            str(row["hazard"]), str(row["name"]), status=str(row["status"])
+        ),
         "identifier": None,
-        "onset": None,
+        **dict.fromkeys(("onset", "ending_time", "change", "incident")),
         "reasons": ["cancelled"],
     }
 

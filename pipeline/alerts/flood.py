@@ -80,6 +80,7 @@ def decide_flood(
     years = math.nan if suspect else years
     state = drop_expired(state, issue_time, rules)
     on_rain = state is not None and state.on_rain
+    on_river = state is not None and state.on_river
     criteria = _add_rain(gauge, years, on_rain=on_rain, rules=rules)
     assessment = apply_hysteresis(
         criteria,
@@ -87,23 +88,24 @@ def decide_flood(
         issue_time=issue_time,
         sufficient=gauge.fresh and gauge.usable if gauge else not math.isnan(years),
         rules=rules,
+        unassessed=rules.stale if on_rain and not on_river else rules.forget,
         complete=not math.isnan(years),
     )
     in_force = assessment.in_force
     p = gauge.probability(in_force if in_force in RAISED else Level.WATCH) if gauge else math.nan
+    heavy = years >= rules.watch_rain_years
     urgency, severity, certainty = _cap_values(assessment, gauge, p, years, rules)
     missing = gauge.missing() if gauge else ["gauge"]
     if math.isnan(years):
         missing.append("suspect" if suspect else "rain")
-    onset = None
-    if in_force in RAISED:
-        if criteria[in_force].observed:
-            onset = issue_time
-        elif gauge:
-            onset = gauge.first_reached(in_force)
+    onset = assessment.state.observed_since.get(in_force.value)
+    if onset is None and gauge and in_force in RAISED:
+        onset = gauge.first_reached(in_force)
     ebbed = years < rules.lower_factor * rules.watch_rain_years
-    rests_on_rain = years >= rules.watch_rain_years or (on_rain and not ebbed)
+    rests_on_rain = heavy or (on_rain and not ebbed)
     rain_level = Level.WATCH if rests_on_rain else Level.NONE
+    by_river = None if gauge is None else _assess_river(gauge, state, issue_time, rules)
+    raised = in_force in RAISED
     return Decision(
         issue_time=issue_time,
         city=city,
@@ -122,19 +124,24 @@ def decide_flood(
         river=river if gauge else None,
         rain=rain,
         drought=None,
-        state=replace(assessment.state, on_rain=rests_on_rain and in_force in RAISED),
-        river_level=_assess_river(gauge, state, issue_time, rules),
+        state=replace(
+            assessment.state,
+            on_rain=rests_on_rain and raised,
+            on_river=raised and by_river is not None and by_river.in_force in RAISED,
+        ),
+        river_level=by_river.level if by_river else None,
         rain_level=Level.UNKNOWN if math.isnan(years) else rain_level,
+        held=assessment.held,
+        ending_time=gauge.below_again(in_force) if gauge and raised else None,
+        clear=gauge is not None and gauge.clear,
     )
 
 
 def _assess_river(
-    gauge: GaugeEvidence | None, state: AlertState | None, issue_time: datetime, rules: Rules
-) -> Level | None:
-    """Level from the river alone; an earlier Watch that rested on rain does not count."""
-    if gauge is None:
-        return None
-    if state is not None and state.on_rain and state.level is Level.WATCH:
+    gauge: GaugeEvidence, state: AlertState | None, issue_time: datetime, rules: Rules
+) -> Assessment:
+    """Level from the river alone; an earlier Watch that rested on rain alone does not count."""
+    if state is not None and not state.on_river and state.level is Level.WATCH:
         state = replace(state, level=Level.NONE)
     return apply_hysteresis(
         gauge.criteria(),
@@ -142,7 +149,8 @@ def _assess_river(
         issue_time=issue_time,
         sufficient=gauge.fresh and gauge.usable,
         rules=rules,
-    ).level
+        unassessed=rules.forget,
+    )
 
 
 def _add_rain(
@@ -168,21 +176,22 @@ def _cap_values(
     assessment: Assessment, gauge: GaugeEvidence | None, p: float, years: float, rules: Rules
 ) -> tuple[str, str, str]:
     """CAP urgency, severity and certainty of a flood level."""
-    likely = "Likely" if p > 0.5 else "Possible"
-    urgency, severity, certainty = {
-        Level.WATCH: ("Future", "Moderate", "Possible"),
-        Level.WARNING: ("Expected", "Severe", likely),
-        Level.EMERGENCY: ("Immediate", "Severe", likely),
-    }.get(assessment.in_force, ("Unknown", "Unknown", "Unknown"))
-    if assessment.in_force is Level.EMERGENCY:
-        severity = "Extreme" if years >= rules.extreme_years else severity
-        observed = gauge is not None and gauge.stage_m >= gauge.flood_m
-        certainty = "Observed" if observed else certainty
-    if assessment.level is Level.UNKNOWN:
-        certainty = "Unknown"
-    elif assessment.level in RAISED and gauge and (not gauge.fresh or gauge.on_doubt):
-        certainty = "Possible"
-    return urgency, severity, certainty
+    in_force = assessment.in_force
+    if in_force not in RAISED:
+        return "Unknown", "Unknown", "Unknown"
+    urgency, severity = {
+        Level.WATCH: ("Future", "Moderate"),
+        Level.WARNING: ("Expected", "Severe"),
+        Level.EMERGENCY: ("Immediate", "Severe"),
+    }[in_force]
+    if in_force is Level.EMERGENCY and years >= rules.extreme_years:
+        severity = "Extreme"
+    by_rain = in_force is Level.WATCH and years >= rules.watch_rain_years
+    observed = by_rain or (gauge is not None and gauge.observes(in_force))
+    doubtful = gauge is not None and not by_rain and (not gauge.fresh or gauge.on_doubt)
+    if assessment.level is Level.UNKNOWN or doubtful:
+        return urgency, severity, "Possible"
+    return urgency, severity, "Observed" if observed else "Likely" if p > 0.5 else "Possible"
 
 
 def _reasons(

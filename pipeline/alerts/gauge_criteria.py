@@ -136,10 +136,12 @@ class GaugeEvidence:
         rules, stage_m = self.rules, self.stage_m
         below_alarm = self.fresh and stage_m <= self.alarm_m - rules.lower_m + STAGE_SLACK_M
         below_flood = self.fresh and stage_m <= self.flood_m - rules.lower_m + STAGE_SLACK_M
+        far_below = below_alarm and stage_m <= self.alarm_m - rules.step_down_m + STAGE_SLACK_M
         above_alarm = stage_m >= self.alarm_m
         if self.doubt is not None:
             below_alarm = below_alarm and self.doubt.highest_m < self.alarm_m
             below_flood = below_flood and self.doubt.highest_m < self.flood_m
+            far_below = far_below and self.doubt.highest_m < self.alarm_m
         rows = (
             (Level.WATCH, rules.watch_p_alarm_7d, above_alarm or self.on_doubt, below_alarm),
             (Level.WARNING, rules.warning_p_flood_5d, above_alarm and self.rising, below_alarm),
@@ -151,6 +153,7 @@ class GaugeEvidence:
                 threshold=threshold,
                 observed=observed,
                 calm=calm,
+                far_below=far_below and level is not Level.WATCH,
             )
             for level, threshold, observed, calm in rows
         }
@@ -162,6 +165,36 @@ class GaugeEvidence:
             if p >= self.criteria()[level].threshold:
                 return lead.valid_time
         return None
+
+    def observes(self, level: Level) -> bool:
+        """Whether a trusted reading is at or above the threshold stage that a level is about."""
+        return self.stage_m >= self.threshold_m(level)
+
+    def threshold_m(self, level: Level) -> float:
+        """Threshold stage that a level is about, m."""
+        return self.alarm_m if THRESHOLD_STAGE[level] == "alarm" else self.flood_m
+
+    def below_again(self, level: Level) -> datetime | None:
+        """First day on which the median is below a level's threshold stage after it was reached.
+
+        None where the threshold stage is not expected to be reached, or no day of the forecast is
+        below it again.
+        """
+        threshold_m, above = self.threshold_m(level), self.observes(level)
+        first_below: datetime | None = None
+        for lead in self.river.leads if self.river and self.usable else ():
+            if lead.q50_m >= threshold_m:
+                above, first_below = True, None
+            elif above and first_below is None:
+                first_below = lead.valid_time
+        return first_below
+
+    @property
+    def clear(self) -> bool:
+        """Whether the last reading is recent, well below alarm stage, and falling or steady."""
+        recent = self.fresh and self.age is not None and self.age <= self.rules.clear
+        low = self.stage_m <= self.alarm_m - self.rules.lower_m + STAGE_SLACK_M
+        return recent and low and self.doubt is None and not self.rising
 
     def missing(self) -> list[str]:
         """Keys of the evidence that is missing at the gauge."""

@@ -17,9 +17,10 @@ from pipeline.alerts.formats import (
     tell_position,
 )
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.notice import Ending, Product
+from pipeline.alerts.notice import Ending
 from pipeline.alerts.paragraphs import find_peak, find_reading, is_on_rain
 from pipeline.alerts.templates import read_templates
+from pipeline.choices import Product
 from pipeline.geography.names import city_name
 
 LONGEST = 140
@@ -30,7 +31,8 @@ def compose_headline(
     decision: Decision,
     *,
     event: Level,
-    product: Product = "warning",
+    status: str,
+    product: Product = "advisory",
     ending: Ending | None = None,
     language: str = "en",
 ) -> str:
@@ -42,6 +44,8 @@ def compose_headline(
         Subject of the line.
     event
         Level of the event that the message is about; NONE or UNKNOWN where there is no event.
+    status
+        CAP status; the line begins with the mark of all but ``Actual``.
     product
         What the city's country calls such a message.
     ending
@@ -50,7 +54,38 @@ def compose_headline(
         One of ``LANGUAGES``.
     """
     templates = read_templates(language)
-    headlines = templates["headline"]
+    line = _tell_line(decision, event, product, ending, templates)
+    return mark_status(line, status, templates)
+
+
+def mark_status(line: str, status: str, templates: Templates) -> str:
+    """Begin a line with the first sentence of the banner of its status."""
+    mark = first_sentence(choose_banner(status, templates))
+    return str(templates["space"]).join(filter(None, [mark, line]))
+
+
+def choose_banner(status: str, templates: Templates) -> str:
+    """Banner of a status; empty for Actual."""
+    key = {"Exercise": "exercise", "Test": "test"}.get(status)
+    return str(templates["banner"][key]) if key else ""
+
+
+def first_sentence(banner: str) -> str:
+    """First word of a banner, with its stop.
+
+    Examples
+    --------
+    >>> first_sentence("EXERCISE. Do not act on this message.")
+    'EXERCISE.'
+    """
+    sentence = re.match(r".*?[.။។。】]", banner)
+    return sentence[0] if sentence else banner.partition(" ")[0]
+
+
+def _tell_line(
+    decision: Decision, event: Level, product: Product, ending: Ending | None, templates: Templates
+) -> str:
+    headlines, language = templates["headline"], templates["language"]
     city = city_name(decision.city, language, asof=decision.issue_time)
     if event not in RAISED:
         key = "none" if decision.level is Level.NONE else "unassessed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.alerts.alert_state import AlertState, forget_level
 from pipeline.alerts.levels import ORDER, RAISED, Level, higher
@@ -25,12 +25,16 @@ class Criterion:
         Whether an observation alone puts the level in force.
     calm
         Whether the observations contradict the level; False when in doubt.
+    far_below
+        Whether an observation ends the level the same night, where one has raised a level of the
+        event and its criterion is not reached.
     """
 
     probability: float | None
     threshold: float
     observed: bool
     calm: bool
+    far_below: bool = False
 
     @property
     def reached(self) -> bool:
@@ -60,11 +64,16 @@ class Assessment:
     state: AlertState
 
     @property
+    def held(self) -> bool:
+        """Whether a level stays in force that no criterion of this run reaches."""
+        return self.level in RAISED and self.level is not self.raised
+
+    @property
     def reasons(self) -> list[str]:
         """Key of a level that no criterion of this run reaches; empty where one does."""
         if self.level is Level.UNKNOWN:
             return ["cannot_assess"]
-        return ["held"] if self.level is not self.raised else []
+        return ["held"] if self.held else []
 
 
 def apply_hysteresis(
@@ -74,6 +83,7 @@ def apply_hysteresis(
     issue_time: datetime,
     sufficient: bool,
     rules: Rules,
+    unassessed: timedelta,
     complete: bool = True,
 ) -> Assessment:
     """Raise or lower a level by the criteria of one run and the state of the run before.
@@ -86,12 +96,16 @@ def apply_hysteresis(
 
     **Lower** after ``lower_runs`` consecutive runs with the probability below ``lower_factor``
     times its threshold and no observation that supports the level, to the highest level for which
-    that does not hold.
+    that does not hold; at once where the event was observed and an observation is far below it now
+    (``Criterion.far_below``).
 
     **Unknown.** With insufficient evidence a criterion still raises, but nothing is lowered: a
     level that this run cannot confirm is UNKNOWN, and the last one stays in force. Where the
     evidence suffices to lower a level but is not complete, the level in force falls to the lowest
     raised level and no further: what would be NONE is UNKNOWN.
+
+    **Too long unknown.** A level that no run could assess for ``unassessed`` ends: nothing is in
+    force, and nothing is known.
 
     **Outage.** A level decided longer ago than ``rules.forget`` holds nothing.
 
@@ -107,6 +121,8 @@ def apply_hysteresis(
         Whether the evidence is enough to lower a level.
     rules
         Thresholds.
+    unassessed
+        Time since the last run that assessed a level after which it ends.
     complete
         Whether no other line of evidence is missing, so that NONE may be issued.
 
@@ -131,9 +147,12 @@ def apply_hysteresis(
             raised = level
 
     state = drop_expired(state, issue_time, rules)
+    observed_since = state.observed_since if state else {}
     level_before = level_kept = state.level if state and state.level in RAISED else Level.NONE
     while level_kept is not Level.NONE and (
-        level_kept not in criteria or down[level_kept.value] >= rules.lower_runs
+        level_kept not in criteria
+        or down[level_kept.value] >= rules.lower_runs
+        or (criteria[level_kept].far_below and observed_since)
     ):
         level_kept = ORDER[ORDER.index(level_kept) - 1]
     if sufficient:
@@ -146,6 +165,13 @@ def apply_hysteresis(
     else:
         level, in_force = Level.UNKNOWN, level_before if level_before in RAISED else Level.UNKNOWN
     last = state.level if state else Level.UNKNOWN
+    before = state.assessed if state else None
+    assessed = before if level is Level.UNKNOWN else issue_time
+    if level is Level.UNKNOWN and (assessed is None or issue_time - assessed >= unassessed):
+        in_force, last = Level.UNKNOWN, Level.UNKNOWN if last in RAISED else last
+    since = dict(observed_since) if in_force in RAISED else {}
+    if in_force in RAISED and criteria[in_force].observed:
+        since.setdefault(in_force.value, issue_time)
     return Assessment(
         raised=raised,
         level=level,
@@ -156,7 +182,12 @@ def apply_hysteresis(
             runs_up=up,
             runs_down=down,
             on_rain=False,
+            on_river=False,
+            assessed=assessed,
+            observed_since=since,
             sent=state.sent if state else (),
+            incident=state.incident if state else "",
+            told=state.told if state else None,
         ),
     )
 

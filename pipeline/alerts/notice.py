@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.alerts.levels import Level
+from pipeline.choices import Product
 
 if TYPE_CHECKING:
     from pipeline.alerts.decision import Decision, Status
@@ -18,8 +19,6 @@ Ending = Literal["all_clear", "monitor", "not_known"]
 assessed for too long."""
 Phase = Literal["onset", "worsening", "partial_recovery", "full_recovery"]
 """Phase of a drought."""
-Product = Literal["warning", "advisory", "vigilance"]
-"""What a country's service calls such a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +41,8 @@ class Notice:
         Phase of a drought; None for floods, and where a drought is not assessed.
     sent, expires
         When the message is sent and until when it holds.
+    incident
+        Name of the event, the same for its whole life.
     product
         What the city's country calls such a message.
     authority
@@ -57,5 +58,6 @@ class Notice:
     phase: Phase | None
     sent: datetime
     expires: datetime
+    incident: str
     product: Product
     authority: str | None

@@ -28,7 +28,7 @@ from pipeline.geography.places import Station
 
 RAIN_YEARS = 2.0
 """Return period from which the rain is told."""
-MOST_DRIVERS = 4
+MOST_DRIVERS = 3
 """Drivers that are told."""
 
 
@@ -246,7 +246,7 @@ def tell_now(decision: Decision, event: Level, templates: Templates) -> list[str
             )
         )
         sentences.append(_tell_trend(river, templates))
-    sentences.append(_tell_doubt(decision, station, river, templates))
+    sentences.append(_tell_doubt(decision, river, templates))
     if not any(sentences):
         sentences.append(phrases["none"])
     return [*sentences, phrases["tidal"] if station.tidal else ""]
@@ -267,9 +267,7 @@ def _name(station: Station, decision: Decision, templates: Templates) -> str:
     return station_name(station, templates["language"], asof=decision.issue_time)
 
 
-def _tell_doubt(
-    decision: Decision, station: Station, river: River | None, templates: Templates
-) -> str:
+def _tell_doubt(decision: Decision, river: River | None, templates: Templates) -> str:
     """Newest reading where it is not trusted; empty where it is."""
     doubt = river.doubt if river else None
     if doubt is None:
@@ -278,8 +276,7 @@ def _tell_doubt(
     stages = {"stage": high} if doubt.kind == "unconfirmed" else {"low": low, "high": high}
     return str(
         templates["flood"][doubt.kind].format(
-            station=_name(station, decision, templates),
-            date=format_date(doubt.time, decision.city, templates, year=True),
+            date=format_date(doubt.time, decision.city, templates),
             time=format_hour(doubt.time, decision.city, templates),
             **stages,
         )
@@ -330,7 +327,7 @@ def _tell_marks(decision: Decision, station: Station, templates: Templates) -> l
         two = format_metres(level_2_m, templates)
         sentences = [phrases["vietnamese"].format(one=alarm, two=two, three=flood, **words)]
     if not station.threshold_verified:
-        sentences.append(phrases["unverified"].format(**words))
+        sentences.append(phrases["unverified"])
     return sentences
 
 

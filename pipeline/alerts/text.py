@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +13,12 @@ from pipeline.alerts.formats import (
     join_sentences,
     number_level,
 )
-from pipeline.alerts.headlines import compose_headline
+from pipeline.alerts.headlines import (
+    choose_banner,
+    compose_headline,
+    first_sentence,
+    mark_status,
+)
 from pipeline.alerts.instructions import compose_instruction
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.notice import Notice
@@ -51,11 +55,12 @@ def describe_missing(keys: tuple[str, ...], language: str = "en") -> list[str]:
     return [str(read_templates(language)["missing"][key]) for key in keys]
 
 
-def describe_unassessed(hazard: str, city: str, language: str = "en") -> str:
+def describe_unassessed(hazard: str, city: str, language: str = "en", *, status: str) -> str:
     """Describe a hazard that is not assessed for a city of this name, in one line."""
     templates = read_templates(language)
     name = templates["hazard"][hazard]
-    return str(templates["headline"]["unassessed"].format(hazard=name, city=city))
+    line = str(templates["headline"]["unassessed"].format(hazard=name, city=city))
+    return mark_status(line, status, templates)
 
 
 def compose(notice: Notice, *, language: str) -> Text:
@@ -74,10 +79,11 @@ def compose(notice: Notice, *, language: str) -> Text:
         One of ``LANGUAGES``.
     """
     decision, templates = notice.decision, read_templates(language)
-    banner = _banner(notice.status, templates)
+    banner = choose_banner(notice.status, templates)
     headline = compose_headline(
         decision,
         event=notice.event,
+        status=notice.status,
         product=notice.product,
         ending=notice.ending,
         language=language,
@@ -89,12 +95,12 @@ def compose(notice: Notice, *, language: str) -> Text:
         _tell_sender(notice, templates),
         *_tell_hydrologists(notice, templates),
     ]
-    first = _first_sentence(banner)
+    first = first_sentence(banner)
     return Text(
         language=templates["tag"],
         sender=notice.authority or templates["sender"],
         event=templates["hazard"][decision.hazard],
-        headline=templates["space"].join(filter(None, [first, headline])),
+        headline=headline,
         description="\n".join(filter(None, lines)),
         instruction="\n".join(filter(None, [first, *compose_instruction(notice, templates)])),
         area=_area(
@@ -224,15 +230,15 @@ def compose_cancellation(
     """
     templates = read_templates(language)
     name = city_name(city, language, asof=when)
-    banner = _banner(status, templates)
+    banner = choose_banner(status, templates)
     unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
-    first = _first_sentence(banner)
-    headline = describe_unassessed(hazard, name, language)
+    first = first_sentence(banner)
+    headline = describe_unassessed(hazard, name, language, status=status)
     return Text(
         language=templates["tag"],
         sender=templates["sender"],
         event=templates["hazard"][hazard],
-        headline=templates["space"].join(filter(None, [first, headline])),
+        headline=headline,
         description="\n".join(filter(None, [banner, unreviewed, note])),
         instruction="\n".join(filter(None, [first, templates["instruction"]["authority"]])),
         area=_area(city, name, templates),
@@ -243,15 +249,3 @@ def _area(city: City, name: str, templates: Templates) -> str:
     """Area of a city's messages, in words."""
     radius = f"{reach_km(city):.0f}"
     return str(templates["area"]["within"].format(city=name, radius=radius))
-
-
-def _banner(status: str, templates: Templates) -> str:
-    """Banner of a status; empty for Actual."""
-    key = {"Exercise": "exercise", "Test": "test"}.get(status)
-    return str(templates["banner"][key]) if key else ""
-
-
-def _first_sentence(banner: str) -> str:
-    """First word of a banner, with its stop: "EXERCISE."."""
-    sentence = re.match(r".*?[.။។。】]", banner)
-    return sentence[0] if sentence else banner.partition(" ")[0]

@@ -39,13 +39,19 @@ class Rules:
     lower_factor, lower_runs, lower_m
         A level ends after so many consecutive runs below the factor times the threshold with the
         stage so far below its threshold stage (m).
+    step_down_m
+        With the stage so far below alarm stage (m) a Warning or an Emergency that was observed and
+        that no criterion reaches any more is at most a Watch the same night.
+    clear
+        An event ends with an all-clear only on a reading that is not older.
     adjacent
         Longest time between two runs that count as consecutive.
     stale
-        A reading older than this caps the certainty and cannot lower a level.
+        A reading older than this caps the certainty and cannot lower a level, and a Watch that rain
+        alone raised ends this long after the last run that could assess it.
     forget
-        A reading older than this is no evidence at all, and a level decided longer ago holds
-        nothing.
+        A reading older than this is no evidence at all, and a level that the river raised ends this
+        long after the last run that could assess it.
     """
 
     watch_p_alarm_7d: float
@@ -59,6 +65,8 @@ class Rules:
     lower_factor: float
     lower_runs: float
     lower_m: float
+    step_down_m: float
+    clear: timedelta
     adjacent: timedelta
     stale: timedelta
     forget: timedelta
@@ -98,6 +106,8 @@ def _rules(tables: Edition, city: str) -> Rules:
         lower_factor=values["lower_factor"],
         lower_runs=values["lower_runs"],
         lower_m=values["lower_m"],
+        step_down_m=values["step_down_m"],
+        clear=timedelta(hours=values["clear"]),
         adjacent=timedelta(hours=values["adjacent"]),
         stale=timedelta(hours=values["stale"]),
         forget=timedelta(hours=values["forget"]),

@@ -87,7 +87,8 @@ def collect_months(
             if months is not None:
                 values[name] = months
     with_rain: xr.DataArray = xr.apply_ufunc(np.isfinite, rain).astype(np.float32)
-    share = aggregate_by_month(with_rain.rename("rain_share"), min_share=MIN_SHARE, mean=True)
+    with_rain = with_rain.rename("rain_share").drop_attrs()
+    share = aggregate_by_month(with_rain, min_share=MIN_SHARE, mean=True)
     share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
     return Months(rain, values, share, _average_flow_by_month(discharge))
 
@@ -144,7 +145,7 @@ def fit_params(months: Months, *, end: datetime) -> dict[str, dict[str, Any]]:
     params: Params = {}
     _fit_whole_years(months.zones, params, end=end)
     season = INDICES["wet_season_onset"]
-    period = _find_whole_years(months.zones["rain"], end, min_years=season.min_years)
+    period = _find_whole_years(months.zones["rain"], end=end, min_years=season.min_years)
     if period is not None:
         params[season.params] = fit_wet_season(rain=months.rain, start=period[0], end=period[1])
     if months.discharge is not None:
@@ -205,7 +206,7 @@ def make_bulletin(
 
 
 def _fit_whole_years(values: dict[str, xr.DataArray], params: Params, *, end: datetime) -> None:
-    """Fit the indices of some inputs, each to the whole years of the shortest of its inputs.
+    """Fit the indices of some inputs, each to the whole years that all of its inputs cover.
 
     SPI fitted with SPEI, to the years of the evaporation, is replaced by that of all rain years.
     """
@@ -213,23 +214,31 @@ def _fit_whole_years(values: dict[str, xr.DataArray], params: Params, *, end: da
     for names, row in sorted(rows.items(), key=lambda item: -len(item[0])):
         if set(names) <= set(values):
             inputs = {name: values[name] for name in names}
-            period = _find_whole_years(inputs[names[-1]], end, min_years=row.min_years)
+            period = _find_whole_years(*inputs.values(), end=end, min_years=row.min_years)
             if period is not None:
                 last = inputs[names[-1]]["time"].values[-1:]
                 dict(compute_standardised(inputs, params, months=last, period=period))
 
 
 def _find_whole_years(
-    values: xr.DataArray, end: datetime, *, min_years: int
+    *inputs: xr.DataArray, end: datetime, min_years: int
 ) -> tuple[datetime, datetime] | None:
-    """Return the whole calendar years of a monthly series up to a moment, None if too few."""
-    time = values["time"].values
-    time = time[next_months(time) <= utc64(end)]
-    if time.size == 0:
-        return None
-    first, after = time[0].astype("M8[Y]"), next_months(time[-1:])[0].astype("M8[Y]")
-    begin = int(first.astype(int)) + 1970 + int(time[0] > first)
-    stop = int(after.astype(int)) + 1970
+    """Return the calendar years up to a moment that monthly series all cover, None if too few.
+
+    A series begins with its first known month.
+    """
+    begins, stops = list[int](), list[int]()
+    for values in inputs:
+        known = _trim_unknown(values)
+        time = values["time"].values
+        time = time[next_months(time) <= utc64(end)]
+        if known is None or time.size == 0:
+            return None
+        month = known["time"].values[0]
+        year, after = month.astype("M8[Y]"), next_months(time[-1:])[0].astype("M8[Y]")
+        begins.append(int(year.astype(int)) + 1970 + int(month > year))
+        stops.append(int(after.astype(int)) + 1970)
+    begin, stop = max(begins), min(stops)
     if stop - begin < min_years:
         return None
     return datetime(begin, 1, 1, tzinfo=UTC), datetime(stop, 1, 1, tzinfo=UTC)

@@ -163,6 +163,7 @@ def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dat
         own, substituted = series[substitute.name], matched[substitute.name]
         filled = own.where(own.notnull(), substituted).assign_attrs(own.attrs)
         share = (own.isnull() & substituted.notnull()).where(filled.notnull()).astype(np.float32)
+        share = share.drop_attrs()
         variable = VARIABLES[substitute.name].long_name.lower()
         long_name = f"Share of {variable} that {substitute.product} tells"
         fields |= {

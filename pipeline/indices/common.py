@@ -136,11 +136,12 @@ def definition(
     Returns
     -------
     dict
-        ``reference_period``, ``n_years``, ``provisional_lt30y`` (1 or 0), the settings, and
-        ``definition_sha256`` over all of these and the array's name, units, window and least
-        share of known steps.
+        ``reference_period``, from the first step of the array where that is later than ``start``,
+        ``n_years``, ``provisional_lt30y`` (1 or 0), the settings, and ``definition_sha256`` over
+        all of these and the array's name, units, window and least share of known steps.
     """
-    period = f"{start:%Y-%m-%d}/{end:%Y-%m-%d}"
+    first = max(utc64(start), da["time"].values[0]).astype("datetime64[D]")
+    period = f"{first}/{end:%Y-%m-%d}"
     n_years = np.unique(da["time"].values.astype("datetime64[Y]")).size
     window = str(da.attrs.get("window", ""))
     content = {

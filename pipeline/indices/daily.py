@@ -23,6 +23,7 @@ from pipeline.indices.suite import (
     select,
 )
 from pipeline.indices.vegetation import tci, vci, vhi
+from pipeline.times import from_utc64, utc64
 
 Values = dict[str, xr.DataArray]
 """Inputs and indices by the names of the list."""
@@ -47,14 +48,18 @@ def fit_reference(
     -------
     dict
         By name (``spi30``, ``spi90``, ``rain_1d``, ``rain_3d``, ``soil_moisture``, ``vegetation``,
-        ``score``) the parameters with their attributes.
+        ``score``) the parameters with their attributes. The period of an index begins no earlier
+        than the last of its inputs.
     """
     params: dict[str, xr.Dataset] = {}
     values, wanted = _inputs(areal), set(names)
+    begins = {name: _find_first_known(da, end=end) for name, da in values.items()}
     for row in select("zones"):
         if row.fit is not None and row.name in wanted:
+            known = (begins[name] for name in inputs_of(row.name))
+            begin = max([start, *(moment for moment in known if moment is not None)])
             series = _series(row, values, params, carry=False)
-            row.parameters(params, series, family="zones", period=(start, end))
+            row.parameters(params, series, family="zones", period=(begin, end))
     return params
 
 
@@ -125,7 +130,6 @@ def risk(
         Conventions="CF-1.11",
         title="Risk indices per areal unit",
         origin=str(areal.attrs.get("origin", "")),
-        reference_period=parameters["spi90"].attrs["reference_period"],
         provisional_lt30y=provisional,
         definition_sha256=" ".join(
             f"{name}:{fitted.attrs['definition_sha256'][:12]}"
@@ -140,6 +144,13 @@ def two_year_depths(*, parameters: Mapping[str, xr.Dataset]) -> xr.DataArray:
         return_level(years=2.0, parameters=parameters[row.params_in("zones")]) for row in EXTREMES
     )
     return short_depths(day_mm=day, three_day_mm=three)
+
+
+def _find_first_known(da: xr.DataArray, *, end: datetime) -> datetime | None:
+    """Find the first time before ``end`` at which any zone has a value; None without any."""
+    zones = [name for name in da.dims if name != "time"]
+    known = da["time"].values[da.notnull().any(zones).values]
+    return from_utc64(known[0]) if known.size and known[0] < utc64(end) else None
 
 
 def _inputs(areal: xr.Dataset) -> Values:

@@ -15,7 +15,7 @@ from pipeline.alerts.cancellation import list_cancelled
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.message_chain import next_message
 from pipeline.issuance import products
-from pipeline.issuance.decide import add_track_records, decide_cities
+from pipeline.issuance.decide import add_track_records, decide_cities, relate_decisions
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -37,7 +37,8 @@ class Bundle:
     files
         Content by path in the tree.
     alerts
-        Rows of the table of alerts, one per city and hazard.
+        Rows of the table of alerts, one per city and hazard; those without a message have no
+        identifier.
     degraded
         Why the night is degraded; empty where it is not.
     """
@@ -84,10 +85,19 @@ def make_bundle(
         cancelled=list_cancelled(snapshot.records, run),
     )
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
+    decisions = relate_decisions(decisions)
     messages = _make_messages(decisions, run, settings)
-    files = {f"cap/{name}.xml": content for name, content in messages.content.items()}
+    files = dict[str, bytes]()
+    for message in messages.due.values():
+        files[cap.message_path(message.identifier)] = message.content
+        for language, content in cap.split_languages(message.content).items():
+            files[cap.message_path(message.identifier, language)] = content
     facts = feeds.collect_rows(
-        decisions, messages.in_force, origin=run["origin"], wanted=settings.alert_status
+        decisions,
+        messages.in_force,
+        {key: message.notice for key, message in messages.due.items()},
+        origin=run["origin"],
+        wanted=settings.alert_status,
     )
     files["alerts.geojson"] = feeds.write_geojson(facts)
     files["alerts.csv"] = feeds.write_csv(facts)
@@ -142,9 +152,9 @@ def _read_earlier_alerts(
 
 @dataclass(frozen=True)
 class _Messages:
-    """CAP messages by identifier, rows of alerts, and the message in force by city and hazard."""
+    """Messages of the run by city and hazard, rows of alerts, and identifiers in force."""
 
-    content: dict[str, bytes]
+    due: dict[tuple[str, str], cap.Message]
     alerts: list[dict[str, Any]]
     in_force: dict[tuple[str, str], str]
 
@@ -160,17 +170,26 @@ def _make_messages(
         model_version=run["model_version"],
         archive_snapshot=run["snapshot"],
         records_batch=run["batch"],
+        identifier_prefix=settings.alert_identifier_prefix,
+        sender_name=settings.alert_sender_name,
+        contact=settings.alert_contact,
+        public_url=settings.public_url,
+        authorities=settings.alert_authorities,
+        products=settings.alert_products,
     )
-    next_issue = run["issue_time"] + STEP
+    sent = run["sent"] or run["issue_time"]
     messages = _Messages({}, [], {})
     for decision in decisions:
-        message, state = next_message(
-            decision, issuer=issuer, revision=run["revision"], next_issue=next_issue
-        )
+        key = decision.city.id, decision.hazard
+        message, state = None, decision.state
+        if not run["late"]:
+            message, state = next_message(
+                decision, issuer=issuer, revision=run["revision"], sent=sent
+            )
         if message is not None:
-            messages.content[message.identifier] = message.content
+            messages.due[key] = message
         if state.sent and not state.sent[-1].over:
-            messages.in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
+            messages.in_force[key] = state.sent[-1].identifier
         messages.alerts.append(
             {
                 "city": decision.city.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.alerts.drought import decide_drought
 from pipeline.alerts.evidence import Drought, LowFlow, Rain, River
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
-from pipeline.alerts.levels import RAISED
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
 from pipeline.issuance import observed
@@ -105,6 +105,34 @@ def decide_cities(
         )
         decisions += [flood, replace(drought, low_flow=low)]
     return decisions
+
+
+def relate_decisions(decisions: Sequence[Decision]) -> list[Decision]:
+    """Add to each decision the level of the city's other hazard and that of the facing city.
+
+    Parameters
+    ----------
+    decisions
+        From :func:`decide_cities`.
+    """
+    levels = {(decision.city.id, decision.hazard): _known_level(decision) for decision in decisions}
+    related = []
+    for decision in decisions:
+        city = decision.city
+        other = levels.get((city.id, "drought" if decision.hazard == "flood" else "flood"))
+        bank = places.facing(city.id, asof=decision.issue_time)
+        facing = None
+        if bank is not None and decision.hazard == "flood":
+            facing = bank, levels.get((bank.id, "flood"), Level.UNKNOWN)
+        related.append(
+            replace(decision, other_hazard=other if other in RAISED else None, facing=facing)
+        )
+    return related
+
+
+def _known_level(decision: Decision) -> Level:
+    """Level in force; UNKNOWN where none is and the evidence is short."""
+    return decision.in_force if decision.in_force in RAISED else decision.level
 
 
 def add_track_records(

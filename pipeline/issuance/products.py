@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import xarray as xr
 from pipeline.alerts.evidence import Rain
 from pipeline.areal import daily_series, monthly, substitutes
 from pipeline.areal import rain as areal_rain
+from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.variables import outside_range
 from pipeline.indices import daily, river, suite
@@ -31,6 +33,16 @@ SPIN_UP_DAYS = 400
 """Look-back of the published indices in the zonal daily series (days)."""
 RISK_DAYS = 30
 """Days of the risk indices that are published."""
+LATITUDE = {"units": "degrees_north", "standard_name": "latitude", "long_name": "Latitude"}
+LONGITUDE = {"units": "degrees_east", "standard_name": "longitude", "long_name": "Longitude"}
+AXES = {
+    "time": {"standard_name": "time", "long_name": "Start of the day or month, UTC"},
+    "available_time": {"long_name": "Time from which the day's data were known, UTC"},
+    "zone": {"long_name": "Sub-basin or city by its id"},
+    "station": {"long_name": "Gauge by its MRC code"},
+    "year": {"units": "1", "long_name": "Calendar year"},
+}
+"""CF attributes of the axes of the published files."""
 
 
 def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
@@ -68,7 +80,8 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
         network=river.routing(basins=places.basins()),
     ).assign(substitutes.carry_shares(recent))
     # Computed here: chunks computed while a file is written come in any order.
-    return indices.isel(time=slice(-RISK_DAYS, None)).compute()
+    recent_days = indices.isel(time=slice(-RISK_DAYS, None)).compute()
+    return describe_axes(recent_days, region=snapshot.region, asof=snapshot.asof)
 
 
 def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
@@ -85,7 +98,55 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
         ),
         discharge=select_used(snapshot.readings("discharge", start=start)),
     )
-    return monthly.make_bulletin(months, snapshot.models["monthly"], asof=snapshot.asof)
+    bulletin = monthly.make_bulletin(months, snapshot.models["monthly"], asof=snapshot.asof)
+    return describe_axes(bulletin, region=snapshot.region, asof=snapshot.asof)
+
+
+def describe_axes(ds: xr.Dataset, *, region: Region, asof: datetime) -> xr.Dataset:
+    """Say what the steps of time, zones and gauges of a file are, and where they lie.
+
+    Parameters
+    ----------
+    ds
+        Indices by ``time``, ``zone``, ``station`` or ``year``.
+    region
+        Region of the zones.
+    asof
+        Moment as of which cities, sub-basins and gauges are read.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``lat``, ``lon`` (degrees) and ``zone_name`` of each zone, ``station_lat``,
+        ``station_lon`` and ``station_name`` of each gauge: the position of a city or gauge, and a
+        point inside a sub-basin.
+
+    Raises
+    ------
+    KeyError
+        A zone or gauge is in no reference table.
+    """
+    cities, gauges = places.cities(region, asof=asof), places.stations(asof=asof)
+    points = {f"city:{city.id}": (city.lat, city.lon, city.name) for city in cities.values()}
+    for basin in places.basins(asof=asof).values():
+        inside = basin.polygon.representative_point()
+        points[f"basin:{basin.id}"] = (inside.y, inside.x, basin.name)
+    rows = {
+        "zone": ("", points),
+        "station": ("station_", {key: (row.lat, row.lon, row.name) for key, row in gauges.items()}),
+    }
+    for dim, (prefix, known) in rows.items():
+        if dim in ds.dims:
+            lat, lon, name = zip(*(known[key] for key in ds[dim].values.tolist()), strict=True)
+            ds = ds.assign_coords(
+                {
+                    f"{prefix}lat": (dim, np.round(lat, 4), LATITUDE),
+                    f"{prefix}lon": (dim, np.round(lon, 4), LONGITUDE),
+                    f"{dim}_name": (dim, list(name), {"long_name": f"Name of the {dim}"}),
+                }
+            )
+    axes = {name: ds[name].assign_attrs(AXES[name]) for name in AXES if name in ds.coords}
+    return ds.assign_coords(axes)
 
 
 def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:

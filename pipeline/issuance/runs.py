@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import registry
 from pipeline.issuance import products
-from pipeline.issuance.bundle import Bundle, make_bundle
+from pipeline.issuance.bundle import STEP, Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts
 from pipeline.issuance.provenance import digest_code, digest_rules
 from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, read_recent_inputs
@@ -16,19 +16,29 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 
-MESSAGE_SETTINGS = {"alert_status", "alert_scope", "alert_sender"}
+MESSAGE_SETTINGS = {
+    "alert_status", "alert_scope", "alert_sender", "alert_sender_name", "alert_contact",
+    "alert_identifier_prefix", "alert_authorities", "alert_products", "public_url",
+}  # fmt: skip
 """Settings that a message depends on; stored with the run."""
+_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def draft_run(
-    *, asof: datetime, model_metadata: dict[str, Any], settings: Settings
+    *, asof: datetime, made: datetime, model_metadata: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
     """Draft the row of a run in the table of runs; the same inputs again give the stored run.
+
+    The messages of an issue time's first run are sent at the issue time, those of a revision when
+    it is made. A run that is made after a later one was issued sends none.
 
     Parameters
     ----------
     asof
         Issue time.
+    made
+        Moment at which the run is made. In the virtual basin, whose time is not that of the clock,
+        no later than a minute before the next issue time.
     model_metadata
         Version and origin of its models.
     settings
@@ -39,7 +49,7 @@ def draft_run(
     origins = {granule["origin"] for granule in inputs} | {model_metadata["origin"]}
     virtual = "virtual" in origins or settings.upstream == "virtual"
     follows = records.last_issued(before=asof)
-    return records.draft_run(
+    run = records.draft_run(
         {
             "issue_time": asof,
             "inputs_digest": digest_inputs(archive, inputs, asof=asof),
@@ -53,6 +63,15 @@ def draft_run(
             "code": digest_code(),
         }
     )
+    if "sent" in run:
+        return run
+    last = records.last_issued(before=_END)
+    latest = asof + STEP - timedelta(minutes=1) if virtual else made
+    first = run["revision"] == 0
+    return run | {
+        "sent": asof if first else max(asof, min(made, latest)),
+        "late": last is not None and last[0] > asof,
+    }
 
 
 def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:

@@ -288,8 +288,9 @@ class VirtualBasin:
         """Areal means of all zones for a year, as issued the next morning.
 
         Rain carries the error of IMERG Early; as cells and zones are linear in the nodes, these
-        are the means of the gridded files. Soil moisture starts with SMAP, NDVI and surface
-        temperature with MODIS; a month's value stands on the day of its publication.
+        are the means of the gridded files. Soil moisture is there from the first day, as if SMAP
+        had flown before 2015; NDVI and surface temperature start with MODIS, and a month's value
+        stands on the day of its publication.
 
         Parameters
         ----------

@@ -30,6 +30,8 @@ RULES = Rules(
     lower_factor=0.6,
     lower_runs=2,
     lower_m=0.20,
+    step_down_m=0.50,
+    clear=timedelta(hours=24),
     adjacent=timedelta(hours=48),
     stale=timedelta(hours=48),
     forget=timedelta(days=7),

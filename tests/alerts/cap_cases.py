@@ -29,13 +29,14 @@ MEASURED = replace(ISSUER, origin="measured")
 
 
 def send(
-    decision: Decision, *, issuer: Issuer = ISSUER, revision: int = 0, hours: float = 24.0
+    decision: Decision, *, issuer: Issuer = ISSUER, revision: int = 0, hours: float = 0.0
 ) -> tuple[Message | None, AlertState]:
+    """Send what is due so many hours after the issue time."""
     return next_message(
         decision,
         issuer=issuer,
         revision=revision,
-        next_issue=decision.issue_time + timedelta(hours=hours),
+        sent=decision.issue_time + timedelta(hours=hours),
     )
 
 
@@ -65,7 +66,7 @@ def every_decision() -> list[Decision]:
     for first in (flood(0.6, 0.6), pluvial(6.0), drought(dry_spell(now=2))):
         _, state = send(first)
         if first.hazard == "drought":
-            decisions.append(drought(None, number=1, state=state))
+            decisions.append(drought(None, number=7, state=state))
             eased = drought(dry_spell(), number=1, state=state)
             decisions.append(drought(dry_spell(), number=2, state=send(eased)[1]))
         elif first.station:

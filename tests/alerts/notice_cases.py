@@ -9,9 +9,10 @@ from pipeline.alerts.decision import Decision, Status
 from pipeline.alerts.evidence import Doubt, Rain
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.notice import Change, Ending, Notice, Phase, Product
+from pipeline.alerts.notice import Change, Ending, Notice, Phase
 from pipeline.alerts.templates import read_templates
 from pipeline.alerts.track_record import TrackRecord
+from pipeline.choices import Product
 from pipeline.geography.places import cities, stations
 from tests.alerts.alert_cases import (
     NAN,
@@ -52,6 +53,7 @@ def note(
         phase=phase,
         sent=decision.issue_time,
         expires=decision.issue_time + timedelta(hours=54),
+        incident=f"{decision.city.id}-{decision.hazard}",
         product=product,
         authority=authority,
     )
@@ -139,7 +141,8 @@ def every_notice() -> list[Notice]:
             decision = decide(city, doubt=doubts[1], p=(0.1, 0.0, 0.0))
             notices.append(note(replace(decision, track_record=replace(RECORD, issued=3))))
             notices.append(note(decide(city, stage_m=1.0, p=(0.9, 0.9, 0.9))))
-    notices.append(note(decide("pakse", drivers=("wetness", "upstream", "tide", "season"))))
+    for drivers in (("wetness", "upstream", "season"), ("tide",)):
+        notices.append(note(decide("pakse", drivers=drivers)))
     missing = tuple(read_templates("en")["missing"].keys() - {"intro", "separator", "gauge"})
     notices.append(note(replace(decide("pakse"), missing=missing)))
     return notices

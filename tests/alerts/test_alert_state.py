@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import math
+import json
 from datetime import timedelta
 
 from pipeline.alerts.alert_state import AlertState, SentMessage, restore_state
 from pipeline.alerts.levels import Level
-from tests.alerts.alert_cases import T0, flood, night
+from tests.alerts.alert_cases import T0, drought, dry_spell, flood, night
 from tests.alerts.cap_cases import sent
 
 
@@ -28,5 +28,20 @@ def test_state_survives_the_table() -> None:
     assert AlertState.from_dict(state.to_dict()) == state
     message = state.sent[0]
     assert isinstance(message, SentMessage)
-    assert message.expires == T0 + timedelta(hours=36)
-    assert math.isclose((message.expires - message.sent) / timedelta(hours=1), 36.0)
+    assert message.expires == T0 + timedelta(hours=54)
+    lost = flood(number=1, state=state, age_h=60.0).state
+    assert (lost.assessed, lost.told) == (night(0), state.told)
+    assert AlertState.from_dict(json.loads(json.dumps(lost.to_dict()))) == lost
+    _, dry = sent(drought(dry_spell(0.9, now=2)))
+    assert dry.told is not None
+    assert (dry.told.drought_class, dry.told.phase) == (2, "onset")
+    assert AlertState.from_dict(json.loads(json.dumps(dry.to_dict()))) == dry
+
+
+def test_a_state_of_an_earlier_version_goes_on() -> None:
+    row = flood(0.6, 0.6).state.to_dict()
+    for name in ("on_river", "assessed", "observed_since", "incident", "told"):
+        del row[name]
+    state = AlertState.from_dict(row)
+    assert (state.assessed, state.on_river, state.told) == (night(0), True, None)
+    assert flood(number=1, state=state).level is Level.WARNING

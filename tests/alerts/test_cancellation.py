@@ -21,8 +21,10 @@ from pipeline.alerts.cancellation import (
     cancel_message,
     list_cancelled,
 )
+from pipeline.alerts.cap import message_path
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
+from pipeline.alerts.notice import Notice
 from pipeline.alerts.publish import folder_name, publish_tree, read_tree
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.storage import database
@@ -64,10 +66,13 @@ class Station:
         in_force: dict[tuple[str, str], str] = {}
         if state.sent and not state.sent[-1].over:
             in_force[decision.city.id, decision.hazard] = state.sent[-1].identifier
-        rows = feeds.collect_rows([decision], in_force, origin="virtual", wanted="Test")
+        notices: dict[tuple[str, str], Notice] = (
+            {(decision.city.id, decision.hazard): message.notice} if message else {}
+        )
+        rows = feeds.collect_rows([decision], in_force, notices, origin="virtual", wanted="Test")
         tree = {"alerts.geojson": feeds.write_geojson(rows), "alerts.csv": feeds.write_csv(rows)}
         if message:
-            tree[f"cap/{identifier}.xml"] = message.content
+            tree[message_path(message.identifier)] = message.content
         tree["index.json"] = feeds.write_index(
             [decision],
             tree,
@@ -133,8 +138,8 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
     schema.assertValid(alert)
     original = etree.fromstring(warned.tree()[f"cap/{MESSAGE}.xml"])
     assert value(alert, "msgType") == "Cancel"
-    assert value(alert, "sent") == "2026-08-20T05:30:00-00:00"
-    assert value(alert, "references") == (f"{ISSUER.sender},{MESSAGE},2026-08-20T00:30:00-00:00")
+    assert value(alert, "sent") == "2026-08-20T12:30:00+07:00"
+    assert value(alert, "references") == (f"{ISSUER.sender},{MESSAGE},2026-08-20T07:30:00+07:00")
     for name in ("sender", "status", "scope", "source", "restriction"):
         assert value(alert, name) == value(original, name)
     assert value(alert, "note") == (
@@ -142,22 +147,27 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
     )
     infos = alert.findall("cap:info", CAP)
     assert [info.findtext("cap:language", namespaces=CAP) for info in infos] == [
-        *LANGUAGES[:-1], "zh-CN",
+        "lo", "km", "th", "vi", "my", "zh-CN", "en",
     ]  # fmt: skip
+    assert value(alert, "incidents") == value(original, "incidents")
     for info, of_message in zip(infos, original.findall("cap:info", CAP), strict=True):
-        for name in ("event", "expires", "area/cap:polygon"):
+        for name in ("event", "eventCode/cap:value", "expires", "area/cap:polygon"):
             path = f"cap:{name}"
             assert info.findtext(path, namespaces=CAP) == of_message.findtext(path, namespaces=CAP)
         assert "Wrong gauge" in info.findtext("cap:description", "", namespaces=CAP)
         assert info.findtext("cap:severity", namespaces=CAP) == "Unknown"
-    assert value(alert, "info/headline") == "EXERCISE. Flood: not assessed for Vientiane"
+    assert value(alert, "info[last()]/headline") == "EXERCISE. Flood: not assessed for Vientiane"
 
 
 def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station) -> None:
     before = warned.tree()
     warned.cancel()
     tree = warned.tree()
-    assert set(tree) == {*before, f"cap/{MESSAGE}-cancel.xml"}
+    assert set(tree) == {
+        *before,
+        f"cap/{MESSAGE}-cancel.xml",
+        *(f"cap/{language}/{MESSAGE}-cancel.xml" for language in LANGUAGES),
+    }
     assert tree[f"cap/{MESSAGE}.xml"] == before[f"cap/{MESSAGE}.xml"]
     index = json.loads(tree["index.json"])
     assert index["cancelled"] == {MESSAGE: f"{MESSAGE}-cancel"}
@@ -166,10 +176,10 @@ def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station)
     changed = {key for key, fact in facts(tree).items() if fact != facts(before)[key]}
     assert changed == {
         "level", "level_in_force", "river_level", "rain_level", "urgency", "severity",
-        "certainty", "headline", "identifier", "onset", "reasons",
+        "certainty", "headline", "identifier", "onset", "reasons", "change", "incident",
     }  # fmt: skip
     assert facts(tree)["level"] == facts(tree)["level_in_force"] == "unknown"
-    assert facts(tree)["headline"] == "Flood: not assessed for Vientiane"
+    assert facts(tree)["headline"] == "EXERCISE. Flood: not assessed for Vientiane"
     (row,) = csv.DictReader(io.StringIO(tree["alerts.csv"].decode()))
     assert (row["level"], row["identifier"], row["reasons"]) == ("unknown", "", "cancelled")
 
@@ -242,8 +252,8 @@ def test_every_message_of_the_event_that_has_not_expired_is_withdrawn(warned: St
 @pytest.mark.parametrize(
     ("when", "state"),
     [
-        (T0 + timedelta(hours=36), "it expired at 2026-08-21T12:30:00-00:00"),
-        (T0 - timedelta(hours=1), "before the last issue at 2026-08-20T00:30:00-00:00"),
+        (T0 + timedelta(hours=54), "it expired at 2026-08-22T06:30:00Z"),
+        (T0 - timedelta(hours=1), "before the last issue at 2026-08-20T00:30:00Z"),
     ],
 )
 def test_a_message_is_in_force_from_its_issue_to_its_expiry(
@@ -296,7 +306,7 @@ def test_killed_before_it_is_published_the_same_call_completes_it(
         cancellation.read_cancel(warned.records, done.identifier)
         == (warned.tree()[f"cap/{MESSAGE}-cancel.xml"])
     )
-    assert b"2026-08-20T05:30:00-00:00" in Path(done.path).read_bytes()
+    assert b"2026-08-20T12:30:00+07:00" in Path(done.path).read_bytes()
 
 
 def test_without_the_published_message_nothing_is_cancelled(warned: Station) -> None:
@@ -337,7 +347,10 @@ def test_a_night_that_was_left_out_and_is_made_after_the_cancel_knows_of_it(
     warned.publish(flood(0.6, 0.6, number=2, state=warned.state(night(2))))
     last = "mekong-20260822T0030Z-vientiane-flood-r0"
     warned.cancel(last, night(2) + timedelta(hours=2))
-    assert list_cancelled(warned.records, {"issue_time": night(1), "revision": 0}) == {last}
+    assert list_cancelled(warned.records, {"issue_time": night(1), "revision": 0}) == {
+        MESSAGE,
+        last,
+    }
 
 
 def test_cancels_of_before_count_for_later_runs_alone(warned: Station) -> None:

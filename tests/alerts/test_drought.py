@@ -116,7 +116,7 @@ def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
     assert [decision.certainty for decision in decisions] == ["Possible", "Observed", "Observed"]
     assert len({decision.level for decision in decisions}) == 1
     facts = [
-        feeds.collect_facts(decision, identifier=None, status="Test")["stands_in"]
+        feeds.collect_facts(decision, notice=None, identifier=None, status="Test")["stands_in"]
         for decision in decisions
     ]
     assert facts == [["smap_l3"], [], ["smap_l3"]]

@@ -11,13 +11,16 @@ import pytest
 
 from pipeline.alerts import feeds
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
+from tests.alerts.cap_cases import send
 
 DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
 MESSAGES = {("vientiane", "flood"): "mekong-1"}
+SENT = send(DECISIONS[0])[0]
+NOTICES = {("vientiane", "flood"): SENT.notice} if SENT else {}
 
 
 def rows() -> list[dict[str, feeds.Fact]]:
-    return feeds.collect_rows(DECISIONS, MESSAGES, origin="virtual", wanted="Actual")
+    return feeds.collect_rows(DECISIONS, MESSAGES, NOTICES, origin="virtual", wanted="Actual")
 
 
 def test_geojson() -> None:
@@ -37,10 +40,10 @@ def test_geojson() -> None:
     town = collection["features"][0]["properties"]
     assert (town["skilful_until_day"], town["drivers_method"]) == (None, None)
     assert (town["level"], town["rain_return_period_years"]) == ("unknown", None)
-    assert town["headline"] == "Flood: not assessed for Siem Reap"
-    assert (
-        collection["features"][1]["properties"]["headline"] == "Drought: no warning for Vientiane"
-    )
+    assert town["headline"] == "EXERCISE. Flood: not assessed for Siem Reap"
+    dry = collection["features"][1]["properties"]
+    assert dry["headline"] == "EXERCISE. Drought: no warning for Vientiane"
+    assert [row["change"] for row in (town, dry, known)] == [None, None, "new"]
 
 
 def test_csv() -> None:
@@ -51,7 +54,8 @@ def test_csv() -> None:
         ("vientiane", "flood", "warning"),
     ]
     assert (table[2]["stage_m"], table[2]["driver_rain_cm"]) == ("9.0", "28.0")
-    assert [*table[0]][-3:] == ["track_of_city", "skilful_until_day", "drivers_method"]
+    assert [*table[0]][-4:] == ["drivers_method", "change", "incident", "ending_time"]
+    assert all(row["headline"].startswith("EXERCISE. ") for row in table)
     assert table[2]["skilful_until_day"] == "7"
     assert table[0]["rain_return_period_years"] == ""
     assert table[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
@@ -59,7 +63,7 @@ def test_csv() -> None:
 
 def test_a_city_and_hazard_stands_there_once() -> None:
     with pytest.raises(ValueError, match="found twice"):
-        feeds.collect_rows([*DECISIONS, DECISIONS[0]], {}, origin="virtual", wanted="Test")
+        feeds.collect_rows([*DECISIONS, DECISIONS[0]], {}, {}, origin="virtual", wanted="Test")
 
 
 def test_index() -> None:
@@ -76,7 +80,7 @@ def test_index() -> None:
     index = json.loads(
         feeds.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
     )
-    assert index["schema_version"] == 1
+    assert index["schema_version"] == 2
     assert index["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
     }  # fmt: skip
@@ -94,7 +98,7 @@ def test_the_facts_of_a_drought_hold_each_class_at_each_horizon() -> None:
         12: (0.6, 0.52, 0.32, 0.12, 0.0),
     }
     decision = drought(replace(dry_spell(), p=shares))
-    facts = feeds.collect_facts(decision, identifier=None, status="Test")
+    facts = feeds.collect_facts(decision, notice=None, identifier=None, status="Test")
     assert {name: fact for name, fact in facts.items() if name.startswith("p_d")} == {
         "p_d1_1w": 0.50, "p_d1_4w": 0.51, "p_d1_12w": 0.52, "p_d2_1w": 0.30, "p_d2_4w": 0.31,
         "p_d2_12w": 0.32, "p_d3_1w": 0.10, "p_d3_4w": 0.11, "p_d3_12w": 0.12,

@@ -20,6 +20,7 @@ from tests.alerts.alert_cases import (
     UNKNOWN_RAIN,
     flood,
     pluvial,
+    river,
 )
 
 HEAVY = Rain(return_period_years=6.0, pluvial_index=1.4)
@@ -102,11 +103,12 @@ def test_none_needs_the_river_and_the_rain() -> None:
     assert lines(flood(age_h=50.0)) == ("unknown", "unknown", "none")
     assert lines(pluvial(1.0)) == ("none", None, "none")
     assert lines(pluvial(NAN)) == ("unknown", None, "unknown")
-    assert compose_headline(blind, event=blind.in_force) == (
+    assert compose_headline(blind, event=blind.in_force, status="Actual") == (
         "Flood: no warning from the river for Vientiane; rain is not assessed"
     )
     stale = flood(age_h=50.0)
-    assert compose_headline(stale, event=stale.in_force) == "Flood: not assessed for Vientiane"
+    headline = compose_headline(stale, event=stale.in_force, status="Exercise")
+    assert headline == "EXERCISE. Flood: not assessed for Vientiane"
 
 
 @pytest.mark.parametrize("number", range(10))
@@ -188,7 +190,12 @@ def test_cap_values() -> None:
     def cap_values(decision: Decision) -> tuple[str, str, str]:
         return decision.urgency, decision.severity, decision.certainty
 
-    assert cap_values(flood(0.9)) == ("Future", "Moderate", "Possible")
+    assert cap_values(flood(0.9)) == ("Future", "Moderate", "Likely")
+    assert cap_values(flood(0.5)) == ("Future", "Moderate", "Possible")
+    assert cap_values(flood(stage_m=11.5)) == ("Future", "Moderate", "Observed")
+    assert cap_values(flood(0.6, 0.6, stage_m=11.5)) == ("Expected", "Severe", "Likely")
+    assert cap_values(pluvial(5.0)) == ("Future", "Moderate", "Observed")
+    assert cap_values(flood()) == ("Unknown", "Unknown", "Unknown")
     assert cap_values(flood(0.5, 0.5)) == ("Expected", "Severe", "Possible")
     assert cap_values(flood(0.51, 0.51)) == ("Expected", "Severe", "Likely")
     assert cap_values(flood(0.8, 0.8, 0.8)) == ("Immediate", "Severe", "Likely")
@@ -206,3 +213,43 @@ def test_onset_and_window() -> None:
     observed = flood(stage_m=12.5)
     assert (observed.onset, observed.valid_to) == (T0, T0 + timedelta(days=2))
     assert flood().onset is None
+
+
+def test_the_day_on_which_the_river_is_below_the_mark_again() -> None:
+    def ending(*medians: float, stage_m: float = 9.0) -> datetime | None:
+        given = river(stage_m=stage_m, p_alarm=(0.9,) * 7)
+        leads = tuple(
+            replace(lead, q50_m=median) for lead, median in zip(given.leads, medians, strict=True)
+        )
+        decision = decide_flood(
+            CITY,
+            issue_time=T0,
+            station=STATION,
+            river=replace(given, leads=leads),
+            rain=DRY,
+            state=None,
+            rules=RULES,
+        )
+        assert decision.in_force is Level.WATCH
+        return decision.ending_time
+
+    day = datetime(2026, 8, 20, tzinfo=UTC)
+    rise_and_fall = (11.0, 11.5, 12.0, 11.6, 11.4, 11.3, 11.2)
+    assert ending(*rise_and_fall) == day + timedelta(days=5), "11.4 m, alarm stage is 11.5 m"
+    assert ending(11.4, 11.3, 11.2, 11.1, 11.0, 10.9, 10.8, stage_m=11.6) == day + timedelta(days=1)
+    assert ending(11.4, 11.6, 11.4, 11.6, 11.6, 11.6, 11.6) is None, "not within the week"
+    assert ending(9.1, 9.2, 9.3, 9.4, 9.5, 9.6, 9.7) is None, "not expected at all"
+
+
+def test_a_watch_that_the_river_raised_too_does_not_end_with_the_rain() -> None:
+    both = flood(0.3, rain=HEAVY)
+    assert (both.state.on_rain, both.state.on_river, both.on_rain_alone) == (True, True, False)
+    decision = both
+    for number in (1, 2, 3):
+        decision = flood(number=number, state=decision.state, age_h=60.0, rain=UNKNOWN_RAIN)
+    assert (decision.level, decision.in_force) == (Level.UNKNOWN, Level.WATCH)
+    rain = flood(rain=HEAVY)
+    assert rain.on_rain_alone
+    first = flood(number=1, state=rain.state, age_h=60.0, rain=UNKNOWN_RAIN)
+    second = flood(number=2, state=first.state, age_h=60.0, rain=UNKNOWN_RAIN)
+    assert (first.in_force, second.in_force) == (Level.WATCH, Level.UNKNOWN)

@@ -8,9 +8,10 @@ from pipeline.alerts import headlines
 from pipeline.alerts.decision import Decision, Status
 from pipeline.alerts.evidence import Doubt, Rain
 from pipeline.alerts.levels import Level
-from pipeline.alerts.notice import Ending, Product
+from pipeline.alerts.notice import Ending
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.alerts.text import compose
+from pipeline.choices import Product
 from tests.alerts.alert_cases import NAN, T0, drought, dry_spell, flood, pluvial
 from tests.alerts.notice_cases import decide, every_notice
 
@@ -81,16 +82,22 @@ FALLING = replace(
 def test_a_headline_says_what_where_and_the_highest_against_a_mark(
     decision: Decision, expected: str
 ) -> None:
-    line = headlines.compose_headline(decision, event=decision.in_force)
+    line = headlines.compose_headline(
+        decision, event=decision.in_force, status="Actual", product="warning"
+    )
     assert line == expected
 
 
 def test_rain_is_the_headline_only_where_the_river_says_nothing() -> None:
     heavy = Rain(return_period_years=25.0, pluvial_index=NAN)
     wet = flood(rain=heavy)
-    assert "Rain as heavy as once in 25 years" in headlines.compose_headline(wet, event=Level.WATCH)
+    assert "Rain as heavy as once in 25 years" in headlines.compose_headline(
+        wet, event=Level.WATCH, status="Actual", product="warning"
+    )
     high = flood(stage_m=12.6, rain=heavy)
-    assert "0.80 m above flood stage" in headlines.compose_headline(high, event=Level.EMERGENCY)
+    assert "0.80 m above flood stage" in headlines.compose_headline(
+        high, event=Level.EMERGENCY, status="Actual", product="warning"
+    )
 
 
 def test_an_old_reading_is_no_highest_stage() -> None:
@@ -98,7 +105,7 @@ def test_an_old_reading_is_no_highest_stage() -> None:
     assert old.river is not None
     leads = tuple(replace(lead, q50_m=12.0) for lead in old.river.leads)
     line = headlines.compose_headline(
-        replace(old, river=replace(old.river, leads=leads)), event=Level.EMERGENCY
+        replace(old, river=replace(old.river, leads=leads)), event=Level.EMERGENCY, status="Actual"
     )
     assert "Highest 12.00 m expected" in line
 
@@ -106,21 +113,25 @@ def test_an_old_reading_is_no_highest_stage() -> None:
 def test_one_reading_that_is_not_confirmed_is_the_headline() -> None:
     doubt = Doubt(kind="unconfirmed", lowest_m=14.0, highest_m=14.0, time=T0)
     line = headlines.compose_headline(
-        decide("pakse", doubt=doubt, p=(0.1, 0.0, 0.0)), event=Level.WATCH
+        decide("pakse", doubt=doubt, p=(0.1, 0.0, 0.0)), event=Level.WATCH, status="Test"
     )
-    assert line == "Flood warning, level 1 of 3: Pakse. One reading of 14.00 m, not confirmed."
+    assert (
+        line == "TEST. Flood advisory, level 1 of 3: Pakse. One reading of 14.00 m, not confirmed."
+    )
 
 
 def test_what_is_not_assessed_and_what_ends_is_said() -> None:
     state = flood(0.6, 0.6).state
     blind = flood(number=1, state=state, age_h=60.0)
-    assert headlines.compose_headline(blind, event=Level.WARNING) == (
+    assert headlines.compose_headline(
+        blind, event=Level.WARNING, status="Actual", product="warning"
+    ) == (
         "Flood warning, level 2 of 3: Vientiane. "
         "It stays in force and cannot be assessed at present."
     )
     for ending, expected in ENDINGS.items():
         line = headlines.compose_headline(
-            flood(), event=Level.WATCH, product="advisory", ending=ending
+            flood(), event=Level.WATCH, product="advisory", ending=ending, status="Actual"
         )
         assert line == expected
 

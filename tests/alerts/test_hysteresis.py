@@ -126,7 +126,7 @@ def test_partial_evidence_never_lowers() -> None:
     again = flood(number=2, state=lost.state, age_h=84.0)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WARNING)
     assert (again.level, again.in_force) == (Level.UNKNOWN, Level.WARNING)
-    assert (lost.urgency, lost.severity, lost.certainty) == ("Expected", "Severe", "Unknown")
+    assert (lost.urgency, lost.severity, lost.certainty) == ("Expected", "Severe", "Possible")
     lower = flood(0.9, number=1, state=warning.state, age_h=60.0)  # speaks for a Watch only
     assert (lower.level, lower.in_force) == (Level.UNKNOWN, Level.WARNING)
     back = flood(number=3, state=again.state)

@@ -197,7 +197,7 @@ def test_the_alert_says_how_often_such_warnings_came_true(
         "Since 1 July 2026, alarm stage was reached after 1 of 11 such warnings for this city."
         in text
     )
-    facts = feeds.collect_facts(watch, identifier=None, status="Test")
+    facts = feeds.collect_facts(watch, notice=None, identifier=None, status="Test")
     assert (facts["track_issued"], facts["track_came_true"]) == (11, 1)
     # A correction that came later, and a night that was run again later, change no bytes.
     export(tmp_path / "b", [9.0] * 31, asof=FIRST + 40 * DAY)
@@ -246,7 +246,7 @@ def test_a_track_stands_in_the_message() -> None:
         sender="a@example.org", status="Test", scope="Restricted",
         origin="virtual", model_version="m", archive_snapshot="s", records_batch=1,
     )  # fmt: skip
-    message, _ = next_message(watch, issuer=issuer, revision=0, next_issue=watch.issue_time + DAY)
+    message, _ = next_message(watch, issuer=issuer, revision=0, sent=watch.issue_time)
     assert message is not None
     assert b"<valueName>track_came_true</valueName>" in message.content
 

@@ -110,7 +110,7 @@ def drop(key: str) -> Callable[[Rows], Rows]:
         (lambda rows: fill(rows, when__since="x"), "when.since: expected {date}, found none"),
         (lambda rows: fill(rows, flood__tidal=""), "flood.tidal: expected one line of text"),
         (drop("flood.tidal"), "flood.tidal: expected a text, found none"),
-        (lambda rows: [*rows, rows[-1]], "expected instruction.authority once, found it again"),
+        (lambda rows: [*rows, rows[-1]], "expected read.authority once, found it again"),
         (lambda rows: [*rows, ["flood.x", "", "x", ""]], "flood.x: expected a key of en.toml"),
         (lambda rows: [*rows, ["flood.x", "", "x"]], "expected 4 cells"),
         (lambda rows: fill(rows, language="fr"), "language: expected one of en, km"),

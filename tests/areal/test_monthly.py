@@ -192,6 +192,17 @@ def test_without_land_or_gauges_or_years_the_rest_is_published(record: xr.Datase
     assert set(ds.data_vars) == {"rain", "rain_share"}
 
 
+def test_an_index_of_two_inputs_has_the_years_of_both(months_record: monthly.Months) -> None:
+    rain = months_record.zones["rain"]
+    late = rain.where(rain["time"] >= np.datetime64("2003-02-01")).assign_attrs(rain.attrs)
+    months = monthly.Months(
+        months_record.rain, months_record.zones | {"rain": late}, months_record.rain_share, None
+    )
+    fitted = monthly.fit_params(months, end=END)
+    periods = {name: fitted[name]["attrs"]["reference_period"] for name in ("spi_1m", "spei_1m")}
+    assert periods == {"spi_1m": "2004-01-01/2025-01-01", "spei_1m": "2004-01-01/2024-01-01"}
+
+
 def test_later_data_change_no_parameters(months_record: monthly.Months) -> None:
     early = datetime(2024, 1, 1, tzinfo=UTC)
     before = monthly.fit_params(months_record, end=early)

@@ -68,6 +68,14 @@ def test_the_hash_of_a_definition_changes_with_each_of_its_parts() -> None:
     assert other_data["definition_sha256"] == hashes[0]
 
 
+def test_a_reference_period_begins_with_the_first_step_of_its_data() -> None:
+    values = by_month(np.arange(360.0))
+    begin = datetime(1980, 1, 1, tzinfo=UTC)
+    whole = common.definition(values, start=START, end=END)
+    assert whole["reference_period"] == f"{START:%Y-%m-%d}/{END:%Y-%m-%d}"
+    assert common.definition(values, start=begin, end=END) == whole
+
+
 def test_a_kernel_sees_time_first_and_the_result_keeps_the_order_of_dimensions() -> None:
     values = xr.DataArray(
         np.arange(24.0).reshape(2, 4, 3), dims=("lat", "time", "lon"), name="x"

@@ -61,6 +61,18 @@ def parameters(areal: xr.Dataset) -> dict[str, xr.Dataset]:
     return fit_reference(areal, start=START, end=END)
 
 
+def test_a_reference_period_begins_with_its_inputs(parameters: dict[str, xr.Dataset]) -> None:
+    begins = {
+        name: fitted.attrs["reference_period"].partition("/")[0]
+        for name, fitted in parameters.items()
+    }
+    assert begins["spi90"] == begins["rain_1d"] == "2000-01-01"
+    # 15 times 365 days without soil moisture, with four 29ths of February
+    assert begins["soil_moisture"] == begins["score"] == "2014-12-28"
+    assert begins["vegetation"] == "2000-01-06"
+    assert parameters["soil_moisture"].attrs["n_years"] == 8
+
+
 def test_risk_is_complete_lazy_and_writes_as_cf(
     areal: xr.Dataset, parameters: dict[str, xr.Dataset], network: xr.Dataset, tmp_path: Path
 ) -> None:

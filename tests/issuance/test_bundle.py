@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from pipeline.alerts.cap import message_path
+from pipeline.alerts.levels import Level
+from pipeline.alerts.templates import LANGUAGES
 from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
 from pipeline.geography import places
@@ -19,6 +22,7 @@ from pipeline.indices import daily
 from pipeline.indices.extremes import return_period
 from pipeline.issuance import products
 from pipeline.issuance.bundle import Bundle, make_bundle
+from pipeline.issuance.decide import relate_decisions
 from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
@@ -26,6 +30,7 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.readings import Readings
 from pipeline.storage.records import Records
+from tests.alerts.alert_cases import drought, dry_spell, flood
 from tests.issuance.forecast_cases import droughts, stages
 
 ISSUED = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -110,7 +115,7 @@ def run_of(records: Records, archive: Archive) -> dict[str, Any]:
             "issue_time": ISSUED, "inputs_digest": "0", "snapshot": archive.snapshot,
             "batch": records.database.batch, "model_version": "m", "origin": "virtual",
             "settings": {"alert_status": "Test"}, "follows": None,
-            "rules": {}, "code": "",
+            "rules": {}, "code": "", "sent": ISSUED, "late": False,
         }
     )  # fmt: skip
 
@@ -142,7 +147,38 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     assert {"alerts.csv", "alerts.geojson", "risk.nc", "monthly.nc", "index.json"} < {*after.files}
     levels = Counter(row["level"] for row in after.alerts)
     assert len(levels) >= 4, "the forecasts are of all kinds"
-    assert sum(name.startswith("cap/") for name in after.files) > 5
+    named = [row["identifier"] for row in after.alerts if row["identifier"]]
+    assert len(named) > 5
+    for identifier in named:
+        assert message_path(identifier) in after.files
+        assert {message_path(identifier, language) for language in LANGUAGES} < {*after.files}
+
+
+def test_a_night_made_up_late_has_a_tree_and_no_message(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    run = run_of(stores[1], stores[0])
+    forecasts = stages(ISSUED), droughts(ISSUED)
+    in_time = bundle(stores, drought_model, run, forecasts)
+    late = bundle(stores, drought_model, run | {"late": True}, forecasts)
+    assert [row["level"] for row in late.alerts] == [row["level"] for row in in_time.alerts]
+    assert {row["identifier"] for row in late.alerts} == {None}
+    assert {*late.files} == {name for name in in_time.files if not name.startswith("cap/")}
+
+
+def test_cities_name_the_level_of_the_other_bank(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    run = run_of(stores[1], stores[0])
+    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+    levels = {(row["city"], row["hazard"]): row["level"] for row in made.alerts}
+    decisions = relate_decisions([flood(0.6, 0.6), drought(dry_spell(now=1))])
+    assert [decision.other_hazard for decision in decisions] == [Level.WATCH, Level.WARNING]
+    bank = decisions[0].facing
+    assert bank is not None
+    assert (bank[0].id, bank[1]) == ("nong_khai", Level.UNKNOWN), "it is not among them"
+    assert decisions[1].facing is None
+    assert ("nong_khai", "flood") in levels
 
 
 def test_each_input_is_read_and_checked_once(

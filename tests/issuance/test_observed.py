@@ -81,8 +81,8 @@ def test_one_reading_beyond_the_record_is_a_watch_that_says_so(tmp_path: Path) -
         note(decision, event=Level.WATCH, status="Actual"), language="en"
     ).description
     assert (
-        "One reading, not confirmed: 13.00 m at Prek Kdam on 11 August 2026 at 07:00 local "
-        "time, beyond what this gauge has shown before."
+        "One reading, not confirmed: 13.00 m on 11 August at 07:00, beyond what this gauge has "
+        "shown before."
     ) in description
 
 

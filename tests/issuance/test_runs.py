@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from models import registry
 from pipeline.issuance.forecast_tables import store_forecasts
 from pipeline.issuance.runs import bundle_run, describe_run_models, draft_run
 from pipeline.settings import Settings
+from pipeline.storage import database
 from pipeline.storage.records import Records
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -25,7 +26,8 @@ def test_a_run_is_bundled_without_the_models_of_its_forecast(
     metadata = {"asof": "2026-01-01T00:00:00+00:00", "origin": "measured"}
     models = {name: {"parameter": name} for name in ("stage", "low_flow", "monthly")}
     version = registry.save(models, metadata, settings.models_dir)
-    run = draft_run(asof=ASOF, model_metadata=metadata | {"version": version}, settings=settings)
+    metadata |= {"version": version}
+    run = draft_run(asof=ASOF, made=ASOF, model_metadata=metadata, settings=settings)
     records = Records(settings.database)
     store_forecasts(records, run, stages=pd.DataFrame(), droughts=pd.DataFrame())
     loaded = list[object]()
@@ -40,3 +42,46 @@ def test_a_run_is_bundled_without_the_models_of_its_forecast(
     assert loaded == [], "the bytes of the models are those that were saved"
     assert "alerts.csv" in bundle_run(run, settings).files
     assert loaded == [{"parameter": "monthly"}]
+
+
+def draft(settings: Settings, asof: datetime, made: datetime) -> dict[str, object]:
+    """Draft a run, and store it with the alerts of one city."""
+    metadata = {"version": "m", "origin": "measured"}
+    run = draft_run(asof=asof, made=made, model_metadata=metadata, settings=settings)
+    records = Records(settings.database)
+    store_forecasts(records, run, stages=pd.DataFrame(), droughts=pd.DataFrame())
+    row: dict[str, object] = {
+        "city": "pakse",
+        "hazard": "flood",
+        "level": "none",
+        "identifier": None,
+        "memory": {},
+    }
+    records.put(database.alerts, asof, run["revision"], [row])
+    return {key: run[key] for key in ("revision", "sent", "late")}
+
+
+def test_when_the_messages_of_a_run_are_sent(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
+    later = settings.model_copy(update={"alert_contact": "+856 21 000000"})
+    again = settings.model_copy(update={"alert_contact": "+856 21 111111"})
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    first = {"revision": 0, "sent": ASOF, "late": False}
+    assert draft(settings, ASOF, ASOF + hour) == first
+    assert draft(settings, ASOF, ASOF + 3 * hour) == first, "the same run again"
+    assert draft(later, ASOF, ASOF + 5 * hour) == {
+        "revision": 1, "sent": ASOF + 5 * hour, "late": False,
+    }  # fmt: skip
+    assert not draft(settings, ASOF + 2 * day, ASOF + 2 * day)["late"]
+    assert draft(again, ASOF, ASOF + 50 * hour)["late"], "a later night is out"
+    assert draft(settings, ASOF + day, ASOF + 50 * hour) == {
+        "revision": 0, "sent": ASOF + day, "late": True,
+    }  # fmt: skip
+
+
+def test_a_revision_of_a_virtual_night_is_sent_before_the_next_night(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, upstream="virtual", records_url=None)
+    later = settings.model_copy(update={"alert_contact": "+856 21 000000"})
+    draft(settings, ASOF, ASOF)
+    revision = draft(later, ASOF, ASOF + timedelta(days=100))
+    assert revision["sent"] == ASOF + timedelta(hours=23, minutes=59)

@@ -131,7 +131,7 @@ def test_the_columns_are_those_of_the_feeds() -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     heading = "Columns of `alerts.csv`, properties of `alerts.geojson`"
     table = rows(text, heading)
-    facts = feeds.collect_facts(WATCH, identifier=None, status="Exercise")
+    facts = feeds.collect_facts(WATCH, notice=None, identifier=None, status="Exercise")
     assert [row[0].strip("`") for row in table] == list(facts)
     units = {"_m": "m", "_cm": "cm", "_deg": "degrees", "_years": "years", "_percent": "%"}
     for name, unit, _ in table:
@@ -165,13 +165,13 @@ def index_of(files: dict[str, bytes]) -> bytes:
 def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    found = feeds.collect_rows([WATCH], {}, origin="virtual", wanted="Test")
+    found = feeds.collect_rows([WATCH], {}, {}, origin="virtual", wanted="Test")
     files = {"alerts.geojson": feeds.write_geojson(found)}
     tree = {**files, "index.json": index_of(files)}
     folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Exercise Flood warning, level 1 of 3: Vientiane.")
+    assert done.stdout.startswith("Exercise EXERCISE. Flood advisory, level 1 of 3: Vientiane.")
     with (folder / "alerts.geojson").open("ab") as stream:
         stream.write(b" ")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -34,6 +34,7 @@ STEPS = {
     "indices": DRAWING | MODELS | PROVIDERS,
     "prepare": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "forecast": DRAWING | {"httpx", "tenacity", "skops"},
+    "explain": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "publish": DRAWING | {"scipy.stats"} | PROVIDERS,
     "replay": DRAWING | {"scipy.stats"} | PROVIDERS,
     "cancel": DRAWING | MODELS | PROVIDERS,

@@ -57,6 +57,8 @@ def test_the_same_run_keeps_its_revision(store: Records) -> None:
         "follows": None,
         "rules": {"thresholds.csv": "1"},
         "code": "x",
+        "sent": None,
+        "late": None,
     }
     first = store.draft_run(row)
     assert first == row | {"revision": 0}
@@ -85,7 +87,7 @@ def test_a_run_is_stored_with_its_forecasts_or_not_at_all(store: Records) -> Non
         {
             "issue_time": moment(5), "inputs_digest": "a", "snapshot": "S", "batch": 3,
             "model_version": "m", "origin": "virtual", "settings": {}, "follows": None,
-            "rules": {}, "code": "",
+            "rules": {}, "code": "", "sent": None, "late": None,
         }
     )  # fmt: skip
     stage = {

@@ -15,9 +15,10 @@ from pipeline.alerts.drought import DROUGHT_WEEKS
 from pipeline.alerts.evidence import Lead
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import ORDER, RAISED, Level, higher
-from pipeline.alerts.notice import Change, Ending, Notice, Phase
+from pipeline.alerts.notice import Ending, Notice, Phase
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose
+from pipeline.choices import Change
 
 RIVER_LIFETIME = timedelta(hours=54)
 """Time from sending to expiry: one night may be lost, and the next be late."""

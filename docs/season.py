@@ -1,4 +1,4 @@
-"""Count the messages of a season: ``python -m docs.season`` (6 min on one core).
+"""Count the messages of a season: ``python -m docs.season`` (8 min on one core).
 
 The virtual basin's history is laid out and its models trained in a folder that is removed again;
 then every night from June to November is run, as the test of the season does. Writes the tables in

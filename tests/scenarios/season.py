@@ -24,9 +24,9 @@ from models.drought import model as drought_model
 from pipeline.alerts.cap import NAMESPACE
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Rain
-from pipeline.alerts.levels import ORDER, Level
+from pipeline.alerts.levels import Level
 from pipeline.issuance import products
-from pipeline.issuance.decide import decide_cities
+from pipeline.issuance.decide import decide_cities, relate_decisions
 from pipeline.issuance.forecasts import forecast_stages
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
@@ -54,12 +54,10 @@ class Told:
     ----------
     identifier, sender, sent, expires, kind, references, incidents
         Of the message; the kind is its ``msgType``.
-    response, urgency
-        Of its first ``info``.
-    change
-        How it differs from the message before it in its event.
-    facts
-        Parameters of its first ``info``.
+    response
+        ``responseType`` of its first ``info``.
+    facts, other_facts
+        Parameters of its first ``info``, and of each other one.
     content
         Its bytes.
     """
@@ -72,15 +70,19 @@ class Told:
     references: tuple[str, ...]
     incidents: str
     response: str
-    urgency: str
-    change: str
     facts: Mapping[str, str]
+    other_facts: tuple[Mapping[str, str], ...]
     content: bytes
 
     @property
     def level(self) -> Level:
         """Level in force."""
         return Level(self.facts["level_in_force"])
+
+    @property
+    def change(self) -> str:
+        """How it differs from the message before it in its event."""
+        return self.facts.get("change", "")
 
     @property
     def ends(self) -> bool:
@@ -118,58 +120,36 @@ class CityNight:
         return bool(sent) and not sent[-1]["over"]
 
 
-def read_message(content: bytes, *, before: Told | None) -> Told:
-    """Read a message back.
-
-    Parameters
-    ----------
-    content
-        CAP message.
-    before
-        Message before it in its city and hazard.
-    """
+def read_message(content: bytes) -> Told:
+    """Read a message back from its bytes."""
     alert = etree.fromstring(content)
-    info = alert.find("cap:info", CAP)
-    assert info is not None
-    facts = {
-        str(pair.findtext("cap:valueName", namespaces=CAP)): str(
-            pair.findtext("cap:value", namespaces=CAP)
-        )
-        for pair in info.findall("cap:parameter", CAP)
-    }
+    infos = alert.findall("cap:info", CAP)
+    facts = [
+        {
+            str(pair.findtext("cap:valueName", namespaces=CAP)): str(
+                pair.findtext("cap:value", namespaces=CAP)
+            )
+            for pair in info.findall("cap:parameter", CAP)
+        }
+        for info in infos
+    ]
 
     def text(node: etree._Element, name: str) -> str:
         return node.findtext(f"{{{NAMESPACE}}}{name}") or ""
 
-    told = Told(
+    return Told(
         identifier=text(alert, "identifier"),
         sender=text(alert, "sender"),
         sent=datetime.fromisoformat(text(alert, "sent")),
-        expires=datetime.fromisoformat(text(info, "expires")),
+        expires=datetime.fromisoformat(text(infos[0], "expires")),
         kind=text(alert, "msgType"),
         references=tuple(text(alert, "references").split()),
         incidents=text(alert, "incidents"),
-        response=text(info, "responseType"),
-        urgency=text(info, "urgency"),
-        change="",
-        facts=facts,
+        response=text(infos[0], "responseType"),
+        facts=facts[0],
+        other_facts=tuple(facts[1:]),
         content=content,
     )
-    return _with_change(told, before)
-
-
-def _with_change(told: Told, before: Told | None) -> Told:
-    """Tell how a message differs from the one before it, by its levels."""
-    if told.kind == "Alert" or before is None:
-        change = "new"
-    elif told.urgency == "Past":
-        change = "ended"
-    elif told.facts["level"] == Level.UNKNOWN:
-        change = "unassessed"
-    else:
-        step = ORDER.index(told.level) - ORDER.index(before.level)
-        change = "raised" if step > 0 else "lowered" if step < 0 else "reissued"
-    return Told(**{**vars(told), "change": change})
 
 
 def list_nights(first: datetime = FIRST, last: datetime = LAST) -> list[datetime]:
@@ -274,7 +254,7 @@ def run_season(
     # In memory; a forecast takes the days that were known at its time.
     record = archive.read("zones", asof=last, start=first - DROUGHT_LOOK_BACK).compute()
     season = list[CityNight]()
-    rows, told = list[dict[str, Any]](), dict[tuple[str, str], Told]()
+    rows = list[dict[str, Any]]()
     for night in nights:
         snapshot = Snapshot(archive, records, night, models, metadata["version"])
         droughts = drought_model.predict(models["drought"], record, asof=night)
@@ -288,16 +268,13 @@ def run_season(
             cancelled=(),
         )
         rows = []
-        for decision in decisions:
-            key = decision.city.id, decision.hazard
+        for decision in relate_decisions(decisions):
             message, state = send(decision)
             # As the table of alerts stores it.
             stored = json.loads(json.dumps(state.to_dict()))
-            rows.append({"city": key[0], "hazard": key[1], "memory": stored})
-            of_night = None
-            if message is not None:
-                of_night = told[key] = read_message(message.content, before=told.get(key))
-            season.append(CityNight(decision=decision, state=stored, told=of_night))
+            rows.append({"city": decision.city.id, "hazard": decision.hazard, "memory": stored})
+            told = read_message(message.content) if message else None
+            season.append(CityNight(decision=decision, state=stored, told=told))
     return season
 
 

@@ -19,9 +19,7 @@ from tests.scenarios.season import (
     list_events,
     list_returns,
 )
-
-CHANGES = ("new", "raised", "lowered", "figures", "reissued", "unassessed", "ended")
-"""Values of the parameter ``change`` of a message, as :mod:`pipeline.alerts.notice` has them."""
+from tests.scenarios.season_checks import CHANGES
 
 
 def describe_reading(ending: CityNight) -> str:

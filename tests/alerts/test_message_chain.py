@@ -172,7 +172,7 @@ def test_a_drought_speaks_weekly_unless_it_begins_worsens_or_ends() -> None:
 
 def test_every_drought_ends_with_its_recovery() -> None:
     phases, state = list[str | None](), None
-    classes = [1, *[3] * 8, *[1] * 16, *[-1] * 3]
+    classes = [1, *[3] * 8, *[1] * 20, *[-1] * 11]
     for number, now in enumerate(classes):
         message, state = send(drought(dry_spell(now=now), number=number, state=state))
         if message and (not phases or message.notice.phase != phases[-1]):

@@ -215,7 +215,7 @@ def test_a_level_that_cannot_be_confirmed_ends() -> None:
                 ended[name] = number
                 alert = etree.fromstring(message.content)
                 assert value(alert, "info/responseType") == "Monitor"
-                assert value(alert, "info/severity") == "Unknown"
+                assert value(alert, "info/urgency") == "Past"
                 assert message.notice.ending == "not_known"
             elif message:
                 assert message.notice.change == "unassessed"

@@ -10,11 +10,12 @@ from pipeline.alerts.drought import decide_drought
 from pipeline.alerts.evidence import Drought, Lead, Rain, River
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.levels import Level
-from pipeline.alerts.notice import Change, Ending, Notice, Phase
+from pipeline.alerts.notice import Ending, Notice, Phase
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.alerts.text import compose
 from pipeline.alerts.thresholds import rules_for
 from pipeline.alerts.track_record import TrackRecord
+from pipeline.choices import Change
 from pipeline.geography import places
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)

@@ -8,5 +8,7 @@ Upstream = Literal["virtual", "internet", "archive"]
 """Where files come from."""
 Product = Literal["warning", "advisory", "vigilance"]
 """What a country's service calls a message."""
+Change = Literal["new", "raised", "lowered", "figures", "reissued", "unassessed", "ended"]
+"""How a message differs from the one before it in its event."""
 Region = Literal["mekong", "asean"]
 """Names of the regions; their grids are in ``pipeline.geography.grid``."""

@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipeline.choices import Product, Region, Upstream
+from pipeline.choices import Change, Product, Region, Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "data" / "reference"
@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         default={},
         description="Authority in whose name the messages of a country are sent, by ISO 3166-1 "
         "code, in JSON; without one each says that it is an automatic forecast.",
+    )
+    alert_changes_sent: tuple[Change, ...] = Field(
+        default=("new", "raised", "ended"),
+        description="Changes of an event at which its short texts are to be sent, in JSON.",
     )
     alert_products: dict[str, Product] = Field(
         default={},

@@ -49,7 +49,7 @@ def test_a_mistyped_variable_is_named(
         (b"MEKONG_DATA_DIR = 'x'", "MEKONG_DATA_DIR is no setting; did you mean data_dir?"),
         (
             b"qqqq = 1",
-            "mekong.toml: qqqq is no setting; expected alert_authorities, alert_contact, ",
+            "mekong.toml: qqqq is no setting; expected alert_authorities, ",
         ),
     ],
 )

@@ -41,9 +41,10 @@ EVENT_CODES = {"flood": "OET-081", "rain": "OET-159", "drought": "OET-063"}
 ENDED = {
     "all_clear": ("AllClear", "Past", "Minor", "Unlikely"),
     "monitor": ("Monitor", "Past", "Minor", "Possible"),
-    "not_known": ("Monitor", "Unknown", "Unknown", "Possible"),
+    "not_known": ("Monitor", "Past", "Minor", "Possible"),
 }
-"""Response type, urgency, severity and certainty at the end of an event."""
+"""Response type, urgency, severity and certainty at the end of an event, never Unknown: receivers
+drop such a message, which tells of the end."""
 RESPONSE = {Level.WATCH: "Monitor", Level.WARNING: "Prepare", Level.EMERGENCY: "Execute"}
 
 
@@ -220,7 +221,8 @@ def write_cancel(
 ) -> bytes:
     """Write the Cancel of a message issued in error; an event that ends is an Update instead.
 
-    Sender, status, scope, source, languages, events and areas are those of the message.
+    Sender, status, scope, source, languages, events, urgency, severity, certainty and areas are
+    those of the message.
 
     Parameters
     ----------
@@ -256,12 +258,9 @@ def write_cancel(
         copied = {etree.QName(child).localname: child.text or "" for child in info}
         text = texts[copied["language"].partition("-")[0]]
         withdrawn = etree.SubElement(alert, f"{{{NAMESPACE}}}info")
-        for name in ("language", "category", "event"):
+        for name in ("language", "category", "event", "urgency", "severity", "certainty"):
             _put(withdrawn, name, copied[name])
-        for name in ("urgency", "severity", "certainty"):
-            _put(withdrawn, name, "Unknown")
         withdrawn.extend(info.findall(f"{{{NAMESPACE}}}eventCode"))
-        _put(withdrawn, "effective", format_moment(sent, offset_h))
         _put(withdrawn, "expires", copied["expires"])
         _put(withdrawn, "senderName", copied["senderName"])
         _put(withdrawn, "headline", text.headline)

@@ -98,11 +98,6 @@ class Decision:
     clear: bool = False
     facing: tuple[City, Level] | None = None
 
-    @property
-    def on_rain_alone(self) -> bool:
-        """Whether rain over the city alone put the flood level in force."""
-        return self.state.on_rain and not self.state.on_river
-
 
 def choose_status(
     decision: Decision, *, origin: Origin, wanted: Literal["Actual", "Test"]

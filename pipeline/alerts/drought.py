@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def decide_drought(
     called observed only as far as it does not rest on a substitute for soil moisture. The
     evidence is sufficient if the class, the CDI and the probabilities are known and the forecast
     is not climatology; NONE also needs rain or soil moisture from files that are not suspect. The
-    hysteresis is that of floods.
+    hysteresis is that of floods, but a level ends only after ``rules.drought_lower_runs`` quiet
+    runs: the class of a drought flickers from night to night.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def decide_drought(
         state=state,
         issue_time=issue_time,
         sufficient=class_now is not None and cdi_class is not None and forecast,
-        rules=rules,
+        rules=replace(rules, lower_runs=rules.drought_lower_runs),
         unassessed=timedelta(weeks=DROUGHT_WEEKS),
         complete=drought is None or not drought.suspect,
     )

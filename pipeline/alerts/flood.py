@@ -88,7 +88,7 @@ def decide_flood(
         issue_time=issue_time,
         sufficient=gauge.fresh and gauge.usable if gauge else not math.isnan(years),
         rules=rules,
-        unassessed=rules.stale if on_rain and not on_river else rules.forget,
+        unassessed=rules.forget if on_river else rules.stale,
         complete=not math.isnan(years),
     )
     in_force = assessment.in_force
@@ -106,6 +106,7 @@ def decide_flood(
     rain_level = Level.WATCH if rests_on_rain else Level.NONE
     by_river = None if gauge is None else _assess_river(gauge, state, issue_time, rules)
     raised = in_force in RAISED
+    river_raised = by_river is not None and by_river.in_force in RAISED
     return Decision(
         issue_time=issue_time,
         city=city,
@@ -127,7 +128,7 @@ def decide_flood(
         state=replace(
             assessment.state,
             on_rain=rests_on_rain and raised,
-            on_river=raised and by_river is not None and by_river.in_force in RAISED,
+            on_river=raised and (river_raised or (on_river and not rests_on_rain)),
         ),
         river_level=by_river.level if by_river else None,
         rain_level=Level.UNKNOWN if math.isnan(years) else rain_level,

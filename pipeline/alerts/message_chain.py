@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -15,9 +15,10 @@ from pipeline.alerts.drought import DROUGHT_WEEKS
 from pipeline.alerts.evidence import Lead
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import ORDER, RAISED, Level, higher
-from pipeline.alerts.notice import Change, Ending, Notice, Phase
+from pipeline.alerts.notice import Ending, Notice, Phase
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose
+from pipeline.choices import Change
 
 RIVER_LIFETIME = timedelta(hours=54)
 """Time from sending to expiry: one night may be lost, and the next be late."""
@@ -163,7 +164,8 @@ def _outlasts(state: AlertState, sent: datetime) -> bool:
 def _lifetime(decision: Decision) -> timedelta:
     if decision.hazard == "drought":
         return DROUGHT_LIFETIME
-    return RAIN_LIFETIME if decision.on_rain_alone else RIVER_LIFETIME
+    on_rain = decision.in_force in RAISED and not decision.state.on_river
+    return RAIN_LIFETIME if on_rain else RIVER_LIFETIME
 
 
 def _find_change(decision: Decision, chain: tuple[SentMessage, ...], told: Told | None) -> Change:
@@ -234,7 +236,11 @@ def _keep_told(decision: Decision, told: Told) -> Decision:
 
 
 def _moved(decision: Decision, told: Told) -> bool:
-    """Whether a date moved by a day, a chance crossed a quarter, or the peak moved by 0.3 m."""
+    """Whether a date moved by a day, a chance crossed a quarter, or the peak moved by 0.3 m.
+
+    A highest stage on the first or the last day of both forecasts is no peak: its day moves on with
+    every night.
+    """
     drought, leads = decision.drought, decision.river.leads if decision.river else ()
     if decision.hazard == "drought":
         chances = zip_longest(_chances_of_drought(decision), told.p_drought, fillvalue=math.nan)
@@ -244,11 +250,13 @@ def _moved(decision: Decision, told: Told) -> bool:
     dates = (
         (decision.onset, told.onset),
         (decision.ending_time, told.ending_time),
-        (peak.valid_time if peak else None, peak_told.valid_time if peak_told else None),
+        (_peak_time(leads), _peak_time(told.leads)),
     )
     if any((now is None) != (then is None) for now, then in dates):
         return True
     if any(now and then and abs(now - then) >= DATE_STEP for now, then in dates):
+        return True
+    if (peak is None) != (peak_told is None):
         return True
     if peak and peak_told and abs(peak.q50_m - peak_told.q50_m) >= PEAK_STEP_M:
         return True
@@ -258,6 +266,12 @@ def _moved(decision: Decision, told: Told) -> bool:
 def _peak(leads: Iterable[Lead]) -> Lead | None:
     known = [lead for lead in leads if not math.isnan(lead.q50_m)]
     return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
+
+
+def _peak_time(leads: Sequence[Lead]) -> datetime | None:
+    """Day of the highest median; None where it is the first or the last day."""
+    peak = _peak(leads)
+    return None if peak is None or peak in (leads[0], leads[-1]) else peak.valid_time
 
 
 def _chance(leads: Iterable[Lead], level: Level) -> float:

@@ -7,13 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.alerts.levels import Level
-from pipeline.choices import Product
+from pipeline.choices import Change, Product
 
 if TYPE_CHECKING:
     from pipeline.alerts.decision import Decision, Status
 
-Change = Literal["new", "raised", "lowered", "figures", "reissued", "unassessed", "ended"]
-"""How a message differs from the one before it in its event."""
 Ending = Literal["all_clear", "monitor", "not_known"]
 """How an event ends: on a recent reading well below the mark, on less, or because it could not be
 assessed for too long."""

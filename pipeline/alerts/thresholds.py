@@ -36,9 +36,9 @@ class Rules:
     raise_margin, raise_runs
         One run at the threshold plus the margin raises, or so many consecutive runs at the
         threshold.
-    lower_factor, lower_runs, lower_m
-        A level ends after so many consecutive runs below the factor times the threshold with the
-        stage so far below its threshold stage (m).
+    lower_factor, lower_runs, drought_lower_runs, lower_m
+        A level of a flood or a drought ends after so many consecutive runs below the factor times
+        the threshold with the stage so far below its threshold stage (m).
     step_down_m
         With the stage so far below alarm stage (m) a Warning or an Emergency that was observed and
         that no criterion reaches any more is at most a Watch the same night.
@@ -64,6 +64,7 @@ class Rules:
     raise_runs: float
     lower_factor: float
     lower_runs: float
+    drought_lower_runs: float
     lower_m: float
     step_down_m: float
     clear: timedelta
@@ -105,6 +106,7 @@ def _rules(tables: Edition, city: str) -> Rules:
         raise_runs=values["raise_runs"],
         lower_factor=values["lower_factor"],
         lower_runs=values["lower_runs"],
+        drought_lower_runs=values["drought_lower_runs"],
         lower_m=values["lower_m"],
         step_down_m=values["step_down_m"],
         clear=timedelta(hours=values["clear"]),

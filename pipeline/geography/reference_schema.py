@@ -172,14 +172,15 @@ _KINDS = ("alarm", "flood", "bao_dong_2")
 _RULE_UNITS = {
     "watch_rain_years": ("year",), "extreme_years": ("year",), "drought_p": ("1",),
     "raise_margin": ("1",), "raise_runs": ("run",), "lower_factor": ("1",), "lower_runs": ("run",),
+    "drought_lower_runs": ("run",),
     "lower_m": ("m",), "step_down_m": ("m",), "clear": ("h",), "adjacent": ("h",),
     "stale": ("h",), "forget": ("h",),
 }  # fmt: skip
 _RULES = {
     "watch_rain_years": (1.0, 1000.0), "extreme_years": (1.0, 1000.0), "drought_p": (0.0, 1.0),
     "raise_margin": (0.0, 1.0), "raise_runs": (1.0, 10.0), "lower_factor": (0.0, 1.0),
-    "lower_runs": (1.0, 10.0), "lower_m": (0.0, 5.0), "step_down_m": (0.0, 5.0),
-    "clear": (1.0, 240.0), "adjacent": (1.0, 240.0),
+    "lower_runs": (1.0, 10.0), "drought_lower_runs": (1.0, 60.0), "lower_m": (0.0, 5.0),
+    "step_down_m": (0.0, 5.0), "clear": (1.0, 240.0), "adjacent": (1.0, 240.0),
     "stale": (1.0, 240.0), "forget": (1.0, 720.0),
 }  # fmt: skip
 """Rules of the alert levels in alert_rules.csv, with the bounds of their values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,12 @@ import pandas as pd
 from pipeline.alerts import cap, feeds, publish
 from pipeline.alerts.cancellation import list_cancelled
 from pipeline.alerts.decision import Decision
-from pipeline.alerts.message_chain import next_message
+from pipeline.alerts.message_chain import describe_event, next_message
+from pipeline.alerts.notice import Notice
+from pipeline.alerts.short_texts import write_broadcasts, write_sms
+from pipeline.alerts.spoken import write_read, write_say
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.choices import Change
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities, relate_decisions
 from pipeline.issuance.missing import find_missing
@@ -92,6 +97,8 @@ def make_bundle(
         files[cap.message_path(message.identifier)] = message.content
         for language, content in cap.split_languages(message.content).items():
             files[cap.message_path(message.identifier, language)] = content
+    if not run["late"]:
+        files |= _write_short_texts(messages.events, settings.alert_changes_sent)
     facts = feeds.collect_rows(
         decisions,
         messages.in_force,
@@ -152,9 +159,10 @@ def _read_earlier_alerts(
 
 @dataclass(frozen=True)
 class _Messages:
-    """Messages of the run by city and hazard, rows of alerts, and identifiers in force."""
+    """Messages and identifiers in force by city and hazard; open and ended events; alerts' rows."""
 
     due: dict[tuple[str, str], cap.Message]
+    events: list[Notice]
     alerts: list[dict[str, Any]]
     in_force: dict[tuple[str, str], str]
 
@@ -178,7 +186,7 @@ def _make_messages(
         products=settings.alert_products,
     )
     sent = run["sent"] or run["issue_time"]
-    messages = _Messages({}, [], {})
+    messages = _Messages({}, [], [], {})
     for decision in decisions:
         key = decision.city.id, decision.hazard
         message, state = None, decision.state
@@ -186,6 +194,8 @@ def _make_messages(
             message, state = next_message(
                 decision, issuer=issuer, revision=run["revision"], sent=sent
             )
+            event = describe_event(decision, issuer=issuer, sent=sent)
+            messages.events.extend([event] if event else [])
         if message is not None:
             messages.due[key] = message
         if state.sent and not state.sent[-1].over:
@@ -201,3 +211,25 @@ def _make_messages(
             }
         )
     return messages
+
+
+def _write_short_texts(events: Sequence[Notice], sent: Collection[Change]) -> dict[str, bytes]:
+    """Write the short and spoken texts of open and ended events, by their paths in the tree.
+
+    Parameters
+    ----------
+    events
+        Open events, and those that end.
+    sent
+        Changes at which the short texts of an event are to be sent.
+    """
+    due = [event for event in events if event.change in sent]
+    texts = {}
+    for language in LANGUAGES:
+        texts[f"sms/{language}.txt"] = write_sms(events, language)
+        texts[f"sms/due/{language}.txt"] = write_sms(due, language)
+        texts[f"cb/{language}.txt"] = write_broadcasts(events, language)
+        texts[f"cb/due/{language}.txt"] = write_broadcasts(due, language)
+        texts[f"read/{language}.txt"] = write_read(events, language)
+        texts[f"say/{language}.json"] = write_say(events, language)
+    return {path: text.encode() for path, text in texts.items()}

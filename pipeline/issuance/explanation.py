@@ -363,7 +363,9 @@ def _flood_rise(night: _Night) -> str:
 
 
 def _ends(night: _Night, condition: str) -> str:
-    runs, so_far = night.rules.lower_runs, night.runs_down.get(night.in_force.value, 0)
+    rules = night.rules
+    runs = rules.drought_lower_runs if night.row["hazard"] == "drought" else rules.lower_runs
+    so_far = night.runs_down.get(night.in_force.value, 0)
     text = f"Ends: after {runs:g} nights with {condition}; so far {so_far}."
     if not night.row["station"] or night.in_force is Level.WATCH:
         return text

@@ -18,7 +18,8 @@ from pipeline.storage.records import Records
 
 MESSAGE_SETTINGS = {
     "alert_status", "alert_scope", "alert_sender", "alert_sender_name", "alert_contact",
-    "alert_identifier_prefix", "alert_authorities", "alert_products", "public_url",
+    "alert_identifier_prefix", "alert_authorities", "alert_products", "alert_changes_sent",
+    "public_url",
 }  # fmt: skip
 """Settings that a message depends on; stored with the run."""
 _END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -57,7 +58,7 @@ def draft_run(
             "batch": records.database.batch,
             "model_version": model_metadata["version"],
             "origin": "virtual" if virtual else "measured",
-            "settings": settings.model_dump(include=MESSAGE_SETTINGS),
+            "settings": settings.model_dump(mode="json", include=MESSAGE_SETTINGS),
             "follows": follows and [follows[0].isoformat(), follows[1]],
             "rules": digest_rules(asof),
             "code": digest_code(),

@@ -29,6 +29,7 @@ RULES = Rules(
     raise_runs=2,
     lower_factor=0.6,
     lower_runs=2,
+    drought_lower_runs=10,
     lower_m=0.20,
     step_down_m=0.50,
     clear=timedelta(hours=24),

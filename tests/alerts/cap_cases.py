@@ -67,8 +67,9 @@ def every_decision() -> list[Decision]:
         _, state = send(first)
         if first.hazard == "drought":
             decisions.append(drought(None, number=7, state=state))
-            eased = drought(dry_spell(), number=1, state=state)
-            decisions.append(drought(dry_spell(), number=2, state=send(eased)[1]))
+            for number in range(1, 10):
+                _, state = send(drought(dry_spell(), number=number, state=state))
+            decisions.append(drought(dry_spell(), number=10, state=state))
         elif first.station:
             decisions.append(flood(number=1, state=state, age_h=60.0))
             eased = flood(number=1, state=state)

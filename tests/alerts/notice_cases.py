@@ -9,10 +9,10 @@ from pipeline.alerts.decision import Decision, Status
 from pipeline.alerts.evidence import Doubt, Rain
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.notice import Change, Ending, Notice, Phase
+from pipeline.alerts.notice import Ending, Notice, Phase
 from pipeline.alerts.templates import read_templates
 from pipeline.alerts.track_record import TrackRecord
-from pipeline.choices import Product
+from pipeline.choices import Change, Product
 from pipeline.geography.places import cities, stations
 from tests.alerts.alert_cases import (
     NAN,

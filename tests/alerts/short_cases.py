@@ -10,7 +10,8 @@ from functools import lru_cache
 from pipeline.alerts.decision import Decision, Status
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.notice import Change, Ending, Notice, Phase
+from pipeline.alerts.notice import Ending, Notice, Phase
+from pipeline.choices import Change
 from pipeline.geography.places import City, cities, stations
 from tests.alerts.alert_cases import drought as decide_drought
 from tests.alerts.alert_cases import dry_spell, flood, river
@@ -42,7 +43,7 @@ def tell(
         phase=phase,
         sent=decision.issue_time,
         expires=decision.issue_time + timedelta(hours=54),
-        incident="event",
+        incident=f"{decision.city.id}-{decision.hazard}-20261020",
         product="warning",
         authority=authority,
     )

@@ -155,7 +155,10 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
             path = f"cap:{name}"
             assert info.findtext(path, namespaces=CAP) == of_message.findtext(path, namespaces=CAP)
         assert "Wrong gauge" in info.findtext("cap:description", "", namespaces=CAP)
-        assert info.findtext("cap:severity", namespaces=CAP) == "Unknown"
+        for name in ("urgency", "severity", "certainty"):
+            assert info.findtext(f"cap:{name}", "", CAP) == of_message.findtext(
+                f"cap:{name}", "", CAP
+            )
     assert value(alert, "info[last()]/headline") == "EXERCISE. Flood: not assessed for Vientiane"
 
 

@@ -58,8 +58,11 @@ def test_drought_hysteresis() -> None:
     assert drought(dry_spell(0.65), number=1, state=calm.state).level is Level.WATCH
     watch = drought(dry_spell(now=1))
     first = drought(dry_spell(0.29), number=1, state=watch.state)
-    second = drought(dry_spell(0.29), number=2, state=first.state)
-    assert (first.level, second.level) == (Level.WATCH, Level.NONE)
+    assert (first.level, first.held) == (Level.WATCH, True)
+    for number in range(2, 10):
+        first = drought(dry_spell(0.29), number=number, state=first.state)
+    last = drought(dry_spell(0.29), number=10, state=first.state)
+    assert (first.level, last.level) == (Level.WATCH, Level.NONE), "ten quiet nights"
     lost = drought(None, number=1, state=watch.state)
     assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.WATCH)
 

@@ -243,13 +243,13 @@ def test_the_day_on_which_the_river_is_below_the_mark_again() -> None:
 
 def test_a_watch_that_the_river_raised_too_does_not_end_with_the_rain() -> None:
     both = flood(0.3, rain=HEAVY)
-    assert (both.state.on_rain, both.state.on_river, both.on_rain_alone) == (True, True, False)
+    assert (both.state.on_rain, both.state.on_river) == (True, True)
     decision = both
     for number in (1, 2, 3):
         decision = flood(number=number, state=decision.state, age_h=60.0, rain=UNKNOWN_RAIN)
     assert (decision.level, decision.in_force) == (Level.UNKNOWN, Level.WATCH)
     rain = flood(rain=HEAVY)
-    assert rain.on_rain_alone
+    assert (rain.state.on_rain, rain.state.on_river) == (True, False)
     first = flood(number=1, state=rain.state, age_h=60.0, rain=UNKNOWN_RAIN)
     second = flood(number=2, state=first.state, age_h=60.0, rain=UNKNOWN_RAIN)
     assert (first.in_force, second.in_force) == (Level.WATCH, Level.UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -163,7 +164,37 @@ def test_a_night_made_up_late_has_a_tree_and_no_message(
     late = bundle(stores, drought_model, run | {"late": True}, forecasts)
     assert [row["level"] for row in late.alerts] == [row["level"] for row in in_time.alerts]
     assert {row["identifier"] for row in late.alerts} == {None}
-    assert {*late.files} == {name for name in in_time.files if not name.startswith("cap/")}
+    folders = {"cap", "sms", "cb", "read", "say"}
+    assert {name.partition("/")[0] for name in in_time.files} > folders
+    assert {*late.files} == {
+        name for name in in_time.files if name.partition("/")[0] not in folders
+    }
+
+
+def blocks(files: dict[str, bytes], path: str) -> list[str]:
+    """Names of the events that a file of short texts tells."""
+    lines = [line for line in files[path].decode().splitlines() if not line.startswith("#")]
+    names = [line for line, before in zip(lines, ["", *lines], strict=False) if not before]
+    return [name for name in names if name]
+
+
+def test_short_texts_of_every_open_event_and_those_that_are_due(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    run = run_of(stores[1], stores[0])
+    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+    named = [f"{row['city']}-{row['hazard']}" for row in made.alerts if row["identifier"]]
+    for language in LANGUAGES:
+        for kind in ("sms", "cb", "read"):
+            assert blocks(made.files, f"{kind}/{language}.txt") == named
+        assert blocks(made.files, f"sms/due/{language}.txt") == named, "all are new"
+        assert blocks(made.files, f"cb/due/{language}.txt") == named
+        told = json.loads(made.files[f"say/{language}.json"])
+        assert [message["event"] for message in told["messages"]] == named
+    only_raised = run | {"settings": run["settings"] | {"alert_changes_sent": ["raised"]}}
+    made = bundle(stores, drought_model, only_raised, (stages(ISSUED), droughts(ISSUED)))
+    assert blocks(made.files, "sms/due/lo.txt") == []
+    assert blocks(made.files, "sms/lo.txt") == named
 
 
 def test_cities_name_the_level_of_the_other_bank(

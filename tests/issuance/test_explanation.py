@@ -84,7 +84,7 @@ def test_a_class_drier_than_both_of_its_parts_is_made_plain(tmp_path: Path) -> N
             "enough; P(D2) is enough; P(D1) is enough. Watch from D1 or CDI watch, Warning from D2 "
             "or CDI warning, Emergency from D3."
         ),
-        "Ends: after 2 nights with the class less dry than D3 and P(D3) < 30 %; so far 0.",
+        "Ends: after 10 nights with the class less dry than D3 and P(D3) < 30 %; so far 0.",
         "The city's flood level that night: WATCH.",
     ]
 

@@ -43,7 +43,7 @@ def test_flood(flood: Night) -> None:
     assert text(alert, "note") == "Exercise: made from the synthetic data of a virtual basin."
     assert text(alert, "info/event") == "Flood"
     headline = text(alert, "info/headline")
-    assert headline.startswith("EXERCISE. Flood warning, level 3 of 3: Nakhon Phanom. ")
+    assert headline.startswith("EXERCISE. Flood advisory, level 3 of 3: Nakhon Phanom. ")
     assert headline.endswith(" m above flood stage.")
     assert text(alert, "info/responseType") == "Execute"
     assert text(alert, "info/certainty") == "Observed"
@@ -90,7 +90,7 @@ def test_drought(drought: Night) -> None:
     alert = drought.message("siem_reap", "drought")
     assert text(alert, "info/event") == "Drought"
     assert text(alert, "info/headline") == (
-        "EXERCISE. Drought warning, level 3 of 3: Siem Reap. At present extreme drought."
+        "EXERCISE. Drought advisory, level 3 of 3: Siem Reap. At present extreme drought."
     )
     assert text(alert, "msgType") == "Alert"
     said = text(alert, "info/description")
@@ -225,7 +225,7 @@ def test_silence_does_not_end_an_emergency(silenced: Night) -> None:
     assert (row["level"], row["level_in_force"]) == ("unknown", "emergency")
     alert = silenced.message("nakhon_phanom")
     assert text(alert, "info/headline") == (
-        "EXERCISE. Flood warning, level 3 of 3: Nakhon Phanom. "
+        "EXERCISE. Flood advisory, level 3 of 3: Nakhon Phanom. "
         "It stays in force and cannot be assessed at present."
     )
     said = text(alert, "info/description")

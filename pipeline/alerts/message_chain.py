@@ -236,11 +236,7 @@ def _keep_told(decision: Decision, told: Told) -> Decision:
 
 
 def _moved(decision: Decision, told: Told) -> bool:
-    """Whether a date moved by a day, a chance crossed a quarter, or the peak moved by 0.3 m.
-
-    A highest stage on the first or the last day of both forecasts is no peak: its day moves on with
-    every night.
-    """
+    """Whether a date moved by a day, a chance crossed a quarter, or the peak moved by 0.3 m."""
     drought, leads = decision.drought, decision.river.leads if decision.river else ()
     if decision.hazard == "drought":
         chances = zip_longest(_chances_of_drought(decision), told.p_drought, fillvalue=math.nan)
@@ -250,7 +246,7 @@ def _moved(decision: Decision, told: Told) -> bool:
     dates = (
         (decision.onset, told.onset),
         (decision.ending_time, told.ending_time),
-        (_peak_time(leads), _peak_time(told.leads)),
+        _peak_times(leads, told.leads),
     )
     if any((now is None) != (then is None) for now, then in dates):
         return True
@@ -268,10 +264,19 @@ def _peak(leads: Iterable[Lead]) -> Lead | None:
     return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
 
 
-def _peak_time(leads: Sequence[Lead]) -> datetime | None:
-    """Day of the highest median; None where it is the first or the last day."""
-    peak = _peak(leads)
-    return None if peak is None or peak in (leads[0], leads[-1]) else peak.valid_time
+def _peak_times(
+    now: Sequence[Lead], then: Sequence[Lead]
+) -> tuple[datetime | None, datetime | None]:
+    """Days of the highest medians of two forecasts, where either has a peak.
+
+    A highest stage on the first or the last day is no peak: its day moves on with every night.
+    """
+    highest = _peak(now), _peak(then)
+    if highest[0] is None or highest[1] is None:
+        return None, None
+    if highest[0] in (now[0], now[-1]) and highest[1] in (then[0], then[-1]):
+        return None, None
+    return highest[0].valid_time, highest[1].valid_time
 
 
 def _chance(leads: Iterable[Lead], level: Level) -> float:

@@ -33,7 +33,7 @@ def test_a_drought_says_what_it_means_for_water_fields_and_animals() -> None:
             "What: Level 2 of 3 (Warning: prepare). At present: severe drought (D2). Water may run "
             "short; crops may be lost; animals may lack water and pasture."
         ),
-        "Where: Vientiane and its surroundings within 24 km, in this country.",
+        "Where: Vientiane, 24 km around, this country.",
         (
             "When: Rain from 22 May to 19 August is compared with that of the same months of other "
             "years. This message holds until 22 August, 13:30 local time."

@@ -57,7 +57,7 @@ def test_english_says_in_five_lines_what_where_when_how_sure_and_how_it_is_now()
             "What: Level 2 of 3 (Warning: prepare). The river may reach flood stage; low ground "
             "near it may go under water."
         ),
-        "Where: Vientiane and its surroundings within 24 km, in this country.",
+        "Where: Vientiane, 24 km around, this country.",
         (
             "When: The river may reach flood stage by 25 August. Highest 9.70 m on 27 August. "
             "This message holds until 22 August, 13:30 local time."

@@ -30,6 +30,7 @@ from pipeline.alerts.headlines import compose_headline
 from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import describe_missing, describe_unassessed
+from pipeline.choices import Product
 from pipeline.sources.base import Origin
 
 SCHEMA_VERSION = 2
@@ -48,7 +49,12 @@ def format_utc(moment: datetime) -> str:
 
 
 def collect_facts(
-    decision: Decision, *, notice: Notice | None, identifier: str | None, status: str
+    decision: Decision,
+    *,
+    notice: Notice | None,
+    identifier: str | None,
+    status: str,
+    product: Product = "advisory",
 ) -> dict[str, Fact]:
     """Collect the facts of a decision, units in the names, None for what is not known.
 
@@ -57,11 +63,13 @@ def collect_facts(
     decision
         Subject of the facts.
     notice
-        Message of this run, if there is one.
+        Event that the run goes on with, begins or ends; None where there is none.
     identifier
         CAP message in force, if there is one.
     status
         CAP status.
+    product
+        What the country's service calls a message.
     """
     city, station, river = decision.city, decision.station, decision.river
     peak = river.peak if river else None
@@ -83,7 +91,7 @@ def collect_facts(
             decision,
             event=decision.in_force,
             status=status,
-            product=notice.product if notice else "advisory",
+            product=product,
         ),
         "identifier": identifier,
         "urgency": decision.urgency,
@@ -172,6 +180,7 @@ def collect_rows(
     messages: Mapping[tuple[str, str], str],
     notices: Mapping[tuple[str, str], Notice],
     *,
+    products: Mapping[str, Product],
     origin: Origin,
     wanted: Literal["Actual", "Test"],
 ) -> list[dict[str, Fact]]:
@@ -184,7 +193,9 @@ def collect_rows(
     messages
         Identifier of the CAP message in force, by city and hazard, where there is one.
     notices
-        Subject of the message of this run, likewise.
+        Event that the run goes on with, begins or ends, likewise.
+    products
+        What a country's service calls a message, by ISO 3166-1 code.
     origin, wanted
         As for :func:`pipeline.alerts.decision.choose_status`.
 
@@ -203,6 +214,7 @@ def collect_rows(
             notice=notices.get((decision.city.id, decision.hazard)),
             identifier=messages.get((decision.city.id, decision.hazard)),
             status=choose_status(decision, origin=origin, wanted=wanted),
+            product=products.get(decision.city.country, "advisory"),
         )
         for decision in sorted(decisions, key=lambda each: (each.city.id, each.hazard))
     ]

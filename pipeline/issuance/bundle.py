@@ -102,7 +102,8 @@ def make_bundle(
     facts = feeds.collect_rows(
         decisions,
         messages.in_force,
-        {key: message.notice for key, message in messages.due.items()},
+        {(event.decision.city.id, event.decision.hazard): event for event in messages.events},
+        products=settings.alert_products,
         origin=run["origin"],
         wanted=settings.alert_status,
     )

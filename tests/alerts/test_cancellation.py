@@ -69,7 +69,9 @@ class Station:
         notices: dict[tuple[str, str], Notice] = (
             {(decision.city.id, decision.hazard): message.notice} if message else {}
         )
-        rows = feeds.collect_rows([decision], in_force, notices, origin="virtual", wanted="Test")
+        rows = feeds.collect_rows(
+            [decision], in_force, notices, products={}, origin="virtual", wanted="Test"
+        )
         tree = {"alerts.geojson": feeds.write_geojson(rows), "alerts.csv": feeds.write_csv(rows)}
         if message:
             tree[message_path(message.identifier)] = message.content

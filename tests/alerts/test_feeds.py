@@ -20,7 +20,9 @@ NOTICES = {("vientiane", "flood"): SENT.notice} if SENT else {}
 
 
 def rows() -> list[dict[str, feeds.Fact]]:
-    return feeds.collect_rows(DECISIONS, MESSAGES, NOTICES, origin="virtual", wanted="Actual")
+    return feeds.collect_rows(
+        DECISIONS, MESSAGES, NOTICES, products={}, origin="virtual", wanted="Actual"
+    )
 
 
 def test_geojson() -> None:
@@ -63,7 +65,9 @@ def test_csv() -> None:
 
 def test_a_city_and_hazard_stands_there_once() -> None:
     with pytest.raises(ValueError, match="found twice"):
-        feeds.collect_rows([*DECISIONS, DECISIONS[0]], {}, {}, origin="virtual", wanted="Test")
+        feeds.collect_rows(
+            [*DECISIONS, DECISIONS[0]], {}, {}, products={}, origin="virtual", wanted="Test"
+        )
 
 
 def test_index() -> None:

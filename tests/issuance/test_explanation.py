@@ -31,7 +31,9 @@ def explain(
     if other is None:
         calm = drought(dry_spell(), issue_time=issued) if decision.hazard == "flood" else flood()
         other = replace(calm, city=decision.city)
-    rows = feeds.collect_rows([decision, other], {}, {}, origin="virtual", wanted="Test")
+    rows = feeds.collect_rows(
+        [decision, other], {}, {}, products={}, origin="virtual", wanted="Test"
+    )
     files = {"alerts.csv": feeds.write_csv(rows)}
     if not math.isnan(score):
         ds = xr.Dataset(

@@ -165,7 +165,7 @@ def index_of(files: dict[str, bytes]) -> bytes:
 def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    found = feeds.collect_rows([WATCH], {}, {}, origin="virtual", wanted="Test")
+    found = feeds.collect_rows([WATCH], {}, {}, products={}, origin="virtual", wanted="Test")
     files = {"alerts.geojson": feeds.write_geojson(found)}
     tree = {**files, "index.json": index_of(files)}
     folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)

@@ -20,6 +20,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
+_BLOCK = 64
+"""Columns of a block in LAPACK, at most; sets the memory it works in."""
 LEAST_VARIANCE = 0.1
 """Added to a coefficient's relative square, so that no column is excluded for good."""
 
@@ -68,17 +70,21 @@ class NormalEquations:
         test: NDArray[np.bool_],
         judging_weights: NDArray[np.float64] | None = None,
     ) -> None:
+        n = matrix.shape[1]
         everything = np.ones((1, len(matrix)), dtype=bool)
-        gram, right = _sum_rows(matrix, target, weights, np.vstack([everything, train]))
-        total = gram[:, -1, -1, None]
-        self._column_means, self._target_means = gram[:, -1, :-1] / total, right[:, -1] / total
+        products = _sum_rows(matrix, target, weights, np.vstack([everything, train]))
+        means = products[:, n] / products[:, n, [n]]
         # Centred, every column is penalised alike, and the intercept not at all.
-        scaled = self._column_means * total
-        self._gram = gram[:, :-1, :-1]
-        self._gram -= scaled[:, :, None] * self._column_means[:, None, :]
-        self._right = right[:, :-1] - scaled[:, :, None] * self._target_means[:, None, :]
-        self._test_gram, self._test_right = _sum_rows(
+        for of_set, mean in zip(products, means, strict=True):
+            of_set[:n] -= np.outer(of_set[:n, n], mean)
+        self._column_means, self._target_means = means[:, :n], means[:, n + 1 :]
+        self._gram, self._right = products[:, :n, :n], products[:, :n, n + 1 :]
+        held_out = _sum_rows(
             matrix, target, weights if judging_weights is None else judging_weights, test
+        )
+        self._test_gram, self._test_right = (
+            held_out[:, : n + 1, : n + 1],
+            held_out[:, : n + 1, n + 1 :],
         )
 
     def fit(
@@ -110,28 +116,23 @@ class NormalEquations:
         -------
         RidgeFit
         """
-        every = len(columns) == self._gram.shape[1]
-        grams = self._gram if every else self._gram[:, columns[:, None], columns]
-        rights = self._right[:, columns]
-        prior = np.ones(rights.shape[:2]) if variances is None else variances
+        grams, rights, means = self._gram, self._right, self._column_means
+        if len(columns) < grams.shape[1]:
+            grams, rights, means = _take(grams, columns), rights[:, columns], means[:, columns]
+        prior = np.ones(means.shape) if variances is None else variances
         n_judged, n_targets = len(self._test_gram), rights.shape[2]
-        use = np.append(columns, -1)
-        coefficients = np.empty((len(grams), len(use), n_targets))
-        paths = np.empty((n_judged, len(penalties), len(use), n_targets))
-        loss = np.zeros((len(penalties), n_targets))
+        coefficients = np.empty((len(grams), len(columns) + 1, n_targets))
+        paths = np.empty((n_judged, len(columns) + 1, len(penalties), n_targets))
         room = np.empty(grams.shape[1:])
-        for split in range(n_judged):
-            for k, penalty in enumerate(penalties):
-                ridge = penalty / prior[split + 1]
-                slopes = _solve(grams[split + 1], rights[split + 1], ridge, room)
-                paths[split, k] = self._with_intercept(split + 1, columns, slopes)
-            loss += self._loss(split, use, paths[split])
-        best = loss.argmin(axis=0)
-        targets = np.arange(n_targets)
-        coefficients[1 : n_judged + 1] = paths[:, best, :, targets].transpose(1, 2, 0)
+        for split, path in enumerate(paths, 1):
+            path[:-1] = _solve_path(grams[split], rights[split], penalties, prior[split], room)
+            offsets = means[split] @ path[:-1].reshape(len(columns), -1)
+            path[-1] = self._target_means[split] - offsets.reshape(len(penalties), n_targets)
+        best = self._loss(columns, paths).argmin(axis=0)
+        coefficients[1 : n_judged + 1] = paths[:, :, best, np.arange(n_targets)]
         every_fit = range(len(grams))
         for number in every_fit if nonnegative is not None else (0, *every_fit[n_judged + 1 :]):
-            slopes = np.empty_like(rights[number])
+            slopes = coefficients[number, :-1]
             for k in np.unique(best):
                 of_penalty = np.flatnonzero(best == k)
                 right = rights[number][:, of_penalty]
@@ -141,24 +142,31 @@ class NormalEquations:
                     if nonnegative is None
                     else _solve_nonnegative(grams[number], right, ridge, nonnegative)
                 )
-            coefficients[number] = self._with_intercept(number, columns, slopes)
+            coefficients[number, -1] = self._target_means[number] - means[number] @ slopes
         return RidgeFit(coefficients, np.asarray(penalties)[best], prior)
 
-    def _with_intercept(
-        self, number: int, columns: NDArray[np.int64], slopes: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        intercept = self._target_means[number] - self._column_means[number, columns] @ slopes
-        return np.vstack([slopes, intercept])
+    def _loss(self, columns: NDArray[np.int64], paths: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Squared error less that of forecasting 0, of shape (n_penalties, n_targets).
 
-    def _loss(
-        self, split: int, use: NDArray[np.int64], path: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Squared error less that of forecasting 0, of shape (n_penalties, n_targets)."""
+        Parameters
+        ----------
+        columns, paths
+            Columns that are used, and coefficients of each judged split, last the intercept, shape
+            (n_judged, n_columns + 1, n_penalties, n_targets).
+        """
+        use = np.append(columns, self._test_gram.shape[1] - 1)
         every = len(use) == self._test_gram.shape[1]
-        gram = self._test_gram[split] if every else self._test_gram[split][use[:, None], use]
-        slopes = path.transpose(1, 0, 2).reshape(len(use), -1)
-        explained = (slopes * (gram @ slopes)).sum(axis=0).reshape(path.shape[0], path.shape[2])
-        return np.asarray(explained - 2.0 * (path * self._test_right[split, use]).sum(axis=1))
+        loss = np.zeros(paths.shape[2:])
+        for gram, right, path in zip(
+            self._test_gram if every else _take(self._test_gram, use),
+            self._test_right[:, use],
+            paths,
+            strict=True,
+        ):
+            explained = (gram @ path.reshape(len(use), -1)).reshape(path.shape)
+            explained -= 2.0 * right[:, None]
+            loss += np.einsum("ckt,ckt->kt", path, explained)
+        return loss
 
     def fit_adaptive(
         self,
@@ -346,26 +354,85 @@ def _sum_rows(
     target: NDArray[np.float64],
     weights: NDArray[np.float64],
     sets: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum up the rows of several sets: Gram matrices and right sides with a constant column last.
+) -> NDArray[np.float64]:
+    """Sum up the products of columns, a constant and targets, in this order, over sets of rows.
 
     Each row is summed up once: rows of the same sets are a part, and a set's sums are its parts'.
     Rows without weight cost time and add nothing.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_sets, n_columns + 1 + n_targets, n_columns + 1 + n_targets).
     """
     used = np.flatnonzero((weights > 0.0) & sets.any(axis=0))
     part = np.zeros(len(used), dtype=np.int64)
     for of_set in sets[:, used]:
-        _, first, part = np.unique(2 * part + of_set, return_index=True, return_inverse=True)
+        part = 2 * part + of_set
+        part = (np.cumsum(np.bincount(part) > 0) - 1)[part]
+    _, first = np.unique(part, return_index=True)
     members = sets[:, used[first]].astype("float64")
-    rows = used[np.argsort(part, kind="stable")]
-    root = np.sqrt(weights[rows])[:, None]
-    columns = np.column_stack([matrix[rows], np.ones(len(rows))]) * root
-    targets = target[rows] * root
     ends = np.cumsum(np.bincount(part))[:-1]
-    parts = list(zip(np.split(columns, ends), np.split(targets, ends), strict=True))
-    grams = np.stack([of_part.T @ of_part for of_part, _ in parts])
-    rights = np.stack([of_part.T @ targets_of_part for of_part, targets_of_part in parts])
-    return np.tensordot(members, grams, 1), np.tensordot(members, rights, 1)
+    n, width = matrix.shape[1], matrix.shape[1] + 1 + target.shape[1]
+    products = np.empty((len(ends) + 1, width, width))
+    for of_part, rows in zip(
+        products, np.split(used[np.argsort(part, kind="stable")], ends), strict=True
+    ):
+        weighted = np.empty((len(rows), width))
+        weighted[:, :n], weighted[:, n], weighted[:, n + 1 :] = matrix[rows], 1.0, target[rows]
+        weighted *= np.sqrt(weights[rows])[:, None]
+        np.matmul(weighted.T, weighted, out=of_part)
+    return np.tensordot(members, products, 1)
+
+
+def _take(grams: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Gram matrices of some columns alone."""
+    return np.stack([gram[columns][:, columns] for gram in grams])
+
+
+def _solve_path(
+    gram: NDArray[np.float64],
+    right: NDArray[np.float64],
+    penalties: Sequence[float],
+    prior: NDArray[np.float64],
+    room: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Slopes of several penalties, shape (n_columns, n_penalties, n_targets).
+
+    Of columns scaled by the roots of their prior variances every penalty is a multiple of the
+    identity, so that one tridiagonal form (LAPACK's ``dsytrd``) serves all penalties.
+
+    Parameters
+    ----------
+    gram, right
+        Shapes (n_columns, n_columns) and (n_columns, n_targets).
+    penalties, prior
+        Penalties, and the variance expected of each coefficient.
+    room
+        As of :func:`_solve`.
+    """
+    n, n_targets = right.shape
+    if n == 1:
+        # A single column has no reflectors, and LAPACK takes none of size 0.
+        single = [_solve(gram, right, penalty / prior, room) for penalty in penalties]
+        return np.stack(single, axis=1)
+    root = np.sqrt(prior)
+    np.multiply(gram, root[:, None], out=room)
+    room *= root
+    work = _BLOCK * (max(n, len(penalties) * n_targets) + _BLOCK + 1)
+    form, diagonal, beside, factors, _ = lapack.dsytrd(room.T, lower=1, overwrite_a=1, lwork=work)
+    reflectors = np.asfortranarray(form[1:, :-1])
+    rotated = np.asfortranarray(root[:, None] * right)
+    rotated[1:] = lapack.dormqr("L", "T", reflectors, factors, rotated[1:], work)[0]
+    paths = np.empty((n, len(penalties) * n_targets), order="F")
+    for k, penalty in enumerate(penalties):
+        _, _, solved, failed = lapack.dptsv(diagonal + penalty, beside, rotated)
+        if failed:
+            raise LinAlgError("expected a positive definite matrix, found another")
+        paths[:, k * n_targets : (k + 1) * n_targets] = solved
+    paths[1:] = lapack.dormqr("L", "N", reflectors, factors, paths[1:], work)[0]
+    paths *= root[:, None]
+    return paths.reshape(n, len(penalties), n_targets)
 
 
 def _solve(

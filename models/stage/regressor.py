@@ -40,7 +40,7 @@ from models.stage.licence import CLIMATOLOGY, MODEL, PERSISTENCE, Licence, gathe
 from models.stage.neighbours import Neighbours
 from models.stage.regressions import LeadRegressors, SeasonalRidge
 from models.stage.ridge import AdaptiveRidgeCV, NormalEquations, relative_variances
-from models.stage.seasons import Seasons
+from models.stage.seasons import SEASONS, Seasons
 from models.stage.splits import (
     EVERYTHING,
     Fold,
@@ -288,6 +288,7 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             From :meth:`prepare`.
         """
         equations = self._equations(rows) if self.regressor is None else []
+        prior = self._prior_variances(rows.splits) if self.regressor is None else None
         self.persistence_ = self._fit_errors(
             rows, self._still_regime(rows.matrix), rows.target, rows.target
         ).centred()
@@ -302,7 +303,7 @@ class StageRegressor(RegressorMixin, BaseEstimator):
                 ),
                 None,
             )
-            self.tiers_[tier] = same or self._fit_tier(rows, equations, columns)
+            self.tiers_[tier] = same or self._fit_tier(rows, equations, prior, columns)
         return self
 
     def _columns(self, groups: tuple[str, ...]) -> NDArray[np.int64]:
@@ -346,12 +347,25 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             )
         ]
 
+    def _prior_variances(self, splits: Splits) -> NDArray[np.float64] | None:
+        """Variances that all gauges found, of shape (n_seasons, 1 + n_splits, n_columns)."""
+        if self.prior_variances is None:
+            return None
+        names, folds = self.design_.shared_names(), [EVERYTHING, *splits.names]
+        keys = [(season, fold) for season in range(len(SEASONS)) for fold in folds]
+        variances = [[self.prior_variances[key].get(name, 1.0) for name in names] for key in keys]
+        return np.reshape(variances, (len(SEASONS), len(folds), len(names)))
+
     def _fit_tier(
-        self, rows: TrainingRows, equations: list[NormalEquations], columns: NDArray[np.int64]
+        self,
+        rows: TrainingRows,
+        equations: list[NormalEquations],
+        prior: NDArray[np.float64] | None,
+        columns: NDArray[np.int64],
     ) -> TierModel:
         regression: SeasonalRidge | LeadRegressors
         if self.regressor is None:
-            regression, held_out, ahead = self._fit_ridge(rows, equations, columns)
+            regression, held_out, ahead = self._fit_ridge(rows, equations, prior, columns)
         else:
             regression, held_out, ahead = self._fit_regressor(rows, columns)
         error = rows.target - held_out
@@ -403,7 +417,11 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         )
 
     def _fit_ridge(
-        self, rows: TrainingRows, equations: list[NormalEquations], columns: NDArray[np.int64]
+        self,
+        rows: TrainingRows,
+        equations: list[NormalEquations],
+        prior: NDArray[np.float64] | None,
+        columns: NDArray[np.int64],
     ) -> tuple[SeasonalRidge, NDArray[np.float64], NDArray[np.float64]]:
         """Fit the seasons' ridge regressions, and forecast each row by fits that had not seen it.
 
@@ -413,41 +431,31 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             The regression, the changes of the splits judged, and those of the last years by earlier
             ones (NaN in other years), each of shape (n, n_leads).
         """
+        ridge = self._ridge()
+        raising = np.array(self.design_.groups_)[columns] == "rain"
+        bounded = self.rain_effects == "nonnegative" and raising.any()
         coefficients = np.stack(
             [
-                self._fit_season(normal, season, rows.splits, columns)
+                normal.fit_adaptive(
+                    columns,
+                    ridge.alphas,
+                    least_variance=ridge.least_variance,
+                    prior_variances=None if prior is None else prior[season][:, columns],
+                    nonnegative=raising if bounded else None,
+                ).coefficients
                 for season, normal in enumerate(equations)
             ]
         )
-        matrix = np.column_stack([rows.matrix[:, columns], np.ones(len(rows.matrix))])
+        matrix = rows.matrix if len(columns) == rows.matrix.shape[1] else rows.matrix[:, columns]
         shares = self._seasons().shares(rows.dates)
         held_out, ahead = (np.full(rows.target.shape, np.nan) for _ in range(2))
         for number, test in enumerate(rows.splits.test):
             into = held_out if number < rows.splits.n_judged else ahead
-            into[test] = 0.0
-            for share, of_season in zip(shares.T, coefficients[:, number + 1], strict=True):
-                shared = np.flatnonzero(test & (share > 0.0))
-                into[shared] += share[shared, None] * (matrix[shared] @ of_season)
+            tested = np.flatnonzero(test)
+            of_split = coefficients[:, number + 1].transpose(1, 0, 2)
+            changes = np.tensordot(matrix[tested], of_split[:-1], 1) + of_split[-1]
+            into[tested] = np.einsum("ns,nsl->nl", shares[tested], changes)
         return SeasonalRidge(columns, coefficients[:, 0]), held_out, ahead
-
-    def _fit_season(
-        self, normal: NormalEquations, season: int, splits: Splits, columns: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Coefficients of all rows and of each split, (1 + n_splits, n_columns + 1, n_leads)."""
-        ridge, prior = self._ridge(), None
-        if self.prior_variances is not None:
-            names = self.design_.shared_names()
-            by_fold = [self.prior_variances[season, fold] for fold in [EVERYTHING, *splits.names]]
-            prior = np.array([[of_fold.get(names[k], 1.0) for k in columns] for of_fold in by_fold])
-        raising = np.array(self.design_.groups_)[columns] == "rain"
-        bounded = self.rain_effects == "nonnegative" and raising.any()
-        return normal.fit_adaptive(
-            columns,
-            ridge.alphas,
-            least_variance=ridge.least_variance,
-            prior_variances=prior,
-            nonnegative=raising if bounded else None,
-        ).coefficients
 
     def _fit_regressor(
         self, rows: TrainingRows, columns: NDArray[np.int64]

@@ -233,6 +233,6 @@ def _mean_variances(of_gauges: Iterable[PriorVariances]) -> PriorVariances:
             for name, variance in by_name.items():
                 into.setdefault(name, []).append(variance)
     return {
-        key: {name: float(np.mean(variances)) for name, variances in by_name.items()}
+        key: {name: sum(variances) / len(variances) for name, variances in by_name.items()}
         for key, by_name in gathered.items()
     }

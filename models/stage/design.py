@@ -108,14 +108,29 @@ class ColumnProducts(TransformerMixin, BaseEstimator):
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803
         """Give features and products times their priors, shape (n, n_names)."""
-        n_features = sum("*" not in name for name in self.names)
-        products = self.scaler_.transform(self._products(X))
-        return np.asarray(np.column_stack([X[:, :n_features], products]) * np.array(self.priors))
+        return self._join(X, self._products(X))
+
+    def fit_transform(self, X: NDArray[np.float64], y: object = None) -> NDArray[np.float64]:  # noqa: ARG002, N803
+        """Standardise the products of some rows, and give the columns of the same rows."""
+        products = self._products(X)
+        self.scaler_ = clone(self.scaler).fit(products)
+        return self._join(X, products)
+
+    def _join(
+        self, features: NDArray[np.float64], products: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        n_features = len(self.names) - products.shape[1]
+        columns = np.empty((len(features), len(self.names)))
+        columns[:, :n_features] = features[:, :n_features]
+        columns[:, n_features:] = self.scaler_.transform(products)
+        columns *= np.array(self.priors)
+        return columns
 
     def _products(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         place = {name: k for k, name in enumerate(self.names)}
         factors = [[place[part] for part in name.split("*")] for name in self.names if "*" in name]
-        return np.column_stack([np.prod(z[:, parts], axis=1) for parts in factors])
+        by_column = np.ascontiguousarray(z.T)
+        return np.stack([by_column[parts].prod(axis=0) for parts in factors], axis=1)
 
 
 class StageDesign(TransformerMixin, BaseEstimator):

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
+from scipy.linalg import lapack
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -200,7 +201,10 @@ class ConditionalMeanImputer(_GapTransformer):
         groups = np.split(order, np.cumsum(np.bincount(kind, minlength=len(patterns)))[:-1])
         for pattern, rows in zip(patterns, groups, strict=True):
             holes = np.flatnonzero(pattern)
-            cells = np.ix_(rows, holes)
-            among = self.precision_[np.ix_(holes, holes)]
-            filled[cells] = -linalg.solve(among, pull[cells].T, assume_a="pos").T
+            among = self.precision_[holes[:, None], holes]
+            # scipy.linalg.solve spends ten times as long on its checks as on a few holes.
+            _, expected, failed = lapack.dposv(among, pull[rows[:, None], holes].T)
+            if failed:
+                raise linalg.LinAlgError("expected a positive definite precision, found another")
+            filled[rows[:, None], holes] = -expected.T
         return np.clip(filled, -self.bound, self.bound)

@@ -7,7 +7,7 @@ little are penalised more, which comes near to leaving them out (adaptive ridge;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -345,8 +345,11 @@ def relative_variances(
     return np.asarray((share.mean(axis=2) + least_variance) / (1.0 + least_variance))
 
 
-def _mask_rows(parts: Iterable[NDArray[np.int64]], n: int) -> NDArray[np.bool_]:
-    return np.array([np.isin(np.arange(n), part) for part in parts])
+def _mask_rows(parts: Sequence[NDArray[np.int64]], n: int) -> NDArray[np.bool_]:
+    masks = [np.zeros(n, dtype=bool) for _ in parts]
+    for mask, part in zip(masks, parts, strict=True):
+        mask[part] = True
+    return np.array(masks)
 
 
 def _sum_rows(

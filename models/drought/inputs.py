@@ -128,32 +128,30 @@ def _class_limits(params: xr.Dataset) -> NDArray[np.float64]:
     return np.where(share > 0, limit, -1.0)
 
 
+def mark_known(evidence: Evidence, weeks: int, kind: str) -> NDArray[np.bool_]:
+    """Mark where the score and all inputs of a regression are known, (day, zone)."""
+    names = ("spi90", "spi30", *INPUTS[kind])
+    known = np.isfinite([evidence.score, *(evidence.inputs[name] for name in names)]).all(axis=0)
+    return np.asarray(known & np.isfinite(evidence.outlook[weeks]).all(axis=2))
+
+
 def design_matrix(
-    evidence: Evidence, weeks: int, kind: str
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Build the regression's inputs (day, zone, k, input), and the mask where all are known."""
-    target = _target(evidence.time, weeks)
-    angle = 2 * np.pi * slots(target, "dayofyear")[:, None] / 365
-    season = [
-        np.broadcast_to(wave, evidence.score.shape) for wave in (np.sin(angle), np.cos(angle))
-    ]
-    columns = [evidence.inputs["spi90"], evidence.inputs["spi30"], *season]
+    evidence: Evidence, weeks: int, kind: str, rows: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Build the regression's inputs of marked days and zones, (row, k, input)."""
+    angle = 2 * np.pi * slots(_target(evidence.time, weeks), "dayofyear") / 365
+    day = np.nonzero(rows)[0]
+    season = np.sin(angle)[day], np.cos(angle)[day]
+    columns = [evidence.inputs["spi90"][rows], evidence.inputs["spi30"][rows], *season]
     for name in INPUTS[kind]:
-        value = evidence.inputs[name]
+        value = evidence.inputs[name][rows]
         columns += [value, value * season[0], value * season[1]]
-    common = np.stack(columns, axis=-1)[:, :, None, :]
-    shape = (*evidence.score.shape, CLASSES)
-    outlook = logit(np.clip(evidence.outlook[weeks], 0.005, 0.995))[..., None]
-    matrix = np.concatenate(
-        [
-            outlook,
-            outlook * season[1][..., None, None],
-            np.broadcast_to(common, (*shape, common.shape[-1])),
-            np.broadcast_to(np.eye(CLASSES), (*shape, CLASSES)),
-        ],
-        axis=-1,
-    )
-    return matrix, np.isfinite(matrix).all(axis=(2, 3)) & np.isfinite(evidence.score)
+    outlook = logit(np.clip(evidence.outlook[weeks][rows], 0.005, 0.995))
+    matrix = np.empty((len(day), CLASSES, 2 + len(columns) + CLASSES))
+    matrix[..., 0], matrix[..., 1] = outlook, outlook * season[1][:, None]
+    matrix[..., 2:-CLASSES] = np.column_stack(columns)[:, None]
+    matrix[..., -CLASSES:] = np.eye(CLASSES)
+    return matrix
 
 
 def class_number(score: NDArray[np.float64]) -> NDArray[np.int64]:

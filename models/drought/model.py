@@ -30,6 +30,7 @@ from models.drought.inputs import (
     design_matrix,
     fit_parameters,
     gather_evidence,
+    mark_known,
     select_known,
     target_month,
     training_rows,
@@ -228,13 +229,13 @@ def _fit_regressions(rows: Rows) -> dict[str, LogisticRegression]:
         # Neighbouring zones and fortnights repeat each other: every other one suffices.
         every_other = np.indices(outcome.shape).sum(axis=0) % 2 == 0
         for kind in INPUTS:
-            x, known = design_matrix(evidence, weeks, kind)
-            known &= np.isfinite(outcome) & every_other
+            known = mark_known(evidence, weeks, kind) & np.isfinite(outcome) & every_other
             reached = outcome[known][:, None] <= np.array(SPI_BOUNDS)
             if reached.any(axis=0).sum() < CLASSES - 1:
                 continue
             model = LogisticRegression(solver="newton-cholesky", fit_intercept=False, tol=1e-3)
-            model.fit(x[known].reshape(-1, x.shape[-1]), reached.ravel())
+            x = design_matrix(evidence, weeks, kind, known)
+            model.fit(x.reshape(-1, x.shape[-1]), reached.ravel())
             regressions[f"{kind}/{weeks}"] = model
     return regressions
 
@@ -253,14 +254,15 @@ def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArr
         key = f"{kind}/{weeks}"
         if key not in model.estimators:
             continue
-        x, known = design_matrix(evidence, weeks, kind)
+        known = mark_known(evidence, weeks, kind)
         zones = np.flatnonzero(known[0])
         if not len(zones):
             continue
         weight = model.weights[key]
         now = class_number(evidence.score[0, zones])
         conditional = model.conditional[str(weeks)][month, now + 1]
-        regressed = _apply_regression(model.estimators[key], x[0, zones])
+        x = design_matrix(evidence, weeks, kind, known)
+        regressed = _apply_regression(model.estimators[key], x)
         p[zones] = weight * regressed + (1 - weight) * conditional
     return np.minimum.accumulate(p, axis=-1)
 
@@ -318,19 +320,17 @@ def _yearly_errors(
 ) -> list[NDArray[np.float64]]:
     """Sum the errors of each hydrological year with a known row, as :func:`_sum_errors`."""
     month = np.broadcast_to(target_month(evidence.time, weeks)[:, None], outcome.shape)
-    x, known = design_matrix(evidence, weeks, kind)
-    known &= np.isfinite(outcome)
-    sums = []
-    for number in np.unique(year[evidence.days[known.any(axis=1)]]):
-        rows = known & (year[evidence.days] == number)[:, None]
-        sums.append(
-            _sum_errors(
-                _apply_regression(estimator, x[rows]),
-                conditional[month[rows], class_number(evidence.score[rows]) + 1],
-                outcome[rows][:, None] <= np.array(SPI_BOUNDS),
-            )
-        )
-    return sums
+    known = mark_known(evidence, weeks, kind) & np.isfinite(outcome)
+    if not known.any():
+        return []
+    p = _apply_regression(estimator, design_matrix(evidence, weeks, kind, known))
+    usual = conditional[month[known], class_number(evidence.score[known]) + 1]
+    reached = outcome[known][:, None] <= np.array(SPI_BOUNDS)
+    year_of_row = year[evidence.days[np.nonzero(known)[0]]]
+    return [
+        _sum_errors(p[rows], usual[rows], reached[rows])
+        for rows in (year_of_row == number for number in np.unique(year_of_row))
+    ]
 
 
 def _sum_errors(

@@ -104,14 +104,16 @@ def test_days_without_rain_add_to_the_outlook_and_lost_rain_leaves_none() -> Non
 def test_a_row_needs_soil_only_where_its_regression_has_it() -> None:
     record = inputs.select_known(zonal(), asof=datetime(2021, 1, 1, tzinfo=UTC))
     evidence = gather(record, 200, 214)
-    with_soil, known = inputs.design_matrix(evidence, 12, "with_soil")
+    known = inputs.mark_known(evidence, 12, "with_soil")
+    with_soil = inputs.design_matrix(evidence, 12, "with_soil", known)
     assert known.tolist() == [[True, False], [True, False]]
-    without, known = inputs.design_matrix(evidence, 12, "without_soil")
+    known = inputs.mark_known(evidence, 12, "without_soil")
+    without = inputs.design_matrix(evidence, 12, "without_soil", known)
     assert known.all()
-    assert (with_soil.shape, without.shape) == ((2, 2, 5, 14), (2, 2, 5, 11))
+    assert (with_soil.shape, without.shape) == ((2, 5, 14), (4, 5, 11))
     # 19 July and twelve weeks: 11 October, day 284 of a year of 365.
     angle = 2 * np.pi * 284 / 365
-    row = without[0, 0, 2]
+    row = without[0, 2]
     p = np.clip(evidence.outlook[12][0, 0, 2], 0.005, 0.995)
     assert row == pytest.approx(
         [

@@ -415,7 +415,9 @@ def _collect_parameters(
     """Text of each parameter by its name."""
     decision, offset_h = notice.decision, notice.decision.city.utc_offset_h
     onset = decision.onset or (began[0].sent if began else notice.sent)
-    ending = notice.sent if notice.ending else decision.ending_time or decision.valid_to
+    leads = decision.river.leads if decision.river else ()
+    horizon = leads[-1].valid_time if leads else decision.valid_to
+    ending = notice.sent if notice.ending else decision.ending_time or horizon
     facts = collect_facts(decision, notice=notice, identifier=None, status="")
     parameters = {
         key: _format_parameter(key, value, offset_h=offset_h)

@@ -81,7 +81,7 @@ def test_an_alert() -> None:
     assert pairs["driver_upstream_cm"] == "49"
     assert pairs["change"] == "new"
     assert pairs["eventOnsetTime"] == "2026-08-25T07:00:00+07:00"
-    assert pairs["eventEndingTime"] == "2026-08-25T07:30:00+07:00", "the end of what is looked at"
+    assert pairs["eventEndingTime"] == "2026-08-27T07:00:00+07:00", "the forecast's last day"
     for other in others:
         assert read_parameters(other) == {
             key: pairs[key]

@@ -174,9 +174,9 @@ def silenced(flood: Night, folder: Path) -> Night:
     return Night(once(folder / "silenced", make, like=flood.settings), AFTER)
 
 
-def after(earlier: Night, asof: datetime, place: Path) -> Night:
-    """Run a whole night in a copy of another's stores."""
-    settings = once(place, lambda made: nights.whole_night(made, asof), like=earlier.settings)
+def after(stores: Settings, asof: datetime, place: Path) -> Night:
+    """Run a whole night in a copy of some stores."""
+    settings = once(place, lambda made: nights.whole_night(made, asof), like=stores)
     return Night(settings, asof)
 
 
@@ -202,15 +202,15 @@ def next_morning(next_laid_out: Settings, folder: Path) -> Night:
 
 
 @pytest.fixture(scope="session")
-def drought(next_morning: Night, folder: Path) -> Night:
-    """An earlier night that is run after the flood's two, in a copy of their stores."""
-    return after(next_morning, nights.DROUGHT, folder / "drought")
+def drought(trained: Settings, folder: Path) -> Night:
+    """A night of the dry season, the first after the history."""
+    return after(trained, nights.DROUGHT, folder / "drought")
 
 
 @pytest.fixture(scope="session")
-def quiet(drought: Night, folder: Path) -> Night:
-    """A still earlier night, run last, in a copy of the stores of all."""
-    return after(drought, nights.QUIET, folder / "quiet")
+def quiet(next_morning: Night, folder: Path) -> Night:
+    """An earlier night that is made up late, after the flood's two, in a copy of their stores."""
+    return after(next_morning.settings, nights.QUIET, folder / "quiet")
 
 
 @pytest.fixture

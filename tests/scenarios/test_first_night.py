@@ -96,7 +96,9 @@ def test_history_is_asked_of_the_archive_and_trained_on(
     assert (pakse["level"], pakse["river_level"], pakse["rain_level"]) == (
         "unknown", "none", "unknown",
     )  # fmt: skip
-    assert pakse["headline"] == ("Flood: no warning from the river for Pakse; rain is not assessed")
+    assert pakse["headline"] == (
+        "TEST. Flood: no warning from the river for Pakse; rain is not assessed"
+    )
     assert rows["kratie", "flood"]["river_level"] == "unknown"
     assert not any(line.startswith(("providers", "models")) for line in done.degraded)
     others = [one.code for one in stations().values() if one.code != "013901"]

@@ -27,7 +27,7 @@ def test_the_next_morning_updates_the_event(flood: Night, next_morning: Night) -
     assert (text(first, "msgType"), text(second, "msgType")) == ("Alert", "Update")
     sender = text(first, "sender")
     assert text(second, "references") == (
-        f"{sender},mekong-20260820T0030Z-nakhon_phanom-flood-r0,2026-08-20T00:30:00-00:00"
+        f"{sender},mekong-20260820T0030Z-nakhon_phanom-flood-r0,2026-08-20T07:30:00+07:00"
     )
     assert "at 07:00 local time" in text(second, "info/description")
     assert "21 August 2026" in text(second, "info/description")
@@ -59,7 +59,7 @@ def test_the_forecasts_that_came_due_are_scored(next_morning: Night) -> None:
 
 
 def test_a_rerun_of_every_step_changes_nothing(quiet: Night) -> None:
-    """Also after a later night and after two earlier ones."""
+    """Also after a later night and an earlier one that was made up late."""
     flood = Night(quiet.settings, FLOOD)
     before = flood.state()
     assert steps.simulate(asof=FLOOD, settings=flood.settings).files == 0
@@ -74,7 +74,7 @@ def test_a_rerun_of_every_step_changes_nothing(quiet: Night) -> None:
 
 
 def test_messages_are_replayed_byte_for_byte(quiet: Night, drought: Night) -> None:
-    """After a later night and after two earlier ones, in the same stores."""
+    """Of a night with a later one and an earlier one after it, and of a drought."""
     for night, hazard in ((Night(quiet.settings, FLOOD), "flood"), (drought, "drought")):
         path = next(night.folder.glob(f"cap/*-nakhon_phanom-{hazard}-r0.xml"))
         replayed = steps.replay(path.stem, settings=night.settings)

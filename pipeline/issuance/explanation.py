@@ -299,20 +299,19 @@ def _explain_flood(night: _Night) -> Iterator[str]:
         yield "River: no gauge with an alarm stage, so that rain alone is assessed, up to Watch."
     years = night.number("rain_return_period_years")
     known = "not known" if math.isnan(years) else f"once in {years:.1f} years"
-    enough = f"{rules.watch_rain_years:g} years are enough for a Watch"
-    yield f"Rain: {known}; {enough}: {(row['rain_level'] or 'unknown').upper()} alone."
+    alone = f"{(row['rain_level'] or 'unknown').upper()} alone"
+    yield f"Rain: {known}; {rules.watch_rain_years:g} years are enough for a Watch: {alone}."
     yield f"Rule: {_reasons(night)}."
     if night.in_force in RAISED:
         yield _ends(night, _flood_end(night))
-    higher = _flood_rise(night)
-    if higher:
+    if higher := _flood_rise(night):
         yield f"Rises: {higher}."
 
 
 def _describe_river(night: _Night) -> str:
     row, change = night.row, night.number("change_1d_m")
-    marks = f"alarm stage {night.number('alarm_m'):.2f} m, flood stage "
-    marks += f"{night.number('flood_m'):.2f} m"
+    alarm_m, flood_m = night.number("alarm_m"), night.number("flood_m")
+    marks = f"alarm stage {alarm_m:.2f} m, flood stage {flood_m:.2f} m"
     if not row["stage_m"] or not row["stage_time"]:
         return f"River: no reading at {row['station']}; {marks}."
     trend = "change not known" if math.isnan(change) else f"{100 * change:+.0f} cm in a day"
@@ -369,7 +368,7 @@ def _ends(night: _Night, condition: str) -> str:
     text = f"Ends: after {runs:g} nights with {condition}; so far {so_far}."
     if not night.row["station"] or night.in_force is Level.WATCH:
         return text
-    stage_m = night.number("alarm_m") - night.rules.step_down_m
+    stage_m = night.number("alarm_m") - rules.step_down_m
     return f"{text} Where it was observed, at most Watch at once from {stage_m:.2f} m."
 
 
@@ -383,8 +382,7 @@ def _class(value: float, bounds: tuple[float, ...]) -> int:
 
 
 def _name(value: float, bounds: tuple[float, ...]) -> str:
-    number = _class(value, bounds)
-    return f"D{number}" if number >= 0 else "no class"
+    return f"D{number}" if (number := _class(value, bounds)) >= 0 else "no class"
 
 
 def _percent(share: float) -> str:

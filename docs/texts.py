@@ -118,10 +118,11 @@ def _note(
     phase: Phase | None = None,
 ) -> Notice:
     """Notice of an exercise."""
+    lifetime = timedelta(hours=54) if decision.hazard == "flood" else timedelta(days=9)
     return Notice(
         decision=decision, status="Exercise", event=event, ending=ending,
         change="ended" if ending else change, phase=phase, sent=NIGHT,
-        expires=NIGHT + timedelta(hours=54), incident=f"{decision.city.id}-{decision.hazard}",
+        expires=NIGHT + lifetime, incident=f"{decision.city.id}-{decision.hazard}",
         product="warning", authority=None,
     )  # fmt: skip
 

@@ -2,16 +2,19 @@
 
 An area is the disc of the city, clipped to its country and kept 20 m off every other; water of less
 than 800 m between two parts of the country is bridged. Borders are simplified once for both
-countries, so that areas on opposite banks do not overlap.
+countries, so that areas on opposite banks do not overlap. What two cities of a country both reach
+belongs to the nearer one.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 import shapely
 from pyproj import Transformer
+from shapely.affinity import rotate
 from shapely.geometry import MultiPolygon, Point, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -25,7 +28,7 @@ COUNTRIES = "countries.geojson"
 BORDER_DEG = 0.0012
 """Tolerance to which borders and coasts are simplified, about 130 m."""
 BRIDGED_M, APART_M = 400.0, 20.0
-"""Half the width of water that is bridged, and the distance kept from another country."""
+"""Half the width of water that is bridged, and the distance kept from another area."""
 
 
 def read_outlines() -> dict[str, MultiPolygon]:
@@ -41,6 +44,22 @@ def simplify(outlines: Mapping[str, MultiPolygon]) -> dict[str, BaseGeometry]:
     """Simplify outlines, each border once for both its countries."""
     simple = shapely.coverage_simplify(list(outlines.values()), BORDER_DEG)
     return dict(zip(outlines, simple, strict=True))
+
+
+def find_nearer(city: places.City, plane: Transformer) -> BaseGeometry:
+    """Find what lies nearer to a city than to any other of its country, on the city's plane."""
+    far = 4e3 * places.CITY_RADIUS_KM
+    nearer: BaseGeometry = Point(0, 0).buffer(far)
+    for other in places.cities("asean").values():
+        if other.country != city.country or other.id == city.id:
+            continue
+        x, y = plane.transform(other.lon, other.lat)
+        distance = math.hypot(x, y)
+        if distance < far:
+            half = shapely.box(-2 * far, -2 * far, distance / 2 - APART_M, 2 * far)
+            angle = math.atan2(y, x)
+            nearer = nearer.intersection(rotate(half, angle, origin=(0, 0), use_radians=True))
+    return nearer
 
 
 def draw(city: places.City, outlines: Mapping[str, BaseGeometry]) -> Polygon:
@@ -71,6 +90,7 @@ def draw(city: places.City, outlines: Mapping[str, BaseGeometry]) -> Polygon:
     land = nearby.pop(city.country).buffer(BRIDGED_M).buffer(-BRIDGED_M)
     abroad = shapely.union_all(list(nearby.values())).buffer(APART_M, join_style="mitre")
     disc = shapely.transform(Polygon(corners), plane.transform, interleaved=False)
+    disc = disc.intersection(find_nearer(city, plane))
     parts = shapely.get_parts(disc.intersection(land).difference(abroad))
     area = Polygon(next(part for part in parts if part.contains(Point(0, 0))).exterior)
     tolerance = 0.0

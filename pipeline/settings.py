@@ -99,8 +99,8 @@ class Settings(BaseSettings):
     )
     alert_products: dict[str, Product] = Field(
         default={},
-        description="What a country's service calls such a message: 'warning', 'advisory' (the "
-        "default) or 'vigilance', by ISO 3166-1 code, in JSON.",
+        description="What a country's service calls such a message: 'warning', 'advisory' or "
+        "'vigilance', by ISO 3166-1 code, in JSON; default the name of the hazard alone.",
     )
     region: Region = Field(
         default="mekong",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import NAMESPACE, message_path, split_languages, write_cancel
 from pipeline.alerts.feeds import format_utc, mark_cancelled
 from pipeline.alerts.publish import folder_name, publish_tree, read_tree
+from pipeline.alerts.short_texts import drop_event
+from pipeline.alerts.spoken import drop_spoken_event
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
 from pipeline.geography import places
@@ -94,7 +97,7 @@ def cancel_message(
 def add_cancellations(
     tree: Mapping[str, bytes], rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, bytes]:
-    """Add Cancels to a tree, and mark in its feeds and index what they withdraw.
+    """Add Cancels to a tree, mark in its feeds and index what they withdraw, and drop its texts.
 
     Parameters
     ----------
@@ -109,8 +112,25 @@ def add_cancellations(
         files[_cap_path(row)] = content
         for language, part in split_languages(content).items():
             files[message_path(row["identifier"], language)] = part
+        files |= _drop_texts(files, row["messages"])
         files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
     return files
+
+
+def _drop_texts(tree: Mapping[str, bytes], messages: Collection[str]) -> dict[str, bytes]:
+    """Short and spoken texts of a tree without the events whose message in force is withdrawn."""
+    rows = (feature["properties"] for feature in json.loads(tree["alerts.geojson"])["features"])
+    events = [f"{row['city']}-{row['hazard']}" for row in rows if row["identifier"] in messages]
+    changed = {}
+    for path, content in tree.items():
+        folder = path.partition("/")[0]
+        if folder in {"sms", "cb", "read", "say"}:
+            drop = drop_spoken_event if folder == "say" else drop_event
+            text = content.decode()
+            for event in events:
+                text = drop(text, event)
+            changed[path] = text.encode()
+    return changed
 
 
 def read_cancel(records: Records, identifier: str) -> bytes | None:

@@ -439,6 +439,8 @@ def _format_parameter(key: str, value: Fact, *, offset_h: float) -> str:
         return format_moment(datetime.fromisoformat(str(value)), offset_h)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and (key.startswith("p_") or key == "probability"):
+        return f"{round(100 * value) / 100:.2f}"  # as the texts round it
     if isinstance(value, float):
         return f"{value:.{DECIMALS.get(key.rpartition('_')[2], 2)}f}"
     return "; ".join(value) if isinstance(value, list) else str(value)

@@ -98,6 +98,11 @@ class Decision:
     clear: bool = False
     facing: tuple[City, Level] | None = None
 
+    @property
+    def eases(self) -> bool:
+        """Whether a level is held that was observed in this event, so that it eases."""
+        return self.held and bool(self.state.observed_since)
+
 
 def choose_status(
     decision: Decision, *, origin: Origin, wanted: Literal["Actual", "Test"]

@@ -54,7 +54,7 @@ def collect_facts(
     notice: Notice | None,
     identifier: str | None,
     status: str,
-    product: Product = "advisory",
+    product: Product | None = None,
 ) -> dict[str, Fact]:
     """Collect the facts of a decision, units in the names, None for what is not known.
 
@@ -69,7 +69,7 @@ def collect_facts(
     status
         CAP status.
     product
-        What the country's service calls a message.
+        What the country's service calls a message; None where that is not set.
     """
     city, station, river = decision.city, decision.station, decision.river
     peak = river.peak if river else None
@@ -214,7 +214,7 @@ def collect_rows(
             notice=notices.get((decision.city.id, decision.hazard)),
             identifier=messages.get((decision.city.id, decision.hazard)),
             status=choose_status(decision, origin=origin, wanted=wanted),
-            product=products.get(decision.city.country, "advisory"),
+            product=products.get(decision.city.country),
         )
         for decision in sorted(decisions, key=lambda each: (each.city.id, each.hazard))
     ]

@@ -32,7 +32,7 @@ def compose_headline(
     *,
     event: Level,
     status: str,
-    product: Product = "advisory",
+    product: Product | None = None,
     ending: Ending | None = None,
     language: str = "en",
 ) -> str:
@@ -47,7 +47,8 @@ def compose_headline(
     status
         CAP status; the line begins with the mark of all but ``Actual``.
     product
-        What the city's country calls such a message.
+        What the city's country calls such a message; None where that is not set: an open event
+        then has the name of its hazard.
     ending
         How the event ends; None while it is open.
     language
@@ -83,7 +84,11 @@ def first_sentence(banner: str) -> str:
 
 
 def _tell_line(
-    decision: Decision, event: Level, product: Product, ending: Ending | None, templates: Templates
+    decision: Decision,
+    event: Level,
+    product: Product | None,
+    ending: Ending | None,
+    templates: Templates,
 ) -> str:
     headlines, language = templates["headline"], templates["language"]
     city = city_name(decision.city, language, asof=decision.issue_time)
@@ -92,9 +97,12 @@ def _tell_line(
         key = "partly" if key != "none" and decision.river_level is Level.NONE else key
         hazard = templates["hazard"][decision.hazard]
         return str(headlines[key].format(hazard=hazard, city=city))
-    name = templates["product"][f"{decision.hazard}_{product}"]
     if ending:
+        name = templates["product"][f"{decision.hazard}_{product or 'advisory'}"]
         return str(headlines[ending].format(product=name, city=city))
+    name = templates["product"].get(
+        f"{decision.hazard}_{product}", templates["hazard"][decision.hazard]
+    )
     words = [headlines["active"].format(product=name, city=city, level=number_level(event))]
     if decision.level is Level.UNKNOWN:
         words.append(headlines["unknown"])
@@ -127,10 +135,8 @@ def _tell_stage(decision: Decision, event: Level, templates: Templates) -> str:
     reading_m, peak = find_reading(decision), find_peak(decision)
     if station is None or (peak is None and math.isnan(reading_m)):
         return ""
-    if peak is None:
+    if peak is None or reading_m >= peak.q50_m:
         key, stage_m = "reading", reading_m
-    elif reading_m >= peak.q50_m:
-        key, stage_m = "no_higher", reading_m
     else:
         key, stage_m = "peak", peak.q50_m
     slots = {"date": format_date(peak.valid_time, decision.city, templates)} if peak else {}

@@ -33,7 +33,7 @@ def compose_instruction(notice: Notice, templates: Templates) -> list[str]:
     phrases, hazard = templates["instruction"], notice.decision.hazard
     if notice.ending:
         return [*_tell_ending(notice, templates), phrases["authority"]]
-    if notice.decision.held:
+    if notice.decision.eases:
         sentences = [phrases[f"{hazard}_held"]]
     else:
         own = find_own_text(notice, templates["language"])

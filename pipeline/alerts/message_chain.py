@@ -142,7 +142,7 @@ def describe_event(decision: Decision, *, issuer: Issuer, sent: datetime) -> Not
         expires=sent + _lifetime(decision),
         incident=incident
         or f"{decision.city.id}-{decision.hazard}-{decision.issue_time.astimezone(UTC):%Y%m%d}",
-        product=issuer.products.get(decision.city.country, "advisory"),
+        product=issuer.products.get(decision.city.country),
         authority=issuer.authorities.get(decision.city.country),
     )
 

@@ -42,7 +42,7 @@ class Notice:
     incident
         Name of the event, the same for its whole life.
     product
-        What the city's country calls such a message.
+        What the city's country calls such a message; None where that is not set.
     authority
         Authority in whose name it is sent; None where there is none, and the message says that it
         is an automatic forecast.
@@ -57,5 +57,5 @@ class Notice:
     sent: datetime
     expires: datetime
     incident: str
-    product: Product
+    product: Product | None
     authority: str | None

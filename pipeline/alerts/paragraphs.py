@@ -75,7 +75,7 @@ def tell_what(decision: Decision, event: Level, templates: Templates) -> list[st
     sentences = []
     if decision.level is Level.UNKNOWN:
         sentences.append(phrases["unknown"])
-    elif decision.held:
+    elif decision.eases:
         sentences.append(phrases["held"])
     if standing and station and decision.river:
         position = tell_position(
@@ -114,24 +114,28 @@ def tell_when(decision: Decision, event: Level, templates: Templates) -> list[st
         sentences.append(phrases[key].format(date=date, mark=name))
     if is_on_rain(decision):
         sentences.append(tell_rain(decision, templates))
-    if station is None:
+    if station is None or decision.level is Level.UNKNOWN:
         return sentences
     if peak is None or decision.river is None:
         return [*sentences, phrases["no_forecast"]]
-    days, reading_m = decision.river.leads[-1].days, find_reading(decision)
-    if reading_m >= peak.q50_m:
-        sentences.append(phrases["no_higher"].format(days=days))
-    else:
+    last = decision.river.leads[-1]
+    if is_rise_expected(decision, peak):
         stage = format_metres(peak.q50_m, templates)
         date = format_date(peak.valid_time, city, templates)
         sentences.append(phrases["highest"].format(stage=stage, date=date))
+        sentences += [phrases["further"]] if peak is last else []
     if stage_of_mark(station, mark) <= max(peak.q50_m, decision.river.stage_m):
         if decision.ending_time:
             date = format_date(decision.ending_time, city, templates)
             sentences.append(phrases["ending"].format(mark=name, date=date))
         else:
-            sentences.append(phrases["no_ending"].format(mark=name, days=days))
+            sentences.append(phrases["no_ending"].format(mark=name, days=last.days))
     return sentences
+
+
+def is_rise_expected(decision: Decision, peak: Lead) -> bool:
+    """Whether the highest median stage is above the last reading; also where none is recent."""
+    return not find_reading(decision) >= peak.q50_m
 
 
 def tell_rain(decision: Decision, templates: Templates) -> str:
@@ -170,8 +174,8 @@ def tell_how_sure(decision: Decision, event: Level, templates: Templates) -> lis
     sentences = []
     if find_standing(decision) == "flood":
         sentences.append(phrases["observed"])
-        if peak := find_peak(decision):
-            sentences.append(_tell_range(peak, templates))
+        if (peak := find_peak(decision)) and is_rise_expected(decision, peak):
+            sentences.append(_tell_range(decision, peak, templates))
     else:
         mark, days = _chosen_chance(decision, event)
         chance = _tell_chance(decision, mark, days, templates, phrase=phrases["p"])
@@ -199,10 +203,11 @@ def _tell_chance(
     return str(phrase.format(mark=name, days=days, p=format_percent(p, templates)))
 
 
-def _tell_range(peak: Lead, templates: Templates) -> str:
-    """Range of the highest stage."""
+def _tell_range(decision: Decision, peak: Lead, templates: Templates) -> str:
+    """Range of the stage on the day with the highest median."""
     low, high = (format_metres(m, templates) for m in (peak.q05_m, peak.q95_m))
-    return str(templates["sure"]["range"].format(low=low, high=high))
+    date = format_date(peak.valid_time, decision.city, templates)
+    return str(templates["sure"]["range"].format(date=date, low=low, high=high))
 
 
 def _tell_track_record(decision: Decision, templates: Templates) -> str:
@@ -245,7 +250,8 @@ def tell_now(decision: Decision, event: Level, templates: Templates) -> list[str
                 position=f"{position} ({term})" if term and above else position,
             )
         )
-        sentences.append(_tell_trend(river, templates))
+        if decision.level is not Level.UNKNOWN:
+            sentences.append(_tell_trend(river, templates))
     sentences.append(_tell_doubt(decision, river, templates))
     if not any(sentences):
         sentences.append(phrases["none"])
@@ -300,15 +306,17 @@ def tell_hydrologists(decision: Decision, event: Level, templates: Templates) ->
     marks, chances, ahead = [], [], []
     if station:
         marks = _tell_marks(decision, station, templates)
-    if station and river and peak:
+    is_open = decision.in_force in RAISED and decision.level is not Level.UNKNOWN
+    if station and river and peak and is_open:
         chances = [
             _tell_other_chances(decision, event, templates),
             *_tell_mrc_term(station, river, templates),
         ]
-        if find_standing(decision) != "flood":
-            ahead.append(_tell_range(peak, templates))
-        ahead.append(_tell_drivers(peak, templates))
-        ahead += [templates["flood"]["extrapolated"]] if peak.median_extrapolated else []
+        if is_rise_expected(decision, peak):
+            if find_standing(decision) != "flood":
+                ahead.append(_tell_range(decision, peak, templates))
+            ahead.append(_tell_drivers(peak, templates))
+            ahead += [templates["flood"]["extrapolated"]] if peak.median_extrapolated else []
     if not is_on_rain(decision):
         ahead.append(tell_rain(decision, templates))
     return [marks, chances, ahead]

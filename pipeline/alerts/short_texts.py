@@ -85,7 +85,7 @@ def summarise(notice: Notice) -> Gist:
     action: str = notice.event
     if notice.ending is not None:
         action = "over" if hazard == "drought" or notice.ending == "all_clear" else "monitor"
-    elif hazard == "flood" and decision.held and assessed:
+    elif hazard == "flood" and decision.eases and assessed:
         action = "held"
     return Gist(
         status={"Exercise": "exercise", "Test": "test"}.get(notice.status, ""),
@@ -221,6 +221,27 @@ def write_blocks(notices: Sequence[Notice], language: str, compose: Callable[[No
     """
     blocks = "\n".join(f"{name_event(notice)}\n{compose(notice)}\n" for notice in notices)
     return ("" if read_templates(language)["reviewed"] else UNREVIEWED) + blocks
+
+
+def drop_event(text: str, event: str) -> str:
+    r"""Leave an event out of a file of blocks, because its message was withdrawn.
+
+    Parameters
+    ----------
+    text
+        From :func:`write_blocks`.
+    event
+        Name of the event, as of :func:`name_event`.
+
+    Examples
+    --------
+    >>> drop_event("pakse-flood\\nGo.\\n\\nkratie-flood\\nStay.\\n", "pakse-flood")
+    'kratie-flood\\nStay.\\n'
+    """
+    mark = UNREVIEWED if text.startswith(UNREVIEWED) else ""
+    blocks = text.removeprefix(mark).removesuffix("\n").split("\n\n")
+    kept = [block for block in blocks if block and block.partition("\n")[0] != event]
+    return mark + ("\n\n".join(kept) + "\n" if kept else "")
 
 
 def compose_sms(notice: Notice, language: str) -> str:

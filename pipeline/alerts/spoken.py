@@ -7,7 +7,7 @@ import io
 import json
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,6 +102,25 @@ def write_say(notices: Sequence[Notice], language: str) -> str:
             for notice in notices
         ],
     }
+    return _dump(content)
+
+
+def drop_spoken_event(text: str, event: str) -> str:
+    """Leave an event out of a file of clips, because its message was withdrawn.
+
+    Parameters
+    ----------
+    text
+        From :func:`write_say`.
+    event
+        Name of the event.
+    """
+    content = json.loads(text)
+    messages = [message for message in content["messages"] if message["event"] != event]
+    return _dump(content | {"messages": messages})
+
+
+def _dump(content: Mapping[str, object]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 

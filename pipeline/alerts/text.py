@@ -233,12 +233,14 @@ def compose_cancellation(
     banner = choose_banner(status, templates)
     unreviewed = "" if templates["reviewed"] else templates["banner"]["unreviewed"]
     first = first_sentence(banner)
-    headline = describe_unassessed(hazard, name, language, status=status)
+    headline = templates["headline"]["withdrawn"].format(
+        hazard=templates["hazard"][hazard], city=name
+    )
     return Text(
         language=templates["tag"],
         sender=templates["sender"],
         event=templates["hazard"][hazard],
-        headline=headline,
+        headline=mark_status(headline, status, templates),
         description="\n".join(filter(None, [banner, unreviewed, note])),
         instruction="\n".join(filter(None, [first, templates["instruction"]["authority"]])),
         area=_area(city, name, templates),

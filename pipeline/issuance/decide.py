@@ -172,7 +172,7 @@ def add_track_records(
 def _forecasts_threshold_stage(decision: Decision) -> bool:
     """Return whether a decision warns of a stage that the river has not reached."""
     station, river = decision.station, decision.river
-    if decision.in_force not in RAISED or decision.state.on_rain or not (station and river):
+    if decision.in_force not in RAISED or not decision.state.on_river or not (station and river):
         return False
     by_alarm = THRESHOLD_STAGE[decision.in_force] == "alarm"
     threshold_m = station.alarm_m if by_alarm else station.flood_m

@@ -220,6 +220,12 @@ def drought(
     )
 
 
+def hold(decision: Decision) -> Decision:
+    """Decision whose level is held after it was observed the night before."""
+    since = {decision.in_force.value: decision.issue_time - timedelta(days=1)}
+    return replace(decision, held=True, state=replace(decision.state, observed_since=since))
+
+
 def levels(*decisions: Decision) -> list[Level]:
     """Levels of some decisions."""
     return [decision.level for decision in decisions]

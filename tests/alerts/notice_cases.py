@@ -22,6 +22,7 @@ from tests.alerts.alert_cases import (
     drought,
     dry_spell,
     flood,
+    hold,
     pluvial,
     ramp,
     river,
@@ -108,9 +109,9 @@ def every_notice() -> list[Notice]:
         notices.append(note(replace(watch, facing=(nong_khai, level))))
     notices.append(note(replace(watch, other_hazard=Level.WARNING)))
     notices.append(note(replace(parched, other_hazard=Level.WATCH)))
-    notices.append(note(replace(parched, held=True)))
+    notices.append(note(hold(parched)))
     for held in (flood(0.1, stage_m=11.6), flood(0.6, 0.6), flood(0.9, 0.9, 0.9)):
-        notices.append(note(replace(held, held=True)))
+        notices.append(note(hold(held)))
     for days in (1, 3):
         rain = Rain(return_period_years=6.0, pluvial_index=NAN, depth_mm=131.6, duration_days=days)
         notices.append(note(replace(pluvial(6.0), rain=rain)))

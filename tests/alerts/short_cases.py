@@ -14,7 +14,7 @@ from pipeline.alerts.notice import Ending, Notice, Phase
 from pipeline.choices import Change
 from pipeline.geography.places import City, cities, stations
 from tests.alerts.alert_cases import drought as decide_drought
-from tests.alerts.alert_cases import dry_spell, flood, river
+from tests.alerts.alert_cases import dry_spell, flood, hold, river
 
 ISSUE_TIME = datetime(2026, 10, 20, 0, 30, tzinfo=UTC)
 """A day whose week ahead has dates of four digits, the longest."""
@@ -88,7 +88,7 @@ def flood_notices(city: City, status: Status, authority: str | None) -> Iterator
         changes: tuple[Change, ...] = ("new", "raised", "lowered", "figures", "reissued")
         for change in changes:
             yield tell(decision, change=change, status=status, authority=authority)
-        held = replace(decision, held=True, level=level, river_level=Level.NONE)
+        held = replace(hold(decision), level=level, river_level=Level.NONE)
         held = replace(held, rain_level=Level.NONE)
         yield tell(held, change="reissued", status=status, authority=authority)
         unknown = replace(decision, level=Level.UNKNOWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +27,10 @@ from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.publish import folder_name, publish_tree, read_tree
+from pipeline.alerts.short_texts import write_broadcasts, write_sms
+from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
+from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import T0, flood, night
@@ -161,7 +165,10 @@ def test_the_cancel_is_valid_and_withdraws_the_message(warned: Station) -> None:
             assert info.findtext(f"cap:{name}", "", CAP) == of_message.findtext(
                 f"cap:{name}", "", CAP
             )
-    assert value(alert, "info[last()]/headline") == "EXERCISE. Flood: not assessed for Vientiane"
+    assert (
+        value(alert, "info[last()]/headline")
+        == "EXERCISE. Message withdrawn: Flood, Vientiane. Not assessed until the next one."
+    )
 
 
 def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station) -> None:
@@ -187,6 +194,35 @@ def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station)
     assert facts(tree)["headline"] == "EXERCISE. Flood: not assessed for Vientiane"
     (row,) = csv.DictReader(io.StringIO(tree["alerts.csv"].decode()))
     assert (row["level"], row["identifier"], row["reasons"]) == ("unknown", "", "cancelled")
+
+
+def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
+    message, _ = send(flood(0.6, 0.6))
+    assert message is not None
+    other = replace(
+        message.notice, decision=replace(message.notice.decision, city=places.city("pakse"))
+    )
+    notices, alone = [message.notice, other], [other]
+    tree = warned.tree()
+    for language in LANGUAGES:
+        tree |= {
+            f"sms/due/{language}.txt": write_sms(notices, language).encode(),
+            f"cb/{language}.txt": write_broadcasts(notices[:1], language).encode(),
+            f"read/{language}.txt": write_read(notices, language).encode(),
+            f"say/{language}.json": write_say(notices, language).encode(),
+        }
+    warned.cancel()
+    after = add_cancellations(tree, warned.records.cancellations())
+    for language in LANGUAGES:
+        assert after[f"sms/due/{language}.txt"].decode() == write_sms(alone, language)
+        assert after[f"cb/{language}.txt"].decode() == write_broadcasts([], language)
+        assert after[f"read/{language}.txt"].decode() == write_read(alone, language)
+        assert after[f"say/{language}.json"].decode() == write_say(alone, language)
+    again = add_cancellations(
+        tree | {"alerts.geojson": tree["alerts.geojson"].replace(b"-r0", b"-r1")},
+        warned.records.cancellations(),
+    )
+    assert again["sms/due/lo.txt"] == tree["sms/due/lo.txt"], "a later message is in force"
 
 
 def test_publishing_the_night_again_keeps_the_cancel(warned: Station) -> None:

@@ -54,7 +54,7 @@ FALLING = replace(
             FALLING,
             (
                 "Flood warning, level 3 of 3: Vientiane. "
-                "No more than 12.67 m expected, 0.17 m above flood stage."
+                "Last reading 12.67 m, 0.17 m above flood stage."
             ),
         ),
         (
@@ -115,9 +115,7 @@ def test_one_reading_that_is_not_confirmed_is_the_headline() -> None:
     line = headlines.compose_headline(
         decide("pakse", doubt=doubt, p=(0.1, 0.0, 0.0)), event=Level.WATCH, status="Test"
     )
-    assert (
-        line == "TEST. Flood advisory, level 1 of 3: Pakse. One reading of 14.00 m, not confirmed."
-    )
+    assert line == "TEST. Flood, level 1 of 3: Pakse. One reading of 14.00 m, not confirmed."
 
 
 def test_what_is_not_assessed_and_what_ends_is_said() -> None:

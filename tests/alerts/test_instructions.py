@@ -14,7 +14,7 @@ from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.geography import reference_tables
 from pipeline.geography.reference_check import check_reference
 from pipeline.geography.reference_schema import LONGEST_ACTION
-from tests.alerts.alert_cases import drought, dry_spell, flood
+from tests.alerts.alert_cases import drought, dry_spell, flood, hold
 from tests.alerts.notice_cases import every_notice, note
 
 HEADER = "city,hazard,level,language,text,source,as_of"
@@ -69,10 +69,12 @@ def test_each_english_sentence_is_one_and_begins_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("event", RAISED)
 def test_a_held_level_has_its_own_instruction(event: Level) -> None:
-    held = tell(note(replace(flood(0.9, 0.9, 0.9), held=True), event=event))
+    held = tell(note(hold(flood(0.9, 0.9, 0.9)), event=event))
+    forecast = tell(note(replace(flood(0.9, 0.9, 0.9), held=True), event=event))
+    assert forecast[0] == ENGLISH["instruction"][f"flood_{event}_1"], "it has not come yet"
     assert held[0] == "Stay away from the water and wait for your authorities."
     assert not {ENGLISH["instruction"][f"flood_{event}_1"]} & set(held)
-    assert tell(note(replace(DRY, held=True)))[0].startswith("Go on saving water")
+    assert tell(note(hold(DRY)))[0].startswith("Go on saving water")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

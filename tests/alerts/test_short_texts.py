@@ -21,7 +21,7 @@ from pipeline.alerts.short_texts import (
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.geography.names import city_name
 from pipeline.geography.places import cities
-from tests.alerts.alert_cases import CITY, TOWN
+from tests.alerts.alert_cases import CITY, TOWN, hold
 from tests.alerts.short_cases import PHASES, all_notices, drought_at, ended, flood_at, tell
 
 SHORT_NAME, NAME = "MOWRAM DHRW", "Hydrology and Meteorology"
@@ -183,10 +183,10 @@ def test_a_level_that_is_not_assessed_stays_and_is_no_all_clear() -> None:
 
 
 def test_a_held_level_tells_to_stay_away() -> None:
-    held = replace(flood_at(CITY, Level.EMERGENCY), held=True)
+    held = hold(flood_at(CITY, Level.EMERGENCY))
     assert "Stay away from the water" in compose_sms(tell(held), "en")
     assert "Go to high ground" not in compose_sms(tell(held), "en")
-    drought = replace(drought_at(CITY, Level.WATCH), held=True)
+    drought = hold(drought_at(CITY, Level.WATCH))
     assert "Check water stores" in compose_sms(tell(drought), "en")
     unknown = replace(held, level=Level.UNKNOWN)
     assert summarise(tell(unknown)).action == "flood_emergency"

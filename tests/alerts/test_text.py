@@ -13,7 +13,7 @@ from pipeline.alerts.headlines import compose_headline
 from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Ending, Notice
 from pipeline.alerts.templates import LANGUAGES, list_texts, read_templates
-from pipeline.alerts.text import compose, compose_cancellation, describe_unassessed
+from pipeline.alerts.text import compose, compose_cancellation
 from pipeline.choices import Product
 from pipeline.geography.names import city_name, station_name
 from pipeline.geography.places import cities, stations
@@ -108,7 +108,9 @@ def test_a_cancellation_names_the_error_and_calms_nothing() -> None:
         templates = read_templates(language)
         name = city_name(CITY, language)
         assert text.event == templates["hazard"]["flood"]
-        assert text.headline == describe_unassessed("flood", name, language, status="Actual")
+        assert text.headline == templates["headline"]["withdrawn"].format(
+            hazard=templates["hazard"]["flood"], city=name
+        )
         assert name in text.area
         assert text.description.splitlines()[-1] == "Issued in error: wrong gauge."
         assert text.instruction == templates["instruction"]["authority"]
@@ -267,7 +269,7 @@ def test_messages_have_one_script_and_no_latin_but_the_safe_forms(language: str)
 def test_the_messages_of_that_test_use_every_template() -> None:
     """A template that no message uses would be let through."""
     unused = ("months.", "date", "day", "time", "banner.test", "banner.unreviewed",
-              "missing.gauge", "short.", "read.")  # fmt: skip
+              "headline.withdrawn", "missing.gauge", "short.", "read.")  # fmt: skip
     told = [compose(notice, language="en") for notice in every_notice()]
     lines = [f"{text.sender}\n{text.event}\n{text.headline}\n{text.description}\n"
              f"{text.instruction}\n{text.area}" for text in told]  # fmt: skip

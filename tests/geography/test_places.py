@@ -356,15 +356,12 @@ def test_an_area_holds_its_city_and_stays_in_its_country(city: places.City) -> N
     land = drawing.read_outlines()[city.country]
     assert leaves_m(city.area, land) < 500
     on_land = area_km2(land & disc)
-    assert 0.7 * on_land < area_km2(city.area) < 1.02 * on_land, "most of the disc's land"
+    least = 0.6 if city.id in {"tan_chau", "chau_doc"} else 0.7
+    assert least * on_land < area_km2(city.area) < 1.02 * on_land, "most of the disc's land"
 
 
-def test_areas_of_two_countries_do_not_overlap() -> None:
-    pairs = [
-        (first, second)
-        for first, second in combinations(CITIES.values(), 2)
-        if first.country != second.country
-    ]
+def test_no_two_areas_overlap() -> None:
+    pairs = list(combinations(CITIES.values(), 2))
     assert {
         (first.id, second.id): shared_m2(first.area, second.area)
         for first, second in pairs
@@ -378,6 +375,7 @@ def test_areas_of_two_countries_do_not_overlap() -> None:
         )
     ]
     assert {"thakhek", "nakhon_phanom"} in discs, "as the discs do"
+    assert {"tan_chau", "chau_doc"} in discs
 
 
 def test_what_would_be_wrong_with_an_area_is_measured() -> None:

@@ -107,6 +107,7 @@ def decide_flood(
     by_river = None if gauge is None else _assess_river(gauge, state, issue_time, rules)
     raised = in_force in RAISED
     river_raised = by_river is not None and by_river.in_force in RAISED
+    above_rain = in_force in RAISED[1:]
     return Decision(
         issue_time=issue_time,
         city=city,
@@ -128,7 +129,7 @@ def decide_flood(
         state=replace(
             assessment.state,
             on_rain=rests_on_rain and raised,
-            on_river=raised and (river_raised or (on_river and not rests_on_rain)),
+            on_river=raised and (river_raised or above_rain or (on_river and not rests_on_rain)),
         ),
         river_level=by_river.level if by_river else None,
         rain_level=Level.UNKNOWN if math.isnan(years) else rain_level,

@@ -104,8 +104,8 @@ def apply_hysteresis(
     evidence suffices to lower a level but is not complete, the level in force falls to the lowest
     raised level and no further: what would be NONE is UNKNOWN.
 
-    **Too long unknown.** A level that no run could assess for ``unassessed`` ends: nothing is in
-    force, and nothing is known.
+    **Too long unknown.** A level that no run could assess for ``unassessed`` ends: in force is the
+    level that a criterion of this run reaches; where none does, nothing is in force or known.
 
     **Outage.** A level decided longer ago than ``rules.forget`` holds nothing.
 
@@ -169,8 +169,10 @@ def apply_hysteresis(
     assessed = before if level is Level.UNKNOWN else issue_time
     if level is Level.UNKNOWN and (assessed is None or issue_time - assessed >= unassessed):
         in_force, last = Level.UNKNOWN, Level.UNKNOWN if last in RAISED else last
+        if raised in RAISED:
+            level, in_force, assessed = raised, raised, issue_time
     since = dict(observed_since) if in_force in RAISED else {}
-    if in_force in RAISED and criteria[in_force].observed:
+    if in_force in criteria and criteria[in_force].observed:
         since.setdefault(in_force.value, issue_time)
     return Assessment(
         raised=raised,

@@ -177,3 +177,13 @@ def test_none_is_only_said_on_sufficient_evidence(
             assert not stale
         state = AlertState.from_dict(json.loads(json.dumps(decision.state.to_dict())))
         assert state == decision.state
+
+
+def test_a_criterion_that_is_reached_holds_where_a_higher_level_is_not_known_any_more() -> None:
+    state = flood(stage_m=12.6).state
+    for number in range(1, 9):
+        decision = flood(number=number, state=state, stage_m=12.35, tier="climatology")
+        state = decision.state
+        expected = Level.EMERGENCY if number < 7 else Level.WATCH
+        assert decision.in_force is expected, f"night {number}, 0.85 m above alarm stage"
+        assert (decision.level is Level.WATCH) is (number >= 7)

@@ -159,10 +159,16 @@ class GaugeEvidence:
         }
 
     def first_reached(self, level: Level) -> datetime | None:
-        """First day at which the probability of a level reaches its threshold."""
-        for lead in self.river.leads if self.river else ():
+        """First day on which a level's probability reaches its threshold or the median its mark.
+
+        None where no day does; climatology is no forecast.
+        """
+        if self.river is None or self.river.tier == "climatology":
+            return None
+        threshold, threshold_m = self.criteria()[level].threshold, self.threshold_m(level)
+        for lead in self.river.leads:
             p = lead.p_alarm_by if THRESHOLD_STAGE[level] == "alarm" else lead.p_flood_by
-            if p >= self.criteria()[level].threshold:
+            if p >= threshold or lead.q50_m >= threshold_m:
                 return lead.valid_time
         return None
 

@@ -19,6 +19,7 @@ from tests.alerts.alert_cases import (
     T0,
     UNKNOWN_RAIN,
     flood,
+    night,
     pluvial,
     river,
 )
@@ -253,3 +254,44 @@ def test_a_watch_that_the_river_raised_too_does_not_end_with_the_rain() -> None:
     first = flood(number=1, state=rain.state, age_h=60.0, rain=UNKNOWN_RAIN)
     second = flood(number=2, state=first.state, age_h=60.0, rain=UNKNOWN_RAIN)
     assert (first.in_force, second.in_force) == (Level.WATCH, Level.UNKNOWN)
+
+
+def test_a_level_of_a_gauge_that_was_lost_stays_in_force_while_rain_is_not_known() -> None:
+    first = flood(0.9, 0.9, 0.9, rain=HEAVY)
+    state = first.state
+    for number in range(1, 7):
+        lost = pluvial(NAN, number=number, state=state)
+        assert (lost.level, lost.in_force) == (Level.UNKNOWN, Level.EMERGENCY)
+        assert lost.state.on_river, "rain alone raises no Emergency"
+        state = lost.state
+    assert pluvial(NAN, number=7, state=state).in_force is Level.UNKNOWN
+
+
+def test_the_onset_is_not_after_the_day_below_the_mark_again() -> None:
+    """The median is above flood stage from day 1 to 2; the probability reaches 0.7 on day 4."""
+    given = river(p_alarm=(0.9,) * 7, p_flood=(0.55, 0.6, 0.65, 0.7, 0.7, 0.7, 0.7))
+    medians = (12.6, 12.5, 12.0, 11.8, 11.6, 11.4, 11.2)
+    leads = tuple(
+        replace(lead, q50_m=median) for lead, median in zip(given.leads, medians, strict=True)
+    )
+    decision = decide_flood(
+        CITY,
+        issue_time=night(1),
+        station=STATION,
+        river=replace(given, issue_time=night(1), leads=leads),
+        rain=DRY,
+        state=flood(0.9, 0.9, 0.9).state,
+        rules=RULES,
+    )
+    assert decision.in_force is Level.EMERGENCY
+    day = datetime(2026, 8, 20, tzinfo=UTC)
+    assert (decision.onset, decision.ending_time) == (
+        day + timedelta(days=1),
+        day + timedelta(days=3),
+    )
+
+
+def test_climatology_has_no_onset() -> None:
+    warned = flood(0.9, 0.9, 0.9).state
+    held = flood(0.9, 0.9, 0.9, number=1, state=warned, tier="climatology")
+    assert (held.in_force, held.onset) == (Level.EMERGENCY, None)

@@ -24,6 +24,8 @@ class SentMessage:
         Level that it put or left in force.
     over
         Whether it ended the event.
+    issue_time
+        Moment of the run that sent it: a revision sends later than its run was due.
     """
 
     identifier: str
@@ -32,6 +34,7 @@ class SentMessage:
     expires: datetime
     level: Level
     over: bool
+    issue_time: datetime
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -42,11 +45,12 @@ class SentMessage:
             "expires": self.expires.isoformat(),
             "level": self.level.value,
             "over": self.over,
+            "issue_time": self.issue_time.isoformat(),
         }
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
-        """Inverse of :meth:`to_dict`."""
+        """Inverse of :meth:`to_dict`; earlier versions sent a message at its issue time."""
         return cls(
             identifier=row["identifier"],
             sender=row["sender"],
@@ -54,6 +58,7 @@ class SentMessage:
             expires=datetime.fromisoformat(row["expires"]),
             level=Level(row["level"]),
             over=bool(row["over"]),
+            issue_time=datetime.fromisoformat(row.get("issue_time", row["sent"])),
         )
 
 

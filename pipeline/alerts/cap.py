@@ -417,7 +417,7 @@ def _collect_parameters(
     onset = decision.onset or (began[0].sent if began else notice.sent)
     leads = decision.river.leads if decision.river else ()
     horizon = leads[-1].valid_time if leads else decision.valid_to
-    ending = notice.sent if notice.ending else decision.ending_time or horizon
+    ending = notice.sent if notice.ending else max(notice.sent, decision.ending_time or horizon)
     facts = collect_facts(decision, notice=notice, identifier=None, status="")
     parameters = {
         key: _format_parameter(key, value, offset_h=offset_h)
@@ -442,5 +442,5 @@ def _format_parameter(key: str, value: Fact, *, offset_h: float) -> str:
     if isinstance(value, float) and (key.startswith("p_") or key == "probability"):
         return f"{round(100 * value) / 100:.2f}"  # as the texts round it
     if isinstance(value, float):
-        return f"{value:.{DECIMALS.get(key.rpartition('_')[2], 2)}f}"
+        return f"{value:z.{DECIMALS.get(key.rpartition('_')[2], 2)}f}"
     return "; ".join(value) if isinstance(value, list) else str(value)

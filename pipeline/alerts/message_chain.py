@@ -88,7 +88,7 @@ def next_message(
         The message, None if none is due, and the state to store with the run.
     """
     notice = describe_event(decision, issuer=issuer, sent=sent)
-    chain, state = _read_chain(decision, sent), decision.state
+    chain, state = _read_chain(decision, _not_before_last(decision, sent)), decision.state
     if notice is None:
         return None, replace(state, sent=(), incident="", told=None)
     if not _is_due(notice, chain):
@@ -105,6 +105,7 @@ def next_message(
         expires=notice.expires,
         level=notice.event,
         over=notice.change == "ended",
+        issue_time=decision.issue_time,
     )
     told = state.told if chain else None
     return Message(identifier=identifier, notice=notice, content=content), replace(
@@ -123,11 +124,11 @@ def describe_event(decision: Decision, *, issuer: Issuer, sent: datetime) -> Not
     decision, issuer, sent
         As for :func:`next_message`.
     """
+    sent = _not_before_last(decision, sent)
     chain, state = _read_chain(decision, sent), decision.state
     starts = decision.in_force in RAISED
     if not chain and not starts:
         return None
-    sent = max(sent, chain[-1].sent) if chain else sent
     told = state.told if chain else None
     incident = state.incident if chain or _outlasts(state, sent) else ""
     change = _find_change(decision, chain, told)
@@ -147,10 +148,23 @@ def describe_event(decision: Decision, *, issuer: Issuer, sent: datetime) -> Not
     )
 
 
+def _not_before_last(decision: Decision, sent: datetime) -> datetime:
+    """Moment of sending, no earlier than that of the last message."""
+    return max([sent, *(message.sent for message in decision.state.sent)])
+
+
 def _read_chain(decision: Decision, sent: datetime) -> tuple[SentMessage, ...]:
-    """Messages of the open event that have not expired; none where an earlier run ended it."""
+    """Messages of the open event that have not expired; none where an earlier run ended it.
+
+    None, too, where the last one has expired: one that it replaced is not in force again.
+    """
     chain = tuple(message for message in decision.state.sent if message.expires > sent)
-    if chain and chain[-1].over and chain[-1].sent < decision.issue_time:
+    last = decision.state.sent[-1] if chain else None
+    if (
+        last is None
+        or last.expires <= sent
+        or (last.over and last.issue_time < decision.issue_time)
+    ):
         return ()
     return chain
 
@@ -179,7 +193,9 @@ def _find_change(decision: Decision, chain: tuple[SentMessage, ...], told: Told 
         return "raised" if higher(decision.in_force, before) is decision.in_force else "lowered"
     if decision.level is Level.UNKNOWN:
         return "unassessed"
-    return "figures" if told is None or _moved(decision, told) else "reissued"
+    if told is None or _has_passed(told, decision.issue_time) or _moved(decision, told):
+        return "figures"
+    return "reissued"
 
 
 def _is_due(notice: Notice, chain: tuple[SentMessage, ...]) -> bool:
@@ -187,8 +203,9 @@ def _is_due(notice: Notice, chain: tuple[SentMessage, ...]) -> bool:
     decision = notice.decision
     if decision.hazard == "flood" or notice.change in {"new", "raised", "ended"}:
         return True
-    last = chain[-1].sent
-    return last >= decision.issue_time or notice.sent - last >= DROUGHT_INTERVAL
+    last = chain[-1]
+    again = last.issue_time == decision.issue_time
+    return again or notice.sent - last.sent >= DROUGHT_INTERVAL
 
 
 def _find_ending(decision: Decision) -> Ending:
@@ -233,6 +250,12 @@ def _keep_told(decision: Decision, told: Told) -> Decision:
         onset=told.onset,
         ending_time=told.ending_time,
     )
+
+
+def _has_passed(told: Told, issue_time: datetime) -> bool:
+    """Whether the day of the highest stage that was told has come, or the forecast's last one."""
+    days = [*told.leads[-1:], *filter(None, [_peak(told.leads)])]
+    return any(lead.valid_time <= issue_time for lead in days)
 
 
 def _moved(decision: Decision, told: Told) -> bool:

@@ -45,3 +45,11 @@ def test_a_state_of_an_earlier_version_goes_on() -> None:
     state = AlertState.from_dict(row)
     assert (state.assessed, state.on_river, state.told) == (night(0), True, None)
     assert flood(number=1, state=state).level is Level.WARNING
+
+
+def test_a_message_of_an_earlier_version_was_sent_at_its_issue_time() -> None:
+    _, state = sent(flood(0.6, 0.6), hours=5.0)
+    row = state.sent[0].to_dict()
+    assert SentMessage.from_dict(row).issue_time == T0
+    del row["issue_time"]
+    assert SentMessage.from_dict(row).issue_time == T0 + timedelta(hours=5)

@@ -290,3 +290,61 @@ def test_a_prefix_of_an_authority() -> None:
     name = name_message(flood(0.6, 0.6), revision=0)
     assert value(alert, "identifier") == f"urn:oid:2.49.0.1.418.0.{name}"
     assert state.sent[0].identifier == value(alert, "identifier")
+
+
+def test_an_end_that_a_revision_sent_late_is_told_once() -> None:
+    """The revision is made after the next night was due and before that was run."""
+    _, first = sent(flood(0.6, 0.6))
+    over, closed = sent(
+        flood(state=restore_state(None, revisions=[first.to_dict()])), revision=1, hours=26.0
+    )
+    assert change(over) == "ended"
+    nothing, _ = send(flood(number=1, state=closed))
+    assert nothing is None
+    new, state = sent(flood(0.9, 0.9, 0.9, number=1, state=closed))
+    assert (value(new, "msgType"), change(new)) == ("Alert", "new")
+    assert value(new, "sent") == value(over, "sent"), "not before the end of the last event"
+    assert state.incident == "vientiane-flood-20260821"
+
+
+def test_a_drought_whose_revision_was_sent_late_waits_for_its_week() -> None:
+    _, state = sent(drought(dry_spell(now=2)), revision=1, hours=26.0)
+    assert send(drought(dry_spell(now=2), number=1, state=state))[0] is None
+
+
+def test_a_message_that_was_replaced_is_not_in_force_again() -> None:
+    """The river's message holds until hour 54, the rain's that replaced it until hour 36."""
+    _, state = sent(flood(0.6, 0.6))
+    rain = replace(UNKNOWN_RAIN, return_period_years=6.0)
+    known = restore_state(None, revisions=[state.to_dict()])
+    replaced, state = sent(flood(state=known, rain=rain), revision=1, hours=6.0)
+    assert (change(replaced), expires(replaced)) == ("lowered", night(0) + timedelta(hours=36))
+    later, _ = sent(flood(0.6, 0.6, number=2, state=state))
+    assert (value(later, "msgType"), change(later)) == ("Alert", "new")
+    assert value(later, "incidents") == value(replaced, "incidents")
+
+
+def test_no_message_tells_a_highest_stage_of_a_day_that_has_come() -> None:
+    """The same forecast every night, highest on its last day, at midnight seven days on."""
+    _, state = sent(flood(stage_m=12.6))
+    changes = list[str]()
+    for number in range(1, 15):
+        message, state = send(flood(stage_m=12.6, number=number, state=state))
+        assert message is not None
+        told = message.notice.decision.river
+        assert told is not None
+        assert told.peak is not None
+        assert told.peak.valid_time > night(number)
+        ending = parameter(etree.fromstring(message.content), "eventEndingTime")
+        assert datetime.fromisoformat(ending) > night(number)
+        changes.append(message.notice.change)
+    assert changes == [*["reissued"] * 6, "figures", *["reissued"] * 6, "figures"]
+
+
+def parameter(alert: etree._Element, name: str) -> str:
+    (text,) = {
+        node.findtext("cap:value", namespaces=CAP)
+        for node in alert.findall("cap:info/cap:parameter", CAP)
+        if node.findtext("cap:valueName", namespaces=CAP) == name
+    }
+    return str(text)

@@ -121,7 +121,7 @@ def tell_hydrologists(drought: Drought, event: Level, templates: Templates) -> l
         percents = {key: format_percent(value, templates) for key, value in p.items()}
         chances.append(phrases["p"].format(**{"class": f"D{number}"}, **percents))
     values = (
-        ("spi3", format_number(drought.spi3, "+.1f", templates), drought.spi3),
+        ("spi3", format_number(drought.spi3, "+z.1f", templates), drought.spi3),
         ("soil", f"{drought.soil_moisture_percentile:.0f}", drought.soil_moisture_percentile),
         ("vhi", f"{drought.vhi:.0f}", drought.vhi),
     )

@@ -52,19 +52,30 @@ class Lead:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, NaN as null."""
         row = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        row |= {"valid_time": self.valid_time.isoformat(), "drivers_cm": dict(self.drivers_cm)}
-        return {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
+        row |= {"valid_time": self.valid_time.isoformat(), "drivers_cm": _to_null(self.drivers_cm)}
+        return _to_null(row)
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
-        values: dict[str, Any] = {
-            name: math.nan if value is None else value for name, value in row.items()
-        }
-        return cls(**values | {"valid_time": datetime.fromisoformat(row["valid_time"])})
+        return cls(
+            **_to_nan(row)
+            | {
+                "valid_time": datetime.fromisoformat(row["valid_time"]),
+                "drivers_cm": _to_nan(row["drivers_cm"]),
+            }
+        )
+
+
+def _to_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in values.items()
+    }
+
+
+def _to_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,19 +32,19 @@ def format_percent(p: float, templates: Templates) -> str:
 
 
 def format_number(value: float, form: str, templates: Templates) -> str:
-    """Format a number with the decimal sign of the language.
+    """Format a number with the decimal sign of the language, no zero with a minus.
 
     Examples
     --------
-    >>> format_number(-1.46, "+.1f", {"decimal": ","})
-    '-1,5'
+    >>> [format_number(value, "+z.1f", {"decimal": ","}) for value in (-1.46, -0.04)]
+    ['-1,5', '+0,0']
     """
     return format(value, form).replace(".", templates["decimal"])
 
 
 def format_metres(stage_m: float, templates: Templates) -> str:
     """Format a stage to the centimetre."""
-    return format_number(stage_m, ".2f", templates)
+    return format_number(stage_m, "z.2f", templates)
 
 
 def local_time(moment: datetime, city: City) -> datetime:

@@ -38,6 +38,8 @@ def compose_headline(
 ) -> str:
     """Compose one line with the level, the city, and the highest stage or the drought's class.
 
+    Where a long name of a city leaves no room for the stage or the class, the line ends before it.
+
     Parameters
     ----------
     decision
@@ -55,8 +57,11 @@ def compose_headline(
         One of ``LANGUAGES``.
     """
     templates = read_templates(language)
-    line = _tell_line(decision, event, product, ending, templates)
-    return mark_status(line, status, templates)
+    sentences = _tell_line(decision, event, product, ending, templates)
+    line = mark_status(join_sentences(sentences, templates), status, templates)
+    if len(line) <= LONGEST:
+        return line
+    return mark_status(sentences[0], status, templates)
 
 
 def mark_status(line: str, status: str, templates: Templates) -> str:
@@ -89,17 +94,17 @@ def _tell_line(
     product: Product | None,
     ending: Ending | None,
     templates: Templates,
-) -> str:
+) -> list[str]:
     headlines, language = templates["headline"], templates["language"]
     city = city_name(decision.city, language, asof=decision.issue_time)
     if event not in RAISED:
         key = "none" if decision.level is Level.NONE else "unassessed"
         key = "partly" if key != "none" and decision.river_level is Level.NONE else key
         hazard = templates["hazard"][decision.hazard]
-        return str(headlines[key].format(hazard=hazard, city=city))
+        return [headlines[key].format(hazard=hazard, city=city)]
     if ending:
         name = templates["product"][f"{decision.hazard}_{product or 'advisory'}"]
-        return str(headlines[ending].format(product=name, city=city))
+        return [headlines[ending].format(product=name, city=city)]
     name = templates["product"].get(
         f"{decision.hazard}_{product}", templates["hazard"][decision.hazard]
     )
@@ -110,7 +115,7 @@ def _tell_line(
         words.append(_tell_class(decision, event, templates))
     else:
         words.append(_tell_stage(decision, event, templates))
-    return join_sentences(words, templates)
+    return words
 
 
 def _tell_class(decision: Decision, event: Level, templates: Templates) -> str:

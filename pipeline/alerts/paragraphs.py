@@ -204,7 +204,9 @@ def _tell_chance(
 
 
 def _tell_range(decision: Decision, peak: Lead, templates: Templates) -> str:
-    """Range of the stage on the day with the highest median."""
+    """Range of the stage on the day with the highest median; empty where it is not known."""
+    if math.isnan(peak.q05_m) or math.isnan(peak.q95_m):
+        return ""
     low, high = (format_metres(m, templates) for m in (peak.q05_m, peak.q95_m))
     date = format_date(peak.valid_time, decision.city, templates)
     return str(templates["sure"]["range"].format(date=date, low=low, high=high))

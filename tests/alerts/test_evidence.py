@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 
-from pipeline.alerts.evidence import Drought, River
+from pipeline.alerts.evidence import Drought, Lead, River
 from tests.alerts.alert_cases import NAN, T0, dry_spell, ramp, river
 
 
@@ -105,3 +107,12 @@ def test_drought_from_rows() -> None:
     assert Drought.from_rows(table.assign(current_class="none")).current_class == -1
     assert Drought.from_rows(table.assign(current_class=NAN)).current_class is None
     assert Drought.from_rows(table.iloc[:1]).p_class(1, 4) == 0.4, "one horizon is enough"
+
+
+def test_a_forecast_survives_json_where_nothing_is_known() -> None:
+    lead = replace(
+        river().leads[0], q05_m=NAN, q50_m=NAN, q95_m=NAN, p_alarm_by=NAN, drivers_cm={"rain": NAN}
+    )
+    text = json.dumps(lead.to_dict(), allow_nan=False)
+    assert Lead.from_dict(json.loads(text)).to_dict() == lead.to_dict()
+    assert math.isnan(Lead.from_dict(json.loads(text)).drivers_cm["rain"])

@@ -56,3 +56,8 @@ def test_dates_are_on_the_city_clock_and_in_its_era() -> None:
     assert formats.format_date(late, yangon, templates, year=True) == "21 สิงหาคม พ.ศ. 2569"
     assert formats.format_date(late, yangon, templates) == "21 สิงหาคม"
     assert formats.format_hour(late, yangon, templates) == "00.15"
+
+
+def test_no_zero_has_a_minus() -> None:
+    assert formats.format_metres(-0.004, read_templates("en")) == "0.00"
+    assert formats.format_metres(-0.005001, read_templates("vi")) == "-0,01"

@@ -150,3 +150,15 @@ def test_no_headline_is_longer_than_140(language: str) -> None:
                 told = replace(notice, decision=decision, product=product, status=status)
                 longest = max(longest, len(compose(told, language=language).headline))
     assert 60 < longest <= headlines.LONGEST
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_long_name_leaves_out_the_stage_and_not_the_place(language: str) -> None:
+    name = "Nakhon Ratchasima Mueang Kao"
+    decision = flood(0.6, 0.6, stage_m=11.9)
+    decision = replace(decision, city=replace(decision.city, id="new", name=name))
+    line = headlines.compose_headline(
+        decision, event=Level.WARNING, status="Exercise", language=language
+    )
+    assert name in line
+    assert len(line) <= headlines.LONGEST

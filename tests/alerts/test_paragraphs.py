@@ -296,3 +296,12 @@ def test_thai_gauges_have_the_bank_and_thai_dates_the_era() -> None:
     low = describe_station(station, "th")
     assert "โอกาสที่น้ำจะถึงระดับเตือนภัย ภายใน 7 วัน: มากกว่า 99%" in low
     assert "เกณฑ์น้ำท่วม (flood stage) 12.50 ม." in describe_station(STATION, "th")
+
+
+def test_a_range_that_is_not_known_is_not_told() -> None:
+    decision = flood(0.9, 0.9, 0.9, stage_m=12.6)
+    assert decision.river is not None
+    leads = tuple(replace(lead, q05_m=NAN) for lead in decision.river.leads)
+    told = describe(replace(decision, river=replace(decision.river, leads=leads)))
+    assert "9 in 10" in describe(decision)["How sure"]
+    assert "9 in 10" not in told["How sure"]

@@ -23,6 +23,7 @@ from pipeline.alerts.short_texts import (
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.geography.names import city_name
 from pipeline.geography.places import cities
+from pipeline.settings import Settings
 
 SCHEMA_VERSION = 1
 """Of ``say/<language>.json``."""
@@ -220,7 +221,8 @@ def list_clips(language: str) -> list[Clip]:
     Returns
     -------
     list of Clip
-        Sentences and their pieces, months, cities, authorities of their countries, numbers.
+        Sentences and their pieces, months, cities of the region of the settings, authorities of
+        their countries, numbers.
 
     Raises
     ------
@@ -229,7 +231,7 @@ def list_clips(language: str) -> list[Clip]:
     """
     if language not in LANGUAGES:
         raise LookupError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
-    templates, towns = read_templates(language), cities()
+    templates, towns = read_templates(language), cities(Settings().region)
     clips = [
         Clip(_piece_id(key, number), _trim(piece))
         for key, template in templates["read"].items()

@@ -223,3 +223,9 @@ def test_the_list_is_a_table_of_ids_and_words() -> None:
     assert len(rows) == 1 + len(list_clips("vi"))
     with pytest.raises(LookupError, match="expected one of en, km"):
         list_clips("fr")
+
+
+def test_the_cities_of_the_region_have_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "city_makassar" not in {clip.id for clip in list_clips("en")}
+    monkeypatch.setenv("MEKONG_REGION", "asean")
+    assert "city_makassar" in {clip.id for clip in list_clips("en")}

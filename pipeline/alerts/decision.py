@@ -33,7 +33,8 @@ class Decision:
         Level in force: the same, but the last assessed one where this run is UNKNOWN and a level
         above NONE was in force.
     probability
-        Of the event that the level in force is about; at NONE of the Watch's; NaN if not known.
+        Of the event that the level in force is about; at NONE of the Watch's; NaN if not known, and
+        where rain alone raised the level.
     urgency, severity, certainty
         CAP 1.2 values for the level in force.
     reasons

@@ -108,13 +108,14 @@ def decide_flood(
     raised = in_force in RAISED
     river_raised = by_river is not None and by_river.in_force in RAISED
     above_rain = in_force in RAISED[1:]
+    rests_on_river = raised and (river_raised or above_rain or (on_river and not rests_on_rain))
     return Decision(
         issue_time=issue_time,
         city=city,
         hazard="flood",
         level=assessment.level,
         in_force=in_force,
-        probability=p,
+        probability=p if rests_on_river or not raised else math.nan,
         urgency=urgency,
         severity=severity,
         certainty=certainty,
@@ -129,7 +130,7 @@ def decide_flood(
         state=replace(
             assessment.state,
             on_rain=rests_on_rain and raised,
-            on_river=raised and (river_raised or above_rain or (on_river and not rests_on_rain)),
+            on_river=rests_on_river,
         ),
         river_level=by_river.level if by_river else None,
         rain_level=Level.UNKNOWN if math.isnan(years) else rain_level,

@@ -391,7 +391,7 @@ def _percent(share: float) -> str:
     Examples
     --------
     >>> _percent(0.25), _percent(0.0051), _percent(0.9995), _percent(math.nan)
-    ('25 %', '0.5 %', '99.95 %', 'not known')
+    ('25 %', '0.51 %', '99.95 %', 'not known')
     """
     if math.isnan(share):
         return "not known"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -249,8 +250,10 @@ def test_a_watch_that_the_river_raised_too_does_not_end_with_the_rain() -> None:
     for number in (1, 2, 3):
         decision = flood(number=number, state=decision.state, age_h=60.0, rain=UNKNOWN_RAIN)
     assert (decision.level, decision.in_force) == (Level.UNKNOWN, Level.WATCH)
-    rain = flood(rain=HEAVY)
+    rain = flood(0.1, rain=HEAVY)
     assert (rain.state.on_rain, rain.state.on_river) == (True, False)
+    assert math.isnan(rain.probability), "0.1 is the river's, which did not raise it"
+    assert both.probability == 0.3
     first = flood(number=1, state=rain.state, age_h=60.0, rain=UNKNOWN_RAIN)
     second = flood(number=2, state=first.state, age_h=60.0, rain=UNKNOWN_RAIN)
     assert (first.in_force, second.in_force) == (Level.WATCH, Level.UNKNOWN)

@@ -117,7 +117,8 @@ def test_when_tells_from_to_and_the_highest_day() -> None:
     )
     assert describe(begun)["When"] == (
         "Since 17 August. Highest 13.30 m on 27 August. It may rise further after that. "
-        "Below flood stage again on 25 August. This message holds until 22 August, 13:30 local time."
+        "Below flood stage again on 25 August. "
+        "This message holds until 22 August, 13:30 local time."
     )
     assert describe(falling(flood(0.9, 0.9, 0.9, stage_m=12.6)))["When"] == (
         "Not below flood stage again within 7 days. "

@@ -235,8 +235,8 @@ def drop_event(text: str, event: str) -> str:
 
     Examples
     --------
-    >>> drop_event("pakse-flood\\nGo.\\n\\nkratie-flood\\nStay.\\n", "pakse-flood")
-    'kratie-flood\\nStay.\\n'
+    >>> drop_event("pakse-flood\nGo.\n\nkratie-flood\nStay.\n", "pakse-flood")
+    'kratie-flood\nStay.\n'
     """
     mark = UNREVIEWED if text.startswith(UNREVIEWED) else ""
     blocks = text.removeprefix(mark).removesuffix("\n").split("\n\n")

@@ -243,9 +243,10 @@ def _tell(decision: Decision, phase: Phase | None, before: Told | None) -> Told:
 
 def _keep_told(decision: Decision, told: Told) -> Decision:
     """Decision with the forecast that was told last; reading and times are those of now."""
-    river = decision.river
+    river, p = decision.river, decision.probability
     return replace(
         decision,
+        probability=_chance(told.leads, decision.in_force) if river and not math.isnan(p) else p,
         river=replace(river, leads=told.leads) if river else None,
         onset=told.onset,
         ending_time=told.ending_time,

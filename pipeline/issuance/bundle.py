@@ -199,8 +199,9 @@ def _make_messages(
             messages.events.extend([event] if event else [])
         if message is not None:
             messages.due[key] = message
-        if state.sent and not state.sent[-1].over:
-            messages.in_force[key] = state.sent[-1].identifier
+        last = state.sent[-1] if state.sent else None
+        if last is not None and not last.over and last.expires > sent:
+            messages.in_force[key] = last.identifier
         messages.alerts.append(
             {
                 "city": decision.city.id,

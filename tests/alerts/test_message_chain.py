@@ -148,13 +148,14 @@ def test_figures_are_told_anew_where_they_moved() -> None:
 
 def test_a_message_sent_again_keeps_the_words_of_the_forecast() -> None:
     first, state = sent(flood(0.60, 0.6))
-    later = second_night(p7=0.62, stage_m=9.05)
+    later = second_night(0.62, 0.62, stage_m=9.05)
     again, kept = sent(replace(later, state=replace(later.state, **told_of(state))))
     assert change(again) == "reissued"
     old, new = (value(alert, "info[last()]/description") or "" for alert in (first, again))
     assert ("9.70 m" in old, "9.70 m" in new, "9.05 m" in new) == (True, True, True)
     assert "60 %" in new
     assert "62 %" not in new
+    assert [parameter(again, name) for name in ("probability", "p_flood_5d")] == ["0.60", "0.60"]
     assert kept.told == state.told, "the next night compares with what was told"
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import message_path
 from pipeline.alerts.levels import Level
 from pipeline.alerts.templates import LANGUAGES
@@ -28,6 +29,7 @@ from pipeline.issuance.forecast_tables import read_forecasts, store_forecasts
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.settings import Settings
+from pipeline.storage import database
 from pipeline.storage.archive import Archive
 from pipeline.storage.readings import Readings
 from pipeline.storage.records import Records
@@ -169,6 +171,31 @@ def test_a_night_made_up_late_has_a_tree_and_no_message(
     assert {*late.files} == {
         name for name in in_time.files if name.partition("/")[0] not in folders
     }
+
+
+def test_a_night_made_up_late_names_no_message_that_has_expired(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    for days, in_force in ((2, True), (3, False)):
+        before = ISSUED - timedelta(days=days)
+        message = SentMessage(
+            identifier=f"mekong-{days}", sender="a@example.org", sent=before, level=Level.WARNING,
+            expires=before + timedelta(hours=54), over=False, issue_time=before,
+        )  # fmt: skip
+        state = AlertState(
+            issue_time=before, level=Level.WARNING, runs_up={}, runs_down={}, on_rain=False,
+            on_river=True, assessed=before, sent=(message,),
+        )  # fmt: skip
+        row = {
+            "city": "vientiane", "hazard": "flood", "level": "warning",
+            "identifier": message.identifier, "sha256": None, "memory": state.to_dict(),
+        }  # fmt: skip
+        stores[1].put(database.alerts, before, 0, [row])
+        run = run_of(stores[1], stores[0]) | {"late": True, "follows": [before.isoformat(), 0]}
+        made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+        features = json.loads(made.files["alerts.geojson"])["features"]
+        named = {each["id"]: each["properties"]["identifier"] for each in features}
+        assert named["vientiane-flood"] == (message.identifier if in_force else None)
 
 
 def blocks(files: dict[str, bytes], path: str) -> list[str]:

@@ -58,13 +58,8 @@ class Lead:
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
-        return cls(
-            **_to_nan(row)
-            | {
-                "valid_time": datetime.fromisoformat(row["valid_time"]),
-                "drivers_cm": _to_nan(row["drivers_cm"]),
-            }
-        )
+        values = _to_nan(row) | {"drivers_cm": _to_nan(row["drivers_cm"])}
+        return cls(**values | {"valid_time": datetime.fromisoformat(row["valid_time"])})
 
 
 def _to_null(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def decide_flood(
     on_rain = state is not None and state.on_rain
     on_river = state is not None and state.on_river
     criteria = _add_rain(gauge, years, on_rain=on_rain, rules=rules)
+    heavy = years >= rules.watch_rain_years
     assessment = apply_hysteresis(
         criteria,
         state=state,
@@ -90,10 +91,10 @@ def decide_flood(
         rules=rules,
         unassessed=rules.forget if on_river else rules.stale,
         complete=not math.isnan(years),
+        evidence_time=gauge.reading_alone if gauge and not heavy else None,
     )
     in_force = assessment.in_force
     p = gauge.probability(in_force if in_force in RAISED else Level.WATCH) if gauge else math.nan
-    heavy = years >= rules.watch_rain_years
     urgency, severity, certainty = _cap_values(assessment, gauge, p, years, rules)
     missing = gauge.missing() if gauge else ["gauge"]
     if math.isnan(years):

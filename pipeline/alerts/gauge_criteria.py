@@ -90,6 +90,12 @@ class GaugeEvidence:
         return self.age is not None and self.age <= self.rules.stale and not disagree
 
     @property
+    def reading_alone(self) -> datetime | None:
+        """Time of the last reading where it is old and there is no forecast; else None."""
+        old = self.age is not None and self.age > self.rules.stale and not self.usable
+        return self.river.stage_time if self.river and old else None
+
+    @property
     def doubt(self) -> Doubt | None:
         """Newest reading where it is not trusted, while it is recent enough to count."""
         river = self.river

@@ -11,6 +11,9 @@ from pipeline.alerts.alert_state import AlertState, forget_level
 from pipeline.alerts.levels import ORDER, RAISED, Level, higher
 from pipeline.alerts.thresholds import Rules
 
+_OF_RIVER = frozenset(level.value for level in RAISED[1:])
+"""Levels that rain never puts in force; a Watch that was observed may have been rain's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
@@ -26,8 +29,8 @@ class Criterion:
     calm
         Whether the observations contradict the level; False when in doubt.
     far_below
-        Whether an observation ends the level the same night, where one has raised a level of the
-        event and its criterion is not reached.
+        Whether an observation ends the level the same night, where one of the river has raised a
+        Warning or an Emergency of the event and its criterion is not reached.
     """
 
     probability: float | None
@@ -85,6 +88,7 @@ def apply_hysteresis(
     rules: Rules,
     unassessed: timedelta,
     complete: bool = True,
+    evidence_time: datetime | None = None,
 ) -> Assessment:
     """Raise or lower a level by the criteria of one run and the state of the run before.
 
@@ -123,6 +127,8 @@ def apply_hysteresis(
         Thresholds.
     unassessed
         Time since the last run that assessed a level after which it ends.
+    evidence_time
+        Moment of the evidence where it is an old reading alone; default now.
     complete
         Whether no other line of evidence is missing, so that NONE may be issued.
 
@@ -152,7 +158,7 @@ def apply_hysteresis(
     while level_kept is not Level.NONE and (
         level_kept not in criteria
         or down[level_kept.value] >= rules.lower_runs
-        or (criteria[level_kept].far_below and observed_since)
+        or (criteria[level_kept].far_below and observed_since.keys() & _OF_RIVER)
     ):
         level_kept = ORDER[ORDER.index(level_kept) - 1]
     if sufficient:
@@ -166,7 +172,7 @@ def apply_hysteresis(
         level, in_force = Level.UNKNOWN, level_before if level_before in RAISED else Level.UNKNOWN
     last = state.level if state else Level.UNKNOWN
     before = state.assessed if state else None
-    assessed = before if level is Level.UNKNOWN else issue_time
+    assessed = before if level is Level.UNKNOWN else evidence_time or issue_time
     if level is Level.UNKNOWN and (assessed is None or issue_time - assessed >= unassessed):
         in_force, last = Level.UNKNOWN, Level.UNKNOWN if last in RAISED else last
         if raised in RAISED:

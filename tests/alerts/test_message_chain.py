@@ -236,6 +236,26 @@ def test_an_emergency_steps_down_by_what_is_observed() -> None:
     assert (stale.level, stale.in_force) == (Level.UNKNOWN, Level.EMERGENCY)
 
 
+def test_rain_that_was_observed_lowers_no_forecast_of_the_river() -> None:
+    heavy = replace(UNKNOWN_RAIN, return_period_years=6.0)
+    _, state = sent(flood(rain=heavy))
+    _, state = sent(flood(0.9, 0.9, 0.9, number=1, state=state))
+    assert flood(number=2, state=state).level is Level.EMERGENCY, "the wave may still come"
+
+
+def test_an_emergency_on_one_reading_ends_a_week_after_it() -> None:
+    _, state = sent(flood(stage_m=12.6))
+    ended = []
+    for number in range(1, 20):
+        later = flood(
+            number=number, state=state, stage_m=12.6, age_h=24.0 * number + 0.5, tier="climatology"
+        )
+        message, state = send(later)
+        if message and message.notice.change == "ended":
+            ended.append(number)
+    assert ended == [7]
+
+
 def test_a_held_level_keeps_the_onset_of_its_first_observation() -> None:
     _, state = sent(flood(stage_m=12.6))
     _, state = sent(flood(number=1, state=state, stage_m=12.6))

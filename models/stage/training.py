@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -169,6 +170,7 @@ def _fit_share(
         table, started = lib.table(), {}
         with threadpool_limits(1):
             for code, of_gauge in alarm_m.items():
+                _check_parent()
                 if code in lib.level:
                     target = stage_targets(lib, code, options["leads"])
                     known = np.isfinite(target - table[[f"level:{code}"]].to_numpy()).all(axis=1)
@@ -186,13 +188,21 @@ def _fit_share(
             mean_variances = connection.recv()
             fitted = {}
             for code, (regressor, rows) in started.items():
+                _check_parent()
                 regressor.set_params(prior_variances=mean_variances)
                 fitted[code] = regressor.fit_rows(rows).set_params(prior_variances=None)
             connection.send(fitted)
-    except EOFError:
+    except (EOFError, BrokenPipeError):
         return
     except Exception as error:  # noqa: BLE001  (the parent raises it)
         connection.send(error)
+
+
+def _check_parent() -> None:
+    """Raise EOFError once the parent is gone: nobody waits for the gauges that are left."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        raise EOFError
 
 
 def stage_targets(lib: Library, code: str, leads: tuple[int, ...] = LEADS) -> NDArray[np.float64]:

@@ -123,6 +123,40 @@ training.fit(river(years=4), end=END, stations=[UPSTREAM, TOWN])
     pytest.fail("expected that the processes end, found them waiting")
 
 
+@pytest.mark.parametrize("stations", ["UPSTREAM, TOWN", "TOWN"])
+def test_a_process_does_not_go_on_without_its_parent(tmp_path: Path, stations: str) -> None:
+    """The parent is killed while its child fits: neither another gauge nor a traceback follows."""
+    fitted, errors = tmp_path / "fitted", tmp_path / "errors"
+    code = f"""
+import os, time
+from pathlib import Path
+from models.stage import training
+from tests.models.conftest import END, TOWN, UPSTREAM, river
+
+parent, prepare = os.getpid(), training.StageRegressor.prepare
+
+def prepare_and_kill(self, *arguments):
+    with Path({str(fitted)!r}).open("a") as file:
+        print(os.getpid(), file=file)
+    os.kill(parent, 9)
+    time.sleep(0.2)
+    return prepare(self, *arguments)
+
+training.StageRegressor.prepare = prepare_and_kill
+training.joblib.cpu_count = lambda: 1
+training.fit(river(years=4), end=END, stations=[{stations}])
+"""
+    with errors.open("w") as stderr:
+        subprocess.run([sys.executable, "-c", code], check=False, stderr=stderr)
+    pid = fitted.read_text("utf-8").split()[0]
+    for _ in range(200):
+        if not Path(f"/proc/{pid}").exists():
+            break
+        time.sleep(0.1)
+    assert fitted.read_text("utf-8").split() == [pid]
+    assert "Traceback" not in errors.read_text("utf-8")
+
+
 def test_other_work_is_done_beside_the_gauges(made_up: StageInputs) -> None:
     running = list[int]()
     model = fit(

@@ -93,8 +93,10 @@ class StageDistribution:
         return methods
 
     def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
-        """Quantiles in m, shape (n, n_leads, n_q); 0 < q < 1."""
+        """Quantiles in m, shape (n, n_leads, n_q); ValueError unless 0 < q < 1."""
         levels = np.atleast_1d(np.asarray(q, dtype="float64"))
+        if not ((levels > 0.0) & (levels < 1.0)).all():
+            raise ValueError(f"q: expected 0 < q < 1, found {levels.tolist()}")
         stages = self._blank(len(levels))
         for part in self.parts:
             z = part.errors.ppf(levels)

@@ -196,8 +196,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            No row has the stage of every lead, too few have it for the errors, the splits do not
-            forecast each row once, or a tier is missing.
+            No row has the stage of every lead, too few have it for the errors or none in a season,
+            the splits do not forecast each row once, a tier is missing, or leads fall.
         """
         return self.fit_rows(self.prepare(X, y, groups))
 
@@ -218,6 +218,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
         change = np.asarray(y, dtype="float64").reshape(len(X), -1) - level[:, None]
         if change.shape[1] != len(self.leads):
             raise ValueError(f"y: expected {len(self.leads)} leads, found {change.shape[1]}")
+        if np.any(np.diff([0, *self.leads]) <= 0):
+            raise ValueError(f"leads: expected days from 1 on, increasing, found {[*self.leads]}")
         if self.rain_effects not in {"any", "nonnegative"}:
             raise ValueError(
                 f"rain_effects: expected any or nonnegative, found {self.rain_effects!r}"
@@ -231,10 +233,8 @@ class StageRegressor(RegressorMixin, BaseEstimator):
             raise ValueError("expected rows with the stage of every lead, found none")
         self.n_features_in_ = X.shape[1]
         dates = pd.DatetimeIndex(X.index)
-        self.climatology_, self.highest_m_ = (
-            pentad_quantiles(dates, level, PROBABILITIES),
-            float(np.nanmax(level)),
-        )
+        self.climatology_ = pentad_quantiles(dates, level, PROBABILITIES)
+        self.highest_m_ = float(np.nanmax(level))
         design = StageDesign(self.neighbours) if self.design is None else clone(self.design)
         self.design_ = design.set_params(neighbours=self.neighbours)
         rows, used = X[known], dates[known]

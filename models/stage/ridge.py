@@ -367,8 +367,15 @@ def _sum_rows(
     -------
     ndarray
         Shape (n_sets, n_columns + 1 + n_targets, n_columns + 1 + n_targets).
+
+    Raises
+    ------
+    ValueError
+        No row has a weight.
     """
     used = np.flatnonzero((weights > 0.0) & sets.any(axis=0))
+    if not used.size:
+        raise ValueError("expected rows of every season, found none of one")
     part = np.zeros(len(used), dtype=np.int64)
     for of_set in sets[:, used]:
         part = 2 * part + of_set

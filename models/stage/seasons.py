@@ -41,6 +41,11 @@ class Seasons:
     dry_error_weight: float = 0.15
     half_life_y: float = 15.0
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where days of the past would weigh more than those of today."""
+        if not self.half_life_y > 0.0:
+            raise ValueError(f"half_life_y: expected years above 0, found {self.half_life_y}")
+
     def shares(self, dates: pd.DatetimeIndex) -> NDArray[np.float64]:
         """Share of each season's regression in the forecast issued on a date, (n, n_seasons).
 

@@ -38,6 +38,12 @@ def test_quantiles_lie_around_each_mornings_middle() -> None:
     assert two_tiers().mean() == pytest.approx(stages[:, :, 1], abs=0.05)
 
 
+@pytest.mark.parametrize("q", [0.0, 1.0, [0.5, 1.5], -0.1, np.nan])
+def test_a_quantile_of_no_probability_is_refused(q: float | list[float]) -> None:
+    with pytest.raises(ValueError, match="q: expected 0 < q < 1"):
+        two_tiers().ppf(q)
+
+
 def test_probabilities_agree_with_quantiles() -> None:
     distribution = two_tiers()
     at_90 = distribution.ppf([0.9])[:, 0, 0]

@@ -216,6 +216,29 @@ def test_targets_of_other_leads_are_refused(
         clone(regressor).set_params(tiers={"full": ("own_trend",)}).fit(table, target)
 
 
+@pytest.mark.parametrize("leads", [(3, 1), (1, 1), (0, 1)])
+def test_leads_that_do_not_increase_are_refused(
+    regressor: StageRegressor, table: pd.DataFrame, target: np.ndarray, leads: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match="leads: expected days from 1 on, increasing"):
+        clone(regressor).set_params(leads=leads).fit(table, target)
+
+
+def test_a_weight_that_grows_with_age_is_refused(
+    regressor: StageRegressor, table: pd.DataFrame, target: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match="half_life_y: expected years above 0, found -1"):
+        clone(regressor).set_params(half_life_y=-1.0).fit(table, target)
+
+
+def test_a_record_without_a_season_is_refused(
+    regressor: StageRegressor, table: pd.DataFrame, target: np.ndarray
+) -> None:
+    august = pd.DatetimeIndex(table.index).month == 8
+    with pytest.raises(ValueError, match="rows of every season, found none of one"):
+        clone(regressor).fit(table[august], target[august])
+
+
 def test_a_gauge_is_forecast_without_its_neighbour(
     fitted: StageRegressor, table: pd.DataFrame
 ) -> None:

@@ -41,3 +41,9 @@ def test_errors_of_the_dry_season_weigh_little() -> None:
     dates = pd.DatetimeIndex(["2018-02-01", "2018-08-20"])
     weights = Seasons(dry_error_weight=0.2, half_life_y=1e9).error_weights(dates)
     assert weights == pytest.approx([0.2, 1.0])
+
+
+@pytest.mark.parametrize("half_life_y", [0.0, -1.0, np.nan])
+def test_the_past_does_not_weigh_more_than_today(half_life_y: float) -> None:
+    with pytest.raises(ValueError, match="half_life_y: expected years above 0"):
+        Seasons(half_life_y=half_life_y)

@@ -457,7 +457,7 @@ def hindcast(
             start=start,
             end=end,
             train_from=train_from,
-            leads=tuple(int(lead) for lead in leads.split(",")),
+            leads=tuple(sorted({int(lead) for lead in leads.split(",")})),
             folder=output,
             against=against,
             settings=_settings(),

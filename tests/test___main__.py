@@ -338,6 +338,8 @@ def test_a_hindcast_as_its_help_shows_it(
     assert arguments.pop("against") is None
     assert run(monkeypatch, tmp_path, *command, "--against", "LinearRegression") == 0
     assert arguments["against"] == "LinearRegression"
+    assert run(monkeypatch, tmp_path, *command, "--leads", "3,1,3") == 0
+    assert str(arguments["leads"]) == "(1, 3)"
     assert run(monkeypatch, tmp_path, *command, "--leads", "1,x") == 2
     assert "expected whole days parted by commas, found '1,x'" in capsys.readouterr().err
     assert run(monkeypatch, tmp_path, "hindcast", "--start", "2020-10-31", "--end", "2019-06-01",

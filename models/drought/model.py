@@ -88,6 +88,10 @@ class DroughtModel:
         return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
 
 
+class RecordTooShort(ValueError):  # noqa: N818
+    """A record has fewer years than the indices need."""
+
+
 def fit(zonal: xr.Dataset, *, end: datetime) -> DroughtModel:
     """Train on zonal daily series, and score on years held out.
 
@@ -112,10 +116,15 @@ def fit(zonal: xr.Dataset, *, end: datetime) -> DroughtModel:
 
     Raises
     ------
+    RecordTooShort
+        The record is shorter than 20 years.
     ValueError
-        The record is shorter than 20 years, or has units or steps other than stated.
+        It has units or steps other than stated.
     """
     record = select_known(zonal, asof=end)
+    n_years = np.unique(record["time"].to_numpy().astype("datetime64[Y]")).size
+    if n_years < MIN_YEARS:
+        raise RecordTooShort(f"zones: expected {MIN_YEARS} years or more, found {n_years}")
     params = fit_parameters(record)
     state = drought_state(record, parameters=params, names=TRAINED_ON)
     rows = training_rows(record, state, params)

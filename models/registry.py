@@ -33,11 +33,12 @@ TRUSTED = frozenset(
         "models.stage.regressor.StageRegressor",
         "models.stage.regressor.TierModel",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.tree._tree.Tree",
     }
 )
 """Types that a model file may hold beside those that skops trusts by itself: those of this project,
-and the trees of scikit-learn's regressors."""
+and what scikit-learn's regressors are made of."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LATEST = "latest"
 METADATA = "metadata.json"
@@ -206,6 +207,21 @@ def _list_versions(folder: Path) -> tuple[list[tuple[datetime, float, str]], lis
     return trained, broken
 
 
+def check_types(model: object) -> None:
+    """Check that a model can be saved and loaded.
+
+    Raises
+    ------
+    UntrustedModel
+        It holds a type that :func:`load` would refuse.
+    """
+    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+
+    unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(model))) - TRUSTED
+    if unknown:
+        raise UntrustedModel(f"models are saved without {', '.join(sorted(unknown))}")
+
+
 def _check(name: str, data: bytes) -> None:
     import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
 
@@ -230,8 +246,8 @@ def _check_own_types(name: str, data: bytes) -> None:
 
 def _untrusted_model(name: str, types: Collection[str]) -> UntrustedModel:
     return UntrustedModel(
-        f"model {name!r}: expected types among {sorted(TRUSTED)}, found {sorted(types)}; models of "
-        "another version of the code are trained again: mekong train"
+        f"model {name!r}: expected types that this version of the code knows, found "
+        f"{', '.join(sorted(types))}; models of another version are trained again: mekong train"
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from sklearn.base import BaseEstimator
@@ -17,6 +20,7 @@ from models.drought import model as drought_model
 from models.drought.inputs import select_known
 from models.stage import training as stage_training
 from models.stage.features import StageInputs
+from models.stage.regressions import LeadRegressors
 from pipeline.areal import daily_series, monthly
 from pipeline.choices import Region
 from pipeline.geography import places
@@ -30,7 +34,7 @@ def list_forecast_gauges(inputs: StageInputs) -> list[str]:
 
 
 class UnknownRegressor(LookupError):  # noqa: N818
-    """Scikit-learn has no regressor of that name."""
+    """Scikit-learn has no regressor of that name that can take the ridge's place."""
 
 
 def find_regressor(name: str) -> BaseEstimator | None:
@@ -39,7 +43,7 @@ def find_regressor(name: str) -> BaseEstimator | None:
     Raises
     ------
     UnknownRegressor
-        There is none of that name.
+        There is none of that name, or it cannot take the ridge's place.
     """
     if name == "ridge":
         return None
@@ -52,10 +56,33 @@ def find_regressor(name: str) -> BaseEstimator | None:
         raise UnknownRegressor(
             f"expected ridge or a regressor of scikit-learn, found {name!r}; {hint}"
         )
-    regressor = regressors[name]()
-    if "random_state" in regressor.get_params():
-        regressor.set_params(random_state=0)
+    try:
+        regressor = regressors[name]()
+        if "random_state" in regressor.get_params():
+            regressor.set_params(random_state=0)
+        _try_out(regressor)
+    except (TypeError, ValueError) as error:
+        raise UnknownRegressor(
+            f"expected a regressor that can take the ridge's place, found {name!r}: {error}"
+        ) from error
     return regressor
+
+
+def _try_out(regressor: BaseEstimator) -> None:
+    """Fit a regressor on made-up changes, and check that it can be saved.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in a training, after its hours.
+    """
+    matrix = np.random.default_rng(0).standard_normal((80, 20))
+    columns, changes = np.arange(20), matrix[:, :1] + matrix[:, 1:2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = LeadRegressors.fit(regressor, columns, matrix, changes, np.ones(80))
+    fitted.predict(matrix)
+    registry.check_types(fitted)
 
 
 def fit_models(
@@ -143,7 +170,8 @@ def fit_droughts(
         models["low_flow"] = lows
     if series is not None:
         longer = daily_series.prepend_chirps(series, archive, asof=asof, region=region)
-        models["drought"] = drought_model.fit(longer, end=asof)
+        with contextlib.suppress(drought_model.RecordTooShort):
+            models["drought"] = drought_model.fit(longer, end=asof)
         months = monthly.collect_months(
             select_known(longer, asof=asof),
             land=monthly.read_land_months(archive, asof=asof, region=region),

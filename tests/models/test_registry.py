@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+from sklearn.neural_network import MLPRegressor
 
 from models import registry
 from models.registry import METADATA, NoModels, UntrustedModel, load, load_last, save
@@ -59,12 +60,18 @@ def test_latest_moves_and_old_versions_stay(tmp_path: Path) -> None:
 
 def test_a_foreign_type_is_refused_at_both_doors(tmp_path: Path) -> None:
     foreign = {"path": Path("somewhere")}
-    with pytest.raises(UntrustedModel, match="expected types among"):
+    with pytest.raises(UntrustedModel, match="expected types that this version"):
         save({"stage": foreign}, {}, tmp_path)
     version = save({"stage": np.arange(2.0)}, {}, tmp_path)
     (tmp_path / version / "stage.skops").write_bytes(skops.io.dumps(foreign))
     with pytest.raises(UntrustedModel, match="bytes that were saved"):
         load(tmp_path, version)
+
+
+def test_a_model_can_be_checked_before_it_is_trained() -> None:
+    registry.check_types(MLPRegressor(tol=1e9, n_iter_no_change=1).fit(np.eye(9), np.arange(9.0)))
+    with pytest.raises(UntrustedModel, match=r"models are saved without pathlib\.PosixPath"):
+        registry.check_types({"path": Path("somewhere")})
 
 
 def test_types_are_checked_even_where_the_bytes_agree(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from sklearn.linear_model import LinearRegression
 
 from models import registry
@@ -44,6 +45,24 @@ def test_models_that_there_is_too_little_for_are_left_out(
         made_up, None, archive=Archive(tmp_path), discharge=NO_DISCHARGE, asof=END, region="mekong"
     )
     assert models == {}, "eight years are too few for low flow, and there are no series"
+
+
+def test_a_short_record_of_rain_costs_the_drought_alone(
+    made_up: StageInputs, tmp_path: Path
+) -> None:
+    time = pd.date_range("2003-01-01", END.replace(tzinfo=None), inclusive="left", name="time")
+    units = {"rain": "mm", "soil_moisture": "m3 m-3", "ndvi": "1", "lst": "K"}
+    values = np.ones((len(time), 1), dtype="f4")
+    series = xr.Dataset(
+        {name: (("time", "zone"), values, {"units": unit}) for name, unit in units.items()},
+        {"time": time, "zone": ["city:pakse"]},
+        {"origin": "virtual"},
+    )
+    models = fit_droughts(
+        made_up, series, archive=Archive(tmp_path), discharge=NO_DISCHARGE, asof=END,
+        region="mekong",
+    )  # fmt: skip
+    assert set(models) == {"monthly"}
 
 
 def test_all_models_are_fitted_together(made_up: StageInputs, tmp_path: Path) -> None:
@@ -106,3 +125,17 @@ def test_a_regressor_is_found_by_the_name_of_its_class() -> None:
         find_regressor("Rigde")
     with pytest.raises(UnknownRegressor, match="such as HistGradientBoostingRegressor"):
         find_regressor("logit!")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("StackingRegressor", "missing 1 required positional argument"),
+        ("IsotonicRegression", "input X should be"),
+        ("PoissonRegressor", "out of the valid range"),
+        ("GaussianProcessRegressor", r"models are saved without sklearn\.gaussian_process"),
+    ],
+)
+def test_a_regressor_that_would_fail_later_is_refused_at_once(name: str, fault: str) -> None:
+    with pytest.raises(UnknownRegressor, match=f"the ridge's place, found '{name}': .*{fault}"):
+        find_regressor(name)

@@ -171,7 +171,7 @@ def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> N
     folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Exercise EXERCISE. Flood advisory, level 1 of 3: Vientiane.")
+    assert done.stdout.startswith("Exercise EXERCISE. Flood, level 1 of 3: Vientiane.")
     with (folder / "alerts.geojson").open("ab") as stream:
         stream.write(b" ")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

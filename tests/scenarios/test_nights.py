@@ -45,7 +45,7 @@ def test_flood(flood: Night) -> None:
     assert text(alert, "note") == "Exercise: made from the synthetic data of a virtual basin."
     assert text(alert, "info/event") == "Flood"
     headline = text(alert, "info/headline")
-    assert headline.startswith("EXERCISE. Flood advisory, level 3 of 3: Nakhon Phanom. ")
+    assert headline.startswith("EXERCISE. Flood, level 3 of 3: Nakhon Phanom. ")
     assert headline.endswith(" m above flood stage.")
     assert text(alert, "info/responseType") == "Execute"
     assert text(alert, "info/certainty") == "Observed"
@@ -113,7 +113,7 @@ def test_drought(drought: Night) -> None:
     alert = drought.message("siem_reap", "drought")
     assert text(alert, "info/event") == "Drought"
     assert text(alert, "info/headline") == (
-        "EXERCISE. Drought advisory, level 3 of 3: Siem Reap. At present extreme drought."
+        "EXERCISE. Drought, level 3 of 3: Siem Reap. At present extreme drought."
     )
     assert text(alert, "msgType") == "Alert"
     said = text(alert, "info/description")
@@ -248,7 +248,7 @@ def test_silence_does_not_end_an_emergency(silenced: Night) -> None:
     assert (row["level"], row["level_in_force"]) == ("unknown", "emergency")
     alert = silenced.message("nakhon_phanom")
     assert text(alert, "info/headline") == (
-        "EXERCISE. Flood advisory, level 3 of 3: Nakhon Phanom. "
+        "EXERCISE. Flood, level 3 of 3: Nakhon Phanom. "
         "It stays in force and cannot be assessed at present."
     )
     said = text(alert, "info/description")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -71,6 +71,12 @@ def _to_null(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def find_highest(leads: Iterable[Lead]) -> Lead | None:
+    """Find the first day with the highest median stage; None if no median is known."""
+    known = [lead for lead in leads if not math.isnan(lead.q50_m)]
+    return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,8 +228,7 @@ class River:
     @property
     def peak(self) -> Lead | None:
         """Day with the highest median stage, None if no median is known."""
-        known = [lead for lead in self.leads if not math.isnan(lead.q50_m)]
-        return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
+        return find_highest(self.leads)
 
 
 def _utc(moment: Any) -> datetime:

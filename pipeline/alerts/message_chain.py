@@ -12,7 +12,7 @@ from pipeline.alerts.alert_state import AlertState, SentMessage, Told
 from pipeline.alerts.cap import Issuer, Message, write_message
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.drought import DROUGHT_WEEKS
-from pipeline.alerts.evidence import Lead
+from pipeline.alerts.evidence import Lead, find_highest
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import ORDER, RAISED, Level, higher
 from pipeline.alerts.notice import Ending, Notice, Phase
@@ -220,8 +220,12 @@ def _find_phase(
     """Phase of a drought; None for a flood, and where it is not assessed."""
     if decision.hazard == "flood" or decision.level is Level.UNKNOWN:
         return None
-    if change in {"new", "raised", "ended"}:
-        return {"new": "onset", "raised": "worsening"}.get(change, "full_recovery")  # type: ignore[return-value]
+    if change == "new":
+        return "onset"
+    if change == "raised":
+        return "worsening"
+    if change == "ended":
+        return "full_recovery"
     worst = max((message.level for message in chain), key=ORDER.index)
     if decision.in_force is not worst:
         return "partial_recovery"
@@ -255,7 +259,7 @@ def _keep_told(decision: Decision, told: Told) -> Decision:
 
 def _has_passed(told: Told, issue_time: datetime) -> bool:
     """Whether the day of the highest stage that was told has come, or the forecast's last one."""
-    days = [*told.leads[-1:], *filter(None, [_peak(told.leads)])]
+    days = [*told.leads[-1:], *filter(None, [find_highest(told.leads)])]
     return any(lead.valid_time <= issue_time for lead in days)
 
 
@@ -266,7 +270,7 @@ def _moved(decision: Decision, told: Told) -> bool:
         chances = zip_longest(_chances_of_drought(decision), told.p_drought, fillvalue=math.nan)
         class_now = drought.current_class if drought else None
         return class_now != told.drought_class or any(_crossed(*pair) for pair in chances)
-    peak, peak_told = _peak(leads), _peak(told.leads)
+    peak, peak_told = find_highest(leads), find_highest(told.leads)
     dates = (
         (decision.onset, told.onset),
         (decision.ending_time, told.ending_time),
@@ -283,11 +287,6 @@ def _moved(decision: Decision, told: Told) -> bool:
     return any(_crossed(_chance(leads, level), _chance(told.leads, level)) for level in RAISED)
 
 
-def _peak(leads: Iterable[Lead]) -> Lead | None:
-    known = [lead for lead in leads if not math.isnan(lead.q50_m)]
-    return max(known, key=lambda lead: (lead.q50_m, -lead.days), default=None)
-
-
 def _peak_times(
     now: Sequence[Lead], then: Sequence[Lead]
 ) -> tuple[datetime | None, datetime | None]:
@@ -295,7 +294,7 @@ def _peak_times(
 
     A highest stage on the first or the last day is no peak: its day moves on with every night.
     """
-    highest = _peak(now), _peak(then)
+    highest = find_highest(now), find_highest(then)
     if highest[0] is None or highest[1] is None:
         return None, None
     if highest[0] in (now[0], now[-1]) and highest[1] in (then[0], then[-1]):

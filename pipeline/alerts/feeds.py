@@ -151,6 +151,7 @@ def collect_facts(
     facts["change"] = notice.change if notice else None
     facts["incident"] = (notice.incident if notice else decision.state.incident) or None
     facts["ending_time"] = format_utc(decision.ending_time) if decision.ending_time else None
+    facts["drought_phase"] = notice.phase if notice else None
     return {key: _round_known(value) for key, value in facts.items()}
 
 

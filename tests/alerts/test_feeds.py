@@ -56,7 +56,7 @@ def test_csv() -> None:
         ("vientiane", "flood", "warning"),
     ]
     assert (table[2]["stage_m"], table[2]["driver_rain_cm"]) == ("9.0", "28.0")
-    assert [*table[0]][-4:] == ["drivers_method", "change", "incident", "ending_time"]
+    assert [*table[0]][-4:] == ["change", "incident", "ending_time", "drought_phase"]
     assert all(row["headline"].startswith("EXERCISE. ") for row in table)
     assert table[2]["skilful_until_day"] == "7"
     assert table[0]["rain_return_period_years"] == ""

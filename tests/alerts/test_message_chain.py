@@ -181,6 +181,20 @@ def test_every_drought_ends_with_its_recovery() -> None:
     assert phases == ["onset", "worsening", "partial_recovery", "full_recovery"]
 
 
+def test_the_phase_stands_in_the_message() -> None:
+    first, state = sent(drought(dry_spell(now=1)))
+    worse, _ = sent(drought(dry_spell(now=3), number=1, state=state))
+    phases = [
+        [
+            node.findtext("cap:value", namespaces=CAP)
+            for node in alert.findall("cap:info/cap:parameter", CAP)
+            if node.findtext("cap:valueName", namespaces=CAP) == "drought_phase"
+        ]
+        for alert in (first, worse)
+    ]
+    assert phases == [["onset"], ["worsening"]]
+
+
 def test_an_all_clear_needs_a_recent_low_reading_that_does_not_rise() -> None:
     _, first = sent(flood(0.6, 0.6))
     _, before = sent(flood(number=1, state=first, stage_m=11.2))

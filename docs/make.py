@@ -59,6 +59,8 @@ def settings() -> str:
     for name, field in Settings.model_fields.items():
         default = "`data` of the checkout" if name == "data_dir" else f"`{field.default}`"
         default = "none" if field.default is None else default
+        if isinstance(field.default, tuple):
+            default = f"`{json.dumps(field.default)}`"
         rows.append((f"`MEKONG_{name.upper()}`", default, str(field.description)))
     return table(("variable", "default", "meaning"), rows)
 

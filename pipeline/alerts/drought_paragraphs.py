@@ -24,16 +24,7 @@ def name_class(number: int, templates: Templates) -> str:
 
 
 def class_of_event(drought: Drought, event: Level) -> tuple[int, bool]:
-    """Class that a message is about, and whether it is there at present.
-
-    Examples
-    --------
-    >>> from tests.alerts.alert_cases import dry_spell
-    >>> class_of_event(dry_spell(now=1), Level.WARNING)
-    (2, False)
-    >>> class_of_event(dry_spell(now=3), Level.WATCH)
-    (3, True)
-    """
+    """Class that a message is about, and whether it is there at present."""
     wanted, present = DROUGHT_CLASS[event], drought.current_class
     if present is not None and present >= wanted:
         return min(present, DRIEST), True

@@ -20,7 +20,7 @@ from pipeline.alerts.short_texts import (
     summarise,
     write_blocks,
 )
-from pipeline.alerts.templates import LANGUAGES, read_templates
+from pipeline.alerts.templates import check_language, read_templates
 from pipeline.geography.names import city_name
 from pipeline.geography.places import cities
 from pipeline.settings import Settings
@@ -229,8 +229,7 @@ def list_clips(language: str) -> list[Clip]:
     LookupError
         No such language.
     """
-    if language not in LANGUAGES:
-        raise LookupError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
+    check_language(language)
     templates, towns = read_templates(language), cities(Settings().region)
     clips = [
         Clip(_piece_id(key, number), _trim(piece))

@@ -99,6 +99,12 @@ def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+def check_language(language: str) -> None:
+    """Raise LookupError for a language that messages do not have."""
+    if language not in LANGUAGES:
+        raise LookupError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
+
+
 def list_texts(templates: Mapping[str, Any]) -> dict[str, str]:
     """List the texts that a speaker can correct, by their dotted keys.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.alerts.templates import (
     LANGUAGES,
     OWN,
+    check_language,
     digest_english,
     find_text_faults,
     list_texts,
@@ -64,8 +65,7 @@ def write_sheet(language: str, agency: Path | None) -> str:
     LookupError
         No such language.
     """
-    if language not in LANGUAGES:
-        raise LookupError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
+    check_language(language)
     templates, english = (read_with_own(name, agency) for name in (language, "en"))
     texts, english_texts = list_texts(templates), list_texts(english)
     stream = io.StringIO()

@@ -81,6 +81,21 @@ def ended(decision: Decision, ending: Ending) -> Decision:
     return replace(decision, level=level, in_force=level)
 
 
+def endings(decision: Decision, status: Status, authority: str | None) -> Iterator[Notice]:
+    """Notices of each end of the event of a decision."""
+    for ending in ENDINGS:
+        recovers = decision.hazard == "drought" and ending == "all_clear"
+        yield tell(
+            ended(decision, ending),
+            event=decision.in_force,
+            change="ended",
+            status=status,
+            ending=ending,
+            phase="full_recovery" if recovers else None,
+            authority=authority,
+        )
+
+
 def flood_notices(city: City, status: Status, authority: str | None) -> Iterator[Notice]:
     """Notices of a city's floods; without a gauge none is above Watch."""
     for level in RAISED if city.station else RAISED[:1]:
@@ -93,15 +108,7 @@ def flood_notices(city: City, status: Status, authority: str | None) -> Iterator
         yield tell(held, change="reissued", status=status, authority=authority)
         unknown = replace(decision, level=Level.UNKNOWN)
         yield tell(unknown, change="unassessed", status=status, authority=authority)
-        for ending in ENDINGS:
-            yield tell(
-                ended(decision, ending),
-                event=level,
-                change="ended",
-                status=status,
-                ending=ending,
-                authority=authority,
-            )
+        yield from endings(decision, status, authority)
     both = replace(flood_at(city, Level.WATCH), other_hazard=Level.WARNING)
     yield tell(both, status=status, authority=authority)
     rain = replace(both, river_level=Level.NONE if city.station else None, rain_level=Level.WATCH)
@@ -117,16 +124,7 @@ def drought_notices(city: City, status: Status, authority: str | None) -> Iterat
         yield tell(decision, change="lowered", status=status, authority=authority)
         unknown = replace(decision, level=Level.UNKNOWN)
         yield tell(unknown, change="unassessed", status=status, authority=authority)
-        for ending in ENDINGS:
-            yield tell(
-                ended(decision, ending),
-                event=level,
-                change="ended",
-                status=status,
-                ending=ending,
-                phase="full_recovery" if ending == "all_clear" else None,
-                authority=authority,
-            )
+        yield from endings(decision, status, authority)
     both = replace(drought_at(city, Level.WATCH), other_hazard=Level.EMERGENCY)
     yield tell(both, status=status, authority=authority)
 

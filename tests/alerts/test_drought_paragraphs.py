@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pipeline.alerts.decision import Decision
+from pipeline.alerts.drought_paragraphs import class_of_event
+from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Phase
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.alerts.text import compose
@@ -104,3 +106,8 @@ def test_an_index_has_the_decimal_sign_of_the_language() -> None:
     decision = drought(dry_spell(0.6, now=1, spi3=-1.5))
     for language, expected in (("en", "(SPI-3): -1.5."), ("vi", "(SPI-3): -1,5.")):
         assert expected in compose(note(decision), language=language).description
+
+
+def test_the_class_of_an_event_is_that_at_present_once_it_is_there() -> None:
+    assert class_of_event(dry_spell(now=1), Level.WARNING) == (2, False)
+    assert class_of_event(dry_spell(now=3), Level.WATCH) == (3, True)

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import get_args
 
 from lxml import etree
 
 from pipeline.alerts.gauge_criteria import GaugeEvidence
 from pipeline.alerts.levels import ORDER, RAISED, Level
 from pipeline.alerts.thresholds import rules_for, stable_band_m
+from pipeline.choices import Change
 from tests.scenarios.season import (
     CityNight,
     Told,
@@ -25,7 +27,7 @@ from tests.scenarios.season import (
 from tests.scenarios.season_figures import figures_that_did_not_move, figures_that_moved_untold
 
 DAY = timedelta(days=1)
-CHANGES = ("new", "raised", "lowered", "figures", "reissued", "unassessed", "ended")
+CHANGES = get_args(Change)
 """Values of ``change``."""
 EVERYWHERE = ("change", "level_in_force", "eventOnsetTime", "eventEndingTime")
 """Parameters that every ``info`` of a message has alike."""

@@ -119,22 +119,23 @@ def describe_axes(ds: xr.Dataset, *, region: Region, asof: datetime) -> xr.Datas
     xarray.Dataset
         With ``lat``, ``lon`` (degrees) and ``zone_name`` of each zone, ``station_lat``,
         ``station_lon`` and ``station_name`` of each gauge: the position of a city or gauge, and a
-        point inside a sub-basin.
+        point inside a sub-basin. A gauge that only readings name has its code for a name and NaN
+        for a position.
 
     Raises
     ------
     KeyError
-        A zone or gauge is in no reference table.
+        A zone is in no reference table.
     """
     cities, gauges = places.cities(region, asof=asof), places.stations(asof=asof)
     points = {f"city:{city.id}": (city.lat, city.lon, city.name) for city in cities.values()}
     for basin in places.basins(asof=asof).values():
         inside = basin.polygon.representative_point()
         points[f"basin:{basin.id}"] = (inside.y, inside.x, basin.name)
-    rows = {
-        "zone": ("", points),
-        "station": ("station_", {key: (row.lat, row.lon, row.name) for key, row in gauges.items()}),
-    }
+    codes = ds["station"].values.tolist() if "station" in ds.dims else []
+    sites = {code: (math.nan, math.nan, code) for code in codes}
+    sites |= {code: (gauge.lat, gauge.lon, gauge.name) for code, gauge in gauges.items()}
+    rows = {"zone": ("", points), "station": ("station_", sites)}
     for dim, (prefix, known) in rows.items():
         if dim in ds.dims:
             lat, lon, name = zip(*(known[key] for key in ds[dim].values.tolist()), strict=True)

@@ -95,6 +95,18 @@ def bulletin(record: xr.Dataset) -> xr.Dataset:
     return describe_axes(ds, region="mekong", asof=ASOF)
 
 
+def test_a_gauge_that_only_readings_name_has_no_position() -> None:
+    flow = xr.DataArray([[1.0, 2.0]], dims=("time", "station"), name="sdi_1m")
+    ds = flow.to_dataset().assign_coords(time=[np.datetime64("2021-12-01", "ns")])
+    ds = describe_axes(ds.assign_coords(station=["013901", "980601"]), region="mekong", asof=ASOF)
+    assert ds["station_name"].values.tolist() == ["Pakse", "980601"]
+    assert np.isnan(ds["station_lat"].values).tolist() == [False, True]
+    assert write_netcdf(
+        ds.assign(sdi_1m=ds["sdi_1m"].assign_attrs(units="1")),
+        title="x", source="test", issue_time=ASOF,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def files(
     risk: xr.Dataset, bulletin: xr.Dataset, tmp_path_factory: pytest.TempPathFactory

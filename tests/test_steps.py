@@ -116,6 +116,11 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     assert (pakse["tier"], pakse["p_alarm_7d"]) == ("climatology", "")
     assert rows["kratie", "flood"]["level"] == "unknown"
     assert done.messages == 1
+    stored = Records(settings.database).get(database.stage_forecasts, ASOF, 0)
+    beyond = [
+        row["row"][name] for row in stored for name in ("extrapolated", "median_extrapolated")
+    ]
+    assert beyond == [False] * 14, "there is no forecast that could lie beyond the record"
     (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
     assert steps.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
 

@@ -111,6 +111,7 @@ def list_unmodelled_gauges(
         drivers_method="",
         drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
         extrapolated=False,
+        median_extrapolated=False,
         model_version=snapshot.version,
         **dict.fromkeys(blank, math.nan),
     )

@@ -25,7 +25,7 @@ ORDER = (
     ("pipeline.sources", "pipeline.areal", "models.climatology"),
     ("pipeline.ingest", "pipeline.gridded", "pipeline.virtual"),
     ("pipeline.alerts", "models.stage"),
-    ("models.drought",),
+    ("models.drought", "pipeline.exchange"),
     ("models",),
     ("models.verification", "pipeline.issuance"),
     ("pipeline.steps",),

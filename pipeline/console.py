@@ -22,7 +22,7 @@ from pipeline.steps import SCORED
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
-    from pipeline.alerts.cancellation import Cancelled
+    from pipeline.exchange.cancellation import Cancelled
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus

@@ -29,8 +29,8 @@ from pipeline.sources import SOURCES
 
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
-    from pipeline.alerts.cancellation import Cancelled
     from pipeline.alerts.decision import Hazard
+    from pipeline.exchange.cancellation import Cancelled
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
@@ -405,8 +405,8 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     LookupError
         No forecast was made for that issue time.
     """
-    from pipeline.alerts.cancellation import add_cancellations
-    from pipeline.alerts.publish import publish_tree
+    from pipeline.exchange.cancellation import add_cancellations
+    from pipeline.exchange.publication import publish_tree
     from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_code, digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
@@ -464,8 +464,8 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     LookupError
         No such message was published.
     """
-    from pipeline.alerts.cancellation import read_cancel
     from pipeline.alerts.cap import message_path
+    from pipeline.exchange.cancellation import read_cancel
     from pipeline.issuance.provenance import explain_difference
     from pipeline.issuance.runs import bundle_run
     from pipeline.storage.records import Records
@@ -501,7 +501,7 @@ def cancel(
     FileNotFoundError
         The published tree with the message, or that of the last run, is not there.
     """
-    from pipeline.alerts.cancellation import cancel_message
+    from pipeline.exchange.cancellation import cancel_message
     from pipeline.ingest.consistency import check_stores
     from pipeline.storage.records import Records
 

@@ -56,6 +56,17 @@ def naive_timestamp(moment: datetime) -> pd.Timestamp:
     return pd.Timestamp(moment).tz_convert(None)
 
 
+def format_utc(moment: datetime) -> str:
+    """Format a moment in UTC as in all published files.
+
+    Examples
+    --------
+    >>> format_utc(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
+    '2026-08-20T00:30:00Z'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"expected an aware moment, found {moment!r} without a time zone")

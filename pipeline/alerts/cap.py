@@ -10,7 +10,7 @@ from typing import Literal
 from lxml import etree
 
 from pipeline.alerts.alert_state import SentMessage
-from pipeline.alerts.feeds import Fact, collect_facts
+from pipeline.alerts.facts import Fact, collect_facts
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import Text

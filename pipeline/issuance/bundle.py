@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.alerts import cap, feeds, publish
-from pipeline.alerts.cancellation import list_cancelled
+from pipeline.alerts import cap, facts
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.message_chain import describe_event, next_message
 from pipeline.alerts.notice import Notice
@@ -19,6 +18,8 @@ from pipeline.alerts.short_texts import write_broadcasts, write_sms
 from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
+from pipeline.exchange import alert_files, index, netcdf
+from pipeline.exchange.cancellation import list_cancelled
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities, relate_decisions
 from pipeline.issuance.missing import find_missing
@@ -99,7 +100,7 @@ def make_bundle(
             files[cap.message_path(message.identifier, language)] = content
     if not run["late"]:
         files |= _write_short_texts(messages.events, settings.alert_changes_sent)
-    facts = feeds.collect_rows(
+    rows = facts.collect_rows(
         decisions,
         messages.in_force,
         {(event.decision.city.id, event.decision.hazard): event for event in messages.events},
@@ -107,11 +108,11 @@ def make_bundle(
         origin=run["origin"],
         wanted=settings.alert_status,
     )
-    files["alerts.geojson"] = feeds.write_geojson(facts)
-    files["alerts.csv"] = feeds.write_csv(facts)
+    files["alerts.geojson"] = alert_files.write_geojson(rows)
+    files["alerts.csv"] = alert_files.write_csv(rows)
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
-        files["second_opinion.csv"] = feeds.write_csv(second_opinion)
+        files["second_opinion.csv"] = alert_files.write_csv(second_opinion)
     left_out = list[str]()
     for file, title, indices in (
         ("risk.nc", RISK_TITLE, risk),
@@ -119,14 +120,14 @@ def make_bundle(
     ):
         if indices is not None:
             left_out += products.describe_impossible(indices, file)
-            files[file] = publish.write_netcdf(
+            files[file] = netcdf.write_netcdf(
                 products.mask_impossible(indices),
                 title=title,
                 source=VIRTUAL_SOURCE if run["origin"] == "virtual" else "measured",
                 issue_time=snapshot.asof,
             )
     missing = find_missing(snapshot, upstream=settings.upstream)
-    files["index.json"] = feeds.write_index(
+    files["index.json"] = index.write_index(
         decisions,
         files,
         issue_time=snapshot.asof,

@@ -17,8 +17,8 @@ from scipy.special import ndtr, ndtri
 from pipeline.alerts.drought import DROUGHT_CLASS, DROUGHT_WEEKS, confirmed_class
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.publish import folder_name
 from pipeline.alerts.thresholds import Rules, rules_for
+from pipeline.exchange.publication import folder_name
 from pipeline.indices.drought import CDI, DRY_MONTHS, PERCENTILE_BOUNDS, SPI_BOUNDS
 from pipeline.storage import database
 

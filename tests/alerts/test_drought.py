@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from pipeline.alerts import evidence, feeds
+from pipeline.alerts import evidence, facts
 from pipeline.alerts.drought import confirmed_class, decide_drought
 from pipeline.alerts.evidence import Drought
 from pipeline.alerts.levels import Level
@@ -118,8 +118,8 @@ def test_a_class_that_rests_on_a_stand_in_is_not_called_observed() -> None:
     ]
     assert [decision.certainty for decision in decisions] == ["Possible", "Observed", "Observed"]
     assert len({decision.level for decision in decisions}) == 1
-    facts = [
-        feeds.collect_facts(decision, notice=None, identifier=None, status="Test")["stands_in"]
+    found = [
+        facts.collect_facts(decision, notice=None, identifier=None, status="Test")["stands_in"]
         for decision in decisions
     ]
-    assert facts == [["smap_l3"], [], ["smap_l3"]]
+    assert found == [["smap_l3"], [], ["smap_l3"]]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline import steps
-from pipeline.alerts import cap, feeds, track_record
+from pipeline.alerts import cap, facts, track_record
 from pipeline.alerts.levels import Level
 from pipeline.alerts.message_chain import next_message
 from pipeline.alerts.templates import LANGUAGES
@@ -197,8 +197,8 @@ def test_the_alert_says_how_often_such_warnings_came_true(
         "Since 1 July 2026, alarm stage was reached after 1 of 11 such warnings for this city."
         in text
     )
-    facts = feeds.collect_facts(watch, notice=None, identifier=None, status="Test")
-    assert (facts["track_issued"], facts["track_came_true"]) == (11, 1)
+    found = facts.collect_facts(watch, notice=None, identifier=None, status="Test")
+    assert (found["track_issued"], found["track_came_true"]) == (11, 1)
     # A correction that came later, and a night that was run again later, change no bytes.
     export(tmp_path / "b", [9.0] * 31, asof=FIRST + 40 * DAY)
     steps.ingest("gauges", asof=FIRST + 40 * DAY, settings=settings, folder=tmp_path / "b")

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from pipeline.alerts.publish import write_netcdf
 from pipeline.areal import monthly
+from pipeline.exchange.netcdf import write_netcdf
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import zones
 from pipeline.indices.flow import fit_sdi, mean_flow, sdi

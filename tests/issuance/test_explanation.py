@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipeline.alerts import feeds
+from pipeline.alerts import facts
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.evidence import Rain
-from pipeline.alerts.publish import publish_tree, write_netcdf
+from pipeline.exchange import alert_files, index
+from pipeline.exchange.netcdf import write_netcdf
+from pipeline.exchange.publication import publish_tree
 from pipeline.issuance.explanation import explain_decision, find_night
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -31,10 +33,10 @@ def explain(
     if other is None:
         calm = drought(dry_spell(), issue_time=issued) if decision.hazard == "flood" else flood()
         other = replace(calm, city=decision.city)
-    rows = feeds.collect_rows(
+    rows = facts.collect_rows(
         [decision, other], {}, {}, products={}, origin="virtual", wanted="Test"
     )
-    files = {"alerts.csv": feeds.write_csv(rows)}
+    files = {"alerts.csv": alert_files.write_csv(rows)}
     if not math.isnan(score):
         ds = xr.Dataset(
             {"drought_score": (("time", "zone"), np.array([[9.0], [score]]), {"units": "1"})},
@@ -42,7 +44,7 @@ def explain(
              "zone": [f"city:{decision.city.id}"]},
         )  # fmt: skip
         files["risk.nc"] = write_netcdf(ds, title="t", source="s", issue_time=issued)
-    files["index.json"] = feeds.write_index(
+    files["index.json"] = index.write_index(
         [decision, other], files, issue_time=issued, revision=1, status="Exercise",
         origin="virtual", inputs={}, missing=[], archive_snapshot="", records_batch=1,
         model_version="m1",

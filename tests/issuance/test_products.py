@@ -14,8 +14,8 @@ import xarray as xr
 from compliance_checker.base import BaseCheck, Result
 from compliance_checker.suite import CheckSuite
 
-from pipeline.alerts.publish import write_netcdf
 from pipeline.areal import monthly, substitutes
+from pipeline.exchange.netcdf import write_netcdf
 from pipeline.geography import places
 from pipeline.geography.variables import attributes
 from pipeline.indices import daily

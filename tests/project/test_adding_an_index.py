@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import xarray as xr
 
-from pipeline.alerts.publish import write_netcdf
+from pipeline.exchange.netcdf import write_netcdf
 from pipeline.geography import places
 from pipeline.indices.daily import fit_reference
 from pipeline.issuance.products import compute_risk_indices, mask_impossible

@@ -14,10 +14,12 @@ import typer
 import make as tasks
 from docs import make, texts
 from pipeline.__main__ import app
-from pipeline.alerts import feeds, publish
+from pipeline.alerts import facts
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange import alert_files, index
+from pipeline.exchange.publication import publish_tree
 from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
 from tests.alerts.alert_cases import RULES
@@ -131,8 +133,8 @@ def test_the_columns_are_those_of_the_feeds() -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     heading = "Columns of `alerts.csv`, properties of `alerts.geojson`"
     table = rows(text, heading)
-    facts = feeds.collect_facts(WATCH, notice=None, identifier=None, status="Exercise")
-    assert [row[0].strip("`") for row in table] == list(facts)
+    found = facts.collect_facts(WATCH, notice=None, identifier=None, status="Exercise")
+    assert [row[0].strip("`") for row in table] == list(found)
     units = {"_m": "m", "_cm": "cm", "_deg": "degrees", "_years": "years", "_percent": "%"}
     for name, unit, _ in table:
         end = name.strip("`").rpartition("_")[2]
@@ -143,11 +145,11 @@ def test_the_index_is_as_described() -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     found = json.loads(index_of({}))
     assert [row[0].strip("`") for row in rows(text, "`index.json`")] == list(found)
-    assert f"Schema version {feeds.SCHEMA_VERSION}." in text
+    assert f"Schema version {index.SCHEMA_VERSION}." in text
 
 
 def index_of(files: dict[str, bytes]) -> bytes:
-    return feeds.write_index(
+    return index.write_index(
         [WATCH],
         files,
         issue_time=T0,
@@ -165,10 +167,10 @@ def index_of(files: dict[str, bytes]) -> bytes:
 def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    found = feeds.collect_rows([WATCH], {}, {}, products={}, origin="virtual", wanted="Test")
-    files = {"alerts.geojson": feeds.write_geojson(found)}
+    found = facts.collect_rows([WATCH], {}, {}, products={}, origin="virtual", wanted="Test")
+    files = {"alerts.geojson": alert_files.write_geojson(found)}
     tree = {**files, "index.json": index_of(files)}
-    folder = publish.publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
+    folder = publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Exercise EXERCISE. Flood, level 1 of 3: Vientiane.")

@@ -134,6 +134,7 @@ NOUN_ROOMS = (
     "pipeline/*.py",
     "pipeline/alerts/*.py",
     "pipeline/areal/*.py",
+    "pipeline/exchange/*.py",
     "pipeline/figures/*.py",
     "pipeline/geography/*.py",
     "pipeline/gridded/*.py",

@@ -20,7 +20,7 @@ from lxml import etree
 
 from pipeline import steps
 from pipeline.alerts.cap import NAMESPACE
-from pipeline.alerts.publish import folder_name
+from pipeline.exchange.publication import folder_name
 from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY

@@ -14,22 +14,23 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from pipeline.alerts import cancellation, feeds
 from pipeline.alerts.alert_state import AlertState, restore_state
-from pipeline.alerts.cancellation import (
+from pipeline.alerts.cap import message_path
+from pipeline.alerts.decision import Decision
+from pipeline.alerts.facts import collect_rows
+from pipeline.alerts.levels import Level
+from pipeline.alerts.notice import Notice
+from pipeline.alerts.short_texts import write_broadcasts, write_sms
+from pipeline.alerts.spoken import write_read, write_say
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange import alert_files, cancellation, index
+from pipeline.exchange.cancellation import (
     NotInForce,
     add_cancellations,
     cancel_message,
     list_cancelled,
 )
-from pipeline.alerts.cap import message_path
-from pipeline.alerts.decision import Decision
-from pipeline.alerts.levels import Level
-from pipeline.alerts.notice import Notice
-from pipeline.alerts.publish import folder_name, publish_tree, read_tree
-from pipeline.alerts.short_texts import write_broadcasts, write_sms
-from pipeline.alerts.spoken import write_read, write_say
-from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -73,13 +74,16 @@ class Station:
         notices: dict[tuple[str, str], Notice] = (
             {(decision.city.id, decision.hazard): message.notice} if message else {}
         )
-        rows = feeds.collect_rows(
+        rows = collect_rows(
             [decision], in_force, notices, products={}, origin="virtual", wanted="Test"
         )
-        tree = {"alerts.geojson": feeds.write_geojson(rows), "alerts.csv": feeds.write_csv(rows)}
+        tree = {
+            "alerts.geojson": alert_files.write_geojson(rows),
+            "alerts.csv": alert_files.write_csv(rows),
+        }
         if message:
             tree[message_path(message.identifier)] = message.content
-        tree["index.json"] = feeds.write_index(
+        tree["index.json"] = index.write_index(
             [decision],
             tree,
             issue_time=decision.issue_time,

@@ -13,15 +13,16 @@ from lxml import etree
 
 from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import NAMESPACE, message_path, split_languages, write_cancel
-from pipeline.alerts.feeds import format_utc, mark_cancelled
-from pipeline.alerts.publish import folder_name, publish_tree, read_tree
 from pipeline.alerts.short_texts import drop_event
 from pipeline.alerts.spoken import drop_spoken_event
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
+from pipeline.exchange.index import mark_cancelled
+from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
+from pipeline.times import format_utc
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 

@@ -1,51 +1,21 @@
-"""The feeds beside the CAP messages: GeoJSON, CSV and the index of a published tree.
-
-Contract, version 2 (``SCHEMA_VERSION``):
-
-* ``alerts.geojson`` (RFC 7946): one Point per city and hazard, id ``<city>-<hazard>``, properties
-  as :func:`collect_facts`; null is not known.
-* ``alerts.csv``: the same, one row per city and hazard, an empty field is not known; lists are
-  joined by spaces, the missing evidence by semicolons.
-* ``index.json``: the run, its inputs, and the SHA-256 of every other file.
-
-``level`` is ``none`` only where the evidence sufficed; ``unknown`` is neither safe nor a warning,
-and ``level_in_force`` then names the level that is still in force, if one is. ``river_level`` and
-``rain_level`` are the levels from each line of evidence of a flood alone.
-"""
+"""Facts of a decision: what every file beside the CAP messages says of a city and hazard."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.headlines import compose_headline
-from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Notice
-from pipeline.alerts.text import describe_missing, describe_unassessed
+from pipeline.alerts.text import describe_missing
 from pipeline.choices import Product
 from pipeline.sources.base import Origin
+from pipeline.times import format_utc
 
-SCHEMA_VERSION = 2
 Fact = str | float | int | bool | list[str] | None
-
-
-def format_utc(moment: datetime) -> str:
-    """Format a moment in UTC as in all feeds.
-
-    Examples
-    --------
-    >>> format_utc(datetime(2026, 8, 20, 0, 30, tzinfo=UTC))
-    '2026-08-20T00:30:00Z'
-    """
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def collect_facts(
@@ -171,11 +141,6 @@ def _round_known(value: Fact) -> Fact:
     return None if math.isnan(value) else round(value, 6)
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-    return text.encode() + b"\n"
-
-
 def collect_rows(
     decisions: Sequence[Decision],
     messages: Mapping[tuple[str, str], str],
@@ -219,159 +184,3 @@ def collect_rows(
         )
         for decision in sorted(decisions, key=lambda each: (each.city.id, each.hazard))
     ]
-
-
-def write_geojson(rows: Sequence[Mapping[str, Fact]]) -> bytes:
-    """Write rows as a GeoJSON feature collection, RFC 7946."""
-    features = [
-        {
-            "type": "Feature",
-            "id": f"{row['city']}-{row['hazard']}",
-            "geometry": {"type": "Point", "coordinates": [row["lon_deg"], row["lat_deg"]]},
-            "properties": row,
-        }
-        for row in rows
-    ]
-    return _dump({"type": "FeatureCollection", "features": features})
-
-
-def write_csv(rows: Sequence[Mapping[str, Fact]]) -> bytes:
-    """Write rows as CSV with a header line."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0])
-    for row in rows:
-        writer.writerow([_format_field(key, value) for key, value in row.items()])
-    return stream.getvalue().encode()
-
-
-def _format_field(key: str, value: Fact) -> str | float | int:
-    if isinstance(value, list):
-        return ("; " if key == "missing" else " ").join(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value
-
-
-def write_index(
-    decisions: Sequence[Decision],
-    files: Mapping[str, bytes],
-    *,
-    issue_time: datetime,
-    revision: int,
-    status: str,
-    origin: str,
-    inputs: Mapping[str, str],
-    missing: Sequence[str],
-    archive_snapshot: str,
-    records_batch: int,
-    model_version: str,
-) -> bytes:
-    """Write the index of a published tree.
-
-    Parameters
-    ----------
-    decisions
-        All decisions, for the counts per level.
-    files
-        Every other file of the tree by its path.
-    issue_time, revision
-        The run.
-    status, origin
-        CAP status, and whether the inputs are virtual or measured.
-    inputs
-        Name of each input file to its SHA-256.
-    missing
-        Inputs that were expected and not there, in plain words.
-    archive_snapshot, records_batch, model_version
-        Versions that a replay names.
-    """
-    if origin == "virtual" and status != "Exercise":
-        raise ValueError(f"expected status Exercise for virtual data, found {status}")
-    levels = {
-        hazard: {
-            level.value: sum(
-                decision.level is level and decision.hazard == hazard for decision in decisions
-            )
-            for level in Level
-        }
-        for hazard in ("flood", "drought")
-    }
-    return _dump(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "issue_time": format_utc(issue_time),
-            "revision": revision,
-            "status": status,
-            "origin": origin,
-            "archive_snapshot": archive_snapshot,
-            "records_batch": records_batch,
-            "model_version": model_version,
-            "levels": levels,
-            "missing": list(missing),
-            "inputs": dict(sorted(inputs.items())),
-            "files": _describe_files(files),
-        }
-    )
-
-
-def mark_cancelled(
-    tree: Mapping[str, bytes], *, messages: Collection[str], by: str
-) -> dict[str, bytes]:
-    """Mark withdrawn messages in the feeds and the index of a tree.
-
-    A city and hazard whose message in force is withdrawn becomes ``unknown`` without a message;
-    the evidence stays. The index names each withdrawn message and its Cancel.
-
-    Parameters
-    ----------
-    tree
-        Content of each file by its path, with that of the Cancel.
-    messages
-        Identifiers of the messages.
-    by
-        Identifier of the Cancel.
-    """
-    collection = json.loads(tree["alerts.geojson"])
-    index = json.loads(tree["index.json"])
-    for feature in collection["features"]:
-        row = feature["properties"]
-        if row["identifier"] in messages:
-            counts = index["levels"][row["hazard"]]
-            counts[row["level"]] -= 1
-            counts[Level.UNKNOWN.value] += 1
-            row |= _withdraw_facts(row)
-    files = dict(tree)
-    files["alerts.geojson"] = _dump(collection)
-    files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
-    index["files"] = _describe_files(
-        {path: content for path, content in files.items() if path != "index.json"}
-    )
-    cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
-    files["index.json"] = _dump(index | {"cancelled": dict(sorted(cancelled.items()))})
-    return files
-
-
-def _withdraw_facts(row: Mapping[str, Any]) -> dict[str, Fact]:
-    """Facts of a city and hazard after its message in force was withdrawn."""
-    unknown = ["level", "level_in_force"]
-    unknown += [key for key in ("river_level", "rain_level") if row[key] is not None]
-    return {
-        **dict.fromkeys(unknown, Level.UNKNOWN.value),
-        **dict.fromkeys(("urgency", "severity", "certainty"), "Unknown"),
-        "headline": describe_unassessed(
-            str(row["hazard"]), str(row["name"]), status=str(row["status"])
-        ),
-        "identifier": None,
-        **dict.fromkeys(("onset", "ending_time", "change", "incident")),
-        "reasons": ["cancelled"],
-    }
-
-
-def _describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
-    """SHA-256 and size of each file by its path."""
-    return {
-        path: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        for path, content in sorted(files.items())
-    }

@@ -1,0 +1,1 @@
+"""What agencies receive: the published tree, its feeds and their signatures."""

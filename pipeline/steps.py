@@ -405,12 +405,11 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     LookupError
         No forecast was made for that issue time.
     """
-    from pipeline.exchange.cancellation import add_cancellations
     from pipeline.exchange.publication import publish_tree
+    from pipeline.exchange.tree import make_tree
     from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_code, digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
-    from pipeline.storage import database
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -423,9 +422,9 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         forecast(asof=asof, settings=settings)
         run = records.run(asof)
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
-    files = add_cancellations(bundle.files, records.cancellations(asof))
-    folder = publish_tree(files, folder=settings.published_dir, issue_time=asof)
-    records.put(database.alerts, asof, run["revision"], bundle.alerts)
+    tree = make_tree(bundle.files, records, run, sent=bundle.messages)
+    folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof)
+    records.put_alerts(run, bundle.alerts, bundle.messages)
     return Published(
         folder=str(folder),
         revision=run["revision"],

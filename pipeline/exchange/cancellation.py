@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,11 @@ from typing import Any
 from lxml import etree
 
 from pipeline.alerts.alert_state import AlertState, SentMessage
-from pipeline.alerts.cap import NAMESPACE, message_path, split_languages, write_cancel
-from pipeline.alerts.short_texts import drop_event
-from pipeline.alerts.spoken import drop_spoken_event
+from pipeline.alerts.cap import NAMESPACE, message_path, write_cancel
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
-from pipeline.exchange.index import mark_cancelled
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
+from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -76,7 +73,7 @@ def cancel_message(
     LookupError
         No such message was published, or it is not in force.
     FileNotFoundError
-        The published tree with the message, or that of the last run, is not there.
+        The published tree of the last run is not there.
     """
     if not reason.strip():
         raise ValueError(f"expected a reason, found {reason!r}")
@@ -84,54 +81,16 @@ def cancel_message(
     rows = records.cancellations()
     row = next((earlier for earlier in rows if message in earlier["messages"]), None)
     if row is None:
-        row = _write_row(records, alert, reason=reason, when=when, folder=folder)
+        row = _write_row(records, alert, reason=reason, when=when)
         records.add_cancellation(row)
     elif (_tree_path(row, folder) / _cap_path(row)).is_file():
         raise NotInForce(
             f"{message}: expected a message in force, found it cancelled by {row['identifier']}"
         )
-    tree = add_cancellations(read_tree(_tree_path(row, folder)), [row])
+    run = records.run(row["issue_time"], row["revision"])
+    tree = make_tree(read_tree(_tree_path(row, folder)), records, run, sent=())
     published = publish_tree(tree, folder=folder, issue_time=row["issue_time"])
     return Cancelled(message, row["identifier"], str(published / _cap_path(row)))
-
-
-def add_cancellations(
-    tree: Mapping[str, bytes], rows: Iterable[Mapping[str, Any]]
-) -> dict[str, bytes]:
-    """Add Cancels to a tree, mark in its feeds and index what they withdraw, and drop its texts.
-
-    Parameters
-    ----------
-    tree
-        Content of each file by its path.
-    rows
-        Rows of the table of cancellations.
-    """
-    files = dict(tree)
-    for row in rows:
-        content = row["content"].encode()
-        files[_cap_path(row)] = content
-        for language, part in split_languages(content).items():
-            files[message_path(row["identifier"], language)] = part
-        files |= _drop_texts(files, row["messages"])
-        files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
-    return files
-
-
-def _drop_texts(tree: Mapping[str, bytes], messages: Collection[str]) -> dict[str, bytes]:
-    """Short and spoken texts of a tree without the events whose message in force is withdrawn."""
-    rows = (feature["properties"] for feature in json.loads(tree["alerts.geojson"])["features"])
-    events = [f"{row['city']}-{row['hazard']}" for row in rows if row["identifier"] in messages]
-    changed = {}
-    for path, content in tree.items():
-        folder = path.partition("/")[0]
-        if folder in {"sms", "cb", "read", "say"}:
-            drop = drop_spoken_event if folder == "say" else drop_event
-            text = content.decode()
-            for event in events:
-                text = drop(text, event)
-            changed[path] = text.encode()
-    return changed
 
 
 def read_cancel(records: Records, identifier: str) -> bytes | None:
@@ -142,45 +101,15 @@ def read_cancel(records: Records, identifier: str) -> bytes | None:
     return None
 
 
-def list_cancelled(records: Records, run: Mapping[str, Any]) -> set[str]:
-    """List the identifiers of the messages that were withdrawn before a run was issued.
-
-    They include Cancels of later nights for a run of an older night that is made after them.
-
-    Parameters
-    ----------
-    records
-        Tables.
-    run
-        Row of the table of runs.
-    """
-    return {
-        message
-        for row in records.cancellations()
-        if _precedes(row, run)
-        for message in row["messages"]
-    }
-
-
-def _precedes(row: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
-    """Return whether a Cancel was sent before a run was issued."""
-    if row["revisions"] is None:
-        return (row["issue_time"], row["revision"]) < (run["issue_time"], run["revision"])
-    return bool(run["revision"] > row["revisions"].get(run["issue_time"].isoformat(), -1))
-
-
 def _write_row(
-    records: Records, alert: Mapping[str, Any], *, reason: str, when: datetime, folder: Path
+    records: Records, alert: Mapping[str, Any], *, reason: str, when: datetime
 ) -> dict[str, Any]:
     """Write the Cancel of a message in force, as a row of the table of cancellations."""
     identifier = alert["identifier"]
     city, hazard = alert["city"], alert["hazard"]
     run, chain = _last_chain(records, city, hazard)
     _check_in_force(identifier, chain, last_issue=run[0], when=when)
-    path = folder / folder_name(alert["issue_time"]) / message_path(identifier)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected the message in {path}, found none")
-    message = path.read_bytes()
+    message = records.message(identifier)["content"]
     status = etree.fromstring(message).findtext(f"{{{NAMESPACE}}}status") or ""
     references = [sent for sent in chain if sent.expires > when]
     note = f"Issued in error: {reason.strip().rstrip('.')}."

@@ -1,23 +1,40 @@
-"""The index of a published tree: the run, its inputs, and the SHA-256 of every other file."""
+"""The index of a published tree, and ``latest.json``, which names the newest tree."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
 
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
 from pipeline.exchange.alert_files import dump_json, withdraw_facts, write_csv
 from pipeline.times import format_utc
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+NEXT_EXPECTED = timedelta(hours=30)
+"""Time from an issue time by which the next tree is published; else somebody looks why not."""
+LIFETIME = timedelta(hours=54)
+"""Time from an issue time after which nothing of it holds any more, as of a river's messages."""
+INDEX = "index.json"
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".geojson": "application/geo+json",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".nc": "application/netcdf",
+    ".schema.json": "application/schema+json",
+    ".txt": "text/plain",
+    ".xml": "application/atom+xml",
+}
+"""Media type by the end of a file's name; CAP messages have their own."""
 
 
 def write_index(
     decisions: Sequence[Decision],
-    files: Mapping[str, bytes],
     *,
     issue_time: datetime,
     revision: int,
@@ -29,14 +46,12 @@ def write_index(
     records_batch: int,
     model_version: str,
 ) -> bytes:
-    """Write the index of a published tree.
+    """Write the index of a published tree, yet without its version and files.
 
     Parameters
     ----------
     decisions
         All decisions, for the counts per level.
-    files
-        Every other file of the tree by its path.
     issue_time, revision
         The run.
     status, origin
@@ -62,17 +77,58 @@ def write_index(
     return dump_json(
         {
             "schema_version": SCHEMA_VERSION,
+            "version": None,
             "issue_time": format_utc(issue_time),
             "revision": revision,
             "status": status,
             "origin": origin,
+            "next_expected_at": format_utc(issue_time + NEXT_EXPECTED),
+            "expires_at": format_utc(issue_time + LIFETIME),
             "archive_snapshot": archive_snapshot,
             "records_batch": records_batch,
             "model_version": model_version,
             "levels": levels,
             "missing": list(missing),
             "inputs": dict(sorted(inputs.items())),
-            "files": _describe_files(files),
+            "files": {},
+        }
+    )
+
+
+def complete_index(index: bytes, files: Mapping[str, bytes]) -> bytes:
+    """Name the version of a tree in its index, and every other file with its digest.
+
+    The version is made of the issue time, the revision and the digest of all files.
+
+    Parameters
+    ----------
+    index
+        From :func:`write_index`, or of a tree that was changed.
+    files
+        Content of every other file by its path.
+    """
+    document = json.loads(index)
+    document |= {"version": None, "files": describe_files(files)}
+    digest = hashlib.sha256(dump_json(document)).hexdigest()[:16]
+    moment = datetime.fromisoformat(document["issue_time"])
+    document["version"] = f"{moment:%Y%m%dT%H%MZ}-r{document['revision']}-{digest}"
+    return dump_json(document)
+
+
+def write_latest(index: bytes) -> bytes:
+    """Write ``latest.json`` for a tree with a complete index."""
+    document = json.loads(index)
+    kept = (
+        "schema_version", "issue_time", "revision", "status", "origin", "next_expected_at",
+        "expires_at", "version",
+    )  # fmt: skip
+    path = f"versions/{document['version']}"
+    return dump_json(
+        {name: document[name] for name in kept}
+        | {
+            "path": path,
+            "index": f"{path}/{INDEX}",
+            "index_sha256": hashlib.sha256(index).hexdigest(),
         }
     )
 
@@ -95,7 +151,7 @@ def mark_cancelled(
         Identifier of the Cancel.
     """
     collection = json.loads(tree["alerts.geojson"])
-    index = json.loads(tree["index.json"])
+    index = json.loads(tree[INDEX])
     for feature in collection["features"]:
         row = feature["properties"]
         if row["identifier"] in messages:
@@ -106,17 +162,38 @@ def mark_cancelled(
     files = dict(tree)
     files["alerts.geojson"] = dump_json(collection)
     files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
-    index["files"] = _describe_files(
-        {path: content for path, content in files.items() if path != "index.json"}
-    )
     cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
-    files["index.json"] = dump_json(index | {"cancelled": dict(sorted(cancelled.items()))})
+    files[INDEX] = dump_json(index | {"cancelled": dict(sorted(cancelled.items()))})
     return files
 
 
-def _describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
-    """SHA-256 and size of each file by its path."""
+def describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Media type, size and SHA-256 of each file by its path."""
     return {
-        path: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        path: {
+            "media_type": media_type(path),
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
         for path, content in sorted(files.items())
     }
+
+
+def media_type(path: str) -> str:
+    """Media type of a file of the tree.
+
+    Examples
+    --------
+    >>> media_type("cap/lo/a.xml"), media_type("feeds/la.xml"), media_type("alerts.schema.json")
+    ('application/cap+xml', 'application/atom+xml', 'application/schema+json')
+
+    Raises
+    ------
+    KeyError
+        The end of the name is not known.
+    """
+    if path.startswith("cap/"):
+        return "application/cap+xml"
+    suffixes = PurePosixPath(path).suffixes
+    double = "".join(suffixes[-2:])
+    return MEDIA_TYPES[double if double in MEDIA_TYPES else suffixes[-1]]

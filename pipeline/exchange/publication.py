@@ -2,26 +2,35 @@
 
 ```
 published/
-  20260820T0030Z -> .versions/20260820T0030Z-3f2a…   the issue time, as last published
-  latest -> 20260820T0030Z                           the newest issue time
-  .versions/20260820T0030Z-3f2a…/                    index.json, alerts.geojson, alerts.csv, cap/…
+  latest.json                              the newest tree: its version and the digest of its index
+  latest.json.sig                          its signature
+  versions/20260820T0030Z-r0-3f2a…/        index.json, alerts.geojson, alerts.csv, cap/…
+  alerts.geojson, feed.xml, cap/…          the files of the newest tree, each for itself
+  20260820T0030Z -> versions/…             the issue time, as last published
+  latest -> 20260820T0030Z                 the newest issue time
 ```
 
-A tree is written beside the others, synced to disk and renamed to the digest of its content; only
-then are the two links replaced, each by one rename. A version is never changed or removed, so a
-reader that has resolved a link keeps a complete tree: resolve ``latest`` once, then read.
+A tree is written beside the others, synced to disk and renamed to its version, which is never
+changed; a file outside ``versions/`` is replaced by one rename, ``latest.json`` last. A reader of
+several files reads ``latest.json`` and then its version; a reader of one file takes it from the
+root. The links serve this machine alone: a copy without them is complete.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
+import os
 import re
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.storage.atomic import locked, point_link, write_folder
+from pipeline.exchange.index import INDEX, write_latest
+from pipeline.storage.atomic import draft_file, locked, point_link, write_folder
 
+LATEST = "latest.json"
+VERSIONS = "versions"
 STAMP = re.compile(r"\d{8}T\d{4}Z")
 
 
@@ -38,17 +47,22 @@ def folder_name(issue_time: datetime) -> str:
     return f"{issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
 
 
-def publish_tree(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetime) -> Path:
+def publish_tree(
+    tree: Mapping[str, bytes],
+    *,
+    folder: Path,
+    issue_time: datetime,
+) -> Path:
     """Publish a tree and return its folder.
 
     The same content again changes nothing. Other content for the same issue time replaces it.
-    ``latest`` is the newest issue time that is published: the rerun of an older night never moves
-    it back.
+    ``latest.json`` is of the newest issue time that is published: the rerun of an older night never
+    moves it back.
 
     Parameters
     ----------
     tree
-        Content of each file by its relative path; ``index.json`` is required.
+        Content of each file by its relative path; ``index.json`` names the version.
     folder
         Folder of all published trees, made if it is not there.
     issue_time
@@ -57,25 +71,86 @@ def publish_tree(tree: Mapping[str, bytes], *, folder: Path, issue_time: datetim
     Raises
     ------
     ValueError
-        No index, or a path that leaves the tree.
+        No index, or a path that leaves the tree or is kept for the root.
     """
-    if "index.json" not in tree:
-        raise ValueError(f"expected index.json in the tree, found {sorted(tree)}")
+    if INDEX not in tree:
+        raise ValueError(f"expected {INDEX} in the tree, found {sorted(tree)}")
     for path in tree:
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise ValueError(f"expected a relative path inside the tree, found {path!r}")
+        if _is_of_root(Path(path).parts[0]):
+            raise ValueError(f"expected no path that the root keeps for itself, found {path!r}")
     name = folder_name(issue_time)
-    versions = folder / ".versions"
+    version = json.loads(tree[INDEX])["version"]
+    versions = folder / VERSIONS
     versions.mkdir(parents=True, exist_ok=True)
-    (versions / ".lock").touch()
-    with locked(versions / ".lock"):
-        target = versions / f"{name}-{_digest(tree)[:16]}"
+    with locked(versions):
+        for draft in versions.glob(".draft-*"):  # of a process that was killed
+            shutil.rmtree(draft)
+        target = versions / version
         if not target.is_dir():
             write_folder(target, tree)
-        point_link(folder / name, f".versions/{target.name}")
-        newest = max(entry.name for entry in folder.iterdir() if STAMP.fullmatch(entry.name))
-        point_link(folder / "latest", newest)
+        point_link(folder / name, f"{VERSIONS}/{version}")
+        if name >= _newest(folder):
+            _replace_files(folder, target, tree)
+            _replace(folder / LATEST, write_latest(tree[INDEX]))
+            point_link(folder / "latest", name)
     return folder / name
+
+
+def _is_of_root(name: str) -> bool:
+    """Whether a name in the folder of all trees is not of a file of the newest tree."""
+    return (
+        name.startswith((".", f"{LATEST}"))
+        or name in {"latest", VERSIONS}
+        or bool(STAMP.fullmatch(name))
+    )
+
+
+def _newest(folder: Path) -> str:
+    """Name of the newest issue time that is published; empty before the first."""
+    if not (folder / LATEST).is_file():
+        return ""
+    moment = json.loads((folder / LATEST).read_bytes())["issue_time"]
+    return folder_name(datetime.fromisoformat(moment))
+
+
+def _replace_files(folder: Path, target: Path, tree: Mapping[str, bytes]) -> None:
+    """Make the files of the root those of a version: each by a rename, as a second name of it."""
+    paths = {path for path in tree if path != INDEX and not path.startswith(f"{INDEX}.")}
+    for path in sorted(paths):
+        file, source = folder / path, target / path
+        if file.exists() and file.samefile(source):
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".draft-{file.name}")
+        draft.unlink(missing_ok=True)
+        draft.hardlink_to(source)
+        draft.replace(file)
+    for entry in sorted(folder.iterdir()):
+        if not _is_of_root(entry.name):
+            _remove_others(entry, folder, paths)
+
+
+def _remove_others(entry: Path, folder: Path, paths: set[str]) -> None:
+    """Remove a file that is none of the paths, or those in a folder and the folder if empty."""
+    if entry.is_dir() and not entry.is_symlink():
+        for inner in sorted(entry.iterdir()):
+            _remove_others(inner, folder, paths)
+        if not any(entry.iterdir()):
+            entry.rmdir()
+    elif entry.relative_to(folder).as_posix() not in paths:
+        entry.unlink()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file by one rename, synced to disk; one with this content stays."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    with draft_file(path) as draft, draft.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:
@@ -86,16 +161,8 @@ def read_tree(folder: Path) -> dict[str, bytes]:
     FileNotFoundError
         No tree is published in the folder.
     """
-    if not (folder / "index.json").is_file():
+    if not (folder / INDEX).is_file():
         raise FileNotFoundError(f"expected a published tree in {folder}, found none")
     version = folder.resolve()  # once: the link may point to another while the files are read
     files = (path for path in version.rglob("*") if path.is_file())
     return {str(path.relative_to(version)): path.read_bytes() for path in files}
-
-
-def _digest(tree: Mapping[str, bytes]) -> str:
-    total = hashlib.sha256()
-    for path, data in sorted(tree.items()):
-        total.update(f"{path}\0{len(data)}\0".encode())
-        total.update(data)
-    return total.hexdigest()

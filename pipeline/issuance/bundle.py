@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
 from pipeline.exchange import alert_files, index, netcdf
-from pipeline.exchange.cancellation import list_cancelled
+from pipeline.exchange.messages import list_cancelled
 from pipeline.issuance import products
 from pipeline.issuance.decide import add_track_records, decide_cities, relate_decisions
 from pipeline.issuance.missing import find_missing
@@ -41,16 +41,19 @@ class Bundle:
     Parameters
     ----------
     files
-        Content by path in the tree.
+        Content by path in the tree, which :func:`pipeline.exchange.tree.make_tree` completes.
     alerts
         Rows of the table of alerts, one per city and hazard; those without a message have no
         identifier.
+    messages
+        Rows of the table of messages, those that the run sends.
     degraded
         Why the night is degraded; empty where it is not.
     """
 
     files: dict[str, bytes]
     alerts: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
     degraded: tuple[str, ...] = ()
 
 
@@ -93,11 +96,9 @@ def make_bundle(
     decisions = add_track_records(snapshot, decisions, follows=run["follows"])
     decisions = relate_decisions(decisions)
     messages = _make_messages(decisions, run, settings)
-    files = dict[str, bytes]()
-    for message in messages.due.values():
-        files[cap.message_path(message.identifier)] = message.content
-        for language, content in cap.split_languages(message.content).items():
-            files[cap.message_path(message.identifier, language)] = content
+    files = {
+        cap.message_path(message.identifier): message.content for message in messages.due.values()
+    }
     if not run["late"]:
         files |= _write_short_texts(messages.events, settings.alert_changes_sent)
     rows = facts.collect_rows(
@@ -129,7 +130,6 @@ def make_bundle(
     missing = find_missing(snapshot, upstream=settings.upstream)
     files["index.json"] = index.write_index(
         decisions,
-        files,
         issue_time=snapshot.asof,
         revision=run["revision"],
         status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
@@ -141,7 +141,23 @@ def make_bundle(
         model_version=run["model_version"],
     )
     degraded = (*missing.no_provider, *model_remarks, *missing.degraded)
-    return Bundle(files, messages.alerts, degraded)
+    return Bundle(files, messages.alerts, _list_sent(messages.due), degraded)
+
+
+def _list_sent(due: Mapping[tuple[str, str], cap.Message]) -> list[dict[str, Any]]:
+    """Rows of the table of messages, by city and hazard."""
+    return [
+        {
+            "identifier": message.identifier,
+            "city": city,
+            "hazard": hazard,
+            "change": message.notice.change,
+            "sent": message.notice.sent,
+            "expires": message.notice.expires,
+            "content": message.content,
+        }
+        for (city, hazard), message in due.items()
+    ]
 
 
 def _read_earlier_alerts(

@@ -144,6 +144,20 @@ alerts = sa.Table(
     sa.Column("sha256", sa.Text, comment="of the CAP message as it was sent"),
     sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
 )
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("identifier", sa.Text, primary_key=True, comment="of the CAP message"),
+    sa.Column("issue_time", Moment, nullable=False, comment="of the run that sent it"),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("city", sa.Text, nullable=False),
+    sa.Column("hazard", sa.Text, nullable=False),
+    sa.Column("change", sa.Text, nullable=False, comment="what changed since the one before"),
+    sa.Column("sent", Moment, nullable=False),
+    sa.Column("expires", Moment, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="unsigned, deflated by zlib"),
+    sa.Index("messages_issue_time", "issue_time"),
+)
 cancellations = sa.Table(
     "cancellations",
     metadata,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.storage.database import (
     cancellations,
     granules,
     ingests,
+    messages,
     readings,
     runs,
     scores,
@@ -188,6 +190,64 @@ class Records:
         with self.database.engine.begin() as connection:
             _replace_rows(connection, table, run, rows)
 
+    def put_alerts(
+        self,
+        run: Mapping[str, Any],
+        rows: list[dict[str, Any]],
+        sent: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Replace the alerts of a run and the messages that it sent, together or not at all.
+
+        Parameters
+        ----------
+        run
+            Row of the table of runs.
+        rows
+            Rows of the table of alerts.
+        sent
+            Rows of the table of messages, each with the content as it was sent.
+        """
+        with self.database.engine.begin() as connection:
+            _replace_rows(connection, alerts, run, rows)
+            packed = [{**row, "content": zlib.compress(row["content"], 9)} for row in sent]
+            _replace_rows(connection, messages, run, packed)
+
+    def messages_until(self, run: Mapping[str, Any], *, since: datetime) -> list[dict[str, Any]]:
+        """Messages that a run and those before it have sent from a moment on, in order.
+
+        Parameters
+        ----------
+        run
+            Row of the table of runs.
+        since
+            Messages sent earlier are left out.
+        """
+        earlier = (messages.c.issue_time < run["issue_time"]) | (
+            (messages.c.issue_time == run["issue_time"]) & (messages.c.revision <= run["revision"])
+        )
+        query = (
+            sa.select(messages)
+            .where(earlier, messages.c.sent >= since)
+            .order_by(messages.c.sent, messages.c.identifier)
+        )
+        with self.database.engine.connect() as connection:
+            return [_unpack(dict(row)) for row in connection.execute(query).mappings()]
+
+    def message(self, identifier: str) -> dict[str, Any]:
+        """Return a message as it was sent.
+
+        Raises
+        ------
+        LookupError
+            No message with this identifier was sent.
+        """
+        query = sa.select(messages).where(messages.c.identifier == identifier)
+        with self.database.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise LookupError(f"no message with the identifier {identifier!r} was sent")
+        return _unpack(dict(row))
+
     def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
         """Read the rows of a run in a table, in the order of its key."""
         query = (
@@ -350,6 +410,11 @@ class Batch:
             )
             added += len(versions)
         return added
+
+
+def _unpack(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Row of the table of messages with its content as it was sent."""
+    return {**row, "content": zlib.decompress(row["content"])}
 
 
 def _run_conditions(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

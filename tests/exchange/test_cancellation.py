@@ -15,7 +15,7 @@ import pytest
 from lxml import etree
 
 from pipeline.alerts.alert_state import AlertState, restore_state
-from pipeline.alerts.cap import message_path
+from pipeline.alerts.cap import Message
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.facts import collect_rows
 from pipeline.alerts.levels import Level
@@ -26,11 +26,11 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange import alert_files, cancellation, index
 from pipeline.exchange.cancellation import (
     NotInForce,
-    add_cancellations,
     cancel_message,
-    list_cancelled,
 )
+from pipeline.exchange.messages import list_cancelled
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
+from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -40,6 +40,16 @@ from tests.alerts.cap_cases import CAP, ISSUER, send, value
 MESSAGE = "mekong-20260820T0030Z-vientiane-flood-r0"
 NEXT = "mekong-20260821T0030Z-vientiane-flood-r0"
 LATER = T0 + timedelta(hours=5)
+
+
+def sent_row(message: Message) -> dict[str, Any]:
+    """Row of the table of messages."""
+    notice = message.notice
+    return {
+        "identifier": message.identifier, "city": notice.decision.city.id,
+        "hazard": notice.decision.hazard, "change": notice.change, "sent": notice.sent,
+        "expires": notice.expires, "content": message.content,
+    }  # fmt: skip
 
 
 class Station:
@@ -77,15 +87,12 @@ class Station:
         rows = collect_rows(
             [decision], in_force, notices, products={}, origin="virtual", wanted="Test"
         )
-        tree = {
+        files = {
             "alerts.geojson": alert_files.write_geojson(rows),
             "alerts.csv": alert_files.write_csv(rows),
         }
-        if message:
-            tree[message_path(message.identifier)] = message.content
-        tree["index.json"] = index.write_index(
+        files["index.json"] = index.write_index(
             [decision],
-            tree,
             issue_time=decision.issue_time,
             revision=revision,
             status="Exercise",
@@ -96,8 +103,9 @@ class Station:
             records_batch=7,
             model_version="m1",
         )
-        rows_of_issue = self.records.cancellations(decision.issue_time)
-        tree = add_cancellations(tree, rows_of_issue)
+        run = self.store_run(decision.issue_time, revision)
+        sent = [sent_row(message)] if message else []
+        tree = make_tree(files, self.records, run, sent=sent)
         publish_tree(tree, folder=self.folder, issue_time=decision.issue_time)
         row = {
             "city": decision.city.id,
@@ -106,8 +114,18 @@ class Station:
             "identifier": identifier,
             "memory": state.to_dict(),
         }
-        self.records.put(database.alerts, decision.issue_time, revision, [row])
+        self.records.put_alerts(run, [row], sent)
         return tree
+
+    def store_run(self, when: datetime, revision: int) -> dict[str, Any]:
+        """Store a run of the night."""
+        run = {
+            "issue_time": when, "revision": revision, "inputs_digest": "", "snapshot": "ABC",
+            "batch": 7, "model_version": "m1", "origin": "virtual", "settings": {},
+            "follows": None, "rules": {}, "code": "", "sent": when, "late": False,
+        }  # fmt: skip
+        self.records.store_run(run, {})
+        return run
 
     def cancel(
         self, identifier: str = MESSAGE, when: datetime = LATER, reason: str = "Wrong gauge"
@@ -216,15 +234,18 @@ def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
             f"say/{language}.json": write_say(notices, language).encode(),
         }
     warned.cancel()
-    after = add_cancellations(tree, warned.records.cancellations())
+    run = warned.records.run(T0)
+    after = make_tree(tree, warned.records, run, sent=())
     for language in LANGUAGES:
         assert after[f"sms/due/{language}.txt"].decode() == write_sms(alone, language)
         assert after[f"cb/{language}.txt"].decode() == write_broadcasts([], language)
         assert after[f"read/{language}.txt"].decode() == write_read(alone, language)
         assert after[f"say/{language}.json"].decode() == write_say(alone, language)
-    again = add_cancellations(
+    again = make_tree(
         tree | {"alerts.geojson": tree["alerts.geojson"].replace(b"-r0", b"-r1")},
-        warned.records.cancellations(),
+        warned.records,
+        run,
+        sent=(),
     )
     assert again["sms/due/lo.txt"] == tree["sms/due/lo.txt"], "a later message is in force"
 
@@ -265,7 +286,8 @@ def test_nothing_decided_before_the_cancel_holds_a_level(warned: Station) -> Non
     assert (state.level, state.sent) == (Level.UNKNOWN, ())
     tree = warned.publish(flood(number=1, state=state))
     assert facts(tree)["level"] == "none"
-    assert [path for path in tree if path.startswith("cap/")] == []
+    left = {path for path in tree if path.startswith("cap/mekong")}
+    assert left == {f"cap/{MESSAGE}.xml", f"cap/{MESSAGE}-cancel.xml"}, "both are over"
 
 
 def test_a_revision_after_the_cancel_knows_of_it_and_one_before_does_not(warned: Station) -> None:
@@ -354,9 +376,10 @@ def test_killed_before_it_is_published_the_same_call_completes_it(
     assert b"2026-08-20T12:30:00+07:00" in Path(done.path).read_bytes()
 
 
-def test_without_the_published_message_nothing_is_cancelled(warned: Station) -> None:
-    (warned.folder / folder_name(T0)).unlink()
-    with pytest.raises(FileNotFoundError, match=f"cap/{MESSAGE}.xml, found none"):
+def test_without_the_message_as_sent_nothing_is_cancelled(warned: Station) -> None:
+    with warned.records.database.engine.begin() as connection:
+        connection.execute(database.messages.delete())
+    with pytest.raises(LookupError, match=f"no message with the identifier '{MESSAGE}' was sent"):
         warned.cancel()
     assert warned.records.cancellations() == []
 

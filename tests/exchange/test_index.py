@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -27,15 +28,58 @@ def test_index() -> None:
         "records_batch": 7,
         "model_version": "m1",
     }
-    written = json.loads(
-        index.write_index(DECISIONS, {"alerts.csv": b"x"}, status="Exercise", **options)
-    )
-    assert written["schema_version"] == 2
+    draft = index.write_index(DECISIONS, status="Exercise", **options)
+    complete = index.complete_index(draft, {"alerts.csv": b"x"})
+    written = json.loads(complete)
+    assert written["schema_version"] == 3
+    assert re.fullmatch(r"20260820T0030Z-r0-[0-9a-f]{16}", written["version"])
+    assert (written["next_expected_at"], written["expires_at"]) == (
+        "2026-08-21T06:30:00Z", "2026-08-22T06:30:00Z",
+    )  # fmt: skip
     assert written["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
     }  # fmt: skip
     assert written["files"] == {
-        "alerts.csv": {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}
-    }
+        "alerts.csv": {
+            "media_type": "text/csv", "bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest(),
+        }
+    }  # fmt: skip
+    assert index.complete_index(complete, {"alerts.csv": b"x"}) == complete, "again"
+    other = json.loads(index.complete_index(complete, {"alerts.csv": b"y"}))
+    assert other["version"] != written["version"], "other content is another version"
     with pytest.raises(ValueError, match="Exercise"):
-        index.write_index(DECISIONS, {}, status="Test", **options)
+        index.write_index(DECISIONS, status="Test", **options)
+
+
+def test_latest_names_the_index_by_its_digest() -> None:
+    complete = index.complete_index(
+        b'{"schema_version": 3, "version": null, "issue_time": "2026-08-20T00:30:00Z", '
+        b'"revision": 2, "status": "Exercise", "origin": "virtual", "next_expected_at": "a", '
+        b'"expires_at": "b"}',
+        {},
+    )
+    version = json.loads(complete)["version"]
+    assert version.startswith("20260820T0030Z-r2-")
+    assert json.loads(index.write_latest(complete)) == {
+        "schema_version": 3, "issue_time": "2026-08-20T00:30:00Z", "revision": 2,
+        "status": "Exercise", "origin": "virtual", "next_expected_at": "a", "expires_at": "b",
+        "version": version, "path": f"versions/{version}",
+        "index": f"versions/{version}/index.json",
+        "index_sha256": hashlib.sha256(complete).hexdigest(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("now.json", "application/json"),
+        ("alerts.schema.json", "application/schema+json"),
+        ("cap/km/a.b.xml", "application/cap+xml"),
+        ("feed.xml", "application/atom+xml"),
+        ("risk.nc", "application/netcdf"),
+    ],
+)
+def test_media_types(path: str, expected: str) -> None:
+    assert index.media_type(path) == expected
+    with pytest.raises(KeyError):
+        index.media_type("a.exe")

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,18 +16,37 @@ from typing import Any
 import pytest
 
 from pipeline.exchange import publication
+from pipeline.exchange.index import complete_index
 from pipeline.exchange.publication import folder_name, publish_tree
 from pipeline.storage import atomic
+from pipeline.times import format_utc
 from tests.alerts.alert_cases import T0
 
 
-def tree(text: str) -> dict[str, bytes]:
-    return {
-        "index.json": text.encode(),
+def tree(text: str, when: datetime = T0) -> dict[str, bytes]:
+    """A small tree whose files all hold the text."""
+    files = {
         "alerts.csv": text.encode(),
         "cap/a.xml": text.encode(),
-        "cap/b.xml": text.encode(),
+        f"cap/{text}.xml": text.encode(),
     }
+    draft = {
+        "schema_version": 3, "version": None, "issue_time": format_utc(when), "revision": 0,
+        "status": "Exercise", "origin": "virtual", "next_expected_at": "", "expires_at": "",
+    }  # fmt: skip
+    return files | {"index.json": complete_index(json.dumps(draft).encode(), files)}
+
+
+def read_latest(folder: Path) -> dict[str, bytes]:
+    """Read the newest tree as a receiver does: by ``latest.json``, and every digest checked."""
+    latest = json.loads((folder / "latest.json").read_bytes())
+    index = (folder / latest["index"]).read_bytes()
+    assert hashlib.sha256(index).hexdigest() == latest["index_sha256"]
+    files = {"index.json": index}
+    for path, file in json.loads(index)["files"].items():
+        files[path] = (folder / latest["path"] / path).read_bytes()
+        assert hashlib.sha256(files[path]).hexdigest() == file["sha256"]
+    return files
 
 
 def read(place: Path) -> dict[str, bytes]:
@@ -38,7 +61,6 @@ def state(folder: Path) -> dict[str, Any]:
     return {
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino)
         for path in folder.rglob("*")
-        if path.name != ".lock"
     }
 
 
@@ -60,12 +82,46 @@ def test_other_content_replaces_and_an_open_reader_keeps_its_tree(tmp_path: Path
 
 
 def test_latest_is_the_newest_issue_time(tmp_path: Path) -> None:
-    publish_tree(tree("old"), folder=tmp_path, issue_time=T0 - timedelta(days=3))
-    assert read(tmp_path / "latest") == tree("old")
+    days = {name: T0 - timedelta(days=day) for name, day in (("old", 3), ("new", 0), ("rerun", 1))}
+    publish_tree(tree("old", days["old"]), folder=tmp_path, issue_time=days["old"])
+    assert read(tmp_path / "latest") == read_latest(tmp_path) == tree("old", days["old"])
     publish_tree(tree("new"), folder=tmp_path, issue_time=T0)
-    publish_tree(tree("rerun"), folder=tmp_path, issue_time=T0 - timedelta(days=1))
-    assert read(tmp_path / "latest") == tree("new")
-    assert read(tmp_path / "20260819T0030Z") == tree("rerun")
+    publish_tree(tree("rerun", days["rerun"]), folder=tmp_path, issue_time=days["rerun"])
+    assert read(tmp_path / "latest") == read_latest(tmp_path) == tree("new")
+    assert read(tmp_path / "20260819T0030Z") == tree("rerun", days["rerun"])
+
+
+def test_the_root_holds_the_files_of_the_newest_tree_and_no_others(tmp_path: Path) -> None:
+    publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
+    publish_tree(tree("two"), folder=tmp_path, issue_time=T0)
+    files = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and not {"versions", "latest", "20260820T0030Z"} & {*path.parts}
+    }
+    expected = tree("two") | {"latest.json": (tmp_path / "latest.json").read_bytes()}
+    del expected["index.json"]
+    assert files == expected, "cap/one.xml is gone"
+
+
+def test_a_copy_without_links_and_dot_folders_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    publish_tree(tree("one"), folder=folder, issue_time=T0)
+    plain = [
+        path for path in folder.rglob("*")
+        if path.is_file()
+        and not any(
+            part.is_symlink() or part.name.startswith(".")
+            for part in (path, *path.relative_to(folder).parents)
+            if part != Path()
+        )
+        and not (folder / path.relative_to(folder).parts[0]).is_symlink()
+    ]  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in plain:
+            archive.write(path, path.relative_to(folder))
+    shutil.unpack_archive(tmp_path / "all.zip", tmp_path / "copy")
+    assert read_latest(tmp_path / "copy") == tree("one")
 
 
 def test_paths_that_leave_the_tree_are_refused(tmp_path: Path) -> None:
@@ -73,6 +129,9 @@ def test_paths_that_leave_the_tree_are_refused(tmp_path: Path) -> None:
         publish_tree(tree("x") | {"../evil": b""}, folder=tmp_path, issue_time=T0)
     with pytest.raises(ValueError, match=r"index\.json"):
         publish_tree({"alerts.csv": b""}, folder=tmp_path, issue_time=T0)
+    for path in ("latest.json", "versions/a", "20260820T0030Z/a", ".a", "latest/a"):
+        with pytest.raises(ValueError, match="the root keeps for itself"):
+            publish_tree(tree("x") | {path: b""}, folder=tmp_path, issue_time=T0)
     with pytest.raises(ValueError, match="aware"):
         folder_name(datetime(2026, 8, 20))  # noqa: DTZ001
     assert not list(tmp_path.iterdir())
@@ -103,12 +162,14 @@ def killed_at(line: int, work: Callable[[], object]) -> bool:
 
 
 @pytest.mark.parametrize("days", [0, 1])
-@pytest.mark.parametrize("rename", [1, 2, 3])
+@pytest.mark.parametrize("rename", range(1, 8))
 def test_killed_at_a_rename_the_last_good_state_stays_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rename: int, days: int
 ) -> None:
+    """Renames: version, link of the issue time, three files, ``latest.json``, link ``latest``."""
     when = T0 + timedelta(days=days)
-    publish_tree(tree("old"), folder=tmp_path, issue_time=T0)
+    old, new = tree("old"), tree("new", when)
+    publish_tree(old, folder=tmp_path, issue_time=T0)
     count = 0
     real = os.replace
 
@@ -121,16 +182,16 @@ def test_killed_at_a_rename_the_last_good_state_stays_readable(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
-        if days == 0 and rename == 3:  # latest already points at this issue time
-            publish_tree(tree("new"), folder=tmp_path, issue_time=when)
+        if days == 0 and rename == 7:  # latest already points at this issue time
+            publish_tree(new, folder=tmp_path, issue_time=when)
         else:
             with pytest.raises(KeyboardInterrupt):
-                publish_tree(tree("new"), folder=tmp_path, issue_time=when)
-            switched = rename == 3
-            assert read(tmp_path / "latest") == tree("old")
-            assert (tmp_path / folder_name(when)).exists() is (switched or days == 0)
-    publish_tree(tree("new"), folder=tmp_path, issue_time=when)
-    assert read(tmp_path / "latest") == read(tmp_path / folder_name(when)) == tree("new")
+                publish_tree(new, folder=tmp_path, issue_time=when)
+            assert read_latest(tmp_path) == (new if rename == 7 else old)
+            assert (tmp_path / folder_name(when)).exists() is (rename > 2 or days == 0)
+    publish_tree(new, folder=tmp_path, issue_time=when)
+    assert read_latest(tmp_path) == read(tmp_path / "latest") == new
+    assert read(tmp_path / folder_name(when)) == new
 
 
 @pytest.mark.slow
@@ -138,17 +199,20 @@ def test_killed_at_a_rename_the_last_good_state_stays_readable(
 def test_killed_at_any_line_the_last_good_state_stays_readable(tmp_path: Path, days: int) -> None:
     when = T0 + timedelta(days=days)
     line, alive = 1, False
+    old, new = tree("old"), tree("new", when)
     while not alive:
         folder = tmp_path / str(line)
-        publish_tree(tree("old"), folder=folder, issue_time=T0)
-        work = partial(publish_tree, tree("new"), folder=folder, issue_time=when)
+        publish_tree(old, folder=folder, issue_time=T0)
+        work = partial(publish_tree, new, folder=folder, issue_time=when)
         alive = not killed_at(line, work)
-        assert read(folder / "latest") in (tree("old"), tree("new"))
-        assert read(folder / folder_name(T0)) in (tree("old"), tree("new"))
+        assert read_latest(folder) in (old, new)
+        assert read(folder / "latest") in (old, new)
+        assert read(folder / folder_name(T0)) in (old, new)
         if (folder / folder_name(when)).exists():
-            assert read(folder / folder_name(when)) in (tree("old"), tree("new"))
-        publish_tree(tree("new"), folder=folder, issue_time=when)
-        assert read(folder / folder_name(when)) == read(folder / "latest") == tree("new")
+            assert read(folder / folder_name(when)) in (old, new)
+        publish_tree(new, folder=folder, issue_time=when)
+        assert read(folder / folder_name(when)) == read(folder / "latest") == new
+        assert read_latest(folder) == new
         drafts = [path.name for path in folder.rglob(".draft-*")]
         assert not drafts
         line += 1

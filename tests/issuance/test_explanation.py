@@ -45,10 +45,11 @@ def explain(
         )  # fmt: skip
         files["risk.nc"] = write_netcdf(ds, title="t", source="s", issue_time=issued)
     files["index.json"] = index.write_index(
-        [decision, other], files, issue_time=issued, revision=1, status="Exercise",
+        [decision, other], issue_time=issued, revision=1, status="Exercise",
         origin="virtual", inputs={}, missing=[], archive_snapshot="", records_batch=1,
         model_version="m1",
     )  # fmt: skip
+    files["index.json"] = index.complete_index(files["index.json"], {})
     records = Records(f"sqlite:///{tmp_path / 'records.db'}")
     alerts = [
         {"city": row.city.id, "hazard": row.hazard, "level": row.level.value, "identifier": None,
@@ -206,7 +207,13 @@ def test_the_last_night_of_a_day_is_found(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match=r"expected a night published in .*20260820T0030Z"):
         find_night(tmp_path, T0)
     for hours in (0, 2, 24):
-        publish_tree({"index.json": b""}, folder=tmp_path, issue_time=T0 + timedelta(hours=hours))
+        issued = T0 + timedelta(hours=hours)
+        draft = index.write_index(
+            [], issue_time=issued, revision=0, status="Exercise", origin="virtual", inputs={},
+            missing=[], archive_snapshot="", records_batch=1, model_version="m1",
+        )  # fmt: skip
+        tree = {"index.json": index.complete_index(draft, {})}
+        publish_tree(tree, folder=tmp_path, issue_time=issued)
     assert find_night(tmp_path, T0) == tmp_path / "20260820T0230Z"
 
 

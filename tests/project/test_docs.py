@@ -149,9 +149,8 @@ def test_the_index_is_as_described() -> None:
 
 
 def index_of(files: dict[str, bytes]) -> bytes:
-    return index.write_index(
+    draft = index.write_index(
         [WATCH],
-        files,
         issue_time=T0,
         revision=0,
         status="Exercise",
@@ -162,6 +161,7 @@ def index_of(files: dict[str, bytes]) -> bytes:
         records_batch=1,
         model_version="M",
     )
+    return index.complete_index(draft, files)
 
 
 def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from lxml import etree
 
 from pipeline import steps
 from pipeline.alerts.cap import NAMESPACE
+from pipeline.exchange.index import describe_files
 from pipeline.exchange.publication import folder_name
 from pipeline.ingest.run import Ingested
 from pipeline.settings import Settings
@@ -111,9 +112,12 @@ class Night:
         return bool(Records(self.settings.database).run(self.asof)["late"])
 
     def messages(self) -> dict[str, etree._Element]:
-        """CAP messages by identifier."""
+        """CAP messages that this night sent, by identifier; the tree has those of before too."""
+        sent = {row["identifier"] for row in self.alert_table()}
         paths = sorted(self.folder.glob("cap/*.xml"))
-        return {path.stem: etree.fromstring(path.read_bytes()) for path in paths}
+        return {
+            path.stem: etree.fromstring(path.read_bytes()) for path in paths if path.stem in sent
+        }
 
     def message(self, city: str, hazard: str = "flood") -> etree._Element:
         path = self.folder / f"cap/mekong-{folder_name(self.asof)}-{city}-{hazard}-r0.xml"
@@ -140,7 +144,7 @@ class Night:
                     hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
                 for path in sorted(self.settings.published_dir.rglob("*"))
-                if path.is_file() and path.name != ".lock"
+                if path.is_file()
             },
         }
 
@@ -170,10 +174,8 @@ def check_tree(night: Night) -> None:
         for path in night.folder.rglob("*")
         if path.is_file() and path.name != "index.json"
     }
-    assert index["files"] == {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        for name, data in on_disk.items()
-    }
+    assert index["files"] == describe_files(on_disk)
+    assert night.folder.resolve().name == index["version"]
     assert (index["origin"], index["status"]) == ("virtual", "Exercise")
     for hazard, counts in index["levels"].items():
         levels = list(night.levels(hazard).values())
@@ -215,5 +217,7 @@ def check_tree(night: Night) -> None:
         )
         for info in alert.findall("cap:info", CAP):
             assert info.findtext("cap:urgency", namespaces=CAP) == row["urgency"]
+    in_force = {row["identifier"] for row in rows.values() if row["identifier"]}
+    assert in_force <= {path.stem for path in night.folder.glob("cap/*.xml")}
     sent = {row["identifier"] for row in night.alert_table() if row["identifier"]}
     assert sent == set(messages)

@@ -1,0 +1,82 @@
+"""Make the published tree of a run: its files, all messages, their feeds, and the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pipeline.alerts.cap import message_path, split_languages
+from pipeline.alerts.short_texts import drop_event
+from pipeline.alerts.spoken import drop_spoken_event
+from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
+from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
+from pipeline.storage.records import Records
+
+MADE = ("cap/",)
+"""Beginnings of the paths that are made anew from the messages."""
+
+
+def make_tree(
+    files: Mapping[str, bytes],
+    records: Records,
+    run: Mapping[str, Any],
+    *,
+    sent: Sequence[Mapping[str, Any]],
+) -> dict[str, bytes]:
+    """Make the published tree of a run of its own files and all messages that were sent.
+
+    Parameters
+    ----------
+    files
+        Content of each file of the run by its path, or of its tree as published before.
+    records
+        Tables with the messages of earlier runs, and with the Cancels.
+    run
+        Row of the table of runs.
+    sent
+        Rows of the messages that the run itself sends and the tables do not have yet.
+    """
+    cancels = records.cancellations()
+    own = [row for row in cancels if row["issue_time"] == run["issue_time"]]
+    for row in own:
+        files = {**files, **_drop_texts(files, row["messages"])}
+        files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
+    now = max([run["sent"] or run["issue_time"], *(row["sent"] for row in own)])
+    known = {row["identifier"]: row for row in records.messages_until(run, since=now - LOOK_BACK)}
+    known |= {
+        row["identifier"]: {**row, "issue_time": run["issue_time"], "revision": run["revision"]}
+        for row in sent
+    }
+    earlier = [row for row in cancels if row in own or precedes(row, run)]
+    return _complete(files, list_messages([*known.values()], earlier, now=now))
+
+
+def _complete(files: Mapping[str, bytes], messages: Sequence[TreeMessage]) -> dict[str, bytes]:
+    """Add the messages to the files of a run, and index all of them."""
+    tree = {
+        path: content
+        for path, content in files.items()
+        if path != INDEX and not path.startswith(MADE)
+    }
+    for message in messages:
+        tree[message_path(message.identifier)] = message.content
+        for language, content in split_languages(message.content).items():
+            tree[message_path(message.identifier, language)] = content
+    return tree | {INDEX: complete_index(files[INDEX], tree)}
+
+
+def _drop_texts(tree: Mapping[str, bytes], messages: Collection[str]) -> dict[str, bytes]:
+    """Short and spoken texts of a tree without the events whose message in force is withdrawn."""
+    rows = (feature["properties"] for feature in json.loads(tree["alerts.geojson"])["features"])
+    events = [f"{row['city']}-{row['hazard']}" for row in rows if row["identifier"] in messages]
+    changed = {}
+    for path, content in tree.items():
+        folder = path.partition("/")[0]
+        if folder in {"sms", "cb", "read", "say"}:
+            drop = drop_spoken_event if folder == "say" else drop_event
+            text = content.decode()
+            for event in events:
+                text = drop(text, event)
+            changed[path] = text.encode()
+    return changed

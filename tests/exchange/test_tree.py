@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from pipeline.alerts.cap import Message
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange import index
+from pipeline.exchange.tree import make_tree
+from pipeline.storage.records import Records
+from tests.alerts.alert_cases import T0, flood, night
+from tests.alerts.cap_cases import CAP, send
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(f"sqlite:///{tmp_path / 'records.db'}")
+
+
+def run_of(when: datetime, revision: int = 0) -> dict[str, Any]:
+    return {
+        "issue_time": when, "revision": revision, "inputs_digest": "", "snapshot": "ABC",
+        "batch": 7, "model_version": "m1", "origin": "virtual", "settings": {}, "follows": None,
+        "rules": {}, "code": "", "sent": when, "late": False,
+    }  # fmt: skip
+
+
+def draft(when: datetime) -> dict[str, bytes]:
+    """Files of a run with nothing but the index."""
+    return {
+        "index.json": index.write_index(
+            [], issue_time=when, revision=0, status="Exercise", origin="virtual", inputs={},
+            missing=[], archive_snapshot="ABC", records_batch=7, model_version="m1",
+        )
+    }  # fmt: skip
+
+
+def sent_row(message: Message | None) -> dict[str, Any]:
+    assert message is not None
+    notice = message.notice
+    return {
+        "identifier": message.identifier, "city": "vientiane", "hazard": "flood",
+        "change": notice.change, "sent": notice.sent, "expires": notice.expires,
+        "content": message.content,
+    }  # fmt: skip
+
+
+def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) -> None:
+    first, state = send(flood(0.6, 0.6))
+    rows = [sent_row(first)]
+    tree = make_tree(draft(T0), records, run_of(T0), sent=rows)
+    name = "mekong-20260820T0030Z-vientiane-flood-r0.xml"
+    assert {path for path in tree if path.startswith("cap/")} == {
+        f"cap/{name}", *(f"cap/{language}/{name}" for language in LANGUAGES)
+    }  # fmt: skip
+    assert tree[f"cap/{name}"] == rows[0]["content"]
+    only = etree.fromstring(tree[f"cap/lo/{name}"]).findall("cap:info", CAP)
+    assert [info.findtext("cap:language", namespaces=CAP) for info in only] == ["lo"]
+    assert {*json.loads(tree["index.json"])["files"]} == {*tree} - {"index.json"}
+    records.put_alerts(run_of(T0), [], rows)
+
+    second, _ = send(flood(0.6, 0.6, number=1, state=state))
+    later = make_tree(draft(night(1)), records, run_of(night(1)), sent=[sent_row(second)])
+    assert later[f"cap/{name}"] == tree[f"cap/{name}"], "replaced tonight, and still there"
+    assert "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml" in later
+    records.put_alerts(run_of(night(1)), [], [sent_row(second)])
+    alone = make_tree(draft(night(3)), records, run_of(night(3)), sent=[])
+    assert [path for path in alone if path.startswith("cap/mekong")] == [
+        "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml"
+    ], "it expired six hours before; the first one was replaced two days before"
+
+
+def test_the_same_run_again_gives_the_same_tree_whatever_was_sent_later(records: Records) -> None:
+    first, state = send(flood(0.6, 0.6))
+    rows = [sent_row(first)]
+    tree = make_tree(draft(T0), records, run_of(T0), sent=rows)
+    records.put_alerts(run_of(T0), [], rows)
+    second, _ = send(flood(0.6, 0.6, number=1, state=state))
+    records.put_alerts(run_of(night(1)), [], [sent_row(second)])
+    assert make_tree(draft(T0), records, run_of(T0), sent=rows) == tree
+    assert make_tree(tree, records, run_of(T0), sent=()) == tree, "of the tree itself"

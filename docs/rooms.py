@@ -37,6 +37,7 @@ SINGLE = {
     "pipeline.sources": "pipeline.sources.base",
     "pipeline.__main__": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
+    "pipeline.review": "pipeline.steps",
     "pipeline.results": "pipeline.steps",
     "pipeline.texts": "pipeline.steps",
     "models.verification.bootstrap": "models.verification.metrics",

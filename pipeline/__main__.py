@@ -350,14 +350,20 @@ def status(day: Day = None) -> None:
 
 @app.command(rich_help_panel=NIGHT)
 def explain(
-    city: Annotated[str, typer.Argument(help="Id of the city, as phnom_penh.")],
-    hazard: Annotated[Literal["flood", "drought"], typer.Argument(help="Hazard.")],
+    subject: Annotated[str, typer.Argument(help="Id of the city, or a message's identifier.")],
+    hazard: Annotated[
+        Literal["flood", "drought"] | None, typer.Argument(help="Hazard of the city.")
+    ] = None,
     day: Day = None,
 ) -> None:
-    """Explain a day's level in ten lines. Example: mekong explain pakse drought."""
-    from pipeline import console, steps
+    """Explain a level or message in ten lines. Example: mekong explain pakse drought."""
+    from pipeline import console, review
 
-    for line in steps.explain(city, hazard, asof=_asof(day), settings=_settings()):
+    if hazard:
+        lines = review.explain(subject, hazard, asof=_asof(day), settings=_settings())
+    else:
+        lines = review.explain_message(subject, settings=_settings())
+    for line in lines:
         console.print_line(line)
 
 
@@ -369,9 +375,9 @@ def replay(
     ] = None,
 ) -> None:
     """Make a published message again, byte for byte. Example: mekong replay ID --to again.xml."""
-    from pipeline import steps
+    from pipeline import review
 
-    replayed = steps.replay(identifier, settings=_settings())
+    replayed = review.replay(identifier, settings=_settings())
     if output is None:
         sys.stdout.buffer.write(replayed.content)
     else:
@@ -446,14 +452,14 @@ def hindcast(
     ] = None,
 ) -> None:
     """Forecast past years as if live."""
-    from pipeline import console, steps
+    from pipeline import console, review
 
     if end < start:
         raise typer.BadParameter(f"--end: expected a date from {start} on, found {end}")
     if not re.fullmatch(r"[1-9]\d?(,[1-9]\d?)*", leads):
         raise typer.BadParameter(f"--leads: expected whole days parted by commas, found {leads!r}")
     with console.show_progress("Hindcast") as progress:
-        hindcasts = steps.hindcast(
+        hindcasts = review.hindcast(
             start=start,
             end=end,
             train_from=train_from,

@@ -20,7 +20,7 @@ import pytest
 
 from models.verification.hindcast_files import Hindcast
 from pipeline import __main__ as cli
-from pipeline import steps
+from pipeline import review, steps
 from pipeline.geography import reference_tables
 from pipeline.geography.grid import MEKONG
 from pipeline.results import Published, Replayed
@@ -313,7 +313,7 @@ def test_a_replay_that_differs_is_exit_code_3(
 ) -> None:
     for difference, code in (("", 0), ("ID is not what was sent: changed since: en.toml", 3)):
         replayed = Replayed(b"<alert/>", difference)
-        monkeypatch.setattr(steps, "replay", lambda *_, done=replayed, **__: done)
+        monkeypatch.setattr(review, "replay", lambda *_, done=replayed, **__: done)
         assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
         assert (tmp_path / "x.xml").read_bytes() == b"<alert/>"
     assert capsys.readouterr().err == f"mekong: {difference}\n"
@@ -328,7 +328,7 @@ def test_a_hindcast_as_its_help_shows_it(
         arguments.update(options)
         return Hindcast("OUT", 0, "virtual", {}, {})
 
-    monkeypatch.setattr(steps, "hindcast", record)
+    monkeypatch.setattr(review, "hindcast", record)
     command = ["hindcast", "--start", "2019-06-01", "--end", "2020-10-31", "--out", "OUT"]
     assert run(monkeypatch, tmp_path, *command) == 0
     assert [str(arguments[name]) for name in ("start", "end", "train_from", "folder")] == [

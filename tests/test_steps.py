@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 from models import registry
-from pipeline import steps
+from pipeline import review, steps
 from pipeline.areal.update import RECENT, SPIN_UP
 from pipeline.console import describe_verified
 from pipeline.geography import places
@@ -28,7 +28,6 @@ from pipeline.storage.records import Records
 from pipeline.times import utc64
 from pipeline.virtual.products import write_imerg_day
 from pipeline.virtual.tables import write_mrc_export
-from tests.conftest import LayOver
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MORNING = datetime(2026, 8, 20, tzinfo=UTC)
@@ -56,7 +55,7 @@ def test_steps_with_nothing_to_work_on(settings: Settings) -> None:
     with pytest.raises(LookupError, match="no forecast was made for 2026-08-20 00:30Z"):
         steps.publish(asof=ASOF, settings=settings)
     with pytest.raises(LookupError, match="'mekong-x'"):
-        steps.replay("mekong-x", settings=settings)
+        review.replay("mekong-x", settings=settings)
     assert not settings.published_dir.exists()
 
 
@@ -122,34 +121,7 @@ def test_a_flood_that_is_seen_is_told_without_any_model(settings: Settings, tmp_
     ]
     assert beyond == [False] * 14, "there is no forecast that could lie beyond the record"
     (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
-    assert steps.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
-
-
-def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(
-    settings: Settings, tmp_path: Path, lay_over: LayOver
-) -> None:
-    gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
-    steps.forecast(asof=ASOF, settings=settings)
-    assert steps.publish(asof=ASOF, settings=settings).revision == 0
-    (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
-    sent = message.read_bytes()
-    lay_over(
-        "thresholds.csv",
-        "station,kind,value,unit,source,as_of,verified",
-        "013901,flood,12.1,m above gauge zero,the agency itself,2026,V",
-    )
-    again = steps.replay(message.stem, settings=settings)
-    assert again.content != sent
-    assert again.difference == (
-        f"{message.stem} is not what was sent: changed since: thresholds.csv"
-    )
-    done = steps.publish(asof=ASOF, settings=settings)
-    assert done.revision == 1, "forecast anew: what was sent stays as it was"
-    newer = message.stem.replace("-r0", "-r1")
-    index, _ = tree(settings)
-    assert index["revision"] == 1
-    assert steps.replay(newer, settings=settings).difference == ""
-    assert Records(settings.database).alert(message.stem)["revision"] == 0
+    assert review.replay(message.stem, settings=settings) == Replayed(message.read_bytes())
 
 
 def test_a_forecast_is_made_again_when_its_inputs_are_assessed(

@@ -27,8 +27,8 @@ class TreeMessage:
         CAP identifier.
     city, country, hazard
         Of what it tells; the country by ISO 3166-1.
-    content
-        CAP message, unsigned.
+    content, proof
+        CAP message, unsigned, and its proof record; a Cancel has none.
     left_at
         When it was replaced, ended its event, was withdrawn or expired; None while it is in force.
     """
@@ -38,6 +38,7 @@ class TreeMessage:
     country: str
     hazard: str
     content: bytes
+    proof: bytes | None
     left_at: datetime | None
 
 
@@ -78,6 +79,7 @@ def list_messages(
             country=places.city(row["city"], asof=row["issue_time"]).country,
             hazard=row["hazard"],
             content=_content(row),
+            proof=row.get("proof"),
             left_at=left_at,
         )
         for row, left_at in listed

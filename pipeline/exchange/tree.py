@@ -13,8 +13,19 @@ from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
 from pipeline.storage.records import Records
 
-MADE = ("cap/",)
+MADE = ("cap/", "proof/")
 """Beginnings of the paths that are made anew from the messages."""
+
+
+def proof_path(identifier: str) -> str:
+    """Path of the proof record of a message in the published tree.
+
+    Examples
+    --------
+    >>> proof_path("urn:oid:2.49.0.1.418.20260820T0030Z-pakse-flood-r0")
+    'proof/2.49.0.1.418.20260820T0030Z-pakse-flood-r0.json'
+    """
+    return f"proof/{identifier.rpartition(':')[2]}.json"
 
 
 def make_tree(
@@ -61,6 +72,8 @@ def _complete(files: Mapping[str, bytes], messages: Sequence[TreeMessage]) -> di
     }
     for message in messages:
         tree[message_path(message.identifier)] = message.content
+        if message.proof is not None:
+            tree[proof_path(message.identifier)] = message.proof
         for language, content in split_languages(message.content).items():
             tree[message_path(message.identifier, language)] = content
     return tree | {INDEX: complete_index(files[INDEX], tree)}

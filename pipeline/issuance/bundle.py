@@ -21,8 +21,14 @@ from pipeline.choices import Change
 from pipeline.exchange import alert_files, index, netcdf
 from pipeline.exchange.messages import list_cancelled
 from pipeline.issuance import products
-from pipeline.issuance.decide import add_track_records, decide_cities, relate_decisions
+from pipeline.issuance.decide import (
+    add_track_records,
+    decide_cities,
+    known_level,
+    relate_decisions,
+)
 from pipeline.issuance.missing import find_missing
+from pipeline.issuance.proof import write_proof
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
 from pipeline.storage import database
@@ -141,22 +147,41 @@ def make_bundle(
         model_version=run["model_version"],
     )
     degraded = (*missing.no_provider, *model_remarks, *missing.degraded)
-    return Bundle(files, messages.alerts, _list_sent(messages.due), degraded)
+    sent = _list_sent(messages.due, decisions, rows, run=run, snapshot=snapshot)
+    return Bundle(files, messages.alerts, sent, degraded)
 
 
-def _list_sent(due: Mapping[tuple[str, str], cap.Message]) -> list[dict[str, Any]]:
-    """Rows of the table of messages, by city and hazard."""
+def _list_sent(
+    due: Mapping[tuple[str, str], cap.Message],
+    decisions: Sequence[Decision],
+    rows: Sequence[Mapping[str, facts.Fact]],
+    *,
+    run: Mapping[str, Any],
+    snapshot: Snapshot,
+) -> list[dict[str, Any]]:
+    """Rows of the table of messages, with their proof records."""
+    facts_of = {(row["city"], row["hazard"]): row for row in rows}
+    levels = {(decision.city.id, decision.hazard): known_level(decision) for decision in decisions}
     return [
         {
             "identifier": message.identifier,
-            "city": city,
-            "hazard": hazard,
+            "city": decision.city.id,
+            "hazard": decision.hazard,
             "change": message.notice.change,
             "sent": message.notice.sent,
             "expires": message.notice.expires,
             "content": message.content,
+            "proof": write_proof(
+                message,
+                decision,
+                facts_of[decision.city.id, decision.hazard],
+                run=run,
+                snapshot=snapshot,
+                levels=levels,
+            ),
         }
-        for (city, hazard), message in due.items()
+        for decision in decisions
+        if (message := due.get((decision.city.id, decision.hazard)))
     ]
 
 

@@ -115,7 +115,7 @@ def relate_decisions(decisions: Sequence[Decision]) -> list[Decision]:
     decisions
         From :func:`decide_cities`.
     """
-    levels = {(decision.city.id, decision.hazard): _known_level(decision) for decision in decisions}
+    levels = {(decision.city.id, decision.hazard): known_level(decision) for decision in decisions}
     related = []
     for decision in decisions:
         city = decision.city
@@ -130,7 +130,7 @@ def relate_decisions(decisions: Sequence[Decision]) -> list[Decision]:
     return related
 
 
-def _known_level(decision: Decision) -> Level:
+def known_level(decision: Decision) -> Level:
     """Level in force; UNKNOWN where none is and the evidence is short."""
     return decision.in_force if decision.in_force in RAISED else decision.level
 

@@ -205,11 +205,14 @@ class Records:
         rows
             Rows of the table of alerts.
         sent
-            Rows of the table of messages, each with the content as it was sent.
+            Rows of the table of messages, with the content as it was sent and the proof record.
         """
         with self.database.engine.begin() as connection:
             _replace_rows(connection, alerts, run, rows)
-            packed = [{**row, "content": zlib.compress(row["content"], 9)} for row in sent]
+            packed = [
+                {**row, **{name: zlib.compress(row[name], 9) for name in ("content", "proof")}}
+                for row in sent
+            ]
             _replace_rows(connection, messages, run, packed)
 
     def messages_until(self, run: Mapping[str, Any], *, since: datetime) -> list[dict[str, Any]]:
@@ -413,8 +416,8 @@ class Batch:
 
 
 def _unpack(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Row of the table of messages with its content as it was sent."""
-    return {**row, "content": zlib.decompress(row["content"])}
+    """Row of the table of messages with its content as it was sent, and its proof record."""
+    return {**row, **{name: zlib.decompress(row[name]) for name in ("content", "proof")}}
 
 
 def _run_conditions(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

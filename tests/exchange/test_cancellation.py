@@ -48,7 +48,7 @@ def sent_row(message: Message) -> dict[str, Any]:
     return {
         "identifier": message.identifier, "city": notice.decision.city.id,
         "hazard": notice.decision.hazard, "change": notice.change, "sent": notice.sent,
-        "expires": notice.expires, "content": message.content,
+        "expires": notice.expires, "content": message.content, "proof": b"{}",
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def sent(
     return {
         "identifier": identifier, "issue_time": when, "revision": 0, "city": city,
         "hazard": hazard, "change": change, "sent": when, "expires": when + lifetime,
-        "content": identifier.encode(),
+        "content": identifier.encode(), "proof": b"p",
     }  # fmt: skip
 
 
@@ -44,8 +44,14 @@ def test_a_message_in_force_stays_however_old_it_is() -> None:
     drought = sent("d", T0, hazard="drought", lifetime=timedelta(days=9))
     (message,) = list_messages([drought], [], now=night(7))
     assert message == TreeMessage(
-        identifier="d", city="pakse", country="LA", hazard="drought", content=b"d", left_at=None
-    )
+        identifier="d",
+        city="pakse",
+        country="LA",
+        hazard="drought",
+        content=b"d",
+        proof=b"p",
+        left_at=None,
+    )  # fmt: skip
 
 
 def test_a_replaced_message_leaves_after_two_days() -> None:
@@ -83,7 +89,7 @@ def test_a_cancel_stands_beside_what_it_withdraws() -> None:
     cancels = [cancel("b-cancel", night(1) + H, "a", "b")]
     messages = list_messages(rows, cancels, now=night(1) + H)
     assert left(messages) == {"a": night(1), "b": night(1) + H, "b-cancel": night(1) + H}
-    assert messages[-1].content == b"b-cancel"
+    assert (messages[-1].content, messages[-1].proof) == (b"b-cancel", None)
 
 
 def test_a_revision_of_the_same_moment_replaces_the_message_before_it() -> None:

@@ -46,7 +46,7 @@ def sent_row(message: Message | None) -> dict[str, Any]:
     return {
         "identifier": message.identifier, "city": "vientiane", "hazard": "flood",
         "change": notice.change, "sent": notice.sent, "expires": notice.expires,
-        "content": message.content,
+        "content": message.content, "proof": b"{}",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from models import registry
 from models.drought.inputs import HORIZONS_WEEKS
 from models.verification.hindcast_files import Hindcast
 from models.verification.scores import SCORES
-from pipeline import steps
+from pipeline import review, steps
 from pipeline.console import describe_hindcast
 from pipeline.geography import places
 from pipeline.issuance.forecasts import forecast_droughts
@@ -60,7 +60,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 def hindcast(settings: Settings, out: Path, *, against: str | None = None) -> Hindcast:
-    return steps.hindcast(
+    return review.hindcast(
         start=date(2017, 6, 1),
         end=date(2018, 7, 31),
         train_from=date(2009, 1, 1),
@@ -272,7 +272,7 @@ def test_prek_kdam_from_file_to_report(tmp_path: Path) -> None:
     assert rows["zone"].unique().tolist() == ["gauge:020102"]
     assert rows["horizon_weeks"].tolist() == list(HORIZONS_WEEKS)
 
-    steps.hindcast(
+    review.hindcast(
         start=date(2014, 6, 1),
         end=date(2016, 5, 31),
         train_from=date(1992, 1, 1),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import icechunk
 import pytest
 
-from pipeline import steps
+from pipeline import review, steps
 from pipeline.results import Replayed
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
@@ -77,7 +77,7 @@ def test_messages_are_replayed_byte_for_byte(quiet: Night, drought: Night) -> No
     """Of a night with a later one and an earlier one after it, and of a drought."""
     for night, hazard in ((Night(quiet.settings, FLOOD), "flood"), (drought, "drought")):
         path = next(night.folder.glob(f"cap/*-nakhon_phanom-{hazard}-r0.xml"))
-        replayed = steps.replay(path.stem, settings=night.settings)
+        replayed = review.replay(path.stem, settings=night.settings)
         assert replayed == Replayed(path.read_bytes())
 
 

@@ -1,0 +1,144 @@
+"""Steps that look back: explain and replay what was issued, and forecast past years again.
+
+They share the parameters of :mod:`pipeline.steps` and write nothing into the stores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.progress import Progress, no_progress
+from pipeline.results import Replayed
+from pipeline.settings import Settings
+from pipeline.steps import UserError
+
+if TYPE_CHECKING:
+    from models.verification.hindcast_files import Hindcast
+    from pipeline.alerts.decision import Hazard
+
+
+def explain(
+    city: str, hazard: Hazard, *, asof: datetime, settings: Settings | None = None
+) -> tuple[str, ...]:
+    """Explain the published decision of a night for a city and hazard, in at most ten lines.
+
+    Raises
+    ------
+    LookupError
+        No night was published on that day, or the city was not assessed.
+    """
+    from pipeline.issuance.explanation import explain_decision, find_night
+    from pipeline.storage.records import Records
+
+    settings = settings or Settings()
+    folder, records = find_night(settings.published_dir, asof), Records(settings.database)
+    return explain_decision(folder, records, city=city, hazard=hazard)
+
+
+def explain_message(identifier: str, *, settings: Settings | None = None) -> tuple[str, ...]:
+    """Explain a message from its proof record, in ten lines.
+
+    Raises
+    ------
+    LookupError
+        No message with this identifier was sent.
+    """
+    from pipeline.issuance.proof import explain_proof
+    from pipeline.storage.records import Records
+
+    settings = settings or Settings()
+    return explain_proof(Records(settings.database).message(identifier)["proof"])
+
+
+def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
+    """Reproduce a CAP message from the inputs, model and rules of its run.
+
+    Status, scope and sender are those of the run, whatever the settings say.
+
+    Raises
+    ------
+    LookupError
+        No such message was published.
+    """
+    from pipeline.alerts.cap import message_path
+    from pipeline.exchange.cancellation import read_cancel
+    from pipeline.issuance.provenance import explain_difference
+    from pipeline.issuance.runs import bundle_run
+    from pipeline.storage.records import Records
+
+    settings = settings or Settings()
+    records = Records(settings.database)
+    if content := read_cancel(records, identifier):
+        return Replayed(content)
+    alert = records.alert(identifier)
+    run = records.run(alert["issue_time"], alert["revision"])
+    content = bundle_run(run, settings).files.get(message_path(identifier), b"")
+    if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
+        return Replayed(content)
+    return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
+
+
+def hindcast(
+    *,
+    start: date,
+    end: date,
+    train_from: date,
+    leads: tuple[int, ...],
+    folder: Path,
+    against: str | None = None,
+    settings: Settings | None = None,
+    progress: Progress = no_progress,
+) -> Hindcast:
+    """Forecast every morning of past years from the data known then, and score the forecasts.
+
+    Parameters
+    ----------
+    start, end
+        First and last issue date.
+    train_from
+        First date of the training data.
+    leads
+        Lead times, days.
+    folder
+        Folder for ``scores.csv``, ``forecasts.parquet`` and ``report.html``.
+    against
+        Regressor of a second model, which the report sets beside the first.
+
+    Raises
+    ------
+    UserError
+        There are no gauge readings, or a regressor is not one of scikit-learn.
+    """
+    from models.hindcast import run_hindcasts
+    from models.stage.features import TooFewStages
+    from models.training import UnknownRegressor, list_forecast_gauges
+    from models.verification.hindcast_files import write_hindcast
+    from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
+
+    settings = settings or Settings()
+    first, last, begin = (
+        datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end, train_from)
+    )
+    snapshot = open_stores(settings, asof=last + timedelta(days=max(leads) + 1))
+    try:
+        inputs = read_stage_inputs(snapshot, start=begin)
+        forecasts = run_hindcasts(
+            inputs,
+            [settings.regressor, against],
+            train_from=begin,
+            start=first,
+            end=last + timedelta(days=1),
+            stations=list_forecast_gauges(inputs),
+            leads=leads,
+            inputs_as_of=inputs_as_of(snapshot, start=begin),
+            progress=progress,
+        )
+    except UnknownRegressor as error:
+        raise UserError(f"cannot hindcast: {error}") from error
+    except TooFewStages as error:
+        raise UserError(f"cannot hindcast: {error}; ingest gauges first") from error
+    progress("report", 1, 1)
+    return write_hindcast(forecasts, folder, train_from=f"{train_from:%Y-%m-%d}")

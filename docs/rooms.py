@@ -43,6 +43,7 @@ SINGLE = {
     "models.verification.bootstrap": "models.verification.metrics",
     "pipeline.choices": "pipeline.settings",
     "pipeline.progress": "pipeline.settings",
+    "pipeline.remarks": "pipeline.settings",
 }
 """Modules that belong to another room than their package: the table of sources is imported by
 all readers, the command line is the face of the steps, and training needs the scores' formulas."""

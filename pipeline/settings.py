@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         pattern=r"https?://\S+",
         description="Address below which the pages of the cities are published.",
     )
+    hub_url: str | None = Field(
+        default=None,
+        pattern=r"https?://\S+",
+        description="WebSub hub that the feeds name, which tells receivers of a new message.",
+    )
     alert_identifier_prefix: str = Field(
         default="mekong-",
         pattern=r"[A-Za-z0-9:._-]+",

@@ -419,7 +419,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         forecast(asof=asof, settings=settings)
         run = records.run(asof)
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
-    tree = make_tree(bundle.files, records, run, sent=bundle.messages)
+    tree = make_tree(bundle.files, records, run, sent=bundle.messages, settings=settings)
     folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof)
     records.put_alerts(run, bundle.alerts, bundle.messages)
     return Published(
@@ -460,7 +460,7 @@ def cancel(
     settings = settings or Settings()
     check_stores(settings)
     records = Records(settings.database)
-    return cancel_message(records, identifier, reason=why, when=asof, folder=settings.published_dir)
+    return cancel_message(records, identifier, reason=why, when=asof, settings=settings)
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:

@@ -90,10 +90,11 @@ def test_a_night_in_an_empty_folder_is_published_and_all_is_unknown(settings: Se
         "a river reading of the last 48 hours; a usable river forecast; rain over the city, so "
         "that heavy local rain is not assessed"
     )
-    assert index["missing"][0] == NO_MODELS
-    assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} <= {*index["missing"]}
+    said = [remark["text"] for remark in index["missing"]]
+    assert said[0] == NO_MODELS
+    assert {f"{source}: gave nothing, and never has" for source in NIGHTLY} <= {*said}
     every = ", ".join(f"{gauge.name} ({gauge.code})" for gauge in places.stations().values())
-    assert index["missing"][-1] == f"gauges: nothing has ever come from {every}"
+    assert said[-1] == f"gauges: nothing has ever come from {every}"
     assert done.degraded[0] == NO_MODELS
     assert "gauges: no gauge has a reading of this morning" in done.degraded
     before = (settings.published_dir / "latest").resolve()
@@ -154,7 +155,7 @@ def test_of_models_that_are_broken_those_before_are_used_and_named(settings: Set
     done = steps.publish(asof=ASOF, settings=settings)
     assert done.degraded[0].startswith(f"models {second} are damaged (")
     assert done.degraded[0].endswith(f"; {first} stands in")
-    assert tree(settings)[0]["missing"][0] == done.degraded[0]
+    assert tree(settings)[0]["missing"][0]["text"] == done.degraded[0]
     (settings.models_dir / first / registry.METADATA).write_text("{")
     with pytest.raises(registry.NoModels, match=r"found models .* are damaged"):
         registry.load_last(settings.models_dir, asof=ASOF)

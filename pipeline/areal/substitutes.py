@@ -29,6 +29,7 @@ from pipeline.indices.quantiles import cdf_match, mark_same_season
 from pipeline.indices.soil import soil_water_index
 from pipeline.indices.suite import VEGETATION_DAYS
 from pipeline.indices.windows import DAY
+from pipeline.remarks import Remark
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import day_start, utc64
 
@@ -224,7 +225,7 @@ def list_in_use(filled: xr.Dataset, *, asof: datetime) -> dict[str, str]:
     }
 
 
-def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) -> list[str]:
+def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) -> list[Remark]:
     """Describe which late product has a substitute in use, and which substitute cannot be used.
 
     Parameters
@@ -240,7 +241,8 @@ def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) ->
         pairs = read_pairs(archive, substitute, asof=asof)
         count = sum(product in products.split() for products in in_use.values())
         if count:
-            remarks.append(f"{main}: {product} stands in for it in {count} zones")
+            text = f"{main}: {product} stands in for it in {count} zones"
+            remarks.append(Remark(code="substitute_in_use", text=text, source=main))
         elif pairs is not None:
             at_depth, dates = _at_main_depth(substitute, pairs), pairs["time"].values
             gaps = _find_gaps(substitute, pairs, asof=asof)
@@ -250,8 +252,9 @@ def describe_use(archive: Archive, in_use: dict[str, str], *, asof: datetime) ->
             if unmatched.any():
                 paired = (at_depth.notnull() & pairs["theirs"].notnull()).values.astype(np.int64)
                 most = (mark_same_season(dates[unmatched], dates, HALF_SEASON) @ paired).max()
-                remarks.append(
+                text = (
                     f"{main}: {product} has come and does not stand in for it: at most "
                     f"{most} dates of the season in common, {substitute.min_dates} are needed"
                 )
+                remarks.append(Remark(code="substitute_unusable", text=text, source=main))
     return remarks

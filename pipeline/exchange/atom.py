@@ -15,8 +15,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from lxml import etree
@@ -26,14 +25,13 @@ from pipeline.alerts.cap import NAMESPACE as CAP
 from pipeline.alerts.cap import message_path
 from pipeline.alerts.message_chain import order_languages
 from pipeline.alerts.templates import read_templates
+from pipeline.exchange.messages import KEPT, TreeMessage
 from pipeline.geography.names import city_name
 from pipeline.geography.places import City
 from pipeline.times import format_utc
 
 ATOM = "http://www.w3.org/2005/Atom"
 GEORSS = "http://www.georss.org/georss"
-KEPT = timedelta(hours=48)
-"""How long a message stays in the feeds after it was replaced, ended or expired."""
 MOST_BYTES = 100_000
 """Size of the largest feed, as far as the messages in force allow."""
 SUMMARY_LINES = 3
@@ -49,28 +47,8 @@ _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _TAG_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FeedMessage:
-    """One message in the feeds.
-
-    Parameters
-    ----------
-    content
-        CAP 1.2 message as published; a signature in it is ignored.
-    city, country
-        Id of its city, and the city's ISO 3166-1 code.
-    left_at
-        When it was or will be replaced, ended or expired; None where that is not known yet.
-    """
-
-    content: bytes
-    city: str
-    country: str
-    left_at: datetime | None = None
-
-
 def write_feeds(
-    messages: Sequence[FeedMessage],
+    messages: Sequence[TreeMessage],
     *,
     cities: Mapping[str, City],
     updated: datetime,
@@ -100,7 +78,7 @@ def write_feeds(
     dict
         Feed by path: ``feed.xml``, ``feeds/la.xml``, ``feeds/pakse.xml``.
     """
-    scopes: list[tuple[str, str, str, list[FeedMessage]]] = [("feed.xml", "en", "", [*messages])]
+    scopes: list[tuple[str, str, str, list[TreeMessage]]] = [("feed.xml", "en", "", [*messages])]
     for country in sorted({city.country for city in cities.values()}):
         chosen = [message for message in messages if message.country == country]
         language = order_languages(country)[0]
@@ -129,7 +107,7 @@ def write_feeds(
 
 
 def write_feed(
-    messages: Sequence[FeedMessage],
+    messages: Sequence[TreeMessage],
     *,
     path: str,
     title: str,
@@ -217,7 +195,7 @@ def entry_id(identifier: str, *, sender: str, sent: datetime) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{sender},{identifier},{format_utc(sent)}").urn
 
 
-def _sort(messages: Sequence[FeedMessage]) -> list[tuple[etree._Element, datetime | None]]:
+def _sort(messages: Sequence[TreeMessage]) -> list[tuple[etree._Element, datetime | None]]:
     """Parse the messages, the newest first, and those of one moment by their identifiers."""
     alerts = [(etree.fromstring(message.content), message.left_at) for message in messages]
     alerts.sort(key=lambda pair: _read(pair[0], "identifier"))

@@ -17,6 +17,7 @@ from pipeline.alerts.text import compose_cancellation
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
+from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from pipeline.times import format_utc
@@ -46,7 +47,7 @@ class Cancelled:
 
 
 def cancel_message(
-    records: Records, message: str, *, reason: str, when: datetime, folder: Path
+    records: Records, message: str, *, reason: str, when: datetime, settings: Settings
 ) -> Cancelled:
     """Withdraw the message in force of a city and hazard, and publish its Cancel.
 
@@ -63,8 +64,8 @@ def cancel_message(
         Error in the message, in English.
     when
         Moment of the Cancel.
-    folder
-        Folder of all published trees.
+    settings
+        Published trees, and what :func:`pipeline.exchange.tree.make_tree` needs.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def cancel_message(
     FileNotFoundError
         The published tree of the last run is not there.
     """
+    folder = settings.published_dir
     if not reason.strip():
         raise ValueError(f"expected a reason, found {reason!r}")
     alert = records.alert(message)
@@ -88,7 +90,7 @@ def cancel_message(
             f"{message}: expected a message in force, found it cancelled by {row['identifier']}"
         )
     run = records.run(row["issue_time"], row["revision"])
-    tree = make_tree(read_tree(_tree_path(row, folder)), records, run, sent=())
+    tree = make_tree(read_tree(_tree_path(row, folder)), records, run, sent=(), settings=settings)
     published = publish_tree(tree, folder=folder, issue_time=row["issue_time"])
     return Cancelled(message, row["identifier"], str(published / _cap_path(row)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
 from pipeline.exchange.alert_files import dump_json, withdraw_facts, write_csv
+from pipeline.remarks import Remark
 from pipeline.times import format_utc
 
 SCHEMA_VERSION = 3
@@ -41,7 +43,7 @@ def write_index(
     status: str,
     origin: str,
     inputs: Mapping[str, str],
-    missing: Sequence[str],
+    missing: Sequence[Remark],
     archive_snapshot: str,
     records_batch: int,
     model_version: str,
@@ -59,7 +61,7 @@ def write_index(
     inputs
         Name of each input file to its SHA-256.
     missing
-        Inputs that were expected and not there, in plain words.
+        Inputs that were expected and not there, or were bad.
     archive_snapshot, records_batch, model_version
         Versions that a replay names.
     """
@@ -88,7 +90,7 @@ def write_index(
             "records_batch": records_batch,
             "model_version": model_version,
             "levels": levels,
-            "missing": list(missing),
+            "missing": [_describe_remark(remark) for remark in missing],
             "inputs": dict(sorted(inputs.items())),
             "files": {},
         }
@@ -165,6 +167,12 @@ def mark_cancelled(
     cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
     files[INDEX] = dump_json(index | {"cancelled": dict(sorted(cancelled.items()))})
     return files
+
+
+def _describe_remark(remark: Remark) -> dict[str, str | None]:
+    """Fields of a remark; null is not known."""
+    time = remark.time and format_utc(remark.time)
+    return dataclasses.asdict(remark) | {"time": time}
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

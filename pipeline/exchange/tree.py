@@ -9,11 +9,14 @@ from typing import Any
 from pipeline.alerts.cap import message_path, split_languages
 from pipeline.alerts.short_texts import drop_event
 from pipeline.alerts.spoken import drop_spoken_event
+from pipeline.exchange.atom import write_feeds
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
+from pipeline.geography import places
+from pipeline.settings import Settings
 from pipeline.storage.records import Records
 
-MADE = ("cap/", "proof/")
+MADE = ("cap/", "proof/", "feeds/", "feed.xml")
 """Beginnings of the paths that are made anew from the messages."""
 
 
@@ -34,6 +37,7 @@ def make_tree(
     run: Mapping[str, Any],
     *,
     sent: Sequence[Mapping[str, Any]],
+    settings: Settings,
 ) -> dict[str, bytes]:
     """Make the published tree of a run of its own files and all messages that were sent.
 
@@ -47,6 +51,8 @@ def make_tree(
         Row of the table of runs.
     sent
         Rows of the messages that the run itself sends and the tables do not have yet.
+    settings
+        Region, and the hub of the feeds; what the messages name is that of the run.
     """
     cancels = records.cancellations()
     own = [row for row in cancels if row["issue_time"] == run["issue_time"]]
@@ -60,16 +66,30 @@ def make_tree(
         for row in sent
     }
     earlier = [row for row in cancels if row in own or precedes(row, run)]
-    return _complete(files, list_messages([*known.values()], earlier, now=now))
+    messages = list_messages([*known.values()], earlier, now=now)
+    of_run = settings.model_copy(update=run["settings"])
+    feeds = write_feeds(
+        messages,
+        cities=places.cities(settings.region, asof=run["issue_time"]),
+        updated=now,
+        base_url=of_run.public_url,
+        hub_url=settings.hub_url,
+        sender=of_run.alert_sender,
+        sender_name=of_run.alert_sender_name,
+    )
+    return _complete(files, messages, feeds)
 
 
-def _complete(files: Mapping[str, bytes], messages: Sequence[TreeMessage]) -> dict[str, bytes]:
-    """Add the messages to the files of a run, and index all of them."""
+def _complete(
+    files: Mapping[str, bytes], messages: Sequence[TreeMessage], feeds: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Add messages and feeds to the files of a run, and index all of them."""
     tree = {
         path: content
         for path, content in files.items()
         if path != INDEX and not path.startswith(MADE)
     }
+    tree |= feeds
     for message in messages:
         tree[message_path(message.identifier)] = message.content
         if message.proof is not None:

@@ -30,6 +30,7 @@ from pipeline.issuance.decide import (
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.proof import write_proof
 from pipeline.issuance.snapshot import Snapshot
+from pipeline.remarks import Remark, list_texts
 from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -70,7 +71,7 @@ def make_bundle(
     stages: pd.DataFrame,
     droughts: pd.DataFrame,
     settings: Settings,
-    model_remarks: Sequence[str] = (),
+    model_remarks: Sequence[Remark] = (),
 ) -> Bundle:
     """Decide, word and index everything that a run publishes, without writing.
 
@@ -85,7 +86,7 @@ def make_bundle(
     settings
         Upstream; status, scope and sender are those of the run.
     model_remarks
-        Faults of the models, in plain words.
+        Faults of the models.
     """
     settings = settings.model_copy(update=run["settings"])
     risk = products.compute_risk_indices(snapshot)
@@ -120,7 +121,7 @@ def make_bundle(
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
         files["second_opinion.csv"] = alert_files.write_csv(second_opinion)
-    left_out = list[str]()
+    left_out = list[Remark]()
     for file, title, indices in (
         ("risk.nc", RISK_TITLE, risk),
         ("monthly.nc", MONTHLY_TITLE, products.compute_monthly_indices(snapshot)),
@@ -146,7 +147,7 @@ def make_bundle(
         records_batch=run["batch"],
         model_version=run["model_version"],
     )
-    degraded = (*missing.no_provider, *model_remarks, *missing.degraded)
+    degraded = (*list_texts([*missing.no_provider, *model_remarks]), *missing.degraded)
     sent = _list_sent(messages.due, decisions, rows, run=run, snapshot=snapshot)
     return Bundle(files, messages.alerts, sent, degraded)
 

@@ -1,4 +1,4 @@
-"""Missing, bad and doubtful inputs of a night, in plain words."""
+"""Missing, bad and doubtful inputs of a night."""
 
 from __future__ import annotations
 
@@ -14,33 +14,39 @@ from pipeline.choices import Upstream
 from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUT_LOOK_BACK, Snapshot
 from pipeline.quality.selection import describe_suspects
+from pipeline.remarks import Remark, RemarkCode
 from pipeline.sources import NIGHTLY, SOURCES, select_sources
 from pipeline.sources.base import Source
 from pipeline.storage.archive import NothingArchived
 from pipeline.storage.records import Records
-from pipeline.times import day_start, utc64
+from pipeline.times import day_start, from_utc64, utc64
 
+DOUBTS: dict[str, tuple[RemarkCode, str]] = {
+    "impossible": ("results_out_of_range", "results out of range and left out"),
+    "suspect": ("results_suspect", "rests on suspect files"),
+}
+"""Code and text of a doubt in the zonal daily series, by its kind."""
 DOUBTFUL_DAYS = 10
 """Days of the zonal daily series whose doubts are reported."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Missing, bad or doubtful inputs, in plain words.
+    """Missing, bad or doubtful inputs.
 
     Parameters
     ----------
     no_provider
-        Whether no provider gave anything, as a line of text; reported first.
+        Remark that no provider gave anything, where that is so; reported first.
     remarks
         All other remarks.
     degraded
-        Remarks that make the night degraded: no gauges, or nothing from a source that every night
-        needs.
+        Why the night is degraded, in plain words: no gauges, or nothing from a source that every
+        night needs.
     """
 
-    no_provider: tuple[str, ...]
-    remarks: tuple[str, ...]
+    no_provider: tuple[Remark, ...]
+    remarks: tuple[Remark, ...]
     degraded: tuple[str, ...]
 
 
@@ -59,20 +65,29 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     last = snapshot.records.last_files(asof=snapshot.asof)
     grids = [source.id for source in SOURCES.values() if source.kind != "readings"]
     last = {name: end for name, end in last.items() if name in grids} | readings
-    remarks, degraded = list[str](), list[str]()
+    remarks, degraded = list[Remark](), list[str]()
     for source in SOURCES.values():
         rows = [row for row in inputs if row["source"] == source.id]
-        silence_remark = _describe_silent_source(source, last.get(source.id), asof=snapshot.asof)
+        silent = _describe_silent_source(source, last.get(source.id), asof=snapshot.asof)
         if source.core and source.kind == "grid":
             remarks += _describe_absent_files(source, rows, asof=snapshot.asof)
         if (
-            silence_remark
+            silent
             and source.kind != "zones"
             and (source.id in (*select_sources(upstream), *NIGHTLY) or source.id in last)
         ):
-            remarks.append(silence_remark)
-            degraded += [silence_remark] if source.id in NIGHTLY else []
-        remarks += [f"{source.id}: rejected {row['rejected']}" for row in rows if row["rejected"]]
+            remarks.append(silent)
+            degraded += [silent.text] if source.id in NIGHTLY else []
+        remarks += [
+            Remark(
+                code="file_rejected",
+                text=f"{source.id}: rejected {row['rejected']}",
+                source=source.id,
+                time=row["start"],
+            )
+            for row in rows
+            if row["rejected"]
+        ]
         remarks += _describe_notes(source, [row for row in rows if not row["rejected"]])
     gauges = silence.describe_silent_gauges(snapshot)
     degraded += gauges.degraded
@@ -90,7 +105,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
 
 def _describe_absent_files(
     source: Source, rows: Sequence[dict[str, Any]], *, asof: datetime
-) -> list[str]:
+) -> list[Remark]:
     """Say how many files of a source that every night needs are absent."""
     module = source.load()
     begin = asof - min(source.lookback, INPUT_LOOK_BACK)
@@ -103,65 +118,75 @@ def _describe_absent_files(
     if not absent:
         return []
     latest = f"the latest for {max(absent):%Y-%m-%d %H:%MZ}"
-    return [f"{source.id}: {len(absent)} of {len(due)} files missing, {latest}"]
+    text = f"{source.id}: {len(absent)} of {len(due)} files missing, {latest}"
+    return [Remark(code="files_missing", text=text, source=source.id, time=max(absent))]
 
 
-def _describe_silent_source(source: Source, last: datetime | None, *, asof: datetime) -> str:
-    """Say that a source gave nothing that was due lately, and its last time; empty otherwise."""
+def _describe_silent_source(
+    source: Source, last: datetime | None, *, asof: datetime
+) -> Remark | None:
+    """Say that a source gave nothing that was due lately, and its last time; None otherwise."""
     if last is None:
-        return f"{source.id}: gave nothing, and never has"
-    if last > asof - source.cadence - source.patience - timedelta(days=1):
-        return ""
-    return f"{source.id}: gave nothing, its last datum is of {last:%Y-%m-%d %H:%MZ}"
+        text = f"{source.id}: gave nothing, and never has"
+    elif last > asof - source.cadence - source.patience - timedelta(days=1):
+        return None
+    else:
+        text = f"{source.id}: gave nothing, its last datum is of {last:%Y-%m-%d %H:%MZ}"
+    return Remark(code="source_silent", text=text, source=source.id, time=last)
 
 
-def _describe_no_provider(last: dict[str, datetime], *, asof: datetime) -> list[str]:
+def _describe_no_provider(last: dict[str, datetime], *, asof: datetime) -> list[Remark]:
     """Say that no provider gave anything of the last two days; empty otherwise."""
     newest = max(last.values(), default=None)
     if newest is not None and newest > asof - timedelta(days=2):
         return []
     ends = f"the newest datum is of {newest:%Y-%m-%d %H:%MZ}" if newest else "nothing has ever come"
-    return [f"providers: none gave anything of the last two days, {ends}"]
+    text = f"providers: none gave anything of the last two days, {ends}"
+    return [Remark(code="providers_silent", text=text, time=newest)]
 
 
-def _describe_notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[str]:
+def _describe_notes(source: Source, rows: Sequence[dict[str, Any]]) -> list[Remark]:
     """Say which cells and rows of accepted files were bad, and which files are suspect or empty."""
-    out_of_range: dict[str, list[tuple[int, float, str]]] = {}
-    suspect: dict[str, list[str]] = {}
-    empty: dict[str, list[str]] = {}
-    bad_rows = list[str]()
+    out_of_range: dict[str, list[dict[str, Any]]] = {}
+    suspect: dict[str, list[dict[str, Any]]] = {}
+    empty: dict[str, list[dict[str, Any]]] = {}
+    incomplete: dict[str, list[dict[str, Any]]] = {}
+    bad = [row for row in rows if (row.get("notes") or {}).get("bad_rows")]
     for row in rows:
         notes = row.get("notes") or {}
-        if notes.get("bad_rows"):
-            bad_rows.append(f"{len(notes['bad_rows'])} of {row['name']}")
-        for variable, note in (notes.get("out_of_range") or {}).items():
-            count = int(note["cells"]), float(note["worst"]), str(row["name"])
-            out_of_range.setdefault(variable, []).append(count)
+        for variable in notes.get("out_of_range") or ():
+            out_of_range.setdefault(str(variable), []).append(row)
         for variable in notes.get("empty") or ():
-            empty.setdefault(str(variable), []).append(str(row["name"]))
+            empty.setdefault(str(variable), []).append(row)
         if notes.get("suspect"):
-            suspect.setdefault(str(notes["suspect"]), []).append(str(row["name"]))
-    lines = []
-    for variable, counts in out_of_range.items():
-        cells = sum(count for count, _, _ in counts)
-        files = _name_files([name for _, _, name in counts])
-        worst = max((value for _, value, _ in counts), key=abs)
-        lines.append(
-            f"{source.id}: {cells} cells of {variable} out of range, left out, in {files}, the "
+            suspect.setdefault(str(notes["suspect"]), []).append(row)
+        for remark in _list_reader_remarks(row) if source.kind == "grid" else ():
+            incomplete.setdefault(str(remark), []).append(row)
+
+    def note(code: RemarkCode, text: str, of: Sequence[dict[str, Any]]) -> Remark:
+        last = max(row["start"] for row in of)
+        return Remark(code=code, text=f"{source.id}: {text}", source=source.id, time=last)
+
+    remarks = []
+    for variable, files in out_of_range.items():
+        counts = [row["notes"]["out_of_range"][variable] for row in files]
+        cells = sum(int(count["cells"]) for count in counts)
+        worst = max((float(count["worst"]) for count in counts), key=abs)
+        text = (
+            f"{cells} cells of {variable} out of range, left out, in {_name_files(files)}, the "
             f"worst {worst:g}"
         )
-    lines += [
-        f"{source.id}: no value of {variable} in the window: {_name_files(names)}"
-        for variable, names in empty.items()
-    ]
-    if source.kind == "grid":
-        remarks = {str(remark) for row in rows for remark in _list_reader_remarks(row)}
-        lines += [f"{source.id}: {remark}" for remark in sorted(remarks)]
-    if bad_rows:
-        lines.append(f"{source.id}: bad rows left out: {', '.join(bad_rows)}")
-    return lines + [
-        f"{source.id}: suspect, {reason}: {_name_files(names)}" for reason, names in suspect.items()
-    ]
+        remarks.append(note("cells_out_of_range", text, files))
+    for variable, files in empty.items():
+        text = f"no value of {variable} in the window: {_name_files(files)}"
+        remarks.append(note("file_empty", text, files))
+    remarks += [note("file_incomplete", text, files) for text, files in sorted(incomplete.items())]
+    if bad:
+        counted = ", ".join(f"{len(row['notes']['bad_rows'])} of {row['name']}" for row in bad)
+        remarks.append(note("rows_bad", f"bad rows left out: {counted}", bad))
+    for reason, files in suspect.items():
+        remarks.append(note("file_suspect", f"suspect, {reason}: {_name_files(files)}", files))
+    return remarks
 
 
 def _list_reader_remarks(row: dict[str, Any]) -> Sequence[str]:
@@ -170,8 +195,9 @@ def _list_reader_remarks(row: dict[str, Any]) -> Sequence[str]:
     return remarks
 
 
-def _name_files(names: Sequence[str]) -> str:
-    return names[-1] if len(names) == 1 else f"{len(names)} files, the last {names[-1]}"
+def _name_files(rows: Sequence[dict[str, Any]]) -> str:
+    last = str(rows[-1]["name"])
+    return last if len(rows) == 1 else f"{len(rows)} files, the last {last}"
 
 
 def find_suspect_files(
@@ -207,7 +233,7 @@ def find_suspect_files(
     return begins
 
 
-def _describe_doubts(snapshot: Snapshot) -> list[str]:
+def _describe_doubts(snapshot: Snapshot) -> list[Remark]:
     """Say which zonal daily results were impossible, or rest on suspect files."""
     midnight = day_start(snapshot.asof)
     try:
@@ -216,19 +242,18 @@ def _describe_doubts(snapshot: Snapshot) -> list[str]:
         ).compute()
     except NothingArchived:
         return []
-    lines = []
+    remarks = []
     for name in map(str, doubts.data_vars):
         kind, _, variable = name.partition("_")
         where = doubts[name].values > 0
         if not where.any():
             continue
-        day = doubts["time"].values[where.any(axis=1)][-1].astype("M8[D]")
-        text = {
-            "impossible": "results out of range and left out",
-            "suspect": "rests on suspect files",
-        }[kind]
+        last = doubts["time"].values[where.any(axis=1)][-1]
+        code, text = DOUBTS[kind]
         zones, days = where.any(axis=0).sum(), where.any(axis=1).sum()
-        lines.append(
-            f"areal record, {variable}: {text} in {zones} zones on {days} days, the last {day}"
+        text = (
+            f"areal record, {variable}: {text} in {zones} zones on {days} days, the last "
+            f"{last.astype('M8[D]')}"
         )
-    return lines
+        remarks.append(Remark(code=code, text=text, time=from_utc64(last)))
+    return remarks

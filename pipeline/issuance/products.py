@@ -23,6 +23,7 @@ from pipeline.indices import rain as rain_indices
 from pipeline.indices.extremes import return_period
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality.selection import select_used
+from pipeline.remarks import Remark
 from pipeline.sources import geoglows
 from pipeline.storage.archive import NothingArchived
 from pipeline.times import day_start, utc64
@@ -50,11 +51,14 @@ def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign({name: ds[name].where(~wrong) for name, wrong in _mark_impossible(ds).items()})
 
 
-def describe_impossible(ds: xr.Dataset, file: str) -> list[str]:
+def describe_impossible(ds: xr.Dataset, file: str) -> list[Remark]:
     """Say how many results :func:`mask_impossible` leaves out of a file of computed indices."""
     counts = {name: int(wrong.sum()) for name, wrong in _mark_impossible(ds).items()}
     return [
-        f"{file}: {count} values of {name} out of range and left out"
+        Remark(
+            code="results_out_of_range",
+            text=f"{file}: {count} values of {name} out of range and left out",
+        )
         for name, count in counts.items()
         if count
     ]

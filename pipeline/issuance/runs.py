@@ -12,6 +12,7 @@ from pipeline.issuance.bundle import STEP, Bundle, make_bundle
 from pipeline.issuance.forecast_tables import read_forecasts
 from pipeline.issuance.provenance import digest_code, digest_rules
 from pipeline.issuance.snapshot import NO_MODELS, digest_inputs, open_snapshot, read_recent_inputs
+from pipeline.remarks import Remark
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
@@ -75,7 +76,7 @@ def draft_run(
     }
 
 
-def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:
+def describe_run_models(run: dict[str, Any], settings: Settings) -> list[Remark]:
     """Say that a run had no models, or which newer ones than its own are damaged."""
     version, asof = run["model_version"], run["issue_time"]
     try:
@@ -84,15 +85,20 @@ def describe_run_models(run: dict[str, Any], settings: Settings) -> list[str]:
             _, metadata = registry.load_last(settings.models_dir, asof=asof)
     except registry.NoModels as error:
         if version == NO_MODELS:
-            return [f"models: none, so that only what is observed raises a level: {error}"]
+            text = f"models: none, so that only what is observed raises a level: {error}"
+            return [Remark(code="models_none", text=text)]
         return []
     if version == NO_MODELS:
-        return ["models: none when it was forecast, so that only what is observed raises a level"]
-    return [f"{damage}; {version} stands in" for damage in metadata["broken"]]
+        text = "models: none when it was forecast, so that only what is observed raises a level"
+        return [Remark(code="models_none", text=text)]
+    return [
+        Remark(code="models_damaged", text=f"{damage}; {version} stands in")
+        for damage in metadata["broken"]
+    ]
 
 
 def bundle_run(
-    run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[str] = ()
+    run: dict[str, Any], settings: Settings, *, model_remarks: Sequence[Remark] = ()
 ) -> Bundle:
     """Make the bundle of a run from its stored forecast and its snapshot.
 

@@ -9,6 +9,8 @@ import pandas as pd
 
 from pipeline.geography.places import stations
 from pipeline.quality.neighbours import AuxiliaryReadings
+from pipeline.remarks import Remark
+from pipeline.times import from_utc64
 
 SERIES = ["station", "variable", "method"]
 SEVERITY = {"suspect": 3, "conflict": 2, "estimated": 1}
@@ -123,8 +125,8 @@ def _span_threshold(station: str, values: Sequence[float]) -> bool:
     )
 
 
-def describe_conflicts(readings: pd.DataFrame) -> list[str]:
-    """Describe the conflicts of the gauges of the table, a line per gauge and time.
+def describe_conflicts(readings: pd.DataFrame) -> list[Remark]:
+    """Describe the conflicts of the gauges of the table, a remark per gauge and time.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ def describe_conflicts(readings: pd.DataFrame) -> list[str]:
     """
     rows = readings[readings["qc"].isin(["conflict", "chosen"]) & readings["value"].notna()]
     rows = rows[rows["station"].isin(list(stations()))]
-    lines = []
+    remarks = []
     for (code, variable, _, time), same in rows.groupby([*SERIES, "valid_time"]):
         if len(same) < 2:
             continue
@@ -153,11 +155,19 @@ def describe_conflicts(readings: pd.DataFrame) -> list[str]:
                 f"({gauge.alarm_m:g} m, {gauge.flood_m:g} m)"
             )
         )
-        lines.append(
+        text = (
             f"gauges: {gauge.name} ({code}): {len(same)} values of {variable} for "
             f"{time:%Y-%m-%d %H:%MZ}: {values}; {outcome}"
         )
-    return lines
+        remarks.append(
+            Remark(
+                code="readings_conflict",
+                text=text,
+                station=str(code),
+                time=from_utc64(same["valid_time"].iloc[0].to_datetime64()),
+            )
+        )
+    return remarks
 
 
 def describe_stations(readings: pd.DataFrame) -> list[str]:

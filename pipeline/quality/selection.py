@@ -7,6 +7,8 @@ import pandas as pd
 from pipeline.geography.places import stations
 from pipeline.quality.conflicts import describe_conflicts
 from pipeline.quality.flags import USED
+from pipeline.remarks import Remark
+from pipeline.times import from_utc64
 
 METHODS = ("manual", "calculated", "telemetry")
 """Methods of measurement in order of precedence: of several good values of one time the observer's
@@ -62,7 +64,9 @@ def select_used(readings: pd.DataFrame) -> pd.DataFrame:
     return readings[readings["value"].notna() & readings["qc"].isin(USED)]
 
 
-def describe_suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int = 3) -> list[str]:
+def describe_suspects(
+    readings: pd.DataFrame, *, share: float = 0.2, least: int = 3
+) -> list[Remark]:
     """Describe the gauges of the table with many flagged readings, and where files disagree.
 
     Parameters
@@ -74,19 +78,23 @@ def describe_suspects(readings: pd.DataFrame, *, share: float = 0.2, least: int 
 
     Returns
     -------
-    list of str
-        One line per conflict, and per gauge, variable and method.
+    list of Remark
+        One per conflict, and per gauge, variable and method; the latter with the time of the last
+        suspect reading.
     """
-    lines = describe_conflicts(readings)
+    remarks = describe_conflicts(readings)
     reported = ("absolute", "conflict", "code")
     rows = readings[readings["value"].notna() & readings["station"].isin(list(stations()))]
     for (code, variable, method), series in rows.groupby(["station", "variable", "method"]):
-        bad = series.loc[~series["qc"].isin([*USED, *reported]), "qc"].value_counts()
+        suspect = series[~series["qc"].isin([*USED, *reported])]
+        bad = suspect["qc"].value_counts()
         if bad.sum() >= max(least, share * len(series)):
             why = ", ".join(f"{count} {name}" for name, count in bad.items())
             gauge = f"{stations()[str(code)].name} ({code})"
-            lines.append(
+            text = (
                 f"gauges: {gauge}: {bad.sum()} of {len(series)} {method} readings of {variable} "
                 f"are suspect and left out ({why})"
             )
-    return lines
+            last = from_utc64(suspect["valid_time"].max().to_datetime64())
+            remarks.append(Remark(code="readings_suspect", text=text, station=str(code), time=last))
+    return remarks

@@ -15,6 +15,7 @@ from pipeline.areal import daily_series, substitute_pairs, substitutes
 from pipeline.geography.places import zones
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.snapshot import Snapshot
+from pipeline.remarks import Remark, list_texts
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
@@ -52,9 +53,9 @@ def read_last_days(
     }
 
 
-def describe_night(settings: Settings, asof: datetime) -> list[str]:
+def describe_night(settings: Settings, asof: datetime) -> list[Remark]:
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), asof, {}, "")
-    return [line for line in find_missing(view).remarks if "stand" in line]
+    return [remark for remark in find_missing(view).remarks if "stand" in remark.text]
 
 
 NAN = [pytest.approx(np.nan, nan_ok=True)]
@@ -74,8 +75,9 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
         "the 7th's came on the 10th and counts for five days more"
     )
     zone_count = len(zones())
+    text = f"smap: smap_l3 stands in for it in {zone_count} zones"
     assert describe_night(settings, NIGHT) == [
-        f"smap: smap_l3 stands in for it in {zone_count} zones"
+        Remark(code="substitute_in_use", text=text, source="smap")
     ]
 
     before = Archive(settings.archive_dir).snapshot
@@ -106,9 +108,10 @@ def test_without_a_record_in_common_it_stays_missing_and_says_so(
         "share": NAN * 3,
     }
     # Of the two summers 12 days each have an index of the root zone, of this August two.
-    (line,) = describe_night(settings, NIGHT)
-    assert line.startswith("smap: smap_l3 has come and does not stand in for it: at most ")
-    assert line.endswith(" dates of the season in common, 60 are needed")
+    (remark,) = describe_night(settings, NIGHT)
+    assert (remark.code, remark.source) == ("substitute_unusable", "smap")
+    assert remark.text.startswith("smap: smap_l3 has come and does not stand in for it: at most ")
+    assert remark.text.endswith(" dates of the season in common, 60 are needed")
 
 
 def test_what_came_after_the_night_is_not_seen(settings: Settings, archive: Archive) -> None:
@@ -158,7 +161,7 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     stands = substitutes.list_in_use(filled, asof=night)
     assert stands["city:vientiane"] == f"gk2a_{name}"
     line = f"{name}: gk2a_{name} stands in for it in {len(stands)} zones"
-    assert describe_night(settings, night) == [line]
+    assert list_texts(describe_night(settings, night)) == [line]
 
 
 def test_a_month_of_few_pictures_and_no_record_in_common(
@@ -168,10 +171,10 @@ def test_a_month_of_few_pictures_and_no_record_in_common(
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     grids(archive, "gk2a_ndvi", "ndvi", [0.5] * 23, july, known=timedelta(minutes=30))
     steps.assess(asof=night, settings=settings)
-    assert describe_night(settings, night) == []
+    assert list_texts(describe_night(settings, night)) == []
     grids(archive, "gk2a_ndvi", "ndvi", [0.5], july + 25 * ONE, known=timedelta(minutes=30))
     steps.assess(asof=night, settings=settings)
-    (line,) = describe_night(settings, night)
+    (line,) = list_texts(describe_night(settings, night))
     assert line == (
         "ndvi: gk2a_ndvi has come and does not stand in for it: at most 0 dates of the season in "
         "common, 9 are needed"

@@ -20,13 +20,12 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
 from pipeline.exchange.atom import (
     ATOM,
-    KEPT,
     MOST_BYTES,
-    FeedMessage,
     entry_id,
     write_feed,
     write_feeds,
 )
+from pipeline.exchange.messages import KEPT, TreeMessage
 from pipeline.geography import places
 from tests.alerts.alert_cases import CITY, T0, drought, dry_spell, flood, pluvial
 from tests.alerts.cap_cases import ISSUER, every_decision, send
@@ -44,20 +43,28 @@ BASE = "https://flood.example.org/latest"
 IDENTIFIER = "mekong-20260820T0030Z-vientiane-flood-r0"
 
 
-def message(decision: Any = None, *, left_at: datetime | None = None) -> FeedMessage:
+def message(decision: Any = None, *, left_at: datetime | None = None) -> TreeMessage:
     decision = decision or flood(0.6, 0.6)
     written, _ = send(decision)
     assert written is not None
     city = decision.city
-    return FeedMessage(content=written.content, city=city.id, country=city.country, left_at=left_at)
+    return TreeMessage(
+        identifier=written.identifier,
+        city=city.id,
+        country=city.country,
+        hazard=written.notice.decision.hazard,
+        content=written.content,
+        proof=None,
+        left_at=left_at,
+    )
 
 
-def rename(given: FeedMessage, old: str, new: str, **changes: Any) -> FeedMessage:
+def rename(given: TreeMessage, old: str, new: str, **changes: Any) -> TreeMessage:
     assert old.encode() in given.content
     return replace(given, content=given.content.replace(old.encode(), new.encode()), **changes)
 
 
-def feed(messages: Sequence[FeedMessage] = (), **changes: Any) -> bytes:
+def feed(messages: Sequence[TreeMessage] = (), **changes: Any) -> bytes:
     options: dict[str, Any] = {
         "path": "feed.xml",
         "title": "Mekong",
@@ -71,7 +78,7 @@ def feed(messages: Sequence[FeedMessage] = (), **changes: Any) -> bytes:
     return write_feed(messages, **(options | changes))
 
 
-def every_feed(messages: Sequence[FeedMessage] = (), **changes: Any) -> dict[str, bytes]:
+def every_feed(messages: Sequence[TreeMessage] = (), **changes: Any) -> dict[str, bytes]:
     options: dict[str, Any] = {
         "cities": places.cities(),
         "updated": T0,
@@ -100,7 +107,7 @@ def check(content: bytes) -> None:
         assert len(links) == len(set(links))
 
 
-def cancel(given: FeedMessage) -> FeedMessage:
+def cancel(given: TreeMessage) -> TreeMessage:
     content = write_cancel(
         given.content,
         {
@@ -281,7 +288,7 @@ def identifiers(content: bytes) -> list[str]:
     return texts(content, "a:entry/cap:identifier")
 
 
-def numbered(number: int, *, sent: str = "07:30", left_at: datetime | None = None) -> FeedMessage:
+def numbered(number: int, *, sent: str = "07:30", left_at: datetime | None = None) -> TreeMessage:
     given = rename(message(), f">{IDENTIFIER}<", f">m{number}<", left_at=left_at)
     return rename(given, "<sent>2026-08-20T07:30", f"<sent>2026-08-20T{sent}")
 
@@ -315,7 +322,7 @@ def test_a_message_that_left_is_marked() -> None:
         assert entry.summary.startswith(f"[Not in force since {since}]\nEXERCISE. ")
 
 
-def many() -> list[FeedMessage]:
+def many() -> list[TreeMessage]:
     """Ninety messages of 51 cities with the areas of those cities."""
     both = flood(0.6, 0.6), drought(dry_spell(0.9, 0.9, 0.9, now=4))
     cities = [*places.cities("asean").values()]

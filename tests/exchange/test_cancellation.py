@@ -32,6 +32,7 @@ from pipeline.exchange.messages import list_cancelled
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
+from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import T0, flood, night
@@ -57,7 +58,8 @@ class Station:
 
     def __init__(self, folder: Path) -> None:
         self.records = Records(f"sqlite:///{folder / 'records.db'}")
-        self.folder = folder / "published"
+        self.settings = Settings(data_dir=folder, upstream="archive", records_url=None)
+        self.folder = self.settings.published_dir
 
     def state(self, when: datetime, revision: int = 0) -> AlertState | None:
         """State that a run starts from."""
@@ -105,7 +107,7 @@ class Station:
         )
         run = self.store_run(decision.issue_time, revision)
         sent = [sent_row(message)] if message else []
-        tree = make_tree(files, self.records, run, sent=sent)
+        tree = make_tree(files, self.records, run, sent=sent, settings=self.settings)
         publish_tree(tree, folder=self.folder, issue_time=decision.issue_time)
         row = {
             "city": decision.city.id,
@@ -131,7 +133,7 @@ class Station:
         self, identifier: str = MESSAGE, when: datetime = LATER, reason: str = "Wrong gauge"
     ) -> cancellation.Cancelled:
         return cancel_message(
-            self.records, identifier, reason=reason, when=when, folder=self.folder
+            self.records, identifier, reason=reason, when=when, settings=self.settings
         )
 
     def tree(self, when: datetime = T0) -> dict[str, bytes]:
@@ -235,7 +237,7 @@ def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
         }
     warned.cancel()
     run = warned.records.run(T0)
-    after = make_tree(tree, warned.records, run, sent=())
+    after = make_tree(tree, warned.records, run, sent=(), settings=warned.settings)
     for language in LANGUAGES:
         assert after[f"sms/due/{language}.txt"].decode() == write_sms(alone, language)
         assert after[f"cb/{language}.txt"].decode() == write_broadcasts([], language)
@@ -246,6 +248,7 @@ def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
         warned.records,
         run,
         sent=(),
+        settings=warned.settings,
     )
     assert again["sms/due/lo.txt"] == tree["sms/due/lo.txt"], "a later message is in force"
 

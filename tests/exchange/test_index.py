@@ -3,18 +3,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
 
 from pipeline.exchange import index
+from pipeline.remarks import Remark
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
 from tests.alerts.cap_cases import send
 
+HOUR = timedelta(hours=1)
 DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
 MESSAGES = {("vientiane", "flood"): "mekong-1"}
 SENT = send(DECISIONS[0])[0]
 NOTICES = {("vientiane", "flood"): SENT.notice} if SENT else {}
+GAUGE = Remark(
+    code="gauge_late",
+    text="gauges: Pakse",
+    station="013901",
+    time=T0.astimezone(timezone(7 * HOUR)),
+)
+NO_MODELS = Remark(code="models_none", text="models: none")
 
 
 def test_index() -> None:
@@ -23,7 +33,7 @@ def test_index() -> None:
         "revision": 0,
         "origin": "virtual",
         "inputs": {"b": "2", "a": "1"},
-        "missing": ["imerg_late 2026-08-19"],
+        "missing": [GAUGE, NO_MODELS],
         "archive_snapshot": "ABC",
         "records_batch": 7,
         "model_version": "m1",
@@ -36,6 +46,12 @@ def test_index() -> None:
     assert (written["next_expected_at"], written["expires_at"]) == (
         "2026-08-21T06:30:00Z", "2026-08-22T06:30:00Z",
     )  # fmt: skip
+    assert written["missing"] == [
+        {"code": "gauge_late", "text": "gauges: Pakse", "source": None, "station": "013901",
+         "time": "2026-08-20T00:30:00Z"},
+        {"code": "models_none", "text": "models: none", "source": None, "station": None,
+         "time": None},
+    ]  # fmt: skip
     assert written["levels"]["flood"] == {
         "unknown": 1, "none": 0, "watch": 0, "warning": 1, "emergency": 0,
     }  # fmt: skip

@@ -12,9 +12,12 @@ from pipeline.alerts.cap import Message
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange import index
 from pipeline.exchange.tree import make_tree
+from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import T0, flood, night
 from tests.alerts.cap_cases import CAP, send
+
+SETTINGS = Settings(upstream="archive", records_url=None)
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def sent_row(message: Message | None) -> dict[str, Any]:
 def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) -> None:
     first, state = send(flood(0.6, 0.6))
     rows = [sent_row(first)]
-    tree = make_tree(draft(T0), records, run_of(T0), sent=rows)
+    tree = make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS)
     name = "mekong-20260820T0030Z-vientiane-flood-r0.xml"
     assert {path for path in tree if path.startswith("cap/")} == {
         f"cap/{name}", *(f"cap/{language}/{name}" for language in LANGUAGES)
@@ -65,11 +68,13 @@ def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) ->
     records.put_alerts(run_of(T0), [], rows)
 
     second, _ = send(flood(0.6, 0.6, number=1, state=state))
-    later = make_tree(draft(night(1)), records, run_of(night(1)), sent=[sent_row(second)])
+    later = make_tree(
+        draft(night(1)), records, run_of(night(1)), sent=[sent_row(second)], settings=SETTINGS
+    )
     assert later[f"cap/{name}"] == tree[f"cap/{name}"], "replaced tonight, and still there"
     assert "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml" in later
     records.put_alerts(run_of(night(1)), [], [sent_row(second)])
-    alone = make_tree(draft(night(3)), records, run_of(night(3)), sent=[])
+    alone = make_tree(draft(night(3)), records, run_of(night(3)), sent=[], settings=SETTINGS)
     assert [path for path in alone if path.startswith("cap/mekong")] == [
         "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml"
     ], "it expired six hours before; the first one was replaced two days before"
@@ -78,9 +83,11 @@ def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) ->
 def test_the_same_run_again_gives_the_same_tree_whatever_was_sent_later(records: Records) -> None:
     first, state = send(flood(0.6, 0.6))
     rows = [sent_row(first)]
-    tree = make_tree(draft(T0), records, run_of(T0), sent=rows)
+    tree = make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS)
     records.put_alerts(run_of(T0), [], rows)
     second, _ = send(flood(0.6, 0.6, number=1, state=state))
     records.put_alerts(run_of(night(1)), [], [sent_row(second)])
-    assert make_tree(draft(T0), records, run_of(T0), sent=rows) == tree
-    assert make_tree(tree, records, run_of(T0), sent=()) == tree, "of the tree itself"
+    assert make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS) == tree
+    assert make_tree(tree, records, run_of(T0), sent=(), settings=SETTINGS) == tree, (
+        "of the tree itself"
+    )

@@ -20,6 +20,7 @@ from pipeline.geography import places
 from pipeline.geography.variables import attributes
 from pipeline.indices import daily
 from pipeline.issuance.products import describe_axes, describe_impossible, mask_impossible
+from pipeline.remarks import Remark
 from pipeline.storage.archive import Archive
 
 ASOF = datetime(2022, 1, 1, 0, 30, tzinfo=UTC)
@@ -38,7 +39,10 @@ def test_impossible_indices_are_left_out_and_named() -> None:
         np.nan, nan_ok=True)] * 3]]  # fmt: skip
     xr.testing.assert_equal(mask_impossible(ds)["coverage"], ds["coverage"])
     assert describe_impossible(ds, "risk.nc") == [
-        "risk.nc: 2 values of spi90 out of range and left out"
+        Remark(
+            code="results_out_of_range",
+            text="risk.nc: 2 values of spi90 out of range and left out",
+        )
     ]
 
 

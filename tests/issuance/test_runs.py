@@ -12,6 +12,7 @@ import skops.io
 from models import registry
 from pipeline.issuance.forecast_tables import store_forecasts
 from pipeline.issuance.runs import bundle_run, describe_run_models, draft_run
+from pipeline.remarks import Remark
 from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.records import Records
@@ -85,3 +86,23 @@ def test_a_revision_of_a_virtual_night_is_sent_before_the_next_night(tmp_path: P
     draft(settings, ASOF, ASOF)
     revision = draft(later, ASOF, ASOF + timedelta(days=100))
     assert revision["sent"] == ASOF + timedelta(hours=23, minutes=59)
+
+
+def test_missing_and_damaged_models_are_remarked_on(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
+    metadata = {"asof": "2026-01-01T00:00:00+00:00", "origin": "measured"}
+    nothing = {"model_version": "none", "issue_time": ASOF}
+    (none,) = describe_run_models(nothing, settings)
+    assert none.code == "models_none"
+    assert none.text.startswith("models: none, so that only what is observed raises a level: ")
+    first = registry.save({"stage": {"parameter": 1}}, metadata, settings.models_dir)
+    (none,) = describe_run_models(nothing, settings)
+    text = "models: none when it was forecast, so that only what is observed raises a level"
+    assert none == Remark(code="models_none", text=text)
+    later = metadata | {"asof": "2026-02-01T00:00:00+00:00"}
+    second = registry.save({"stage": {"parameter": 2}}, later, settings.models_dir)
+    (settings.models_dir / second / "stage.skops").write_bytes(b"PK")
+    (damaged,) = describe_run_models({"model_version": first, "issue_time": ASOF}, settings)
+    assert damaged.code == "models_damaged"
+    assert damaged.text.startswith(f"models {second} are damaged (")
+    assert damaged.text.endswith(f"; {first} stands in")

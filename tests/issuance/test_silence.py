@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipeline.geography.places import stations
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.silence import describe_silent_gauges
+from pipeline.remarks import Remark, list_texts
 from tests.conftest import LayOver
 from tests.issuance.snapshot_cases import ISSUED, PREK_KDAM, readings, snapshot_of
 
@@ -28,12 +30,18 @@ def test_gauges_are_silent_this_morning_or_for_longer(tmp_path: Path) -> None:
     )
     gauges = describe_silent_gauges(snapshot)
     assert gauges.degraded == ()
-    assert gauges.remarks[:2] == (
-        f"gauges: this morning's reading is missing from Pakse ({PAKSE})",
-        f"gauges: nothing for 30 days and more from Kratie ({KRATIE}, last 2026-08-11)",
-    )
-    assert gauges.remarks[2].startswith("gauges: nothing has ever come from ")
-    assert PREK_KDAM not in " ".join(gauges.remarks)
+    late, longer, never = list_texts(gauges.remarks)
+    coded = [(remark.code, remark.station, remark.time) for remark in gauges.remarks]
+    assert coded[:2] == [
+        ("gauge_late", PAKSE, datetime(2026, 9, 19, tzinfo=UTC)),
+        ("gauge_silent", KRATIE, datetime(2026, 8, 11, tzinfo=UTC)),
+    ]
+    others = [code for code in stations() if code not in {PAKSE, KRATIE, PREK_KDAM}]
+    assert coded[2:] == [("gauge_never", code, None) for code in others]
+    assert late == f"gauges: this morning's reading is missing from Pakse ({PAKSE})"
+    assert longer == f"gauges: nothing for 30 days and more from Kratie ({KRATIE}, last 2026-08-11)"
+    assert never.startswith("gauges: nothing has ever come from ")
+    assert PREK_KDAM not in f"{late} {longer} {never}"
 
 
 def test_a_night_without_a_reading_of_the_morning_is_degraded(tmp_path: Path) -> None:
@@ -47,8 +55,14 @@ def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) ->
     snapshot = snapshot_of(tmp_path, readings(level, PREK_KDAM))
     gauges = describe_silent_gauges(snapshot)
     confirmed = "gauges: this morning's reading is not confirmed yet at"
-    assert f"{confirmed} Prek Kdam ({PREK_KDAM})" in gauges.remarks
-    assert not [line for line in gauges.remarks if "missing" in line]
+    assert f"{confirmed} Prek Kdam ({PREK_KDAM})" in list_texts(gauges.remarks)
+    assert gauges.remarks[0] == Remark(
+        code="gauge_unconfirmed",
+        text=f"{confirmed} Prek Kdam ({PREK_KDAM})",
+        station=PREK_KDAM,
+        time=datetime(2026, 9, 20, tzinfo=UTC),
+    )
+    assert not [line for line in list_texts(gauges.remarks) if "missing" in line]
     degraded = find_missing(snapshot).degraded
     assert "gauges: no gauge has a reading of this morning that is believed" in degraded
 
@@ -56,7 +70,7 @@ def test_a_reading_that_is_not_believed_is_not_called_missing(tmp_path: Path) ->
 def test_the_day_after_a_reading_is_known_it_is_late(tmp_path: Path) -> None:
     issued = ISSUED + DAY
     snapshot = snapshot_of(tmp_path, readings(LEVEL, PREK_KDAM), issued=issued)
-    (late, *_) = describe_silent_gauges(snapshot).remarks
+    (late, *_) = list_texts(describe_silent_gauges(snapshot).remarks)
     assert late == f"gauges: this morning's reading is missing from Prek Kdam ({PREK_KDAM})"
 
 
@@ -79,12 +93,12 @@ def test_a_gauge_is_not_silent_before_it_is_in_the_table(tmp_path: Path, lay_ove
     )
     series = readings(LEVEL[:-2], "M.7"), readings(LEVEL[:-2], PREK_KDAM)
     before = snapshot_of(tmp_path, *series, issued=ISSUED - DAY)
-    text = " ".join(describe_silent_gauges(before).remarks)
+    text = " ".join(list_texts(describe_silent_gauges(before).remarks))
     assert "Ubon" not in text
     assert "Phibun" not in text
     assert f"missing from Prek Kdam ({PREK_KDAM})" in text
     after = snapshot_of(tmp_path, *series)
-    missing, never = describe_silent_gauges(after).remarks
+    missing, never = list_texts(describe_silent_gauges(after).remarks)
     assert missing.endswith(f"missing from Prek Kdam Bridge ({PREK_KDAM}), Ubon (M.7)")
     assert never.endswith("Phibun (M.9)")
 

@@ -21,6 +21,7 @@ from pipeline.quality import flags as quality_flags
 from pipeline.quality.conflicts import choose_values, describe_conflicts, keep_alternatives
 from pipeline.quality.neighbours import AuxiliaryReadings
 from pipeline.quality.selection import describe_suspects, select_used
+from pipeline.remarks import Remark, list_texts
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
@@ -86,7 +87,7 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
     used = select_used(records.readings.read("stage", asof=ASOF))
     assert used["value"].tolist() == [9.4], "neither is used, and none is lost"
     view = Snapshot(Archive(tmp_path / "archive"), records, ASOF, {}, "")
-    assert [line for line in find_missing(view).remarks if "Pakse" in line][:2] == [
+    assert [line for line in list_texts(find_missing(view).remarks) if "Pakse" in line][:2] == [
         (
             "gauges: Pakse (013901): 2 values of stage for 2026-08-20 00:00Z: 11.2 m (11.2 in "
             "b_mrc.csv) and 9.8 m (9.8 in a_lao.csv); neither is used, for they lie on both sides "
@@ -94,6 +95,12 @@ def test_values_on_both_sides_of_the_alarm_stage_leave_the_river_unknown(
         ),
         "gauges: this morning's readings are in conflict at Pakse (013901)",
     ]
+    coded = {(remark.code, remark.station, remark.time) for remark in find_missing(view).remarks}
+    morning = datetime(2026, 8, 20, tzinfo=UTC)
+    assert {
+        ("readings_conflict", PAKSE, morning),
+        ("gauge_conflict", PAKSE, morning),
+    } <= coded
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_the_value_nearer_to_what_is_expected_is_used(
     assert flags(records)["08-20", unused] == "conflict"
     rows = select_used(records.readings.read("stage", asof=ASOF, stations=[PAKSE]))
     assert rows["value"].tolist() == [9.4, used]
-    (line,) = describe_suspects(records.readings.read_all("stage", asof=ASOF))
+    (line,) = list_texts(describe_suspects(records.readings.read_all("stage", asof=ASOF)))
     assert line.endswith(f"10.4 m (10.4 in two.csv) and 9.5 m (9.5 in one.csv); {used:g} is used")
 
 
@@ -431,8 +438,14 @@ def test_a_conflict_without_another_value_is_not_described() -> None:
             "raw": "", "qc": ["chosen", "conflict"],
         }
     )  # fmt: skip
-    (line,) = describe_conflicts(rows)
-    assert line.endswith("2026-08-20 00:00Z: 10.4 m and 9.5 m; 9.5 is used")
+    text = (
+        "gauges: Pakse (013901): 2 values of stage for 2026-08-20 00:00Z: 10.4 m and 9.5 m; 9.5 is "
+        "used"
+    )
+    time = datetime(2026, 8, 20, tzinfo=UTC)
+    assert describe_conflicts(rows) == [
+        Remark(code="readings_conflict", text=text, station=PAKSE, time=time)
+    ]
     assert describe_conflicts(rows.iloc[:1]) == []
     assert describe_conflicts(rows.assign(value=[9.5, np.nan])) == []
     assert describe_conflicts(rows.assign(station="999999")) == []

@@ -14,6 +14,7 @@ from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.silence import describe_silent_gauges
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.quality import mornings
+from pipeline.remarks import list_texts
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 
@@ -83,7 +84,9 @@ def test_fifteen_minutes_from_0702_on_make_mornings_and_a_trend(tmp_path: Path) 
     stages = read_stage_inputs(view, start=at(17, 0, 0)).stage[PAKSE]
     assert stages.tolist() == [8.0, 9.0, 10.0, 11.0]
     assert find_daily_changes(view)[PAKSE] == pytest.approx(1.0)
-    assert not [line for line in describe_silent_gauges(view).remarks if "this morning" in line]
+    assert not [
+        line for line in list_texts(describe_silent_gauges(view).remarks) if "this morning" in line
+    ]
 
 
 def test_a_hindcast_sees_the_morning_as_it_was_known(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.quality import flags as quality_flags
 from pipeline.quality.selection import describe_suspects, select_best
+from pipeline.remarks import Remark
+from pipeline.times import from_utc64
 from tests.quality.quality_cases import frame, mornings
 
 
@@ -37,9 +39,14 @@ def test_rain_of_one_method_a_day_and_no_sum_over_gaps() -> None:
 def test_a_suspect_gauge_is_named() -> None:
     stuck = mornings([4.0, 4.1, *[4.2] * 25])
     flagged = quality_flags.flag(pd.concat([stuck, stuck.assign(station="999999")]))
-    (line,) = describe_suspects(flagged)
+    (remark,) = describe_suspects(flagged)
     description = "24 of 27 manual readings of stage are suspect and left out (24 stuck)"
-    assert line == f"gauges: Pakse (013901): {description}"
+    assert remark == Remark(
+        code="readings_suspect",
+        text=f"gauges: Pakse (013901): {description}",
+        station="013901",
+        time=from_utc64(stuck["valid_time"].max().to_datetime64()),
+    )
     assert describe_suspects(quality_flags.flag(mornings(5.0 + 0.1 * np.arange(9)))) == []
 
 

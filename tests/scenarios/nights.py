@@ -95,6 +95,11 @@ class Night:
         found: dict[str, Any] = json.loads((self.folder / "index.json").read_text("utf-8"))
         return found
 
+    @property
+    def missing(self) -> list[str]:
+        """Texts of what is missing, each once."""
+        return list(dict.fromkeys(remark["text"] for remark in self.index["missing"]))
+
     def rows(self) -> dict[tuple[str, str], dict[str, str]]:
         """Rows of alerts.csv by city and hazard."""
         text = (self.folder / "alerts.csv").read_text("utf-8")

@@ -68,7 +68,7 @@ def test_every_bad_file_is_named_and_every_city_has_its_alert(
     night, bad = spoilt
     check_tree(night)
     assert set(bad) == set(NIGHTLY)
-    rejected = [line for line in night.index["missing"] if ": rejected " in line]
+    rejected = [line for line in night.missing if ": rejected " in line]
     for source, name in bad.items():
         assert [line for line in rejected if name in line and line.startswith(f"{source}: ")]
     assert len(rejected) == len(bad)
@@ -111,7 +111,7 @@ def test_a_field_that_was_never_written_changes_no_alert(
     check_tree(night)
     for hazard in ("flood", "drought"):
         assert night.levels(hazard) == next_morning.levels(hazard)
-    assert any(CASE.name in line for line in night.index["missing"]), "and it is named"
+    assert any(CASE.name in line for line in night.missing), "and it is named"
     others = next_morning.rows()
     for key, row in night.rows().items():
         years, usual = row["rain_return_period_years"], others[key]["rain_return_period_years"]

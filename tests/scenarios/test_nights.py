@@ -155,7 +155,7 @@ def test_quiet_night(quiet: Night) -> None:
 
 def test_dead_satellites(dead_satellites: Night, flood: Night) -> None:
     check_tree(dead_satellites)
-    missing = dead_satellites.index["missing"]
+    missing = dead_satellites.missing
     assert {said.split(":")[0] for said in missing} >= NO_SATELLITES
     for source in NO_SATELLITES - {"imerg_daily"}:
         assert any(said.startswith(f"{source}: gave nothing") for said in missing), source
@@ -207,10 +207,10 @@ def test_late_soil_is_stood_in_for_and_says_so(late_soil: Night, flood: Night) -
         assert row["vhi_percent"] == own["vhi_percent"]
         assert row["certainty"] != "Observed"
         assert late_soil.row(city)["stands_in"] == ""
-    said = late_soil.index["missing"]
+    said = late_soil.missing
     assert any(line.startswith("smap: smap_l3 stands in for it in ") for line in said)
     assert any(line.startswith("smap: ") and "files missing" in line for line in said)
-    assert not any("stand" in line for line in flood.index["missing"])
+    assert not any("stand" in line for line in flood.missing)
     for night, shares in ((late_soil, {1.0}), (flood, {0.0})):
         with xr.open_dataset(night.folder / "risk.nc") as risk:
             assert set(risk["share_smap_l3"].values[-1]) == shares

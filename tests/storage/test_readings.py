@@ -14,6 +14,7 @@ from pipeline.geography.places import Station, stations
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
+from pipeline.remarks import list_texts
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from tests.storage.stages import add, moment
@@ -151,7 +152,9 @@ def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path
     days = pd.date_range("2026-07-20", "2026-08-20")
     add(store, {f"{day:%Y-%m-%dT%H:%M}": 4.2 for day in days}, moment(20))
     snapshot = Snapshot(Archive(tmp_path / "archive"), store, moment(20), {}, "")
-    said = [line for line in find_missing(snapshot).remarks if line.startswith("gauges")]
+    said = [
+        line for line in list_texts(find_missing(snapshot).remarks) if line.startswith("gauges")
+    ]
     assert said == [
         (
             "gauges: Pakse (013901): 7 of 7 manual readings of stage are suspect and left out "
@@ -161,7 +164,11 @@ def test_a_suspect_gauge_is_named_among_what_is_missing(store: Records, tmp_path
         f"gauges: nothing has ever come from {others(stations())}",
     ]
     later = replace(snapshot, asof=moment(20) + timedelta(days=40))
-    assert [line for line in find_missing(later).remarks if line.startswith("gauges: nothing")] == [
+    assert [
+        line
+        for line in list_texts(find_missing(later).remarks)
+        if line.startswith("gauges: nothing")
+    ] == [
         "gauges: nothing for 30 days and more from Pakse (013901, last 2026-08-20)",
         f"gauges: nothing has ever come from {others(stations())}",
     ]

@@ -360,7 +360,9 @@ def print_night(folder: Path) -> None:
         line += f"{len(of_hazard)} cities"
         console.print(f"{line}: {', '.join(calm)}." if calm else f"{line}.", highlight=False)
     console.print("Where there is no gauge, flood means heavy rain over the city alone.")
-    for text in dict.fromkeys(remark["text"] for remark in index["missing"]):
+    # A night published before schema version 3 has the texts alone.
+    texts = [row if isinstance(row, str) else row["text"] for row in index["missing"]]
+    for text in dict.fromkeys(texts):
         console.print(f"Missing: {text}", highlight=False)
     console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
     for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc", "monthly.nc"):

@@ -227,7 +227,8 @@ def test_a_night_shows_the_highest_level_first_and_why_others_are_unknown(
         writer.writerows(blank | row for row in rows)
     with pytest.raises(LookupError, match=f"expected a night published in {tmp_path}, found none"):
         console.print_night(tmp_path)
-    index = {"status": "Test", "issue_time": "T", "missing": [{"text": "smap: gave nothing"}] * 2,
+    said = {"text": "smap: gave nothing"}
+    index = {"status": "Test", "issue_time": "T", "missing": [*2 * [said], "old"],
              "model_version": "m1", "archive_snapshot": "s1"}  # fmt: skip
     (tmp_path / "index.json").write_text(json.dumps(index), encoding="utf-8")
     console.print_night(tmp_path)
@@ -242,6 +243,7 @@ def test_a_night_shows_the_highest_level_first_and_why_others_are_unknown(
     assert "No flood warning, on sufficient evidence, in 0 of 4 cities." in text
     assert "No drought warning, on sufficient evidence, in 1 of 1 cities: Pakse." in text
     assert text.count("Missing: smap: gave nothing") == 1, "said once"
+    assert "Missing: old" in text, "as published by an earlier version"
     assert "Models m1, archive s1" in text
     assert "alerts.csv" in text
     assert "risk.nc" not in text

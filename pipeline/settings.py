@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         pattern=r"https?://\S+",
         description="WebSub hub that the feeds name, which tells receivers of a new message.",
     )
+    report_number: str | None = Field(
+        default=None,
+        pattern=r"\+?[0-9]{3,15}",
+        description="Telephone number that takes texts from the ground, printed on the cards.",
+    )
     alert_identifier_prefix: str = Field(
         default="mekong-",
         pattern=r"[A-Za-z0-9:._-]+",

@@ -257,6 +257,9 @@ TABLES: dict[str, Table] = {
         "language": Column(choices=("en", *TRANSLATIONS)),
         "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*"), "source": _TEXT,
     }),
+    "report_numbers.csv": Table(("number",), {
+        "number": Column(pattern="[1-9][0-9]"), "city": Column(names="cities.csv"),
+    }),
     "geoglows_rivers.csv": Table(("city",), {
         "city": Column(names="cities.csv"), "river_id": Column("integer", 0), **_SOURCE,
     }),

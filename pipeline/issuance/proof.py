@@ -26,7 +26,7 @@ from pipeline.geography.reference_tables import edition
 from pipeline.indices.drought import CDI
 from pipeline.issuance.explanation import REASONS
 from pipeline.issuance.snapshot import Snapshot
-from pipeline.times import format_utc
+from pipeline.times import format_utc, naive_timestamp
 
 SCHEMA_VERSION = 1
 READINGS = timedelta(days=3)
@@ -281,8 +281,10 @@ def _list_readings(decision: Decision, snapshot: Snapshot) -> list[dict[str, Any
     """List the readings of the city's gauge of the last days, as known at the issue time."""
     if decision.station is None:
         return []
-    table = snapshot.readings("stage", start=decision.issue_time - READINGS)
-    rows = table[table["station"] == decision.station.code].sort_values("valid_time")
+    # A week is read for other remarks too, and once.
+    table = snapshot.readings("stage", start=decision.issue_time - timedelta(days=7))
+    recent = table["valid_time"] >= naive_timestamp(decision.issue_time - READINGS)
+    rows = table[(table["station"] == decision.station.code) & recent].sort_values("valid_time")
     return [
         {
             "valid_time": f"{row['valid_time']:%Y-%m-%dT%H:%M:%SZ}",

@@ -189,6 +189,22 @@ scores = sa.Table(
     sa.Column("persistence_error_m", sa.Float),
     sa.Column("inside_80", sa.Boolean, nullable=False),
 )
+ground_reports = sa.Table(
+    "ground_reports",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("sender", sa.Text, nullable=False, comment="pseudonym, never a telephone number"),
+    sa.Column("city", sa.Text, nullable=False),
+    sa.Column("valid_time", Moment, nullable=False),
+    sa.Column("observation", sa.Text, nullable=False, comment="flooded or dry"),
+    sa.Column("doubt", sa.Text, nullable=False, comment="why it is not counted; empty where it is"),
+    sa.Column("depth_cm", sa.Integer, comment="NULL where none was given"),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False, comment="text, csv or command"),
+    sa.Column("text", sa.Text, nullable=False, comment="as given"),
+    sa.Column("batch", sa.ForeignKey("ingests.batch"), nullable=False),
+    sa.UniqueConstraint("sender", "city", "valid_time", "observation", "doubt"),
+)
 
 
 class Database:

@@ -54,10 +54,12 @@ def arguments(line: str, folder: Path) -> list[str]:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
     shutil.copy(ROOT / "data" / "reference" / "cost_loss.csv", tables)
+    drop = folder / "drop.csv"
+    drop.write_text("received_at,sender,text\n2026-08-20T07:20Z,A,FL 17U 30 1405\n")
     stands_for = {
         "DIR": str(exports), "downloads": str(exports), "SOURCE": "gauges",
         "FOLDER": str(tables), "OUT": str(folder / "out"), "again.xml": str(folder / "again.xml"),
-        "SHEET": str(folder / "sheet.csv"),
+        "SHEET": str(folder / "sheet.csv"), "DROP": str(drop),
     }  # fmt: skip
     return [stands_for.get(word, word) for word in shlex.split(line)]
 
@@ -112,7 +114,7 @@ def test_a_line_is_read_as_it_says(
         assert re.search(r"Missing (parameter|argument)|found none", said), said
         return
     assert code == 0, said
-    assert words[0] in {*asked, "status", "places", "texts"}
+    assert words[0] in {*asked, "status", "places", "texts", "feedback"}
     dates = dict(re.findall(r"--(date|start|end|since|train-from) (\d{4}-\d\d-\d\d)", line))
     given = asked.get(words[0], {})
     for option, key in (("date", "asof"), ("start", "start"), ("end", "end"),

@@ -138,6 +138,7 @@ NOUN_ROOMS = (
     "pipeline/figures/*.py",
     "pipeline/geography/*.py",
     "pipeline/gridded/*.py",
+    "pipeline/ground_reports/*.py",
     "pipeline/indices/*.py",
     "pipeline/ingest/*.py",
     "pipeline/issuance/*.py",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.choices import Upstream
-from pipeline.feedback import feedback
+from pipeline.feedback import take_feedback
 from pipeline.sources import select_sources
 from pipeline.texts import app as texts
 from pipeline.virtual import SHOWCASE
@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(texts, name="texts", rich_help_panel=DATA)
-app.command(rich_help_panel=DATA)(feedback)
+app.command("feedback", rich_help_panel=DATA)(take_feedback)
 
 
 MOST_FINDINGS = 5

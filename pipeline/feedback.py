@@ -17,7 +17,7 @@ OPERATOR = "operator"
 """Sender of a report that names nobody."""
 
 
-def feedback(
+def take_feedback(
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[CITY] | card CITY", help="Id of a city; 'card': print its card."),

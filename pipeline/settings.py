@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -133,6 +133,15 @@ class Settings(BaseSettings):
         description="Regression of the stage model: 'ridge', or the class of any regressor of "
         "scikit-learn, such as 'HistGradientBoostingRegressor'.",
     )
+    signing_keys: Path | None = Field(
+        default=None,
+        description="File of the keys that sign what is published, made by 'mekong keys new' and "
+        "readable by its owner alone; default unsigned, which exercises alone may be.",
+    )
+    signing_keys_pem: SecretStr | None = Field(
+        default=None,
+        description="The content of such a file in its place, as a secret store hands it out.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod
@@ -180,6 +189,27 @@ class Settings(BaseSettings):
         if isinstance(folder, str | Path):
             return Path(folder).expanduser() if str(folder) else None
         return folder
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Hide keys before anything is checked: any error of the model shows its whole input."""
+        if values.get("signing_keys_pem") is not None:
+            pem = values["signing_keys_pem"]
+            values["signing_keys_pem"] = pem if isinstance(pem, SecretStr) else SecretStr(str(pem))
+        if "-----BEGIN" in str(values.get("signing_keys")):
+            values["signing_keys"] = "**********"
+            raise ValueError(
+                "signing_keys: expected the path of a file, found keys; their content belongs into "
+                "signing_keys_pem"
+            )
+        return values
+
+    @model_validator(mode="after")
+    def _keys_in_one_place(self) -> Self:
+        if self.signing_keys is not None and self.signing_keys_pem is not None:
+            raise ValueError("expected signing_keys or signing_keys_pem, found both")
+        return self
 
     @model_validator(mode="after")
     def _named_sender_of_actual(self) -> Self:

@@ -40,6 +40,7 @@ SINGLE = {
     "pipeline.review": "pipeline.steps",
     "pipeline.feedback": "pipeline.steps",
     "pipeline.results": "pipeline.steps",
+    "pipeline.signing": "pipeline.steps",
     "pipeline.texts": "pipeline.steps",
     "models.verification.bootstrap": "models.verification.metrics",
     "pipeline.choices": "pipeline.settings",

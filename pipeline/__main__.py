@@ -14,6 +14,8 @@ import typer
 
 from pipeline.choices import Upstream
 from pipeline.feedback import take_feedback
+from pipeline.signing import app as keys
+from pipeline.signing import verify_signature
 from pipeline.sources import select_sources
 from pipeline.texts import app as texts
 from pipeline.virtual import SHOWCASE
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 app.add_typer(texts, name="texts", rich_help_panel=DATA)
 app.command("feedback", rich_help_panel=DATA)(take_feedback)
+app.add_typer(keys, name="keys", rich_help_panel=DATA)
+app.command("verify-signature", rich_help_panel=DATA)(verify_signature)
 
 
 MOST_FINDINGS = 5

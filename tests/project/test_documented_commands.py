@@ -59,7 +59,8 @@ def arguments(line: str, folder: Path) -> list[str]:
     stands_for = {
         "DIR": str(exports), "downloads": str(exports), "SOURCE": "gauges",
         "FOLDER": str(tables), "OUT": str(folder / "out"), "again.xml": str(folder / "again.xml"),
-        "SHEET": str(folder / "sheet.csv"), "DROP": str(drop),
+        "SHEET": str(folder / "sheet.csv"), "DROP": str(drop), "TREE": str(folder / "tree"),
+        "KEYS": str(folder / "keys.pem"), "PUBLIC": str(folder / "public.pem"),
     }  # fmt: skip
     return [stands_for.get(word, word) for word in shlex.split(line)]
 
@@ -114,7 +115,9 @@ def test_a_line_is_read_as_it_says(
         assert re.search(r"Missing (parameter|argument)|found none", said), said
         return
     assert code == 0, said
-    assert words[0] in {*asked, "status", "places", "texts", "feedback"}
+    assert words[0] in {
+        *asked, "status", "places", "texts", "feedback", "keys", "verify-signature",
+    }  # fmt: skip
     dates = dict(re.findall(r"--(date|start|end|since|train-from) (\d{4}-\d\d-\d\d)", line))
     given = asked.get(words[0], {})
     for option, key in (("date", "asof"), ("start", "start"), ("end", "end"),

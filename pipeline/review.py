@@ -56,7 +56,8 @@ def explain_message(identifier: str, *, settings: Settings | None = None) -> tup
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     """Reproduce a CAP message from the inputs, model and rules of its run.
 
-    Status, scope and sender are those of the run, whatever the settings say.
+    Status, scope and sender are those of the run, whatever the settings say. With the keys that
+    signed it the message is signed again, else it is unsigned.
 
     Raises
     ------
@@ -65,20 +66,32 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     """
     from pipeline.alerts.cap import message_path
     from pipeline.exchange.cancellation import read_cancel
+    from pipeline.exchange.keys import load_keys
+    from pipeline.exchange.publication import folder_name
+    from pipeline.exchange.signatures import sign_message, strip_signature
     from pipeline.issuance.provenance import explain_difference
     from pipeline.issuance.runs import bundle_run
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
-    records = Records(settings.database)
+    records, keys = Records(settings.database), load_keys(settings)
     if content := read_cancel(records, identifier):
-        return Replayed(content)
+        return Replayed(sign_message(content, keys) if keys else content)
     alert = records.alert(identifier)
     run = records.run(alert["issue_time"], alert["revision"])
-    content = bundle_run(run, settings).files.get(message_path(identifier), b"")
-    if content and alert["sha256"] in (None, hashlib.sha256(content).hexdigest()):
-        return Replayed(content)
-    return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
+    path = message_path(identifier)
+    content = bundle_run(run, settings).files.get(path, b"")
+    if not content or alert["sha256"] not in (None, hashlib.sha256(content).hexdigest()):
+        return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
+    published = settings.published_dir / folder_name(alert["issue_time"]) / path
+    stored = published.read_bytes() if published.is_file() else None
+    if keys:
+        content = sign_message(content, keys)
+        if stored not in (None, content):
+            return Replayed(content, f"{identifier}: signed by other keys than the published one")
+    elif stored is not None and strip_signature(stored) != content:
+        return Replayed(content, f"{identifier}: the published file is not what was sent")
+    return Replayed(content)
 
 
 def hindcast(

@@ -314,11 +314,15 @@ def prepare(
     ------
     UserError
         The history of the virtual basin does not suffice.
+    BadKeys
+        Data come from the internet, and there are no keys to sign what is published.
     """
     from models.registry import NoModels, load_last
+    from pipeline.exchange.keys import load_keys
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
+    load_keys(settings, required=settings.upstream == "internet")
     try:
         load_last(settings.models_dir, asof=asof, names=())
     except NoModels:
@@ -401,7 +405,10 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     ------
     LookupError
         No forecast was made for that issue time.
+    BadKeys
+        Measured data went in, and there are no keys to sign with, or damaged ones.
     """
+    from pipeline.exchange.keys import describe_expiry, load_keys
     from pipeline.exchange.publication import publish_tree
     from pipeline.exchange.tree import make_tree
     from pipeline.ingest.consistency import check_stores
@@ -418,16 +425,18 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         # A table, text or module was edited after the forecast: a message never has two contents.
         forecast(asof=asof, settings=settings)
         run = records.run(asof)
+    keys = load_keys(settings, required=run["origin"] != "virtual")
+    expiry = describe_expiry(keys, asof=asof) if keys else ""
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
-    tree = make_tree(bundle.files, records, run, sent=bundle.messages, settings=settings)
-    folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof)
+    tree = make_tree(bundle.files, records, run, sent=bundle.messages, settings=settings, keys=keys)
+    folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof, keys=keys)
     records.put_alerts(run, bundle.alerts, bundle.messages)
     return Published(
         folder=str(folder),
         revision=run["revision"],
         messages=sum(row["identifier"] is not None for row in bundle.alerts),
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
-        degraded=bundle.degraded,
+        degraded=(*bundle.degraded, *filter(None, [expiry])),
         late=bool(run["late"]),
     )
 

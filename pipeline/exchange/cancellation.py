@@ -14,6 +14,7 @@ from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import NAMESPACE, message_path, write_cancel
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
+from pipeline.exchange.keys import load_keys
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
@@ -90,8 +91,10 @@ def cancel_message(
             f"{message}: expected a message in force, found it cancelled by {row['identifier']}"
         )
     run = records.run(row["issue_time"], row["revision"])
-    tree = make_tree(read_tree(_tree_path(row, folder)), records, run, sent=(), settings=settings)
-    published = publish_tree(tree, folder=folder, issue_time=row["issue_time"])
+    keys = load_keys(settings, required=run["origin"] != "virtual")
+    files = read_tree(_tree_path(row, folder))
+    tree = make_tree(files, records, run, sent=(), settings=settings, keys=keys)
+    published = publish_tree(tree, folder=folder, issue_time=row["issue_time"], keys=keys)
     return Cancelled(message, row["identifier"], str(published / _cap_path(row)))
 
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -31,9 +31,10 @@ from cryptography.x509.oid import NameOID
 from pydantic_settings import SettingsError
 
 from pipeline.settings import Settings
-from pipeline.times import format_utc
 
 RSA_BITS = 3072
+EXPIRES_SOON = timedelta(days=60)
+"""Time before a certificate expires from which nights tell of it."""
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -86,14 +87,24 @@ class SigningKeys:
         return PublicKeys(self.certificates, tuple(key.public_key() for key in self.ed25519))
 
 
-def load_keys(settings: Settings) -> SigningKeys | None:
+def load_keys(settings: Settings, *, required: bool = False) -> SigningKeys | None:
     """Load the keys that the settings name; None where they name none.
+
+    Those whose certificate has expired sign too: a warning with an old signature is worth more
+    than none. :func:`describe_expiry` tells of it in time.
+
+    Parameters
+    ----------
+    settings
+        File or content of the keys.
+    required
+        Whether there must be keys: what is made from measured data is published signed.
 
     Raises
     ------
     BadKeys
-        Missing or damaged keys, a file that others may read, an RSA key that is too short, a
-        certificate of another key, or one that is not valid now.
+        Missing or damaged keys, a file that others may read, an RSA key that is too short, or a
+        certificate of another key.
     """
     if settings.signing_keys_pem is not None:
         label = "MEKONG_SIGNING_KEYS_PEM"
@@ -101,16 +112,31 @@ def load_keys(settings: Settings) -> SigningKeys | None:
     elif settings.signing_keys is not None:
         label = str(settings.signing_keys)
         keys = read_keys(settings.signing_keys)
+    elif required:
+        raise BadKeys(
+            "measured data: expected keys that sign what is published, found none; make them once "
+            "(mekong keys new FILE --name NAME) and name the file in MEKONG_SIGNING_KEYS"
+        )
     else:
         return None
-    now = datetime.now(UTC)
-    begin, end = keys.certificate.not_valid_before_utc, keys.certificate.not_valid_after_utc
-    if not begin <= now < end:
-        raise BadKeys(
-            f"{label}: expected a certificate valid at {format_utc(now)}, found one from "
-            f"{format_utc(begin)} to {format_utc(end)}; new keys: mekong keys new FILE --rotate"
-        )
     return keys
+
+
+def describe_expiry(keys: SigningKeys, *, asof: datetime) -> str:
+    """Say that the certificate of the keys expires soon or has expired; empty otherwise.
+
+    Parameters
+    ----------
+    keys
+        Keys that sign.
+    asof
+        Moment of the question.
+    """
+    end = keys.certificate.not_valid_after_utc
+    if asof < end - EXPIRES_SOON:
+        return ""
+    verb = "expires" if asof < end else "has expired"
+    return f"signing keys: the certificate {verb} on {end:%Y-%m-%d}; mekong keys new FILE --rotate"
 
 
 def parse_keys(text: str, label: str) -> SigningKeys:

@@ -27,6 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.exchange.index import INDEX, write_latest
+from pipeline.exchange.keys import SigningKeys
+from pipeline.exchange.signatures import BadSignature, keep_valid_lines, sign_detached
 from pipeline.storage.atomic import draft_file, locked, point_link, write_folder
 
 LATEST = "latest.json"
@@ -52,6 +54,7 @@ def publish_tree(
     *,
     folder: Path,
     issue_time: datetime,
+    keys: SigningKeys | None = None,
 ) -> Path:
     """Publish a tree and return its folder.
 
@@ -67,6 +70,8 @@ def publish_tree(
         Folder of all published trees, made if it is not there.
     issue_time
         Moment of the run, aware.
+    keys
+        Keys that sign ``latest.json``; without them it has no signature.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def publish_tree(
         point_link(folder / name, f"{VERSIONS}/{version}")
         if name >= _newest(folder):
             _replace_files(folder, target, tree)
-            _replace(folder / LATEST, write_latest(tree[INDEX]))
+            _replace_latest(folder / LATEST, write_latest(tree[INDEX]), keys)
             point_link(folder / "latest", name)
     return folder / name
 
@@ -141,6 +146,35 @@ def _remove_others(entry: Path, folder: Path, paths: set[str]) -> None:
             entry.rmdir()
     elif entry.relative_to(folder).as_posix() not in paths:
         entry.unlink()
+
+
+def _replace_latest(path: Path, content: bytes, keys: SigningKeys | None) -> None:
+    """Replace ``latest.json`` after its signature.
+
+    The signature keeps the lines of the file before: a reader that takes the file first and then
+    the signature finds one that fits, whatever was published between.
+    """
+    signature = path.with_name(f"{path.name}.sig")
+    if keys is not None:
+        _replace(signature, sign_detached(content, keys) + _lines_of_before(path, content, keys))
+    _replace(path, content)
+    if keys is None:
+        signature.unlink(missing_ok=True)
+
+
+def _lines_of_before(path: Path, content: bytes, keys: SigningKeys) -> bytes:
+    """Lines of the signature that are of the file as it is now; those of the same content go on."""
+    signature = path.with_name(f"{path.name}.sig")
+    if not (path.is_file() and signature.is_file()):
+        return b""
+    stored = signature.read_bytes()
+    new = sign_detached(content, keys)
+    if path.read_bytes() == content and stored.startswith(new):
+        return stored.removeprefix(new)
+    try:
+        return keep_valid_lines(path.read_bytes(), stored, keys.public.ed25519)
+    except BadSignature:  # a damaged signature must not stop a publication
+        return b""
 
 
 def _replace(path: Path, content: bytes) -> None:

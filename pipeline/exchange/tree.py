@@ -11,12 +11,14 @@ from pipeline.alerts.short_texts import drop_event
 from pipeline.alerts.spoken import drop_spoken_event
 from pipeline.exchange.atom import write_feeds
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
+from pipeline.exchange.keys import SigningKeys
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
+from pipeline.exchange.signatures import sign_detached, sign_message
 from pipeline.geography import places
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 
-MADE = ("cap/", "proof/", "feeds/", "feed.xml")
+MADE = ("cap/", "proof/", "feeds/", "feed.xml", "index.json.sig")
 """Beginnings of the paths that are made anew from the messages."""
 
 
@@ -38,6 +40,7 @@ def make_tree(
     *,
     sent: Sequence[Mapping[str, Any]],
     settings: Settings,
+    keys: SigningKeys | None = None,
 ) -> dict[str, bytes]:
     """Make the published tree of a run of its own files and all messages that were sent.
 
@@ -53,6 +56,8 @@ def make_tree(
         Rows of the messages that the run itself sends and the tables do not have yet.
     settings
         Region, and the hub of the feeds; what the messages name is that of the run.
+    keys
+        Keys that sign messages and index; without them nothing is signed.
     """
     cancels = records.cancellations()
     own = [row for row in cancels if row["issue_time"] == run["issue_time"]]
@@ -77,13 +82,16 @@ def make_tree(
         sender=of_run.alert_sender,
         sender_name=of_run.alert_sender_name,
     )
-    return _complete(files, messages, feeds)
+    return _complete(files, messages, feeds, keys)
 
 
 def _complete(
-    files: Mapping[str, bytes], messages: Sequence[TreeMessage], feeds: Mapping[str, bytes]
+    files: Mapping[str, bytes],
+    messages: Sequence[TreeMessage],
+    feeds: Mapping[str, bytes],
+    keys: SigningKeys | None,
 ) -> dict[str, bytes]:
-    """Add messages and feeds to the files of a run, and index all of them."""
+    """Add messages and feeds to the files of a run, sign them, and index all of them."""
     tree = {
         path: content
         for path, content in files.items()
@@ -91,12 +99,20 @@ def _complete(
     }
     tree |= feeds
     for message in messages:
-        tree[message_path(message.identifier)] = message.content
+        parts = split_languages(message.content)
+        tree[message_path(message.identifier)] = _sign(message.content, keys)
+        for language, content in parts.items():
+            tree[message_path(message.identifier, language)] = _sign(content, keys)
         if message.proof is not None:
             tree[proof_path(message.identifier)] = message.proof
-        for language, content in split_languages(message.content).items():
-            tree[message_path(message.identifier, language)] = content
-    return tree | {INDEX: complete_index(files[INDEX], tree)}
+    tree[INDEX] = complete_index(files[INDEX], tree)
+    if keys:
+        tree[f"{INDEX}.sig"] = sign_detached(tree[INDEX], keys)
+    return tree
+
+
+def _sign(message: bytes, keys: SigningKeys | None) -> bytes:
+    return sign_message(message, keys) if keys else message
 
 
 def _drop_texts(tree: Mapping[str, bytes], messages: Collection[str]) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 
 from pipeline.exchange import keys
 from pipeline.exchange.key_files import create_keys, make_certificate
-from pipeline.exchange.keys import BadKeys, SigningKeys, load_keys
+from pipeline.exchange.keys import BadKeys, SigningKeys, describe_expiry, load_keys
 from pipeline.settings import Settings
 from tests.exchange.key_cases import keys_of, pem
 
@@ -87,25 +87,27 @@ def test_keys_that_are_not_what_they_should_be_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "end", "good"),
-    [(-DAY, DAY, True), (-2 * DAY, -DAY, False), (DAY, 2 * DAY, False)],
+    ("days", "expected"),
+    [
+        (61, ""),
+        (60, "the certificate expires on 2031-01-01"),
+        (-1, "the certificate has expired on 2031-01-01"),
+    ],
 )
-def test_the_newest_certificate_is_valid_now(
-    tmp_path: Path, begin: timedelta, end: timedelta, *, good: bool
-) -> None:
+def test_an_expiring_certificate_is_told_and_signs_nevertheless(days: int, expected: str) -> None:
     key, _, ed25519 = blocks("A")
-    certificate = make_certificate(keys_of("A").rsa, "A", begin=NOW + begin, end=NOW + end)
-    text = key + certificate.public_bytes(Encoding.PEM).decode() + ed25519
-    if good:
-        assert load(text).certificate == certificate
-        return
-    with pytest.raises(BadKeys, match=r"expected a certificate valid at .*mekong keys new FILE"):
-        load(text)
-    assert load(pem("B") + text).certificate == keys_of("B").certificate, "an old one may expire"
-    path = tmp_path / "keys.pem"
-    path.write_text(text)
-    path.chmod(0o600)
-    assert keys.read_keys(path).certificate == certificate, "shown and rotated"
+    end = datetime(2031, 1, 1, tzinfo=UTC)
+    certificate = make_certificate(keys_of("A").rsa, "A", begin=end - 400 * DAY, end=end)
+    loaded = load(key + certificate.public_bytes(Encoding.PEM).decode() + ed25519)
+    assert loaded.certificate == certificate
+    told = describe_expiry(loaded, asof=end - days * DAY)
+    assert told == (f"signing keys: {expected}; mekong keys new FILE --rotate" if expected else "")
+
+
+def test_measured_data_need_keys() -> None:
+    assert load_keys(Settings()) is None
+    with pytest.raises(BadKeys, match=r"found none; make them once \(mekong keys new FILE"):
+        load_keys(Settings(), required=True)
 
 
 def test_files_that_are_no_keys_are_named(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ SINGLE = {
     "pipeline.sources.base": "pipeline.sources.base",
     "pipeline.sources": "pipeline.sources.base",
     "pipeline.__main__": "pipeline.steps",
+    "pipeline.comparisons": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
     "pipeline.review": "pipeline.steps",
     "pipeline.feedback": "pipeline.steps",

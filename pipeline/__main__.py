@@ -490,6 +490,34 @@ def verify(day: Day = None) -> None:
     console.print_scores(verified, since=season_start(asof))
 
 
+@app.command(rich_help_panel=SKILL)
+def compare(
+    rival: Annotated[Path, typer.Argument(help="The rival's forecasts, .csv or .nc.")],
+    *,
+    ours: Annotated[
+        Path | None,
+        typer.Option(help="forecasts.parquet of a hindcast; default our forecasts as issued."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Folder for comparison.csv and comparison.html.")
+    ] = None,
+    day: Annotated[
+        date | None,
+        typer.Option("--date", parser=_day, help="Only what was known then; default now."),
+    ] = None,
+) -> None:
+    """Score another's forecasts beside ours. Example: mekong compare RIVAL.csv --out OUT."""
+    from pipeline import comparisons, console
+
+    asof = datetime.now(UTC) if day is None else _asof(day)
+    comparison = comparisons.compare(
+        rival, asof=asof, ours=ours, folder=output, settings=_settings()
+    )
+    console.print_comparison(comparison)
+    if output is not None:
+        console.print_line(f"every gauge and score: {output / 'comparison.html'}, comparison.csv")
+
+
 def main() -> None:
     """Run the command; an error is one line and an exit code."""
     try:

@@ -20,6 +20,7 @@ from pipeline.progress import Progress
 from pipeline.steps import SCORED
 
 if TYPE_CHECKING:
+    from models.verification.comparison import RivalComparison
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
     from pipeline.exchange.cancellation import Cancelled
@@ -328,6 +329,38 @@ def _tabulate_cities(scores: Sequence[CityScore], since: str) -> Table:
             f"{score.cover80:.0%}",
         )
     return table
+
+
+VERDICT_STYLES = {"better": "green", "worse": "red"}
+"""Style of each verdict on our forecasts that says something."""
+
+
+def print_comparison(comparison: RivalComparison) -> None:
+    """Print the main scores of two archives by lead, and what makes them unfair."""
+    mark = "Exercise: from the virtual basin. " if comparison.virtual else ""
+    table = Table(
+        title=f"{mark}Ours beside {comparison.rival}",
+        caption=f"Difference: ours - rival; interval: {comparison.interval}.",
+    )
+    for name in ("Lead", "Score", "Forecasts", "Ours", "Rival", "Difference", "Ours is"):
+        table.add_column(name, justify="left" if name in {"Score", "Ours is"} else "right")
+    for lead, rows in comparison.select_headline().groupby("lead_days"):
+        table.add_section()
+        for row in rows.to_dict("records"):
+            bounds = f" ({row['low']:+.3f} to {row['high']:+.3f})"
+            table.add_row(
+                f"{lead} d",
+                row["score"],
+                str(row["cases"]),
+                f"{row['ours']:.3f}",
+                f"{row['rival']:.3f}",
+                f"{row['difference']:+.3f}{'' if 'nan' in bounds else bounds}",
+                row["verdict"],
+                style=VERDICT_STYLES.get(row["verdict"], ""),
+            )
+    console.print(table)
+    for line in comparison.describe():
+        print_line(line)
 
 
 def print_night(folder: Path) -> None:

@@ -17,7 +17,7 @@ LEAST_YEARS = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its 95 % interval over resampled years; NaN where unknown."""
+    """A score with its interval over resampled years, 95 % unless said; NaN where unknown."""
 
     value: float
     low: float
@@ -34,12 +34,17 @@ class Comparison:
     skill: Interval
 
 
-def make_interval(value: float, draws: NDArray[np.float64]) -> Interval:
-    """Return a value with the 95 % interval of its draws; NaN where more than half are NaN."""
+def make_interval(
+    value: float, draws: NDArray[np.float64], bounds: tuple[float, float] = (0.025, 0.975)
+) -> Interval:
+    """Return a value with the interval of its draws, by default of 95 %.
+
+    The bounds are NaN where more than half of the draws are.
+    """
     known = draws[np.isfinite(draws)]
     if known.size < draws.size / 2 or not known.size:
         return Interval(float(value), float("nan"), float("nan"))
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(known, bounds)
     return Interval(float(value), float(low), float(high))
 
 

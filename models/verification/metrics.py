@@ -116,6 +116,41 @@ def tail_crps(
     return 2.0 * loss / members
 
 
+def ensemble_of_quantiles(
+    quantiles: NDArray[np.float64], levels: Sequence[float], *, members: int = 40
+) -> NDArray[np.float64]:
+    """Return the members at the levels (k − ½)/members that quantiles stand for.
+
+    They are interpolated linearly between the levels and held beyond the outermost, as in
+    :func:`tail_crps`.
+
+    Parameters
+    ----------
+    quantiles
+        Shape (n, n_levels).
+    levels
+        Probability of each quantile, increasing.
+    members
+        Size of the ensemble.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, members).
+
+    Examples
+    --------
+    >>> ensemble_of_quantiles(np.array([[1.0, 3.0]]), [0.25, 0.75], members=3).round(9).tolist()
+    [[1.0, 2.0, 3.0]]
+    """
+    position = np.interp(
+        (np.arange(members) + 0.5) / members, levels, np.arange(len(levels), dtype="float64")
+    )
+    below, above = np.floor(position).astype(int), np.ceil(position).astype(int)
+    share = position - below
+    return np.asarray((1.0 - share) * quantiles[:, below] + share * quantiles[:, above])
+
+
 def firm_penalty(
     warned: NDArray[np.bool_], reached: NDArray[np.bool_], cost_loss_ratio: ArrayLike
 ) -> NDArray[np.float64]:

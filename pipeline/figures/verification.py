@@ -101,3 +101,29 @@ def draw_value(
     axes.set_ylabel("value")
     axes.legend(fontsize=7.0, ncols=2, frameon=False)
     return to_svg(figure, f"Relative value of acting on alarm forecasts, {name}")
+
+
+def draw_scores(title: str, leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) -> str:
+    """Draw a score by lead, of two archives and of what both must beat.
+
+    Parameters
+    ----------
+    title
+        Name of the score and where the better one lies.
+    leads
+        Leads, days.
+    series
+        Label -> value, shape (n_leads,), NaN where unknown; the first two are the archives. The
+        axis holds the first three whole.
+    """
+    figure, axes = new_figure(title, height=2.9)
+    for number, (colour, (label, values)) in enumerate(zip(COLOURS, series.items(), strict=False)):
+        width = 2.2 if number < 2 else 1.0
+        axes.plot(leads, values, marker="o", markersize=4.0, color=colour, label=label, lw=width)
+    axes.set_xticks(leads)
+    axes.set_xlabel("lead, days")
+    shown = np.concatenate([values[np.isfinite(values)] for values in [*series.values()][:3]])
+    margin = 0.06 * max(float(np.ptp(shown)), 1e-6)
+    axes.set_ylim(shown.min() - margin, shown.max() + margin)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=7.0, frameon=False)
+    return to_svg(figure, f"{title}, by lead, of {', '.join(series)}")

@@ -8,8 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from models.verification.comparison import COLUMNS, RivalComparison
 from models.verification.hindcast_files import Hindcast
 from models.verification.operational import CityScore, DroughtScore, LevelScore
 from pipeline import __main__ as cli
@@ -247,3 +250,28 @@ def test_a_night_shows_the_highest_level_first_and_why_others_are_unknown(
     assert "Models m1, archive s1" in text
     assert "alerts.csv" in text
     assert "risk.nc" not in text
+
+
+def test_a_comparison_is_a_table_with_what_is_unfair(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        ("", 1, "mae_m", "low", 40, 0.1, 0.2, 0.3, 0.4, -0.1, -0.125, -0.075, "better"),
+        ("", 3, "mae_m", "low", 40, 0.3, 0.2, 0.3, 0.4, 0.1, np.nan, np.nan, "no interval"),
+        ("013402", 1, "mae_m", "low", 40, 0.777, 0.2, 0.3, 0.4, -0.1, -0.1, -0.1, "better"),
+        ("", 1, "nse", "high", 40, 0.888, 0.2, 0.3, 0.4, -0.1, -0.1, -0.1, "better"),
+    ]
+    comparison = RivalComparison(
+        ours="ours, as issued by 40 runs", rival="rival.csv", virtual=True,
+        scores=pd.DataFrame(rows, columns=list(COLUMNS)), counts={"compared": 80},
+        remarks=("rival: Pakse is off",), interval="90 %, over 3 whole hydrological years",
+        gauges=("013402",), first="2020-06-01", last="2023-05-31",
+    )  # fmt: skip
+    console.print_comparison(comparison)
+    out = capsys.readouterr().out
+    assert "Exercise: from the virtual basin. Ours beside rival.csv" in " ".join(out.split())
+    assert "-0.100 (-0.125 to -0.075)" in out
+    assert "no interval" in out
+    assert "nan" not in out
+    assert "0.777" not in out
+    assert "0.888" not in out
+    assert "rival: Pakse is off" in out
+    assert "80 compared" in out

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm, t
 
 from models.verification.alarms import LEAST_CASES
 from models.verification.archives import ForecastArchive
-from models.verification.bootstrap import DRAWS, LEAST_YEARS, draw_years, make_interval
+from models.verification.bootstrap import (
+    DRAWS,
+    LEAST_YEARS,
+    Interval,
+    draw_years,
+    make_interval,
+)
 from models.verification.paired_counts import POOLED, count_sides
 from models.verification.paired_scores import (
     RANK_SCORES,
@@ -223,9 +230,11 @@ def _score(
                 continue
             draws = chosen["ours"][1][(slice(None), *place)]
             draws = draws - chosen["rival"][1][(slice(None), *place)]
-            enough = int((of_scope[lead] > 0).sum()) >= least
-            change = make_interval(
-                values["ours"] - values["rival"], draws if enough else draws * np.nan, BOUNDS
+            change = _make_difference(
+                values["ours"] - values["rival"],
+                draws,
+                blocks=int((of_scope[lead] > 0).sum()),
+                least=least,
             )
             yield {
                 "station": station,
@@ -239,6 +248,21 @@ def _score(
                 "high": change.high,
                 "verdict": _judge(change.low, change.high, score.best),
             }
+
+
+def _make_difference(value: float, draws: Array, *, blocks: int, least: int) -> Interval:
+    """Return the difference with its interval, widened for the number of blocks.
+
+    Draws of n blocks spread by √((n − 1)/n) too little and have the quantiles of a normal
+    distribution, not of Student's t with n − 1 degrees of freedom: of 4 years the bare 90 %
+    interval would hold the truth 3 times in 4 (Hesterberg 2015, doi
+    10.1080/00031305.2015.1089789).
+    """
+    if blocks < least:
+        return Interval(value, float("nan"), float("nan"))
+    level = BOUNDS[1]
+    widening = t.ppf(level, blocks - 1) / norm.ppf(level) * np.sqrt(blocks / (blocks - 1))
+    return make_interval(value, value + widening * (draws - value), BOUNDS)
 
 
 def _resample(

@@ -148,7 +148,7 @@ def _look_up(
     observed: pd.Series[float], station: pd.Series[str], time: pd.Series[pd.Timestamp]
 ) -> NDArray[np.float64]:
     keys = pd.MultiIndex.from_arrays([station, time.astype("datetime64[ns]")])
-    return observed.reindex(keys).to_numpy("float64")
+    return np.asarray(observed.reindex(keys), dtype="float64")
 
 
 def _add_facts(both: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,8 @@ def test_the_interval_leaves_a_fortieth_on_either_side() -> None:
     score = make_interval(5.0, np.arange(1001.0))
     assert (score.value, score.low, score.high) == (5.0, 25.0, 975.0)
     assert np.isnan(make_interval(5.0, np.full(10, np.nan)).low)
+    narrower = make_interval(5.0, np.arange(1001.0), (0.05, 0.95))
+    assert (narrower.low, narrower.high) == (50.0, 950.0)
 
 
 def test_two_years_give_no_interval() -> None:

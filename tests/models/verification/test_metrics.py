@@ -16,6 +16,7 @@ from scores.probability import brier_score, crps_for_ensemble, tail_tw_crps_for_
 from models.stage.model import QUANTILES
 from models.verification.metrics import (
     Moments,
+    ensemble_of_quantiles,
     firm_penalty,
     kling_gupta,
     persistence_index,
@@ -220,3 +221,18 @@ def test_rates_agree_with_scores(
     ):
         assert float(own) == pytest.approx(float(peer), abs=CLOSE)
     assert np.isnan(rate(0, 0))
+
+
+def test_members_of_quantiles_are_those_of_the_crps(
+    stages: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    forecast, observed = stages
+    quantiles = forecast[:, None] + np.array(LEVELS)
+    members = ensemble_of_quantiles(quantiles, LEVELS)
+    assert members.shape == (len(observed), 40)
+    peer = crps_for_ensemble(
+        xr.DataArray(members, dims=("case", "member")), cases(observed), "member",
+        preserve_dims="all",
+    )  # fmt: skip
+    own = tail_crps(quantiles, observed, LEVELS, -np.inf)
+    assert np.abs(own - peer.values).max() < CLOSE

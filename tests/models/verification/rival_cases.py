@@ -19,7 +19,7 @@ LEVELS = {"q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90}
 12.0 m)."""
 
 
-def make_observed(*, start: str = "2013-06-01", days: int = 4 * 365) -> pd.Series[float]:
+def make_observed(*, start: str = "2013-06-01", days: int = 4 * 365) -> Any:
     """Stages of both gauges with a flood every summer, and floods between."""
     rng = np.random.default_rng(4)
     dates = pd.date_range(start, periods=days + max(LEADS))
@@ -31,7 +31,7 @@ def make_observed(*, start: str = "2013-06-01", days: int = 4 * 365) -> pd.Serie
     return pd.concat(parts, names=["station", "valid_time"]).rename("value")
 
 
-def make_table(observed: pd.Series[float], *, sd: float, seed: int, days: int) -> pd.DataFrame:
+def make_table(observed: Any, *, sd: float, seed: int, days: int) -> pd.DataFrame:
     """Forecasts that err by a normal distribution of a known width, which they state."""
     rng = np.random.default_rng(seed)
     dates = pd.date_range(observed.index[0][1], periods=days)
@@ -61,12 +61,12 @@ def read_table(folder: Path, table: pd.DataFrame | str, name: str = "rival.csv")
 
 
 def make_archive(
-    folder: Path, observed: pd.Series[float], *, sd: float, seed: int, days: int = 4 * 365
+    folder: Path, observed: Any, *, sd: float, seed: int, days: int = 4 * 365
 ) -> ForecastArchive:
     return read_table(folder, make_table(observed, sd=sd, seed=seed, days=days))
 
 
-def observe(stages: dict[str, list[float]], start: str = "2020-07-01") -> pd.Series[float]:
+def observe(stages: dict[str, list[float]], start: str = "2020-07-01") -> Any:
     """Daily stages by gauge from a day on."""
     parts: dict[str, Any] = {
         code: pd.Series(values, pd.date_range(start, periods=len(values)), dtype="float64")

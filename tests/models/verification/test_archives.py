@@ -17,7 +17,7 @@ from tests.models.verification.conftest import made_hindcast
 
 
 def stage_row(q50: float, *, issued: datetime, mean: float | None = None) -> dict[str, Any]:
-    values = {name: q50 + p - 0.5 for name, p in QUANTILES.items()}
+    values: dict[str, float | None] = {name: q50 + p - 0.5 for name, p in QUANTILES.items()}
     values |= {"p_alarm": 0.25, "p_flood": None} | ({} if mean is None else {"mean_m": mean})
     valid = issued.replace(hour=0, minute=0) + DAY
     return {"station": PAKSE, "lead_days": 1, "tier": "full", "valid_time": valid, "row": values}

@@ -24,14 +24,17 @@ def daily(values: list[float], *, start: str = "2020-06-01") -> str:
 def counts(
     folder: Path, observed: list[float], ours: list[float], rival: list[float]
 ) -> dict[str, list[float]]:
-    archives = [read_table(folder, daily(values)) for values in (ours, rival)]
+    own, other = (read_table(folder, daily(values)) for values in (ours, rival))
     stages = observe({TOWN: observed}, start="2020-06-01")
-    scores = compare_archives(*archives, stages, draws=5).scores
+    scores = compare_archives(own, other, stages, draws=5).scores
     of_gauge = scores[(scores["verdict"] == "count") & (scores["station"] == TOWN)]
     of_all = scores[(scores["verdict"] == "count") & (scores["station"] == "")]
     columns = ["score", "cases", "ours", "rival"]
     assert of_all[columns].to_numpy().tolist() == of_gauge[columns].to_numpy().tolist()
-    return {row.score: [row.cases, row.ours, row.rival] for row in of_gauge.itertuples()}
+    return {
+        row["score"]: [row["cases"], row["ours"], row["rival"]]
+        for row in of_gauge.to_dict("records")
+    }
 
 
 def test_days_and_events(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_scores_of_quantiles_agree(tmp_path: Path, side: str) -> None:
 def test_scores_of_members_agree(tmp_path: Path) -> None:
     table = make_table(OBSERVED, sd=0.3, seed=3, days=60)
     lines = [
-        f"{row.station},{row.issue_date},{row.lead_days},{member},{value}"
-        for row in table.itertuples()
-        for member, value in enumerate((row.q90, row.q10, row.q50, row.q75))
+        f"{row['station']},{row['issue_date']},{row['lead_days']},{member},{row[name]}"
+        for row in table.to_dict("records")
+        for member, name in enumerate(("q90", "q10", "q50", "q75"))
     ]
     text = "station,issue_date,lead_days,member,stage_m\n" + "\n".join(lines) + "\n"
     ours, rival = (

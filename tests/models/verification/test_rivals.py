@@ -165,9 +165,9 @@ def to_dataset(table: pd.DataFrame, leads: str) -> xr.Dataset:
     cube = frame.set_index(keys)[[*LEVELS, "p_alarm"]].to_xarray()
     quantiles = xr.concat([cube[name] for name in LEVELS], "quantile") * 100.0
     stage = quantiles.assign_coords(quantile=list(LEVELS.values())).assign_attrs(units="cm")
-    if leads == "hours":
-        stage, cube = (part.assign_coords(lead=part["lead"] * 24.0) for part in (stage, cube))
     ds = xr.Dataset({"stage": stage, "p_alarm": cube["p_alarm"]})
+    if leads == "hours":
+        ds = ds.assign_coords(lead=ds["lead"] * 24.0)
     ds["lead"].attrs["units"] = leads
     return ds
 

@@ -120,13 +120,15 @@ def count_crossings(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts)
 
 
-def event_days(times: pd.Series, above: NDArray[np.bool_]) -> list[int]:
-    """Return the first days of spells above a threshold, those nearer than ``MERGE_D`` merged.
+def event_days(times: pd.Series, above: NDArray[np.bool_], *, merge_d: int = MERGE_D) -> list[int]:
+    """Return the first days of spells above a threshold, those less than ``merge_d`` apart merged.
 
     Parameters
     ----------
     times, above
         Valid times in any order, and whether the threshold was reached.
+    merge_d
+        Least days from one spell to the next, days.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def event_days(times: pd.Series, above: NDArray[np.bool_]) -> list[int]:
     [1, 8]
     """
     days = np.sort(times.to_numpy("datetime64[D]").astype(np.int64)[above])
-    starts = np.diff(days, prepend=-(2**31)) >= MERGE_D
+    starts = np.diff(days, prepend=-(2**31)) >= merge_d
     return [int(day) for day in days[starts]]
 
 
@@ -154,10 +156,22 @@ def count_matches(observed: Sequence[int], forecast: Sequence[int], tolerance_d:
     >>> count_matches([10, 12], [11, 30], 1)
     1
     """
-    unmatched, hits = list(forecast), 0
+    return len(observed) - len(find_unmatched(observed, forecast, tolerance_d))
+
+
+def find_unmatched(observed: Sequence[int], forecast: Sequence[int], tolerance_d: int) -> list[int]:
+    """Find the observed days without a forecast day of their own within ``tolerance_d``.
+
+    Examples
+    --------
+    >>> find_unmatched([10, 12], [11, 30], 1)
+    [12]
+    """
+    unused, missed = list(forecast), []
     for day in observed:
-        close = [candidate for candidate in unmatched if abs(candidate - day) <= tolerance_d]
+        close = [candidate for candidate in unused if abs(candidate - day) <= tolerance_d]
         if close:
-            unmatched.remove(min(close))
-            hits += 1
-    return hits
+            unused.remove(min(close))
+        else:
+            missed.append(day)
+    return missed

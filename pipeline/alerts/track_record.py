@@ -146,8 +146,14 @@ def count_hits(
             continue
         for level in RAISED:
             outcomes = [
-                _judge(series_of[gauge.code], _threshold_m(gauge, level), warning, level, asof)
-                for warning in _find_warnings(levels, level)
+                judge_warning(
+                    series_of[gauge.code],
+                    _threshold_m(gauge, level),
+                    warning,
+                    horizon=timedelta(days=HORIZON_D[level]),
+                    asof=asof,
+                )
+                for warning in find_warnings(levels, level)
                 if (gauge := gauges.get(warning[0]))
             ]
             settled = [outcome for outcome in outcomes if outcome is not None]
@@ -166,10 +172,18 @@ def _find_gauges(nights: Sequence[datetime]) -> dict[datetime, dict[str, Station
     return gauges_at
 
 
-def _find_warnings(
-    levels: list[tuple[datetime, Level]], lowest: Level
+def find_warnings(
+    levels: Sequence[tuple[datetime, Level]], lowest: Level
 ) -> list[tuple[datetime, datetime]]:
-    """First and last night of each run of nights at or above a level."""
+    """Find the first and last night of each run of nights at or above a level.
+
+    Parameters
+    ----------
+    levels
+        Issue time and level in force of each night, oldest first.
+    lowest
+        Level at or above which a night belongs to a warning.
+    """
     warnings: list[tuple[datetime, datetime]] = []
     before: datetime | None = None
     for issue_time, level in levels:
@@ -188,25 +202,41 @@ def _threshold_m(station: Station, level: Level) -> float | None:
     return station.alarm_m if THRESHOLD_STAGE[level] == "alarm" else station.flood_m
 
 
-def _judge(
+def judge_warning(
     series: pd.Series,
-    threshold_m: float | None,
+    threshold: float | None,
     warning: tuple[datetime, datetime],
-    level: Level,
+    *,
+    horizon: timedelta,
     asof: datetime,
 ) -> bool | None:
-    """Whether a warning is a hit; None where it does not count or is not settled."""
+    """Judge whether a warning is a hit; None where it does not count or is not settled.
+
+    Parameters
+    ----------
+    series
+        Stage (m) or drought class by its time, naive UTC, in the order of time.
+    threshold
+        Value that the warning is about, in the unit of the series.
+    warning
+        Its first and last night.
+    horizon
+        Time that its level looks ahead.
+    asof
+        Moment of the question.
+    """
     first, last = warning
-    horizon = timedelta(days=HORIZON_D[level])
     begin, end, now = (utc64(moment) for moment in (first, last + horizon, asof))
-    before = series[(series.index <= begin) & (series.index > begin - np.timedelta64(48, "h"))]
-    if threshold_m is None or before.empty or before.iloc[-1] >= threshold_m:
+    times, values = series.index.to_numpy(), series.to_numpy()
+    row = int(np.searchsorted(times, begin, side="right"))
+    recent = int(np.searchsorted(times, begin - np.timedelta64(48, "h"), side="right"))
+    if threshold is None or recent == row or values[row - 1] >= threshold:
         return None
-    after = series[(series.index > begin) & (series.index <= min(end, now))]
-    if (after >= threshold_m).any():
+    after = slice(row, int(np.searchsorted(times, min(end, now), side="right")))
+    if (values[after] >= threshold).any():
         return True
     days = (end - begin) / np.timedelta64(1, "D")
-    days_read = pd.DatetimeIndex(after.index).normalize().nunique()
+    days_read = len(np.unique(times[after].astype("M8[D]")))
     return False if end <= now and days_read >= MIN_DAYS_READ * days else None
 
 

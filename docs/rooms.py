@@ -42,6 +42,7 @@ SINGLE = {
     "pipeline.feedback": "pipeline.steps",
     "pipeline.results": "pipeline.steps",
     "pipeline.signing": "pipeline.steps",
+    "pipeline.scoring": "pipeline.steps",
     "pipeline.texts": "pipeline.steps",
     "models.verification.bootstrap": "models.verification.metrics",
     "pipeline.choices": "pipeline.settings",

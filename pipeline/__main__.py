@@ -516,6 +516,20 @@ def compare(
     console.print_comparison(comparison)
     if output is not None:
         console.print_line(f"every gauge and score: {output / 'comparison.html'}, comparison.csv")
+def scoreboard(
+    day: Day = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Write the scoreboard's files into this folder.")
+    ] = None,
+) -> None:
+    """Count hits, misses and false alarms. Example: mekong scoreboard --date 2026-09-01."""
+    from pipeline import console, scoring
+
+    console.print_scoreboard(
+        scoring.scoreboard(asof=_asof(day), settings=_settings(), folder=output)
+    )
+    if output is not None:
+        console.print_line(f"{output}: scoreboard.csv, misses.csv, reliability.csv, warnings.csv")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from models.verification.comparison import RivalComparison
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
+    from models.verification.scoreboard import Scoreboard
     from pipeline.exchange.cancellation import Cancelled
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
@@ -361,6 +363,54 @@ def print_comparison(comparison: RivalComparison) -> None:
     console.print(table)
     for line in comparison.describe():
         print_line(line)
+
+
+def print_scoreboard(scoreboard: Scoreboard) -> None:
+    """Print the outcome of the warnings by city and level, and name the events that were missed."""
+    rows = scoreboard.scores[scoreboard.scores["lead_days"].isna()]
+    events = rows["hits"] + rows["misses"] + rows["false_alarms"]
+    if not events.any():
+        print_line(f"no event and no settled warning from {scoreboard.since:%Y-%m-%d} on")
+        return
+    table = Table(
+        title=f"Warnings as issued since {scoreboard.since:%Y-%m-%d}",
+        caption="POD, FAR and lead time (median) from ten events up; files have every lead.",
+    )
+    for name in (
+        "",
+        "City",
+        "Hazard",
+        "Level",
+        "Of",
+        "Hits",
+        "Misses",
+        "False",
+        "POD",
+        "FAR",
+        "Lead",
+    ):
+        table.add_column(name, justify="left" if name in {"", "City", "Hazard"} else "right")
+    for row in rows[events > 0].to_dict("records"):
+        scores = [_format_score(row[name], "{:.2f}") for name in ("pod", "far")]
+        counts = [str(row[name]) for name in ("hits", "misses", "false_alarms")]
+        lead = _format_score(row["lead_time_median_h"], "{:.0f} h")
+        names = (row[name] for name in ("status", "city", "hazard", "level", "event"))
+        table.add_row(*names, *counts, *scores, lead)
+    console.print(table)
+    missed = scoreboard.misses[scoreboard.misses["lead_days"].isna()]
+    for miss in missed.to_dict("records"):
+        highest = miss["highest_class"] or f"{miss['highest_m']:.2f} m"
+        chance = _format_score(miss["p"], "P {:.0%}")
+        print_line(
+            f"missed: {miss['status']}, {miss['city']}, {miss['event']} on "
+            f"{miss['reached_time']:%Y-%m-%d} (no {miss['level']}), highest {highest}, "
+            f"{miss['level_in_force']} in force, {chance}"
+        )
+
+
+def _format_score(score: float, pattern: str) -> str:
+    """Format a score; a dash where there is none."""
+    return "–" if math.isnan(score) else pattern.format(score)
 
 
 def print_night(folder: Path) -> None:

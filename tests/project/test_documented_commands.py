@@ -118,6 +118,7 @@ def test_a_line_is_read_as_it_says(
     assert words[0] in {
         *asked, "status", "places", "texts", "feedback", "keys", "verify-signature",
     }  # fmt: skip
+    assert words[0] in {*asked, "status", "places", "texts", "scoreboard"}
     dates = dict(re.findall(r"--(date|start|end|since|train-from) (\d{4}-\d\d-\d\d)", line))
     given = asked.get(words[0], {})
     for option, key in (("date", "asof"), ("start", "start"), ("end", "end"),

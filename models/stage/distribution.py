@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.stage.design import DRIVERS
-from models.stage.errors import ErrorDistribution, exceedance_by_lead
+from models.stage.errors import ErrorDistribution
+from models.stage.highest import exceedance_by_lead, highest_quantiles
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ class StageDistribution:
 
     def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles in m, shape (n, n_leads, n_q); ValueError unless 0 < q < 1."""
-        levels = np.atleast_1d(np.asarray(q, dtype="float64"))
-        if not ((levels > 0.0) & (levels < 1.0)).all():
-            raise ValueError(f"q: expected 0 < q < 1, found {levels.tolist()}")
+        levels = _check_levels(q)
         stages = self._blank(len(levels))
         for part in self.parts:
             z = part.errors.ppf(levels)
@@ -139,6 +138,18 @@ class StageDistribution:
                     by[row] = exceedance_by_lead(p[row], part.errors.correlation)
         return p, by
 
+    def highest_ppf(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Quantiles in m of the highest stage from the first day to each lead's, as :meth:`ppf`.
+
+        At any stage they agree with the second probability of :meth:`exceedance`.
+        """
+        levels = _check_levels(q)
+        stages = self._blank(len(levels))
+        for part in self.parts:
+            for row, middle, scale in zip(part.rows, part.middle_m, part.scale_m, strict=True):
+                stages[row] = highest_quantiles(levels, part.errors, middle, scale)
+        return stages
+
     def drivers(self) -> dict[str, NDArray[np.float64]]:
         """Part of each kind of evidence in the change of the median, m, shape (n, n_leads).
 
@@ -150,3 +161,10 @@ class StageDistribution:
             for kind, of_part in part.drivers_m.items():
                 drivers[kind][part.rows] = of_part
         return drivers
+
+
+def _check_levels(q: ArrayLike) -> NDArray[np.float64]:
+    levels = np.atleast_1d(np.asarray(q, dtype="float64"))
+    if not ((levels > 0.0) & (levels < 1.0)).all():
+        raise ValueError(f"q: expected 0 < q < 1, found {levels.tolist()}")
+    return levels

@@ -21,8 +21,6 @@ PROBABILITIES = np.array(
 TAIL_SHAPE, TAIL_FLOOR = 0.1, 0.3
 MOST_WIDENING, LEAST_AHEAD = 1.6, 365
 """Defaults of :func:`fit_errors` and :func:`widening_factor`."""
-PATHS = 2000
-"""Draws of the joint errors over the leads."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,11 @@ class ErrorDistribution:
     def rvs(self, size: int, random_state: int | np.random.Generator) -> NDArray[np.float64]:
         """Draw errors of all leads together, shape (size, n_leads)."""
         normal = np.random.default_rng(random_state).standard_normal((size, len(self.quantiles)))
-        q = np.clip(ndtr(normal @ _root(self.correlation).T), 1e-12, 1.0 - 1e-12)
+        return self.from_scores(normal @ square_root(self.correlation).T)
+
+    def from_scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Errors with the probabilities of normal scores, rows by leads as ``scores``."""
+        q = np.clip(ndtr(scores), 1e-12, 1.0 - 1e-12)
         columns = [self._ppf_of_lead(lead, of_lead) for lead, of_lead in enumerate(q.T)]
         return np.stack(columns, axis=1)
 
@@ -232,41 +234,8 @@ def climatology_errors(
     return ErrorDistribution(rising, np.column_stack([spread, spread]), correlation, tail_shape)
 
 
-def exceedance_by_lead(
-    p: NDArray[np.float64], correlation: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """P(exceeded on any day up to the lead) from each day's own probability.
-
-    Days are joined by a Gaussian copula with the errors' correlation over the leads.
-
-    Parameters
-    ----------
-    p
-        Probability of each lead's day, shape (n_leads,).
-    correlation
-        Correlation of the normal scores, shape (n_leads, n_leads).
-
-    Returns
-    -------
-    ndarray
-        Non-decreasing, nowhere below ``p``, at most the sum of p, shape (n_leads,).
-
-    Examples
-    --------
-    >>> exceedance_by_lead(np.array([0.1, 0.1]), np.eye(2)).round(2).tolist()
-    [0.1, 0.19]
-    """
-    worst = np.maximum.accumulate(p)
-    if worst[-1] < 1e-4:
-        return np.asarray(worst)
-    draws = np.random.default_rng(20).standard_normal((PATHS // 2, len(p)))
-    scores = np.vstack([draws, -draws]) @ _root(correlation).T
-    over = scores > -ndtri(np.clip(p, 1e-12, 1.0 - 1e-12))
-    share = np.logical_or.accumulate(over, axis=1).mean(axis=0)
-    return np.asarray(np.minimum(np.maximum(share, worst), np.minimum(np.cumsum(p), 1.0)))
-
-
-def _root(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+def square_root(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrix that gives independent normal scores a correlation, shape (n_leads, n_leads)."""
     values, vectors = np.linalg.eigh(correlation)
     return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))
 

@@ -35,6 +35,11 @@ QUANTILES = {
 }
 INTERVALS = ("q025", "q10", "q90", "q975")
 """Ends of the intervals whose coverage is scored."""
+HIGHEST = {
+    f"q{f'{level:.3f}'[2:].rstrip('0').ljust(2, '0')}": level
+    for level in (0.005, 0.01, *(k / 40 for k in range(1, 40)), 0.99, 0.995)
+}
+"""Quantiles of the highest stage: so fine that a straight line between two is good to 0.02."""
 HISTORY_D = 70
 """Rows before the issue date that the features need."""
 
@@ -69,6 +74,7 @@ def predict(
     issue_time: datetime,
     model_version: str,
     own: bool = False,
+    highest: bool = False,
 ) -> pd.DataFrame:
     """Forecast of every gauge as issued at one moment.
 
@@ -84,6 +90,8 @@ def predict(
         Goes into every row.
     own
         Whether the forecast is the model's own at every lead, whatever its licence.
+    highest
+        Whether to add the quantiles of the highest stage, at 8 ms a gauge and morning.
 
     Returns
     -------
@@ -97,13 +105,18 @@ def predict(
         (adding up to the change of q50; NaN where the forecast is climatology), ``drivers_method``,
         ``extrapolated`` and ``median_extrapolated`` (whether the 95 % quantile, or the median, or
         the last reading is above the highest stage of the training), ``stage_m``, ``stage_time``.
+        With ``highest``, ``highest_m``: names of ``HIGHEST`` to the quantile of the highest stage
+        from the first day to the lead's, m to the mm; at alarm and flood stage they agree with
+        ``p_alarm_by`` and ``p_flood_by``.
         ``own_m``, ``own_p_alarm`` and ``own_<name>`` of the quantiles of ``INTERVALS`` are the
         model's own, licence or not; with ``own`` they are called ``issued_*`` and are those of the
         licence.
     """
     date = naive_timestamp(issue_time).normalize()
     recent = inputs.until(date).last(HISTORY_D)
-    return predict_dates(model, recent, dates=[date], model_version=model_version, own=own)
+    return predict_dates(
+        model, recent, dates=[date], model_version=model_version, own=own, highest=highest
+    )
 
 
 def predict_dates(
@@ -113,6 +126,7 @@ def predict_dates(
     dates: Iterable[pd.Timestamp],
     model_version: str,
     own: bool = False,
+    highest: bool = False,
 ) -> pd.DataFrame:
     """Forecasts as issued on several mornings, each from rows up to its own date only.
 
@@ -128,7 +142,14 @@ def predict_dates(
     mornings = lib.table().iloc[rows]
     with threadpool_limits(1):
         frames = [
-            _forecast_station(code, regressor, mornings, lib.age_h[code].to_numpy()[rows], own=own)
+            _forecast_station(
+                code,
+                regressor,
+                mornings,
+                lib.age_h[code].to_numpy()[rows],
+                own=own,
+                highest=highest,
+            )
             for code, regressor in model.stations.items()
         ]
     frame = pd.concat(frames, ignore_index=True)
@@ -143,6 +164,7 @@ def _forecast_station(
     age_h: NDArray[np.float64],
     *,
     own: bool,
+    highest: bool,
 ) -> pd.DataFrame:
     dates, leads = pd.DatetimeIndex(mornings.index), regressor.leads
     times = dates + pd.Timedelta(minutes=30)
@@ -181,6 +203,9 @@ def _forecast_station(
     )
     for name, quantile in (("extrapolated", "q95"), ("median_extrapolated", "q50")):
         frame[name] = frame[[quantile, "stage_m"]].max(axis=1) > regressor.highest_m_
+    if highest:
+        highest_m = shown.highest_ppf([*HIGHEST.values()]).reshape(-1, len(HIGHEST)).round(3)
+        frame["highest_m"] = [dict(zip(HIGHEST, row, strict=True)) for row in highest_m.tolist()]
     return frame
 
 

@@ -45,14 +45,14 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
     # A gauge silent for so long has no column, but it has a forecast: climatology.
     inputs = inputs.with_gauges(model.stations)
     forecasts = stage_model.predict(
-        model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
+        model, inputs, issue_time=snapshot.asof, model_version=snapshot.version, highest=True
     )
     believed = observed.confirm_by_forecast(observed.find_last_readings(snapshot), forecasts)
     if believed:
         inputs = read_stage_inputs(snapshot, start=snapshot.asof - HISTORY, believed=believed)
         inputs = inputs.with_gauges(model.stations)
         forecasts = stage_model.predict(
-            model, inputs, issue_time=snapshot.asof, model_version=snapshot.version
+            model, inputs, issue_time=snapshot.asof, model_version=snapshot.version, highest=True
         )
     shares = daily_series.read_rain_sources(snapshot.archive, asof=snapshot.asof)
     if shares is not None:
@@ -110,6 +110,9 @@ def list_unmodelled_gauges(
         skilful_until_day=0,
         drivers_method="",
         drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
+        highest_m=pd.Series(
+            [dict.fromkeys(stage_model.HIGHEST, math.nan)] * len(gauges), gauges.index
+        ),
         extrapolated=False,
         median_extrapolated=False,
         model_version=snapshot.version,

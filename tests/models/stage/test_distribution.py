@@ -62,6 +62,22 @@ def test_a_morning_without_a_threshold_has_no_probability() -> None:
         assert np.isfinite(p[[0, 2]]).all()
 
 
+def test_the_highest_stage_has_the_chance_of_reaching_any() -> None:
+    distribution, levels = two_tiers(), np.linspace(0.01, 0.99, 99)
+    highest_m = distribution.highest_ppf(levels)
+    assert highest_m.shape == (3, 2, 99)
+    assert highest_m[:, 0] == pytest.approx(distribution.ppf(levels)[:, 0], abs=0.06)
+    for stage_m in (0.5, 1.5, 3.0, 5.2):
+        _, by_day = distribution.exceedance(stage_m)
+        read = [
+            [1.0 - np.interp(stage_m, row, levels, left=0.0, right=1.0) for row in of_morning]
+            for of_morning in highest_m
+        ]
+        assert np.array(read) == pytest.approx(by_day, abs=0.02)
+    with pytest.raises(ValueError, match="q: expected 0 < q < 1"):
+        distribution.highest_ppf(1.0)
+
+
 def test_draws_have_the_quantiles() -> None:
     distribution = two_tiers()
     draws = distribution.rvs(20_000, random_state=3)

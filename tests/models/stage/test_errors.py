@@ -1,18 +1,14 @@
-"""Distributions of forecast errors: quantiles, tails and windows."""
+"""Distributions of forecast errors: quantiles and tails."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 
 from models.stage.errors import (
     PROBABILITIES,
     ErrorDistribution,
     climatology_errors,
-    exceedance_by_lead,
     fit_errors,
     new_year_factor,
     weighted_quantiles,
@@ -60,32 +56,6 @@ def test_the_tail_never_reaches_certainty() -> None:
     far = 1.0 - table.cdf(np.array([[4.0], [8.0], [50.0]]) * np.ones(2))[:, 0]
     assert (far > 0).all()
     assert (np.diff(far) < 0).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    p=npst.arrays(float, 7, elements=st.floats(0.0, 1.0)),
-    shift=st.floats(0.0, 1.0),
-    rho=st.floats(0.0, 0.999),
-)
-def test_windows_are_coherent(p: np.ndarray, shift: float, rho: float) -> None:
-    correlation = rho ** np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
-    window, rarer = (
-        exceedance_by_lead(p, correlation),
-        exceedance_by_lead(p * shift, correlation),
-    )
-    assert (np.diff(window) >= 0).all()
-    assert (window >= p).all()
-    assert (window <= np.minimum(np.cumsum(p), 1.0) + 1e-12).all()
-    assert (rarer <= window + 1e-12).all()
-
-
-def test_days_that_move_together_add_little() -> None:
-    p = np.full(7, 0.2)
-    together = exceedance_by_lead(p, np.full((7, 7), 0.999) + 0.001 * np.eye(7))[-1]
-    apart = exceedance_by_lead(p, np.eye(7))[-1]
-    assert together < 0.25
-    assert apart == pytest.approx(1.0 - 0.8**7, abs=0.03)
 
 
 def test_climatology_table_gives_back_its_row() -> None:

@@ -15,7 +15,7 @@ from models.stage import model
 from models.stage.design import DRIVERS, TIER_GROUPS
 from models.stage.errors import PROBABILITIES
 from models.stage.features import StageInputs, build_library
-from models.stage.model import QUANTILES, StageModel, predict, predict_dates
+from models.stage.model import HIGHEST, QUANTILES, StageModel, predict, predict_dates
 from models.stage.seasons import SEASONS, Seasons
 from models.stage.training import fit
 from tests.conftest import STAGE_HEAD, LayOver
@@ -88,6 +88,43 @@ def test_windows_and_thresholds_are_coherent(
         assert (town[f"p_{kind}_by"] >= town[f"p_{kind}"]).all()
         assert town[f"p_{kind}_by"].iloc[0] == pytest.approx(town[f"p_{kind}"].iloc[0])
         assert town[f"p_{kind}_by"].between(0.0, 1.0).all()
+
+
+@pytest.mark.parametrize("lacks", ["nothing", "rain", "upstream", "stage"])
+def test_quantiles_of_the_highest_stage_agree_with_every_chance(
+    trained: StageModel, made_up: StageInputs, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    gauge = {"upstream": UPSTREAM, "stage": TOWN}.get(lacks)
+    inputs = without(made_up, stage_of=gauge, rain=lacks == "rain")
+    rng, levels = np.random.default_rng(5), [*HIGHEST.values()]
+    highest = None
+    for _ in range(12):
+        alarm_m = rng.uniform(2.0, 12.0)
+        marks = {"alarm": np.array([alarm_m]), "flood": np.array([alarm_m + rng.uniform(0, 2)])}
+        monkeypatch.setattr(model, "threshold_stages", lambda *_, marks=marks: marks)
+        frame = predict(trained, inputs, issue_time=ISSUE, model_version="test", highest=True)
+        if highest is None:
+            highest = frame["highest_m"]
+        assert frame["highest_m"].equals(highest), "the marks have no part in it"
+        for name, (stage_m,) in marks.items():
+            read = [
+                1.0 - np.interp(stage_m, [*row.values()], levels, left=0.0, right=1.0)
+                for row in frame["highest_m"]
+            ]
+            assert read == pytest.approx(frame[f"p_{name}_by"].to_numpy(), abs=0.02)
+    table = np.array([[*row.values()] for row in frame["highest_m"]]).reshape(2, 7, len(levels))
+    assert (np.diff(table, axis=1) >= 0.0).all()
+    assert (np.diff(table, axis=2) >= 0.0).all()
+    assert {tuple(row) for row in frame["highest_m"]} == {(*HIGHEST,)}
+
+
+def test_the_highest_stage_is_made_where_asked_for(
+    trained: StageModel, made_up: StageInputs
+) -> None:
+    plain = predict(trained, made_up, issue_time=ISSUE, model_version="test")
+    asked = predict(trained, made_up, issue_time=ISSUE, model_version="test", highest=True)
+    assert "highest_m" not in plain
+    pd.testing.assert_frame_equal(asked.drop(columns="highest_m"), plain)
 
 
 def test_a_threshold_counts_from_its_day_on(

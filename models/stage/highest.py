@@ -82,7 +82,8 @@ def highest_quantiles(
     >>> uniform = ErrorDistribution(  # from 0 to 2, on two independent days
     ...     2.0 * np.tile(PROBABILITIES, (2, 1)), np.full((2, 2), 0.009), np.eye(2)
     ... )
-    >>> highest_quantiles(np.array([0.25, 0.81]), uniform, np.zeros(2), np.ones(2)).round(1).tolist()
+    >>> q = np.array([0.25, 0.81])
+    >>> highest_quantiles(q, uniform, np.zeros(2), np.ones(2)).round(1).tolist()
     [[0.5, 1.6], [1.0, 1.8]]
     """
     if not np.isfinite(middle_m + scale_m).all():

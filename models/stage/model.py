@@ -205,7 +205,9 @@ def _forecast_station(
         frame[name] = frame[[quantile, "stage_m"]].max(axis=1) > regressor.highest_m_
     if highest:
         highest_m = shown.highest_ppf([*HIGHEST.values()]).reshape(-1, len(HIGHEST)).round(3)
-        frame["highest_m"] = [dict(zip(HIGHEST, row, strict=True)) for row in highest_m.tolist()]
+        frame["highest_m"] = pd.Series(
+            [dict(zip(HIGHEST, row, strict=True)) for row in highest_m.tolist()]
+        )
     return frame
 
 

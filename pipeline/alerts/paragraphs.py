@@ -21,7 +21,7 @@ from pipeline.alerts.formats import (
 )
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.thresholds import stable_band_m
+from pipeline.alerts.thresholds import name_trend
 from pipeline.geography.gauge_figures import vietnamese_level_2
 from pipeline.geography.names import station_name
 from pipeline.geography.places import Station
@@ -263,11 +263,10 @@ def tell_now(decision: Decision, event: Level, templates: Templates) -> list[str
 def _tell_trend(river: River, templates: Templates) -> str:
     """Rising, falling or steady, in the MRC's bands; empty where the change is not known."""
     change_m = river.change_1d_m
-    if math.isnan(change_m):
+    trend = name_trend(river.station, change_m)
+    if trend is None:
         return ""
-    is_steady = abs(change_m) <= stable_band_m(river.station)
-    key = "steady" if is_steady else "rising" if change_m > 0 else "falling"
-    return str(templates["flood"][key].format(change=f"{100 * abs(change_m):.0f}"))
+    return str(templates["flood"][trend].format(change=f"{100 * abs(change_m):.0f}"))
 
 
 def _name(station: Station, decision: Decision, templates: Templates) -> str:

@@ -6,9 +6,11 @@ MRC's stable band, which is no choice of an agency, stands here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 
 from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.geography.reference_tables import (
@@ -17,6 +19,9 @@ from pipeline.geography.reference_tables import (
     edition,
     least_probability,
 )
+
+Trend = Literal["rising", "steady", "falling"]
+"""Change of a stage over a day, in MRC's bands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,3 +178,20 @@ def stable_band_m(station: str) -> float:
     [0.1, 0.05, 0.03, 0.03]
     """
     return 0.10 if station < "0135" or station >= "09" else 0.05 if station < "0149" else 0.03
+
+
+def name_trend(station: str, change_1d_m: float) -> Trend | None:
+    """Name a day's change of stage by MRC's band; None where it is not known.
+
+    Examples
+    --------
+    >>> name_trend("011901", 0.12), name_trend("013901", -0.06), name_trend("011901", 0.1)
+    ('rising', 'falling', 'steady')
+    >>> name_trend("011901", float("nan")) is None
+    True
+    """
+    if math.isnan(change_1d_m):
+        return None
+    if abs(change_1d_m) <= stable_band_m(station):
+        return "steady"
+    return "rising" if change_1d_m > 0 else "falling"

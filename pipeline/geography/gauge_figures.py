@@ -1,4 +1,4 @@
-"""Figures of gauges: reference flows, verified zeros, national levels, stages of many moments."""
+"""Figures of gauges: flows, verified zeros, national levels, travel times, stages of moments."""
 
 from __future__ import annotations
 
@@ -84,6 +84,25 @@ def vietnamese_level_2(*, asof: datetime | None = None) -> dict[str, float]:
         row["station"]: float(row["value"])
         for row in edition(asof).rows("thresholds.csv")
         if (row["kind"], row["verified"]) == ("bao_dong_2", "V")
+    }
+
+
+def travel_times_d(*, asof: datetime | None = None) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return the least and the longest travel time between two gauges, days, by their MRC codes.
+
+    Parameters
+    ----------
+    asof
+        Rows that count at this moment; default the newest.
+
+    Examples
+    --------
+    >>> travel_times_d()["013901", "014501"]
+    (1.0, 1.5)
+    """
+    return {
+        (row["from_station"], row["to_station"]): (float(row["value_min"]), float(row["value_max"]))
+        for row in edition(asof).rows("travel_times.csv")
     }
 
 

@@ -43,14 +43,15 @@ def write_geojson(rows: Sequence[Mapping[str, Fact]]) -> bytes:
     return dump_json({"type": "FeatureCollection", "features": features})
 
 
-def write_csv(rows: Sequence[Mapping[str, Fact]]) -> bytes:
-    """Write rows as CSV with a header line."""
+def write_csv(rows: Sequence[Mapping[str, Fact]], columns: Sequence[str] = ()) -> bytes:
+    """Write rows as CSV with a header line, of ``columns`` even where there are no rows."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0])
+    header = columns or [key for row in rows[:1] for key in row]
+    if header:
+        writer.writerow(header)
     for row in rows:
-        writer.writerow([_format_field(key, value) for key, value in row.items()])
+        writer.writerow([_format_field(key, row[key]) for key in header])
     return stream.getvalue().encode()
 
 

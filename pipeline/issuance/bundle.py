@@ -18,7 +18,8 @@ from pipeline.alerts.short_texts import write_broadcasts, write_sms
 from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
-from pipeline.exchange import alert_files, index, netcdf
+from pipeline.exchange import alert_files, forecast_files, index, netcdf, zone_files
+from pipeline.exchange.issue import Issue
 from pipeline.exchange.messages import list_cancelled
 from pipeline.issuance import products
 from pipeline.issuance.decide import (
@@ -27,6 +28,7 @@ from pipeline.issuance.decide import (
     known_level,
     relate_decisions,
 )
+from pipeline.issuance.forecasts import read_used_stages
 from pipeline.issuance.missing import find_missing
 from pipeline.issuance.proof import write_proof
 from pipeline.issuance.snapshot import Snapshot
@@ -118,6 +120,14 @@ def make_bundle(
     )
     files["alerts.geojson"] = alert_files.write_geojson(rows)
     files["alerts.csv"] = alert_files.write_csv(rows)
+    issue = Issue(
+        issue_time=snapshot.asof,
+        status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
+        origin=run["origin"],
+    )
+    files["forecasts.csv"] = forecast_files.write_forecasts(stages, issue)
+    files["stages.csv"] = forecast_files.write_stages(read_used_stages(snapshot), issue)
+    files["zones.geojson"] = zone_files.write_zones(snapshot.region, issue)
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
         files["second_opinion.csv"] = alert_files.write_csv(second_opinion)
@@ -139,8 +149,8 @@ def make_bundle(
         decisions,
         issue_time=snapshot.asof,
         revision=run["revision"],
-        status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
-        origin=run["origin"],
+        status=issue.status,
+        origin=issue.origin,
         inputs={f"{row['source']}/{row['name']}": row["sha256"] for row in snapshot.inputs},
         missing=[*missing.no_provider, *model_remarks, *missing.remarks, *left_out],
         archive_snapshot=run["snapshot"],

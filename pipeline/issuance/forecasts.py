@@ -29,6 +29,8 @@ from pipeline.times import utc64
 
 HISTORY = timedelta(days=200)
 """Look-back of a stage forecast for readings."""
+OBSERVED = timedelta(days=60)
+"""Look-back of the readings that are published."""
 LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
 """Look-back of a forecast of low flow for readings."""
 
@@ -63,6 +65,12 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
     if len(unmodelled):
         return pd.concat([forecasts, unmodelled], ignore_index=True)
     return forecasts
+
+
+def read_used_stages(snapshot: Snapshot) -> pd.DataFrame:
+    """Read the stages of the last ``OBSERVED`` that the forecasts use, flagged as they see them."""
+    readings = select_used(snapshot.readings("stage", start=snapshot.asof - HISTORY))
+    return readings[readings["valid_time"] >= pd.Timestamp(utc64(snapshot.asof - OBSERVED))]
 
 
 def list_unmodelled_gauges(

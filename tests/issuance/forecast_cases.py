@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from models.stage.model import QUANTILES
+from models.stage.model import HIGHEST, QUANTILES
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.geography import places
 from pipeline.times import naive_timestamp
@@ -43,6 +43,10 @@ def stages(issued: datetime, *, seed: int = 5) -> pd.DataFrame:
                     "p_flood": p / 3.0,
                     "p_alarm_by": p,
                     "p_flood_by": p / 3.0,
+                    "highest_m": {
+                        name: math.nan if blank else round(float(spread[4]) + level, 3)
+                        for name, level in HIGHEST.items()
+                    },
                     "tier": "climatology" if blank else "full",
                     "drivers_cm": {
                         name: math.nan if blank else float(rng.normal()) for name in DRIVERS

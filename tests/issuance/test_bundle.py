@@ -19,6 +19,7 @@ from pipeline.alerts.levels import Level
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
+from pipeline.exchange.forecast_files import read_table
 from pipeline.geography import places
 from pipeline.indices import daily
 from pipeline.indices.extremes import return_period
@@ -148,6 +149,9 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     assert after.alerts == before.alerts
     assert after.degraded == before.degraded
     assert {"alerts.csv", "alerts.geojson", "risk.nc", "monthly.nc", "index.json"} < {*after.files}
+    assert {"forecasts.csv", "stages.csv", "zones.geojson", "now.json"} < {*after.files}
+    cities = {path for path in after.files if path.startswith("cities/")}
+    assert cities == {f"cities/{city}.json" for city in places.cities()}
     levels = Counter(row["level"] for row in after.alerts)
     assert len(levels) >= 4, "the forecasts are of all kinds"
     named = [row["identifier"] for row in after.alerts if row["identifier"]]
@@ -155,6 +159,30 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     for identifier in named:
         assert message_path(identifier) in after.files
     assert [row["identifier"] for row in after.messages] == named
+
+
+def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+) -> None:
+    forecasts = stages(ISSUED)
+    made = bundle(
+        stores, drought_model, run_of(stores[1], stores[0]), (forecasts, droughts(ISSUED))
+    )
+    table = read_table(made.files["forecasts.csv"])
+    assert len(table) == len(forecasts)
+    assert {*table["status"]} == {"Exercise"}
+    first = table.iloc[0]
+    assert first["q50_m"] == round(forecasts["q50"][0], 3)
+    assert first["highest_q50_m"] == forecasts["highest_m"][0]["q50"]
+    observed = read_table(made.files["stages.csv"])
+    assert observed["valid_time"].min() == "2026-06-22T00:00:00Z", "60 days before 00:30"
+    assert observed["valid_time"].max() == "2026-08-20T00:00:00Z"
+    now = json.loads(made.files["now.json"])
+    assert (now["status"], now["origin"]) == ("Exercise", "virtual")
+    assert [city["id"] for city in now["cities"]] == sorted(places.cities())
+    levels = {(row["city"], row["hazard"]): row["level"] for row in made.alerts}
+    for city in now["cities"]:
+        assert city["flood"]["level"] == levels[city["id"], "flood"]
 
 
 def test_a_night_made_up_late_has_a_tree_and_no_message(
@@ -268,8 +296,9 @@ def test_each_input_is_read_and_checked_once(
     assert max(Counter(intervals).values()) == 1
     stage = sorted(days for variable, days in intervals if variable == "stage")
     assert stage[:3] == [4, 7, 30], "last readings, what is suspect, who is silent"
-    assert len(stage) == 4, "and seasons, for the track record of warnings"
-    assert Counter(variable for variable, _ in intervals) == {"stage": 4, "rain": 1, "discharge": 1}
+    assert stage[3] == 200, "what the forecast uses, of which the last 60 days are published"
+    assert len(stage) == 5, "and seasons, for the track record of warnings"
+    assert Counter(variable for variable, _ in intervals) == {"stage": 5, "rain": 1, "discharge": 1}
     assert len(checked) == len(intervals)
 
 

@@ -16,7 +16,7 @@ from models.stage.errors import ErrorDistribution, square_root
 PATHS = 2000
 """Draws of the joint errors over the leads."""
 HALVINGS = 24
-"""Halvings of the interval that holds a quantile: metres become micrometres."""
+"""Halvings of an interval that holds a quantile: metres become micrometres."""
 
 
 def exceedance_by_lead(
@@ -88,47 +88,32 @@ def highest_quantiles(
     """
     if not np.isfinite(middle_m + scale_m).all():
         return np.full((len(middle_m), len(q)), np.nan)
+    n_leads = len(middle_m)
     paths_m = middle_m + scale_m * errors.from_scores(_draw_scores(errors.correlation))
     share_m = np.quantile(np.maximum.accumulate(paths_m, axis=1), q, axis=0).T
-    worst_m = _highest_of_day(q, errors, middle_m, scale_m)
-    highest_m = np.minimum(np.maximum(share_m, worst_m), _invert_sum(q, errors, middle_m, scale_m))
+
+    def highest_of_day(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        of_day_m = middle_m[:, None] + scale_m[:, None] * errors.ppf(levels)
+        return np.asarray(np.maximum.accumulate(of_day_m, axis=0))
+
+    def add_days(stage_m: NDArray[np.float64], lead: NDArray[np.int64]) -> NDArray[np.float64]:
+        p = 1.0 - errors.cdf((stage_m[:, None] - middle_m) / scale_m)
+        return np.asarray(np.where(np.arange(n_leads) <= lead[:, None], p, 0.0).sum(axis=1))
+
+    low = highest_of_day(q)
+    found = np.maximum(share_m, low)
+    chance = np.broadcast_to(1.0 - q, found.shape)
+    lead = np.broadcast_to(np.arange(n_leads)[:, None], found.shape)
+    over = add_days(found.ravel(), lead.ravel()).reshape(found.shape) < chance
+    if over.any():
+        low, high = low[over], found[over]
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            above = add_days(middle, lead[over]) > chance[over]
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        found[over] = high
     # The halvings leave a micrometre.
-    return np.asarray(np.maximum.accumulate(np.maximum.accumulate(highest_m, axis=0), axis=1))
-
-
-def _highest_of_day(
-    q: NDArray[np.float64],
-    errors: ErrorDistribution,
-    middle_m: NDArray[np.float64],
-    scale_m: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Highest of the days' own quantiles up to each lead."""
-    of_day_m = middle_m[:, None] + scale_m[:, None] * errors.ppf(q)
-    return np.asarray(np.maximum.accumulate(of_day_m, axis=0))
-
-
-def _invert_sum(
-    q: NDArray[np.float64],
-    errors: ErrorDistribution,
-    middle_m: NDArray[np.float64],
-    scale_m: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Stage that the days up to each lead exceed with probabilities adding up to 1 - q."""
-    n_leads = len(middle_m)
-    up_to = np.arange(n_leads)[None, :, None] >= np.arange(n_leads)
-
-    def sum_up(stage_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        z = (stage_m.reshape(-1, 1) - middle_m) / scale_m
-        p = 1.0 - errors.cdf(z).reshape(len(q), n_leads, n_leads)
-        return np.asarray((p * up_to).sum(axis=2).T)
-
-    low = _highest_of_day(q, errors, middle_m, scale_m)
-    high = _highest_of_day(1.0 - (1.0 - q) / n_leads, errors, middle_m, scale_m)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        above = sum_up(middle.T) > 1.0 - q
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return 0.5 * (low + high)
+    return np.asarray(np.maximum.accumulate(np.maximum.accumulate(found, axis=0), axis=1))
 
 
 def _draw_scores(correlation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ import pandas as pd
 from models.stage.model import HIGHEST, QUANTILES
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.thresholds import name_trend
-from pipeline.exchange.forecast_files import PROBABILITIES, list_rows, read_table
+from pipeline.exchange.forecast_files import PROBABILITIES, list_by_gauge, read_table
 from pipeline.exchange.issue import Issue
 from pipeline.geography import places
 from pipeline.geography.gauge_figures import travel_times_d
@@ -87,23 +87,26 @@ def write_now(rows: Sequence[Row], forecasts: pd.DataFrame, issue: Issue) -> byt
         Issue of the tree.
     """
     dates = sorted({str(moment)[:10] for moment in forecasts["valid_time"]})
-    hazards = _by_city(rows)
+    days = list_by_gauge(forecasts)
     return _dump(
         {
             **issue.members(),
             "unit": "m above gauge zero",
             "dates": dates,
-            "cities": [_sum_up(of_city, forecasts, dates) for of_city in hazards.values()],
+            "cities": [
+                _sum_up(of_city, days.get(_code(of_city), []), dates)
+                for of_city in _by_city(rows).values()
+            ],
         }
     )
 
 
 def _sum_up(
-    hazards: Mapping[str, Row], forecasts: pd.DataFrame, dates: Sequence[str]
+    hazards: Mapping[str, Row], forecast: Sequence[Row], dates: Sequence[str]
 ) -> dict[str, Any]:
     any_row = next(iter(hazards.values()))
     flood = hazards.get("flood", {})
-    days = {row["valid_time"][:10]: row for row in list_rows(forecasts, flood.get("station"))}
+    days = {row["valid_time"][:10]: row for row in forecast}
     city: dict[str, Any] = {
         "id": any_row["city"],
         "name": any_row["name"],
@@ -149,7 +152,7 @@ def write_cities(
     issue
         Issue of the tree.
     """
-    hazards = _by_city(rows)
+    hazards, days, readings = _by_city(rows), list_by_gauge(forecasts), list_by_gauge(stages)
     return {
         city: _dump(
             {
@@ -160,7 +163,12 @@ def write_cities(
                     hazard: _describe_hazard(hazard, of_city.get(hazard))
                     for hazard in ("flood", "drought")
                 },
-                **_describe_river(of_city.get("flood", {}), forecasts, stages, issue),
+                **_describe_river(
+                    of_city.get("flood", {}),
+                    days.get(_code(of_city), []),
+                    readings.get(_code(of_city), []),
+                    issue,
+                ),
             }
         )
         for city, of_city in hazards.items()
@@ -215,11 +223,11 @@ def _describe_hazard(hazard: str, row: Row | None) -> dict[str, Any] | None:
 
 
 def _describe_river(
-    flood: Row, forecasts: pd.DataFrame, stages: pd.DataFrame, issue: Issue
+    flood: Row, forecast: Sequence[Row], observed: Sequence[Row], issue: Issue
 ) -> dict[str, Any]:
     """Gauge of a city, its forecast and its readings; None where there is none."""
     code = flood.get("station")
-    days = [_describe_day(row) for row in list_rows(forecasts, code)]
+    days = [_describe_day(row) for row in forecast]
     since = format_utc(issue.issue_time - SHOWN)
     readings = [
         {
@@ -228,7 +236,7 @@ def _describe_river(
             "quality": row["quality"],
             "method": row["method"],
         }
-        for row in list_rows(stages, code)
+        for row in observed
         if row["valid_time"] >= since
     ]
     return {
@@ -294,6 +302,11 @@ def _describe_marks(flood: Row) -> dict[str, Any] | None:
     if all(value is None for value in marks.values()):
         return None
     return {**marks, "verified": flood["threshold_verified"]}
+
+
+def _code(hazards: Mapping[str, Row]) -> str:
+    """Code of a city's gauge; empty where it has none."""
+    return hazards.get("flood", {}).get("station") or ""
 
 
 def _by_city(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -117,10 +116,13 @@ def read_table(content: bytes) -> pd.DataFrame:
     )
 
 
-def list_rows(table: pd.DataFrame, station: str | None) -> Iterator[dict[str, Any]]:
-    """List the rows of a gauge in a table of :func:`read_table`, None for what is not known."""
-    for row in table[table["station_id"] == station].to_dict("records"):
-        yield {str(key): None if pd.isna(value) else value for key, value in row.items()}
+def list_by_gauge(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """List the rows of a table of :func:`read_table` by gauge, None for what is not known."""
+    plain = table.astype(object).where(table.notna(), None)
+    by_gauge: dict[str, list[dict[str, Any]]] = {}
+    for row in plain.to_dict("records"):
+        by_gauge.setdefault(row["station_id"], []).append({str(key): row[key] for key in row})
+    return by_gauge
 
 
 def _describe_place(code: str, issue: Issue) -> dict[str, Fact]:

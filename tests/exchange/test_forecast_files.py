@@ -18,7 +18,7 @@ from models.stage.model import HIGHEST, QUANTILES
 from pipeline.exchange.forecast_files import (
     FORECAST_COLUMNS,
     STAGE_COLUMNS,
-    list_rows,
+    list_by_gauge,
     read_table,
     write_forecasts,
     write_stages,
@@ -201,7 +201,10 @@ def test_pandas_and_frictionless_read_both_tables(tmp_path: Path) -> None:
 def test_rows_of_a_gauge_come_back_with_none_for_what_is_not_known() -> None:
     unknown = forecast(PAKSE, mean_m=math.nan, tier="no_rain")
     content = write_forecasts(pd.concat([forecast(), unknown], ignore_index=True), ISSUE)
-    first, _ = list_rows(read_table(content), PAKSE)
+    by_gauge = list_by_gauge(read_table(content))
+    first, _ = by_gauge[PAKSE]
     assert (first["station_id"], first["mean_m"], first["q50_m"]) == (PAKSE, None, 10.04)
     assert (first["lead_days"], first["tier"], first["extrapolated"]) == (1, "no_rain", False)
-    assert [*list_rows(read_table(content), None)] == []
+    assert [*by_gauge] == [VIENTIANE, PAKSE]
+    assert by_gauge[VIENTIANE][1]["mean_m"] == 10.545
+    assert list_by_gauge(read_table(write_forecasts(pd.DataFrame(), ISSUE))) == {}

@@ -47,12 +47,7 @@ def _describe_zone(
 ) -> dict[str, Any]:
     """Describe a zone as a feature, its outer ring counterclockwise."""
     ring = shapely.geometry.polygon.orient(outline).exterior.coords
-    rounded = [[round(lon, DECIMALS), round(lat, DECIMALS)] for lon, lat in ring]
-    corners = [
-        corner
-        for number, corner in enumerate(rounded)
-        if number == 0 or corner != rounded[number - 1]
-    ]
+    corners = [[round(lon, DECIMALS), round(lat, DECIMALS)] for lon, lat in ring]
     return {
         "type": "Feature",
         "id": zone,

@@ -57,3 +57,9 @@ def test_csv() -> None:
     assert table[2]["skilful_until_day"] == "7"
     assert table[0]["rain_return_period_years"] == ""
     assert table[0]["missing"].startswith("a river gauge with an alarm stage; rain over the city")
+
+
+def test_a_table_without_rows_has_the_columns_that_it_is_given() -> None:
+    assert alert_files.write_csv([], ("a", "b")) == b"a,b\n"
+    assert alert_files.write_csv([]) == b""
+    assert alert_files.write_csv([{"a": 1, "b": None}], ("b", "a")) == b"b,a\n,1\n"

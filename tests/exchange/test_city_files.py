@@ -199,6 +199,19 @@ def test_the_trend_is_that_of_the_messages(change_m: float | None, trend: str | 
     assert found["now.json"]["cities"][-1]["stage"]["trend"] == trend
 
 
+def test_a_stage_at_the_gauges_zero_is_known() -> None:
+    at_zero = {"stage_m": 0.0, "change_1d_m": 0.0}
+    rows = [row | at_zero if row["station"] else row for row in collect()]
+    stage = files_of(rows, forecast())["now.json"]["cities"][-1]["stage"]
+    assert stage == {"m": 0.0, "time": "2026-08-20T00:00:00Z", "trend": "steady"}
+
+
+def test_a_level_that_is_not_assessed_is_unknown_beside_the_one_in_force() -> None:
+    rows = [row | {"level": "unknown"} for row in collect()]
+    city = files_of(rows, forecast())["now.json"]["cities"][-1]
+    assert (city["flood"]["level"], city["flood"]["in_force"]) == ("unknown", "warning")
+
+
 def test_a_gauge_without_a_model_has_its_stage_and_no_forecast() -> None:
     unknown = dict.fromkeys(
         [*QUANTILES, "mean_m", "p_alarm", "p_flood", "p_alarm_by", "p_flood_by"], np.nan

@@ -154,15 +154,19 @@ def test_observed_stages_by_hand() -> None:
     assert (last["valid_time"], last["stage_m"]) == ("2026-08-20T00:00:00Z", "10.0")
 
 
-def test_a_sensor_has_one_row_an_hour_beside_the_observers() -> None:
+def test_a_sensor_has_one_row_an_hour_beside_those_of_the_observer() -> None:
     every_quarter = [f"2026-08-20 0{hour}:{minute:02}" for hour in (0, 1) for minute in (0, 15, 45)]
     used = pd.concat(
-        [readings(every_quarter, method="telemetry"), readings(["2026-08-20 00:00"])],
+        [
+            readings(every_quarter, method="telemetry"),
+            readings(["2026-08-20 00:00", "2026-08-20 00:30"]),
+        ],
         ignore_index=True,
     )
     rows = table_of(write_stages(used, ISSUE))
     assert [(row["valid_time"][11:16], row["method"]) for row in rows] == [
         ("00:00", "manual"),
+        ("00:30", "manual"),
         ("00:45", "telemetry"),
         ("01:45", "telemetry"),
     ]

@@ -235,7 +235,7 @@ def read_second_opinion(snapshot: Snapshot) -> list[dict[str, Any]]:
         {
             "city": zone.removeprefix("city:"),
             "valid_date": str(day.astype("datetime64[D]")),
-            "available_time": f"{known.astype('datetime64[m]')}Z",
+            "available_time": f"{known.astype('datetime64[s]')}Z",
             **{f"{name}_m3s": round(float(flows[name][at]), 1) for name in geoglows.QUANTILES},
         }
         for column, zone in enumerate(flows["zone"].values.tolist())

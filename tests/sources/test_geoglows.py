@@ -198,7 +198,7 @@ def test_its_flows_are_published_as_a_second_opinion(tmp_path: Path) -> None:
         (city, day) for city in ("khon_kaen", "chiang_rai") for day in ("2024-08-20", "2024-08-21")
     ]
     assert rows[0]["flow_q50_m3s"] == 126.0
-    assert rows[0]["available_time"] == "2024-08-20T12:00Z"
+    assert rows[0]["available_time"] == "2024-08-20T12:00:00Z"
 
 
 @pytest.mark.usefixtures("named")

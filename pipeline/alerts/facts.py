@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.headlines import compose_headline
+from pipeline.alerts.levels import RAISED
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import describe_missing
 from pipeline.choices import Product
@@ -44,6 +45,7 @@ def collect_facts(
     city, station, river = decision.city, decision.station, decision.river
     peak = river.peak if river else None
     rain, drought = decision.rain, decision.drought
+    in_force = decision.in_force in RAISED
     facts: dict[str, Fact] = {
         "status": status,
         "issue_time": format_utc(decision.issue_time),
@@ -64,9 +66,9 @@ def collect_facts(
             product=product,
         ),
         "identifier": identifier,
-        "urgency": decision.urgency,
-        "severity": decision.severity,
-        "certainty": decision.certainty,
+        "urgency": decision.urgency if in_force else None,
+        "severity": decision.severity if in_force else None,
+        "certainty": decision.certainty if in_force else None,
         "probability": decision.probability,
         "onset": format_utc(decision.onset) if decision.onset else None,
         "valid_to": format_utc(decision.valid_to),

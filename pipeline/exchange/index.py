@@ -12,11 +12,11 @@ from typing import Any
 
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
-from pipeline.exchange.alert_files import dump_json, withdraw_facts, write_csv
+from pipeline.exchange.alert_files import dump_collection, dump_json, withdraw_facts, write_csv
+from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.remarks import Remark
 from pipeline.times import format_utc
 
-SCHEMA_VERSION = 3
 NEXT_EXPECTED = timedelta(hours=30)
 """Time from an issue time by which the next tree is published; else somebody looks why not."""
 LIFETIME = timedelta(hours=54)
@@ -162,7 +162,7 @@ def mark_cancelled(
             counts[Level.UNKNOWN.value] += 1
             row |= withdraw_facts(row)
     files = dict(tree)
-    files["alerts.geojson"] = dump_json(collection)
+    files["alerts.geojson"] = dump_collection(collection)
     files["alerts.csv"] = write_csv([feature["properties"] for feature in collection["features"]])
     cancelled = index.get("cancelled", {}) | dict.fromkeys(messages, by)
     files[INDEX] = dump_json(index | {"cancelled": dict(sorted(cancelled.items()))})

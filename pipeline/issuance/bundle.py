@@ -18,7 +18,15 @@ from pipeline.alerts.short_texts import write_broadcasts, write_sms
 from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
-from pipeline.exchange import alert_files, forecast_files, index, netcdf, zone_files
+from pipeline.exchange import (
+    alert_files,
+    datapackage,
+    forecast_files,
+    index,
+    netcdf,
+    schema,
+    zone_files,
+)
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.messages import list_cancelled
 from pipeline.issuance import products
@@ -118,13 +126,18 @@ def make_bundle(
         origin=run["origin"],
         wanted=settings.alert_status,
     )
-    files["alerts.geojson"] = alert_files.write_geojson(rows)
-    files["alerts.csv"] = alert_files.write_csv(rows)
     issue = Issue(
         issue_time=snapshot.asof,
         status="Exercise" if run["origin"] == "virtual" else settings.alert_status,
         origin=run["origin"],
     )
+    files["alerts.geojson"] = alert_files.write_geojson(
+        rows,
+        issue_time=snapshot.asof,
+        status=issue.status,
+        areas={decision.city.id: decision.city.area for decision in decisions},
+    )
+    files["alerts.csv"] = alert_files.write_csv(rows)
     files["forecasts.csv"] = forecast_files.write_forecasts(stages, issue)
     files["stages.csv"] = forecast_files.write_stages(read_used_stages(snapshot), issue)
     files["zones.geojson"] = zone_files.write_zones(snapshot.region, issue)
@@ -145,6 +158,10 @@ def make_bundle(
                 issue_time=snapshot.asof,
             )
     missing = find_missing(snapshot, upstream=settings.upstream)
+    files["alerts.schema.json"] = schema.read_schema()
+    files["datapackage.json"] = datapackage.write_datapackage(
+        files, issue_time=snapshot.asof, status=issue.status
+    )
     files["index.json"] = index.write_index(
         decisions,
         issue_time=snapshot.asof,

@@ -90,7 +90,12 @@ class Station:
             [decision], in_force, notices, products={}, origin="virtual", wanted="Test"
         )
         files = {
-            "alerts.geojson": alert_files.write_geojson(rows),
+            "alerts.geojson": alert_files.write_geojson(
+                rows,
+                issue_time=decision.issue_time,
+                status="Exercise",
+                areas={decision.city.id: decision.city.area},
+            ),
             "alerts.csv": alert_files.write_csv(rows),
         }
         files["index.json"] = index.write_index(
@@ -209,6 +214,13 @@ def test_the_tree_names_the_cancel_and_its_feeds_warn_no_longer(warned: Station)
     assert index["cancelled"] == {MESSAGE: f"{MESSAGE}-cancel"}
     assert set(index["files"]) == set(tree) - {"index.json"}
     assert (index["levels"]["flood"]["warning"], index["levels"]["flood"]["unknown"]) == (0, 1)
+    kept = [json.loads(files["alerts.geojson"]) for files in (before, tree)]
+    for collection in kept:
+        (feature,) = collection["features"]
+        del feature["properties"]
+        assert feature["geometry"]["type"] == "Polygon"
+    assert kept[0] == kept[1], "members and geometry"
+    assert {facts(tree)[key] for key in ("urgency", "severity", "certainty")} == {None}
     changed = {key for key, fact in facts(tree).items() if fact != facts(before)[key]}
     assert changed == {
         "level", "level_in_force", "river_level", "rain_level", "urgency", "severity",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from frictionless import system, validate
 
 from pipeline.alerts.alert_state import AlertState, SentMessage
 from pipeline.alerts.cap import message_path
@@ -20,6 +22,7 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
 from pipeline.exchange.forecast_files import read_table
+from pipeline.exchange.schema import read_schema
 from pipeline.geography import places
 from pipeline.indices import daily
 from pipeline.indices.extremes import return_period
@@ -35,6 +38,7 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.readings import Readings
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import drought, dry_spell, flood
+from tests.exchange.schema_cases import find_faults_of_tree
 from tests.issuance.forecast_cases import droughts, stages
 
 ISSUED = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
@@ -183,6 +187,24 @@ def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
     levels = {(row["city"], row["hazard"]): row["level"] for row in made.alerts}
     for city in now["cities"]:
         assert city["flood"]["level"] == levels[city["id"], "flood"]
+
+
+def test_every_json_file_and_table_is_as_the_schemas_say(
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace, tmp_path: Path
+) -> None:
+    run = run_of(stores[1], stores[0])
+    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+    assert find_faults_of_tree(made.files) == {}
+    alerts = json.loads(made.files["alerts.geojson"])
+    levels = {feature["properties"]["level"] for feature in alerts["features"]}
+    assert len(levels) >= 4, "the forecasts are of all kinds"
+    assert {feature["geometry"]["type"] for feature in alerts["features"]} == {"Polygon"}
+    for name in ("datapackage.json", "alerts.csv"):
+        (tmp_path / name).write_bytes(made.files[name])
+    with system.use_context(trusted=True):
+        report = validate(tmp_path / "datapackage.json")
+    assert report.valid, report.flatten(["title", "message"])
+    assert made.files["alerts.schema.json"] == read_schema()
 
 
 def test_a_night_made_up_late_has_a_tree_and_no_message(

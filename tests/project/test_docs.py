@@ -18,8 +18,9 @@ from pipeline.alerts import facts
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.templates import LANGUAGES
-from pipeline.exchange import alert_files, index
+from pipeline.exchange import alert_files, columns, index
 from pipeline.exchange.publication import publish_tree
+from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.geography import places
 from pipeline.settings import ROOT, Settings
 from tests.alerts.alert_cases import RULES
@@ -136,6 +137,8 @@ def test_the_columns_are_those_of_the_feeds() -> None:
     found = facts.collect_facts(WATCH, notice=None, identifier=None, status="Exercise")
     assert [row[0].strip("`") for row in table] == list(found)
     units = {"_m": "m", "_cm": "cm", "_deg": "degrees", "_years": "years", "_percent": "%"}
+    told = [[re.sub(r"`| \(\[\w+\]\([^)]*\)\)", "", cell) for cell in row] for row in table]
+    assert told == [[column.name, column.unit, column.description] for column in columns.ALERTS]
     for name, unit, _ in table:
         end = name.strip("`").rpartition("_")[2]
         assert units.get(f"_{end}", unit) == unit, name
@@ -145,7 +148,7 @@ def test_the_index_is_as_described() -> None:
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     found = json.loads(index_of({}))
     assert [row[0].strip("`") for row in rows(text, "`index.json`")] == list(found)
-    assert f"Schema version {index.SCHEMA_VERSION}." in text
+    assert f"Schema version {SCHEMA_VERSION}." in text
 
 
 def index_of(files: dict[str, bytes]) -> bytes:
@@ -168,7 +171,11 @@ def test_the_example_reads_a_tree_and_refuses_a_damaged_one(tmp_path: Path) -> N
     text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     found = facts.collect_rows([WATCH], {}, {}, products={}, origin="virtual", wanted="Test")
-    files = {"alerts.geojson": alert_files.write_geojson(found)}
+    files = {
+        "alerts.geojson": alert_files.write_geojson(
+            found, issue_time=T0, status="Exercise", areas={WATCH.city.id: WATCH.city.area}
+        )
+    }
     tree = {**files, "index.json": index_of(files)}
     folder = publish_tree(tree, folder=tmp_path / "data/published", issue_time=T0)
     command = [sys.executable, "-c", example]

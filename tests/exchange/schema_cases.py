@@ -1,0 +1,40 @@
+"""Check documents against the published JSON Schema by an independent library."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from pipeline.exchange.schema import read_schema
+
+SCHEMA = json.loads(read_schema())
+KINDS = {
+    "alerts.geojson": "", "index.json": "index", "latest.json": "latest", "now.json": "now",
+    "cities": "city", "say": "say",
+}  # fmt: skip
+"""Name in ``$defs`` for each file or folder of a tree; the root is ``alerts.geojson``."""
+OF_OTHERS = {"alerts.schema.json", "datapackage.json", "zones.geojson", "proof"}
+"""Files and folders with JSON that this schema does not describe."""
+
+
+def find_faults(document: Any, kind: str) -> list[str]:
+    """Paths of the faults in a document; where the schema has alternatives, those of each."""
+    schema = {"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]} if kind else SCHEMA
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    return [
+        "/".join(map(str, leaf.absolute_path))
+        for error in validator.iter_errors(document)
+        for leaf in (error.context or [error])
+    ]
+
+
+def find_faults_of_tree(tree: dict[str, bytes]) -> dict[str, list[str]]:
+    """Faults of every JSON file of a tree that has some, by its path."""
+    faults = {}
+    for path, content in tree.items():
+        first = path.partition("/")[0]
+        if path.endswith(("json", ".geojson")) and first not in OF_OTHERS:
+            faults[path] = find_faults(json.loads(content), KINDS[first])
+    return {path: found for path, found in faults.items() if found}

@@ -1,0 +1,216 @@
+"""The published JSON Schema describes the published files, and refuses each fault."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from models.drought.model import _choose_tier
+from pipeline import choices
+from pipeline.alerts import evidence, facts
+from pipeline.alerts.decision import Hazard, Status
+from pipeline.alerts.levels import Level
+from pipeline.alerts.notice import Phase
+from pipeline.alerts.spoken import write_say
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange import alert_files, columns
+from pipeline.exchange.schema import SCHEMA_VERSION
+from pipeline.geography import places
+from pipeline.sources.base import Origin
+from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
+from tests.alerts.cap_cases import send
+from tests.exchange.schema_cases import SCHEMA, find_faults
+
+VERSION = "20260820T0030Z-r0-3f2a3f2a3f2a3f2a"
+DIGEST = "0" * 64
+DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
+SENT = send(DECISIONS[0])[0]
+assert SENT is not None
+ALERTS = json.loads(
+    alert_files.write_geojson(
+        facts.collect_rows(
+            DECISIONS,
+            {("vientiane", "flood"): "mekong-1"},
+            {("vientiane", "flood"): SENT.notice},
+            products={},
+            origin="virtual",
+            wanted="Test",
+        ),
+        issue_time=T0,
+        status="Exercise",
+        areas={"vientiane": places.city("vientiane").area},
+    )
+)
+RUN = {
+    "schema_version": SCHEMA_VERSION, "version": VERSION, "issue_time": "2026-08-20T00:30:00Z",
+    "revision": 0, "status": "Exercise", "origin": "virtual",
+    "next_expected_at": "2026-08-21T00:30:00Z", "expires_at": "2026-08-21T06:30:00Z",
+}  # fmt: skip
+COUNTS = {level.value: 0 for level in Level}
+INDEX = RUN | {
+    "archive_snapshot": "ABC",
+    "records_batch": 7,
+    "model_version": "m1",
+    "levels": {"flood": COUNTS, "drought": {**COUNTS}},
+    "missing": [
+        {
+            "code": "late", "text": "gauges: no reading", "source": "gauges", "station": "011901",
+            "time": "2026-08-20T00:00:00Z",
+        },
+        {"code": "model", "text": "a fault", "source": None, "station": None, "time": None},
+    ],
+    "inputs": {"gauges/a.csv": DIGEST},
+    "files": {
+        "cap/en/a.xml": {"media_type": "application/cap+xml", "bytes": 1, "sha256": DIGEST},
+        "alerts.csv": {"media_type": "text/csv; charset=utf-8", "bytes": 0, "sha256": DIGEST},
+    },
+    "cancelled": {"mekong-1": "mekong-1-cancel"},
+}  # fmt: skip
+LATEST = RUN | {
+    "path": f"versions/{VERSION}",
+    "index": f"versions/{VERSION}/index.json",
+    "index_sha256": DIGEST,
+}
+SAY = json.loads(write_say([SENT.notice], "lo"))
+DOCUMENTS = {"": ALERTS, "index": INDEX, "latest": LATEST, "say": SAY}
+"""One valid document of each kind; the root is ``alerts.geojson``."""
+
+
+def put(*path: str | int, to: Any) -> Callable[[Any], None]:
+    """Set a value in a document."""
+
+    def change(document: Any) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = to
+
+    return change
+
+
+def drop(*path: str | int) -> Callable[[Any], None]:
+    """Leave a key out of a document."""
+
+    def change(document: Any) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        del document[path[-1]]
+
+    return change
+
+
+LAST = ("features", 2, "properties")
+RING = ("features", 2, "geometry", "coordinates")
+FILE = ("files", "alerts.csv")
+BROKEN = [
+    ("", put("schema_version", to=2), "schema_version"),
+    ("", put("type", to="Feature"), "type"),
+    ("", drop("issue_time"), ""),
+    ("", put("issue_time", to="2026-08-32T00:30:00Z"), "issue_time"),
+    ("", put("issue_time", to="2026-08-20T07:30:00+07:00"), "issue_time"),
+    ("", put("status", to="Draft"), "status"),
+    ("", put("features", 2, "id", to="vientiane"), "features/2/id"),
+    ("", put(*RING, to=[]), "features/2/geometry/coordinates"),
+    ("", put(*RING, 0, 0, to=[102.6, 17.9, 170.0]), "features/2/geometry/coordinates/0/0"),
+    ("", put(*RING, 0, 0, to=[17.9, 102.6]), "features/2/geometry/coordinates/0/0/1"),
+    ("", put(*LAST, "level", to="orange"), "features/2/properties/level"),
+    ("", put(*LAST, "level", to=None), "features/2/properties/level"),
+    ("", put(*LAST, "hazard", to="storm"), "features/2/properties/hazard"),
+    ("", put(*LAST, "severity", to="Unknown"), "features/2/properties/severity"),
+    ("", put(*LAST, "rain_level", to="warning"), "features/2/properties/rain_level"),
+    ("", put(*LAST, "probability", to=60), "features/2/properties/probability"),
+    ("", put(*LAST, "station", to=11901), "features/2/properties/station"),
+    ("", put(*LAST, "tier", to="best"), "features/2/properties/tier"),
+    ("", put(*LAST, "change", to="same"), "features/2/properties/change"),
+    ("", put(*LAST, "reasons", to=["rumour"]), "features/2/properties/reasons/0"),
+    ("", put(*LAST, "valid_to", to="tomorrow"), "features/2/properties/valid_to"),
+    ("", put(*LAST, "stage_ft", to=30.0), "features/2/properties"),
+    ("index", put("status", to="Actual"), "status"),
+    ("index", put("version", to="20260820T0030Z"), "version"),
+    ("index", drop("expires_at"), ""),
+    ("index", put("levels", "flood", "red", to=1), "levels/flood"),
+    ("index", put("missing", 0, to="gauges: no reading"), "missing/0"),
+    ("index", put(*FILE, "sha256", to="0" * 63), "files/alerts.csv/sha256"),
+    ("index", put(*FILE, "bytes", to=-1), "files/alerts.csv/bytes"),
+    ("index", put("files", "/etc/passwd", to=INDEX["files"]["alerts.csv"]), "files"),
+    ("latest", put("path", to=f".versions/{VERSION}"), "path"),
+    ("latest", put("index_sha256", to=None), "index_sha256"),
+    ("latest", put("revision", to="0"), "revision"),
+    ("say", put("messages", 0, "level", to=0), "messages/0/level"),
+    ("say", put("messages", 0, "sentences", 0, to="exercise_1"), "messages/0/sentences/0"),
+]
+"""Single faults: the kind of the file, the change, and where the schema finds it."""
+
+
+def test_it_is_a_schema_and_names_its_version() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["$id"].endswith(f":{SCHEMA_VERSION}")
+    assert "date-time" in FormatChecker().checkers
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_what_is_written_is_valid(kind: str) -> None:
+    assert find_faults(DOCUMENTS[kind], kind) == []
+
+
+@pytest.mark.parametrize(("kind", "change", "where"), BROKEN)
+def test_a_fault_is_found_where_it_is(kind: str, change: Callable[[Any], None], where: str) -> None:
+    broken = copy.deepcopy(DOCUMENTS[kind])
+    change(broken)
+    faults = {*find_faults(broken, kind)}
+    if where.startswith("features/2/geometry"):  # which no Point has either
+        faults &= {where}
+    assert faults == {where}
+
+
+def test_there_are_thirty_faults() -> None:
+    assert len(BROKEN) >= 30
+    assert {kind for kind, _, _ in BROKEN} == {*DOCUMENTS}
+
+
+def test_a_point_is_allowed_where_a_city_has_no_area() -> None:
+    kinds = [feature["geometry"]["type"] for feature in ALERTS["features"]]
+    assert kinds == ["Point", "Polygon", "Polygon"]
+
+
+def test_the_properties_are_the_columns_with_their_words() -> None:
+    alert = SCHEMA["$defs"]["alert"]
+    assert [*alert["properties"]] == [column.name for column in columns.ALERTS]
+    assert alert["required"] == [*alert["properties"]]
+    for column in columns.ALERTS:
+        described = alert["properties"][column.name]
+        assert described["description"] == column.meaning
+        values = described.get("items", described).get("enum", [])
+        assert [value for value in values if value is not None] == [*column.values]
+        allowed = Draft202012Validator(
+            {"$defs": SCHEMA["$defs"], **described}, format_checker=FormatChecker()
+        )
+        assert allowed.is_valid(None) is not column.required, column.name
+        if column.bounds:
+            assert (described["minimum"], described["maximum"]) == column.bounds
+
+
+def test_closed_values_are_those_of_the_code() -> None:
+    shared, index, say = (SCHEMA["$defs"], *(SCHEMA["$defs"][kind] for kind in ("index", "say")))
+    alert, message = shared["alert"]["properties"], say["properties"]["messages"]["items"]
+    levels = [level.value for level in Level]
+    assert shared["level"]["enum"] == alert["level"]["enum"] == levels
+    for hazard in get_args(Hazard):
+        assert index["properties"]["levels"]["properties"][hazard]["required"] == levels
+    assert [*index["properties"]["levels"]["properties"]] == alert["hazard"]["enum"]
+    assert shared["status"]["enum"] == [*get_args(Status)]
+    assert shared["change"]["enum"] == [*get_args(choices.Change)]
+    assert index["properties"]["origin"]["enum"] == [*get_args(Origin)]
+    assert {*alert["drought_phase"]["enum"]} == {*get_args(Phase), None}
+    assert {*say["properties"]["language"]["enum"]} == {*LANGUAGES}
+    assert message["properties"]["level"]["enum"] == [1, 2, 3]
+    drought_tiers = {_choose_tier(*known) for known in itertools.product([0.5, np.nan], repeat=3)}
+    assert drought_tiers == {*columns.DROUGHT_TIERS}
+    assert {*alert["tier"]["enum"]} == {*evidence.TIERS, *drought_tiers, None}

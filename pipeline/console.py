@@ -448,7 +448,8 @@ def print_night(folder: Path) -> None:
     for text in dict.fromkeys(texts):
         console.print(f"Missing: {text}", highlight=False)
     console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
-    for path in ("index.json", "alerts.geojson", "alerts.csv", "cap", "risk.nc", "monthly.nc"):
+    names = ("index.json", "alerts.geojson", "alerts.csv", "cap")
+    for path in (*names, "risk.nc", "monthly.nc", "monthly_gauges.nc"):
         if (folder / path).exists():
             console.print(f"  {folder / path}", highlight=False, soft_wrap=True)
 

@@ -46,8 +46,6 @@ from pipeline.storage import database
 from pipeline.storage.records import Records
 
 STEP = timedelta(days=1)
-RISK_TITLE = "Flood and drought risk indices of the Mekong"
-MONTHLY_TITLE = "Standardised indices of whole months in the Mekong countries"
 VIRTUAL_SOURCE = "virtual basin, not measured"
 
 
@@ -145,17 +143,19 @@ def make_bundle(
     if second_opinion:
         files["second_opinion.csv"] = alert_files.write_csv(second_opinion)
     left_out = list[Remark]()
-    for file, title, indices in (
-        ("risk.nc", RISK_TITLE, risk),
-        ("monthly.nc", MONTHLY_TITLE, products.compute_monthly_indices(snapshot)),
-    ):
+    name = settings.alert_sender_name or "mekong-early-warning, an automatic forecast"
+    issuer = {"institution": name, "creator_name": name, "publisher_name": name}
+    if settings.public_url:
+        issuer |= {"creator_url": settings.public_url, "publisher_url": settings.public_url}
+    for file, indices in {"risk.nc": risk, **products.compute_monthly_indices(snapshot)}.items():
         if indices is not None:
             left_out += products.describe_impossible(indices, file)
             files[file] = netcdf.write_netcdf(
                 products.mask_impossible(indices),
-                title=title,
                 source=VIRTUAL_SOURCE if run["origin"] == "virtual" else "measured",
                 issue_time=snapshot.asof,
+                **issuer,
+                **products.ATTRIBUTES[file],
             )
     missing = find_missing(snapshot, upstream=settings.upstream)
     files["alerts.schema.json"] = schema.read_schema()

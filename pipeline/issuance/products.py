@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline.alerts.evidence import Rain
 from pipeline.areal import daily_series, monthly, substitutes
@@ -34,16 +35,49 @@ SPIN_UP_DAYS = 400
 """Look-back of the published indices in the zonal daily series (days)."""
 RISK_DAYS = 30
 """Days of the risk indices that are published."""
-LATITUDE = {"units": "degrees_north", "standard_name": "latitude", "long_name": "Latitude"}
-LONGITUDE = {"units": "degrees_east", "standard_name": "longitude", "long_name": "Longitude"}
+LATITUDE = {
+    "units": "degrees_north", "standard_name": "latitude", "long_name": "Latitude", "axis": "Y",
+}  # fmt: skip
+LONGITUDE = {
+    "units": "degrees_east", "standard_name": "longitude", "long_name": "Longitude", "axis": "X",
+}  # fmt: skip
+_UTC = {"units_metadata": "leap_seconds: none"}
 AXES = {
-    "time": {"standard_name": "time", "long_name": "Start of the day or month, UTC"},
-    "available_time": {"long_name": "Time from which the day's data were known, UTC"},
-    "zone": {"long_name": "Sub-basin or city by its id"},
-    "station": {"long_name": "Gauge by its MRC code"},
-    "year": {"units": "1", "long_name": "Calendar year"},
-}
+    "time": {
+        "standard_name": "time", "axis": "T", "long_name": "Start of the day or month, UTC", **_UTC,
+    },
+    "available_time": {"long_name": "Time from which the day's data were known, UTC", **_UTC},
+    "zone": {"cf_role": "timeseries_id", "long_name": "Sub-basin or city by its id"},
+    "station": {"cf_role": "timeseries_id", "long_name": "Gauge by its MRC code"},
+    "year": {"standard_name": "time", "long_name": "Start of the calendar year, UTC", **_UTC},
+}  # fmt: skip
 """CF attributes of the axes of the published files."""
+STEPS = {"risk.nc": "D", "monthly.nc": "M", "monthly_gauges.nc": "M"}
+"""Step of the time of each published file, as NumPy names it."""
+ATTRIBUTES = {
+    "risk.nc": {
+        "title": "Flood and drought risk indices of the Mekong",
+        "summary": "Rain, return periods, soil moisture, vegetation and drought indices of each "
+        "sub-basin and city of the Mekong, for each of the last 30 days.",
+        "keywords": "flood, drought, rain, SPI, soil moisture, vegetation health, Mekong",
+        "time_coverage_resolution": "P1D",
+    },
+    "monthly.nc": {
+        "title": "Standardised indices of whole months in the Mekong countries",
+        "summary": "Standardised indices of rain, evaporation, soil moisture and runoff of each "
+        "sub-basin and city, for each of the last 24 months, and the dates of the wet season.",
+        "keywords": "drought, SPI, SPEI, SSI, SRI, wet season, Mekong",
+        "time_coverage_resolution": "P1M",
+    },
+    "monthly_gauges.nc": {
+        "title": "Standardised indices of whole months at gauges of the Mekong",
+        "summary": "Standardised discharge of each gauge and its ratio to the low flow that is "
+        "agreed, for each of the last 24 months.",
+        "keywords": "drought, low flow, discharge, SDI, Mekong",
+        "time_coverage_resolution": "P1M",
+    },
+}
+"""Global attributes of each published file, by the conventions of ACDD."""
 
 
 def mask_impossible(ds: xr.Dataset) -> xr.Dataset:
@@ -85,14 +119,18 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
     ).assign(substitutes.carry_shares(recent))
     # Computed here: chunks computed while a file is written come in any order.
     recent_days = indices.isel(time=slice(-RISK_DAYS, None)).compute()
-    return describe_axes(recent_days, region=snapshot.region, asof=snapshot.asof)
+    return describe_axes(recent_days, "risk.nc", region=snapshot.region, asof=snapshot.asof)
 
 
-def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
-    """Compute the monthly bulletin; None without a zonal record or monthly parameters."""
+def compute_monthly_indices(snapshot: Snapshot) -> dict[str, xr.Dataset]:
+    """Compute the monthly bulletin, of zones and of gauges, by the names of its files.
+
+    Without a zonal record or monthly parameters there is none, without gauges none of them: a
+    file has time series at places of one kind alone.
+    """
     record = snapshot.zonal_record
     if record is None or "monthly" not in snapshot.models:
-        return None
+        return {}
     record = record.isel(time=slice(-monthly.SPIN_UP_DAYS, None)).compute()
     start = pd.Timestamp(record["time"].values[0]).tz_localize("UTC").to_pydatetime()
     months = monthly.collect_months(
@@ -103,16 +141,30 @@ def compute_monthly_indices(snapshot: Snapshot) -> xr.Dataset | None:
         discharge=select_used(snapshot.readings("discharge", start=start)),
     )
     bulletin = monthly.make_bulletin(months, snapshot.models["monthly"], asof=snapshot.asof)
-    return describe_axes(bulletin, region=snapshot.region, asof=snapshot.asof)
+    parts = split_gauges(bulletin)
+    return {
+        name: describe_axes(ds, name, region=snapshot.region, asof=snapshot.asof)
+        for name, ds in parts.items()
+    }
 
 
-def describe_axes(ds: xr.Dataset, *, region: Region, asof: datetime) -> xr.Dataset:
-    """Say what the steps of time, zones and gauges of a file are, and where they lie.
+def split_gauges(bulletin: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Split a monthly bulletin into its zones and its gauges, by the names of their files."""
+    parts = {"monthly.nc": bulletin.drop_dims("station", errors="ignore")}
+    if "station" in bulletin.dims:
+        parts["monthly_gauges.nc"] = bulletin.drop_dims(["zone", "year"], errors="ignore")
+    return parts
+
+
+def describe_axes(ds: xr.Dataset, file: str, *, region: Region, asof: datetime) -> xr.Dataset:
+    """Say what the steps of time, zones or gauges of a file are, and where they lie.
 
     Parameters
     ----------
     ds
-        Indices by ``time``, ``zone``, ``station`` or ``year``.
+        Indices by ``zone`` or ``station``, and ``time`` or ``year``.
+    file
+        Name of the file.
     region
         Region of the zones.
     asof
@@ -121,10 +173,10 @@ def describe_axes(ds: xr.Dataset, *, region: Region, asof: datetime) -> xr.Datas
     Returns
     -------
     xarray.Dataset
-        With ``lat``, ``lon`` (degrees) and ``zone_name`` of each zone, ``station_lat``,
-        ``station_lon`` and ``station_name`` of each gauge: the position of a city or gauge, and a
-        point inside a sub-basin. A gauge that only readings name has its code for a name and NaN
-        for a position.
+        Time series at places, with ``lat``, ``lon`` (degrees) and ``zone_name`` or
+        ``station_name``: the position of a city or gauge, and a point inside a sub-basin; with
+        ``time_bnds``, and ``year`` as the time at which it begins, with ``year_bnds``. A gauge
+        that only readings name has its code for a name and NaN for a position.
 
     Raises
     ------
@@ -136,22 +188,40 @@ def describe_axes(ds: xr.Dataset, *, region: Region, asof: datetime) -> xr.Datas
     for basin in places.basins(asof=asof).values():
         inside = basin.polygon.representative_point()
         points[f"basin:{basin.id}"] = (inside.y, inside.x, basin.name)
-    codes = ds["station"].values.tolist() if "station" in ds.dims else []
-    sites = {code: (math.nan, math.nan, code) for code in codes}
-    sites |= {code: (gauge.lat, gauge.lon, gauge.name) for code, gauge in gauges.items()}
-    rows = {"zone": ("", points), "station": ("station_", sites)}
-    for dim, (prefix, known) in rows.items():
-        if dim in ds.dims:
-            lat, lon, name = zip(*(known[key] for key in ds[dim].values.tolist()), strict=True)
+    place = "station" if "station" in ds.dims else "zone"
+    ids = ds[place].values.tolist()
+    if place == "station":
+        points = {code: (math.nan, math.nan, code) for code in ids}
+        points |= {code: (gauge.lat, gauge.lon, gauge.name) for code, gauge in gauges.items()}
+    lat, lon, name = zip(*(points[key] for key in ids), strict=True)
+    ds = ds.assign_coords(
+        {
+            "lat": (place, np.round(lat, 4), LATITUDE),
+            "lon": (place, np.round(lon, 4), LONGITUDE),
+            f"{place}_name": (place, list(name), {"long_name": f"Name of the {place}"}),
+        }
+    )
+    if "year" in ds.dims:
+        ds = ds.assign_coords(year=(ds["year"].values - 1970).astype("M8[Y]").astype("M8[ns]"))
+    for axis, step in (("time", STEPS[file]), ("year", "Y")):
+        if axis in ds.dims:
             ds = ds.assign_coords(
-                {
-                    f"{prefix}lat": (dim, np.round(lat, 4), LATITUDE),
-                    f"{prefix}lon": (dim, np.round(lon, 4), LONGITUDE),
-                    f"{dim}_name": (dim, list(name), {"long_name": f"Name of the {dim}"}),
-                }
+                {f"{axis}_bnds": ((axis, "bounds"), _bound(ds[axis].values, step))}
             )
-    axes = {name: ds[name].assign_attrs(AXES[name]) for name in AXES if name in ds.coords}
-    return ds.assign_coords(axes)
+    axes = {
+        name: ds[name].assign_attrs(
+            AXES[name] | ({"bounds": f"{name}_bnds"} if f"{name}_bnds" in ds.coords else {})
+        )
+        for name in AXES
+        if name in ds.coords
+    }
+    return ds.assign_coords(axes).assign_attrs(featureType="timeSeries", cdm_data_type="Station")
+
+
+def _bound(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetime64]:
+    """Start and end of each step of time, shape (step, 2)."""
+    ends = (starts.astype(f"M8[{step}]") + 1).astype(starts.dtype)
+    return np.stack([starts, ends], axis=1)
 
 
 def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, Rain]:

@@ -224,7 +224,7 @@ def test_it_is_written_as_cf(bulletin: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "monthly.nc"
     path.write_bytes(write_netcdf(bulletin, title="t", source="s", issue_time=END))
     with xr.open_dataset(path, engine="netcdf4") as ds:
-        assert ds.attrs["Conventions"] == "CF-1.11"
+        assert ds.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
         assert ds["spi_3m"].attrs["units"] == "1"
         np.testing.assert_allclose(ds["spi_3m"], bulletin["spi_3m"])
 

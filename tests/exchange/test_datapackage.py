@@ -14,7 +14,7 @@ from pipeline.exchange.datapackage import TABLES, write_datapackage
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
 
 DECISIONS = [flood(0.6, 0.6), pluvial(float("nan")), drought(dry_spell())]
-SECOND_OPINION = [
+SECOND_OPINION: list[dict[str, facts.Fact]] = [
     {
         "city": "pakse", "valid_date": "2026-08-20", "available_time": "2026-08-19T18:00:00Z",
         "flow_q10_m3s": 20000.5, "flow_q50_m3s": 21000.0, "flow_q90_m3s": 24000.1,
@@ -37,7 +37,8 @@ def tree(tmp_path: Path) -> Path:
 
 def check(tree: Path) -> Report:
     with system.use_context(trusted=True):
-        return validate(tree / "datapackage.json")
+        report: Report = validate(tree / "datapackage.json")
+    return report
 
 
 def faults(tree: Path) -> list[tuple[str, str]]:
@@ -55,7 +56,9 @@ def test_the_tables_are_valid(tree: Path) -> None:
 
 def test_a_station_keeps_its_zeros(tree: Path) -> None:
     with system.use_context(trusted=True):
-        rows = Package(tree / "datapackage.json").get_resource("alerts").read_rows()
+        package = Package(tree / "datapackage.json")
+        resource = package.get_table_resource("alerts")
+        rows = resource.read_rows()
     assert {row["station"] for row in rows} == {"011901", None}
     last = rows[-1]
     assert (last["stage_m"], last["threshold_verified"]) == (9, True)

@@ -25,7 +25,7 @@ def test_netcdf_is_cf_and_the_same_every_time(tmp_path: Path) -> None:
     path = tmp_path / "risk.nc"
     path.write_bytes(first)
     with xr.open_dataset(path, decode_coords="all") as ds:
-        assert ds.attrs["Conventions"] == "CF-1.11"
+        assert ds.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
         assert ds.attrs["issue_time"] == "2026-08-20T00:30:00Z"
         assert ds["rain"].attrs["units"] == "mm"
         assert ds.rio.crs.to_epsg() == 4326

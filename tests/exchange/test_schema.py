@@ -54,7 +54,7 @@ RUN = {
     "next_expected_at": "2026-08-21T00:30:00Z", "expires_at": "2026-08-21T06:30:00Z",
 }  # fmt: skip
 COUNTS = {level.value: 0 for level in Level}
-INDEX = RUN | {
+INDEX: dict[str, Any] = RUN | {
     "archive_snapshot": "ABC",
     "records_batch": 7,
     "model_version": "m1",

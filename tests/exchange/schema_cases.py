@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from pipeline.exchange.schema import read_schema
 
@@ -20,14 +20,24 @@ OF_OTHERS = {"alerts.schema.json", "datapackage.json", "zones.geojson", "proof"}
 
 
 def find_faults(document: Any, kind: str) -> list[str]:
-    """Paths of the faults in a document; where the schema has alternatives, those of each."""
+    """Paths of the faults in a document."""
     schema = {"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]} if kind else SCHEMA
     validator = Draft202012Validator(schema, format_checker=FormatChecker())
-    return [
-        "/".join(map(str, leaf.absolute_path))
-        for error in validator.iter_errors(document)
-        for leaf in (error.context or [error])
-    ]
+    leaves = [leaf for error in validator.iter_errors(document) for leaf in _descend(error)]
+    return ["/".join(map(str, leaf.absolute_path)) for leaf in leaves]
+
+
+def _descend(error: ValidationError) -> list[ValidationError]:
+    """Faults within the alternative that a document comes closest to; the deepest is closest."""
+    branches: dict[Any, list[ValidationError]] = {}
+    for part in error.context or []:
+        branches.setdefault(part.schema_path[0], []).extend(_descend(part))
+    if not branches:
+        return [error]
+    return min(
+        branches.values(),
+        key=lambda leaves: (len(leaves), -max(len(leaf.absolute_path) for leaf in leaves)),
+    )
 
 
 def find_faults_of_tree(tree: dict[str, bytes]) -> dict[str, list[str]]:

@@ -194,13 +194,17 @@ def test_every_json_file_and_table_is_as_the_schemas_say(
 ) -> None:
     run = run_of(stores[1], stores[0])
     made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
-    assert find_faults_of_tree(made.files) == {}
+    tree = {path: content for path, content in made.files.items() if path != "index.json"}
+    assert find_faults_of_tree(tree) == {}, "the index is complete in the tree alone"
     alerts = json.loads(made.files["alerts.geojson"])
     levels = {feature["properties"]["level"] for feature in alerts["features"]}
     assert len(levels) >= 4, "the forecasts are of all kinds"
     assert {feature["geometry"]["type"] for feature in alerts["features"]} == {"Polygon"}
-    for name in ("datapackage.json", "alerts.csv"):
-        (tmp_path / name).write_bytes(made.files[name])
+    tables = [path for path in tree if path.endswith(".csv")]
+    for name in ("datapackage.json", *tables):
+        (tmp_path / name).write_bytes(tree[name])
+    described = json.loads(tree["datapackage.json"])["resources"]
+    assert {table["path"] for table in described} == {*tables}
     with system.use_context(trusted=True):
         report = validate(tmp_path / "datapackage.json")
     assert report.valid, report.flatten(["title", "message"])

@@ -30,6 +30,7 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.database import alerts, stage_forecasts
 from pipeline.storage.records import Records
 from pipeline.virtual import SHOWCASE
+from tests.exchange.schema_cases import find_faults_of_tree
 
 CAP = {"cap": NAMESPACE}
 FLOOD = datetime.combine(SHOWCASE, time(0, 30), UTC)
@@ -182,6 +183,8 @@ def check_tree(night: Night) -> None:
     }
     assert index["files"] == describe_files(on_disk)
     assert night.folder.resolve().name == index["version"]
+    complete = on_disk | {"index.json": (night.folder / "index.json").read_bytes()}
+    assert find_faults_of_tree(complete) == {}
     assert (index["origin"], index["status"]) == ("virtual", "Exercise")
     for hazard, counts in index["levels"].items():
         levels = list(night.levels(hazard).values())

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.exchange.alert_files import dump_json
 from pipeline.exchange.columns import ALERTS, SECOND_OPINION, Column
+from pipeline.exchange.gauge_columns import FORECASTS, STAGES
 from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.times import format_utc
 
@@ -37,6 +38,14 @@ class Table:
 
 TABLES = {
     "alerts.csv": Table("Alerts, one row per city and hazard", ALERTS, ("city", "hazard")),
+    "forecasts.csv": Table(
+        "Forecast stages, one row per gauge and day ahead", FORECASTS, ("station_id", "lead_days")
+    ),
+    "stages.csv": Table(
+        "Observed stages of the last 60 days, one row per reading",
+        STAGES,
+        ("station_id", "valid_time", "method"),
+    ),
     "second_opinion.csv": Table(
         "Daily mean flow of the global model GEOGLOWS, one row per city and day",
         SECOND_OPINION,

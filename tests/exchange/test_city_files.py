@@ -73,7 +73,9 @@ def tree_of(
     rows: list[dict[str, Any]], forecasts: pd.DataFrame, issue: Issue = ISSUE
 ) -> dict[str, bytes]:
     return {
-        "alerts.geojson": alert_files.write_geojson(rows),
+        "alerts.geojson": alert_files.write_geojson(
+            rows, issue_time=ISSUED, status="Exercise", areas={}
+        ),
         "forecasts.csv": write_forecasts(forecasts, issue),
         "stages.csv": write_stages(observed(), issue),
     }
@@ -252,7 +254,11 @@ def test_a_withdrawn_message_leaves_them_when_they_are_made_again(
         row | alert_files.withdraw_facts(row) if row["identifier"] == "mekong-1" else row
         for row in collect()
     ]
-    tree = tree_of(collect(), forecast()) | {"alerts.geojson": alert_files.write_geojson(rows)}
+    tree = tree_of(collect(), forecast()) | {
+        "alerts.geojson": alert_files.write_geojson(
+            rows, issue_time=ISSUED, status="Exercise", areas={}
+        )
+    }
     again = write_city_files(tree, ISSUE)
     now = json.loads(again["now.json"])
     assert now["cities"][-1]["flood"] == {

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipeline.choices import Upstream
+from pipeline.command_options import Day, issue_time, parse_day, read_settings
 from pipeline.feedback import take_feedback
 from pipeline.signing import app as keys
 from pipeline.signing import verify_signature
+from pipeline.skill_commands import compare, hindcast, scoreboard
 from pipeline.sources import select_sources
 from pipeline.texts import app as texts
-from pipeline.virtual import SHOWCASE
 
 if TYPE_CHECKING:
-    from pipeline.settings import Settings
     from pipeline.sources.gauges.own_table import OwnLayout
 
 ERROR, USAGE, DIFFERS, DEGRADED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -44,41 +43,15 @@ app.command("verify-signature", rich_help_panel=DATA)(verify_signature)
 
 MOST_FINDINGS = 5
 """Most findings in reference tables that one line names."""
-YEARS = range(1900, 2201)
-"""Years of valid dates; times in nanoseconds end in 2262."""
-
-
-def _day(text: str | date) -> date:
-    """Parse a date; typer also passes the default, which is a date already."""
-    if isinstance(text, date):
-        return text
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.year not in YEARS:
-        expected = f"expected a date like 2026-04-10, of {YEARS[0]} to {YEARS[-1]}"
-        raise typer.BadParameter(f"{expected}, found {text!r}")
-    return day
-
-
-Day = Annotated[
-    date | None,
-    typer.Option(
-        "--date",
-        parser=_day,
-        help="The night's date; default the showcase flood, from the internet the last night.",
-    ),
-]
 TrainingDay = Annotated[
     date | None,
-    typer.Option("--date", parser=_day, help="Train on what was known then; default now."),
+    typer.Option("--date", parser=parse_day, help="Train on what was known then; default now."),
 ]
 IngestDay = Annotated[
     date | None,
     typer.Option(
         "--date",
-        parser=_day,
+        parser=parse_day,
         help="The night's date; default the showcase flood, from the internet or with --from now.",
     ),
 ]
@@ -86,19 +59,6 @@ From = Annotated[
     Upstream | None,
     typer.Option("--upstream", help="Where files come from; archive: only what has been ingested."),
 ]
-
-
-def _asof(day: date | None, upstream: Upstream | None = None) -> datetime:
-    """Return the issue time of a night, 00:30 UTC; default the showcase's, or the last night's."""
-    if day is None and _settings(upstream).upstream == "internet":
-        day = (datetime.now(UTC) - timedelta(minutes=30)).date()
-    return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
-
-
-def _settings(upstream: Upstream | None = None) -> Settings:
-    from pipeline.settings import Settings
-
-    return Settings() if upstream is None else Settings(upstream=upstream)
 
 
 @app.command(rich_help_panel=DATA)
@@ -116,7 +76,7 @@ def simulate(
     from pipeline import console, steps
 
     with console.show_progress("Virtual basin") as progress:
-        settings, asof = _settings(), _asof(day)
+        settings, asof = read_settings(), issue_time(day)
         simulated = steps.simulate(asof=asof, full=full, settings=settings, progress=progress)
         console.print_line(console.describe_simulated(simulated))
         if history:
@@ -134,7 +94,8 @@ def ingest(
     ] = None,
     day: IngestDay = None,
     since: Annotated[
-        date | None, typer.Option(parser=_day, help="Ask the upstream for files from this date on.")
+        date | None,
+        typer.Option(parser=parse_day, help="Ask the upstream for files from this date on."),
     ] = None,
     station: Annotated[
         str | None, typer.Option(help="Column of the station, or its code.", rich_help_panel=OWN)
@@ -160,8 +121,8 @@ def ingest(
     from pipeline import console, steps
 
     layout = _layout([station, stamps, value, unit], tz, decimal)
-    settings = _settings()
-    asof = datetime.now(UTC) if folder and day is None else _asof(day)
+    settings = read_settings()
+    asof = datetime.now(UTC) if folder and day is None else issue_time(day)
     start = datetime.combine(since, time(), tzinfo=UTC) if since else None
     with console.show_progress("Ingest") as progress:
         ingested = (
@@ -210,7 +171,7 @@ def sources(
         date | None,
         typer.Option(
             "--date",
-            parser=_day,
+            parser=parse_day,
             help="The night's date; default the showcase flood, from the internet now.",
         ),
     ] = None,
@@ -218,8 +179,8 @@ def sources(
     """List every source: what it needs, how far it is."""
     from pipeline import console, steps
 
-    settings = _settings()
-    asof = datetime.now(UTC) if day is None and settings.upstream == "internet" else _asof(day)
+    settings = read_settings()
+    asof = datetime.now(UTC) if day is None and settings.upstream == "internet" else issue_time(day)
     if what and day is None:
         asof = datetime.now(UTC)
     with console.show_progress("Sources") as progress:
@@ -244,7 +205,7 @@ def places(
     from pipeline.alerts.templates import check_own_texts
     from pipeline.geography.reference_check import check_reference
 
-    folder = folder or _settings().reference_dir
+    folder = folder or read_settings().reference_dir
     if folder is None:
         raise typer.BadParameter("expected a folder, or MEKONG_REFERENCE_DIR to name one")
     findings = [*check_reference(folder), *check_own_texts(folder)]
@@ -259,7 +220,7 @@ def assess(day: Day = None) -> None:
     """Average the night's grids over the zones. Example: mekong assess --date 2026-04-10."""
     from pipeline import console, steps
 
-    assessed = steps.assess(asof=_asof(day), settings=_settings())
+    assessed = steps.assess(asof=issue_time(day), settings=read_settings())
     console.print_line(console.describe_assessed(assessed))
 
 
@@ -274,7 +235,7 @@ def indices(
     """Make the indices of every cell of the grid. Example: mekong indices --date 2026-08-20."""
     from pipeline import console, steps
 
-    made = steps.indices(asof=_asof(day), settings=_settings(), record=record)
+    made = steps.indices(asof=issue_time(day), settings=read_settings(), record=record)
     console.print_line(console.describe_indices(made))
 
 
@@ -283,7 +244,7 @@ def forecast(day: Day = None) -> None:
     """Forecast stages and drought. Example: mekong forecast --date 2026-04-10."""
     from pipeline import console, steps
 
-    run = steps.forecast(asof=_asof(day), settings=_settings(), models_required=True)
+    run = steps.forecast(asof=issue_time(day), settings=read_settings(), models_required=True)
     console.print_line(console.describe_forecast(run))
 
 
@@ -292,7 +253,7 @@ def publish(day: Day = None) -> None:
     """Decide, word and publish the alerts. Example: mekong publish --date 2026-04-10."""
     from pipeline import console, steps
 
-    published = steps.publish(asof=_asof(day), settings=_settings())
+    published = steps.publish(asof=issue_time(day), settings=read_settings())
     console.print_line(console.describe_published(published))
     _leave_if_degraded(published.degraded)
 
@@ -310,7 +271,7 @@ def nightly(day: Day = None, upstream: From = None) -> None:
     """Run the whole night in one process. Example: mekong nightly --date 2026-04-10."""
     from pipeline import console, steps
 
-    settings, asof = _settings(upstream), _asof(day, upstream)
+    settings, asof = read_settings(upstream), issue_time(day, upstream)
     with console.show_progress(f"Night of {asof:%Y-%m-%d}") as progress:
         if settings.upstream == "virtual":
             simulated = steps.simulate(asof=asof, settings=settings, progress=progress)
@@ -343,8 +304,8 @@ def status(day: Day = None) -> None:
     from pipeline import console
     from pipeline.ingest.consistency import check_whole
 
-    settings = _settings()
-    night = settings.published_dir / f"{_asof(day):%Y%m%dT%H%MZ}"
+    settings = read_settings()
+    night = settings.published_dir / f"{issue_time(day):%Y%m%dT%H%MZ}"
     nights = night.parent.glob(f"{night.name[:9]}*/index.json")  # of a night that waited for rain
     folder = max((index.parent for index in nights), default=None)
     if folder is not None:
@@ -366,9 +327,9 @@ def explain(
     from pipeline import console, review
 
     if hazard:
-        lines = review.explain(subject, hazard, asof=_asof(day), settings=_settings())
+        lines = review.explain(subject, hazard, asof=issue_time(day), settings=read_settings())
     else:
-        lines = review.explain_message(subject, settings=_settings())
+        lines = review.explain_message(subject, settings=read_settings())
     for line in lines:
         console.print_line(line)
 
@@ -383,7 +344,7 @@ def replay(
     """Make a published message again, byte for byte. Example: mekong replay ID --to again.xml."""
     from pipeline import review
 
-    replayed = review.replay(identifier, settings=_settings())
+    replayed = review.replay(identifier, settings=read_settings())
     if output is None:
         sys.stdout.buffer.write(replayed.content)
     else:
@@ -401,7 +362,7 @@ def cancel(
         date | None,
         typer.Option(
             "--date",
-            parser=_day,
+            parser=parse_day,
             help="Send it at a night's issue time; default now, in the virtual basin the showcase.",
         ),
     ] = None,
@@ -409,11 +370,11 @@ def cancel(
     """Withdraw a message issued in error. Example: mekong cancel ID --why "Wrong gauge"."""
     from pipeline import console, steps
 
-    settings = _settings()
+    settings = read_settings()
     if not why.strip():
         raise typer.BadParameter("expected a reason, found an empty --why")
     now = day is None and settings.upstream != "virtual"
-    asof = datetime.now(UTC).replace(microsecond=0) if now else _asof(day)
+    asof = datetime.now(UTC).replace(microsecond=0) if now else issue_time(day)
     cancelled = steps.cancel(identifier, why=why, asof=asof, settings=settings)
     console.print_line(console.describe_cancelled(cancelled))
 
@@ -430,52 +391,12 @@ def train(
     from pipeline import console, steps
 
     with console.show_progress("Train") as progress:
-        asof = datetime.now(UTC) if day is None else _asof(day)
-        settings = _settings()
+        asof = datetime.now(UTC) if day is None else issue_time(day)
+        settings = read_settings()
         if regressor is not None:
             settings = settings.model_copy(update={"regressor": regressor})
         trained = steps.train(asof=asof, settings=settings, progress=progress)
     console.print_line(console.describe_trained(trained))
-
-
-@app.command(
-    rich_help_panel=SKILL,
-    help="Forecast past years as if live. Example: mekong hindcast --start 2019-06-01 "
-    "--end 2020-10-31 --out OUT.",
-)
-def hindcast(
-    start: Annotated[date, typer.Option(parser=_day, help="First issue date.")],
-    end: Annotated[date, typer.Option(parser=_day, help="Last issue date.")],
-    output: Annotated[Path, typer.Option("--out", help="Folder for scores, forecasts and report.")],
-    train_from: Annotated[date, typer.Option(parser=_day, help="First training date.")] = date(
-        1992, 1, 1
-    ),
-    *,
-    leads: Annotated[str, typer.Option(help="Lead times in days, parted by commas.")] = "1,3,5,7",
-    against: Annotated[
-        str | None,
-        typer.Option(help="A second model to compare with: ridge, or a regressor of scikit-learn."),
-    ] = None,
-) -> None:
-    """Forecast past years as if live."""
-    from pipeline import console, review
-
-    if end < start:
-        raise typer.BadParameter(f"--end: expected a date from {start} on, found {end}")
-    if not re.fullmatch(r"[1-9]\d?(,[1-9]\d?)*", leads):
-        raise typer.BadParameter(f"--leads: expected whole days parted by commas, found {leads!r}")
-    with console.show_progress("Hindcast") as progress:
-        hindcasts = review.hindcast(
-            start=start,
-            end=end,
-            train_from=train_from,
-            leads=tuple(sorted({int(lead) for lead in leads.split(",")})),
-            folder=output,
-            against=against,
-            settings=_settings(),
-            progress=progress,
-        )
-    console.print_line(console.describe_hindcast(hindcasts))
 
 
 @app.command(rich_help_panel=SKILL)
@@ -484,52 +405,19 @@ def verify(day: Day = None) -> None:
     from pipeline import console, steps
     from pipeline.alerts.track_record import season_start
 
-    asof = _asof(day)
-    verified = steps.verify(asof=asof, settings=_settings())
+    asof = issue_time(day)
+    verified = steps.verify(asof=asof, settings=read_settings())
     console.print_line(console.describe_verified(verified))
     console.print_scores(verified, since=season_start(asof))
 
 
-@app.command(rich_help_panel=SKILL)
-def compare(
-    rival: Annotated[Path, typer.Argument(help="The rival's forecasts, .csv or .nc.")],
-    *,
-    ours: Annotated[
-        Path | None,
-        typer.Option(help="forecasts.parquet of a hindcast; default our forecasts as issued."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--out", help="Folder for comparison.csv and comparison.html.")
-    ] = None,
-    day: Annotated[
-        date | None,
-        typer.Option("--date", parser=_day, help="Only what was known then; default now."),
-    ] = None,
-) -> None:
-    """Score another's forecasts beside ours. Example: mekong compare RIVAL.csv --out OUT."""
-    from pipeline import comparisons, console
-
-    asof = datetime.now(UTC) if day is None else _asof(day)
-    comparison = comparisons.compare(
-        rival, asof=asof, ours=ours, folder=output, settings=_settings()
-    )
-    console.print_comparison(comparison)
-    if output is not None:
-        console.print_line(f"every gauge and score: {output / 'comparison.html'}, comparison.csv")
-def scoreboard(
-    day: Day = None,
-    output: Annotated[
-        Path | None, typer.Option("--out", help="Write the scoreboard's files into this folder.")
-    ] = None,
-) -> None:
-    """Count hits, misses and false alarms. Example: mekong scoreboard --date 2026-09-01."""
-    from pipeline import console, scoring
-
-    console.print_scoreboard(
-        scoring.scoreboard(asof=_asof(day), settings=_settings(), folder=output)
-    )
-    if output is not None:
-        console.print_line(f"{output}: scoreboard.csv, misses.csv, reliability.csv, warnings.csv")
+app.command(
+    rich_help_panel=SKILL,
+    help="Forecast past years as if live. Example: mekong hindcast --start 2019-06-01 "
+    "--end 2020-10-31 --out OUT.",
+)(hindcast)
+app.command(rich_help_panel=SKILL)(compare)
+app.command(rich_help_panel=SKILL)(scoreboard)
 
 
 def main() -> None:
@@ -587,7 +475,7 @@ def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
         return ERROR, f"{error}; {_DISK_REMEDIES.get(error.errno or 0, 'see docs/operator.md')}"
     if type(error).__module__.partition(".")[0] == "icechunk":
         end_reads()
-        return ERROR, describe_broken_archive(_settings().archive_dir, error)
+        return ERROR, describe_broken_archive(read_settings().archive_dir, error)
     return None
 
 

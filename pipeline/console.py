@@ -448,8 +448,7 @@ def print_night(folder: Path) -> None:
     for text in dict.fromkeys(texts):
         console.print(f"Missing: {text}", highlight=False)
     console.print(f"Models {index['model_version']}, archive {index['archive_snapshot']}")
-    names = ("index.json", "alerts.geojson", "alerts.csv", "cap")
-    for path in (*names, "risk.nc", "monthly.nc", "monthly_gauges.nc"):
+    for path in ("index.json", "feed.xml", "now.json", "alerts.geojson", "alerts.csv", "cap"):
         if (folder / path).exists():
             console.print(f"  {folder / path}", highlight=False, soft_wrap=True)
 

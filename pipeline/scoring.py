@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.settings import Settings
+from pipeline.storage.atomic import make_private_folder, write_folder
 
 if TYPE_CHECKING:
     from models.verification.scoreboard import Scoreboard
+
+
+KEPT = 7
+"""Scoreboards of the last nights that are kept."""
+
+
+def store_scoreboard(*, asof: datetime, settings: Settings) -> None:
+    """Store the scoreboard of a moment for the trees of later nights; the oldest are removed."""
+    from models.verification.scoreboard import make_scoreboard, write_scoreboard
+    from pipeline.exchange.publication import folder_name
+    from pipeline.storage.records import Records
+
+    files = write_scoreboard(make_scoreboard(Records(settings.database), asof=asof))
+    folder = settings.scoreboard_dir / folder_name(asof)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    make_private_folder(settings.scoreboard_dir)
+    write_folder(folder, files)
+    for old in sorted(settings.scoreboard_dir.glob("2*"))[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def read_scoreboard(*, asof: datetime, settings: Settings) -> dict[str, bytes]:
+    """Read the last scoreboard stored before a moment: content by path, empty where none was."""
+    from pipeline.exchange.publication import folder_name
+
+    stored = sorted(settings.scoreboard_dir.glob("2*"))
+    earlier = [folder for folder in stored if folder.name < folder_name(asof)]
+    return (
+        {path.name: path.read_bytes() for path in sorted(earlier[-1].iterdir())} if earlier else {}
+    )
 
 
 def scoreboard(

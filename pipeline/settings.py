@@ -256,6 +256,11 @@ class Settings(BaseSettings):
         return self.region_dir / "published"
 
     @property
+    def scoreboard_dir(self) -> Path:
+        """Folder of the scoreboards of the last nights."""
+        return self.region_dir / "scoreboard"
+
+    @property
     def database(self) -> str:
         """SQLAlchemy URL of the tables."""
         return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"

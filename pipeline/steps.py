@@ -478,14 +478,17 @@ def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:
     Forecasts with a valid time up to ``asof`` are compared with the reading known by then, and the
     scores of each stage forecast are stored in the tables. Returned are the scores pooled over
     gauges and leads of the last ``SCORED``, those by city and lead and by city and level, and those
-    of drought over the seasons that alerts look back on.
+    of drought over the seasons that alerts look back on. The scoreboard of the nights before
+    ``asof`` is stored; the tree of the next night publishes it.
     """
     from models.verification import operational
+    from pipeline.scoring import store_scoreboard
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
     records = Records(settings.database)
     scores = operational.score_runs(records, asof=asof, window=SCORED)
+    store_scoreboard(asof=asof, settings=settings)
     pooled = {"forecasts": 0} if scores.empty else operational.pool_scores(scores)
     return Verified(
         **pooled,

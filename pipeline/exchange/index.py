@@ -6,21 +6,18 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.levels import Level
 from pipeline.exchange.alert_files import dump_collection, dump_json, withdraw_facts, write_csv
+from pipeline.exchange.issue import LIFETIME, NEXT_EXPECTED
 from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.remarks import Remark
 from pipeline.times import format_utc
 
-NEXT_EXPECTED = timedelta(hours=30)
-"""Time from an issue time by which the next tree is published; else somebody looks why not."""
-LIFETIME = timedelta(hours=54)
-"""Time from an issue time after which nothing of it holds any more, as of a river's messages."""
 INDEX = "index.json"
 MEDIA_TYPES = {
     ".csv": "text/csv",

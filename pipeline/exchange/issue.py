@@ -9,10 +9,10 @@ from pipeline.times import format_utc
 
 SCHEMA_VERSION = 1
 """Version of ``now.json``, ``cities/<id>.json`` and ``zones.geojson``."""
-STEP = timedelta(days=1)
-"""From one issue to the next."""
-SILENT_AFTER = timedelta(hours=30)
-"""Age of the newest issue from which on the system is silent: the next one is six hours late."""
+NEXT_EXPECTED = timedelta(hours=30)
+"""Time from an issue time by which the next tree is published; else somebody looks why not."""
+LIFETIME = timedelta(hours=54)
+"""Time from an issue time after which nothing of it holds any more, as of a river's messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,13 @@ class Issue:
         if self.origin == "virtual" and self.status != "Exercise":
             raise ValueError(f"expected status Exercise for virtual data, found {self.status}")
 
-    @property
-    def expires_at(self) -> datetime:
-        """Moment from which on the system is silent where there is no newer issue."""
-        return self.issue_time + SILENT_AFTER
-
     def members(self) -> dict[str, str | int]:
         """Members at the top of a JSON file."""
         return {
             "schema_version": SCHEMA_VERSION,
             "issue_time": format_utc(self.issue_time),
-            "next_issue_time": format_utc(self.issue_time + STEP),
-            "expires_at": format_utc(self.expires_at),
+            "next_expected_at": format_utc(self.issue_time + NEXT_EXPECTED),
+            "expires_at": format_utc(self.issue_time + LIFETIME),
             "status": self.status,
             "origin": self.origin,
         }

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pipeline.alerts.cap import message_path, split_languages
 from pipeline.alerts.short_texts import drop_event
 from pipeline.alerts.spoken import drop_spoken_event
 from pipeline.exchange.atom import write_feeds
+from pipeline.exchange.city_files import write_city_files
+from pipeline.exchange.datapackage import write_datapackage
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
+from pipeline.exchange.issue import Issue
 from pipeline.exchange.keys import SigningKeys
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
+from pipeline.exchange.schema import read_schema
 from pipeline.exchange.signatures import sign_detached, sign_message
 from pipeline.geography import places
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 
-MADE = ("cap/", "proof/", "feeds/", "feed.xml", "index.json.sig")
-"""Beginnings of the paths that are made anew from the messages."""
+MADE = ("cap/", "proof/", "feeds/", "feed.xml", "cities/", "index.json.sig")
+"""Beginnings of the paths that are made anew from the messages and the other files."""
 
 
 def proof_path(identifier: str) -> str:
@@ -97,7 +102,13 @@ def _complete(
         for path, content in files.items()
         if path != INDEX and not path.startswith(MADE)
     }
-    tree |= feeds
+    document = json.loads(files[INDEX])
+    issue = Issue(
+        issue_time=datetime.fromisoformat(document["issue_time"]),
+        status=document["status"],
+        origin=document["origin"],
+    )
+    tree |= {**feeds, **write_city_files(tree, issue)}
     for message in messages:
         parts = split_languages(message.content)
         tree[message_path(message.identifier)] = _sign(message.content, keys)
@@ -105,6 +116,10 @@ def _complete(
             tree[message_path(message.identifier, language)] = _sign(content, keys)
         if message.proof is not None:
             tree[proof_path(message.identifier)] = message.proof
+    tree["alerts.schema.json"] = read_schema()
+    tree["datapackage.json"] = write_datapackage(
+        tree, issue_time=issue.issue_time, status=issue.status
+    )
     tree[INDEX] = complete_index(files[INDEX], tree)
     if keys:
         tree[f"{INDEX}.sig"] = sign_detached(tree[INDEX], keys)

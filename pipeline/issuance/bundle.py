@@ -18,17 +18,12 @@ from pipeline.alerts.short_texts import write_broadcasts, write_sms
 from pipeline.alerts.spoken import write_read, write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
-from pipeline.exchange import (
-    alert_files,
-    datapackage,
-    forecast_files,
-    index,
-    netcdf,
-    schema,
-    zone_files,
-)
+from pipeline.exchange import alert_files, forecast_files, index, netcdf, zone_files
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.messages import list_cancelled
+from pipeline.geography import places
+from pipeline.ground_reports.reports import GroundReports
+from pipeline.ground_reports.summary import summarise, write_reports
 from pipeline.issuance import products
 from pipeline.issuance.decide import (
     add_track_records,
@@ -138,6 +133,7 @@ def make_bundle(
     files["alerts.csv"] = alert_files.write_csv(rows)
     files["forecasts.csv"] = forecast_files.write_forecasts(stages, issue)
     files["stages.csv"] = forecast_files.write_stages(read_used_stages(snapshot), issue)
+    files["reports.json"] = _write_ground_reports(snapshot, issue)
     files["zones.geojson"] = zone_files.write_zones(snapshot.region, issue)
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
@@ -158,10 +154,6 @@ def make_bundle(
                 **products.ATTRIBUTES[file],
             )
     missing = find_missing(snapshot, upstream=settings.upstream)
-    files["alerts.schema.json"] = schema.read_schema()
-    files["datapackage.json"] = datapackage.write_datapackage(
-        files, issue_time=snapshot.asof, status=issue.status
-    )
     files["index.json"] = index.write_index(
         decisions,
         issue_time=snapshot.asof,
@@ -177,6 +169,16 @@ def make_bundle(
     degraded = (*list_texts([*missing.no_provider, *model_remarks]), *missing.degraded)
     sent = _list_sent(messages.due, decisions, rows, run=run, snapshot=snapshot)
     return Bundle(files, messages.alerts, sent, degraded)
+
+
+def _write_ground_reports(snapshot: Snapshot, issue: Issue) -> bytes:
+    """Write what people reported since the morning of each city."""
+    cities = places.cities(snapshot.region, asof=snapshot.asof)
+    reports = GroundReports(snapshot.records.database).read(
+        asof=snapshot.asof, start=snapshot.asof - 2 * STEP
+    )
+    summaries = summarise(reports, asof=snapshot.asof, cities=cities)
+    return write_reports(summaries, asof=snapshot.asof, status=issue.status)
 
 
 def _list_sent(

@@ -14,8 +14,8 @@ def test_an_issue_says_when_the_next_comes_and_when_the_system_is_silent() -> No
     assert issue.members() == {
         "schema_version": 1,
         "issue_time": "2026-08-20T00:30:00Z",
-        "next_issue_time": "2026-08-21T00:30:00Z",
-        "expires_at": "2026-08-21T06:30:00Z",
+        "next_expected_at": "2026-08-21T06:30:00Z",
+        "expires_at": "2026-08-22T06:30:00Z",
         "status": "Exercise",
         "origin": "virtual",
     }

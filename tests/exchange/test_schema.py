@@ -83,7 +83,7 @@ LATEST = RUN | {
 }
 ISSUE = {
     "schema_version": 1, "issue_time": "2026-08-20T00:30:00Z", "status": "Exercise",
-    "next_issue_time": "2026-08-21T00:30:00Z", "expires_at": "2026-08-21T06:30:00Z",
+    "next_expected_at": "2026-08-21T00:30:00Z", "expires_at": "2026-08-21T06:30:00Z",
     "origin": "virtual",
 }  # fmt: skip
 CITY = {"id": "vientiane", "name": "Vientiane", "country": "LA", "lat": 17.931, "lon": 102.616}

@@ -379,6 +379,30 @@ def cancel(
     console.print_line(console.describe_cancelled(cancelled))
 
 
+@app.command(rich_help_panel=NIGHT)
+def drill(
+    city: Annotated[str, typer.Argument(help="Id of a city with a gauge.")],
+    output: Annotated[Path, typer.Option("--out", help="Folder for the trees of the drill.")],
+    *,
+    test: Annotated[
+        bool, typer.Option("--test", help="Status Test instead of Exercise; needs keys.")
+    ] = False,
+) -> None:
+    """Publish a made-up flood for receivers. Example: mekong drill pakse --out OUT."""
+    from pipeline import steps
+
+    identifiers = steps.drill(
+        city,
+        asof=datetime.now(UTC),
+        folder=output,
+        status="Test" if test else "Exercise",
+        settings=read_settings(),
+    )
+    for change, identifier in zip(("new", "raised", "lowered", "ended"), identifiers, strict=True):
+        print(f"{change}: {identifier}")
+    print(f"the last tree is named by {output / 'latest.json'}")
+
+
 @app.command(rich_help_panel=SKILL)
 def train(
     day: TrainingDay = None,

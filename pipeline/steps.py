@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
+    from pipeline.issuance.drill import DrillStatus
     from pipeline.sources.access.client import Client
     from pipeline.sources.gauges.own_table import OwnLayout
 
@@ -470,6 +471,45 @@ def cancel(
     check_stores(settings)
     records = Records(settings.database)
     return cancel_message(records, identifier, reason=why, when=asof, settings=settings)
+
+
+def drill(
+    city: str,
+    *,
+    asof: datetime,
+    folder: Path,
+    status: DrillStatus = "Exercise",
+    settings: Settings | None = None,
+) -> list[str]:
+    """Publish one made-up flood of a city into a folder: new, raised, lowered, ended.
+
+    Parameters
+    ----------
+    folder
+        Folder of its trees.
+    status
+        CAP status; messages of status Test are signed.
+
+    Returns
+    -------
+    list of str
+        Identifiers of the messages.
+
+    Raises
+    ------
+    UserError
+        The folder is that of the real trees.
+    LookupError
+        The city is not known, or has no gauge with an alarm and a flood stage.
+    """
+    from pipeline.exchange.keys import load_keys
+    from pipeline.issuance.drill import run_drill
+
+    settings = settings or Settings()
+    if folder.resolve() == settings.published_dir.resolve():
+        raise UserError(f"expected a folder of its own for a drill, found {folder}")
+    keys = load_keys(settings, required=status == "Test")
+    return run_drill(city, folder=folder, asof=asof, status=status, settings=settings, keys=keys)
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:

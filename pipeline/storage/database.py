@@ -156,7 +156,7 @@ messages = sa.Table(
     sa.Column("sent", Moment, nullable=False),
     sa.Column("expires", Moment, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False, comment="unsigned, deflated by zlib"),
-    sa.Column("proof", sa.LargeBinary, nullable=False, comment="its record, deflated by zlib"),
+    sa.Column("proof", sa.LargeBinary, comment="its record, deflated by zlib; NULL of a drill"),
     sa.Index("messages_issue_time", "issue_time"),
 )
 cancellations = sa.Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -209,10 +209,7 @@ class Records:
         """
         with self.database.engine.begin() as connection:
             _replace_rows(connection, alerts, run, rows)
-            packed = [
-                {**row, **{name: zlib.compress(row[name], 9) for name in ("content", "proof")}}
-                for row in sent
-            ]
+            packed = [row | _map_packed(row, zlib.compress) for row in map(dict, sent)]
             _replace_rows(connection, messages, run, packed)
 
     def messages_until(self, run: Mapping[str, Any], *, since: datetime) -> list[dict[str, Any]]:
@@ -234,7 +231,8 @@ class Records:
             .order_by(messages.c.sent, messages.c.identifier)
         )
         with self.database.engine.connect() as connection:
-            return [_unpack(dict(row)) for row in connection.execute(query).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [row | _map_packed(row, zlib.decompress) for row in rows]
 
     def message(self, identifier: str) -> dict[str, Any]:
         """Return a message as it was sent.
@@ -249,7 +247,7 @@ class Records:
             row = connection.execute(query).mappings().first()
         if row is None:
             raise LookupError(f"no message with the identifier {identifier!r} was sent")
-        return _unpack(dict(row))
+        return dict(row) | _map_packed(dict(row), zlib.decompress)
 
     def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
         """Read the rows of a run in a table, in the order of its key."""
@@ -415,9 +413,12 @@ class Batch:
         return added
 
 
-def _unpack(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Row of the table of messages with its content as it was sent, and its proof record."""
-    return {**row, **{name: zlib.decompress(row[name]) for name in ("content", "proof")}}
+def _map_packed(
+    row: Mapping[str, Any], change: Callable[[bytes], bytes]
+) -> dict[str, bytes | None]:
+    """Change the contents of a row of the table of messages that are stored deflated."""
+    names = ("content", "proof")
+    return {name: None if row[name] is None else change(row[name]) for name in names}
 
 
 def _run_conditions(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

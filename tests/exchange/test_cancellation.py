@@ -28,6 +28,7 @@ from pipeline.exchange.cancellation import (
     NotInForce,
     cancel_message,
 )
+from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
 from pipeline.exchange.messages import list_cancelled
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.exchange.tree import make_tree
@@ -97,6 +98,8 @@ class Station:
                 areas={decision.city.id: decision.city.area},
             ),
             "alerts.csv": alert_files.write_csv(rows),
+            "forecasts.csv": alert_files.write_csv([], FORECAST_COLUMNS),
+            "stages.csv": alert_files.write_csv([], STAGE_COLUMNS),
         }
         files["index.json"] = index.write_index(
             [decision],

@@ -274,7 +274,11 @@ def test_any_flipped_bit_of_a_file_is_found(content: bytes, where: int, bit: int
         verify_detached(changed(content, where % len(content), bit), signature, public)
 
 
-@pytest.mark.parametrize("signature", [b"", b"\n", b"abc\n", sign_detached(b"x", A)[:-1]])
+@pytest.mark.parametrize(
+    "signature",
+    [b"", b"\n", b"abc\n", sign_detached(b"x", A)[:-1]],
+    ids=["empty", "no line", "short line", "no line feed"],
+)
 def test_a_file_that_has_no_lines_of_signatures_is_named(signature: bytes) -> None:
     with pytest.raises(BadSignature, match="expected lines of 88 characters of base64"):
         verify_detached(b"x", signature, A.public.ed25519)

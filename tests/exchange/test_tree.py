@@ -10,7 +10,8 @@ from lxml import etree
 
 from pipeline.alerts.cap import Message
 from pipeline.alerts.templates import LANGUAGES
-from pipeline.exchange import index
+from pipeline.exchange import alert_files, index
+from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
 from pipeline.exchange.tree import make_tree
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
@@ -34,12 +35,18 @@ def run_of(when: datetime, revision: int = 0) -> dict[str, Any]:
 
 
 def draft(when: datetime) -> dict[str, bytes]:
-    """Files of a run with nothing but the index."""
+    """Files of a run of no city."""
     return {
+        "alerts.geojson": alert_files.write_geojson(
+            [], issue_time=when, status="Exercise", areas={}
+        ),
+        "alerts.csv": b"",
+        "forecasts.csv": alert_files.write_csv([], FORECAST_COLUMNS),
+        "stages.csv": alert_files.write_csv([], STAGE_COLUMNS),
         "index.json": index.write_index(
             [], issue_time=when, revision=0, status="Exercise", origin="virtual", inputs={},
             missing=[], archive_snapshot="ABC", records_batch=7, model_version="m1",
-        )
+        ),
     }  # fmt: skip
 
 

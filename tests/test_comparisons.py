@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.rivals import read_rival
 from pipeline import comparisons, steps
 from pipeline.settings import ROOT, Settings

@@ -6,17 +6,24 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline import review, steps
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from tests.conftest import LayOver
+from tests.exchange.key_cases import pem
 from tests.test_steps import ASOF, gauges
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    return Settings(
+        data_dir=tmp_path / "data",
+        upstream="archive",
+        records_url=None,
+        signing_keys_pem=SecretStr(pem("A")),
+    )
 
 
 def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import SecretStr
 
 from models import registry
 from pipeline import review, steps
@@ -28,6 +29,7 @@ from pipeline.storage.records import Records
 from pipeline.times import utc64
 from pipeline.virtual.products import write_imerg_day
 from pipeline.virtual.tables import write_mrc_export
+from tests.exchange.key_cases import pem
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MORNING = datetime(2026, 8, 20, tzinfo=UTC)
@@ -37,7 +39,12 @@ PAKSE = "013901"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    return Settings(
+        data_dir=tmp_path / "data",
+        upstream="archive",
+        records_url=None,
+        signing_keys_pem=SecretStr(pem("A")),
+    )
 
 
 def test_steps_with_nothing_to_work_on(settings: Settings) -> None:

@@ -101,19 +101,19 @@ def highest_quantiles(
         return np.asarray(np.where(np.arange(n_leads) <= lead[:, None], p, 0.0).sum(axis=1))
 
     low = highest_of_day(q)
-    found = np.maximum(share_m, low)
-    chance = np.broadcast_to(1.0 - q, found.shape)
-    lead = np.broadcast_to(np.arange(n_leads)[:, None], found.shape)
-    over = add_days(found.ravel(), lead.ravel()).reshape(found.shape) < chance
+    bound_m = np.maximum(share_m, low)
+    chance = np.broadcast_to(1.0 - q, bound_m.shape)
+    lead = np.broadcast_to(np.arange(n_leads)[:, None], bound_m.shape)
+    over = add_days(bound_m.ravel(), lead.ravel()).reshape(bound_m.shape) < chance
     if over.any():
-        low, high = low[over], found[over]
+        low, high = low[over], bound_m[over]
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             above = add_days(middle, lead[over]) > chance[over]
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        found[over] = high
+        bound_m[over] = high
     # The halvings leave a micrometre.
-    return np.asarray(np.maximum.accumulate(np.maximum.accumulate(found, axis=0), axis=1))
+    return np.asarray(np.maximum.accumulate(np.maximum.accumulate(bound_m, axis=0), axis=1))
 
 
 def _draw_scores(correlation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from models.climatology import WET_MONTHS, day_of_year, pentad, window_means
 from models.stage.errors import ErrorModel
 from models.stage.features import DAY
+from models.stage.names import CLIMATOLOGY, MODEL, PERSISTENCE
 from models.stage.splits import TrainingRows
 from models.verification.bootstrap import LEAST_YEARS, compare_over_years
 from models.verification.metrics import skill_score, squared_error
-
-MODEL, PERSISTENCE, CLIMATOLOGY = "model", "persistence", "climatology"
-"""What a forecast is issued as: the model's own, the last reading, or past stages of the season."""
 
 
 @dataclass(frozen=True)

@@ -17,29 +17,11 @@ from threadpoolctl import threadpool_limits
 
 from models.stage.distribution import StageDistribution
 from models.stage.features import DAY, StageInputs, build_library
-from models.stage.licence import MODEL
+from models.stage.names import HIGHEST, INTERVALS, MODEL, QUANTILES
 from models.stage.regressor import StageRegressor
 from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.times import naive_timestamp
 
-QUANTILES = {
-    "q025": 0.025,
-    "q05": 0.05,
-    "q10": 0.10,
-    "q25": 0.25,
-    "q50": 0.50,
-    "q75": 0.75,
-    "q90": 0.90,
-    "q95": 0.95,
-    "q975": 0.975,
-}
-INTERVALS = ("q025", "q10", "q90", "q975")
-"""Ends of the intervals whose coverage is scored."""
-HIGHEST = {
-    f"q{f'{level:.3f}'[2:].rstrip('0').ljust(2, '0')}": level
-    for level in (0.005, 0.01, *(k / 40 for k in range(1, 40)), 0.99, 0.995)
-}
-"""Quantiles of the highest stage: so fine that a straight line between two is good to 0.02."""
 HISTORY_D = 70
 """Rows before the issue date that the features need."""
 

@@ -36,19 +36,13 @@ from models.stage.errors import (
     fit_error_model,
 )
 from models.stage.features import DAY
-from models.stage.licence import CLIMATOLOGY, MODEL, PERSISTENCE, Licence, gather_unseen, judge
+from models.stage.licence import Licence, gather_unseen, judge
+from models.stage.names import CLIMATOLOGY, MODEL, PERSISTENCE
 from models.stage.neighbours import Neighbours
 from models.stage.regressions import LeadRegressors, SeasonalRidge
 from models.stage.ridge import AdaptiveRidgeCV, NormalEquations, relative_variances
 from models.stage.seasons import SEASONS, Seasons
-from models.stage.splits import (
-    EVERYTHING,
-    Fold,
-    Splits,
-    TrainingRows,
-    WaterYearSplit,
-    list_splits,
-)
+from models.stage.splits import EVERYTHING, Fold, Splits, TrainingRows, WaterYearSplit, list_splits
 from models.verification.metrics import persistence_index
 
 LEADS = (1, 2, 3, 4, 5, 6, 7)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from pipeline.times import utc64

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.baselines import PEERS
 from models.climatology import FROM_JUNE_BY_DAYS, WET_MONTHS, water_year
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.alarms import declare_alarms
 from models.verification.metrics import firm_penalty, pinball_loss, squared_error, tail_crps
 from pipeline.alerts.thresholds import stable_band_m, threshold

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import HIGHEST, QUANTILES
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.thresholds import name_trend
 from pipeline.exchange.forecast_files import PROBABILITIES, list_by_gauge, read_table

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import HIGHEST, QUANTILES
 from pipeline.alerts.facts import Fact
 from pipeline.exchange.alert_files import write_csv
 from pipeline.exchange.issue import Issue

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from models.stage.licence import CLIMATOLOGY, MODEL, PERSISTENCE
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import CLIMATOLOGY, HIGHEST, MODEL, PERSISTENCE, QUANTILES
 from pipeline.alerts.evidence import TIERS
 from pipeline.exchange.columns import STATUSES, Column
 from pipeline.quality.flags import USED

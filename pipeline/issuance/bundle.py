@@ -31,8 +31,8 @@ from pipeline.issuance.decide import (
     known_level,
     relate_decisions,
 )
-from pipeline.issuance.forecasts import read_used_stages
 from pipeline.issuance.missing import find_missing
+from pipeline.issuance.observed import read_used_stages
 from pipeline.issuance.proof import write_proof
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.remarks import Remark, list_texts

@@ -13,6 +13,7 @@ from models import low_flow
 from models.drought import model as drought_model
 from models.stage import features
 from models.stage import model as stage_model
+from models.stage.names import HIGHEST, INTERVALS, QUANTILES
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.gauge_criteria import HORIZON_D
 from pipeline.alerts.levels import Level
@@ -22,15 +23,12 @@ from pipeline.geography import places
 from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.indices import suite
 from pipeline.issuance import observed
+from pipeline.issuance.observed import HISTORY
 from pipeline.issuance.snapshot import Snapshot, read_stage_inputs
 from pipeline.quality.selection import select_used
 from pipeline.storage.archive import NothingArchived
 from pipeline.times import utc64
 
-HISTORY = timedelta(days=200)
-"""Look-back of a stage forecast for readings."""
-OBSERVED = timedelta(days=60)
-"""Look-back of the readings that are published."""
 LOW_FLOW_HISTORY = timedelta(days=low_flow.MEMORY_D + 45)
 """Look-back of a forecast of low flow for readings."""
 
@@ -67,12 +65,6 @@ def forecast_stages(snapshot: Snapshot) -> pd.DataFrame:
     return forecasts
 
 
-def read_used_stages(snapshot: Snapshot) -> pd.DataFrame:
-    """Read the stages of the last ``OBSERVED`` that the forecasts use, flagged as they see them."""
-    readings = select_used(snapshot.readings("stage", start=snapshot.asof - HISTORY))
-    return readings[readings["valid_time"] >= pd.Timestamp(utc64(snapshot.asof - OBSERVED))]
-
-
 def list_unmodelled_gauges(
     snapshot: Snapshot, readings: pd.DataFrame, *, modelled: Collection[str]
 ) -> pd.DataFrame:
@@ -100,7 +92,7 @@ def list_unmodelled_gauges(
     gauges = gauges.rename(columns={"valid_time": "stage_time", "value": "stage_m"})
     morning = pd.Timestamp(utc64(snapshot.asof)).normalize()
     blank = [
-        *stage_model.QUANTILES,
+        *QUANTILES,
         "mean_m",
         "p_alarm",
         "p_flood",
@@ -108,7 +100,7 @@ def list_unmodelled_gauges(
         "p_flood_by",
         "own_m",
         "own_p_alarm",
-        *(f"own_{name}" for name in stage_model.INTERVALS),
+        *(f"own_{name}" for name in INTERVALS),
     ]
     return gauges.assign(
         issue_time=pd.Timestamp(utc64(snapshot.asof)),
@@ -118,9 +110,7 @@ def list_unmodelled_gauges(
         skilful_until_day=0,
         drivers_method="",
         drivers_cm=pd.Series([dict.fromkeys(DRIVERS, math.nan)] * len(gauges), gauges.index),
-        highest_m=pd.Series(
-            [dict.fromkeys(stage_model.HIGHEST, math.nan)] * len(gauges), gauges.index
-        ),
+        highest_m=pd.Series([dict.fromkeys(HIGHEST, math.nan)] * len(gauges), gauges.index),
         extrapolated=False,
         median_extrapolated=False,
         model_version=snapshot.version,

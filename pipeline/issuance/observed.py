@@ -15,10 +15,14 @@ from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
 from pipeline.quality.selection import select_best, select_used
-from pipeline.times import from_utc64
+from pipeline.times import from_utc64, utc64
 
 READINGS_LOOK_BACK = timedelta(days=4)
 """Look-back for the last readings."""
+HISTORY = timedelta(days=200)
+"""Look-back of a stage forecast for readings."""
+OBSERVED = timedelta(days=60)
+"""Look-back of the readings that are published."""
 FRESH = timedelta(hours=48)
 """Largest age of a reading that describes today."""
 
@@ -134,3 +138,9 @@ def add_last_readings(river: River, last: LastReadings) -> River:
     if last.time is not None and fresh and (river.stage_time or last.time) <= last.time:
         river = replace(river, stage_m=last.stage_m, stage_time=last.time)
     return replace(river, doubt=doubt)
+
+
+def read_used_stages(snapshot: Snapshot) -> pd.DataFrame:
+    """Read the stages of the last ``OBSERVED`` that the forecasts use, flagged as they see them."""
+    readings = select_used(snapshot.readings("stage", start=snapshot.asof - HISTORY))
+    return readings[readings["valid_time"] >= pd.Timestamp(utc64(snapshot.asof - OBSERVED))]

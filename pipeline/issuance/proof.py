@@ -230,11 +230,11 @@ def _list_neighbours(
     related = []
     if decision.station:
         code = decision.station.code
-        related += [("upstream", by_gauge.get(one)) for one in decision.station.upstream]
+        related += [("upstream", by_gauge.get(gauge)) for gauge in decision.station.upstream]
         related += [
-            ("downstream", by_gauge.get(one.code))
-            for one in stations.values()
-            if one.upstream[:1] == (code,)
+            ("downstream", by_gauge.get(station.code))
+            for station in stations.values()
+            if station.upstream[:1] == (code,)
         ]
     related.append(("opposite", places.facing(decision.city.id, asof=asof)))
     for relation, city in related:
@@ -375,7 +375,12 @@ def _criterion(row: Mapping[str, Any]) -> str:
 
 
 def _tell_thresholds(record: Mapping[str, Any]) -> str:
-    sources = dict.fromkeys(row["source"] for row in record["thresholds"])
+    triggers = ("watch_rain_years", "drought_p")
+    sources = dict.fromkeys(
+        row["source"]
+        for row in record["thresholds"]
+        if row["table"] != "alert_rules.csv" or row["rule"] in triggers
+    )
     unverified = not record["facts"]["threshold_verified"] and record["facts"]["station"]
     doubt = " The gauge's stages are not verified." if unverified else ""
     return f"Thresholds from: {'; '.join(sources) or 'none'}.{doubt}"

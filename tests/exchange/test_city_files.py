@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import HIGHEST, QUANTILES
 from pipeline.alerts import facts
 from pipeline.exchange import alert_files
 from pipeline.exchange.city_files import FAN, write_city_files

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import HIGHEST, QUANTILES
 from pipeline.exchange.forecast_files import (
     FORECAST_COLUMNS,
     STAGE_COLUMNS,

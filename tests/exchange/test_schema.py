@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from models.drought.model import _choose_tier
-from models.stage.licence import CLIMATOLOGY, MODEL, PERSISTENCE
+from models.stage.names import CLIMATOLOGY, MODEL, PERSISTENCE
 from pipeline import choices
 from pipeline.alerts import evidence, facts
 from pipeline.alerts.decision import Hazard, Status

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from models.stage.model import HIGHEST, QUANTILES
+from models.stage.names import HIGHEST, QUANTILES
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.geography import places
 from pipeline.times import naive_timestamp

@@ -23,6 +23,7 @@ from pipeline.areal import monthly
 from pipeline.areal import rain as areal_rain
 from pipeline.exchange.forecast_files import read_table
 from pipeline.exchange.schema import read_schema
+from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.indices import daily
 from pipeline.indices.extremes import return_period
@@ -153,8 +154,8 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     assert after.alerts == before.alerts
     assert after.degraded == before.degraded
     assert {"alerts.csv", "alerts.geojson", "risk.nc", "monthly.nc", "index.json"} < {*after.files}
-    assert {"forecasts.csv", "stages.csv", "zones.geojson", "now.json"} < {*after.files}
-    cities = {path for path in after.files if path.startswith("cities/")}
+    assert {"forecasts.csv", "stages.csv", "zones.geojson", "reports.json"} < {*after.files}
+    cities = {path for path in complete(stores, after) if path.startswith("cities/")}
     assert cities == {f"cities/{city}.json" for city in places.cities()}
     levels = Counter(row["level"] for row in after.alerts)
     assert len(levels) >= 4, "the forecasts are of all kinds"
@@ -163,6 +164,13 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     for identifier in named:
         assert message_path(identifier) in after.files
     assert [row["identifier"] for row in after.messages] == named
+
+
+def complete(stores: tuple[Archive, Records], made: Bundle) -> dict[str, bytes]:
+    """Published tree of a bundle."""
+    settings = Settings(upstream="archive", records_url=None)
+    run = run_of(stores[1], stores[0])
+    return make_tree(made.files, stores[1], run, sent=made.messages, settings=settings)
 
 
 def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
@@ -181,7 +189,7 @@ def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
     observed = read_table(made.files["stages.csv"])
     assert observed["valid_time"].min() == "2026-06-22T00:00:00Z", "60 days before 00:30"
     assert observed["valid_time"].max() == "2026-08-20T00:00:00Z"
-    now = json.loads(made.files["now.json"])
+    now = json.loads(complete(stores, made)["now.json"])
     assert (now["status"], now["origin"]) == ("Exercise", "virtual")
     assert [city["id"] for city in now["cities"]] == sorted(places.cities())
     levels = {(row["city"], row["hazard"]): row["level"] for row in made.alerts}
@@ -194,8 +202,8 @@ def test_every_json_file_and_table_is_as_the_schemas_say(
 ) -> None:
     run = run_of(stores[1], stores[0])
     made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
-    tree = {path: content for path, content in made.files.items() if path != "index.json"}
-    assert find_faults_of_tree(tree) == {}, "the index is complete in the tree alone"
+    tree = complete(stores, made)
+    assert find_faults_of_tree(tree) == {}
     alerts = json.loads(made.files["alerts.geojson"])
     levels = {feature["properties"]["level"] for feature in alerts["features"]}
     assert len(levels) >= 4, "the forecasts are of all kinds"
@@ -208,7 +216,7 @@ def test_every_json_file_and_table_is_as_the_schemas_say(
     with system.use_context(trusted=True):
         report = validate(tmp_path / "datapackage.json")
     assert report.valid, report.flatten(["title", "message"])
-    assert made.files["alerts.schema.json"] == read_schema()
+    assert tree["alerts.schema.json"] == read_schema()
 
 
 def test_a_night_made_up_late_has_a_tree_and_no_message(

@@ -14,7 +14,7 @@ from models import hindcast
 from models.baselines import PEERS
 from models.hindcast import run_hindcast, set_beside
 from models.stage.features import StageInputs
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.scores import score_forecasts
 from pipeline.times import naive_timestamp
 from tests.conftest import STAGE_HEAD, LayOver

@@ -35,13 +35,15 @@ STEPS = {
     "prepare": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "forecast": DRAWING | {"httpx", "tenacity", "skops"},
     "explain": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
+    "explain_message": DRAWING | PROVIDERS | {"scipy.stats", "sklearn"},
     "publish": DRAWING | {"scipy.stats"} | PROVIDERS,
     "replay": DRAWING | {"scipy.stats"} | PROVIDERS,
     "cancel": DRAWING | MODELS | PROVIDERS,
+    "drill": DRAWING | MODELS | PROVIDERS,
     "verify": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "train": DRAWING | {"httpx", "tenacity", "skops"},
 }
-"""By step what its imports must not bring; ``hindcast`` draws its report."""
+"""By step what its imports must not bring; the hindcast draws its report."""
 
 
 def run(code: str) -> tuple[float, set[str]]:
@@ -67,13 +69,20 @@ def slowness() -> float:
     return max(1.0, seconds / PANDAS_S)
 
 
+def list_steps() -> list[ast.FunctionDef]:
+    """Functions of the modules of steps."""
+    return [
+        node
+        for name in ("steps", "review")
+        for node in ast.parse((ROOT / "pipeline" / f"{name}.py").read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
 @cache
 def imports_of(step: str) -> str:
     """Import statements of a step."""
-    module = ast.parse((ROOT / "pipeline" / "steps.py").read_text("utf-8"))
-    (function,) = (
-        node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == step
-    )
+    (function,) = (node for node in list_steps() if node.name == step)
     lines = [
         ast.unparse(node)
         for node in ast.walk(function)
@@ -111,8 +120,7 @@ def test_a_step_imports_what_it_needs_alone(step: str) -> None:
 
 
 def test_every_step_is_here() -> None:
-    module = ast.parse((ROOT / "pipeline" / "steps.py").read_text("utf-8"))
-    steps = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    steps = {node.name for node in list_steps()}
     assert {name for name in steps if not name.startswith("_")} == {*STEPS, "hindcast"}
 
 

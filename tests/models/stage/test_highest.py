@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from models.stage.errors import ErrorDistribution, fit_errors
 from models.stage.highest import exceedance_by_lead, highest_quantiles
-from models.stage.model import HIGHEST
+from models.stage.names import HIGHEST
 
 LEVELS = np.array([*HIGHEST.values()])
 

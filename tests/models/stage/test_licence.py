@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 from models.stage.errors import PROBABILITIES, ErrorModel, fit_errors
 from models.stage.features import StageInputs, build_library
 from models.stage.licence import UnseenForecasts, gather_unseen, judge
-from models.stage.model import INTERVALS, StageModel, predict_dates
+from models.stage.model import StageModel, predict_dates
+from models.stage.names import INTERVALS
 from models.stage.splits import Splits, TrainingRows
 from models.stage.training import fit
 from tests.models.conftest import END, TOWN, UPSTREAM

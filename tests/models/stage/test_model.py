@@ -15,7 +15,8 @@ from models.stage import model
 from models.stage.design import DRIVERS, TIER_GROUPS
 from models.stage.errors import PROBABILITIES
 from models.stage.features import StageInputs, build_library
-from models.stage.model import HIGHEST, QUANTILES, StageModel, predict, predict_dates
+from models.stage.model import StageModel, predict, predict_dates
+from models.stage.names import HIGHEST, QUANTILES
 from models.stage.seasons import SEASONS, Seasons
 from models.stage.training import fit
 from tests.conftest import STAGE_HEAD, LayOver

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.baselines import PEERS
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.cases import prepare
 from tests.models.conftest import TOWN, UPSTREAM
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.archives import read_hindcast, read_issued
 from pipeline.storage.records import Records
 from tests.alerts.track_record_cases import DAY, FIRST, PAKSE, run

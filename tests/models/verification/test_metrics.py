@@ -13,7 +13,7 @@ from scores.categorical import BinaryContingencyManager, firm
 from scores.continuous import kge, mse, nse, quantile_score
 from scores.probability import brier_score, crps_for_ensemble, tail_tw_crps_for_ensemble
 
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.metrics import (
     Moments,
     ensemble_of_quantiles,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stage.model import QUANTILES
+from models.stage.names import QUANTILES
 from models.verification.scores import SCORES, SYNTHETIC, score_forecasts
 from tests.conftest import STAGE_HEAD, LayOver
 from tests.models.conftest import TOWN

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -22,6 +22,7 @@ from pipeline.exchange import alert_files, columns, index
 from pipeline.exchange.publication import publish_tree
 from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.geography import places
+from pipeline.remarks import RemarkCode
 from pipeline.settings import ROOT, Settings
 from tests.alerts.alert_cases import RULES
 
@@ -142,6 +143,12 @@ def test_the_columns_are_those_of_the_feeds() -> None:
     for name, unit, _ in table:
         end = name.strip("`").rpartition("_")[2]
         assert units.get(f"_{end}", unit) == unit, name
+
+
+def test_the_codes_of_missing_are_those_of_remarks() -> None:
+    text = (ROOT / "docs" / "agency.md").read_text(encoding="utf-8")
+    table = rows(text, "Codes of `missing`")
+    assert [row[0].strip("`") for row in table] == list(get_args(RemarkCode))
 
 
 def test_the_index_is_as_described() -> None:

@@ -371,6 +371,7 @@ def print_scoreboard(scoreboard: Scoreboard) -> None:
     events = rows["hits"] + rows["misses"] + rows["false_alarms"]
     if not events.any():
         print_line(f"no event and no settled warning from {scoreboard.since:%Y-%m-%d} on")
+        _print_reports(scoreboard)
         return
     table = Table(
         title=f"Warnings as issued since {scoreboard.since:%Y-%m-%d}",
@@ -405,6 +406,19 @@ def print_scoreboard(scoreboard: Scoreboard) -> None:
             f"missed: {miss['status']}, {miss['city']}, {miss['event']} on "
             f"{miss['reached_time']:%Y-%m-%d} (no {miss['level']}), highest {highest}, "
             f"{miss['level_in_force']} in force, {chance}"
+        )
+    _print_reports(scoreboard)
+
+
+def _print_reports(scoreboard: Scoreboard) -> None:
+    """Print what was reported from the ground by city, apart from the gauges."""
+    for row in scoreboard.reports.to_dict("records"):
+        missed = f" (days: {row['missed_days']})" if row["missed_days"] else ""
+        print_line(
+            f"reported: {row['status']}, {row['city']}: {row['hits'] + row['misses']} flooded, "
+            f"{row['misses']} of them with no level in force{missed}; {row['dry']} dry, "
+            f"{row['contradicted']} of them under an Emergency; "
+            f"warned on {row['hit_days']} of {row['flood_days']} days with a flood"
         )
 
 

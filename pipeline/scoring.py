@@ -53,8 +53,8 @@ def scoreboard(
     Parameters
     ----------
     folder
-        Folder for ``scoreboard.csv``, ``misses.csv``, ``reliability.csv`` and ``warnings.csv``;
-        without one nothing is written.
+        Folder for ``scoreboard.csv``, ``misses.csv``, ``reliability.csv``, ``warnings.csv`` and
+        ``ground_reports.csv``; without one nothing is written.
     """
     from models.verification.scoreboard import make_scoreboard, write_scoreboard
     from pipeline.storage.records import Records

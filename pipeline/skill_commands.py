@@ -87,4 +87,5 @@ def scoreboard(
         scoring.scoreboard(asof=issue_time(day), settings=read_settings(), folder=output)
     )
     if output is not None:
-        console.print_line(f"{output}: scoreboard.csv, misses.csv, reliability.csv, warnings.csv")
+        names = "scoreboard.csv, misses.csv, reliability.csv, warnings.csv, ground_reports.csv"
+        console.print_line(f"{output}: {names}")

@@ -18,6 +18,7 @@ from models.verification.forecast_cases import (
     list_drought_cases,
     list_flood_cases,
 )
+from models.verification.ground_truth import EVERY_CITY, count_outcomes, match_reports
 from models.verification.metrics import firm_penalty, rate, skill_score, squared_error
 from models.verification.outcomes import (
     DROUGHTS,
@@ -38,12 +39,12 @@ from pipeline.alerts.decision import Hazard
 from pipeline.alerts.levels import RAISED
 from pipeline.alerts.track_record import season_start
 from pipeline.choices import Change
+from pipeline.geography.places import cities
+from pipeline.ground_reports.reports import GroundReports
 from pipeline.quality.selection import select_used
 from pipeline.storage.records import Records
 from pipeline.times import format_utc, from_utc64, naive_timestamp
 
-EVERY_CITY = "all"
-"""City of the rows that pool all cities."""
 KEYS = ["origin", "status", "city", "hazard", "level", "event", "lead_days"]
 """What names a row; no lead: the warning itself, over all days that its level looks ahead."""
 SUMS = ["cases", "reached", "hits", "misses", "false_alarms", "p_cases", "brier", "brier_base",
@@ -84,6 +85,9 @@ class Scoreboard:
         ``RELIABILITY_COLUMNS``, one row per row of ``scores`` and bin that holds a forecast.
     warnings
         ``WARNING_COLUMNS``, messages sent by month, city, hazard, level and change.
+    reports
+        Reports from the ground by city against the flood level in force
+        (:func:`models.verification.ground_truth.count_outcomes`).
     """
 
     asof: datetime
@@ -92,6 +96,7 @@ class Scoreboard:
     misses: pd.DataFrame
     reliability: pd.DataFrame
     warnings: pd.DataFrame
+    reports: pd.DataFrame
 
 
 def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
@@ -145,6 +150,8 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
             sums.append(_sum_cases(event, cases, counts))
             bins.append(_tabulate_bins(event, cases))
     scores = _score(pd.concat(sums), issued.nights)
+    reported = GroundReports(records.database).read(asof=asof, start=since)
+    matched = match_reports(reported, issued, cities=cities("asean", asof=asof))
     return Scoreboard(
         asof=asof,
         since=since,
@@ -152,6 +159,7 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
         misses=_sort(pd.DataFrame(misses, columns=MISS_COLUMNS), ["reached_time"]),
         reliability=_withhold_shares(pd.concat(bins), scores),
         warnings=_count_messages(issued.messages),
+        reports=_sort(count_outcomes(matched)),
     )
 
 
@@ -317,6 +325,7 @@ def write_scoreboard(scoreboard: Scoreboard) -> dict[str, bytes]:
         "misses.csv": misses,
         "reliability.csv": scoreboard.reliability,
         "warnings.csv": scoreboard.warnings,
+        "ground_reports.csv": scoreboard.reports,
     }
     return {
         name: table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()

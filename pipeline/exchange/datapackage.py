@@ -11,10 +11,19 @@ from pipeline.exchange.alert_files import dump_json
 from pipeline.exchange.columns import ALERTS, SECOND_OPINION, Column
 from pipeline.exchange.gauge_columns import FORECASTS, STAGES
 from pipeline.exchange.schema import SCHEMA_VERSION
+from pipeline.exchange.score_columns import (
+    GROUND_REPORTS,
+    MISSES,
+    RELIABILITY,
+    SCORES,
+    WARNINGS,
+)
 from pipeline.times import format_utc
 
 FORMATS = {"datetime": "%Y-%m-%dT%H:%M:%SZ", "date": "default"}
 """How moments and days are written, by the kind of a column."""
+SCORED = ("origin", "status", "city", "hazard", "level", "event", "lead_days")
+"""Columns that name a row of the scoreboard."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,25 @@ TABLES = {
         "Daily mean flow of the global model GEOGLOWS, one row per city and day",
         SECOND_OPINION,
         ("city", "valid_date"),
+    ),
+    "scoreboard.csv": Table(
+        "Scores of what was issued up to the night before, one row per city, level, event and lead",
+        SCORES,
+        SCORED,
+    ),
+    "misses.csv": Table("Events that were missed, one row each", MISSES, (*SCORED, "reached_time")),
+    "reliability.csv": Table(
+        "How often it came at each probability, one row per bin", RELIABILITY, (*SCORED, "p_from")
+    ),
+    "warnings.csv": Table(
+        "Messages that were sent, one row per month, city, level and change",
+        WARNINGS,
+        ("origin", "status", "month", "city", "hazard", "level", "change"),
+    ),
+    "ground_reports.csv": Table(
+        "Reports from the ground beside the flood levels in force, one row per city",
+        GROUND_REPORTS,
+        ("origin", "status", "city"),
     ),
 }
 """Published tables by their path in the tree."""

@@ -13,6 +13,7 @@ import xarray as xr
 from scores.categorical import BasicContingencyManager
 from scores.probability import brier_score
 
+from models.verification.ground_truth import REPORT_COLUMNS
 from models.verification.scoreboard import (
     MISS_COLUMNS,
     RELIABILITY_COLUMNS,
@@ -22,6 +23,8 @@ from models.verification.scoreboard import (
     make_scoreboard,
     write_scoreboard,
 )
+from pipeline.exchange.datapackage import TABLES
+from pipeline.ground_reports.reports import GroundReport, GroundReports
 from pipeline.settings import ROOT
 from pipeline.storage.records import Records
 from tests.alerts.track_record_cases import CALM
@@ -346,17 +349,44 @@ def test_an_empty_archive_gives_tables_of_headers(store: Records) -> None:
         "misses.csv": ",".join(MISS_COLUMNS) + "\n",
         "reliability.csv": ",".join(RELIABILITY_COLUMNS) + "\n",
         "warnings.csv": ",".join(WARNING_COLUMNS) + "\n",
+        "ground_reports.csv": ",".join(REPORT_COLUMNS) + "\n",
     }
 
 
-def test_the_guide_names_every_column() -> None:
+def test_the_guide_says_what_the_data_package_says() -> None:
     guide = (ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8")
-    for file, columns in (
-        ("scoreboard.csv", SCORE_COLUMNS), ("misses.csv", MISS_COLUMNS),
-        ("reliability.csv", RELIABILITY_COLUMNS), ("warnings.csv", WARNING_COLUMNS),
-    ):  # fmt: skip
+    above: set[tuple[str, str]] = set()
+    for file in write_scoreboard(make_scoreboard(Records("sqlite://"), asof=ASOF)):
         section = guide.split(f"## `{file}`")[1].split("\n## ")[0]
-        assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == columns
+        rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
+        meanings = [(column.name, column.meaning) for column in TABLES[file].columns]
+        assert rows == [
+            (name, "as above" if (name, meaning) in above else meaning)
+            for name, meaning in meanings
+        ]
+        above |= {*meanings}
+
+
+def test_reports_from_the_ground_are_counted_apart(store: Records) -> None:
+    store_nights(store, ONE_WARNED)
+    store_readings(store, TWO_FLOODS, asof=ASOF)
+    before = write_scoreboard(make_scoreboard(store, asof=ASOF))
+    # A Warning is in force on 13 July and nothing on 8 August; the last was received on 31 August.
+    seen = [moment(12.25), moment(38.25), moment(38.5), moment(39)]
+    reports = [
+        GroundReport("s", "pakse", "flooded", None, when, max(when, come), "text", "")
+        for when, come in zip(seen, (*seen[:3], moment(61)), strict=True)
+    ]
+    GroundReports(store.database).add(reports, asof=moment(61))
+    board = make_scoreboard(store, asof=ASOF)
+    row = board.reports.set_index("city").loc["pakse"]
+    assert (row["origin"], row["status"]) == ("virtual", "Exercise")
+    assert (row["hits"], row["misses"], row["flood_days"], row["hit_days"]) == (1, 3, 3, 1)
+    assert row["missed_days"] == "2026-08-08 2026-08-09"
+    after = write_scoreboard(board)
+    assert {name for name in after if after[name] != before[name]} == {"ground_reports.csv"}
+    early = make_scoreboard(store, asof=moment(60)).reports.set_index("city").loc["pakse"]
+    assert early["misses"] == 2, "the last had not come"
 
 
 def test_the_stage_of_once_in_so_many_years_is_scored_by_f1(store: Records) -> None:

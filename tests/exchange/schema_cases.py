@@ -12,11 +12,12 @@ from pipeline.exchange.schema import read_schema
 SCHEMA = json.loads(read_schema())
 KINDS = {
     "alerts.geojson": "", "index.json": "index", "latest.json": "latest", "now.json": "now",
-    "cities": "city", "say": "say",
+    "cities": "city", "say": "say", "reports.json": "reports", "proof": "proof",
+    "zones.geojson": "zones",
 }  # fmt: skip
 """Name in ``$defs`` for each file or folder of a tree; the root is ``alerts.geojson``."""
-OF_OTHERS = {"alerts.schema.json", "datapackage.json", "zones.geojson", "proof"}
-"""Files and folders with JSON that this schema does not describe."""
+OF_OTHERS = {"alerts.schema.json", "datapackage.json"}
+"""Files with JSON that this schema does not describe; each names its own."""
 
 
 def find_faults(document: Any, kind: str) -> list[str]:

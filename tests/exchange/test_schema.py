@@ -6,9 +6,12 @@ import copy
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -16,20 +19,27 @@ from models.drought.model import _choose_tier
 from models.stage.names import CLIMATOLOGY, MODEL, PERSISTENCE
 from pipeline import choices
 from pipeline.alerts import evidence, facts
-from pipeline.alerts.decision import Hazard, Status
-from pipeline.alerts.levels import Level
+from pipeline.alerts.decision import Decision, Hazard, Status
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.notice import Phase
 from pipeline.alerts.spoken import write_say
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange import alert_files, columns
+from pipeline.exchange.issue import Issue
 from pipeline.exchange.schema import SCHEMA_VERSION
+from pipeline.exchange.zone_files import write_zones
 from pipeline.geography import places
-from pipeline.quality.flags import USED
+from pipeline.ground_reports.reports import GroundReport
+from pipeline.ground_reports.summary import summarise, write_reports
+from pipeline.issuance.explanation import REASONS
+from pipeline.issuance.proof import write_proof
+from pipeline.quality.flags import FLAGS, USED
 from pipeline.quality.selection import METHODS
 from pipeline.sources.base import Origin
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
 from tests.alerts.cap_cases import send
-from tests.exchange.schema_cases import SCHEMA, find_faults
+from tests.exchange.schema_cases import KINDS, SCHEMA, find_faults
+from tests.issuance.snapshot_cases import readings, snapshot_of
 
 VERSION = "20260820T0030Z-r0-3f2a3f2a3f2a3f2a"
 DIGEST = "0" * 64
@@ -138,7 +148,60 @@ OF_CITY: dict[str, Any] = ISSUE | CITY | {
     ],
 }  # fmt: skip
 SAY = json.loads(write_say([SENT.notice], "lo"))
-DOCUMENTS = {"": ALERTS, "index": INDEX, "latest": LATEST, "now": NOW, "city": OF_CITY, "say": SAY}
+REPORTED = [
+    GroundReport("a", city, "flooded", 60, T0, T0, "text", "", doubt)
+    for city, doubt in (("pakse", ""), ("kratie", "late"))
+]
+REPORTS = json.loads(
+    write_reports(summarise(REPORTED, asof=T0, cities=places.cities()), asof=T0, status="Exercise")
+)
+ZONES = json.loads(write_zones("mekong", Issue(issue_time=T0, status="Exercise", origin="virtual")))
+PROOF: dict[str, Any] = {
+    "schema_version": 1, "identifier": SENT.identifier, "sha256": DIGEST, "city": "vientiane",
+    "hazard": "flood", "status": "Exercise", "issue_time": "2026-08-20T00:30:00Z", "revision": 0,
+    "sent": "2026-08-20T00:30:00Z", "expires": "2026-08-22T06:30:00Z", "level": "warning",
+    "change": "raised",
+    "before": {
+        "identifier": "mekong-0", "level": "watch",
+        "differences": {
+            "peak_m": [9.7, None], "peak_time": ["2026-08-22T00:00:00Z", None],
+            "drought_class": [None, 2],
+        },
+    },
+    "reasons": [{"code": "p_flood_5d", "text": "P(flood stage in 5 days) is enough"}],
+    "criteria": [
+        {
+            "level": "warning", "quantity": "p_flood_5d", "value": 0.6, "threshold": 0.4,
+            "unit": "1", "reached": True,
+        },
+    ],
+    "thresholds": [
+        {
+            "table": "thresholds.csv", "station": "011901", "kind": "alarm", "value": "11.5",
+            "unit": "m", "source": "MRC", "as_of": "2026-01-01", "verified": "V",
+        },
+    ],
+    "missing": {"evidence": [], "share": 0.0},
+    "facts": ALERTS["features"][0]["properties"],
+    "neighbours": [
+        {"relation": "opposite", "city": "nong_khai", "name": "Nong Khai", "level": "unknown"}
+    ],
+    "inputs": [
+        {
+            "source": "gauges", "files": 1, "sha256": DIGEST, "last": "a.csv",
+            "last_sha256": DIGEST,
+        },
+    ],
+    "readings": [
+        {"valid_time": "2026-08-20T00:00:00Z", "stage_m": 9.0, "method": "manual", "qc": "good"}
+    ],
+    "archive_snapshot": "ABC", "records_batch": 7, "model_version": "m1", "code_sha256": DIGEST,
+    "rules_sha256": {"thresholds.csv": DIGEST},
+}  # fmt: skip
+DOCUMENTS = {
+    "": ALERTS, "index": INDEX, "latest": LATEST, "now": NOW, "city": OF_CITY, "say": SAY,
+    "reports": REPORTS, "proof": PROOF, "zones": ZONES,
+}  # fmt: skip
 """One valid document of each kind; the root is ``alerts.geojson``."""
 
 
@@ -213,6 +276,24 @@ BROKEN = [
     ("city", put("status", to="Test"), "status"),
     ("say", put("messages", 0, "level", to=0), "messages/0/level"),
     ("say", put("messages", 0, "sentences", 0, to="exercise_1"), "messages/0/sentences/0"),
+    ("reports", put("cities", "pakse", "flooded", to=-1), "cities/pakse/flooded"),
+    ("reports", put("cities", "pakse", "sender", to="a"), "cities/pakse"),
+    ("reports", put("cities", "kratie", "last_time", to="noon"), "cities/kratie/last_time"),
+    ("reports", put("cities", "Pakse", to=REPORTS["cities"]["pakse"]), "cities"),
+    ("reports", drop("status"), ""),
+    ("proof", put("level", to="none"), "level"),
+    ("proof", put("sha256", to="0" * 40), "sha256"),
+    ("proof", put("before", "differences", "peak_m", to=[9.7]), "before/differences/peak_m"),
+    ("proof", put("reasons", 0, "code", to="rumour"), "reasons/0/code"),
+    ("proof", put("criteria", 0, "reached", to="yes"), "criteria/0/reached"),
+    ("proof", put("thresholds", 0, "station", to=11901), "thresholds/0/station"),
+    ("proof", put("missing", "share", to=50), "missing/share"),
+    ("proof", drop("facts", "probability"), "facts"),
+    ("proof", put("readings", 0, "qc", to="fine"), "readings/0/qc"),
+    ("zones", put("status", to="Actual"), "status"),
+    ("zones", put("features", 0, "id", to="chi"), "features/0/id"),
+    ("zones", put("features", 0, "geometry", "type", to="Point"), "features/0/geometry/type"),
+    ("zones", put("features", 0, "properties", "kind", to="lake"), "features/0/properties/kind"),
 ]
 """Single faults: the kind of the file, the change, and where the schema finds it."""
 
@@ -239,7 +320,7 @@ def test_a_fault_is_found_where_it_is(kind: str, change: Callable[[Any], None], 
 
 def test_there_are_thirty_faults() -> None:
     assert len(BROKEN) >= 30
-    assert {kind for kind, _, _ in BROKEN} == {*DOCUMENTS}
+    assert {kind for kind, _, _ in BROKEN} == {*DOCUMENTS} == {*KINDS.values()}
 
 
 def test_a_point_is_allowed_where_a_city_has_no_area() -> None:
@@ -286,3 +367,41 @@ def test_closed_values_are_those_of_the_code() -> None:
     drought_tiers = {_choose_tier(*known) for known in itertools.product([0.5, np.nan], repeat=3)}
     assert drought_tiers == {*columns.DROUGHT_TIERS}
     assert {*alert["tier"]["enum"]} == {*evidence.TIERS, *drought_tiers, None}
+
+
+def test_closed_values_of_a_proof_are_those_of_the_code() -> None:
+    proof = SCHEMA["$defs"]["proof"]["properties"]
+    raised = [level.value for level in RAISED]
+    assert proof["level"]["enum"] == raised
+    assert proof["criteria"]["items"]["properties"]["level"]["enum"] == raised
+    reading = proof["readings"]["items"]["properties"]
+    assert {*reading["qc"]["enum"]} == {*FLAGS}
+    assert {*reading["method"]["enum"]} == {*METHODS}
+    assert {*columns.REASONS} >= {*REASONS}
+    zones = SCHEMA["$defs"]["zones"]["properties"]
+    assert zones["origin"]["enum"] == [*get_args(Origin)]
+    kinds = {feature["properties"]["kind"] for feature in ZONES["features"]}
+    kind = zones["features"]["items"]["properties"]["properties"]["properties"]["kind"]
+    assert {*kind["enum"]} == kinds
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [flood(0.6, 0.6), pluvial(6.0), drought(dry_spell(0.7, 0.6, now=2, cdi="warning"))],
+)
+def test_a_proof_of_each_kind_of_evidence_is_valid(decision: Decision, tmp_path: Path) -> None:
+    message, state = send(decision)
+    assert message is not None
+    said = facts.collect_facts(
+        decision, notice=message.notice, identifier=message.identifier, status="Exercise"
+    )
+    run = {
+        "revision": 0, "snapshot": "ABC", "batch": 7, "model_version": "m1", "code": None,
+        "rules": None,
+    }  # fmt: skip
+    stages = readings(pd.Series([9.0], [pd.Timestamp("2026-08-20")], dtype=float), "011901")
+    snapshot = snapshot_of(tmp_path, stages, issued=decision.issue_time)
+    levels = {("nong_khai", decision.hazard): Level.WATCH}
+    for told in (decision, replace(decision, state=state)):
+        proof = write_proof(message, told, said, run=run, snapshot=snapshot, levels=levels)
+        assert find_faults(json.loads(proof), "proof") == []

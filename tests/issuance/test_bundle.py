@@ -124,7 +124,7 @@ def run_of(records: Records, archive: Archive) -> dict[str, Any]:
             "issue_time": ISSUED, "inputs_digest": "0", "snapshot": archive.snapshot,
             "batch": records.database.batch, "model_version": "m", "origin": "virtual",
             "settings": {"alert_status": "Test"}, "follows": None,
-            "rules": {}, "code": "", "sent": ISSUED, "late": False,
+            "rules": {}, "code": "c0de" * 16, "sent": ISSUED, "late": False,
         }
     )  # fmt: skip
 

@@ -415,6 +415,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_code, digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
+    from pipeline.scoring import read_scoreboard
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -429,7 +430,8 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     keys = load_keys(settings, required=run["origin"] != "virtual")
     expiry = describe_expiry(keys, asof=asof) if keys else ""
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
-    tree = make_tree(bundle.files, records, run, sent=bundle.messages, settings=settings, keys=keys)
+    files = bundle.files | read_scoreboard(asof=asof, settings=settings)
+    tree = make_tree(files, records, run, sent=bundle.messages, settings=settings, keys=keys)
     folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof, keys=keys)
     records.put_alerts(run, bundle.alerts, bundle.messages)
     return Published(

@@ -15,6 +15,7 @@ import xarray as xr
 from pydantic import SecretStr
 
 from models import registry
+from models.verification.scoreboard import make_scoreboard, write_scoreboard
 from pipeline import review, steps
 from pipeline.areal.update import RECENT, SPIN_UP
 from pipeline.console import describe_verified
@@ -246,6 +247,11 @@ def test_forecasts_are_scored_by_hand(settings: Settings, tmp_path: Path) -> Non
     assert scores["inside_80"].tolist() == [False, True]
     assert steps.verify(asof=ASOF, settings=settings) == done
     assert len(Records(settings.database).all_scores()) == 2
+    stored = sorted(path.name for path in settings.scoreboard_dir.iterdir())
+    assert stored == ["20260818T0130Z", "20260819T0030Z", "20260820T0030Z"]
+    kept = settings.scoreboard_dir / "20260820T0030Z"
+    board = make_scoreboard(Records(settings.database), asof=ASOF)
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == write_scoreboard(board)
 
 
 def test_what_was_not_forecast_is_not_scored(settings: Settings, tmp_path: Path) -> None:

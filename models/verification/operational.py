@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from models.verification.metrics import persistence_index, squared_error
@@ -52,8 +53,39 @@ class DroughtScore:
     brier: float
 
 
+def list_issued_runs(
+    store: Records, *, asof: datetime, since: datetime
+) -> dict[datetime, dict[str, Any]]:
+    """List the runs that were issued by a moment, by issue time, the newest first.
+
+    A run is issued once its alerts are. Of an issue time the last revision counts that was sent by
+    ``asof``. A run made after a later night was issued warned nobody and is left out.
+
+    Parameters
+    ----------
+    store
+        Tables.
+    asof
+        Moment of the question; issue times from it on are left out.
+    since
+        First issue time.
+    """
+    table = database.alerts
+    query = sa.select(table.c.issue_time, table.c.revision).where(
+        table.c.issue_time >= since, table.c.issue_time < asof
+    )
+    with store.database.engine.connect() as connection:
+        issued = {(row[0], row[1]) for row in connection.execute(query.distinct())}
+    last: dict[datetime, dict[str, Any]] = {}
+    for run in store.runs():  # the last revision of an issue time comes first
+        sent = run["sent"] or run["issue_time"]
+        if (run["issue_time"], run["revision"]) in issued and not run["late"] and sent <= asof:
+            last.setdefault(run["issue_time"], run)
+    return last
+
+
 def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataFrame:
-    """Score the stage forecasts of each run that are due, and store the scores.
+    """Score the stage forecasts of each issued run that are due, and store the scores.
 
     Runs in the window are scored again, for late and corrected readings; older runs of the scored
     seasons only if they have no scores yet.
@@ -70,7 +102,7 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
     Returns
     -------
     DataFrame
-        The scores of the window, all revisions.
+        The scores of the window.
     """
     start = asof - window
     since = track_record.season_start(asof)
@@ -78,11 +110,8 @@ def score_runs(store: Records, *, asof: datetime, window: timedelta) -> pd.DataF
     known = set(zip(stored["issue_time"], stored["revision"], strict=True))
     due = [
         run
-        for run in store.runs()
-        if start <= run["issue_time"] < asof
-        or (
-            since <= run["issue_time"] < start and (run["issue_time"], run["revision"]) not in known
-        )
+        for run in list_issued_runs(store, asof=asof, since=min(start, since)).values()
+        if run["issue_time"] >= start or (run["issue_time"], run["revision"]) not in known
     ]
     if not due:
         return pd.DataFrame()
@@ -143,7 +172,7 @@ def pool_scores(scores: pd.DataFrame) -> dict[str, Any]:
 
 
 def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
-    """Score every city and lead over the scored seasons, from the last revisions only.
+    """Score every city and lead over the scored seasons, from the runs that were issued.
 
     A forecast belongs to the city that had its gauge as of its issue time.
     """
@@ -154,8 +183,11 @@ def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
     valid = issued.dt.normalize() + pd.to_timedelta(frame["lead_days"], unit="D")
     end, since = (pd.Timestamp(utc64(moment)) for moment in (asof, track_record.season_start(asof)))
     frame = frame[(issued >= since) & (issued < end) & (valid <= end)]
-    last = frame.groupby("issue_time")["revision"].transform("max")
-    frame = frame[frame["revision"] == last].sort_values(["issue_time", "station", "lead_days"])
+    runs = list_issued_runs(store, asof=asof, since=track_record.season_start(asof)).values()
+    last = {(run["issue_time"], run["revision"]) for run in runs}
+    keys = zip(frame["issue_time"], frame["revision"], strict=True)
+    frame = frame[[key in last for key in keys]]
+    frame = frame.sort_values(["issue_time", "station", "lead_days"])
     frame = frame.assign(city=_find_cities(frame))
     scores = [
         CityScore(str(city), int(str(lead)), **pool_scores(part))
@@ -192,11 +224,7 @@ def score_levels(store: Records, *, asof: datetime) -> list[LevelScore]:
 
 def score_drought(store: Records, *, asof: datetime) -> list[DroughtScore]:
     """Score P(class ≥ D1) as issued against the class of the night of its valid time."""
-    since = track_record.season_start(asof)
-    runs: dict[datetime, dict[str, Any]] = {}
-    for run in store.runs():  # the last revision of an issue time comes first
-        if since <= run["issue_time"] < asof:
-            runs.setdefault(run["issue_time"], run)
+    runs = list_issued_runs(store, asof=asof, since=track_record.season_start(asof))
     issued: list[tuple[str, int, np.datetime64, float]] = []
     outcome: dict[tuple[str, np.datetime64], bool] = {}
     for moment, run in runs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from models.verification.operational import pool_scores
 from pipeline import steps
 from pipeline.console import describe_verified
 from pipeline.settings import Settings
+from pipeline.storage import database
 from pipeline.storage.records import Records
 from tests.alerts.track_record_cases import CALM, DAY, FIRST, PAKSE, export, run
 from tests.conftest import STAGE_HEAD, LayOver
+from tests.models.verification.issued_cases import store_night
 
 
 @pytest.fixture
@@ -87,6 +90,40 @@ def test_verify_counts_by_city_lead_and_level(settings: Settings, tmp_path: Path
     assert [one.forecasts for one in early.cities] == [3, 2]
     assert asdict(early)["cities"][0]["city"] == "pakse"
     assert steps.verify(asof=asof, settings=settings) == done
+
+
+def test_only_what_was_issued_is_scored(settings: Settings, tmp_path: Path) -> None:
+    store = Records(settings.database)
+    asof = FIRST + 8 * DAY
+
+    def store_issue(
+        q50: float, p: float, *, revision: int, issued: bool = True, late: bool = False,
+        sent: datetime | None = None,
+    ) -> None:  # fmt: skip
+        store_night(
+            store, FIRST, "none", revision=revision, issued=issued, late=late, sent=sent,
+            stages=[issued_forecast(1, q50, day=0)], droughts=dry("none", p),
+        )  # fmt: skip
+
+    store_issue(9.25, 0.25, revision=0)
+    store_issue(9.5, 0.5, revision=1, sent=FIRST + 3 * DAY)
+    store_issue(9.75, 0.75, revision=2, issued=False, sent=FIRST + 4 * DAY)
+    store_issue(9.75, 0.75, revision=3, late=True, sent=FIRST + 5 * DAY)
+    store_night(store, FIRST + 7 * DAY, "none", droughts=dry("D1", 0.0))
+    export(tmp_path / "a", [9.0] * 9, asof=asof)
+    steps.ingest("gauges", asof=asof, settings=settings, folder=tmp_path / "a")
+    # A revision was scored before it was known that nobody would be sent it.
+    unsent = {"station": PAKSE, "lead_days": 1, "observed_m": 9.0, "error_m": 0.75,
+              "persistence_error_m": 0.0, "inside_80": False}  # fmt: skip
+    store.put(database.scores, FIRST, 2, [unsent])
+    done = steps.verify(asof=asof, settings=settings)
+    assert (done.forecasts, done.rmse_m) == (1, 0.5)
+    assert [(score.forecasts, score.rmse_m) for score in done.cities] == [(1, 0.5)]
+    (drought,) = done.drought
+    assert (drought.forecasts, drought.events, drought.brier) == (1, 1, 0.25)
+    # Before revision 1 was sent, revision 0 was what counted.
+    early = steps.verify(asof=FIRST + 2 * DAY, settings=settings)
+    assert [(score.forecasts, score.rmse_m) for score in early.cities] == [(1, 0.25)]
 
 
 def test_runs_of_long_ago_are_scored_once(settings: Settings, tmp_path: Path) -> None:

@@ -349,6 +349,8 @@ def replay(
         sys.stdout.buffer.write(replayed.content)
     else:
         output.write_bytes(replayed.content)
+    if b"xmldsig#" not in replayed.content:
+        print("mekong: without keys it is made unsigned (MEKONG_SIGNING_KEYS)", file=sys.stderr)
     if replayed.difference:
         print(f"mekong: {replayed.difference}", file=sys.stderr)
         raise typer.Exit(DIFFERS)

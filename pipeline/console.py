@@ -213,7 +213,8 @@ def describe_published(published: Published) -> str:
     messages = f"{published.messages} CAP messages"
     if published.late:
         messages = "no CAP messages, since a later night has been issued"
-    return f"published {published.folder}: {messages} ({levels})"
+    signed = "" if published.signed else ", not signed"
+    return f"published {published.folder}: {messages} ({levels}){signed}"
 
 
 def describe_cancelled(cancelled: Cancelled) -> str:

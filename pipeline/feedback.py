@@ -74,6 +74,11 @@ def take_feedback(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     _print_intake(intake)
+    if intake.added:
+        from pipeline.exchange.report_file import publish_reports
+        from pipeline.settings import Settings
+
+        publish_reports(Settings(), asof=asof)
     if intake.bad and not intake.read:
         raise typer.Exit(1)
 

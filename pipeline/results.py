@@ -81,6 +81,8 @@ class Published:
         Reasons why the night is degraded; empty where it is not.
     late
         Whether a later night had been issued before, so that no message is sent.
+    signed
+        Whether it is signed.
     """
 
     folder: str
@@ -89,6 +91,7 @@ class Published:
     levels: dict[str, int]
     degraded: tuple[str, ...] = ()
     late: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)

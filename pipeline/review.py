@@ -39,18 +39,32 @@ def explain(
 
 
 def explain_message(identifier: str, *, settings: Settings | None = None) -> tuple[str, ...]:
-    """Explain a message from its proof record, in ten lines.
+    """Explain a message from its proof record, in ten lines; of a Cancel what it withdraws.
 
     Raises
     ------
     LookupError
         No message with this identifier was sent.
+    UserError
+        It is the id of a city.
     """
+    from pipeline.geography import places
     from pipeline.issuance.proof import explain_proof
     from pipeline.storage.records import Records
+    from pipeline.times import format_utc
 
     settings = settings or Settings()
-    return explain_proof(Records(settings.database).message(identifier)["proof"])
+    records = Records(settings.database)
+    for row in records.cancellations():
+        if identifier == row["identifier"]:
+            return (f"{identifier} withdraws {', '.join(row['messages'])}: {row['reason']}",)
+        if identifier in row["messages"]:
+            lines = explain_proof(records.message(identifier)["proof"])
+            withdrawn = f"Withdrawn on {format_utc(row['sent'])} by {row['identifier']}"
+            return f"{withdrawn}: {row['reason']}. {lines[0]}", *lines[1:]
+    if identifier in places.cities(settings.region):
+        raise UserError(f"expected flood or drought after the city {identifier}, found neither")
+    return explain_proof(records.message(identifier)["proof"])
 
 
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:

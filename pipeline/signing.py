@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -91,7 +92,10 @@ def verify_signature(
     except BadSignature as error:
         print(f"mekong: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(1) from None
-    until = "" if tree.expires_at is None else f", outdated after {tree.expires_at}"
+    until = ""
+    if tree.expires_at:
+        over = datetime.fromisoformat(tree.expires_at) <= datetime.now(UTC)
+        until = f", {'OUTDATED since' if over else 'outdated after'} {tree.expires_at}"
     print(
         f"{tree.folder}: {tree.files} files as in the index, {tree.messages} of them signed "
         f"messages{until}; signed by {', '.join(tree.signed_by)}"

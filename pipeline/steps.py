@@ -411,6 +411,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     """
     from pipeline.exchange.keys import describe_expiry, load_keys
     from pipeline.exchange.publication import publish_tree
+    from pipeline.exchange.report_file import publish_reports
     from pipeline.exchange.tree import make_tree
     from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_code, digest_rules
@@ -434,6 +435,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     tree = make_tree(files, records, run, sent=bundle.messages, settings=settings, keys=keys)
     folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof, keys=keys)
     records.put_alerts(run, bundle.alerts, bundle.messages)
+    publish_reports(settings, asof=asof)
     return Published(
         folder=str(folder),
         revision=run["revision"],
@@ -441,6 +443,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
         degraded=(*bundle.degraded, *filter(None, [expiry])),
         late=bool(run["late"]),
+        signed=keys is not None,
     )
 
 

@@ -26,7 +26,7 @@ EXERCISE_NOTE = "Exercise: made from the synthetic data of a virtual basin."
 ELEMENTS = frozenset(
     {
         "status", "issue_time", "name", "country", "lat_deg", "lon_deg", "headline", "identifier",
-        "urgency", "severity", "certainty", "onset",
+        "urgency", "severity", "certainty", "onset", "expires_at",
     }
 )  # fmt: skip
 """Facts that elements of the message carry; the others become parameters."""
@@ -74,6 +74,8 @@ class Issuer:
     authorities, products
         Authority in whose name messages of a country are sent, and what it calls them, by ISO
         3166-1 code.
+    note
+        Note of every message; None for that of its origin.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class Issuer:
     public_url: str | None = None
     authorities: Mapping[str, str] = field(default_factory=dict)
     products: Mapping[str, Product] = field(default_factory=dict)
+    note: str | None = None
 
     def __post_init__(self) -> None:
         for name, text in (("sender", self.sender), ("identifier", self.identifier_prefix)):
@@ -201,7 +204,7 @@ def write_message(
         kind="Update" if references else "Alert",
         source=f"Mekong early warning, model {issuer.model_version}",
         scope=issuer.scope,
-        notes=[EXERCISE_NOTE] if issuer.origin == "virtual" else [],
+        notes=[issuer.note or (EXERCISE_NOTE if issuer.origin == "virtual" else "")],
         references=references,
         incident=notice.incident,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
 from pipeline.alerts.decision import Decision, choose_status
@@ -16,6 +17,10 @@ from pipeline.choices import Product
 from pipeline.sources.base import Origin
 from pipeline.times import format_utc
 
+LIFETIME = timedelta(hours=54)
+"""Time from an issue time after which its rows say nothing of the present, as messages do."""
+ON_RAIN = " (rain alone, no river gauge)"
+"""End of the headline of a city without a gauge where no warning is in force."""
 Fact = str | float | int | bool | list[str] | None
 
 
@@ -59,12 +64,7 @@ def collect_facts(
         "level_in_force": decision.in_force.value,
         "river_level": decision.river_level.value if decision.river_level else None,
         "rain_level": decision.rain_level.value if decision.rain_level else None,
-        "headline": compose_headline(
-            decision,
-            event=decision.in_force,
-            status=status,
-            product=product,
-        ),
+        "headline": _compose_headline(decision, status=status, product=product),
         "identifier": identifier,
         "urgency": decision.urgency if in_force else None,
         "severity": decision.severity if in_force else None,
@@ -72,6 +72,7 @@ def collect_facts(
         "probability": decision.probability,
         "onset": format_utc(decision.onset) if decision.onset else None,
         "valid_to": format_utc(decision.valid_to),
+        "expires_at": format_utc(decision.issue_time + LIFETIME),
         "reasons": list(decision.reasons),
         "missing": describe_missing(decision.missing),
         "tier": river.tier if river else drought.tier if drought else None,
@@ -125,6 +126,13 @@ def collect_facts(
     facts["ending_time"] = format_utc(decision.ending_time) if decision.ending_time else None
     facts["drought_phase"] = notice.phase if notice else None
     return {key: _round_known(value) for key, value in facts.items()}
+
+
+def _compose_headline(decision: Decision, *, status: str, product: Product | None) -> str:
+    """Headline of the level in force; where there is none it says that no river was assessed."""
+    line = compose_headline(decision, event=decision.in_force, status=status, product=product)
+    on_rain = decision.hazard == "flood" and decision.station is None
+    return line + ON_RAIN if on_rain and decision.in_force not in RAISED else line
 
 
 def _drought_class(decision: Decision) -> str | None:

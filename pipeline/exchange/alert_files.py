@@ -26,7 +26,7 @@ import numpy as np
 from shapely.geometry import Polygon
 from shapely.geometry.polygon import orient
 
-from pipeline.alerts.facts import Fact
+from pipeline.alerts.facts import LIFETIME, Fact
 from pipeline.alerts.levels import Level
 from pipeline.alerts.text import describe_unassessed
 from pipeline.exchange.schema import SCHEMA_VERSION
@@ -76,6 +76,7 @@ def write_geojson(
             "schema_version": SCHEMA_VERSION,
             "issue_time": format_utc(issue_time),
             "status": status,
+            "expires_at": format_utc(issue_time + LIFETIME),
             "features": features,
         }
     )

@@ -113,7 +113,8 @@ def _write_row(
     identifier = alert["identifier"]
     city, hazard = alert["city"], alert["hazard"]
     run, chain = _last_chain(records, city, hazard)
-    _check_in_force(identifier, chain, last_issue=run[0], when=when)
+    newest = _check_in_force(identifier, chain, last_issue=run[0], when=when)
+    when = max(when, newest.sent)  # the virtual basin has another time than the clock
     message = records.message(identifier)["content"]
     status = etree.fromstring(message).findtext(f"{{{NAMESPACE}}}status") or ""
     references = [sent for sent in chain if sent.expires > when]

@@ -74,6 +74,7 @@ def write_now(rows: Sequence[Row], forecasts: pd.DataFrame, issue: Issue) -> byt
     """Write ``now.json``: levels, stage, marks and forecast fan of every city.
 
     ``in_force`` is the level that is still in force where ``level`` is unknown, else the same.
+    The ``basis`` of a flood level is rain alone where the city has no gauge with an alarm stage.
     ``day`` has the quantiles of the stage on each of ``dates``, ``highest`` those of the highest
     stage from the first of them to each; all in m above the gauge's zero.
 
@@ -116,6 +117,8 @@ def _sum_up(
     }
     for hazard in ("flood", "drought"):
         city[hazard] = _describe_level(hazards.get(hazard))
+    if city["flood"] is not None:
+        city["flood"]["basis"] = "rain" if flood["station"] is None else "river"
     city["station"] = flood.get("station")
     city["stage"] = _describe_stage(flood)
     city["marks"] = _describe_marks(flood)

@@ -141,6 +141,12 @@ ALERTS = (
         required=True,
     ),
     Column(
+        "expires_at", "datetime",
+        "when the row says nothing of the present any more, 54 hours after the issue time",
+        unit="UTC",
+        required=True,
+    ),
+    Column(
         "reasons", "list",
         "keys of the criteria that reach or hold the level; cancelled where its message was "
         "withdrawn",

@@ -11,9 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.alerts.decision import Decision
+from pipeline.alerts.facts import LIFETIME
 from pipeline.alerts.levels import Level
 from pipeline.exchange.alert_files import dump_collection, dump_json, withdraw_facts, write_csv
-from pipeline.exchange.issue import LIFETIME, NEXT_EXPECTED
+from pipeline.exchange.issue import NEXT_EXPECTED
 from pipeline.exchange.schema import SCHEMA_VERSION
 from pipeline.remarks import Remark
 from pipeline.times import format_utc

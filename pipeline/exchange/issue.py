@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipeline.alerts.facts import LIFETIME
 from pipeline.times import format_utc
 
 SCHEMA_VERSION = 1
 """Version of ``now.json``, ``cities/<id>.json`` and ``zones.geojson``."""
 NEXT_EXPECTED = timedelta(hours=30)
 """Time from an issue time by which the next tree is published; else somebody looks why not."""
-LIFETIME = timedelta(hours=54)
-"""Time from an issue time after which nothing of it holds any more, as of a river's messages."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,7 @@ def load_keys(settings: Settings, *, required: bool = False) -> SigningKeys | No
         keys = read_keys(settings.signing_keys)
     elif required:
         raise BadKeys(
-            "measured data: expected keys that sign what is published, found none; make them once "
+            "only exercises are published unsigned: expected keys, found none; make them once "
             "(mekong keys new FILE --name NAME) and name the file in MEKONG_SIGNING_KEYS"
         )
     else:

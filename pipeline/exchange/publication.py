@@ -4,6 +4,7 @@
 published/
   latest.json                              the newest tree: its version and the digest of its index
   latest.json.sig                          its signature
+  reports.json                             reports from the ground, replaced when some come
   versions/20260820T0030Z-r0-3f2a…/        index.json, alerts.geojson, alerts.csv, cap/…
   alerts.geojson, feed.xml, cap/…          the files of the newest tree, each for itself
   20260820T0030Z -> versions/…             the issue time, as last published
@@ -32,7 +33,11 @@ from pipeline.exchange.signatures import BadSignature, keep_valid_lines, sign_de
 from pipeline.storage.atomic import draft_file, locked, point_link, write_folder
 
 LATEST = "latest.json"
+REPORTS = "reports.json"
+"""File of the root alone: it is replaced between two nights."""
 VERSIONS = "versions"
+READ_ONLY = 0o444
+"""Rights of the files of a version, which are those of the root too."""
 STAMP = re.compile(r"\d{8}T\d{4}Z")
 
 
@@ -94,7 +99,7 @@ def publish_tree(
             shutil.rmtree(draft)
         target = versions / version
         if not target.is_dir():
-            write_folder(target, tree)
+            write_folder(target, tree, rights=READ_ONLY)
         point_link(folder / name, f"{VERSIONS}/{version}")
         if name >= _newest(folder):
             _replace_files(folder, target, tree)
@@ -106,7 +111,7 @@ def publish_tree(
 def _is_of_root(name: str) -> bool:
     """Whether a name in the folder of all trees is not of a file of the newest tree."""
     return (
-        name.startswith((".", f"{LATEST}"))
+        name.startswith((".", LATEST, REPORTS))
         or name in {"latest", VERSIONS}
         or bool(STAMP.fullmatch(name))
     )
@@ -185,6 +190,13 @@ def _replace(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def replace_reports(folder: Path, content: bytes) -> None:
+    """Replace the summary of reports from the ground, where a tree is published."""
+    if (folder / LATEST).is_file():
+        with locked(folder / VERSIONS):
+            _replace(folder / REPORTS, content)
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:

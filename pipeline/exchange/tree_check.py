@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.exchange.keys import PublicKeys
+from pipeline.exchange.publication import REPORTS, VERSIONS
 from pipeline.exchange.signatures import BadSignature, verify_detached, verify_message
 
 INDEX, LATEST = "index.json", "latest.json"
@@ -83,6 +85,8 @@ def verify_tree(folder: Path, public: PublicKeys) -> CheckedTree:
     if others := sorted(_list_files(root) - {*files, INDEX, f"{INDEX}{SIGNATURE}"}):
         raise BadSignature(f"{others[0]}: expected files that the index names, found another")
     contents = {name: _read_file(root, name, entry) for name, entry in sorted(files.items())}
+    if root != folder:
+        _check_addresses(folder, contents)
     messages = [name for name in contents if name.startswith("cap/") and name.endswith(".xml")]
     for name in messages:
         try:
@@ -97,6 +101,19 @@ def verify_tree(folder: Path, public: PublicKeys) -> CheckedTree:
         signed_by=tuple(sorted(signed_by)),
         expires_at=None if expires_at is None else str(expires_at),
     )
+
+
+def _check_addresses(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Check that the files outside the versions are those of the newest one, and no others."""
+    own = {LATEST, f"{LATEST}{SIGNATURE}", REPORTS}
+    for path in sorted(_list_files(folder) - own):
+        first = path.partition("/")[0]
+        if first == VERSIONS or (folder / first).is_symlink():
+            continue
+        if path not in contents:
+            raise BadSignature(f"{path}: expected files of the newest version, found another")
+        if (folder / path).read_bytes() != contents[path]:
+            raise BadSignature(f"{path}: expected the bytes of the newest version, found others")
 
 
 def verify_file(path: Path, public: PublicKeys) -> str:

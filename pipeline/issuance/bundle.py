@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.alerts import cap, facts
 from pipeline.alerts.decision import Decision
+from pipeline.alerts.facts import LIFETIME
 from pipeline.alerts.message_chain import describe_event, next_message
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.short_texts import write_broadcasts, write_sms
@@ -21,9 +22,6 @@ from pipeline.choices import Change
 from pipeline.exchange import alert_files, forecast_files, index, netcdf, zone_files
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.messages import list_cancelled
-from pipeline.geography import places
-from pipeline.ground_reports.reports import GroundReports
-from pipeline.ground_reports.summary import summarise, write_reports
 from pipeline.issuance import products
 from pipeline.issuance.decide import (
     add_track_records,
@@ -39,6 +37,7 @@ from pipeline.remarks import Remark, list_texts
 from pipeline.settings import Settings
 from pipeline.storage import database
 from pipeline.storage.records import Records
+from pipeline.times import format_utc
 
 STEP = timedelta(days=1)
 VIRTUAL_SOURCE = "virtual basin, not measured"
@@ -110,7 +109,7 @@ def make_bundle(
         cap.message_path(message.identifier): message.content for message in messages.due.values()
     }
     if not run["late"]:
-        files |= _write_short_texts(messages.events, settings.alert_changes_sent)
+        files |= write_short_texts(messages.events, settings.alert_changes_sent)
     rows = facts.collect_rows(
         decisions,
         messages.in_force,
@@ -133,7 +132,6 @@ def make_bundle(
     files["alerts.csv"] = alert_files.write_csv(rows)
     files["forecasts.csv"] = forecast_files.write_forecasts(stages, issue)
     files["stages.csv"] = forecast_files.write_stages(read_used_stages(snapshot), issue)
-    files["reports.json"] = _write_ground_reports(snapshot, issue)
     files["zones.geojson"] = zone_files.write_zones(snapshot.region, issue)
     second_opinion = products.read_second_opinion(snapshot)
     if second_opinion:
@@ -143,15 +141,20 @@ def make_bundle(
     issuer = {"institution": name, "creator_name": name, "publisher_name": name}
     if settings.public_url:
         issuer |= {"creator_url": settings.public_url, "publisher_url": settings.public_url}
+    mark = "" if issue.status == "Actual" else f"{issue.status}: "
     for file, indices in {"risk.nc": risk, **products.compute_monthly_indices(snapshot)}.items():
         if indices is not None:
             left_out += products.describe_impossible(indices, file)
+            attributes = products.ATTRIBUTES[file]
             files[file] = netcdf.write_netcdf(
                 products.mask_impossible(indices),
                 source=VIRTUAL_SOURCE if run["origin"] == "virtual" else "measured",
                 issue_time=snapshot.asof,
+                status=issue.status,
+                origin=issue.origin,
+                expires_at=format_utc(snapshot.asof + LIFETIME),
                 **issuer,
-                **products.ATTRIBUTES[file],
+                **attributes | {"title": f"{mark}{attributes['title']}"},
             )
     missing = find_missing(snapshot, upstream=settings.upstream)
     files["index.json"] = index.write_index(
@@ -169,16 +172,6 @@ def make_bundle(
     degraded = (*list_texts([*missing.no_provider, *model_remarks]), *missing.degraded)
     sent = _list_sent(messages.due, decisions, rows, run=run, snapshot=snapshot)
     return Bundle(files, messages.alerts, sent, degraded)
-
-
-def _write_ground_reports(snapshot: Snapshot, issue: Issue) -> bytes:
-    """Write what people reported since the morning of each city."""
-    cities = places.cities(snapshot.region, asof=snapshot.asof)
-    reports = GroundReports(snapshot.records.database).read(
-        asof=snapshot.asof, start=snapshot.asof - 2 * STEP
-    )
-    summaries = summarise(reports, asof=snapshot.asof, cities=cities)
-    return write_reports(summaries, asof=snapshot.asof, status=issue.status)
 
 
 def _list_sent(
@@ -287,7 +280,7 @@ def _make_messages(
     return messages
 
 
-def _write_short_texts(events: Sequence[Notice], sent: Collection[Change]) -> dict[str, bytes]:
+def write_short_texts(events: Sequence[Notice], sent: Collection[Change]) -> dict[str, bytes]:
     """Write the short and spoken texts of open and ended events, by their paths in the tree.
 
     Parameters

@@ -25,6 +25,7 @@ from pipeline.exchange.publication import publish_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.geography.places import City, Station
+from pipeline.issuance.bundle import write_short_texts
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 
@@ -32,6 +33,7 @@ DrillStatus = Literal["Exercise", "Test"]
 STEP = timedelta(minutes=1)
 """Time between two runs of a drill."""
 MADE_UP = "drill"
+NOTE = "drill, made-up data, nothing was measured"
 """Version of model and archive that the messages of a drill name."""
 DRY = Rain(return_period_years=1.0, pluvial_index=0.0)
 
@@ -197,7 +199,8 @@ def _name_issuer(settings: Settings, status: DrillStatus) -> cap.Issuer:
         archive_snapshot=MADE_UP,
         records_batch=0,
         identifier_prefix=f"{settings.alert_identifier_prefix}{MADE_UP}-",
-        sender_name=settings.alert_sender_name,
+        sender_name=f"{settings.alert_sender_name or settings.alert_sender} ({NOTE})",
+        note=NOTE,
         contact=settings.alert_contact,
         public_url=settings.public_url,
         authorities=settings.alert_authorities,
@@ -215,15 +218,14 @@ def _make_tree(
     keys: SigningKeys | None,
 ) -> dict[str, bytes]:
     """Make the tree of one message, with those sent before, and keep the message for the next."""
-    origin: Literal["virtual", "measured"] = "virtual" if status == "Exercise" else "measured"
     key = decision.city.id, decision.hazard
-    issue = Issue(issue_time=decision.issue_time, status=status, origin=origin)
+    issue = Issue(issue_time=decision.issue_time, status=status, origin=MADE_UP)
     rows = collect_rows(
         [decision],
         {} if message.notice.change == "ended" else {key: message.identifier},
         {key: message.notice},
         products=settings.alert_products,
-        origin=origin,
+        origin="virtual" if status == "Exercise" else "measured",
         wanted="Test",
     )
     files = {
@@ -236,12 +238,13 @@ def _make_tree(
         "alerts.csv": alert_files.write_csv(rows),
         "forecasts.csv": alert_files.write_csv([], FORECAST_COLUMNS),
         "stages.csv": alert_files.write_csv([], STAGE_COLUMNS),
+        **write_short_texts([message.notice], settings.alert_changes_sent),
         "index.json": index.write_index(
             [decision],
             issue_time=issue.issue_time,
             revision=0,
             status=status,
-            origin=origin,
+            origin=MADE_UP,
             inputs={},
             missing=[],
             archive_snapshot=MADE_UP,
@@ -251,7 +254,7 @@ def _make_tree(
     }
     run: dict[str, Any] = {
         "issue_time": issue.issue_time, "revision": 0, "inputs_digest": "", "snapshot": MADE_UP,
-        "batch": 0, "model_version": MADE_UP, "origin": origin, "settings": {}, "follows": None,
+        "batch": 0, "model_version": MADE_UP, "origin": MADE_UP, "settings": {}, "follows": None,
         "rules": {}, "code": "", "sent": issue.issue_time, "late": False,
     }  # fmt: skip
     sent = [

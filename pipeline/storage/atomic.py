@@ -76,7 +76,7 @@ def draft_folder(folder: Path) -> Iterator[Path]:
     draft.replace(folder)
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes], *, rights: int | None = None) -> None:
     """Write a folder of files as of :func:`draft_folder`, and sync it to disk.
 
     Parameters
@@ -85,6 +85,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         Not there yet; the caller holds a lock against others that write it.
     files
         Content of each file by its path in the folder.
+    rights
+        Rights of the files; None for those that the process gives.
     """
     with draft_folder(folder) as draft:
         for path, content in sorted(files.items()):
@@ -94,6 +96,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if rights is not None:
+                file.chmod(rights)
         for inner in sorted(draft.rglob("*")):
             if inner.is_dir():
                 _sync(inner)

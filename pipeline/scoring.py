@@ -35,14 +35,16 @@ def store_scoreboard(*, asof: datetime, settings: Settings) -> None:
 
 
 def read_scoreboard(*, asof: datetime, settings: Settings) -> dict[str, bytes]:
-    """Read the last scoreboard stored before a moment: content by path, empty where none was."""
+    """Read the last scoreboard stored before a moment: content by path, empty where none was.
+
+    Anything else in its place is left out: no score stops an alert.
+    """
     from pipeline.exchange.publication import folder_name
 
     stored = sorted(settings.scoreboard_dir.glob("2*"))
-    earlier = [folder for folder in stored if folder.name < folder_name(asof)]
-    return (
-        {path.name: path.read_bytes() for path in sorted(earlier[-1].iterdir())} if earlier else {}
-    )
+    earlier = [folder for folder in stored if folder.name < folder_name(asof) and folder.is_dir()]
+    paths = earlier[-1].glob("*.csv") if earlier else ()
+    return {path.name: path.read_bytes() for path in sorted(paths) if path.is_file()}
 
 
 def scoreboard(

@@ -37,6 +37,8 @@ from pipeline.sources.gauges.stamps import to_utc
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
 
 LAYOUT = "a rival's forecasts"
+MOST_BYTES = 2_000_000_000
+"""Largest netCDF, unpacked."""
 POINTS = ("value", "stage m")
 """Columns of a value; a second one is in metres by its name."""
 UNITS: dict[str, tuple[Variable, float]] = {
@@ -206,6 +208,11 @@ def _read_netcdf(path: Path) -> tuple[Rows, list[str], str | None, bool]:
     """Read a netCDF file as the rows that a table of the same forecasts has."""
     try:
         with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as stored:
+            if stored.nbytes > MOST_BYTES:
+                raise BadGranule(
+                    f"{path.name}: expected at most {MOST_BYTES / 1e9:.0f} GB of values, found "
+                    f"{stored.nbytes / 1e9:.1f} GB"
+                )
             ds = stored.load()
     except (OSError, ValueError) as error:
         raise BadGranule(path, expected="a file netCDF-4 by CF", found=str(error)) from None

@@ -148,7 +148,7 @@ def _class_name(number: int | None) -> str | None:
 def _round_known(value: Fact) -> Fact:
     if not isinstance(value, float):
         return value
-    return None if math.isnan(value) else round(value, 6)
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def collect_rows(

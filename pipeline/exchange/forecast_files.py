@@ -141,4 +141,4 @@ def _format_naive(moment: pd.Timestamp) -> str:
 
 
 def _round(value: float, decimals: int) -> float | None:
-    return None if math.isnan(value) else round(float(value), decimals)
+    return round(float(value), decimals) if math.isfinite(value) else None

@@ -36,6 +36,8 @@ LATEST = "latest.json"
 REPORTS = "reports.json"
 """File of the root alone: it is replaced between two nights."""
 VERSIONS = "versions"
+RECENT = 10
+"""Versions whose files may still stand at the root after publications that were killed."""
 READ_ONLY = 0o444
 """Rights of the files of a version, which are those of the root too."""
 STAMP = re.compile(r"\d{8}T\d{4}Z")
@@ -97,14 +99,17 @@ def publish_tree(
     with locked(versions):
         for draft in versions.glob(".draft-*"):  # of a process that was killed
             shutil.rmtree(draft)
+        newest = max((entry.name[: len(name)] for entry in versions.iterdir()), default="")
         target = versions / version
+        if target.is_dir() and not all((target / path).is_file() for path in tree):
+            shutil.rmtree(target)  # a file of it was lost
         if not target.is_dir():
             write_folder(target, tree, rights=READ_ONLY)
-        point_link(folder / name, f"{VERSIONS}/{version}")
-        if name >= _newest(folder):
+        _point_link(folder / name, f"{VERSIONS}/{version}")
+        if name >= newest:
             _replace_files(folder, target, tree)
             _replace_latest(folder / LATEST, write_latest(tree[INDEX]), keys)
-            point_link(folder / "latest", name)
+            _point_link(folder / "latest", name)
     return folder / name
 
 
@@ -117,16 +122,19 @@ def _is_of_root(name: str) -> bool:
     )
 
 
-def _newest(folder: Path) -> str:
-    """Name of the newest issue time that is published; empty before the first."""
-    if not (folder / LATEST).is_file():
-        return ""
-    moment = json.loads((folder / LATEST).read_bytes())["issue_time"]
-    return folder_name(datetime.fromisoformat(moment))
+def _point_link(link: Path, target: str) -> None:
+    """Point a link at a target; a copy that followed links has a folder of its name."""
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)
+    point_link(link, target)
 
 
 def _replace_files(folder: Path, target: Path, tree: Mapping[str, bytes]) -> None:
-    """Make the files of the root those of a version: each by a rename, as a second name of it."""
+    """Make the files of the root those of a version: each by a rename, as a second name of it.
+
+    Files of the version before that this one does not have are removed, and no others.
+    """
+    before = _list_published(folder)
     paths = {path for path in tree if path != INDEX and not path.startswith(f"{INDEX}.")}
     for path in sorted(paths):
         file, source = folder / path, target / path
@@ -137,20 +145,20 @@ def _replace_files(folder: Path, target: Path, tree: Mapping[str, bytes]) -> Non
         draft.unlink(missing_ok=True)
         draft.hardlink_to(source)
         draft.replace(file)
-    for entry in sorted(folder.iterdir()):
-        if not _is_of_root(entry.name):
-            _remove_others(entry, folder, paths)
+    for path in sorted(before - paths):
+        (folder / path).unlink(missing_ok=True)
+        for parent in (folder / path).parents:
+            if parent == folder or any(parent.iterdir()):
+                break
+            parent.rmdir()
 
 
-def _remove_others(entry: Path, folder: Path, paths: set[str]) -> None:
-    """Remove a file that is none of the paths, or those in a folder and the folder if empty."""
-    if entry.is_dir() and not entry.is_symlink():
-        for inner in sorted(entry.iterdir()):
-            _remove_others(inner, folder, paths)
-        if not any(entry.iterdir()):
-            entry.rmdir()
-    elif entry.relative_to(folder).as_posix() not in paths:
-        entry.unlink()
+def _list_published(folder: Path) -> set[str]:
+    """Paths of the files that the last versions have put at the root."""
+    paths = set[str]()
+    for index in sorted((folder / VERSIONS).glob(f"*/{INDEX}"))[-RECENT:]:
+        paths.update(json.loads(index.read_bytes())["files"])
+    return {path for path in paths if (folder / path).is_file()}
 
 
 def _replace_latest(path: Path, content: bytes, keys: SigningKeys | None) -> None:

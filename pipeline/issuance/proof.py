@@ -107,7 +107,7 @@ def write_proof(
 
 def _known(value: float | None, digits: int = 4) -> float | None:
     """Round a value; None where it is not known."""
-    return None if value is None or math.isnan(value) else round(value, digits)
+    return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
 def _list_criteria(decision: Decision) -> Iterator[dict[str, Any]]:

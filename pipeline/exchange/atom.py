@@ -26,7 +26,7 @@ from pipeline.alerts.cap import message_path
 from pipeline.alerts.message_chain import order_languages
 from pipeline.alerts.templates import read_templates
 from pipeline.exchange.messages import KEPT, TreeMessage
-from pipeline.geography.names import city_name
+from pipeline.geography.names import city_name, country_name
 from pipeline.geography.places import City
 from pipeline.times import format_utc
 
@@ -39,6 +39,9 @@ SUMMARY_LINES = 3
 SUBTITLE = "A feed without a message is no all-clear."
 NOT_IN_FORCE = "not-in-force"
 """Term of the category of entries whose message has left."""
+DEAD_TITLE = "[Not in force] "
+"""Beginning of the title of a message that left, in every language: "ended" would be untrue of one
+that a higher level replaced."""
 OF_ALERT = ("identifier", "status", "msgType")
 OF_INFO = ("event", "urgency", "severity", "certainty", "effective", "onset", "expires")
 """Elements of CAP's alert and info that an entry carries under the same names."""
@@ -52,6 +55,7 @@ def write_feeds(
     *,
     cities: Mapping[str, City],
     updated: datetime,
+    expires_at: datetime,
     base_url: str | None,
     hub_url: str | None,
     sender: str,
@@ -68,7 +72,7 @@ def write_feeds(
         Messages in force, and those that left.
     cities
         Cities by id, each with a feed of its own.
-    updated, base_url, hub_url, sender
+    updated, expires_at, base_url, hub_url, sender
         As for :func:`write_feed`.
     sender_name
         Readable name of the sender; None for that of the texts of each language.
@@ -82,7 +86,7 @@ def write_feeds(
     for country in sorted({city.country for city in cities.values()}):
         chosen = [message for message in messages if message.country == country]
         language = order_languages(country)[0]
-        scopes.append((f"feeds/{country.lower()}.xml", language, country, chosen))
+        scopes.append((f"feeds/{country.lower()}.xml", language, country_name(country), chosen))
     for city in cities.values():
         chosen = [message for message in messages if message.city == city.id]
         language = order_languages(city.country)[0]
@@ -99,6 +103,7 @@ def write_feeds(
             author=author,
             language=templates["tag"],
             updated=updated,
+            expires_at=expires_at,
             base_url=base_url,
             hub_url=hub_url,
             sender=sender,
@@ -114,6 +119,7 @@ def write_feed(
     author: str,
     language: str,
     updated: datetime,
+    expires_at: datetime,
     base_url: str | None,
     hub_url: str | None,
     sender: str,
@@ -121,9 +127,10 @@ def write_feed(
     """Write one feed; the same arguments give the same bytes.
 
     Messages in force come first, the newest before the others, then those that left, the last one
-    first, marked as such. A feed longer than ``MOST_BYTES`` is shortened: messages that left are
-    left out, the oldest first, then all polygons, then all summaries. A message in force is never
-    left out.
+    first, marked as such and updated when they left, so that readers that keep entries take the
+    mark. A Cancel and the message that ends an event are news and have the category alone. A feed
+    longer than ``MOST_BYTES`` is shortened: messages that left are left out, the oldest first, then
+    all polygons, then all summaries. A message in force is never left out.
 
     Parameters
     ----------
@@ -137,7 +144,9 @@ def write_feed(
     language
         BCP 47 tag of its texts.
     updated
-        Moment of the run, aware.
+        Moment of the run, aware; that of the feed, unless a message in it was sent later.
+    expires_at
+        Moment until which the feed is to be relied on, aware.
     base_url
         Address of the published tree; None where it is not known: then links are relative.
     hub_url
@@ -150,20 +159,35 @@ def write_feed(
     feed.set(_LANG, language)
     _put(feed, "id", uuid.uuid5(uuid.NAMESPACE_URL, f"{sender}/{path}").urn)
     _put(feed, "title", title)
-    _put(feed, "subtitle", SUBTITLE).set(_LANG, "en")
-    _put(feed, "updated", format_utc(updated))
+    until = f"{SUBTITLE} After {format_utc(expires_at)} it says nothing of the present."
+    _put(feed, "subtitle", until).set(_LANG, "en")
+    stamp = _put(feed, "updated")
     _put(_put(feed, "author"), "name", author)
     address = f"{root}{path}" if base_url else path.rpartition("/")[2]
     _put(feed, "link", rel="self", type="application/atom+xml", href=address)
     if hub_url:
         _put(feed, "link", rel="hub", href=hub_url)
     in_force, left = [], []
-    for alert, left_at in _sort(messages):
-        if left_at is None or left_at > updated:
-            in_force.append(_write_entry(alert, None, language=language, root=root, author=author))
-        elif left_at > updated - KEPT:
-            entry = _write_entry(alert, left_at, language=language, root=root, author=author)
+    moments = [updated]
+    for alert, message in _sort(messages):
+        left_at = message.left_at
+        if left_at is not None and left_at <= updated - KEPT:
+            continue
+        here = left_at is None or left_at > updated
+        entry = _write_entry(
+            alert,
+            None if here else left_at,
+            ends=message.ends,
+            language=language,
+            root=root,
+            author=author,
+        )
+        moments.append(datetime.fromisoformat(entry.findtext(f"{{{ATOM}}}updated") or ""))
+        if left_at is None or here:
+            in_force.append(entry)
+        else:
             left.append((left_at, entry))
+    stamp.text = format_utc(max(moments))
     left.sort(key=lambda pair: pair[0], reverse=True)
     feed.extend(in_force)
     feed.extend(entry for _, entry in left)
@@ -195,17 +219,24 @@ def entry_id(identifier: str, *, sender: str, sent: datetime) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{sender},{identifier},{format_utc(sent)}").urn
 
 
-def _sort(messages: Sequence[TreeMessage]) -> list[tuple[etree._Element, datetime | None]]:
+def _sort(messages: Sequence[TreeMessage]) -> list[tuple[etree._Element, TreeMessage]]:
     """Parse the messages, the newest first, and those of one moment by their identifiers."""
-    alerts = [(etree.fromstring(message.content), message.left_at) for message in messages]
+    alerts = [(etree.fromstring(message.content), message) for message in messages]
     alerts.sort(key=lambda pair: _read(pair[0], "identifier"))
     alerts.sort(key=lambda pair: _sent(pair[0]), reverse=True)
     return alerts
 
 
 def _write_entry(
-    alert: etree._Element, left_at: datetime | None, *, language: str, root: str, author: str
+    alert: etree._Element,
+    left_at: datetime | None,
+    *,
+    ends: bool,
+    language: str,
+    root: str,
+    author: str,
 ) -> etree._Element:
+    dead = left_at is not None and not ends
     info = _choose_info(alert, language)
     identifier = _read(alert, "identifier")
     entry = etree.Element(f"{{{ATOM}}}entry")
@@ -213,8 +244,9 @@ def _write_entry(
     if _primary(spoken) != _primary(language):
         entry.set(_LANG, spoken)
     _put(entry, "id", entry_id(identifier, sender=_read(alert, "sender"), sent=_sent(alert)))
-    _put(entry, "title", _read(info, "headline"))
-    _put(entry, "updated", _read(alert, "sent"))
+    _put(entry, "title", f"{DEAD_TITLE if dead else ''}{_read(info, 'headline')}")
+    moved = format_utc(left_at) if left_at and dead else _read(alert, "sent")
+    _put(entry, "updated", moved)
     name = _read(info, "senderName")
     if name and name != author:
         _put(_put(entry, "author"), "name", name)
@@ -225,7 +257,8 @@ def _write_entry(
     if left_at:
         since = format_utc(left_at)
         _put(entry, "category", term=NOT_IN_FORCE, label=f"Not in force since {since}")
-        lines.insert(0, f"[Not in force since {since}]")
+        if dead:
+            lines.insert(0, f"[Not in force since {since}]")
     _put(entry, "summary", "\n".join(lines))
     for parent, names in ((alert, OF_ALERT), (info, OF_INFO)):
         for tag in names:

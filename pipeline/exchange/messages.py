@@ -31,6 +31,8 @@ class TreeMessage:
         CAP message, unsigned, and its proof record; a Cancel has none.
     left_at
         When it was replaced, ended its event, was withdrawn or expired; None while it is in force.
+    ends
+        Whether it tells of an end: a Cancel, or the last message of an event.
     """
 
     identifier: str
@@ -40,6 +42,7 @@ class TreeMessage:
     content: bytes
     proof: bytes | None
     left_at: datetime | None
+    ends: bool = False
 
 
 def list_messages(
@@ -81,6 +84,7 @@ def list_messages(
             content=_content(row),
             proof=row.get("proof"),
             left_at=left_at,
+            ends=row.get("change", "ended") == "ended",
         )
         for row, left_at in listed
         if left_at is None or now - left_at < KEPT

@@ -14,7 +14,7 @@ from pipeline.exchange.atom import write_feeds
 from pipeline.exchange.city_files import write_city_files
 from pipeline.exchange.datapackage import write_datapackage
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
-from pipeline.exchange.issue import Issue
+from pipeline.exchange.issue import LIFETIME, Issue
 from pipeline.exchange.keys import SigningKeys
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
 from pipeline.exchange.schema import read_schema
@@ -82,6 +82,7 @@ def make_tree(
         messages,
         cities=places.cities(settings.region, asof=run["issue_time"]),
         updated=now,
+        expires_at=run["issue_time"] + LIFETIME,
         base_url=of_run.public_url,
         hub_url=settings.hub_url,
         sender=of_run.alert_sender,

@@ -1,4 +1,4 @@
-"""Names of cities and gauges in the languages of the messages."""
+"""Names of cities and gauges in the languages of the messages, of countries in English."""
 
 from __future__ import annotations
 
@@ -11,6 +11,31 @@ from pipeline.geography.reference_tables import Edition, edition
 
 _CERTAIN = ("high", "medium")
 """Confidence from which a name stands in a message."""
+_COUNTRIES = {
+    "BN": "Brunei Darussalam",
+    "CN": "China",
+    "ID": "Indonesia",
+    "KH": "Cambodia",
+    "LA": "Lao PDR",
+    "MM": "Myanmar",
+    "MY": "Malaysia",
+    "PH": "Philippines",
+    "SG": "Singapore",
+    "TH": "Thailand",
+    "VN": "Viet Nam",
+}
+"""English names by ISO 3166-1."""
+
+
+def country_name(code: str) -> str:
+    """Return the English name of a country of ISO 3166-1; of one without a city here its code.
+
+    Examples
+    --------
+    >>> country_name("LA"), country_name("XX")
+    ('Lao PDR', 'XX')
+    """
+    return _COUNTRIES.get(code, code)
 
 
 def city_name(city: City, language: str, *, asof: datetime | None = None) -> str:

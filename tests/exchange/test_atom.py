@@ -71,6 +71,7 @@ def feed(messages: Sequence[TreeMessage] = (), **changes: Any) -> bytes:
         "author": "Mekong early warning pipeline",
         "language": "en",
         "updated": T0,
+        "expires_at": T0 + 54 * HOUR,
         "base_url": BASE,
         "hub_url": None,
         "sender": "mekong@example.org",
@@ -82,6 +83,7 @@ def every_feed(messages: Sequence[TreeMessage] = (), **changes: Any) -> dict[str
     options: dict[str, Any] = {
         "cities": places.cities(),
         "updated": T0,
+        "expires_at": T0 + 54 * HOUR,
         "base_url": BASE,
         "hub_url": None,
         "sender": "mekong@example.org",
@@ -315,11 +317,42 @@ def test_a_message_that_left_is_marked() -> None:
     content = feed([numbered(1), numbered(2, left_at=T0 - HOUR), numbered(3, left_at=T0)])
     here, *gone = feedparser.parse(content).entries
     assert [tag.term for tag in here.tags] == ["Met"]
+    assert here.title.startswith("EXERCISE. Flood, ")
+    assert here.updated == "2026-08-20T07:30:00+07:00"
     assert here.summary.startswith("EXERCISE. ")
     for entry, since in zip(gone, ("2026-08-20T00:30:00Z", "2026-08-19T23:30:00Z"), strict=True):
         assert [tag.term for tag in entry.tags] == ["Met", "not-in-force"]
         assert entry.tags[1].label == f"Not in force since {since}"
+        assert entry.title == f"[Not in force] {here.title}"
+        assert entry.updated == since
         assert entry.summary.startswith(f"[Not in force since {since}]\nEXERCISE. ")
+
+
+def test_a_message_of_the_same_moment_as_the_one_that_replaced_it_is_marked() -> None:
+    (entry,) = feedparser.parse(feed([message(left_at=T0)])).entries
+    assert entry.title.startswith("[Not in force] EXERCISE. ")
+
+
+def test_what_tells_of_an_end_is_news() -> None:
+    ended = replace(numbered(1, sent="06:30", left_at=T0 - HOUR), ends=True)
+    withdrawn = replace(cancel(message()), left_at=T0, ends=True)
+    content = feed([ended, withdrawn])
+    check(content)
+    first, second = feedparser.parse(content).entries
+    assert first.title.startswith("EXERCISE. Message withdrawn: Flood, Vientiane.")
+    assert second.title.startswith("EXERCISE. Flood, ")
+    assert datetime.fromisoformat(first.updated) == T0
+    assert second.updated == "2026-08-20T06:30:00+07:00"
+    for entry in (first, second):
+        assert entry.summary.startswith("EXERCISE. ")
+        assert [tag.term for tag in entry.tags][-1] == "not-in-force"
+
+
+def test_no_entry_is_newer_than_its_feed() -> None:
+    late = rename(message(), "<sent>2026-08-20T07:30", "<sent>2026-08-20T09:30", left_at=T0 + HOUR)
+    content = feed([late, numbered(2, left_at=T0)])
+    assert texts(content, "a:updated") == ["2026-08-20T02:30:00Z"]
+    assert texts(feed([numbered(2, left_at=T0)]), "a:updated") == ["2026-08-20T00:30:00Z"]
 
 
 def many() -> list[TreeMessage]:
@@ -379,17 +412,20 @@ def test_feeds_of_a_tree_are_of_the_basin_of_each_country_and_of_each_city() -> 
         f"feeds/{town}.xml": 1,
     }
     assert texts(feeds["feed.xml"], "a:title") == ["Mekong early warning pipeline"]
-    assert texts(feeds["feeds/la.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: LA"]
+    assert texts(feeds["feeds/la.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: Lao PDR"]
     assert texts(feeds["feeds/pakse.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: ປາກເຊ"]
     assert etree.fromstring(feeds["feeds/jinghong.xml"]).values() == ["zh-CN"]
     named = every_feed(given, sender_name="DMH")
-    assert texts(named["feeds/la.xml"], "a:title") == ["DMH: LA"]
+    assert texts(named["feeds/la.xml"], "a:title") == ["DMH: Lao PDR"]
 
 
 def test_an_empty_feed_is_no_all_clear() -> None:
     for content in every_feed().values():
         check(content)
         (subtitle,) = etree.fromstring(content).iterfind("a:subtitle", NS)
-        assert subtitle.text == "A feed without a message is no all-clear."
+        assert subtitle.text == (
+            "A feed without a message is no all-clear. After 2026-08-22T06:30:00Z it says nothing "
+            "of the present."
+        )
         assert subtitle.values() == ["en"]
         assert feedparser.parse(content).entries == []

@@ -63,6 +63,14 @@ def test_a_replaced_message_leaves_after_two_days() -> None:
     assert [*left(list_messages(rows[:3], [], now=just_before))] == ["m0", "m1", "m2"]
 
 
+def test_what_tells_of_an_end_is_known_as_such() -> None:
+    rows = [sent("a", T0), sent("b", T0), sent("c", T0 + H, change="ended")]
+    messages = list_messages(rows, [cancel("x", T0 + 2 * H, "c")], now=T0 + 2 * H)
+    assert {message.identifier: message.ends for message in messages} == {
+        "a": False, "b": False, "c": True, "x": True,
+    }  # fmt: skip
+
+
 def test_other_hazards_and_cities_replace_nothing() -> None:
     rows = [
         sent("a", T0),

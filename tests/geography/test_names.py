@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.geography import reference_tables
-from pipeline.geography.names import city_name, station_name
+from pipeline.geography.names import city_name, country_name, station_name
 from pipeline.geography.places import cities, stations
 from pipeline.geography.reference_check import check_reference
 from pipeline.geography.reference_schema import TRANSLATIONS
@@ -68,3 +68,9 @@ def test_a_faulty_name_is_refused(tmp_path: Path, row: str, finding: str) -> Non
     [fault] = check_reference(tmp_path)
     assert fault.wrong
     assert str(fault).startswith(f"names.csv line 2: {finding}")
+
+
+def test_every_country_of_the_cities_has_a_name() -> None:
+    countries = {city.country for city in cities("asean").values()}
+    assert all(country_name(code) != code for code in countries)
+    assert country_name("KH") == "Cambodia"

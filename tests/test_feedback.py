@@ -33,7 +33,7 @@ def test_a_text_is_read_and_answered(
     )
     assert run(monkeypatch, tmp_path, "feedback", "--text", "hello", *AT) == 1
     said = capsys.readouterr()
-    assert said.out.startswith("Not read. Send FL code cm time, as FL 17U 30 1405")
+    assert said.out.startswith("Not read. This number takes reports alone, as FL 17U 30 1405.")
     assert said.err == "mekong: text: expected FL or DR, code, depth in cm and time alone\n"
 
 
@@ -67,7 +67,7 @@ def test_a_drop_names_its_bad_rows(
     assert run(monkeypatch, tmp_path, "feedback", "--from", str(file)) == 0
     bad, answer, summary = capsys.readouterr().out.splitlines()
     assert bad.startswith("drop.csv, line 3: expected ")
-    assert answer.startswith("  answer: Not read. Send FL code cm time")
+    assert answer.startswith("  answer: Not read. The code 17X is unknown.")
     assert summary == "ground reports: 1 added, 0 known already, 0 not confirmed, 1 rows not read"
     file.write_text("received_at,sender,text\n2026-08-20T07:20Z,A,hello\n")
     assert run(monkeypatch, tmp_path, "feedback", "--from", str(file)) == 1, "nothing was read"

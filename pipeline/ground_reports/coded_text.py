@@ -31,13 +31,22 @@ LONGEST = 60
 _LONGEST_PART = 10
 NO_LETTER = "the city's number came without its letter"
 LATE = "the time is more than an hour before the text came"
+NO_HELP = (
+    "Not read. This number takes reports alone, as FL 17U 30 1405. It is no call for help: nobody "
+    "comes because of a text."
+)
+"""Answer to a text that is no report."""
+_CARD = "expected the code of a city as on the card, found"
 _DIGIT = "[0-9OQILZSBG]"
 _AS_DIGIT = str.maketrans("OQILZSBG", "00112586")
 _FLOODED = re.compile(r"F ?[LI1]|FF[LI1]|F[LI1]{2}|F[LI1][O0]{1,3}D(E|D|ED|ING)?")
 _DRY = re.compile(r"D ?R|DDR|DRR|DRYY?")
+_WORD = re.compile(rf"({_FLOODED.pattern}|{_DRY.pattern})(?![A-Z])")
 _DAMAGED = re.compile(r"(F|L|LF|F[A-Z]|[A-Z]L|F[A-Z]L|[A-Z]FL|FL[A-Z])[ .:]")
 """One letter away from FL: read as flooded where a depth is given, which DR never has."""
 _CODE = re.compile(rf"({_DIGIT} ?{_DIGIT}) ?([{LETTERS}])")
+_LIKE_CODE = re.compile(r"(?<![0-9.:])([0-9]{2}) ?([A-GI-Z])(?![A-Z])")
+"""What a person takes for a code, with any letter but H, which parts the hour from the minute."""
 _NUMBER = re.compile(rf"{_DIGIT}{{2}}")
 _DEPTH = re.compile(rf"({_DIGIT}{{1,3}})( ?CM)?")
 _SOLID_TIME = re.compile(rf"{_DIGIT}{{4}}( ?HR?S?)?")
@@ -132,21 +141,22 @@ def parse_text(text: str, *, received_at: datetime, cities: Mapping[str, City]) 
     """
     plain = normalise(text)
     if len(plain) > LONGEST:
-        raise _refuse(f"expected at most {LONGEST} characters, found {len(plain)}")
+        raise _refuse(f"expected at most {LONGEST} characters, found {len(plain)}", plain, cities)
     readings = set(_read_parts(plain, _Part("start", _Reading(), ends_in_digit=False)))
     sound = {reading for reading in readings if not _find_fault(reading, cities)}
     # A number without its letter counts only where no other part can be the city.
     candidates = {reading for reading in sound if reading.letter} or sound
     if not candidates:
         faults = sorted({_find_fault(reading, cities) for reading in readings})
-        raise _refuse(
-            faults[0] if faults else "expected FL or DR, code, depth in cm and time alone"
-        )
+        reason = faults[0] if faults else "expected FL or DR, code, depth in cm and time alone"
+        unknown = _find_unknown_code(plain, cities)
+        raise _refuse(f"{_CARD} {unknown}" if unknown else reason, plain, cities)
     reports = {_report(reading, received_at, cities) for reading in candidates}
     certain = {report for report in reports if report.doubt != LATE}
     report, *others = certain or reports
     if others:
-        raise _refuse("expected one way to read it, found several; put a blank between the parts")
+        reason = "expected one way to read it, found several; put a blank between the parts"
+        raise _refuse(reason, plain, cities)
     return report
 
 
@@ -253,15 +263,14 @@ def _digits(text: str, *, least: int) -> str:
 def _find_fault(reading: _Reading, cities: Mapping[str, City]) -> str:
     """Say why a way of reading cannot be meant; empty where it can."""
     number, letter, depth_cm = reading.number or "", reading.letter, reading.depth_cm
-    card = "expected the code of a city as on the card, found"
     deep = depth_cm is not None
     neither = reading.damaged and not (deep and letter)
     faults = {
         "expected FL or DR first, found neither": not reading.observation or neither,
-        f"{card} none": not number,
+        f"{_CARD} none": not number,
         "expected the time as 1405 or 14:05, found none": reading.time is None,
         f"expected the number of a city, found {number}": number not in cities,
-        f"{card} {number}{letter}": letter and letter != check_letter(number),
+        f"{_CARD} {number}{letter}": letter and letter != check_letter(number),
         f"expected a depth with FL alone, found {depth_cm} cm with DR": (
             reading.observation == "dry" and deep
         ),
@@ -287,16 +296,15 @@ def _report(reading: _Reading, received_at: datetime, cities: Mapping[str, City]
     word = "FL" if reading.observation == "flooded" else "DR"
     stamp = f"{hour:02d}{minute:02d}"
     doubt = LATE if late else "" if reading.letter else NO_LETTER
-    read = (
-        f"{reading.observation}, {city.name}, {f'{depth}cm, ' if depth else ''}{moment:%d %b %H:%M}"
-    )
+    observation = reading.observation or "flooded"
+    read = describe_report(city, observation, reading.depth_cm, moment)
     confirm = f"{word} {code} {depth}{stamp}{f' {stamp}' if late else ''}"
     answer = (
         f"Not counted yet: {read}. If this is right, send {confirm}" if doubt else f"Read: {read}"
     )
     return CodedReport(
         city=city,
-        observation=reading.observation or "flooded",
+        observation=observation,
         depth_cm=reading.depth_cm,
         valid_time=moment.astimezone(UTC),
         doubt=doubt,
@@ -304,8 +312,46 @@ def _report(reading: _Reading, received_at: datetime, cities: Mapping[str, City]
     )
 
 
-def _refuse(reason: str) -> UnreadText:
+def describe_report(
+    city: City, observation: Observation, depth_cm: int | None, valid_time: datetime
+) -> str:
+    """Say in one line of English what was reported, at the time on the city's clock.
+
+    Parameters
+    ----------
+    city, observation, depth_cm, valid_time
+        As of :class:`CodedReport`.
+    """
+    depth = "" if depth_cm is None else f"{depth_cm} cm, "
+    moment = valid_time.astimezone(timezone(timedelta(hours=city.utc_offset_h)))
+    return f"{observation}, {city.name}, {depth}{moment:%d %b %H:%M}"
+
+
+def _find_unknown_code(plain: str, cities: Mapping[str, City]) -> str:
+    """Find the first that was sent as a code; empty where there is none, or one is known."""
+    codes = [(match[1], match[2]) for match in _LIKE_CODE.finditer(plain)]
+    if any(number in cities and letter == check_letter(number) for number, letter in codes):
+        return ""
+    return "".join(codes[0]) if codes else ""
+
+
+def _is_report(plain: str) -> bool:
+    """Return whether a report was meant: a code, or FL or DR with a digit and no other word."""
+    if _LIKE_CODE.search(plain):
+        return True
+    others = [word for word in plain.split() if not _WORD.match(word)]
+    spoken = any(word.isalpha() and len(word) > 3 for word in others)
+    begun = len(others) < len(plain.split()) and re.search("[0-9]", plain)
+    return bool(begun and not spoken)
+
+
+def _refuse(reason: str, plain: str, cities: Mapping[str, City]) -> UnreadText:
     """Return the error with a reason, and the answer that goes with it."""
+    if not _is_report(plain):
+        return UnreadText(reason, NO_HELP)
+    if unknown := _find_unknown_code(plain, cities):
+        known = "Send the code on your card, as FL 17U 30 1405"
+        return UnreadText(reason, f"Not read. The code {unknown} is unknown. {known}")
     wanted = "Not read. Send FL code cm time, as FL 17U 30 1405, or DR code time, as DR 17U 1405"
     detail = unicodedata.normalize("NFKD", reason).encode("ascii", "ignore").decode()
     return UnreadText(reason, f"{wanted}. {detail[0].upper()}{detail[1:]}"[:160])

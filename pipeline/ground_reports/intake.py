@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.geography import places
 from pipeline.ground_reports.city_codes import cities_by_number
-from pipeline.ground_reports.coded_text import Observation, parse_text
+from pipeline.ground_reports.coded_text import Observation, describe_report, parse_text
 from pipeline.ground_reports.drop import BadRow, read_drop, report_of_facts, report_of_text
 from pipeline.ground_reports.reports import GroundReport, GroundReports, pseudonym, read_key
 from pipeline.ingest.consistency import check_stores
@@ -42,6 +42,8 @@ class Intake:
 def add_text(text: str, *, sender: str, asof: datetime, settings: Settings | None = None) -> Intake:
     """Read a coded text that came at a moment, and store it.
 
+    The answer to one that says no more than a report that is counted already names that report.
+
     Parameters
     ----------
     text, sender
@@ -61,7 +63,13 @@ def add_text(text: str, *, sender: str, asof: datetime, settings: Settings | Non
     coded = parse_text(text, received_at=asof, cities=cities)
     sender = pseudonym(sender, key=read_key(settings.data_dir))
     report = report_of_text(coded, text, sender=sender, received_at=asof)
-    return replace(_store([report], settings, asof=asof), answer=coded.answer)
+    intake = _store([report], settings, asof=asof)
+    if not intake.added and (counted := _find_counted(report, settings)):
+        read = describe_report(
+            coded.city, counted.observation, counted.depth_cm, counted.valid_time
+        )
+        return replace(intake, in_doubt=0, answer=f"Counted already: {read}")
+    return replace(intake, answer=coded.answer)
 
 
 def add_observation(
@@ -142,3 +150,18 @@ def _store(reports: list[GroundReport], settings: Settings, *, asof: datetime) -
     added = GroundReports(Database(settings.database)).add(reports, asof=asof)
     in_doubt = sum(bool(report.doubt) for report in reports)
     return Intake(read=len(reports), added=added, in_doubt=in_doubt)
+
+
+def _find_counted(report: GroundReport, settings: Settings) -> GroundReport | None:
+    """Find the counted report of the same sender, city, valid time and observation."""
+    stored = GroundReports(Database(settings.database)).read(
+        asof=report.received_at, start=report.valid_time, city=report.city
+    )
+    for other in stored:
+        same = replace(
+            report, depth_cm=other.depth_cm, received_at=other.received_at, channel=other.channel,
+            text=other.text, doubt="",
+        )  # fmt: skip
+        if other == same:
+            return other
+    return None

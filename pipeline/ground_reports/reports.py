@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -76,8 +76,9 @@ class GroundReports:
     def add(self, reports: Iterable[GroundReport], *, asof: datetime) -> int:
         """Add the reports that are new, as one ingest; without a new one nothing is written.
 
-        A report is known where one of the same sender, city, valid time and observation is stored,
-        unless that one is in doubt and this one is not.
+        A report is known where the one of the same sender, city, valid time and observation that
+        stood when it came says as much: has the same depth, and no doubt that the new one has not.
+        A report without a depth changes none. Another depth is a correction and is added.
 
         Parameters
         ----------
@@ -92,17 +93,16 @@ class GroundReports:
             Number of reports added.
         """
         with self._database.writing() as connection:
-            known = {
-                tuple(row)
-                for row in connection.execute(
-                    sa.select(*(ground_reports.c[name] for name in (*_KEY, "doubt")))
-                )
-            }
+            _allow_corrections(connection)
+            stored: dict[_Key, list[GroundReport]] = {}
+            for row in connection.execute(_SELECT.order_by(ground_reports.c.number)).mappings():
+                report = GroundReport(**row)
+                stored.setdefault(_key(report), []).append(report)
             new = []
-            for report in sorted(reports, key=lambda report: report.doubt != ""):
-                key = tuple(getattr(report, name) for name in _KEY)
-                if not {(*key, ""), (*key, report.doubt)} & known:
-                    known.add((*key, report.doubt))
+            for report in sorted(reports, key=lambda new: (new.doubt != "", new.received_at)):
+                of_key = stored.setdefault(_key(report), [])
+                if not _is_known(report, of_key):
+                    of_key.append(report)
                     new.append(asdict(report))
             if new:
                 batch = connection.scalar(
@@ -118,7 +118,8 @@ class GroundReports:
     ) -> list[GroundReport]:
         """Read the reports that had been received by a moment, by valid time.
 
-        A report in doubt is left out where the same one has come without a doubt.
+        Of one sender, city, valid time and observation there is one report: the last received with
+        a depth, else the last; one in doubt only where none without a doubt has come.
 
         Parameters
         ----------
@@ -129,29 +130,62 @@ class GroundReports:
         city
             Id of a city; default all.
         """
-        query = (
-            sa.select(*(ground_reports.c[field.name] for field in fields(GroundReport)))
-            .where(
-                ground_reports.c.received_at <= asof,
-                ground_reports.c.batch <= self._database.batch,
-            )
-            .order_by(ground_reports.c.valid_time, ground_reports.c.number)
-        )
+        query = _SELECT.where(
+            ground_reports.c.received_at <= asof,
+            ground_reports.c.batch <= self._database.batch,
+        ).order_by(ground_reports.c.valid_time, ground_reports.c.number)
         if start is not None:
             query = query.where(ground_reports.c.valid_time >= start)
         if city is not None:
             query = query.where(ground_reports.c.city == city)
         with self._database.engine.connect() as connection:
             reports = [GroundReport(**row) for row in connection.execute(query).mappings()]
-        believed = {_key(report) for report in reports if not report.doubt}
-        return [report for report in reports if not report.doubt or _key(report) not in believed]
+        standing = {_key(report): report for report in sorted(reports, key=_rank)}
+        return [report for report in reports if standing[_key(report)] is report]
 
 
-_KEY = ("sender", "city", "valid_time", "observation")
+_Key = tuple[str, str, datetime, str]
+_SELECT = sa.select(*(ground_reports.c[field.name] for field in fields(GroundReport)))
 
 
-def _key(report: GroundReport) -> tuple[str, str, datetime, str]:
+def _key(report: GroundReport) -> _Key:
     return report.sender, report.city, report.valid_time, report.observation
+
+
+def _rank(report: GroundReport) -> tuple[bool, bool, datetime]:
+    """Order of the reports of one key: the last of them stands."""
+    return not report.doubt, report.depth_cm is not None, report.received_at
+
+
+def _is_known(report: GroundReport, stored: Sequence[GroundReport]) -> bool:
+    """Return whether reports of the same key, in the order of their storing, say as much."""
+    for doubt in {"", report.doubt}:
+        others = sorted((other for other in stored if other.doubt == doubt), key=_rank)
+        # Rows of one file may have one stamp: the same file again must add nothing.
+        stamps = {(other.received_at, other.depth_cm, other.doubt) for other in others}
+        if (report.received_at, report.depth_cm, report.doubt) in stamps:
+            return True
+        before = [other for other in others if other.received_at <= report.received_at]
+        other = before[-1] if before else next(iter(others), None)
+        if other and report.depth_cm in {None, other.depth_cm}:
+            return True
+    return False
+
+
+def _allow_corrections(connection: sa.Connection) -> None:
+    """Make the table anew where its rule keeps out a second depth, as earlier versions made it."""
+    (rule,) = (c for c in ground_reports.constraints if isinstance(c, sa.UniqueConstraint))
+    rules = sa.inspect(connection).get_unique_constraints(ground_reports.name)
+    if {*rule.columns.keys()} in [{*stored["column_names"]} for stored in rules]:
+        return
+    columns = [column for column in ground_reports.c if not column.primary_key]
+    rows = (
+        connection.execute(sa.select(*columns).order_by(ground_reports.c.number)).mappings().all()
+    )
+    ground_reports.drop(connection)
+    ground_reports.create(connection)
+    if rows:
+        connection.execute(ground_reports.insert(), [dict(row) for row in rows])
 
 
 def pseudonym(sender: str, *, key: bytes) -> str:

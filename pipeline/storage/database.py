@@ -203,7 +203,9 @@ ground_reports = sa.Table(
     sa.Column("channel", sa.Text, nullable=False, comment="text, csv or command"),
     sa.Column("text", sa.Text, nullable=False, comment="as given"),
     sa.Column("batch", sa.ForeignKey("ingests.batch"), nullable=False),
-    sa.UniqueConstraint("sender", "city", "valid_time", "observation", "doubt"),
+    sa.UniqueConstraint(
+        "sender", "city", "valid_time", "observation", "doubt", "depth_cm", "received_at"
+    ),
 )
 
 

@@ -62,7 +62,8 @@ def test_the_depth_is_in_cm_and_may_be_absent(text: str, depth_cm: int | None) -
     ("text", "reason"),
     [
         ("FL 17X 30 1405", "expected the code of a city as on the card, found 17X"),
-        ("FL 71U 30 1405", "expected the number of a city, found 71"),
+        ("FL 71U 30 1405", "expected the code of a city as on the card, found 71U"),
+        ("FL 99Z 30 1405", "expected the code of a city as on the card, found 99Z"),
         ("FL 16U 30 1405", "expected the code of a city as on the card, found 16U"),
         ("FL 178 30 1405", "expected FL or DR, code, depth in cm and time alone"),
         ("FL 17U 3014 05", "expected FL or DR, code, depth in cm and time alone"),
@@ -92,6 +93,44 @@ def test_the_rest_is_refused_with_a_line_to_send_back(text: str, reason: str) ->
     assert len(raised.value.answer) <= 160
     assert raised.value.answer.isascii()
     assert "FL 17U 30 1405" in raised.value.answer
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("FL 99Z 30 1405", "99Z"), ("fl99z 1405", "99Z"), ("DR 17 X 1405", "17X"),
+     ("FL 71U 30 1405", "71U"), ("FL 16U301405", "16U")],
+)  # fmt: skip
+def test_an_unknown_code_is_answered_with_it(text: str, code: str) -> None:
+    with pytest.raises(UnreadText) as raised:
+        read(text)
+    known = "Send the code on your card, as FL 17U 30 1405"
+    assert raised.value.answer == f"Not read. The code {code} is unknown. {known}"
+    assert raised.value.reason == f"expected the code of a city as on the card, found {code}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["help", "HELP!", "", "ช่วยด้วย", "flood help us", "flooded, 5 people on the roof",
+     "drowning 2", "call 191", "please help us, five people are on the roof of the old school"],
+)  # fmt: skip
+def test_a_text_that_is_no_report_is_told_that_nobody_comes(text: str) -> None:
+    with pytest.raises(UnreadText) as raised:
+        read(text)
+    assert raised.value.answer == coded_text.NO_HELP
+    assert "no call for help" in coded_text.NO_HELP
+    assert len(coded_text.NO_HELP) <= 160
+    assert coded_text.NO_HELP.isascii()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["FL 17U 30", "FL17301405", "NOT FL 17U 30 1405", "DR 1405", "FL 30 C 17U 30 1405",
+     "FL 17U 30 14:05 A", "FL 17U 30CM 14H5"],
+)  # fmt: skip
+def test_a_report_that_is_not_read_is_answered_with_how_to_write_it(text: str) -> None:
+    with pytest.raises(UnreadText) as raised:
+        read(text)
+    assert raised.value.answer.startswith("Not read. Send FL code cm time, as FL 17U 30 1405, or")
 
 
 def test_two_ways_to_read_are_none() -> None:

@@ -82,7 +82,7 @@ def test_an_unread_text_is_named_with_the_line_to_send_back(tmp_path: Path) -> N
     )
     assert reports == []
     assert bad.reason.endswith("as on the card, found 17X: 'FL 17X 30 1405'")
-    assert bad.answer.startswith("Not read. Send FL code cm time")
+    assert bad.answer.startswith("Not read. The code 17X is unknown.")
 
 
 @pytest.mark.parametrize(

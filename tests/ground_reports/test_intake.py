@@ -47,6 +47,36 @@ def test_a_text_in_doubt_is_stored_with_it(settings: Settings) -> None:
     assert [report.doubt for report in stored(settings)] == [""]
 
 
+@pytest.mark.parametrize("text", ["FL 17U 30 1405", "FL 17 30 1405", "fl 17u 1405", "FL 17 1405"])
+def test_a_text_that_says_no_more_is_answered_with_what_is_counted(
+    settings: Settings, text: str
+) -> None:
+    add_text("FL 17U 30 1405", sender="A", asof=RECEIVED, settings=settings)
+    again = add_text(text, sender="A", asof=RECEIVED, settings=settings)
+    answer = "Counted already: flooded, Bueng Kan, 30 cm, 20 Aug 14:05"
+    assert again == Intake(1, 0, answer=answer)
+    other = add_text(text, sender="B", asof=RECEIVED, settings=settings)
+    assert (other.added, other.answer.startswith("Counted")) == (1, False)
+
+
+def test_the_last_depth_of_a_sender_counts_once(settings: Settings) -> None:
+    for depth in (30, 300):
+        intake = add_text(f"FL 17U {depth} 1405", sender="A", asof=RECEIVED, settings=settings)
+        answer = f"Read: flooded, Bueng Kan, {depth} cm, 20 Aug 14:05"
+        assert intake == Intake(1, 1, answer=answer)
+    assert [report.depth_cm for report in stored(settings)] == [300]
+    unlettered = add_text("FL 17 30 1405", sender="A", asof=RECEIVED, settings=settings)
+    assert unlettered.answer.startswith("Not counted yet: flooded, Bueng Kan, 30 cm")
+    assert [report.depth_cm for report in stored(settings)] == [300]
+
+
+def test_a_text_in_doubt_that_comes_again_is_still_not_counted(settings: Settings) -> None:
+    for added in (1, 0):
+        intake = add_text("FL 17 30 1405", sender="A", asof=RECEIVED, settings=settings)
+        assert (intake.added, intake.in_doubt) == (added, 1)
+        assert intake.answer.startswith("Not counted yet: ")
+
+
 def test_a_text_and_an_observation_of_one_sender_are_one_report(settings: Settings) -> None:
     add_text("FL 17U 30 1405", sender="A", asof=RECEIVED, settings=settings)
     given = {"at": SEEN, "depth_cm": 30, "asof": RECEIVED, "settings": settings}

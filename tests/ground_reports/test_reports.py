@@ -34,7 +34,7 @@ def test_a_report_comes_back_as_it_was(url: str) -> None:
 def test_the_same_report_is_stored_once_and_makes_no_ingest(url: str) -> None:
     database = Database(url)
     reports = GroundReports(database)
-    again = replace(REPORT, depth_cm=40, channel="csv", received_at=LATER)
+    again = replace(REPORT, channel="csv", received_at=LATER)
     assert reports.add([REPORT, again], asof=LATER) == 1
     assert reports.add([REPORT], asof=LATER) == 0
     assert reports.add([again], asof=LATER) == 0
@@ -85,6 +85,73 @@ def test_a_confirmed_report_stands_in_place_of_the_one_in_doubt(url: str) -> Non
 def test_a_report_in_doubt_adds_nothing_to_a_confirmed_one_of_the_same_file(url: str) -> None:
     reports = GroundReports(Database(url))
     assert reports.add([replace(REPORT, doubt="no letter"), REPORT], asof=LATER) == 1
+
+
+def after(minutes: int, depth_cm: int | None) -> GroundReport:
+    moment = REPORT.received_at + timedelta(minutes=minutes)
+    return replace(REPORT, received_at=moment, depth_cm=depth_cm)
+
+
+def test_another_depth_is_a_correction_of_the_same_report(url: str) -> None:
+    reports = GroundReports(Database(url))
+    series = [REPORT, after(1, 300), after(2, 30)]
+    for report in series:
+        assert reports.add([report], asof=LATER) == 1
+        assert reports.read(asof=LATER) == [report], "the last received stands"
+    assert reports.read(asof=REPORT.received_at + timedelta(minutes=1)) == [after(1, 300)]
+    assert reports.add(series[::-1], asof=LATER) == 0, "the same file again"
+    assert reports.add([after(3, 30)], asof=LATER) == 0
+
+
+def test_a_correction_stands_that_was_stored_before_what_it_corrects(url: str) -> None:
+    reports = GroundReports(Database(url))
+    assert reports.add([after(1, 300)], asof=LATER) == 1
+    assert reports.add([REPORT], asof=LATER) == 1
+    assert reports.read(asof=LATER) == [after(1, 300)]
+
+
+def test_corrections_of_one_stamp_are_added_once(url: str) -> None:
+    reports = GroundReports(Database(url))
+    both = [REPORT, after(0, 300)]
+    assert reports.add(both, asof=LATER) == 2
+    assert reports.read(asof=LATER) == [after(0, 300)]
+    assert reports.add(both, asof=LATER) == 0
+
+
+def test_a_report_without_a_depth_takes_none_away(url: str) -> None:
+    reports = GroundReports(Database(url))
+    assert reports.add([after(1, None)], asof=LATER) == 1
+    assert reports.add([REPORT], asof=LATER) == 1, "it has a depth, which the stored one has not"
+    assert reports.add([after(2, None)], asof=LATER) == 0
+    assert reports.read(asof=LATER) == [REPORT]
+
+
+def test_a_correction_in_doubt_waits(url: str) -> None:
+    reports = GroundReports(Database(url))
+    reports.add([REPORT], asof=LATER)
+    assert reports.add([replace(after(1, 300), doubt="no letter")], asof=LATER) == 1
+    assert reports.read(asof=LATER) == [REPORT]
+    assert reports.add([after(2, 300)], asof=LATER) == 1
+    assert reports.read(asof=LATER) == [after(2, 300)]
+
+
+def test_tables_of_before_take_corrections_and_keep_their_reports(url: str) -> None:
+    database = Database(url)
+    GroundReports(database).add([REPORT, replace(REPORT, sender="b")], asof=LATER)
+    narrow = "UNIQUE (sender, city, valid_time, observation, doubt)"
+    with database.engine.begin() as connection:
+        made = str(sa.schema.CreateTable(ground_reports).compile(connection))
+        head, _, tail = made.partition("UNIQUE (")
+        rows = connection.execute(sa.select(ground_reports)).mappings().all()
+        ground_reports.drop(connection)
+        connection.execute(sa.text(f"{head}{narrow}{tail.partition(')')[2]}"))
+        connection.execute(ground_reports.insert(), [dict(row) for row in rows])
+    reports = GroundReports(Database(url))
+    assert reports.add([after(1, 300)], asof=LATER) == 1
+    assert {*reports.read(asof=LATER)} == {after(1, 300), replace(REPORT, sender="b")}
+    assert {*GroundReports(Database(url, batch=1)).read(asof=LATER)} == {
+        REPORT, replace(REPORT, sender="b"),
+    }  # fmt: skip
 
 
 def test_tables_of_before_get_the_table_of_reports(url: str) -> None:

@@ -146,12 +146,13 @@ def _print_card(words: list[str]) -> None:
     from pipeline.ground_reports.card import write_card
     from pipeline.settings import Settings
 
-    city = places.city(words[0])
+    settings = Settings()
+    city = places.city(words[0], region=settings.region)
     language = OWN_LANGUAGE.get(city.country, "en")
     local = language != "en"
     card = write_card(
         city,
-        number=Settings().report_number,
+        number=settings.report_number,
         local_name=city_name(city, language) if local else "",
         flood=str(read_templates(language)["hazard"]["flood"]) if local else "",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.geography.places import cities
 from pipeline.ground_reports.reports import GroundReport, GroundReports
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -106,5 +107,16 @@ def test_a_card_in_the_words_of_the_country(
     assert "บึงกาฬ (Bueng Kan)\nYour code: 17U\n" in card
     assert "Send a text to: +66812345678" in card
     assert "Flooded (น้ำท่วม), 30 cm, at 14:05:\n  FL 17U 30 1405\n" in card
-    assert run(monkeypatch, tmp_path, "feedback", "card", "singapore") == 0
+    asean = {"MEKONG_REGION": "asean"}
+    assert run(monkeypatch, tmp_path, "feedback", "card", "singapore", **asean) == 0
     assert capsys.readouterr().out.isascii(), "no language of its own is on record"
+
+
+def test_a_card_is_of_a_city_of_the_region(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("nowhere", "singapore"):
+        assert run(monkeypatch, tmp_path, "feedback", "card", name) != 0
+        said = capsys.readouterr().err
+        assert f"city: expected one of {', '.join(cities())}, found '{name}'" in said
+    assert "singapore" not in cities()

@@ -405,15 +405,15 @@ def station(code: str, *, asof: datetime | None = None) -> Station:
     return known[code]
 
 
-def city(city_id: str, *, asof: datetime | None = None) -> City:
-    """Return one city of any region.
+def city(city_id: str, *, region: Region = "asean", asof: datetime | None = None) -> City:
+    """Return one city of a region; default any.
 
     Raises
     ------
     LookupError
-        No city has this id.
+        No city of the region has this id.
     """
-    known = cities("asean", asof=asof)
+    known = cities(region, asof=asof)
     if city_id not in known:
         raise LookupError(f"city: expected one of {', '.join(known)}, found {city_id!r}")
     return known[city_id]

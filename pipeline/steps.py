@@ -410,7 +410,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         Measured data went in, and there are no keys to sign with, or damaged ones.
     """
     from pipeline.exchange.keys import describe_expiry, load_keys
-    from pipeline.exchange.publication import publish_tree
+    from pipeline.exchange.publication import publish_tree, publishing
     from pipeline.exchange.report_file import publish_reports
     from pipeline.exchange.tree import make_tree
     from pipeline.ingest.consistency import check_stores
@@ -432,9 +432,11 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     expiry = describe_expiry(keys, asof=asof) if keys else ""
     bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
     files = bundle.files | read_scoreboard(asof=asof, settings=settings)
-    tree = make_tree(files, records, run, sent=bundle.messages, settings=settings, keys=keys)
-    folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof, keys=keys)
-    records.put_alerts(run, bundle.alerts, bundle.messages)
+    with publishing(settings.published_dir):
+        # Stored first: a message that was published is never unknown to the nights after it.
+        records.put_alerts(run, bundle.alerts, bundle.messages)
+        tree = make_tree(files, records, run, settings=settings, keys=keys)
+        folder = publish_tree(tree, folder=settings.published_dir, issue_time=asof, keys=keys)
     publish_reports(settings, asof=asof)
     return Published(
         folder=str(folder),
@@ -503,18 +505,21 @@ def drill(
     Raises
     ------
     UserError
-        The folder is that of the real trees.
+        The folder holds other files than those of a drill, or lies among the data.
     LookupError
         The city is not known, or has no gauge with an alarm and a flood stage.
     """
     from pipeline.exchange.keys import load_keys
-    from pipeline.issuance.drill import run_drill
+    from pipeline.issuance.drill import NotADrill, run_drill
 
     settings = settings or Settings()
-    if folder.resolve() == settings.published_dir.resolve():
-        raise UserError(f"expected a folder of its own for a drill, found {folder}")
     keys = load_keys(settings, required=status == "Test")
-    return run_drill(city, folder=folder, asof=asof, status=status, settings=settings, keys=keys)
+    try:
+        return run_drill(
+            city, folder=folder, asof=asof, status=status, settings=settings, keys=keys
+        )
+    except NotADrill as error:
+        raise UserError(str(error)) from None
 
 
 def verify(*, asof: datetime, settings: Settings | None = None) -> Verified:

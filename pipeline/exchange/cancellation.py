@@ -15,7 +15,8 @@ from pipeline.alerts.cap import NAMESPACE, message_path, write_cancel
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.alerts.text import compose_cancellation
 from pipeline.exchange.keys import load_keys
-from pipeline.exchange.publication import folder_name, publish_tree, read_tree
+from pipeline.exchange.publication import folder_name, publish_tree, publishing, read_tree
+from pipeline.exchange.signatures import strip_signature
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.settings import Settings
@@ -84,7 +85,7 @@ def cancel_message(
     rows = records.cancellations()
     row = next((earlier for earlier in rows if message in earlier["messages"]), None)
     if row is None:
-        row = _write_row(records, alert, reason=reason, when=when)
+        row = _write_row(records, alert, reason=reason, when=when, folder=folder)
         records.add_cancellation(row)
     elif (_tree_path(row, folder) / _cap_path(row)).is_file():
         raise NotInForce(
@@ -92,9 +93,10 @@ def cancel_message(
         )
     run = records.run(row["issue_time"], row["revision"])
     keys = load_keys(settings, required=run["origin"] != "virtual")
-    files = read_tree(_tree_path(row, folder))
-    tree = make_tree(files, records, run, sent=(), settings=settings, keys=keys)
-    published = publish_tree(tree, folder=folder, issue_time=row["issue_time"], keys=keys)
+    with publishing(folder):
+        files = read_tree(_tree_path(row, folder))
+        tree = make_tree(files, records, run, settings=settings, keys=keys)
+        published = publish_tree(tree, folder=folder, issue_time=row["issue_time"], keys=keys)
     return Cancelled(message, row["identifier"], str(published / _cap_path(row)))
 
 
@@ -107,7 +109,7 @@ def read_cancel(records: Records, identifier: str) -> bytes | None:
 
 
 def _write_row(
-    records: Records, alert: Mapping[str, Any], *, reason: str, when: datetime
+    records: Records, alert: Mapping[str, Any], *, reason: str, when: datetime, folder: Path
 ) -> dict[str, Any]:
     """Write the Cancel of a message in force, as a row of the table of cancellations."""
     identifier = alert["identifier"]
@@ -115,7 +117,7 @@ def _write_row(
     run, chain = _last_chain(records, city, hazard)
     newest = _check_in_force(identifier, chain, last_issue=run[0], when=when)
     when = max(when, newest.sent)  # the virtual basin has another time than the clock
-    message = records.message(identifier)["content"]
+    message = _read_message(records, alert, folder)
     status = etree.fromstring(message).findtext(f"{{{NAMESPACE}}}status") or ""
     references = [sent for sent in chain if sent.expires > when]
     note = f"Issued in error: {reason.strip().rstrip('.')}."
@@ -153,6 +155,17 @@ def _write_row(
         },
         "content": content.decode(),
     }
+
+
+def _read_message(records: Records, alert: Mapping[str, Any], folder: Path) -> bytes:
+    """Read a message as it was sent; one of before the tables kept them, as it was published."""
+    try:
+        return bytes(records.message(alert["identifier"])["content"])
+    except LookupError:
+        path = folder / folder_name(alert["issue_time"]) / message_path(alert["identifier"])
+        if not path.is_file():
+            raise
+        return strip_signature(path.read_bytes())
 
 
 def _last_chain(

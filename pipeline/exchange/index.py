@@ -88,6 +88,7 @@ def write_index(
             "records_batch": records_batch,
             "model_version": model_version,
             "levels": levels,
+            "signed_by": [],
             "missing": [_describe_remark(remark) for remark in missing],
             "inputs": dict(sorted(inputs.items())),
             "files": {},
@@ -95,7 +96,9 @@ def write_index(
     )
 
 
-def complete_index(index: bytes, files: Mapping[str, bytes]) -> bytes:
+def complete_index(
+    index: bytes, files: Mapping[str, bytes], *, signed_by: Sequence[str] = ()
+) -> bytes:
     """Name the version of a tree in its index, and every other file with its digest.
 
     The version is made of the issue time, the revision and the digest of all files.
@@ -106,9 +109,13 @@ def complete_index(index: bytes, files: Mapping[str, bytes]) -> bytes:
         From :func:`write_index`, or of a tree that was changed.
     files
         Content of every other file by its path.
+    signed_by
+        Fingerprints of the keys that sign the index.
     """
     document = json.loads(index)
-    document |= {"version": None, "files": describe_files(files)}
+    document |= {
+        "version": None, "signed_by": list(signed_by), "files": describe_files(files),
+    }  # fmt: skip
     digest = hashlib.sha256(dump_json(document)).hexdigest()[:16]
     moment = datetime.fromisoformat(document["issue_time"])
     document["version"] = f"{moment:%Y%m%dT%H%MZ}-r{document['revision']}-{digest}"

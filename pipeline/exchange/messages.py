@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.alerts.message_chain import DROUGHT_LIFETIME
 from pipeline.geography import places
+from pipeline.geography.grid import GRIDS
 from pipeline.storage.records import Records
 
 KEPT = timedelta(hours=48)
@@ -26,7 +27,7 @@ class TreeMessage:
     identifier
         CAP identifier.
     city, country, hazard
-        Of what it tells; the country by ISO 3166-1.
+        Of what it tells; the country by ISO 3166-1, empty where the city is in no table any more.
     content, proof
         CAP message, unsigned, and its proof record; a Cancel has none.
     left_at
@@ -61,7 +62,9 @@ def list_messages(
     """
     cancels = list(cancels)
     withdrawn = {message: row["sent"] for row in cancels for message in row["messages"]}
-    rows = sorted(sent, key=lambda row: (row["sent"], row["revision"], row["identifier"]))
+    rows = sorted(
+        sent, key=lambda row: (row["sent"], row["issue_time"], row["revision"], row["identifier"])
+    )
     next_sent: dict[tuple[str, str], datetime] = {}
     listed = []
     for row in reversed(rows):
@@ -79,7 +82,7 @@ def list_messages(
         TreeMessage(
             identifier=row["identifier"],
             city=row["city"],
-            country=places.city(row["city"], asof=row["issue_time"]).country,
+            country=_find_country(row["city"], asof=row["issue_time"]),
             hazard=row["hazard"],
             content=_content(row),
             proof=row.get("proof"),
@@ -116,6 +119,14 @@ def precedes(row: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
     if row["revisions"] is None:
         return (row["issue_time"], row["revision"]) < (run["issue_time"], run["revision"])
     return bool(run["revision"] > row["revisions"].get(run["issue_time"].isoformat(), -1))
+
+
+def _find_country(city: str, *, asof: datetime) -> str:
+    """Country of a city as of a moment; empty where no table has it any more."""
+    for region in GRIDS:
+        if found := places.cities(region, asof=asof).get(city):
+            return found.country
+    return ""
 
 
 def _content(row: Mapping[str, Any]) -> bytes:

@@ -23,7 +23,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def folder_name(issue_time: datetime) -> str:
     if issue_time.tzinfo is None:
         raise ValueError(f"expected an aware moment, found {issue_time!r}")
     return f"{issue_time.astimezone(UTC):%Y%m%dT%H%MZ}"
+
+
+@contextmanager
+def publishing(folder: Path) -> Iterator[None]:
+    """Exclude others that make and publish a tree, so that none overtakes a Cancel.
+
+    Parameters
+    ----------
+    folder
+        Folder of all published trees, made if it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        yield
 
 
 def publish_tree(

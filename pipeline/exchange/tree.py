@@ -15,7 +15,7 @@ from pipeline.exchange.city_files import write_city_files
 from pipeline.exchange.datapackage import write_datapackage
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
 from pipeline.exchange.issue import LIFETIME, Issue
-from pipeline.exchange.keys import SigningKeys
+from pipeline.exchange.keys import SigningKeys, fingerprint
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
 from pipeline.exchange.schema import read_schema
 from pipeline.exchange.signatures import sign_detached, sign_message
@@ -43,7 +43,6 @@ def make_tree(
     records: Records,
     run: Mapping[str, Any],
     *,
-    sent: Sequence[Mapping[str, Any]],
     settings: Settings,
     keys: SigningKeys | None = None,
 ) -> dict[str, bytes]:
@@ -54,11 +53,9 @@ def make_tree(
     files
         Content of each file of the run by its path, or of its tree as published before.
     records
-        Tables with the messages of earlier runs, and with the Cancels.
+        Tables with the messages of the run and of earlier ones, and with the Cancels.
     run
         Row of the table of runs.
-    sent
-        Rows of the messages that the run itself sends and the tables do not have yet.
     settings
         Region, and the hub of the feeds; what the messages name is that of the run.
     keys
@@ -69,14 +66,11 @@ def make_tree(
     for row in own:
         files = {**files, **_drop_texts(files, row["messages"])}
         files = mark_cancelled(files, messages=row["messages"], by=row["identifier"])
-    now = max([run["sent"] or run["issue_time"], *(row["sent"] for row in own)])
-    known = {row["identifier"]: row for row in records.messages_until(run, since=now - LOOK_BACK)}
-    known |= {
-        row["identifier"]: {**row, "issue_time": run["issue_time"], "revision": run["revision"]}
-        for row in sent
-    }
+    now = run["sent"] or run["issue_time"]
+    sent = records.messages_until(run, since=now - LOOK_BACK)
     earlier = [row for row in cancels if row in own or precedes(row, run)]
-    messages = list_messages([*known.values()], earlier, now=now)
+    now = max([now, *(row["sent"] for row in (*sent, *earlier))])
+    messages = list_messages(sent, earlier, now=now)
     of_run = settings.model_copy(update=run["settings"])
     feeds = write_feeds(
         messages,
@@ -121,7 +115,8 @@ def _complete(
     tree["datapackage.json"] = write_datapackage(
         tree, issue_time=issue.issue_time, status=issue.status
     )
-    tree[INDEX] = complete_index(files[INDEX], tree)
+    signed_by = [fingerprint(key) for key in keys.public.ed25519] if keys else []
+    tree[INDEX] = complete_index(files[INDEX], tree, signed_by=signed_by)
     if keys:
         tree[f"{INDEX}.sig"] = sign_detached(tree[INDEX], keys)
     return tree

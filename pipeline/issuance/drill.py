@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pipeline.exchange import alert_files, index
 from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.keys import SigningKeys
-from pipeline.exchange.publication import publish_tree
+from pipeline.exchange.publication import LATEST, publish_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.geography.places import City, Station
@@ -93,8 +94,11 @@ def run_drill(
     ------
     LookupError
         The city is not known, or has no such gauge.
+    NotADrill
+        The folder holds other files than those of a drill, or lies among the data.
     """
     city, station = _find_gauge(city_id, asof=asof)
+    _check_folder(folder, settings)
     state: AlertState | None = None
     identifiers = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,6 +120,26 @@ def run_drill(
             publish_tree(tree, folder=folder, issue_time=issue_time, keys=keys)
             identifiers.append(message.identifier)
     return identifiers
+
+
+class NotADrill(Exception):  # noqa: N818
+    """A folder cannot take a drill; the text says why."""
+
+
+def _check_folder(folder: Path, settings: Settings) -> None:
+    """Raise NotADrill for a folder that holds something else, or lies among the data."""
+    place, data = folder.resolve(), settings.data_dir.resolve()
+    if place == data or data in place.parents or place in data.parents:
+        raise NotADrill(f"expected a folder apart from {data} for a drill, found {folder}")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        latest = json.loads((folder / LATEST).read_bytes())
+        of_drill = latest["origin"] == MADE_UP
+    except (OSError, ValueError, KeyError, TypeError):
+        of_drill = False
+    if not of_drill:
+        raise NotADrill(f"expected an empty folder or that of a drill, found others in {folder}")
 
 
 def _find_gauge(city_id: str, *, asof: datetime) -> tuple[City, Station]:
@@ -265,4 +289,4 @@ def _make_tree(
         }
     ]  # fmt: skip
     records.put_alerts(run, [], sent)
-    return make_tree(files, records, run, sent=sent, settings=settings, keys=keys)
+    return make_tree(files, records, run, settings=settings, keys=keys)

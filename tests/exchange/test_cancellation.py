@@ -115,8 +115,6 @@ class Station:
         )
         run = self.store_run(decision.issue_time, revision)
         sent = [sent_row(message)] if message else []
-        tree = make_tree(files, self.records, run, sent=sent, settings=self.settings)
-        publish_tree(tree, folder=self.folder, issue_time=decision.issue_time)
         row = {
             "city": decision.city.id,
             "hazard": decision.hazard,
@@ -125,6 +123,8 @@ class Station:
             "memory": state.to_dict(),
         }
         self.records.put_alerts(run, [row], sent)
+        tree = make_tree(files, self.records, run, settings=self.settings)
+        publish_tree(tree, folder=self.folder, issue_time=decision.issue_time)
         return tree
 
     def store_run(self, when: datetime, revision: int) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
         }
     warned.cancel()
     run = warned.records.run(T0)
-    after = make_tree(tree, warned.records, run, sent=(), settings=warned.settings)
+    after = make_tree(tree, warned.records, run, settings=warned.settings)
     for language in LANGUAGES:
         assert after[f"sms/due/{language}.txt"].decode() == write_sms(alone, language)
         assert after[f"cb/{language}.txt"].decode() == write_broadcasts([], language)
@@ -262,7 +262,6 @@ def test_its_short_texts_are_not_due_any_more(warned: Station) -> None:
         tree | {"alerts.geojson": tree["alerts.geojson"].replace(b"-r0", b"-r1")},
         warned.records,
         run,
-        sent=(),
         settings=warned.settings,
     )
     assert again["sms/due/lo.txt"] == tree["sms/due/lo.txt"], "a later message is in force"

@@ -103,3 +103,14 @@ def test_a_cancel_stands_beside_what_it_withdraws() -> None:
 def test_a_revision_of_the_same_moment_replaces_the_message_before_it() -> None:
     rows = [sent("r1", T0) | {"revision": 1}, sent("r0", T0)]
     assert left(list_messages(rows, [], now=T0 + H)) == {"r0": T0, "r1": None}
+
+
+def test_of_messages_sent_at_the_same_moment_the_later_night_replaces_the_earlier() -> None:
+    """A night after a late revision sends no earlier than that did."""
+    late = T0 + 29 * H
+    rows = [
+        sent("n1-r0", late) | {"issue_time": night(1)},
+        sent("n0-r1", late) | {"issue_time": T0, "revision": 1},
+        sent("n0-r0", T0),
+    ]
+    assert left(list_messages(rows, [], now=late)) == {"n0-r0": late, "n0-r1": late, "n1-r0": None}

@@ -104,6 +104,47 @@ def test_the_root_holds_the_files_of_the_newest_tree_and_no_others(tmp_path: Pat
     assert files == expected, "cap/one.xml is gone"
 
 
+def test_files_of_others_stay_at_the_root(tmp_path: Path) -> None:
+    publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
+    (tmp_path / "robots.txt").write_text("mine")
+    publish_tree(tree("two"), folder=tmp_path, issue_time=T0)
+    assert (tmp_path / "robots.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"issue_time": "x"}'])
+def test_a_damaged_latest_stops_no_night(tmp_path: Path, content: bytes) -> None:
+    publish_tree(tree("old"), folder=tmp_path, issue_time=T0)
+    (tmp_path / "latest.json").unlink()
+    (tmp_path / "latest.json").write_bytes(content)
+    earlier = T0 - timedelta(days=1)
+    publish_tree(tree("rerun", earlier), folder=tmp_path, issue_time=earlier)
+    assert (tmp_path / "latest.json").read_bytes() == content, "an older night does not move it"
+    when = T0 + timedelta(days=1)
+    publish_tree(tree("new", when), folder=tmp_path, issue_time=when)
+    assert read_latest(tmp_path) == tree("new", when)
+
+
+def test_a_copy_that_followed_links_takes_the_next_night(tmp_path: Path) -> None:
+    publish_tree(tree("one"), folder=tmp_path / "a", issue_time=T0)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    publish_tree(tree("two"), folder=tmp_path / "b", issue_time=T0)
+    assert read(tmp_path / "b/latest") == read_latest(tmp_path / "b") == tree("two")
+
+
+def test_a_version_that_lost_a_file_is_written_again(tmp_path: Path) -> None:
+    place = publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
+    (place.resolve() / "alerts.csv").unlink()
+    publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
+    assert read_latest(tmp_path) == tree("one")
+
+
+def test_files_of_a_version_are_read_only(tmp_path: Path) -> None:
+    publish_tree(tree("one"), folder=tmp_path, issue_time=T0)
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("versions/*/**/*.xml")} == {
+        "0o444"
+    }
+
+
 def test_a_copy_without_links_and_dot_folders_is_complete(tmp_path: Path) -> None:
     folder = tmp_path / "published"
     publish_tree(tree("one"), folder=folder, issue_time=T0)

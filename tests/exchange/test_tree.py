@@ -17,6 +17,7 @@ from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import T0, flood, night
 from tests.alerts.cap_cases import CAP, send
+from tests.exchange.key_cases import keys_of
 
 SETTINGS = Settings(upstream="archive", records_url=None)
 
@@ -60,41 +61,59 @@ def sent_row(message: Message | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def publish(records: Records, number: int, message: Message | None) -> dict[str, bytes]:
+    """Store what a night sends, and make its tree."""
+    run = run_of(night(number))
+    records.put_alerts(run, [], [sent_row(message)] if message else [])
+    return make_tree(draft(night(number)), records, run, settings=SETTINGS)
+
+
 def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) -> None:
     first, state = send(flood(0.6, 0.6))
-    rows = [sent_row(first)]
-    tree = make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS)
+    assert first is not None
+    tree = publish(records, 0, first)
     name = "mekong-20260820T0030Z-vientiane-flood-r0.xml"
     assert {path for path in tree if path.startswith("cap/")} == {
         f"cap/{name}", *(f"cap/{language}/{name}" for language in LANGUAGES)
     }  # fmt: skip
-    assert tree[f"cap/{name}"] == rows[0]["content"]
+    assert tree[f"cap/{name}"] == first.content
     only = etree.fromstring(tree[f"cap/lo/{name}"]).findall("cap:info", CAP)
     assert [info.findtext("cap:language", namespaces=CAP) for info in only] == ["lo"]
     assert {*json.loads(tree["index.json"])["files"]} == {*tree} - {"index.json"}
-    records.put_alerts(run_of(T0), [], rows)
 
     second, _ = send(flood(0.6, 0.6, number=1, state=state))
-    later = make_tree(
-        draft(night(1)), records, run_of(night(1)), sent=[sent_row(second)], settings=SETTINGS
-    )
+    later = publish(records, 1, second)
     assert later[f"cap/{name}"] == tree[f"cap/{name}"], "replaced tonight, and still there"
     assert "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml" in later
-    records.put_alerts(run_of(night(1)), [], [sent_row(second)])
-    alone = make_tree(draft(night(3)), records, run_of(night(3)), sent=[], settings=SETTINGS)
+    alone = publish(records, 3, None)
     assert [path for path in alone if path.startswith("cap/mekong")] == [
         "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml"
-    ], "it expired six hours before; the first one was replaced two days before"
+    ], "it expires in six hours; the first one was replaced two days before"
 
 
 def test_the_same_run_again_gives_the_same_tree_whatever_was_sent_later(records: Records) -> None:
     first, state = send(flood(0.6, 0.6))
-    rows = [sent_row(first)]
-    tree = make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS)
-    records.put_alerts(run_of(T0), [], rows)
+    tree = publish(records, 0, first)
     second, _ = send(flood(0.6, 0.6, number=1, state=state))
-    records.put_alerts(run_of(night(1)), [], [sent_row(second)])
-    assert make_tree(draft(T0), records, run_of(T0), sent=rows, settings=SETTINGS) == tree
-    assert make_tree(tree, records, run_of(T0), sent=(), settings=SETTINGS) == tree, (
-        "of the tree itself"
-    )
+    publish(records, 1, second)
+    assert make_tree(draft(T0), records, run_of(T0), settings=SETTINGS) == tree
+    again = make_tree(tree, records, run_of(T0), settings=SETTINGS)
+    assert again == tree, "of the tree itself"
+
+
+def test_a_city_that_is_in_no_table_any_more_stops_no_night(records: Records) -> None:
+    first, _ = send(flood(0.6, 0.6))
+    records.put_alerts(run_of(T0), [], [sent_row(first) | {"city": "newtown"}])
+    tree = make_tree(draft(T0), records, run_of(T0), settings=SETTINGS)
+    assert b"vientiane-flood-r0" in tree["feed.xml"]
+    assert b"vientiane-flood-r0" not in tree["feeds/la.xml"]
+
+
+def test_other_keys_give_another_version_even_without_a_message(records: Records) -> None:
+    made = [
+        make_tree(draft(T0), records, run_of(T0), settings=SETTINGS, keys=keys)
+        for keys in (None, keys_of("A"), keys_of("B"))
+    ]
+    versions = [json.loads(tree["index.json"])["version"] for tree in made]
+    assert len(set(versions)) == 3
+    assert ["index.json.sig" in tree for tree in made] == [False, True, True]

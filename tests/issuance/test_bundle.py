@@ -154,7 +154,7 @@ def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
     assert after.alerts == before.alerts
     assert after.degraded == before.degraded
     assert {"alerts.csv", "alerts.geojson", "risk.nc", "monthly.nc", "index.json"} < {*after.files}
-    assert {"forecasts.csv", "stages.csv", "zones.geojson", "reports.json"} < {*after.files}
+    assert {"forecasts.csv", "stages.csv", "zones.geojson"} < {*after.files}
     cities = {path for path in complete(stores, after) if path.startswith("cities/")}
     assert cities == {f"cities/{city}.json" for city in places.cities()}
     levels = Counter(row["level"] for row in after.alerts)
@@ -170,7 +170,8 @@ def complete(stores: tuple[Archive, Records], made: Bundle) -> dict[str, bytes]:
     """Published tree of a bundle."""
     settings = Settings(upstream="archive", records_url=None)
     run = run_of(stores[1], stores[0])
-    return make_tree(made.files, stores[1], run, sent=made.messages, settings=settings)
+    stores[1].put_alerts(run, made.alerts, made.messages)
+    return make_tree(made.files, stores[1], run, settings=settings)
 
 
 def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(

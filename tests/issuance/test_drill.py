@@ -100,7 +100,30 @@ def test_a_city_without_a_gauge_has_no_drill(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_drill_never_goes_among_the_real_trees(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
-    with pytest.raises(steps.UserError, match="a folder of its own"):
-        steps.drill("pakse", asof=ASOF, folder=tmp_path / "published", settings=settings)
+def test_a_drill_never_goes_among_the_data(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    for folder in ("data/published", "data/published/versions", "data", "."):
+        with pytest.raises(steps.UserError, match="a folder apart from"):
+            steps.drill("pakse", asof=ASOF, folder=tmp_path / folder, settings=settings)
+
+
+def test_a_drill_takes_an_empty_folder_or_that_of_a_drill(tmp_path: Path) -> None:
+    folder = tmp_path / "drill"
+    for _ in range(2):
+        steps.drill("pakse", asof=ASOF, folder=folder, settings=SETTINGS)
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(steps.UserError, match="expected an empty folder or that of a drill"):
+        steps.drill("pakse", asof=ASOF, folder=tmp_path, settings=SETTINGS)
+    assert (tmp_path / "mine.txt").read_text() == "x"
+
+
+def test_everything_says_that_it_is_made_up(tmp_path: Path) -> None:
+    identifiers = run_drill(
+        "pakse", folder=tmp_path, asof=ASOF, status="Test", settings=SETTINGS, keys=None
+    )
+    for alert in alerts(tmp_path, identifiers):
+        assert "made-up data" in (value(alert, "note") or "")
+        assert "made-up data" in (value(alert, "info/senderName") or "")
+    for name in ("latest.json", "now.json"):
+        assert json.loads((tmp_path / name).read_bytes())["origin"] == "drill"
+    assert (tmp_path / "sms" / "lo.txt").read_text("utf-8")

@@ -72,7 +72,7 @@ def test_a_tree_or_a_file_is_verified_in_one_line(
     assert verify(root) == 0
     by = ", ".join(sorted([certificate, ed25519]))
     assert capsys.readouterr().out == (
-        f"{root / VERSION}: 2 files as in the index, 1 of them signed messages, outdated after "
+        f"{root / VERSION}: 2 files as in the index, 1 of them signed messages, OUTDATED since "
         f"2026-08-21T06:00:00Z; signed by {by}\n"
     )
     message = root / VERSION / "cap/en/a.xml"

@@ -210,8 +210,9 @@ def _read_netcdf(path: Path) -> tuple[Rows, list[str], str | None, bool]:
         with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as stored:
             if stored.nbytes > MOST_BYTES:
                 raise BadGranule(
-                    f"{path.name}: expected at most {MOST_BYTES / 1e9:.0f} GB of values, found "
-                    f"{stored.nbytes / 1e9:.1f} GB"
+                    path,
+                    expected=f"at most {MOST_BYTES / 1e9:.0f} GB of values",
+                    found=f"{stored.nbytes / 1e9:.1f} GB",
                 )
             ds = stored.load()
     except (OSError, ValueError) as error:

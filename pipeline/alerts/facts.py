@@ -10,7 +10,7 @@ from typing import Literal
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.headlines import compose_headline
-from pipeline.alerts.levels import RAISED
+from pipeline.alerts.levels import Level
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import describe_missing
 from pipeline.choices import Product
@@ -132,7 +132,7 @@ def _compose_headline(decision: Decision, *, status: str, product: Product | Non
     """Headline of the level in force; where there is none it says that no river was assessed."""
     line = compose_headline(decision, event=decision.in_force, status=status, product=product)
     on_rain = decision.hazard == "flood" and decision.station is None
-    return line + ON_RAIN if on_rain and decision.in_force not in RAISED else line
+    return line + ON_RAIN if on_rain and decision.in_force is Level.NONE else line
 
 
 def _drought_class(decision: Decision) -> str | None:

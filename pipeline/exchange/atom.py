@@ -173,7 +173,7 @@ def write_feed(
         left_at = message.left_at
         if left_at is not None and left_at <= updated - KEPT:
             continue
-        here = left_at is None
+        here = left_at is None or left_at > updated
         entry = _write_entry(
             alert,
             None if here else left_at,

@@ -124,8 +124,8 @@ def precedes(row: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
 def _find_country(city: str, *, asof: datetime) -> str:
     """Country of a city as of a moment; empty where no table has it any more."""
     for region in GRIDS:
-        if found := places.cities(region, asof=asof).get(city):
-            return found.country
+        if row := places.cities(region, asof=asof).get(city):
+            return row.country
     return ""
 
 

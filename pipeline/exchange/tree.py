@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.alerts.cap import message_path, split_languages
+from pipeline.alerts.facts import LIFETIME
 from pipeline.alerts.short_texts import drop_event
 from pipeline.alerts.spoken import drop_spoken_event
 from pipeline.exchange.atom import write_feeds
 from pipeline.exchange.city_files import write_city_files
 from pipeline.exchange.datapackage import write_datapackage
 from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
-from pipeline.exchange.issue import LIFETIME, Issue
+from pipeline.exchange.issue import Issue
 from pipeline.exchange.keys import SigningKeys, fingerprint
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
 from pipeline.exchange.schema import read_schema

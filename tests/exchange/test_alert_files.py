@@ -32,7 +32,7 @@ def test_geojson() -> None:
     features = collection.pop("features")
     assert collection == {
         "type": "FeatureCollection", "schema_version": 3, "issue_time": "2026-08-20T00:30:00Z",
-        "status": "Exercise",
+        "status": "Exercise", "expires_at": "2026-08-22T06:30:00Z",
     }  # fmt: skip
     collection["features"] = features
     assert content.count(b"\n") == 5, "a feature to a line"

@@ -396,9 +396,14 @@ def test_killed_before_it_is_published_the_same_call_completes_it(
 def test_without_the_message_as_sent_nothing_is_cancelled(warned: Station) -> None:
     with warned.records.database.engine.begin() as connection:
         connection.execute(database.messages.delete())
+    link = warned.folder / folder_name(T0)
+    version = link.readlink()
+    link.unlink()
     with pytest.raises(LookupError, match=f"no message with the identifier '{MESSAGE}' was sent"):
         warned.cancel()
     assert warned.records.cancellations() == []
+    link.symlink_to(version)
+    assert warned.cancel().message == MESSAGE, "as published, of tables of before they kept them"
 
 
 def test_an_older_night_made_again_after_the_cancel_knows_of_it(warned: Station) -> None:

@@ -104,7 +104,7 @@ def test_now_by_hand(files: dict[str, dict[str, Any]]) -> None:
         "id": "vientiane", "name": "Vientiane", "country": "LA", "lat": 17.931, "lon": 102.616,
         "flood": {
             "level": "warning", "in_force": "warning", "change": "new", "identifier": "mekong-1",
-            "status": "Exercise",
+            "status": "Exercise", "basis": "river",
         },
         "drought": {
             "level": "watch", "in_force": "watch", "change": None, "identifier": None,
@@ -263,7 +263,7 @@ def test_a_withdrawn_message_leaves_them_when_they_are_made_again(
     now = json.loads(again["now.json"])
     assert now["cities"][-1]["flood"] == {
         "level": "unknown", "in_force": "unknown", "change": None, "identifier": None,
-        "status": "Exercise",
+        "status": "Exercise", "basis": "river",
     }  # fmt: skip
     assert now["cities"][0] == files["now.json"]["cities"][0]
     city = json.loads(again["cities/vientiane.json"])

@@ -31,6 +31,7 @@ from pipeline.exchange.zone_files import write_zones
 from pipeline.geography import places
 from pipeline.ground_reports.reports import GroundReport
 from pipeline.ground_reports.summary import summarise, write_reports
+from pipeline.issuance.drill import MADE_UP
 from pipeline.issuance.explanation import REASONS
 from pipeline.issuance.proof import write_proof
 from pipeline.quality.flags import FLAGS, USED
@@ -71,7 +72,7 @@ INDEX: dict[str, Any] = RUN | {
     "archive_snapshot": "ABC",
     "records_batch": 7,
     "model_version": "m1",
-    "levels": {"flood": COUNTS, "drought": {**COUNTS}},
+    "levels": {"flood": COUNTS, "drought": {**COUNTS}}, "signed_by": [],
     "missing": [
         {
             "code": "late", "text": "gauges: no reading", "source": "gauges", "station": "011901",
@@ -355,7 +356,7 @@ def test_closed_values_are_those_of_the_code() -> None:
     assert [*index["properties"]["levels"]["properties"]] == alert["hazard"]["enum"]
     assert shared["status"]["enum"] == [*get_args(Status)]
     assert shared["change"]["enum"] == [*get_args(choices.Change)]
-    assert index["properties"]["origin"]["enum"] == [*get_args(Origin)]
+    assert index["properties"]["origin"]["enum"] == [*get_args(Origin), MADE_UP]
     assert {*alert["drought_phase"]["enum"]} == {*get_args(Phase), None}
     assert {*say["properties"]["language"]["enum"]} == {*LANGUAGES}
     assert message["properties"]["level"]["enum"] == [1, 2, 3]
@@ -379,7 +380,7 @@ def test_closed_values_of_a_proof_are_those_of_the_code() -> None:
     assert {*reading["method"]["enum"]} == {*METHODS}
     assert {*columns.REASONS} >= {*REASONS}
     zones = SCHEMA["$defs"]["zones"]["properties"]
-    assert zones["origin"]["enum"] == [*get_args(Origin)]
+    assert zones["origin"]["enum"] == [*get_args(Origin), MADE_UP]
     kinds = {feature["properties"]["kind"] for feature in ZONES["features"]}
     kind = zones["features"]["items"]["properties"]["properties"]["properties"]["kind"]
     assert {*kind["enum"]} == kinds

@@ -80,11 +80,13 @@ def test_the_tree_has_tonights_messages_and_those_of_before(records: Records) ->
     only = etree.fromstring(tree[f"cap/lo/{name}"]).findall("cap:info", CAP)
     assert [info.findtext("cap:language", namespaces=CAP) for info in only] == ["lo"]
     assert {*json.loads(tree["index.json"])["files"]} == {*tree} - {"index.json"}
+    assert b"After 2026-08-22T06:30:00Z it says nothing" in tree["feeds/la.xml"], "54 hours on"
 
     second, _ = send(flood(0.6, 0.6, number=1, state=state))
     later = publish(records, 1, second)
     assert later[f"cap/{name}"] == tree[f"cap/{name}"], "replaced tonight, and still there"
     assert "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml" in later
+    assert later["feed.xml"].count(b"<title>[Not in force] ") == 1
     alone = publish(records, 3, None)
     assert [path for path in alone if path.startswith("cap/mekong")] == [
         "cap/mekong-20260821T0030Z-vientiane-flood-r0.xml"

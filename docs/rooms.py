@@ -40,6 +40,8 @@ SINGLE = {
     "pipeline.command_options": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
     "pipeline.skill_commands": "pipeline.steps",
+    "pipeline.plot_commands": "pipeline.steps",
+    "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",
     "pipeline.feedback": "pipeline.steps",
     "pipeline.results": "pipeline.steps",

@@ -14,6 +14,7 @@ import typer
 from pipeline.choices import Upstream
 from pipeline.command_options import Day, issue_time, parse_day, read_settings
 from pipeline.feedback import take_feedback
+from pipeline.plot_commands import plot
 from pipeline.signing import app as keys
 from pipeline.signing import verify_signature
 from pipeline.skill_commands import compare, hindcast, scoreboard
@@ -442,6 +443,7 @@ app.command(
     help="Forecast past years as if live. Example: mekong hindcast --start 2019-06-01 "
     "--end 2020-10-31 --out OUT.",
 )(hindcast)
+app.command(rich_help_panel=NIGHT)(plot)
 app.command(rich_help_panel=SKILL)(compare)
 app.command(rich_help_panel=SKILL)(scoreboard)
 

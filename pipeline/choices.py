@@ -12,3 +12,6 @@ Change = Literal["new", "raised", "lowered", "figures", "reissued", "unassessed"
 """How a message differs from the one before it in its event."""
 Region = Literal["mekong", "asean"]
 """Names of the regions; their grids are in ``pipeline.geography.grid``."""
+
+Plot = Literal["hydrograph", "history", "indices", "drought-map", "rain-map"]
+"""Figures of a published night."""

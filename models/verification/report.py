@@ -34,8 +34,9 @@ from models.verification.skill import (
     tabulate_stations,
 )
 from pipeline.alerts.thresholds import threshold
+from pipeline.figures.canvas import Provenance, to_svg
 from pipeline.figures.hydrograph import draw_highest_flood
-from pipeline.figures.verification import draw_reliability, draw_skill, draw_value
+from pipeline.figures.verification import draw_skill, draw_value, plot_reliability
 from pipeline.geography.places import cities_by_gauge
 from pipeline.geography.places import stations as all_stations
 from pipeline.geography.reference_schema import EVERY_CITY
@@ -135,7 +136,7 @@ def _fill(rows: pd.DataFrame, *, asof: datetime) -> dict[str, Any]:
         "other_baselines": [name for name in methods[2:] if name != "reference"],
         "skill": skill,
         "skill_figures": _draw_skill(skill),
-        "reliability_figures": _draw_reliability(rows),
+        "reliability_figures": _draw_reliability(rows, asof=asof),
         **_draw_values(rows, asof=asof),
         **_draw_floods(rows, asof=asof),
         "alarms": _records(pool_alarms(rows)),
@@ -179,9 +180,16 @@ def _draw_skill(skill: Skill | None) -> list[Markup]:
     return _markup([draw_skill(skill.leads, series)])
 
 
-def _draw_reliability(rows: pd.DataFrame) -> list[Markup]:
-    by_lead = reliability_table(rows).groupby("lead_days")
-    return _markup(draw_reliability(part, int(str(lead))) for lead, part in by_lead)
+def _draw_reliability(rows: pd.DataFrame, *, asof: datetime) -> list[Markup]:
+    virtual = bool((rows["origin"] == "virtual").any())
+    provenance = Provenance("Exercise" if virtual else None, asof, "hindcast up to this time")
+    drawings = []
+    for lead, part in reliability_table(rows).groupby("lead_days"):
+        figure = plot_reliability(
+            part, title=f"P(alarm stage), {lead} d ahead", provenance=provenance
+        )
+        drawings.append(to_svg(figure, str(figure.get_label())))
+    return _markup(drawings)
 
 
 def _draw_values(rows: pd.DataFrame, *, asof: datetime) -> dict[str, Any]:

@@ -6,9 +6,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.figures.canvas import COLOURS, new_figure, to_svg
+from pipeline.figures.canvas import (
+    COLOURS,
+    Provenance,
+    complete_figure,
+    new_figure,
+    size_of,
+    styled,
+    to_svg,
+    write_title,
+)
+
+FEW = 10
+"""Bins of fewer cases say little; their marks are open."""
 
 
 def draw_skill(leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) -> str:
@@ -43,33 +56,78 @@ def draw_skill(leads: Sequence[int], series: Mapping[str, NDArray[np.float64]]) 
     return to_svg(figure, "Median persistence index by lead for the model and each baseline")
 
 
-def draw_reliability(table: pd.DataFrame, lead: int) -> str:
-    """Draw observed frequency against forecast probability of alarm stage, with the counts.
+@styled
+def plot_reliability(
+    table: pd.DataFrame, *, title: str, provenance: Provenance, width_px: int = 700
+) -> Figure:
+    """Plot observed frequency against forecast probability, and how many cases each bin has.
 
     Parameters
     ----------
     table
-        Columns p (mean forecast), share (that was reached) and count, one row per bin.
-    lead
-        Lead, days.
+        Columns p (mean forecast), share (that came) and count, one row per bin; a bin without
+        cases has no share. Bins of fewer than ten cases have an open mark.
+    title
+        What is forecast, and how far ahead.
+    provenance
+        Status, issue time and source.
+    width_px
+        Width, pixels.
+
+    Raises
+    ------
+    ValueError
+        No bin has a case.
     """
-    figure, axes = new_figure(f"P(alarm stage), {lead} d ahead", height=3.6)
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1.0)
-    axes.plot(table["p"], table["share"], marker="o", color=COLOURS[0])
-    for row in table.itertuples():
-        axes.annotate(
+    cases = table[table["count"] > 0].dropna(subset=["p", "share"]).sort_values("p")
+    if cases.empty:
+        raise ValueError(f"{title}: expected at least one case, found none")
+    figure = Figure(figsize=size_of(width_px, round(0.95 * width_px) + 90), layout="constrained")
+    axes, bars = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
+    rate = float((cases["share"] * cases["count"]).sum() / cases["count"].sum())
+    axes.plot([0, 1], [0, 1], color="#888888", linewidth=1.0, label="as often as forecast")
+    axes.axhline(
+        rate, color="#888888", linewidth=1.0, linestyle=":", label=f"all cases: {rate:.1%}"
+    )
+    axes.plot(cases["p"], cases["share"], color=COLOURS[0], linewidth=1.6)
+    few = cases["count"] < FEW
+    for rows, fill, label in (
+        (cases[~few], COLOURS[0], "share that came"),
+        (cases[few], "white", f"fewer than {FEW} cases"),
+    ):
+        if not rows.empty:
+            axes.plot(
+                rows["p"],
+                rows["share"],
+                linestyle="none",
+                marker="o",
+                markersize=6.0,
+                color=COLOURS[0],
+                markerfacecolor=fill,
+                label=label,
+                clip_on=False,
+                zorder=3.0,
+            )
+    bars.bar(cases["p"], cases["count"], width=0.035, color=COLOURS[0])
+    bars.set_yscale("log")
+    bars.set_ylim(0.7, 12.0 * float(cases["count"].max()))
+    for row in cases.itertuples():
+        bars.annotate(
             f"{row.count:,}",
-            (row.p, row.share),
-            xytext=(5, -9),
+            (row.p, row.count),
+            xytext=(0, 2),
             textcoords="offset points",
             fontsize=7.0,
-            color="#444444",
+            ha="center",
         )
-    axes.set_xlim(-0.02, 1.08)
-    axes.set_ylim(-0.05, 1.05)
-    axes.set_xlabel("forecast probability")
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share that came")
-    return to_svg(figure, f"Reliability of the probability of alarm stage {lead} days ahead")
+    bars.set_ylabel("cases")
+    bars.set_xlabel("forecast probability")
+    write_title(axes, title)
+    complete_figure(figure, provenance, alt=f"Reliability with counts: {title}")
+    return figure
 
 
 def draw_value(

@@ -227,6 +227,7 @@ def to_png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+@styled
 def to_svg(figure: Figure, alt: str) -> str:
     """Render a figure as an ``<svg>`` element; the same figure gives the same text.
 
@@ -238,8 +239,7 @@ def to_svg(figure: Figure, alt: str) -> str:
         Text alternative: what the figure shows.
     """
     stream = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)

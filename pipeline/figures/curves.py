@@ -52,8 +52,8 @@ def plot_double_mass(
     ValueError
         No step is known in both.
     """
-    pair = pd.concat([reference_mm, tested_mm], axis=1, keys=["reference", "tested"])
-    both = pair.dropna().sort_index()
+    pair = pd.concat([reference_mm, tested_mm], axis=1, keys=["reference", "tested"], sort=True)
+    both = pair.dropna()
     if both.empty:
         raise ValueError(f"expected steps known of both {names[0]} and {names[1]}, found none")
     sums = both.cumsum() / 1000.0

@@ -174,7 +174,7 @@ def _gauge_facts(folder: Path, city: City, gauge: Station) -> dict[str, Any]:
         "readings_m": readings[readings.index >= since],
         "provenance": provenance,
         "thresholds_m": {
-            kind: float(row[f"{kind}_m"]) if row[f"{kind}_m"] else None
+            kind: float(str(row[f"{kind}_m"])) if row[f"{kind}_m"] else None
             for kind in ("alarm", "flood")
         },
         "datum": None if gauge.zero_m_amsl is None else "gauge zero",
@@ -298,7 +298,7 @@ def _plot_rain_map(folder: Path, city: City) -> Figure:
 
 
 def _day_of(values: xr.DataArray) -> str:
-    day = from_utc64(values["time"].to_numpy())
+    day = from_utc64(values["time"].to_numpy().max())
     return f"{day.day} {day:%B %Y} (UTC)"
 
 

@@ -25,7 +25,9 @@ def test_a_picture_is_written_as_its_name_says(
     assert run(monkeypatch, tmp_path, "plot", "pakse", "--kind", "history", "--out", str(out)) == 0
     root = etree.fromstring(out.read_bytes())
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert root.get("aria-label").startswith("EXERCISE. Pakse (013901, Mekong): forecasts of 1")
+    assert str(root.get("aria-label")).startswith(
+        "EXERCISE. Pakse (013901, Mekong): forecasts of 1"
+    )
     assert [*out.parent.iterdir()] == [out]
 
 

@@ -165,7 +165,7 @@ def test_a_tree_without_indices_has_no_rain_rather_than_none(settings: Settings)
     assert len(hatched_days(rain)) == 31, "thirty days and those ahead"
     for kind in ("indices", "drought-map", "rain-map"):
         with pytest.raises(LookupError, match=r"risk\.nc, found none: no rain data"):
-            plots.plot("pakse", kind, asof=None, settings=settings)  # type: ignore[arg-type]
+            plots.plot("pakse", kind, asof=None, settings=settings)
 
 
 @pytest.mark.parametrize("kind", ["hydrograph", "history", "indices"])

@@ -186,7 +186,7 @@ def _draw_reliability(rows: pd.DataFrame, *, asof: datetime) -> list[Markup]:
     drawings = []
     for lead, part in reliability_table(rows).groupby("lead_days"):
         figure = plot_reliability(
-            part, title=f"P(alarm stage), {lead} d ahead", provenance=provenance
+            part, title=f"P(alarm stage), {lead} d ahead", provenance=provenance, width_px=420
         )
         drawings.append(to_svg(figure, str(figure.get_label())))
     return _markup(drawings)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.testing.compare import compare_images
 
 from pipeline.figures.canvas import HATCH, Provenance, to_png
@@ -51,7 +51,11 @@ def compare(figure: Figure, name: str, folder: Path) -> None:
 
 def hatched_days(axes: Axes) -> list[tuple[str, str]]:
     """First and last moment of each hatched span of a time axis."""
-    spans = [patch.get_bbox() for patch in axes.patches if patch.get_hatch() == HATCH]
+    spans = [
+        patch.get_bbox()
+        for patch in axes.patches
+        if isinstance(patch, Rectangle) and patch.get_hatch() == HATCH
+    ]
     moment = "%m-%d %H:%M"
     return [
         (_moment(span.x0).strftime(moment), _moment(span.x1).strftime(moment)) for span in spans
@@ -79,7 +83,7 @@ def legend(figure: Figure) -> list[str]:
 def line(axes: Axes, label: str) -> pd.Series:
     """Values of the line with a label, by time or x."""
     (artist,) = [artist for artist in axes.lines if artist.get_label() == label]
-    return pd.Series(artist.get_ydata(), index=artist.get_xdata())
+    return pd.Series(np.asarray(artist.get_ydata()), index=np.asarray(artist.get_xdata()))
 
 
 def bars(axes: Axes) -> list[Patch]:

@@ -52,7 +52,7 @@ def test_a_status_that_is_not_actual_stands_across_the_figure(status: str, mark:
     figure = draw(Provenance(status, ISSUED, "virtual basin"))  # type: ignore[arg-type]
     (across,) = [text for text in figure.texts if text.get_text() == mark]
     assert 20.0 < across.get_rotation() < 70.0
-    assert across.get_fontsize() > 80.0
+    assert float(across.get_fontsize()) > 80.0
     assert figure.get_label() == f"{mark}. Pakse: stages"
     assert f"{mark}. Issued 2026-08-20 00:30 UTC. Source: virtual basin." in texts(figure)
 

@@ -40,7 +40,7 @@ def test_thresholds_are_lines_with_their_stage() -> None:
         "alarm stage 11.00 m",
         "flood stage 13.00 m",
     ]
-    assert axes.get_ylim() == (9.0, pytest.approx(13.24)), "the label has its place"
+    assert axes.get_ylim() == pytest.approx((9.0, 13.24)), "the label has its place"
 
 
 def test_a_threshold_far_above_or_not_known_is_said_in_words() -> None:

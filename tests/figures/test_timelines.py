@@ -22,8 +22,7 @@ END = pd.Timestamp("2026-08-21 07:00")
 def test_rain_hangs_from_above_on_its_satellite_days_in_local_time() -> None:
     axes = Figure().add_subplot()
     unknown = hang_rain(axes, pd.Series([5.0, np.nan, 0.0, 40.0], DAYS), utc_offset_h=7, end=END)
-    bottom, top = axes.get_ylim()
-    assert (bottom, top) == (pytest.approx(44.0), 0.0)
+    assert axes.get_ylim() == pytest.approx((44.0, 0.0))
     first, dry, last = bars(axes)
     assert (first.get_height(), dry.get_height(), last.get_height()) == (5.0, 0.0, 40.0)  # type: ignore[attr-defined]
     middle = first.get_x() + first.get_width() / 2  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from pipeline.figures.canvas import (
     styled,
     write_title,
 )
-from pipeline.figures.stages import draw_readings, draw_thresholds, name_stage
+from pipeline.figures.stages import OF_READING, draw_readings, draw_thresholds, name_stage
 from pipeline.figures.timelines import DAY, FRESH, draw_now, label_days, local_now, to_local
 
 
@@ -39,7 +39,8 @@ def plot_history(
     """Plot each morning's forecast as a thin line against the stage that came.
 
     Later issues are darker. A line begins at the last reading before its issue time where that is
-    at most 48 h old. Mornings without a forecast have a cross below the stages.
+    at most 48 h old and the forecast rests on it. Mornings without a forecast have a cross below
+    the stages.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def plot_history(
     readings_m
         Stage, m above the gauge's zero, by naive UTC; a NaN is no reading. May be empty.
     issued
-        Columns issue_time, valid_time (naive UTC) and q50, m; NaN where there was no forecast.
+        Columns issue_time, valid_time (naive UTC), q50 (m, NaN where there was no forecast) and
+        issued_as.
     provenance
         Status, issue time of the last run, and source.
     thresholds_m
@@ -132,7 +134,8 @@ def _line_of(rows: pd.DataFrame, readings_m: pd.Series, utc_offset_h: float) -> 
     line = pd.Series(rows["q50"].to_numpy(dtype="float64"), index=times)
     moment = to_local(pd.DatetimeIndex(rows["issue_time"].iloc[:1]), utc_offset_h)[0]
     before = readings_m[(readings_m.index <= moment) & (readings_m.index >= moment - FRESH)]
-    whole: pd.Series = pd.concat([before.iloc[-1:], line])
+    joined = rows["issued_as"].iloc[0] in OF_READING
+    whole: pd.Series = pd.concat([before.iloc[-1:], line]) if joined else line
     return whole.reindex(whole.index.union(pd.date_range(times[0], times[-1], freq="D")))
 
 

@@ -22,7 +22,7 @@ from pipeline.figures.canvas import (
     to_svg,
     write_title,
 )
-from pipeline.figures.stages import draw_readings, draw_thresholds, name_stage
+from pipeline.figures.stages import OF_READING, draw_readings, draw_thresholds, name_stage
 from pipeline.figures.timelines import (
     DAY,
     FRESH,
@@ -40,8 +40,6 @@ BANDS = (
     ("q25", "q75", "50 % interval", "#74a3cf"),
 )
 """Lower and upper quantile of each band of a fan, its name and its colour."""
-OF_READING = ("model", "persistence")
-"""Kinds of forecasts (``issued_as``) that rest on the last reading."""
 MARKERS = {"persistence": "s", "climatology": "D"}
 """Marks of days on which the model's own forecast was not good enough to be issued."""
 AHEAD = pd.Timedelta(days=7)

@@ -12,6 +12,8 @@ from pipeline.figures.timelines import hatch_span, list_gaps, split_at_gaps
 
 LONGEST_GAP = pd.Timedelta(hours=36)
 """No line bridges a longer gap between two readings: gauges are read once a day or more often."""
+OF_READING = ("model", "persistence")
+"""Kinds of forecasts (``issued_as``) that rest on the last reading."""
 LOOKS = {"alarm": (ALARM_COLOUR, "--"), "flood": (FLOOD_COLOUR, "-")}
 """Colour and line of each threshold; the lines differ where the colours do not."""
 

@@ -28,7 +28,9 @@ def issue(day: int, first_m: float) -> pd.DataFrame:
     """Seven days from a morning on, flat."""
     moment = FIRST + pd.Timedelta(days=day)
     times = pd.date_range(moment.floor("D") + pd.Timedelta(days=1), periods=7, freq="D")
-    return pd.DataFrame({"issue_time": moment, "valid_time": times, "q50": first_m})
+    return pd.DataFrame(
+        {"issue_time": moment, "valid_time": times, "q50": first_m, "issued_as": "model"}
+    )
 
 
 ISSUED = pd.concat([issue(0, 10.0), issue(1, 10.5), issue(4, 11.0), issue(10, 12.0)])
@@ -83,6 +85,10 @@ def test_an_unknown_day_breaks_its_line_and_a_stale_reading_begins_none() -> Non
         if len(np.asarray(artist.get_xdata())) == 7
     ]
     assert np.isnan(drawn).tolist() == [False, False, True, False, False, False, False]
+
+
+def test_climatology_rests_on_no_reading() -> None:
+    assert thin_lines(plot(ISSUED.assign(issued_as="climatology"))) == []
 
 
 def test_it_says_what_a_reader_must_know() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 from pipeline.alerts.decision import Decision, choose_status
 from pipeline.alerts.evidence import DRIVERS
 from pipeline.alerts.headlines import compose_headline
-from pipeline.alerts.levels import Level
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.notice import Notice
 from pipeline.alerts.text import describe_missing
 from pipeline.choices import Product

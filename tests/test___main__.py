@@ -316,7 +316,8 @@ def test_a_replay_that_differs_is_exit_code_3(
         monkeypatch.setattr(review, "replay", lambda *_, done=replayed, **__: done)
         assert run(monkeypatch, tmp_path, "replay", "ID", "--to", str(tmp_path / "x.xml")) == code
         assert (tmp_path / "x.xml").read_bytes() == b"<alert/>"
-    assert capsys.readouterr().err == f"mekong: {difference}\n"
+    unsigned = "mekong: without keys it is made unsigned (MEKONG_SIGNING_KEYS)\n"
+    assert capsys.readouterr().err == f"{unsigned}{unsigned}mekong: {difference}\n"
 
 
 def test_a_hindcast_as_its_help_shows_it(

@@ -128,7 +128,7 @@ def test_steps_are_described_in_a_line_each() -> None:
     ]
     published = Published("there", 0, 2, {"watch": 2, "none": 78}, degraded=("a reason",))
     assert console.describe_published(published) == (
-        "published there: 2 CAP messages (78 none, 2 watch)"
+        "published there: 2 CAP messages (78 none, 2 watch), not signed"
     )
     job = JobResult("r", False, 3, 1, "1991-2020", True, {"spi30": 2, "cdd": 1})
     assert console.describe_indices(job).splitlines() == [

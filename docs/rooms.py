@@ -28,6 +28,7 @@ ORDER = (
     ("models.drought", "pipeline.exchange"),
     ("models",),
     ("models.verification", "pipeline.issuance"),
+    ("pipeline.nights",),
     ("pipeline.steps",),
     ("dags",),
 )
@@ -35,6 +36,7 @@ ORDER = (
 SINGLE = {
     "pipeline.sources.base": "pipeline.sources.base",
     "pipeline.sources": "pipeline.sources.base",
+    "pipeline": "pipeline.steps",
     "pipeline.__main__": "pipeline.steps",
     "pipeline.comparisons": "pipeline.steps",
     "pipeline.command_options": "pipeline.steps",

@@ -16,8 +16,12 @@ from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables
 from pipeline.settings import REFERENCE
 
-_WITH = {"tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py"}
-"""Files that run in the process of another file."""
+_WITH = {
+    "tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py",
+    "tests/nights/test_issued_forecasts.py": "tests/nights/test_night.py",
+    "tests/nights/test_zone_arrays.py": "tests/nights/test_night.py",
+}
+"""Files that run in the process of another file, which makes what they share."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks

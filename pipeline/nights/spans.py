@@ -1,0 +1,49 @@
+"""Spans of time as people write them: days, months or years, the last one included."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+
+Day = str | date | datetime
+"""A day, month or year as ISO text, a date, or a moment (naive ones are UTC)."""
+
+
+def begin_of(day: Day) -> datetime:
+    """Return the moment (UTC) at which a day, month or year begins.
+
+    Examples
+    --------
+    >>> print(begin_of("2026-08"), begin_of(date(2026, 8, 20)), sep=", ")
+    2026-08-01 00:00:00+00:00, 2026-08-20 00:00:00+00:00
+    """
+    return _to_moment(_to_period(day).start_time)
+
+
+def end_of(day: Day) -> datetime:
+    """Return the moment (UTC) at which a day, month or year is over.
+
+    Examples
+    --------
+    >>> print(end_of("2020"), end_of("2026-08-20"), sep=", ")
+    2021-01-01 00:00:00+00:00, 2026-08-21 00:00:00+00:00
+    """
+    return _to_moment((_to_period(day) + 1).start_time)
+
+
+def _to_period(day: Day) -> pd.Period:
+    if isinstance(day, datetime):
+        return pd.Period(
+            pd.Timestamp(day.astimezone(UTC) if day.tzinfo else day).tz_localize(None), "s"
+        )
+    if isinstance(day, date):
+        return pd.Period(day, "D")
+    try:
+        return pd.Period(day)
+    except ValueError as error:
+        raise ValueError(f"expected a day, month or year as 2026-08-20, found {day!r}") from error
+
+
+def _to_moment(stamp: pd.Timestamp) -> datetime:
+    return stamp.tz_localize(UTC).to_pydatetime()

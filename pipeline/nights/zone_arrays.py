@@ -1,0 +1,243 @@
+"""Rain and indices of cells, sub-basins and cities as labelled arrays."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from models import registry
+from pipeline.areal import monthly, substitutes
+from pipeline.choices import Region
+from pipeline.geography import places
+from pipeline.geography.variables import outside_range
+from pipeline.gridded import job
+from pipeline.indices import daily, river
+from pipeline.indices.suite import INDICES, SUITE, Index
+from pipeline.issuance.products import MODELS, SPIN_UP_DAYS
+from pipeline.issuance.snapshot import NO_MODELS, Snapshot
+from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.times import utc64
+
+By = Literal["cell", "basin", "city"]
+"""What an index is computed for."""
+_Series = TypeVar("_Series", xr.DataArray, xr.Dataset)
+
+
+def read_rain(
+    snapshot: Snapshot, by: Literal["basin", "city"], start: datetime | None, end: datetime | None
+) -> xr.DataArray:
+    """Read the daily rain of sub-basins or cities as the night knew it, lazily.
+
+    Parameters
+    ----------
+    snapshot
+        Snapshot of the night.
+    by
+        Kind of the zones.
+    start, end
+        Half-open interval of whole days; None for the whole record.
+
+    Returns
+    -------
+    xarray.DataArray
+        mm of the day, dims (time, ``by``), with the zones' names; NaN where it is not known.
+
+    Raises
+    ------
+    LookupError
+        The night had no zonal daily series.
+    """
+    rain = _select(_require_record(snapshot)["rain"], start, end)
+    return label_zones(rain.drop_vars("available_time"), by, snapshot)
+
+
+def read_index(
+    snapshot: Snapshot,
+    models_dir: Path,
+    name: str,
+    *,
+    by: By,
+    start: datetime | None,
+    end: datetime | None,
+) -> xr.DataArray:
+    """Read an index of the grid, or compute one of zones from stored parameters.
+
+    Parameters
+    ----------
+    snapshot
+        Snapshot of the night.
+    models_dir
+        Folder of the models, which hold the parameters of the zones' indices.
+    name
+        Name of the index in :data:`pipeline.indices.suite.INDICES`.
+    by
+        Cells of the grid, sub-basins or cities.
+    start, end
+        Half-open interval; None for all that there is.
+
+    Returns
+    -------
+    xarray.DataArray
+        In the unit of the index, NaN where it is not known or out of the index's range: of cells
+        with dims (time, lat, lon), lazy, from the archive; of zones with dims (time, ``by``). The
+        time of a month is its first day.
+
+    Raises
+    ------
+    LookupError
+        There is no such index for such places, or what it is made from is not there; the message
+        says how to make it.
+    """
+    row = INDICES.get(name)
+    kind = "cells" if by == "cell" else "zones"
+    if by not in get_args(By):
+        raise LookupError(f"by: expected one of {', '.join(get_args(By))}, found {by!r}")
+    if row is None or not _is_offered(row, by):
+        known = ", ".join(index.name for index in SUITE if _is_offered(index, by))
+        raise LookupError(f"index of {kind}: expected one of {known}, found {name!r}")
+    if by == "cell":
+        return _read_cells(snapshot, row, start, end)
+    models, _ = _load_parameters(models_dir, snapshot.version)
+    if "months" in row.families:
+        da = _compute_months(snapshot, row, models["monthly"], start, end)
+    else:
+        da = _compute_days(snapshot, row, models["drought"].parameters(), start, end)
+    da = da.where(~outside_range(da, row.valid_min, row.valid_max)).rename(row.name)
+    return label_zones(da.drop_vars("available_time", errors="ignore"), by, snapshot)
+
+
+def _is_offered(row: Index, by: By) -> bool:
+    """Whether an index is computed for cells or for zones, by day or month."""
+    if "months" in row.families:
+        return row.accumulate is not None and row.inputs != ("discharge",)
+    return ("cells" if by == "cell" else "zones") in row.families
+
+
+def label_zones(da: xr.DataArray, by: Literal["basin", "city"], snapshot: Snapshot) -> xr.DataArray:
+    """Select the zones of a kind, under their ids as people write them, with their names.
+
+    Parameters
+    ----------
+    da
+        Dims with ``zone``.
+    by
+        Kind of the zones.
+    snapshot
+        Snapshot of the night.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dim ``by`` in place of ``zone``, with the coordinate ``name``; lazy where ``da`` is.
+    """
+    prefix = f"{by}:"
+    zones = [zone for zone in da["zone"].values.tolist() if str(zone).startswith(prefix)]
+    names = _list_names(by, snapshot.region, snapshot.asof)
+    ids = [zone.removeprefix(prefix) for zone in zones]
+    labels: dict[str, Any] = {
+        by: (by, ids, {"long_name": f"Id of the {'sub-basin' if by == 'basin' else 'city'}"}),
+        "name": (by, [names.get(key, key) for key in ids], {"long_name": "Name"}),
+    }
+    return da.sel(zone=zones).drop_vars("zone").rename(zone=by).assign_coords(labels)
+
+
+def _list_names(by: Literal["basin", "city"], region: Region, asof: datetime) -> dict[str, str]:
+    if by == "city":
+        return {city.id: city.name for city in places.cities(region, asof=asof).values()}
+    return {basin.id: basin.name for basin in places.basins(asof=asof).values()}
+
+
+def _read_cells(
+    snapshot: Snapshot, row: Index, start: datetime | None, end: datetime | None
+) -> xr.DataArray:
+    """Read an index of the grid; the night's own days are appended after its forecast."""
+    product = job.MONTHLY if "months" in row.families else job.DAILY
+    archive = Archive(snapshot.archive.folder)
+    span = {"start": start, "end": end}
+    try:
+        ds = archive.read(product, asof=snapshot.asof, **span)
+    except NothingArchived as error:
+        raise LookupError(
+            f"{row.name} of the grid: {error}; compute the record: mekong indices --record"
+        ) from error
+    if row.name not in ds:
+        lacking = " and ".join(row.inputs)
+        raise LookupError(f"{row.name} of the grid: expected {lacking} in the archive, found none")
+    return ds[row.name].drop_vars("available_time")
+
+
+def _require_record(snapshot: Snapshot) -> xr.Dataset:
+    record = snapshot.zonal_record
+    if record is None:
+        raise LookupError(
+            "expected zonal daily series as of the night, found none: mekong ingest zones"
+        )
+    return record
+
+
+def _load_parameters(models_dir: Path, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    if version == NO_MODELS:
+        raise LookupError("indices of zones: expected a night with models, found one without")
+    return registry.load(models_dir, version, names=MODELS)
+
+
+def _compute_days(
+    snapshot: Snapshot,
+    row: Index,
+    parameters: dict[str, xr.Dataset],
+    start: datetime | None,
+    end: datetime | None,
+) -> xr.DataArray:
+    """Compute an index of days as it is published, lazily."""
+    since = None if start is None else start - timedelta(days=SPIN_UP_DAYS)
+    filled = substitutes.fill_gaps(_require_record(snapshot), snapshot.archive, asof=snapshot.asof)
+    record = _select(filled, since, end).chunk(time=-1)
+    network = river.routing(basins=places.basins())
+    indices = daily.risk(record, parameters=parameters, network=network)
+    return _select(indices[row.name_in("zones")], start, end)
+
+
+def _compute_months(
+    snapshot: Snapshot,
+    row: Index,
+    parameters: dict[str, dict[str, Any]],
+    start: datetime | None,
+    end: datetime | None,
+) -> xr.DataArray:
+    """Compute an index of whole months as it is published."""
+    fitted = parameters.get(row.params_in("months"))
+    if fitted is None:
+        raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+    look_back = timedelta(days=31 * (row.window + 1))
+    since = None if start is None else start - look_back
+    record = _require_record(snapshot)
+    land = None
+    if {"pet", "runoff"} & set(row.inputs):
+        land = monthly.read_land_months(
+            snapshot.archive, asof=snapshot.asof, start=since, region=snapshot.region
+        )
+    no_discharge = pd.DataFrame({"value": np.empty(0)})
+    months = monthly.collect_months(
+        _select(record, since, end).compute(), land=land, discharge=no_discharge
+    )
+    lacking = [name for name in row.inputs if name not in months.zones]
+    if lacking:
+        raise LookupError(f"{row.name}: expected months of {', '.join(lacking)}, found none")
+    series = row.series(months.zones)
+    return _select(row.describe(row.compute(series, xr.Dataset.from_dict(fitted))), start, end)
+
+
+def _select(da: _Series, start: datetime | None, end: datetime | None) -> _Series:
+    """Select a half-open interval."""
+    time = da["time"].values
+    wanted = np.ones(time.size, bool)
+    if start is not None:
+        wanted &= time >= utc64(start)
+    if end is not None:
+        wanted &= time < utc64(end)
+    return da.isel(time=wanted)

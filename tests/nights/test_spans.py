@@ -1,0 +1,34 @@
+"""Spans as people write them, the last day, month or year included."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from pipeline.nights.spans import Day, begin_of, end_of
+
+
+@pytest.mark.parametrize(
+    ("day", "begin", "end"),
+    [
+        ("2020", (2020, 1, 1), (2021, 1, 1)),
+        ("2026-02", (2026, 2, 1), (2026, 3, 1)),
+        ("2026-12-31", (2026, 12, 31), (2027, 1, 1)),
+        (date(2026, 8, 20), (2026, 8, 20), (2026, 8, 21)),
+    ],
+)
+def test_a_span_is_of_whole_days(day: Day, begin: tuple[int, ...], end: tuple[int, ...]) -> None:
+    assert begin_of(day) == datetime(*begin, tzinfo=UTC)  # type: ignore[arg-type,misc]
+    assert end_of(day) == datetime(*end, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+def test_a_moment_counts_to_its_second_in_utc() -> None:
+    bangkok = datetime(2026, 8, 20, 7, 30, tzinfo=timezone(timedelta(hours=7)))
+    assert begin_of(bangkok) == datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+    assert end_of(bangkok) - begin_of(bangkok) == timedelta(seconds=1)
+
+
+def test_what_is_no_day_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a day, month or year as 2026-08-20, found 'x'"):
+        begin_of("x")

@@ -14,12 +14,14 @@ import rioxarray  # noqa: F401  (registers .rio, by which tests look at the CRS 
 
 from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables
-from pipeline.settings import REFERENCE
+from pipeline.settings import REFERENCE, Settings
 
 _WITH = {
     "tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py",
+    "tests/nights/test_alternatives.py": "tests/nights/test_night.py",
     "tests/nights/test_issued_forecasts.py": "tests/nights/test_night.py",
     "tests/nights/test_zone_arrays.py": "tests/nights/test_night.py",
+    "tests/project/test_python_guide.py": "tests/nights/test_night.py",
 }
 """Files that run in the process of another file, which makes what they share."""
 
@@ -67,6 +69,14 @@ def _certificates_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", lambda: kept(os.environ.get("SSL_CERT_FILE")))
         yield
+
+
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of stores with a small published night, and the next one's forecasts and levels."""
+    from tests.nights.night_cases import make_nights
+
+    return make_nights(tmp_path_factory.mktemp("nights"))
 
 
 STAGE_HEAD = "station,kind,value,unit,source,as_of,verified"

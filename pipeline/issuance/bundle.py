@@ -92,7 +92,7 @@ def make_bundle(
     """
     settings = settings.model_copy(update=run["settings"])
     risk = products.compute_risk_indices(snapshot)
-    before, revisions = _read_earlier_alerts(snapshot.records, run)
+    before, revisions = read_earlier_alerts(snapshot.records, run)
     decisions = decide_cities(
         snapshot,
         stages,
@@ -208,7 +208,7 @@ def _list_sent(
     ]
 
 
-def _read_earlier_alerts(
+def read_earlier_alerts(
     records: Records, run: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
     """Read the alerts of the issue before a run, and of each earlier revision of its issue."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.thresholds import rules_for
 from pipeline.geography import places
+from pipeline.geography.places import Station
 from pipeline.issuance import observed
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.quality.selection import select_used
@@ -35,6 +37,8 @@ def decide_cities(
     before: list[dict[str, Any]],
     revisions: list[list[dict[str, Any]]],
     cancelled: Collection[str],
+    changed_gauges: Mapping[str, Station] = MappingProxyType({}),
+    changed_rules: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Decision]:
     """Decide flood and drought for every city, by its own thresholds where it has any.
 
@@ -52,6 +56,10 @@ def decide_cities(
         Rows of the alerts of earlier revisions of this issue.
     cancelled
         Identifiers of the messages that were withdrawn before the run.
+    changed_gauges
+        Gauges with other threshold stages than those of the tables, by code.
+    changed_rules
+        Fields of :class:`pipeline.alerts.thresholds.Rules` with another value in every city.
     """
     last, changes = observed.find_last_readings(snapshot), observed.find_daily_changes(snapshot)
     before_by_city = {(row["city"], row["hazard"]): row["memory"] for row in before}
@@ -59,6 +67,7 @@ def decide_cities(
     for city in places.cities(snapshot.region, asof=snapshot.asof).values():
         gauge = city.station
         station = places.station(gauge, asof=snapshot.asof) if gauge else None
+        station = changed_gauges.get(gauge or "", station)
         river = None
         if station is not None and not stages.empty:
             rows = stages[stages["station"] == station.code]
@@ -86,7 +95,7 @@ def decide_cities(
             )
             for hazard in ("flood", "drought")
         }
-        rules = rules_for(city.id, asof=snapshot.asof)
+        rules = replace(rules_for(city.id, asof=snapshot.asof), **changed_rules)
         flood = decide_flood(
             city,
             issue_time=snapshot.asof,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from pipeline.alerts.decision import Hazard
+    from pipeline.nights.alternatives import Thresholds
 
 
 def open_night(day: Day | None = None, *, settings: Settings | None = None) -> Night:
@@ -296,6 +298,52 @@ class Night:
             self.folder, self._records, city=self._find_city(city).id, hazard=hazard
         )
         return "\n".join(lines)
+
+    def what_if(
+        self,
+        *,
+        without: Collection[str] = (),
+        nights: int = 4,
+        thresholds: Thresholds | None = None,
+        rules: Mapping[str, float | timedelta] | None = None,
+    ) -> pd.DataFrame:
+        """Decide the night again with other choices, beside what was issued; nothing is written.
+
+        Parameters
+        ----------
+        without
+            Sources left out, by id or its beginning: ``("imerg",)``.
+        nights
+            For how many nights nothing of them came.
+        thresholds
+            Other stages in m by city: ``{"Pakse": {"alarm": 10.5, "flood": 11.5}}``.
+        rules
+            Other values of the rules of ``alert_rules.csv`` and of the probabilities of
+            ``cost_loss.csv``: ``{"watch_p_alarm_7d": 0.4}``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As of :func:`pipeline.nights.alternatives.compare_levels`.
+
+        Raises
+        ------
+        LookupError, ValueError
+            As of :func:`pipeline.nights.alternatives.decide_again`.
+        """
+        from pipeline.nights.alternatives import compare_levels, decide_again  # noqa: PLC0415
+
+        decisions = decide_again(
+            self.run,
+            self.settings,
+            without=without,
+            nights=nights,
+            thresholds=thresholds,
+            rules=rules,
+        )
+        levels = compare_levels(decisions, self.levels())
+        levels.attrs |= self._mark()
+        return levels
 
     def _find_city(self, city: str) -> City:
         return find_city(city, region=self.settings.region, asof=self.issue_time)

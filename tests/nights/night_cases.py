@@ -6,6 +6,7 @@ stages at every city's gauge, and the parameters of the indices of zones.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ import pandas as pd
 import xarray as xr
 
 from models import registry
-from models.drought.model import DroughtModel
+from models.drought import model as drought_model
 from pipeline.areal import monthly
 from pipeline.exchange.publication import publish_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
-from pipeline.indices import daily
 from pipeline.issuance.forecast_tables import store_forecasts
 from pipeline.issuance.runs import bundle_run
 from pipeline.settings import Settings
@@ -46,7 +46,7 @@ def record(zones: list[str]) -> xr.Dataset:
     fields = {"rain": (rain, "mm"), "coverage": (np.ones(time.size), "1"),
               "soil_moisture": (0.1 + wet, "m3 m-3"), "ndvi": (0.3 + wet, "1"),
               "lst": (305.0 - 10.0 * wet, "K")}  # fmt: skip
-    return xr.Dataset(
+    ds = xr.Dataset(
         {
             name: (("time", "zone"), np.tile(of[:, None], len(zones)).astype("f4"), {"units": unit})
             for name, (of, unit) in fields.items()
@@ -54,30 +54,28 @@ def record(zones: list[str]) -> xr.Dataset:
         {"time": time, "zone": zones},
         {"origin": "virtual"},
     )
+    return ds.assign_coords(available_time=("time", time + np.timedelta64(1, "D")))
 
 
 def save_models(folder: Path) -> str:
-    """Save the parameters of all zones, fitted for one of them; return their version."""
-    start, end = datetime(2000, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
+    """Save the models of drought, fitted for one zone, as those of all; return their version."""
+    end = datetime(2021, 1, 1, tzinfo=UTC)
     lone, zones = record(["basin:chi"]), list(places.zones())
 
-    def repeat(params: xr.Dataset) -> dict[str, object]:
+    def repeat(plain: dict[str, Any]) -> dict[str, Any]:
+        params = xr.Dataset.from_dict(plain)
         repeated = params.isel(zone=np.zeros(len(zones), int)).assign_coords(zone=zones)
-        return dict(repeated.to_dict(data="array"))
+        return repeated.to_dict(data="array")
 
-    fitted = daily.fit_reference(lone.sel(time=slice("2000", "2020")), start=start, end=end)
+    fitted = drought_model.fit(lone, end=end)
+    index_params = {name: repeat(plain) for name, plain in fitted.index_params.items()}
     months = monthly.collect_months(lone, land=None, discharge=pd.DataFrame({"value": np.empty(0)}))
-    of_months = monthly.fit_params(months, end=end)
     models = {
-        "drought": DroughtModel(
-            zones=zones, end=end.isoformat(), origin="virtual",
-            index_params={name: repeat(params) for name, params in fitted.items()},
-            estimators={}, weights={}, conditional={}, scores=[],
-        ),
+        "drought": replace(fitted, zones=zones, index_params=index_params),
         "monthly": {
-            name: repeat(xr.Dataset.from_dict(plain)) for name, plain in of_months.items()
+            name: repeat(plain) for name, plain in monthly.fit_params(months, end=end).items()
         },
-    }  # fmt: skip
+    }
     return registry.save(models, {"asof": end.isoformat(), "origin": "virtual"}, folder)
 
 
@@ -133,9 +131,7 @@ def make_nights(folder: Path) -> Settings:
     """Publish a night; store the next one's forecasts and levels, and a reading that came later."""
     settings = Settings(data_dir=folder, upstream="archive", records_url=None)
     archive, records = Archive(settings.archive_dir), Records(settings.database)
-    series = record(list(places.zones()))
-    known = series["time"].values + np.timedelta64(1, "D")
-    archive.append("zones", series.assign_coords(available_time=("time", known)), message="test")
+    archive.append("zones", record(list(places.zones())), message="test")
     version = save_models(settings.models_dir)
     add_readings(records, asof=ISSUED, last=pd.Timestamp("2026-08-20"))
     first = draft(settings, version, ISSUED)

@@ -151,7 +151,11 @@ def _change_gauges(
             raise LookupError(
                 f"{city}: expected stages of {', '.join(STAGES)}, found {', '.join(unknown)}"
             )
-        changed = replace(gauge, **{f"{kind}_m": float(m) for kind, m in stages_m.items()})
+        changed = replace(
+            gauge,
+            alarm_m=stages_m.get("alarm", gauge.alarm_m),
+            flood_m=stages_m.get("flood", gauge.flood_m),
+        )
         gauges[gauge.code] = changed, frozenset(stages_m)
     return gauges
 
@@ -205,4 +209,4 @@ def _exceed(rows: pd.DataFrame, mark_m: float | None) -> list[float]:
         else np.nan
         for of_lead in quantiles
     ]
-    return np.maximum.accumulate(p).tolist()
+    return [float(share) for share in np.maximum.accumulate(p)]

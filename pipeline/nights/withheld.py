@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ def withhold(snapshot: Snapshot, sources: Collection[str], *, nights: int) -> Sn
     grids = {row.id for row in SOURCES.values() if row.kind == "grid"} & set(sources)
     if snapshot.zonal_record is not None and grids:
         suspects = find_suspect_files(snapshot.records, asof=asof, start=start)
-        days = {"asof": asof, "start": start, "end": end, "region": snapshot.region}
+        days: dict[str, Any] = {"asof": asof, "start": start, "end": end, "region": snapshot.region}
         series, shares, doubts = daily_series.make_daily_series(archive, suspects=suspects, **days)
         made = {"zones": series, "rain_shares": shares}
         if "doubts" in archive.products():

@@ -122,9 +122,9 @@ def publish(settings: Settings, run: dict[str, Any]) -> None:
     """Publish a night."""
     records = Records(settings.database)
     bundle = bundle_run(run, settings)
-    tree = make_tree(bundle.files, records, run, sent=bundle.messages, settings=settings)
-    publish_tree(tree, folder=settings.published_dir, issue_time=run["issue_time"])
     records.put_alerts(run, bundle.alerts, bundle.messages)
+    tree = make_tree(bundle.files, records, run, settings=settings)
+    publish_tree(tree, folder=settings.published_dir, issue_time=run["issue_time"])
 
 
 def make_nights(folder: Path) -> Settings:

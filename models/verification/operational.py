@@ -186,7 +186,7 @@ def score_cities(store: Records, *, asof: datetime) -> list[CityScore]:
     runs = list_issued_runs(store, asof=asof, since=track_record.season_start(asof)).values()
     last = {(run["issue_time"], run["revision"]) for run in runs}
     keys = zip(frame["issue_time"], frame["revision"], strict=True)
-    frame = frame[[key in last for key in keys]]
+    frame = frame[pd.Series([key in last for key in keys], frame.index, dtype=bool)]
     frame = frame.sort_values(["issue_time", "station", "lead_days"])
     frame = frame.assign(city=_find_cities(frame))
     scores = [

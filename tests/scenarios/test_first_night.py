@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 from pipeline import steps
@@ -17,6 +18,7 @@ from pipeline.results import Published
 from pipeline.settings import Settings
 from pipeline.sources import ENDPOINTS, NIGHTLY, select_sources
 from pipeline.sources.access.client import Client
+from tests.exchange.key_cases import pem
 from tests.sources import gauge_servers
 from tests.sources.servers import closed_address
 
@@ -36,7 +38,7 @@ def settings(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> Se
     """Every provider is asked, without credentials and without patience."""
     found = Settings(
         data_dir=tmp_path / "data", upstream="internet", records_url=None,
-        endpoints=dict.fromkeys(ENDPOINTS, closed),
+        endpoints=dict.fromkeys(ENDPOINTS, closed), signing_keys_pem=SecretStr(pem("A")),
     )  # fmt: skip
 
     def client(of: Settings) -> Client:

@@ -145,7 +145,7 @@ def test_killed_steps_leave_the_last_tree_and_are_completed(
     still_there()
     assert not (settings.published_dir / "20260821T0030Z").exists()
     with monkeypatch.context() as patch:
-        patch.setattr(Records, "put", kill)
+        patch.setattr(Records, "put_alerts", kill)
         with pytest.raises(Killed):
             steps.publish(asof=NEXT_MORNING, settings=settings)
     last = steps.publish(asof=NEXT_MORNING, settings=settings)

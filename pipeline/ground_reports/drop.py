@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import zip_longest
 from pathlib import Path
 
 from pipeline.geography.places import City
@@ -23,7 +24,6 @@ from pipeline.ground_reports.reports import GroundReport, pseudonym
 
 TEXT_COLUMNS = {"received_at", "sender", "text"}
 ROW_COLUMNS = {"received_at", "sender", "city", "observation", "depth_cm", "time"}
-_BEYOND = "beyond the last column"
 OLDEST = timedelta(days=31)
 """How long after its time a row with columns of its own may come: forms are collected on paper."""
 
@@ -75,40 +75,66 @@ def read_drop(
     tuple
         Reports in the order of the rows, and the rows that are none.
     """
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-        lines = content.splitlines(keepends=True)
-        delimiter = max(",;\t", key=(lines[0] if lines else "").count)
-        reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
-        columns = {name.strip().casefold() for name in reader.fieldnames or ()}
-        if not (columns >= TEXT_COLUMNS or columns >= ROW_COLUMNS - {"depth_cm"}):
-            expected = f"{', '.join(sorted(TEXT_COLUMNS))} or {', '.join(sorted(ROW_COLUMNS))}"
-            text = f"expected columns {expected}, found {', '.join(sorted(columns)) or 'none'}"
-            return [], [BadRow(path.name, 1, text)]
-        reports, bad = [], []
-        for cells in reader:
-            row = {
-                name.strip().casefold() if name else _BEYOND: "".join(value or "").strip()
-                for name, value in cells.items()
-            }
-            try:
-                reports.append(_read_row(row, cities, key, latest))
-            except UnreadText as error:
-                text = f"{error.reason}: {row.get('text', '')!r}"
-                bad.append(BadRow(path.name, reader.line_num, text, error.answer))
-            except ValueError as error:
-                bad.append(BadRow(path.name, reader.line_num, str(error)))
-    except (UnicodeDecodeError, csv.Error) as error:
-        return [], [BadRow(path.name, 0, f"expected CSV in UTF-8, found: {error}")]
+    content = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    rows = _split_rows(content)
+    names = [name.strip().casefold() for name in (rows[0][1] if rows else [])]
+    if not ({*names} >= TEXT_COLUMNS or {*names} >= ROW_COLUMNS - {"depth_cm"}):
+        expected = f"{', '.join(sorted(TEXT_COLUMNS))} or {', '.join(sorted(ROW_COLUMNS))}"
+        found = ", ".join(sorted(names)) or "none"
+        text = f"expected columns {expected}, found {found!r}"
+        return [], [BadRow(path.name, 1, text)]
+    reports, bad = list[GroundReport](), list[BadRow]()
+    for number, cells, fault in rows[1:]:
+        if fault or len(cells) > len(names):
+            text = fault or "expected as many cells as columns, found more"
+            bad.append(BadRow(path.name, number, text))
+            continue
+        row = dict(zip_longest(names, map(str.strip, cells), fillvalue=""))
+        try:
+            reports.append(_read_row(row, cities, key, latest))
+        except UnreadText as error:
+            text = f"{error.reason}: {row['text']!r}"
+            bad.append(BadRow(path.name, number, text, error.answer))
+        except ValueError as error:
+            bad.append(BadRow(path.name, number, str(error)))
     return reports, bad
+
+
+def _split_rows(content: str) -> list[tuple[int, list[str], str]]:
+    """Split a CSV into rows: the line where each ends, its cells, and what is wrong with it.
+
+    Where a quote is not closed the whole rest of the file would be one cell: each line is then a
+    row.
+    """
+    lines = content.splitlines(keepends=True)
+    delimiter = max(",;\t", key=(lines[0] if lines else "").count)
+    try:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        return [(reader.line_num, cells, _find_fault(cells)) for cells in reader if cells]
+    except csv.Error:
+        rows = []
+        for number, line in enumerate(lines, 1):
+            try:
+                cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+                rows.append((number, cells, _find_fault(cells)))
+            except csv.Error as error:
+                rows.append((number, [], f"expected CSV in UTF-8, found: {error}"))
+        return [row for row in rows if row[1] or row[2]]
+
+
+def _find_fault(cells: list[str]) -> str:
+    """Say that cells are not in UTF-8; empty where they are."""
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return "expected CSV in UTF-8, found: other bytes"
+    return ""
 
 
 def _read_row(
     row: Mapping[str, str], cities: Mapping[str, City], key: bytes, latest: datetime | None
 ) -> GroundReport:
     """Read one row; raise ValueError for one that is no report."""
-    if _BEYOND in row:
-        raise ValueError("expected as many cells as columns, found more")
     if not row.get("sender"):
         raise ValueError("sender: expected who sent it, found nothing")
     received_at = read_time(row.get("received_at", ""), column="received_at")

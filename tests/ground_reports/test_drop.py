@@ -102,6 +102,26 @@ def test_a_file_that_is_no_drop_is_named(tmp_path: Path, content: bytes, reason:
     assert bad.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'2026-08-20T07:20Z,B,"FL 17U 30 1405',
+        b'2026-08-20T07:20Z,B,"FL" 17U',
+        b"2026-08-20T07:20Z,\xff,FL 17U 30 1405",
+        b"2026-08-20T07:20Z,B," + b"F" * 140_000,
+    ],
+    ids=["quote not closed", "text after a quote", "another encoding", "a cell without an end"],
+)
+def test_a_damaged_row_keeps_no_other_out(tmp_path: Path, bad: bytes) -> None:
+    good = [f"2026-08-20T07:20Z,{name},FL 17U 30 1405".encode() for name in "ACD"]
+    path = tmp_path / "drop.csv"
+    path.write_bytes(b"\n".join([b"received_at,sender,text", good[0], bad, *good[1:], b""]))
+    reports, (row,) = read_drop(path, cities=CITIES, key=KEY, latest=None)
+    assert [report.city for report in reports] == ["bueng_kan"] * 3
+    assert row.line == 3
+    assert row.reason.startswith("expected CSV in UTF-8, found: ")
+
+
 def test_a_city_by_its_code_needs_the_letter() -> None:
     assert find_city("17u", CITIES).id == find_city("bueng_kan", CITIES).id == "bueng_kan"
     with pytest.raises(ValueError, match="expected an id as phnom_penh or a code as 17U"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,6 @@ def test_spi(nights: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert len(names["driest"]) == 5
 
 
-@pytest.mark.skipif(find_spec("openpyxl") is None, reason="pandas needs openpyxl for workbooks")
 def test_excel(nights: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     names = run("To Excel", nights, monkeypatch, tmp_path)
     sheet = pd.read_excel(tmp_path / "levels.xlsx", dtype={"station": str})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pipeline.exchange.publication import LATEST, REPORTS, replace_reports
 from pipeline.geography import places
@@ -27,14 +28,20 @@ def publish_reports(settings: Settings, *, asof: datetime) -> None:
     asof
         Moment of the summary; its morning is that of the city's clock.
     """
-    latest = settings.published_dir / LATEST
-    if not latest.is_file():
-        return
-    stored = settings.published_dir / REPORTS
-    if stored.is_file() and json.loads(stored.read_bytes())["asof"] > format_utc(asof):
+    status = _read_member(settings.published_dir / LATEST, "status")
+    stored = _read_member(settings.published_dir / REPORTS, "asof")
+    if status is None or (stored and stored > format_utc(asof)):
         return  # an older night that is made again says nothing of this morning
-    status = json.loads(latest.read_bytes())["status"]
     reports = GroundReports(Database(settings.database)).read(asof=asof, start=asof - LOOK_BACK)
     cities = places.cities(settings.region, asof=asof)
     summaries = summarise(reports, asof=asof, cities=cities)
     replace_reports(settings.published_dir, write_reports(summaries, asof=asof, status=status))
+
+
+def _read_member(path: Path, name: str) -> str | None:
+    """Read a text member of a JSON file; None where there is none, or the file is damaged."""
+    try:
+        value = json.loads(path.read_bytes())[name]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return value if isinstance(value, str) else None

@@ -30,3 +30,7 @@ def test_a_report_is_shown_when_it_comes(tmp_path: Path) -> None:
     assert json.loads(file.read_bytes()) == shown, "an older moment replaces nothing"
     publish_reports(settings, asof=NOON + timedelta(days=1))
     assert json.loads(file.read_bytes())["cities"] == {}
+    for damage in (b"", b"[]", b"{", b'{"asof": 1}'):
+        file.write_bytes(damage)
+        publish_reports(settings, asof=NOON)
+        assert json.loads(file.read_bytes()) == shown, "a damaged file is replaced"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline.alerts.cap import Message
 from pipeline.alerts.message_chain import DROUGHT_LIFETIME
 from pipeline.geography import places
 from pipeline.geography.grid import GRIDS
@@ -44,6 +45,29 @@ class TreeMessage:
     proof: bytes | None
     left_at: datetime | None
     ends: bool = False
+
+
+def make_row(message: Message, *, proof: bytes | None) -> dict[str, Any]:
+    """Make the row of the table of messages for one that is sent.
+
+    Parameters
+    ----------
+    message
+        Message, unsigned.
+    proof
+        Its proof record; None for a drill.
+    """
+    notice = message.notice
+    return {
+        "identifier": message.identifier,
+        "city": notice.decision.city.id,
+        "hazard": notice.decision.hazard,
+        "change": notice.change,
+        "sent": notice.sent,
+        "expires": notice.expires,
+        "content": message.content,
+        "proof": proof,
+    }
 
 
 def list_messages(

@@ -21,7 +21,7 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.choices import Change
 from pipeline.exchange import alert_files, forecast_files, index, netcdf, zone_files
 from pipeline.exchange.issue import Issue
-from pipeline.exchange.messages import list_cancelled
+from pipeline.exchange.messages import list_cancelled, make_row
 from pipeline.issuance import products
 from pipeline.issuance.decide import (
     add_track_records,
@@ -186,15 +186,9 @@ def _list_sent(
     facts_of = {(row["city"], row["hazard"]): row for row in rows}
     levels = {(decision.city.id, decision.hazard): known_level(decision) for decision in decisions}
     return [
-        {
-            "identifier": message.identifier,
-            "city": decision.city.id,
-            "hazard": decision.hazard,
-            "change": message.notice.change,
-            "sent": message.notice.sent,
-            "expires": message.notice.expires,
-            "content": message.content,
-            "proof": write_proof(
+        make_row(
+            message,
+            proof=write_proof(
                 message,
                 decision,
                 facts_of[decision.city.id, decision.hazard],
@@ -202,7 +196,7 @@ def _list_sent(
                 snapshot=snapshot,
                 levels=levels,
             ),
-        }
+        )
         for decision in decisions
         if (message := due.get((decision.city.id, decision.hazard)))
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.alerts import cap
 from pipeline.alerts.alert_state import AlertState
@@ -22,6 +22,7 @@ from pipeline.exchange import alert_files, index
 from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.keys import SigningKeys
+from pipeline.exchange.messages import make_row
 from pipeline.exchange.publication import LATEST, publish_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
@@ -276,17 +277,8 @@ def _make_tree(
             model_version=MADE_UP,
         ),
     }
-    run: dict[str, Any] = {
-        "issue_time": issue.issue_time, "revision": 0, "inputs_digest": "", "snapshot": MADE_UP,
-        "batch": 0, "model_version": MADE_UP, "origin": MADE_UP, "settings": {}, "follows": None,
-        "rules": {}, "code": "", "sent": issue.issue_time, "late": False,
+    run = {
+        "issue_time": issue.issue_time, "revision": 0, "sent": issue.issue_time, "settings": {},
     }  # fmt: skip
-    sent = [
-        {
-            "identifier": message.identifier, "city": decision.city.id, "hazard": decision.hazard,
-            "change": message.notice.change, "sent": message.notice.sent,
-            "expires": message.notice.expires, "content": message.content, "proof": None,
-        }
-    ]  # fmt: skip
-    records.put_alerts(run, [], sent)
+    records.put_alerts(run, [], [make_row(message, proof=None)])
     return make_tree(files, records, run, settings=settings, keys=keys)

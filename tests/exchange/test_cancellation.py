@@ -15,7 +15,6 @@ import pytest
 from lxml import etree
 
 from pipeline.alerts.alert_state import AlertState, restore_state
-from pipeline.alerts.cap import Message
 from pipeline.alerts.decision import Decision
 from pipeline.alerts.facts import collect_rows
 from pipeline.alerts.levels import Level
@@ -29,7 +28,7 @@ from pipeline.exchange.cancellation import (
     cancel_message,
 )
 from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
-from pipeline.exchange.messages import list_cancelled
+from pipeline.exchange.messages import list_cancelled, make_row
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
@@ -42,16 +41,6 @@ from tests.alerts.cap_cases import CAP, ISSUER, send, value
 MESSAGE = "mekong-20260820T0030Z-vientiane-flood-r0"
 NEXT = "mekong-20260821T0030Z-vientiane-flood-r0"
 LATER = T0 + timedelta(hours=5)
-
-
-def sent_row(message: Message) -> dict[str, Any]:
-    """Row of the table of messages."""
-    notice = message.notice
-    return {
-        "identifier": message.identifier, "city": notice.decision.city.id,
-        "hazard": notice.decision.hazard, "change": notice.change, "sent": notice.sent,
-        "expires": notice.expires, "content": message.content, "proof": b"{}",
-    }  # fmt: skip
 
 
 class Station:
@@ -114,7 +103,7 @@ class Station:
             model_version="m1",
         )
         run = self.store_run(decision.issue_time, revision)
-        sent = [sent_row(message)] if message else []
+        sent = [make_row(message, proof=b"{}")] if message else []
         row = {
             "city": decision.city.id,
             "hazard": decision.hazard,

@@ -12,6 +12,7 @@ from pipeline.alerts.cap import Message
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange import alert_files, index
 from pipeline.exchange.forecast_files import FORECAST_COLUMNS, STAGE_COLUMNS
+from pipeline.exchange.messages import make_row
 from pipeline.exchange.tree import make_tree
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
@@ -27,12 +28,8 @@ def records(tmp_path: Path) -> Records:
     return Records(f"sqlite:///{tmp_path / 'records.db'}")
 
 
-def run_of(when: datetime, revision: int = 0) -> dict[str, Any]:
-    return {
-        "issue_time": when, "revision": revision, "inputs_digest": "", "snapshot": "ABC",
-        "batch": 7, "model_version": "m1", "origin": "virtual", "settings": {}, "follows": None,
-        "rules": {}, "code": "", "sent": when, "late": False,
-    }  # fmt: skip
+def run_of(when: datetime) -> dict[str, Any]:
+    return {"issue_time": when, "revision": 0, "sent": when, "settings": {}}
 
 
 def draft(when: datetime) -> dict[str, bytes]:
@@ -51,20 +48,10 @@ def draft(when: datetime) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-def sent_row(message: Message | None) -> dict[str, Any]:
-    assert message is not None
-    notice = message.notice
-    return {
-        "identifier": message.identifier, "city": "vientiane", "hazard": "flood",
-        "change": notice.change, "sent": notice.sent, "expires": notice.expires,
-        "content": message.content, "proof": b"{}",
-    }  # fmt: skip
-
-
 def publish(records: Records, number: int, message: Message | None) -> dict[str, bytes]:
     """Store what a night sends, and make its tree."""
     run = run_of(night(number))
-    records.put_alerts(run, [], [sent_row(message)] if message else [])
+    records.put_alerts(run, [], [make_row(message, proof=b"{}")] if message else [])
     return make_tree(draft(night(number)), records, run, settings=SETTINGS)
 
 
@@ -105,7 +92,8 @@ def test_the_same_run_again_gives_the_same_tree_whatever_was_sent_later(records:
 
 def test_a_city_that_is_in_no_table_any_more_stops_no_night(records: Records) -> None:
     first, _ = send(flood(0.6, 0.6))
-    records.put_alerts(run_of(T0), [], [sent_row(first) | {"city": "newtown"}])
+    assert first is not None
+    records.put_alerts(run_of(T0), [], [make_row(first, proof=b"{}") | {"city": "newtown"}])
     tree = make_tree(draft(T0), records, run_of(T0), settings=SETTINGS)
     assert b"vientiane-flood-r0" in tree["feed.xml"]
     assert b"vientiane-flood-r0" not in tree["feeds/la.xml"]

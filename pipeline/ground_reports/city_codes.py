@@ -21,7 +21,7 @@ def check_letter(number: str) -> str:
     Examples
     --------
     >>> check_letter("17"), check_letter("71"), check_letter("18")
-    ('U', 'A', 'W')
+    ('U', 'E', 'W')
     """
     first, second = map(int, number)
     return LETTERS[(3 * first + 2 * second) % len(LETTERS)]

@@ -24,6 +24,7 @@ from pipeline.ground_reports.reports import GroundReport, pseudonym
 
 TEXT_COLUMNS = {"received_at", "sender", "text"}
 ROW_COLUMNS = {"received_at", "sender", "city", "observation", "depth_cm", "time"}
+LONGEST_CELL = 1000
 OLDEST = timedelta(days=31)
 """How long after its time a row with columns of its own may come: forms are collected on paper."""
 
@@ -80,8 +81,7 @@ def read_drop(
     names = [name.strip().casefold() for name in (rows[0][1] if rows else [])]
     if not ({*names} >= TEXT_COLUMNS or {*names} >= ROW_COLUMNS - {"depth_cm"}):
         expected = f"{', '.join(sorted(TEXT_COLUMNS))} or {', '.join(sorted(ROW_COLUMNS))}"
-        found = ", ".join(sorted(names)) or "none"
-        text = f"expected columns {expected}, found {found!r}"
+        text = f"expected columns {expected}, found {', '.join(sorted(names)) or 'none'!r}"
         return [], [BadRow(path.name, 1, text)]
     reports, bad = list[GroundReport](), list[BadRow]()
     for number, cells, fault in rows[1:]:
@@ -123,7 +123,9 @@ def _split_rows(content: str) -> list[tuple[int, list[str], str]]:
 
 
 def _find_fault(cells: list[str]) -> str:
-    """Say that cells are not in UTF-8; empty where they are."""
+    """Say that cells are not in UTF-8 or too long; empty where they are neither."""
+    if (length := max(map(len, cells), default=0)) > LONGEST_CELL:
+        return f"expected CSV in UTF-8, found: a cell of {length} characters"
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:

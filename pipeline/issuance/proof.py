@@ -13,7 +13,7 @@ from pipeline.alerts.alert_state import Told
 from pipeline.alerts.cap import Message
 from pipeline.alerts.decision import Decision, Hazard
 from pipeline.alerts.drought import DROUGHT_CLASS, DROUGHT_WEEKS
-from pipeline.alerts.evidence import Lead, find_highest
+from pipeline.alerts.evidence import TIERS, Lead, find_highest
 from pipeline.alerts.facts import Fact
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
@@ -32,6 +32,12 @@ SCHEMA_VERSION = 1
 READINGS = timedelta(days=3)
 """Time before the issue whose readings of the gauge are listed."""
 CDI_LEVELS = {Level.WATCH: CDI[1], Level.WARNING: CDI[2]}
+KINDS = {
+    **dict.fromkeys(("unconfirmed", "conflict", "trend"), "stage"),
+    **dict.fromkeys((*TIERS, "skill"), "forecast"),
+    **dict.fromkeys(("suspect", "spi3"), "rain"),
+}
+"""Kind of evidence by the key of what is missing, where it is not the key itself."""
 
 
 def write_proof(
@@ -185,8 +191,9 @@ def _list_thresholds(decision: Decision) -> list[dict[str, str]]:
 
 def _share_missing(decision: Decision) -> float:
     """Share of the kinds of evidence of the hazard that were missing (1)."""
-    kinds = (3 if decision.station else 1) if decision.hazard == "flood" else 2
-    return round(min(len(decision.missing) / kinds, 1.0), 3)
+    # Stage, forecast and rain, or gauge and rain; the class, CDI, forecast and inputs of a drought.
+    kinds = (3 if decision.station else 2) if decision.hazard == "flood" else 6
+    return round(len({KINDS.get(key, key) for key in decision.missing}) / kinds, 3)
 
 
 def _list_differences(decision: Decision, told: Told | None) -> dict[str, list[Any]]:

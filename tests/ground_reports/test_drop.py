@@ -109,8 +109,9 @@ def test_a_file_that_is_no_drop_is_named(tmp_path: Path, content: bytes, reason:
         b'2026-08-20T07:20Z,B,"FL" 17U',
         b"2026-08-20T07:20Z,\xff,FL 17U 30 1405",
         b"2026-08-20T07:20Z,B," + b"F" * 140_000,
+        b"2026-08-20T07:20Z,B," + b"F" * 1_001,
     ],
-    ids=["quote not closed", "text after a quote", "another encoding", "a cell without an end"],
+    ids=["open quote", "text after a quote", "another encoding", "endless cell", "long cell"],
 )
 def test_a_damaged_row_keeps_no_other_out(tmp_path: Path, bad: bytes) -> None:
     good = [f"2026-08-20T07:20Z,{name},FL 17U 30 1405".encode() for name in "ACD"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -118,6 +119,14 @@ def test_what_is_missing_is_named_with_its_share(tmp_path: Path) -> None:
     assert record["missing"]["evidence"]
     assert 0 < record["missing"]["share"] <= 1
     assert "not known" in record["lines"][2]
+    gauged = prove(tmp_path / "d", flood(0.6, 0.6, change_1d_m=math.nan, tier="no_rain"))
+    assert gauged["missing"]["share"] == 0.667, "of stage, forecast and rain"
+    town = prove(tmp_path / "e", pluvial(6.0))
+    assert town["lines"][8] == (
+        "Missing: a river gauge with an alarm stage (50 % of the kinds of evidence)."
+    ), "its rain is known"
+    dry = prove(tmp_path / "f", drought(dry_spell(0.7, 0.6, now=2, cdi="warning", soil=math.nan)))
+    assert dry["missing"] == {"evidence": ["soil moisture"], "share": 0.167}
     complete = prove(tmp_path / "c", flood(0.6, 0.6))
     assert complete["missing"] == {"evidence": [], "share": 0.0}
     assert complete["lines"][8] == "Missing: nothing (0 % of the kinds of evidence)."

@@ -81,7 +81,7 @@ def stand_in_order(pieces: list[str], text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("authority", [None, NAME])
+@pytest.mark.parametrize("authority", [None, pytest.param(NAME, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_sms_fits_two_parts_and_its_first_line_is_complete(
     language: str, authority: str | None
@@ -102,7 +102,14 @@ def test_every_sms_fits_two_parts_and_its_first_line_is_complete(
     assert count == 3 * (25 * 32 + 15 * 12 + 40 * 28), "25 cities with a gauge, 15 without"
 
 
-@pytest.mark.parametrize("authority", [None, SHORT_NAME, NAME])
+@pytest.mark.parametrize(
+    "authority",
+    [
+        SHORT_NAME,
+        pytest.param(None, marks=pytest.mark.slow),
+        pytest.param(NAME, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_broadcast_fits_the_phones_of_its_level(language: str, authority: str | None) -> None:
     for notice in all_notices(authority):

@@ -41,7 +41,7 @@ def spoken(text: str) -> str:
     return "".join(sign for sign in text if unicodedata.category(sign)[0] in "LMN")
 
 
-@pytest.mark.parametrize("authority", [None, AUTHORITY])
+@pytest.mark.parametrize("authority", [AUTHORITY, pytest.param(None, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_message_spells_out_from_the_list(language: str, authority: str | None) -> None:
     seen = {

@@ -36,9 +36,13 @@ def closed() -> str:
 @pytest.fixture
 def settings(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Every provider is asked, without credentials and without patience."""
+    # At an address with a login nobody is asked without a password, so that the library behind the
+    # public store would try for a minute to open what does not listen.
+    logins = dict.fromkeys(("earthdata", "pps"), closed_address())
     found = Settings(
         data_dir=tmp_path / "data", upstream="internet", records_url=None,
-        endpoints=dict.fromkeys(ENDPOINTS, closed), signing_keys_pem=SecretStr(pem("A")),
+        endpoints=dict.fromkeys(ENDPOINTS, closed) | logins,
+        signing_keys_pem=SecretStr(pem("A")),
     )  # fmt: skip
 
     def client(of: Settings) -> Client:

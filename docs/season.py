@@ -1,8 +1,8 @@
 """Count the messages of a season: ``python -m docs.season`` (8 min on one core).
 
 The virtual basin's history is laid out and its models trained in a folder that is removed again;
-then every night from June to November is run, as the test of the season does. Writes the tables in
-docs/season.md; the figures are synthetic.
+then every night from June to November is run, of which the test of the season runs six weeks.
+Writes the tables in docs/season.md; the figures are synthetic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages over the season of the virtual basin, and over floods by hand with nights missing."""
+"""Messages over six weeks of the virtual season, and over floods by hand with nights missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from tests.scenarios import nights
 from tests.scenarios.season import (
     CityNight,
     Told,
-    by_city,
     count_uncovered,
     list_endings,
     list_events,
@@ -30,6 +29,7 @@ from tests.scenarios.season import (
     read_message,
     run_season,
 )
+from tests.scenarios.season_cases import count_cases
 from tests.scenarios.season_checks import (
     CHECKS,
     DAY,
@@ -56,13 +56,18 @@ from tests.scenarios.season_tables import make_tables
 
 
 @pytest.mark.slow
-def test_a_season_from_june_to_november(trained: Settings, tmp_path: Path) -> None:
-    season = run_season(nights.fork(trained, tmp_path / "season"))
+def test_six_weeks_of_a_season(trained: Settings, tmp_path: Path) -> None:
+    """Rise, crest and end of the season's flood, in which every check has something to check."""
+    first, last = (datetime(2026, *day, 0, 30, tzinfo=UTC) for day in ((8, 10), (9, 20)))
+    season = run_season(nights.fork(trained, tmp_path / "season"), first=first, last=last)
     tables = make_tables(season)
     sys.stdout.write("\n\n".join(tables.values()))
-    assert len(season) == 183 * 80
+    assert len(season) == 42 * 80
     assert {check.__name__: wrong for check in CHECKS if (wrong := check(season))} == {}
-    assert sum(len(list_endings(of_city)) for of_city in by_city(season).values()) > 50
+    cases = count_cases(season)
+    assert {kind.partition(":")[0] for kind in cases} == {check.__name__ for check in CHECKS}
+    assert [kind for kind, count in cases.items() if not count] == []
+    assert cases["ends_that_did_not_last"] > 20
 
 
 STAGES_M = (

@@ -143,7 +143,10 @@ def make_rain_pairs(archive: Archive, *, asof: datetime, region: Region) -> xr.D
 def find_first_summed_day(
     archive: Archive, *, asof: datetime, start: datetime, end: datetime
 ) -> datetime:
-    """Find the first day that is summed from half-hours, earlier where daily files are missing."""
+    """Find the first day that is summed from half-hours, earlier where daily files are missing.
+
+    The last day where there are no half-hours.
+    """
     recent = max(start, end - timedelta(days=SUMMED_DAYS))
     days = np.arange(utc64(start), utc64(recent), DAY)
     interval = {"asof": asof, "start": start, "end": end}
@@ -153,7 +156,9 @@ def find_first_summed_day(
         for product in (blend.MAIN_PRODUCT, *blend.ASSUMED_SIGMA)
         if (times := archive.rows(product, **interval)[1]).size
     ]
-    if lacking.size == 0 or not first_steps:
+    if not first_steps:
+        return end - timedelta(days=1)
+    if lacking.size == 0:
         return recent
     first = max(lacking[0], min(first_steps).astype("M8[D]"))
     return min(recent, start + timedelta(days=int((first - utc64(start)) / DAY)))

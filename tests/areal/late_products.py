@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pipeline.areal.update import RECENT
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import zones
+from pipeline.geography.variables import attributes
 from pipeline.storage.archive import Archive
 from pipeline.times import utc64
 
@@ -67,6 +69,20 @@ def pairs(
     known = ("time", time + np.timedelta64(40, "D"))
     ds = xr.Dataset(columns, {"time": time, "zone": ids, "available_time": known})
     archive.append(f"pairs_{name}", ds, message="test")
+
+
+def earlier_nights(archive: Archive, night: datetime) -> None:
+    """Record that ends where a night begins to make days again, so that it makes ten."""
+    last = utc64(night.replace(hour=0, minute=0)) - np.timedelta64(RECENT + ONE)
+    ids = list(zones())
+    values = {"rain": 0.0, "coverage": 1.0, "soil_moisture": np.nan, "ndvi": np.nan, "lst": np.nan}
+    fields = {
+        name: (("time", "zone"), np.full((1, len(ids)), value, "f4"), attributes(name))
+        for name, value in values.items()
+    }
+    known = ("time", [last + np.timedelta64(ONE)])
+    ds = xr.Dataset(fields, {"time": [last], "zone": ids, "available_time": known})
+    archive.append("zones", ds, message="test")
 
 
 def two_summers(archive: Archive, count: int = 60) -> None:

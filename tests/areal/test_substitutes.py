@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,16 @@ from pipeline.settings import Settings
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.storage.records import Records
 from pipeline.times import utc64
-from tests.areal.late_products import ONE, grids, late, pairs, root_zone, surface, two_summers
+from tests.areal.late_products import (
+    ONE,
+    earlier_nights,
+    grids,
+    late,
+    pairs,
+    root_zone,
+    surface,
+    two_summers,
+)
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
@@ -32,9 +42,28 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def archive(settings: Settings) -> Archive:
-    with Records(settings.database).ingest("gauges", asof=NIGHT):
+    return open_archive(settings)
+
+
+def open_archive(settings: Settings, night: datetime = NIGHT) -> Archive:
+    """Stores in which nights before a night have made their days."""
+    with Records(settings.database).ingest("gauges", asof=night):
         pass
-    return Archive(settings.archive_dir)
+    archive = Archive(settings.archive_dir)
+    earlier_nights(archive, night)
+    return archive
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A night of a late level 4, to be read only."""
+    folder = tmp_path_factory.mktemp("made")
+    settings = Settings(data_dir=folder, upstream="archive", records_url=None)
+    archive = open_archive(settings)
+    two_summers(archive)
+    late(archive)
+    steps.assess(asof=NIGHT, settings=settings)
+    return settings
 
 
 def read_last_days(
@@ -62,11 +91,10 @@ NAN = [pytest.approx(np.nan, nan_ok=True)]
 
 
 def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
-    settings: Settings, archive: Archive
+    made: Settings, settings: Settings
 ) -> None:
-    two_summers(archive)
-    late(archive)
-    steps.assess(asof=NIGHT, settings=settings)
+    shutil.copytree(made.data_dir, settings.data_dir, dirs_exist_ok=True)
+    archive = Archive(settings.archive_dir)
     # Between the summers at the surface, so between them below it, as in the first days of August.
     tonight = {"record": NAN * 3, "filled": [0.25] * 3, "share": [1.0] * 3}
     assert read_last_days(settings, NIGHT) == tonight
@@ -80,7 +108,7 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
         Remark(code="substitute_in_use", text=text, source="smap")
     ]
 
-    before = Archive(settings.archive_dir).snapshot
+    before = archive.snapshot
     steps.assess(asof=NIGHT, settings=settings)
     assert Archive(settings.archive_dir).snapshot == before, "a night made twice"
 
@@ -143,14 +171,14 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
 ) -> None:
     """The highest NDVI and the mean temperature of July, when July of VIIRS is late."""
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
-    archive = Archive(settings.archive_dir)
+    night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
+    archive = open_archive(settings, night)
     months = [f"{year}-{month:02}-01" for year in (2023, 2024, 2025) for month in (6, 7, 8)]
     pairs(archive, name, months, np.repeat([*mapping], 3).tolist(),
           np.repeat([*mapping.values()], 3).tolist())  # fmt: skip
     june, july = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7))
     grids(archive, name, name, [min(mapping.values())], june, known=timedelta(days=38))
     grids(archive, f"gk2a_{name}", name, daily, july, known=timedelta(minutes=30))
-    night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
     steps.assess(asof=night, settings=settings)
     view = Snapshot(Archive(settings.archive_dir), Records(settings.database), night, {}, "")
     filled = view.filled_record
@@ -164,11 +192,10 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     assert list_texts(describe_night(settings, night)) == [line]
 
 
-def test_a_month_of_few_pictures_and_no_record_in_common(
-    settings: Settings, archive: Archive
-) -> None:
+def test_a_month_of_few_pictures_and_no_record_in_common(settings: Settings) -> None:
     july = datetime(2026, 7, 1, tzinfo=UTC)
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
+    archive = open_archive(settings, night)
     grids(archive, "gk2a_ndvi", "ndvi", [0.5] * 23, july, known=timedelta(minutes=30))
     steps.assess(asof=night, settings=settings)
     assert list_texts(describe_night(settings, night)) == []
@@ -196,15 +223,13 @@ def test_nothing_is_made_where_nothing_stands_in(settings: Settings, archive: Ar
 
 
 def test_the_record_that_parameters_are_fitted_on_has_no_stand_in(
-    settings: Settings, archive: Archive
+    made: Settings,
 ) -> None:
-    two_summers(archive)
-    late(archive)
-    steps.assess(asof=NIGHT, settings=settings)
+    archive = Archive(made.archive_dir)
     stored = archive.read("zones", asof=NIGHT)["soil_moisture"]
     last = stored.dropna("time", how="all")
     assert last["time"].values[-1] == np.datetime64("2026-08-10"), "when the 7th's came"
-    view = Snapshot(Archive(settings.archive_dir), Records(settings.database), NIGHT, {}, "")
+    view = Snapshot(archive, Records(made.database), NIGHT, {}, "")
     record = view.zonal_record
     assert record is not None
     xr.testing.assert_identical(record["soil_moisture"].compute(), stored.compute())

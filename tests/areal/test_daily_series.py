@@ -20,23 +20,18 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
-def test_one_millimetre_an_hour_makes_24_a_day(archive: Archive) -> None:
-    put(archive, "imerg_late", "rain_rate", [1.0] * 48)
-    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
-    assert zone(ds, "rain") == pytest.approx(24.0)
-    assert zone(ds, "coverage") == pytest.approx(1.0)
+def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(archive: Archive) -> None:
+    """Four days of one millimetre an hour, of 48, 39, 38 and no half-hours."""
+    first = DAY - timedelta(days=3)
+    for day, half_hours in enumerate((48, 39, 38)):
+        put(archive, "imerg_late", "rain_rate", [1.0] * half_hours,
+            start=first + timedelta(days=day))  # fmt: skip
+    ds = daily_series.make_daily_series(archive, **NIGHT | {"start": first})[0]
+    rain = [zone(ds, "rain", day) for day in range(4)]
+    np.testing.assert_allclose(rain, [24.0, 24.0, np.nan, np.nan], rtol=1e-5)
+    assert [zone(ds, "coverage", day) for day in range(4)] == pytest.approx([1.0, 1.0, 0.0, 0.0])
     assert ds["rain"].attrs["units"] == "mm"
-    assert ds["available_time"].values.tolist() == [utc64(ASOF).item()]
-
-
-@pytest.mark.parametrize(("half_hours", "expected"), [(39, 24.0), (38, np.nan), (0, np.nan)])
-def test_a_partial_day_is_scaled_or_missing_never_a_silent_sum(
-    archive: Archive, half_hours: int, expected: float
-) -> None:
-    if half_hours:
-        put(archive, "imerg_late", "rain_rate", [1.0] * half_hours)
-    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
-    np.testing.assert_allclose(zone(ds, "rain"), expected, rtol=1e-5)
+    assert set(ds["available_time"].values.tolist()) == {utc64(ASOF).item()}
 
 
 def test_a_complete_daily_file_stands_and_a_partial_one_gives_way(archive: Archive) -> None:
@@ -73,18 +68,17 @@ def test_an_impossible_daily_sum_is_no_rain_of_a_day(archive: Archive) -> None:
     assert zone(doubts, "impossible_rain") == 1.0
 
 
-@pytest.mark.parametrize(
-    ("product", "name", "worst"), [("smap", "soil_moisture", 1.2), ("ndvi", "ndvi", -3.0),
-                                   ("lst", "lst", np.inf)],
-)  # fmt: skip
-def test_impossible_soil_and_vegetation_are_left_out(
-    archive: Archive, product: str, name: str, worst: float
-) -> None:
-    sound = 300.0 if name == "lst" else 0.4
-    put(archive, product, name, [worst, sound], step=timedelta(hours=3), known=ASOF - DAWN)
+def test_impossible_soil_and_vegetation_are_left_out(archive: Archive) -> None:
+    values = {
+        "smap": ("soil_moisture", 1.2, 0.4), "ndvi": ("ndvi", -3.0, 0.4),
+        "lst": ("lst", np.inf, 300.0),
+    }  # fmt: skip
+    for product, (name, worst, sound) in values.items():
+        put(archive, product, name, [worst, sound], step=timedelta(hours=3), known=ASOF - DAWN)
     record, _, doubts = daily_series.make_daily_series(archive, **NIGHT)
-    assert zone(record, name) == pytest.approx(sound, rel=1e-5)
-    assert zone(doubts, f"impossible_{name}") == 0.5
+    for name, _, sound in values.values():
+        assert zone(record, name) == pytest.approx(sound, rel=1e-5)
+        assert zone(doubts, f"impossible_{name}") == 0.5
 
 
 DAWN = timedelta(hours=1)
@@ -101,27 +95,25 @@ def test_the_share_that_suspect_files_tell_is_kept(archive: Archive) -> None:
     assert bool((suspect.sel(zone="city:vientiane") > daily_series.MOST_SUSPECT).all())
     daily = {"n_valid": 48.0}
     put(archive, "imerg_daily", "rain", [0.0], start=DAY, step=timedelta(days=1), more=daily)
-    whole = daily_series.make_daily_series(
-        archive, suspects={"imerg_daily": {utc64(DAY)}}, **NIGHT
-    )[2]
-    assert zone(whole, "suspect_rain") == 1.0
     put(archive, "smap", "soil_moisture", [0.2], start=DAY - timedelta(days=2), known=ASOF - DAWN)
-    times = {utc64(DAY - timedelta(days=2))}
-    soil = daily_series.make_daily_series(archive, suspects={"smap": times}, **NIGHT)[2]
-    assert zone(soil, "suspect_soil_moisture") == 1.0
+    files = {"imerg_daily": {utc64(DAY)}, "smap": {utc64(DAY - timedelta(days=2))}}
+    whole = daily_series.make_daily_series(archive, suspects=files, **NIGHT)[2]
+    assert zone(whole, "suspect_rain") == 1.0
+    assert zone(whole, "suspect_soil_moisture") == 1.0
 
 
 def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
     archive: Archive,
 ) -> None:
-    start, day = DAY - timedelta(days=6), timedelta(days=1)
-    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 7, start=start)
+    """Five days of it, one more than are summed in other nights; then IMERG's of before come."""
+    start, day = DAY - timedelta(days=4), timedelta(days=1)
+    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 5, start=start)
     record, shares, _ = daily_series.make_daily_series(
         archive, asof=ASOF, start=start - day, end=DAY + day, region="mekong"
     )
     rain = record["rain"].sel(zone="basin:chi").values
-    np.testing.assert_allclose(rain, [np.nan] + [48.0] * 7, rtol=1e-5)
-    assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 7
+    np.testing.assert_allclose(rain, [np.nan] + [48.0] * 5, rtol=1e-5)
+    assert shares["share_gk2a"].sel(zone="basin:chi")[1:].values.tolist() == [1.0] * 5
     archive.append("rain_shares", shares, message="test")
     sources = daily_series.read_rain_sources(archive, asof=ASOF)
     assert sources is not None
@@ -129,44 +121,30 @@ def test_without_imerg_gk2a_makes_days_by_itself_as_far_back_as_it_reaches(
     assert float(city["gk2a"]) == 1.0
     assert float(city["log_error"]) == pytest.approx(0.65)
 
-
-def test_the_days_of_a_dead_imerg_are_not_lost_again_when_they_are_made_anew(
-    archive: Archive,
-) -> None:
-    start, day = DAY - timedelta(days=9), timedelta(days=1)
     daily = {"n_valid": 48.0}
-    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start, step=day, more=daily)
-    put(archive, "gk2a", "rain_rate", [2.0] * 48 * 8, start=start + 2 * day)
+    put(archive, "imerg_daily", "rain", [7.0, 7.0], start=start - 2 * day, step=day, more=daily)
     record, *_ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=start, end=DAY + day, region="mekong"
+        archive, asof=ASOF, start=start - 2 * day, end=DAY + day, region="mekong"
     )
     rain = record["rain"].sel(zone="basin:chi").values
-    np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 8, rtol=1e-5)
+    np.testing.assert_allclose(rain, [7.0] * 2 + [48.0] * 5, rtol=1e-5)
 
 
-def test_soil_moisture_stands_on_the_day_it_came_as_the_mean_of_its_slots(archive: Archive) -> None:
-    put(
-        archive,
-        "smap",
-        "soil_moisture",
-        [0.2, 0.4],
-        start=DAY - timedelta(days=3),
-        step=timedelta(hours=3),
-        known=DAY + timedelta(hours=3),
-    )
-    ds = daily_series.make_daily_series(archive, **NIGHT)[0]
-    assert zone(ds, "soil_moisture") == pytest.approx(0.3, rel=1e-5)
-
-
-def test_a_composite_stands_on_the_day_it_came(archive: Archive) -> None:
-    came = DAY + timedelta(hours=9)
-    put(archive, "ndvi", "ndvi", [0.6], start=datetime(2026, 7, 1, tzinfo=UTC), known=came)
+def test_soil_moisture_and_a_composite_stand_on_the_day_they_came(archive: Archive) -> None:
+    """Soil moisture as the mean of the slots that came."""
+    known: Any = {"known": DAY + timedelta(hours=3)}
+    start = DAY - timedelta(days=3)
+    put(archive, "smap", "soil_moisture", [0.2, 0.4], start=start, step=timedelta(hours=3), **known)
+    put(archive, "ndvi", "ndvi", [0.6], start=datetime(2026, 7, 1, tzinfo=UTC), **known)
     two_days: Any = {**NIGHT, "start": DAY - timedelta(days=1)}
     ds = daily_series.make_daily_series(archive, **two_days)[0]
-    np.testing.assert_allclose([zone(ds, "ndvi", day) for day in (0, 1)], [np.nan, 0.6], rtol=1e-5)
+    for name, value in (("soil_moisture", 0.3), ("ndvi", 0.6)):
+        np.testing.assert_allclose(
+            [zone(ds, name, day) for day in (0, 1)], [np.nan, value], rtol=1e-5
+        )
 
 
-PRODUCTS = {"imerg_late": 30, "imerg_early": 30, "gk2a": 144}
+PRODUCTS = "imerg_late", "imerg_early", "gk2a"
 
 
 @pytest.mark.parametrize("dead", [None, *PRODUCTS])
@@ -174,7 +152,7 @@ def test_with_any_one_dead_the_others_carry_on_and_say_so(tmp_path: Path, dead: 
     archive = Archive(tmp_path / "archive")
     for product in {*PRODUCTS} - {dead}:
         if product == "gk2a":
-            put(archive, product, "rain_rate", [3.0] * 144, step=timedelta(minutes=10))
+            put(archive, product, "rain_rate", [3.0] * 48)
         elif product == "imerg_late":
             put(archive, product, "rain_rate", [3.0] * 30)
         else:

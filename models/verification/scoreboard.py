@@ -122,7 +122,8 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
     stages = make_stage_series(recent, return_levels)
     measured = make_stage_series(recent[recent["origin"] == "measured"], return_levels)
     classes = make_class_series(issued.droughts)
-    sums, misses, bins = list[pd.DataFrame](), list[dict[str, Any]](), list[pd.DataFrame]()
+    cases_of, counts_of = list[pd.DataFrame](), list[pd.DataFrame]()
+    misses = list[dict[str, Any]]()
     forecasts = (
         (list_flood_cases(issued, recent, return_levels), stages),
         (list_drought_cases(issued, classes), classes),
@@ -131,8 +132,8 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
         for event, cases in cases_by_event:
             counts, missed = count_events(event, cases)
             misses += _describe_misses(event, missed, by_city, issued)
-            sums.append(_sum_cases(event, cases, counts))
-            bins.append(_tabulate_bins(event, cases))
+            cases_of.append(cases.assign(**_name(event)))
+            counts_of.append(counts.assign(**_name(event)))
     for (origin, status), nights in issued.nights.groupby(["origin", "status"]):
         of_floods = measured if origin == "measured" else stages
         for event in (*FLOODS, *DROUGHTS):
@@ -143,13 +144,12 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
                 nights=nights["issue_time"],
                 asof=asof,
             )
-            group = {"origin": str(origin), "status": str(status)}
-            cases = warned.cases.assign(**group, lead_days=0)
-            counts = warned.counts.assign(**group, lead_days=0)
-            misses += [group | _name(event) | {"lead_days": 0} | miss for miss in warned.misses]
-            sums.append(_sum_cases(event, cases, counts))
-            bins.append(_tabulate_bins(event, cases))
-    scores = _score(pd.concat(sums), issued.nights)
+            group = {"origin": str(origin), "status": str(status)} | _name(event)
+            cases_of.append(warned.cases.assign(**group, lead_days=0))
+            counts_of.append(warned.counts.assign(**group, lead_days=0))
+            misses += [group | {"lead_days": 0} | miss for miss in warned.misses]
+    cases = pd.concat(cases_of, ignore_index=True)
+    scores = _score(_sum_cases(cases, pd.concat(counts_of)), issued.nights)
     reported = GroundReports(records.database).read(asof=asof, start=since)
     matched = match_reports(reported, issued, cities=cities("asean", asof=asof))
     return Scoreboard(
@@ -157,7 +157,7 @@ def make_scoreboard(records: Records, *, asof: datetime) -> Scoreboard:
         since=since,
         scores=scores,
         misses=_sort(pd.DataFrame(misses, columns=MISS_COLUMNS), ["reached_time"]),
-        reliability=_withhold_shares(pd.concat(bins), scores),
+        reliability=_withhold_shares(_tabulate_bins(cases), scores),
         warnings=_count_messages(issued.messages),
         reports=_sort(count_outcomes(matched)),
     )
@@ -189,10 +189,10 @@ def _describe_misses(
         }
 
 
-def _sum_cases(event: Event, cases: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """Add up the cases of each city and lead, and join the counts of events."""
+def _sum_cases(cases: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Add up the cases of each city, event and lead, and join the counts of events."""
     reached = cases["reached"].astype("float64")
-    season = [cases[name] for name in (*GROUP, "wet")]
+    season = [cases[name] for name in (*KEYS, "wet")]
     with_p, with_now = cases["p"].notna(), cases["p"].notna() & cases["persisted"].notna()
     base_rate = reached.where(with_p).groupby(season).transform("mean")
     brier = squared_error(cases["p"], reached)
@@ -201,21 +201,20 @@ def _sum_cases(event: Event, cases: pd.DataFrame, counts: pd.DataFrame) -> pd.Da
         cases["least_p"].to_numpy("float64"),
     )  # fmt: skip
     firm = pd.Series(penalty, cases.index).where(cases["least_p"].notna())
-    parts = cases[GROUP].assign(
+    parts = cases[KEYS].assign(
         cases=1, reached=reached, p_cases=with_p, brier=brier,
         brier_base=squared_error(base_rate, reached).where(with_p), now_cases=with_now,
         brier_now=brier.where(with_now),
         brier_persistence=squared_error(cases["persisted"], reached).where(with_now),
         firm_cases=firm.notna(), firm=firm,
     )  # fmt: skip
-    sums = parts.groupby(GROUP).sum()
-    events = counts.set_index(GROUP)
-    sums = sums.join(events, how="outer")
+    events = counts.astype({"lead_days": "int64"}).set_index(KEYS)
+    sums = parts.groupby(KEYS).sum().join(events, how="outer")
     numbers = sums[SUMS].fillna(0.0).astype("float64")
     of_rows = sums["lead_times_h"] if "lead_times_h" in sums else [()] * len(sums)
     leads = [of_row if isinstance(of_row, tuple) else () for of_row in of_rows]
     numbers["lead_times_h"] = pd.Series(leads, numbers.index, dtype=object)
-    return numbers.reset_index().assign(**_name(event))
+    return numbers.reset_index()
 
 
 def _score(sums: pd.DataFrame, nights: pd.DataFrame) -> pd.DataFrame:
@@ -253,21 +252,21 @@ def _find_spans(nights: pd.DataFrame) -> pd.DataFrame:
     return spans.map(lambda seconds: f"{pd.Timestamp(seconds, unit='s'):%Y-%m-%d}").reset_index()
 
 
-def _tabulate_bins(event: Event, cases: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_bins(cases: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the observed frequency by forecast probability, of each city and of all."""
     cases = cases[cases["p"].notna()]
     edges = np.digitize(cases["p"], BINS[1:-1])
-    frame = cases[[*GROUP, "p"]].assign(bin=edges, reached=cases["reached"].astype("int64"))
+    frame = cases[[*KEYS, "p"]].assign(bin=edges, reached=cases["reached"].astype("int64"))
     parts = []
     for of_cities in (frame, frame.assign(city=EVERY_CITY)):
-        table = of_cities.groupby([*GROUP, "bin"]).agg(
+        table = of_cities.groupby([*KEYS, "bin"]).agg(
             p_mean=("p", "mean"), share_reached=("reached", "mean"), cases=("p", "size"),
             reached=("reached", "sum"),
         )  # fmt: skip
         parts.append(table.reset_index())
     table = pd.concat(parts)
     number = table["bin"].to_numpy("int64")
-    return table.assign(**_name(event), p_from=BINS[number], p_to=BINS[number + 1])
+    return table.assign(p_from=BINS[number], p_to=BINS[number + 1])
 
 
 def _withhold_shares(bins: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

@@ -111,15 +111,15 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
     record = snapshot.filled_record
     if record is None or "drought" not in snapshot.models:
         return None
-    recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).chunk(time=-1)
+    # Computed here: the days are few, and a graph of every step takes longer than the steps.
+    recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).compute()
     indices = daily.risk(
         recent,
         parameters=snapshot.models["drought"].parameters(),
         network=river.routing(basins=places.basins()),
     ).assign(substitutes.carry_shares(recent))
-    # Computed here: chunks computed while a file is written come in any order.
-    recent_days = indices.isel(time=slice(-RISK_DAYS, None)).compute()
-    return describe_axes(recent_days, "risk.nc", region=snapshot.region, asof=snapshot.asof)
+    published = indices.isel(time=slice(-RISK_DAYS, None))
+    return describe_axes(published, "risk.nc", region=snapshot.region, asof=snapshot.asof)
 
 
 def compute_monthly_indices(snapshot: Snapshot) -> dict[str, xr.Dataset]:

@@ -288,8 +288,7 @@ def _list_readings(decision: Decision, snapshot: Snapshot) -> list[dict[str, Any
     """List the readings of the city's gauge of the last days, as known at the issue time."""
     if decision.station is None:
         return []
-    # A week is read for other remarks too, and once.
-    table = snapshot.readings("stage", start=decision.issue_time - timedelta(days=7))
+    table = snapshot.stages_of_week
     recent = table["valid_time"] >= naive_timestamp(decision.issue_time - READINGS)
     rows = table[(table["station"] == decision.station.code) & recent].sort_values("valid_time")
     return [

@@ -79,6 +79,11 @@ class Snapshot:
             return None
         return substitutes.fill_gaps(self.zonal_record, self.archive, asof=self.asof)
 
+    @cached_property
+    def stages_of_week(self) -> pd.DataFrame:
+        """Stages of the last seven days, from :meth:`readings`; not to be changed."""
+        return self.readings("stage", start=self.asof - timedelta(days=7))
+
     def readings(self, variable: str, *, start: datetime | None = None) -> pd.DataFrame:
         """Gauge readings known at the issue time; a successor continues a retired gauge."""
         return append_successors(self.own_readings(variable, start=start), asof=self.asof)

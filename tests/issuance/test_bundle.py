@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,8 +106,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Records]:
     return archive, records
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
     """Half-hourly rain over the cities, and the bulletin of the months, need grids and years."""
     cities = [zone for zone in places.zones() if zone.startswith("city:")]
     times = TODAY - np.arange(144, 0, -1) * np.timedelta64(30, "m")
@@ -114,8 +115,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         np.full((144, len(cities)), 2.0, "f4"), {"time": times, "zone": cities}, ("time", "zone"),
         attrs={"units": "mm"},
     )  # fmt: skip
-    monkeypatch.setattr(areal_rain, "read_city_rain", lambda *_, **__: rain)
-    monkeypatch.setattr(monthly, "make_bulletin", lambda *_, **__: rain.to_dataset(name="rain"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(areal_rain, "read_city_rain", lambda *_, **__: rain)
+        patch.setattr(monthly, "make_bulletin", lambda *_, **__: rain.to_dataset(name="rain"))
+        yield
 
 
 def run_of(records: Records, archive: Archive) -> dict[str, Any]:
@@ -141,14 +144,20 @@ def bundle(
     return make_bundle(snapshot, run, stages=forecasts[0], droughts=forecasts[1], settings=settings)
 
 
+@pytest.fixture(scope="module")
+def made(stores: tuple[Archive, Records], drought_model: SimpleNamespace) -> Bundle:
+    """Bundle of fresh forecasts, for all tests to read."""
+    run = run_of(stores[1], stores[0])
+    return bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+
+
 def test_stored_forecasts_publish_the_same_bytes_as_fresh_ones(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace, made: Bundle
 ) -> None:
     archive, records = stores
     run = run_of(records, archive)
-    fresh = stages(ISSUED), droughts(ISSUED)
-    store_forecasts(records, run, stages=fresh[0], droughts=fresh[1])
-    before = bundle(stores, drought_model, run, fresh)
+    store_forecasts(records, run, stages=stages(ISSUED), droughts=droughts(ISSUED))
+    before = made
     after = bundle(stores, drought_model, run, read_forecasts(records, run))
     assert after.files == before.files
     assert after.alerts == before.alerts
@@ -175,12 +184,9 @@ def complete(stores: tuple[Archive, Records], made: Bundle) -> dict[str, bytes]:
 
 
 def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+    stores: tuple[Archive, Records], made: Bundle
 ) -> None:
     forecasts = stages(ISSUED)
-    made = bundle(
-        stores, drought_model, run_of(stores[1], stores[0]), (forecasts, droughts(ISSUED))
-    )
     table = read_table(made.files["forecasts.csv"])
     assert len(table) == len(forecasts)
     assert {*table["status"]} == {"Exercise"}
@@ -199,10 +205,8 @@ def test_files_of_stages_are_those_of_the_forecast_and_of_what_it_used(
 
 
 def test_every_json_file_and_table_is_as_the_schemas_say(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace, tmp_path: Path
+    stores: tuple[Archive, Records], made: Bundle, tmp_path: Path
 ) -> None:
-    run = run_of(stores[1], stores[0])
-    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
     tree = complete(stores, made)
     assert find_faults_of_tree(tree) == {}
     alerts = json.loads(made.files["alerts.geojson"])
@@ -221,11 +225,11 @@ def test_every_json_file_and_table_is_as_the_schemas_say(
 
 
 def test_a_night_made_up_late_has_a_tree_and_no_message(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace, made: Bundle
 ) -> None:
     run = run_of(stores[1], stores[0])
     forecasts = stages(ISSUED), droughts(ISSUED)
-    in_time = bundle(stores, drought_model, run, forecasts)
+    in_time = made
     late = bundle(stores, drought_model, run | {"late": True}, forecasts)
     assert [row["level"] for row in late.alerts] == [row["level"] for row in in_time.alerts]
     assert {row["identifier"] for row in late.alerts} == {None}
@@ -239,26 +243,29 @@ def test_a_night_made_up_late_has_a_tree_and_no_message(
 def test_a_night_made_up_late_names_no_message_that_has_expired(
     stores: tuple[Archive, Records], drought_model: SimpleNamespace
 ) -> None:
-    for days, in_force in ((2, True), (3, False)):
-        before = ISSUED - timedelta(days=days)
+    before, rows = ISSUED - timedelta(days=3), []
+    for city, lifetime in (("vientiane", 73), ("pakse", 72)):
         message = SentMessage(
-            identifier=f"mekong-{days}", sender="a@example.org", sent=before, level=Level.WARNING,
-            expires=before + timedelta(hours=54), over=False, issue_time=before,
+            identifier=f"mekong-{city}", sender="a@example.org", sent=before, level=Level.WARNING,
+            expires=before + timedelta(hours=lifetime), over=False, issue_time=before,
         )  # fmt: skip
         state = AlertState(
             issue_time=before, level=Level.WARNING, runs_up={}, runs_down={}, on_rain=False,
             on_river=True, assessed=before, sent=(message,),
         )  # fmt: skip
-        row = {
-            "city": "vientiane", "hazard": "flood", "level": "warning",
-            "identifier": message.identifier, "sha256": None, "memory": state.to_dict(),
-        }  # fmt: skip
-        stores[1].put(database.alerts, before, 0, [row])
-        run = run_of(stores[1], stores[0]) | {"late": True, "follows": [before.isoformat(), 0]}
-        made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
-        features = json.loads(made.files["alerts.geojson"])["features"]
-        named = {each["id"]: each["properties"]["identifier"] for each in features}
-        assert named["vientiane-flood"] == (message.identifier if in_force else None)
+        rows.append(
+            {
+                "city": city, "hazard": "flood", "level": "warning",
+                "identifier": message.identifier, "sha256": None, "memory": state.to_dict(),
+            }
+        )  # fmt: skip
+    stores[1].put(database.alerts, before, 0, rows)
+    run = run_of(stores[1], stores[0]) | {"late": True, "follows": [before.isoformat(), 0]}
+    late = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+    features = json.loads(late.files["alerts.geojson"])["features"]
+    named = {each["id"]: each["properties"]["identifier"] for each in features}
+    assert named["vientiane-flood"] == "mekong-vientiane"
+    assert named["pakse-flood"] is None
 
 
 def blocks(files: dict[str, bytes], path: str) -> list[str]:
@@ -269,10 +276,9 @@ def blocks(files: dict[str, bytes], path: str) -> list[str]:
 
 
 def test_short_texts_of_every_open_event_and_those_that_are_due(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace
+    stores: tuple[Archive, Records], drought_model: SimpleNamespace, made: Bundle
 ) -> None:
     run = run_of(stores[1], stores[0])
-    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
     named = [f"{row['city']}-{row['hazard']}" for row in made.alerts if row["identifier"]]
     for language in LANGUAGES:
         for kind in ("sms", "cb", "read"):
@@ -287,11 +293,7 @@ def test_short_texts_of_every_open_event_and_those_that_are_due(
     assert blocks(made.files, "sms/lo.txt") == named
 
 
-def test_cities_name_the_level_of_the_other_bank(
-    stores: tuple[Archive, Records], drought_model: SimpleNamespace
-) -> None:
-    run = run_of(stores[1], stores[0])
-    made = bundle(stores, drought_model, run, (stages(ISSUED), droughts(ISSUED)))
+def test_cities_name_the_level_of_the_other_bank(made: Bundle) -> None:
     levels = {(row["city"], row["hazard"]): row["level"] for row in made.alerts}
     decisions = relate_decisions([flood(0.6, 0.6), drought(dry_spell(now=1))])
     assert [decision.other_hazard for decision in decisions] == [Level.WATCH, Level.WARNING]

@@ -118,10 +118,17 @@ def read_table(content: bytes) -> pd.DataFrame:
 
 def list_by_gauge(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     """List the rows of a table of :func:`read_table` by gauge, None for what is not known."""
-    plain = table.astype(object).where(table.notna(), None)
+    columns = {
+        str(name): [
+            None if missing else value
+            for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True)
+        ]
+        for name, column in table.items()
+    }
     by_gauge: dict[str, list[dict[str, Any]]] = {}
-    for row in plain.to_dict("records"):
-        by_gauge.setdefault(row["station_id"], []).append({str(key): row[key] for key in row})
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        by_gauge.setdefault(row["station_id"], []).append(row)
     return by_gauge
 
 

@@ -47,7 +47,13 @@ GAUGED = sorted(
 )
 
 
-@pytest.mark.parametrize("city", GAUGED)
+QUICK = ("pakse", "phnom_penh", "vientiane")
+
+
+@pytest.mark.parametrize(
+    "city",
+    [pytest.param(city, marks=[] if city in QUICK else pytest.mark.slow) for city in GAUGED],
+)
 def test_an_event_begins_rises_falls_and_ends(tmp_path: Path, city: str) -> None:
     identifiers = run_drill(
         city, folder=tmp_path, asof=ASOF, status="Exercise", settings=SETTINGS, keys=None

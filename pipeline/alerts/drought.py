@@ -35,11 +35,13 @@ def decide_drought(
 ) -> Decision:
     """Decide the drought level of a city.
 
-    | level | criterion |
-    |---|---|
-    | Watch | class >= D1 now, or P(class >= D1 in 4 weeks), or CDI watch |
-    | Warning | class >= D2 now, or P(class >= D2 in 4 weeks), or CDI warning or alert |
-    | Emergency | class >= D3 now, or P(class >= D3 in 4 weeks) |
+    =========  ======================================================================
+    level      criterion
+    =========  ======================================================================
+    Watch      class >= D1 now, or P(class >= D1 in 4 weeks), or CDI watch
+    Warning    class >= D2 now, or P(class >= D2 in 4 weeks), or CDI warning or alert
+    Emergency  class >= D3 now, or P(class >= D3 in 4 weeks)
+    =========  ======================================================================
 
     The threshold of the probabilities is ``rules.drought_p``. The CDI's warning (rain and soil
     both in deficit) is about as rare as D2; its alert adds vegetation, which supports evidence and

@@ -31,11 +31,13 @@ def decide_flood(
 ) -> Decision:
     """Decide the flood level of a city.
 
-    | level | criterion |
-    |---|---|
-    | Watch | P(alarm stage within 7 d), or observed >= alarm stage, or return period of the rain |
-    | Warning | P(flood stage within 5 d), or observed >= alarm stage and rising |
-    | Emergency | P(flood stage within 2 d), or observed >= flood stage |
+    =========  =============================================================================
+    level      criterion
+    =========  =============================================================================
+    Watch      P(alarm stage within 7 d), or observed >= alarm stage, or rain's return period
+    Warning    P(flood stage within 5 d), or observed >= alarm stage and rising
+    Emergency  P(flood stage within 2 d), or observed >= flood stage
+    =========  =============================================================================
 
     Each has its threshold in ``rules``. Observed means a trusted reading. A reading beyond the
     range of the gauge's record that nothing confirms puts no more than a Watch in force, with

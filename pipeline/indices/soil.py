@@ -56,8 +56,8 @@ def ssi(*, soil_moisture: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
 
     z = Φ⁻¹(p), p = (i − 0.44) / (n + 0.12) by Gringorten, i the rank among the n values of the
     season. Non-parametric, since soil moisture between wilting and saturation follows no common
-    distribution; so a sample of N years does not resolve rarer values than its own extremes, and
-    |z| ≤ Φ⁻¹[(N − 0.44) / (N + 0.12)], 1.6 for ten years and 2.1 for thirty.
+    distribution; so a sample of N years does not resolve rarer values than its own extremes, and z
+    is within ±Φ⁻¹[(N − 0.44) / (N + 0.12)], 1.6 for ten years and 2.1 for thirty.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ def fit_spei(
 
     By unbiased probability-weighted moments, that is L-moments (Hosking & Wallis 1997, appendix
     A.7): k = −t3, α = λ2 sin(kπ) / (kπ), ξ = λ1 − α (1/k − π / sin(kπ)). In the terms of
-    Vicente-Serrano et al. the three-parameter log-logistic has β = −1/k, scale α/|k| and origin
+    Vicente-Serrano et al. the three-parameter log-logistic has β = −1/k, scale α/abs(k) and origin
     ξ + α/k. The L-moments of a day are means over those of the days around it, each computed
     from the values of all years and weighted by their number.
 
@@ -215,7 +215,7 @@ def _estimate_params(sums: NDArray[np.floating], enough: NDArray[np.bool_]) -> N
 def spei(*, balance: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """Standardised precipitation-evapotranspiration index.
 
-    z = Φ⁻¹(F), F = 1 / (1 + e^−y), y = −ln[1 − k (x − ξ) / α] / k; |z| ≤ 3.
+    z = Φ⁻¹(F), F = 1 / (1 + e^−y), y = −ln[1 − k (x − ξ) / α] / k; z within ±3.
 
     Parameters
     ----------

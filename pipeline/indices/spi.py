@@ -121,7 +121,7 @@ def spi(*, total: xr.DataArray, parameters: xr.Dataset) -> xr.DataArray:
     """Standardised precipitation index.
 
     z = Φ⁻¹(H), H = p0 + (1 − p0) G(x; α, β) for x > 0, H = (n0+1) / [2(n+1)] for x = 0
-    (0 where n0 = 0); |z| ≤ 3.
+    (0 where n0 = 0); z within ±3.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py fuzz      thousands of mutated files over every reader, at most 30 minutes
 python3 make.py docs      the parts of README and docs that are made by running
+python3 make.py site      the documentation as a site in var/site, made without network
 python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
 """
 
@@ -36,6 +37,8 @@ DEV_LOCK = ROOT / "requirements-dev.lock"
 """The packages of ``LOCK`` and those that only tests, benchmarks and docs need."""
 OLDEST, NEWEST = (3, 11), (3, 14)
 """Pythons that the locks resolve for."""
+SITE = ROOT / "var" / "site"
+SITE_OPTIONS = ("--fail-on-warning", "--nitpicky", "--quiet", "--conf-dir", "docs/site")
 UV = "uv==0.13.9"
 UNSET = {"PYTHONDONTWRITEBYTECODE"}
 """Variables that the project's commands do not see."""
@@ -199,6 +202,13 @@ def docs() -> None:
     run(PYTHON, "-m", "docs.make")
 
 
+def site() -> None:
+    """Make the documentation site anew; what was made before holds no warnings to repeat."""
+    shutil.rmtree(SITE, ignore_errors=True)
+    run(PYTHON, "-m", "sphinx", *SITE_OPTIONS, ".", SITE)
+    print(f"The site is {SITE / 'index.html'}.")
+
+
 def kept(name: str, content: str) -> Path:
     """Return a file below var that only its owner reads, made with a content on first use."""
     path = ROOT / "var" / name
@@ -230,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = {"test": test, "bench": bench, "fuzz": fuzz, "docs": docs, "lock": lock}
+    tasks = {"test": test, "bench": bench, "fuzz": fuzz, "docs": docs, "site": site, "lock": lock}
     parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     parser.add_argument("--one-person", action="store_true", help="no password (up only)")
@@ -239,7 +249,7 @@ def main() -> None:
     os.chdir(ROOT)
     os.environ["PATH"] = environment()["PATH"]
     if arguments.task != "lock":
-        setup(dev=arguments.task in {"test", "bench", "fuzz", "docs"})
+        setup(dev=arguments.task in {"test", "bench", "fuzz", "docs", "site"})
     if arguments.task == "nightly":
         nightly(arguments.date)
     elif arguments.task == "up":

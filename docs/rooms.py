@@ -42,6 +42,7 @@ SINGLE = {
     "pipeline.command_options": "pipeline.steps",
     "pipeline.console": "pipeline.steps",
     "pipeline.skill_commands": "pipeline.steps",
+    "pipeline.export_commands": "pipeline.steps",
     "pipeline.plot_commands": "pipeline.steps",
     "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",

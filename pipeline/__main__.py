@@ -13,6 +13,7 @@ import typer
 
 from pipeline.choices import Upstream
 from pipeline.command_options import Day, issue_time, parse_day, read_settings
+from pipeline.export_commands import export
 from pipeline.feedback import take_feedback
 from pipeline.plot_commands import plot
 from pipeline.signing import app as keys
@@ -444,6 +445,7 @@ app.command(
     "--end 2020-10-31 --out OUT.",
 )(hindcast)
 app.command(rich_help_panel=NIGHT)(plot)
+app.command(rich_help_panel=NIGHT)(export)
 app.command(rich_help_panel=SKILL)(compare)
 app.command(rich_help_panel=SKILL)(scoreboard)
 

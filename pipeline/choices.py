@@ -15,3 +15,5 @@ Region = Literal["mekong", "asean"]
 
 Plot = Literal["hydrograph", "history", "indices", "drought-map", "rain-map"]
 """Figures of a published night."""
+IndexFormat = Literal["nc", "csv", "xlsx", "zarr"]
+"""Formats of exported indices, the endings of their files."""

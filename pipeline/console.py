@@ -21,6 +21,7 @@ from pipeline.progress import Progress
 from pipeline.steps import SCORED
 
 if TYPE_CHECKING:
+    from pipeline.nights.index_files import ExportedIndex
     from models.verification.comparison import RivalComparison
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
@@ -69,6 +70,18 @@ def show_progress(title: str) -> Iterator[Progress]:
             status.update(f"{title}: {activity} {done}/{total}")
 
         yield update
+
+
+def describe_exported(index: str, exported: ExportedIndex) -> str:
+    """Line of an index that was written into a file."""
+    mark = "" if exported.status == "Actual" else f"{exported.status}: "
+    places = {"cell": "cells", "basin": "sub-basins", "city": "cities"}[exported.by]
+    values = exported.steps * exported.places
+    return (
+        f"{exported.path}: {mark}{index} ({exported.unit}), {exported.places:,} {places}, "
+        f"{exported.steps} {exported.step} from {exported.first} to {exported.last}; "
+        f"{exported.missing:,} of {values:,} values not known, left empty"
+    )
 
 
 def describe_simulated(simulated: Simulated) -> str:

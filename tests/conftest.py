@@ -19,9 +19,11 @@ from pipeline.settings import REFERENCE, Settings
 _WITH = {
     "tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py",
     "tests/nights/test_alternatives.py": "tests/nights/test_night.py",
+    "tests/nights/test_index_files.py": "tests/nights/test_night.py",
     "tests/nights/test_issued_forecasts.py": "tests/nights/test_night.py",
     "tests/nights/test_zone_arrays.py": "tests/nights/test_night.py",
     "tests/project/test_python_guide.py": "tests/nights/test_night.py",
+    "tests/test_export_commands.py": "tests/nights/test_night.py",
 }
 """Files that run in the process of another file, which makes what they share."""
 

@@ -31,11 +31,53 @@ COMMON = {
 def write_netcdf(
     ds: xr.Dataset, *, title: str, source: str, issue_time: datetime, **attributes: str
 ) -> bytes:
-    """Write a dataset as CF-1.11 netCDF-4; the same dataset gives the same bytes.
+    """Write a dataset as :func:`save_netcdf` does; the same dataset gives the same bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "risk.nc"
+        save_netcdf(ds, path, title=title, source=source, issue_time=issue_time, **attributes)
+        return path.read_bytes()
 
-    Texts are stored as characters. In a file of time series at places (``featureType``) each
-    variable names its times and positions under ``coordinates``, and their CRS; its first dimension
-    is the place.
+
+def save_netcdf(
+    ds: xr.Dataset,
+    path: Path,
+    *,
+    title: str,
+    source: str,
+    issue_time: datetime,
+    **attributes: str,
+) -> None:
+    """Save a dataset as CF-1.11 netCDF-4, block by block where it is lazy.
+
+    Texts are stored as characters.
+
+    Parameters
+    ----------
+    ds
+        Variables with units.
+    path
+        File.
+    title, source, issue_time, **attributes
+        As of :func:`describe_dataset`.
+
+    Raises
+    ------
+    ValueError
+        A variable has no units.
+    """
+    # to_netcdf drops what it is not given again: without its grid mapping a variable has no CRS
+    encoding = {str(name): _encoding(str(name), array) for name, array in ds.variables.items()}
+    ds = describe_dataset(ds, title=title, source=source, issue_time=issue_time, **attributes)
+    ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
+
+
+def describe_dataset(
+    ds: xr.Dataset, *, title: str, source: str, issue_time: datetime, **attributes: str
+) -> xr.Dataset:
+    """Give a dataset the attributes of CF-1.11 and ACDD-1.3, and no encoding of its own.
+
+    In a file of time series at places (``featureType``) each variable names its times and positions
+    under ``coordinates``, and their CRS; its first dimension is the place.
 
     Parameters
     ----------
@@ -67,8 +109,6 @@ def write_netcdf(
         **_describe_extent(ds),
         **attributes,
     }
-    # to_netcdf drops what it is not given again: without its grid mapping a variable has no CRS
-    encoding = {str(name): _encoding(str(name), array) for name, array in ds.variables.items()}
     # The archive's encoding names coordinates that were left behind there.
     ds = ds.drop_encoding().assign_attrs(attrs)
     for name, array in ds.data_vars.items():
@@ -86,10 +126,7 @@ def write_netcdf(
             array.encoding["coordinates"] = located.get(str(name))
             if set(ds["lat"].dims) <= set(array.dims):
                 array.attrs["grid_mapping"] = "crs"
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "risk.nc"
-        ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
-        return path.read_bytes()
+    return ds
 
 
 def _locate(ds: xr.Dataset, name: str) -> list[str]:

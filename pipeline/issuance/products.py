@@ -206,7 +206,7 @@ def describe_axes(ds: xr.Dataset, file: str, *, region: Region, asof: datetime) 
     for axis, step in (("time", STEPS[file]), ("year", "Y")):
         if axis in ds.dims:
             ds = ds.assign_coords(
-                {f"{axis}_bnds": ((axis, "bounds"), _bound(ds[axis].values, step))}
+                {f"{axis}_bnds": ((axis, "bounds"), bound_times(ds[axis].values, step))}
             )
     axes = {
         name: ds[name].assign_attrs(
@@ -218,8 +218,8 @@ def describe_axes(ds: xr.Dataset, file: str, *, region: Region, asof: datetime) 
     return ds.assign_coords(axes).assign_attrs(featureType="timeSeries", cdm_data_type="Station")
 
 
-def _bound(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetime64]:
-    """Start and end of each step of time, shape (step, 2)."""
+def bound_times(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetime64]:
+    """Start and end of each step of time, shape (step, 2); steps are ``D``, ``M`` or ``Y``."""
     ends = (starts.astype(f"M8[{step}]") + 1).astype(starts.dtype)
     return np.stack([starts, ends], axis=1)
 

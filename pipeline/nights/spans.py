@@ -40,9 +40,12 @@ def _to_period(day: Day) -> pd.Period:
     if isinstance(day, date):
         return pd.Period(day, "D")
     try:
-        return pd.Period(day)
-    except ValueError as error:
-        raise ValueError(f"expected a day, month or year as 2026-08-20, found {day!r}") from error
+        period = pd.Period(day) if day[:4].isdigit() else None  # "May" would be of the year 1
+    except ValueError:
+        period = None
+    if period is None:
+        raise ValueError(f"expected a day, month or year as 2026-08-20, found {day!r}")
+    return period
 
 
 def _to_moment(stamp: pd.Timestamp) -> datetime:

@@ -196,6 +196,7 @@ def _compute_days(
     """Compute an index of days as it is published, lazily."""
     since = None if start is None else start - timedelta(days=SPIN_UP_DAYS)
     filled = substitutes.fill_gaps(_require_record(snapshot), snapshot.archive, asof=snapshot.asof)
+    _check_span(row.name, filled, start, end)
     record = _select(filled, since, end).chunk(time=-1)
     network = river.routing(basins=places.basins())
     indices = daily.risk(record, parameters=parameters, network=network)
@@ -216,6 +217,7 @@ def _compute_months(
     look_back = timedelta(days=31 * (row.window + 1))
     since = None if start is None else start - look_back
     record = _require_record(snapshot)
+    _check_span(row.name, record, start, end)
     land = None
     if {"pet", "runoff"} & set(row.inputs):
         land = monthly.read_land_months(
@@ -230,6 +232,16 @@ def _compute_months(
         raise LookupError(f"{row.name}: expected months of {', '.join(lacking)}, found none")
     series = row.series(months.zones)
     return _select(row.describe(row.compute(series, xr.Dataset.from_dict(fitted))), start, end)
+
+
+def _check_span(
+    name: str, record: xr.Dataset, start: datetime | None, end: datetime | None
+) -> None:
+    """Raise LookupError where the record has no day of a span."""
+    if _select(record["time"], start, end).size:
+        return
+    first, last = np.datetime_as_string(record["time"].values[[0, -1]], unit="D")
+    raise LookupError(f"{name}: expected a span within the record, {first} to {last}, found none")
 
 
 def _select(da: _Series, start: datetime | None, end: datetime | None) -> _Series:

@@ -118,7 +118,7 @@ def test_a_line_is_read_as_it_says(
         return
     assert code == 0, said
     assert words[0] in {
-        *asked, "status", "places", "texts", "feedback", "keys", "verify-signature", "scoreboard",
+        *asked, "status", "cities", "gauges", "export", "texts", "feedback", "keys", "verify-signature", "scoreboard",
         "drill",
     }  # fmt: skip
     dates = dict(re.findall(r"--(date|start|end|since|train-from) (\d{4}-\d\d-\d\d)", line))

@@ -66,7 +66,8 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
     ----------
     text
         Text of the file: ``013901``, ``13901``, ``13901.0``, ``1.3901E4``, ``LA013901``,
-        ``Pakse``, or an agency's own name such as ``kwater-1001620``.
+        ``Pakse``, the code of an agency's own row whatever its form, or an agency's own name such
+        as ``kwater-1001620``.
     six_digits
         Whether the file's layout has codes of the MRC alone.
 
@@ -86,7 +87,8 @@ def resolve(text: str, *, six_digits: bool = False) -> tuple[str, str]:
     (('013901', ''), ('013901', 'LA13901 is read as 013901 (Pakse)'))
     """
     spelling = unicodedata.normalize("NFKC", text).strip().strip("'\"=").strip()
-    station = _find_code(spelling) or _find_named(spelling)
+    own = spelling if spelling in stations() else None
+    station = own or _find_code(spelling) or _find_named(spelling)
     if station is not None:
         if station not in stations():
             return station, _describe_new(station)

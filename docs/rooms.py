@@ -44,6 +44,8 @@ SINGLE = {
     "pipeline.skill_commands": "pipeline.steps",
     "pipeline.export_commands": "pipeline.steps",
     "pipeline.plot_commands": "pipeline.steps",
+    "pipeline.place_commands": "pipeline.steps",
+    "pipeline.gauge_readiness": "pipeline.steps",
     "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",
     "pipeline.feedback": "pipeline.steps",

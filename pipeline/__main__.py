@@ -15,6 +15,7 @@ from pipeline.choices import Upstream
 from pipeline.command_options import Day, issue_time, parse_day, read_settings
 from pipeline.export_commands import export
 from pipeline.feedback import take_feedback
+from pipeline.place_commands import cities, gauges
 from pipeline.plot_commands import plot
 from pipeline.signing import app as keys
 from pipeline.signing import verify_signature
@@ -38,6 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(texts, name="texts", rich_help_panel=DATA)
+app.add_typer(cities, name="cities", rich_help_panel=DATA)
+app.add_typer(gauges, name="gauges", rich_help_panel=DATA)
 app.command("feedback", rich_help_panel=DATA)(take_feedback)
 app.add_typer(keys, name="keys", rich_help_panel=DATA)
 app.command("verify-signature", rich_help_panel=DATA)(verify_signature)
@@ -190,31 +193,6 @@ def sources(
             asof=asof, settings=settings, check=what is not None, progress=progress
         )
     console.print_sources(states, asof=asof, with_provider=what is not None)
-
-
-@app.command(
-    rich_help_panel=DATA,
-    help="Check an agency's own rows and texts; nothing of them is used. "
-    "Example: mekong places check FOLDER.",
-)
-def places(
-    what: Annotated[Literal["check"], typer.Argument(help="'check': say what each row does.")],  # noqa: ARG001
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder of tables; default MEKONG_REFERENCE_DIR.")
-    ] = None,
-) -> None:
-    """Say what an agency's own rows and texts do, and what is wrong with them."""
-    from pipeline.alerts.templates import check_own_texts
-    from pipeline.geography.reference_check import check_reference
-
-    folder = folder or read_settings().reference_dir
-    if folder is None:
-        raise typer.BadParameter("expected a folder, or MEKONG_REFERENCE_DIR to name one")
-    findings = [*check_reference(folder), *check_own_texts(folder)]
-    for finding in findings:
-        print(finding)
-    if any(finding.wrong for finding in findings):
-        raise typer.Exit(USAGE)
 
 
 @app.command(rich_help_panel=NIGHT)
@@ -497,7 +475,7 @@ def _explain_broken_state(error: Exception) -> tuple[int, str] | None:
 
     if isinstance(error, BadReference):
         more = len(error.findings) - MOST_FINDINGS
-        remainder = f"; and {more} more: mekong places check" if more > 0 else ""
+        remainder = f"; and {more} more: mekong cities check" if more > 0 else ""
         return USAGE, f"{'; '.join(map(str, error.findings[:MOST_FINDINGS]))}{remainder}"
     if isinstance(error, BrokenState | UntrustedModel):
         return ERROR, str(error)

@@ -21,7 +21,6 @@ from pipeline.progress import Progress
 from pipeline.steps import SCORED
 
 if TYPE_CHECKING:
-    from pipeline.nights.index_files import ExportedIndex
     from models.verification.comparison import RivalComparison
     from models.verification.hindcast_files import Hindcast
     from models.verification.operational import CityScore
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.gridded.job import JobResult
     from pipeline.ingest.run import Ingested
     from pipeline.ingest.status import SourceStatus
+    from pipeline.nights.index_files import ExportedIndex
     from pipeline.results import (
         Assessed,
         Forecast,

@@ -31,7 +31,7 @@ def export(
         typer.Option("--date", parser=parse_day, help="The night's date; default the newest."),
     ] = None,
 ) -> None:
-    """Write an index as a file. Example: mekong export spi_3m --start 2015 --end 2020 --out OUT.csv."""
+    """Write an index into a file. Example: mekong export spi_3m --start 2015 --out OUT.csv."""
     from pipeline import console
     from pipeline.nights.index_files import export_index
     from pipeline.nights.night import open_night

@@ -33,7 +33,7 @@ ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
 VERBS = (
     "simulate", "ingest", "assess", "forecast", "publish", "verify", "train", "hindcast", "replay",
-    "nightly", "status", "sources", "places", "explain",
+    "nightly", "status", "sources", "cities", "gauges", "explain", "export",
 )  # fmt: skip
 
 
@@ -290,22 +290,6 @@ def test_a_degraded_night_is_exit_code_4(
     output = capsys.readouterr()
     assert output.err == "degraded: imerg_late gave nothing\n"
     assert "degraded" not in output.out, "said once"
-
-
-def test_an_agencys_own_rows_are_checked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, tmp_path, "places", "check") == 2
-    assert "MEKONG_REFERENCE_DIR to name one" in capsys.readouterr().err
-    table, head = tmp_path / "thresholds.csv", "station,kind,value,unit,source,as_of,verified"
-    table.write_text(f"{head}\n013901,flood,12.1,m above gauge zero,the agency,2026-06-01,V\n")
-    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 0
-    assert capsys.readouterr().out == (
-        "thresholds.csv line 2: 013901, flood: in place of the project's row from 2026-06-01 on\n"
-    )
-    table.write_text(f"{head}\n013901,flood,9,m above gauge zero,the agency,2026-06-01,V\n")
-    assert run(monkeypatch, tmp_path / "data", "places", "check", str(tmp_path)) == 2
-    assert "expected flood above alarm, found 9 m and" in capsys.readouterr().out
 
 
 def test_a_replay_that_differs_is_exit_code_3(

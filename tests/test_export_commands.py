@@ -27,7 +27,7 @@ def test_a_file_is_written_as_its_name_says(
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    "case",
     [
         (["spi", "--out", "a.csv"], "index of zones: expected one of rain_1d, rain_3d"),
         (["spi_3m", "--out", "a.txt"], "--out: expected one of .nc, .csv, .xlsx, .zarr, found"),
@@ -41,9 +41,9 @@ def test_what_is_not_offered_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    words: list[str],
-    line: str,
+    case: tuple[list[str], str],
 ) -> None:
+    words, line = case
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, nights.data_dir, "export", *words, MEKONG_UPSTREAM="archive") == 2
     assert line in capsys.readouterr().err

@@ -63,19 +63,6 @@ def test_an_import_needs_the_folder_of_an_agency(
     assert "expected MEKONG_REFERENCE_DIR to name a folder, found none" in capsys.readouterr().err
 
 
-def test_places_check_tells_of_texts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "messages").mkdir()
-    (tmp_path / "messages" / "vi.toml").write_text('"when.since" = "x"\n')
-    monkeypatch.setattr(sys, "argv", ["mekong", "places", "check", str(tmp_path)])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main()
-    assert capsys.readouterr().out == (
-        "messages/vi.toml: when.since: expected {date}, found none\n"
-    )
-
-
 def test_the_clips_of_a_language_are_listed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

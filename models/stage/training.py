@@ -28,6 +28,8 @@ from pipeline.times import naive_timestamp
 
 LEAST_YEARS = 2.0
 """Years of data that a gauge must have."""
+LEAST_DAYS = int(LEAST_YEARS * 365)
+"""Days of :func:`find_training_days` that a gauge must have."""
 
 
 def fit(
@@ -173,8 +175,7 @@ def _fit_share(
                 _check_parent()
                 if code in lib.level:
                     target = stage_targets(lib, code, options["leads"])
-                    known = np.isfinite(target - table[[f"level:{code}"]].to_numpy()).all(axis=1)
-                    if known.sum() >= LEAST_YEARS * 365:
+                    if find_training_days(lib, code, target).sum() >= LEAST_DAYS:
                         regressor = StageRegressor(
                             select_neighbours(lib, code), alarm_m=of_gauge, **options
                         )
@@ -226,6 +227,22 @@ def stage_targets(lib: Library, code: str, leads: tuple[int, ...] = LEADS) -> ND
         lib.level[code].where(lib.age_h[code] == 0.0).interpolate(limit=2, limit_area="inside")
     )
     return np.column_stack([observed.shift(-lead).to_numpy() for lead in leads])
+
+
+def find_training_days(lib: Library, code: str, target: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Find the dates whose stage is known, and that of every lead's day too, shape (n_dates,).
+
+    Parameters
+    ----------
+    lib
+        Features.
+    code
+        Gauge.
+    target
+        From :func:`stage_targets`.
+    """
+    level = lib.level[code].to_numpy()
+    return np.isfinite(target - level[:, None]).all(axis=1)
 
 
 def _alarm_stages(codes: Iterable[str], *, asof: datetime) -> dict[str, float | None]:

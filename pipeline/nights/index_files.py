@@ -106,7 +106,7 @@ def export_index(
     if not da.size:
         raise LookupError(f"{name}: expected values of the span, found no day or month of it")
     ds = _describe_cells(da) if by == "cell" else _describe_zones(da, by, night)
-    missing = int(da.isnull().sum())
+    missing = int(np.isnan(da).sum())
     path.parent.mkdir(parents=True, exist_ok=True)
     _WRITERS[file_format](ds, path, night, by)
     days = np.datetime_as_string(da["time"].values[[0, -1]], unit="D")

@@ -135,9 +135,7 @@ def test_cells_keep_their_grid(
     assert rows["spi_3m"].isna().tolist() == [True, *[False] * (len(rows) - 1)]
     monkeypatch.setattr(index_files, "MOST_ROWS", len(rows))
     with pytest.raises(ValueError, match=r"expected at most .* rows, found .* take a shorter span"):
-        export_index(
-            gridded_night, "spi_3m", tmp_path / "a.xlsx", file_format="xlsx", by="cell"
-        )
+        export_index(gridded_night, "spi_3m", tmp_path / "a.xlsx", file_format="xlsx", by="cell")
 
 
 def test_a_span_without_a_day_is_an_error(night: Night, tmp_path: Path) -> None:

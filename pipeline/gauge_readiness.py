@@ -92,6 +92,8 @@ def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) 
     LookupError
         No gauge has this code.
     """
+    import numpy as np
+
     from models import low_flow
     from models.stage import training
     from models.verification import bootstrap, return_levels
@@ -110,7 +112,7 @@ def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) 
     used = best[best["qc"].isin([*USED, "absolute"]) & best["value"].notna()]
     used = used[used["valid_time"] <= naive_timestamp(asof)]
     days, mornings = _count_training_days(best, code, asof) if len(used) else (0, 0)
-    maxima = return_levels.find_annual_maxima(used, asof=asof).get(code, [])
+    maxima = return_levels.find_annual_maxima(used, asof=asof).get(code, np.empty(0))
     levels = {
         years: return_levels.estimate_return_level(maxima, years)
         for years in return_levels.RETURN_YEARS
@@ -208,10 +210,10 @@ def _describe_forecast(ready: Readiness) -> str:
     if not ready.can_be_trained:
         lacking = ready.least_days - ready.training_days
         return f"{text}too few, so there is no forecast; {lacking:,} more are needed"
-    if ready.wet_seasons <= ready.least_judged:
+    if ready.wet_seasons < ready.least_judged:
         return (
-            f"{text}enough; {ready.wet_seasons} whole wet seasons, below {ready.least_judged + 1} "
-            "persistence is issued in place of the model's own"
+            f"{text}enough; {ready.wet_seasons} whole wet seasons of the {ready.least_judged} needed "
+            "to judge it, so the last reading may be issued in its place"
         )
     return f"{text}enough; {ready.wet_seasons} whole wet seasons to be judged on"
 

@@ -69,9 +69,9 @@ def test_ten_wet_seasons_give_stages_of_return_periods(tmp_path: Path) -> None:
     assert f"{checked.return_levels_m[5]:.2f} m once in 5 years" in told
 
 
-def test_three_seasons_are_issued_as_persistence(tmp_path: Path) -> None:
-    _, told = ready(tmp_path, "2023-01-01")
-    assert "3 whole wet seasons, below 4 persistence is issued" in told
+def test_two_seasons_are_too_few_to_judge_a_forecast(tmp_path: Path) -> None:
+    _, told = ready(tmp_path, "2024-01-01")
+    assert "enough; 2 whole wet seasons of the 3 needed to judge it" in told
 
 
 def test_an_old_reading_and_what_is_flagged_are_said(tmp_path: Path) -> None:

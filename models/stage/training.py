@@ -242,7 +242,7 @@ def find_training_days(lib: Library, code: str, target: NDArray[np.float64]) -> 
         From :func:`stage_targets`.
     """
     level = lib.level[code].to_numpy()
-    return np.isfinite(target - level[:, None]).all(axis=1)
+    return np.asarray(np.isfinite(target - level[:, None]).all(axis=1))
 
 
 def _alarm_stages(codes: Iterable[str], *, asof: datetime) -> dict[str, float | None]:

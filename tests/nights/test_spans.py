@@ -32,3 +32,5 @@ def test_a_moment_counts_to_its_second_in_utc() -> None:
 def test_what_is_no_day_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a day, month or year as 2026-08-20, found 'x'"):
         begin_of("x")
+    with pytest.raises(ValueError, match="found 'May'"):
+        end_of("May")

@@ -19,7 +19,7 @@ import pytest
 from models.stage import training
 from models.stage.features import StageInputs, build_library
 from models.stage.model import StageModel
-from models.stage.training import fit, stage_targets
+from models.stage.training import find_training_days, fit, stage_targets
 from tests.models.conftest import END, TOWN, UPSTREAM, ridge_of
 
 
@@ -92,6 +92,17 @@ def test_short_gaps_of_the_target_are_interpolated(made_up: StageInputs) -> None
     assert target[99] == pytest.approx(whole[99] + (whole[102] - whole[99]) / 3)
     assert np.isnan(target[201]), "three days are too many"
     assert target[:90] == pytest.approx(whole[1:91])
+
+
+def test_a_day_counts_if_its_stage_and_those_of_all_leads_are_known(made_up: StageInputs) -> None:
+    table = made_up.stage.copy()
+    table.iloc[200:203, 1] = np.nan
+    lib = build_library(replace(made_up, stage=table))
+    days = find_training_days(lib, TOWN, stage_targets(lib, TOWN, leads=(1, 3)))
+    assert days[:199].all()
+    assert np.flatnonzero(~days[:210]).tolist() == [199, 201, 202]
+    assert days[-4]
+    assert not days[-3:].any(), "what comes after them is not known"
 
 
 def test_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:

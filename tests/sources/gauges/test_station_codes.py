@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.geography.places import stations
 from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
+from tests.conftest import LayOver
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,19 @@ def test_in_a_layout_of_six_digits_words_are_refused() -> None:
     with pytest.raises(UnknownStationError, match="found 'H_39'"):
         resolve("H_39", six_digits=True)
     assert resolve("999999", six_digits=True)[0] == "999999"
+
+
+@pytest.mark.parametrize("code", ["LA-9001", "LA9001", "KH_TS.01"])
+def test_the_code_of_an_agencys_own_row_has_any_form(code: str, lay_over: LayOver) -> None:
+    lay_over(
+        "stations.csv",
+        "code,name,river,country,tidal,basin",
+        f"{code},Ban Tha {code},Nam Khan,LA,false,nam_ou",
+    )
+    lay_over(
+        "station_figures.csv",
+        "station,quantity,value,unit,source,verified",
+        f"{code},latitude,19.75,degrees_north,x,V",
+        f"{code},longitude,102.3,degrees_east,x,V",
+    )
+    assert resolve(code) == (code, "")

@@ -212,8 +212,8 @@ def _describe_forecast(ready: Readiness) -> str:
         return f"{text}too few, so there is no forecast; {lacking:,} more are needed"
     if ready.wet_seasons < ready.least_judged:
         return (
-            f"{text}enough; {ready.wet_seasons} whole wet seasons of the {ready.least_judged} needed "
-            "to judge it, so the last reading may be issued in its place"
+            f"{text}enough; {ready.wet_seasons} whole wet seasons of the {ready.least_judged} "
+            "needed to judge it, so the last reading may be issued in its place"
         )
     return f"{text}enough; {ready.wet_seasons} whole wet seasons to be judged on"
 

@@ -60,12 +60,12 @@ def _check_own(*, of_gauges: bool, of_one: bool) -> None:
     folder = read_settings().reference_dir
     if folder is None:
         return
-    found = check_reference(folder)
-    wrong = any(finding.wrong for finding in found)
+    findings = check_reference(folder)
+    wrong = any(finding.wrong for finding in findings)
     if not wrong:
-        found = [row for row in found if not of_one and (row.file in OF_GAUGES) == of_gauges]
+        findings = [row for row in findings if not of_one and (row.file in OF_GAUGES) == of_gauges]
     texts = [] if of_gauges else check_own_texts(folder)
-    for finding in [*found, *texts]:
+    for finding in [*findings, *texts]:
         print(finding)
     if wrong or any(finding.wrong for finding in texts):
         raise typer.Exit(USAGE)
@@ -97,7 +97,7 @@ def add_gauge(
     verified: Verified = False,
 ) -> None:
     """Add a gauge to MEKONG_REFERENCE_DIR. Example: mekong gauges add CODE --name NAME ..."""
-    from pipeline.geography import own_rows
+    from pipeline import own_rows
 
     folder = _own_folder()
     gauge = own_rows.OwnGauge(
@@ -173,7 +173,7 @@ def add_city(
     verified: Verified = False,
 ) -> None:
     """Add a city to MEKONG_REFERENCE_DIR. Example: mekong cities add NAME --country LA ..."""
-    from pipeline.geography import own_rows
+    from pipeline import own_rows
 
     folder = _own_folder()
     city = own_rows.OwnCity(
@@ -214,7 +214,7 @@ def _describe_city(city_id: str) -> list[str]:
 
     city = places.city(city_id)
     where = f"in the sub-basin {city.basin}" if city.basin else "outside of the basin"
-    regions = " and ".join(places.regions_of(city.lat, city.lon))
+    regions = ", ".join(places.regions_of(city.lat, city.lon))
     rows = {name: edition().rows(name) for name in ("areas.geojson", "report_numbers.csv")}
     number = next(
         (row["number"] for row in rows["report_numbers.csv"] if row["city"] == city_id), "none"
@@ -222,7 +222,7 @@ def _describe_city(city_id: str) -> list[str]:
     drawn = any(row["city"] == city_id for row in rows["areas.geojson"])
     area = "its polygon" if drawn else "the disc of 25 km, across borders too (areas.geojson)"
     lines = [
-        f"{city.name} ({city_id}), {city.country}, {where}; seen in {regions}",
+        f"{city.name} ({city_id}), {city.country}, {where}; regions {regions}",
         f"hazards: {city.hazards}; clocks UTC{city.utc_offset_h:+g} h",
         f"area of its messages: {area}",
         f"number in texts from the ground: {number}",

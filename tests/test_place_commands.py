@@ -54,7 +54,7 @@ def test_a_gauge_and_its_city_are_added_and_checked(
     assert capsys.readouterr().out == (
         "cities.csv line 2: ban_tha: new, seen in mekong and asean\n"
         "report_numbers.csv line 2: 99: new\n"
-        "Ban Tha (ban_tha), LA, in the sub-basin nam_ou; seen in mekong and asean\n"
+        "Ban Tha (ban_tha), LA, in the sub-basin nam_ou; regions mekong, asean\n"
         "hazards: river pluvial drought; clocks UTC+7 h\n"
         "area of its messages: the disc of 25 km, across borders too (areas.geojson)\n"
         "number in texts from the ground: 99\n"

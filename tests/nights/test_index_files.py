@@ -101,7 +101,7 @@ def test_a_workbook_has_a_column_per_place_and_empty_cells(night: Night, tmp_pat
     heading = [cell.value for cell in sheet[1]]
     assert heading == ["time", *(city.name for city in cities().values())]
     column = heading.index("Pakse") + 1
-    assert sheet.cell(2, 1).value.date() == date(2000, 1, 1)  # type: ignore[union-attr]
+    assert sheet.cell(2, 1).value.date() == date(2000, 1, 1)
     assert [sheet.cell(row, column).value for row in (2, 3)] == [None, None]
     value = float(night.index("spi_3m", "2000-03", "2000-03").sel(city="pakse").item())
     assert sheet.cell(4, column).value == pytest.approx(value, rel=1e-5)

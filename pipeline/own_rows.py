@@ -301,11 +301,11 @@ def _append(folder: Path, name: str, rows: Sequence[Row]) -> list[Finding]:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 reader = csv.DictReader(stream)
                 old = list(reader)
-                found = [column.strip() for column in reader.fieldnames or ()]
+                columns = [column.strip() for column in reader.fieldnames or ()]
         except (UnicodeDecodeError, csv.Error) as error:
             text = f"expected a table of text in UTF-8, found: {error}"
             raise BadReference([Finding(name, 0, text)]) from error
-        header = [*found, *(column for column in header if column not in found)]
+        header = [*columns, *(column for column in header if column not in columns)]
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, header, restval="", extrasaction="ignore")
         writer.writeheader()

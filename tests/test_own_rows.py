@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.geography.own_rows import (
+from pipeline.geography.places import cities, stations
+from pipeline.geography.reference_tables import BadReference, ReferenceTables
+from pipeline.own_rows import (
     OwnCity,
     OwnGauge,
     add_city,
@@ -17,8 +19,6 @@ from pipeline.geography.own_rows import (
     find_basin,
     list_gauges_around,
 )
-from pipeline.geography.places import cities, stations
-from pipeline.geography.reference_tables import BadReference, ReferenceTables
 from pipeline.settings import REFERENCE
 from tests.conftest import LayOver
 

@@ -191,7 +191,9 @@ def _encoding(name: str, array: xr.Variable) -> dict[str, Any]:
         return {"dtype": "S1", "char_dim_name": f"{name}_strlen"}
     kept = {key: array.encoding[key] for key in ("grid_mapping",) if key in array.encoding}
     packed = array.dtype.kind in "fiu" and array.ndim
-    return kept | ({"zlib": True, "complevel": 4} if packed else {})
+    # A coordinate of the grid has a value at every step: CF wants no fill value there.
+    whole = {"_FillValue": None} if array.dims == (name,) else {}
+    return kept | whole | ({"zlib": True, "complevel": 4} if packed else {})
 
 
 def _attributes(array: xr.DataArray) -> set[str]:

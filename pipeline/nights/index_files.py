@@ -134,11 +134,13 @@ def _describe_zones(da: xr.DataArray, by: str, night: Night) -> xr.Dataset:
 
 
 def _describe_cells(da: xr.DataArray) -> xr.Dataset:
-    """Describe the times of an index of the grid."""
+    """Describe the times and the CRS of an index of the grid."""
     step = "M" if _steps_by_month(da) else "D"
     bounds = (("time", "bounds"), bound_times(da["time"].values, step))
     ds = _bare(da).to_dataset().assign_coords(time_bnds=bounds)
-    return ds.assign_coords(time=ds["time"].assign_attrs(AXES["time"], bounds="time_bnds"))
+    crs = ds["spatial_ref"].assign_attrs(long_name="Coordinate reference system")
+    time = ds["time"].assign_attrs(AXES["time"], bounds="time_bnds")
+    return ds.assign_coords(time=time, spatial_ref=crs)
 
 
 def _bare(da: xr.DataArray) -> xr.DataArray:

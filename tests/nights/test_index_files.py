@@ -17,8 +17,10 @@ from pipeline.geography.places import cities
 from pipeline.nights import index_files
 from pipeline.nights.index_files import export_index
 from pipeline.nights.night import Night, open_night
+from pipeline.nights.zone_arrays import By
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
+from tests.issuance.test_products import find_errors
 
 ABSENT = ("2000-01", "2000-04")
 """A span of SPI-3 whose first two months are not known: the record begins in January 2000."""
@@ -70,6 +72,16 @@ def test_netcdf_has_the_form_of_the_published_files(night: Night, tmp_path: Path
         assert "basin:chi" in ds["zone"].values
         assert float(ds["lat"].sel(zone="basin:chi")) == float(published["lat"][chi])
     assert [*path.parent.iterdir()] == [path]
+
+
+@pytest.mark.slow  # the checker reads its tables of names: 5 s of CPU
+@pytest.mark.filterwarnings("ignore:The ioos_sos checker is deprecated")
+def test_netcdf_passes_the_cf_checker(gridded_night: Night, tmp_path: Path) -> None:
+    cases: list[tuple[str, By]] = [("spi_3m", "city"), ("cdi", "basin"), ("spi_3m", "cell")]
+    for number, (name, by) in enumerate(cases):
+        path = tmp_path / f"{number}.nc"
+        export_index(gridded_night, name, path, file_format="nc", by=by, start="2026-06")
+        assert find_errors(path) == []
 
 
 def test_tables_of_text_leave_what_is_not_known_empty(night: Night, tmp_path: Path) -> None:

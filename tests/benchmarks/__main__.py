@@ -12,6 +12,7 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -21,6 +22,15 @@ from numpy.typing import NDArray
 from tests.benchmarks import granules, nights
 from tests.benchmarks.job import EDGES
 from tests.benchmarks.measure import ROOT, Result, pass_speed, run
+from tests.benchmarks.runs import (
+    CURVES,
+    SLOWER,
+    TABLE,
+    add_run,
+    list_slower,
+    plot_curves,
+    read_passes,
+)
 
 PAGE = ROOT / "docs" / "performance.md"
 FIRST, END = 2001, 2026
@@ -61,6 +71,11 @@ class Row:
         if theirs is None:
             return np.nan
         return (theirs.seconds / theirs.work) / (self.ours.seconds / self.ours.work)
+
+    @property
+    def name(self) -> str:
+        """Name of the work in every run, without what one run found."""
+        return self.work.partition(" (")[0]
 
     def cells(self, one_pass: float) -> list[str]:
         """Cells of the table, given the bytes a second of one pass."""
@@ -111,7 +126,7 @@ def standardised(folder: Path) -> list[Row]:
         row = Row("SPI-6, fit and apply, 165 x 244 cells x 528 months, one thread", one, peer,
                   theirs, apart=f"{apart:.0e} within ±3")  # fmt: skip
         rows.append(_with_target(row, "5 x", row.ratio >= 5 and apart < 0.01))
-    rows.append(Row("the same, two threads", two))
+    rows.append(Row("SPI-6, two threads", two))
     for step, season in (("month", "month"), ("day", "dayofyear")):
         ours = run("spi.one_step", folder, cells=cells, season=season)
         theirs = run("spi.one_step_exactly", folder, cells=cells, season=season)
@@ -180,7 +195,9 @@ def record(folder: Path) -> list[Row]:
     flat = fifty.peak_mb <= max(1.1 * ours.peak_mb, 3000)
     return [
         _with_target(row, "180 s, 3,000 MB", good),
-        Row("the same of 50 years, on a third of the box", fifty, target=("no more memory", flat)),
+        Row(
+            "all indices of 50 years, on a third of the box", fifty, target=("no more memory", flat)
+        ),
     ]
 
 
@@ -222,8 +239,9 @@ def stages(folder: Path) -> list[Row]:
     return [row]
 
 
-def page(rows: list[Row], one_pass: float, took: float) -> str:
+def page(rows: list[Row], one_pass: float, took: float, slower: dict[str, float]) -> str:
     """Text of the page."""
+    risen = "; ".join(f"{times} x: {work}" for work, times in slower.items()) or "none"
     head = ["work", "ours", "peer", "ratio", "wanted", "x one pass", "largest difference"]
     table = [head, ["---"] * len(head), *(row.cells(one_pass) for row in rows)]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -254,6 +272,13 @@ where it starts others.
   {months:,.0f} months of {made.notes["by_month"]:.0f}.
 * Both nights apply the same reference, fitted on 25 years; the short archive holds 366 days.
 * SMAP begins in 2015 and the composites in 2012, here as in the sky.
+
+## Earlier runs
+![Time of each work by run]({CURVES.name})
+
+Times of the runs in [{TABLE.name}]({TABLE.name}), each over the time of one pass over 1 GB in
+the same run, so that runs on other machines stand beside each other. More than {SLOWER} times the
+median of the runs before, in the last: {risen}.
 """
 
 
@@ -273,10 +298,18 @@ def main() -> None:
                 print(" | ".join(row.cells(one_pass)), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    PAGE.write_text(page(rows, one_pass, perf_counter() - begin), encoding="utf-8")
+    took = perf_counter() - begin
+    seconds = {row.name: row.ours.seconds for row in rows}
+    add_run(TABLE, seconds, one_pass=one_pass, day=datetime.now(UTC).date())
+    passes = read_passes(TABLE)
+    plot_curves(passes, CURVES)
+    slower = list_slower(passes)
+    PAGE.write_text(page(rows, one_pass, took, slower), encoding="utf-8")
     missed = [row.work for row in rows if row.target and not row.target[1]]
     for work in missed:
         print(f"missed: {work}", file=sys.stderr)
+    for work, times in slower.items():
+        print(f"{times} times the median of the runs before: {work}", file=sys.stderr)
     print(f"wrote {PAGE.relative_to(ROOT)}")
     sys.exit(bool(missed))
 

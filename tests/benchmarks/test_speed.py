@@ -111,7 +111,8 @@ def test_the_page_says_what_was_missed_and_what_was_scaled() -> None:
         Row("all indices", ours, "peer", theirs, ("20 x", False), "0"),
         Row("more", Result(0.05, 1, np.zeros(1), 4e8)),
     ]
-    text = page(rows, one_pass=4e9, took=60)
+    text = page(rows, one_pass=4e9, took=60, slower={"all indices": 1.5})
+    assert text.endswith("in the last: 1.5 x: all indices.\n")
     assert (
         "| all indices | 2.00 s, 512 MB | peer: 30 s, from 10 of 100, 100 MB | 15.0 x "
         "| 20 x: **missed** | 2 x | 0 |"

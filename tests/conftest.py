@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+import hypothesis
 import pytest
 import rioxarray  # noqa: F401  (registers .rio, by which tests look at the CRS of grids)
 
 from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables
 from pipeline.settings import REFERENCE, Settings
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _WITH = {
     "tests/scenarios/test_reruns.py": "tests/scenarios/test_nights.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.areal import blend
@@ -73,7 +73,6 @@ def test_a_product_is_mapped_before_it_is_used_by_the_sub_basin_it_lies_in() -> 
     np.testing.assert_allclose(rates_mm_h, [2 * inside, 2 * (inside + 1) / 2], rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([np.nan, 0.0, 1.0, 7.0]), min_size=4, max_size=4),
 )

@@ -20,7 +20,7 @@ from tests.indices.made_series import days_from, refuse, series
 SEASON: Any = {"half_window_days": 45, "min_dates": 3}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     arrays(np.float32, (300, 3), elements=st.sampled_from([0.0, 0.1, 0.5, 0.9, np.nan])),
     arrays(np.float32, (7, 3), elements=st.floats(0, 1, width=32)),
@@ -78,7 +78,6 @@ def test_too_few_common_dates_give_nothing() -> None:
 SAMPLE = st.lists(st.integers(-50, 50), min_size=5, max_size=20, unique=True)
 
 
-@settings(deadline=None)
 @given(SAMPLE, st.lists(st.integers(0, 90), min_size=20, max_size=20), st.integers(0, 99))
 def test_mapping_keeps_the_order_and_gives_the_distribution_back(
     sample: list[int], target: list[int], seed: int

@@ -99,7 +99,7 @@ def test_api_with_a_day_missing() -> None:
 
 
 @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=arrays(np.float64, (110, 3), elements=AMOUNT))
 def test_the_future_and_the_layout_do_not_matter(index: Index, values: np.ndarray) -> None:
     rain = daily(values)
@@ -117,7 +117,7 @@ def test_the_future_and_the_layout_do_not_matter(index: Index, values: np.ndarra
         np.testing.assert_array_equal(index(rain.isel(zone=zone)).values, whole.values[:, zone])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=arrays(np.float64, 100, elements=st.floats(0.0, 300.0)), more=st.floats(0.1, 100.0))
 def test_more_rain_never_lowers_an_accumulation(values: np.ndarray, more: float) -> None:
     wetter = values.copy()

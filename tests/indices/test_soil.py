@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.indices.soil import fit_ssi, soil_water_index, ssi
@@ -48,7 +48,6 @@ def test_after_a_long_gap_it_begins_anew() -> None:
     assert float(root_zone[33]) == pytest.approx(0.3, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([np.nan, 0.05, 0.2, 0.5]), min_size=2, max_size=40))
 def test_the_root_zone_lies_within_what_the_surface_was(values: list[float]) -> None:
     root_zone = soil_water_index(

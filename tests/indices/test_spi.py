@@ -53,6 +53,7 @@ def test_spi_by_hand() -> None:
     np.testing.assert_allclose(index[3::12][x == 0], zero, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_spi_agrees_with_climate_indices_and_xclim_without_zeros() -> None:
     """With no dry month all three define the same: gamma by Thom's (approximate ML) estimator.
 
@@ -160,7 +161,7 @@ def test_running_spi_is_standard_normal_over_the_year_and_knows_29_february(
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 2000), min_size=2, max_size=30), st.floats(0.0, 0.45))
 def test_spi_rises_with_rain(amounts: list[float], dry: float) -> None:
     params = fit_spi(total=monthly(wet=1 - dry, zones=1, seed=3), start=START, end=END).isel(zone=0)

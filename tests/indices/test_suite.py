@@ -253,7 +253,7 @@ def test_missing_is_missing_and_stays_in_its_place(index: Index) -> None:
 
 
 @every
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.0, 500.0), st.floats(0.0, 500.0))
 def test_more_is_never_less(index: Index, value: float, more: float) -> None:
     da = tail(index)

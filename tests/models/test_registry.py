@@ -154,6 +154,7 @@ def test_damaged_models_are_named_and_those_before_used(
         load_last(tmp_path, asof=ASOF)
 
 
+@pytest.mark.slow
 def test_models_of_any_regressor_are_kept(made_up: StageInputs, tmp_path: Path) -> None:
     dates = made_up.stage.index[-3:]
     for regressor in (HistGradientBoostingRegressor(max_iter=3), ExtraTreesRegressor(2)):

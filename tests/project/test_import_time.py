@@ -44,6 +44,8 @@ STEPS = {
     "train": DRAWING | {"httpx", "tenacity", "skops"},
 }
 """By step what its imports must not bring; the hindcast draws its report."""
+QUICK = {"ingest", "forecast", "publish", "explain"}
+"""Steps whose imports the quick tests measure."""
 
 
 def run(code: str) -> tuple[float, set[str]]:
@@ -114,7 +116,10 @@ else:
     assert is_quick(seconds, SLACK * HELP_S)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step",
+    [step if step in QUICK else pytest.param(step, marks=pytest.mark.slow) for step in STEPS],
+)
 def test_a_step_imports_what_it_needs_alone(step: str) -> None:
     seconds, modules = run(imports_of(step))
     assert modules & (STEPS[step] | EVERY_STEP) == set()

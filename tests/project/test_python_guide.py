@@ -87,6 +87,7 @@ def test_why(
     assert all("Class: " in text for text in told[:2])
 
 
+@pytest.mark.slow
 def test_without_satellites(
     nights: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_without_satellites(
     assert levels["changed"].any()
 
 
+@pytest.mark.slow
 def test_thresholds_and_rules(
     nights: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

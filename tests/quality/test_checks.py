@@ -34,7 +34,7 @@ def faulty_rows(check: Check, hours: Floats, value: Floats | list[float]) -> lis
     return np.flatnonzero(check.check(hours[: len(level)], level)).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     steps=st.lists(st.floats(-0.3, 0.3), min_size=10, max_size=60),
     at=st.integers(3, 6),

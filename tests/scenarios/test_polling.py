@@ -54,6 +54,7 @@ def get(connection: HTTPConnection, path: str) -> bytes:
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.enable_socket
 def test_a_receiver_that_polls_never_takes_a_mixed_set(tmp_path: Path) -> None:
     publish_tree(tree(0), folder=tmp_path, issue_time=T0)

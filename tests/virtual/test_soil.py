@@ -11,7 +11,7 @@ from pipeline.virtual import soil
 SOIL = list(soil.SOILS.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arrays(float, (60, len(SOIL)), elements=st.floats(0, 400)), st.floats(0.2, 4.0))
 def test_buckets_lose_no_water(rain: np.ndarray, factor: float) -> None:
     found = soil.simulate_runoff(rain, SOIL, quick_factor=np.full(rain.shape, factor))

@@ -60,6 +60,7 @@ def model(areal: xr.Dataset) -> DroughtModel:
     return fit(areal, end=END)
 
 
+@pytest.mark.slow
 def test_it_beats_conditional_climatology_on_years_held_out(model: DroughtModel) -> None:
     scores = pd.DataFrame(model.scores)
     assert set(scores["inputs"]) == {"with_soil", "without_soil"}

@@ -25,7 +25,7 @@ def decaying(rho: float) -> np.ndarray:
     return rho ** np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     p=npst.arrays(float, 7, elements=st.floats(0.0, 1.0)),
     shift=st.floats(0.0, 1.0),

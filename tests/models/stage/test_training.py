@@ -134,6 +134,7 @@ training.fit(river(years=4), end=END, stations=[UPSTREAM, TOWN])
     pytest.fail("expected that the processes end, found them waiting")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stations", ["UPSTREAM, TOWN", "TOWN"])
 def test_a_process_does_not_go_on_without_its_parent(tmp_path: Path, stations: str) -> None:
     """The parent is killed while its child fits: neither another gauge nor a traceback follows."""

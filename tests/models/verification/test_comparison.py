@@ -84,6 +84,7 @@ def test_copies_differ_by_nothing(
         assert set(scores["verdict"]) == {"no difference shown"}
 
 
+@pytest.mark.slow
 def test_rivals_of_the_same_skill_show_no_difference(tmp_path: Path) -> None:
     """Of three pairs that err by other noise of one width, nine verdicts in ten say so.
 

@@ -123,12 +123,11 @@ def _read_alerts(folder: Path, city: City) -> pd.DataFrame:
 
 def _describe(folder: Path, statuses: set[str]) -> Provenance:
     """Issue time and source of a tree, with the least of the statuses."""
-    from pipeline.figures.canvas import Provenance
+    from pipeline.figures.canvas import Provenance, name_source
 
     index = _read_json(folder / "index.json")
-    virtual = index["origin"] == "virtual"
-    source = "virtual basin, not measured" if virtual else "satellites and river gauges as used"
     status = next(word for word in ("Exercise", "Test", "Actual") if word in statuses)
+    source = name_source(index["origin"])
     return Provenance(status, datetime.fromisoformat(index["issue_time"]), source)
 
 

@@ -71,6 +71,18 @@ class Provenance:
     source: str
 
 
+def name_source(origin: str) -> str:
+    """Name the source of a night's data by its origin.
+
+    Examples
+    --------
+    >>> name_source("virtual")
+    'virtual basin, not measured'
+    """
+    virtual = origin == "virtual"
+    return "virtual basin, not measured" if virtual else "satellites and river gauges as used"
+
+
 def new_figure(title: str, *, width: float = 4.2, height: float = 3.2) -> tuple[Figure, Axes]:
     """Make an empty figure with one pair of axes; sizes in inches."""
     with mpl.rc_context(STYLE):
@@ -159,7 +171,7 @@ def complete_figure(
         color="#333333",
         va="bottom",
         linespacing=1.2,
-    ).set_in_layout(False)
+    )
     if keys is None:
         by_label = {
             label: handle
@@ -184,7 +196,7 @@ def _add_legend(figure: Figure, keys: list[Artist], *, bottom_in: float) -> floa
     width, height = figure.get_figwidth(), figure.get_figheight()
     longest = max(len(str(key.get_label())) for key in keys)
     columns = max(1, min(len(keys), int(width / (0.056 * longest + 0.5))))
-    legend = figure.legend(
+    figure.legend(
         handles=keys,
         loc="lower left",
         bbox_to_anchor=(0.0, bottom_in / height),
@@ -194,7 +206,6 @@ def _add_legend(figure: Figure, keys: list[Artist], *, bottom_in: float) -> floa
         borderaxespad=0.2,
         columnspacing=1.2,
     )
-    legend.set_in_layout(False)
     return 0.15 + 0.16 * math.ceil(len(keys) / columns)
 
 

@@ -104,3 +104,15 @@ def test_a_notebook_s_own_style_changes_nothing() -> None:
     with mpl.rc_context({"font.size": 20.0, "axes.facecolor": "black", "font.family": "serif"}):
         assert to_png(draw(EXERCISE)) == plain
     assert plain[16:24] == (800).to_bytes(4, "big") + (500).to_bytes(4, "big"), "width, height"
+
+
+def test_a_notebook_that_cuts_the_margins_keeps_legend_and_footer() -> None:
+    figure = draw(EXERCISE)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    (key,) = figure.legends
+    (footer,) = [text for text in figure.texts if "Issued" in text.get_text()]
+    for part in (key, footer):
+        corners = part.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        assert box.x0 <= corners.x0 + 1e-6
+        assert box.y0 <= corners.y0 + 1e-6

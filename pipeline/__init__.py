@@ -6,9 +6,11 @@ For notebooks (docs/python.md)::
 
     night = mekong.open("2026-08-20")
     cases = mekong.issued("2026-06-01", "2026-08-20")
+    season = mekong.hindcast("2025-06-01", "2025-10-31", ["Pakse"])
 
 ``open`` is :func:`pipeline.nights.night.open_night`, ``issued`` is
-:func:`pipeline.nights.issued_forecasts.read_issued`; both are imported when they are first used.
+:func:`pipeline.nights.issued_forecasts.read_issued`, ``hindcast`` is
+:func:`pipeline.nights.hindcasts.hindcast`; all are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.nights.hindcasts import hindcast
     from pipeline.nights.issued_forecasts import read_issued as issued
     from pipeline.nights.night import open_night as open  # noqa: A004  (mekong.open)
 
-__all__ = ["issued", "open"]
+__all__ = ["hindcast", "issued", "open"]
 
 _LAZY = {
+    "hindcast": ("pipeline.nights.hindcasts", "hindcast"),
     "issued": ("pipeline.nights.issued_forecasts", "read_issued"),
     "open": ("pipeline.nights.night", "open_night"),
 }

@@ -22,7 +22,7 @@ from pipeline.issuance.explanation import explain_decision, find_night
 from pipeline.issuance.forecast_tables import read_forecasts
 from pipeline.issuance.snapshot import Snapshot, open_snapshot
 from pipeline.nights import stage_arrays, zone_arrays
-from pipeline.nights.spans import Day, begin_of, end_of
+from pipeline.nights.spans import Day, begin_of, span_of
 from pipeline.nights.zone_arrays import By
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from pipeline.alerts.decision import Hazard
+    from pipeline.figures.canvas import Provenance
     from pipeline.nights.alternatives import Thresholds
 
 
@@ -125,6 +126,13 @@ class Night:
         """CAP status: Exercise where anything virtual went in, Test or Actual."""
         return str(self.published["status"])
 
+    @property
+    def provenance(self) -> Provenance:
+        """Status, issue time and source of the data, as figures say them."""
+        from pipeline.figures.canvas import Provenance, name_source  # noqa: PLC0415
+
+        return Provenance(self.status, self.issue_time, name_source(self.published["origin"]))  # type: ignore[arg-type]
+
     @cached_property
     def run(self) -> dict[str, Any]:
         """Row of the night in the table of runs."""
@@ -159,7 +167,7 @@ class Night:
         xarray.Dataset
             As of :func:`pipeline.nights.stage_arrays.read_stages`.
         """
-        first, last = _to_span(start, end)
+        first, last = span_of(start, end)
         stages = stage_arrays.read_stages(
             self.snapshot, self._find_gauge(city), start=first, end=last
         )
@@ -216,7 +224,7 @@ class Night:
         xarray.DataArray
             As of :func:`pipeline.nights.zone_arrays.read_rain`.
         """
-        rain = zone_arrays.read_rain(self.snapshot, by, *_to_span(start, end))
+        rain = zone_arrays.read_rain(self.snapshot, by, *span_of(start, end))
         return rain.assign_attrs(self._mark())
 
     def index(
@@ -248,7 +256,7 @@ class Night:
         LookupError
             There is no such index, or what it is made from is not there.
         """
-        first, last = _to_span(start, end)
+        first, last = span_of(start, end)
         index = zone_arrays.read_index(
             self.snapshot, self.settings.models_dir, name, by=by, start=first, end=last
         )
@@ -359,11 +367,6 @@ class Night:
             "status": self.status,
             "origin": str(self.published["origin"]),
         }
-
-
-def _to_span(start: Day | None, end: Day | None) -> tuple[datetime | None, datetime | None]:
-    """Half-open interval of what people write."""
-    return None if start is None else begin_of(start), None if end is None else end_of(end)
 
 
 def read_alerts(content: bytes) -> pd.DataFrame:

@@ -32,6 +32,18 @@ def end_of(day: Day) -> datetime:
     return _to_moment((_to_period(day) + 1).start_time)
 
 
+def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, datetime | None]:
+    """Return the half-open interval of two days, months or years; None is open.
+
+    Examples
+    --------
+    >>> first, after = span_of("2026-08", None)
+    >>> print(first, after, sep=", ")
+    2026-08-01 00:00:00+00:00, None
+    """
+    return None if start is None else begin_of(start), None if end is None else end_of(end)
+
+
 def _to_period(day: Day) -> pd.Period:
     if isinstance(day, datetime):
         return pd.Period(

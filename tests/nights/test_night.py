@@ -32,6 +32,10 @@ def test_the_newest_night_opens_by_default_and_any_by_its_day(nights: Settings) 
 def test_a_night_says_which_one_it_is(night: Night) -> None:
     assert repr(night) == "Night 2026-08-20 00:30Z, revision 0, Exercise (virtual)"
     assert night.published["records_batch"] == 1
+    assert night.provenance.status == "Exercise"
+    assert (night.provenance.issue_time, night.provenance.source) == (
+        ISSUED, "virtual basin, not measured",
+    )  # fmt: skip
 
 
 def test_a_day_without_a_night_and_an_empty_folder_say_so(nights: Settings, tmp_path: Path) -> None:

@@ -116,7 +116,9 @@ class Archive:
         """Append steps to a product in one commit.
 
         A step is left out where the version known at its ``available_time`` already holds the same
-        values, so that repeating an append changes nothing and makes no commit.
+        values, so that repeating an append changes nothing and makes no commit. A zone that the
+        product does not hold yet is added to its axis, unknown in every earlier step; one that the
+        dataset lacks keeps the values that were known of each step.
 
         Parameters
         ----------
@@ -124,7 +126,8 @@ class Archive:
             Group to append to.
         ds
             Canonical dataset with dims (time, lat, lon) or (time, zone) and a coordinate
-            ``available_time`` (time).
+            ``available_time`` (time); of several versions of a step at the same ``available_time``
+            the one that is appended last is read.
         message
             Message of the commit.
 
@@ -136,12 +139,11 @@ class Archive:
         Raises
         ------
         ValueError
-            The dataset's grid, zones or variables differ from what the product holds.
+            The dataset's grid or variables differ from what the product holds.
         """
         if self._snapshot is not None:
             raise ValueError(f"expected the newest archive, found one opened at {self._snapshot}")
         ds = ds.drop_vars("spatial_ref", errors="ignore").transpose("time", ...).compute()
-        ds = ds.assign_coords(digest=("time", _compute_digests(ds)))
         for name in [name for name in ds.coords if ds[name].dtype.kind == "U"]:
             ds[name] = ds[name].astype(object)
         with self._only_writer():
@@ -153,11 +155,17 @@ class Archive:
         if exists:
             stored = xr.open_zarr(session.store, group=product, consolidated=False)
             _check_same(product, ds, stored)
+            if "zone" in ds.dims:
+                ds = _align_zones(ds, stored)
+        ds = ds.assign_coords(digest=("time", _compute_digests(ds)))
+        if exists:
             ds = ds.isel(time=_find_changed(ds, stored))
         if ds.sizes["time"] == 0:
             return 0
         ds = ds.sortby("time")
         if exists:
+            if "zone" in ds.dims:
+                _widen(zarr.open_group(session.store, path=product, mode="r+"), ds)
             ds = ds[list(ds.data_vars)].drop_vars(
                 [n for n in ds.coords if "time" not in ds[n].dims]
             )
@@ -402,6 +410,41 @@ def _lengthen(group: zarr.Group, frame: xr.Dataset) -> None:
             array[length:] = seconds.astype(np.int64)
 
 
+def _align_zones(ds: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
+    """Put new steps on the stored zones, followed by their new ones.
+
+    Of a stored zone that they lack, the values that were known of each step are kept.
+    """
+    held, given = stored["zone"].values.tolist(), ds["zone"].values.tolist()
+    if held == given:
+        return ds
+    names = [*held, *(name for name in given if name not in held)]
+    ds = ds.reindex(zone=np.array(names, object))
+    lacking = np.flatnonzero(~np.isin(held, given))
+    known = _find_known(ds, stored)
+    found = np.flatnonzero(known >= 0)
+    if lacking.size and found.size:
+        kept = stored[list(ds.data_vars)].isel(time=known[found], zone=lacking).compute()
+        for name, da in kept.items():
+            values = ds[name].transpose("time", "zone").values.copy()
+            values[np.ix_(found, lacking)] = da.transpose("time", "zone").values
+            ds[name] = ds[name].copy(data=values)
+    return ds
+
+
+def _widen(group: zarr.Group, ds: xr.Dataset) -> None:
+    """Add the zones of a dataset that a group does not hold yet to all of its arrays."""
+    for name in ("zone", *ds.data_vars):
+        array = group[str(name)]
+        if not isinstance(array, zarr.Array):
+            raise TypeError(f"{name}: expected an array, found {array}")
+        held, size = array.shape[-1], ds.sizes["zone"]
+        if held < size:
+            array.resize((*array.shape[:-1], size))
+            if name == "zone":
+                array[held:] = ds["zone"].values[held:]
+
+
 def _compute_digests(ds: xr.Dataset) -> NDArray[np.int64]:
     """Hash the content of each step over all variables."""
     digests = np.empty(ds.sizes["time"], np.int64)
@@ -455,25 +498,30 @@ def _select_rows(ds: xr.Dataset, rows: NDArray[np.int64]) -> xr.Dataset:
 
 def _find_changed(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
     """Find the steps that differ from what was known when they became available."""
+    known, digest = _find_known(ds, stored), stored["digest"].values
+    same = (known >= 0) & (digest[known] == ds["digest"].values)
+    return np.flatnonzero(~same)
+
+
+def _find_known(ds: xr.Dataset, stored: xr.Dataset) -> NDArray[np.int64]:
+    """Find the stored row of each step that was known when the step became available, or -1."""
     time, available = stored["time"].values, stored["available_time"].values
-    digest = stored["digest"].values
-    positions = []
-    for position, (step_time, step_available, mark) in enumerate(
-        zip(ds["time"].values, ds["available_time"].values, ds["digest"].values, strict=True)
+    known = np.full(ds.sizes["time"], -1)
+    for position, (step_time, step_available) in enumerate(
+        zip(ds["time"].values, ds["available_time"].values, strict=True)
     ):
         rows = np.flatnonzero((time == step_time) & (available <= step_available))
-        latest = _select_latest(time, available, rows)
-        if latest.size == 0 or digest[latest[0]] != mark:
-            positions.append(position)
-    return np.array(positions, np.int64)
+        if (latest := _select_latest(time, available, rows)).size:
+            known[position] = latest[0]
+    return known
 
 
 def _check_same(product: str, ds: xr.Dataset, stored: xr.Dataset) -> None:
-    """Raise unless new steps have the variables, grid and zones of the product."""
+    """Raise unless new steps have the variables and grid of the product."""
     stored_names, names = sorted(map(str, stored.data_vars)), sorted(map(str, ds.data_vars))
     if stored_names != names:
         raise ValueError(f"{product}: expected the variables {stored_names}, found {names}")
-    for dim in set(stored.dims) - {"time"}:
+    for dim in set(stored.dims) - {"time", "zone"}:
         if not np.array_equal(stored[dim].values, ds[dim].values):
             raise ValueError(
                 f"{product}: expected the archived {dim} ({stored.sizes[dim]} values from "

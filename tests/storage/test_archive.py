@@ -9,6 +9,7 @@ import xarray as xr
 
 from pipeline.geography.grid import Grid
 from pipeline.storage.archive import Archive, NothingArchived
+from tests.storage.zone_steps import zone_steps
 
 GRID = Grid(10.0, 10.4, 100.0, 100.6)
 
@@ -127,3 +128,39 @@ def test_an_archive_is_made_in_the_format_that_every_python_reads(archive: Archi
     # Format 2 keeps its branches in a file called repo; format 1 keeps each in a folder of refs.
     assert (archive.folder / "refs" / "branch.main" / "ref.json").exists()
     assert not (archive.folder / "repo").exists()
+
+
+def known_rain(archive: Archive, day: int) -> dict[str, list[float | None]]:
+    """Rain of each zone as known on a day, None where it is missing."""
+    rain = archive.read("zones", asof=moment(day))["rain"].compute()
+    return {
+        zone: [None if np.isnan(value) else float(value) for value in rain.sel(zone=zone).values]
+        for zone in rain["zone"].values.tolist()
+    }
+
+
+def test_a_new_zone_joins_the_axis_and_its_past_is_missing(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.append("zones", zone_steps("2026-08-01", {"a": [1, 2]}, "2026-08-03"), message="1")
+    before = archive.snapshot
+    new = zone_steps("2026-08-02", {"b": [7, 8], "a": [2, 3]}, "2026-08-04")
+    assert archive.append("zones", new, message="2") == 2
+    assert known_rain(archive, 3) == {"a": [1, 2], "b": [None, None]}
+    assert known_rain(archive, 4) == {"a": [1, 2, 3], "b": [None, 7, 8]}
+    assert known_rain(Archive(tmp_path / "archive", snapshot=before), 4) == {"a": [1, 2]}
+    assert archive.append("zones", new, message="again") == 0
+
+
+def test_zones_that_an_append_lacks_keep_what_was_known(archive: Archive) -> None:
+    both = zone_steps("2026-08-01", {"a": [1, 2], "b": [5, 6]}, "2026-08-03")
+    archive.append("zones", both, message="1")
+    archive.append("zones", zone_steps("2026-08-02", {"b": [9, 4]}, "2026-08-04"), message="2")
+    assert known_rain(archive, 3) == {"a": [1, 2], "b": [5, 6]}
+    assert known_rain(archive, 4) == {"a": [1, 2, None], "b": [5, 9, 4]}
+
+
+def test_the_past_of_a_zone_may_be_added_as_known_at_its_time(archive: Archive) -> None:
+    archive.append("zones", zone_steps("2026-08-01", {"a": [1, 2]}, "2026-08-03"), message="1")
+    archive.append("zones", zone_steps("2026-08-01", {"b": [5, 6]}, "2026-08-03"), message="2")
+    assert known_rain(archive, 3) == {"a": [1, 2], "b": [5, 6]}

@@ -118,14 +118,17 @@ def gather_evidence(
 
 
 def _class_limits(params: xr.Dataset) -> NDArray[np.float64]:
-    """90-day rain at the bound of each class, mm, (dayofyear, zone, k), −1 where out of reach."""
+    """90-day rain at the bound of each class, mm, (dayofyear, zone, k), −1 where out of reach.
+
+    NaN where the parameters are unknown.
+    """
     shape, scale, p_zero = (
         params[name].transpose("dayofyear", "zone").to_numpy()[..., None]
         for name in ("shape", "scale", "p_zero")
     )
     share = (ndtr(np.array(SPI_BOUNDS)) - p_zero) / (1 - p_zero)
     limit = scale * gammaincinv(shape, np.clip(share, 0.0, 1.0))
-    return np.where(share > 0, limit, -1.0)
+    return np.where(share <= 0, -1.0, limit)
 
 
 def mark_known(evidence: Evidence, weeks: int, kind: str) -> NDArray[np.bool_]:

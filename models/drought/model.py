@@ -6,6 +6,7 @@ percentile (:func:`pipeline.indices.drought.drought_score`), D0-D4 at −0.5, �
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +38,7 @@ from models.drought.inputs import (
 )
 from models.verification.bootstrap import compare_with_conditional
 from models.verification.metrics import skill_score, squared_error
+from pipeline.areal.zonal_record import put_parameters_on_zones
 from pipeline.indices.daily import drought_state
 from pipeline.indices.drought import CDI, SPI_BOUNDS
 from pipeline.indices.spi import MIN_YEARS
@@ -83,9 +85,17 @@ class DroughtModel:
     conditional: dict[str, NDArray[np.float64]]
     scores: list[dict[str, Any]]
 
-    def parameters(self) -> dict[str, xr.Dataset]:
-        """Parameters of the indices, as of :func:`pipeline.indices.daily.fit_reference`."""
-        return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
+    def parameters(self, zones: Sequence[str] | None = None) -> dict[str, xr.Dataset]:
+        """Parameters of the indices, as of :func:`pipeline.indices.daily.fit_reference`.
+
+        Parameters
+        ----------
+        zones
+            Zones of the result, NaN for those that the model was not trained on; default the
+            model's own.
+        """
+        stored = {name: xr.Dataset.from_dict(fit) for name, fit in self.index_params.items()}
+        return put_parameters_on_zones(stored, self.zones if zones is None else zones)
 
 
 class RecordTooShort(ValueError):  # noqa: N818
@@ -153,7 +163,8 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
     model
         From :func:`fit`.
     zonal
-        Product ``zones``; only the last 100 days are read.
+        Product ``zones``; only the last 100 days are read. Of zones that the model was not trained
+        on nothing is known.
     asof
         Issue time: the state is that of the last whole day before it.
 
@@ -166,16 +177,9 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
         (none, watch, warning, alert, unknown), ``tier``, ``origin``. The tier names what was
         missing: ``full``, ``no_vegetation``, ``no_soil``, ``rain_only`` (both), ``climatology``
         (rain; probabilities are NaN then, and the class unknown where the 90 days are).
-
-    Raises
-    ------
-    ValueError
-        The record's zones are not those of the model.
     """
     zones = [str(zone) for zone in zonal["zone"].to_numpy()]
-    if zones != model.zones:
-        raise ValueError(f"zones: expected {model.zones}, found {zones}")
-    parameters = model.parameters()
+    parameters = model.parameters(zones)
     record = select_known(zonal, asof=asof)
     today = utc64(day_start(asof)) - DAY
     window = np.arange(today - (_RECORD_DAYS - 1) * DAY, today + DAY, DAY)
@@ -189,7 +193,7 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
     for weeks in HORIZONS_WEEKS:
         p = _probabilities(model, evidence, weeks)
         frame = pd.DataFrame({f"p_d{k}": p[:, k] for k in range(CLASSES)})
-        frame.insert(0, "zone", model.zones)
+        frame.insert(0, "zone", zones)
         frame.insert(1, "horizon_weeks", weeks)
         valid = window[-1] + DAY + 7 * weeks * DAY
         frame.insert(0, "issue_time", naive_timestamp(asof))
@@ -257,7 +261,7 @@ def _apply_regression(model: LogisticRegression, x: NDArray[np.float64]) -> NDAr
 
 def _probabilities(model: DroughtModel, evidence: Evidence, weeks: int) -> NDArray[np.float64]:
     """P(class ≥ Dk) of the one day of the evidence, (zone, k)."""
-    p = np.full((len(model.zones), CLASSES), np.nan)
+    p = np.full((evidence.score.shape[1], CLASSES), np.nan)
     month = target_month(evidence.time, weeks)[0]
     for kind in reversed(INPUTS):
         key = f"{kind}/{weeks}"

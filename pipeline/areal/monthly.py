@@ -11,8 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.areal.means import average_zones
+from pipeline.areal.zonal_record import put_on_zones, put_parameters_on_zones
 from pipeline.choices import Region
 from pipeline.geography.gauge_figures import reference_flows
+from pipeline.geography.places import zones
 from pipeline.indices.common import copy_reference_attrs
 from pipeline.indices.flow import low_flow_ratio
 from pipeline.indices.monthly import compute_standardised
@@ -119,6 +121,7 @@ def read_land_months(
         return None
     means = {name: average_zones(ds[name], region) for name in ("pet", "runoff")}
     land = xr.Dataset(means).drop_vars(["spatial_ref", "available_time"], errors="ignore").compute()
+    land = put_on_zones(land, list(zones(region, asof=asof)))
     time = land["time"].values
     days = xr.DataArray((next_months(time) - time) / DAY, {"time": time}, ("time",))
     land["pet"] = (land["pet"] * days).astype(np.float32).assign_attrs(units="mm")
@@ -177,7 +180,10 @@ def make_bulletin(
         (year, zone) onset, retreat and length of the wet season; each index with its reference
         period, the hash of its definition, and whether it is provisional.
     """
-    fitted = {name: xr.Dataset.from_dict(plain) for name, plain in params.items()}
+    fitted = put_parameters_on_zones(
+        {name: xr.Dataset.from_dict(plain) for name, plain in params.items()},
+        months.rain["zone"].values.tolist(),
+    )
     time = months.zones["rain"]["time"].values[-MONTHS:]
     with_params = {row.inputs[-1] for row in select("months") if row.name in fitted}
     zonal = {name: values for name, values in months.zones.items() if name in with_params}

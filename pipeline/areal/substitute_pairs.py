@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.areal.means import average_zones
+from pipeline.areal.zonal_record import put_on_zones
 from pipeline.choices import Region
 from pipeline.geography.places import zones
 from pipeline.geography.variables import outside
@@ -119,7 +120,8 @@ def make_new_pairs(
         ours = ours[(pictures >= MIN_PICTURES) & (_end_of(substitute, ours) <= utc64(asof))]
     theirs = np.unique(_date_of(substitute, archive.rows(substitute.main, asof=asof)[1]))
     paired = ours[:0]
-    if stored is not None:
+    # A new zone has no pairs yet: every date in common is averaged once more, for all zones.
+    if stored is not None and set(zones(region)) <= set(stored["zone"].values.tolist()):
         paired = stored["time"].values[stored["theirs"].notnull().any("zone").values]
     all_dates = np.union1d(ours, theirs)
     recent = all_dates[all_dates >= utc64(start) - LOOKBACK[substitute.statistic]]
@@ -142,10 +144,11 @@ def make_new_pairs(
 
 
 def merge_pairs(stored: xr.Dataset | None, new: xr.Dataset) -> xr.Dataset:
-    """Merge the pairs of all dates; new pairs replace stored ones."""
+    """Merge the pairs of all dates on the zones of the new ones, which replace stored ones."""
     new = new.drop_vars("came")
     if stored is None:
         return new
+    stored = put_on_zones(stored, new["zone"].values.tolist())
     older = stored.isel(time=~np.isin(stored["time"].values, new["time"].values))
     return xr.concat([older, new], "time").sortby("time")
 

@@ -21,6 +21,7 @@ from pipeline.areal.substitute_pairs import (
     merge_pairs,
     read_pairs,
 )
+from pipeline.areal.zonal_record import put_on_zones
 from pipeline.choices import Region
 from pipeline.geography.places import zones
 from pipeline.geography.variables import VARIABLES, attributes
@@ -156,6 +157,7 @@ def fill_gaps(series: xr.Dataset, archive: Archive, *, asof: datetime) -> xr.Dat
     """
     try:
         matched = archive.read(PRODUCT, asof=asof).drop_vars("available_time")
+        matched = put_on_zones(matched, series["zone"].values.tolist())
         matched = matched.reindex(time=series["time"].values)
     except NothingArchived:
         matched = xr.full_like(series, np.nan)

@@ -19,6 +19,7 @@ from pipeline.alerts.gauge_criteria import HORIZON_D
 from pipeline.alerts.levels import Level
 from pipeline.alerts.thresholds import rules_for
 from pipeline.areal import daily_series, substitutes
+from pipeline.areal.zonal_record import read_zonal
 from pipeline.geography import places
 from pipeline.geography.reference_schema import EVERY_CITY
 from pipeline.indices import suite
@@ -145,7 +146,9 @@ def forecast_droughts(snapshot: Snapshot) -> pd.DataFrame:
 def _flag_suspect(snapshot: Snapshot, droughts: pd.DataFrame) -> pd.Series:
     """Flag rows of zones whose known rain and soil moisture are all suspect."""
     try:
-        doubts = snapshot.archive.read("doubts", asof=snapshot.asof).compute()
+        doubts = read_zonal(
+            snapshot.archive, "doubts", asof=snapshot.asof, region=snapshot.region
+        ).compute()
     except NothingArchived:
         return pd.Series([False] * len(droughts), droughts.index)
     windows = np.array([suite.INDICES["rain_90d"].window, suite.SOIL_DAYS])

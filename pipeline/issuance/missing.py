@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.areal import substitutes
+from pipeline.areal.zonal_record import read_zonal
 from pipeline.choices import Upstream
 from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUT_LOOK_BACK, Snapshot
@@ -237,8 +238,12 @@ def _describe_doubts(snapshot: Snapshot) -> list[Remark]:
     """Say which zonal daily results were impossible, or rest on suspect files."""
     midnight = day_start(snapshot.asof)
     try:
-        doubts = snapshot.archive.read(
-            "doubts", asof=snapshot.asof, start=midnight - timedelta(days=DOUBTFUL_DAYS)
+        doubts = read_zonal(
+            snapshot.archive,
+            "doubts",
+            asof=snapshot.asof,
+            region=snapshot.region,
+            start=midnight - timedelta(days=DOUBTFUL_DAYS),
         ).compute()
     except NothingArchived:
         return []

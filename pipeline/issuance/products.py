@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.alerts.evidence import Rain
 from pipeline.areal import daily_series, monthly, substitutes
 from pipeline.areal import rain as areal_rain
+from pipeline.areal.zonal_record import put_on_zones
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.variables import outside_range
@@ -115,8 +116,8 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
     recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).compute()
     indices = daily.risk(
         recent,
-        parameters=snapshot.models["drought"].parameters(),
-        network=river.routing(basins=places.basins()),
+        parameters=snapshot.models["drought"].parameters(record["zone"].values.tolist()),
+        network=river.routing(basins=places.basins(asof=snapshot.asof)),
     ).assign(substitutes.carry_shares(recent))
     published = indices.isel(time=slice(-RISK_DAYS, None))
     return describe_axes(published, "risk.nc", region=snapshot.region, asof=snapshot.asof)
@@ -242,9 +243,10 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     yesterday = utc64(snapshot.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
     years = mask_impossible(risk[["rain_return_period"]])["rain_return_period"]
     years = years.sel(zone=cities).reindex(time=[yesterday])
-    parameters = snapshot.models["drought"].parameters()
-    depth = daily.two_year_depths(parameters=parameters).sel(zone=cities)
+    parameters = snapshot.models["drought"].parameters(cities)
+    depth = daily.two_year_depths(parameters=parameters)
     rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
+    rain = rain.sel(zone=cities)
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
     amounts = _rarest_totals(risk.sel(zone=cities).reindex(time=[yesterday]), parameters)
@@ -261,6 +263,8 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     doubts = daily_series.read_suspect_rain(
         snapshot.archive, asof=snapshot.asof, days=max(row.window for row in suite.EXTREMES)
     )
+    sources = None if sources is None else put_on_zones(sources, cities)
+    doubts = None if doubts is None else doubts.reindex(zone=cities)
     for zone in cities:
         if sources is not None:
             share, error = (float(sources[name].sel(zone=zone)) for name in ("gk2a", "log_error"))

@@ -15,6 +15,7 @@ import xarray as xr
 from models.stage import features
 from pipeline.alerts.evidence import Doubt
 from pipeline.areal import substitutes
+from pipeline.areal.zonal_record import read_zonal
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.gridded import job as gridded_job
@@ -66,9 +67,9 @@ class Snapshot:
 
     @cached_property
     def zonal_record(self) -> xr.Dataset | None:
-        """Zonal daily series up to the issue time, lazy; None where there are none."""
+        """Zonal daily series of the tables' zones up to the issue time, lazy; None without any."""
         try:
-            return self.archive.read("zones", asof=self.asof)
+            return read_zonal(self.archive, "zones", asof=self.asof, region=self.region)
         except NothingArchived:
             return None
 

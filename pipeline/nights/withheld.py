@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from pipeline.areal import daily_series, substitutes
+from pipeline.areal.zonal_record import put_on_zones
 from pipeline.issuance.missing import find_suspect_files
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.sources import SOURCES
@@ -102,6 +103,7 @@ class _Archive(Archive):
             steps = ds.assign_coords(digest=("time", np.zeros(ds.sizes["time"], np.int64)))
             if product in self.products():
                 stored = self._open(product)
+                steps = put_on_zones(steps, stored["zone"].values.tolist())
                 joined = xr.concat(
                     [stored, steps], "time", data_vars="minimal", join="override",
                     combine_attrs="override",

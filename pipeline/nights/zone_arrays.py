@@ -11,7 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from models import registry
+from models.drought.model import DroughtModel
 from pipeline.areal import monthly, substitutes
+from pipeline.areal.zonal_record import put_on_zones
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.variables import outside_range
@@ -106,7 +108,7 @@ def read_index(
     if "months" in row.families:
         da = _compute_months(snapshot, row, models["monthly"], start, end)
     else:
-        da = _compute_days(snapshot, row, models["drought"].parameters(), start, end)
+        da = _compute_days(snapshot, row, models["drought"], start, end)
     da = da.where(~outside_range(da, row.valid_min, row.valid_max)).rename(row.name)
     return label_zones(da.drop_vars("available_time", errors="ignore"), by, snapshot)
 
@@ -189,7 +191,7 @@ def _load_parameters(models_dir: Path, version: str) -> tuple[dict[str, Any], di
 def _compute_days(
     snapshot: Snapshot,
     row: Index,
-    parameters: dict[str, xr.Dataset],
+    model: DroughtModel,
     start: datetime | None,
     end: datetime | None,
 ) -> xr.DataArray:
@@ -198,7 +200,8 @@ def _compute_days(
     filled = substitutes.fill_gaps(_require_record(snapshot), snapshot.archive, asof=snapshot.asof)
     _check_span(row.name, filled, start, end)
     record = _select(filled, since, end).chunk(time=-1)
-    network = river.routing(basins=places.basins())
+    network = river.routing(basins=places.basins(asof=snapshot.asof))
+    parameters = model.parameters(record["zone"].values.tolist())
     indices = daily.risk(record, parameters=parameters, network=network)
     return _select(indices[row.name_in("zones")], start, end)
 
@@ -206,12 +209,12 @@ def _compute_days(
 def _compute_months(
     snapshot: Snapshot,
     row: Index,
-    parameters: dict[str, dict[str, Any]],
+    fits: dict[str, dict[str, Any]],
     start: datetime | None,
     end: datetime | None,
 ) -> xr.DataArray:
     """Compute an index of whole months as it is published."""
-    fitted = parameters.get(row.params_in("months"))
+    fitted = fits.get(row.params_in("months"))
     if fitted is None:
         raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
     look_back = timedelta(days=31 * (row.window + 1))
@@ -231,7 +234,8 @@ def _compute_months(
     if lacking:
         raise LookupError(f"{row.name}: expected months of {', '.join(lacking)}, found none")
     series = row.series(months.zones)
-    return _select(row.describe(row.compute(series, xr.Dataset.from_dict(fitted))), start, end)
+    parameters = put_on_zones(xr.Dataset.from_dict(fitted), record["zone"].values.tolist())
+    return _select(row.describe(row.compute(series, parameters)), start, end)
 
 
 def _check_span(

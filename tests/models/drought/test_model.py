@@ -179,9 +179,23 @@ def test_it_survives_being_saved(model: DroughtModel, areal: xr.Dataset) -> None
     assert back.parameters()["spi90"].attrs == model.parameters()["spi90"].attrs
 
 
+def test_a_zone_that_the_model_does_not_know_is_unknown_and_changes_no_other(
+    model: DroughtModel, areal: xr.Dataset
+) -> None:
+    new = areal.isel(zone=[3]).assign_coords(zone=["city:new"])
+    wider = xr.concat([new, areal.isel(zone=[2, 0, 1])], "zone")
+    rows = predict(model, wider, asof=ASOF).set_index(["zone", "horizon_weeks"])
+    before = predict(model, areal, asof=ASOF).set_index(["zone", "horizon_weeks"])
+    kept = ["basin:a", "basin:b", "city:c"]
+    pd.testing.assert_frame_equal(rows.loc[kept], before.loc[kept])
+    assert "city:d" not in rows.index, "it has left the tables"
+    unknown = rows.loc["city:new"]
+    assert unknown[[*P, "spi1", "spi3", "soil_moisture_percentile", "vhi"]].isna().all(axis=None)
+    assert set(unknown["current_class"]) == set(unknown["cdi"]) == {"unknown"}
+    assert set(unknown["tier"]) == {"climatology"}
+
+
 def test_what_is_wrong_is_said(model: DroughtModel, areal: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="zones: expected"):
-        predict(model, areal.isel(zone=[1, 0, 2, 3]), asof=ASOF)
     with pytest.raises(ValueError, match="without a time zone"):
         predict(model, areal, asof=datetime(2026, 4, 10))  # noqa: DTZ001
     with pytest.raises(ValueError, match="expected 20 years or more, found 15"):

@@ -175,8 +175,14 @@ def _print_each(ingested: Iterable[Ingested]) -> None:
 
 
 def describe_assessed(assessed: Assessed) -> str:
-    """Describe in one line how many days of the zonal daily series were computed."""
-    return f"areal record: {assessed.days} days made, {assessed.changed} of them new or changed"
+    """Describe how many days of the zonal daily series were computed, and those of new zones."""
+    line = f"areal record: {assessed.days} days made, {assessed.changed} of them new or changed"
+    if assessed.new_zones:
+        line += (
+            f"; new: {', '.join(assessed.new_zones)}, {assessed.past_days} past days made from the "
+            "archived grids"
+        )
+    return line
 
 
 def describe_indices(indices: JobResult) -> str:

@@ -30,6 +30,7 @@ RemarkCode = Literal[
     "substitute_unusable",
     "results_suspect",
     "results_out_of_range",
+    "zone_new",
 ]
 """Kinds of remarks, as in the index of a published tree."""
 

@@ -19,10 +19,22 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Assessed:
-    """Days of the zonal daily series that were computed, and how many are new or changed."""
+    """Zonal daily series that were computed.
+
+    Parameters
+    ----------
+    days, changed
+        Newest days, and how many of them are new or changed.
+    new_zones
+        Ids of the zones that had no record before.
+    past_days
+        Past days of these zones that were made from the archived grids.
+    """
 
     days: int
     changed: int
+    new_zones: tuple[str, ...] = ()
+    past_days: int = 0
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,11 @@ def simulate(
 
 
 def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
-    """Average the grids over every zone, for the newest days and older days that are missing."""
+    """Average the grids over every zone, for the newest days and older days that are missing.
+
+    A zone that is new in the tables gets its past days from the archived grids.
+    """
+    from pipeline.areal.new_zones import find_new_zones, make_past
     from pipeline.areal.update import append_products, find_days, make_products
     from pipeline.gridded.cluster import computing
     from pipeline.ingest.consistency import check_stores
@@ -218,12 +222,15 @@ def assess(*, asof: datetime, settings: Settings | None = None) -> Assessed:
         return Assessed(0, 0)
     start, end = find_days(archive, asof=asof)
     suspects = find_suspect_files(Records(settings.database), asof=asof, start=start)
+    new = find_new_zones(archive, asof=asof, end=start, region=settings.region)
     with computing(settings.dask_scheduler):
+        past = make_past(archive, names=new, asof=asof, end=start, region=settings.region)
         products = make_products(
             archive, asof=asof, start=start, end=end, region=settings.region, suspects=suspects
         )
+    past_days = 0 if past is None else append_products(archive, {"zones": past}, asof=asof)
     changed = append_products(archive, products, asof=asof)
-    return Assessed(products["zones"].sizes["time"], changed)
+    return Assessed(products["zones"].sizes["time"], changed, tuple(new), past_days)
 
 
 def indices(*, asof: datetime, settings: Settings | None = None, record: bool = False) -> JobResult:

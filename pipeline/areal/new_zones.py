@@ -68,6 +68,8 @@ def make_past(
         have a grid; each with the ``available_time`` of its day in the record, as of a history
         that comes later. None where no such day has a value. Computed.
     """
+    if not names:
+        return None
     record = archive.read("zones", asof=asof, end=end)
     dated = [
         archive.rows(product, asof=asof, end=end)[1]

@@ -51,6 +51,13 @@ REASONS = {
 """Words for the reasons of a decision."""
 
 
+NEW_ZONE = (
+    "the models were trained without 20 years of this place's record, so that its drought and the "
+    "rarity of its rain are not known."
+)
+"""Why a city that is new in the tables has no indices."""
+
+
 @dataclass(frozen=True)
 class _Night:
     """Published row of one city and hazard, and what the night stored beside it."""
@@ -60,6 +67,7 @@ class _Night:
     runs_down: Mapping[str, int]
     score: float
     month: int
+    new_zone: bool
     rules: Rules
 
     def number(self, name: str) -> float:
@@ -113,7 +121,8 @@ def explain_decision(
     """
     night = _read_night(folder, records, city=city, hazard=hazard)
     explain = _explain_drought if hazard == "drought" else _explain_flood
-    return (_title(night), *explain(night), _other_hazard(night))
+    new = ("New: " + NEW_ZONE,) if night.new_zone else ()
+    return (_title(night), *explain(night), *new, _other_hazard(night))
 
 
 def _read_night(folder: Path, records: Records, *, city: str, hazard: str) -> _Night:
@@ -141,6 +150,10 @@ def _read_night(folder: Path, records: Records, *, city: str, hazard: str) -> _N
         runs_down=memory.get("runs_down", {}),
         score=_read_score(tree / "risk.nc", city),
         month=asof.month,
+        new_zone=any(
+            remark["code"] == "zone_new" and f"(city:{city})" in remark["text"]
+            for remark in index["missing"]
+        ),
         rules=rules_for(city, asof=asof),
     )
 

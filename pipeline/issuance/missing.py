@@ -12,6 +12,8 @@ import numpy as np
 from pipeline.areal import substitutes
 from pipeline.areal.zonal_record import read_zonal
 from pipeline.choices import Upstream
+from pipeline.geography import places
+from pipeline.geography.places import Zone
 from pipeline.issuance import silence
 from pipeline.issuance.snapshot import INPUT_LOOK_BACK, Snapshot
 from pipeline.quality.selection import describe_suspects
@@ -99,7 +101,7 @@ def find_missing(snapshot: Snapshot, *, upstream: Upstream = "archive") -> Missi
     if record is not None:
         products = substitutes.list_in_use(record, asof=snapshot.asof)
         remarks += substitutes.describe_use(snapshot.archive, products, asof=snapshot.asof)
-    remarks += [*_describe_doubts(snapshot), *gauges.remarks]
+    remarks += [*_describe_doubts(snapshot), *_describe_new_zones(snapshot), *gauges.remarks]
     no_provider = _describe_no_provider(last, asof=snapshot.asof) if upstream == "internet" else []
     return Missing(tuple(no_provider), tuple(remarks), tuple(degraded))
 
@@ -232,6 +234,30 @@ def find_suspect_files(
         if (row.get("notes") or {}).get("suspect"):
             begins.setdefault(source, set()).add(utc64(begin))
     return begins
+
+
+def name_new_zone(zone: Zone) -> str:
+    """Name a zone as the remark on new zones does."""
+    return f"{zone.name} ({zone.id})"
+
+
+def _describe_new_zones(snapshot: Snapshot) -> list[Remark]:
+    """Say in one line which zones of the tables the models have no parameters of."""
+    if "drought" not in snapshot.models or snapshot.zonal_record is None:
+        return []
+    zones = places.zones(snapshot.region, asof=snapshot.asof)
+    shape = snapshot.models["drought"].parameters(list(zones))["spi90"]["shape"]
+    fitted = shape.notnull().any("dayofyear").values
+    new = [
+        name_new_zone(zone) for zone, known in zip(zones.values(), fitted, strict=True) if not known
+    ]
+    if not new:
+        return []
+    text = (
+        f"areal record: no drought and rain indices of {', '.join(new)}: the models were trained "
+        "without 20 years of it; train when its years are in the record"
+    )
+    return [Remark(code="zone_new", text=text)]
 
 
 def _describe_doubts(snapshot: Snapshot) -> list[Remark]:

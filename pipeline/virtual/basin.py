@@ -78,7 +78,7 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
     dict
         ``rain`` mm and ``wetness`` (day, node); ``runoff`` mm (month, node); ``stage`` m and
         ``flow`` m3/s at 00:00Z and 12:00Z, (half-day, gauge) in the order of ``STATIONS`` and of
-        ``hydrology.GAUGES``; ``zone_weights`` (zone, node).
+        ``hydrology.GAUGES``.
     """
     basins = places.basins()
     weights = node_weights({name: basin.polygon for name, basin in basins.items()})
@@ -115,9 +115,6 @@ def simulate(seed: int, region: Region = "mekong") -> dict[str, NDArray[np.float
         "flow": np.stack(
             [_select_half_days(rivers.flow_m3s[code]) for code in hydrology.GAUGES], axis=1
         ),
-        "zone_weights": node_weights(
-            {name: zone.polygon for name, zone in places.zones(region).items()}, region
-        ).astype(np.float32),
     }
 
 
@@ -162,10 +159,15 @@ class VirtualBasin:
             self.runoff = stored["runoff"]
             self.stage = stored["stage"]
             self.flow = stored["flow"]
-            self.zone_weights = stored["zone_weights"]
         self.half_days = (DAYS[0] + np.arange(2 * len(DAYS)) * np.timedelta64(12, "h")).astype(
             "datetime64[ns]"
         )
+
+    @cached_property
+    def zone_weights(self) -> NDArray[np.float32]:
+        """Weights of the nodes in the mean of each zone of the tables, shape (zone, node)."""
+        polygons = {name: zone.polygon for name, zone in places.zones(self.region).items()}
+        return node_weights(polygons, self.region).astype(np.float32)
 
     def _day_index(self, day: date) -> int:
         index = (day - START).days

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
 
+import h5py
 import numpy as np
 
+from pipeline.choices import Region
 from pipeline.geography.grid import MEKONG, Grid
-from pipeline.geography.places import station
+from pipeline.geography.places import station, zones
 from pipeline.progress import Progress, no_progress
 from pipeline.sources import SOURCES, gk2a, gldas, imerg, smap, vegetation
 from pipeline.sources.base import Granule
@@ -129,7 +131,8 @@ def lay_out_record(
 def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -> int:
     """Write the gauge exports and the areal record of the years before the issue time's.
 
-    ``zones/areal_record_<year>.nc`` and ``mrc/history/<1 January>``.
+    ``zones/areal_record_<year>.nc`` and ``mrc/history/<1 January>``. An areal record without a zone
+    that is new in the tables is written again, published at the issue time.
 
     Parameters
     ----------
@@ -147,19 +150,33 @@ def lay_out_history(basin: VirtualBasin, issue_time: datetime, upstream: Path) -
     """
     written = 0
     new_year = datetime(issue_time.year, 1, 1, tzinfo=UTC)
-    for year in range(START.year, issue_time.year):
-        if not (upstream / f"zones/areal_record_{year}.nc").exists():
+    years = range(START.year, issue_time.year)
+    # The last year tells: it is written last, so that a killed rewriting is done again.
+    again = bool(years) and _lacks_zones(
+        upstream / f"zones/areal_record_{years[-1]}.nc", basin.region
+    )
+    for year in years:
+        if again or not (upstream / f"zones/areal_record_{year}.nc").exists():
             record = basin.areal_record(year)
             known = record["time"].to_numpy() + AREAL_DELAY
             write_areal_record(
                 upstream,
                 year=record.assign_coords(available_time=("time", known)),
-                published=datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC),
+                published=issue_time if again else datetime(year + 1, 1, 1, 0, 30, tzinfo=UTC),
                 origin="virtual",
             )
             written += 1
     folder = upstream / f"mrc/history/{new_year:%Y-%m-%d}"
     return written + write_exports(basin, _RECORD_START, new_year, folder)
+
+
+def _lacks_zones(path: Path, region: Region) -> bool:
+    """Return whether an areal record lacks a zone of the tables; False where there is none."""
+    if not path.exists():
+        return False
+    with h5py.File(path) as file:
+        held = {name.decode() for name in file["zone"][()]}
+    return not set(zones(region)) <= held
 
 
 def _write_granule(

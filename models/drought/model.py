@@ -6,7 +6,6 @@ percentile (:func:`pipeline.indices.drought.drought_score`), D0-D4 at âˆ’0.5, âˆ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -85,17 +84,9 @@ class DroughtModel:
     conditional: dict[str, NDArray[np.float64]]
     scores: list[dict[str, Any]]
 
-    def parameters(self, zones: Sequence[str] | None = None) -> dict[str, xr.Dataset]:
-        """Parameters of the indices, as of :func:`pipeline.indices.daily.fit_reference`.
-
-        Parameters
-        ----------
-        zones
-            Zones of the result, NaN for those that the model was not trained on; default the
-            model's own.
-        """
-        stored = {name: xr.Dataset.from_dict(fit) for name, fit in self.index_params.items()}
-        return put_parameters_on_zones(stored, self.zones if zones is None else zones)
+    def parameters(self) -> dict[str, xr.Dataset]:
+        """Parameters of the indices, as of :func:`pipeline.indices.daily.fit_reference`."""
+        return {name: xr.Dataset.from_dict(stored) for name, stored in self.index_params.items()}
 
 
 class RecordTooShort(ValueError):  # noqa: N818
@@ -179,7 +170,7 @@ def predict(model: DroughtModel, zonal: xr.Dataset, *, asof: datetime) -> pd.Dat
         (rain; probabilities are NaN then, and the class unknown where the 90 days are).
     """
     zones = [str(zone) for zone in zonal["zone"].to_numpy()]
-    parameters = model.parameters(zones)
+    parameters = put_parameters_on_zones(model.parameters(), zones)
     record = select_known(zonal, asof=asof)
     today = utc64(day_start(asof)) - DAY
     window = np.arange(today - (_RECORD_DAYS - 1) * DAY, today + DAY, DAY)

@@ -11,12 +11,17 @@ from scipy.sparse import csr_matrix
 from pipeline.choices import Region
 from pipeline.geography.grid import GRIDS
 from pipeline.geography.places import zones
+from pipeline.geography.reference_tables import Edition, edition
 from pipeline.geography.zonal import zonal_mean, zonal_weights
 
 
-@lru_cache
 def zone_weights(region: Region) -> csr_matrix:
     """Return the exact area of every cell in every zone of a region, km2, shape (zone, cell)."""
+    return _zone_weights(region, edition())
+
+
+@lru_cache
+def _zone_weights(region: Region, tables: Edition) -> csr_matrix:  # noqa: ARG001  (a cache key)
     polygons = {zone.id: zone.polygon for zone in zones(region).values()}
     return zonal_weights(GRIDS[region], polygons)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.areal import substitutes
-from pipeline.areal.zonal_record import read_zonal
+from pipeline.areal.zonal_record import put_on_zones, read_zonal
 from pipeline.choices import Upstream
 from pipeline.geography import places
 from pipeline.geography.places import Zone
@@ -246,7 +246,8 @@ def _describe_new_zones(snapshot: Snapshot) -> list[Remark]:
     if "drought" not in snapshot.models or snapshot.zonal_record is None:
         return []
     zones = places.zones(snapshot.region, asof=snapshot.asof)
-    shape = snapshot.models["drought"].parameters(list(zones))["spi90"]["shape"]
+    parameters = snapshot.models["drought"].parameters()
+    shape = put_on_zones(parameters["spi90"][["shape"]], list(zones))["shape"]
     fitted = shape.notnull().any("dayofyear").values
     new = [
         name_new_zone(zone) for zone, known in zip(zones.values(), fitted, strict=True) if not known

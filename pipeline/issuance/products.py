@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.alerts.evidence import Rain
 from pipeline.areal import daily_series, monthly, substitutes
 from pipeline.areal import rain as areal_rain
-from pipeline.areal.zonal_record import put_on_zones
+from pipeline.areal.zonal_record import put_on_zones, put_parameters_on_zones
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.variables import outside_range
@@ -116,7 +116,9 @@ def compute_risk_indices(snapshot: Snapshot) -> xr.Dataset | None:
     recent = record.isel(time=slice(-SPIN_UP_DAYS - RISK_DAYS, None)).compute()
     indices = daily.risk(
         recent,
-        parameters=snapshot.models["drought"].parameters(record["zone"].values.tolist()),
+        parameters=put_parameters_on_zones(
+            snapshot.models["drought"].parameters(), recent["zone"].values.tolist()
+        ),
         network=river.routing(basins=places.basins(asof=snapshot.asof)),
     ).assign(substitutes.carry_shares(recent))
     published = indices.isel(time=slice(-RISK_DAYS, None))
@@ -243,7 +245,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     yesterday = utc64(snapshot.asof).astype("datetime64[D]") - np.timedelta64(1, "D")
     years = mask_impossible(risk[["rain_return_period"]])["rain_return_period"]
     years = years.sel(zone=cities).reindex(time=[yesterday])
-    parameters = snapshot.models["drought"].parameters(cities)
+    parameters = put_parameters_on_zones(snapshot.models["drought"].parameters(), cities)
     depth = daily.two_year_depths(parameters=parameters)
     rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
     rain = rain.sel(zone=cities)

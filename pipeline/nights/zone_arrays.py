@@ -11,9 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from models import registry
-from models.drought.model import DroughtModel
 from pipeline.areal import monthly, substitutes
-from pipeline.areal.zonal_record import put_on_zones
+from pipeline.areal.zonal_record import put_on_zones, put_parameters_on_zones
 from pipeline.choices import Region
 from pipeline.geography import places
 from pipeline.geography.variables import outside_range
@@ -108,7 +107,7 @@ def read_index(
     if "months" in row.families:
         da = _compute_months(snapshot, row, models["monthly"], start, end)
     else:
-        da = _compute_days(snapshot, row, models["drought"], start, end)
+        da = _compute_days(snapshot, row, models["drought"].parameters(), start, end)
     da = da.where(~outside_range(da, row.valid_min, row.valid_max)).rename(row.name)
     return label_zones(da.drop_vars("available_time", errors="ignore"), by, snapshot)
 
@@ -191,7 +190,7 @@ def _load_parameters(models_dir: Path, version: str) -> tuple[dict[str, Any], di
 def _compute_days(
     snapshot: Snapshot,
     row: Index,
-    model: DroughtModel,
+    parameters: dict[str, xr.Dataset],
     start: datetime | None,
     end: datetime | None,
 ) -> xr.DataArray:
@@ -201,7 +200,7 @@ def _compute_days(
     _check_span(row.name, filled, start, end)
     record = _select(filled, since, end).chunk(time=-1)
     network = river.routing(basins=places.basins(asof=snapshot.asof))
-    parameters = model.parameters(record["zone"].values.tolist())
+    parameters = put_parameters_on_zones(parameters, record["zone"].values.tolist())
     indices = daily.risk(record, parameters=parameters, network=network)
     return _select(indices[row.name_in("zones")], start, end)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from pipeline.alerts.evidence import Rain
 from pipeline.exchange import alert_files, index
 from pipeline.exchange.netcdf import write_netcdf
 from pipeline.exchange.publication import publish_tree
-from pipeline.issuance.explanation import explain_decision, find_night
+from pipeline.issuance.explanation import NEW_ZONE, explain_decision, find_night
+from pipeline.remarks import Remark
 from pipeline.storage import database
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import NAN, T0, drought, dry_spell, flood, pluvial
@@ -26,7 +28,12 @@ JANUARY = datetime(2026, 1, 20, 0, 30, tzinfo=UTC)
 
 
 def explain(
-    tmp_path: Path, decision: Decision, *, score: float = NAN, other: Decision | None = None
+    tmp_path: Path,
+    decision: Decision,
+    *,
+    score: float = NAN,
+    other: Decision | None = None,
+    missing: Sequence[Remark] = (),
 ) -> list[str]:
     """Publish a decision and the city's other one, and explain it."""
     issued = decision.issue_time
@@ -46,7 +53,7 @@ def explain(
         files["risk.nc"] = write_netcdf(ds, title="t", source="s", issue_time=issued)
     files["index.json"] = index.write_index(
         [decision, other], issue_time=issued, revision=1, status="Exercise",
-        origin="virtual", inputs={}, missing=[], archive_snapshot="", records_batch=1,
+        origin="virtual", inputs={}, missing=missing, archive_snapshot="", records_batch=1,
         model_version="m1",
     )  # fmt: skip
     files["index.json"] = index.complete_index(files["index.json"], {})
@@ -145,6 +152,14 @@ def test_without_rain_there_is_no_class(tmp_path: Path) -> None:
         "Class: unknown.",
         "Changes: a class needs 90 days of rain.",
     ]
+
+
+def test_a_city_that_the_models_do_not_know_is_said_to_be_new(tmp_path: Path) -> None:
+    decision = drought(dry_spell(spi3=NAN))
+    for number, (city, expected) in enumerate(((decision.city.id, 1), ("another", 0))):
+        new = Remark(code="zone_new", text=f"areal record: no indices of A (city:{city}): why")
+        lines = explain(tmp_path / str(number), decision, missing=[new])
+        assert lines.count(f"New: {NEW_ZONE}") == expected
 
 
 def test_a_flood_names_each_line_of_evidence(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from pipeline.geography.places import zones
 from pipeline.issuance.missing import find_missing, find_suspect_files
@@ -16,6 +20,7 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.times import utc64
 from tests.issuance.snapshot_cases import add_doubts
+from tests.storage.zone_steps import zone_steps
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)
@@ -51,6 +56,27 @@ def note(
             notes=notes,
         )
     return name
+
+
+def test_zones_that_the_models_do_not_know_are_named_in_one_line(snapshot: Snapshot) -> None:
+    every = list(zones())
+    record = zone_steps("2026-08-19", {name: [1.0] for name in every}, "2026-08-20")
+    for name in ("soil_moisture", "ndvi", "lst"):
+        record[name] = record["rain"]
+    snapshot.archive.append("zones", record, message="test")
+    shape = np.full((2, len(every)), 1.5)
+    shape[:, every.index("city:pakse")] = np.nan
+    shape[0, every.index("city:hanoi")] = np.nan
+    known = every[1:]  # every[0] is not among the model's zones at all
+    fitted = xr.Dataset(
+        {"shape": (("dayofyear", "zone"), shape[:, 1:])}, {"dayofyear": [1, 2], "zone": known}
+    )
+    model = SimpleNamespace(parameters=lambda: {"spi90": fitted})
+    remarks = find_missing(replace(snapshot, models={"drought": model})).remarks
+    (remark,) = [remark for remark in remarks if remark.code == "zone_new"]
+    first = zones()[every[0]]
+    assert f"indices of {first.name} ({first.id}), Pakse (city:pakse): the models" in remark.text
+    assert not [remark for remark in find_missing(snapshot).remarks if remark.code == "zone_new"]
 
 
 def test_cells_out_of_range_are_counted_by_source_and_variable(snapshot: Snapshot) -> None:

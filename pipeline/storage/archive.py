@@ -422,12 +422,12 @@ def _align_zones(ds: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
     ds = ds.reindex(zone=np.array(names, object))
     lacking = np.flatnonzero(~np.isin(held, given))
     known = _find_known(ds, stored)
-    found = np.flatnonzero(known >= 0)
-    if lacking.size and found.size:
-        kept = stored[list(ds.data_vars)].isel(time=known[found], zone=lacking).compute()
+    known_steps = np.flatnonzero(known >= 0)
+    if lacking.size and known_steps.size:
+        kept = stored[list(ds.data_vars)].isel(time=known[known_steps], zone=lacking).compute()
         for name, da in kept.items():
             values = ds[name].transpose("time", "zone").values.copy()
-            values[np.ix_(found, lacking)] = da.transpose("time", "zone").values
+            values[np.ix_(known_steps, lacking)] = da.transpose("time", "zone").values
             ds[name] = ds[name].copy(data=values)
     return ds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -30,10 +31,9 @@ id,name,country,lat,lon,unit,source,as_of,verified,ascn,in_basin,basin,hazards,u
 attapeu,Attapeu,LA,14.81,106.83,degree,map,2026-01-01,M,false,true,sekong,pluvial drought,7,LA-AT"""
 
 
-def explain(night: Night, hazard: str) -> tuple[str, ...]:
+def explain(night: Night, hazard: Literal["flood", "drought"]) -> tuple[str, ...]:
     store = Records(night.settings.database)
-    kind = "flood" if hazard == "flood" else "drought"
-    return explain_decision(night.folder, store, city="attapeu", hazard=kind)
+    return explain_decision(night.folder, store, city="attapeu", hazard=hazard)
 
 
 def train_droughts(settings: Settings) -> None:
@@ -69,7 +69,8 @@ def test_a_new_city_joins_and_no_other_city_changes(
     for key, row in before.items():
         assert rows[key]["level"] == row["level"], key
         assert rows[key]["probability"] == row["probability"], key
-    for hazard in ("flood", "drought"):
+    hazards: tuple[Literal["flood", "drought"], ...] = ("flood", "drought")
+    for hazard in hazards:
         assert rows["attapeu", hazard]["level"] == "unknown"
         assert f"New: {NEW_ZONE}" in explain(night, hazard)
     (line,) = [line for line in night.missing if "city:attapeu" in line]

@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from pipeline.geography import places
 from pipeline.geography.grid import Grid
 from pipeline.sources import SOURCES, imerg, zones
 from pipeline.sources.base import NotPublished
@@ -17,6 +21,27 @@ from pipeline.virtual.night import lay_out_night
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 BOX = Grid(15.0, 18.0, 102.0, 105.0)
+
+
+def test_the_areal_record_is_written_again_with_a_zone_that_is_new(tmp_path: Path) -> None:
+    asof = datetime(2000, 2, 1, tzinfo=UTC)
+    (tmp_path / "mrc/history/2000-01-01").mkdir(parents=True)
+    time = np.arange("1999-01-01", "2000-01-01", dtype="M8[D]").astype("M8[ns]")
+
+    def lay_out(names: list[str]) -> int:
+        ones = (("time", "zone"), np.full((365, len(names)), 0.5, "f4"))
+        year = xr.Dataset(dict.fromkeys(zones.NAMES, ones), {"time": time, "zone": names})
+        year["lst"] = year["lst"] + 300
+        basin: Any = SimpleNamespace(region="mekong", areal_record=lambda _year: year)
+        return night.lay_out_history(basin, asof, tmp_path)
+
+    path, every = tmp_path / "zones/areal_record_1999.nc", list(places.zones())
+    assert lay_out(every[1:]) == 1
+    first = path.stat().st_mtime
+    assert lay_out(every) == 1
+    assert zones.read(path)["zone"].values.tolist() == every
+    assert path.stat().st_mtime == asof.timestamp() > first
+    assert lay_out(every) == 0
 
 
 @pytest.mark.slow

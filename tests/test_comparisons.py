@@ -25,7 +25,7 @@ STAGES = [9.0, 9.0, 9.1, 9.0, 9.2, 9.3, 9.0, 9.1]
 
 def example() -> str:
     text = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
-    (table,) = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
+    (table,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
     return str(table)
 
 

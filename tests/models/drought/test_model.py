@@ -190,7 +190,8 @@ def test_a_zone_that_the_model_does_not_know_is_unknown_and_changes_no_other(
     pd.testing.assert_frame_equal(rows.loc[kept], before.loc[kept])
     assert "city:d" not in rows.index, "it has left the tables"
     unknown = rows.loc["city:new"]
-    assert unknown[[*P, "spi1", "spi3", "soil_moisture_percentile", "vhi"]].isna().all(axis=None)
+    values = unknown[[*P, "spi1", "spi3", "soil_moisture_percentile", "vhi"]]
+    assert values.isna().to_numpy().all()
     assert set(unknown["current_class"]) == set(unknown["cdi"]) == {"unknown"}
     assert set(unknown["tier"]) == {"climatology"}
 

@@ -163,6 +163,7 @@ def test_a_broken_store_is_one_line_and_exit_code_1(
     assert message in line
 
 
+@pytest.mark.slow
 def test_an_archive_without_one_chunk_is_one_line_to_the_end_of_the_process(stores: Path) -> None:
     """The other reads still run when one fails: zarr and Icechunk print their ends at exit."""
     min((stores / "archive" / "chunks").iterdir()).unlink()

@@ -84,6 +84,7 @@ def test_a_night_reads_the_last_scoreboard_stored_before_it(settings: Settings) 
     assert read == {19: {}, 20: {}, 20.5: first, 40: first, 41: second}
 
 
+@pytest.mark.slow
 def test_a_second_verify_replaces_the_folder_of_its_moment(settings: Settings) -> None:
     store = Records(settings.database)
     store_nights(store, ONE_WARNED)
@@ -98,6 +99,7 @@ def test_a_second_verify_replaces_the_folder_of_its_moment(settings: Settings) -
     assert [path.name for path in settings.scoreboard_dir.iterdir()] == [folder.name]
 
 
+@pytest.mark.slow
 def test_the_last_seven_are_kept(settings: Settings) -> None:
     for day in (9, 3, 1, 2, 4, 5, 6, 7, 8):
         scoring.store_scoreboard(asof=moment(day), settings=settings)

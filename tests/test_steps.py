@@ -270,6 +270,7 @@ def test_what_was_not_forecast_is_not_scored(settings: Settings, tmp_path: Path)
     assert "CP" not in describe_verified(done)
 
 
+@pytest.mark.slow
 def test_a_later_correction_is_what_a_forecast_is_scored_with(
     settings: Settings, tmp_path: Path
 ) -> None:

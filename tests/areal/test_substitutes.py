@@ -124,6 +124,7 @@ def test_level_3_stands_in_while_level_4_is_late_and_no_longer(
     assert read_last_days(settings, NIGHT) == tonight, "what the night before saw stays as it was"
 
 
+@pytest.mark.slow
 def test_without_a_record_in_common_it_stays_missing_and_says_so(
     settings: Settings, archive: Archive
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_month_of_gk2a_stands_in_where_viirs_has_none(
     assert list_texts(describe_night(settings, night)) == [line]
 
 
+@pytest.mark.slow
 def test_a_month_of_few_pictures_and_no_record_in_common(settings: Settings) -> None:
     july = datetime(2026, 7, 1, tzinfo=UTC)
     night = datetime(2026, 8, 10, 0, 30, tzinfo=UTC)
@@ -222,6 +224,7 @@ def test_nothing_is_made_where_nothing_stands_in(settings: Settings, archive: Ar
     assert set(substitutes.list_in_use(filled, asof=NIGHT).values()) == {""}
 
 
+@pytest.mark.slow
 def test_the_record_that_parameters_are_fitted_on_has_no_stand_in(
     made: Settings,
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_night_appends_what_it_makes_once(archive: Archive) -> None:
         assert zone(archive.read("zones", asof=moment), "rain") == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_doubts_are_kept_from_the_first_on(archive: Archive) -> None:
     put(archive, "imerg_late", "rain_rate", [1.0] * 48)
     suspects = {"imerg_late": {utc64(DAY)}}

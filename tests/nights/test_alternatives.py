@@ -59,6 +59,7 @@ def test_without_another_choice_the_levels_are_those_issued(night: Night) -> Non
     assert levels.attrs["status"] == "Exercise"
 
 
+@pytest.mark.slow
 def test_nothing_is_written(night: Night, nights: Settings) -> None:
     folder = nights.data_dir
     rows, before = tables(folder), files(folder)
@@ -71,6 +72,7 @@ def test_nothing_is_written(night: Night, nights: Settings) -> None:
     assert tables(folder) == rows
 
 
+@pytest.mark.slow
 def test_other_stages_change_the_level_of_their_city_alone(night: Night) -> None:
     lower = night.what_if(thresholds={"Pakse": {"alarm": 9.5, "flood": 30.0}})
     pakse = lower.query("city == 'pakse' and hazard == 'flood'").iloc[0]
@@ -89,6 +91,7 @@ def test_other_rules_count_in_every_city(night: Night) -> None:
     assert not never["reasons"].str.contains("p_d").any()
 
 
+@pytest.mark.slow
 def test_a_source_left_out_takes_what_it_brought(night: Night) -> None:
     levels = night.what_if(without=("gauges",), nights=90)
     floods = levels.query("hazard == 'flood'").set_index("city")

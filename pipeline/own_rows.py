@@ -164,7 +164,7 @@ def add_gauge(gauge: OwnGauge, folder: Path) -> list[Finding]:
     figure = {"station": gauge.code, "source": gauge.source, "verified": gauge.mark}
     places = (("latitude", gauge.lat, "degrees_north"), ("longitude", gauge.lon, "degrees_east"))
     stages = [
-        figure | {"kind": kind, "value": f"{value:g}", "unit": "m above gauge zero"}
+        figure | {"kind": kind, "value": f"{value:.10g}", "unit": "m above gauge zero"}
         for kind, value in (("alarm", gauge.alarm_m), ("flood", gauge.flood_m))
         if value is not None
     ]
@@ -177,7 +177,7 @@ def add_gauge(gauge: OwnGauge, folder: Path) -> list[Finding]:
             }
         ],
         "station_figures.csv": [
-            figure | {"quantity": quantity, "value": f"{value:g}", "unit": unit}
+            figure | {"quantity": quantity, "value": f"{value:.10g}", "unit": unit}
             for quantity, value, unit in places
         ],
         "thresholds.csv": stages,
@@ -231,7 +231,7 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
         "cities.csv": [
             {
                 "id": city.id, "name": city.name, "country": city.country,
-                "lat": f"{city.lat:g}", "lon": f"{city.lon:g}", "unit": "degree",
+                "lat": f"{city.lat:.10g}", "lon": f"{city.lon:.10g}", "unit": "degree",
                 "source": city.source, "verified": "V" if city.verified else "M",
                 "station": city.gauge or "", "ascn": "false",
                 "in_basin": str(basin is not None).lower(), "basin": basin or "",
@@ -300,8 +300,9 @@ def _append(folder: Path, name: str, rows: Sequence[Row]) -> list[Finding]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 reader = csv.DictReader(stream)
-                old = list(reader)
                 columns = [column.strip() for column in reader.fieldnames or ()]
+                reader.fieldnames = columns
+                old = list(reader)
         except (UnicodeDecodeError, csv.Error) as error:
             text = f"expected a table of text in UTF-8, found: {error}"
             raise BadReference([Finding(name, 0, text)]) from error

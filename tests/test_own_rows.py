@@ -135,6 +135,15 @@ def test_rows_are_added_to_a_table_with_fewer_columns(tmp_path: Path) -> None:
     assert [row["as_of"] for row in read(table)] == ["2026-10-01", ""]
 
 
+def test_rows_that_stand_there_keep_every_cell(tmp_path: Path) -> None:
+    add_gauge(replace(GAUGE, lat=19.7512345), tmp_path)
+    assert read(tmp_path / "station_figures.csv")[0]["value"] == "19.7512345"
+    path = tmp_path / "stations.csv"
+    path.write_text(path.read_text("utf-8").replace(",river,", ", river ,", 1), encoding="utf-8")
+    add_gauge(replace(GAUGE, code="LA-9002", name="Ban Nua"), tmp_path)
+    assert [row["river"] for row in read(path)] == [GAUGE.river] * 2
+
+
 def test_gauges_around_leave_out_the_outlet() -> None:
     assert list_gauges_around("nam_ou") == ["010501", "092600"]
     assert stations()["011201"].basin == "nam_ou"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.choices import Upstream
-from pipeline.command_options import Day, issue_time, parse_day, read_settings
+from pipeline.command_options import Day, issue_time, known_time, parse_day, read_settings
 from pipeline.export_commands import export
 from pipeline.feedback import take_feedback
 from pipeline.place_commands import cities, gauges
@@ -397,7 +397,7 @@ def train(
     from pipeline import console, steps
 
     with console.show_progress("Train") as progress:
-        asof = datetime.now(UTC) if day is None else issue_time(day)
+        asof = known_time(day)
         settings = read_settings()
         if regressor is not None:
             settings = settings.model_copy(update={"regressor": regressor})

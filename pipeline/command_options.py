@@ -41,11 +41,22 @@ Day = Annotated[
 ]
 
 
+KnownDay = Annotated[
+    date | None,
+    typer.Option("--date", parser=parse_day, help="Only what was known then; default now."),
+]
+
+
 def issue_time(day: date | None, upstream: Upstream | None = None) -> datetime:
     """Return the issue time of a night, 00:30 UTC; default the showcase's, or the last night's."""
     if day is None and read_settings(upstream).upstream == "internet":
         day = (datetime.now(UTC) - timedelta(minutes=30)).date()
     return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
+
+
+def known_time(day: date | None) -> datetime:
+    """Return the issue time of a day's night, or now."""
+    return datetime.now(UTC) if day is None else issue_time(day)
 
 
 def read_settings(upstream: Upstream | None = None) -> Settings:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
+from models.low_flow import LEAST_YEARS as LOW_FLOW_YEARS
+from models.registry import NoModels, load_last
+from models.stage.features import STALE_H, TooFewStages, build_inputs, build_library
+from models.stage.training import LEAST_DAYS, find_training_days, stage_targets
+from models.verification import return_levels
+from models.verification.bootstrap import LEAST_YEARS as JUDGED_YEARS
+from pipeline.geography import places
+from pipeline.geography.places import Station
+from pipeline.quality.flags import USED
+from pipeline.quality.selection import select_best
 from pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.geography.places import Station
+from pipeline.storage.records import Records
+from pipeline.times import naive_timestamp
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """What is known of a gauge at a moment, beside what each use of it needs.
+    """What is known of a gauge at a moment.
 
     Parameters
     ----------
@@ -34,19 +43,12 @@ class Readiness:
         Number of readings by flag.
     mornings
         Dates with a stage at 00:00 UTC.
-    training_days, least_days
-        Days that a forecast can learn from, and how many it needs.
-    wet_seasons, least_judged
-        Whole wet seasons, and how many years of forecasts must be judged before the model's own is
-        issued in place of persistence.
-    least_return
-        Wet seasons from which stages of a return period are given.
+    training_days
+        Days that a forecast can learn from.
+    wet_seasons
+        Whole wet seasons.
     return_levels_m
         Stage reached once in so many years, m, by years; empty with too few seasons.
-    least_low_flow_years
-        Years of readings that forecasts of low flow need.
-    years
-        Training days over 365.
     modelled
         Whether the newest models that the moment may use have the gauge; None without models.
     """
@@ -60,19 +62,14 @@ class Readiness:
     flags: dict[str, int]
     mornings: int
     training_days: int
-    least_days: int
     wet_seasons: int
-    least_judged: int
-    least_return: int
     return_levels_m: dict[int, float]
-    least_low_flow_years: int
-    years: float
     modelled: bool | None
 
     @property
     def can_be_trained(self) -> bool:
         """Whether there are readings enough for a forecast."""
-        return self.training_days >= self.least_days
+        return self.training_days >= LEAST_DAYS
 
 
 def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) -> Readiness:
@@ -92,17 +89,6 @@ def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) 
     LookupError
         No gauge has this code.
     """
-    import numpy as np
-
-    from models import low_flow
-    from models.stage import training
-    from models.verification import bootstrap, return_levels
-    from pipeline.geography import places
-    from pipeline.quality.flags import USED
-    from pipeline.quality.selection import select_best
-    from pipeline.storage.records import Records
-    from pipeline.times import naive_timestamp
-
     settings = settings or Settings()
     gauge = places.station(code, asof=asof)
     towns = places.cities(settings.region, asof=asof).values()
@@ -129,22 +115,14 @@ def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) 
         flags={str(flag): int(count) for flag, count in flagged["qc"].value_counts().items()},
         mornings=mornings,
         training_days=days,
-        least_days=training.LEAST_DAYS,
         wet_seasons=len(maxima),
-        least_judged=bootstrap.LEAST_YEARS,
-        least_return=return_levels.MIN_YEARS,
         return_levels_m=levels,
-        least_low_flow_years=low_flow.LEAST_YEARS,
-        years=days / 365.0,
         modelled=_is_modelled(code, asof, settings),
     )
 
 
 def _count_training_days(readings: pd.DataFrame, code: str, asof: datetime) -> tuple[int, int]:
     """Days that the stage model can learn from, and mornings with a stage."""
-    from models.stage import training
-    from models.stage.features import TooFewStages, build_inputs, build_library
-
     try:
         inputs = build_inputs(stage=readings, asof=asof)
     except TooFewStages:
@@ -152,14 +130,12 @@ def _count_training_days(readings: pd.DataFrame, code: str, asof: datetime) -> t
     if code not in inputs.stage:
         return 0, 0
     library = build_library(inputs)
-    days = training.find_training_days(library, code, training.stage_targets(library, code))
+    days = find_training_days(library, code, stage_targets(library, code))
     return int(days.sum()), int(inputs.stage[code].notna().sum())
 
 
 def _is_modelled(code: str, asof: datetime, settings: Settings) -> bool | None:
     """Whether the newest models of the moment have the gauge; None without models."""
-    from models.registry import NoModels, load_last
-
     try:
         models, _ = load_last(settings.models_dir, asof=asof, names=("stage",))
     except NoModels:
@@ -190,13 +166,29 @@ def describe_readiness(ready: Readiness, *, asof: datetime) -> list[str]:
         )
         lines.append(f"quality: {_describe_flags(ready)}")
     lines += [_describe_forecast(ready), _describe_thresholds(ready)]
+    years = ready.training_days / 365.0
     lines.append(
-        f"low flow: {ready.years:.1f} years of {ready.least_low_flow_years} needed: "
-        + ("enough" if ready.years >= ready.least_low_flow_years else "none is forecast")
+        f"low flow: {years:.1f} years of {LOW_FLOW_YEARS} needed: "
+        + ("enough" if years >= LOW_FLOW_YEARS else "none is forecast")
     )
     lines.append(f"city: {' ('.join(ready.city)})" if ready.city else "city: none")
     lines += [f"next: {step}" for step in _list_steps(ready, asof)]
     return lines
+
+
+def describe_stages(gauge: Station) -> str:
+    """Describe alarm and flood stage of a gauge, and which is lacking.
+
+    Examples
+    --------
+    >>> describe_stages(places.station("013901"))
+    'alarm 11 m, flood 12 m'
+    """
+    stages = {"alarm": gauge.alarm_m, "flood": gauge.flood_m}
+    return ", ".join(
+        f"no {kind} stage" if stage_m is None else f"{kind} {stage_m:g} m"
+        for kind, stage_m in stages.items()
+    )
 
 
 def _describe_flags(ready: Readiness) -> str:
@@ -206,13 +198,13 @@ def _describe_flags(ready: Readiness) -> str:
 
 def _describe_forecast(ready: Readiness) -> str:
     """Describe how many days there are to learn from, and how many are needed."""
-    text = f"forecast: {ready.training_days:,} days to learn from, {ready.least_days:,} needed: "
+    text = f"forecast: {ready.training_days:,} days to learn from, {LEAST_DAYS:,} needed: "
     if not ready.can_be_trained:
-        lacking = ready.least_days - ready.training_days
+        lacking = LEAST_DAYS - ready.training_days
         return f"{text}too few, so there is no forecast; {lacking:,} more are needed"
-    if ready.wet_seasons < ready.least_judged:
+    if ready.wet_seasons < JUDGED_YEARS:
         return (
-            f"{text}enough; {ready.wet_seasons} whole wet seasons of the {ready.least_judged} "
+            f"{text}enough; {ready.wet_seasons} whole wet seasons of the {JUDGED_YEARS} "
             "needed to judge it, so the last reading may be issued in its place"
         )
     return f"{text}enough; {ready.wet_seasons} whole wet seasons to be judged on"
@@ -221,11 +213,11 @@ def _describe_forecast(ready: Readiness) -> str:
 def _describe_thresholds(ready: Readiness) -> str:
     """Describe alarm and flood stage, or what the record says of rare stages."""
     gauge = ready.gauge
-    if gauge.alarm_m is not None and gauge.flood_m is not None:
-        mark = "checked" if gauge.threshold_verified else "not checked: no message is Actual"
-        text = f"thresholds: alarm {gauge.alarm_m:g} m, flood {gauge.flood_m:g} m ({mark})"
+    text = f"thresholds: {describe_stages(gauge)}"
+    if gauge.alarm_m is None or gauge.flood_m is None:
+        text += ", so the river alone raises no level"
     else:
-        text = "thresholds: no alarm and flood stage, so the river alone raises no level"
+        text += " (checked)" if gauge.threshold_verified else " (not checked: no message is Actual)"
     if ready.return_levels_m:
         stages = ", ".join(
             f"{stage:.2f} m once in {years} years" if years > 1 else f"{stage:.2f} m every year"
@@ -233,15 +225,13 @@ def _describe_thresholds(ready: Readiness) -> str:
         )
         return f"{text}; the record reached {stages}"
     return (
-        f"{text}; to set them by the record takes {ready.least_return} whole wet seasons, "
+        f"{text}; to set them by the record takes {return_levels.MIN_YEARS} whole wet seasons, "
         f"there are {ready.wet_seasons}"
     )
 
 
 def _list_steps(ready: Readiness, asof: datetime) -> list[str]:
     """List what to do next, the first thing first."""
-    from models.stage.features import STALE_H
-
     steps = []
     if not ready.can_be_trained:
         steps.append(

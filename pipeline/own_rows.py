@@ -59,11 +59,6 @@ class OwnGauge:
     tidal: bool = False
     verified: bool = False
 
-    @property
-    def mark(self) -> str:
-        """Mark of the figures in the tables."""
-        return "V" if self.verified else "M"
-
 
 @dataclass(frozen=True)
 class OwnCity:
@@ -161,7 +156,7 @@ def add_gauge(gauge: OwnGauge, folder: Path) -> list[Finding]:
             f"gauge: expected a place in a sub-basin of the Mekong, found {gauge.lat:g}, "
             f"{gauge.lon:g} in none"
         )
-    figure = {"station": gauge.code, "source": gauge.source, "verified": gauge.mark}
+    figure = {"station": gauge.code, "source": gauge.source, "verified": _mark(gauge)}
     places = (("latitude", gauge.lat, "degrees_north"), ("longitude", gauge.lon, "degrees_east"))
     stages = [
         figure | {"kind": kind, "value": f"{value:.10g}", "unit": "m above gauge zero"}
@@ -232,7 +227,7 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
             {
                 "id": city.id, "name": city.name, "country": city.country,
                 "lat": f"{city.lat:.10g}", "lon": f"{city.lon:.10g}", "unit": "degree",
-                "source": city.source, "verified": "V" if city.verified else "M",
+                "source": city.source, "verified": _mark(city),
                 "station": city.gauge or "", "ascn": "false",
                 "in_basin": str(basin is not None).lower(), "basin": basin or "",
                 "hazards": hazards, "utc_offset_h": f"{offsets[city.country]:g}",
@@ -241,6 +236,11 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
         "report_numbers.csv": [{"number": _find_number(), "city": city.id}],
     }  # fmt: skip
     return add_rows(folder, rows)
+
+
+def _mark(place: OwnGauge | OwnCity) -> str:
+    """Mark of the figures of a place in the tables."""
+    return "V" if place.verified else "M"
 
 
 def _find_number() -> str:

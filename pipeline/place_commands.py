@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.command_options import issue_time, parse_day, read_settings
+from pipeline.command_options import KnownDay, known_time, read_settings
 
 if TYPE_CHECKING:
     from pipeline.geography.reference_tables import Finding
@@ -129,17 +128,14 @@ def check_gauges(
     code: Annotated[
         str | None, typer.Argument(help="Code of a gauge; default every one of your own.")
     ] = None,
-    day: Annotated[
-        date | None,
-        typer.Option("--date", parser=parse_day, help="Only what was known then; default now."),
-    ] = None,
+    day: KnownDay = None,
 ) -> None:
     """Say what a gauge's readings are enough for. Example: mekong gauges check 013901."""
     from pipeline.gauge_readiness import check_gauge, describe_readiness
 
     _check_own(of_gauges=True, of_one=code is not None)
     codes = [code] if code else _list_own("stations.csv")
-    asof = datetime.now(UTC) if day is None else issue_time(day)
+    asof = known_time(day)
     for number, own in enumerate(codes):
         if number:
             print()
@@ -233,8 +229,8 @@ def _describe_city(city_id: str) -> list[str]:
             "gauge: none; its flood level rests on rain alone and goes no higher than watch",
             "next: with a gauge, mekong gauges add and its code in the column station",
         ]
+    from pipeline.gauge_readiness import describe_stages
+
     gauge = places.station(city.station)
-    known = gauge.alarm_m is not None and gauge.flood_m is not None
-    stages = f"alarm {gauge.alarm_m:g} m, flood {gauge.flood_m:g} m" if known else "no thresholds"
-    lines.append(f"gauge: {gauge.name} ({gauge.code}), {stages}")
+    lines.append(f"gauge: {gauge.name} ({gauge.code}), {describe_stages(gauge)}")
     return [*lines, f"next: mekong gauges check {gauge.code}"]

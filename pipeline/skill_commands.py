@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.command_options import Day, issue_time, parse_day, read_settings
+from pipeline.command_options import (
+    Day,
+    KnownDay,
+    issue_time,
+    known_time,
+    parse_day,
+    read_settings,
+)
 
 
 def hindcast(
@@ -57,15 +64,12 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--out", help="Folder for comparison.csv and comparison.html.")
     ] = None,
-    day: Annotated[
-        date | None,
-        typer.Option("--date", parser=parse_day, help="Only what was known then; default now."),
-    ] = None,
+    day: KnownDay = None,
 ) -> None:
     """Score another's forecasts beside ours. Example: mekong compare RIVAL.csv --out OUT."""
     from pipeline import comparisons, console
 
-    asof = datetime.now(UTC) if day is None else issue_time(day)
+    asof = known_time(day)
     comparison = comparisons.compare(
         rival, asof=asof, ours=ours, folder=output, settings=read_settings()
     )

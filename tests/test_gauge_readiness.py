@@ -12,6 +12,7 @@ import pytest
 from pipeline.gauge_readiness import Readiness, check_gauge, describe_readiness
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
+from tests.conftest import STAGE_HEAD, LayOver
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 PAKSE = "013901"
@@ -89,7 +90,7 @@ def test_a_gauge_without_readings_stages_or_city(tmp_path: Path) -> None:
     assert checked.readings == checked.training_days == 0
     assert checked.last is None
     assert "readings: 0 of the stage, none that may be used" in told
-    assert "no alarm and flood stage, so the river alone raises no level" in told
+    assert "thresholds: no alarm stage, no flood stage, so the river alone raises no level" in told
     assert "rows in thresholds.csv" in told
     no_city = check_gauge("020106", asof=ASOF, settings=settings)
     assert "mekong cities add NAME --gauge 020106" in "\n".join(
@@ -101,3 +102,19 @@ def test_a_gauge_that_nobody_knows(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
     with pytest.raises(LookupError, match="station: expected one of"):
         check_gauge("999999", asof=ASOF, settings=settings)
+
+
+def test_one_stage_alone_raises_no_level(tmp_path: Path, lay_over: LayOver) -> None:
+    columns = "code,name,river,country,tidal,upstream,basin"
+    lay_over("stations.csv", columns, "LA-9001,Ban Tha,Nam Khan,LA,false,,nam_ou")
+    figures = ("latitude,19.75,degrees_north", "longitude,102.3,degrees_east")
+    rows = [f"LA-9001,{figure},x,M" for figure in figures]
+    lay_over("station_figures.csv", "station,quantity,value,unit,source,verified", *rows)
+    lay_over("thresholds.csv", STAGE_HEAD, "LA-9001,alarm,5.5,m above gauge zero,x,,M")
+    settings = Settings(data_dir=tmp_path / "data", upstream="archive", records_url=None)
+    checked = check_gauge("LA-9001", asof=ASOF, settings=settings)
+    told = describe_readiness(checked, asof=ASOF)
+    assert any(
+        line.startswith("thresholds: alarm 5.5 m, no flood stage, so the river alone raises no")
+        for line in told
+    )

@@ -70,7 +70,7 @@ def plot_double_mass(
         axes.annotate(
             str(years[row]),
             (x[row], y[row]),
-            xytext=(6, -9),
+            xytext=(6, -9 if row else 3),
             textcoords="offset points",
             fontsize=7.5,
             color="#444444",

@@ -44,9 +44,11 @@ def name_clock(utc_offset_h: float) -> str:
 
     Examples
     --------
-    >>> name_clock(7.0), name_clock(6.5)
-    ('local time (UTC+7)', 'local time (UTC+6:30)')
+    >>> name_clock(7.0), name_clock(6.5), name_clock(0.0)
+    ('local time (UTC+7)', 'local time (UTC+6:30)', 'time (UTC)')
     """
+    if not utc_offset_h:
+        return "time (UTC)"
     minutes = round(abs(utc_offset_h) * 60)
     sign = "-" if utc_offset_h < 0 else "+"
     rest = f":{minutes % 60:02d}" if minutes % 60 else ""

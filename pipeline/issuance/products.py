@@ -248,7 +248,7 @@ def assess_city_rain(snapshot: Snapshot, risk: xr.Dataset | None) -> dict[str, R
     parameters = put_parameters_on_zones(snapshot.models["drought"].parameters(), cities)
     depth = daily.two_year_depths(parameters=parameters)
     rain = areal_rain.read_city_rain(snapshot.archive, asof=snapshot.asof, region=snapshot.region)
-    rain = rain.sel(zone=cities)
+    rain = rain.reindex(zone=cities)  # a city that has left the tables since has none
     index = rain_indices.pluvial_index(rain=rain, depth=depth).isel(time=slice(-48, None))
     worst = index.max("time", skipna=True).sel(zone=cities)
     amounts = _rarest_totals(risk.sel(zone=cities).reindex(time=[yesterday]), parameters)

@@ -192,7 +192,7 @@ def _list_thresholds(decision: Decision) -> list[dict[str, str]]:
 def _share_missing(decision: Decision) -> float:
     """Share of the kinds of evidence of the hazard that were missing (1)."""
     # Stage, forecast and rain, or gauge and rain; the class, CDI, forecast and inputs of a drought.
-    kinds = (3 if decision.station else 2) if decision.hazard == "flood" else 6
+    kinds = (2 if "gauge" in decision.missing else 3) if decision.hazard == "flood" else 6
     return round(len({KINDS.get(key, key) for key in decision.missing}) / kinds, 3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -361,3 +362,7 @@ def test_rain_has_the_amount_and_the_days_of_its_return_period(
         assert of_city.return_period_years == pytest.approx(max(periods.values()))
         durations.add(of_city.duration_days)
     assert durations == {1, 3}, "the made-up rain has both"
+    gone = risk.isel(zone=[-1]).assign_coords(zone=["city:gone"])
+    left = products.assess_city_rain(snapshot, xr.concat([risk, gone], "zone"))
+    assert math.isnan(left.pop("gone").pluvial_index), "it has left the tables: not known"
+    assert left == rain

@@ -125,6 +125,8 @@ def test_what_is_missing_is_named_with_its_share(tmp_path: Path) -> None:
     assert town["lines"][8] == (
         "Missing: a river gauge with an alarm stage (50 % of the kinds of evidence)."
     ), "its rain is known"
+    dark = replace(pluvial(6.0), station=places.station("092600"), missing=("gauge", "rain"))
+    assert prove(tmp_path / "g", dark)["missing"]["share"] == 1.0, "a gauge without alarm stage"
     dry = prove(tmp_path / "f", drought(dry_spell(0.7, 0.6, now=2, cdi="warning", soil=math.nan)))
     assert dry["missing"] == {"evidence": ["soil moisture"], "share": 0.167}
     complete = prove(tmp_path / "c", flood(0.6, 0.6))

@@ -146,9 +146,13 @@ def load(
 
 def _load_model(name: str, data: bytes) -> Any:
     import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
-    _check(name, data)
-    return skops.io.loads(data, trusted=sorted(TRUSTED))
+    try:
+        return skops.io.loads(data, trusted=sorted(TRUSTED))
+    except UntrustedTypesFoundException:
+        _check(name, data)
+        raise
 
 
 def load_last(

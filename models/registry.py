@@ -6,10 +6,13 @@ import hashlib
 import io
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pipeline.storage.atomic import locked, make_private_folder, point_link, write_folder
@@ -75,9 +78,8 @@ def save(models: Mapping[str, object], metadata: Mapping[str, Any], folder: Path
     UntrustedModel
         A model holds a type that :func:`load` would refuse.
     """
-    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
-
-    payload = {name: _plain(skops.io.dumps(model)) for name, model in sorted(models.items())}
+    persistence = _import_persistence()
+    payload = {name: _plain(persistence.dumps(model)) for name, model in sorted(models.items())}
     for name, data in payload.items():
         _check(name, data)
     text = json.dumps(dict(metadata), indent=1, sort_keys=True, allow_nan=False)
@@ -144,13 +146,22 @@ def load(
     return models, {**json.loads(text), "version": version}
 
 
-def _load_model(name: str, data: bytes) -> Any:
-    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
-    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
+def _import_persistence() -> ModuleType:
+    """Import ``skops.io``: 2 s, wanted only where models are saved or loaded.
 
+    Its import looks at every loaded module; lazy ones of other packages warn of that a thousand
+    times.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module("skops.io")
+
+
+def _load_model(name: str, data: bytes) -> Any:
+    persistence = _import_persistence()
     try:
-        return skops.io.loads(data, trusted=sorted(TRUSTED))
-    except UntrustedTypesFoundException:
+        return persistence.loads(data, trusted=sorted(TRUSTED))
+    except persistence.exceptions.UntrustedTypesFoundException:
         _check(name, data)
         raise
 
@@ -219,17 +230,14 @@ def check_types(model: object) -> None:
     UntrustedModel
         It holds a type that :func:`load` would refuse.
     """
-    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
-
-    unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(model))) - TRUSTED
+    persistence = _import_persistence()
+    unknown = set(persistence.get_untrusted_types(data=persistence.dumps(model))) - TRUSTED
     if unknown:
         raise UntrustedModel(f"models are saved without {', '.join(sorted(unknown))}")
 
 
 def _check(name: str, data: bytes) -> None:
-    import skops.io  # noqa: PLC0415  (2 s, wanted only where models are saved or loaded)
-
-    unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
+    unknown = set(_import_persistence().get_untrusted_types(data=data)) - TRUSTED
     if unknown:
         raise _untrusted_model(name, unknown)
 

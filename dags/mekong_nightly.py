@@ -1,51 +1,117 @@
-"""Every night at 00:30 UTC: ingest, assess, forecast, publish, verify; the indices of the grid.
+"""Every night at 00:30 UTC: ingest, assess, forecast, publish, inspect.
 
 A source that fails does not keep the night from being published; the last task, ``verdict``, then
-fails the run, so that it does not look like a good one. The next night waits for neither.
+fails the run, so that it does not look like a good one, and a person is told.
 
 Where a provider is behind, its ingest asks again every ten minutes, without holding a worker, until
 ``MEKONG_WAIT_MINUTES`` are over; the night is then issued as of the moment that the last came.
+
+Nights are issued in order: ``assess`` waits, without a worker, until the runs of earlier nights are
+over, however they ended, and issues first the nights that were missed while nothing ran.
 """
 
+import logging
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator, chain, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import BaseOperator, Param, TaskGroup, chain, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from mekong_defaults import (
+    ARCHIVE,
+    ASKING,
+    DEFAULTS,
+    FORECASTS,
+    ISSUE_TIME,
+    ISSUING,
+    PUBLISHED,
+    issue_time_param,
+    provider_pool,
+    tell_failed_run,
+)
 
-from pipeline.sources import select_sources
+from pipeline.settings import Settings
+from pipeline.sources import SOURCES, select_sources
 
-ISSUE_TIME = "{{ (dag_run.logical_date or dag_run.run_after) | ts }}"
+log = logging.getLogger("mekong")
 AGAIN = timedelta(minutes=10)
+"""Time after which a provider that is behind is asked again."""
+TURN = timedelta(seconds=20)
+"""Time after which a night looks again whether the earlier ones are over."""
+LONGEST = timedelta(hours=6)
+"""Longest time of a run; one that has lasted longer is not waited for."""
 
 
 class Ingest(BaseOperator):
     """Ingest a source; returns its id and the moment as of which it was ingested."""
 
-    template_fields = ("source", "issue_time")
+    template_fields = ("issue_time",)
 
     def __init__(self, *, source: str, issue_time: str, **rest: Any) -> None:
         super().__init__(**rest)
         self.source, self.issue_time = source, issue_time
 
-    def execute(self, context: Any, event: Any = None) -> tuple[str, str]:  # noqa: ARG002
+    def execute(self, context: Any, event: Any = None) -> tuple[str, str]:
         """Ingest, or put it off; ``event`` is there when it had been put off."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         from pipeline import steps
         from pipeline.console import describe_ingested
-        from pipeline.settings import Settings
 
+        asked = context["params"]["sources"]
+        if asked and self.source not in asked:
+            raise AirflowSkipException("not among the sources of this run")
         issued, now = datetime.fromisoformat(self.issue_time), datetime.now(UTC)
         deadline = issued + timedelta(minutes=Settings().wait_minutes)
         asof = min(now.replace(second=0, microsecond=0), deadline) if event else issued
         done = steps.ingest(self.source, asof=asof)
-        self.log.info("%s", describe_ingested(done))
+        log.info("%s", describe_ingested(done))
         if done.awaited and now < deadline:
             moment = min(now + AGAIN, deadline)
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute")
         return self.source, asof.isoformat()
+
+
+class Assess(BaseOperator):
+    """Wait for the nights before, issue those that were missed, then assess.
+
+    Returns the moment as of which the night is issued: that of its last ingest.
+    """
+
+    template_fields = ("issue_time", "ingested")
+
+    def __init__(self, *, issue_time: str, ingested: Any, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.issue_time, self.ingested = issue_time, ingested
+
+    def execute(self, context: Any, event: Any = None) -> str:  # noqa: ARG002
+        """Assess, or put it off while an earlier night is in work."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        from pipeline import nightly, steps
+        from pipeline.console import describe_assessed
+
+        now = datetime.now(UTC)
+        if self._earlier_runs(context, since=now - LONGEST):
+            self.defer(trigger=DateTimeTrigger(now + TURN), method_name="execute")
+        moments = [moment for _, moment in filter(None, self.ingested)]
+        asof = max(map(datetime.fromisoformat, [self.issue_time, *moments]))
+        if context["dag_run"].run_type == "scheduled":
+            for night in nightly.catch_up(asof=asof):
+                log.info("issued the night of %s, which was missed; no message", night)
+        nightly.verify_last(asof=asof)
+        log.info("%s", describe_assessed(steps.assess(asof=asof)))
+        context["outlet_events"][ARCHIVE].extra = {"issue_time": asof.isoformat()}
+        return asof.isoformat()
+
+    @staticmethod
+    def _earlier_runs(context: Any, *, since: datetime) -> bool:
+        """Whether a run of an earlier night, scheduled or of a backfill, is in work."""
+        runs = (context["ti"].get_previous_dagrun(state=state) for state in ("running", "queued"))
+        return any(
+            run is not None and run.run_type != "manual" and (run.start_date or since) >= since
+            for run in runs
+        )
 
 
 @dag(
@@ -54,59 +120,94 @@ class Ingest(BaseOperator):
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
+    dagrun_timeout=LONGEST,
+    on_failure_callback=tell_failed_run,
+    default_args=DEFAULTS,
+    params={
+        "issue_time": issue_time_param(),
+        "sources": Param(
+            [], type="array", items={"enum": sorted(SOURCES)},
+            description="Sources to ingest; none for those that the upstream has.",
+        ),
+        "dry_run": Param(
+            default=False, type="boolean", description="Ingest and assess, and issue nothing."
+        ),
+    },
     tags=["mekong"],
     doc_md=__doc__,
-)
+)  # fmt: skip
 def mekong_nightly() -> None:
     """One call per task into ``pipeline.steps``; what the tasks pass on lies in the stores."""
 
     @task
-    def sources(issue_time: str) -> list[str]:
+    def prepare(issue_time: str) -> None:
         from pipeline import steps
-        from pipeline.settings import Settings
+        from pipeline.console import describe_simulated
 
-        steps.simulate(asof=datetime.fromisoformat(issue_time))
-        return list(select_sources(Settings().upstream))
-
-    @task(trigger_rule="all_done")
-    def assess(issue_time: str, ingested: Any) -> str:
-        from pipeline import steps
-
-        moments = (issue_time, *(moment for _, moment in ingested or ()))
-        asof = max(map(datetime.fromisoformat, moments))
-        steps.assess(asof=asof)
-        return asof.isoformat()
+        simulated = steps.simulate(asof=datetime.fromisoformat(issue_time))
+        log.info("%s", describe_simulated(simulated))
 
     @task
     def do(step: str, asof: str) -> dict[str, object]:
         from pipeline import steps
+        from pipeline.console import describe_result
 
-        return asdict(getattr(steps, step)(asof=datetime.fromisoformat(asof)))
+        context: Any = get_current_context()
+        if context["params"]["dry_run"]:
+            raise AirflowSkipException(f"a dry run: no {step}")
+        result = getattr(steps, step)(asof=datetime.fromisoformat(asof))
+        log.info("%s", describe_result(result))
+        told = asdict(result)
+        for asset in context["task"].outlets:
+            facts = {key: told[key] for key in ("revision", "levels") if key in told}
+            context["outlet_events"][asset].extra = {"issue_time": asof, **facts}
+        return told
 
     @task(trigger_rule="all_done", retries=0)
-    def verdict(wanted: Any, ingested: Any, results: dict[str, Any]) -> None:
-        came = {source for source, _ in ingested or ()}
-        failed = [f"ingest of {source}" for source in wanted or () if source not in came]
-        failed += [step for step, result in (("sources", wanted), *results.items()) if not result]
+    def verdict(results: dict[str, Any], ingested: list[Any]) -> None:
+        context: Any = get_current_context()
+        if context["params"]["dry_run"]:
+            return
+        asked = context["params"]["sources"] or wanted
+        came = {source for source, _ in filter(None, ingested)}
+        failed = [f"ingest of {source}" for source in asked if source not in came]
+        failed += [step for step, result in results.items() if not result]
         said = [f"failed: {', '.join(failed)}"] if failed else []
         if degraded := (results["publish"] or {}).get("degraded"):
             said.append(f"published, but degraded: {'; '.join(degraded)}")
         if said:
             raise AirflowFailException(". ".join(said))
 
-    wanted = sources(ISSUE_TIME)
-    ingest = Ingest.partial(
-        task_id="ingest", issue_time=ISSUE_TIME, map_index_template="{{ task.source }}"
-    ).expand(source=wanted)
-    asof: Any = assess(ISSUE_TIME, ingest.output)
-    forecast, publish, verify, indices = (
-        do.override(task_id=step)(step, asof)
-        for step in ("forecast", "publish", "verify", "indices")
+    wanted = select_sources(Settings().upstream)
+    prepared = prepare(ISSUE_TIME)
+    with TaskGroup("ingest"):
+        ingests = [
+            Ingest(
+                task_id=source,
+                pool=provider_pool(SOURCES[source].provider),
+                source=source,
+                issue_time=ISSUE_TIME,
+                **ASKING,
+            )
+            for source in wanted
+        ]
+    ingested = [ingest.output for ingest in ingests]
+    assess = Assess(
+        task_id="assess",
+        pool=ISSUING,
+        issue_time=ISSUE_TIME,
+        ingested=ingested,
+        trigger_rule="all_done",
+        outlets=[ARCHIVE],
     )
-    chain(forecast, publish, [verify, indices])
-    steps = {"assess": asof, "forecast": forecast, "publish": publish}
-    steps |= {"verify": verify, "indices": indices}
-    verdict(wanted, ingest.output, steps)
+    asof: Any = assess.output
+    forecast, publish = (
+        do.override(task_id=step, pool=ISSUING, outlets=[outlet])(step, asof)
+        for step, outlet in (("forecast", FORECASTS), ("publish", PUBLISHED))
+    )
+    chain(prepared, ingests, assess, forecast, publish)
+    results: dict[str, Any] = {"assess": assess.output, "forecast": forecast, "publish": publish}
+    verdict(results, ingested)
 
 
 mekong_nightly()

@@ -46,6 +46,7 @@ SINGLE = {
     "pipeline.plot_commands": "pipeline.steps",
     "pipeline.place_commands": "pipeline.steps",
     "pipeline.gauge_readiness": "pipeline.steps",
+    "pipeline.nightly": "pipeline.steps",
     "pipeline.own_rows": "pipeline.steps",
     "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",

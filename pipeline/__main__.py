@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -59,6 +60,13 @@ IngestDay = Annotated[
         parser=parse_day,
         help="The night's date; default the showcase flood, from the internet or with --from now.",
     ),
+]
+FirstNight = Annotated[
+    date | None,
+    typer.Option("--start", parser=parse_day, help="First of several nights, made in order."),
+]
+LastNight = Annotated[
+    date | None, typer.Option("--end", parser=parse_day, help="Last of several nights.")
 ]
 From = Annotated[
     Upstream | None,
@@ -247,35 +255,43 @@ def _leave_if_degraded(reasons: Sequence[str]) -> None:
 
 
 @app.command(rich_help_panel=NIGHT)
-def nightly(day: Day = None, upstream: From = None) -> None:
-    """Run the whole night in one process. Example: mekong nightly --date 2026-04-10."""
-    from pipeline import console, steps
+def nightly(
+    day: Day = None, start: FirstNight = None, end: LastNight = None, upstream: From = None
+) -> None:
+    """Run whole nights in one process. Example: mekong nightly --date 2026-04-10."""
+    if (start is None) != (end is None) or (start and day):
+        raise typer.BadParameter("expected --date alone, or --start and --end")
+    if start and end:
+        if end < start:
+            raise typer.BadParameter(f"expected --end from {start} on, found {end}")
+        nights = [start + timedelta(days=count) for count in range((end - start).days + 1)]
+        degraded = [_run_night(issue_time(night, upstream), upstream) for night in nights]
+    else:
+        degraded = [_run_night(issue_time(day, upstream), upstream)]
+    _leave_if_degraded([reason for reasons in degraded for reason in reasons])
 
-    settings, asof = read_settings(upstream), issue_time(day, upstream)
+
+def _run_night(asof: datetime, upstream: Upstream | None) -> Sequence[str]:
+    """Run a night, print what each step did, and return why it is degraded."""
+    from pipeline import console
+    from pipeline.ingest.run import Ingested
+    from pipeline.nightly import run_night
+    from pipeline.results import Published
+
+    settings = read_settings(upstream)
+    degraded: Sequence[str] = ()
     with console.show_progress(f"Night of {asof:%Y-%m-%d}") as progress:
-        if settings.upstream == "virtual":
-            simulated = steps.simulate(asof=asof, settings=settings, progress=progress)
-            console.print_line(console.describe_simulated(simulated))
-        trained = steps.prepare(asof=asof, settings=settings, progress=progress)
-        if trained:
-            console.print_line(console.describe_trained(trained))
-        ingested = (
-            steps.ingest(source, asof=asof, settings=settings, progress=progress)
-            for source in select_sources(settings.upstream)
-        )
-        console.print_ingested(ingested, from_internet=settings.upstream == "internet")
-        assessed = steps.assess(asof=asof, settings=settings)
-        console.print_line(console.describe_assessed(assessed))
-        made = steps.indices(asof=asof, settings=settings)
-        console.print_line(console.describe_indices(made))
-        run = steps.forecast(asof=asof, settings=settings)
-        console.print_line(console.describe_forecast(run))
-        published = steps.publish(asof=asof, settings=settings)
-        console.print_line(console.describe_published(published))
-        verified = steps.verify(asof=asof, settings=settings)
-        console.print_line(console.describe_verified(verified))
+        results = run_night(asof=asof, settings=settings, progress=progress)
+        for of_ingest, group in groupby(results, key=lambda result: isinstance(result, Ingested)):
+            if of_ingest:
+                ingested = (result for result in group if isinstance(result, Ingested))
+                console.print_ingested(ingested, from_internet=settings.upstream == "internet")
+                continue
+            for result in group:
+                console.print_line(console.describe_result(result))
+                degraded = result.degraded if isinstance(result, Published) else degraded
     console.print_night(settings.published_dir / f"{asof:%Y%m%dT%H%MZ}")
-    _leave_if_degraded(published.degraded)
+    return degraded
 
 
 @app.command(rich_help_panel=NIGHT)

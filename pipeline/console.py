@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -252,6 +252,11 @@ def describe_verified(verified: Verified) -> str:
     issued = sum(level.issued for level in verified.levels)
     hits = sum(level.hits for level in verified.levels)
     return f"{line}; {hits} of {issued} flood warnings came true" if issued else line
+
+
+def describe_result(result: object) -> str:
+    """Describe in a line what a step of a night did."""
+    return _DESCRIPTIONS[type(result).__name__](result)
 
 
 def describe_hindcast(hindcast: Hindcast) -> str:
@@ -544,3 +549,16 @@ def _describe_evidence(row: dict[str, str]) -> str:
     if row["missing"]:
         parts.append(f"missing: {row['missing']}")
     return ", ".join(parts)
+
+
+_DESCRIPTIONS: dict[str, Callable[..., str]] = {
+    "Simulated": describe_simulated,
+    "Trained": describe_trained,
+    "Ingested": describe_ingested,
+    "Assessed": describe_assessed,
+    "JobResult": describe_indices,
+    "Forecast": describe_forecast,
+    "Published": describe_published,
+    "Verified": describe_verified,
+}
+"""By the name of the result's class, so that no step's modules are imported."""

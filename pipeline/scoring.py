@@ -47,6 +47,13 @@ def read_scoreboard(*, asof: datetime, settings: Settings) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(paths) if path.is_file()}
 
 
+def is_scored(*, asof: datetime, settings: Settings) -> bool:
+    """Whether the scoreboard of the nights before a moment is stored."""
+    from pipeline.exchange.publication import folder_name
+
+    return (settings.scoreboard_dir / folder_name(asof)).is_dir()
+
+
 def scoreboard(
     *, asof: datetime, settings: Settings | None = None, folder: Path | None = None
 ) -> Scoreboard:

@@ -355,6 +355,7 @@ def forecast(
     settings: Settings | None = None,
     models_required: bool = False,
     made: datetime | None = None,
+    late: bool = False,
 ) -> Forecast:
     """Forecast stages and drought classes from the stores, and store the forecasts as issued.
 
@@ -366,6 +367,8 @@ def forecast(
         Raise where there are no models.
     made
         Moment at which the run is made, default now; messages of a revision are sent then.
+    late
+        A later night was due before this one is made: no message of it is sent.
 
     Raises
     ------
@@ -389,7 +392,7 @@ def forecast(
             raise
         models, metadata = {}, {"version": NO_MODELS, "origin": "measured", "broken": []}
     now = made or datetime.now(UTC)
-    run = draft_run(asof=asof, made=now, model_metadata=metadata, settings=settings)
+    run = draft_run(asof=asof, made=now, model_metadata=metadata, settings=settings, late=late)
     snapshot = open_snapshot(run, models, settings)
     stages, droughts = forecast_stages(snapshot), forecast_droughts(snapshot)
     store_forecasts(Records(settings.database), run, stages=stages, droughts=droughts)

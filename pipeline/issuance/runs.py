@@ -27,12 +27,17 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def draft_run(
-    *, asof: datetime, made: datetime, model_metadata: dict[str, Any], settings: Settings
+    *,
+    asof: datetime,
+    made: datetime,
+    model_metadata: dict[str, Any],
+    settings: Settings,
+    late: bool = False,
 ) -> dict[str, Any]:
     """Draft the row of a run in the table of runs; the same inputs again give the stored run.
 
     The messages of an issue time's first run are sent at the issue time, those of a revision when
-    it is made. A run that is made after a later one was issued sends none.
+    it is made. A run that is made after a later one was issued, or was due, sends none.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def draft_run(
         Version and origin of its models.
     settings
         Stores, upstream, and settings of messages.
+    late
+        Whether a later run was due before this one is made.
     """
     records, archive = Records(settings.database), Archive(settings.archive_dir)
     inputs = read_recent_inputs(records, asof=asof)
@@ -72,7 +79,7 @@ def draft_run(
     first = run["revision"] == 0
     return run | {
         "sent": asof if first else max(asof, min(made, latest)),
-        "late": last is not None and last[0] > asof,
+        "late": late or (last is not None and last[0] > asof),
     }
 
 

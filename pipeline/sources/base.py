@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Origin = Literal["virtual", "measured"]
+Provider = Literal["nasa", "kma", "noaa", "chc", "geoglows", "mrc", "thaiwater", "files"]
+"""Organisations that are asked; ``files`` where an agency's own files are read and nobody is."""
 Reader: TypeAlias = "Callable[..., xr.Dataset | pd.DataFrame]"
 """Function from the path of a file, and options by name, to a canonical grid or to readings."""
 PATIENCE = 1.25
@@ -149,6 +151,8 @@ class Source:
         table is importable without xarray.
     lookback
         Interval before the issue time whose granules a night asks for.
+    provider
+        Whom its files are asked of; how many sources of one are asked at a time is limited.
     core
         Every night counts on it, and its absent files are listed as missing. Other sources add to
         a night where they are configured.
@@ -169,6 +173,7 @@ class Source:
     latency: timedelta
     module: str
     lookback: timedelta
+    provider: Provider
     core: bool = False
     needs: tuple[str, ...] = ()
     revised: timedelta = timedelta()

@@ -112,7 +112,9 @@ runs = sa.Table(
     sa.Column("rules", sa.JSON, comment="SHA-256 of each reference table and text as of it"),
     sa.Column("code", sa.Text, comment="SHA-256 of the code"),
     sa.Column("sent", Moment, comment="when its messages are sent; NULL: at the issue time"),
-    sa.Column("late", sa.Boolean, comment="whether a later run had been issued: no messages"),
+    sa.Column(
+        "late", sa.Boolean, comment="whether a later run had been issued or was due: no messages"
+    ),
 )
 stage_forecasts = sa.Table(
     "stage_forecasts",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.sources import NIGHTLY, SOURCES
 from tests.sources.servers import Earthdata, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,9 @@ print(json.dumps({
             "schedule": getattr(dag.timetable, "expression", None),
             "catchup": dag.catchup,
             "tasks": [task.task_id for task in dag.topological_sort()],
+            "pools": [task.pool for task in dag.tasks],
+            "told": dag.on_failure_callback is not None,
+            "longest_s": [task.execution_timeout.total_seconds() for task in dag.tasks],
         }
         for name, dag in bag.dags.items()
     },
@@ -50,14 +54,15 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
 from pipeline import steps
 ExecutorSafeguard.test_mode = True
-Ingest = DagBag(sys.argv[1]).dags["mekong_nightly"].task_dict["ingest"].operator_class
+bag = DagBag(sys.argv[1])
+Ingest = type(bag.dags["mekong_nightly"].task_dict["ingest.imerg_late"])
 found = []
 for ago, event in ((10, None), (85, None), (20, True), (100, None), (100, True)):
     now = datetime.now(UTC)
     issued = now - timedelta(minutes=ago)
     task = Ingest(task_id=f"t{len(found)}", source="imerg_late", issue_time=issued.isoformat())
     try:
-        source, moment = task.execute({}, event)
+        source, moment = task.execute({"params": {"sources": []}}, event)
         assert source == "imerg_late"
         asof = datetime.fromisoformat(moment)
         found.append(["as of, minutes after its time", round((asof - issued).total_seconds() / 60)])
@@ -90,7 +95,11 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (home / "make.py").symlink_to(ROOT / "make.py")
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(ROOT / "dags")],
-        env=os.environ | {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        env=os.environ
+        | {
+            "AIRFLOW_HOME": str(home),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dags'}",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -123,10 +132,9 @@ def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
 ) -> None:
     night = parsed["dags"]["mekong_nightly"]
     assert (night["schedule"], night["catchup"]) == ("30 0 * * *", False)
-    order = ["sources", "ingest", "assess", "forecast", "publish"]
-    assert night["tasks"][:-3] == order
-    assert set(night["tasks"][-3:-1]) == {"verify", "indices"}
-    assert night["tasks"][-1] == "verdict"
+    assert night["tasks"][0] == "prepare"
+    assert {name.removeprefix("ingest.") for name in night["tasks"][1:-4]} == set(NIGHTLY)
+    assert night["tasks"][-4:] == ["assess", "forecast", "publish", "verdict"]
 
 
 @pytest.mark.slow
@@ -145,7 +153,7 @@ def test_a_night_waits_for_a_provider_that_is_behind_without_a_worker(tmp_path: 
                 "MEKONG_ENDPOINTS": json.dumps(nasa.endpoints),
                 "MEKONG_UPSTREAM": "internet",
                 "MEKONG_WAIT_MINUTES": "90",
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dags'}",
             },
             capture_output=True,
             text=True,
@@ -163,9 +171,25 @@ def test_a_night_waits_for_a_provider_that_is_behind_without_a_worker(tmp_path: 
 
 
 def test_the_history_is_ingested_year_by_year_and_then_trained_on(parsed: dict[str, Any]) -> None:
-    history = parsed["dags"]["mekong_history"]
+    history = parsed["dags"]["mekong_backfill"]
     assert set(history["tasks"]) == {"years", "ingest_year", "ingest_gauges", "train"}
     assert history["tasks"][-1] == "train"
+
+
+def test_every_pool_that_a_task_names_is_in_the_file_of_pools(parsed: dict[str, Any]) -> None:
+    pools = json.loads((ROOT / "dags" / "pools.json").read_text())
+    named = {pool for dag in parsed["dags"].values() for pool in dag["pools"]} - {"default_pool"}
+    assert named <= set(pools)
+    assert pools["mekong_issuing"]["slots"] == 1
+    assert {f"mekong_{row.provider}" for row in SOURCES.values()} == set(pools) - {"mekong_issuing"}
+
+
+def test_no_task_and_no_run_may_last_for_ever_and_each_failure_is_told(
+    parsed: dict[str, Any],
+) -> None:
+    for name, dag in parsed["dags"].items():
+        assert dag["told"], name
+        assert 0 < max(dag["longest_s"]) <= 3600, name
 
 
 def test_the_configuration_holds_no_path_and_no_secret() -> None:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import nightly, steps
+from pipeline.scoring import is_scored
+from pipeline.settings import Settings
+from pipeline.storage.records import Records
+
+FIRST = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", upstream="virtual", records_url=None)
+
+
+def issue(settings: Settings, asof: datetime) -> None:
+    steps.forecast(asof=asof, settings=settings)
+    steps.publish(asof=asof, settings=settings)
+
+
+def test_missed_nights_are_those_since_the_last_that_was_issued(settings: Settings) -> None:
+    assert nightly.find_missed(asof=FIRST, settings=settings) == []
+    issue(settings, FIRST)
+    for asof, missed in (
+        (FIRST, 0),
+        (FIRST + DAY, 0),
+        (FIRST + DAY + timedelta(minutes=40), 1),
+        (FIRST + 3 * DAY, 2),
+    ):
+        nights = [FIRST + (count + 1) * DAY for count in range(missed)]
+        assert nightly.find_missed(asof=asof, settings=settings) == nights
+    long_after = nightly.find_missed(asof=FIRST + 40 * DAY, settings=settings)
+    assert long_after == [FIRST + count * DAY for count in range(30, 40)]
+
+
+def test_missed_nights_are_issued_in_order_without_a_message(settings: Settings) -> None:
+    issue(settings, FIRST)
+    today = FIRST + 3 * DAY
+    assert nightly.catch_up(asof=today, settings=settings) == [FIRST + DAY, FIRST + 2 * DAY]
+    issue(settings, today)
+    runs = Records(settings.database).runs()[::-1]
+    assert [(run["issue_time"], run["late"]) for run in runs] == [
+        (FIRST, False), (FIRST + DAY, True), (FIRST + 2 * DAY, True), (today, False),
+    ]  # fmt: skip
+    assert [run["follows"] and run["follows"][0] for run in runs] == [
+        None, FIRST.isoformat(), (FIRST + DAY).isoformat(), (FIRST + 2 * DAY).isoformat(),
+    ]  # fmt: skip
+    scored = [is_scored(asof=FIRST + count * DAY, settings=settings) for count in range(3)]
+    assert scored == [True, True, False], "each before the next, the last by the night's own"
+    assert nightly.catch_up(asof=today, settings=settings) == []
+
+
+def test_the_night_before_is_scored_once(settings: Settings) -> None:
+    nightly.verify_last(asof=FIRST, settings=settings)
+    assert not settings.scoreboard_dir.exists()
+    issue(settings, FIRST)
+    nightly.verify_last(asof=FIRST + DAY, settings=settings)
+    stored = sorted(settings.scoreboard_dir.rglob("*.csv"))
+    assert is_scored(asof=FIRST, settings=settings)
+    written = [path.stat().st_mtime_ns for path in stored]
+    nightly.verify_last(asof=FIRST + DAY, settings=settings)
+    assert [path.stat().st_mtime_ns for path in stored] == written

@@ -6,7 +6,8 @@ python3 make.py setup     its own environment in .venv, from requirements.lock w
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
 python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a password
-                          (--one-person: without one, on a host that nobody else can log in to)
+                          (--one-person: without one, on a host that nobody else can log in to;
+                          --port 8090: another port, for a second checkout on the same host)
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py fuzz      thousands of mutated files over every reader, at most 30 minutes
@@ -18,14 +19,18 @@ python3 make.py lock      resolve the dependencies anew into requirements.lock a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -40,6 +45,10 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 SITE = ROOT / "var" / "site"
 SITE_OPTIONS = ("--fail-on-warning", "--nitpicky", "--quiet", "--conf-dir", "docs/site")
 UV = "uv==0.13.9"
+OURS = "EARLY_WARNING_UP"
+"""Variable by which the processes of one ``make.py up`` are known, whoever started them."""
+PARTS = (("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
+"""Parts of Airflow that want its API server; logs are read from disk, not served to the network."""
 UNSET = {"PYTHONDONTWRITEBYTECODE"}
 """Variables that the project's commands do not see."""
 
@@ -133,37 +142,59 @@ def prepare(date: str) -> None:
     run(VENV / "bin" / "mekong", "simulate", "--date", date, "--history")
 
 
+def prepare_database() -> None:
+    """Make or migrate Airflow's database, its owner's alone, and the pools that tasks name."""
+    if not (ROOT / "var" / "airflow.db").exists():
+        print("Making Airflow's database (once) ...", flush=True)
+    kept("airflow.db", "").chmod(0o600)
+    run("airflow", "db", "migrate", quiet=True)
+    run("airflow", "pools", "import", ROOT / "dags" / "pools.json", quiet=True)
+
+
 def nightly(date: str | None) -> None:
     """Run the DAG ``mekong_nightly`` for a date of the virtual basin and show what it says."""
     started = time.monotonic()
     date = date or output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)")
     prepare(date)
-    if not (ROOT / "var" / "airflow.db").exists():
-        print("Making Airflow's database (once) ...", flush=True)
-        run("airflow", "db", "migrate", quiet=True)
+    prepare_database()
     print(f"Running the DAG mekong_nightly for {date} 00:30 UTC ...", flush=True)
     os.environ["AIRFLOW__CORE__DEFAULT_TASK_RETRIES"] = "0"  # here a failure is to be seen at once
     log = ROOT / "var" / "nightly.log"
-    with log.open("wb") as stream:
-        ran = subprocess.run(
+    with (
+        log.open("w", encoding="utf-8") as stream,
+        subprocess.Popen(
             ["airflow", "dags", "test", "mekong_nightly", f"{date}T00:30:00+00:00"],
             cwd=ROOT,
             env=environment(),
-            check=False,
-            stdout=stream,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-        )
+            text=True,
+            errors="replace",
+        ) as ran,
+    ):
+        assert ran.stdout is not None  # noqa: S101  (it is a pipe)
+        begun = started
+        for line in ran.stdout:
+            stream.write(line)
+            if "[DAG TEST] starting task_id=" in line:
+                begun = time.monotonic()
+            elif "[DAG TEST] end task task_id=" in line:
+                task = line.partition("task_id=")[2].split()[0]
+                print(f"  {task:24} {time.monotonic() - begun:5.1f} s", flush=True)
+    if not ran.returncode:
+        for step in ("verify", "indices"):  # what Airflow starts once a night is published
+            run(VENV / "bin" / "mekong", step, "--date", date, quiet=True)
     run(VENV / "bin" / "mekong", "status", "--date", date)
     print(f"Done after {time.monotonic() - started:.0f} s.")
     if ran.returncode:
         lines = log.read_text(errors="replace").splitlines()
-        said = [line for line in lines if line.startswith("AirflowFailException")]
+        said = [line for line in lines if "AirflowFailException" in line]
         print("\n".join(["make.py: the run failed", *said, f"all of it: {log}"]), file=sys.stderr)
         sys.exit(4)
 
 
-def up(*, one_person: bool) -> None:
-    """Run Airflow with its UI on loopback until interrupted."""
+def up(*, one_person: bool, port: int) -> None:
+    """Run Airflow with its UI on loopback until it is interrupted, or one of its parts ends."""
     prepare(output(PYTHON, "-c", "from pipeline.virtual import SHOWCASE; print(SHOWCASE)"))
     # Every local user reaches the loopback interface: without a password each is an administrator.
     if one_person:
@@ -171,7 +202,79 @@ def up(*, one_person: bool) -> None:
     else:
         passwords = kept("airflow-passwords.json", json.dumps({"admin": secrets.token_urlsafe(12)}))
         print(f"The UI's user is admin, the password stands in {passwords}.", flush=True)
-    os.execvpe("airflow", ["airflow", "standalone"], environment())  # noqa: S606
+    address = f"http://127.0.0.1:{port}"
+    os.environ |= {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        OURS: f"{os.getpid()}",
+    }
+    prepare_database()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    parts = {"api-server": start("api-server")}
+    try:
+        wait_until_healthy(f"{address}/api/v2/monitor/health", parts["api-server"])
+        # Only now: a task that begins before the API server listens has failed.
+        parts |= {part: start(part, *words) for part, *words in PARTS}
+        print(f"Airflow runs on {address}", flush=True)
+        while all(part.poll() is None for part in parts.values()):
+            time.sleep(1)
+        ended = [name for name, part in parts.items() if part.poll() is not None]
+        print(f"make.py: {', '.join(ended)} ended; the others are ended too", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        end_all(parts.values())
+
+
+def start(part: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start a part of Airflow that writes its output into var."""
+    path = ROOT / "var" / f"{part}.log"
+    with path.open("ab") as stream:
+        return subprocess.Popen(
+            ["airflow", part, *words], cwd=ROOT, env=environment(), stdout=stream, stderr=stream
+        )
+
+
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the API server answers; leave if it ends."""
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310  (loopback)
+                return
+        except OSError:
+            time.sleep(0.5)
+    print(f"make.py: the API server ended: {ROOT / 'var' / 'api-server.log'}", file=sys.stderr)
+    sys.exit(1)
+
+
+def end_all(parts: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End the parts of Airflow and what they left running in groups of its own."""
+    for part in parts:
+        part.terminate()
+    for part in parts:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            part.wait(timeout=20)
+    mark = f"{OURS}={os.getpid()}".encode()
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        left = [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/environ")
+            if int(path.parent.name) != os.getpid() and mark in read_or_empty(path).split(b"\0")
+        ]
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, sent)
+        time.sleep(2 if left else 0)
+
+
+def read_or_empty(path: Path) -> bytes:
+    """Read a file of /proc; empty where the process is over or another user's."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test() -> None:
@@ -213,9 +316,15 @@ def kept(name: str, content: str) -> Path:
     """Return a file below var that only its owner reads, made with a content on first use."""
     path = ROOT / "var" / name
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    if content and path.exists() and not path.stat().st_size:
+        path.unlink()  # left by a full disk
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+        made = path.with_name(f".{name}.{os.getpid()}")
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             stream.write(content)
+        with contextlib.suppress(FileExistsError):  # by another process meanwhile
+            os.link(made, path)
+        made.unlink()
     return path
 
 
@@ -244,6 +353,7 @@ def main() -> None:
     parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     parser.add_argument("--one-person", action="store_true", help="no password (up only)")
+    parser.add_argument("--port", type=int, default=8080, help="of the UI (up only)")
     arguments = parser.parse_args()
     check_python()
     os.chdir(ROOT)
@@ -253,7 +363,7 @@ def main() -> None:
     if arguments.task == "nightly":
         nightly(arguments.date)
     elif arguments.task == "up":
-        up(one_person=arguments.one_person)
+        up(one_person=arguments.one_person, port=arguments.port)
     elif arguments.task != "setup":
         tasks[arguments.task]()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline import steps
@@ -22,7 +22,7 @@ NIGHT = time(0, 30)
 """Issue time of the nights, UTC."""
 DAY = timedelta(days=1)
 MOST_MISSED = 10
-"""Nights that are caught up at most; of a longer outage those before them are made by hand."""
+"""Longest outage in nights that is caught up; after a longer one they are made by hand."""
 
 
 def run_night(
@@ -62,7 +62,8 @@ def find_missed(*, asof: datetime, settings: Settings | None = None) -> list[dat
     Returns
     -------
     list of datetime
-        Issue times before ``asof``, at most ``MOST_MISSED``; empty where none was issued before.
+        Issue times before ``asof``; empty where none was issued before, or where more than
+        ``MOST_MISSED`` were missed.
     """
     from pipeline.storage.records import Records
 
@@ -70,9 +71,10 @@ def find_missed(*, asof: datetime, settings: Settings | None = None) -> list[dat
     last = Records(settings.database).last_issued(before=asof)
     if last is None:
         return []
-    nights = (datetime.combine(asof - count * DAY, NIGHT, asof.tzinfo)
-              for count in range(MOST_MISSED, -1, -1))  # fmt: skip
-    return [night for night in nights if last[0] < night < asof]
+    count = (asof.date() - last[0].date()).days
+    nights = (datetime.combine(last[0], NIGHT, UTC) + number * DAY for number in range(count + 1))
+    missed = [night for night in nights if last[0] < night < asof]
+    return missed if len(missed) <= MOST_MISSED else []
 
 
 def catch_up(*, asof: datetime, settings: Settings | None = None) -> list[datetime]:

@@ -231,6 +231,11 @@ def test_tasks_keep_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_files_that_hold_a_secret_are_their_owners_alone(tmp_path: Path) -> None:
     (tmp_path / "make.py").write_bytes((ROOT / "make.py").read_bytes())
-    path = Path(runpy.run_path(str(tmp_path / "make.py"))["kept"]("a-secret", "word"))
+    kept = runpy.run_path(str(tmp_path / "make.py"))["kept"]
+    path = Path(kept("a-secret", "word"))
     assert path.read_text() == "word"
+    assert kept("a-secret", "another").read_text() == "word"
+    path.write_text("")
+    assert kept("a-secret", "another").read_text() == "another", "an empty one is no secret"
+    assert [file.name for file in path.parent.iterdir()] == ["a-secret"]
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)

@@ -408,6 +408,10 @@ def train(
         str | None,
         typer.Option(help="ridge, or a regressor of scikit-learn; default as the settings say."),
     ] = None,
+    unless_worse: Annotated[
+        bool,
+        typer.Option("--unless-worse", help="Keep the former models if these have less skill."),
+    ] = False,
 ) -> None:
     """Train the models on what was known at a date. Example: mekong train --date 2026-01-01."""
     from pipeline import console, steps
@@ -417,7 +421,9 @@ def train(
         settings = read_settings()
         if regressor is not None:
             settings = settings.model_copy(update={"regressor": regressor})
-        trained = steps.train(asof=asof, settings=settings, progress=progress)
+        trained = steps.train(
+            asof=asof, settings=settings, unless_worse=unless_worse, progress=progress
+        )
     console.print_line(console.describe_trained(trained))
 
 

@@ -205,11 +205,14 @@ def describe_indices(indices: JobResult) -> str:
 
 
 def describe_trained(trained: Trained) -> str:
-    """Describe a set of models in one line."""
-    return (
+    """Describe a set of models in one line, and why it was kept in another."""
+    line = (
         f"models {trained.version}: {trained.stations} gauges, data to {trained.trained_to}, "
         f"{trained.origin}"
     )
+    if trained.kept:
+        line += f"\nkept, the new ones are worse: {'; '.join(trained.kept)}"
+    return line
 
 
 def describe_forecast(forecast: Forecast) -> str:

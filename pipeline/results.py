@@ -39,12 +39,21 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Trained:
-    """A set of models that was trained."""
+    """A set of models that was trained.
+
+    Parameters
+    ----------
+    version, stations, trained_to, origin
+        Version, number of gauges, last day of the data and their origin.
+    kept
+        Why these are the former models: the skill that the new ones would lose.
+    """
 
     version: str
     stations: int
     trained_to: str
     origin: str
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

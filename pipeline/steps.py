@@ -17,6 +17,7 @@ progress
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -263,18 +264,27 @@ def indices(*, asof: datetime, settings: Settings | None = None, record: bool = 
 
 
 def train(
-    *, asof: datetime, settings: Settings | None = None, progress: Progress = no_progress
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
+    unless_worse: bool = False,
+    progress: Progress = no_progress,
 ) -> Trained:
     """Train all models on the data as of a moment, and save them as the latest.
 
     A night uses the last models trained by its issue time.
+
+    Parameters
+    ----------
+    unless_worse
+        Keep the former models, and save nothing, where the new have less skill on held-out years.
 
     Raises
     ------
     UserError
         No gauge has enough readings, or the settings name no regressor of scikit-learn.
     """
-    from models import training
+    from models import registry, succession, training
     from models.stage.features import TooFewStages
     from pipeline.issuance.snapshot import open_stores, read_stage_inputs
 
@@ -299,6 +309,17 @@ def train(
     except TooFewStages as error:
         raise UserError(f"cannot train: {error}; ingest gauges first") from error
     folder = settings.models_dir
+    if unless_worse:
+        with suppress(registry.NoModels):
+            former, metadata = registry.load_last(folder, asof=asof)
+            if losses := succession.find_losses(models, former):
+                return Trained(
+                    metadata["version"],
+                    len(former["stage"].stations),
+                    metadata["asof"][:10],
+                    metadata["origin"],
+                    kept=tuple(losses),
+                )
     version = training.save_models(models, asof=asof, origin=inputs.origin, folder=folder)
     return Trained(version, len(models["stage"].stations), f"{asof:%Y-%m-%d}", inputs.origin)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from models import registry
 from models.verification.scoreboard import make_scoreboard, write_scoreboard
 from pipeline import review, steps
 from pipeline.areal.update import RECENT, SPIN_UP
-from pipeline.console import describe_verified
+from pipeline.console import describe_trained, describe_verified
 from pipeline.geography import places
 from pipeline.geography.grid import MEKONG
 from pipeline.results import Assessed, Replayed, Simulated
@@ -321,3 +322,29 @@ def test_the_areal_record_grows_by_what_is_new(settings: Settings, tmp_path: Pat
     record = Archive(settings.archive_dir).read("zones", asof=ASOF + 20 * DAY)
     assert (np.diff(record["time"].values) == np.timedelta64(1, "D")).all(), "no day is left out"
     assert record["time"].values[-1] == utc64(MORNING + 19 * DAY)
+
+
+@pytest.mark.slow
+def test_worse_models_do_not_take_the_place_of_the_former(
+    settings: Settings, tmp_path: Path
+) -> None:
+    days = np.arange(9 * 365)
+    season = 5.0 - 4.0 * np.cos(2 * np.pi * (days - 60) / 365.25)
+    noise = np.convolve(np.random.default_rng(0).normal(0, 0.2, len(days) + 9), np.ones(10))
+    gauges(settings, tmp_path / "exports", list(season + noise[9 : len(days) + 9]), asof=ASOF)
+    first = steps.train(asof=ASOF, settings=settings, unless_worse=True)
+    assert (first.stations, first.kept) == (1, ())
+    again = steps.train(asof=ASOF, settings=settings, unless_worse=True)
+    assert again == first, "as good as the former"
+    models, metadata = registry.load(settings.models_dir)
+    tiers = models["stage"].stations[PAKSE].tiers_
+    tiers["full"] = replace(tiers["full"], held_out_cp=tiers["full"].held_out_cp + 0.1)
+    better = registry.save(models, {**metadata, "version": None}, settings.models_dir)
+    kept = steps.train(asof=ASOF, settings=settings, unless_worse=True)
+    assert kept.version == better
+    assert kept.kept[0].startswith("stage, 1 d ahead, median CP: ")
+    assert "kept, the new ones are worse: stage, 1 d ahead" in describe_trained(kept)
+    assert {path.name for path in settings.models_dir.iterdir() if path.is_dir()} == {
+        first.version, better, "latest",
+    }  # fmt: skip
+    assert steps.train(asof=ASOF, settings=settings).version == first.version, "as asked"

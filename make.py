@@ -3,6 +3,7 @@
 
 python3 make.py setup     its own environment in .venv, from requirements.lock with hashes;
                           what only tests need is added by the tasks that need it
+                          (--cluster: with Celery, Redis and PostgreSQL's driver)
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
 python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a password
@@ -11,6 +12,8 @@ python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a
 python3 make.py test      linters, types and all tests
 python3 make.py bench     benchmarks, each beside a named peer
 python3 make.py fuzz      thousands of mutated files over every reader, at most 30 minutes
+python3 make.py faults    faults of every kind, counted, at most three hours: docs/faults.md
+python3 make.py sbom      the software bill of materials as CycloneDX: var/sbom.json
 python3 make.py docs      the parts of README and docs that are made by running
 python3 make.py site      the documentation as a site in var/site, made without network
 python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
@@ -40,6 +43,8 @@ PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 """The packages of ``LOCK`` and those that only tests, benchmarks and docs need."""
+CLUSTER_LOCK = ROOT / "requirements-cluster.lock"
+"""The packages of ``LOCK`` and those of Celery, Redis and PostgreSQL."""
 OLDEST, NEWEST = (3, 11), (3, 14)
 """Pythons that the locks resolve for."""
 SITE = ROOT / "var" / "site"
@@ -112,17 +117,17 @@ def check_python() -> None:
         sys.exit(2)
 
 
-def setup(*, dev: bool = False) -> None:
+def setup(lock: Path = LOCK) -> None:
     """Make .venv what a lock says; nothing is done where it already holds that and more."""
     project = (ROOT / "pyproject.toml").read_bytes()
     marks = {
-        lock: hashlib.sha256(sys.version.encode() + lock.read_bytes() + project).hexdigest()
-        for lock in (LOCK, DEV_LOCK)
+        path: hashlib.sha256(sys.version.encode() + path.read_bytes() + project).hexdigest()
+        for path in (LOCK, CLUSTER_LOCK, DEV_LOCK)
     }
-    lock = DEV_LOCK if dev else LOCK
+    holding = {LOCK: marks.values(), CLUSTER_LOCK: [marks[CLUSTER_LOCK], marks[DEV_LOCK]]}
     stamp = VENV / "made-from"
     made = stamp.read_text() if stamp.exists() else ""
-    if made in {marks[lock], marks[DEV_LOCK]}:
+    if made in holding.get(lock, [marks[lock]]):
         return
     print("Setting up the environment (once) ...", flush=True)
     started = time.monotonic()
@@ -300,6 +305,22 @@ def fuzz() -> None:
     run(PYTHON, "-m", "tests.fuzz")
 
 
+def faults() -> None:
+    """Put nights through faults of every kind and write docs/faults.md."""
+    run(PYTHON, "-m", "tests.faults")
+
+
+def sbom() -> None:
+    """Write the packages of the environment that nights run in, with versions and hashes."""
+    path = ROOT / "var" / "sbom.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    run(
+        *(PYTHON, "-m", "cyclonedx_py", "requirements", LOCK, "--pyproject", "pyproject.toml"),
+        *("--output-reproducible", "--of", "JSON", "-o", path),
+    )
+    print(f"The bill of materials is {path}.")
+
+
 def docs() -> None:
     """Make the generated parts of README and docs."""
     run(PYTHON, "-m", "docs.make")
@@ -340,8 +361,9 @@ def lock() -> None:
         *("--python-version", ".".join(map(str, OLDEST)), "--no-header", "--no-annotate"),
         *("--no-emit-index-url", "--upgrade", "--group", "build"),
     )
-    uv(*resolve, "--group", "dev", "-o", DEV_LOCK)
+    uv(*resolve, "--group", "dev", "--extra", "cluster", "-o", DEV_LOCK)
     uv(*resolve, "--constraint", DEV_LOCK, "-o", LOCK)
+    uv(*resolve, "--extra", "cluster", "--constraint", DEV_LOCK, "-o", CLUSTER_LOCK)
 
 
 def main() -> None:
@@ -349,17 +371,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = {"test": test, "bench": bench, "fuzz": fuzz, "docs": docs, "site": site, "lock": lock}
+    tasks = {"test": test, "bench": bench, "fuzz": fuzz, "faults": faults, "sbom": sbom}
+    tasks |= {"docs": docs, "site": site, "lock": lock}
     parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     parser.add_argument("--one-person", action="store_true", help="no password (up only)")
     parser.add_argument("--port", type=int, default=8080, help="of the UI (up only)")
+    parser.add_argument("--cluster", action="store_true", help="for many machines (setup only)")
     arguments = parser.parse_args()
     check_python()
     os.chdir(ROOT)
     os.environ["PATH"] = environment()["PATH"]
     if arguments.task != "lock":
-        setup(dev=arguments.task in {"test", "bench", "fuzz", "docs", "site"})
+        of_tests = arguments.task in {"test", "bench", "fuzz", "docs", "site", "faults", "sbom"}
+        setup(DEV_LOCK if of_tests else CLUSTER_LOCK if arguments.cluster else LOCK)
     if arguments.task == "nightly":
         nightly(arguments.date)
     elif arguments.task == "up":

@@ -20,7 +20,7 @@ from pipeline.indices.flow import low_flow_ratio
 from pipeline.indices.monthly import compute_standardised
 from pipeline.indices.season import fit_wet_season, wet_season
 from pipeline.indices.suite import INDICES, MIN_SHARE, select
-from pipeline.indices.windows import DAY, aggregate_by_month, next_months
+from pipeline.indices.windows import DAY, aggregate_by_month, next_months, whole_months
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 
@@ -66,7 +66,8 @@ def collect_months(
     ----------
     series
         Product ``zones``, at least two whole months. Soil moisture is averaged over the days on
-        which it became available, two or three after its own.
+        which it became available, two or three after its own; without a whole month of it there
+        is none.
     land
         From :func:`read_land_months`, or None.
     discharge
@@ -81,7 +82,7 @@ def collect_months(
     rain = daily["rain"].assign_attrs(series["rain"].attrs)
     values = {"rain": aggregate_by_month(rain, min_share=MIN_SHARE)}
     soil = _trim_unknown(daily["soil_moisture"].assign_attrs(series["soil_moisture"].attrs))
-    if soil is not None:
+    if soil is not None and whole_months(soil["time"].values).size:
         values["soil_moisture"] = aggregate_by_month(soil, min_share=MIN_SHARE, mean=True)
     if land is not None:
         for name in ("pet", "runoff"):

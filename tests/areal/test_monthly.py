@@ -192,6 +192,14 @@ def test_without_land_or_gauges_or_years_the_rest_is_published(record: xr.Datase
     assert set(ds.data_vars) == {"rain", "rain_share"}
 
 
+def test_soil_moisture_of_less_than_a_month_costs_no_other_index(record: xr.Dataset) -> None:
+    last = record.isel(time=slice(-150, None)).copy(deep=True)
+    last["soil_moisture"][:-12] = np.nan  # a source that began lately
+    months = monthly.collect_months(last, land=None, discharge=pd.DataFrame({"value": []}))
+    assert set(months.zones) == {"rain"}
+    assert months.zones["rain"].sizes["time"] >= 4
+
+
 def test_an_index_of_two_inputs_has_the_years_of_both(months_record: monthly.Months) -> None:
     rain = months_record.zones["rain"]
     late = rain.where(rain["time"] >= np.datetime64("2003-02-01")).assign_attrs(rain.attrs)

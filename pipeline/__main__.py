@@ -313,20 +313,16 @@ def status(day: Day = None) -> None:
 
 @app.command(rich_help_panel=NIGHT)
 def explain(
-    subject: Annotated[str, typer.Argument(help="Id of the city, or a message's identifier.")],
+    subject: Annotated[str, typer.Argument(help="City, or a message's identifier.")],
     hazard: Annotated[
-        Literal["flood", "drought"] | None, typer.Argument(help="Hazard of the city.")
+        Literal["flood", "drought"] | None, typer.Argument(help="Hazard of the city; default both.")
     ] = None,
     day: Day = None,
 ) -> None:
     """Explain a level or message in ten lines. Example: mekong explain pakse drought."""
     from pipeline import console, review
 
-    if hazard:
-        lines = review.explain(subject, hazard, asof=issue_time(day), settings=read_settings())
-    else:
-        lines = review.explain_message(subject, settings=read_settings())
-    for line in lines:
+    for line in review.explain(subject, hazard, asof=issue_time(day), settings=read_settings()):
         console.print_line(line)
 
 

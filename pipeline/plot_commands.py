@@ -15,7 +15,7 @@ SUFFIXES = (".png", ".svg")
 
 
 def plot(
-    city: Annotated[str, typer.Argument(help="Id of the city.")],
+    city: Annotated[str, typer.Argument(help="City, by id or name.")],
     *,
     output: Annotated[
         Path | None,

@@ -39,7 +39,7 @@ def plot(
     Parameters
     ----------
     city
-        Id of the city.
+        Id of the city, its name in any language, or the code of its gauge.
     kind
         ``hydrograph``: stage, forecast and rain; ``history``: the forecasts of the last 30 days as
         issued, against the readings; ``indices``: rain and drought indices; ``drought-map`` and
@@ -55,12 +55,13 @@ def plot(
     LookupError
         No such night was published, the city is not in it, or it lacks what the figure needs.
     """
+    from pipeline.geography.place_search import find_city
     from pipeline.geography.places import stations
 
     settings = settings or Settings()
     folder = _find_folder(settings.published_dir, asof)
     issue_time = datetime.fromisoformat(_read_json(folder / "index.json")["issue_time"])
-    place = _find_city(city, settings, issue_time)
+    place = find_city(city, region=settings.region, asof=issue_time)
     if kind == "drought-map":
         return _plot_drought_map(folder, place)
     if kind == "rain-map":
@@ -81,15 +82,6 @@ def _find_folder(published: Path, asof: datetime | None) -> Path:
     if not (published / "latest" / "index.json").is_file():
         raise LookupError(f"expected a night published in {published}, found none")
     return (published / "latest").resolve()
-
-
-def _find_city(city: str, settings: Settings, issue_time: datetime) -> City:
-    from pipeline.geography.places import cities
-
-    known = cities(settings.region, asof=issue_time)
-    if city not in known:
-        raise LookupError(f"expected the id of a city ({', '.join(known)}), found {city!r}")
-    return known[city]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -21,21 +21,50 @@ if TYPE_CHECKING:
 
 
 def explain(
-    city: str, hazard: Hazard, *, asof: datetime, settings: Settings | None = None
+    subject: str,
+    hazard: Hazard | None = None,
+    *,
+    asof: datetime,
+    settings: Settings | None = None,
 ) -> tuple[str, ...]:
-    """Explain the published decision of a night for a city and hazard, in at most ten lines.
+    """Explain the published decisions of a night for a city, or a message.
+
+    Parameters
+    ----------
+    subject
+        City: id, name in any language, or code of the gauge; or the identifier of a message.
+    hazard
+        Hazard of the city; None: both, with an empty line between.
+    asof
+        Moment whose day the night is of.
+    settings
+        Default: from the environment.
 
     Raises
     ------
     LookupError
-        No night was published on that day, or the city was not assessed.
+        No night was published on that day, no city or message is called so, or the city was not
+        assessed.
     """
+    from pipeline.geography.place_search import find_city
     from pipeline.issuance.explanation import explain_decision, find_night
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
+    try:
+        city = find_city(subject, region=settings.region, asof=asof).id
+    except LookupError as no_city:
+        if hazard is not None:
+            raise
+        try:
+            return explain_message(subject, settings=settings)
+        except LookupError as no_message:
+            raise LookupError(f"{no_message}; {no_city}") from None
     folder, records = find_night(settings.published_dir, asof), Records(settings.database)
-    return explain_decision(folder, records, city=city, hazard=hazard)
+    if hazard is not None:
+        return explain_decision(folder, records, city=city, hazard=hazard)
+    flood = explain_decision(folder, records, city=city, hazard="flood")
+    return *flood, "", *explain_decision(folder, records, city=city, hazard="drought")
 
 
 def explain_message(identifier: str, *, settings: Settings | None = None) -> tuple[str, ...]:
@@ -45,10 +74,7 @@ def explain_message(identifier: str, *, settings: Settings | None = None) -> tup
     ------
     LookupError
         No message with this identifier was sent.
-    UserError
-        It is the id of a city.
     """
-    from pipeline.geography import places
     from pipeline.issuance.proof import explain_proof
     from pipeline.storage.records import Records
     from pipeline.times import format_utc
@@ -62,8 +88,6 @@ def explain_message(identifier: str, *, settings: Settings | None = None) -> tup
             lines = explain_proof(records.message(identifier)["proof"])
             withdrawn = f"Withdrawn on {format_utc(row['sent'])} by {row['identifier']}"
             return f"{withdrawn}: {row['reason']}. {lines[0]}", *lines[1:]
-    if identifier in places.cities(settings.region):
-        raise UserError(f"expected flood or drought after the city {identifier}, found neither")
     return explain_proof(records.message(identifier)["proof"])
 
 

@@ -229,9 +229,17 @@ def test_maps_are_of_the_last_day_and_mark_the_city(settings: Settings) -> None:
     assert "49" in {text.get_text() for text in rain.axes[0].texts}
 
 
+def test_a_city_is_found_by_any_name(settings: Settings) -> None:
+    by_id, by_name = (
+        texts(plots.plot(city, "indices", asof=None, settings=settings))
+        for city in ("pakse", "ປາກເຊ")
+    )
+    assert by_id == by_name
+
+
 def test_what_is_not_there_is_said(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(LookupError, match=r"expected the id of a city .*, found 'nowhere'"):
-        plots.plot("nowhere", asof=None, settings=settings)
+    with pytest.raises(LookupError, match="found 'Pakze'; near: Pakse"):
+        plots.plot("Pakze", asof=None, settings=settings)
     with pytest.raises(LookupError, match=r"expected a night published in .*, found none"):
         plots.plot("pakse", asof=datetime(2020, 1, 1, tzinfo=UTC), settings=settings)
     with pytest.raises(LookupError, match=r"expected a night published in .*, found none"):

@@ -56,6 +56,27 @@ def test_what_an_edit_of_a_table_does_to_replay_and_to_the_next_publication(
     assert Records(settings.database).alert(message.stem)["revision"] == 0
 
 
+def test_a_city_is_explained_by_any_name_and_for_both_hazards(
+    settings: Settings, tmp_path: Path
+) -> None:
+    gauges(settings, tmp_path / "exports", [11.0, 11.6, 12.2], asof=ASOF)
+    steps.forecast(asof=ASOF, settings=settings)
+    steps.publish(asof=ASOF, settings=settings)
+    flood, drought = (
+        review.explain("pakse", hazard, asof=ASOF, settings=settings)
+        for hazard in ("flood", "drought")
+    )
+    assert "Pakse LA, flood" in flood[0]
+    assert review.explain("Pakse", asof=ASOF, settings=settings) == (*flood, "", *drought)
+    (message,) = (settings.published_dir / "latest").glob("cap/*.xml")
+    told = review.explain(message.stem, asof=ASOF, settings=settings)
+    assert told == review.explain_message(message.stem, settings=settings)
+    with pytest.raises(LookupError, match=r"identifier 'Pakze' was sent; .*near: Pakse"):
+        review.explain("Pakze", asof=ASOF, settings=settings)
+    with pytest.raises(LookupError, match=r"^city: expected .* found 'Pakze'"):
+        review.explain("Pakze", "flood", asof=ASOF, settings=settings)
+
+
 def test_a_message_that_was_never_sent_is_not_explained(settings: Settings) -> None:
     with pytest.raises(LookupError, match="no message with the identifier 'mekong-x' was sent"):
         review.explain_message("mekong-x", settings=settings)

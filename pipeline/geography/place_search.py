@@ -35,6 +35,8 @@ def find_city(text: str, *, region: Region = "mekong", asof: datetime | None = N
     --------
     >>> find_city("PAKSE").id, find_city("013901").id, find_city("ปากเซ").id
     ('pakse', 'pakse', 'pakse')
+    >>> find_city("13901").id  # as a spreadsheet leaves it
+    'pakse'
     >>> find_city("Pakze")
     Traceback (most recent call last):
     LookupError: city: expected an id, a name or the code of a gauge, found 'Pakze'; near: ...
@@ -69,15 +71,16 @@ def find_gauge(text: str, *, region: Region = "mekong", asof: datetime | None = 
 
     Examples
     --------
-    >>> find_gauge("pakse").code, find_gauge("Kampong Luong").code
-    ('013901', '020106')
+    >>> find_gauge("pakse").code, find_gauge("Kampong Luong").code, find_gauge("20106").code
+    ('013901', '020106', '020106')
     >>> find_gauge("Siem Reap")
     Traceback (most recent call last):
     LookupError: Siem Reap has no gauge: its floods are assessed by rain alone
     """
     gauges = stations(asof=asof)
-    if text in gauges:
-        return gauges[text]
+    for code in (text, text.strip().zfill(6)):  # a spreadsheet drops the noughts of a code
+        if code in gauges:
+            return gauges[code]
     try:
         city = find_city(text, region=region, asof=asof)
     except LookupError:
@@ -99,7 +102,8 @@ def _list_cities(region: Region, asof: datetime | None) -> dict[str, City]:
         if row["kind"] == "city" and row["id"] in towns
     }
     for city in towns.values():
-        for name in (city.name, city.id, *filter(None, [city.station])):
+        code = city.station or ""
+        for name in filter(None, (city.name, city.id, code, code.lstrip("0"))):
             names[_simplify(name)] = city
     return names
 

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,12 +85,18 @@ def find_night(published: Path, asof: datetime) -> Path:
     Raises
     ------
     LookupError
-        No night of that day was published.
+        No night of that day was published; the message has the days that are near.
     """
     nights = [index.parent for index in published.glob(f"{asof:%Y%m%d}T*/index.json")]
     if not nights:
+        days = {
+            datetime.strptime(path.parent.name[:8], "%Y%m%d").replace(tzinfo=UTC)
+            for path in published.glob("2*T*/index.json")
+        }
+        near = sorted(sorted(days, key=lambda day: abs(day - asof))[:3])
+        hint = f"; near: {', '.join(f'{day:%Y-%m-%d}' for day in near)}" if near else ""
         raise LookupError(
-            f"expected a night published in {published / folder_name(asof)}, found none"
+            f"expected a night published in {published / folder_name(asof)}, found none{hint}"
         )
     return max(nights)
 

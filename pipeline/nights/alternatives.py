@@ -38,7 +38,7 @@ def decide_again(
     run: dict[str, Any],
     settings: Settings,
     *,
-    without: Collection[str] = (),
+    without: str | Collection[str] = (),
     nights: int = NIGHTS,
     thresholds: Thresholds | None = None,
     rules: Mapping[str, float | timedelta] | None = None,

@@ -14,7 +14,7 @@ from models.training import find_regressor, list_forecast_gauges
 from pipeline.geography.place_search import find_gauge
 from pipeline.issuance.snapshot import inputs_as_of, open_stores, read_stage_inputs
 from pipeline.nights.night import check_stores_exist
-from pipeline.nights.spans import Day, begin_of, end_of
+from pipeline.nights.spans import Day, begin_of, interval_of
 from pipeline.settings import Settings
 
 FIRST_DAY = datetime(1992, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def hindcast(
     """
     settings = settings or Settings()
     check_stores_exist(settings)
-    first, last, begin = begin_of(start), end_of(end), begin_of(train_from)
+    (first, last), begin = interval_of(start, end), begin_of(train_from)
     codes = [find_gauge(city, region=settings.region, asof=last).code for city in cities]
     snapshot = open_stores(settings, asof=last + timedelta(days=max(leads)))
     try:

@@ -12,7 +12,7 @@ from models.verification.outcomes import find_cities
 from pipeline.geography.gauge_figures import threshold_stages
 from pipeline.geography.place_search import find_gauge
 from pipeline.nights.night import check_stores_exist
-from pipeline.nights.spans import Day, begin_of, end_of
+from pipeline.nights.spans import Day, interval_of
 from pipeline.quality.selection import select_used
 from pipeline.settings import Settings
 from pipeline.storage import database
@@ -61,7 +61,7 @@ def read_issued(
     settings = settings or Settings()
     check_stores_exist(settings)
     records = Records(settings.database)
-    first, after = begin_of(start), end_of(end)
+    first, after = interval_of(start, end)
     nights = _list_nights(records, first, after)
     station = None if city is None else find_gauge(city, region=settings.region).code
     if nights.empty:

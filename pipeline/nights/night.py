@@ -302,6 +302,8 @@ class Night:
         str
             At most ten lines.
         """
+        if hazard not in {"flood", "drought"}:
+            raise LookupError(f"hazard: expected one of flood, drought, found {hazard!r}")
         lines = explain_decision(
             self.folder, self._records, city=self._find_city(city).id, hazard=hazard
         )
@@ -310,7 +312,7 @@ class Night:
     def what_if(
         self,
         *,
-        without: Collection[str] = (),
+        without: str | Collection[str] = (),
         nights: int = 4,
         thresholds: Thresholds | None = None,
         rules: Mapping[str, float | timedelta] | None = None,

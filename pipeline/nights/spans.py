@@ -32,8 +32,33 @@ def end_of(day: Day) -> datetime:
     return _to_moment((_to_period(day) + 1).start_time)
 
 
+def interval_of(start: Day, end: Day) -> tuple[datetime, datetime]:
+    """Return the half-open interval from one day, month or year to another.
+
+    Raises
+    ------
+    ValueError
+        The last one is over before the first begins.
+
+    Examples
+    --------
+    >>> interval_of("2020", "2015")
+    Traceback (most recent call last):
+    ValueError: expected a start before the end, found 2020 to 2015
+    """
+    first, after = begin_of(start), end_of(end)
+    if first >= after:
+        raise ValueError(f"expected a start before the end, found {start} to {end}")
+    return first, after
+
+
 def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, datetime | None]:
     """Return the half-open interval of two days, months or years; None is open.
+
+    Raises
+    ------
+    ValueError
+        As of :func:`interval_of`.
 
     Examples
     --------
@@ -41,6 +66,8 @@ def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, dateti
     >>> print(first, after, sep=", ")
     2026-08-01 00:00:00+00:00, None
     """
+    if start is not None and end is not None:
+        return interval_of(start, end)
     return None if start is None else begin_of(start), None if end is None else end_of(end)
 
 

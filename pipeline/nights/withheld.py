@@ -21,8 +21,8 @@ from pipeline.storage.archive import Archive
 from pipeline.times import day_start, naive_timestamp, utc64
 
 
-def find_sources(names: Collection[str]) -> set[str]:
-    """Find sources by their ids or by the beginnings of these.
+def find_sources(names: str | Collection[str]) -> set[str]:
+    """Find sources by their ids or by the beginnings of these; one needs no collection.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def find_sources(names: Collection[str]) -> set[str]:
     """
     known = [row.id for row in SOURCES.values() if row.kind != "zones"]
     sources = set[str]()
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         matching = [source for source in known if source == name or source.startswith(f"{name}_")]
         if not matching:
             raise LookupError(f"without: expected sources of {', '.join(known)}, found {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -99,8 +100,12 @@ def read_index(
     if by not in get_args(By):
         raise LookupError(f"by: expected one of {', '.join(get_args(By))}, found {by!r}")
     if row is None or not _is_offered(row, by):
-        known = ", ".join(index.name for index in SUITE if _is_offered(index, by))
-        raise LookupError(f"index of {kind}: expected one of {known}, found {name!r}")
+        known = [index.name for index in SUITE if _is_offered(index, by)]
+        near = get_close_matches(name.lower(), known, n=3)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        raise LookupError(
+            f"index of {kind}: expected one of {', '.join(known)}, found {name!r}{hint}"
+        )
     if by == "cell":
         return _read_cells(snapshot, row, start, end)
     models, _ = _load_parameters(models_dir, snapshot.version)

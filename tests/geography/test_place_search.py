@@ -28,6 +28,11 @@ def test_cities_of_another_region_are_not_found() -> None:
         find_city("Singapore")
 
 
+def test_a_code_is_found_without_its_noughts() -> None:
+    assert find_city("13901").id == "pakse"
+    assert find_gauge("13901").code == find_gauge("013901").code == "013901"
+
+
 def test_an_unknown_name_has_those_that_are_near() -> None:
     with pytest.raises(LookupError, match=r"found 'Vientian'; near: Vientiane$"):
         find_city("Vientian")

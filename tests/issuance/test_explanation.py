@@ -230,6 +230,8 @@ def test_the_last_night_of_a_day_is_found(tmp_path: Path) -> None:
         tree = {"index.json": index.complete_index(draft, {})}
         publish_tree(tree, folder=tmp_path, issue_time=issued)
     assert find_night(tmp_path, T0) == tmp_path / "20260820T0230Z"
+    with pytest.raises(LookupError, match=r"found none; near: 2026-08-20, 2026-08-21$"):
+        find_night(tmp_path, T0 - timedelta(days=900))
 
 
 def test_a_city_that_was_not_assessed_is_named(tmp_path: Path) -> None:

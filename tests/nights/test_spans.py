@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from pipeline.nights.spans import Day, begin_of, end_of
+from pipeline.nights.spans import Day, begin_of, end_of, span_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ def test_a_moment_counts_to_its_second_in_utc() -> None:
     bangkok = datetime(2026, 8, 20, 7, 30, tzinfo=timezone(timedelta(hours=7)))
     assert begin_of(bangkok) == datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
     assert end_of(bangkok) - begin_of(bangkok) == timedelta(seconds=1)
+
+
+def test_a_span_that_ends_before_it_begins_is_refused() -> None:
+    assert span_of("2026-08-20", "2026-08-20")[1] == datetime(2026, 8, 21, tzinfo=UTC)
+    with pytest.raises(ValueError, match="a start before the end, found 2020 to 2015-12"):
+        span_of("2020", "2015-12")
 
 
 def test_what_is_no_day_is_refused() -> None:

@@ -90,3 +90,7 @@ def test_readings_that_came_lately_are_left_out_by_their_source(snapshot: Snapsh
 def test_an_unknown_source_is_named() -> None:
     with pytest.raises(LookupError, match=r"expected sources of imerg_late, .*found 'zones'"):
         find_sources(["zones"])
+
+
+def test_one_source_needs_no_collection() -> None:
+    assert find_sources("gk2a") == find_sources(["gk2a"]) > {"gk2a"}

@@ -95,6 +95,8 @@ def test_what_is_not_there_says_how_to_make_it(night: Night) -> None:
         night.index("spi_3m", by="cell")
     with pytest.raises(LookupError, match=r"index of zones: expected one of rain_1d, .*'spi'"):
         night.index("spi")
+    with pytest.raises(LookupError, match=r"found 'SPI-3'; near: spi_3m"):
+        night.index("SPI-3")
     with pytest.raises(LookupError, match="found 'sdi_1m'"):
         night.index("sdi_1m", by="basin")
     with pytest.raises(LookupError, match="by: expected one of cell, basin, city, found 'zone'"):

@@ -26,13 +26,15 @@ FIRST = ROOT / "notebooks" / "01_the_basin_this_morning.ipynb"
 MOST_CELLS, MOST_S = 12, 120
 NO_GAUGE = 'CITY = "siem_reap"'
 SMALL = {
+    "03_drought_now_and_in_the_record": "CITY = 'pakse'",
     "04_how_good_are_we": "SEASONS, TRAIN_FROM, LEADS = 1, '2020', (1, 5)",
     "06_what_if": "CITY, SEASONS, TRAIN_FROM = 'pakse', 1, '2020'",
     "07_bring_your_own_data": "TRAIN_FROM, LEADS = '2020', (1, 5)",
     "09_another_regressor": "TRAIN_FROM, LEADS = '2020', (1, 5)\nREGRESSOR.set_params(max_iter=15)",
     "10_us_against_another_forecast": "SEASONS, TRAIN_FROM, LEADS = 1, '2020', (1, 5)",
 }
-"""Parameters with which the long ones take less time; the figures are drawn all the same."""
+"""Parameters with which the long ones take less time, or show more than by default; the figures are
+drawn all the same."""
 FIGURES = {"01": 3, "02": 3, "03": 3, "04": 2, "05": 2, "06": 1, "07": 1, "08": 0, "09": 2, "10": 1}
 Execute = Callable[..., str]
 
@@ -121,13 +123,17 @@ def test_a_notebook_runs_on_a_published_night(path: Path, execute: Execute) -> N
     if path.stem[:2] == "01":
         assert "80 levels: made again, the same" in said
         assert "mekong-20260820T0030Z-nakhon_phanom-flood-r0: made again, the same" in said
+    if path.stem[:2] == "03":
+        assert "horizon_weeks" in said, "the gauge of the city has forecasts of low flow"
     if path.stem[:2] == "08":
         assert "Ban Tha (ban_tha), LA, in the sub-basin nam_ou" in said
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("number", "figures"), [("01", 3), ("02", 3), ("05", 2)], ids=str)
+@pytest.mark.parametrize(
+    ("number", "figures"), [("01", 3), ("02", 3), ("03", 3), ("05", 2)], ids=str
+)
 def test_a_notebook_runs_for_a_city_without_a_gauge(
     number: str, figures: int, execute: Execute
 ) -> None:

@@ -15,6 +15,7 @@ from models.stage.training import LEAST_DAYS, find_training_days, stage_targets
 from models.verification import return_levels
 from models.verification.bootstrap import LEAST_YEARS as JUDGED_YEARS
 from pipeline.geography import places
+from pipeline.geography.place_search import find_gauge
 from pipeline.geography.places import Station
 from pipeline.quality.flags import USED
 from pipeline.quality.selection import select_best
@@ -72,13 +73,13 @@ class Readiness:
         return self.training_days >= LEAST_DAYS
 
 
-def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) -> Readiness:
+def check_gauge(text: str, *, asof: datetime, settings: Settings | None = None) -> Readiness:
     """Count the readings of a gauge that were known at a moment, and what they are enough for.
 
     Parameters
     ----------
-    code
-        Code of the gauge.
+    text
+        Code or name of the gauge, or of its city.
     asof
         Moment.
     settings
@@ -87,10 +88,11 @@ def check_gauge(code: str, *, asof: datetime, settings: Settings | None = None) 
     Raises
     ------
     LookupError
-        No gauge has this code.
+        No gauge is called so.
     """
     settings = settings or Settings()
-    gauge = places.station(code, asof=asof)
+    gauge = find_gauge(text, region="asean", asof=asof)
+    code = gauge.code
     towns = places.cities(settings.region, asof=asof).values()
     city = next(((town.name, town.id) for town in towns if town.station == code), None)
     flagged = Records(settings.database).readings.read_all("stage", asof=asof, stations=[code])

@@ -206,8 +206,8 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
     known = cities("asean") | cities()
     if city.id in known:
         raise LookupError(f"city: expected a new name, found {city.id} ({known[city.id].name})")
-    if not regions_of(city.lat, city.lon):
-        place = f"{city.lat:g}, {city.lon:g}"
+    if abs(city.lat) > 90.0 or not regions_of(city.lat, city.lon):
+        place = f"latitude {city.lat:g}, longitude {city.lon:g}"
         raise LookupError(f"city: expected a place on the grid with 25 km around it, found {place}")
     offsets = {town.country: town.utc_offset_h for town in known.values()}
     if city.country not in offsets:

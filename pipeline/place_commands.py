@@ -126,7 +126,7 @@ def add_gauge(
 @gauges.command("check")
 def check_gauges(
     code: Annotated[
-        str | None, typer.Argument(help="Code of a gauge; default every one of your own.")
+        str | None, typer.Argument(help="Gauge; default every one of your own.")
     ] = None,
     day: KnownDay = None,
 ) -> None:
@@ -187,9 +187,7 @@ def add_city(
 
 @cities.command("check")
 def check_cities(
-    city: Annotated[
-        str | None, typer.Argument(help="Id of a city; default every one of your own.")
-    ] = None,
+    city: Annotated[str | None, typer.Argument(help="City; default every one of your own.")] = None,
 ) -> None:
     """Say what your rows and texts of cities do. Example: mekong cities check pakse."""
     _check_own(of_gauges=False, of_one=city is not None)
@@ -203,22 +201,23 @@ def check_cities(
         print("no city of your own: mekong cities add NAME (mekong cities add --help)")
 
 
-def _describe_city(city_id: str) -> list[str]:
+def _describe_city(text: str) -> list[str]:
     """Describe what a city is assessed on, and what it lacks."""
     from pipeline.geography import places
+    from pipeline.geography.place_search import find_city
     from pipeline.geography.reference_tables import edition
 
-    city = places.city(city_id)
+    city = find_city(text, region="asean")
     where = f"in the sub-basin {city.basin}" if city.basin else "outside of the basin"
     regions = ", ".join(places.regions_of(city.lat, city.lon))
     rows = {name: edition().rows(name) for name in ("areas.geojson", "report_numbers.csv")}
     number = next(
-        (row["number"] for row in rows["report_numbers.csv"] if row["city"] == city_id), "none"
+        (row["number"] for row in rows["report_numbers.csv"] if row["city"] == city.id), "none"
     )
-    drawn = any(row["city"] == city_id for row in rows["areas.geojson"])
+    drawn = any(row["city"] == city.id for row in rows["areas.geojson"])
     area = "its polygon" if drawn else "the disc of 25 km, across borders too (areas.geojson)"
     lines = [
-        f"{city.name} ({city_id}), {city.country}, {where}; regions {regions}",
+        f"{city.name} ({city.id}), {city.country}, {where}; regions {regions}",
         f"hazards: {city.hazards}; clocks UTC{city.utc_offset_h:+g} h",
         f"area of its messages: {area}",
         f"number in texts from the ground: {number}",

@@ -100,7 +100,7 @@ def test_a_gauge_without_readings_stages_or_city(tmp_path: Path) -> None:
 
 def test_a_gauge_that_nobody_knows(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
-    with pytest.raises(LookupError, match="station: expected one of"):
+    with pytest.raises(LookupError, match="the code of a gauge, found '999999'"):
         check_gauge("999999", asof=ASOF, settings=settings)
 
 

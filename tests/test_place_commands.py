@@ -66,6 +66,9 @@ def test_a_gauge_and_its_city_are_added_and_checked(
     assert "thresholds.csv line 3: LA-9001, flood: new\nBan Tha (LA-9001), Nam Khan, LA" in said
     assert "cities.csv" not in said
     assert "city: Ban Tha (ban_tha)\nnext: bring in the readings" in said
+    told = said[said.index("Ban Tha (LA-9001)") :]
+    assert run(monkeypatch, data, "gauges", "check", "Ban Tha", "--date", "2026-08-20") == 0
+    assert capsys.readouterr().out == told
 
 
 def test_a_city_without_a_gauge_says_what_it_rests_on(
@@ -77,10 +80,22 @@ def test_a_city_without_a_gauge_says_what_it_rests_on(
     assert run(monkeypatch, tmp_path / "data", *CITY) == 0
     assert (places / "cities.csv").is_file()
     capsys.readouterr()
-    assert run(monkeypatch, tmp_path / "data", "cities", "check", "ban_tha") == 0
+    assert run(monkeypatch, tmp_path / "data", "cities", "check", "Ban Tha") == 0
     said = capsys.readouterr().out
     assert "gauge: none; its flood level rests on rain alone" in said
     assert "cities.csv" not in said
+
+
+def test_latitude_and_longitude_that_are_swapped_are_refused(
+    places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    swapped = [{"19.75": "102.3", "102.3": "19.75"}.get(word, word) for word in CITY]
+    assert run(monkeypatch, tmp_path / "data", *swapped) == 2
+    assert "25 km around it, found latitude 102.3, longitude 19.75" in capsys.readouterr().err
+    assert not list(places.iterdir())
 
 
 @pytest.mark.parametrize("words", [GAUGE, CITY])

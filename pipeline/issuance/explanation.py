@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 from pipeline.alerts.drought import DROUGHT_CLASS, DROUGHT_WEEKS, confirmed_class
 from pipeline.alerts.gauge_criteria import HORIZON_D, THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
-from pipeline.alerts.thresholds import Rules, rules_for
+from pipeline.alerts.thresholds import Rules, rules_for, stable_band_m
 from pipeline.exchange.publication import folder_name
 from pipeline.indices.drought import CDI, DRY_MONTHS, PERCENTILE_BOUNDS, SPI_BOUNDS
 from pipeline.storage import database
@@ -367,7 +367,8 @@ def _flood_rise(night: _Night) -> str:
     rules = night.rules
     texts = {
         Level.WATCH: f"Warning from P(flood stage in 5 days) {_percent(rules.warning_p_flood_5d)} "
-        f"for {rules.raise_runs:g} nights, or a rising river at {alarm:.2f} m",
+        f"for {rules.raise_runs:g} nights, or the river at {alarm:.2f} m and rising by "
+        f"more than {100 * stable_band_m(night.row['station']):.0f} cm in a day",
         Level.WARNING: "Emergency from P(flood stage in 2 days) "
         f"{_percent(rules.emergency_p_flood_2d)} for {rules.raise_runs:g} nights, or the river "
         f"at {flood:.2f} m",

@@ -183,8 +183,8 @@ def test_a_flood_names_each_line_of_evidence(tmp_path: Path) -> None:
             "m and rain below 3 years; so far 0."
         ),
         (
-            "Rises: Warning from P(flood stage in 5 days) 40 % for 2 nights, or a rising river at "
-            "11.50 m."
+            "Rises: Warning from P(flood stage in 5 days) 40 % for 2 nights, or the river at 11.50 "
+            "m and rising by more than 10 cm in a day."
         ),
         "The city's drought level that night: NONE.",
     ]

@@ -310,6 +310,8 @@ def _read(path: Path, layout: OwnLayout | None) -> pd.DataFrame:
     if layout is not None:
         expected = f"columns called {', '.join((*layout.time_columns, layout.value))}"
     begin = f"a file that begins with {first_line[:60]!r}" if head else "an empty file"
+    if layout is None and any(mark in first_line for mark in b",;\t|"):
+        begin += "; of a table of your own name the columns (--station, --time, --value ...)"
     raise BadGranule(path, expected=expected, found=begin)
 
 

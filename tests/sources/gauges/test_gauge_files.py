@@ -269,8 +269,9 @@ def test_an_old_workbook_and_what_is_no_table(tmp_path: Path) -> None:
             write(tmp_path, "old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
         )
     for content in (b"%PDF-1.7\n", b"\0" * 5000, b"\x89PNG\r\n\x1a\n", b"a,b\n1,2\n", b"\n\n\n"):
-        with pytest.raises(BadGranule, match="another format of readings"):
+        with pytest.raises(BadGranule, match="another format of readings") as refused:
             gauge_files.read(write(tmp_path, "x.csv", content))
+        assert ("name the columns (--station" in str(refused.value)) == (content == b"a,b\n1,2\n")
 
 
 def serve(server: HTTPServer, inventory: object, data: object) -> None:

@@ -75,7 +75,8 @@ def show_progress(title: str) -> Iterator[Progress]:
 def describe_exported(index: str, exported: ExportedIndex) -> str:
     """Line of an index that was written into a file."""
     mark = "" if exported.status == "Actual" else f"{exported.status}: "
-    places = {"cell": "cells", "basin": "sub-basins", "city": "cities"}[exported.by]
+    names = {"cell": "cells", "basin": "sub-basins", "city": "cities", "gauge": "gauges"}
+    places = names[exported.by]
     values = exported.steps * exported.places
     return (
         f"{exported.path}: {mark}{index} ({exported.unit}), {exported.places:,} {places}, "

@@ -21,7 +21,8 @@ def export(
     start: Annotated[str | None, typer.Option(help=f"First {MONTH_OR_YEAR}.")] = None,
     end: Annotated[str | None, typer.Option(help="Last day, month or year.")] = None,
     by: Annotated[
-        Literal["cell", "basin", "city"], typer.Option(help="What it is computed for.")
+        Literal["cell", "basin", "city", "gauge"],
+        typer.Option(help="What it is computed for; gauges have SDI and low flow."),
     ] = "city",
     file_format: Annotated[
         IndexFormat | None, typer.Option("--format", help="Default the ending of --out.")

@@ -93,7 +93,7 @@ def collect_months(
     with_rain = with_rain.rename("rain_share").drop_attrs()
     share = aggregate_by_month(with_rain, min_share=MIN_SHARE, mean=True)
     share = share.assign_attrs(units="1", long_name="Share of the month's days with rain known")
-    return Months(rain, values, share, _average_flow_by_month(discharge))
+    return Months(rain, values, share, average_flow_by_month(discharge))
 
 
 def read_land_months(
@@ -200,7 +200,7 @@ def make_bulletin(
         if gauges:
             known = discharge.sel(station=gauges["sdi_1m"]["station"].values)
             fields |= dict(compute_standardised({"discharge": known}, gauges, months=time))
-        agreed = _read_agreed_low_flow(discharge, asof=asof)
+        agreed = read_agreed_low_flow(discharge, asof=asof)
         fields["low_flow_ratio"] = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     ds = xr.Dataset({name: values.reindex(time=time) for name, values in fields.items()})
     season_params = fitted.get(INDICES["wet_season_onset"].params)
@@ -262,8 +262,20 @@ def _fill_time_axis(months: xr.DataArray) -> xr.DataArray:
     return months.reindex(time=np.arange(first, last + 1).astype("M8[ns]"))
 
 
-def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
-    """Average the gauges' daily means by month, m3 s-1; a month needs 90 % of its days."""
+def average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
+    """Average the gauges' daily means by month; a month needs 90 % of its days.
+
+    Parameters
+    ----------
+    discharge
+        Usable readings (m3 s-1): ``station``, ``valid_time``, ``value``.
+
+    Returns
+    -------
+    xarray.DataArray or None
+        m3 s-1, dims (time, station), the whole months between the first and the last reading; None
+        where these are less than 62 days apart.
+    """
     rows = discharge[discharge["value"] > 0]
     if rows.empty:
         return None
@@ -282,7 +294,7 @@ def _average_flow_by_month(discharge: pd.DataFrame) -> xr.DataArray | None:
     return aggregate_by_month(daily, min_share=MIN_SHARE, mean=True)
 
 
-def _read_agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:
+def read_agreed_low_flow(discharge: xr.DataArray, *, asof: datetime) -> xr.DataArray:
     """Read the low flow of PMFM Article 6A by gauge and month, m3 s-1, NaN where none is agreed."""
     flows = reference_flows(asof=asof)
     table = flows[flows["kind"] == "pmfm_6a"].pivot_table(

@@ -16,7 +16,7 @@ from pipeline.choices import IndexFormat
 from pipeline.exchange.netcdf import describe_dataset, save_netcdf
 from pipeline.indices.suite import INDICES
 from pipeline.issuance.bundle import VIRTUAL_SOURCE
-from pipeline.issuance.products import ATTRIBUTES, AXES, bound_times, describe_axes
+from pipeline.issuance.products import AXES, bound_times, describe_axes
 from pipeline.nights.night import Night
 from pipeline.nights.spans import Day
 from pipeline.nights.zone_arrays import By
@@ -38,11 +38,11 @@ class ExportedIndex:
     path
         File, or folder of a Zarr store.
     steps, step
-        Number of steps, and what they are: ``days`` or ``months``.
+        Number of steps, and what they are: ``days``, ``months`` or ``years``.
     places, by
         Number of places, and what they are.
     first, last
-        First and last day or month.
+        First and last day, month or year.
     unit
         Unit of the values.
     status
@@ -84,9 +84,10 @@ def export_index(
     path
         File, replaced at once; a Zarr store is a folder that is not there yet.
     file_format
-        ``nc`` and ``zarr``: CF-1.11 with dims (zone, time), as ``risk.nc``, or (time, lat, lon) of
-        cells. ``csv``: a row per time and place. ``xlsx``: a column per place and a sheet that says
-        what they are; of cells a row per time and cell.
+        ``nc`` and ``zarr``: CF-1.11 with dims (zone, time) as ``risk.nc``, (station, time) as
+        ``monthly_gauges.nc``, or (time, lat, lon) of cells. ``csv``: a row per time and place.
+        ``xlsx``: a column per place and a sheet that says what they are; of cells a row per time
+        and cell.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def export_index(
     """
     da = night.index(name, start, end, by=by)
     if not da.size:
-        raise LookupError(f"{name}: expected values of the span, found no day or month of it")
+        raise LookupError(f"{name}: expected values of the span, found no step of it")
     ds = _describe_cells(da) if by == "cell" else _describe_zones(da, by, night)
     missing = int(np.isnan(da).sum())
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +114,7 @@ def export_index(
     return ExportedIndex(
         path=path,
         steps=da.sizes["time"],
-        step="months" if _steps_by_month(da) else "days",
+        step={"D": "days", "M": "months", "Y": "years"}[_step_of(da)],
         by=by,
         places=da.size // da.sizes["time"],
         first=str(days[0]),
@@ -125,18 +126,22 @@ def export_index(
 
 
 def _describe_zones(da: xr.DataArray, by: str, night: Night) -> xr.Dataset:
-    """Label zones as in the published files: ``city:<id>``, where they lie, bounds of the times."""
-    zones = [f"{by}:{key}" for key in da[by].values.tolist()]
-    plain = da.drop_vars(["name", by]).rename({by: "zone"}).assign_coords(zone=zones)
-    file = "monthly.nc" if _steps_by_month(da) else "risk.nc"
+    """Label places as in the published files, with where they lie and bounds of the times."""
+    place, prefix = ("station", "") if by == "gauge" else ("zone", f"{by}:")
+    ids = [f"{prefix}{key}" for key in da[by].values.tolist()]
+    plain = da.drop_vars(["name", by]).rename({by: place}).assign_coords({place: ids})
+    step = _step_of(da)
     ds = _bare(plain).to_dataset()
-    return describe_axes(ds, file, region=night.settings.region, asof=night.issue_time)
+    file = "risk.nc" if step == "D" else "monthly.nc"
+    ds = describe_axes(ds, file, region=night.settings.region, asof=night.issue_time)
+    bounds = (("time", "bounds"), bound_times(ds["time"].values, step))
+    long_name = AXES["year" if step == "Y" else "time"]["long_name"]
+    return ds.assign_coords(time_bnds=bounds, time=ds["time"].assign_attrs(long_name=long_name))
 
 
 def _describe_cells(da: xr.DataArray) -> xr.Dataset:
     """Describe the times and the CRS of an index of the grid."""
-    step = "M" if _steps_by_month(da) else "D"
-    bounds = (("time", "bounds"), bound_times(da["time"].values, step))
+    bounds = (("time", "bounds"), bound_times(da["time"].values, _step_of(da)))
     ds = _bare(da).to_dataset().assign_coords(time_bnds=bounds)
     crs = ds["spatial_ref"].assign_attrs(long_name="Coordinate reference system")
     time = ds["time"].assign_attrs(AXES["time"], bounds="time_bnds")
@@ -150,17 +155,19 @@ def _bare(da: xr.DataArray) -> xr.DataArray:
     return da.drop_attrs(deep=False).assign_attrs(attrs)
 
 
-def _steps_by_month(da: xr.DataArray) -> bool:
-    """Whether the index is of calendar months, by its row in the list of indices."""
-    return "months" in INDICES[str(da.name)].families
+def _step_of(da: xr.DataArray) -> str:
+    """Step of an index as NumPy names it: a day, calendar month or year."""
+    row = INDICES[str(da.name)]
+    if "months" not in row.families:
+        return "D"
+    return "Y" if row.params == "wet_season" else "M"
 
 
 def _global_attributes(ds: xr.Dataset, night: Night, by: By) -> dict[str, Any]:
     """Global attributes of a file of arrays."""
     (name,) = ds.data_vars
     long_name = str(ds[name].attrs["long_name"])
-    places = {"cell": "cell", "basin": "sub-basin", "city": "city"}[by]
-    steps = "monthly.nc" if _steps_by_month(ds[name]) else "risk.nc"
+    places = {"basin": "sub-basin"}.get(by, by)
     institution = night.settings.alert_sender_name or "mekong-early-warning, an automatic forecast"
     mark = "" if night.status == "Actual" else f"{night.status}: "
     return {
@@ -172,7 +179,7 @@ def _global_attributes(ds: xr.Dataset, night: Night, by: By) -> dict[str, Any]:
         "status": night.status,
         "origin": str(night.published["origin"]),
         "institution": institution,
-        "time_coverage_resolution": ATTRIBUTES[steps]["time_coverage_resolution"],
+        "time_coverage_resolution": f"P1{_step_of(ds[name])}",
     }
 
 
@@ -221,8 +228,9 @@ def _list_places(ds: xr.Dataset, by: By) -> dict[str, Any]:
     if by == "cell":
         lat, lon = (ds[name].values.round(4) for name in ("lat", "lon"))
         return {"lat_deg": np.repeat(lat, lon.size), "lon_deg": np.tile(lon, lat.size)}
-    ids = [str(zone).partition(":")[2] for zone in ds["zone"].values]
-    names, lat, lon = (ds[name].values for name in ("zone_name", "lat", "lon"))
+    place = "station" if by == "gauge" else "zone"
+    ids = [str(key).removeprefix(f"{by}:") for key in ds[place].values]
+    names, lat, lon = (ds[name].values for name in (f"{place}_name", "lat", "lon"))
     return {by: ids, "name": names, "lat_deg": lat, "lon_deg": lon}
 
 
@@ -252,11 +260,14 @@ def _write_workbook(ds: xr.Dataset, path: Path, night: Night, by: By) -> None:
     else:
         values = da.to_numpy().astype("float64")
         rounded = [[float(f"{value:.6g}") for value in row] for row in values]
-        frame = pd.DataFrame(rounded, columns=ds["zone_name"].values.tolist())
+        frame = pd.DataFrame(rounded, columns=_list_places(ds, by)["name"].tolist())
         frame.insert(0, "time", pd.DatetimeIndex(da["time"].values).date)
     with draft_file(path) as draft, pd.ExcelWriter(draft, engine="openpyxl") as writer:
-        frame.to_excel(writer, sheet_name=f"{night.status} {name}"[:31], index=False)
+        title = f"{night.status} {name}"[:31]
+        frame.to_excel(writer, sheet_name=title, index=False, freeze_panes=(1, 1))
         _describe_workbook(da, night).to_excel(writer, sheet_name="about", index=False)
+        writer.sheets["about"].column_dimensions["A"].width = 20
+        writer.sheets["about"].column_dimensions["B"].width = 70
 
 
 def _describe_workbook(da: xr.DataArray, night: Night) -> pd.DataFrame:
@@ -266,7 +277,7 @@ def _describe_workbook(da: xr.DataArray, night: Night) -> pd.DataFrame:
         "long name": da.attrs["long_name"],
         "unit": da.attrs["units"],
         "empty cell": EMPTY,
-        "time": "start of the day or month, UTC",
+        "time": "start of the day, month or year, UTC",
         "status": night.status,
         "origin": night.published["origin"],
         "night": format_utc(night.issue_time),

@@ -240,11 +240,11 @@ class Night:
         Parameters
         ----------
         name
-            Name in docs/indices.md, such as ``spi_3m`` (months) or ``spi_90d`` (days).
+            Name such as ``spi_3m`` (months), ``spi_90d`` (days), ``wet_season_onset`` (years).
         start, end
             First and last day, month or year; by default all that there is.
         by
-            ``cell`` (lazy, from the archive), ``basin`` or ``city``.
+            ``cell`` (lazy, from the archive), ``basin``, ``city``; ``gauge`` for SDI and low flow.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Rain and indices of cells, sub-basins and cities as labelled arrays."""
+"""Rain and indices of cells, sub-basins, cities and gauges as labelled arrays."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ from pipeline.geography import places
 from pipeline.geography.variables import outside_range
 from pipeline.gridded import job
 from pipeline.indices import daily, river
+from pipeline.indices.common import copy_reference_attrs
+from pipeline.indices.flow import low_flow_ratio
+from pipeline.indices.season import wet_season
 from pipeline.indices.suite import INDICES, SUITE, Index
+from pipeline.indices.windows import DAY
 from pipeline.issuance.products import MODELS, SPIN_UP_DAYS
 from pipeline.issuance.snapshot import NO_MODELS, Snapshot
+from pipeline.quality.selection import select_used
 from pipeline.storage.archive import Archive, NothingArchived
 from pipeline.times import utc64
 
-By = Literal["cell", "basin", "city"]
+By = Literal["cell", "basin", "city", "gauge"]
 """What an index is computed for."""
 _Series = TypeVar("_Series", xr.DataArray, xr.Dataset)
 
@@ -78,7 +83,7 @@ def read_index(
     name
         Name of the index in :data:`pipeline.indices.suite.INDICES`.
     by
-        Cells of the grid, sub-basins or cities.
+        Cells of the grid, sub-basins, cities, or gauges with discharge.
     start, end
         Half-open interval; None for all that there is.
 
@@ -86,8 +91,8 @@ def read_index(
     -------
     xarray.DataArray
         In the unit of the index, NaN where it is not known or out of the index's range: of cells
-        with dims (time, lat, lon), lazy, from the archive; of zones with dims (time, ``by``). The
-        time of a month is its first day.
+        with dims (time, lat, lon), lazy, from the archive; of zones and gauges with dims (time,
+        ``by``). The time of a month or year is its first day.
 
     Raises
     ------
@@ -96,31 +101,42 @@ def read_index(
         says how to make it.
     """
     row = INDICES.get(name)
-    kind = "cells" if by == "cell" else "zones"
+    kind = {"cell": "cells", "gauge": "gauges"}.get(by, "zones")
     if by not in get_args(By):
         raise LookupError(f"by: expected one of {', '.join(get_args(By))}, found {by!r}")
     if row is None or not _is_offered(row, by):
         known = [index.name for index in SUITE if _is_offered(index, by)]
         near = get_close_matches(name.lower(), known, n=3)
         hint = f"; near: {', '.join(near)}" if near else ""
+        if row is not None and _is_offered(row, "gauge"):
+            hint = f"; {row.name} is of gauges (by: gauge)"
         raise LookupError(
             f"index of {kind}: expected one of {', '.join(known)}, found {name!r}{hint}"
         )
     if by == "cell":
         return _read_cells(snapshot, row, start, end)
     models, _ = _load_parameters(models_dir, snapshot.version)
-    if "months" in row.families:
+    if by == "gauge":
+        da = _compute_at_gauges(snapshot, row, models["monthly"], start, end)
+    elif row.accumulate is None and "months" in row.families:
+        da = _compute_seasons(snapshot, row, models["monthly"], start, end)
+    elif "months" in row.families:
         da = _compute_months(snapshot, row, models["monthly"], start, end)
     else:
         da = _compute_days(snapshot, row, models["drought"].parameters(), start, end)
     da = da.where(~outside_range(da, row.valid_min, row.valid_max)).rename(row.name)
+    if by == "gauge":
+        return _label_gauges(da, snapshot)
     return label_zones(da.drop_vars("available_time", errors="ignore"), by, snapshot)
 
 
 def _is_offered(row: Index, by: By) -> bool:
-    """Whether an index is computed for cells or for zones, by day or month."""
+    """Whether an index is computed for cells, zones or gauges, by day, month or year."""
+    of_gauges = row.inputs == ("discharge",)
+    if of_gauges or by == "gauge":
+        return of_gauges and by == "gauge"
     if "months" in row.families:
-        return row.accumulate is not None and row.inputs != ("discharge",)
+        return row.accumulate is not None or by != "cell"
     return ("cells" if by == "cell" else "zones") in row.families
 
 
@@ -150,6 +166,18 @@ def label_zones(da: xr.DataArray, by: Literal["basin", "city"], snapshot: Snapsh
         "name": (by, [names.get(key, key) for key in ids], {"long_name": "Name"}),
     }
     return da.sel(zone=zones).drop_vars("zone").rename(zone=by).assign_coords(labels)
+
+
+def _label_gauges(da: xr.DataArray, snapshot: Snapshot) -> xr.DataArray:
+    """Label gauges by their codes, with their names; a code alone where no table has the gauge."""
+    gauges = places.stations(asof=snapshot.asof)
+    codes = da["station"].values.tolist()
+    names = [gauges[code].name if code in gauges else code for code in codes]
+    labels: dict[str, Any] = {
+        "gauge": ("gauge", codes, {"long_name": "Code of the gauge"}),
+        "name": ("gauge", names, {"long_name": "Name"}),
+    }
+    return da.drop_vars("station").rename(station="gauge").assign_coords(labels)
 
 
 def _list_names(by: Literal["basin", "city"], region: Region, asof: datetime) -> dict[str, str]:
@@ -240,6 +268,55 @@ def _compute_months(
     series = row.series(months.zones)
     parameters = put_on_zones(xr.Dataset.from_dict(fitted), record["zone"].values.tolist())
     return _select(row.describe(row.compute(series, parameters)), start, end)
+
+
+def _compute_seasons(
+    snapshot: Snapshot,
+    row: Index,
+    fits: dict[str, dict[str, Any]],
+    start: datetime | None,
+    end: datetime | None,
+) -> xr.DataArray:
+    """Find a date or the length of each year's wet season as it is published."""
+    fitted = fits.get(row.params)
+    if fitted is None:
+        raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+    record = _require_record(snapshot)
+    _check_span(row.name, record, start, end)
+    first, last = record["time"].values[[0, -1]]
+    rain = record["rain"].drop_vars("available_time", errors="ignore")
+    rain = rain.reindex(time=np.arange(first, last + DAY, DAY)).compute()
+    parameters = put_on_zones(xr.Dataset.from_dict(fitted), rain["zone"].values.tolist())
+    da = wet_season(rain=rain, parameters=parameters)[row.name.removeprefix(f"{row.params}_")]
+    years = (da["year"].values - 1970).astype("M8[Y]").astype("M8[ns]")
+    da = da.rename(year="time").assign_coords(time=years)
+    da = da.assign_attrs(copy_reference_attrs(parameters))
+    return _select(row.describe(da), start, end)
+
+
+def _compute_at_gauges(
+    snapshot: Snapshot,
+    row: Index,
+    fits: dict[str, dict[str, Any]],
+    start: datetime | None,
+    end: datetime | None,
+) -> xr.DataArray:
+    """Compute an index of discharge by month as it is published."""
+    discharge = monthly.average_flow_by_month(select_used(snapshot.readings("discharge")))
+    if discharge is None:
+        raise LookupError(f"{row.name}: expected two months of discharge at gauges, found less")
+    _check_span(row.name, discharge.to_dataset(), start, end)
+    if row.fit is None:
+        agreed = monthly.read_agreed_low_flow(discharge, asof=snapshot.asof)
+        da = low_flow_ratio(discharge=discharge, reference_flow=agreed)
+    else:
+        fitted = fits.get(f"gauges/{row.params_in('months')}")
+        if fitted is None:
+            raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+        parameters = xr.Dataset.from_dict(fitted)
+        known = discharge.reindex(station=parameters["station"].values)
+        da = row.compute(row.series({"discharge": known}), parameters)
+    return _select(row.describe(da), start, end)
 
 
 def _check_span(

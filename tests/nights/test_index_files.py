@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import openpyxl
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from pipeline.choices import IndexFormat
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import cities
 from pipeline.nights import index_files
@@ -96,6 +98,48 @@ def test_tables_of_text_leave_what_is_not_known_empty(night: Night, tmp_path: Pa
     assert len(lines) == 1 + 4 * len(cities())
 
 
+def test_years_are_bounded_by_years(night: Night, tmp_path: Path) -> None:
+    path = tmp_path / "onset.nc"
+    span = {"start": "2010", "end": "2012"}
+    done = export_index(night, "wet_season_onset", path, file_format="nc", by="basin", **span)
+    assert (done.steps, done.step, done.last, done.unit) == (3, "years", "2012-01-01", "days")
+    with xr.open_dataset(path) as ds:
+        assert ds["time_bnds"][-1].values.astype("M8[D]").astype(str).tolist() == [
+            "2012-01-01", "2013-01-01",
+        ]  # fmt: skip
+        assert ds["time"].attrs["long_name"] == "Start of the calendar year, UTC"
+        assert ds.attrs["time_coverage_resolution"] == "P1Y"
+    assert find_errors(path) == []
+
+
+def test_gauges_have_the_form_of_the_published_file(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = np.array(["2026-06-01", "2026-07-01"], "M8[ns]")
+    attrs = {"units": "1", "long_name": "Streamflow drought index"}
+    sdi = xr.DataArray(
+        [[-1.5, np.nan], [0.5, 0.25]],
+        {"time": time, "gauge": ["013901", "014901"],
+         "name": ("gauge", ["Pakse", "Kratie"])},
+        ("time", "gauge"), "sdi_3m", attrs,
+    )  # fmt: skip
+    monkeypatch.setattr(Night, "index", lambda *_arguments, **_by: sdi)
+    for file_format in get_args(IndexFormat):
+        path = tmp_path / f"sdi.{file_format}"
+        done = export_index(night, "sdi_3m", path, file_format=file_format, by="gauge")
+        assert (done.places, done.missing) == (2, 1)
+    with xr.open_dataset(tmp_path / "sdi.nc") as ds:
+        assert ds["station"].values.tolist() == ["013901", "014901"]
+        assert ds["station_name"].values.tolist() == ["Pakse", "Kratie"]
+        np.testing.assert_array_equal(ds["sdi_3m"].transpose("time", "station"), sdi)
+    assert find_errors(tmp_path / "sdi.nc") == []
+    lines = (tmp_path / "sdi.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "time,gauge,name,lat_deg,lon_deg,sdi_3m,unit,status,origin"
+    assert lines[1] == "2026-06-01,013901,Pakse,15.1,105.813,-1.5,1,Exercise,virtual"
+    sheet = openpyxl.load_workbook(tmp_path / "sdi.xlsx").worksheets[0]
+    assert [cell.value for cell in sheet[1]] == ["time", "Pakse", "Kratie"]
+
+
 def test_classes_have_their_words(night: Night, tmp_path: Path) -> None:
     path = tmp_path / "class.csv"
     export_index(night, "cdi", path, file_format="csv", start="2026-08-19")
@@ -110,6 +154,7 @@ def test_a_workbook_has_a_column_per_place_and_empty_cells(night: Night, tmp_pat
     book = openpyxl.load_workbook(path)
     sheet, about = book.worksheets
     assert sheet.title == "Exercise spi_3m"
+    assert sheet.freeze_panes == "B2"
     heading = [cell.value for cell in sheet[1]]
     assert heading == ["time", *(city.name for city in cities().values())]
     column = heading.index("Pakse") + 1

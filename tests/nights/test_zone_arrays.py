@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from models import registry
+from pipeline.areal import monthly
+from pipeline.geography.gauge_figures import reference_flows
 from pipeline.geography.grid import MEKONG
 from pipeline.geography.places import basins, cities
+from pipeline.indices.flow import fit_sdi, mean_flow
 from pipeline.nights.night import Night, open_night
 from pipeline.nights.zone_arrays import By, read_index
 from pipeline.settings import Settings
@@ -59,6 +64,50 @@ def test_indices_of_months_are_those_that_were_published(night: Night) -> None:
     assert index.attrs["reference_period"] == "2000-01-01/2021-01-01"
 
 
+def test_wet_seasons_are_those_that_were_published_and_of_the_years_before(night: Night) -> None:
+    with xr.open_dataset(night.folder / "monthly.nc") as published:
+        for name in ("wet_season_onset", "wet_season_retreat", "wet_season_length"):
+            dates = night.index(name, "2024", "2026", by="basin")
+            zones = [f"basin:{key}" for key in dates["basin"].values]
+            expected = published[name].sel(zone=zones, year=slice("2024", "2026"))
+            np.testing.assert_array_equal(dates, expected.transpose("year", "zone"))
+    assert dates["time"].values.astype("M8[D]").astype(str).tolist() == [
+        "2024-01-01", "2025-01-01", "2026-01-01",
+    ]  # fmt: skip
+    assert dates.attrs["units"] == "days"
+    assert dates.attrs["reference_period"] == "2000-01-01/2021-01-01"
+    assert np.isfinite(night.index("wet_season_onset", "2005", "2020")).all()
+
+
+def test_indices_of_discharge_are_of_gauges(tmp_path: Path) -> None:
+    days = pd.date_range("2003-01-01", "2024-12-31")
+    flow = pd.Series(2000.0 + 10.0 * (days.year - 2003), days)  # m3/s, the same all year
+    reading = readings(flow, "013901").assign(variable="discharge", unit="m3 s-1")
+    snapshot = snapshot_of(tmp_path, reading, issued=datetime(2025, 1, 9, tzinfo=UTC))
+    months = monthly.average_flow_by_month(snapshot.readings("discharge"))
+    assert months is not None
+    fitted = fit_sdi(
+        discharge=mean_flow(discharge=months, steps=3),
+        start=datetime(2003, 1, 1, tzinfo=UTC), end=datetime(2025, 1, 1, tzinfo=UTC),
+    ).to_dict(data="array")  # fmt: skip
+    models = {"drought": {}, "monthly": {"gauges/sdi_3m": fitted}}
+    version = registry.save(models, {"asof": "2025-01-01T00:00:00+00:00"}, tmp_path / "models")
+    night = replace(snapshot, version=version)
+    span = {"start": datetime(2024, 7, 1, tzinfo=UTC), "end": datetime(2024, 10, 1, tzinfo=UTC)}
+    sdi = read_index(night, tmp_path / "models", "sdi_3m", by="gauge", **span)
+    assert (sdi.dims, sdi.sizes["time"]) == (("time", "gauge"), 3)
+    assert sdi["gauge"].values.tolist() == ["013901"]
+    assert sdi["name"].values.tolist() == ["Pakse"]
+    logs = np.log(2000.0 + 10.0 * np.arange(22))
+    expected = (logs[-1] - logs.mean()) / logs.std(ddof=1)
+    np.testing.assert_allclose(sdi, expected, rtol=1e-6)
+    april = {"start": datetime(2024, 4, 1, tzinfo=UTC), "end": datetime(2024, 5, 1, tzinfo=UTC)}
+    ratio = read_index(night, tmp_path / "models", "low_flow_ratio", by="gauge", **april)
+    flows = reference_flows()
+    agreed = flows.query("kind == 'pmfm_6a' and station == '013901' and month == 4")["value"]
+    np.testing.assert_allclose(ratio, 2210.0 / agreed.item(), rtol=1e-6)
+
+
 def test_a_span_of_years_is_of_whole_years(night: Night) -> None:
     spi = night.index("spi_3m", "2015", "2020")
     assert spi["time"].values[[0, -1]].astype("M8[M]").astype(str).tolist() == [
@@ -97,9 +146,15 @@ def test_what_is_not_there_says_how_to_make_it(night: Night) -> None:
         night.index("spi")
     with pytest.raises(LookupError, match=r"found 'SPI-3'; near: spi_3m"):
         night.index("SPI-3")
-    with pytest.raises(LookupError, match="found 'sdi_1m'"):
+    with pytest.raises(LookupError, match=r"found 'sdi_1m'; sdi_1m is of gauges \(by: gauge\)"):
         night.index("sdi_1m", by="basin")
-    with pytest.raises(LookupError, match="by: expected one of cell, basin, city, found 'zone'"):
+    with pytest.raises(LookupError, match=r"index of gauges: expected one of sdi_1m, .*'spi_3m'"):
+        night.index("spi_3m", by="gauge")
+    with pytest.raises(LookupError, match=r"index of cells: .*found 'wet_season_onset'"):
+        night.index("wet_season_onset", by="cell")
+    with pytest.raises(LookupError, match="sdi_1m: expected two months of discharge at gauges"):
+        night.index("sdi_1m", by="gauge")
+    with pytest.raises(LookupError, match="by: expected one of cell, basin, city, gauge, found 'z"):
         night.index("spi_3m", by="zone")  # type: ignore[arg-type]
     with pytest.raises(LookupError, match="rain_1d: expected a span within the record, 2000-01-01"):
         night.index("rain_1d", "1990", "1991")

@@ -240,6 +240,26 @@ class Client:
         self._hosts.record_success(request.address.host, early=request.early)
         return content
 
+    def post(self, url: str, content: bytes, *, headers: Mapping[str, str]) -> None:
+        """Post a small body, again while a failure may pass or no answer came; follow no redirect.
+
+        Parameters
+        ----------
+        url, headers
+            As of :meth:`get`.
+        content
+            The body.
+
+        Raises
+        ------
+        NotPublished, HttpError
+            As of :meth:`get`.
+        """
+        request = self._build_request(url, None, headers)
+        request.content = content
+        self._sender.send(request, dict, lambda _: None)
+        self._hosts.record_success(request.address.host, early=request.early)
+
     def _get_once(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> bytes:

@@ -74,6 +74,8 @@ class Request:
         Latest moment to which ``end`` is put off.
     early
         The file may not be published yet.
+    content
+        Body that is posted; None for a request that asks.
     """
 
     address: httpx.URL
@@ -81,6 +83,7 @@ class Request:
     end: float
     until: float
     early: bool
+    content: bytes | None = None
 
     @property
     def bearer(self) -> str:
@@ -204,11 +207,13 @@ class Sender:
                     {} if "Authorization" in own_headers else self._login_headers(target, request)
                 )
                 with self._open_answer(
-                    target, own_headers | login | protocol(), request.end
+                    target, own_headers | login | protocol(), request.end, request.content
                 ) as response:
                     if response.status_code not in _REDIRECTS:
                         self._judge(response, request, login=bool(login), own=bool(own_headers))
                         return body(response)
+                    if request.content is not None:
+                        raise HttpError(f"{redact(target)}: expected an answer, found a redirect")
                     goal = parse_url(str(target.join(response.headers.get("Location", ""))))
             require_https(goal, after=target)
             target = goal
@@ -239,13 +244,14 @@ class Sender:
 
     @contextmanager
     def _open_answer(
-        self, target: httpx.URL, headers: dict[str, str], end: float
+        self, target: httpx.URL, headers: dict[str, str], end: float, content: bytes | None
     ) -> Iterator[httpx.Response]:
         """Open one answer; a lost connection raises as one that may pass."""
         require_https(target)
         try:
             with self._wire.until(end):
-                request = self._http.build_request("GET", target, headers=headers)
+                method = "GET" if content is None else "POST"
+                request = self._http.build_request(method, target, headers=headers, content=content)
                 response = self._http.send(request, stream=True)
                 self._hosts.record_answer(target)
                 try:
@@ -281,7 +287,7 @@ class Sender:
     def _judge(self, response: httpx.Response, request: Request, *, login: bool, own: bool) -> None:
         """Raise for a failure status; give up a host that refuses a login or wants a long wait."""
         place, status = redact(response.url), response.status_code
-        if status in {200, 206, 304}:
+        if status in {200, 206, 304} if request.content is None else 200 <= status < 300:
             return
         if status in {404, 410}:
             raise NotPublished(f"{place} is not there ({status})")

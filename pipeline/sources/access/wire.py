@@ -172,7 +172,7 @@ class Wire(httpx.BaseTransport):
         Parameters
         ----------
         request
-            Without a body.
+            Without a body, or with one that is held in memory.
 
         Raises
         ------
@@ -194,6 +194,7 @@ class Wire(httpx.BaseTransport):
                             target=request.url.raw_path,
                         ),
                         headers=request.headers.raw,
+                        content=request.read(),
                         extensions=request.extensions,
                     )
                 )

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from pipeline.sources import ENDPOINTS
 from pipeline.sources.access.client import Client
@@ -75,3 +77,36 @@ def test_json_that_is_none(hasty: Client, server: Server, body: bytes) -> None:
     with pytest.raises(HttpError, match="expected JSON, found") as failed:
         hasty.json(f"{server.url}/x")
     assert failed.value.passing
+
+
+def test_a_body_is_posted_and_again_while_a_failure_may_pass(
+    client: Client, httpserver: HTTPServer
+) -> None:
+    answers = [Response(status=503, headers={"Retry-After": "0"}), Response(status=202)]
+    httpserver.expect_request("/x", method="POST").respond_with_handler(lambda _: answers.pop(0))
+    client.post(httpserver.url_for("/x"), b"body", headers={"Content-Type": "text/plain"})
+    bodies = [(request.data, request.content_type) for request, _ in httpserver.log]
+    assert bodies == [(b"body", "text/plain")] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Response(status=307, headers={"Location": "/y"}), "found a redirect"),
+        (Response(status=400), "400"),
+        (Response(status=304), "304"),
+    ],
+)
+def test_a_post_that_is_refused_is_not_repeated_elsewhere(
+    client: Client, httpserver: HTTPServer, answer: Response, words: str
+) -> None:
+    httpserver.expect_request("/x").respond_with_response(answer)
+    httpserver.expect_request("/y").respond_with_data("taken")
+    with pytest.raises(HttpError, match=words):
+        client.post(httpserver.url_for("/x"), b"body", headers={})
+    assert [request.path for request, _ in httpserver.log] == ["/x"]
+
+
+def test_nothing_is_posted_readable_over_a_network(client: Client) -> None:
+    with pytest.raises(HttpError, match="expected https"):
+        client.post("http://example.org/x", b"body", headers={})

@@ -5,6 +5,7 @@ published/
   latest.json                              the newest tree: its version and the digest of its index
   latest.json.sig                          its signature
   reports.json                             reports from the ground, replaced when some come
+  health.json, metrics.prom, last_good_night.txt   whether nights run (pipeline/supervision)
   versions/20260820T0030Z-r0-3f2a…/        index.json, alerts.geojson, alerts.csv, cap/…
   alerts.geojson, feed.xml, cap/…          the files of the newest tree, each for itself
   20260820T0030Z -> versions/…             the issue time, as last published
@@ -36,6 +37,10 @@ from pipeline.storage.atomic import draft_file, locked, point_link, write_folder
 LATEST = "latest.json"
 REPORTS = "reports.json"
 """File of the root alone: it is replaced between two nights."""
+HEALTH, METRICS, LAST_GOOD = "health.json", "metrics.prom", "last_good_night.txt"
+"""Files of the root alone that tell whether nights run."""
+OWN = frozenset({REPORTS, HEALTH, METRICS, LAST_GOOD})
+"""Files of the root that no version holds."""
 VERSIONS = "versions"
 RECENT = 10
 """Versions whose files may still stand at the root after publications that were killed."""
@@ -131,7 +136,7 @@ def publish_tree(
 def _is_of_root(name: str) -> bool:
     """Whether a name in the folder of all trees is not of a file of the newest tree."""
     return (
-        name.startswith((".", LATEST, REPORTS))
+        name.startswith((".", LATEST, *OWN))
         or name in {"latest", VERSIONS}
         or bool(STAMP.fullmatch(name))
     )

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.exchange.keys import PublicKeys
-from pipeline.exchange.publication import REPORTS, VERSIONS
+from pipeline.exchange.publication import OWN, VERSIONS
 from pipeline.exchange.signatures import BadSignature, verify_detached, verify_message
 
 INDEX, LATEST = "index.json", "latest.json"
@@ -105,7 +105,7 @@ def verify_tree(folder: Path, public: PublicKeys) -> CheckedTree:
 
 def _check_addresses(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Check that the files outside the versions are those of the newest one, and no others."""
-    own = {LATEST, f"{LATEST}{SIGNATURE}", REPORTS}
+    own = {LATEST, f"{LATEST}{SIGNATURE}", *OWN}
     for path in sorted(_list_files(folder) - own):
         first = path.partition("/")[0]
         if first == VERSIONS or (folder / first).is_symlink():

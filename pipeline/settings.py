@@ -25,6 +25,9 @@ REFERENCE = ROOT / "data" / "reference"
 ACTUAL_NEEDS = ("alert_sender_name", "alert_contact", "public_url")
 """Settings without which no message is ``Actual``."""
 
+SECRETS = ("signing_keys_pem", "notice_webhook", "notice_mail_password")
+"""Settings that no error, log or file shows."""
+
 
 class Settings(BaseSettings):
     """Folders, addresses, and how alerts are issued.
@@ -142,6 +145,33 @@ class Settings(BaseSettings):
         default=None,
         description="The content of such a file in its place, as a secret store hands it out.",
     )
+    notice_webhook: SecretStr | None = Field(
+        default=None,
+        description="Address that notices to the operator are posted to, in JSON: https, or http "
+        "on this machine. It is kept secret, as most such addresses are keys.",
+    )
+    notice_mail_to: tuple[str, ...] = Field(
+        default=(), description="Addresses that notices are mailed to, in JSON."
+    )
+    notice_mail_from: str = Field(
+        default="mekong-early-warning@example.org", description="Sender of such mail."
+    )
+    notice_mail_server: str = Field(
+        default="127.0.0.1:25",
+        pattern=r"\[?[A-Za-z0-9:._-]+\]?:[0-9]{1,5}",
+        description="Server that takes such mail, as host:port; STARTTLS where it offers it.",
+    )
+    notice_mail_user: str | None = Field(
+        default=None, description="Login at that server; it wants TLS, or this machine."
+    )
+    notice_mail_password: SecretStr | None = Field(
+        default=None, description="Password of that login."
+    )
+    dead_man_hours: float = Field(
+        default=26.0,
+        gt=0,
+        description="Age of the last good night, in hours, above which somebody is woken.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod
@@ -193,10 +223,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _hide_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Hide keys before anything is checked: any error of the model shows its whole input."""
-        if values.get("signing_keys_pem") is not None:
-            pem = values["signing_keys_pem"]
-            values["signing_keys_pem"] = pem if isinstance(pem, SecretStr) else SecretStr(str(pem))
+        """Hide secrets before anything is checked: any error of the model shows its whole input."""
+        for name in SECRETS:
+            if (secret := values.get(name)) is not None and not isinstance(secret, SecretStr):
+                values[name] = SecretStr(str(secret))
         if "-----BEGIN" in str(values.get("signing_keys")):
             values["signing_keys"] = "**********"
             raise ValueError(
@@ -210,6 +240,17 @@ class Settings(BaseSettings):
         if self.signing_keys is not None and self.signing_keys_pem is not None:
             raise ValueError("expected signing_keys or signing_keys_pem, found both")
         return self
+
+    @field_validator("notice_webhook")
+    @classmethod
+    def _webhook_over_tls(cls, address: SecretStr | None) -> SecretStr | None:
+        """Refuse an address that carries notices, and itself, readable over a network."""
+        if address is None or not address.get_secret_value():
+            return None
+        local = "http://127.", "http://localhost", "http://[::1]"
+        if not address.get_secret_value().startswith(("https://", *local)):
+            raise ValueError("expected https, or http on this machine")
+        return address
 
     @model_validator(mode="after")
     def _named_sender_of_actual(self) -> Self:

@@ -124,3 +124,32 @@ def test_actual_messages_have_a_sender_whom_one_can_ask() -> None:
         with pytest.raises(ValidationError, match=f"expected {name} to be set, found none"):
             Settings(alert_status="Actual", **{**named, name: None})  # type: ignore[arg-type]
     assert Settings(alert_status="Test").public_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NOTICE_WEBHOOK", "http://example.org/hooks/s3cr3t"),
+        ("NOTICE_WEBHOOK", "ftp://example.org/s3cr3t"),
+    ],
+)
+def test_a_webhook_is_secret_and_goes_over_tls(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"MEKONG_{name}", value)
+    with pytest.raises(ValidationError, match="expected https, or http on this machine") as error:
+        Settings()
+    assert "s3cr3t" not in str(error.value)
+
+
+def test_no_error_shows_the_secrets_of_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", "https://example.org/hooks/s3cr3t")
+    monkeypatch.setenv("MEKONG_NOTICE_MAIL_PASSWORD", "s3cr3t")
+    assert "s3cr3t" not in repr(Settings())
+    monkeypatch.setenv("MEKONG_ALERT_STATUS", "Actual")  # an error of the whole model
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert "s3cr3t" not in str(error.value)
+    monkeypatch.delenv("MEKONG_ALERT_STATUS")
+    monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", "")
+    assert Settings().notice_webhook is None

@@ -199,9 +199,17 @@ PROOF: dict[str, Any] = {
     "archive_snapshot": "ABC", "records_batch": 7, "model_version": "m1", "code_sha256": DIGEST,
     "rules_sha256": {"thresholds.csv": DIGEST},
 }  # fmt: skip
+HEALTH: dict[str, Any] = {
+    "schema_version": 1, "asof": "2026-08-20T02:00:00Z", "status": "Exercise", "state": "fine",
+    "summary": "Fine.", "last_good_night": {"issue_time": "2026-08-20T00:30:00Z", "age_hours": 1.5},
+    "dead_man": {"limit_hours": 26.0, "due_by": "2026-08-21T02:30:00Z", "over": False},
+    "to_do": [], "sources": [], "tiers": {"full": 23}, "alerts": {"flood": {"none": 40}},
+    "disk": {"free_bytes": 1, "total_bytes": 2}, "channels": ["mail"],
+    "versions": {"python": "3.11.2"}, "not_known": [],
+}  # fmt: skip
 DOCUMENTS = {
     "": ALERTS, "index": INDEX, "latest": LATEST, "now": NOW, "city": OF_CITY, "say": SAY,
-    "reports": REPORTS, "proof": PROOF, "zones": ZONES,
+    "reports": REPORTS, "proof": PROOF, "zones": ZONES, "health": HEALTH,
 }  # fmt: skip
 """One valid document of each kind; the root is ``alerts.geojson``."""
 
@@ -280,6 +288,8 @@ BROKEN = [
     ("reports", put("cities", "pakse", "flooded", to=-1), "cities/pakse/flooded"),
     ("reports", put("cities", "pakse", "sender", to="a"), "cities/pakse"),
     ("reports", put("cities", "kratie", "last_time", to="noon"), "cities/kratie/last_time"),
+    ("health", put("not_known", to=["sources: OSError"]), "not_known"),
+    ("health", put("state", to="good"), "state"),
     ("reports", put("cities", "Pakse", to=REPORTS["cities"]["pakse"]), "cities"),
     ("reports", drop("status"), ""),
     ("proof", put("level", to="none"), "level"),

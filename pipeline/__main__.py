@@ -22,6 +22,7 @@ from pipeline.signing import app as keys
 from pipeline.signing import verify_signature
 from pipeline.skill_commands import compare, hindcast, scoreboard
 from pipeline.sources import select_sources
+from pipeline.supervision_commands import acknowledge, status
 from pipeline.texts import app as texts
 
 if TYPE_CHECKING:
@@ -294,21 +295,8 @@ def _run_night(asof: datetime, upstream: Upstream | None) -> Sequence[str]:
     return degraded
 
 
-@app.command(rich_help_panel=NIGHT)
-def status(day: Day = None) -> None:
-    """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
-    from pipeline import console
-    from pipeline.ingest.consistency import check_whole
-
-    settings = read_settings()
-    night = settings.published_dir / f"{issue_time(day):%Y%m%dT%H%MZ}"
-    nights = night.parent.glob(f"{night.name[:9]}*/index.json")  # of a night that waited for rain
-    folder = max((index.parent for index in nights), default=None)
-    if folder is not None:
-        console.print_night(folder)  # published alerts are shown even where a store is damaged
-    check_whole(settings)
-    if folder is None:
-        console.print_night(night)
+app.command(rich_help_panel=NIGHT)(status)
+app.command(rich_help_panel=NIGHT)(acknowledge)
 
 
 @app.command(rich_help_panel=NIGHT)

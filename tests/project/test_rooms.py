@@ -142,6 +142,7 @@ NOUN_ROOMS = (
     "pipeline/indices/*.py",
     "pipeline/ingest/*.py",
     "pipeline/issuance/*.py",
+    "pipeline/supervision/*.py",
     "pipeline/quality/*.py",
     "pipeline/sources/*.py",
     "pipeline/sources/access/*.py",

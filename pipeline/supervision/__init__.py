@@ -1,0 +1,1 @@
+"""Whether nights run, and who is told when they do not."""

@@ -48,15 +48,18 @@ def cadence(da: xr.DataArray) -> np.timedelta64 | None:
     >>> time = np.array(["2001-02-28", "2001-03-01"], "datetime64[ns]")
     >>> print(cadence(xr.DataArray([0.0, 1.0], {"time": time})).astype("m8[D]"))
     1 days
+    >>> months = np.array(["2020-07", "2020-08", "2020-09"], "datetime64[ns]")
+    >>> print(cadence(xr.DataArray([0.0, 1.0, 2.0], {"time": months})))
+    None
     """
     time = da["time"].values
     steps = np.unique(np.diff(time))
+    months = time.astype("datetime64[M]")
+    if time.size > 1 and (time == months).all() and (np.diff(months).astype(int) == 1).all():
+        return None  # before lengths: two months alone, or July to September, are as long
     if steps.size == 1 and steps[0] > np.timedelta64(0):
         step: np.timedelta64 = steps[0]
         return step
-    months = time.astype("datetime64[M]")
-    if time.size > 1 and (time == months).all() and (np.diff(months).astype(int) == 1).all():
-        return None
     raise ValueError(
         f"{da.name}: expected a time axis without gaps, found {time.size} times with steps "
         f"{[str(step.astype('timedelta64[m]')) for step in steps[:3]]}"

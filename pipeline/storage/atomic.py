@@ -48,12 +48,12 @@ def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     draft.unlink(missing_ok=True)
     try:
         yield draft
+        if overwrite:
+            draft.replace(path)
+            return
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    if overwrite:
-        draft.replace(path)
-        return
     with suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()

@@ -37,6 +37,13 @@ def test_a_draft_takes_its_name_whole_or_goes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_draft_that_cannot_take_its_name_goes(tmp_path: Path) -> None:
+    (tmp_path / "folder.nc").mkdir()
+    with pytest.raises(IsADirectoryError), draft_file(tmp_path / "folder.nc") as draft:
+        draft.write_text("content")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.nc"]
+
+
 def test_of_two_that_must_not_overwrite_the_first_stays(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
     with draft_file(path, overwrite=False) as draft:

@@ -60,12 +60,17 @@ def hindcast(
 
     Raises
     ------
+    ValueError
+        The first day is after the last, or no city or no lead is given.
     LookupError
         The stores are not there, a gauge is not known, or has too few readings to train on.
     """
     settings = settings or Settings()
     check_stores_exist(settings)
-    (first, last), begin = interval_of(start, end), begin_of(train_from)
+    if not leads or not cities:
+        raise ValueError(f"expected at least one {'city' if leads else 'lead'}, found none")
+    first, last = interval_of(start, end)
+    begin = begin_of(train_from)
     codes = [find_gauge(city, region=settings.region, asof=last).code for city in cities]
     snapshot = open_stores(settings, asof=last + timedelta(days=max(leads)))
     try:

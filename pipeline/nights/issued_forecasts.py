@@ -55,6 +55,8 @@ def read_issued(
 
     Raises
     ------
+    ValueError
+        The first day is after the last.
     LookupError
         The stores are not there, no night of that interval was issued, or no gauge is called so.
     """

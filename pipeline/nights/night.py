@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 import sqlalchemy as sa
 
+from pipeline.alerts.decision import Hazard
 from pipeline.exchange.columns import ALERTS
 from pipeline.exchange.publication import LATEST
 from pipeline.geography.place_search import find_city, find_gauge
@@ -31,7 +32,6 @@ from pipeline.times import format_utc
 if TYPE_CHECKING:
     import xarray as xr
 
-    from pipeline.alerts.decision import Hazard
     from pipeline.figures.canvas import Provenance
     from pipeline.nights.alternatives import Thresholds
 
@@ -302,8 +302,10 @@ class Night:
         str
             At most ten lines.
         """
-        if hazard not in {"flood", "drought"}:
-            raise LookupError(f"hazard: expected one of flood, drought, found {hazard!r}")
+        if hazard not in get_args(Hazard):
+            raise LookupError(
+                f"hazard: expected one of {', '.join(get_args(Hazard))}, found {hazard!r}"
+            )
         lines = explain_decision(
             self.folder, self._records, city=self._find_city(city).id, hazard=hazard
         )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pandas as pd
 
-Day = str | date | datetime
+Day = str | date | datetime | np.datetime64
 """A day, month or year as ISO text, a date, or a moment (naive ones are UTC)."""
+FIRST_YEAR, LAST_YEAR = 1678, 2261
+"""Years that nanoseconds of 64 bits reach as a whole: a later day would wrap to an earlier one."""
+_ISO = re.compile(r"\d{4}(-?\d{2}){0,2}([T ].+)?")
 
 
 def begin_of(day: Day) -> datetime:
@@ -33,22 +38,22 @@ def end_of(day: Day) -> datetime:
 
 
 def interval_of(start: Day, end: Day) -> tuple[datetime, datetime]:
-    """Return the half-open interval from one day, month or year to another.
+    """Return the half-open interval of two days, months or years.
 
     Raises
     ------
     ValueError
-        The last one is over before the first begins.
+        The first day is after the last.
 
     Examples
     --------
-    >>> interval_of("2020", "2015")
-    Traceback (most recent call last):
-    ValueError: expected a start before the end, found 2020 to 2015
+    >>> first, after = interval_of("2026-08", "2026-08-20")
+    >>> print(first, after, sep=", ")
+    2026-08-01 00:00:00+00:00, 2026-08-21 00:00:00+00:00
     """
     first, after = begin_of(start), end_of(end)
     if first >= after:
-        raise ValueError(f"expected a start before the end, found {start} to {end}")
+        raise ValueError(f"expected a first day up to the last, found {start} and {end}")
     return first, after
 
 
@@ -58,7 +63,7 @@ def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, dateti
     Raises
     ------
     ValueError
-        As of :func:`interval_of`.
+        The first day is after the last.
 
     Examples
     --------
@@ -72,19 +77,29 @@ def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, dateti
 
 
 def _to_period(day: Day) -> pd.Period:
+    period = _read_period(day)
+    if pd.isna(period) or not FIRST_YEAR <= period.year <= LAST_YEAR:
+        raise ValueError(
+            f"expected a day, month or year as 2026-08-20, from {FIRST_YEAR} to {LAST_YEAR}, "
+            f"found {day!r}"
+        )
+    return period
+
+
+def _read_period(day: Day) -> pd.Period | None:
+    """Read a day, month or year; None where it is none."""
     if isinstance(day, datetime):
         return pd.Period(
             pd.Timestamp(day.astimezone(UTC) if day.tzinfo else day).tz_localize(None), "s"
         )
     if isinstance(day, date):
         return pd.Period(day, "D")
-    try:
-        period = pd.Period(day) if day[:4].isdigit() else None  # "May" would be of the year 1
-    except ValueError:
-        period = None
-    if period is None:
-        raise ValueError(f"expected a day, month or year as 2026-08-20, found {day!r}")
-    return period
+    if isinstance(day, np.datetime64):
+        return pd.Period(day, "s" if day.dtype != day.astype("M8[D]").dtype else "D")
+    try:  # pandas takes "May" for one of the year 1, and leaves out what it does not understand
+        return pd.Period(day) if _ISO.fullmatch(day) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _to_moment(stamp: pd.Timestamp) -> datetime:

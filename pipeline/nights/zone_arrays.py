@@ -57,9 +57,13 @@ def read_rain(
     Raises
     ------
     LookupError
-        The night had no zonal daily series.
+        There are no such zones, the night had no zonal daily series, or they have no such day.
     """
-    rain = _select(_require_record(snapshot)["rain"], start, end)
+    if by not in get_args(By)[1:]:
+        raise LookupError(f"by: expected one of {', '.join(get_args(By)[1:])}, found {by!r}")
+    record = _require_record(snapshot)
+    _check_span("rain", record, start, end)
+    rain = _select(record["rain"], start, end)
     return label_zones(rain.drop_vars("available_time"), by, snapshot)
 
 
@@ -267,7 +271,10 @@ def _compute_months(
         raise LookupError(f"{row.name}: expected months of {', '.join(lacking)}, found none")
     series = row.series(months.zones)
     parameters = put_on_zones(xr.Dataset.from_dict(fitted), record["zone"].values.tolist())
-    return _select(row.describe(row.compute(series, parameters)), start, end)
+    computed = _select(row.describe(row.compute(series, parameters)), start, end)
+    if not computed.sizes["time"]:
+        raise LookupError(f"{row.name}: expected a whole month within the span, found none")
+    return computed
 
 
 def _compute_seasons(

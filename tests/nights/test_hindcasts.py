@@ -74,6 +74,12 @@ def test_a_gauge_without_enough_readings_and_absent_stores_say_so(
         hindcast("2018-08", "2018-08", ["Mukdahan", "Pakse"], settings=stores)
     with pytest.raises(LookupError, match="Siem Reap has no gauge"):
         hindcast("2018-08", "2018-08", ["Siem Reap"], settings=stores)
+    with pytest.raises(ValueError, match="at least one city, found none"):
+        hindcast("2018-08", "2018-08", [], settings=stores)
+    with pytest.raises(ValueError, match="at least one lead, found none"):
+        hindcast("2018-08", "2018-08", ["Mukdahan"], leads=(), settings=stores)
+    with pytest.raises(ValueError, match="first day up to the last"):
+        hindcast("2018-09", "2018-08", ["Mukdahan"], settings=stores)
     absent = stores.model_copy(update={"data_dir": tmp_path / "none"})
     with pytest.raises(LookupError, match="expected the stores"):
         hindcast("2018-08", "2018-08", ["Mukdahan"], settings=absent)

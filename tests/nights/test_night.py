@@ -121,8 +121,8 @@ def test_an_explanation_is_that_of_the_published_level(night: Night) -> None:
     assert lines[0].startswith("Exercise: Pakse LA, drought, issued 2026-08-20T00:30:00Z")
     assert row["level"].upper() in lines[0]
     assert len(lines) <= 10
-    with pytest.raises(LookupError, match="hazard: expected one of flood, drought, found 'river'"):
-        night.explain("Pakse", "river")  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="hazard: expected one of flood, drought, found 'fire'"):
+        night.explain("Pakse", "fire")  # type: ignore[arg-type]
 
 
 def test_cities_are_found_by_any_name_and_unknown_ones_are_not(night: Night) -> None:

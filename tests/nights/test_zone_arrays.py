@@ -158,5 +158,11 @@ def test_what_is_not_there_says_how_to_make_it(night: Night) -> None:
         night.index("spi_3m", by="zone")  # type: ignore[arg-type]
     with pytest.raises(LookupError, match="rain_1d: expected a span within the record, 2000-01-01"):
         night.index("rain_1d", "1990", "1991")
+    with pytest.raises(LookupError, match="rain: expected a span within the record, 2000-01-01"):
+        night.rain(start="2030")
+    with pytest.raises(LookupError, match="by: expected one of basin, city, found 'cell'"):
+        night.rain(by="cell")  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="spi_1m: expected a whole month within the span"):
+        night.index("spi_1m", "2026-08")
     with pytest.raises(LookupError, match="spei_3m: expected parameters in the night's models"):
         night.index("spei_3m")

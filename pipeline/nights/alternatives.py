@@ -18,6 +18,7 @@ from pipeline.alerts.thresholds import Rules
 from pipeline.exchange.messages import list_cancelled
 from pipeline.geography.place_search import find_gauge
 from pipeline.geography.places import Station
+from pipeline.geography.reference_schema import TABLES
 from pipeline.issuance import products
 from pipeline.issuance.bundle import read_earlier_alerts
 from pipeline.issuance.decide import decide_cities
@@ -30,6 +31,8 @@ from pipeline.settings import Settings
 Thresholds = Mapping[str, Mapping[str, float]]
 """``alarm`` or ``flood`` stage, or both, m above the gauge's zero, by city or gauge."""
 STAGES = ("alarm", "flood")
+SHARE = (0.0, 1.0)
+"""Bounds of a probability."""
 NIGHTS = 4
 """Nights for which a source is left out by default: those whose rain is summed from half-hours."""
 
@@ -72,7 +75,9 @@ def decide_again(
     LookupError
         A source, a city, a kind of stage or a rule is not known, or the city has no gauge.
     ValueError
-        An alarm stage lies above the flood stage.
+        A stage or a rule is no number within the bounds of the reference tables, a gauge is given
+        twice, an alarm stage lies above the flood stage, or as of
+        :func:`pipeline.nights.withheld.withhold`.
     """
     sources = find_sources(without)
     gauges = _change_gauges(thresholds or {}, run, settings)
@@ -144,7 +149,7 @@ def _change_gauges(
     thresholds: Thresholds, run: Mapping[str, Any], settings: Settings
 ) -> dict[str, tuple[Station, frozenset[str]]]:
     """Gauges with other stages, and the kinds of stages that differ, by code."""
-    gauges = {}
+    gauges: dict[str, tuple[Station, frozenset[str]]] = {}
     for city, stages_m in thresholds.items():
         gauge = find_gauge(city, region=settings.region, asof=run["issue_time"])
         if unknown := sorted(set(stages_m) - set(STAGES)):
@@ -156,6 +161,16 @@ def _change_gauges(
             alarm_m=stages_m.get("alarm", gauge.alarm_m),
             flood_m=stages_m.get("flood", gauge.flood_m),
         )
+        bounds = TABLES["thresholds.csv"].bounds
+        for kind, stage_m in stages_m.items():
+            _check_number(f"{city}, {kind}", stage_m, bounds[kind])
+        if gauge.code in gauges:
+            raise ValueError(f"thresholds: expected {gauge.name} ({gauge.code}) once")
+        alarm_m, flood_m = changed.alarm_m, changed.flood_m
+        if alarm_m is not None and flood_m is not None and alarm_m > flood_m:
+            raise ValueError(
+                f"{city}: expected alarm <= flood stage, found {alarm_m} m > {flood_m} m"
+            )
         gauges[gauge.code] = changed, frozenset(stages_m)
     return gauges
 
@@ -169,9 +184,21 @@ def _check_rules(rules: Mapping[str, float | timedelta]) -> dict[str, float | ti
         if name not in known:
             near = get_close_matches(name, known, n=3) or known
             raise LookupError(f"rules: expected one of {', '.join(near)}, found {name!r}")
+        in_hours = value / timedelta(hours=1) if isinstance(value, timedelta) else value
+        _check_number(f"rules, {name}", in_hours, TABLES["alert_rules.csv"].bounds.get(name, SHARE))
         as_time = name in of_times and not isinstance(value, timedelta)
         checked[name] = timedelta(hours=float(value)) if as_time else value  # type: ignore[arg-type]
     return checked
+
+
+def _check_number(place: str, value: object, bounds: tuple[float, float]) -> None:
+    """Check that a value is a number within bounds; NaN and infinities are not."""
+    lowest, highest = bounds
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not lowest <= value <= highest:  # type: ignore[operator]
+        raise ValueError(
+            f"{place}: expected a number from {lowest:g} to {highest:g}, found {value!r}"
+        )
 
 
 def _reach_stages(

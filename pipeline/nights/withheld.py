@@ -20,6 +20,9 @@ from pipeline.sources import SOURCES
 from pipeline.storage.archive import Archive
 from pipeline.times import day_start, naive_timestamp, utc64
 
+MOST_NIGHTS = 3660
+"""Most nights for which sources can be left out: ten years."""
+
 
 def find_sources(names: str | Collection[str]) -> set[str]:
     """Find sources by their ids or by the beginnings of these; one needs no collection.
@@ -34,6 +37,7 @@ def find_sources(names: str | Collection[str]) -> set[str]:
     >>> sorted(find_sources(["imerg", "smap_l3"]))
     ['imerg_daily', 'imerg_daily_final', 'imerg_early', 'imerg_final', 'imerg_late', 'smap_l3']
     """
+    names = [names] if isinstance(names, str) else names  # else its letters
     known = [row.id for row in SOURCES.values() if row.kind != "zones"]
     sources = set[str]()
     for name in [names] if isinstance(names, str) else names:
@@ -57,7 +61,14 @@ def withhold(snapshot: Snapshot, sources: Collection[str], *, nights: int) -> Sn
         Ids of the sources.
     nights
         Number of nights.
+
+    Raises
+    ------
+    ValueError
+        The nights are no whole number from 1 to :data:`MOST_NIGHTS`.
     """
+    if not isinstance(nights, int) or not 1 <= nights <= MOST_NIGHTS:
+        raise ValueError(f"nights: expected a whole number from 1 to {MOST_NIGHTS}, found {nights}")
     asof, since = snapshot.asof, snapshot.asof - timedelta(days=nights)
     archive = _Archive(
         snapshot.archive.folder, snapshot=snapshot.archive.snapshot, dead=sources, since=since

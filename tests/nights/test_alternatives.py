@@ -84,7 +84,7 @@ def test_other_stages_change_the_level_of_their_city_alone(night: Night) -> None
 
 
 def test_other_rules_count_in_every_city(night: Night) -> None:
-    levels = night.what_if(rules={"watch_rain_years": 0.5}).query("hazard == 'flood'")
+    levels = night.what_if(rules={"watch_rain_years": 1.0}).query("hazard == 'flood'")
     assert levels["reasons"].str.contains("rain").all()
     assert set(levels["level"]) <= {"watch", "warning", "emergency"}
     never = night.what_if(rules={"drought_p": 1.0}).query("hazard == 'drought'")
@@ -115,6 +115,28 @@ def test_what_is_not_known_is_named(night: Night) -> None:
         night.what_if(rules={"watch_p": 0.5})
     with pytest.raises(ValueError, match="expected alarm <= flood stage"):
         decide_again(night.run, night.settings, thresholds={"Pakse": {"alarm": 20.0}})
+
+
+@pytest.mark.parametrize("stage_m", [np.nan, np.inf, -50.0, None, "10", True])
+def test_a_stage_is_a_number_that_a_gauge_can_have(night: Night, stage_m: float) -> None:
+    with pytest.raises(ValueError, match="Pakse, flood: expected a number from -5 to 60, found"):
+        night.what_if(thresholds={"Pakse": {"flood": stage_m}})
+
+
+@pytest.mark.parametrize("p", [np.nan, np.inf, -0.1, 25, None, "0.4"])
+def test_a_probability_is_a_share(p: float) -> None:
+    with pytest.raises(ValueError, match="watch_p_alarm_7d: expected a number from 0 to 1, found"):
+        _check_rules({"watch_p_alarm_7d": p})
+
+
+def test_a_rule_has_the_bounds_of_the_tables() -> None:
+    with pytest.raises(ValueError, match="rules, stale: expected a number from 1 to 240, found"):
+        _check_rules({"stale": timedelta(days=30)})
+
+
+def test_a_gauge_has_other_stages_once(night: Night) -> None:
+    with pytest.raises(ValueError, match=r"expected Pakse \(013901\) once"):
+        night.what_if(thresholds={"Pakse": {"alarm": 9.0}, "013901": {"alarm": 10.0}})
 
 
 def test_times_of_rules_are_hours() -> None:

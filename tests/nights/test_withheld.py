@@ -87,6 +87,16 @@ def test_readings_that_came_lately_are_left_out_by_their_source(snapshot: Snapsh
     assert len(other.readings("stage", start=ISSUED - 30 * DAY)) == 20
 
 
+@pytest.mark.parametrize("nights", [0, -3, 1.5, 10**6])
+def test_nights_are_a_whole_number(snapshot: Snapshot, nights: int) -> None:
+    with pytest.raises(ValueError, match="nights: expected a whole number from 1 to 3660"):
+        withhold(snapshot, ["imerg_late"], nights=nights)
+
+
+def test_one_name_is_one_source() -> None:
+    assert find_sources("gk2a") == find_sources(["gk2a"]) >= {"gk2a", "gk2a_ir"}
+
+
 def test_an_unknown_source_is_named() -> None:
     with pytest.raises(LookupError, match=r"expected sources of imerg_late, .*found 'zones'"):
         find_sources(["zones"])

@@ -46,6 +46,7 @@ STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": [FONT, "sans-serif"],
     "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # names and notes are text, with any signs
 }
 styled = style.context(STYLE, after_reset=True)
 """Decorator of functions that draw: this style alone, whatever a notebook has set."""

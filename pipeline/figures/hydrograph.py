@@ -150,10 +150,17 @@ def plot_hydrograph(
         firsts.append(to_local(pd.DatetimeIndex(rain_mm.index), utc_offset_h).min())
     start = pd.Series(firsts).min()
     end = max(forecast.index.max(), now + AHEAD) if len(forecast) else now + AHEAD
+    if len(forecast):  # a day without a row is as little known as one of NaN
+        days = pd.date_range(forecast.index[0], end, freq="D")
+        forecast = forecast.reindex(forecast.index.union(days))
     unknown = draw_readings(axes, readings_m, start=start, end=now)
     unknown |= _draw_fan(axes, forecast, readings_m, now=now, end=end)
     notes = [*draw_thresholds(axes, thresholds_m, verified=verified), *notes]
     if rain_mm is not None:
+        if rain_mm.empty:
+            rain_mm = pd.Series(
+                float("nan"), pd.date_range(start, now - DAY, freq="D", normalize=True)
+            )
         unknown |= hang_rain(top, rain_mm, utc_offset_h=utc_offset_h, end=end + DAY / 2)
         draw_now(top, now)
     draw_now(axes, now, f"issued {now:%d %b, %H:%M}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -79,7 +80,7 @@ def draw_thresholds(
     axes
         Axes with all stages drawn.
     thresholds_m
-        ``alarm`` and ``flood`` stage, m; None where not known.
+        ``alarm`` and ``flood`` stage, m; None or NaN where not known.
     verified
         Whether they were checked against a cited source.
 
@@ -88,6 +89,10 @@ def draw_thresholds(
     list of str
         What is not known or not verified, in words.
     """
+    thresholds_m = {
+        kind: None if level is None or math.isnan(level) else level
+        for kind, level in thresholds_m.items()
+    }
     bottom, top = axes.get_ylim()
     reach, highest = top + 0.5 * (top - bottom), top
     known = {kind: level for kind, level in thresholds_m.items() if level is not None}

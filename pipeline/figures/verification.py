@@ -110,6 +110,7 @@ def plot_reliability(
             )
     bars.bar(cases["p"], cases["count"], width=0.035, color=COLOURS[0])
     bars.set_yscale("log")
+    bars.yaxis.set_major_formatter("{x:,.0f}")
     bars.set_ylim(0.7, 12.0 * float(cases["count"].max()))
     for row in cases.itertuples():
         bars.annotate(

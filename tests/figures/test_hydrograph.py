@@ -9,6 +9,7 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 
+from pipeline.figures.canvas import to_png
 from pipeline.figures.hydrograph import draw_highest_flood, plot_hydrograph
 from tests.figures.figure_cases import (
     ACTUAL,
@@ -116,6 +117,27 @@ def test_days_without_a_forecast_are_hatched() -> None:
     assert hatched_days(none.axes[-1]) == [("08-20 07:30", "08-27 07:30")]
     assert "forecast median" not in legend(none)
     assert "not known" in legend(none)
+
+
+def test_days_that_the_forecast_leaves_out_are_hatched_as_those_of_nan() -> None:
+    rows = forecast()
+    without = rows.drop(rows.index[[2, 5, 6]])
+    figure, of_nan = plot(forecast=without), plot(forecast=without.reindex(rows.index))
+    assert hatched_days(figure.axes[-1]) == hatched_days(of_nan.axes[-1])
+    assert len(hatched_days(figure.axes[-1])) == 3
+    median = line(figure.axes[-1], "forecast median")
+    assert median.isna().sum() == 3, "no line bridges a day that is not known"
+
+
+def test_rain_of_no_day_is_hatched() -> None:
+    assert hatched_days(plot(rain_mm=RAIN.iloc[:0]).axes[0])[0][0] == "08-06 07:00"
+
+
+def test_a_name_is_text_whatever_its_signs() -> None:
+    notes = [r"priced at $5 and $\\frac$ <b>"]
+    figure = plot(notes=notes)
+    to_png(figure)
+    assert notes[0] in texts(figure)
 
 
 def test_forecasts_that_are_not_the_model_s_are_marked() -> None:

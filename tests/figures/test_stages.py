@@ -54,4 +54,7 @@ def test_a_threshold_far_above_or_not_known_is_said_in_words() -> None:
     ]
     assert not axes.lines
     assert axes.get_ylim() == (1.0, 3.0)
-    assert draw_thresholds(axes, {"alarm": None}, verified=False) == ["alarm stage: not known"]
+    for unknown in (None, float("nan")):
+        notes = draw_thresholds(axes, {"alarm": unknown}, verified=False)
+        assert notes == ["alarm stage: not known"]
+    assert not axes.lines

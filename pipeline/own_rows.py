@@ -8,15 +8,17 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from shapely.geometry import Point
 
-from pipeline.geography.places import basins, cities, regions_of, stations
+from pipeline.geography.places import Station, basins, cities, regions_of, stations
 from pipeline.geography.reference_schema import AREAS, TABLES, Row
 from pipeline.geography.reference_tables import BadReference, Finding, ReferenceTables, edition
 from pipeline.settings import REFERENCE
+from pipeline.sources.gauges.station_codes import UnknownStationError, resolve
 from pipeline.storage.atomic import draft_file
 
 NUMBERS = range(99, 9, -1)
@@ -143,13 +145,19 @@ def add_gauge(gauge: OwnGauge, folder: Path) -> list[Finding]:
     Raises
     ------
     LookupError
-        Its code is that of a known gauge, or it lies in no sub-basin.
+        Its code is that of a known gauge, in this form or another, or it lies in no sub-basin.
     BadReference
         A row does not fit; nothing was written.
     """
     if gauge.code in stations():
         known = stations()[gauge.code]
         raise LookupError(f"gauge: expected a new code, found {gauge.code} ({known.name})")
+    read_as = _read_as(gauge.code)
+    if read_as is not None:
+        raise LookupError(
+            f"gauge: expected a code of its own, found {gauge.code}, which files of readings use "
+            f"for {read_as.code} ({read_as.name})"
+        )
     basin = find_basin(gauge.lat, gauge.lon)
     if basin is None:
         raise LookupError(
@@ -178,6 +186,14 @@ def add_gauge(gauge: OwnGauge, folder: Path) -> list[Finding]:
         "thresholds.csv": stages,
     }  # fmt: skip
     return add_rows(folder, rows)
+
+
+def _read_as(code: str) -> Station | None:
+    """Known gauge whose readings a file with this code holds: 13901 is 013901 without its zero."""
+    try:
+        return stations().get(resolve(code)[0])
+    except UnknownStationError:
+        return None
 
 
 def add_city(city: OwnCity, folder: Path) -> list[Finding]:
@@ -283,9 +299,9 @@ def add_rows(folder: Path, rows: Mapping[str, Sequence[Row]]) -> list[Finding]:
             finding for name, of_table in rows.items() for finding in _append(trial, name, of_table)
         ]
         ReferenceTables(REFERENCE, trial)
-        for name in {finding.file for finding in added}:
-            with draft_file(folder / name) as draft:
-                shutil.copyfile(trial / name, draft)
+        with ExitStack() as drafts:  # all are written before the first takes its name
+            for name in {finding.file for finding in added}:
+                shutil.copyfile(trial / name, drafts.enter_context(draft_file(folder / name)))
     return added
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,8 @@ def test_a_gauge_without_stages_has_no_row_of_them(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"code": "013901"}, r"expected a new code, found 013901 \(Pakse\)"),
+        ({"code": "13901"}, r"files of readings use for 013901 \(Pakse\)"),
+        ({"code": "LA013901"}, r"files of readings use for 013901 \(Pakse\)"),
         ({"lat": 13.75, "lon": 100.5}, "expected a place in a sub-basin of the Mekong"),
     ],
 )
@@ -80,6 +84,25 @@ def test_rows_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
         add_gauge(replace(GAUGE, code="LA-9002", alarm_m=7.0, flood_m=6.0), tmp_path)
     with pytest.raises(BadReference, match=r"expected a row of stations\.csv, found '999999'"):
         add_gauge(replace(GAUGE, code="LA-9002", upstream=("999999",)), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_disk_that_fills_leaves_the_tables_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_gauge(GAUGE, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    written = list[Path]()
+
+    def copy(source: Path, target: Path, **_: object) -> None:
+        written.extend([target] if target.suffix == ".part" else [])
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    with pytest.raises(OSError, match="No space left"):
+        add_gauge(replace(GAUGE, code="LA-9002"), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

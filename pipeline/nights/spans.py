@@ -78,7 +78,7 @@ def span_of(start: Day | None, end: Day | None) -> tuple[datetime | None, dateti
 
 def _to_period(day: Day) -> pd.Period:
     period = _read_period(day)
-    if pd.isna(period) or not FIRST_YEAR <= period.year <= LAST_YEAR:
+    if period is None or not FIRST_YEAR <= period.year <= LAST_YEAR:
         raise ValueError(
             f"expected a day, month or year as 2026-08-20, from {FIRST_YEAR} to {LAST_YEAR}, "
             f"found {day!r}"
@@ -95,7 +95,7 @@ def _read_period(day: Day) -> pd.Period | None:
     if isinstance(day, date):
         return pd.Period(day, "D")
     if isinstance(day, np.datetime64):
-        return pd.Period(day, "s" if day.dtype != day.astype("M8[D]").dtype else "D")
+        return pd.Period(pd.Timestamp(day), "D" if day.dtype == np.dtype("M8[D]") else "s")
     try:  # pandas takes "May" for one of the year 1, and leaves out what it does not understand
         return pd.Period(day) if _ISO.fullmatch(day) else None
     except (TypeError, ValueError):

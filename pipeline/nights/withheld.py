@@ -67,7 +67,7 @@ def withhold(snapshot: Snapshot, sources: Collection[str], *, nights: int) -> Sn
     ValueError
         The nights are no whole number from 1 to :data:`MOST_NIGHTS`.
     """
-    if not isinstance(nights, int) or not 1 <= nights <= MOST_NIGHTS:
+    if nights % 1 or not 1 <= nights <= MOST_NIGHTS:
         raise ValueError(f"nights: expected a whole number from 1 to {MOST_NIGHTS}, found {nights}")
     asof, since = snapshot.asof, snapshot.asof - timedelta(days=nights)
     archive = _Archive(

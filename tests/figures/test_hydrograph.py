@@ -134,7 +134,7 @@ def test_rain_of_no_day_is_hatched() -> None:
 
 
 def test_a_name_is_text_whatever_its_signs() -> None:
-    notes = [r"priced at $5 and $\\frac$ <b>"]
+    notes = [r"gauge of $\frac$ <b>"]
     figure = plot(notes=notes)
     to_png(figure)
     assert notes[0] in texts(figure)

@@ -214,11 +214,21 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
     Raises
     ------
     LookupError
-        Its id is that of a known city, it lies outside of every region, its country has no city
-        whose clocks it could share, its gauge is not known, or all numbers are given.
+        Its name has no Latin letter, its id is that of a known city, it lies outside of every
+        region, its country has no city whose clocks it could share, its gauge is not known, or all
+        numbers are given.
     BadReference
         A row does not fit; nothing was written.
     """
+    if not city.id:
+        raise LookupError(
+            f"city: expected a name in Latin letters, found {city.name}; those in other languages "
+            "are rows of names.csv"
+        )
+    if not (abs(city.lat) <= 90.0 and abs(city.lon) <= 180.0):
+        raise LookupError(
+            f"city: expected degrees of latitude and longitude, found {city.lat:g}, {city.lon:g}"
+        )
     known = cities("asean") | cities()
     if city.id in known:
         raise LookupError(f"city: expected a new name, found {city.id} ({known[city.id].name})")

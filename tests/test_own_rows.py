@@ -127,6 +127,9 @@ def test_a_city_without_a_gauge_has_no_river(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"name": "Pakse"}, r"expected a new name, found pakse \(Pakse\)"),
+        ({"name": "ບ້ານ"}, "expected a name in Latin letters, found ບ້ານ"),
+        ({"lat": 102.3, "lon": 19.75}, "expected degrees of latitude and longitude, found 102.3"),
+        ({"lat": float("nan")}, "expected degrees of latitude and longitude, found nan"),
         ({"lat": -31.9, "lon": 115.9}, "expected a place on the grid with 25 km around it"),
         ({"country": "AU"}, "expected a country of BN, CN, ID, .* found 'AU'"),
         ({"gauge": "LA-9001"}, "add it first: mekong gauges add"),
@@ -137,6 +140,13 @@ def test_a_city_that_cannot_be_assessed_is_refused(
 ) -> None:
     with pytest.raises(LookupError, match=message):
         add_city(replace(CITY, **change), tmp_path)  # type: ignore[arg-type]
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["La", "x" * 65])
+def test_an_id_makes_names_of_files_that_are_its_own(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadReference, match=r"cities.csv line 2: id: expected text like"):
+        add_city(replace(CITY, name=name), tmp_path)
     assert not [*tmp_path.iterdir()]
 
 

@@ -153,7 +153,10 @@ def first_day(as_of: str) -> date | None:
 
 
 _TEXT, _NOTE, _FLAG = Column(), Column(optional=True), Column("flag")
-_ID = Column(pattern=rf"(?!{EVERY_CITY}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ID = Column(pattern=rf"(?!{EVERY_CITY}$|.{{65}})[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""Names of files are made of it."""
+_CITY_ID = Column(pattern=rf"(?![A-Za-z]{{2}}$){_ID.pattern}")
+"""Two letters are a country: both have a feed of their own in one folder."""
 _NAME = Column(pattern=r"[^=+@\s-].*")
 """What a spreadsheet does not take for a formula."""
 _COUNTRY = Column(pattern="[A-Z]{2}")
@@ -232,8 +235,8 @@ TABLES: dict[str, Table] = {
         "station": _MAYBE_STATION, **_SOURCE,
     }),
     "cities.csv": Table(("id",), {
-        "id": _ID, "name": _NAME, "country": _COUNTRY, "lat": _LAT, "lon": _LON, "unit": _DEGREE,
-        **_SOURCE, "station": _MAYBE_STATION, "ascn": _FLAG, "in_basin": _FLAG,
+        "id": _CITY_ID, "name": _NAME, "country": _COUNTRY, "lat": _LAT, "lon": _LON,
+        "unit": _DEGREE, **_SOURCE, "station": _MAYBE_STATION, "ascn": _FLAG, "in_basin": _FLAG,
         "basin": _MAYBE_BASIN,
         "hazards": Column(choices=("river", "tidal", "pluvial", "drought"), several=True),
         "utc_offset_h": Column("number", -12.0, 14.0),

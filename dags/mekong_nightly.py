@@ -114,6 +114,70 @@ class Assess(BaseOperator):
         )
 
 
+@task
+def prepare(issue_time: str) -> None:
+    """Lay out the virtual upstream."""
+    from pipeline import steps
+    from pipeline.console import describe_simulated
+
+    simulated = steps.simulate(asof=datetime.fromisoformat(issue_time))
+    log.info("%s", describe_simulated(simulated))
+
+
+@task
+def do(step: str, asof: str) -> dict[str, object]:
+    """Call a step, and tell its assets of the night."""
+    from pipeline import steps
+    from pipeline.console import describe_result
+
+    context: Any = get_current_context()
+    if context["params"]["dry_run"]:
+        raise AirflowSkipException(f"a dry run: no {step}")
+    result = getattr(steps, step)(asof=datetime.fromisoformat(asof))
+    log.info("%s", describe_result(result))
+    told = asdict(result)
+    for asset in context["task"].outlets:
+        facts = {key: told[key] for key in ("revision", "levels") if key in told}
+        context["outlet_events"][asset].extra = {"issue_time": asof, **facts}
+    return told
+
+
+@task(retries=0)
+def validate(asof: str) -> None:
+    """Inspect the published tree; it stays whatever is found."""
+    from pipeline.supervision.inspection import read_issue_time
+    from pipeline.supervision.validation import validate as inspect
+
+    context: Any = get_current_context()
+    if context["params"]["dry_run"]:
+        raise AirflowSkipException("a dry run: no tree")
+    issued = datetime.fromisoformat(asof)
+    now = datetime.now(UTC)
+    if Settings().upstream == "virtual":  # whose time is not that of the clock
+        newest = read_issue_time(Settings().published_dir) or issued
+        now = max(issued, newest) + timedelta(hours=1)
+    inspected = inspect(asof=issued, now=now)
+    found = "; ".join(finding.text for finding in inspected.findings) or "nothing found"
+    log.info("inspected %s: %s", inspected.version, found)
+
+
+@task(trigger_rule="all_done", retries=0)
+def verdict(results: dict[str, Any], wanted: list[str], ingested: list[Any]) -> None:
+    """Fail where anything did, so that a night that was published without a source is not green."""
+    context: Any = get_current_context()
+    if context["params"]["dry_run"]:
+        return
+    asked = context["params"]["sources"] or wanted
+    came = {source for source, _ in filter(None, ingested)}
+    failed = [f"ingest of {source}" for source in asked if source not in came]
+    failed += [step for step, result in results.items() if not result]
+    said = [f"failed: {', '.join(failed)}"] if failed else []
+    if degraded := (results["publish"] or {}).get("degraded"):
+        said.append(f"published, but degraded: {'; '.join(degraded)}")
+    if said:
+        raise AirflowFailException(". ".join(said))
+
+
 @dag(
     schedule="30 0 * * *",
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001  (Airflow reads it in its own default, UTC)
@@ -138,46 +202,6 @@ class Assess(BaseOperator):
 )  # fmt: skip
 def mekong_nightly() -> None:
     """One call per task into ``pipeline.steps``; what the tasks pass on lies in the stores."""
-
-    @task
-    def prepare(issue_time: str) -> None:
-        from pipeline import steps
-        from pipeline.console import describe_simulated
-
-        simulated = steps.simulate(asof=datetime.fromisoformat(issue_time))
-        log.info("%s", describe_simulated(simulated))
-
-    @task
-    def do(step: str, asof: str) -> dict[str, object]:
-        from pipeline import steps
-        from pipeline.console import describe_result
-
-        context: Any = get_current_context()
-        if context["params"]["dry_run"]:
-            raise AirflowSkipException(f"a dry run: no {step}")
-        result = getattr(steps, step)(asof=datetime.fromisoformat(asof))
-        log.info("%s", describe_result(result))
-        told = asdict(result)
-        for asset in context["task"].outlets:
-            facts = {key: told[key] for key in ("revision", "levels") if key in told}
-            context["outlet_events"][asset].extra = {"issue_time": asof, **facts}
-        return told
-
-    @task(trigger_rule="all_done", retries=0)
-    def verdict(results: dict[str, Any], ingested: list[Any]) -> None:
-        context: Any = get_current_context()
-        if context["params"]["dry_run"]:
-            return
-        asked = context["params"]["sources"] or wanted
-        came = {source for source, _ in filter(None, ingested)}
-        failed = [f"ingest of {source}" for source in asked if source not in came]
-        failed += [step for step, result in results.items() if not result]
-        said = [f"failed: {', '.join(failed)}"] if failed else []
-        if degraded := (results["publish"] or {}).get("degraded"):
-            said.append(f"published, but degraded: {'; '.join(degraded)}")
-        if said:
-            raise AirflowFailException(". ".join(said))
-
     try:
         upstream = Settings().upstream
     except ValueError:  # each task fails with it, and is told of; a DAG without tasks never runs
@@ -209,9 +233,10 @@ def mekong_nightly() -> None:
         do.override(task_id=step, pool=ISSUING, outlets=[outlet])(step, asof)
         for step, outlet in (("forecast", FORECASTS), ("publish", PUBLISHED))
     )
-    chain(prepared, ingests, assess, forecast, publish)
+    validated = validate(asof)
+    chain(prepared, ingests, assess, forecast, publish, validated)
     results: dict[str, Any] = {"assess": assess.output, "forecast": forecast, "publish": publish}
-    verdict(results, ingested)
+    validated >> verdict(results, [*wanted], ingested)
 
 
 mekong_nightly()

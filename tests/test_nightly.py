@@ -35,8 +35,9 @@ def test_missed_nights_are_those_since_the_last_that_was_issued(settings: Settin
     ):
         nights = [FIRST + (count + 1) * DAY for count in range(missed)]
         assert nightly.find_missed(asof=asof, settings=settings) == nights
-    for nights, missed in ((11, 10), (12, 0)):
-        assert len(nightly.find_missed(asof=FIRST + nights * DAY, settings=settings)) == missed
+    for days, count in ((11, 10), (12, 0)):
+        found = nightly.find_missed(asof=FIRST + days * DAY, settings=settings)
+        assert len(found) == count
 
 
 def test_missed_nights_are_issued_in_order_without_a_message(settings: Settings) -> None:

@@ -106,6 +106,40 @@ def tell(
         return Telling(failures=(line,))
 
 
+def tell_run(
+    *,
+    dag: str,
+    issue_time: datetime | None,
+    timed_out: bool,
+    asof: datetime,
+    settings: Settings | None = None,
+) -> Telling:
+    """Tell a person that a run timed out, or that it failed where none of its tasks has told so.
+
+    A task that was killed, with its process, tells nobody. Nothing is ever raised.
+
+    Parameters
+    ----------
+    dag, issue_time, asof, settings
+        As of :func:`tell`.
+    timed_out
+        Whether the run lasted longer than it may.
+    """
+    try:
+        settings = settings or Settings()
+        told = [
+            notice
+            for notice in read_book(settings).notices
+            if (notice.dag, notice.issue_time) == (dag, issue_time) and notice.task is not None
+        ]
+    except Exception:  # noqa: BLE001  (a callback of Airflow must not raise: it tells)
+        told = []
+    if told and not timed_out:
+        return Telling()
+    kind: Kind = "hung" if timed_out else "failed"
+    return tell(dag=dag, task=None, issue_time=issue_time, kind=kind, asof=asof, settings=settings)
+
+
 def tell_faults(
     faults: Sequence[tuple[str, str]],
     *,

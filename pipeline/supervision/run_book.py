@@ -164,13 +164,11 @@ RUN_BOOK = {
 """Faults by their code."""
 
 SIDE_DAGS = frozenset(
-    {"mekong_history", "mekong_train", "mekong_backfill", "mekong_verify", "mekong_upkeep"}
+    {"mekong_train", "mekong_backfill", "mekong_verify", "mekong_indices", "mekong_upkeep"}
 )
 """DAGs that no night waits for."""
-SIDE_TASKS = frozenset(
-    {"ingest", "verify", "indices", "verdict", "report", "backup", "retain", "remind"}
-)
-"""Tasks that the night goes on without, whatever their DAG."""
+SIDE_TASKS = frozenset({"ingest", "verdict", "remind"})
+"""Tasks, or groups of them, that the night goes on without."""
 
 
 def find_fault(kind: Kind, *, dag: str, task: str | None) -> str:
@@ -187,12 +185,12 @@ def find_fault(kind: Kind, *, dag: str, task: str | None) -> str:
     --------
     >>> find_fault("failed", dag="mekong_nightly", task="publish")
     'step_failed'
-    >>> find_fault("hung", dag="mekong_nightly", task="ingest")
+    >>> find_fault("hung", dag="mekong_nightly", task="ingest.smap")
     'side_hung'
     >>> find_fault("late", dag="mekong_nightly", task=None)
     'night_late'
     """
     if kind == "late":
         return "night_late"
-    side = dag in SIDE_DAGS or task in SIDE_TASKS
+    side = dag in SIDE_DAGS or (task or "").partition(".")[0] in SIDE_TASKS
     return f"{'side' if side else 'step'}_{'hung' if kind == 'hung' else 'failed'}"

@@ -133,8 +133,10 @@ def test_the_night_runs_at_half_past_midnight_in_the_order_of_the_house(
     night = parsed["dags"]["mekong_nightly"]
     assert (night["schedule"], night["catchup"]) == ("30 0 * * *", False)
     assert night["tasks"][0] == "prepare"
-    assert {name.removeprefix("ingest.") for name in night["tasks"][1:-4]} == set(NIGHTLY)
-    assert night["tasks"][-4:] == ["assess", "forecast", "publish", "verdict"]
+    assert {name.removeprefix("ingest.") for name in night["tasks"][1:-5]} == set(NIGHTLY)
+    assert night["tasks"][-5:] == [
+        "assess", "forecast", "publish", "validate", "verdict",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from pipeline.storage import atomic
 from pipeline.supervision import notices
 from pipeline.supervision.delivery import deliver
 from pipeline.supervision.notice_book import read_book
-from pipeline.supervision.notices import Telling, acknowledge, remind, tell
+from pipeline.supervision.notices import Telling, acknowledge, remind, tell, tell_run
 from tests.exchange.schema_cases import find_faults
 from tests.supervision.conftest import ISSUED, NOW
 from tests.supervision.test_inspection import flip_byte, lose_latest
@@ -126,7 +126,7 @@ def test_what_can_wait_is_told_once_a_day(hooked: Settings, httpserver: HTTPServ
 def test_a_reminder_is_one_message(hooked: Settings, httpserver: HTTPServer) -> None:
     fail(hooked)
     fail(hooked, task="forecast")
-    fail(hooked, task="verify")
+    fail(hooked, task="ingest.smap")
     remind(asof=NOW + HOUR, settings=hooked)
     last = posted(httpserver)[-1]
     assert len(httpserver.log) == 4
@@ -358,3 +358,20 @@ def test_a_reminder_ends_in_time_with_a_slow_webhook(
     assert time.monotonic() - began < 3
     assert telling.taken == ()
     assert (own.published_dir / "health.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("task", "timed_out", "told"),
+    [("publish", False, 0), ("publish", True, 1), (None, False, 1)],
+    ids=["a task told it", "lasted too long", "no task told it"],
+)
+def test_a_failed_run_is_told_where_no_task_told_it(
+    hooked: Settings, httpserver: HTTPServer, task: str | None, *, timed_out: bool, told: int
+) -> None:
+    if task is not None:
+        fail(hooked, task=task)
+    before = len(httpserver.log)
+    tell_run(
+        dag="mekong_nightly", issue_time=ISSUED, timed_out=timed_out, asof=NOW, settings=hooked
+    )
+    assert len(httpserver.log) - before == told

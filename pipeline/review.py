@@ -101,6 +101,8 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     ------
     LookupError
         No such message was published.
+    UserError
+        The hourly watch sent it.
     """
     from pipeline.alerts.cap import message_path
     from pipeline.exchange.cancellation import read_cancel
@@ -116,6 +118,11 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     if content := read_cancel(records, identifier):
         return Replayed(sign_message(content, keys) if keys else content)
     alert = records.alert(identifier)
+    if "watched" in alert:
+        raise UserError(
+            f"{identifier} is of the hourly watch, which is not replayed; its inputs: mekong "
+            f"explain {identifier}"
+        )
     run = records.run(alert["issue_time"], alert["revision"])
     path = message_path(identifier)
     content = bundle_run(run, settings).files.get(path, b"")

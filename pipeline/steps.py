@@ -461,9 +461,10 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         run = records.run(asof)
     keys = load_keys(settings, required=run["origin"] != "virtual")
     expiry = describe_expiry(keys, asof=asof) if keys else ""
-    bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
-    files = bundle.files | read_scoreboard(asof=asof, settings=settings)
     with publishing(settings.published_dir):
+        # Decided in here: a Cancel or the hourly watch in between would be no part of the chain.
+        bundle = bundle_run(run, settings, model_remarks=describe_run_models(run, settings))
+        files = bundle.files | read_scoreboard(asof=asof, settings=settings)
         # Stored first: a message that was published is never unknown to the nights after it.
         records.put_alerts(run, bundle.alerts, bundle.messages)
         tree = make_tree(files, records, run, settings=settings, keys=keys)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pipeline.alerts.evidence import Lead
-from pipeline.alerts.levels import Level
+from pipeline.alerts.levels import RAISED, Level, higher
 from pipeline.alerts.notice import Phase
 
 
@@ -144,6 +144,9 @@ class AlertState:
         Name of the event, the same for its whole life; empty if no event is open.
     told
         Forecast that its last message told; None where none is open.
+    raised_at
+        Moment of the hourly watch that raised the level after the run; None where none did. A run
+        of an earlier issue time lowers nothing of it.
     """
 
     issue_time: datetime | None
@@ -157,6 +160,7 @@ class AlertState:
     sent: tuple[SentMessage, ...] = ()
     incident: str = ""
     told: Told | None = None
+    raised_at: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for the column ``memory`` of the table of alerts."""
@@ -174,6 +178,7 @@ class AlertState:
             "sent": [message.to_dict() for message in self.sent],
             "incident": self.incident,
             "told": self.told.to_dict() if self.told else None,
+            "raised_at": _format(self.raised_at),
         }
 
     @classmethod
@@ -196,14 +201,38 @@ class AlertState:
             sent=tuple(SentMessage.from_dict(message) for message in row["sent"]),
             incident=row.get("incident", ""),
             told=Told.from_dict(told) if told else None,
+            raised_at=_parse(row.get("raised_at")),
         )
+
+
+def raise_state(state: AlertState, raised: AlertState) -> AlertState:
+    """Lay a level that the hourly watch raised over the state of a run, which keeps its counts.
+
+    Parameters
+    ----------
+    state
+        State that the next run starts from.
+    raised
+        State of the hourly watch.
+    """
+    before = state.level if state.level in RAISED else Level.NONE
+    return replace(
+        state,
+        level=higher(before, raised.level),
+        runs_down={},
+        on_rain=state.on_rain or raised.on_rain,
+        on_river=state.on_river or raised.on_river,
+        assessed=raised.assessed,
+        observed_since={**raised.observed_since, **state.observed_since},
+        raised_at=raised.raised_at,
+    )
 
 
 def forget_level(state: AlertState) -> AlertState:
     """Drop the level and its counts; keep the moment of the run and the event's messages."""
     return replace(
         state, level=Level.UNKNOWN, runs_up={}, runs_down={}, on_rain=False, on_river=False,
-        assessed=None, observed_since={},
+        assessed=None, observed_since={}, raised_at=None,
     )  # fmt: skip
 
 
@@ -222,7 +251,8 @@ def restore_state(
     revisions
         The same of earlier revisions of this very issue time, oldest first. The level and the
         counts come from ``before``, so that a revised run decides as the first should have; the
-        messages come from the last revision, so that no message sent is lost.
+        messages come from the last revision, so that no message sent is lost. The state of an
+        hourly watch after a revision stands behind it, and the level that it raised counts.
     cancelled
         Identifiers of messages withdrawn before this run. Their event is over, and a level decided
         with a withdrawn message holds nothing: the run decides alone, as after an outage.
@@ -239,6 +269,8 @@ def restore_state(
     states = [state, *(AlertState.from_dict(revision) for revision in revisions)]
     last = states[-1]
     sent = last.sent
+    if len(states) > 1 and last.raised_at is not None:
+        state = raise_state(state, last)
     if any(message.identifier in cancelled for earlier in states for message in earlier.sent):
         state = forget_level(state)
         while any(message.identifier in cancelled for message in sent):

@@ -111,6 +111,9 @@ def apply_hysteresis(
     **Too long unknown.** A level that no run could assess for ``unassessed`` ends: in force is the
     level that a criterion of this run reaches; where none does, nothing is in force or known.
 
+    **Hourly watch.** A level that the hourly watch raised after the issue time of the run is not
+    lowered by it: the run knows less.
+
     **Outage.** A level decided longer ago than ``rules.forget`` holds nothing.
 
     Parameters
@@ -155,7 +158,8 @@ def apply_hysteresis(
     state = drop_expired(state, issue_time, rules)
     observed_since = state.observed_since if state else {}
     level_before = level_kept = state.level if state and state.level in RAISED else Level.NONE
-    while level_kept is not Level.NONE and (
+    known_later = state is not None and _is_known_later(state, issue_time)
+    while (level_kept is not Level.NONE and not known_later) and (
         level_kept not in criteria
         or down[level_kept.value] >= rules.lower_runs
         or (criteria[level_kept].far_below and observed_since.keys() & _OF_RIVER)
@@ -196,6 +200,7 @@ def apply_hysteresis(
             sent=state.sent if state else (),
             incident=state.incident if state else "",
             told=state.told if state else None,
+            raised_at=state.raised_at if state and known_later else None,
         ),
     )
 
@@ -208,7 +213,13 @@ def drop_expired(state: AlertState | None, issue_time: datetime, rules: Rules) -
     """
     if state is None or state.issue_time is None:
         return state
-    return state if issue_time - state.issue_time <= rules.forget else forget_level(state)
+    decided = max(state.issue_time, state.raised_at or state.issue_time)
+    return state if issue_time - decided <= rules.forget else forget_level(state)
+
+
+def _is_known_later(state: AlertState, issue_time: datetime) -> bool:
+    """Whether the hourly watch raised the level after the issue time."""
+    return state.raised_at is not None and state.raised_at > issue_time
 
 
 def _is_adjacent(state: AlertState, issue_time: datetime, rules: Rules) -> bool:

@@ -121,6 +121,19 @@ def drop_spoken_event(text: str, event: str) -> str:
     return _dump(content | {"messages": messages})
 
 
+def join_spoken(text: str, more: str) -> str:
+    """Add the events of one file of clips to those of another of the same language.
+
+    Parameters
+    ----------
+    text, more
+        From :func:`write_say`.
+    """
+    content = json.loads(text)
+    messages = [*content["messages"], *json.loads(more)["messages"]]
+    return _dump(content | {"messages": messages})
+
+
 def _dump(content: Mapping[str, object]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 

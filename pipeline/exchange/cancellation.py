@@ -171,9 +171,12 @@ def _read_message(records: Records, alert: Mapping[str, Any], folder: Path) -> b
 def _last_chain(
     records: Records, city: str, hazard: str
 ) -> tuple[tuple[datetime, int], tuple[SentMessage, ...]]:
-    """Return the key of the last run that was issued, and the messages of the event then open."""
+    """Return the key of the last run that was issued, and the messages of the event then open.
+
+    Those of the hourly watch after that run are among them.
+    """
     run = records.last_issued(before=_END)
-    rows = records.get(database.alerts, *run) if run else []
+    rows = [*records.raises(*run)[::-1], *records.get(database.alerts, *run)] if run else []
     for row in rows:
         if run and (row["city"], row["hazard"]) == (city, hazard):
             return run, AlertState.from_dict(row["memory"]).sent

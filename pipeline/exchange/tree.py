@@ -18,6 +18,7 @@ from pipeline.exchange.index import INDEX, complete_index, mark_cancelled
 from pipeline.exchange.issue import Issue
 from pipeline.exchange.keys import SigningKeys, fingerprint
 from pipeline.exchange.messages import LOOK_BACK, TreeMessage, list_messages, precedes
+from pipeline.exchange.raised_levels import add_raises
 from pipeline.exchange.schema import read_schema
 from pipeline.exchange.signatures import sign_detached, sign_message
 from pipeline.geography import places
@@ -49,6 +50,8 @@ def make_tree(
 ) -> dict[str, bytes]:
     """Make the published tree of a run of its own files and all messages that were sent.
 
+    What the hourly watch raised after the run is laid over it first, Cancels after that.
+
     Parameters
     ----------
     files
@@ -62,6 +65,7 @@ def make_tree(
     keys
         Keys that sign messages and index; without them nothing is signed.
     """
+    files = add_raises(files, records.raises(run["issue_time"], run["revision"]))
     cancels = records.cancellations()
     own = [row for row in cancels if row["issue_time"] == run["issue_time"]]
     for row in own:

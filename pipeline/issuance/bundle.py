@@ -205,14 +205,25 @@ def _list_sent(
 def read_earlier_alerts(
     records: Records, run: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
-    """Read the alerts of the issue before a run, and of each earlier revision of its issue."""
+    """Read the alerts of the issue before a run, and of each earlier revision of its issue.
+
+    What the hourly watch raised after the issue before stands in its alerts; what it raised after
+    an earlier revision stands behind those of the revision.
+    """
     before = []
     if run["follows"] is not None:
         moment, revision = run["follows"]
-        before = records.get(database.alerts, datetime.fromisoformat(moment), revision)
+        key = datetime.fromisoformat(moment), revision
+        raised = {(row["city"], row["hazard"]): row for row in records.raises(*key)}
+        rows = records.get(database.alerts, *key)
+        before = [raised.get((row["city"], row["hazard"]), row) for row in rows]
     revisions = [
-        records.get(database.alerts, run["issue_time"], earlier)
+        table
         for earlier in range(run["revision"])
+        for table in (
+            records.get(database.alerts, run["issue_time"], earlier),
+            records.raises(run["issue_time"], earlier),
+        )
     ]
     return before, revisions
 
@@ -227,10 +238,17 @@ class _Messages:
     in_force: dict[tuple[str, str], str]
 
 
-def _make_messages(
-    decisions: Sequence[Decision], run: dict[str, Any], settings: Settings
-) -> _Messages:
-    issuer = cap.Issuer(
+def name_issuer(run: Mapping[str, Any], settings: Settings) -> cap.Issuer:
+    """Name the sender of a run's messages, and what they were made from.
+
+    Parameters
+    ----------
+    run
+        Row of the table of runs.
+    settings
+        Settings with those of the run.
+    """
+    return cap.Issuer(
         sender=settings.alert_sender,
         status=settings.alert_status,
         scope=settings.alert_scope,
@@ -245,6 +263,12 @@ def _make_messages(
         authorities=settings.alert_authorities,
         products=settings.alert_products,
     )
+
+
+def _make_messages(
+    decisions: Sequence[Decision], run: dict[str, Any], settings: Settings
+) -> _Messages:
+    issuer = name_issuer(run, settings)
     sent = run["sent"] or run["issue_time"]
     messages = _Messages({}, [], [], {})
     for decision in decisions:

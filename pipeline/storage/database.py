@@ -159,7 +159,21 @@ messages = sa.Table(
     sa.Column("expires", Moment, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False, comment="unsigned, deflated by zlib"),
     sa.Column("proof", sa.LargeBinary, comment="its record, deflated by zlib; NULL of a drill"),
+    sa.Column("watched", Moment, comment="of the hourly watch that sent it; NULL: the run did"),
     sa.Index("messages_issue_time", "issue_time"),
+)
+raises = sa.Table(
+    "raises",
+    metadata,
+    *_run_key(),
+    sa.Column("watched", Moment, primary_key=True, comment="of the hourly watch, after that run"),
+    sa.Column("city", sa.Text, primary_key=True),
+    sa.Column("hazard", sa.Text, primary_key=True),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("identifier", sa.Text, unique=True, nullable=False, comment="of the CAP message"),
+    sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
+    sa.Column("facts", sa.JSON, nullable=False, comment="as in alerts.geojson"),
+    sa.Column("texts", sa.JSON, nullable=False, comment="short and spoken texts by their paths"),
 )
 cancellations = sa.Table(
     "cancellations",

@@ -19,6 +19,7 @@ from pipeline.storage.database import (
     granules,
     ingests,
     messages,
+    raises,
     readings,
     runs,
     scores,
@@ -209,8 +210,35 @@ class Records:
         """
         with self.database.engine.begin() as connection:
             _replace_rows(connection, alerts, run, rows)
-            packed = [row | _map_packed(row, zlib.compress) for row in map(dict, sent)]
-            _replace_rows(connection, messages, run, packed)
+            of_run = (*_run_conditions(messages, run), messages.c.watched.is_(None))
+            connection.execute(messages.delete().where(*of_run))
+            _insert_messages(connection, run, sent)
+
+    def put_raises(
+        self,
+        run: Mapping[str, Any],
+        rows: Iterable[Mapping[str, Any]],
+        sent: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Store what the hourly watch raised after a run, and its messages, together or not at all.
+
+        Parameters
+        ----------
+        run
+            Row of the table of runs; its alerts are the last that were issued.
+        rows
+            Rows of the table of raises.
+        sent
+            Rows of the table of messages.
+        """
+        mark = {key: run[key] for key in ("issue_time", "revision")}
+        with self.database.engine.begin() as connection:
+            connection.execute(raises.insert(), [{**row, **mark} for row in rows])
+            _insert_messages(connection, run, sent)
+
+    def raises(self, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
+        """Return what the hourly watch raised after a run, the oldest first."""
+        return self.get(raises, issue_time, revision)
 
     def messages_until(self, run: Mapping[str, Any], *, since: datetime) -> list[dict[str, Any]]:
         """Messages that a run and those before it have sent from a moment on, in order.
@@ -282,19 +310,19 @@ class Records:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def alert(self, identifier: str) -> dict[str, Any]:
-        """Return the alert with a CAP identifier.
+        """Return the alert with a CAP identifier, of a run or of the hourly watch after it.
 
         Raises
         ------
         LookupError
             No message with this identifier was published.
         """
-        query = sa.select(alerts).where(alerts.c.identifier == identifier)
         with self.database.engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
-        if row is None:
-            raise LookupError(f"no message with the identifier {identifier!r} was published")
-        return dict(row)
+            for table in (alerts, raises):
+                query = sa.select(table).where(table.c.identifier == identifier)
+                if row := connection.execute(query).mappings().first():
+                    return dict(row)
+        raise LookupError(f"no message with the identifier {identifier!r} was published")
 
     def add_cancellation(self, row: Mapping[str, Any]) -> None:
         """Store a CAP Cancel."""
@@ -411,6 +439,16 @@ class Batch:
             )
             added += len(versions)
         return added
+
+
+def _insert_messages(
+    connection: sa.Connection, run: Mapping[str, Any], sent: Iterable[Mapping[str, Any]]
+) -> None:
+    """Insert messages of a run, deflated."""
+    mark = {key: run[key] for key in ("issue_time", "revision")}
+    rows = [{**row, **_map_packed(row, zlib.compress), **mark} for row in sent]
+    if rows:
+        connection.execute(messages.insert(), rows)
 
 
 def _map_packed(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.alerts.alert_state import AlertState, SentMessage, restore_state
@@ -53,3 +54,31 @@ def test_a_message_of_an_earlier_version_was_sent_at_its_issue_time() -> None:
     assert SentMessage.from_dict(row).issue_time == T0
     del row["issue_time"]
     assert SentMessage.from_dict(row).issue_time == T0 + timedelta(hours=5)
+
+
+def test_a_level_that_the_watch_raised_is_laid_over_the_state_of_the_night() -> None:
+    before = flood(0.3).state
+    watched = replace(
+        flood(stage_m=12.6, state=replace(before, issue_time=night(-1))).state,
+        issue_time=before.issue_time, raised_at=T0 + timedelta(hours=6),
+    )  # fmt: skip
+    assert AlertState.from_dict(json.loads(json.dumps(watched.to_dict()))) == watched
+    both = restore_state(before.to_dict(), revisions=[watched.to_dict()])
+    assert both is not None
+    assert (both.level, both.raised_at) == (Level.EMERGENCY, T0 + timedelta(hours=6))
+    assert (both.issue_time, both.runs_up, both.runs_down) == (night(0), before.runs_up, {})
+    assert both.observed_since.keys() == {"emergency"}
+    lower = replace(watched, level=Level.NONE)
+    kept = restore_state(before.to_dict(), revisions=[lower.to_dict()])
+    assert kept is not None
+    assert kept.level is Level.WATCH
+
+
+def test_a_withdrawn_message_takes_the_level_of_the_watch_with_it() -> None:
+    _, state = sent(flood(0.6, 0.6))
+    watched = replace(state, raised_at=T0 + timedelta(hours=6))
+    left = restore_state(
+        state.to_dict(), revisions=[watched.to_dict()], cancelled=[state.sent[0].identifier]
+    )
+    assert left is not None
+    assert (left.level, left.raised_at, left.sent) == (Level.UNKNOWN, None, ())

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.alerts.alert_state import AlertState
 from pipeline.alerts.evidence import Rain
 from pipeline.alerts.levels import ORDER, Level
-from tests.alerts.alert_cases import NAN, flood
+from tests.alerts.alert_cases import NAN, flood, night
 
 HEAVY = Rain(return_period_years=6.0, pluvial_index=1.4)
 
@@ -187,3 +189,22 @@ def test_a_criterion_that_is_reached_holds_where_a_higher_level_is_not_known_any
         expected = Level.EMERGENCY if number < 7 else Level.WATCH
         assert decision.in_force is expected, f"night {number}, 0.85 m above alarm stage"
         assert (decision.level is Level.WATCH) is (number >= 7)
+
+
+def test_a_run_of_before_the_watch_lowers_nothing_that_it_raised() -> None:
+    raised = replace(flood(stage_m=12.6).state, raised_at=night(1) + timedelta(minutes=15))
+    far_below = flood(number=1, state=raised, stage_m=9.0)
+    assert far_below.level is Level.EMERGENCY
+    assert far_below.state.raised_at == raised.raised_at
+    next_night = flood(number=2, state=far_below.state, stage_m=9.0)
+    assert next_night.level is Level.NONE, "two quiet runs, far below, by the rules"
+    assert next_night.state.raised_at is None
+    late = replace(raised, raised_at=night(1) - timedelta(hours=2))
+    assert flood(number=1, state=late, stage_m=9.0).level is Level.WATCH, "stepped down"
+
+
+def test_a_watch_keeps_a_level_that_no_night_has_decided_for_a_week() -> None:
+    state = flood(stage_m=12.6).state
+    assert flood(number=8, state=state, age_h=60.0).in_force is Level.UNKNOWN
+    watched = replace(state, raised_at=night(8) - timedelta(hours=3), assessed=night(8))
+    assert flood(number=8, state=watched, age_h=60.0).in_force is Level.EMERGENCY

@@ -28,7 +28,7 @@ ORDER = (
     ("models.drought", "pipeline.exchange"),
     ("models", "pipeline.supervision"),
     ("models.verification", "pipeline.issuance"),
-    ("pipeline.nights",),
+    ("pipeline.nights", "pipeline.watch"),
     ("pipeline.steps",),
     ("dags",),
 )
@@ -47,6 +47,8 @@ SINGLE = {
     "pipeline.place_commands": "pipeline.steps",
     "pipeline.gauge_readiness": "pipeline.steps",
     "pipeline.nightly": "pipeline.steps",
+    "pipeline.hourly": "pipeline.steps",
+    "pipeline.watch_command": "pipeline.steps",
     "pipeline.own_rows": "pipeline.steps",
     "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",

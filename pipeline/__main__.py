@@ -24,6 +24,7 @@ from pipeline.skill_commands import compare, hindcast, scoreboard
 from pipeline.sources import select_sources
 from pipeline.supervision_commands import acknowledge, status
 from pipeline.texts import app as texts
+from pipeline.watch_command import watch
 
 if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout
@@ -274,6 +275,12 @@ def nightly(
 
 def _run_night(asof: datetime, upstream: Upstream | None) -> Sequence[str]:
     """Run a night, print what each step did, and return why it is degraded."""
+app.command(rich_help_panel=NIGHT)(watch)
+
+
+@app.command(rich_help_panel=NIGHT)
+def status(day: Day = None) -> None:
+    """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
     from pipeline import console
     from pipeline.ingest.run import Ingested
     from pipeline.nightly import run_night

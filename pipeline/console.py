@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Simulated,
         Trained,
         Verified,
+        WatchResult,
     )
 
 LEVEL_STYLES = {
@@ -360,6 +361,27 @@ def _tabulate_cities(scores: Sequence[CityScore], since: str) -> Table:
             f"{score.cover80:.0%}",
         )
     return table
+
+
+def describe_watch(watched: WatchResult) -> str:
+    """Describe an hourly watch: what it raised, what it saw, and how long it took."""
+    if not watched.follows:
+        return f"watch of {watched.asof}: nothing done"
+    raised = f"{len(watched.raised)} raised"
+    if watched.datum_minutes is not None:
+        raised += f", {watched.datum_minutes} minutes after the datum"
+    seen = [
+        f"{what} {', '.join(places) or 'nowhere'}"
+        for what, places in (
+            ("heavy rain", watched.heavy_rain),
+            ("over alarm stage", watched.over_mark),
+            ("sudden change", watched.sudden),
+        )
+    ]
+    return (
+        f"watch of {watched.asof} after the night of {watched.follows}: {raised}; "
+        f"{'; '.join(seen)} ({watched.seconds:.0f} s)"
+    )
 
 
 VERDICT_STYLES = {"better": "green", "worse": "red"}

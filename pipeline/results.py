@@ -116,6 +116,38 @@ class Published:
 
 
 @dataclass(frozen=True)
+class WatchResult:
+    """What an hourly watch saw and raised.
+
+    Parameters
+    ----------
+    asof, follows
+        Its moment, and the issue time of the night that it followed; empty where it followed none.
+    raised
+        Identifiers of the messages that it sent.
+    datum_minutes
+        Minutes from the oldest datum behind them to the watch; None where none was sent.
+    heavy_rain, over_mark, sudden
+        Cities with heavy rain, gauges at or above their alarm stage, and gauges with a sudden
+        change.
+    missing
+        What it could not see.
+    seconds
+        Time that it took.
+    """
+
+    asof: str
+    follows: str
+    raised: tuple[str, ...] = ()
+    datum_minutes: int | None = None
+    heavy_rain: tuple[str, ...] = ()
+    over_mark: tuple[str, ...] = ()
+    sudden: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Verified:
     """Scores of the forecasts of the last days, and by city, by level and of drought."""
 

@@ -258,6 +258,8 @@ class Rain:
     depth_mm, duration_days
         Rain of the days that the return period is of, and their number, 1 or 3; NaN and 1 where
         not known.
+    duration_h
+        Hours that they are of instead, 1, 3 or 6, as the hourly watch has it; None at night.
     """
 
     return_period_years: float
@@ -267,6 +269,7 @@ class Rain:
     suspect: bool = False
     depth_mm: float = math.nan
     duration_days: int = 1
+    duration_h: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,12 +146,13 @@ def tell_rain(decision: Decision, templates: Templates) -> str:
     years = f"{rain.return_period_years:.0f}"
     if math.isnan(rain.depth_mm):
         return str(phrases["rain"].format(years=years))
+    depth = f"{rain.depth_mm:.0f}"
+    if rain.duration_h is not None:
+        return str(phrases["rain_h"].format(depth=depth, hours=rain.duration_h, years=years))
     yesterday = decision.issue_time - timedelta(days=1)
     return str(
         phrases[f"rain_{rain.duration_days}d"].format(
-            depth=f"{rain.depth_mm:.0f}",
-            date=format_date(yesterday, decision.city, templates),
-            years=years,
+            depth=depth, date=format_date(yesterday, decision.city, templates), years=years
         )
     )
 

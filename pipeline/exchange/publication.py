@@ -6,6 +6,8 @@ published/
   latest.json.sig                          its signature
   reports.json                             reports from the ground, replaced when some come
   health.json, metrics.prom, last_good_night.txt   whether nights run (pipeline/supervision)
+  watch.json                               what the hourly watch saw, replaced by each
+  watch.json.sig                           its signature
   versions/20260820T0030Z-r0-3f2a…/        index.json, alerts.geojson, alerts.csv, cap/…
   alerts.geojson, feed.xml, cap/…          the files of the newest tree, each for itself
   20260820T0030Z -> versions/…             the issue time, as last published
@@ -39,7 +41,9 @@ REPORTS = "reports.json"
 """File of the root alone: it is replaced between two nights."""
 HEALTH, METRICS, LAST_GOOD = "health.json", "metrics.prom", "last_good_night.txt"
 """Files of the root alone that tell whether nights run."""
-OWN = frozenset({REPORTS, HEALTH, METRICS, LAST_GOOD})
+WATCH = "watch.json"
+"""The same: what the hourly watch saw last."""
+OWN = frozenset({REPORTS, WATCH, HEALTH, METRICS, LAST_GOOD})
 """Files of the root that no version holds."""
 VERSIONS = "versions"
 RECENT = 10
@@ -128,7 +132,7 @@ def publish_tree(
         _point_link(folder / name, f"{VERSIONS}/{version}")
         if name >= newest:
             _replace_files(folder, target, tree)
-            _replace_latest(folder / LATEST, write_latest(tree[INDEX]), keys)
+            _replace_signed(folder / LATEST, write_latest(tree[INDEX]), keys)
             _point_link(folder / "latest", name)
     return folder / name
 
@@ -181,8 +185,8 @@ def _list_published(folder: Path) -> set[str]:
     return {path for path in paths if (folder / path).is_file()}
 
 
-def _replace_latest(path: Path, content: bytes, keys: SigningKeys | None) -> None:
-    """Replace ``latest.json`` after its signature.
+def _replace_signed(path: Path, content: bytes, keys: SigningKeys | None) -> None:
+    """Replace a file of the root after its signature.
 
     The signature keeps the lines of the file before: a reader that takes the file first and then
     the signature finds one that fits, whatever was published between.
@@ -225,6 +229,38 @@ def replace_reports(folder: Path, content: bytes) -> None:
     if (folder / LATEST).is_file():
         with locked(folder / VERSIONS):
             _replace(folder / REPORTS, content)
+
+
+def replace_watch(
+    folder: Path, content: bytes, *, asof: datetime, keys: SigningKeys | None
+) -> None:
+    """Replace what the hourly watch saw, where a tree is published, never by an older watch.
+
+    Parameters
+    ----------
+    folder
+        Folder of all published trees.
+    content
+        Content of ``watch.json``.
+    asof
+        Moment of the watch.
+    keys
+        Keys that sign it; without them it is unsigned.
+    """
+    if not (folder / LATEST).is_file():
+        return
+    with locked(folder / VERSIONS):
+        stored = _read_moment(folder / WATCH)
+        if stored is None or stored <= asof:
+            _replace_signed(folder / WATCH, content, keys)
+
+
+def _read_moment(path: Path) -> datetime | None:
+    """Read the moment of a watch; None where there is none, or the file is damaged."""
+    try:
+        return datetime.fromisoformat(json.loads(path.read_bytes())["asof"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:

@@ -12,6 +12,6 @@ def read_schema() -> bytes:
     """Read the JSON Schema 2020-12 of the published files, itself published beside them.
 
     The root describes ``alerts.geojson``; ``$defs`` has ``index``, ``latest``, ``now``, ``city``,
-    ``say``, ``reports``, ``health``, ``proof`` and ``zones`` for the others.
+    ``say``, ``reports``, ``watch``, ``health``, ``proof`` and ``zones`` for the others.
     """
     return (files("pipeline.exchange") / "alerts.schema.json").read_bytes()

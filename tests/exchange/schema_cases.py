@@ -13,7 +13,7 @@ SCHEMA = json.loads(read_schema())
 KINDS = {
     "alerts.geojson": "", "index.json": "index", "latest.json": "latest", "now.json": "now",
     "cities": "city", "say": "say", "reports.json": "reports", "health.json": "health",
-    "proof": "proof", "zones.geojson": "zones",
+    "watch.json": "watch", "proof": "proof", "zones.geojson": "zones",
 }  # fmt: skip
 """Name in ``$defs`` for each file or folder of a tree; the root is ``alerts.geojson``."""
 OF_OTHERS = {"alerts.schema.json", "datapackage.json"}

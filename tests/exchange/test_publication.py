@@ -17,10 +17,12 @@ import pytest
 
 from pipeline.exchange import publication
 from pipeline.exchange.index import complete_index
-from pipeline.exchange.publication import folder_name, publish_tree
+from pipeline.exchange.publication import folder_name, publish_tree, replace_watch
+from pipeline.exchange.signatures import verify_detached
 from pipeline.storage import atomic
 from pipeline.times import format_utc
 from tests.alerts.alert_cases import T0
+from tests.exchange.key_cases import keys_of
 
 
 def tree(text: str, when: datetime = T0) -> dict[str, bytes]:
@@ -258,3 +260,34 @@ def test_killed_at_any_line_the_last_good_state_stays_readable(tmp_path: Path, d
         assert not drafts
         line += 1
     assert line > 40
+
+
+def seen(when: datetime) -> bytes:
+    return json.dumps({"asof": format_utc(when)}).encode()
+
+
+def test_what_the_watch_saw_is_replaced_and_signed_and_never_by_an_older_watch(
+    tmp_path: Path,
+) -> None:
+    keys, file = keys_of("a"), tmp_path / "watch.json"
+    replace_watch(tmp_path, seen(T0), asof=T0, keys=keys)
+    assert not file.exists(), "beside no tree"
+    publish_tree(tree("old"), folder=tmp_path, issue_time=T0, keys=keys)
+    later = T0 + timedelta(hours=2)
+    for when in (T0 + timedelta(hours=1), later):
+        before = file.read_bytes() if file.exists() else None
+        replace_watch(tmp_path, seen(when), asof=when, keys=keys)
+        signature = (tmp_path / "watch.json.sig").read_bytes()
+        assert file.read_bytes() == seen(when)
+        for content in filter(None, (seen(when), before)):
+            assert verify_detached(content, signature, keys.public.ed25519)
+    replace_watch(tmp_path, seen(T0), asof=T0, keys=keys)
+    assert file.read_bytes() == seen(later)
+    publish_tree(tree("new"), folder=tmp_path, issue_time=T0, keys=keys)
+    assert file.read_bytes() == seen(later), "a tree leaves it alone"
+    file.write_bytes(b"{")
+    replace_watch(tmp_path, seen(T0), asof=T0, keys=None)
+    assert file.read_bytes() == seen(T0)
+    assert not (tmp_path / "watch.json.sig").exists()
+    with pytest.raises(ValueError, match="the root keeps"):
+        publish_tree(tree("a") | {"watch.json": b""}, folder=tmp_path, issue_time=T0)

@@ -37,10 +37,12 @@ from pipeline.issuance.proof import write_proof
 from pipeline.quality.flags import FLAGS, USED
 from pipeline.quality.selection import METHODS
 from pipeline.sources.base import Origin
+from pipeline.watch.watch_file import write_watch
 from tests.alerts.alert_cases import T0, drought, dry_spell, flood, pluvial
 from tests.alerts.cap_cases import send
 from tests.exchange.schema_cases import KINDS, SCHEMA, find_faults
 from tests.issuance.snapshot_cases import readings, snapshot_of
+from tests.watch.seen_cases import CHANGE, HEAVY, NOTHING, raised, watched
 
 VERSION = "20260820T0030Z-r0-3f2a3f2a3f2a3f2a"
 DIGEST = "0" * 64
@@ -156,6 +158,17 @@ REPORTED = [
 REPORTS = json.loads(
     write_reports(summarise(REPORTED, asof=T0, cities=places.cities()), asof=T0, status="Exercise")
 )
+WATCH = json.loads(
+    write_watch(
+        replace(
+            NOTHING,
+            rain={"pakse": HEAVY},
+            rivers={"011901": watched(11.6)},
+            sudden=[CHANGE],
+            raised=[raised("pakse", "watch")],
+        )
+    )
+)
 ZONES = json.loads(write_zones("mekong", Issue(issue_time=T0, status="Exercise", origin="virtual")))
 PROOF: dict[str, Any] = {
     "schema_version": 1, "identifier": SENT.identifier, "sha256": DIGEST, "city": "vientiane",
@@ -209,7 +222,7 @@ HEALTH: dict[str, Any] = {
 }  # fmt: skip
 DOCUMENTS = {
     "": ALERTS, "index": INDEX, "latest": LATEST, "now": NOW, "city": OF_CITY, "say": SAY,
-    "reports": REPORTS, "proof": PROOF, "zones": ZONES, "health": HEALTH,
+    "reports": REPORTS, "watch": WATCH, "proof": PROOF, "zones": ZONES, "health": HEALTH,
 }  # fmt: skip
 """One valid document of each kind; the root is ``alerts.geojson``."""
 
@@ -292,6 +305,12 @@ BROKEN = [
     ("health", put("state", to="good"), "state"),
     ("reports", put("cities", "Pakse", to=REPORTS["cities"]["pakse"]), "cities"),
     ("reports", drop("status"), ""),
+    ("watch", put("rain", "heavy", 0, "hours", to=2), "rain/heavy/0/hours"),
+    ("watch", put("rain", "unknown", to=None), "rain/unknown"),
+    ("watch", put("raised", 0, "level", to="none"), "raised/0/level"),
+    ("watch", put("gauges", "over_alarm", 0, "mark", to="dam"), "gauges/over_alarm/0/mark"),
+    ("watch", put("status", to="Actual"), "status"),
+    ("watch", drop("sudden"), ""),
     ("proof", put("level", to="none"), "level"),
     ("proof", put("sha256", to="0" * 40), "sha256"),
     ("proof", put("before", "differences", "peak_m", to=[9.7]), "before/differences/peak_m"),

@@ -275,12 +275,6 @@ def nightly(
 
 def _run_night(asof: datetime, upstream: Upstream | None) -> Sequence[str]:
     """Run a night, print what each step did, and return why it is degraded."""
-app.command(rich_help_panel=NIGHT)(watch)
-
-
-@app.command(rich_help_panel=NIGHT)
-def status(day: Day = None) -> None:
-    """Show a day's last alerts and where they are. Example: mekong status --date 2026-04-10."""
     from pipeline import console
     from pipeline.ingest.run import Ingested
     from pipeline.nightly import run_night
@@ -302,6 +296,7 @@ def status(day: Day = None) -> None:
     return degraded
 
 
+app.command(rich_help_panel=NIGHT)(watch)
 app.command(rich_help_panel=NIGHT)(status)
 app.command(rich_help_panel=NIGHT)(acknowledge)
 

@@ -35,9 +35,9 @@ def test_no_lines_are_left_over() -> None:
     ("kind", "dag", "task", "urgency"),
     [
         ("failed", "mekong_nightly", "publish", "wake"),
-        ("failed", "mekong_nightly", "ingest", "tomorrow"),
+        ("failed", "mekong_nightly", "ingest.smap", "tomorrow"),
         ("hung", "mekong_nightly", "forecast", "wake"),
-        ("hung", "mekong_nightly", "verify", "tomorrow"),
+        ("hung", "mekong_verify", "verify", "tomorrow"),
         ("failed", "mekong_train", "train", "tomorrow"),
         ("failed", "mekong_watch", "watch", "wake"),
         ("failed", "mekong_nightly", None, "wake"),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from pipeline.storage import schema
 from pipeline.storage.atomic import (
     OWNER_ONLY_FILE,
     BrokenState,
@@ -205,6 +206,12 @@ scores = sa.Table(
     sa.Column("persistence_error_m", sa.Float),
     sa.Column("inside_80", sa.Boolean, nullable=False),
 )
+cuts = sa.Table(
+    "cuts",
+    metadata,
+    sa.Column("snapshot", sa.Text, primary_key=True, comment="of the archive, as runs name it"),
+    sa.Column("rows", sa.JSON, nullable=False, comment="length of each product in it"),
+)
 ground_reports = sa.Table(
     "ground_reports",
     metadata,
@@ -231,7 +238,7 @@ class Database:
     Parameters
     ----------
     url
-        SQLAlchemy URL; missing tables, and missing columns that may be NULL, are created.
+        SQLAlchemy URL; missing tables are created, those of an older revision upgraded.
     batch
         Number of the last ingest that reads see; default all.
 
@@ -240,10 +247,12 @@ class Database:
     BrokenState
         The database cannot be opened; the message says what to do.
     LookupError
-        The tables are of another version.
+        The tables are of a newer version of the program, or too old.
     """
 
     engine: sa.Engine
+    revision_found: str | None
+    """Revision of the tables before they were opened; None of before there were revisions."""
     pinned: int | None
     """Batch up to which reads see; None where they see all."""
 
@@ -255,24 +264,17 @@ class Database:
                 _make_database(Path(file))
             sa.event.listen(self.engine, "connect", _set_sqlite_pragmas)
         sa.event.listen(self.engine, "handle_error", _raise_broken_state)
-        self._lay_out()
+        self.revision_found = self._lay_out()
         self.pinned = batch
 
-    def _lay_out(self) -> None:
-        """Create the tables and nullable columns that do not exist yet."""
-        if not _list_absent_columns(sa.inspect(self.engine)):
-            return
+    def _lay_out(self) -> str | None:
+        """Bring the tables to the last revision; return the one that they had."""
+        with self.engine.connect() as connection:
+            found = schema.read_revision(connection)
+        if found == schema.HEAD:
+            return found
         with self.writing() as connection:
-            metadata.create_all(connection)
-            lacking = _list_absent_columns(sa.inspect(connection))
-            if needed := sorted({column.name for column in lacking if not column.nullable}):
-                raise LookupError(
-                    f"expected tables of this version, found some without {', '.join(needed)};"
-                    " ingest into a new data folder (MEKONG_DATA_DIR)"
-                )
-            for column in lacking:
-                definition = sa.schema.CreateColumn(column).compile(connection)
-                connection.execute(sa.text(f"ALTER TABLE {column.table} ADD COLUMN {definition}"))
+            return schema.upgrade(connection, metadata)
 
     @property
     def batch(self) -> int:
@@ -371,20 +373,6 @@ _WHAT_TO_DO = {
 }
 
 
-def _list_absent_columns(inspector: sa.Inspector) -> list[sa.Column[Any]]:
-    """List the columns that the tables of the database do not have."""
-    stored = {
-        table: {column["name"] for column in columns}
-        for (_, table), columns in inspector.get_multi_columns().items()
-    }
-    return [
-        column
-        for table in metadata.sorted_tables
-        for column in table.columns
-        if column.name not in stored.get(table.name, ())
-    ]
-
-
 def _make_database(path: Path) -> None:
     """Create an SQLite file for its owner alone, with all tables, or check an existing one.
 
@@ -400,7 +388,8 @@ def _make_database(path: Path) -> None:
             draft.touch()
             draft.chmod(OWNER_ONLY_FILE)
             engine = sa.create_engine(f"sqlite:///{draft}")
-            metadata.create_all(engine)
+            with engine.begin() as connection:
+                schema.lay_out(connection, metadata)
             engine.dispose()
     # Only SQLite opens this file: closing a handle here would drop the locks of the whole process,
     # and another process would delete the write-ahead log under its open connections.

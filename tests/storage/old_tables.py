@@ -1,0 +1,102 @@
+"""Databases of before there were revisions, as text of SQL, with a row in each table."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+TABLES = """
+CREATE TABLE ingests (batch INTEGER NOT NULL, source TEXT NOT NULL, asof BIGINT NOT NULL,
+    stored_at DATETIME DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (batch));
+CREATE TABLE granules (source TEXT NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    start BIGINT NOT NULL, "end" BIGINT NOT NULL, available_time BIGINT NOT NULL, rejected TEXT,
+    origin TEXT NOT NULL, batch INTEGER NOT NULL, notes JSON, PRIMARY KEY (source, name, sha256),
+    FOREIGN KEY(batch) REFERENCES ingests (batch));
+CREATE TABLE readings (variable TEXT NOT NULL, station TEXT NOT NULL, method TEXT NOT NULL,
+    valid_time BIGINT NOT NULL, version INTEGER NOT NULL, value FLOAT, unit TEXT NOT NULL,
+    raw TEXT NOT NULL, qc TEXT NOT NULL, source TEXT NOT NULL, origin TEXT NOT NULL,
+    available_time BIGINT NOT NULL, batch INTEGER NOT NULL,
+    PRIMARY KEY (variable, station, method, valid_time, version),
+    FOREIGN KEY(batch) REFERENCES ingests (batch)) WITHOUT ROWID;
+CREATE TABLE runs (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL,
+    inputs_digest TEXT NOT NULL, snapshot TEXT NOT NULL, batch INTEGER NOT NULL,
+    model_version TEXT NOT NULL, origin TEXT NOT NULL, settings JSON NOT NULL, follows JSON,
+    rules JSON, code TEXT, sent BIGINT, late BOOLEAN, PRIMARY KEY (issue_time, revision));
+CREATE TABLE stage_forecasts (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL,
+    station TEXT NOT NULL, lead_days INTEGER NOT NULL, valid_time BIGINT NOT NULL,
+    tier TEXT NOT NULL, "row" JSON NOT NULL,
+    PRIMARY KEY (issue_time, revision, station, lead_days));
+CREATE TABLE drought_forecasts (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL,
+    zone TEXT NOT NULL, horizon_weeks INTEGER NOT NULL, tier TEXT NOT NULL, "row" JSON NOT NULL,
+    PRIMARY KEY (issue_time, revision, zone, horizon_weeks));
+CREATE TABLE alerts (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL, city TEXT NOT NULL,
+    hazard TEXT NOT NULL, level TEXT NOT NULL, identifier TEXT, sha256 TEXT, memory JSON NOT NULL,
+    PRIMARY KEY (issue_time, revision, city, hazard), UNIQUE (identifier));
+CREATE TABLE messages (identifier TEXT NOT NULL, issue_time BIGINT NOT NULL,
+    revision INTEGER NOT NULL, city TEXT NOT NULL, hazard TEXT NOT NULL, change TEXT NOT NULL,
+    sent BIGINT NOT NULL, expires BIGINT NOT NULL, content BLOB NOT NULL, proof BLOB NOT NULL,
+    PRIMARY KEY (identifier));
+CREATE INDEX messages_issue_time ON messages (issue_time);
+CREATE TABLE cancellations (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL,
+    city TEXT NOT NULL, hazard TEXT NOT NULL, identifier TEXT NOT NULL, messages JSON NOT NULL,
+    sent BIGINT NOT NULL, reason TEXT NOT NULL, revisions JSON, content TEXT NOT NULL,
+    PRIMARY KEY (issue_time, revision, city, hazard), UNIQUE (identifier));
+CREATE TABLE scores (issue_time BIGINT NOT NULL, revision INTEGER NOT NULL,
+    station TEXT NOT NULL, lead_days INTEGER NOT NULL, observed_m FLOAT NOT NULL,
+    error_m FLOAT NOT NULL, persistence_error_m FLOAT, inside_80 BOOLEAN NOT NULL,
+    PRIMARY KEY (issue_time, revision, station, lead_days));
+CREATE TABLE ground_reports (number INTEGER NOT NULL, sender TEXT NOT NULL, city TEXT NOT NULL,
+    valid_time BIGINT NOT NULL, observation TEXT NOT NULL, doubt TEXT NOT NULL, depth_cm INTEGER,
+    received_at BIGINT NOT NULL, channel TEXT NOT NULL, text TEXT NOT NULL,
+    batch INTEGER NOT NULL, PRIMARY KEY (number),
+    UNIQUE (sender, city, valid_time, observation, doubt),
+    FOREIGN KEY(batch) REFERENCES ingests (batch));
+"""
+"""Tables as a night of November 2026 left them."""
+ROWS = """
+INSERT INTO ingests VALUES (7, 'gauges', 1787185800, '2026-08-20 00:40:00');
+INSERT INTO granules VALUES ('gk2a', 'a.nc', 'f0', 1787180400, 1787181000, 1787181720, NULL,
+    'virtual', 7, '{"said": ["fine"]}');
+INSERT INTO readings VALUES ('stage', '013901', 'manual', 1787184000, 0, 9.8, 'm', '980', 'good',
+    'gauges', 'virtual', 1787185200, 7);
+INSERT INTO runs VALUES (1787185800, 0, 'd1', 'SNAP', 7, 'm1', 'virtual',
+    '{"alert_status": "Test"}', '["2026-08-19T00:30:00+00:00", 0]', '{}', 'c1', 1787185800, 0);
+INSERT INTO stage_forecasts VALUES (1787185800, 0, '013901', 1, 1787270400, 'full',
+    '{"q50": 10.25}');
+INSERT INTO drought_forecasts VALUES (1787185800, 0, 'city:pakse', 4, 'full', '{"p": 0.5}');
+INSERT INTO alerts VALUES (1787185800, 0, 'pakse', 'flood', 'watch', 'mekong-1', 'ab',
+    '{"level": "watch"}');
+INSERT INTO messages VALUES ('mekong-1', 1787185800, 0, 'pakse', 'flood', 'new', 1787185800,
+    1787380200, x'789c4b040000620062', x'789c4b020000630063');
+INSERT INTO cancellations VALUES (1787185800, 0, 'pakse', 'flood', 'mekong-1-cancel',
+    '["mekong-1"]', 1787189400, 'another datum', NULL, '<alert/>');
+INSERT INTO scores VALUES (1787185800, 0, '013901', 1, 9.8, 0.1, NULL, 1);
+INSERT INTO ground_reports VALUES (3, 's1', 'pakse', 1787184000, 'flooded', '', 40, 1787184060,
+    'text', 'PKS F40', 7);
+"""
+
+
+def make_old(path: Path, *changes: str) -> str:
+    """Make an SQLite database of these tables and rows, changed by statements; return its URL."""
+    connection = sqlite3.connect(path)
+    connection.executescript(TABLES + ROWS)
+    for change in changes:
+        connection.execute(change)
+    connection.commit()
+    connection.close()
+    return f"sqlite:///{path}"
+
+
+def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Read all rows by table, but the revision of the tables."""
+    connection = sqlite3.connect(path)
+    names = [
+        name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+    ]
+    rows = {
+        name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()  # noqa: S608
+        for name in names
+        if name not in {"mekong_schema", "cuts"}
+    }
+    connection.close()
+    return rows

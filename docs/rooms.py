@@ -58,6 +58,8 @@ SINGLE = {
     "pipeline.scoring": "pipeline.steps",
     "pipeline.supervision_commands": "pipeline.steps",
     "pipeline.texts": "pipeline.steps",
+    "pipeline.upkeep": "pipeline.steps",
+    "pipeline.upkeep_commands": "pipeline.steps",
     "models.verification.bootstrap": "models.verification.metrics",
     "pipeline.choices": "pipeline.settings",
     "pipeline.progress": "pipeline.settings",

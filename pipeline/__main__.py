@@ -25,6 +25,7 @@ from pipeline.sources import select_sources
 from pipeline.supervision_commands import acknowledge, status
 from pipeline.texts import app as texts
 from pipeline.watch_command import watch
+from pipeline.upkeep_commands import app as upkeep
 
 if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout
@@ -47,6 +48,7 @@ app.add_typer(gauges, name="gauges", rich_help_panel=DATA)
 app.command("feedback", rich_help_panel=DATA)(take_feedback)
 app.add_typer(keys, name="keys", rich_help_panel=DATA)
 app.command("verify-signature", rich_help_panel=DATA)(verify_signature)
+app.add_typer(upkeep)
 
 
 MOST_FINDINGS = 5

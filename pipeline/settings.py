@@ -172,6 +172,29 @@ class Settings(BaseSettings):
         gt=0,
         description="Age of the last good night, in hours, above which somebody is woken.",
     )
+    keep_upstream_days: int = Field(
+        default=14,
+        ge=0,
+        description="Days after which 'mekong retain' removes an upstream file that was ingested; "
+        "a source that is asked back further keeps its files for as long as it is.",
+    )
+    keep_published_days: int = Field(
+        default=90,
+        ge=0,
+        description="Days after which 'mekong retain' removes a published tree.",
+    )
+    keep_snapshot_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after which 'mekong retain' removes what commits of the archive have "
+        "replaced; runs are made again all the same.",
+    )
+    keep_grid_days: int = Field(
+        default=400,
+        ge=130,
+        description="Days after which 'mekong retain' removes grids of rain at steps below a day; "
+        "runs up to 120 days later can then no longer be made again.",
+    )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 
     @classmethod

@@ -23,7 +23,8 @@ from pipeline.quality import flags as quality_flags
 from pipeline.quality import mornings
 from pipeline.quality.selection import select_best
 from pipeline.settings import Settings
-from pipeline.storage.archive import Archive, NothingArchived
+from pipeline.storage.archive import Archive, NothingArchived, NotKept
+from pipeline.storage.archive_clean_up import find_dropped_until
 from pipeline.storage.records import Records
 from pipeline.times import utc64
 
@@ -122,15 +123,35 @@ def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Setting
         Models of the run by name.
     settings
         Location of the stores.
+
+    Raises
+    ------
+    NotKept
+        What the run saw is no longer kept.
     """
+    records = Records(settings.database, batch=run["batch"])
     return Snapshot(
-        Archive(settings.archive_dir, snapshot=run["snapshot"]),
-        Records(settings.database, batch=run["batch"]),
+        _open_archive(run, records, settings),
+        records,
         run["issue_time"],
         models,
         run["model_version"],
         settings.region,
     )
+
+
+def _open_archive(run: Mapping[str, Any], records: Records, settings: Settings) -> Archive:
+    """Open the archive as a run saw it: at its snapshot, or by its cut once that has gone."""
+    cut = records.cut(run["snapshot"])
+    archive = Archive(settings.archive_dir, snapshot=run["snapshot"], cut=cut)
+    until = find_dropped_until(archive)
+    if until is not None and run["issue_time"] - INPUT_LOOK_BACK < until:
+        raise NotKept(
+            f"the run of {run['issue_time']:%Y-%m-%d %H:%MZ} can no longer be made again: the rain "
+            f"grids up to {until:%Y-%m-%d} have gone (MEKONG_KEEP_GRID_DAYS), and it reads those "
+            f"of {INPUT_LOOK_BACK.days} days; its messages are in the tables as they were sent"
+        )
+    return archive
 
 
 def open_stores(settings: Settings, *, asof: datetime) -> Snapshot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,7 @@ def withhold(snapshot: Snapshot, sources: Collection[str], *, nights: int) -> Sn
     if nights % 1 or not 1 <= nights <= MOST_NIGHTS:
         raise ValueError(f"nights: expected a whole number from 1 to {MOST_NIGHTS}, found {nights}")
     asof, since = snapshot.asof, snapshot.asof - timedelta(days=nights)
-    archive = _Archive(
-        snapshot.archive.folder, snapshot=snapshot.archive.snapshot, dead=sources, since=since
-    )
+    archive = _Archive(snapshot.archive, dead=sources, since=since)
     end = day_start(asof)
     start = end - timedelta(days=nights)
     grids = {row.id for row in SOURCES.values() if row.kind == "grid"} & set(sources)
@@ -101,10 +98,8 @@ def withhold(snapshot: Snapshot, sources: Collection[str], *, nights: int) -> Sn
 class _Archive(Archive):
     """Archive without what some products gave since a moment, and with steps laid over it."""
 
-    def __init__(
-        self, folder: Path, *, snapshot: str, dead: Collection[str], since: datetime
-    ) -> None:
-        super().__init__(folder, snapshot=snapshot)
+    def __init__(self, archive: Archive, *, dead: Collection[str], since: datetime) -> None:
+        super().__init__(archive.folder, snapshot=archive.snapshot, cut=archive.cut)
         self._dead, self._since = dead, utc64(since)
         self._laid_over = dict[str, xr.Dataset]()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
@@ -33,6 +33,8 @@ CHUNKS = {"time": 128, "lat": 10, "lon": 85}
 AREAL_DAYS = 1024
 REFERENCE = "reference"
 """Group of the parameters of the indices, one group in it per fit; not a product along time."""
+DROPPED = "dropped"
+"""Group whose attributes name the rows of a product whose grids are no longer kept."""
 DRAFT = "draft"
 """Branch on which a commit of several writers grows until it is whole."""
 FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"create_version": 1}
@@ -40,9 +42,16 @@ FORMAT: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"crea
 
 icechunk.set_logs_filter("off")  # every logged error is also raised
 
+Cut = Mapping[str, Sequence[int | None]]
+"""Number of rows, and of zones where it has them, of each product."""
+
 
 class NothingArchived(LookupError):  # noqa: N818
     """A product has no step that was known at the moment asked for."""
+
+
+class NotKept(LookupError):  # noqa: N818
+    """What a run saw is no longer kept."""
 
 
 def describe_broken_archive(folder: Path, error: Exception) -> str:
@@ -81,19 +90,33 @@ class Archive:
     snapshot
         Id of the snapshot to read; default the newest. An archive opened at a snapshot cannot be
         appended to.
+    cut
+        Rows and zones of each product in that snapshot. With it the snapshot is read from the
+        newest one, which only grew since, and need not be kept.
+
+    Raises
+    ------
+    NotKept
+        The archive does not hold the snapshot.
     """
 
-    def __init__(self, folder: Path, *, snapshot: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, snapshot: str | None = None, cut: Cut | None = None
+    ) -> None:
         make_private_folder(folder)
-        self.folder = folder
+        self.folder, self.cut = folder, cut
         self._snapshot = snapshot
         storage = icechunk.local_filesystem_storage(str(folder))
         try:
             with locked(folder):  # two processes that create a repository at once: one fails
                 self._repository = icechunk.Repository.open_or_create(storage, **FORMAT)
-            self._repository.lookup_branch("main")
+            newest = self._repository.lookup_branch("main")
         except icechunk.IcechunkError as error:
             raise BrokenState(describe_broken_archive(folder, error)) from error
+        self._read_at = snapshot if cut is None else newest
+        self._dropped: tuple[str, dict[str, Any]] = ("", {})
+        if snapshot is not None and cut is None:
+            self._check_held(snapshot)
 
     @property
     def snapshot(self) -> str:
@@ -104,8 +127,8 @@ class Archive:
         """Names of the products that have been archived."""
         if not self._has_root():
             return []
-        groups = zarr.open_group(self._session().store, mode="r").group_keys()
-        return sorted(name for name in groups if name != REFERENCE)
+        groups = set(zarr.open_group(self._session().store, mode="r").group_keys())
+        return sorted((groups if self.cut is None else groups & {*self.cut}) - {REFERENCE, DROPPED})
 
     def origin(self, product: str) -> str:
         """Return whether a product is measured or virtual, by its first file."""
@@ -265,6 +288,7 @@ class Archive:
     ) -> NDArray[np.float32]:
         """Read stored values of some rows and cells, of shape (row, lat, lon)."""
         array = zarr.open_array(self._session().store, path=f"{product}/{variable}", mode="r")
+        rows = rows + self.first_row(product)
         if rows.size and (np.diff(rows) == 1).all():
             values = array[rows[0] : rows[-1] + 1, lat, lon]
         else:
@@ -370,7 +394,20 @@ class Archive:
         ds: xr.Dataset = xr.open_zarr(
             self._session().store, group=product, chunks=None, consolidated=False
         )
-        return ds
+        rows, zones = self.cut[product] if self.cut else (None, None)
+        within = {"time": slice(self.first_row(product), rows), "zone": slice(zones)}
+        return ds.isel(within, missing_dims="ignore")
+
+    def first_row(self, product: str) -> int:
+        """Return the first row of a product whose grid is kept."""
+        return int(self.dropped().get(product, {"rows": 0})["rows"])
+
+    def dropped(self) -> dict[str, Any]:
+        """Return by product how many first ``rows`` have no grid, and ``until`` which step."""
+        if self._dropped[0] != (at := self._find_read()):
+            root: Any = zarr.open_group(self._session().store, mode="r") if self._has_root() else {}
+            self._dropped = (at, dict(root[DROPPED].attrs) if DROPPED in root else {})
+        return self._dropped[1]
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
@@ -380,10 +417,24 @@ class Archive:
             yield
 
     def _session(self) -> icechunk.Session:
-        return self._repository.readonly_session(snapshot_id=self.snapshot)
+        return self._repository.readonly_session(snapshot_id=self._find_read())
 
     def _has_root(self) -> bool:
-        return len(list(islice(self._repository.ancestry(snapshot_id=self.snapshot), 2))) > 1
+        return len(list(islice(self._repository.ancestry(snapshot_id=self._find_read()), 2))) > 1
+
+    def _check_held(self, snapshot: str) -> None:
+        try:
+            self._repository.lookup_snapshot(snapshot)
+        except icechunk.IcechunkError as error:
+            if "not found" not in str(error):
+                raise
+            raise NotKept(
+                f"{self.folder}: expected the snapshot {snapshot}, found none: the archive was made"
+                " anew since; put back a backup of archive, records.db and models to read it"
+            ) from None
+
+    def _find_read(self) -> str:
+        return self._read_at or self._repository.lookup_branch("main")
 
 
 def _without_data(da: xr.DataArray) -> xr.DataArray:

@@ -16,6 +16,7 @@ from pipeline.storage.database import (
     Moment,
     alerts,
     cancellations,
+    cuts,
     granules,
     ingests,
     messages,
@@ -79,6 +80,15 @@ class Records:
                 mark = (row.available_time if row.rejected is None else None, row.sha256)
                 marks.setdefault(row.name, set()).add(mark)
         return marks
+
+    def granule_ends(self) -> dict[str, dict[str, tuple[str, datetime]]]:
+        """Return by name and checksum of each ingested file its source and the last of its ends."""
+        query = sa.select(granules.c.name, granules.c.sha256, granules.c.source, granules.c.end)
+        ends = dict[str, dict[str, tuple[str, datetime]]]()
+        with self.database.engine.connect() as connection:
+            for row in connection.execute(query.order_by(granules.c.end)):
+                ends.setdefault(row.name, {})[row.sha256] = (row.source, row.end)
+        return ends
 
     def inputs(self, *, asof: datetime, start: datetime) -> list[dict[str, Any]]:
         """Granules that were available by a moment and end after ``start``, rejected ones too."""
@@ -182,6 +192,24 @@ class Records:
         query = sa.select(runs).order_by(runs.c.issue_time.desc(), runs.c.revision.desc())
         with self.database.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def cut(self, snapshot: str) -> dict[str, Any] | None:
+        """Return the cut by which the archive of a snapshot is read; None where it is kept."""
+        with self.database.engine.connect() as connection:
+            query = sa.select(cuts.c.rows).where(cuts.c.snapshot == snapshot)
+            return connection.scalar(query)
+
+    def snapshots_cut(self) -> set[str]:
+        """Ids of the snapshots that need not be kept any more."""
+        with self.database.engine.connect() as connection:
+            return set(connection.scalars(sa.select(cuts.c.snapshot)))
+
+    def add_cuts(self, rows: Mapping[str, Any]) -> None:
+        """Store the cuts of snapshots that have none yet."""
+        with self.database.writing() as connection:
+            known = set(connection.scalars(sa.select(cuts.c.snapshot)))
+            for snapshot in sorted(rows.keys() - known):
+                connection.execute(cuts.insert().values(snapshot=snapshot, rows=rows[snapshot]))
 
     def put(
         self, table: sa.Table, issue_time: datetime, revision: int, rows: list[dict[str, Any]]
@@ -308,6 +336,13 @@ class Records:
         )
         with self.database.engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def oldest_in_force(self, *, asof: datetime) -> datetime | None:
+        """Return the oldest issue time of a message that has not expired at a moment."""
+        query = sa.select(sa.func.min(messages.c.issue_time, type_=Moment))
+        with self.database.engine.connect() as connection:
+            oldest: datetime | None = connection.scalar(query.where(messages.c.expires > asof))
+            return oldest
 
     def alert(self, identifier: str) -> dict[str, Any]:
         """Return the alert with a CAP identifier, of a run or of the hourly watch after it.

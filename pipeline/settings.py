@@ -193,7 +193,7 @@ class Settings(BaseSettings):
         default=400,
         ge=130,
         description="Days after which 'mekong retain' removes grids of rain at steps below a day; "
-        "runs up to 120 days later can then no longer be made again.",
+        "runs up to 30 days after them can then no longer be made again.",
     )
     seed: int = Field(default=20260820, description="Seed of the virtual basin.")
 

@@ -24,7 +24,7 @@ def backup(
         bool, typer.Option("--upstream", help="Also the upstream files that are still there.")
     ] = False,
 ) -> None:
-    """Back up tables, archive, models and published trees. Example: mekong backup /mnt/b1."""
+    """Back up tables, archive, models and published trees. Example: mekong backup BACKUP."""
     from pipeline import upkeep
 
     made = upkeep.backup(folder, upstream=upstream, settings=read_settings())
@@ -38,7 +38,7 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(help="Folder of a whole backup.")],
 ) -> None:
-    """Restore a backup into an empty data folder. Example: mekong restore /mnt/b1."""
+    """Restore a backup into an empty data folder. Example: mekong restore BACKUP."""
     from pipeline import upkeep
 
     settings = read_settings()

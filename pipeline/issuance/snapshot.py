@@ -30,6 +30,8 @@ from pipeline.times import utc64
 
 INPUT_LOOK_BACK = timedelta(days=120)
 """Inputs that end earlier belong to the history; the model names them, not the night."""
+RAIN_LOOK_BACK = timedelta(days=30)
+"""Runs read rain at steps below a day of the last three days, decisions made again of some more."""
 NO_MODELS = "none"
 """Model version of a run without models."""
 
@@ -145,11 +147,11 @@ def _open_archive(run: Mapping[str, Any], records: Records, settings: Settings) 
     cut = records.cut(run["snapshot"])
     archive = Archive(settings.archive_dir, snapshot=run["snapshot"], cut=cut)
     until = find_dropped_until(archive)
-    if until is not None and run["issue_time"] - INPUT_LOOK_BACK < until:
+    if until is not None and run["issue_time"] - RAIN_LOOK_BACK < until:
         raise NotKept(
             f"the run of {run['issue_time']:%Y-%m-%d %H:%MZ} can no longer be made again: the rain "
             f"grids up to {until:%Y-%m-%d} have gone (MEKONG_KEEP_GRID_DAYS), and it reads those "
-            f"of {INPUT_LOOK_BACK.days} days; its messages are in the tables as they were sent"
+            f"of {RAIN_LOOK_BACK.days} days; its messages are in the tables as they were sent"
         )
     return archive
 

@@ -244,15 +244,16 @@ def _copy_file(
 def _copy_tables(settings: Settings, target: Path) -> None:
     """Copy the tables into an SQLite file, as they were at one moment."""
     file = _sqlite_file(settings)
-    if file is None:
-        copy_rows(Database(settings.database), Database(f"sqlite:///{target}"))
-    elif file.exists():
+    if file is not None and file.exists():
         Database(settings.database)  # of the last revision, and for its owner alone
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
             source.execute("PRAGMA busy_timeout=60000")
             source.backup(copy)
     else:
-        Database(f"sqlite:///{target}")
+        made = Database(f"sqlite:///{target}")
+        if file is None:
+            copy_rows(Database(settings.database), made)
+        made.engine.dispose()
     with closing(sqlite3.connect(target)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         if (answer := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -267,6 +268,7 @@ def _place_tables(file: Path, settings: Settings) -> None:
         source, database = Database(f"sqlite:///{file}"), Database(settings.database)
         if count_rows(source) != count_rows(database):  # else a killed restore has put them there
             copy_rows(source, database)
+        source.engine.dispose()
     else:
         make_passable_folder(target.parent)
         with draft_file(target) as draft:

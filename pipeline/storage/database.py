@@ -270,9 +270,9 @@ class Database:
     def _lay_out(self) -> str | None:
         """Bring the tables to the last revision; return the one that they had."""
         with self.engine.connect() as connection:
-            found = schema.read_revision(connection)
-        if found == schema.HEAD:
-            return found
+            revision = schema.read_revision(connection)
+        if revision == schema.HEAD:
+            return revision
         with self.writing() as connection:
             return schema.upgrade(connection, metadata)
 

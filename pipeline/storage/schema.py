@@ -48,10 +48,12 @@ def upgrade(connection: sa.Connection, tables: sa.MetaData) -> str | None:
     LookupError
         The tables are of a newer version of the program, or too old.
     """
-    found = read_revision(connection)
-    if found == HEAD:
-        return found
-    if found is None and not tables.tables.keys() & set(sa.inspect(connection).get_table_names()):
+    revision = read_revision(connection)
+    if revision == HEAD:
+        return revision
+    if revision is None and not tables.tables.keys() & set(
+        sa.inspect(connection).get_table_names()
+    ):
         lay_out(connection, tables)
         return None
     # Imported where there is something to do: it takes longer than to open a database.
@@ -61,14 +63,14 @@ def upgrade(connection: sa.Connection, tables: sa.MetaData) -> str | None:
 
     scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
     revisions = [script.revision for script in scripts.walk_revisions()]
-    if found is not None and found not in revisions:
+    if revision is not None and revision not in revisions:
         raise LookupError(
-            f"expected tables up to revision {HEAD}, found {found}: a newer version of the program "
-            "wrote them; run that one, or restore a backup of before"
+            f"expected tables up to revision {HEAD}, found {revision}: a newer version of the "
+            "program wrote them; run that one, or restore a backup of before"
         )
     context = MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE})
     with Operations.context(context):
-        for script in reversed(list(scripts.iterate_revisions("head", found or "base"))):
+        for script in reversed(list(scripts.iterate_revisions("head", revision or "base"))):
             script.module.upgrade()
     context.stamp(scripts, "head")
-    return found
+    return revision

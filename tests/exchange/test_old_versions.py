@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exchange import old_versions
 from pipeline.exchange.old_versions import list_old_versions, remove_versions
 from pipeline.exchange.publication import RECENT, publish_tree
 from tests.alerts.alert_cases import T0
@@ -60,7 +59,7 @@ def test_a_removal_that_was_killed_is_completed(
 ) -> None:
     old = list_old_versions(published, before=T0 + timedelta(days=2))
     with monkeypatch.context() as patch:
-        patch.setattr(old_versions.shutil, "rmtree", lambda _: 1 / 0)
+        patch.setattr(shutil, "rmtree", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             remove_versions(published, old)
     remove_versions(published, list_old_versions(published, before=T0 + timedelta(days=2)))

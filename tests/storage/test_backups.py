@@ -147,7 +147,7 @@ def test_an_interrupted_backup_is_never_taken_for_a_whole_one(
 ) -> None:
     folder = tmp_path / "backup"
     with monkeypatch.context() as patch:
-        patch.setattr(backups.os, "sync", lambda: 1 / 0)  # all is written but its name
+        patch.setattr(os, "sync", lambda: 1 / 0)  # all is written but its name
         with pytest.raises(ZeroDivisionError):
             back_up(settings, folder)
     assert not folder.exists()

@@ -1,6 +1,6 @@
 """The tables, and the columns that databases of before there were revisions lack.
 
-Raises :class:`LookupError` for tables that lack a column which rows cannot do without.
+Tables that lack a column which rows cannot do without are refused.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from pipeline.skill_commands import compare, hindcast, scoreboard
 from pipeline.sources import select_sources
 from pipeline.supervision_commands import acknowledge, status
 from pipeline.texts import app as texts
-from pipeline.watch_command import watch
 from pipeline.upkeep_commands import app as upkeep
+from pipeline.watch_command import watch
 
 if TYPE_CHECKING:
     from pipeline.sources.gauges.own_table import OwnLayout

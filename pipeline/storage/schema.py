@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 """Last revision in ``migrations/``."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 REVISION_TABLE = "mekong_schema"

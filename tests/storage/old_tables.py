@@ -87,16 +87,21 @@ def make_old(path: Path, *changes: str) -> str:
     return f"sqlite:///{path}"
 
 
+LATER = {"mekong_schema", "cuts", "raises", "watched"}
+"""Tables and columns of revisions."""
+
+
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Read all rows by table, but the revision of the tables."""
+    """Read all rows by table, but what revisions added."""
     connection = sqlite3.connect(path)
     names = [
         name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
     ]
-    rows = {
-        name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()  # noqa: S608
-        for name in names
-        if name not in {"mekong_schema", "cuts"}
-    }
+    rows = {}
+    for name in {*names} - LATER:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+        kept = ", ".join(f'"{column}"' for column in columns if column not in LATER)
+        query = f"SELECT {kept} FROM {name} ORDER BY 1, 2, 3"  # noqa: S608
+        rows[name] = connection.execute(query).fetchall()
     connection.close()
     return rows

@@ -49,10 +49,12 @@ def test_a_database_that_has_both_already_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE mekong_schema")
         connection.execute("DROP TABLE cuts")
+        connection.execute("DROP TABLE raises")
+        connection.execute("ALTER TABLE messages DROP COLUMN watched")
     before, text = dump(path), sqlite3.connect(path).execute("SELECT sql FROM sqlite_schema")
     statements = text.fetchall()
     assert Database(url).revision_found is None
     after = sqlite3.connect(path).execute("SELECT sql FROM sqlite_schema").fetchall()
-    assert set(statements) <= set(after)
+    assert {text for text in statements if "TABLE messages" not in str(text)} <= set(after)
     assert dump(path) == before
     assert "proof BLOB NOT NULL" in TABLES

@@ -1,12 +1,14 @@
-"""After each night that is published: ``mekong_verify`` scores, ``mekong_indices`` the grid.
+"""After each published night: ``mekong_verify``, ``mekong_indices`` and ``mekong_upkeep``.
 
-Neither keeps the next night waiting; a night whose forerunner is not scored yet scores it itself.
+They score the nights before, compute the indices of the grid, and remove what is kept no longer.
+None keeps the next night waiting; a night whose forerunner is not scored yet scores it itself.
 """
 
 import logging
 from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 from mekong_defaults import (
     DEFAULTS,
     ISSUING,
@@ -51,5 +53,26 @@ def mekong_indices() -> None:
     do.override(task_id="indices")("indices")
 
 
+@dag(params={"issue_time": issue_time_param()}, **OPTIONS)
+def mekong_upkeep() -> None:
+    """Remove what is kept no longer; a later run removes what this one could not."""
+
+    @task(pool=ISSUING)
+    def retain() -> None:
+        from pipeline import upkeep
+
+        kept = upkeep.retain(asof=read_issue_times(get_current_context())[-1])
+        removed = sum(part.size_bytes for part in (kept.upstream, kept.published, kept.archive))
+        log.info("as of %s, removed %.0f MB", kept.asof, removed / 1e6)
+        if kept.held_back:
+            raise AirflowFailException(
+                f"expected to free {len(kept.held_back)} snapshots of the archive, but the newest "
+                f"does not hold their rows: {', '.join(kept.held_back)}"
+            )
+
+    retain()
+
+
 mekong_verify()
 mekong_indices()
+mekong_upkeep()

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -50,8 +51,7 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 SITE = ROOT / "var" / "site"
 SITE_OPTIONS = ("--fail-on-warning", "--nitpicky", "--quiet", "--conf-dir", "docs/site")
 UV = "uv==0.13.9"
-OURS = "EARLY_WARNING_UP"
-"""Variable by which the processes of one ``make.py up`` are known, whoever started them."""
+PR_SET_CHILD_SUBREAPER = 36
 PARTS = (("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
 """Parts of Airflow that want its API server; logs are read from disk, not served to the network."""
 UNSET = {"PYTHONDONTWRITEBYTECODE"}
@@ -212,9 +212,9 @@ def up(*, one_person: bool, port: int) -> None:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        OURS: f"{os.getpid()}",
     }
     prepare_database()
+    adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parts = {"api-server": start("api-server")}
     try:
@@ -255,31 +255,39 @@ def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
 
 
 def end_all(parts: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End the parts of Airflow and what they left running in groups of its own."""
+    """End the parts of Airflow, then whatever they left running in groups of its own."""
     for part in parts:
         part.terminate()
     for part in parts:
         with contextlib.suppress(subprocess.TimeoutExpired):
             part.wait(timeout=20)
-    mark = f"{OURS}={os.getpid()}".encode()
     for sent in (signal.SIGTERM, signal.SIGKILL):
-        left = [
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/environ")
-            if int(path.parent.name) != os.getpid() and mark in read_or_empty(path).split(b"\0")
-        ]
+        left = list_descendants(os.getpid())
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, sent)
         time.sleep(2 if left else 0)
 
 
-def read_or_empty(path: Path) -> bytes:
-    """Read a file of /proc; empty where the process is over or another user's."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def list_descendants(process: int) -> list[int]:
+    """List the children of a process, their children and so on, but not those that are over."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                children.setdefault(int(parent), []).append(int(path.parent.name))
+    found, open_ones = list[int](), [process]
+    while open_ones:
+        of_one = children.get(open_ones.pop(), [])
+        found += of_one
+        open_ones += of_one
+    return found
 
 
 def test() -> None:

@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
+import make
+
 ROOT = Path(__file__).resolve().parents[2]
-MARK = "EARLY_WARNING_TEST"
-"""Variable by which all processes of an installation are known, whoever started them."""
 PARTS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("--skip-serve-logs",),
     "dag-processor": (),
@@ -61,7 +61,6 @@ class Installation:
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            MARK: str(home),
             **variables,
         }  # fmt: skip
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -114,19 +113,23 @@ class Installation:
         return True
 
     def end_all(self) -> None:
-        mark = f"{MARK}={self.home}".encode()
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError, ProcessLookupError):
-                if mark in path.read_bytes().split(b"\0"):
-                    os.kill(int(path.parent.name), signal.SIGKILL)
+        """Kill all parts, and what they started that is not in their groups."""
         for process in self.running.values():
+            for descendant in [process.pid, *make.list_descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(descendant, signal.SIGKILL)
             process.wait()
+        for orphan in make.list_descendants(os.getpid()):
+            with contextlib.suppress(ProcessLookupError, OSError):
+                if b"airflow" in Path(f"/proc/{orphan}/cmdline").read_bytes():
+                    os.kill(orphan, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def installed(home: Path, **variables: str) -> Iterator[Installation]:
     """A running installation; everything that it started is ended."""
     airflow = Installation(home, **variables)
+    make.adopt_orphans()
     (home / "var").mkdir(mode=0o700, exist_ok=True)
     airflow.airflow("db", "migrate")
     airflow.airflow("pools", "import", str(ROOT / "dags" / "pools.json"))

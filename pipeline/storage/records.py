@@ -96,10 +96,10 @@ class Records:
             sa.select(granules)
             .where(granules.c.available_time <= asof, granules.c.end > start)
             .where(granules.c.batch <= self.database.batch)
-            .order_by(granules.c.source, granules.c.start, granules.c.name, granules.c.sha256)
         )
         with self.database.engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
+        rows = _sort_rows(rows, "source", "start", "name", "sha256")
         return [row | {"notes": row["notes"] or {}} for row in rows]
 
     def sources_read(self) -> set[str]:
@@ -216,7 +216,7 @@ class Records:
     ) -> None:
         """Replace the rows of a run in a table of forecasts, alerts or scores."""
         run = {"issue_time": issue_time, "revision": revision}
-        with self.database.engine.begin() as connection:
+        with self.database.writing() as connection:
             _replace_rows(connection, table, run, rows)
 
     def put_alerts(
@@ -236,7 +236,7 @@ class Records:
         sent
             Rows of the table of messages, with the content as it was sent and the proof record.
         """
-        with self.database.engine.begin() as connection:
+        with self.database.writing() as connection:
             _replace_rows(connection, alerts, run, rows)
             of_run = (*_run_conditions(messages, run), messages.c.watched.is_(None))
             connection.execute(messages.delete().where(*of_run))
@@ -281,13 +281,10 @@ class Records:
         earlier = (messages.c.issue_time < run["issue_time"]) | (
             (messages.c.issue_time == run["issue_time"]) & (messages.c.revision <= run["revision"])
         )
-        query = (
-            sa.select(messages)
-            .where(earlier, messages.c.sent >= since)
-            .order_by(messages.c.sent, messages.c.identifier)
-        )
+        query = sa.select(messages).where(earlier, messages.c.sent >= since)
         with self.database.engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
+        rows = _sort_rows(rows, "sent", "identifier")
         return [row | _map_packed(row, zlib.decompress) for row in rows]
 
     def message(self, identifier: str) -> dict[str, Any]:
@@ -307,13 +304,12 @@ class Records:
 
     def get(self, table: sa.Table, issue_time: datetime, revision: int) -> list[dict[str, Any]]:
         """Read the rows of a run in a table, in the order of its key."""
-        query = (
-            sa.select(table)
-            .where(table.c.issue_time == issue_time, table.c.revision == revision)
-            .order_by(*table.primary_key.columns)
+        query = sa.select(table).where(
+            table.c.issue_time == issue_time, table.c.revision == revision
         )
         with self.database.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return _sort_rows(rows, *table.primary_key.columns.keys())
 
     def last_issued(self, *, before: datetime) -> tuple[datetime, int] | None:
         """Issue time and revision of the last alerts issued before a moment."""
@@ -366,11 +362,12 @@ class Records:
 
     def cancellations(self, issue_time: datetime | None = None) -> list[dict[str, Any]]:
         """CAP Cancels in the trees of an issue time, by default every one; the oldest first."""
-        query = sa.select(cancellations).order_by(*cancellations.primary_key.columns)
+        query = sa.select(cancellations)
         if issue_time is not None:
             query = query.where(cancellations.c.issue_time == issue_time)
         with self.database.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return _sort_rows(rows, *cancellations.primary_key.columns.keys())
 
     def all_scores(self) -> pd.DataFrame:
         """Every score, one row per issue time, station and lead."""
@@ -454,6 +451,8 @@ class Batch:
             Number of readings added.
         """
         columns = [column.name for column in readings.c]
+        # SQLite stores -0.0 as 0.0, PostgreSQL as it is: a published number must not depend on it.
+        table = table.assign(value=table["value"].astype("float64") + 0.0)
         added = 0
         for _, series in table.groupby(["station", "variable", "method"], sort=True):
             versions = select_new_versions(self._connection, series, asof=asof, latency=latency)
@@ -492,6 +491,11 @@ def _map_packed(
     """Change the contents of a row of the table of messages that are stored deflated."""
     names = ("content", "proof")
     return {name: None if row[name] is None else change(row[name]) for name in names}
+
+
+def _sort_rows(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+    """Sort text by code points: PostgreSQL's order is that of its locale, and digests tell them."""
+    return sorted(rows, key=lambda row: tuple(row[column] for column in columns))
 
 
 def _run_conditions(table: sa.Table, run: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

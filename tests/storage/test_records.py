@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -9,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.storage import database
-from pipeline.storage.records import Records
-from tests.storage.stages import LATENCY, moment, table
+from pipeline.storage.records import Batch, Records
+from tests.storage.stages import LATENCY, add, moment, table
 
 
 @pytest.fixture
@@ -28,6 +31,62 @@ def test_a_failed_ingest_leaves_nothing(store: Records) -> None:
     assert store.database.batch == 0
 
 
+def test_a_pinned_batch_keeps_its_content_while_two_ingests_overlap(tmp_path: Path) -> None:
+    """Batches are visible in the order of their numbers: none comes after a later one."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+
+    def note(batch: Batch, name: str) -> None:
+        batch.add_granule(
+            name, start=moment(1), end=moment(2), sha256=name, available_time=moment(3),
+            origin="measured",
+        )  # fmt: skip
+
+    def ingest_another() -> None:
+        with Records(url).ingest("gauges", asof=moment(4)) as batch:
+            note(batch, "second")
+
+    def known(pinned: int) -> list[str]:
+        rows = Records(url, batch=pinned).inputs(asof=moment(4), start=moment(1))
+        return [row["name"] for row in rows]
+
+    other = threading.Thread(target=ingest_another)
+    with Records(url).ingest("smap", asof=moment(4)) as batch:
+        note(batch, "first")
+        other.start()
+        other.join(timeout=2)
+        pinned = Records(url).database.batch
+        seen = known(pinned)
+    other.join()
+    assert known(pinned) == seen
+    assert [known(number) for number in (1, 2)] == [["first"], ["second", "first"]]
+
+
+def test_two_processes_replace_the_rows_of_a_run_one_after_the_other(tmp_path: Path) -> None:
+    """The second finds those of the first, instead of writing them a second time."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    row: dict[str, object] = {
+        "city": "pakse", "hazard": "flood", "level": "none", "identifier": None, "memory": {},
+    }  # fmt: skip
+    stores, started = [Records(url) for _ in range(2)], threading.Barrier(2)
+
+    def put(store: Records) -> None:
+        started.wait()
+        for _ in range(40):
+            store.put(database.alerts, moment(5), 0, [row])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(put, store) for store in stores]:
+            done.result()
+    assert len(Records(url).get(database.alerts, moment(5), 0)) == 1
+
+
+def test_no_reading_is_minus_zero(store: Records) -> None:
+    """A published number would be another on another database."""
+    add(store, {"2026-08-01T00:00": -0.0}, moment(1))
+    [value] = store.readings.read("stage", asof=moment(9))["value"]
+    assert math.copysign(1.0, value) == 1.0
+
+
 def test_granules_are_known_by_name_and_checksum(store: Records) -> None:
     with store.ingest("smap", asof=moment(4)) as batch:
         batch.add_granule(
@@ -43,6 +102,18 @@ def test_granules_are_known_by_name_and_checksum(store: Records) -> None:
     [row] = store.inputs(asof=moment(4), start=moment(1, 1, 0))
     assert (row["name"], row["available_time"], row["rejected"]) == ("a1.h5", moment(3), "x")
     assert store.inputs(asof=moment(2), start=moment(1)) == []
+
+
+def test_inputs_are_in_the_order_of_code_points(store: Records) -> None:
+    """A digest of them is the same whatever the locale of the database."""
+    names = ["B-1", "B_1", "B_1-a", "a", "b", "c"]
+    with store.ingest("smap", asof=moment(4)) as batch:
+        for name in reversed(names):
+            batch.add_granule(
+                name, start=moment(1), end=moment(2), sha256="0", available_time=moment(3),
+                origin="measured",
+            )  # fmt: skip
+    assert [row["name"] for row in store.inputs(asof=moment(4), start=moment(1))] == names
 
 
 def test_the_same_run_keeps_its_revision(store: Records) -> None:

@@ -53,8 +53,12 @@ def draft_run(
     late
         Whether a later run was due before this one is made.
     """
-    records, archive = Records(settings.database), Archive(settings.archive_dir)
-    inputs = read_recent_inputs(records, asof=asof)
+    records = Records(settings.database)
+    # The tables first: what an ingest that ends meanwhile has noted, the archive holds already.
+    seen = Records(settings.database, batch=records.database.batch)
+    archive = Archive(settings.archive_dir)
+    archive = Archive(settings.archive_dir, snapshot=archive.snapshot)
+    inputs = read_recent_inputs(seen, asof=asof)
     origins = {granule["origin"] for granule in inputs} | {model_metadata["origin"]}
     virtual = "virtual" in origins or settings.upstream == "virtual"
     follows = records.last_issued(before=asof)
@@ -63,7 +67,7 @@ def draft_run(
             "issue_time": asof,
             "inputs_digest": digest_inputs(archive, inputs, asof=asof),
             "snapshot": archive.snapshot,
-            "batch": records.database.batch,
+            "batch": seen.database.batch,
             "model_version": model_metadata["version"],
             "origin": "virtual" if virtual else "measured",
             "settings": settings.model_dump(mode="json", include=MESSAGE_SETTINGS),

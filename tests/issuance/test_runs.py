@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+import xarray as xr
 
 from models import registry
+from pipeline.issuance import runs
 from pipeline.issuance.forecast_tables import store_forecasts
 from pipeline.issuance.runs import bundle_run, describe_run_models, draft_run
+from pipeline.issuance.snapshot import digest_inputs, open_snapshot, read_recent_inputs
 from pipeline.remarks import Remark
 from pipeline.settings import Settings
 from pipeline.storage import database
+from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
+from pipeline.times import utc64
 
 ASOF = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 
@@ -43,6 +50,48 @@ def test_a_run_is_bundled_without_the_models_of_its_forecast(
     assert loaded == [], "the bytes of the models are those that were saved"
     assert "alerts.csv" in bundle_run(run, settings).files
     assert loaded == [{"parameter": "monthly"}]
+
+
+def test_a_run_notes_what_it_saw_though_an_ingest_ends_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest is that of the snapshot and batch that it names."""
+    settings = Settings(data_dir=tmp_path, upstream="archive", records_url=None)
+    records, archive = Records(settings.database), Archive(settings.archive_dir)
+
+    def ingest(name: str, day: int) -> None:
+        start, published = datetime(2026, 8, day, tzinfo=UTC), ASOF - timedelta(hours=1)
+        grid = xr.Dataset(
+            {"rain": (("time", "lat", "lon"), np.full((1, 2, 2), float(day), np.float32))},
+            coords={
+                "time": [utc64(start)], "lat": [15.0, 15.1], "lon": [104.0, 104.1],
+                "available_time": ("time", [utc64(published)]),
+            },
+            attrs={"origin": "measured"},
+        )  # fmt: skip
+        archive.append("imerg_daily", grid, message=name)
+        with records.ingest("imerg_daily", asof=ASOF) as batch:
+            batch.add_granule(
+                name, start=start, end=start + timedelta(days=1), sha256=name,
+                available_time=published, origin="measured",
+            )  # fmt: skip
+
+    def read_slowly(seen: Records, *, asof: datetime) -> list[dict[str, Any]]:
+        inputs = read_recent_inputs(seen, asof=asof)
+        ingest("b", 18)
+        return inputs
+
+    ingest("a", 17)
+    metadata = {"version": "m", "origin": "measured"}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "read_recent_inputs", read_slowly)
+        run = draft_run(asof=ASOF, made=ASOF, model_metadata=metadata, settings=settings)
+    seen = open_snapshot(run, {}, settings)
+    assert [row["name"] for row in seen.inputs] == ["a"]
+    assert digest_inputs(seen.archive, seen.inputs, asof=ASOF) == run["inputs_digest"]
+    store_forecasts(records, run, stages=pd.DataFrame(), droughts=pd.DataFrame())
+    again = draft_run(asof=ASOF, made=ASOF, model_metadata=metadata, settings=settings)
+    assert (again["revision"], again["batch"]) == (1, 2), "the late one is a revision"
 
 
 def draft(settings: Settings, asof: datetime, made: datetime) -> dict[str, object]:

@@ -291,7 +291,7 @@ def list_descendants(process: int) -> list[int]:
 
 
 def test() -> None:
-    """Linters, types, the quick tests, then the slow ones."""
+    """Linters, types, the quick tests, the slow ones, then those of tables on PostgreSQL."""
     run("ruff", "check", "--quiet")
     run("ruff", "format", "--check", "--quiet")
     run("mypy")
@@ -301,6 +301,7 @@ def test() -> None:
     )
     run(PYTHON, "-m", "pytest", *shared, "-m", "not slow")
     run(PYTHON, "-m", "pytest", *shared, "-m", "slow")
+    run(PYTHON, "-m", "pytest", *shared, "--postgresql")
 
 
 def bench() -> None:

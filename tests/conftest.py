@@ -16,6 +16,7 @@ import rioxarray  # noqa: F401  (registers .rio, by which tests look at the CRS 
 from pipeline.geography import reference_tables
 from pipeline.geography.reference_tables import ReferenceTables
 from pipeline.settings import REFERENCE, Settings
+from tests.storage import on_postgresql, servers
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -32,14 +33,22 @@ _WITH = {
 """Files that run in the process of another file, which makes what they share."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql", action="store_true", help="run the tests of tables, on PostgreSQL"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process; begin with the longest, so that none is left over.
 
     What scenarios of several files share is made in the first process that asks for it: one file
     begins with it, and those that need none of it come before the others that do. Files of nights
     that follow each other are one group: the second process would only wait for the first.
     """
+    if config.getoption("postgresql"):
+        on_postgresql.select(config, items)
     for item in items:
         file = _file(item)
         item.add_marker(pytest.mark.xdist_group(_WITH.get(file, file)))
@@ -59,6 +68,26 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     grouped = getattr(session.config.option, "loadgroup", False)
     if grouped and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("expected tests shared out by groups, found none in their names")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas(request: pytest.FixtureRequest) -> Iterator[on_postgresql.Schemas | None]:
+    """Have the tables on a PostgreSQL of this process where that is asked for."""
+    if not request.config.getoption("postgresql"):
+        yield None
+        return
+    if reason := servers.absent_servers("PostgreSQL"):
+        pytest.skip(reason)
+    with servers.postgresql() as url, on_postgresql.redirected(url) as schemas:
+        yield schemas
+
+
+@pytest.fixture(autouse=True)
+def _connections(_schemas: on_postgresql.Schemas | None) -> Iterator[None]:
+    """Give back a test's connections, which PostgreSQL counts."""
+    yield
+    if _schemas is not None:
+        _schemas.dispose()
 
 
 @pytest.fixture(scope="session")

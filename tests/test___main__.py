@@ -136,6 +136,7 @@ def no_chunks(data: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -203,6 +204,7 @@ def last_page(data: Path) -> None:
         stream.write(b"\xa5" * 4096)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("spoil", [empty, html, garbage, truncated, last_page, no_archive])
 @pytest.mark.parametrize("published", [False, True])
 def test_status_tells_of_a_damaged_store_after_what_was_published(

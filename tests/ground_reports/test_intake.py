@@ -25,6 +25,7 @@ def stored(settings: Settings) -> list[GroundReport]:
     return GroundReports(Database(settings.database)).read(asof=RECEIVED)
 
 
+@pytest.mark.sqlite
 def test_a_text_is_stored_under_a_pseudonym(settings: Settings) -> None:
     intake = add_text("fl17u 30 14:05", sender="+66812345678", asof=RECEIVED, settings=settings)
     assert intake == Intake(1, 1, answer="Read: flooded, Bueng Kan, 30 cm, 20 Aug 14:05")
@@ -129,6 +130,7 @@ def test_a_drop_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
             add_drop(path, asof=RECEIVED, settings=settings)
 
 
+@pytest.mark.sqlite
 def test_damaged_tables_stop_it(settings: Settings) -> None:
     settings.data_dir.mkdir()
     (settings.data_dir / "records.db").touch()

@@ -77,6 +77,7 @@ def test_tables_that_are_older_than_the_archive_are_named(settings: Settings) ->
         check_stores(settings)
 
 
+@pytest.mark.sqlite
 def test_a_damaged_table_is_found_by_the_check_of_the_whole_alone(ingested: Settings) -> None:
     (path,) = ingested.data_dir.glob("records.db")
     content = bytearray(path.read_bytes())

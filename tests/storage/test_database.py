@@ -10,6 +10,7 @@ from pipeline.storage.records import Records
 from tests.storage.stages import add, moment
 
 
+@pytest.mark.sqlite
 def test_a_process_that_ends_leaves_the_log_to_those_at_work(tmp_path: Path) -> None:
     """To open the file outside SQLite would give up the locks that say so."""
     url = f"sqlite:///{tmp_path / 'records.db'}"

@@ -52,7 +52,7 @@ def test_the_mean_and_runs_made_late_are_told(tmp_path: Path) -> None:
     tables = {"stage_forecasts": [stage_row(9.0, issued=FIRST, mean=9.25)]}
     run(store, FIRST, "none", None, tables=tables)
     with store.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET late = 1")
+        connection.exec_driver_sql("UPDATE runs SET late = true")
     archive = read_issued(store, asof=datetime(2027, 1, 1, tzinfo=UTC), start=FIRST, end=FIRST)
     assert archive.rows["point"].tolist() == [9.25]
     assert archive.remarks[0].startswith("ours: 1 of 1 runs were made after their issue time")

@@ -42,16 +42,26 @@ def masked_files(published: Path) -> dict[str, bytes]:
         raise FileNotFoundError(f"{published}: expected published nights, found none")
     for index in indices:
         tree = index.parent
-        snapshot = json.loads(index.read_bytes())["archive_snapshot"].encode()
-        listed = index.read_bytes().replace(snapshot, MASK)
-        for path in sorted(tree.rglob("*")):
-            if path.is_file() and path != index:
-                content = path.read_bytes()
-                masked = content.replace(snapshot, MASK)
-                listed = listed.replace(_digest(content), _digest(masked))
-                contents[path.relative_to(published).as_posix()] = masked
-        contents[index.relative_to(published).as_posix()] = listed
+        told = json.loads(index.read_bytes())
+        digests = {told["archive_snapshot"].encode(): MASK}
+        # A digest depends on the snapshot too: of messages in their proofs, of files in the index.
+        paths = [path for path in tree.rglob("*") if path.is_file() and path != index]
+        for path in sorted(paths, key=lambda path: (path.parent.name == "proof", path)):
+            content = path.read_bytes()
+            masked = _replace(content, digests)
+            if masked != content:
+                digests[_digest(content)] = _digest(masked)
+            contents[path.relative_to(published).as_posix()] = masked
+        digests[told.get("version", "").rpartition("-")[2].encode()] = b"<version>"
+        contents[index.relative_to(published).as_posix()] = _replace(index.read_bytes(), digests)
     return contents
+
+
+def _replace(content: bytes, masks: dict[bytes, bytes]) -> bytes:
+    for found, mask in masks.items():
+        if found:
+            content = content.replace(found, mask)
+    return content
 
 
 def _digest(content: bytes) -> bytes:

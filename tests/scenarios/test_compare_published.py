@@ -16,7 +16,15 @@ def tree(folder: Path, *, snapshot: str, level: str = "watch") -> Path:
     night.mkdir(parents=True)
     message = f"<alert>{level}<archive_snapshot>{snapshot}</archive_snapshot></alert>".encode()
     (night / "a.xml").write_bytes(message)
-    index = {"archive_snapshot": snapshot, "files": {"a.xml": hashlib.sha256(message).hexdigest()}}
+    proof = json.dumps({"sha256": hashlib.sha256(message).hexdigest()}).encode()
+    (night / "proof").mkdir()
+    (night / "proof" / "a.json").write_bytes(proof)
+    files = {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in {"a.xml": message, "proof/a.json": proof}.items()
+    }
+    version = f"r0-{hashlib.sha256(str(files).encode()).hexdigest()[:16]}"
+    index = {"archive_snapshot": snapshot, "files": files, "version": version}
     (night / "index.json").write_text(json.dumps(index))
     (folder / "published" / "latest").symlink_to(night.name)
     return folder
@@ -25,10 +33,13 @@ def tree(folder: Path, *, snapshot: str, level: str = "watch") -> Path:
 @pytest.mark.parametrize(
     ("level", "expected"),
     [
-        ("watch", "the same 2 files\n"),
+        ("watch", "the same 3 files\n"),
         (
             "warning",
-            "differs: 20260820T0030Z/a.xml\ndiffers: 20260820T0030Z/index.json\n",
+            "".join(
+                f"differs: 20260820T0030Z/{name}\n"
+                for name in ("a.xml", "index.json", "proof/a.json")
+            ),
         ),
     ],
 )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
+import sqlalchemy as sa
+
 import make
+from tests.storage.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -32,12 +33,6 @@ FAST = {
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
 }
 """Settings with which a dead process is noticed in seconds rather than minutes."""
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Installation:
@@ -64,6 +59,8 @@ class Installation:
             **variables,
         }  # fmt: skip
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.groups: list[int] = []
+        """Process groups of all parts that were started, those that were killed too."""
 
     def airflow(self, *words: str) -> str:
         """Run a command of Airflow; its output."""
@@ -73,29 +70,34 @@ class Installation:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
-    def start(self, part: str) -> None:
+    def start(self, part: str, *command: str) -> None:
+        """Start a part, or another command of Airflow as a part."""
         with (self.home / f"{part}.log").open("ab") as stream:
             self.running[part] = subprocess.Popen(
-                ["airflow", part, *PARTS.get(part, ())],
+                ["airflow", *(command or (part, *PARTS.get(part, ())))],
                 env=self.environment, stdout=stream, stderr=stream, start_new_session=True,
             )  # fmt: skip
+        self.groups.append(self.running[part].pid)
 
     def kill(self, part: str) -> None:
         """End a part as a power cut does, with the workers of its group."""
         os.killpg(self.running.pop(part).pid, signal.SIGKILL)
 
-    def rows(self, query: str, *parameters: str) -> list[tuple[str, ...]]:
+    def rows(self, query: str, **parameters: str) -> list[sa.Row[Any]]:
         """Read Airflow's own tables."""
-        path = self.home / "var" / "airflow.db"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
-            return connection.execute(query, parameters).fetchall()
+        file = f"sqlite:///file:{self.home / 'var' / 'airflow.db'}?mode=ro&uri=true&timeout=60"
+        url = self.environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", file)
+        with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+            return list(connection.execute(sa.text(query), parameters))
 
     def states(self, dag: str) -> list[str]:
         """States of a DAG's runs by logical date."""
-        query = "select state from dag_run where dag_id = ? order by logical_date"
-        return [state for (state,) in self.rows(query, dag)]
+        query = "select state from dag_run where dag_id = :dag order by logical_date"
+        return [state for (state,) in self.rows(query, dag=dag)]
 
-    def wait(self, what: str, condition: Callable[[], bool], *, seconds: float) -> None:
+    def wait(
+        self, what: str, condition: Callable[[], bool], *, seconds: float, every: float = 0.5
+    ) -> None:
         end = time.monotonic() + seconds
         while not condition():
             ended = [part for part, process in self.running.items() if process.poll() is not None]
@@ -103,7 +105,7 @@ class Installation:
                 f"{ended} ended: {(self.home / f'{ended[0]}.log').read_text()[-3000:]}"
             )
             assert time.monotonic() < end, f"{what} not within {seconds:.0f} s"
-            time.sleep(0.5)
+            time.sleep(every)
 
     def answers(self) -> bool:
         try:
@@ -114,10 +116,10 @@ class Installation:
 
     def end_all(self) -> None:
         """Kill all parts, and what they started that is not in their groups."""
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         for process in self.running.values():
-            for descendant in [process.pid, *make.list_descendants(process.pid)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(descendant, signal.SIGKILL)
             process.wait()
         for orphan in make.list_descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, OSError):

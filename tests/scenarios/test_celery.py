@@ -1,0 +1,116 @@
+"""A night on two Celery workers, one of them killed, with all tables on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.settings import Settings
+from pipeline.storage.database import Database, ground_reports, ingests, metadata
+from tests.dags.installation import Installation, installed
+from tests.scenarios import nights
+from tests.scenarios.compare_published import differences
+from tests.scenarios.nights import Night, check_tree
+from tests.storage import servers
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(servers.absent_servers("PostgreSQL", "Redis")),
+        reason=servers.absent_servers("PostgreSQL", "Redis"),
+    ),
+]
+DAG = "mekong_nightly"
+WORKERS = ("worker-1", "worker-2")
+KILLED_IN = "publish"
+"""Task whose worker is killed: what it runs goes on in a process group of its own."""
+
+
+def on_postgresql(server: str, name: str) -> str:
+    """URL of a new database."""
+    url = sa.make_url(server)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def copy_tables(here: str, there: str) -> None:
+    """Copy all rows of a database into an empty one, which then numbers on after them."""
+    source, target = Database(here).engine, Database(there).engine
+    with source.connect() as reading, target.begin() as writing:
+        for table in metadata.sorted_tables:
+            rows = [dict(row) for row in reading.execute(sa.select(table)).mappings()]
+            if rows:
+                writing.execute(table.insert(), rows)
+        for column in (ingests.c.batch, ground_reports.c.number):
+            sequence = sa.func.pg_get_serial_sequence(column.table.name, column.name)
+            if last := reading.scalar(sa.select(sa.func.max(column))):
+                writing.execute(sa.select(sa.func.setval(sequence, last)))
+
+
+@contextmanager
+def on_celery(home: Path, settings: Settings) -> Iterator[tuple[Installation, Settings]]:
+    """An installation with two workers on PostgreSQL and Redis, and its stores' settings."""
+    with servers.postgresql() as server, servers.redis() as broker:
+        airflow, records = (on_postgresql(server, name) for name in ("airflow", "records"))
+        copy_tables(settings.database, records)
+        variables = {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": airflow,
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{airflow}",
+            "MEKONG_DATA_DIR": str(settings.data_dir),
+            "MEKONG_RECORDS_URL": records,
+        }
+        with installed(home, **variables) as running:
+            for number, worker in enumerate(WORKERS):
+                running.start(
+                    worker, "celery", "worker", "--concurrency", "1", "--queues", "default",
+                    "--celery-hostname", f"{number}@127.0.0.1", "--skip-serve-logs",
+                )  # fmt: skip
+            yield running, settings.model_copy(update={"records_url": records})
+
+
+def find_worker(airflow: Installation, process: int) -> str:
+    """Find the worker that a process descends from."""
+    parts = {part.pid: name for name, part in airflow.running.items()}
+    while process > 1:
+        if process in parts:
+            return parts[process]
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    raise LookupError("expected a task of a worker, found another's")
+
+
+def test_a_night_that_loses_a_worker_publishes_the_tree_of_an_undisturbed_one(
+    laid_out: Settings, flood: Night, tmp_path: Path
+) -> None:
+    """Its task goes on as an orphan and publishes; the second try finds or waits for its tree."""
+    copied = nights.fork(laid_out, tmp_path / "data")
+    with on_celery(tmp_path / "airflow", copied) as (airflow, settings):
+        airflow.airflow("dags", "trigger", DAG, "--logical-date", nights.FLOOD.isoformat())
+
+        def tries(state: str) -> list[tuple[int, int]]:
+            query = (
+                "select try_number, pid from task_instance "
+                "where dag_id = :dag and task_id = :task and state = :state and pid is not null"
+            )
+            found = airflow.rows(query, dag=DAG, task=KILLED_IN, state=state)
+            return [(row.try_number, row.pid) for row in found]
+
+        airflow.wait("publishing", settings.published_dir.exists, seconds=300, every=0.05)
+        [(first, orphan)] = tries("running")
+        airflow.kill(find_worker(airflow, orphan))
+        assert Path(f"/proc/{orphan}").exists()
+        airflow.wait("its end", lambda: not Path(f"/proc/{orphan}").exists(), seconds=120)
+        night = Night(settings, nights.FLOOD)
+        assert night.folder.exists()
+        airflow.wait("the night", lambda: airflow.states(DAG) == ["success"], seconds=120)
+        assert [number for number, _ in tries("success")] == [first + 1]
+        check_tree(night)
+    assert differences(flood.settings.published_dir, copied.published_dir) == []

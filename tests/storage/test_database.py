@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.storage.records import Records
 from tests.storage.stages import add, moment
 

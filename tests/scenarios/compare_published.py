@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from pipeline.virtual.night import lay_out_history
 from tests.scenarios import nights
 
 MASK = b"<snapshot>"
+BATCH = re.compile(rb'(records_batch(?:</valueName>\s*<value>|": ?))\d+')
+"""Number of the last ingest, in messages and JSON: an ingest that is tried twice counts twice."""
 
 
 def run_nights(folder: Path) -> None:
@@ -34,8 +37,16 @@ def run_nights(folder: Path) -> None:
         nights.whole_night(settings, issue_time)
 
 
-def masked_files(published: Path) -> dict[str, bytes]:
-    """Content by path of every published file, the snapshot id of its own night masked."""
+def masked_files(published: Path, *, batch: bool = False) -> dict[str, bytes]:
+    """Content by path of every published file, the snapshot id of its own night masked.
+
+    On request the number of the last ingest is masked too.
+    """
+
+    def mask(content: bytes, masks: dict[bytes, bytes]) -> bytes:
+        replaced = _replace(content, masks)
+        return BATCH.sub(rb"\1<batch>", replaced) if batch else replaced
+
     contents = {}
     indices = sorted(published.glob("2*/index.json"))
     if not indices:
@@ -48,12 +59,12 @@ def masked_files(published: Path) -> dict[str, bytes]:
         paths = [path for path in tree.rglob("*") if path.is_file() and path != index]
         for path in sorted(paths, key=lambda path: (path.parent.name == "proof", path)):
             content = path.read_bytes()
-            masked = _replace(content, digests)
+            masked = mask(content, digests)
             if masked != content:
                 digests[_digest(content)] = _digest(masked)
             contents[path.relative_to(published).as_posix()] = masked
         digests[told.get("version", "").rpartition("-")[2].encode()] = b"<version>"
-        contents[index.relative_to(published).as_posix()] = _replace(index.read_bytes(), digests)
+        contents[index.relative_to(published).as_posix()] = mask(index.read_bytes(), digests)
     return contents
 
 
@@ -68,9 +79,9 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def differences(before: Path, after: Path) -> list[str]:
-    """Name every file that is in one of two published folders alone or differs."""
-    old, new = masked_files(before), masked_files(after)
+def differences(before: Path, after: Path, *, batch: bool = False) -> list[str]:
+    """Name every file that is in one of two published folders alone or differs; see above."""
+    old, new = (masked_files(published, batch=batch) for published in (before, after))
     only = [f"only before: {name}" for name in sorted(old.keys() - new.keys())]
     only += [f"only after: {name}" for name in sorted(new.keys() - old.keys())]
     both = sorted(old.keys() & new.keys())

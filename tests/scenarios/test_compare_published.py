@@ -66,3 +66,15 @@ def test_a_folder_without_nights_is_not_the_same(tmp_path: Path) -> None:
     before = tree(tmp_path / "before", snapshot="ABC")
     with pytest.raises(FileNotFoundError, match="expected published nights, found none"):
         compare_published.main(["compare", str(before), str(tmp_path / "after")])
+
+
+def test_the_number_of_the_last_ingest_is_masked_on_request(tmp_path: Path) -> None:
+    folders = [tree(tmp_path / name, snapshot="ABC") for name in ("before", "after")]
+    for number, folder in zip((11, 13), folders, strict=True):
+        night = folder / "published" / "20260820T0030Z"
+        parameter = f"<valueName>records_batch</valueName><value>{number}</value>"
+        (night / "b.xml").write_text(parameter)
+        (night / "c.json").write_text(json.dumps({"records_batch": number}))
+    before, after = (folder / "published" for folder in folders)
+    assert len(compare_published.differences(before, after)) == 2
+    assert compare_published.differences(before, after, batch=True) == []

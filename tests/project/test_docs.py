@@ -93,7 +93,9 @@ def test_commands_and_options_exist(path: Path) -> None:
             assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, line
         for task, rest in re.findall(r"make\.py ([a-z]+)([^#|]*)", line):
             assert f"make.py {task} " in (tasks.__doc__ or ""), line
-            assert set(re.findall(r"--[a-z-]+", rest)) <= {"--date", "--one-person"}, line
+            assert set(re.findall(r"--[a-z-]+", rest)) <= {"--date", "--one-person", "--cluster"}, (
+                line
+            )
 
 
 @everywhere

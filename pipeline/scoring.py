@@ -26,8 +26,10 @@ def store_scoreboard(*, asof: datetime, settings: Settings) -> None:
 
     files = write_scoreboard(make_scoreboard(Records(settings.database), asof=asof))
     folder = settings.scoreboard_dir / folder_name(asof)
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    if folder.is_dir():  # a part of it is never taken for all: the draft is removed with the next
+        draft = folder.with_name(f".draft-{folder.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        folder.replace(draft)
     make_private_folder(settings.scoreboard_dir)
     write_folder(folder, files)
     for old in sorted(settings.scoreboard_dir.glob("2*"))[:-KEPT]:

@@ -99,6 +99,25 @@ def test_a_second_verify_replaces_the_folder_of_its_moment(settings: Settings) -
     assert [path.name for path in settings.scoreboard_dir.iterdir()] == [folder.name]
 
 
+def test_a_verify_killed_while_it_replaces_its_folder_leaves_none_or_a_whole_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    scoring.store_scoreboard(asof=ASOF, settings=settings)
+    folder = settings.scoreboard_dir / "20260909T0030Z"
+    for name in ("write_folder", "make_private_folder"):
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                scoring.store_scoreboard(asof=ASOF, settings=settings)
+        assert not scoring.is_scored(asof=ASOF, settings=settings)
+        scoring.store_scoreboard(asof=ASOF, settings=settings)
+        assert {path.name for path in folder.iterdir()} == TABLES
+        assert [path.name for path in settings.scoreboard_dir.iterdir()] == [folder.name]
+
+
 @pytest.mark.slow
 def test_the_last_seven_are_kept(settings: Settings) -> None:
     for day in (9, 3, 1, 2, 4, 5, 6, 7, 8):

@@ -43,6 +43,8 @@ def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         Whether it replaces an existing file. Otherwise the first file stays, and each process has
         a draft of its own.
     """
+    if not overwrite:
+        remove_dead_drafts(path)
     mark = "part" if overwrite else f"{os.getpid()}.part"
     draft = path.with_name(f".{path.name}.{mark}")
     draft.unlink(missing_ok=True)
@@ -57,6 +59,24 @@ def draft_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     with suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()
+
+
+def remove_dead_drafts(path: Path) -> None:
+    """Remove drafts of a file that must not be overwritten whose processes were killed."""
+    for left in path.parent.glob(f".{path.name}.*.part*"):  # with what SQLite keeps beside it
+        process = left.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if process.isdigit() and int(process) != os.getpid() and not _is_alive(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 @contextmanager

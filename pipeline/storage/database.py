@@ -19,6 +19,7 @@ from pipeline.storage.atomic import (
     close_to_others,
     draft_file,
     make_passable_folder,
+    remove_dead_drafts,
 )
 
 _LOCK = 20260820
@@ -391,6 +392,8 @@ def _make_database(path: Path) -> None:
             with engine.begin() as connection:
                 schema.lay_out(connection, metadata)
             engine.dispose()
+    else:
+        remove_dead_drafts(path)
     # Only SQLite opens this file: closing a handle here would drop the locks of the whole process,
     # and another process would delete the write-ahead log under its open connections.
     if path.stat().st_size == 0:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -51,6 +53,21 @@ def test_of_two_that_must_not_overwrite_the_first_stays(tmp_path: Path) -> None:
         path.write_text("first")
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_draft_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], check=True,
+                           capture_output=True, text=True).stdout.strip()  # fmt: skip
+    for process in (ended, f"{os.getppid()}"):
+        (tmp_path / f".records.db.{process}.part").touch()
+    (tmp_path / f".records.db.{ended}.part-journal").touch()
+    (tmp_path / ".records.db.own.part").touch()
+    with draft_file(path, overwrite=False) as draft:
+        draft.write_text("whole")
+    assert {found.name for found in tmp_path.iterdir()} == {
+        "records.db", f".records.db.{os.getppid()}.part", ".records.db.own.part",
+    }  # fmt: skip
 
 
 def test_a_folder_is_written_over_what_a_killed_process_left(tmp_path: Path) -> None:

@@ -13,6 +13,16 @@ from tests.storage.stages import add, moment
 
 
 @pytest.mark.sqlite
+def test_what_a_process_killed_while_it_made_the_tables_left_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], check=True,
+                           capture_output=True, text=True).stdout.strip()  # fmt: skip
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    for _ in ("made anew", "there already"):
+        (tmp_path / f".records.db.{ended}.part").touch()
+        assert Records(url).database.batch == 0
+        assert not list(tmp_path.glob(".*"))
+
+
 def test_a_process_that_ends_leaves_the_log_to_those_at_work(tmp_path: Path) -> None:
     """To open the file outside SQLite would give up the locks that say so."""
     url = f"sqlite:///{tmp_path / 'records.db'}"

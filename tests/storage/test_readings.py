@@ -16,6 +16,7 @@ from pipeline.issuance.observed import find_daily_changes
 from pipeline.issuance.snapshot import Snapshot, inputs_as_of, read_stage_inputs
 from pipeline.remarks import list_texts
 from pipeline.storage.archive import Archive
+from pipeline.storage.atomic import BrokenState
 from pipeline.storage.records import Records
 from tests.storage.stages import add, moment
 
@@ -32,6 +33,26 @@ def test_a_reading_is_seen_once_it_had_arrived(store: Records) -> None:
     assert seen["valid_time"].tolist() == [pd.Timestamp("2026-08-01")]
     assert store.readings.read("stage", asof=moment(1, 0, 10)).empty
     assert store.readings.read("stage", asof=moment(1, 12, 20))["value"].tolist() == [3.0, 3.2]
+
+
+def test_whichever_page_is_broken_all_is_read_or_it_is_said(store: Records, tmp_path: Path) -> None:
+    days = pd.date_range("2018-01-01", "2025-12-31").strftime("%Y-%m-%dT00:00")
+    add(store, dict.fromkeys(days, 3.0), moment(1))
+    whole = store.readings.read("stage", asof=moment(1))
+    store.database.engine.dispose()
+    content, size = (tmp_path / "records.db").read_bytes(), 4096
+    assert len(content) % size == 0
+    said = list[str]()
+    for page in range(len(content) // size):
+        path = tmp_path / f"{page}.db"
+        path.write_bytes(content[: page * size] + bytes(size) + content[(page + 1) * size :])
+        try:
+            found = Records(f"sqlite:///{path}").readings.read("stage", asof=moment(1))
+            pd.testing.assert_frame_equal(found, whole)
+        except BrokenState as broken:
+            said.append(str(broken))
+    assert len(said) > 20
+    assert all("put back a backup" in line for line in said)
 
 
 def test_repeating_an_ingest_adds_nothing(store: Records) -> None:

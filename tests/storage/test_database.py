@@ -23,6 +23,7 @@ def test_what_a_process_killed_while_it_made_the_tables_left_is_removed(tmp_path
         assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.sqlite
 def test_a_process_that_ends_leaves_the_log_to_those_at_work(tmp_path: Path) -> None:
     """To open the file outside SQLite would give up the locks that say so."""
     url = f"sqlite:///{tmp_path / 'records.db'}"

@@ -94,7 +94,7 @@ def test_latitude_and_longitude_that_are_swapped_are_refused(
 ) -> None:
     swapped = [{"19.75": "102.3", "102.3": "19.75"}.get(word, word) for word in CITY]
     assert run(monkeypatch, tmp_path / "data", *swapped) == 2
-    assert "25 km around it, found latitude 102.3, longitude 19.75" in capsys.readouterr().err
+    assert "degrees of latitude and longitude, found 102.3, 19.75" in capsys.readouterr().err
     assert not list(places.iterdir())
 
 

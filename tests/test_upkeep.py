@@ -14,6 +14,7 @@ from pipeline.geography.grid import Grid
 from pipeline.issuance.runs import bundle_run
 from pipeline.settings import Settings
 from pipeline.steps import UserError
+from pipeline.storage import schema
 from pipeline.storage.archive import Archive, NotKept
 from pipeline.storage.database import runs
 from pipeline.storage.records import Records
@@ -170,8 +171,8 @@ def test_nothing_goes_before_the_first_night(tmp_path: Path) -> None:
 def test_tables_are_migrated_once(tmp_path: Path) -> None:
     make_old(tmp_path / "records.db")
     settings = Settings(data_dir=tmp_path, records_url=None)
-    assert upkeep.migrate(settings=settings) == (None, "0003")
-    assert upkeep.migrate(settings=settings) == ("0003", "0003")
+    assert upkeep.migrate(settings=settings) == (None, schema.HEAD)
+    assert upkeep.migrate(settings=settings) == (schema.HEAD, schema.HEAD)
 
 
 def test_young_commits_stay_by_default(settings: Settings) -> None:

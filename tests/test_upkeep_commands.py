@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import Settings
+from pipeline.storage import schema
 from tests.command_line import run
 
 
@@ -61,4 +62,4 @@ def test_tables_are_migrated(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, data, "migrate") == 0
-    assert capsys.readouterr().out == "tables: revision 0003\n"
+    assert capsys.readouterr().out == f"tables: revision {schema.HEAD}\n"

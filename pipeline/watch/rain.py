@@ -106,7 +106,7 @@ def short_return_periods(*, rain: xr.DataArray, parameters: xr.Dataset) -> xr.Da
     >>> params = xr.Dataset({"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0})
     >>> found = short_return_periods(rain=rain, parameters=params).sel(duration_h=1, zone="a")
     >>> found["depth"].values, found["years"].values.round()  # 44.5 mm x 24^(1/3) = 128 mm
-    (array([ nan,  0. , 20. , 44.5]), array([nan,  1.,  2., 80.]))
+    (array([ nan,  0. , 20. , 44.5]), array([nan,  1.,  3., 80.]))
     """
     depths, years = [], []
     for hours in HOURS:

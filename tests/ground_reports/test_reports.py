@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.ground_reports.reports import GroundReport, GroundReports, pseudonym, read_key
-from pipeline.storage.database import Database, ground_reports, ingests
+from pipeline.storage.database import Database, ground_reports
 
 SEEN = datetime(2026, 8, 20, 7, 5, tzinfo=UTC)
 REPORT = GroundReport(
@@ -152,15 +152,6 @@ def test_tables_of_before_take_corrections_and_keep_their_reports(url: str) -> N
     assert {*GroundReports(Database(url, batch=1)).read(asof=LATER)} == {
         REPORT, replace(REPORT, sender="b"),
     }  # fmt: skip
-
-
-def test_tables_of_before_get_the_table_of_reports(url: str) -> None:
-    engine = Database(url).engine
-    with engine.begin() as connection:
-        ground_reports.drop(connection)
-    assert GroundReports(Database(url)).add([REPORT], asof=LATER) == 1
-    with engine.connect() as connection:
-        assert connection.scalars(sa.select(ingests.c.source)).all() == ["ground_reports"]
 
 
 def test_a_pseudonym_is_the_same_for_one_number_and_hides_it() -> None:

@@ -34,7 +34,7 @@ def test_a_moment_counts_to_its_second_in_utc() -> None:
 
 def test_a_span_that_ends_before_it_begins_is_refused() -> None:
     assert span_of("2026-08-20", "2026-08-20")[1] == datetime(2026, 8, 21, tzinfo=UTC)
-    with pytest.raises(ValueError, match="a start before the end, found 2020 to 2015-12"):
+    with pytest.raises(ValueError, match="a first day up to the last, found 2020 and 2015-12"):
         span_of("2020", "2015-12")
 
 

@@ -160,7 +160,7 @@ def test_what_is_not_there_says_how_to_make_it(night: Night) -> None:
         night.index("rain_1d", "1990", "1991")
     with pytest.raises(LookupError, match="rain: expected a span within the record, 2000-01-01"):
         night.rain(start="2030")
-    with pytest.raises(LookupError, match="by: expected one of basin, city, found 'cell'"):
+    with pytest.raises(LookupError, match="by: expected one of basin, city, gauge, found 'cell'"):
         night.rain(by="cell")  # type: ignore[arg-type]
     with pytest.raises(LookupError, match="spi_1m: expected a whole month within the span"):
         night.index("spi_1m", "2026-08")

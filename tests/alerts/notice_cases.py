@@ -112,9 +112,9 @@ def every_notice() -> list[Notice]:
     notices.append(note(hold(parched)))
     for held in (flood(0.1, stage_m=11.6), flood(0.6, 0.6), flood(0.9, 0.9, 0.9)):
         notices.append(note(hold(held)))
-    for duration in ({"duration_days": 1}, {"duration_days": 3}, {"duration_h": 3}):
-        rain = Rain(return_period_years=6.0, pluvial_index=NAN, depth_mm=131.6, **duration)
-        notices.append(note(replace(pluvial(6.0), rain=rain)))
+    rain = Rain(return_period_years=6.0, pluvial_index=NAN, depth_mm=131.6, duration_days=1)
+    for heavy in (rain, replace(rain, duration_days=3), replace(rain, duration_h=3)):
+        notices.append(note(replace(pluvial(6.0), rain=heavy)))
     ends = T0 + timedelta(days=5)
     notices.append(note(replace(flood(0.9, 0.9, 0.9, stage_m=12.6), ending_time=ends)))
     notices.append(note(replace(flood(0.9, 0.9, 0.9, stage_m=12.6), onset=T0 - timedelta(days=3))))

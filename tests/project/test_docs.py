@@ -93,12 +93,8 @@ def test_commands_and_options_exist(path: Path) -> None:
             assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, line
         for task, rest in re.findall(r"make\.py ([a-z]+)([^#|]*)", line):
             assert f"make.py {task} " in (tasks.__doc__ or ""), line
-            assert set(re.findall(r"--[a-z-]+", rest)) <= {
-                "--date",
-                "--one-person",
-                "--port",
-                "--cluster",
-            }, line
+            options = {"--date", "--one-person", "--port", "--cluster"}
+            assert set(re.findall(r"--[a-z-]+", rest)) <= options, line
 
 
 @everywhere

@@ -1,0 +1,252 @@
+"""Try faults of every kind, and write docs/faults.md.
+
+python3 make.py faults                               all of it, at most three hours on two cores
+python -m tests.faults kill full-disk --minutes 5    some kinds, each for a time
+python -m tests.faults kill --number 17              one trial again
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pickle
+import re
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from docs.make import table
+from pipeline.settings import ROOT
+from tests.faults.dead_sources import DEAD
+from tests.faults.disks import DISKS
+from tests.faults.kills import KILLS
+from tests.faults.networks import NETWORKS
+from tests.faults.nights import NIGHTS
+from tests.faults.prepared import base
+from tests.faults.soak import SOAK
+from tests.faults.trials import SEED, Kind, Trial, Where, draw, warm
+
+KINDS = {kind.name: kind for kind in (SOAK, KILLS, *DISKS, *NETWORKS, *NIGHTS, DEAD)}
+PAGE = ROOT / "docs" / "faults.md"
+ROOM_BYTES = 8e9
+"""Room in memory above which trials work there: a copy of the stores is written for each."""
+HEAD = """# Faults
+
+Made by `python3 make.py faults`, which takes at most three hours on two cores; the slow tests try
+each kind for a minute. A fault is drawn from the seed and the number of its trial, so that it can
+be repeated: `python -m tests.faults KIND --number N`; moments in time repeat as far as the machine
+is as fast. All is tried on the virtual basin and SQLite; *undisturbed* is the same step on the same
+stores without a fault.
+
+The death of scheduler, triggerer and workers is tried on an installation of Airflow of its own, in
+`tests/dags`.
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A trial that was made.
+
+    Parameters
+    ----------
+    kind, number
+        Which.
+    trial
+        What came of it.
+    seconds
+        How long it took.
+    """
+
+    kind: str
+    number: int
+    trial: Trial
+    seconds: float
+
+
+def find_room() -> Path:
+    """Find a folder for the stores: in memory where there is room, else that of the system."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES:
+        return memory
+    return Path(tempfile.gettempdir())
+
+
+def list_tasks(kinds: Sequence[Kind]) -> list[tuple[str, int]]:
+    """List the trials: the longest first, then one of each kind in turn."""
+    columns = [[(kind.name, number) for number in range(kind.whole)] for kind in kinds]
+    return [task for turn in zip_longest(*columns) for task in turn if task is not None]
+
+
+def take(counter: Path, tasks: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Take one task after the other that no other worker has taken."""
+    while True:
+        with counter.open("r+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            at = int(stream.read())
+            stream.seek(0)
+            stream.write(str(at + 1))
+        if at >= len(tasks):
+            return
+        yield tasks[at]
+
+
+def make(kind: Kind, number: int, *, folder: Path, seed: int, deadline: float | None) -> Done:
+    """Make one trial in a folder of its own."""
+    place = folder / "trials" / f"{kind.name}-{number}-{os.getpid()}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    started = time.monotonic()
+    try:
+        where = Where(folder, place, deadline)
+        trial = kind.trial(where, number, draw(kind.name, number, seed=seed))
+    except Exception:  # noqa: BLE001  (a fault of the harness is shown and does not end the run)
+        trial = Trial("harness", faults=[traceback.format_exc()])
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return Done(kind.name, number, trial, time.monotonic() - started)
+
+
+def work(
+    tasks: Sequence[tuple[str, int]], folder: Path, run: Path, *, seed: int, minutes: float | None
+) -> None:
+    """Make trials until none is left or the time of their kind is over; note what came of each."""
+    used = dict.fromkeys(KINDS, 0.0)
+    with (run / f"done-{os.getpid()}").open("wb") as notes:
+        for name, number in take(run / "next", tasks):
+            left_s = None if minutes is None else 60 * minutes - used[name]
+            if left_s is not None and left_s <= 0:
+                continue
+            deadline = None if left_s is None else time.monotonic() + left_s
+            done = make(KINDS[name], number, folder=folder, seed=seed, deadline=deadline)
+            used[name] += done.seconds
+            pickle.dump(done, notes)
+            notes.flush()
+            for fault in done.trial.faults:
+                print(f"FAULT {name} --number {number} --seed {seed}: {fault}", flush=True)
+
+
+def make_all(
+    tasks: Sequence[tuple[str, int]],
+    folder: Path,
+    *,
+    seed: int,
+    minutes: float | None,
+    jobs: int,
+) -> list[Done]:
+    """Make trials in several workers at once; what came of them, in order of kind and number.
+
+    A worker is forked with all imports done, and forks the processes of its trials.
+    """
+    run = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+    (run / "next").write_text("0")
+    workers = []
+    for _ in range(min(jobs, len(tasks))):
+        worker = os.fork()
+        if worker == 0:
+            try:
+                work(tasks, folder, run, seed=seed, minutes=minutes)
+            except BaseException:  # noqa: BLE001  (told, then the worker ends)
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        workers.append(worker)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
+    done = read_done(run)
+    shutil.rmtree(run)
+    if any(codes):
+        raise RuntimeError(f"expected workers that end well, found {codes}")
+    return done
+
+
+def read_done(folder: Path) -> list[Done]:
+    """Read what all workers noted, in order of kind and number."""
+    found = list[Done]()
+    for path in folder.glob("done-*"):
+        with path.open("rb") as notes:
+            while notes.peek(1):
+                found.append(pickle.load(notes))  # noqa: S301  (of this run's workers)
+    names = list(KINDS)
+    return sorted(found, key=lambda done: (names.index(done.kind), done.number))
+
+
+def describe(kind: Kind, made: Sequence[Done]) -> str:
+    """Describe the trials of a kind: its table, and how many they were."""
+    trials = [done.trial for done in made]
+    faults = sum(bool(trial.faults) for trial in trials)
+    minutes = sum(done.seconds for done in made) / 60
+    head = tuple(kind.head)
+    return (
+        f"{table(head, kind.table(trials))}\n\n"
+        f"{len(trials)} trials in {minutes:.0f} minutes of one core, {faults} with a fault."
+    )
+
+
+def write_page(done: Sequence[Done]) -> None:
+    """Write the parts of the kinds that were tried; the others stay as they were."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    parts = [HEAD]
+    for kind in KINDS.values():
+        made = [one for one in done if one.kind == kind.name]
+        mark = f"<!-- made: {kind.name} -->"
+        old = re.search(rf"{re.escape(mark)}\n(.*?)\n<!-- end -->", before, re.DOTALL)
+        if made or old:
+            text = describe(kind, made) if made else old[1] if old else ""
+            parts.append(
+                f"## {kind.title}\n\n{kind.words.strip()}\n\n{mark}\n{text}\n<!-- end -->\n"
+            )
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def main() -> None:
+    """Make the trials that are asked for; leave with 1 where one found a fault."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--minutes", type=float, help="longest time of each kind and worker")
+    parser.add_argument("--number", type=int, help="make this trial of the kind alone")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
+    parser.add_argument("--folder", type=Path, help="of stores that are kept for the next time")
+    parser.add_argument("--write", action="store_true", help="write docs/faults.md also of a part")
+    asked = parser.parse_args()
+    if unknown := set(asked.kinds) - set(KINDS):
+        parser.error(f"expected kinds of {', '.join(KINDS)}, found {', '.join(sorted(unknown))}")
+    started = time.monotonic()
+    print(f"seed {asked.seed}", flush=True)
+    warm()
+    kinds = [KINDS[name] for name in asked.kinds or KINDS]
+    tasks = list_tasks(kinds)
+    if asked.number is not None:
+        tasks = [(kind.name, asked.number) for kind in kinds]
+    scratch = None if asked.folder else tempfile.mkdtemp(prefix="faults-", dir=find_room())
+    folder = asked.folder or Path(str(scratch))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in sorted({name for kind in kinds for name in kind.bases}):
+            base(folder, name)
+        print(f"stores prepared after {time.monotonic() - started:.0f} s", flush=True)
+        done = make_all(tasks, folder, seed=asked.seed, minutes=asked.minutes, jobs=asked.jobs)
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+    for kind in kinds:
+        made = [one for one in done if one.kind == kind.name]
+        print(f"\n{kind.title}\n{describe(kind, made)}", flush=True)
+    faults = sum(bool(one.trial.faults) for one in done)
+    print(f"{len(done)} trials, {faults} with a fault, {time.monotonic() - started:.0f} s")
+    if asked.write or (asked.minutes is None and asked.number is None):
+        write_page(done)
+    if faults:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Nights without a source, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import combinations
+
+import numpy as np
+
+from pipeline import steps
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.settings import Settings
+from pipeline.sources import NIGHTLY, SOURCES
+from pipeline.sources.base import NotPublished
+from pipeline.sources.upstream import locate
+from pipeline.virtual.basin import VirtualBasin
+from pipeline.virtual.night import OVERLAP, write_exports
+from tests.faults.chain import find_faults, noting_decisions, read_night
+from tests.faults.prepared import copy
+from tests.faults.processes import in_child
+from tests.faults.trials import Kind, Trial, Where
+from tests.scenarios.nights import NEXT_MORNING, Night, check_tree
+
+CASES = [
+    (count, dead)
+    for count in (1, 10)
+    for dead in [*((one,) for one in NIGHTLY), *combinations(NIGHTLY, 2)]
+]
+"""Number of nights and the sources that are dead for so long."""
+WORDS = """\
+Every source that a night counts on, and every pair of them, has given nothing in the last night,
+or in the last ten: what would have come of it is taken from the upstream folder. The night must go
+through all steps; its tree, messages and feeds must agree with each other and with the schemas,
+its text must name what is missing, and no check of the season's messages may find anything: no
+false all-clear, no reading above a threshold stage that is not told. The undisturbed night has
+flood alerts in {raised} cities and {unknown} UNKNOWN. What dead sources cost in skill stands in
+[outages.md](outages.md)."""
+
+
+def withhold(settings: Settings, dead: Sequence[str], *, asof: datetime, since: datetime) -> int:
+    """Remove what some sources would have given since a moment; number of files."""
+    removed = 0
+    for name in dead:
+        row = SOURCES[name]
+        if name == "gauges":
+            for folder in settings.upstream_dir.glob("mrc/2*"):
+                stamp = datetime.strptime(f"{folder.name}+0000", "%Y%m%dT%H%M%z")
+                for path in folder.iterdir() if stamp > since else ():
+                    path.unlink()
+                    removed += 1
+            continue
+        for granule in row.load().granules(name, asof - row.lookback, asof, asof):
+            try:
+                path, published = locate(granule, settings.upstream_dir, asof=asof)
+            except NotPublished:
+                continue
+            if published > since:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def die(where: Where, number: int, _: np.random.Generator) -> Trial:
+    """Make a night without what some sources would have given."""
+    count, dead = CASES[number % len(CASES)]
+    words = "one source" if len(dead) == 1 else "two sources"
+    trial = Trial(f"{words}, {count} night{'s' if count > 1 else ''}")
+    settings = copy(where.folder, "laid_out" if count == 1 else "unseen", where.place / "data")
+    since = NEXT_MORNING - count * timedelta(days=1)
+
+    def run() -> tuple[list[str], dict[str, float]]:
+        removed = withhold(settings, dead, asof=NEXT_MORNING, since=since)
+        if count > 1 and "gauges" in dead:
+            basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
+            begin = NEXT_MORNING.replace(month=1, day=1, hour=0, minute=0) - OVERLAP
+            write_exports(basin, begin, since, settings.upstream_dir / f"mrc/{since:%Y%m%dT%H%M}")
+        for name in NIGHTLY:
+            steps.ingest(name, asof=NEXT_MORNING, settings=settings)
+        steps.assess(asof=NEXT_MORNING, settings=settings)
+        steps.forecast(asof=NEXT_MORNING, settings=settings)
+        with noting_decisions() as decisions:
+            steps.publish(asof=NEXT_MORNING, settings=settings)
+        night = Night(settings, NEXT_MORNING)
+        check_tree(night)
+        wrong = find_faults(read_night(settings, NEXT_MORNING, decisions))
+        text = " ".join(night.missing)
+        if removed and count > 1:
+            wrong += [f"the tree does not say that {one} is missing" for one in dead
+                      if one not in text and SHOWN_AS.get(one, one) not in text]  # fmt: skip
+        floods = night.levels()
+        raised = sum(level in RAISED for level in floods.values())
+        unknown = sum(level == Level.UNKNOWN for level in floods.values())
+        return wrong, {"raised": raised, "unknown": unknown, "removed": removed}
+
+    ran = in_child(run)
+    if ran.error:
+        trial.faults = [ran.error]
+    else:
+        trial.faults, trial.facts = ran.value()
+    trial.faults = [f"{' and '.join(dead)} dead, {count}: {fault}" for fault in trial.faults]
+    return trial
+
+
+SHOWN_AS = {"gauges": "gauge"}
+"""What the texts call a source."""
+
+
+def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Cells of the cases of one length."""
+    good = sum(not trial.faults for trial in trials)
+    raised, unknown = (
+        [trial.facts[key] for trial in trials if key in trial.facts]
+        for key in ("raised", "unknown")
+    )
+    return (
+        label, str(len(trials)), str(good),
+        f"{min(raised, default=0):.0f} to {max(raised, default=0):.0f}",
+        f"{min(unknown, default=0):.0f} to {max(unknown, default=0):.0f}",
+    )  # fmt: skip
+
+
+DEAD = Kind(
+    "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out", "unseen"], die,
+    ("dead", "cases", "without fault", "cities with a flood alert", "cities UNKNOWN"), row,
+)  # fmt: skip

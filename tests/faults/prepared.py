@@ -66,6 +66,7 @@ def train(settings: Settings) -> None:
 
 
 STEPS: Sequence[Step] = (
+    Step("first ingest", "empty", lambda at: steps.ingest("smap", asof=NEXT_MORNING, settings=at)),
     Step("ingest", "laid_out", ingest),
     Step("assess", "ingested", lambda at: steps.assess(asof=NEXT_MORNING, settings=at)),
     Step("forecast", "assessed", lambda at: steps.forecast(asof=NEXT_MORNING, settings=at)),
@@ -92,6 +93,13 @@ def _make_flood(settings: Settings) -> None:
     steps.verify(asof=FLOOD, settings=settings)
 
 
+def _empty(settings: Settings) -> None:
+    """Leave nothing of the stores, and of the upstream files those of SMAP."""
+    for path in (*settings.data_dir.iterdir(), *settings.upstream_dir.iterdir()):
+        if path.name not in {"upstream", "SMAP"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _make_record(settings: Settings) -> None:
     first, end = RECORD_YEARS
     record.record(settings.archive_dir, first=first, end=end, grid=RECORD_GRID, years=end - first)
@@ -106,6 +114,7 @@ BASES: dict[str, tuple[str | None, Callable[[Settings], object]]] = {
     "assessed": ("ingested", lambda at: steps.assess(asof=NEXT_MORNING, settings=at)),
     "forecast": ("assessed", lambda at: steps.forecast(asof=NEXT_MORNING, settings=at)),
     "published": ("forecast", lambda at: steps.publish(asof=NEXT_MORNING, settings=at)),
+    "empty": ("laid_out", _empty),
     "unseen": ("trained", lambda at: steps.simulate(asof=NEXT_MORNING, settings=at)),
     "record": (None, _make_record),
 }

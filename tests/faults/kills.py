@@ -56,7 +56,7 @@ def undisturbed(folder: Path, step: Step) -> Undisturbed:
     before = size_bytes(place)
     ran = in_child(
         lambda: step.run(settings) and None,
-        count_points=True, under=place, scratch=place.with_suffix(".tmp"),
+        count_points=True, under=settings.data_dir, scratch=place / "tmp",
     )  # fmt: skip
     ran.value()
     grown = size_bytes(place) - before

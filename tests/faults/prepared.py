@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline import steps
+from pipeline import steps, upkeep
 from pipeline.geography.grid import Grid
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
@@ -65,6 +65,20 @@ def train(settings: Settings) -> None:
     steps.train(asof=NEW_YEAR, settings=settings)
 
 
+def back_up(settings: Settings) -> None:
+    """Back up beside the data folder; one that is there is whole."""
+    folder = settings.data_dir.parent / "backup"
+    if not folder.exists():
+        upkeep.backup(folder, settings=settings)
+
+
+def retain(settings: Settings) -> None:
+    """Remove all but what the last days need."""
+    least = {"keep_upstream_days": 1, "keep_published_days": 0, "keep_snapshot_days": 0}
+    short = settings.model_copy(update=least)
+    upkeep.retain(asof=NEXT_MORNING, grace=timedelta(0), settings=short)
+
+
 STEPS: Sequence[Step] = (
     Step("first ingest", "empty", lambda at: steps.ingest("smap", asof=NEXT_MORNING, settings=at)),
     Step("ingest", "laid_out", ingest),
@@ -73,6 +87,8 @@ STEPS: Sequence[Step] = (
     Step("publish", "forecast", lambda at: steps.publish(asof=NEXT_MORNING, settings=at)),
     Step("verify", "published", lambda at: steps.verify(asof=NEXT_MORNING, settings=at)),
     Step("train", "history", train),
+    Step("backup", "published", back_up),
+    Step("retain", "published", retain),
     Step(
         "indices --record",
         "record",

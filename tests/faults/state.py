@@ -57,7 +57,7 @@ def describe(settings: Settings) -> State:
             if path.is_file() and not path.is_symlink():
                 name = path.relative_to(settings.data_dir)
                 state[f"file {name}"] = _hash(path.read_bytes())
-    return state | _describe_names(settings)
+    return state | _describe_names(settings) | _describe_backup(settings.data_dir.parent)
 
 
 def describe_published(settings: Settings) -> State:
@@ -181,6 +181,26 @@ def _describe_names(settings: Settings) -> State:
             rights = "" if path.is_symlink() else f"{path.stat().st_mode & 0o777:o}"
             state["name " + VERSION.sub(r"\1<version>", str(name))] = rights
     return state | {f"objects {kind}": str(count) for kind, count in counts.items()}
+
+
+def _describe_backup(folder: Path) -> State:
+    """Describe a backup beside a data folder by what it says of its files; the moment is untold."""
+    found = [path for path in folder.iterdir() if "backup" in path.name]
+    state = {f"name beside {path.name}": "" for path in found}
+    for path in found:
+        if (manifest := path / "manifest.json").exists():
+            held = json.loads(manifest.read_text()) | {"made_at": ""}
+            held["files"]["records.db"]["mtime_ns"] = 0
+            wrong = [
+                name
+                for name, row in held["files"].items()
+                if "same_as" not in row and not (path / name).is_file()
+            ]
+            content = json.dumps(held, sort_keys=True).encode()
+            state[f"backup {path.name}"] = (
+                f"{len(held['files'])} files, lacks {wrong} {_hash(content)}"
+            )
+    return state
 
 
 def find_broken_tree(settings: Settings) -> list[str]:

@@ -52,7 +52,7 @@ class Undisturbed:
 def undisturbed(folder: Path, step: Step) -> Undisturbed:
     """Run a step undisturbed, once."""
     place = folder / "undisturbed" / f"{step.base}-{time.monotonic_ns()}"
-    settings = copy(folder, step.base, place)
+    settings = copy(folder, step.base, place / "data")
     before = size_bytes(place)
     ran = in_child(
         lambda: step.run(settings) and None,

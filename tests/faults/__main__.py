@@ -19,10 +19,10 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from docs.make import table
+from pipeline.issuance.provenance import digest_code
 from pipeline.settings import ROOT
 from tests.faults.dead_sources import DEAD
 from tests.faults.disks import DISKS
@@ -35,6 +35,8 @@ from tests.faults.trials import SEED, Kind, Trial, Where, draw, warm
 
 KINDS = {kind.name: kind for kind in (SOAK, KILLS, *DISKS, *NETWORKS, *NIGHTS, DEAD)}
 PAGE = ROOT / "docs" / "faults.md"
+LONGEST_S = 2.8 * 3600
+"""Longest time of the whole run, once the stores are prepared; what is left is not tried."""
 ROOM_BYTES = 8e9
 """Room in memory above which trials work there: a copy of the stores is written for each."""
 HEAD = """# Faults
@@ -79,9 +81,13 @@ def find_room() -> Path:
 
 
 def list_tasks(kinds: Sequence[Kind]) -> list[tuple[str, int]]:
-    """List the trials: the longest first, then one of each kind in turn."""
-    columns = [[(kind.name, number) for number in range(kind.whole)] for kind in kinds]
-    return [task for turn in zip_longest(*columns) for task in turn if task is not None]
+    """List the trials, those of each kind spread over the whole; what is one long trial first."""
+    shares = [
+        ((number + 0.5) / kind.whole if kind.whole > 1 else 0.0, kind.name, number)
+        for kind in kinds
+        for number in range(kind.whole)
+    ]
+    return [(name, number) for _, name, number in sorted(shares)]
 
 
 def take(counter: Path, tasks: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
@@ -97,14 +103,14 @@ def take(counter: Path, tasks: Sequence[tuple[str, int]]) -> Iterator[tuple[str,
         yield tasks[at]
 
 
-def make(kind: Kind, number: int, *, folder: Path, seed: int, deadline: float | None) -> Done:
+def make(kind: Kind, number: int, *, folder: Path, seed: int, deadline: float, short: bool) -> Done:
     """Make one trial in a folder of its own."""
     place = folder / "trials" / f"{kind.name}-{number}-{os.getpid()}"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     started = time.monotonic()
     try:
-        where = Where(folder, place, deadline)
+        where = Where(folder, place, deadline, short)
         trial = kind.trial(where, number, draw(kind.name, number, seed=seed))
     except Exception:  # noqa: BLE001  (a fault of the harness is shown and does not end the run)
         trial = Trial("harness", faults=[traceback.format_exc()])
@@ -117,14 +123,17 @@ def work(
     tasks: Sequence[tuple[str, int]], folder: Path, run: Path, *, seed: int, minutes: float | None
 ) -> None:
     """Make trials until none is left or the time of their kind is over; note what came of each."""
-    used = dict.fromkeys(KINDS, 0.0)
+    used, end = dict.fromkeys(KINDS, 0.0), time.monotonic() + LONGEST_S
     with (run / f"done-{os.getpid()}").open("wb") as notes:
         for name, number in take(run / "next", tasks):
-            left_s = None if minutes is None else 60 * minutes - used[name]
-            if left_s is not None and left_s <= 0:
+            now = time.monotonic()
+            deadline = end if minutes is None else now + 60 * minutes - used[name]
+            if deadline <= now:
                 continue
-            deadline = None if left_s is None else time.monotonic() + left_s
-            done = make(KINDS[name], number, folder=folder, seed=seed, deadline=deadline)
+            done = make(
+                KINDS[name], number, folder=folder, seed=seed, deadline=deadline,
+                short=minutes is not None,
+            )  # fmt: skip
             used[name] += done.seconds
             pickle.dump(done, notes)
             notes.flush()
@@ -227,7 +236,8 @@ def main() -> None:
     if asked.number is not None:
         tasks = [(kind.name, asked.number) for kind in kinds]
     scratch = None if asked.folder else tempfile.mkdtemp(prefix="faults-", dir=find_room())
-    folder = asked.folder or Path(str(scratch))
+    # Stores of other code would be forecast anew by this one.
+    folder = (asked.folder or Path(str(scratch))) / digest_code()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in sorted({name for kind in kinds for name in kind.bases}):

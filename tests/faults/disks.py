@@ -206,10 +206,10 @@ def full_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 HEAD = ("step", "tried", "ended in an error", "as undisturbed after it ran again")
 DISKS = (
-    Kind("full-disk", "Full disk", FULL, 84, [s.base for s in STEPS], fill, HEAD, full_row),
-    Kind("read-only", "Read-only disk", READ, 21, [s.base for s in STEPS], close, HEAD, full_row),
+    Kind("full-disk", "Full disk", FULL, 60, [s.base for s in STEPS], fill, HEAD, full_row),
+    Kind("read-only", "Read-only disk", READ, 20, [s.base for s in STEPS], close, HEAD, full_row),
     Kind(
-        "broken-page", "Broken page of the tables", BROKEN, 120, [s.base for s in ISSUING],
+        "broken-page", "Broken page of the tables", BROKEN, 80, [s.base for s in ISSUING],
         break_page,
         ("step", "damaged", "found", "told by the step", ("no wrong tree, and as undisturbed"
          " with the backup")),

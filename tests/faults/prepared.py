@@ -6,6 +6,7 @@ are only ever replaced by a rename are second names of the same content.
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
@@ -20,6 +22,7 @@ from pipeline import steps, upkeep
 from pipeline.geography.grid import Grid
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
+from pipeline.storage.atomic import draft_file
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import lay_out_history
 from tests.benchmarks import record
@@ -27,6 +30,7 @@ from tests.faults.processes import in_child
 from tests.scenarios import nights
 from tests.scenarios.nights import FLOOD, NEXT_MORNING, settings_in
 
+Result = TypeVar("Result")
 NEW_YEAR = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 RECORD_GRID = Grid(10.0, 11.2, 100.0, 100.4)
 """12 x 4 cells, of which the record of 21 years is made."""
@@ -153,6 +157,29 @@ def base(folder: Path, name: str) -> Settings:
             in_child(lambda: _fold_log(place)).value()
             made.touch()
     return settings_in(place)
+
+
+def once(place: Path, make: Callable[[Path], Result]) -> Result:
+    """Return what a call makes in a folder, which is removed; the first worker that asks calls it.
+
+    Parameters
+    ----------
+    place
+        Name of what is kept.
+    make
+        The call; its result can be pickled.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    kept = place.with_name(f"{place.name}.kept")
+    with FileLock(place.with_name(f"{place.name}.lock")):
+        if not kept.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            result = make(place)
+            shutil.rmtree(place, ignore_errors=True)
+            with draft_file(kept) as draft:
+                draft.write_bytes(pickle.dumps(result))
+    found: Result = pickle.loads(kept.read_bytes())  # noqa: S301  (written by a worker)
+    return found
 
 
 def _fold_log(place: Path) -> None:

@@ -189,18 +189,17 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
     trial = Trial("nights")
     place = where.place / "told"
     place.mkdir(parents=True)
-    whole = where.deadline is None
-    if whole:
+    if not where.short:
         settings = settings_in(where.place / "data")
     else:
         settings = copy(where.folder, "trained", where.place / "data", whole=True)
-    asof = FIRST if whole else datetime(2026, 8, 18, 0, 30, tzinfo=UTC)
-    if whole:
+    asof = datetime(2026, 8, 18, 0, 30, tzinfo=UTC) if where.short else FIRST
+    if not where.short:
         in_child(lambda: steps.simulate(asof=asof, settings=settings)).value()
         in_child(lambda: steps.prepare(asof=asof, settings=settings) and None).value()
     soak = Soak(settings, place, random)
     made = 0
-    while made < NIGHTS and (where.deadline is None or time.monotonic() < where.deadline):
+    while made < NIGHTS and time.monotonic() < where.deadline:
         fault = str(random.choice(list(FAULTS), p=list(FAULTS.values()))) if made else "none"
         if fault == "slept":
             missed = int(random.integers(1, 4))

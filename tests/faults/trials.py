@@ -51,12 +51,15 @@ class Where:
     place
         Folder of this trial alone, empty; removed after it.
     deadline
-        Moment of ``time.monotonic`` at which a trial of many nights ends; None at its last night.
+        Moment of ``time.monotonic`` at which a trial of many nights ends.
+    short
+        Whether there is a minute alone: such a trial begins with trained models.
     """
 
     folder: Path
     place: Path
-    deadline: float | None = None
+    deadline: float
+    short: bool
 
     def log(self, line: str) -> None:
         """Add a line to the log of all trials, beside the prepared stores."""

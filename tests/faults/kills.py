@@ -35,8 +35,8 @@ class Undisturbed:
 
     Parameters
     ----------
-    state
-        What it left.
+    state, without_batches
+        What it left, with and without the numbers of its ingests.
     seconds
         How long it took.
     points
@@ -46,6 +46,7 @@ class Undisturbed:
     """
 
     state: state.State
+    without_batches: state.State
     seconds: float
     points: int
     grown_bytes: int
@@ -67,7 +68,8 @@ def run_alone(folder: Path, step: Step, place: Path) -> Undisturbed:
     ran.value()
     grown = size_bytes(place) - before
     found = in_child(lambda: state.describe(settings)).value()
-    return Undisturbed(found, ran.seconds, ran.points, grown)
+    without = in_child(lambda: state.describe(settings, batches=False)).value()
+    return Undisturbed(found, without, ran.seconds, ran.points, grown)
 
 
 def size_bytes(folder: Path) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import steps
+from pipeline import steps, upkeep
 from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY
 from pipeline.storage.records import Records
@@ -41,7 +41,8 @@ DAY = timedelta(days=1)
 SETTLED = 10
 """Nights before memory, time and disk are compared."""
 MOST_GROWTH = 1.2
-"""Share of the first third's processor time or memory that the last third may take."""
+"""Share of the first third's processor time, memory and growth of the disk that the last may take.
+"""
 FAULTS = {
     "none": 0.5, "killed": 0.2, "dead source": 0.1, "damaged file": 0.07, "twice at once": 0.05,
     "slept": 0.08,
@@ -53,9 +54,12 @@ night as the DAG makes them, under faults drawn anew each night. *killed*: the n
 killed at a moment drawn from its duration and the night begins anew. *dead source*: one or two
 sources give nothing; they come back with the next night, their files late. *damaged file*: files
 of the night are cut or overwritten. *twice at once*: a second process makes the same night.
-*slept*: the machine is off for one to three nights, which are caught up. All checks of the
-season's messages hold over all nights; minutes without a message are counted apart where the
-machine was off."""
+*slept*: the machine is off for one to three nights, which are caught up. After each night what is
+kept no longer is removed, as the DAG does. All checks of the season's messages hold over all
+nights; minutes without a message are counted apart where the machine was off. Processor time,
+memory and what a night adds to the disk are medians of the first and the last third of the nights
+after the tenth, and may not grow by more than a fifth.
+"""
 
 
 @dataclass
@@ -135,6 +139,9 @@ class Soak:
             self.faults.pop()
             ended = in_child(lambda: self._make(asof))
             self._note(asof, ended)
+        in_child(
+            lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings) and None
+        ).value()
         disk = size_bytes(settings.data_dir)
         files = sum(1 for path in settings.data_dir.rglob("*") if path.is_file())
         self.measured.append(
@@ -231,6 +238,8 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
         trial.faults.append(f"a night takes {trial.facts['cpu_growth']:.2f} times as long")
     if trial.facts.get("memory_growth", 0) > MOST_GROWTH:
         trial.faults.append(f"a night takes {trial.facts['memory_growth']:.2f} times the memory")
+    if trial.facts.get("disk_last", 0) > MOST_GROWTH * max(trial.facts.get("disk_first", 0), 1):
+        trial.faults.append(f"a night adds {trial.facts['disk_last']:.0f} MB to the disk")
     return trial
 
 

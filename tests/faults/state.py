@@ -37,20 +37,32 @@ LAST_STEPS = 3
 """Steps of a product whose values are read; the others are compared by their stored digests."""
 UNTOLD = {("ingests", "stored_at")}
 """Columns with the time of the clock."""
+BATCHES = {(table.name, column.name) for table in metadata.sorted_tables for column in table.columns
+           if column.name == "batch" or table.name == "ingests"}  # fmt: skip
+"""Columns with the numbers of ingests."""
+MOST_SHOWN = 5
+"""Differences that are shown."""
 
 
-def describe(settings: Settings) -> State:
+def describe(settings: Settings, *, batches: bool = True) -> State:
     """Describe all that a step leaves in a data folder: digests by name.
 
     The archive is cleaned first by its own garbage collection: what a killed commit has left goes,
     and what is left then must be what an undisturbed run leaves.
+
+    Parameters
+    ----------
+    settings
+        Location of the stores.
+    batches
+        Whether ingests and their numbers belong to it: of two at once the second adds an empty one.
     """
     marks = dict[str, str]()
     state = State()
     if settings.archive_dir.exists():
         state |= _describe_archive(settings, marks)
     if (settings.data_dir / "records.db").exists():
-        state |= _describe_tables(settings, marks)
+        state |= _describe_tables(settings, marks, batches=batches)
     state |= _describe_published(settings.published_dir, marks)
     for folder in (settings.models_dir, settings.scoreboard_dir):
         for path in sorted(folder.rglob("*")):
@@ -69,11 +81,17 @@ def describe_published(settings: Settings) -> State:
 def compare(expected: State, found: State) -> list[str]:
     """Say what differs."""
     keys = sorted(expected.keys() | found.keys())
+    wrong = [key for key in keys if expected.get(key) != found.get(key)]
+    more = [f"and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []
     return [
         f"{key}: expected {expected.get(key, 'none')}, found {found.get(key, 'none')}"
-        for key in keys
-        if expected.get(key) != found.get(key)
-    ]
+        for key in wrong[:MOST_SHOWN]
+    ] + more
+
+
+def keep_published(state: State) -> State:
+    """Keep what :func:`describe_published` describes."""
+    return {key: value for key, value in state.items() if key.split()[0] in {"published", "link"}}
 
 
 def _hash(content: bytes) -> str:
@@ -113,15 +131,18 @@ def _describe_archive(settings: Settings, marks: dict[str, str]) -> State:
     return state
 
 
-def _describe_tables(settings: Settings, marks: Mapping[str, str]) -> State:
+def _describe_tables(settings: Settings, marks: Mapping[str, str], *, batches: bool) -> State:
     state = State()
+    untold = UNTOLD if batches else UNTOLD | BATCHES
     engine = sa.create_engine(settings.database)
     with engine.connect() as connection:
         state["tables"] = str(connection.scalar(sa.text("PRAGMA integrity_check")))
         for table in metadata.sorted_tables:
             columns = [
-                column for column in table.columns if (table.name, column.name) not in UNTOLD
+                column for column in table.columns if (table.name, column.name) not in untold
             ]
+            if not columns:
+                continue
             query = sa.select(*columns)
             if table is readings:  # half a million rows: sums by ingest
                 sums = (
@@ -129,8 +150,8 @@ def _describe_tables(settings: Settings, marks: Mapping[str, str]) -> State:
                     for column in (table.c.valid_time, table.c.available_time, table.c.version)
                 )
                 value = sa.func.sum(table.c.value)
-                query = sa.select(table.c.batch, sa.func.count(), value, *sums)
-                query = query.group_by(table.c.batch)
+                query = sa.select(sa.func.count(), value, *sums)
+                query = query.group_by(table.c.batch if batches else table.c.variable)
             rows = []
             for row in connection.execute(query):
                 cells = [_plain(value) for value in row]

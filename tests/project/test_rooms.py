@@ -64,7 +64,7 @@ def test_no_module_is_named_after_its_one_function() -> None:
     assert [path.name for path, names in functions.items() if names == [path.stem]] == []
 
 
-ACROSS_ROOMS = ("benchmarks", "dags", "fuzz", "project", "scenarios")
+ACROSS_ROOMS = ("benchmarks", "dags", "faults", "fuzz", "project", "scenarios")
 """Folders of tests that are of no single module."""
 
 

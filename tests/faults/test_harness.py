@@ -1,0 +1,115 @@
+"""The harness sees what is wrong: kills, changes left half-way, processes and damages."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.faults import processes, state
+from tests.faults.__main__ import KINDS, list_tasks
+from tests.faults.chain import count_uncovered_minutes
+from tests.faults.disks import damage
+from tests.faults.kills import TURNS
+from tests.faults.prepared import STEPS
+from tests.faults.processes import Failed, in_child
+from tests.faults.trials import draw
+from tests.scenarios.season_checks import DAY
+from tests.scenarios.test_season import FLOOD_NIGHTS, altered, night, play, river_flood
+
+
+def write_two(folder: Path) -> int:
+    (folder / "a").write_text("first")
+    (folder / "b").write_text("second")
+    (folder / "b").replace(folder / "c")
+    return 7
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_child_is_killed_before_each_of_its_changes(tmp_path: Path) -> None:
+    for point, left in enumerate(([], ["a"], ["a", "b"])):
+        folder = tmp_path / str(point)
+        folder.mkdir()
+        ended = in_child(lambda at=folder: write_two(at), at_point=point, under=folder)
+        assert (ended.killed, names(folder)) == (True, left)
+        with pytest.raises(Failed):
+            ended.value()
+    (tmp_path / "whole").mkdir()
+    ended = in_child(
+        lambda: write_two(tmp_path / "whole"), count_points=True, under=tmp_path / "whole"
+    )
+    assert (ended.value(), ended.points, ended.killed) == (7, 3, False)
+
+
+def test_a_child_is_killed_in_time_and_an_error_is_told() -> None:
+    ended = in_child(lambda: time.sleep(30), after_s=0.1)
+    assert ended.killed
+    assert ended.seconds < 10
+    failed = in_child(lambda: 1 // 0)
+    assert (failed.kind, failed.killed) == ("ZeroDivisionError", False)
+
+
+def test_a_process_that_outlives_its_parent_is_counted_and_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "GRACE_S", 0.3)
+
+    def leave_one() -> None:
+        if os.fork() == 0:
+            for handle in range(3, 64):
+                try:
+                    os.close(handle)
+                except OSError:
+                    continue
+            time.sleep(60)
+            os._exit(0)
+        time.sleep(60)
+
+    assert in_child(leave_one, after_s=0.5).left == 1
+
+
+def test_what_differs_is_shown_and_counted() -> None:
+    found = {f"table {number}": "2 rows" for number in range(9)}
+    expected = found | {"table 0": "3 rows", "file a": "00"}
+    assert state.compare(expected, found) == [
+        "file a: expected 00, found none", "table 0: expected 3 rows, found 2 rows",
+    ]  # fmt: skip
+    assert state.compare({}, found)[-1] == f"and {9 - state.MOST_SHOWN} more"
+
+
+def test_a_page_is_damaged_and_a_trial_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    how = set()
+    for number in range(12):
+        path.write_bytes(bytes(range(256)) * 64)
+        how.add(damage(path, draw("broken-page", number)).partition(": ")[2])
+        assert path.stat().st_size == 256 * 64
+        assert path.read_bytes() != bytes(range(256)) * 64
+    assert how == {"zeros", "random bytes", "half of it zeros"}
+    one, same, other = (draw("kill", number).random() for number in (3, 3, 4))
+    assert one == same != other
+    assert np.isfinite(one)
+
+
+def test_minutes_without_a_message_are_counted_apart_while_the_machine_was_off() -> None:
+    season = play(river_flood, range(FLOOD_NIGHTS + 3))
+    late = altered(season, 4, expires=night(4) + 6 * DAY / 24)
+    until = night(FLOOD_NIGHTS + 3)
+    assert count_uncovered_minutes(season, until=until, off=[]) == {"running": 0, "off": 0}
+    slept = [(night(4) + DAY / 2, night(4) + 2 * DAY)]
+    minutes = count_uncovered_minutes(late, until=until, off=slept)
+    assert minutes == {"running": 6 * 60, "off": 12 * 60}
+
+
+def test_the_whole_run_kills_every_step_and_at_least_five_hundred_times() -> None:
+    assert {step.name for step in TURNS} == {step.name for step in STEPS}
+    assert KINDS["kill"].whole >= 500
+    tasks = list_tasks(list(KINDS.values()))
+    assert tasks[0] == ("soak", 0)
+    assert len(set(tasks)) == len(tasks) == sum(kind.whole for kind in KINDS.values())

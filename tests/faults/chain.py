@@ -30,6 +30,8 @@ CHECKS = (
     checks.white_space,
 )
 """Those checks of a season that hold for any nights, also after some that were missed."""
+OF_ONE_NIGHT = checks.observed_not_told, checks.false_all_clears
+"""Those that look at no other night."""
 Span = tuple[datetime, datetime]
 
 
@@ -80,8 +82,13 @@ def read_night(
 
 
 def find_faults(nights: Sequence[CityNight]) -> list[str]:
-    """Say what no night may do, by the checks of a season."""
+    """Say what no night may do, by the checks of a season that begins with these nights."""
     return [f"{check.__name__}: {found}" for check in CHECKS if (found := check(nights))]
+
+
+def find_faults_of_one(night: Sequence[CityNight]) -> list[str]:
+    """Say what a single night may not do, whatever was told before it."""
+    return [f"{check.__name__}: {found}" for check in OF_ONE_NIGHT if (found := check(night))]
 
 
 def count_uncovered_minutes(

@@ -123,15 +123,32 @@ def check_runs(settings: Settings) -> list[str]:
     return wrong + state.find_broken_tree(settings)
 
 
+def tell_flood(folder: Path) -> list[CityNight]:
+    """What the flood's night told, with which the chains of the nights after it begin."""
+
+    def publish_again(place: Path) -> list[CityNight]:
+        settings = copy(folder, "flood", place / "data")
+
+        def publish() -> list[CityNight]:
+            with noting_decisions() as decisions:
+                steps.publish(asof=FLOOD, settings=settings)
+            return read_night(settings, FLOOD, decisions)
+
+        return in_child(publish).value()
+
+    return once(folder / "undisturbed" / "flood told", publish_again)
+
+
 def wrong_clock(where: Where, number: int, _: np.random.Generator) -> Trial:
     """Make nights under a clock that is a day wrong, then under a right one."""
     label = ("a day ahead", "a day behind", "of the run alone")[number % 3]
     trial = Trial(label)
     settings = copy(where.folder, "laid_out", where.place / "data")
     made = NEXT_MORNING + (DAY if number % 2 else -DAY)
+    before = tell_flood(where.folder)
 
     def run() -> list[str]:
-        season = list[CityNight]()
+        season = list(before)
         asked: tuple[tuple[datetime, datetime], ...] = ()
         if label == "a day ahead":
             asked = ((NEXT_MORNING + DAY, NEXT_MORNING), (NEXT_MORNING, NEXT_MORNING),
@@ -251,9 +268,10 @@ def reorder(where: Where, number: int, random: np.random.Generator) -> Trial:
     days = ", ".join(str((date - FLOOD).days) for date in order)
     trial = Trial(f"nights {days}")
     settings = copy(where.folder, "flood", where.place / "data")
+    told = tell_flood(where.folder)
 
     def run() -> list[str]:
-        season = list[CityNight]()
+        season = list(told)
         steps.simulate(asof=max(dates), settings=settings)
         for asof in order:
             nights.ingest(settings, asof, NIGHTLY)
@@ -298,7 +316,7 @@ NIGHTS = (
         "at-once", "Two runs at once", ATONCE, 50, [step.base for step in STEPS], twice,
         ("step", "tried", "one ended in an error", "as undisturbed"), twice_row,
     ),
-    Kind("clock", "Clock wrong by a day", CLOCK, 12, ["laid_out", "forecast"], wrong_clock,
+    Kind("clock", "Clock wrong by a day", CLOCK, 12, ["flood", "laid_out", "forecast"], wrong_clock,
          ("clock", "tried", "without fault"), row),
     Kind("slept", "A machine that slept", SLEPT, 14, ["flood"], sleep,
          ("slept over", "tried", "without fault"), row),

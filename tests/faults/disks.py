@@ -198,15 +198,10 @@ def broken_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     return name, tried, found, told, good
 
 
-def full_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Cells of a step on a bad disk."""
-    return count(label, trials)
-
-
 HEAD = ("step", "tried", "ended in an error", "as undisturbed after it ran again")
 DISKS = (
-    Kind("full-disk", "Full disk", FULL, 60, [s.base for s in STEPS], fill, HEAD, full_row),
-    Kind("read-only", "Read-only disk", READ, 20, [s.base for s in STEPS], close, HEAD, full_row),
+    Kind("full-disk", "Full disk", FULL, 60, [s.base for s in STEPS], fill, HEAD, count),
+    Kind("read-only", "Read-only disk", READ, 20, [s.base for s in STEPS], close, HEAD, count),
     Kind(
         "broken-page", "Broken page of the tables", BROKEN, 80, [s.base for s in ISSUING],
         break_page,

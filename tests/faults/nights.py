@@ -300,8 +300,8 @@ def reorder(where: Where, number: int, random: np.random.Generator) -> Trial:
 
 def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     """Cells: label, tried, without fault."""
-    name, tried, _, _ = count(label, trials)
-    return name, tried, str(sum(not trial.faults for trial in trials))
+    name, tried, _, good = count(label, trials)
+    return name, tried, good
 
 
 def twice_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from tests.faults import state
 from tests.faults.prepared import STEPS, Step, copy, once
 from tests.faults.processes import in_child
+from tests.faults.state import State
 from tests.faults.trials import Kind, Trial, Where, count
 
 WORDS = """\
@@ -45,8 +46,8 @@ class Undisturbed:
         How much more disk it needs afterwards.
     """
 
-    state: state.State
-    without_batches: state.State
+    state: State
+    without_batches: State
     seconds: float
     points: int
     grown_bytes: int

@@ -139,9 +139,7 @@ class Soak:
             self.faults.pop()
             ended = in_child(lambda: self._make(asof))
             self._note(asof, ended)
-        in_child(
-            lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings) and None
-        ).value()
+        in_child(lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings)).value()
         disk = size_bytes(settings.data_dir)
         files = sum(1 for path in settings.data_dir.rglob("*") if path.is_file())
         self.measured.append(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.alerts.alert_cases import night
 from tests.faults import processes, state
 from tests.faults.__main__ import KINDS, list_tasks
 from tests.faults.chain import count_uncovered_minutes
@@ -18,7 +20,7 @@ from tests.faults.prepared import STEPS
 from tests.faults.processes import Failed, in_child
 from tests.faults.trials import draw
 from tests.scenarios.season_checks import DAY
-from tests.scenarios.test_season import FLOOD_NIGHTS, altered, night, play, river_flood
+from tests.scenarios.test_season import FLOOD_NIGHTS, altered, play, river_flood
 
 
 def write_two(folder: Path) -> int:
@@ -36,7 +38,7 @@ def test_a_child_is_killed_before_each_of_its_changes(tmp_path: Path) -> None:
     for point, left in enumerate(([], ["a"], ["a", "b"])):
         folder = tmp_path / str(point)
         folder.mkdir()
-        ended = in_child(lambda at=folder: write_two(at), at_point=point, under=folder)
+        ended = in_child(partial(write_two, folder), at_point=point, under=folder)
         assert (ended.killed, names(folder)) == (True, left)
         with pytest.raises(Failed):
             ended.value()

@@ -301,7 +301,6 @@ def test() -> None:
     )
     run(PYTHON, "-m", "pytest", *shared, "-m", "not slow")
     run(PYTHON, "-m", "pytest", *shared, "-m", "slow")
-    run(PYTHON, "-m", "pytest", *shared, "--postgresql")
 
 
 def bench() -> None:

@@ -41,9 +41,8 @@ ROOM_BYTES = 8e9
 """Room in memory above which trials work there: a copy of the stores is written for each."""
 HEAD = """# Faults
 
-Made by `python3 make.py faults`, which takes at most three hours on two cores; the slow tests try
-each kind for a minute. A fault is drawn from the seed and the number of its trial, so that it can
-be repeated: `python -m tests.faults KIND --number N`; moments in time repeat as far as the machine
+Made by `python3 make.py faults`, which takes at most three hours on two cores. A fault is drawn
+from the seed and the number of its trial, so that it can be repeated: `python -m tests.faults KIND --number N`; moments in time repeat as far as the machine
 is as fast. All is tried on the virtual basin and SQLite; *undisturbed* is the same step on the same
 stores without a fault.
 

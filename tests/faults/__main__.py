@@ -42,8 +42,9 @@ ROOM_BYTES = 8e9
 HEAD = """# Faults
 
 Made by `python3 make.py faults`, which takes at most three hours on two cores. A fault is drawn
-from the seed and the number of its trial, so that it can be repeated: `python -m tests.faults KIND --number N`; moments in time repeat as far as the machine
-is as fast. All is tried on the virtual basin and SQLite; *undisturbed* is the same step on the same
+from the seed and the number of its trial, so that it can be repeated:
+`python -m tests.faults KIND --number N`; moments in time repeat as far as the machine is as fast.
+All is tried on the virtual basin and SQLite; *undisturbed* is the same step on the same
 stores without a fault.
 
 The death of scheduler, triggerer and workers is tried on an installation of Airflow of its own, in

@@ -143,7 +143,7 @@ def do(step: str, asof: str) -> dict[str, object]:
 
 
 @task(retries=0)
-def validate(asof: str) -> None:
+def validate(asof: str) -> str:
     """Inspect the published tree; it stays whatever is found."""
     from pipeline.supervision.inspection import read_issue_time
     from pipeline.supervision.validation import validate as inspect
@@ -159,6 +159,7 @@ def validate(asof: str) -> None:
     inspected = inspect(asof=issued, now=now)
     found = "; ".join(finding.text for finding in inspected.findings) or "nothing found"
     log.info("inspected %s: %s", inspected.version, found)
+    return inspected.version
 
 
 @task(trigger_rule="all_done", retries=0)
@@ -236,7 +237,8 @@ def mekong_nightly() -> None:
     validated = validate(asof)
     chain(prepared, ingests, assess, forecast, publish, validated)
     results: dict[str, Any] = {"assess": assess.output, "forecast": forecast, "publish": publish}
-    validated >> verdict(results, [*wanted], ingested)
+    results["validate"] = validated
+    verdict(results, [*wanted], ingested)
 
 
 mekong_nightly()

@@ -77,7 +77,7 @@ def decide_again(
     ValueError
         A stage or a rule is no number within the bounds of the reference tables, a gauge is given
         twice, an alarm stage lies above the flood stage, or as of
-        :func:`pipeline.nights.withheld.withhold`.
+        ``pipeline.nights.withheld.withhold``.
     """
     sources = find_sources(without)
     gauges = _change_gauges(thresholds or {}, run, settings)

@@ -251,7 +251,7 @@ def _find_fault_of_format(name: str, content: bytes) -> str:
                 return "expected rows as long as the heading, found others"
         elif name.endswith(".xml"):
             _parse_xml(content)
-        elif not content:
+        elif not content and "/due/" not in name:  # nothing is due on a quiet night
             return "expected content, found none"
     except (ValueError, csv.Error, etree.XMLSyntaxError) as error:
         return f"{type(error).__name__}: {error}"

@@ -101,6 +101,8 @@ def test_a_night_that_loses_a_worker_publishes_the_tree_of_an_undisturbed_one(
     """Its task goes on as an orphan and publishes; the second try finds or waits for its tree."""
     copied = nights.fork(laid_out, tmp_path / "data")
     with on_celery(tmp_path / "airflow", copied) as (airflow, settings):
+        known = "select dag_id from dag where dag_id = :dag"
+        airflow.wait("the DAG", lambda: bool(airflow.rows(known, dag=DAG)), seconds=120)
         airflow.airflow("dags", "trigger", DAG, "--logical-date", nights.FLOOD.isoformat())
 
         def tries(state: str) -> list[tuple[int, int]]:

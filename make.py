@@ -16,7 +16,7 @@ python3 make.py faults    faults of every kind, counted, at most three hours: do
 python3 make.py sbom      the software bill of materials as CycloneDX: var/sbom.json
 python3 make.py docs      the parts of README and docs that are made by running
 python3 make.py site      the documentation as a site in var/site, made without network
-python3 make.py lock      resolve the dependencies anew into requirements.lock and -dev.lock
+python3 make.py lock      resolve the dependencies anew into the three locks
 """
 
 from __future__ import annotations
@@ -148,12 +148,20 @@ def prepare(date: str) -> None:
 
 
 def prepare_database() -> None:
-    """Make or migrate Airflow's database, its owner's alone, and the pools that tasks name."""
-    if not (ROOT / "var" / "airflow.db").exists():
-        print("Making Airflow's database (once) ...", flush=True)
-    kept("airflow.db", "").chmod(0o600)
+    """Make Airflow's database, its owner's alone, and the pools that tasks name.
+
+    Nothing is done where they were made for the same lock and pools.
+    """
+    pools, stamp = ROOT / "dags" / "pools.json", ROOT / "var" / "airflow.db.made-for"
+    mark = hashlib.sha256(LOCK.read_bytes() + pools.read_bytes()).hexdigest()
+    database = kept("airflow.db", "")
+    if database.stat().st_size and stamp.exists() and stamp.read_text() == mark:
+        return
+    print("Making Airflow's database ...", flush=True)
+    database.chmod(0o600)
     run("airflow", "db", "migrate", quiet=True)
-    run("airflow", "pools", "import", ROOT / "dags" / "pools.json", quiet=True)
+    run("airflow", "pools", "import", pools, quiet=True)
+    stamp.write_text(mark)
 
 
 def nightly(date: str | None) -> None:
@@ -193,7 +201,7 @@ def nightly(date: str | None) -> None:
     print(f"Done after {time.monotonic() - started:.0f} s.")
     if ran.returncode:
         lines = log.read_text(errors="replace").splitlines()
-        said = [line for line in lines if "AirflowFailException" in line]
+        said = [line for line in lines if "AirflowFailException: " in line]
         print("\n".join(["make.py: the run failed", *said, f"all of it: {log}"]), file=sys.stderr)
         sys.exit(4)
 
@@ -291,7 +299,7 @@ def list_descendants(process: int) -> list[int]:
 
 
 def test() -> None:
-    """Linters, types, the quick tests, the slow ones, then those of tables on PostgreSQL."""
+    """Linters, types, the quick tests, then the slow ones."""
     run("ruff", "check", "--quiet")
     run("ruff", "format", "--check", "--quiet")
     run("mypy")

@@ -40,6 +40,10 @@ TURN = timedelta(seconds=20)
 """Time after which a night looks again whether the earlier ones are over."""
 LONGEST = timedelta(hours=6)
 """Longest time of a run; one that has lasted longer is not waited for."""
+try:
+    WANTED = select_sources(Settings().upstream)
+except ValueError:  # each task fails with it, and is told of; a DAG without tasks never runs
+    WANTED = select_sources("internet")
 
 
 class Ingest(BaseOperator):
@@ -191,7 +195,7 @@ def verdict(results: dict[str, Any], wanted: list[str], ingested: list[Any]) -> 
     params={
         "issue_time": issue_time_param(),
         "sources": Param(
-            [], type="array", items={"enum": sorted(SOURCES)},
+            [], type="array", items={"enum": sorted(WANTED)},
             description="Sources to ingest; none for those that the upstream has.",
         ),
         "dry_run": Param(
@@ -203,11 +207,6 @@ def verdict(results: dict[str, Any], wanted: list[str], ingested: list[Any]) -> 
 )  # fmt: skip
 def mekong_nightly() -> None:
     """One call per task into ``pipeline.steps``; what the tasks pass on lies in the stores."""
-    try:
-        upstream = Settings().upstream
-    except ValueError:  # each task fails with it, and is told of; a DAG without tasks never runs
-        upstream = "internet"
-    wanted = select_sources(upstream)
     prepared = prepare(ISSUE_TIME)
     with TaskGroup("ingest"):
         ingests = [
@@ -218,7 +217,7 @@ def mekong_nightly() -> None:
                 issue_time=ISSUE_TIME,
                 **ASKING,
             )
-            for source in wanted
+            for source in WANTED
         ]
     ingested = [ingest.output for ingest in ingests]
     assess = Assess(
@@ -238,7 +237,7 @@ def mekong_nightly() -> None:
     chain(prepared, ingests, assess, forecast, publish, validated)
     results: dict[str, Any] = {"assess": assess.output, "forecast": forecast, "publish": publish}
     results["validate"] = validated
-    verdict(results, [*wanted], ingested)
+    verdict(results, [*WANTED], ingested)
 
 
 mekong_nightly()

@@ -7,9 +7,8 @@ acknowledged, and wakes somebody where no good night has come. Neither waits for
 import logging
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import dag, task
 from mekong_defaults import DEFAULTS, ISSUE_TIME, issue_time_param, tell_failed_run
 
 log = logging.getLogger("mekong")
@@ -48,14 +47,13 @@ def mekong_watch() -> None:
         from pipeline.supervision.inspection import read_issue_time
         from pipeline.supervision.notices import remind as tell_again
 
-        context: Any = get_current_context()
         now = datetime.now(UTC)
         if Settings().upstream == "virtual":  # whose time is not that of the clock
             now = read_issue_time(Settings().published_dir) or now
         told = tell_again(asof=now)
         log.info("told %d notices by %s", len(told.notices), ", ".join(told.taken) or "nothing")
         for failure in told.failures:
-            log.warning("%s: %s", context["task"].task_id, failure)
+            log.warning("%s", failure)
 
     watch(ISSUE_TIME)
     remind()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -221,23 +220,3 @@ def test_a_local_user_without_the_password_gets_no_token(tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == {"none": 403, "wrong": 401, "right": 201}
-
-
-def test_tasks_keep_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setenv("MEKONG_SEED", "7")
-    environment = runpy.run_path(str(ROOT / "make.py"))["environment"]()
-    assert "PYTHONDONTWRITEBYTECODE" not in environment
-    assert environment["MEKONG_SEED"] == "7"
-
-
-def test_files_that_hold_a_secret_are_their_owners_alone(tmp_path: Path) -> None:
-    (tmp_path / "make.py").write_bytes((ROOT / "make.py").read_bytes())
-    kept = runpy.run_path(str(tmp_path / "make.py"))["kept"]
-    path = Path(kept("a-secret", "word"))
-    assert path.read_text() == "word"
-    assert kept("a-secret", "another").read_text() == "word"
-    path.write_text("")
-    assert kept("a-secret", "another").read_text() == "another", "an empty one is no secret"
-    assert [file.name for file in path.parent.iterdir()] == ["a-secret"]
-    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)

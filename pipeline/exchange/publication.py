@@ -43,7 +43,7 @@ HEALTH, METRICS, LAST_GOOD = "health.json", "metrics.prom", "last_good_night.txt
 """Files of the root alone that tell whether nights run."""
 WATCH = "watch.json"
 """The same: what the hourly watch saw last."""
-OWN = frozenset({REPORTS, WATCH, HEALTH, METRICS, LAST_GOOD})
+OWN = frozenset({REPORTS, WATCH, f"{WATCH}.sig", HEALTH, METRICS, LAST_GOOD})
 """Files of the root that no version holds."""
 VERSIONS = "versions"
 RECENT = 10

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.exchange.index import mark_cancelled
 from pipeline.exchange.keys import SigningKeys
-from pipeline.exchange.publication import publish_tree
+from pipeline.exchange.publication import publish_tree, replace_watch
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
 from pipeline.settings import Settings
@@ -462,6 +462,8 @@ def test_signatures_are_checked_by_pinned_keys(night: Settings) -> None:
     assert codes(inspect(published, public=keys.public)) == {"signature_wrong"}, "unsigned"
     publish_again(night, keys)
     assert codes(inspect(published, public=keys.public)) == set()
+    replace_watch(published, b'{"asof": "2026-08-20T01:15:00Z"}', asof=NOW, keys=keys)
+    assert codes(inspect(published, public=keys.public)) == set(), "the watch has its own signature"
     assert codes(inspect(published, public=others.public)) == {"signature_wrong"}
     assert codes(inspect(published)) == {"signature_unchecked"}
 

@@ -17,6 +17,7 @@ from pipeline.exchange.keys import SigningKeys
 from pipeline.exchange.publication import publish_tree, replace_watch
 from pipeline.exchange.tree import make_tree
 from pipeline.geography import places
+from pipeline.issuance.bundle import write_short_texts
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
 from pipeline.supervision.inspection import Inspection, inspect_published, read_issue_time
@@ -114,6 +115,29 @@ def publish_again(
     records = Records(settings.database)
     tree = make_tree(files, records, records.run(ISSUED), settings=settings, keys=keys)
     publish_tree(tree, folder=settings.published_dir, issue_time=ISSUED, keys=keys)
+
+
+def empty_texts(published: Path) -> set[str]:
+    """Put the texts of a night without events in place; return those without content."""
+    texts = write_short_texts([], ("new", "raised", "ended"))
+    for name, content in texts.items():
+        spoil(newest(published) / name, content)
+    seal(published)
+    return {name for name, content in texts.items() if not content}
+
+
+def test_no_texts_are_sound_where_no_event_is_open_and_damage_where_one_is(night: Settings) -> None:
+    published = night.published_dir
+    assert empty_texts(published) == {
+        "sms/en.txt", "sms/due/en.txt", "cb/en.txt", "cb/due/en.txt", "read/en.txt",
+    }  # fmt: skip
+    [finding] = inspect(published).findings
+    assert (finding.code, finding.text) == (
+        "file_damaged",
+        "; ".join(f"{name}/en.txt: expected content, found none" for name in ("cb", "read", "sms")),
+    )
+    rewrite_alerts(published, lambda row: row.update(level="none", identifier=None))
+    assert inspect(published).findings == []
 
 
 def test_a_tree_after_a_cancel_is_good(night: Settings) -> None:

@@ -30,7 +30,7 @@ from pipeline.storage.atomic import draft_file, make_passable_folder, open_locke
 from pipeline.storage.records import Records
 from pipeline.supervision.delivery import list_channels
 from pipeline.supervision.inspection import CLOCKS_APART, Inspection, inspect_published
-from pipeline.supervision.metrics import write_metrics
+from pipeline.supervision.metrics import knows_to_do, write_metrics
 from pipeline.supervision.notice_book import NoticeBook, read_book
 from pipeline.supervision.run_book import RUN_BOOK
 from pipeline.times import format_utc
@@ -88,12 +88,11 @@ def observe_health(
     disk = know("disk", lambda: _read_disk(settings))
     if last_good is None:
         not_known.append("last good night: none is known")
-    in_force = tree.issue_time is not None and tree.expires_at is not None
-    if in_force and tree.expires_at is not None and tree.expires_at <= asof:
-        in_force = False
-        not_known.append(f"alerts: the tree holds no more since {format_utc(tree.expires_at)}")
-    elif not in_force:
+    in_force = tree.expires_at is not None and tree.expires_at > asof
+    if tree.expires_at is None:
         not_known.append("alerts: no tree can be read")
+    elif not in_force:
+        not_known.append(f"alerts: the tree holds no more since {format_utc(tree.expires_at)}")
     limit = timedelta(hours=settings.dead_man_hours)
     status = tree.index.get("status")
     health: dict[str, Any] = {
@@ -255,7 +254,15 @@ def _read_disk(settings: Settings) -> dict[str, int]:
 
 
 def _count_tiers(tree: Inspection) -> dict[str, int]:
-    """Count the cities with a gauge by the tier of their river forecast."""
+    """Count the cities with a gauge by the tier of their river forecast.
+
+    Raises
+    ------
+    LookupError
+        The alerts of the tree cannot be read.
+    """
+    if not tree.alerts:
+        raise LookupError("expected alerts, found none")
     tiers = Counter(
         row["tier"] or "none" for row in tree.alerts if row["hazard"] == "flood" and row["station"]
     )
@@ -357,6 +364,7 @@ def _summarise(health: dict[str, Any]) -> str:
     wake = sum(row["urgency"] == "wake" for row in health["to_do"])
     rest = len(health["to_do"]) - wake
     return (
-        f"{health['state'].capitalize()}: {last}; {wake} to do now, {rest} to do tomorrow, "
+        f"{health['state'].capitalize()}: {last}; {'' if knows_to_do(health) else 'at least '}"
+        f"{wake} to do now, {rest} to do tomorrow, "
         f"{len(health['not_known'])} not known."
     )

@@ -64,7 +64,7 @@ def _list_samples(health: Mapping[str, Any]) -> Iterator[Sample]:
     for hazard, levels in (health["alerts"] or {}).items():
         for level, number in levels.items():
             yield "mekong_cities", {"hazard": hazard, "level": level}, float(number)
-    for urgency in ("wake", "tomorrow"):
+    for urgency in ("wake", "tomorrow") if knows_to_do(health) else ():
         number = sum(row["urgency"] == urgency for row in health["to_do"])
         yield "mekong_to_do", {"urgency": urgency}, float(number)
     yield "mekong_not_known", {}, float(len(health["not_known"]))
@@ -73,6 +73,12 @@ def _list_samples(health: Mapping[str, Any]) -> Iterator[Sample]:
         yield "mekong_disk_size_bytes", {}, float(health["disk"]["total_bytes"])
     versions = {name: text for name, text in health["versions"].items() if text is not None}
     yield "mekong_versions_info", versions, 1.0
+
+
+def knows_to_do(health: Mapping[str, Any]) -> bool:
+    """Whether all that a state lists to do is known: the notices, and what the tree tells."""
+    parts = {line.partition(":")[0] for line in health["not_known"]}
+    return not parts & {"notices", "published tree"}
 
 
 def _seconds(moment: str) -> float:

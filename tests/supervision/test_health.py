@@ -22,6 +22,7 @@ from tests.supervision.conftest import ISSUED, NOW
 from tests.supervision.test_inspection import (
     add_file,
     break_latest,
+    empty_file,
     flip_byte,
     lose_latest,
     newest,
@@ -132,6 +133,7 @@ def test_what_is_not_known_is_named_and_never_fine(
     assert found["state"] == "unknown"
     [line] = found["not_known"]
     assert line.startswith(f"{part}: ")
+    assert ("at least 0 to do now" in found["summary"]) == (part == "notices")
     assert find_faults(found, "health") == []
     assert not (damage is lose_tables and (night.data_dir / "records.db").exists())
 
@@ -262,6 +264,13 @@ def test_they_survive_a_publication_and_are_no_litter(tmp_path: Path, night: Set
 def test_no_version_holds_them(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="root keeps for itself"):
         publish_tree({"index.json": b"{}", name: b""}, folder=tmp_path, issue_time=ISSUED)
+
+
+def test_alerts_that_cannot_be_read_have_no_tiers(night: Settings) -> None:
+    empty_file(night.published_dir)
+    found = observe_health(night, asof=NOW)
+    assert (found["state"], found["tiers"]) == ("failing", None)
+    assert "tiers: LookupError" in found["not_known"]
 
 
 def test_odd_values_in_an_index_are_not_known(

@@ -23,7 +23,7 @@ HEALTH: dict[str, Any] = {
     "alerts": {"flood": {"watch": 2}},
     "disk": {"free_bytes": 10, "total_bytes": 30},
     "versions": {"pipeline": "0.1.0", "airflow": None, "published": 'a"\\b'},
-    "not_known": ["notices: BrokenState"],
+    "not_known": ["disk: OSError"],
 }
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _SAMPLE = re.compile(rf"({_NAME})(?:\{{(.*)\}})? (\S+)")
@@ -94,6 +94,12 @@ def test_what_is_not_known_has_no_sample() -> None:
         "mekong_health_state", "mekong_health_timestamp_seconds", "mekong_dead_man_limit_seconds",
         "mekong_to_do", "mekong_not_known", "mekong_versions_info",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["notices: BrokenState", "published tree: ValueError"])
+def test_what_is_to_do_is_no_number_where_a_part_of_it_is_not_known(part: str) -> None:
+    samples = parse(write_metrics(HEALTH | {"not_known": [part]}))
+    assert "mekong_to_do" not in {name for name, _ in samples}
 
 
 @pytest.mark.parametrize("text", ["a", "a{b=c} 1\n", "x 1\n", "# TYPE x gauge\nx 1\nx 1\n"])

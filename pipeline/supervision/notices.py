@@ -47,7 +47,7 @@ class Telling:
     Parameters
     ----------
     notices
-        Identifiers of the notices that were told.
+        Identifiers of the notices that were to be told.
     taken
         Channels that took the message.
     failures
@@ -201,13 +201,19 @@ def remind(*, asof: datetime, settings: Settings | None = None) -> Telling:
     ------
     OSError, Busy
         The notices cannot be read or written.
+    Exception
+        The published tree cannot be inspected; all others have been told before.
     """
     settings = settings or Settings()
-    inspection = inspect_newest(settings, asof=asof)
+    inspection, fault = None, None
+    try:
+        inspection = inspect_newest(settings, asof=asof)
+    except Exception as error:  # noqa: BLE001  (a night that is late must be told all the same)
+        fault = error
     health = observe_health(settings, asof=asof, tree=inspection)
     with open_book(settings) as book:
         book.since = book.since or asof
-        for finding in inspection.findings:
+        for finding in inspection.findings if inspection else ():
             if finding.code not in _TOLD_AS_LATE:
                 book.add(
                     fault=finding.code, kind="invalid", dag=NIGHTLY, task=VALIDATE,
@@ -227,7 +233,10 @@ def remind(*, asof: datetime, settings: Settings | None = None) -> Telling:
                 cause=f"{free / 1e9:.1f} GB are left", asof=asof, lasting=True,
             )  # fmt: skip
         due = [notice for notice in book.list_open() if _is_due(notice, asof=asof)]
-    return _send(due, [], asof=asof, settings=settings, tree=inspection)
+    telling = _send(due, [], asof=asof, settings=settings, tree=inspection)
+    if fault is not None:
+        raise fault
+    return telling
 
 
 def acknowledge(
@@ -321,7 +330,7 @@ def _send(
         )  # fmt: skip
         taken = delivery.taken
         failures += delivery.failures
-        if taken or not delivery.failures:  # with no channel, the file is where it is read
+        if taken:
 
             def note_told() -> None:
                 with open_book(settings) as book:

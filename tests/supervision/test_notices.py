@@ -177,6 +177,15 @@ def test_a_message_that_nobody_took_is_sent_with_the_next_hour(
     assert remind(asof=NOW + timedelta(minutes=20), settings=own).taken == ("webhook",)
 
 
+def test_without_a_channel_nobody_was_told(night: Settings, httpserver: HTTPServer) -> None:
+    fail(night)
+    state = json.loads((night.published_dir / "health.json").read_bytes())
+    assert (state["to_do"][0]["told"], state["channels"]) == (None, [])
+    httpserver.expect_request(HOOK).respond_with_data("ok")
+    own = night.model_copy(update={"notice_webhook": SecretStr(httpserver.url_for(HOOK))})
+    assert remind(asof=NOW + timedelta(minutes=1), settings=own).taken == ("webhook",)
+
+
 def test_the_dead_man_wakes_somebody_for_each_night_that_is_missed(
     hooked: Settings, httpserver: HTTPServer
 ) -> None:
@@ -199,6 +208,20 @@ def test_the_callback_of_a_deadline_and_the_dead_man_are_one_notice(hooked: Sett
     fail(hooked, task=None, kind="late", error=None, issue_time=ISSUED + timedelta(days=1))
     remind(asof=ISSUED + 27 * HOUR, settings=hooked)
     assert len(read_book(hooked).notices) == 1
+
+
+def test_the_dead_man_needs_no_tree_that_can_be_inspected(
+    hooked: Settings, httpserver: HTTPServer
+) -> None:
+    remind(asof=NOW, settings=hooked)
+    lost = hooked.model_copy(update={"signing_keys": hooked.data_dir / "lost.pem"})
+    with pytest.raises(Exception, match=r"lost\.pem"):
+        remind(asof=ISSUED + 27 * HOUR, settings=lost)
+    [notice] = posted(httpserver)[-1]["notices"]
+    assert notice["fault"] == "night_late"
+    state = json.loads((hooked.published_dir / "health.json").read_bytes())
+    assert state["state"] == "failing"
+    assert state["not_known"][0].startswith("published tree: ")
 
 
 def test_a_machine_that_never_had_a_night(settings: Settings) -> None:

@@ -62,7 +62,7 @@ def validate(*, asof: datetime, now: datetime, settings: Settings | None = None)
             settings=settings,
         )  # fmt: skip
     else:
-        write_health(settings, asof=now)
+        write_health(settings, asof=now, tree=inspection)
     urgent = [finding for finding in findings if finding.urgency == "wake"]
     if urgent or inspection.version is None:
         raise InvalidTree("; ".join(f"{finding.code}: {finding.text}" for finding in urgent))

@@ -41,7 +41,7 @@ READABLE = 0o644
 LOCK_S = 10.0
 """Longest wait for another process that writes them (s)."""
 LEAST_FREE_BYTES = 5 << 30
-"""Room on the disk below which it is told: some sixty nights."""
+"""Room on the disk below which it is told: some fifty nights of the flood season."""
 _NAMED = ("model_version", "archive_snapshot")
 """Versions that an index names."""
 _T = TypeVar("_T")

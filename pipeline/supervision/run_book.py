@@ -64,6 +64,12 @@ RUN_BOOK = {
         "See what it waited for; run it again.",
         "a-task-hung",
     ),
+    "watch_failed": Entry(
+        "wake",
+        "the look between two nights failed or was ended; it raises no level until it runs again",
+        "Read the cause and mend it; the next hour looks again.",
+        "the-hourly-watch-failed",
+    ),
     "night_late": Entry(
         "wake",
         "no good night has come for too long",
@@ -157,7 +163,7 @@ RUN_BOOK = {
     "disk_low": Entry(
         "tomorrow",
         "little room is left on the disk",
-        "Make room: remove old upstream files and old versions.",
+        "See what 'mekong retain --dry-run' would remove, run it, and make room beside it.",
         "little-room-is-left",
     ),
 }
@@ -167,6 +173,8 @@ SIDE_DAGS = frozenset(
     {"mekong_train", "mekong_backfill", "mekong_verify", "mekong_indices", "mekong_upkeep"}
 )
 """DAGs that no night waits for."""
+WATCH_DAG = "mekong_watch"
+"""DAG of the look between two nights."""
 SIDE_TASKS = frozenset({"ingest", "verdict", "remind"})
 """Tasks, or groups of them, that the night goes on without."""
 
@@ -189,8 +197,12 @@ def find_fault(kind: Kind, *, dag: str, task: str | None) -> str:
     'side_hung'
     >>> find_fault("late", dag="mekong_nightly", task=None)
     'night_late'
+    >>> find_fault("hung", dag="mekong_watch", task="watch")
+    'watch_failed'
     """
     if kind == "late":
         return "night_late"
+    if dag == WATCH_DAG and task not in SIDE_TASKS:
+        return "watch_failed"
     side = dag in SIDE_DAGS or (task or "").partition(".")[0] in SIDE_TASKS
     return f"{'side' if side else 'step'}_{'hung' if kind == 'hung' else 'failed'}"

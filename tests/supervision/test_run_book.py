@@ -40,6 +40,8 @@ def test_no_lines_are_left_over() -> None:
         ("hung", "mekong_verify", "verify", "tomorrow"),
         ("failed", "mekong_train", "train", "tomorrow"),
         ("failed", "mekong_watch", "watch", "wake"),
+        ("failed", "mekong_watch", None, "wake"),
+        ("failed", "mekong_watch", "remind", "tomorrow"),
         ("failed", "mekong_nightly", None, "wake"),
         ("late", "mekong_nightly", None, "wake"),
         ("failed", "a_dag_of_tomorrow", "x", "wake"),

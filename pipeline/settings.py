@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -270,8 +272,9 @@ class Settings(BaseSettings):
         """Refuse an address that carries notices, and itself, readable over a network."""
         if address is None or not address.get_secret_value():
             return None
-        local = "http://127.", "http://localhost", "http://[::1]"
-        if not address.get_secret_value().startswith(("https://", *local)):
+        parts = urlsplit(address.get_secret_value())
+        hosts = {"https": r".+", "http": r"localhost|::1|127(\.\d{1,3}){3}"}.get(parts.scheme, "")
+        if not parts.hostname or not re.fullmatch(hosts, parts.hostname):
             raise ValueError("expected https, or http on this machine")
         return address
 

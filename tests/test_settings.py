@@ -131,6 +131,9 @@ def test_actual_messages_have_a_sender_whom_one_can_ask() -> None:
     [
         ("NOTICE_WEBHOOK", "http://example.org/hooks/s3cr3t"),
         ("NOTICE_WEBHOOK", "ftp://example.org/s3cr3t"),
+        ("NOTICE_WEBHOOK", "http://127.0.0.1.example.org/s3cr3t"),
+        ("NOTICE_WEBHOOK", "http://localhost:s3cr3t@example.org/"),
+        ("NOTICE_WEBHOOK", "https:///s3cr3t"),
     ],
 )
 def test_a_webhook_is_secret_and_goes_over_tls(
@@ -153,3 +156,6 @@ def test_no_error_shows_the_secrets_of_notices(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("MEKONG_ALERT_STATUS")
     monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", "")
     assert Settings().notice_webhook is None
+    for local in ("http://127.0.0.1:8080/s3cr3t", "http://localhost/s3cr3t", "http://[::1]:80/"):
+        monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", local)
+        assert Settings().notice_webhook is not None

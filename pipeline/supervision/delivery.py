@@ -59,8 +59,6 @@ def deliver(
     document: Mapping[str, Any],
     *,
     settings: Settings,
-    limit_s: float = LIMIT_S,
-    silence_s: float = SILENCE_S,
 ) -> Delivery:
     """Send a message by every channel of the settings; nothing is raised for one that fails.
 
@@ -74,14 +72,10 @@ def deliver(
         More members of what is posted to the webhook.
     settings
         Webhook and mail.
-    limit_s, silence_s
-        Longest time and longest silence of each channel (s).
     """
     ways: dict[str, Callable[[], None]] = {
-        "webhook": lambda: _post(
-            {"text": f"{subject}\n{text}", **document}, settings, limit_s, silence_s
-        ),
-        "mail": lambda: _mail_in_time(subject, text, settings, limit_s, silence_s),
+        "webhook": lambda: _post({"text": f"{subject}\n{text}", **document}, settings),
+        "mail": lambda: _mail_in_time(subject, text, settings),
     }
     taken, failures = list[str](), list[str]()
     for channel in list_channels(settings):
@@ -94,15 +88,13 @@ def deliver(
     return Delivery(tuple(taken), tuple(failures))
 
 
-def _post(
-    document: Mapping[str, Any], settings: Settings, limit_s: float, silence_s: float
-) -> None:
+def _post(document: Mapping[str, Any], settings: Settings) -> None:
     """Post a document to the webhook; its path, which is often a key, stands in no error."""
     if settings.notice_webhook is None:
         return
     address = settings.notice_webhook.get_secret_value()
     content = json.dumps(document, ensure_ascii=False).encode()
-    with Client(attempts=TRIES, timeout_s=silence_s, limit_s=limit_s) as client:
+    with Client(attempts=TRIES, timeout_s=SILENCE_S, limit_s=LIMIT_S) as client:
         try:
             client.post(address, content, headers={"Content-Type": "application/json"})
         except (HttpError, NotPublished) as error:
@@ -110,28 +102,26 @@ def _post(
             raise ConnectionError(text) from None
 
 
-def _mail_in_time(
-    subject: str, text: str, settings: Settings, limit_s: float, silence_s: float
-) -> None:
+def _mail_in_time(subject: str, text: str, settings: Settings) -> None:
     """Send a mail, given up at the limit: a server that drips its answers is never silent."""
     failures = list[Exception]()
 
     def send() -> None:
         try:
-            _mail(subject, text, settings, silence_s)
+            _mail(subject, text, settings)
         except Exception as error:  # noqa: BLE001  (raised below, in the thread that waits)
             failures.append(error)
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
-    thread.join(limit_s)
+    thread.join(LIMIT_S)
     if thread.is_alive():
-        raise TimeoutError(f"the server did not take it within {limit_s:g} s")
+        raise TimeoutError(f"the server did not take it within {LIMIT_S:g} s")
     if failures:
         raise failures[0]
 
 
-def _mail(subject: str, text: str, settings: Settings, silence_s: float) -> None:
+def _mail(subject: str, text: str, settings: Settings) -> None:
     """Send a mail; a password goes over TLS or stays on this machine."""
     message = EmailMessage()
     message["Subject"], message["From"] = subject, settings.notice_mail_from
@@ -141,7 +131,7 @@ def _mail(subject: str, text: str, settings: Settings, silence_s: float) -> None
     message.set_content(text)
     parts = urlsplit(f"//{settings.notice_mail_server}")
     host = parts.hostname or ""
-    with smtplib.SMTP(host, parts.port or 25, timeout=silence_s) as server:
+    with smtplib.SMTP(host, parts.port or 25, timeout=SILENCE_S) as server:
         server.ehlo()
         if server.has_extn("starttls"):
             server.starttls(context=ssl.create_default_context())

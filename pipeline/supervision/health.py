@@ -32,7 +32,6 @@ from pipeline.supervision.delivery import list_channels
 from pipeline.supervision.inspection import CLOCKS_APART, Inspection, inspect_published
 from pipeline.supervision.metrics import knows_to_do, write_metrics
 from pipeline.supervision.notice_book import NoticeBook, read_book
-from pipeline.supervision.run_book import RUN_BOOK
 from pipeline.times import format_utc
 
 SCHEMA_VERSION = 1
@@ -284,8 +283,8 @@ def _list_to_do(book: NoticeBook, tree: Inspection) -> list[dict[str, Any]]:
             "id": notice.identifier,
             "urgency": notice.urgency,
             "what": notice.subject,
-            "do": notice.action,
-            "run_book": notice.link,
+            "do": notice.entry.action,
+            "run_book": notice.entry.link,
             "since": format_utc(notice.first),
             "told": notice.told and format_utc(notice.told),
             "times": notice.times,
@@ -301,9 +300,9 @@ def _list_to_do(book: NoticeBook, tree: Inspection) -> list[dict[str, Any]]:
         {
             "id": None,
             "urgency": finding.urgency,
-            "what": RUN_BOOK[finding.code].meaning,
-            "do": RUN_BOOK[finding.code].action,
-            "run_book": RUN_BOOK[finding.code].link,
+            "what": finding.entry.meaning,
+            "do": finding.entry.action,
+            "run_book": finding.entry.link,
             "since": None,
             "told": None,
             "times": 1,

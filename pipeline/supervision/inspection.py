@@ -22,7 +22,7 @@ from lxml import etree
 from pipeline.exchange.keys import PublicKeys
 from pipeline.exchange.signatures import BadSignature
 from pipeline.exchange.tree_check import verify_tree
-from pipeline.supervision.run_book import RUN_BOOK, Urgency
+from pipeline.supervision.run_book import RUN_BOOK, Entry, Urgency
 
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
 CLOCKS_APART = timedelta(minutes=10)
@@ -59,9 +59,14 @@ class Finding:
     text: str
 
     @property
+    def entry(self) -> Entry:
+        """Its line of the run book."""
+        return RUN_BOOK[self.code]
+
+    @property
     def urgency(self) -> Urgency:
         """How urgent it is."""
-        return RUN_BOOK[self.code].urgency
+        return self.entry.urgency
 
 
 @dataclass

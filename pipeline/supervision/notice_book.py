@@ -25,7 +25,7 @@ from pipeline.storage.atomic import (
     make_passable_folder,
     open_locked,
 )
-from pipeline.supervision.run_book import RUN_BOOK, Kind, Urgency
+from pipeline.supervision.run_book import RUN_BOOK, UNKNOWN, Entry, Kind, Urgency
 
 LOCK_S = 10.0
 """Longest wait for another process that writes the file (s)."""
@@ -75,19 +75,14 @@ class Notice:
     acknowledged: datetime | None = None
 
     @property
+    def entry(self) -> Entry:
+        """Its line of the run book."""
+        return RUN_BOOK.get(self.fault, UNKNOWN)
+
+    @property
     def urgency(self) -> Urgency:
-        """How urgent it is; a fault of another version of this code wakes somebody."""
-        return RUN_BOOK[self.fault].urgency if self.fault in RUN_BOOK else "wake"
-
-    @property
-    def action(self) -> str:
-        """What to do, in a sentence."""
-        return RUN_BOOK[self.fault].action if self.fault in RUN_BOOK else "See the run book."
-
-    @property
-    def link(self) -> str:
-        """Place in the operator's guide."""
-        return RUN_BOOK[self.fault].link if self.fault in RUN_BOOK else "docs/operator.md"
+        """How urgent it is."""
+        return self.entry.urgency
 
     @property
     def subject(self) -> str:

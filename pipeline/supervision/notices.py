@@ -19,7 +19,7 @@ from pipeline.supervision.health import (
 )
 from pipeline.supervision.inspection import Inspection
 from pipeline.supervision.notice_book import Notice, open_book, read_book
-from pipeline.supervision.run_book import RUN_BOOK, Kind, Urgency, find_fault
+from pipeline.supervision.run_book import Kind, Urgency, find_fault
 from pipeline.times import format_utc
 
 NIGHTLY, VALIDATE = "mekong_nightly", "validate"
@@ -94,8 +94,7 @@ def tell(
     try:
         fault = find_fault(kind, dag=dag, task=task)
         settings = settings or Settings()
-        cause = describe_cause(error, settings=settings)
-        faults = [(fault, cause)]
+        faults = [(fault, describe_cause(error, settings=settings))]
         return tell_faults(
             faults, dag=dag, task=task, issue_time=issue_time, kind=kind, asof=asof,
             settings=settings,
@@ -171,7 +170,7 @@ def tell_faults(
                 for fault, cause in faults
             )  # fmt: skip
 
-    failures = _try_each(settings, ("notice", note))
+    failures = _try(settings, "notice", note)
     if not notices:  # the disk is full or closed: told all the same, though never reminded of
         notices = [
             Notice(
@@ -339,25 +338,21 @@ def _send(
                         if notice.identifier in told:
                             book.put(replace(notice, told=asof))
 
-            failures += _try_each(settings, ("notice", note_told))
-    failures += _try_each(
-        settings, ("health.json", lambda: write_health(settings, asof=asof, tree=tree))
-    )
+            failures += _try(settings, "notice", note_told)
+    failures += _try(settings, "health.json", lambda: write_health(settings, asof=asof, tree=tree))
     unique = tuple(dict.fromkeys(failures))
     for line in unique:
         _log.warning("%s", line)
     return Telling(tuple(notice.identifier for notice in due), taken, unique)
 
 
-def _try_each(settings: Settings, *parts: tuple[str, Callable[[], object]]) -> list[str]:
-    """Do each part, whatever happens to the others; a line for each that failed."""
-    failures = []
-    for name, part in parts:
-        try:
-            part()
-        except Exception as error:  # noqa: BLE001  (what cannot be noted must still be told)
-            failures.append(f"{name}: {describe_cause(error, settings=settings)}")
-    return failures
+def _try(settings: Settings, name: str, part: Callable[[], object]) -> list[str]:
+    """Do a part; a line for it where it failed: what cannot be noted must still be told."""
+    try:
+        part()
+    except Exception as error:  # noqa: BLE001
+        return [f"{name}: {describe_cause(error, settings=settings)}"]
+    return []
 
 
 def _word(due: Sequence[Notice]) -> tuple[str, str]:
@@ -368,13 +363,12 @@ def _word(due: Sequence[Notice]) -> tuple[str, str]:
     paragraphs = []
     for notice in due:
         again = f", {notice.times} times since {format_utc(notice.first)}" * (notice.times > 1)
-        meaning = RUN_BOOK[notice.fault].meaning if notice.fault in RUN_BOOK else notice.fault
         lines = [
             f"[{notice.urgency}] {notice.subject}{again}",
-            f"It means: {meaning}.",
+            f"It means: {notice.entry.meaning}.",
             f"Cause: {notice.cause}" if notice.cause else "",
-            f"To do: {notice.action}",
-            f"Run book: {notice.link}",
+            f"To do: {notice.entry.action}",
+            f"Run book: {notice.entry.link}",
             f"Taken over? mekong acknowledge {notice.identifier}",
         ]
         paragraphs.append("\n".join(filter(None, lines)))
@@ -392,8 +386,8 @@ def _describe(notice: Notice) -> dict[str, Any]:
         "task": notice.task,
         "issue_time": notice.issue_time and format_utc(notice.issue_time.astimezone(UTC)),
         "cause": notice.cause,
-        "do": notice.action,
-        "run_book": notice.link,
+        "do": notice.entry.action,
+        "run_book": notice.entry.link,
         "since": format_utc(notice.first),
         "times": notice.times,
     }

@@ -25,7 +25,7 @@ class Entry:
     action
         What to do, in a sentence.
     anchor
-        Heading of the operator's guide with more of it.
+        Heading of the operator's guide with more of it; empty for the guide as a whole.
     """
 
     urgency: Urgency
@@ -36,7 +36,7 @@ class Entry:
     @property
     def link(self) -> str:
         """Place in the operator's guide."""
-        return f"{GUIDE}#{self.anchor}"
+        return f"{GUIDE}#{self.anchor}" if self.anchor else GUIDE
 
 
 RUN_BOOK = {
@@ -168,6 +168,8 @@ RUN_BOOK = {
     ),
 }
 """Faults by their code."""
+UNKNOWN = Entry("wake", "something that this version does not know", "See the run book.", "")
+"""A fault that another version of this code noted."""
 
 SIDE_DAGS = frozenset(
     {"mekong_train", "mekong_backfill", "mekong_verify", "mekong_indices", "mekong_upkeep"}

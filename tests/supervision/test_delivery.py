@@ -25,10 +25,10 @@ HOOK = "/hooks/s3cr3t"
 
 
 def send(settings: Settings, limit_s: float = 5.0, silence_s: float = 2.0) -> Delivery:
-    return deliver(
-        "Mekong WAKE: ນໍ້າ", "To do: look.", {"notices": []},
-        settings=settings, limit_s=limit_s, silence_s=silence_s,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.supervision.delivery.LIMIT_S", limit_s)
+        patch.setattr("pipeline.supervision.delivery.SILENCE_S", silence_s)
+        return deliver("Mekong WAKE: ນໍ້າ", "To do: look.", {"notices": []}, settings=settings)
 
 
 def with_hook(settings: Settings, address: str) -> Settings:

@@ -94,7 +94,7 @@ def test_urgent_ones_come_first() -> None:
 
 def test_a_fault_of_another_version_wakes_somebody() -> None:
     notice = add(NoticeBook(), fault="of_a_later_version")
-    assert (notice.urgency, notice.link) == ("wake", "docs/operator.md")
+    assert (notice.urgency, notice.entry.link) == ("wake", "docs/operator.md")
 
 
 def test_a_failing_write_keeps_what_was(

@@ -17,8 +17,6 @@ from werkzeug import Request, Response
 
 from pipeline.settings import Settings
 from pipeline.storage import atomic
-from pipeline.supervision import notices
-from pipeline.supervision.delivery import deliver
 from pipeline.supervision.notice_book import read_book
 from pipeline.supervision.notices import Telling, acknowledge, remind, tell, tell_run
 from tests.exchange.schema_cases import find_faults
@@ -373,9 +371,8 @@ def test_a_reminder_ends_in_time_with_a_slow_webhook(
 
     httpserver.expect_request(HOOK).respond_with_handler(answer_late)
     own = night.model_copy(update={"notice_webhook": SecretStr(httpserver.url_for(HOOK))})
-    monkeypatch.setattr(
-        notices, "deliver", lambda *of, **given: deliver(*of, limit_s=0.4, silence_s=0.3, **given)
-    )
+    monkeypatch.setattr("pipeline.supervision.delivery.LIMIT_S", 0.4)
+    monkeypatch.setattr("pipeline.supervision.delivery.SILENCE_S", 0.3)
     began = time.monotonic()
     telling = fail(own)
     assert time.monotonic() - began < 3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.storage.records import Records
 
 GRACE = timedelta(hours=1)
-"""Commits that are younger stay whatever their run: a step that began before may read them."""
+"""Commits that were the newest since then stay whatever their run: a step may read them still."""
 RAIN_GRIDS = ("gk2a", "gk2a_ir", "imerg_early", "imerg_late")
 """Products at steps below a day; their daily means stay in the areal record."""
 _END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -187,7 +187,8 @@ def retain(
     dry_run
         Whether to tell only what would go.
     grace
-        Age up to which commits of the archive stay in any case; 0 where nothing else runs.
+        Time for which commits of the archive stay once another has replaced them; 0 where nothing
+        else runs.
 
     Raises
     ------

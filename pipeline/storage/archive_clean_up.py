@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,17 +133,24 @@ def expire(folder: Path, *, keep: Collection[str], newer_than: datetime) -> Free
     keep
         Ids of snapshots that stay.
     newer_than
-        Snapshots written after this moment stay too: a process may be reading one.
+        Snapshots that were the newest at this moment or since stay too: a process may be reading
+        one.
     """
     with _writing(folder) as repository:
         history = list(repository.ancestry(branch="main"))
-        stays = {info.id for info in history if info.written_at > newer_than or info.id in keep}
-        stays |= {branch.removeprefix(KEPT) for branch in repository.list_branches()} & set(keep)
+        branches = repository.list_branches() - {"main"}
+        kept = {name.removeprefix(KEPT) for name in branches if name.startswith(KEPT)}
+        held = {info.id: info.written_at for info in history}
+        held |= {name: repository.lookup_snapshot(name).written_at for name in kept}
+        in_order = sorted(held, key=lambda name: held[name])
+        # A snapshot was the newest until the next one was written, however old it is by now.
+        stays = {name for name, after in pairwise(in_order) if held[after] > newer_than}
+        stays |= held.keys() & keep
         stays -= {history[0].id, history[-1].id}
-        for branch in repository.list_branches() - {"main"}:
+        for branch in branches:
             if branch.removeprefix(KEPT) not in stays:
                 repository.delete_branch(branch)  # a draft that nobody finished, too
-        for snapshot in sorted(stays - {b.removeprefix(KEPT) for b in repository.list_branches()}):
+        for snapshot in sorted(stays - kept):
             repository.create_branch(f"{KEPT}{snapshot}", snapshot)
         old = datetime.now(UTC) + _EVERYTHING
         repository.expire_snapshots(old)

@@ -127,8 +127,21 @@ def test_young_commits_stay_whatever_their_run(folder: Path) -> None:
     young = Archive(folder).snapshot
     add(folder)
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    assert expire(folder, keep=(), newer_than=hour_ago).snapshots == 0
-    assert read(Archive(folder, snapshot=young)) == [0.0, 1.0, 2.0]
+    for _ in range(2):
+        assert expire(folder, keep=(), newer_than=hour_ago).snapshots == 0
+        assert read(Archive(folder, snapshot=young)) == [0.0, 1.0, 2.0]
+
+
+def test_an_old_commit_that_was_the_newest_until_lately_stays(folder: Path) -> None:
+    """A step that began before the next commit reads it, and its run will name it."""
+    read_by_step, begun = Archive(folder).snapshot, datetime.now(UTC)
+    add(folder)
+    for _ in range(2):
+        expire(folder, keep=(), newer_than=begun)
+        assert read(Archive(folder, snapshot=read_by_step)) == [0.0, 1.0, 2.0]
+    assert expire_all(folder) > 0
+    with pytest.raises(NotKept):
+        Archive(folder, snapshot=read_by_step)
 
 
 def test_a_draft_that_was_killed_is_removed(folder: Path) -> None:

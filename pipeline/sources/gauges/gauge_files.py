@@ -11,7 +11,6 @@ Answers of the interfaces are stored unchanged, one file per station and issue t
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -41,6 +40,7 @@ from pipeline.sources.gauges.own_table import OwnLayout
 from pipeline.sources.gauges.parts import explain_passed_over, read_parts
 from pipeline.sources.gauges.series import NoReadings, parse_method
 from pipeline.sources.gauges.tables import read_table
+from pipeline.storage.atomic import draft_file, set_published
 from pipeline.times import day_start
 
 if TYPE_CHECKING:
@@ -170,19 +170,20 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
     path = upstream / granule.folder / name
     if path.name != name:
         raise HttpError(f"{url}: expected a file's name, found {name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+    with TemporaryDirectory() as folder:
         part = Path(folder) / name
         part.write_bytes(content)
         try:
             readings = read_json(part).dropna(subset="value")
-            newest = readings["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
         except NoReadings as none:
             raise NotPublished(str(none)) from none
         except (BadGranule, Skipped) as bad:
             raise HttpError(f"{url}: {bad}") from bad
-        os.utime(part, (min(newest, granule.end).timestamp(),) * 2)
-        part.replace(path)
+    newest = readings["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with draft_file(path) as draft:
+        draft.write_bytes(content)
+        set_published(draft, min(newest, granule.end))
     return path
 
 

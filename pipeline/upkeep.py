@@ -129,20 +129,19 @@ def backup(folder: Path, *, upstream: bool = False, settings: Settings | None = 
 
 
 def restore(folder: Path, *, settings: Settings | None = None) -> BackedUp:
-    """Restore a backup into a data folder that holds nothing yet.
+    """Restore a backup into a data folder, and tables, that hold nothing yet.
 
     Raises
     ------
     UserError
-        The data folder holds something, or is of another region.
+        They hold something, or the backup is of another region.
     FileNotFoundError
         There is no backup in the folder, or an interrupted one.
     BrokenState
         A file of the backup is damaged or gone; nothing was restored.
     """
     from pipeline.storage.backups import (
-        is_restoring,
-        list_state,
+        list_in_the_way,
         read_manifest,
         restore_backup,
         upkeep_locked,
@@ -153,10 +152,10 @@ def restore(folder: Path, *, settings: Settings | None = None) -> BackedUp:
     if manifest.region != settings.region:
         raise UserError(f"expected a backup of {settings.region}, found one of {manifest.region}")
     with upkeep_locked(settings):
-        if (held := list_state(settings)) and not is_restoring(settings):
+        if held := list_in_the_way(settings):
             raise UserError(
                 f"expected nothing in {settings.region_dir}, found {', '.join(held)}; move it away "
-                "or name another folder (MEKONG_DATA_DIR)"
+                "or name others (MEKONG_DATA_DIR, MEKONG_RECORDS_URL)"
             )
         restore_backup(folder, settings)
     return _describe_backup(folder)

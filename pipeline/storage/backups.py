@@ -37,6 +37,7 @@ from pipeline.storage.table_copy import copy_rows, count_rows
 MANIFEST = "manifest.json"
 RECORDS = "records.db"
 LOCK = "upkeep.lock"
+_RESTORING = ".draft-restore"
 _PARTS = ("published", "models", "scoreboard", "archive")
 _UPSTREAM = ("upstream", "virtual")
 _REPLACED = ("scoreboard", *_UPSTREAM)
@@ -83,10 +84,28 @@ def upkeep_locked(settings: Settings) -> Iterator[None]:
 
 
 def list_state(settings: Settings) -> list[str]:
-    """Names of what a data folder holds already that a restored backup would bring."""
+    """Names of what is held already in place of what a restored backup would bring."""
     names = [name for name in (*_PARTS, *_UPSTREAM) if (settings.region_dir / name).exists()]
     file = _sqlite_file(settings)
-    return sorted([*names, *([RECORDS] if file is not None and file.exists() else [])])
+    if file is None:
+        database = Database(settings.database)
+        held = any(count_rows(database).values())
+        tables = f"rows in {database.engine.url.render_as_string(hide_password=True)}"
+    else:
+        held, tables = file.exists(), RECORDS
+    return sorted([*names, *([tables] if held else [])])
+
+
+def list_in_the_way(settings: Settings) -> list[str]:
+    """Names of what a restore would replace: all that is held but what a killed one has placed."""
+    held, draft = list_state(settings), settings.region_dir / _RESTORING
+    if not is_restoring(settings):
+        return held
+    waiting = {path.name for path in draft.iterdir()}
+    if RECORDS in waiting and _are_placed(draft / RECORDS, settings):
+        waiting.remove(RECORDS)
+    folders = {*_PARTS, *_UPSTREAM}
+    return [name for name in held if (name if name in folders else RECORDS) in waiting]
 
 
 def write_backup(
@@ -151,7 +170,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def restore_backup(folder: Path, settings: Settings) -> Manifest:
-    """Bring a backup into a data folder that holds nothing of it yet.
+    """Bring a backup into a data folder in which nothing is in its way.
 
     All files are copied and compared with their digests first, then moved to their places. One that
     was killed while moving goes on when it is run again.
@@ -164,7 +183,7 @@ def restore_backup(folder: Path, settings: Settings) -> Manifest:
         A killed restore of another backup waits for its end.
     """
     manifest = read_manifest(folder)
-    draft = settings.region_dir / ".draft-restore"
+    draft = settings.region_dir / _RESTORING
     content = (folder / MANIFEST).read_bytes()
     if is_restoring(settings):
         if (draft / MANIFEST).read_bytes() != content:
@@ -176,8 +195,10 @@ def restore_backup(folder: Path, settings: Settings) -> Manifest:
         with draft_file(draft / MANIFEST) as marker:
             marker.write_bytes(content)
         os.sync()
-    if (draft / RECORDS).exists():  # first: an archive without tables would be given empty ones
-        _place_tables(draft / RECORDS, settings)
+    if (tables := draft / RECORDS).exists():  # first: an archive without any is given empty ones
+        if not _are_placed(tables, settings):
+            _place_tables(tables, settings)
+        tables.unlink()
     for name in (*_PARTS, *_UPSTREAM):
         if (draft / name).exists():
             (draft / name).rename(settings.region_dir / name)
@@ -187,7 +208,7 @@ def restore_backup(folder: Path, settings: Settings) -> Manifest:
 
 def is_restoring(settings: Settings) -> bool:
     """Return whether a restore was killed while it moved files to their places."""
-    return (settings.region_dir / ".draft-restore" / MANIFEST).is_file()
+    return (settings.region_dir / _RESTORING / MANIFEST).is_file()
 
 
 def _copy_tree(root: Path, part: str, draft: Path, manifest: Manifest) -> None:
@@ -261,20 +282,29 @@ def _copy_tables(settings: Settings, target: Path) -> None:
     target.chmod(OWNER_ONLY_FILE)
 
 
+def _are_placed(file: Path, settings: Settings) -> bool:
+    """Return whether the tables of a backup are where the settings have them."""
+    target = _sqlite_file(settings)
+    if target is not None:
+        return target.exists() and _hash(target) == _hash(file)
+    source = Database(f"sqlite:///{file}")
+    placed = count_rows(source) == count_rows(Database(settings.database))
+    source.engine.dispose()
+    return placed
+
+
 def _place_tables(file: Path, settings: Settings) -> None:
     """Put the tables of a backup where the settings have them."""
     target = _sqlite_file(settings)
     if target is None:
-        source, database = Database(f"sqlite:///{file}"), Database(settings.database)
-        if count_rows(source) != count_rows(database):  # else a killed restore has put them there
-            copy_rows(source, database)
+        source = Database(f"sqlite:///{file}")
+        copy_rows(source, Database(settings.database))
         source.engine.dispose()
     else:
         make_passable_folder(target.parent)
         with draft_file(target) as draft:
             shutil.copyfile(file, draft)
             draft.chmod(OWNER_ONLY_FILE)
-    file.unlink()
 
 
 def _fill(draft: Path, folder: Path, manifest: Manifest) -> None:

@@ -20,13 +20,17 @@ from pipeline.storage.atomic import BrokenState
 from pipeline.storage.backups import (
     MANIFEST,
     is_restoring,
+    list_in_the_way,
     list_state,
     read_manifest,
     restore_backup,
     upkeep_locked,
     write_backup,
 )
+from pipeline.storage.database import Database
 from pipeline.storage.records import Records
+from pipeline.storage.table_copy import count_rows
+from tests.storage import servers
 from tests.storage.old_tables import dump
 from tests.storage.stages import add, moment
 from tests.storage.zone_steps import zone_steps
@@ -213,6 +217,51 @@ def test_a_restore_that_was_killed_is_completed(
     assert not is_restoring(into)
     assert content(into.models_dir) == content(settings.models_dir)
     assert dump(into.data_dir / "records.db") == dump(settings.data_dir / "records.db")
+
+
+def test_a_killed_restore_never_replaces_what_came_since(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night that ran between the two tries has rows, and messages, that no backup holds."""
+    folder, into = back_up(settings, tmp_path / "backup"), other(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_place_tables", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            restore(folder, into)
+    assert is_restoring(into)
+    assert list_in_the_way(into) == []
+    add(Records(into.database), {"2026-08-04T00:00": 5.0}, moment(4))
+    assert list_in_the_way(into) == ["records.db"]
+    (into.data_dir / "records.db").unlink()
+    shutil.copy(into.data_dir / ".draft-restore" / "records.db", into.data_dir)
+    assert list_in_the_way(into) == [], "placed, and killed before the draft went"
+    into.models_dir.mkdir()
+    assert list_in_the_way(into) == ["models"]
+    into.models_dir.rmdir()
+    restore(folder, into)
+    assert list_in_the_way(into) == ["archive", "models", "published", "records.db"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    bool(servers.absent_servers("PostgreSQL")), reason=servers.absent_servers("PostgreSQL")
+)
+def test_an_installation_moves_to_a_server_and_back(settings: Settings, tmp_path: Path) -> None:
+    rows = count_rows(Database(settings.database))
+    folder = back_up(settings, tmp_path / "backup")
+    with servers.postgresql() as url:
+        there = other(settings).model_copy(update={"records_url": url})
+        assert list_in_the_way(there) == []
+        restore(folder, there)
+        assert not (there.data_dir / "records.db").exists()
+        assert count_rows(Database(url)) == rows
+        assert list_in_the_way(there)[-1].startswith("rows in postgresql")
+        add(Records(url), {"2026-08-05T00:00": 6.0}, moment(5))
+        assert Records(url).database.batch == 2, "numbered on"
+        back_up(there, tmp_path / "again")
+    back = settings.model_copy(update={"data_dir": tmp_path / "back"})
+    restore(tmp_path / "again", back)
+    assert count_rows(Database(back.database)) == rows | {"ingests": 2, "readings": 2}
 
 
 def test_tables_elsewhere_are_backed_up_and_put_back_there(

@@ -17,7 +17,7 @@ def list_old_files(
 ) -> Iterator[Path]:
     """List files whose bytes were ingested and that ended long ago, and the sidecars beside them.
 
-    A file that was never ingested stays.
+    A file that was never ingested, or was rejected, stays: no store holds its content.
 
     Parameters
     ----------

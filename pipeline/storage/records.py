@@ -82,8 +82,9 @@ class Records:
         return marks
 
     def granule_ends(self) -> dict[str, dict[str, tuple[str, datetime]]]:
-        """Return by name and checksum of each ingested file its source and the last of its ends."""
+        """Return by name and checksum of each sound file its source and the last of its ends."""
         query = sa.select(granules.c.name, granules.c.sha256, granules.c.source, granules.c.end)
+        query = query.where(granules.c.rejected.is_(None))
         ends = dict[str, dict[str, tuple[str, datetime]]]()
         with self.database.engine.connect() as connection:
             for row in connection.execute(query.order_by(granules.c.end)):

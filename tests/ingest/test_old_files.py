@@ -10,7 +10,7 @@ import pytest
 from pipeline.ingest.old_files import list_old_files, remove_files
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
-from tests.ingest.granule_cases import ASOF, half_hour, night, rates
+from tests.ingest.granule_cases import ASOF, HTML, half_hour, night, rates, republish
 
 WEEK = timedelta(days=7)
 
@@ -45,6 +45,14 @@ def test_a_file_that_was_not_ingested_stays(settings: Settings) -> None:
     assert len(names(settings, days=30)) == 2
     changed = half_hour(settings, 0, rain=9.0)
     assert changed.name not in names(settings, days=30), "its new bytes were never read"
+
+
+def test_a_file_that_was_rejected_stays(settings: Settings) -> None:
+    broken = half_hour(settings, 2)
+    republish(broken, HTML)
+    assert len(night(settings, slots=3).rejected) == 1
+    assert len(names(settings, days=30)) == 2
+    assert broken.name not in names(settings, days=30), "no store holds what is in it"
 
 
 def test_sidecars_go_with_their_file_and_folders_that_are_empty_too(settings: Settings) -> None:

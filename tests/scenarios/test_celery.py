@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.settings import Settings
-from pipeline.storage.database import Database, ground_reports, ingests, metadata
+from pipeline.storage.database import Database
+from pipeline.storage.table_copy import copy_rows
 from tests.dags.installation import Installation, installed
 from tests.scenarios import nights
 from tests.scenarios.compare_published import differences
@@ -39,26 +40,12 @@ def on_postgresql(server: str, name: str) -> str:
     return url.set(database=name).render_as_string(hide_password=False)
 
 
-def copy_tables(here: str, there: str) -> None:
-    """Copy all rows of a database into an empty one, which then numbers on after them."""
-    source, target = Database(here).engine, Database(there).engine
-    with source.connect() as reading, target.begin() as writing:
-        for table in metadata.sorted_tables:
-            rows = [dict(row) for row in reading.execute(sa.select(table)).mappings()]
-            if rows:
-                writing.execute(table.insert(), rows)
-        for column in (ingests.c.batch, ground_reports.c.number):
-            sequence = sa.func.pg_get_serial_sequence(column.table.name, column.name)
-            if last := reading.scalar(sa.select(sa.func.max(column))):
-                writing.execute(sa.select(sa.func.setval(sequence, last)))
-
-
 @contextmanager
 def on_celery(home: Path, settings: Settings) -> Iterator[tuple[Installation, Settings]]:
     """An installation with two workers on PostgreSQL and Redis, and its stores' settings."""
     with servers.postgresql() as server, servers.redis() as broker:
         airflow, records = (on_postgresql(server, name) for name in ("scheduling", "records"))
-        copy_tables(settings.database, records)
+        copy_rows(Database(settings.database), Database(records))
         variables = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow,

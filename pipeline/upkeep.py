@@ -23,6 +23,8 @@ GRACE = timedelta(hours=1)
 """Commits that were the newest since then stay whatever their run: a step may read them still."""
 RAIN_GRIDS = ("gk2a", "gk2a_ir", "imerg_early", "imerg_late")
 """Products at steps below a day; their daily means stay in the areal record."""
+DATED_AHEAD = timedelta(days=7)
+"""Age of the newest grid up to which the last night's date is believed: a clock may run ahead."""
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -61,8 +63,8 @@ class Retained:
     Parameters
     ----------
     asof
-        Issue time of the last night, from which ages count, ISO 8601; None before the first night,
-        when nothing is removed.
+        Moment from which ages count, in general the issue time of the last night, ISO 8601; None
+        before the first night, when nothing is removed.
     upstream, published, archive
         Files by where they lay.
     versions, snapshots
@@ -179,7 +181,8 @@ def retain(
     """Remove what is no longer kept; the settings ``keep_*`` say how long.
 
     Readings, the areal record, daily grids, runs, forecasts, alerts, messages and scores stay for
-    good. Ages count from the last issued night, whatever the clock says, and at most to ``asof``.
+    good. Ages count from the last issued night, whatever the clock says, and at most to ``asof``;
+    after a night that is dated more than :data:`DATED_AHEAD` after the newest grid, from then.
 
     Parameters
     ----------
@@ -207,7 +210,7 @@ def retain(
     last = records.last_issued(before=_END)
     if last is None:
         return Retained(None, dry_run=dry_run)
-    asof = min(asof, last[0])
+    asof = min(asof, last[0], _find_newest_grid(records) + DATED_AHEAD)
     days = {
         name: timedelta(days=getattr(settings, f"keep_{name}_days"))
         for name in ("upstream", "published", "snapshot", "grid")
@@ -244,6 +247,15 @@ def retain(
         held_back,
         dry_run,
     )
+
+
+def _find_newest_grid(records: Records) -> datetime:
+    """Return the end of the newest file of an observed grid; far off where there is none."""
+    from pipeline.sources import SOURCES
+
+    ends = records.last_files(asof=_END).items()
+    grids = {row.id for row in SOURCES.values() if row.kind == "grid" and not row.ahead}
+    return max((end for source, end in ends if source in grids), default=_END - DATED_AHEAD)
 
 
 def _clean_archive(

@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.steps import UserError
 from pipeline.storage import schema
 from pipeline.storage.archive import Archive, NotKept
-from pipeline.storage.database import runs
+from pipeline.storage.database import alerts, runs
 from pipeline.storage.records import Records
 from pipeline.upkeep import BackedUp, Removed
 from tests.nights.night_cases import DAY, ISSUED, record
@@ -45,6 +45,16 @@ def append_zones(settings: Settings) -> None:
     ds = record(held).isel(time=[-20]) + 1.0
     ds = ds.assign_coords(available_time=("time", np.array([np.datetime64("2026-08-18", "ns")])))
     Archive(settings.archive_dir).append("zones", ds.assign_attrs(origin="virtual"), message="late")
+
+
+def append_rain(settings: Settings) -> None:
+    """Append some days of rain every ten minutes."""
+    count, start = 260, np.datetime64("2026-08-01", "ns")
+    grid = Grid(15.0, 15.3, 105.0, 105.4)
+    time = start + np.arange(count) * np.timedelta64(10, "m")
+    ds = grid.dataset(time, rain_rate=np.zeros((count, *grid.shape), "f4"))
+    ds = ds.assign_coords(available_time=("time", time)).assign_attrs(origin="virtual")
+    Archive(settings.archive_dir).append("gk2a", ds, message="rain")
 
 
 def move_second_night(settings: Settings) -> None:
@@ -118,12 +128,7 @@ def test_without_its_cut_the_late_day_would_have_changed_the_night(settings: Set
 
 @pytest.mark.slow
 def test_a_night_whose_grids_have_gone_is_refused_in_one_line(settings: Settings) -> None:
-    count, start = 260, np.datetime64("2026-08-01", "ns")
-    grid = Grid(15.0, 15.3, 105.0, 105.4)
-    time = start + np.arange(count) * np.timedelta64(10, "m")
-    ds = grid.dataset(time, rain_rate=np.zeros((count, *grid.shape), "f4"))
-    ds = ds.assign_coords(available_time=("time", time)).assign_attrs(origin="virtual")
-    Archive(settings.archive_dir).append("gk2a", ds, message="rain")
+    append_rain(settings)
     move_second_night(settings)
     before = made_again(settings)
     kept = upkeep.retain(asof=YEARS, grace=NOW, settings=settings)
@@ -161,6 +166,24 @@ def test_what_is_in_force_and_the_records_stay(settings: Settings) -> None:
     assert records.messages_until(records.run(ISSUED), since=ISSUED) == messages
     assert records.readings.read_all("stage", asof=YEARS).equals(readings)
     assert (settings.published_dir / "latest" / "index.json").is_file()
+
+
+def test_a_night_that_a_clock_dated_far_ahead_takes_nothing(settings: Settings) -> None:
+    """Its files are of before; those of gauges end with the night that reads them."""
+    append_rain(settings)
+    records = Records(settings.database)
+    ahead = ISSUED + timedelta(days=3650)
+    last = alerts.c.issue_time == ISSUED + DAY
+    with records.database.engine.begin() as connection:
+        connection.execute(alerts.update().where(last).values(issue_time=ahead))
+    for source, end in (("gk2a", ISSUED), ("gauges", ahead)):
+        with records.ingest(source, asof=ahead) as batch:
+            batch.add_granule(
+                f"{source}.nc", start=ISSUED - DAY, end=end, sha256="a", available_time=end,
+                origin="virtual",
+            )  # fmt: skip
+    retained = upkeep.retain(asof=YEARS, dry_run=True, grace=NOW, settings=settings)
+    assert retained.asof == "2026-08-27T00:30Z"
 
 
 def test_nothing_goes_before_the_first_night(tmp_path: Path) -> None:

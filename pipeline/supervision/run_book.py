@@ -163,7 +163,7 @@ RUN_BOOK = {
     "disk_low": Entry(
         "tomorrow",
         "little room is left on the disk",
-        "See what 'mekong retain --dry-run' would remove, run it, and make room beside it.",
+        "Make room: mekong retain, with shorter MEKONG_KEEP_... where it frees too little.",
         "little-room-is-left",
     ),
 }

@@ -232,7 +232,7 @@ def add_city(city: OwnCity, folder: Path) -> list[Finding]:
     known = cities("asean") | cities()
     if city.id in known:
         raise LookupError(f"city: expected a new name, found {city.id} ({known[city.id].name})")
-    if abs(city.lat) > 90.0 or not regions_of(city.lat, city.lon):
+    if not regions_of(city.lat, city.lon):
         place = f"latitude {city.lat:g}, longitude {city.lon:g}"
         raise LookupError(f"city: expected a place on the grid with 25 km around it, found {place}")
     offsets = {town.country: town.utc_offset_h for town in known.values()}

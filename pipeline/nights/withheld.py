@@ -39,7 +39,7 @@ def find_sources(names: str | Collection[str]) -> set[str]:
     names = [names] if isinstance(names, str) else names  # else its letters
     known = [row.id for row in SOURCES.values() if row.kind != "zones"]
     sources = set[str]()
-    for name in [names] if isinstance(names, str) else names:
+    for name in names:
         matching = [source for source in known if source == name or source.startswith(f"{name}_")]
         if not matching:
             raise LookupError(f"without: expected sources of {', '.join(known)}, found {name!r}")

@@ -100,7 +100,3 @@ def test_one_name_is_one_source() -> None:
 def test_an_unknown_source_is_named() -> None:
     with pytest.raises(LookupError, match=r"expected sources of imerg_late, .*found 'zones'"):
         find_sources(["zones"])
-
-
-def test_one_source_needs_no_collection() -> None:
-    assert find_sources("gk2a") == find_sources(["gk2a"]) > {"gk2a"}

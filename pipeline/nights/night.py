@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
 
-from pipeline.alerts.decision import Hazard
-from pipeline.exchange.columns import ALERTS
+from pipeline.exchange.columns import ALERTS, HAZARDS
 from pipeline.exchange.publication import LATEST
 from pipeline.geography.place_search import find_city, find_gauge
 from pipeline.geography.places import City, Station, stations
@@ -32,6 +31,7 @@ from pipeline.times import format_utc
 if TYPE_CHECKING:
     import xarray as xr
 
+    from pipeline.alerts.decision import Hazard
     from pipeline.figures.canvas import Provenance
     from pipeline.nights.alternatives import Thresholds
 
@@ -302,10 +302,8 @@ class Night:
         str
             At most ten lines.
         """
-        if hazard not in get_args(Hazard):
-            raise LookupError(
-                f"hazard: expected one of {', '.join(get_args(Hazard))}, found {hazard!r}"
-            )
+        if hazard not in HAZARDS:
+            raise LookupError(f"hazard: expected one of {', '.join(HAZARDS)}, found {hazard!r}")
         lines = explain_decision(
             self.folder, self._records, city=self._find_city(city).id, hazard=hazard
         )

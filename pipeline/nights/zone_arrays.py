@@ -32,11 +32,13 @@ from pipeline.times import utc64
 
 By = Literal["cell", "basin", "city", "gauge"]
 """What an index is computed for."""
+ByZone = Literal["basin", "city"]
+"""Kinds of zones, which alone have rain."""
 _Series = TypeVar("_Series", xr.DataArray, xr.Dataset)
 
 
 def read_rain(
-    snapshot: Snapshot, by: Literal["basin", "city"], start: datetime | None, end: datetime | None
+    snapshot: Snapshot, by: ByZone, start: datetime | None, end: datetime | None
 ) -> xr.DataArray:
     """Read the daily rain of sub-basins or cities as the night knew it, lazily.
 
@@ -59,8 +61,8 @@ def read_rain(
     LookupError
         There are no such zones, the night had no zonal daily series, or they have no such day.
     """
-    if by not in get_args(By)[1:]:
-        raise LookupError(f"by: expected one of {', '.join(get_args(By)[1:])}, found {by!r}")
+    if by not in get_args(ByZone):
+        raise LookupError(f"by: expected one of {', '.join(get_args(ByZone))}, found {by!r}")
     record = _require_record(snapshot)
     _check_span("rain", record, start, end)
     rain = _select(record["rain"], start, end)
@@ -144,7 +146,7 @@ def _is_offered(row: Index, by: By) -> bool:
     return ("cells" if by == "cell" else "zones") in row.families
 
 
-def label_zones(da: xr.DataArray, by: Literal["basin", "city"], snapshot: Snapshot) -> xr.DataArray:
+def label_zones(da: xr.DataArray, by: ByZone, snapshot: Snapshot) -> xr.DataArray:
     """Select the zones of a kind, under their ids as people write them, with their names.
 
     Parameters
@@ -184,7 +186,7 @@ def _label_gauges(da: xr.DataArray, snapshot: Snapshot) -> xr.DataArray:
     return da.drop_vars("station").rename(station="gauge").assign_coords(labels)
 
 
-def _list_names(by: Literal["basin", "city"], region: Region, asof: datetime) -> dict[str, str]:
+def _list_names(by: ByZone, region: Region, asof: datetime) -> dict[str, str]:
     if by == "city":
         return {city.id: city.name for city in places.cities(region, asof=asof).values()}
     return {basin.id: basin.name for basin in places.basins(asof=asof).values()}
@@ -250,9 +252,7 @@ def _compute_months(
     end: datetime | None,
 ) -> xr.DataArray:
     """Compute an index of whole months as it is published."""
-    fitted = fits.get(row.params_in("months"))
-    if fitted is None:
-        raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+    parameters = _find_parameters(row, fits, row.params_in("months"))
     look_back = timedelta(days=31 * (row.window + 1))
     since = None if start is None else start - look_back
     record = _require_record(snapshot)
@@ -270,7 +270,7 @@ def _compute_months(
     if lacking:
         raise LookupError(f"{row.name}: expected months of {', '.join(lacking)}, found none")
     series = row.series(months.zones)
-    parameters = put_on_zones(xr.Dataset.from_dict(fitted), record["zone"].values.tolist())
+    parameters = put_on_zones(parameters, record["zone"].values.tolist())
     computed = _select(row.describe(row.compute(series, parameters)), start, end)
     if not computed.sizes["time"]:
         raise LookupError(f"{row.name}: expected a whole month within the span, found none")
@@ -285,20 +285,21 @@ def _compute_seasons(
     end: datetime | None,
 ) -> xr.DataArray:
     """Find a date or the length of each year's wet season as it is published."""
-    fitted = fits.get(row.params)
-    if fitted is None:
-        raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+    parameters = _find_parameters(row, fits, row.params)
     record = _require_record(snapshot)
     _check_span(row.name, record, start, end)
     first, last = record["time"].values[[0, -1]]
     rain = record["rain"].drop_vars("available_time", errors="ignore")
     rain = rain.reindex(time=np.arange(first, last + DAY, DAY)).compute()
-    parameters = put_on_zones(xr.Dataset.from_dict(fitted), rain["zone"].values.tolist())
+    parameters = put_on_zones(parameters, rain["zone"].values.tolist())
     da = wet_season(rain=rain, parameters=parameters)[row.name.removeprefix(f"{row.params}_")]
     years = (da["year"].values - 1970).astype("M8[Y]").astype("M8[ns]")
     da = da.rename(year="time").assign_coords(time=years)
     da = da.assign_attrs(copy_reference_attrs(parameters))
-    return _select(row.describe(da), start, end)
+    found = _select(row.describe(da), start, end)
+    if not found.sizes["time"]:
+        raise LookupError(f"{row.name}: expected the first day of a year in the span, found none")
+    return found
 
 
 def _compute_at_gauges(
@@ -317,13 +318,17 @@ def _compute_at_gauges(
         agreed = monthly.read_agreed_low_flow(discharge, asof=snapshot.asof)
         da = low_flow_ratio(discharge=discharge, reference_flow=agreed)
     else:
-        fitted = fits.get(f"gauges/{row.params_in('months')}")
-        if fitted is None:
-            raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
-        parameters = xr.Dataset.from_dict(fitted)
+        parameters = _find_parameters(row, fits, f"gauges/{row.params_in('months')}")
         known = discharge.reindex(station=parameters["station"].values)
         da = row.compute(row.series({"discharge": known}), parameters)
     return _select(row.describe(da), start, end)
+
+
+def _find_parameters(row: Index, fits: dict[str, dict[str, Any]], key: str) -> xr.Dataset:
+    """Find the parameters of an index among those of the night's models."""
+    if key not in fits:
+        raise LookupError(f"{row.name}: expected parameters in the night's models, found none")
+    return xr.Dataset.from_dict(fits[key])
 
 
 def _check_span(

@@ -160,9 +160,12 @@ def test_what_is_not_there_says_how_to_make_it(night: Night) -> None:
         night.index("rain_1d", "1990", "1991")
     with pytest.raises(LookupError, match="rain: expected a span within the record, 2000-01-01"):
         night.rain(start="2030")
-    with pytest.raises(LookupError, match="by: expected one of basin, city, gauge, found 'cell'"):
-        night.rain(by="cell")  # type: ignore[arg-type]
+    for by in ("cell", "gauge"):
+        with pytest.raises(LookupError, match=f"by: expected one of basin, city, found '{by}'"):
+            night.rain(by=by)  # type: ignore[arg-type]
     with pytest.raises(LookupError, match="spi_1m: expected a whole month within the span"):
         night.index("spi_1m", "2026-08")
+    with pytest.raises(LookupError, match="wet_season_onset: expected the first day of a year in"):
+        night.index("wet_season_onset", "2026-03", "2026-08")
     with pytest.raises(LookupError, match="spei_3m: expected parameters in the night's models"):
         night.index("spei_3m")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from pipeline.alerts.decision import Decision
@@ -15,7 +14,7 @@ from pipeline.settings import Settings
 from pipeline.storage.database import alerts
 from pipeline.storage.records import Records
 from tests.scenarios import season_checks as checks
-from tests.scenarios.season import CityNight, Told, by_city, list_events, read_message
+from tests.scenarios.season import CityNight, Told, by_city, list_events, list_gaps, read_message
 
 CHECKS = (
     checks.observed_not_told,
@@ -112,14 +111,10 @@ def count_uncovered_minutes(
     """
     minutes = Counter(running=0, off=0)
     for of_city in by_city(nights).values():
-        told = [message for event in list_events(of_city) for message in event]
-        for message, following in pairwise([*told, None]):
-            if message is None or message.ends:
-                continue
-            gap = message.expires, (following.sent if following else until)
+        for gap in list_gaps(list_events(of_city), until=until):
             asleep = sum(_overlap_minutes(gap, span) for span in off)
             minutes["off"] += asleep
-            minutes["running"] += max(_minutes(gap), 0) - asleep
+            minutes["running"] += _minutes(gap) - asleep
     return minutes
 
 

@@ -297,8 +297,10 @@ def list_events(nights: Iterable[CityNight]) -> list[list[Told]]:
     return events
 
 
-def count_uncovered(events: Sequence[Sequence[Told]], *, until: datetime) -> int:
-    """Count the minutes at which an event was open and its last message had expired.
+def list_gaps(
+    events: Sequence[Sequence[Told]], *, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """List the times at which an event was open and its last message had expired.
 
     Parameters
     ----------
@@ -306,15 +308,21 @@ def count_uncovered(events: Sequence[Sequence[Told]], *, until: datetime) -> int
         From :func:`list_events`. An event is open from its Alert to the message that ends it, or
         else to the Alert of the next one.
     until
-        Moment up to which an event without an end is counted.
+        Moment up to which an event without an end is followed.
     """
     messages = [message for event in events for message in event]
-    minutes = 0.0
-    for message, following in zip_longest(messages, messages[1:]):
-        if not message.ends:
-            gap = (following.sent if following else until) - message.expires
-            minutes += max(gap.total_seconds(), 0.0) / 60
-    return round(minutes)
+    gaps = [
+        (message.expires, following.sent if following else until)
+        for message, following in zip_longest(messages, messages[1:])
+        if not message.ends
+    ]
+    return [(begin, end) for begin, end in gaps if begin < end]
+
+
+def count_uncovered(events: Sequence[Sequence[Told]], *, until: datetime) -> int:
+    """Count the minutes of :func:`list_gaps`."""
+    gaps = list_gaps(events, until=until)
+    return round(sum((end - begin).total_seconds() for begin, end in gaps) / 60)
 
 
 def list_endings(nights: Sequence[CityNight]) -> list[CityNight]:

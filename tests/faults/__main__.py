@@ -47,8 +47,8 @@ from the seed and the number of its trial, so that it can be repeated:
 All is tried on the virtual basin and SQLite; *undisturbed* is the same step on the same
 stores without a fault.
 
-The death of scheduler, triggerer and workers is tried on an installation of Airflow of its own, in
-`tests/dags`.
+The death of a scheduler and of workers is tried on installations of Airflow of their own, in
+`tests/scenarios` (`test_scheduler.py`, `test_celery.py`, `test_cluster.py`).
 """
 
 
@@ -193,7 +193,8 @@ def describe(kind: Kind, made: Sequence[Done]) -> str:
     head = tuple(kind.head)
     return (
         f"{table(head, kind.table(trials))}\n\n"
-        f"{len(trials)} trials in {minutes:.0f} minutes of one core, {faults} with a fault."
+        f"{len(trials)} of {kind.whole} trials, in {minutes:.0f} minutes of one core, "
+        f"{faults} with a fault."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
@@ -17,17 +18,18 @@ from pipeline.sources.upstream import locate
 from pipeline.virtual.basin import VirtualBasin
 from pipeline.virtual.night import OVERLAP, write_exports
 from tests.faults.chain import find_faults_of_one, noting_decisions, read_night
-from tests.faults.prepared import copy
+from tests.faults.prepared import copy, once
 from tests.faults.processes import in_child
-from tests.faults.trials import Kind, Trial, Where
+from tests.faults.trials import Kind, Trial, Where, count
+from tests.scenarios import nights
 from tests.scenarios.nights import NEXT_MORNING, Night, check_tree
 
 CASES: list[tuple[int, tuple[str, ...]]] = [
     (1, ()),
     *(
-        (count, dead)
+        (length, dead)
         for dead in (*((one,) for one in NIGHTLY), *combinations(NIGHTLY, 2))
-        for count in (1, 10)
+        for length in (1, 10)
     ),
 ]
 """Number of nights and the sources that are dead for so long."""
@@ -35,9 +37,9 @@ WORDS = """\
 Every source that a night counts on, and every pair of them, has given nothing in the last night,
 or in the last ten: what would have come of it is taken from the upstream folder. The night must go
 through all steps; its tree, messages and feeds must agree with each other and with the schemas,
-its text must name what is missing for ten nights, no all-clear may be false, and every reading
-above a threshold stage must be told. What dead sources cost in skill stands in
-[outages.md](outages.md)."""
+its text must name what is missing for ten nights beside what the night lacks anyway, no all-clear
+may be false, and every reading above a threshold stage must be told. What dead sources cost in
+skill stands in [outages.md](outages.md)."""
 
 
 def withhold(settings: Settings, dead: Sequence[str], *, asof: datetime, since: datetime) -> int:
@@ -65,20 +67,21 @@ def withhold(settings: Settings, dead: Sequence[str], *, asof: datetime, since: 
 
 def die(where: Where, number: int, _: np.random.Generator) -> Trial:
     """Make a night without what some sources would have given."""
-    count, dead = CASES[number % len(CASES)]
+    length, dead = CASES[number % len(CASES)]
     words = ("none", "one source", "two sources")[len(dead)]
-    trial = Trial(f"{words}, {count} night{'s' if count > 1 else ''}" if dead else words)
-    settings = copy(where.folder, "laid_out" if count == 1 else "unseen", where.place / "data")
-    since = NEXT_MORNING - count * timedelta(days=1)
+    trial = Trial(f"{words}, {length} night{'s' if length > 1 else ''}" if dead else words)
+    settings = copy(where.folder, "laid_out" if length == 1 else "unseen", where.place / "data")
+    since = NEXT_MORNING - length * timedelta(days=1)
+
+    usual = () if not dead or length == 1 else tell_missing(where.folder)
 
     def run() -> tuple[list[str], dict[str, float]]:
         removed = withhold(settings, dead, asof=NEXT_MORNING, since=since)
-        if count > 1 and "gauges" in dead:
+        if length > 1 and "gauges" in dead:
             basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
             begin = NEXT_MORNING.replace(month=1, day=1, hour=0, minute=0) - OVERLAP
             write_exports(basin, begin, since, settings.upstream_dir / f"mrc/{since:%Y%m%dT%H%M}")
-        for name in NIGHTLY:
-            steps.ingest(name, asof=NEXT_MORNING, settings=settings)
+        nights.ingest(settings, NEXT_MORNING, NIGHTLY)
         steps.assess(asof=NEXT_MORNING, settings=settings)
         steps.forecast(asof=NEXT_MORNING, settings=settings)
         with noting_decisions() as decisions:
@@ -86,8 +89,8 @@ def die(where: Where, number: int, _: np.random.Generator) -> Trial:
         night = Night(settings, NEXT_MORNING)
         check_tree(night)
         wrong = find_faults_of_one(read_night(settings, NEXT_MORNING, decisions))
-        text = " ".join(night.missing)
-        if removed and count > 1:
+        text = " ".join(one for one in night.missing if one not in usual)
+        if removed and length > 1:
             wrong += [f"the tree does not say that {one} is missing" for one in dead
                       if one not in text and SHOWN_AS.get(one, one) not in text]  # fmt: skip
         floods = night.levels()
@@ -100,8 +103,19 @@ def die(where: Where, number: int, _: np.random.Generator) -> Trial:
         trial.faults = [ran.error]
     else:
         trial.faults, trial.facts = ran.value()
-    trial.faults = [f"{' and '.join(dead)} dead, {count}: {fault}" for fault in trial.faults]
+        trial.happened = trial.facts["removed"] > 0 or not dead
+    trial.faults = [f"{' and '.join(dead)} dead, {length}: {fault}" for fault in trial.faults]
     return trial
+
+
+def tell_missing(folder: Path) -> Sequence[str]:
+    """What the night says is missing where no source is dead: a virtual provider loses files."""
+
+    def publish(place: Path) -> list[str]:
+        settings = copy(folder, "unseen", place / "data")
+        return in_child(lambda: nights.whole_night(settings, NEXT_MORNING).missing).value()
+
+    return once(folder / "undisturbed" / "no source dead", publish)
 
 
 SHOWN_AS = {"gauges": "gauge"}
@@ -110,13 +124,12 @@ SHOWN_AS = {"gauges": "gauge"}
 
 def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     """Cells of the cases of one length."""
-    good = sum(not trial.faults for trial in trials)
     raised, unknown = (
         [trial.facts[key] for trial in trials if key in trial.facts]
         for key in ("raised", "unknown")
     )
     return (
-        label, str(len(trials)), str(good),
+        *count(label, trials),
         f"{min(raised, default=0):.0f} to {max(raised, default=0):.0f}",
         f"{min(unknown, default=0):.0f} to {max(unknown, default=0):.0f}",
     )  # fmt: skip
@@ -124,5 +137,6 @@ def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 DEAD = Kind(
     "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out", "unseen"], die,
-    ("dead", "cases", "without fault", "cities with a flood alert", "cities UNKNOWN"), row,
+    ("dead", "cases", "with files removed", "without fault", "cities with a flood alert",
+     "cities UNKNOWN"), row,
 )  # fmt: skip

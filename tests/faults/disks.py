@@ -98,7 +98,7 @@ def on_a_disk(where: Where, number: int, random: np.random.Generator, *, full: b
         isolate()
         mount("tmpfs", disk, "tmpfs", 0, "size=4g")
         settings = copy(where.folder, step.base, disk / "data", whole=True)
-        room = used_bytes(disk) + int(share * expected.grown_bytes)
+        room = used_bytes(disk) + int(share * max(expected.grown_bytes, 0))  # retain frees some
         if full:
             mount("tmpfs", disk, "tmpfs", REMOUNT, f"size={room // PAGE * PAGE}")
         else:

@@ -109,7 +109,6 @@ def kill(where: Where, number: int, random: np.random.Generator) -> Trial:
 
     ran = in_child(again, scratch=where.place / "tmp2")
     trial.faults += [ran.error] if ran.error else ran.value()
-    trial.facts["again_s"] = ran.seconds
     how = f"after {moment:.2f} s of {expected.seconds:.2f}" if by_time else (
         f"before change {point} of {expected.points}"
     )  # fmt: skip
@@ -120,7 +119,7 @@ def kill(where: Where, number: int, random: np.random.Generator) -> Trial:
 def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     """Cells of a step."""
     name, _, happened, good = count(label, [trial for trial in trials if trial.happened])
-    left = sum(trial.facts["scratch"] > 0 for trial in trials)
+    left = sum(trial.facts.get("scratch", 0) > 0 for trial in trials)
     return name, happened, good, str(left)
 
 

@@ -222,7 +222,7 @@ def sleep(where: Where, number: int, random: np.random.Generator) -> Trial:
     missed = (3, 1, 2, 3, 5, 3, 10)[number % 7]
     last = FLOOD + (missed + 1) * DAY
     killed = bool(number % 2)
-    trial = Trial(f"{missed} nights" + (", killed on the way" if killed else ""))
+    trial = Trial(f"{missed} nights")
     settings = copy(where.folder, "flood", where.place / "data")
     in_child(lambda: lay_out(settings, last)).value()
     expected, seconds = caught_up(where.folder, missed) if killed else (None, 0.0)
@@ -231,7 +231,8 @@ def sleep(where: Where, number: int, random: np.random.Generator) -> Trial:
             lambda: nightly.catch_up(asof=last, settings=settings) and None,
             after_s=random.uniform(0, seconds),
         )
-        trial.happened = ran.killed
+        trial.label += ", killed on the way" if ran.killed else ""
+        trial.faults += [f"before it was killed: {ran.error}"] if ran.error else []
 
     def run() -> list[str]:
         nightly.catch_up(asof=last, settings=settings)
@@ -254,12 +255,12 @@ def sleep(where: Where, number: int, random: np.random.Generator) -> Trial:
         return wrong + (state.compare(expected, state.describe(settings)) if expected else [])
 
     again = in_child(run)
-    trial.faults = [again.error] if again.error else list(again.value())
+    trial.faults += [again.error] if again.error else again.value()
     trial.faults = [f"slept over {missed} nights: {fault}" for fault in trial.faults]
     return trial
 
 
-def reorder(where: Where, number: int, random: np.random.Generator) -> Trial:
+def reorder(where: Where, _: int, random: np.random.Generator) -> Trial:
     """Make the three nights after the flood in another order."""
     dates = [FLOOD + (index + 1) * DAY for index in range(3)]
     order = [dates[index] for index in random.permutation(3)]
@@ -294,7 +295,6 @@ def reorder(where: Where, number: int, random: np.random.Generator) -> Trial:
     trial.faults = [
         f"{trial.label}: {fault}" for fault in ([ran.error] if ran.error else ran.value())
     ]
-    trial.facts["number"] = number
     return trial
 
 

@@ -49,8 +49,6 @@ class Ended(Generic[Result]):
         What the call returned; None where it did not.
     error
         Its traceback; empty where it raised nothing.
-    kind
-        Name of the class of its error.
     killed
         Whether it was killed.
     seconds, cpu_s
@@ -65,7 +63,6 @@ class Ended(Generic[Result]):
 
     result: Result | None
     error: str
-    kind: str
     killed: bool
     seconds: float
     cpu_s: float
@@ -111,14 +108,13 @@ class Running(Generic[Result]):
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         whole = b"".join(self.answers)
         if whole:
-            result, error, kind, points = pickle.loads(whole)  # noqa: S301  (from the child)
+            result, error, points = pickle.loads(whole)  # noqa: S301  (from the child)
         else:
-            result, kind, points = None, "", 0
+            result, points = None, 0
             error = "" if killed else f"the process ended with {status}"
         return Ended(
             result=result,
             error=error,
-            kind=kind,
             killed=killed and not whole,
             seconds=seconds,
             cpu_s=usage.ru_utime + usage.ru_stime,
@@ -238,12 +234,12 @@ def _serve(
     os.dup2(sink, 1)
     os.dup2(sink, 2)
     points = CrashPoints(*counted) if counted else None
-    answer: tuple[Any, str, str, int]
+    answer: tuple[Any, str, int]
     try:
         result = call()
-        answer = result, "", "", points.count if points else 0
-    except BaseException as error:  # noqa: BLE001  (sent to the parent)
-        answer = None, traceback.format_exc(), type(error).__name__, points.count if points else 0
+        answer = result, "", points.count if points else 0
+    except BaseException:  # noqa: BLE001  (sent to the parent)
+        answer = None, traceback.format_exc(), points.count if points else 0
     if points:
         points.over = True
     with os.fdopen(writing, "wb") as stream:

@@ -127,18 +127,17 @@ class Soak:
             moment = random.uniform(0, usual)
             ran = in_child(lambda: self._make(asof), after_s=moment)
             self.counts["killed on the way"] += ran.killed
-            self._note(asof, ran if not ran.killed else None)
+            if not ran.killed:
+                self._note(asof, ran)
         second = begin(lambda: self._make(asof)) if fault == "twice at once" else None
         ended = in_child(lambda: self._make(asof))
         if second is not None:
             other = second.end()
-            if other.error and ended.error:
+            if other.killed or (other.error and ended.error):
                 self._note(asof, other)
+            if ended.error:
+                ended = in_child(lambda: self._make(asof))
         self._note(asof, ended)
-        if fault == "twice at once" and ended.error:
-            self.faults.pop()
-            ended = in_child(lambda: self._make(asof))
-            self._note(asof, ended)
         in_child(lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings)).value()
         disk = size_bytes(settings.data_dir)
         files = sum(1 for path in settings.data_dir.rglob("*") if path.is_file())
@@ -149,9 +148,10 @@ class Soak:
             )
         )  # fmt: skip
 
-    def _note(self, asof: datetime, ended: Ended[int] | None) -> None:
-        if ended is not None and ended.error:
-            self.faults.append(f"night {asof:%Y-%m-%d}: {ended.error}")
+    def _note(self, asof: datetime, ended: Ended[int]) -> None:
+        """Note the error of a night, or that it hung until it was killed."""
+        if ended.error or ended.killed:
+            self.faults.append(f"night {asof:%Y-%m-%d}: {ended.error or 'killed, as it hung'}")
 
     def _make(self, asof: datetime) -> int:
         """Make a night in this process, and keep what it told; number of nights caught up."""
@@ -194,12 +194,11 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
     trial = Trial("nights")
     place = where.place / "told"
     place.mkdir(parents=True)
-    if not where.short:
-        settings = settings_in(where.place / "data")
-    else:
+    if where.short:
+        asof = datetime(2026, 8, 18, 0, 30, tzinfo=UTC)
         settings = copy(where.folder, "trained", where.place / "data", whole=True)
-    asof = datetime(2026, 8, 18, 0, 30, tzinfo=UTC) if where.short else FIRST
-    if not where.short:
+    else:
+        asof, settings = FIRST, settings_in(where.place / "data")
         in_child(lambda: steps.simulate(asof=asof, settings=settings)).value()
         in_child(lambda: steps.prepare(asof=asof, settings=settings) and None).value()
     soak = Soak(settings, place, random)

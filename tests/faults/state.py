@@ -225,10 +225,15 @@ def _describe_backup(folder: Path) -> State:
 
 
 def find_broken_tree(settings: Settings) -> list[str]:
-    """Say what a reader of the newest published tree finds wrong: nothing, or not all of it."""
+    """Say what a reader of the newest published tree finds wrong: nothing, or not all of it.
+
+    Every store of a trial holds a night that was published before, or none was ever.
+    """
     latest = settings.published_dir / LATEST
-    if not latest.exists():
+    if not settings.published_dir.exists():
         return []
+    if not latest.exists():
+        return [f"the published tree has no {LATEST}"]
     said = json.loads(latest.read_bytes())
     tree = settings.published_dir / "versions" / said["version"]
     index = (tree / INDEX).read_bytes()

@@ -6,8 +6,10 @@ fails the run, so that it does not look like a good one, and a person is told.
 Where a provider is behind, its ingest asks again every ten minutes, without holding a worker, until
 ``MEKONG_WAIT_MINUTES`` are over; the night is then issued as of the moment that the last came.
 
-Nights are issued in order: ``assess`` waits, without a worker, until the runs of earlier nights are
-over, however they ended, and issues first the nights that were missed while nothing ran.
+Nights are issued in order: ``assess`` waits, without a worker, until the runs of earlier nights
+that began before its own are over, however they ended, and issues first the nights that were missed
+while nothing ran. Where these cannot be issued, or the last one cannot be scored, a person is told
+after the last try, and the night goes on without.
 """
 
 import logging
@@ -28,6 +30,7 @@ from mekong_defaults import (
     issue_time_param,
     provider_pool,
     tell_failed_run,
+    tell_failed_task,
 )
 
 from pipeline.settings import Settings
@@ -92,7 +95,7 @@ class Assess(BaseOperator):
         """Assess, or put it off while an earlier night is in work."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        from pipeline import nightly, steps
+        from pipeline import steps
         from pipeline.console import describe_assessed
 
         now = datetime.now(UTC)
@@ -100,21 +103,39 @@ class Assess(BaseOperator):
             self.defer(trigger=DateTimeTrigger(now + TURN), method_name="execute")
         moments = [moment for _, moment in filter(None, self.ingested)]
         asof = max(map(datetime.fromisoformat, [self.issue_time, *moments]))
-        if context["dag_run"].run_type == "scheduled":
-            for night in nightly.catch_up(asof=asof):
-                log.info("issued the night of %s, which was missed; no message", night)
-        nightly.verify_last(asof=asof)
+        try:
+            self._complete_earlier(context)
+        except Exception as error:
+            if context["ti"].try_number <= context["ti"].max_tries:
+                raise
+            log.exception("the nights before are not complete; this one is issued all the same")
+            tell_failed_task({**context, "exception": error})
         log.info("%s", describe_assessed(steps.assess(asof=asof)))
         context["outlet_events"][ARCHIVE].extra = {"issue_time": asof.isoformat()}
         return asof.isoformat()
 
+    def _complete_earlier(self, context: Any) -> None:
+        """Issue the nights that were missed before a scheduled one, and score the last."""
+        from pipeline import nightly
+
+        # Not as of the moment until which it waited: its own issue time would be a missed night.
+        issue_time = datetime.fromisoformat(self.issue_time)
+        if context["dag_run"].run_type == "scheduled":
+            for night in nightly.catch_up(asof=issue_time):
+                log.info("issued the night of %s, which was missed; no message", night)
+        nightly.verify_last(asof=issue_time)
+
     @staticmethod
     def _earlier_runs(context: Any, *, since: datetime) -> bool:
-        """Whether a run of an earlier night, scheduled or of a backfill, is in work."""
-        runs = (context["ti"].get_previous_dagrun(state=state) for state in ("running", "queued"))
-        return any(
-            run is not None and run.run_type != "manual" and (run.start_date or since) >= since
-            for run in runs
+        """Whether a run of an earlier night, scheduled or of a backfill, is in work.
+
+        One that began later is not waited for: one that was cleared cannot begin before this ends.
+        """
+        run, own = context["ti"].get_previous_dagrun(state="running"), context["dag_run"]
+        return (
+            run is not None
+            and run.run_type != "manual"
+            and since <= run.start_date <= (own.start_date or run.start_date)
         )
 
 
@@ -152,9 +173,6 @@ def validate(asof: str) -> str:
     from pipeline.supervision.inspection import read_issue_time
     from pipeline.supervision.validation import validate as inspect
 
-    context: Any = get_current_context()
-    if context["params"]["dry_run"]:
-        raise AirflowSkipException("a dry run: no tree")
     issued = datetime.fromisoformat(asof)
     now = datetime.now(UTC)
     if Settings().upstream == "virtual":  # whose time is not that of the clock
@@ -170,12 +188,11 @@ def validate(asof: str) -> str:
 def verdict(results: dict[str, Any], wanted: list[str], ingested: list[Any]) -> None:
     """Fail where anything did, so that a night that was published without a source is not green."""
     context: Any = get_current_context()
-    if context["params"]["dry_run"]:
-        return
     asked = context["params"]["sources"] or wanted
     came = {source for source, _ in filter(None, ingested)}
     failed = [f"ingest of {source}" for source in asked if source not in came]
-    failed += [step for step, result in results.items() if not result]
+    due = ["assess"] if context["params"]["dry_run"] else results
+    failed += [step for step in due if not results[step]]
     said = [f"failed: {', '.join(failed)}"] if failed else []
     if degraded := (results["publish"] or {}).get("degraded"):
         said.append(f"published, but degraded: {'; '.join(degraded)}")

@@ -457,7 +457,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     digests = {"rules": digest_rules(asof), "code": digest_code()}
     if any(run[name] not in (None, digest) for name, digest in digests.items()):
         # A table, text or module was edited after the forecast: a message never has two contents.
-        forecast(asof=asof, settings=settings)
+        forecast(asof=asof, settings=settings, late=bool(run["late"]))
         run = records.run(asof)
     keys = load_keys(settings, required=run["origin"] != "virtual")
     expiry = describe_expiry(keys, asof=asof) if keys else ""

@@ -51,7 +51,8 @@ def draft_run(
     settings
         Stores, upstream, and settings of messages.
     late
-        Whether a later run was due before this one is made.
+        Whether a later run was due before this one is made. A run that was stored in time and whose
+        alerts were never issued then gets a revision that sends none.
     """
     records = Records(settings.database)
     # The tables first: what an ingest that ends meanwhile has noted, the archive holds already.
@@ -62,22 +63,23 @@ def draft_run(
     origins = {granule["origin"] for granule in inputs} | {model_metadata["origin"]}
     virtual = "virtual" in origins or settings.upstream == "virtual"
     follows = records.last_issued(before=asof)
-    run = records.draft_run(
-        {
-            "issue_time": asof,
-            "inputs_digest": digest_inputs(archive, inputs, asof=asof),
-            "snapshot": archive.snapshot,
-            "batch": seen.database.batch,
-            "model_version": model_metadata["version"],
-            "origin": "virtual" if virtual else "measured",
-            "settings": settings.model_dump(mode="json", include=MESSAGE_SETTINGS),
-            "follows": follows and [follows[0].isoformat(), follows[1]],
-            "rules": digest_rules(asof),
-            "code": digest_code(),
-        }
-    )
+    row = {
+        "issue_time": asof,
+        "inputs_digest": digest_inputs(archive, inputs, asof=asof),
+        "snapshot": archive.snapshot,
+        "batch": seen.database.batch,
+        "model_version": model_metadata["version"],
+        "origin": "virtual" if virtual else "measured",
+        "settings": settings.model_dump(mode="json", include=MESSAGE_SETTINGS),
+        "follows": follows and [follows[0].isoformat(), follows[1]],
+        "rules": digest_rules(asof),
+        "code": digest_code(),
+    }
+    run = records.draft_run(row)
     if "sent" in run:
-        return run
+        if run["late"] or not late:
+            return run
+        run = row | {"revision": run["revision"] + 1}  # what was made in time would be sent now
     last = records.last_issued(before=_END)
     latest = asof + STEP - timedelta(minutes=1) if virtual else made
     first = run["revision"] == 0

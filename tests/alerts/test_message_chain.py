@@ -94,6 +94,20 @@ def test_after_a_lost_night_the_chain_goes_on() -> None:
     assert value(again, "incidents") == value(rain, "incidents"), "one event over the outage"
 
 
+def test_a_night_made_up_without_messages_hides_no_end_and_no_raise() -> None:
+    _, state = sent(flood(stage_m=12.6))
+    ended = flood(number=1, state=state, stage_m=9.0)
+    assert ended.in_force is Level.NONE
+    over, _ = sent(flood(number=2, state=ended.state, stage_m=8.9))
+    assert (value(over, "msgType"), change(over)) == ("Update", "ended")
+    assert send(flood(number=3, state=ended.state, stage_m=8.9))[0] is None, "it has expired"
+    _, state = sent(flood(0.6, 0.6))
+    higher = flood(number=1, state=state, stage_m=12.6)
+    tonight, _ = sent(flood(number=2, state=higher.state, stage_m=12.7))
+    assert (value(tonight, "msgType"), change(tonight)) == ("Update", "raised")
+    assert len((value(tonight, "references") or "").split()) == 1
+
+
 def test_an_event_keeps_its_name_over_an_outage_of_a_week() -> None:
     first, state = sent(flood(0.6, 0.6))
     for number, same in ((9, True), (10, False)):

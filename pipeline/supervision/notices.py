@@ -212,13 +212,14 @@ def remind(*, asof: datetime, settings: Settings | None = None) -> Telling:
     health = observe_health(settings, asof=asof, tree=inspection)
     with open_book(settings) as book:
         book.since = book.since or asof
-        for finding in inspection.findings if inspection else ():
-            if finding.code not in _TOLD_AS_LATE:
-                book.add(
-                    fault=finding.code, kind="invalid", dag=NIGHTLY, task=VALIDATE,
-                    issue_time=inspection.issue_time, asof=asof, lasting=True,
-                    cause=describe_cause(finding.text, settings=settings),
-                )  # fmt: skip
+        if inspection is not None:
+            for finding in inspection.findings:
+                if finding.code not in _TOLD_AS_LATE:
+                    book.add(
+                        fault=finding.code, kind="invalid", dag=NIGHTLY, task=VALIDATE,
+                        issue_time=inspection.issue_time, asof=asof, lasting=True,
+                        cause=describe_cause(finding.text, settings=settings),
+                    )  # fmt: skip
         if missed := _find_missed_night(health, since=book.since, asof=asof, settings=settings):
             issue_time, cause = missed
             book.add(

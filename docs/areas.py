@@ -12,8 +12,11 @@ import json
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from pyproj import Transformer
+from pyproj.enums import TransformDirection
 from shapely.affinity import rotate
 from shapely.geometry import MultiPolygon, Point, Polygon, shape
 from shapely.geometry.base import BaseGeometry
@@ -35,7 +38,9 @@ def read_outlines() -> dict[str, MultiPolygon]:
     """Read the outlines of the countries by their ISO 3166 code."""
     features = json.loads((REFERENCE / COUNTRIES).read_text(encoding="utf-8"))["features"]
     return {
-        feature["properties"]["country"]: MultiPolygon(shape(feature["geometry"]))
+        feature["properties"]["country"]: MultiPolygon(
+            list(shapely.get_parts(shape(feature["geometry"])))
+        )
         for feature in features
     }
 
@@ -44,6 +49,19 @@ def simplify(outlines: Mapping[str, MultiPolygon]) -> dict[str, BaseGeometry]:
     """Simplify outlines, each border once for both its countries."""
     simple = shapely.coverage_simplify(list(outlines.values()), BORDER_DEG)
     return dict(zip(outlines, simple, strict=True))
+
+
+def project(
+    geometry: BaseGeometry,
+    plane: Transformer,
+    direction: TransformDirection = TransformDirection.FORWARD,
+) -> BaseGeometry:
+    """Lay a geometry out on a city's plane (m), or back on the globe (degrees)."""
+
+    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(plane.transform(points[:, 0], points[:, 1], direction=direction))
+
+    return shapely.transform(geometry, move)
 
 
 def find_nearer(city: places.City, plane: Transformer) -> BaseGeometry:
@@ -82,24 +100,20 @@ def draw(city: places.City, outlines: Mapping[str, BaseGeometry]) -> Polygon:
     )
     corners = places.disc(city.lat, city.lon, radius_km=places.CITY_RADIUS_KM).exterior.coords[::2]
     nearby = {
-        country: shapely.transform(
-            outline.intersection(Polygon(corners).buffer(0.02)), plane.transform, interleaved=False
-        )
+        country: project(outline.intersection(Polygon(corners).buffer(0.02)), plane)
         for country, outline in outlines.items()
     }
     land = nearby.pop(city.country).buffer(BRIDGED_M).buffer(-BRIDGED_M)
     abroad = shapely.union_all(list(nearby.values())).buffer(APART_M, join_style="mitre")
-    disc = shapely.transform(Polygon(corners), plane.transform, interleaved=False)
-    disc = disc.intersection(find_nearer(city, plane))
+    disc = project(Polygon(corners), plane).intersection(find_nearer(city, plane))
     parts = shapely.get_parts(disc.intersection(land).difference(abroad))
     area = Polygon(next(part for part in parts if part.contains(Point(0, 0))).exterior)
     tolerance = 0.0
     while shapely.get_num_coordinates(drawn := area.simplify(tolerance)) > MOST_POINTS:
         tolerance += 10.0
-    degrees = shapely.transform(
-        drawn, lambda x, y: plane.transform(x, y, direction="INVERSE"), interleaved=False
-    )
-    return shapely.orient_polygons(shapely.set_precision(degrees, 1e-4))
+    degrees = project(drawn, plane, TransformDirection.INVERSE)
+    degrees = shapely.orient_polygons(shapely.set_precision(degrees, 1e-4))
+    return Polygon(shapely.get_exterior_ring(degrees))
 
 
 def main() -> None:

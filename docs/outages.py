@@ -97,7 +97,7 @@ def decided(settings: Settings, case: tuple[str, ...], nights: int, place: Path)
     archive = Withheld(place / "archive", dead=dead, since=since)
     end = ASOF.replace(hour=0, minute=0)
     record, shares, _ = daily_series.make_daily_series(
-        archive, asof=ASOF, start=end - RECENT, end=end
+        archive, asof=ASOF, start=end - RECENT, end=end, region=settings.region
     )
     archive.append("zones", record, message="withheld")
     archive.append("rain_shares", shares, message="withheld")
@@ -219,7 +219,7 @@ def _cp(errors: pd.DataFrame) -> dict[int, float]:
     sums = errors.dropna().groupby(["lead_days", "station"])[["ours", "persistence"]].sum()
     cp = pd.Series(skill_score(sums["ours"], sums["persistence"]), sums.index)
     median = cp.groupby("lead_days").median()
-    return {int(lead): float(value) for lead, value in median.items()}
+    return dict(zip(map(int, median.index), map(float, median), strict=True))
 
 
 def main() -> None:
@@ -254,8 +254,8 @@ def main() -> None:
     head = ("dead", "nights", "tiers of the gauged cities", "floods UNKNOWN (river `none`)",
             "droughts UNKNOWN", "alerts kept")  # fmt: skip
     text = between(text, "night", table(head, rows))
-    head = ("dead", "nights", *(f"{lead} d" for lead in LEADS))
-    text = between(text, "skill", table(head, lost))
+    leads = ("dead", "nights", *(f"{lead} d" for lead in LEADS))
+    text = between(text, "skill", table(leads, lost))
     path.write_text(text, encoding="utf-8")
 
 

@@ -49,7 +49,7 @@ html_extra_path = ["root"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
-html_sidebars = {"docs/tutorial": [], "docs/contributing": []}
+html_sidebars: dict[str, list[str]] = {"docs/tutorial": [], "docs/contributing": []}
 html_math_renderer = "mathml"
 html_theme_options = {"logo": {"text": project}, "show_toc_level": 2}
 

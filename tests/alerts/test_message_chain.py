@@ -96,10 +96,11 @@ def test_after_a_lost_night_the_chain_goes_on() -> None:
 
 def test_a_night_made_up_without_messages_hides_no_end_and_no_raise() -> None:
     _, state = sent(flood(stage_m=12.6))
-    ended = flood(number=1, state=state, stage_m=9.0)
-    assert ended.in_force is Level.NONE
-    over, _ = sent(flood(number=2, state=ended.state, stage_m=8.9))
+    lower = flood(number=1, state=state, stage_m=9.0)
+    over, _ = sent(flood(number=2, state=lower.state, stage_m=8.9))
     assert (value(over, "msgType"), change(over)) == ("Update", "ended")
+    ended = flood(number=2, state=lower.state, stage_m=8.9)
+    assert ended.in_force is Level.NONE
     assert send(flood(number=3, state=ended.state, stage_m=8.9))[0] is None, "it has expired"
     _, state = sent(flood(0.6, 0.6))
     higher = flood(number=1, state=state, stage_m=12.6)

@@ -62,14 +62,15 @@ class Done:
         Which.
     trial
         What came of it.
-    seconds
-        How long it took.
+    seconds, cpu_s
+        How long it took: of the clock, and of the processor with all its processes.
     """
 
     kind: str
     number: int
     trial: Trial
     seconds: float
+    cpu_s: float
 
 
 def find_room() -> Path:
@@ -108,7 +109,7 @@ def make(kind: Kind, number: int, *, folder: Path, seed: int, deadline: float, s
     place = folder / "trials" / f"{kind.name}-{number}-{os.getpid()}"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    started = time.monotonic()
+    started, cpu_before_s = time.monotonic(), used_cpu_s()
     try:
         where = Where(folder, place, deadline, short)
         trial = kind.trial(where, number, draw(kind.name, number, seed=seed))
@@ -116,7 +117,13 @@ def make(kind: Kind, number: int, *, folder: Path, seed: int, deadline: float, s
         trial = Trial("harness", faults=[traceback.format_exc()])
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return Done(kind.name, number, trial, time.monotonic() - started)
+    seconds, cpu_s = time.monotonic() - started, used_cpu_s() - cpu_before_s
+    return Done(kind.name, number, trial, seconds, cpu_s)
+
+
+def used_cpu_s() -> float:
+    """Processor time of this process, and of those of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def work(
@@ -137,8 +144,20 @@ def work(
             used[name] += done.seconds
             pickle.dump(done, notes)
             notes.flush()
+            log(folder, done)
             for fault in done.trial.faults:
                 print(f"FAULT {name} --number {number} --seed {seed}: {fault}", flush=True)
+
+
+def log(folder: Path, done: Done) -> None:
+    """Add a trial to the log beside the stores."""
+    trial = done.trial
+    came = f"{len(trial.faults)} faults" if trial.happened else "did not happen"
+    with (folder / "log").open("a", encoding="utf-8") as stream:
+        stream.write(
+            f"{done.kind} {done.number} {trial.label}: {came}, {done.seconds:.1f} s, "
+            f"{done.cpu_s:.1f} s of processor {trial.facts}\n"
+        )
 
 
 def make_all(
@@ -189,11 +208,11 @@ def describe(kind: Kind, made: Sequence[Done]) -> str:
     """Describe the trials of a kind: its table, and how many they were."""
     trials = [done.trial for done in made]
     faults = sum(bool(trial.faults) for trial in trials)
-    minutes = sum(done.seconds for done in made) / 60
+    minutes = sum(done.cpu_s for done in made) / 60
     head = tuple(kind.head)
     return (
         f"{table(head, kind.table(trials))}\n\n"
-        f"{len(trials)} of {kind.whole} trials, in {minutes:.0f} minutes of one core, "
+        f"{len(trials)} of {kind.whole} trials, in {minutes:.0f} minutes of processor time, "
         f"{faults} with a fault."
     )
 
@@ -215,7 +234,7 @@ def write_page(done: Sequence[Done]) -> None:
 
 
 def main() -> None:
-    """Make the trials that are asked for; leave with 1 where one found a fault."""
+    """Make the trials that are asked for; leave with 1 where one found a fault or was not made."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -253,9 +272,12 @@ def main() -> None:
         print(f"\n{kind.title}\n{describe(kind, made)}", flush=True)
     faults = sum(bool(one.trial.faults) for one in done)
     print(f"{len(done)} trials, {faults} with a fault, {time.monotonic() - started:.0f} s")
-    if asked.write or (asked.minutes is None and asked.number is None):
+    whole = asked.minutes is None and asked.number is None
+    if asked.write or whole:
         write_page(done)
-    if faults:
+    if untried := len(tasks) - len(done) if whole else 0:
+        print(f"not tried, as the time was over: {untried} of {len(tasks)} trials")
+    if faults or untried:
         sys.exit(1)
 
 

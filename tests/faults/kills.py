@@ -60,11 +60,11 @@ def undisturbed(folder: Path, step: Step) -> Undisturbed:
 
 def run_alone(folder: Path, step: Step, place: Path) -> Undisturbed:
     """Run a step undisturbed in a folder."""
-    settings = copy(folder, step.base, place / "data")
+    settings = copy(folder, step.base, place / "stores" / "data")
     before = size_bytes(place)
     ran = in_child(
         lambda: step.run(settings) and None,
-        count_points=True, under=settings.data_dir, scratch=place / "tmp",
+        count_points=True, under=place / "stores", scratch=place / "tmp",
     )  # fmt: skip
     ran.value()
     grown = size_bytes(place) - before
@@ -84,7 +84,8 @@ def kill(where: Where, number: int, random: np.random.Generator) -> Trial:
     step = TURNS[number % len(TURNS)]
     expected = undisturbed(where.folder, step)
     trial = Trial(step.name)
-    settings = copy(where.folder, step.base, where.place / "data")
+    stores = where.place / "stores"
+    settings = copy(where.folder, step.base, stores / "data")
     scratch = where.place / "tmp"
     by_time = bool(random.integers(2))
     moment, point = random.uniform(0, expected.seconds), int(random.integers(expected.points))
@@ -92,7 +93,7 @@ def kill(where: Where, number: int, random: np.random.Generator) -> Trial:
         lambda: step.run(settings) and None,
         after_s=moment if by_time else None,
         at_point=None if by_time else point,
-        under=settings.data_dir,
+        under=stores,
         scratch=scratch,
     )
     trial.happened = killed.killed

@@ -43,6 +43,8 @@ SETTLED = 10
 MOST_GROWTH = 1.2
 """Share of the first third's processor time, memory and growth of the disk that the last may take.
 """
+LEAST_COMPARED = 15
+"""Nights below which none are compared: of a few, one may meet a machine that has more to do."""
 FAULTS = {
     "none": 0.5, "killed": 0.2, "dead source": 0.1, "damaged file": 0.07, "twice at once": 0.05,
     "slept": 0.08,
@@ -223,6 +225,8 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
 
     found, minutes, messages = in_child(check).value()
     trial.faults += found
+    if made < NIGHTS and not where.short:
+        trial.faults.append(f"the time was over after {made} of {NIGHTS} nights")
     if minutes["running"]:
         trial.faults.append(f"{minutes['running']} minutes without a message while it ran")
     trial.facts = {
@@ -249,7 +253,7 @@ def summarise(measured: Sequence[Measured]) -> dict[str, float]:
         night for night in measured[min(SETTLED, len(measured) // 3) :]
         if night.fault in {"none", "dead source", "damaged file"} and not night.caught_up
     ]  # fmt: skip
-    if len(plain) < 3:
+    if len(plain) < LEAST_COMPARED:
         return {}
     third = len(plain) // 3
     parts = plain[:third], plain[-third:]

@@ -114,8 +114,8 @@ def test_minutes_without_a_message_are_counted_apart_while_the_machine_was_off()
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_fault_of_the_harness_is_counted_in_the_table_of_its_kind(kind: Kind) -> None:
-    broken = Done(kind.name, 0, Trial("harness", faults=["expected room, found none"]), 60.0)
-    assert f"1 of {kind.whole} trials, in 1 minutes of one core, 1 with a fault" in describe(
+    broken = Done(kind.name, 0, Trial("harness", faults=["expected room, found none"]), 90.0, 60.0)
+    assert f"1 of {kind.whole} trials, in 1 minutes of processor time, 1 with a fault" in describe(
         kind, [broken]
     )
     assert f"0 of {kind.whole} trials" in describe(kind, [])

@@ -6,15 +6,46 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from pipeline.alerts.decision import Decision
+from pipeline.alerts.message_chain import OUTAGE
 from pipeline.issuance import bundle, decide
 from pipeline.settings import Settings
 from pipeline.storage.database import alerts
 from pipeline.storage.records import Records
 from tests.scenarios import season_checks as checks
 from tests.scenarios.season import CityNight, Told, by_city, list_events, list_gaps, read_message
+
+
+def incidents_of_other_events(season: Sequence[CityNight]) -> list[str]:
+    """Events without one name for their whole life, or with that of another event.
+
+    After an outage an event that has not ended goes on as a new Alert under its name.
+    """
+    wrong = []
+    for of_city in by_city(season).values():
+        events = list_events(of_city)
+        wrong += [
+            event[0].identifier
+            for event in events
+            if len(names := {told.incidents for told in event}) != 1 or "" in names
+        ]
+        used = {told.incidents for event in events[:1] for told in event}
+        for before, after in pairwise(events):
+            names = {told.incidents for told in after}
+            if _outlasts(before[-1], after[0]):
+                names -= {before[-1].incidents}
+            wrong += [after[0].identifier] if names & used else []
+            used |= names
+    return wrong
+
+
+def _outlasts(last: Told, following: Told) -> bool:
+    """Whether the event of a message that has expired goes on with another one."""
+    return not last.ends and timedelta(0) <= following.sent - last.expires <= OUTAGE
+
 
 CHECKS = (
     checks.observed_not_told,
@@ -25,7 +56,7 @@ CHECKS = (
     checks.lifetimes,
     checks.droughts_told_too_often,
     checks.false_all_clears,
-    checks.incidents_of_several_events,
+    incidents_of_other_events,
     checks.white_space,
 )
 """Those checks of a season that hold for any nights, also after some that were missed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from pipeline.settings import Settings
 from tests.alerts.alert_cases import night
 from tests.faults import processes, state
 from tests.faults.__main__ import KINDS, Done, describe, list_tasks
-from tests.faults.chain import count_uncovered_minutes
+from tests.faults.chain import count_uncovered_minutes, find_faults, incidents_of_other_events
 from tests.faults.disks import damage
 from tests.faults.kills import TURNS
 from tests.faults.prepared import STEPS
 from tests.faults.processes import Failed, in_child
 from tests.faults.soak import Soak
 from tests.faults.trials import Kind, Trial, draw
+from tests.scenarios.season import list_events
 from tests.scenarios.season_checks import DAY
 from tests.scenarios.test_season import FLOOD_NIGHTS, altered, play, river_flood
 
@@ -110,6 +112,19 @@ def test_minutes_without_a_message_are_counted_apart_while_the_machine_was_off()
     slept = [(night(4) + DAY / 2, night(4) + 2 * DAY)]
     minutes = count_uncovered_minutes(late, until=until, off=slept)
     assert minutes == {"running": 6 * 60, "off": 12 * 60}
+
+
+def test_an_event_keeps_its_name_over_an_outage_alone() -> None:
+    season = play(river_flood, [0, 1, 2, 6, 7])  # sent 2 has expired 1.75 days before 6
+    first, second = list_events(season)
+    assert {told.incidents for told in [*first, *second]} == {first[0].incidents}
+    assert find_faults(season) == []
+    early = altered(season, 2, expires=night(6) - timedelta(days=8))
+    still = altered(season, 2, expires=night(7))
+    for wrong in (early, still, altered(season, 2, facts={"change": "ended"})):
+        assert incidents_of_other_events(wrong) == [second[0].identifier]
+    nameless = altered(season, 4, incidents="")
+    assert incidents_of_other_events(nameless) == [second[0].identifier]
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

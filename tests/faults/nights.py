@@ -194,20 +194,13 @@ def caught_up(folder: Path, missed: int) -> tuple[state.State, float]:
 
 def catch_up(folder: Path, missed: int, place: Path) -> tuple[state.State, float]:
     """Sleep over some nights and make the next, undisturbed, in a folder."""
-    settings = copy(folder, "flood", place / "data")
+    settings = copy(folder, f"slept {missed}", place / "data")
     last = FLOOD + (missed + 1) * DAY
-    in_child(lambda: lay_out(settings, last)).value()
     ran = in_child(lambda: nightly.catch_up(asof=last, settings=settings))
     ran.value()
     in_child(lambda: finish(settings, last)).value()
     found = in_child(lambda: state.describe(settings)).value()
     return found, ran.seconds
-
-
-def lay_out(settings: Settings, asof: datetime) -> None:
-    """Lay out a night and ingest it."""
-    steps.simulate(asof=asof, settings=settings)
-    nights.ingest(settings, asof, NIGHTLY)
 
 
 def finish(settings: Settings, asof: datetime) -> list[CityNight]:
@@ -226,8 +219,7 @@ def sleep(where: Where, number: int, random: np.random.Generator) -> Trial:
     last = FLOOD + (missed + 1) * DAY
     killed = bool(number % 2)
     trial = Trial(f"{missed} nights")
-    settings = copy(where.folder, "flood", where.place / "data")
-    in_child(lambda: lay_out(settings, last)).value()
+    settings = copy(where.folder, f"slept {missed}", where.place / "data")
     expected, seconds = caught_up(where.folder, missed) if killed else (None, 0.0)
     if killed:
         ran = in_child(

@@ -125,6 +125,20 @@ def _make_record(settings: Settings) -> None:
     record.record(settings.archive_dir, first=first, end=end, grid=RECORD_GRID, years=end - first)
 
 
+MISSED = 1, 2, 3, 5, 10
+"""Numbers of nights that a machine sleeps over after the flood's."""
+
+
+def _lay_out(asof: datetime) -> Callable[[Settings], object]:
+    """Lay out a night and ingest it."""
+
+    def lay_out(settings: Settings) -> None:
+        steps.simulate(asof=asof, settings=settings)
+        ingest(settings, asof)
+
+    return lay_out
+
+
 BASES: dict[str, tuple[str | None, Callable[[Settings], object]]] = {
     "history": (None, _make_history),
     "trained": ("history", train),
@@ -137,6 +151,9 @@ BASES: dict[str, tuple[str | None, Callable[[Settings], object]]] = {
     "empty": ("laid_out", _empty),
     "unseen": ("trained", lambda at: steps.simulate(asof=NEXT_MORNING, settings=at)),
     "record": (None, _make_record),
+} | {
+    f"slept {missed}": ("flood", _lay_out(FLOOD + (missed + 1) * timedelta(days=1)))
+    for missed in MISSED
 }
 """By name the stores that each begins with, and what is then done."""
 

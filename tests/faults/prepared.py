@@ -6,6 +6,7 @@ are only ever replaced by a rename are second names of the same content.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -187,7 +189,7 @@ def once(place: Path, make: Callable[[Path], Result]) -> Result:
         The call; its result can be pickled.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    kept = place.with_name(f"{place.name}.kept")
+    kept = place.with_name(f"{place.name}-{digest_harness()}.kept")
     with FileLock(place.with_name(f"{place.name}.lock")):
         if not kept.exists():
             shutil.rmtree(place, ignore_errors=True)
@@ -197,6 +199,13 @@ def once(place: Path, make: Callable[[Path], Result]) -> Result:
                 draft.write_bytes(pickle.dumps(result))
     found: Result = pickle.loads(kept.read_bytes())  # noqa: S301  (written by a worker)
     return found
+
+
+@cache
+def digest_harness() -> str:
+    """Digest of the modules of the harness: what another one has kept may mean something else."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()[:16]
 
 
 def _fold_log(place: Path) -> None:

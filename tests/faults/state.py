@@ -61,9 +61,10 @@ def describe(settings: Settings, *, batches: bool = True) -> State:
     state = State()
     if settings.archive_dir.exists():
         state |= _describe_archive(settings, marks)
+    # Before the tables, which hold digests of messages that name a snapshot.
+    state |= _describe_published(settings.published_dir, marks)
     if (settings.data_dir / "records.db").exists():
         state |= _describe_tables(settings, marks, batches=batches)
-    state |= _describe_published(settings.published_dir, marks)
     for folder in (settings.models_dir, settings.scoreboard_dir):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink():
@@ -170,23 +171,25 @@ def _plain(value: object) -> object:
 
 
 def _describe_published(folder: Path, marks: dict[str, str]) -> State:
-    """Describe every file, by its content with ids replaced, and where each link points."""
+    """Describe every file, by its content with ids replaced, and where each link points.
+
+    The digest of each file is added to the marks.
+    """
     state, names = State(), dict[str, str]()
 
     def order(path: Path) -> tuple[int, str]:
         last = {"datapackage.json": 1, INDEX: 2, LATEST: 3}
         return last.get(path.name, 0), str(path)
 
-    whole = dict(marks)
     for path in sorted(folder.rglob("*"), key=order):
         name = VERSION.sub(r"\1<version>", str(path.relative_to(folder)))
         if path.is_symlink():
             state[f"link {name}"] = VERSION.sub(r"\1<version>", str(path.readlink()))
         elif path.is_file():
             content = path.read_bytes()
-            masked = VERSION.sub(r"\1<version>", _mask(content, whole).decode("latin-1"))
+            masked = VERSION.sub(r"\1<version>", _mask(content, marks).decode("latin-1"))
             digest = hashlib.sha256(masked.encode("latin-1")).hexdigest()
-            whole[hashlib.sha256(content).hexdigest()] = digest
+            marks[hashlib.sha256(content).hexdigest()] = digest
             names[name] = digest[:16]
     return state | {f"published {name}": digest for name, digest in names.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from datetime import timedelta
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from pipeline.settings import Settings
+from pipeline.storage.database import alerts
+from pipeline.storage.records import Records
 from tests.alerts.alert_cases import night
 from tests.faults import processes, state
 from tests.faults.__main__ import KINDS, Done, describe, list_tasks
@@ -161,3 +164,24 @@ def test_the_whole_run_kills_every_step_and_at_least_five_hundred_times() -> Non
     tasks = list_tasks(list(KINDS.values()))
     assert tasks[0] == ("soak", 0)
     assert len(set(tasks)) == len(tasks) == sum(kind.whole for kind in KINDS.values())
+
+
+def test_digests_of_messages_that_name_other_snapshots_do_not_differ(tmp_path: Path) -> None:
+    described = []
+    for snapshot, text in (("A" * 20, "rise"), ("B" * 20, "rise"), ("B" * 20, "fall")):
+        settings = Settings(data_dir=tmp_path / f"{snapshot}-{text}")
+        message = f"{text}, archive {snapshot}".encode()
+        (settings.published_dir / "cap").mkdir(parents=True)
+        (settings.published_dir / "cap" / "a.xml").write_bytes(message)
+        row = {
+            "city": "vientiane", "hazard": "flood", "level": "watch", "identifier": "a",
+            "sha256": hashlib.sha256(message).hexdigest(), "memory": {},
+        }  # fmt: skip
+        Records(settings.database).put(alerts, night(0), 0, [row])
+        marks = {snapshot: "<snapshot 0>"}
+        published = state._describe_published(settings.published_dir, marks)
+        tables = state._describe_tables(settings, marks, batches=True)
+        described.append((published, tables["table alerts"]))
+    assert described[0] == described[1]
+    assert described[0][0] != described[2][0]
+    assert described[0][1] != described[2][1]

@@ -2,7 +2,7 @@
 
 python3 make.py faults                               all of it, at most three hours on two cores
 python -m tests.faults kill full-disk --minutes 5    some kinds, each for a time
-python -m tests.faults kill --number 17              one trial again
+python -m tests.faults kill --number 17 18           some trials again
 """
 
 from __future__ import annotations
@@ -240,7 +240,9 @@ def main() -> None:
     )
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
     parser.add_argument("--minutes", type=float, help="longest time of each kind and worker")
-    parser.add_argument("--number", type=int, help="make this trial of the kind alone")
+    parser.add_argument(
+        "--number", type=int, nargs="+", help="make these trials of the kinds alone"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
     parser.add_argument("--folder", type=Path, help="of stores that are kept for the next time")
@@ -254,7 +256,7 @@ def main() -> None:
     kinds = [KINDS[name] for name in asked.kinds or KINDS]
     tasks = list_tasks(kinds)
     if asked.number is not None:
-        tasks = [(kind.name, asked.number) for kind in kinds]
+        tasks = [(kind.name, number) for number in asked.number for kind in kinds]
     scratch = None if asked.folder else tempfile.mkdtemp(prefix="faults-", dir=find_room())
     # Stores of other code would be forecast anew by this one.
     folder = (asked.folder or Path(str(scratch))) / digest_code()[:16]

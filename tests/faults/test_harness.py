@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from datetime import timedelta
+import zlib
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.exchange.publication import folder_name
 from pipeline.settings import Settings
-from pipeline.storage.database import alerts
+from pipeline.storage.database import alerts, messages, runs
 from pipeline.storage.records import Records
 from tests.alerts.alert_cases import night
 from tests.faults import processes, state
@@ -21,6 +24,7 @@ from tests.faults.__main__ import KINDS, Done, describe, list_tasks
 from tests.faults.chain import count_uncovered_minutes, find_faults, incidents_of_other_events
 from tests.faults.disks import damage
 from tests.faults.kills import TURNS
+from tests.faults.nights import check_runs
 from tests.faults.prepared import STEPS
 from tests.faults.processes import Failed, in_child
 from tests.faults.soak import Soak
@@ -185,3 +189,54 @@ def test_digests_of_messages_that_name_other_snapshots_do_not_differ(tmp_path: P
     assert described[0] == described[1]
     assert described[0][0] != described[2][0]
     assert described[0][1] != described[2][1]
+
+
+def store_night(settings: Settings, asof: datetime, *, late: bool = False) -> None:
+    """Store a run, the message of a city, and a tree that holds nothing but its index."""
+    run = {
+        "issue_time": asof, "revision": 0, "inputs_digest": "", "snapshot": "", "batch": 0,
+        "model_version": "", "origin": "virtual", "settings": {}, "sent": asof, "late": late,
+    }  # fmt: skip
+    name = f"mekong-{folder_name(asof)}-vientiane-flood-r0"
+    message = {
+        "identifier": name, "city": "vientiane", "hazard": "flood", "change": "new", "sent": asof,
+        "expires": asof + DAY, "content": zlib.compress(b""), "issue_time": asof, "revision": 0,
+    }  # fmt: skip
+    alert = {
+        "issue_time": asof, "revision": 0, "city": "vientiane", "hazard": "flood",
+        "level": "watch", "identifier": name, "memory": {},
+    }  # fmt: skip
+    with Records(settings.database).database.writing() as connection:
+        for table, row in ((runs, run), (messages, message), (alerts, alert)):
+            connection.execute(table.insert().values(row))
+    version = f"{folder_name(asof)}-r0-{'0' * 16}"
+    tree = settings.published_dir / "versions" / version
+    tree.mkdir(parents=True)
+    index = json.dumps({"version": version, "files": {}}).encode()
+    (tree / "index.json").write_bytes(index)
+    (settings.published_dir / folder_name(asof)).symlink_to(f"versions/{version}")
+    latest = {"version": version, "index": hashlib.sha256(index).hexdigest()}
+    (settings.published_dir / "latest.json").write_text(json.dumps(latest))
+
+
+def test_a_night_is_checked_by_its_tables_where_its_tree_is_kept_no_longer(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    for number in (0, 10, 100):
+        store_night(settings, night(number))
+    assert check_runs(settings) == []
+    (settings.published_dir / folder_name(night(0))).unlink()
+    assert check_runs(settings) == []
+    (settings.published_dir / folder_name(night(10))).unlink()
+    with pytest.raises(FileNotFoundError):
+        check_runs(settings)
+
+
+def test_a_message_of_a_late_night_is_a_fault(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    store_night(settings, night(1))
+    store_night(settings, night(0), late=True)
+    stamp = folder_name(night(0))
+    assert check_runs(settings) == [
+        f"{stamp} is late and sent ['mekong-{stamp}-vientiane-flood-r0']",
+        f"the newest night is {night(1)}, and latest.json names {stamp}-r0-{'0' * 16}",
+    ]

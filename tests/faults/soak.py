@@ -140,7 +140,10 @@ class Soak:
             if ended.error:
                 ended = in_child(lambda: self._make(asof))
         self._note(asof, ended)
-        in_child(lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings)).value()
+        self._note(
+            asof,
+            in_child(lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings)),
+        )
         disk = size_bytes(settings.data_dir)
         files = sum(1 for path in settings.data_dir.rglob("*") if path.is_file())
         self.measured.append(
@@ -150,8 +153,8 @@ class Soak:
             )
         )  # fmt: skip
 
-    def _note(self, asof: datetime, ended: Ended[int]) -> None:
-        """Note the error of a night, or that it hung until it was killed."""
+    def _note(self, asof: datetime, ended: Ended[Any]) -> None:
+        """Note the error of a night or of its clean-up, or that it hung until it was killed."""
         if ended.error or ended.killed:
             self.faults.append(f"night {asof:%Y-%m-%d}: {ended.error or 'killed, as it hung'}")
 
@@ -216,14 +219,16 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
         where.log(f"soak: {asdict(soak.measured[-1])}")
         asof += DAY
         made += 1
-    trial.faults = soak.faults + in_child(lambda: check_runs(settings)).value()
+    runs = in_child(lambda: check_runs(settings))
+    trial.faults = soak.faults + ([runs.error] if runs.error else runs.value())
 
     def check() -> tuple[list[str], Counter[str], int]:
         told = soak.told()
         minutes = count_uncovered_minutes(told, until=asof - DAY, off=soak.off)
         return find_faults(told), minutes, count_messages(told)
 
-    found, minutes, messages = in_child(check).value()
+    checked = in_child(check)
+    found, minutes, messages = checked.result or ([checked.error], Counter(), 0)
     trial.faults += found
     if made < NIGHTS and not where.short:
         trial.faults.append(f"the time was over after {made} of {NIGHTS} nights")

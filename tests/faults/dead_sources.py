@@ -15,10 +15,8 @@ from pipeline.settings import Settings
 from pipeline.sources import NIGHTLY, SOURCES
 from pipeline.sources.base import NotPublished
 from pipeline.sources.upstream import locate
-from pipeline.virtual.basin import VirtualBasin
-from pipeline.virtual.night import OVERLAP, write_exports
 from tests.faults.chain import find_faults_of_one, noting_decisions, read_night
-from tests.faults.prepared import copy, once
+from tests.faults.prepared import TEN_BEFORE, copy, once
 from tests.faults.processes import in_child
 from tests.faults.trials import Kind, Trial, Where, count
 from tests.scenarios import nights
@@ -70,17 +68,13 @@ def die(where: Where, number: int, _: np.random.Generator) -> Trial:
     length, dead = CASES[number % len(CASES)]
     words = ("none", "one source", "two sources")[len(dead)]
     trial = Trial(f"{words}, {length} night{'s' if length > 1 else ''}" if dead else words)
-    settings = copy(where.folder, "laid_out" if length == 1 else "unseen", where.place / "data")
-    since = NEXT_MORNING - length * timedelta(days=1)
+    settings = copy(where.folder, "laid_out" if length == 1 else "ten_before", where.place / "data")
+    since = NEXT_MORNING - timedelta(days=1) if length == 1 else TEN_BEFORE
 
     usual = () if not dead or length == 1 else tell_missing(where.folder)
 
     def run() -> tuple[list[str], dict[str, float]]:
         removed = withhold(settings, dead, asof=NEXT_MORNING, since=since)
-        if length > 1 and "gauges" in dead:
-            basin = VirtualBasin(settings.seed, settings.data_dir / "virtual")
-            begin = NEXT_MORNING.replace(month=1, day=1, hour=0, minute=0) - OVERLAP
-            write_exports(basin, begin, since, settings.upstream_dir / f"mrc/{since:%Y%m%dT%H%M}")
         nights.ingest(settings, NEXT_MORNING, NIGHTLY)
         steps.assess(asof=NEXT_MORNING, settings=settings)
         steps.forecast(asof=NEXT_MORNING, settings=settings)
@@ -112,7 +106,7 @@ def tell_missing(folder: Path) -> Sequence[str]:
     """What the night says is missing where no source is dead: a virtual provider loses files."""
 
     def publish(place: Path) -> list[str]:
-        settings = copy(folder, "unseen", place / "data")
+        settings = copy(folder, "ten_before", place / "data")
         return in_child(lambda: nights.whole_night(settings, NEXT_MORNING).missing).value()
 
     return once(folder / "undisturbed" / "no source dead", publish)
@@ -136,7 +130,7 @@ def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 
 DEAD = Kind(
-    "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out", "unseen"], die,
+    "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out", "ten_before"], die,
     ("dead", "cases", "with files removed", "without fault", "cities with a flood alert",
      "cities UNKNOWN"), row,
 )  # fmt: skip

@@ -37,6 +37,7 @@ NEW_YEAR = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 RECORD_GRID = Grid(10.0, 11.2, 100.0, 100.4)
 """12 x 4 cells, of which the record of 21 years is made."""
 RECORD_YEARS = 2004, 2025
+TEN_BEFORE = NEXT_MORNING - timedelta(days=10)
 RECORD_ASOF = datetime(2025, 1, 3, 0, 30, tzinfo=UTC)
 SHARED = ("chunks", "manifests", "snapshots", "transactions", "upstream", "virtual")
 """Folders whose files are replaced and never written to, so that copies may share them."""
@@ -122,6 +123,13 @@ def _empty(settings: Settings) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _make_ten_nights_before(settings: Settings) -> None:
+    """Ingest and assess ten nights before the last one, whose files then lie there."""
+    _lay_out(TEN_BEFORE)(settings)
+    steps.assess(asof=TEN_BEFORE, settings=settings)
+    steps.simulate(asof=NEXT_MORNING, settings=settings)
+
+
 def _make_record(settings: Settings) -> None:
     first, end = RECORD_YEARS
     record.record(settings.archive_dir, first=first, end=end, grid=RECORD_GRID, years=end - first)
@@ -151,7 +159,7 @@ BASES: dict[str, tuple[str | None, Callable[[Settings], object]]] = {
     "forecast": ("assessed", lambda at: steps.forecast(asof=NEXT_MORNING, settings=at)),
     "published": ("forecast", lambda at: steps.publish(asof=NEXT_MORNING, settings=at)),
     "empty": ("laid_out", _empty),
-    "unseen": ("trained", lambda at: steps.simulate(asof=NEXT_MORNING, settings=at)),
+    "ten_before": ("trained", _make_ten_nights_before),
     "record": (None, _make_record),
 } | {
     f"slept {missed}": ("flood", _lay_out(FLOOD + (missed + 1) * timedelta(days=1)))

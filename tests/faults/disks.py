@@ -200,10 +200,10 @@ def broken_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 HEAD = ("step", "tried", "ended in an error", "as undisturbed after it ran again")
 DISKS = (
-    Kind("full-disk", "Full disk", FULL, 60, [s.base for s in STEPS], fill, HEAD, count),
+    Kind("full-disk", "Full disk", FULL, 40, [s.base for s in STEPS], fill, HEAD, count),
     Kind("read-only", "Read-only disk", READ, 20, [s.base for s in STEPS], close, HEAD, count),
     Kind(
-        "broken-page", "Broken page of the tables", BROKEN, 80, [s.base for s in ISSUING],
+        "broken-page", "Broken page of the tables", BROKEN, 60, [s.base for s in ISSUING],
         break_page,
         ("step", "damaged", "found", "told by the step", ("no wrong tree, and as undisturbed"
          " with the backup")),

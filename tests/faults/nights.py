@@ -20,7 +20,7 @@ from tests.faults import state
 from tests.faults.chain import find_faults, list_runs, noting_decisions, read_night
 from tests.faults.disks import run_or_tell
 from tests.faults.kills import undisturbed
-from tests.faults.prepared import STEPS, Step, copy, once
+from tests.faults.prepared import MISSED, STEPS, Step, copy, once
 from tests.faults.processes import Ended, begin, in_child
 from tests.faults.trials import Kind, Trial, Where, count
 from tests.scenarios import nights
@@ -40,11 +40,16 @@ and tonight's once it is put right. *of the run alone*: tonight's is made at its
 the clock, from which only a revision's time of sending is taken, is a day wrong. Each night's tree
 must bear its own date, no message may be dated other than by a night that sent it, and the chains
 of messages hold; after the last two the published files equal those of an undisturbed run."""
+CLOCKS = (
+    ("a day ahead", DAY), ("a day behind", -DAY), ("of the run alone", DAY),
+    ("of the run alone", -DAY),
+)  # fmt: skip
+"""What is wrong by which time."""
 SLEPT = """\
 The machine sleeps over so many nights, then makes tonight's: the missed ones are issued first, in
-order, each following the one before, and send nothing; tonight's messages are sent tonight. Half
-of the times it is killed on the way through the missed nights and begins anew; then everything
-must equal what one that was not killed has made."""
+order, each following the one before, and send nothing; tonight's messages are sent tonight. Two of
+three times it is killed on the way through the missed nights and begins anew; then everything must
+equal what one that was not killed has made."""
 ORDER = """\
 The three nights after the flood are made in each other order. A night that is made after a later
 one sends no message; `latest.json` is always of the newest; the chains of messages hold. What an
@@ -151,10 +156,10 @@ def tell_flood(folder: Path) -> list[CityNight]:
 
 def wrong_clock(where: Where, number: int, _: np.random.Generator) -> Trial:
     """Make nights under a clock that is a day wrong, then under a right one."""
-    label = ("a day ahead", "a day behind", "of the run alone")[number % 3]
+    label, error = CLOCKS[number % len(CLOCKS)]
     trial = Trial(label)
     settings = copy(where.folder, "laid_out", where.place / "data")
-    made = NEXT_MORNING + (DAY if number % 2 else -DAY)
+    made = NEXT_MORNING + error
     before = tell_flood(where.folder)
 
     def run() -> list[str]:
@@ -222,9 +227,9 @@ def finish(settings: Settings, asof: datetime) -> list[CityNight]:
 
 def sleep(where: Where, number: int, random: np.random.Generator) -> Trial:
     """Sleep over some nights, and make the next one."""
-    missed = (3, 1, 2, 3, 5, 3, 10)[number % 7]
+    missed = MISSED[number % len(MISSED)]
     last = FLOOD + (missed + 1) * DAY
-    killed = bool(number % 2)
+    killed = number >= len(MISSED)
     trial = Trial(f"{missed} nights")
     settings = copy(where.folder, f"slept {missed}", where.place / "data")
     expected, seconds = caught_up(where.folder, missed) if killed else (None, 0.0)
@@ -321,12 +326,14 @@ def twice_row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 NIGHTS = (
     Kind(
-        "at-once", "Two runs at once", ATONCE, 50, [step.base for step in STEPS], twice,
+        "at-once", "Two runs at once", ATONCE, 40, [step.base for step in STEPS], twice,
         ("step", "tried", "one ended in an error", "as undisturbed"), twice_row,
     ),
-    Kind("clock", "Clock wrong by a day", CLOCK, 12, ["flood", "laid_out", "forecast"], wrong_clock,
-         ("clock", "tried", "without fault"), row),
-    Kind("slept", "A machine that slept", SLEPT, 14, ["flood"], sleep,
+    Kind(
+        "clock", "Clock wrong by a day", CLOCK, len(CLOCKS), ["flood", "laid_out", "forecast"],
+        wrong_clock, ("clock", "tried", "without fault"), row,
+    ),
+    Kind("slept", "A machine that slept", SLEPT, 3 * len(MISSED), ["flood"], sleep,
          ("slept over", "tried", "without fault"), row),
     Kind("order", "Nights out of order", ORDER, len(ORDERS), ["flood"], reorder,
          ("order", "tried", "without fault"), row),

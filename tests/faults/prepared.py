@@ -135,7 +135,7 @@ def _make_record(settings: Settings) -> None:
     record.record(settings.archive_dir, first=first, end=end, grid=RECORD_GRID, years=end - first)
 
 
-MISSED = 1, 2, 3, 5, 10
+MISSED = 3, 1, 2, 5, 10
 """Numbers of nights that a machine sleeps over after the flood's."""
 
 

@@ -80,19 +80,8 @@ def twice(where: Where, number: int, random: np.random.Generator) -> Trial:
     return trial
 
 
-def make_night(settings: Settings, asof: datetime, *, data_until: datetime | None = None) -> None:
-    """Make a night as the DAG does: ingest, catch up, assess, forecast, publish, verify.
-
-    Parameters
-    ----------
-    settings
-        Stores.
-    asof
-        Issue time.
-    data_until
-        Moment by which the providers had published what there is; default the issue time.
-    """
-    steps.simulate(asof=data_until or asof, settings=settings)
+def make_night(settings: Settings, asof: datetime) -> None:
+    """Make a night as the DAG does of the files there are: from ingest to verify."""
     nights.ingest(settings, asof, NIGHTLY)
     nightly.catch_up(asof=asof, settings=settings)
     nightly.verify_last(asof=asof, settings=settings)
@@ -176,8 +165,9 @@ def wrong_clock(where: Where, number: int, _: np.random.Generator) -> Trial:
             steps.forecast(asof=NEXT_MORNING, settings=settings, made=made)
             steps.publish(asof=NEXT_MORNING, settings=settings)
         for asof, data_until in asked:
+            steps.simulate(asof=data_until, settings=settings)
             with noting_decisions() as decisions:
-                make_night(settings, asof, data_until=data_until)
+                make_night(settings, asof)
             if not Records(settings.database).run(asof)["late"]:
                 season += read_night(settings, asof, decisions)
         return check_runs(settings) + (find_faults(season) if label == "a day ahead" else [])

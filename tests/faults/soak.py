@@ -115,13 +115,11 @@ class Soak:
     def run(self, asof: datetime, fault: str) -> None:
         """Make a night that meets a fault, and measure it."""
         self.counts[fault] += 1
-        settings, random = self.settings, self.random
+        settings, random, dead = self.settings, self.random, list[str]()
         in_child(lambda: steps.simulate(asof=asof, settings=settings)).value()
         if fault == "dead source":
-            dead = random.choice(NIGHTLY, size=int(random.integers(1, 3)), replace=False)
-            in_child(
-                lambda: withhold(settings, list(map(str, dead)), asof=asof, since=asof - DAY)
-            ).value()
+            dead = random.choice(NIGHTLY, size=int(random.integers(1, 3)), replace=False).tolist()
+            self._withhold(dead, asof)
         elif fault == "damaged file":
             self._damage_files(asof)
         elif fault == "killed":
@@ -140,6 +138,8 @@ class Soak:
             if ended.error:
                 ended = in_child(lambda: self._make(asof))
         self._note(asof, ended)
+        if fault == "dead source" and (came := self._withhold(dead, asof)):
+            self.faults.append(f"night {asof:%Y-%m-%d}: {came} files of {dead} came all the same")
         self._note(
             asof,
             in_child(lambda: upkeep.retain(asof=asof, grace=timedelta(0), settings=settings)),
@@ -168,6 +168,10 @@ class Soak:
         draft.write_bytes(pickle.dumps(told))
         draft.replace(self.place / f"{asof:%Y%m%d}.told")
         return max(len(Records(self.settings.database).runs()) - before - 1, 0)
+
+    def _withhold(self, dead: Sequence[str], asof: datetime) -> int:
+        """Remove what some sources have given since the night before; number of files."""
+        return in_child(lambda: withhold(self.settings, dead, asof=asof, since=asof - DAY)).value()
 
     def _damage_files(self, asof: datetime) -> None:
         """Cut or overwrite some of the files that came since the night before."""
@@ -208,7 +212,7 @@ def last_through(where: Where, _: int, random: np.random.Generator) -> Trial:
         in_child(lambda: steps.prepare(asof=asof, settings=settings) and None).value()
     soak = Soak(settings, place, random)
     made = 0
-    while made < NIGHTS and time.monotonic() < where.deadline:
+    while made < NIGHTS and (not made or time.monotonic() < where.deadline):
         fault = str(random.choice(list(FAULTS), p=list(FAULTS.values()))) if made else "none"
         if fault == "slept":
             missed = int(random.integers(1, 4))

@@ -130,7 +130,7 @@ def row(label: str, trials: Sequence[Trial]) -> tuple[str, ...]:
 
 
 DEAD = Kind(
-    "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out", "ten_before"], die,
+    "dead-sources", "Dead sources", WORDS, len(CASES), ["laid_out"], die,
     ("dead", "cases", "with files removed", "without fault", "cities with a flood alert",
      "cities UNKNOWN"), row,
 )  # fmt: skip

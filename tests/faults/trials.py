@@ -80,7 +80,7 @@ class Kind:
     whole
         Number of trials of the whole run.
     bases
-        Prepared stores that its trials begin with.
+        Prepared stores that its first trials begin with; others are made when they are wanted.
     trial
         One trial, drawn by its number and a generator of its own.
     head, row

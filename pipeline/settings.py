@@ -27,7 +27,7 @@ REFERENCE = ROOT / "data" / "reference"
 ACTUAL_NEEDS = ("alert_sender_name", "alert_contact", "public_url")
 """Settings without which no message is ``Actual``."""
 
-SECRETS = ("signing_keys_pem", "notice_webhook", "notice_mail_password")
+SECRETS = ("records_url", "signing_keys_pem", "notice_webhook", "notice_mail_password")
 """Settings that no error, log or file shows."""
 
 
@@ -39,7 +39,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, env_prefix="MEKONG_", toml_file="mekong.toml", extra="forbid"
+        frozen=True,
+        env_prefix="MEKONG_",
+        toml_file="mekong.toml",
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(
@@ -54,7 +58,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, str] = Field(
         default={},
         description="Base addresses that replace those of ENDPOINTS in "
-        "pipeline/sources/__init__.py, in JSON.",
+        "pipeline/sources/__init__.py, in JSON; without name and password.",
     )
     wait_minutes: int = Field(
         default=90,
@@ -62,8 +66,10 @@ class Settings(BaseSettings):
         description="How long after its time a scheduled night waits for core files that are "
         "usually there by then.",
     )
-    records_url: str | None = Field(
-        default=None, description="SQLAlchemy URL of the tables; default SQLite under data_dir."
+    records_url: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the tables; default SQLite under data_dir. It is kept "
+        "secret, as it may hold a password.",
     )
     alert_status: Literal["Test", "Actual"] = Field(
         default="Test",
@@ -258,6 +264,12 @@ class Settings(BaseSettings):
                 "signing_keys: expected the path of a file, found keys; their content belongs into "
                 "signing_keys_pem"
             )
+        endpoints = values.get("endpoints")
+        if isinstance(endpoints, dict):
+            bare = {name: re.sub(r"//[^/?#]*@", "//", str(url)) for name, url in endpoints.items()}
+            if bare != {name: str(url) for name, url in endpoints.items()}:
+                values["endpoints"] = bare
+                raise ValueError("endpoints: expected addresses, found a name or password in one")
         return values
 
     @model_validator(mode="after")
@@ -265,6 +277,22 @@ class Settings(BaseSettings):
         if self.signing_keys is not None and self.signing_keys_pem is not None:
             raise ValueError("expected signing_keys or signing_keys_pem, found both")
         return self
+
+    @field_validator("records_url")
+    @classmethod
+    def _url_of_tables(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse what is no URL here: SQLAlchemy's own error shows a part of it."""
+        if url is None or not url.get_secret_value():
+            return None
+        import sqlalchemy as sa  # noqa: PLC0415  (heavy, wanted only here)
+
+        try:
+            sa.make_url(url.get_secret_value())
+        except (ValueError, sa.exc.ArgumentError):
+            raise ValueError(
+                "expected a URL of SQLAlchemy, with %40 for @ and %2F for / in its password"
+            ) from None
+        return url
 
     @field_validator("notice_webhook")
     @classmethod
@@ -288,7 +316,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _tables_of_one_region(self) -> Self:
-        url = self.records_url
+        url = self.records_url.get_secret_value() if self.records_url else None
         if url is not None and ("asean" in url) != (self.region == "asean"):
             preposition = "with" if self.region == "asean" else "without"
             raise ValueError(
@@ -330,7 +358,9 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the tables."""
-        return self.records_url or f"sqlite:///{self.region_dir / 'records.db'}"
+        if self.records_url is not None:
+            return self.records_url.get_secret_value()
+        return f"sqlite:///{self.region_dir / 'records.db'}"
 
 
 def _refuse_unknown(field: str, label: str, fields: Mapping[str, str]) -> None:

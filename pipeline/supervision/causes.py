@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from urllib.parse import urlsplit
 
 import httpx
 import sqlalchemy as sa
 
 from pipeline.settings import SECRETS, Settings
 from pipeline.sources import ENDPOINTS, SOURCES
-from pipeline.sources.access.credentials import Credentials
+from pipeline.sources.access.credentials import Credentials, encode_login, list_forms
 from pipeline.sources.base import NeedsCredentials
 
 LONGEST = 300
 """Most characters of a cause."""
 LONGEST_READ = 20_000
 """Most characters of a text that are looked at."""
+SHORTEST_PART = 12
+"""Shorter parts of the webhook's address are words such as ``hooks``, and no keys."""
 HIDDEN = "***"
 SHORTEST_SECRET = 4
 """Shorter secrets are not searched for: they would be found in every text."""
@@ -65,7 +69,7 @@ def describe_cause(error: object, *, settings: Settings | None) -> str:
 
 
 def _list_secrets(settings: Settings | None) -> set[str]:
-    """Secrets that are set, as they are and as an address would hold them."""
+    """Secrets that are set, in each form in which a text may hold them."""
     hosts = {name: httpx.URL(base).host for name, base in ENDPOINTS.items()}
     credentials = Credentials(hosts)
     names = {part for row in SOURCES.values() for need in row.needs for part in need.split(" or ")}
@@ -75,10 +79,34 @@ def _list_secrets(settings: Settings | None) -> set[str]:
             secrets.add(credentials.get(name))
         except NeedsCredentials:
             continue
+    for service in ("EARTHDATA", "PPS"):
+        try:
+            secrets.add(credentials.get_login(service))
+        except NeedsCredentials:
+            continue
     if settings is not None:
-        values = [getattr(settings, name) for name in SECRETS]
-        secrets |= {value.get_secret_value() for value in values if value is not None}
-        if settings.records_url:
-            secrets.add(sa.engine.make_url(settings.records_url).password or "")
-    secrets |= {repr(secret)[1:-1] for secret in secrets}
-    return {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        secrets |= _list_secret_settings(settings)
+    forms = {form for secret in secrets for form in list_forms(secret)}
+    return {form for form in forms if len(form) >= SHORTEST_SECRET}
+
+
+def _list_secret_settings(settings: Settings) -> set[str]:
+    """Secrets of the settings, and the parts and codes of them that travel alone."""
+    values = {name: getattr(settings, name) for name in SECRETS}
+    plain = {name: value.get_secret_value() for name, value in values.items() if value is not None}
+    secrets = set(plain.values())
+    if url := plain.get("records_url"):
+        secrets.add(sa.engine.make_url(url).password or "")
+    if password := plain.get("notice_mail_password"):
+        user = settings.notice_mail_user or ""
+        proof = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        secrets |= {
+            base64.b64encode(password.encode()).decode(),
+            encode_login(user, password),
+            proof,
+        }
+    if address := plain.get("notice_webhook"):
+        parts = urlsplit(address)
+        pieces = {parts.path, parts.path.strip("/"), parts.query, *parts.path.split("/")}
+        secrets |= {piece for piece in pieces if len(piece) >= SHORTEST_PART}
+    return secrets

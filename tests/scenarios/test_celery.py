@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -61,7 +62,7 @@ def on_celery(home: Path, settings: Settings) -> Iterator[tuple[Installation, Se
                     worker, "celery", "worker", "--concurrency", "1", "--queues", "default",
                     "--celery-hostname", f"{number}@127.0.0.1", "--skip-serve-logs",
                 )  # fmt: skip
-            yield running, settings.model_copy(update={"records_url": records})
+            yield running, settings.model_copy(update={"records_url": SecretStr(records)})
 
 
 def find_worker(airflow: Installation, process: int) -> str:

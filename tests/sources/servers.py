@@ -42,7 +42,7 @@ class Answer:
     """What is answered.
 
     ``cut`` closes the connection after so many bytes of the body, ``pause_s`` waits before each
-    tenth of it.
+    tenth of it. ``reason`` follows the status.
     """
 
     body: bytes = b""
@@ -50,6 +50,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     pause_s: float = 0.0
+    reason: str | None = None
 
 
 Route = Callable[[Request], Answer]
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._finish()
 
     def _send(self, answer: Answer) -> None:
-        self.send_response_only(answer.status)
+        self.send_response_only(answer.status, answer.reason)
         if "Date" not in answer.headers:
             self.send_header("Date", self.date_time_string())
         for name, value in answer.headers.items():

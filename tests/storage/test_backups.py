@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from pipeline.settings import Settings
 from pipeline.storage import backups
@@ -250,7 +251,7 @@ def test_an_installation_moves_to_a_server_and_back(settings: Settings, tmp_path
     rows = count_rows(Database(settings.database))
     folder = back_up(settings, tmp_path / "backup")
     with servers.postgresql() as url:
-        there = other(settings).model_copy(update={"records_url": url})
+        there = other(settings).model_copy(update={"records_url": SecretStr(url)})
         assert list_in_the_way(there) == []
         restore(folder, there)
         assert not (there.data_dir / "records.db").exists()
@@ -273,7 +274,7 @@ def test_tables_elsewhere_are_backed_up_and_put_back_there(
     with sqlite3.connect(settings.data_dir / "records.db") as source, sqlite3.connect(moved) as to:
         source.backup(to)
     (settings.data_dir / "records.db").unlink()
-    settings = settings.model_copy(update={"records_url": f"sqlite:///{moved}"})
+    settings = settings.model_copy(update={"records_url": SecretStr(f"sqlite:///{moved}")})
     folder = back_up(settings, tmp_path / "backup")
     before = dump(moved)
     moved.unlink()

@@ -59,12 +59,15 @@ class MailServer:
         Recipients that it refuses.
     drip_s
         Pause between the bytes of each answer.
+    refuses_login
+        Whether it refuses every login, and repeats it.
     """
 
     offers: tuple[str, ...] = ()
     context: ssl.SSLContext | None = None
     refuses: tuple[str, ...] = ()
     drip_s: float = 0.0
+    refuses_login: bool = False
     port: int = 0
     logins: list[str] = field(default_factory=list)
     mails: list[str] = field(default_factory=list)
@@ -113,7 +116,7 @@ class MailServer:
                 stream, secured = connection.makefile("rb"), True
             elif verb.startswith("AUTH PLAIN"):
                 self.logins.append(line.split()[2])
-                self._say(connection, "235 ok")
+                self._say(connection, f"535 no {line}" if self.refuses_login else "235 ok")
             elif verb.startswith("RCPT") and any(one in line for one in self.refuses):
                 self._say(connection, "550 nobody of that name")
             elif verb == "DATA":

@@ -73,7 +73,7 @@ def test_secrets_of_the_settings_are_hidden(settings: Settings) -> None:
         update={
             "notice_webhook": SecretStr(HOOK),
             "notice_mail_password": SecretStr("mail-pass"),
-            "records_url": "postgresql+psycopg://me:db-pass@db/x",
+            "records_url": SecretStr("postgresql+psycopg://me:db-pass@db/x"),
         }
     )
     cause = describe_cause(f"{HOOK} and mail-pass and db-pass", settings=own)

@@ -5,13 +5,15 @@ A message about one that cannot be used names its variable, its file or the line
 
 from __future__ import annotations
 
+import base64
+import json
 import netrc
 import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -27,6 +29,28 @@ class _Connection(BaseModel):
 
 
 _Extra = TypeAdapter(dict[str, Any])
+
+
+def list_forms(secret: str) -> set[str]:
+    """List a secret as a text may hold it: plain, in an address, in JSON, in Python.
+
+    Parameters
+    ----------
+    secret
+        The secret.
+
+    Examples
+    --------
+    >>> sorted(list_forms("a b/c"))
+    ['a b/c', 'a%20b%2Fc', 'a%20b/c', 'a+b%2Fc']
+    """
+    in_addresses = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    return {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]} | in_addresses
+
+
+def encode_login(name: str, password: str) -> str:
+    """Encode a name and a password as the header of a request holds them."""
+    return base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 class Credentials:
@@ -84,9 +108,30 @@ class Credentials:
         if not value:
             raise NeedsCredentials(name)
         if field != "USERNAME":
-            with self._lock:
-                self._given |= {value, quote(value), quote(value, safe="")}
+            self.hide(value)
         return value
+
+    def get_login(self, service: str) -> str:
+        """Return name and password of a service as ``Authorization: Basic`` holds them.
+
+        Parameters
+        ----------
+        service
+            Name of the service in upper case.
+
+        Raises
+        ------
+        NeedsCredentials
+            As of :meth:`get`.
+        """
+        code = encode_login(self.get(f"{service}_USERNAME"), self.get(f"{service}_PASSWORD"))
+        self.hide(code)
+        return code
+
+    def hide(self, secret: str) -> None:
+        """Have a secret cleaned from texts, in all its forms."""
+        with self._lock:
+            self._given |= list_forms(secret)
 
     def clean(self, text: str) -> str:
         """Return a text without any credential that was given out.

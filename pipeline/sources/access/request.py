@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import logging
 import socket
@@ -17,7 +16,7 @@ import tenacity
 
 from pipeline.sources.access import wire
 from pipeline.sources.access.answers import origin, parse_url, redact, require_https, retry_after
-from pipeline.sources.access.credentials import Credentials
+from pipeline.sources.access.credentials import Credentials, encode_login
 from pipeline.sources.access.download import OtherFile
 from pipeline.sources.access.hosts import Hosts
 from pipeline.sources.base import HttpError, NeedsCredentials, NotPublished
@@ -131,6 +130,9 @@ class Sender:
         self._credentials, self._hosts = credentials, hosts
         self._sleep, self._attempts, self._limit_s = sleep, attempts, limit_s
         self._wire = wire.Wire()
+        for name, password in self._wire.list_proxy_logins():
+            credentials.hide(password)
+            credentials.hide(encode_login(name, password))
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 15.0)),
             headers={"User-Agent": "mekong-early-warning", "Accept-Encoding": "gzip"},
@@ -180,7 +182,7 @@ class Sender:
             reraise=True,
         )
         try:
-            answer: _T = retrying(self._ask, request, protocol, body)
+            answer: _T = retrying(self._ask_clean, request, protocol, body)
         except _PassingFailure as last:
             self._hosts.record_failure(host, last.error, early=request.early)
             raise last.error from None
@@ -189,6 +191,27 @@ class Sender:
                 self._hosts.record_failure(host, error, early=request.early)
             raise
         return answer
+
+    def _ask_clean(
+        self,
+        request: Request,
+        protocol: Callable[[], dict[str, str]],
+        body: Callable[[httpx.Response], _T],
+    ) -> _T:
+        """Send once; a server's own words, in a reason or a redirect, repeat no credential."""
+        try:
+            return self._ask(request, protocol, body)
+        except (HttpError, NotPublished) as error:
+            self._clean(error)
+            raise
+        except _PassingFailure as failure:
+            self._clean(failure)
+            self._clean(failure.error)
+            raise
+
+    def _clean(self, error: Exception) -> None:
+        """Remove credentials from the message of an error."""
+        error.args = tuple(self._credentials.clean_line(str(part)) for part in error.args)
 
     def _ask(
         self,
@@ -221,7 +244,7 @@ class Sender:
 
     def _login_headers(self, target: httpx.URL, request: Request) -> dict[str, str]:
         """Return name and password of a host with a login, as a header; empty for other hosts."""
-        place, fields = origin(target), ("USERNAME", "PASSWORD")
+        place = origin(target)
         service = next(
             (name for name, service_origin in self._services.items() if service_origin == place),
             None,
@@ -229,7 +252,7 @@ class Sender:
         if service is None:
             return {}
         try:
-            name, password = (self._credentials.get(f"{service}_{field}") for field in fields)
+            code = self._credentials.get_login(service)
         except NeedsCredentials:
             if not request.bearer:
                 raise
@@ -239,7 +262,6 @@ class Sender:
                 status=401,
                 refused=request.bearer,
             ) from None
-        code = base64.b64encode(f"{name}:{password}".encode()).decode()
         return {"Authorization": f"Basic {code}"}
 
     @contextmanager

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from math import inf
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -150,6 +151,15 @@ class Wire(httpx.BaseTransport):
         self._proxies = getproxies()
         self._lock = threading.Lock()
         self._pools: dict[str | None, httpcore.ConnectionPool] = {}
+
+    def list_proxy_logins(self) -> list[tuple[str, str]]:
+        """List name and password of each proxy that has them."""
+        addresses = [via if "://" in via else f"http://{via}" for via in self._proxies.values()]
+        return [
+            (unquote(parts.username or ""), unquote(parts.password))
+            for parts in map(urlsplit, addresses)
+            if parts.password
+        ]
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:

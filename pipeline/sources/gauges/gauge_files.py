@@ -178,7 +178,7 @@ def fetch(granule: Granule, upstream: Path, *, client: Client) -> Path:
         except NoReadings as none:
             raise NotPublished(str(none)) from none
         except (BadGranule, Skipped) as bad:
-            raise HttpError(f"{url}: {bad}") from bad
+            raise HttpError(f"{url}: {bad}") from None
     newest = readings["valid_time"].max().to_pydatetime().replace(tzinfo=UTC)
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_file(path) as draft:
@@ -195,7 +195,7 @@ def _find_series(granule: Granule, client: Client) -> Series:
     try:
         rows = check_inventory(list_path, decode_json(list_path, client.get(url, keep=True)))
     except BadGranule as bad:
-        raise HttpError(f"{url}: {bad}") from bad
+        raise HttpError(f"{url}: {bad}") from None
     candidates = [
         row
         for row in rows

@@ -260,6 +260,13 @@ TABLES: dict[str, Table] = {
         "language": Column(choices=("en", *TRANSLATIONS)),
         "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*"), "source": _TEXT,
     }),
+    "impacts.csv": Table(("city", "kind", "stage_m", "language"), {
+        "city": Column(names="cities.csv"), "kind": Column(choices=("impact", "crest")),
+        "stage_m": Column("number", -5.0, 100.0), "language": Column(choices=("en", *TRANSLATIONS)),
+        "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*", optional=True),
+        "depth": Column(choices=("ankle", "knee", "waist"), optional=True),
+        "year": Column("integer", 1800, 2200, optional=True), **_SOURCE,
+    }),
     "report_numbers.csv": Table(("number",), {
         "number": Column(pattern="[1-9][0-9]"), "city": Column(names="cities.csv"),
     }),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -141,13 +142,24 @@ def frame(edition: Edition, language: str) -> dict[str, Any]:
         "templates": templates,
         "status": edition.status,
         "banner": banner,
-        "mark": first_sentence(banner).rstrip(".။。】།។"),
+        "mark": _name_status(banner),
         "reviewed": templates["reviewed"],
         "issued": edition.issue_time,
         "expires": edition.expires_at,
         "made": read_words(language)["made"].format(**tell_moment(edition.issue_time, templates)),
         "root": ROOT,
     }
+
+
+def _name_status(banner: str) -> str:
+    """Word of a banner's first sentence, without brackets and stops.
+
+    Examples
+    --------
+    >>> _name_status("EXERCISE. Do not act."), _name_status("【演习】本消息"), _name_status("")
+    ('EXERCISE', '演习', '')
+    """
+    return re.sub(r" *[(（].*", "", first_sentence(banner)).strip(".。။។【】 ")
 
 
 def tell_moment(

@@ -63,8 +63,8 @@ class River:
 
     @property
     def days(self) -> list[dict[str, Any]]:
-        """Days of the forecast that is told; none where the river is not known well enough."""
-        return self.city["days"] or []
+        """Days of the forecast; none where the flood is not assessed: its chances say nothing."""
+        return [] if self.city["flood"]["level"] == "unknown" else self.city["days"] or []
 
     def tell_highest(self) -> str:
         """Highest stage expected, when, and against which mark; empty without a forecast."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
+from pipeline.exchange.publication import PAGES
 from pipeline.pages.basin import write_basin_page
 from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
-from pipeline.pages.edition import Edition
+from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 from pipeline.storage.atomic import draft_file, locked
 
-FOLDER = "page"
-"""Folder of the pages in that of all published trees."""
+_log = logging.getLogger(__name__)
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
@@ -66,33 +67,42 @@ def _write_manifest(edition: Edition, language: str) -> bytes:
     return json.dumps(manifest, ensure_ascii=False).encode()
 
 
-def replace_pages(published: Path, pages: Mapping[str, bytes]) -> Path:
-    """Replace the pages, each by one rename; those that are no more are removed at the end.
+def refresh_pages(settings: Settings) -> tuple[str, ...]:
+    """Make the pages of the newest tree; whatever happens to them, nothing is raised.
 
-    Every page is whole by itself, so that a reader never sees half of one, whenever this is killed.
+    Every page is replaced by one rename, so that a reader never sees half of one; those that are
+    no more are removed at the end.
 
     Parameters
     ----------
-    published
-        Folder of all published trees.
-    pages
-        Content by path, from :func:`write_pages`.
+    settings
+        Location of the published trees, whom to ask, and the number that takes reports.
 
     Returns
     -------
-    Path
-        Folder of the pages.
+    tuple of str
+        What failed, in words; empty where all is well. Pages made before stay, and say their age.
     """
-    folder = published / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        for path, content in pages.items():
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if not file.is_file() or file.read_bytes() != content:
-                with draft_file(file) as draft:
-                    draft.write_bytes(content)
-        for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.relative_to(folder).as_posix() not in pages:
-                file.unlink()
-    return folder
+    folder = settings.published_dir / PAGES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            edition = read_edition(settings.published_dir)
+            _replace(folder, write_pages(edition, settings=settings))
+    except Exception as error:  # noqa: BLE001  (a message never waits for a page)
+        _log.exception("the pages could not be made")
+        cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return (f"pages: not made anew ({cause})",)
+    return ()
+
+
+def _replace(folder: Path, pages: Mapping[str, bytes]) -> None:
+    for path, content in pages.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_bytes() != content:
+            with draft_file(file) as draft:
+                draft.write_bytes(content)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.relative_to(folder).as_posix() not in pages:
+            file.unlink()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 320, 200
-LEFT, RIGHT, TOP, BOTTOM = 30, 4, 8, 20
+WIDTH, HEIGHT = 320, 208
+LEFT, RIGHT, TOP, BOTTOM = 30, 4, 12, 24
 """Room beside the plot: ticks, nothing, half a letter, dates."""
 GAP = timedelta(hours=36)
 """Longest time between two readings that a line joins."""
@@ -118,7 +118,7 @@ def draw_pocket_fan(
     for moment, word in dates:
         anchor = "end" if x(moment) > WIDTH - 30 else "middle"
         parts.append(
-            f'<text x="{x(moment):.0f}" y="{HEIGHT - 5}" text-anchor="{anchor}">{escape(word)}'
+            f'<text x="{x(moment):.0f}" y="{HEIGHT - 9}" text-anchor="{anchor}">{escape(word)}'
             "</text>"
         )
     if days:

@@ -236,7 +236,7 @@ def _tell_river(river: River | None, hazards: list[dict[str, Any]], words: Any) 
     if river is None:
         return [*(hazard["headline"] for hazard in hazards[:1]), words["no_gauge"]]
     flood = next(hazard for hazard in hazards if hazard["hazard"] == "flood")
-    sentences = [river.tell_highest(), river.tell_now(), river.tell_read_at()]
+    sentences = [river.tell_highest(), river.tell_now()]
     if not river.days:
         sentences.insert(0, words["no_forecast"])
     if flood is not hazards[0] or (flood["message"] and not sentences[0]):

@@ -55,7 +55,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals["style"] = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    for name, file in (("style", "page.css"), ("paper", "paper.css")):
+        found.globals[name] = (TEMPLATES / file).read_text(encoding="utf-8")
     return found
 
 
@@ -141,7 +142,7 @@ def frame(edition: Edition, language: str) -> dict[str, Any]:
         "templates": templates,
         "status": edition.status,
         "banner": banner,
-        "mark": first_sentence(banner).rstrip(".။。】།។"),
+        "mark": first_sentence(banner).strip(".။。【】།។"),
         "reviewed": templates["reviewed"],
         "issued": edition.issue_time,
         "expires": edition.expires_at,

@@ -10,6 +10,7 @@ from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.pages.basin import write_basin_page
 from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
 from pipeline.pages.edition import Edition
+from pipeline.pages.sheet import write_sheet
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 from pipeline.storage.atomic import draft_file, locked
@@ -43,6 +44,9 @@ def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
         pages[f"{language}/index.html"] = write_basin_page(edition, language)
         for city in edition.cities:
             pages[f"{language}/{city}.html"] = write_city_page(
+                edition, city, language, settings=settings
+            )
+            pages[f"{language}/{city}-sheet.html"] = write_sheet(
                 edition, city, language, settings=settings
             )
     return pages

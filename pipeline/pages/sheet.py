@@ -17,16 +17,16 @@ from pipeline.pages.edition import Edition
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 
-LARGEST_PT, SMALLEST_PT = 22.0, 11.0
+LARGEST_PT, SMALLEST_PT = 25.0, 11.0
 """Sizes of what is read aloud."""
-ROOM_MM, LEVEL_MM, WIDTH_MM = 118.0, 18.0, 178.0
+ROOM_MM, LEVEL_MM, WIDTH_MM = 102.0, 23.0, 178.0
 """Height that the text may take on the sheet, what each level but the first takes of it, and its
 width."""
 LETTER = 0.63
 """Width of a letter with its share of unfilled lines, by the size."""
-LINE = {"km": 1.75, "lo": 1.75, "my": 2.1}
-"""Height of a line by the size where it is not 1.4; of Burmese, whose letters are wide, with
-their width."""
+LINE = {"km": 1.75, "lo": 2.3, "my": 2.7}
+"""Height of a line by the size where it is not 1.4, of the scripts with wider letters with their
+width."""
 PT_PER_MM = 72.0 / 25.4
 
 
@@ -97,7 +97,11 @@ def describe_sheet(
         "hazards": shown,
         "lines": list(lines),
         "first": first,
-        "size_pt": fit_size([*lines, *(line for _, line in first)], len(shown), language),
+        "size_pt": fit_size(
+            [*lines, *(line for _, line in first), *(hazard["held"] for hazard in shown)],
+            len(shown),
+            language,
+        ),
         "authority": templates["instruction"]["authority"],
         "contact": settings.alert_contact,
     }
@@ -126,7 +130,7 @@ def fit_size(lines: Sequence[str], levels: int, language: str) -> float:
     Examples
     --------
     >>> fit_size(["Go to high ground now."], 1, "en"), fit_size(["a" * 1000], 2, "en")
-    (22.0, 12.5)
+    (25.0, 11.0)
     """
     letters = sum(2.0 if east_asian_width(sign) == "W" else 1.0
                   for line in lines for sign in line if category(sign) != "Mn")  # fmt: skip

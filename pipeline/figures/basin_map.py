@@ -49,6 +49,8 @@ class Spot:
         Level whose sign it has.
     drought
         Whether a drought is in force.
+    number
+        Number beside its sign, by which a table names it; none where empty.
     """
 
     lat: float
@@ -57,6 +59,7 @@ class Spot:
     label: str
     level: str
     drought: bool
+    number: str = ""
 
 
 def draw_basin_map(
@@ -84,11 +87,12 @@ def draw_basin_map(
         parts.append(f'<path class="{name}" d="{path}"/>')
     for spot in sorted(spots, key=lambda spot: RANK.index(spot.level)):
         x, y = _place(spot.lon, spot.lat)
+        number = f'<text x="8" y="4">{escape(spot.number)}</text>' if spot.number else ""
         dry = '<circle r="11" fill="url(#dry)" class="dry"/>' if spot.drought else ""
         parts.append(
             f'<a href={quoteattr(spot.link)} class="spot {spot.level}"'
             f' transform="translate({x:.0f} {y:.0f})"><title>{escape(spot.label)}</title>{dry}'
-            f'<circle r="9" class="room"/><path d="{SIGNS[spot.level]}"/></a>'
+            f'<circle r="9" class="room"/><path d="{SIGNS[spot.level]}"/>{number}</a>'
         )
     return "".join([*parts, "</svg>"])
 

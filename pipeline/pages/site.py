@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.pages.basin import write_basin_page
+from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
-from pipeline.pages.edition import Edition
+from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.sheet import write_sheet
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
@@ -17,11 +18,43 @@ from pipeline.storage.atomic import draft_file, locked
 
 FOLDER = "page"
 """Folder of the pages in that of all published trees."""
+BULLETIN = "bulletin.html"
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
+def publish_pages(published: Path, *, settings: Settings) -> Path:
+    """Write and replace all pages of the newest tree, the bulletin last.
+
+    Parameters
+    ----------
+    published
+        Folder of all published trees.
+    settings
+        Whom to ask, and the number that takes reports.
+
+    Returns
+    -------
+    Path
+        Folder of the pages.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is published.
+    Exception
+        Of the bulletin; the other pages are replaced then, and the bulletin of before is removed.
+    """
+    edition = read_edition(published)
+    pages = write_pages(edition, settings=settings)
+    try:
+        pages[BULLETIN] = write_bulletin(edition, settings=settings)
+    finally:
+        folder = replace_pages(published, pages)
+    return folder
+
+
 def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
-    """Write all pages of a tree.
+    """Write all pages of a tree but the bulletin.
 
     Parameters
     ----------

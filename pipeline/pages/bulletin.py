@@ -22,12 +22,13 @@ from pipeline.settings import Settings
 LANGUAGE = "en"
 CLOCK = timezone(timedelta(hours=7))
 """Clock of the basin but for China and Myanmar."""
-MOST_EVENTS, MOST_FANS, MOST_MISSING = 60, 16, 16
-"""Rows and figures that the pages have room for; how many more there are is said."""
+MOST_EVENTS, MOST_MISSING = 60, 12
+"""Rows that the pages have room for; how many more there are is said."""
+FANS_MM, FAN_MM, GAUGE_MM, FANS_A_ROW = 246.0, 34.0, 3.8, 4
+"""Height of the gauges and their figures, of a row of figures and of a gauge."""
 TIERS = {
-    "full": "all", "gk2a_rain": "rain of GK2A", "no_rain": "no rain",
-    "no_upstream": "no gauges upstream", "own_stage": "own stage alone",
-    "climatology": "none",
+    "full": "all", "gk2a_rain": "GK2A rain", "no_rain": "no rain", "no_upstream": "no upstr.",
+    "own_stage": "own stage", "climatology": "none",
 }  # fmt: skip
 """What a forecast had for inputs."""
 DASH = "–"
@@ -55,7 +56,9 @@ def write_bulletin(edition: Edition, *, settings: Settings) -> bytes:
     }
     listed = dict.fromkeys(event["id"] for table in tables.values() for event in table)
     numbers = {city: number for number, city in enumerate(listed, 1)}
-    fans = [*_list_fans(edition, events)]
+    gauges, fans = [*_list_gauges(edition)], [*_list_fans(edition, events)]
+    rows = max(0.0, FANS_MM - GAUGE_MM * len(gauges)) // FAN_MM
+    most_fans = FANS_A_ROW * int(rows)
     missing = list(dict.fromkeys(row["text"] for row in edition.index["missing"]))
     return (
         environment()
@@ -76,9 +79,9 @@ def write_bulletin(edition: Edition, *, settings: Settings) -> bytes:
                 "events": tables,
                 "numbers": numbers,
                 "more_events": max(0, len(events) - MOST_EVENTS),
-                "gauges": [*_list_gauges(edition)],
-                "fans": fans[:MOST_FANS],
-                "more_fans": max(0, len(fans) - MOST_FANS),
+                "gauges": gauges,
+                "fans": fans[:most_fans],
+                "more_fans": max(0, len(fans) - most_fans),
                 "cities": _list_cities(edition),
                 "missing": missing[:MOST_MISSING],
                 "more_missing": max(0, len(missing) - MOST_MISSING),
@@ -118,15 +121,14 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
                 event |= {
                     "peak": _write_metres(peak),
                     "date": _write_day(row["peak_time"]) if peak is not None else DASH,
-                    "position": _tell_position(city, peak),
+                    "against": _tell_against(city, peak),
                     "alarm": write_percent(row["p_alarm_7d"]),
                     "flood": write_percent(row["p_flood_5d"]),
-                    "rain": _write_years(row["rain_return_period_years"]),
                 }
             else:
                 event |= {
                     "class": _write_class(row["drought_class"]),
-                    "phase": (row["drought_phase"] or DASH).replace("_", " "),
+                    "phase": (row["drought_phase"] or "").replace("_", " "),
                     "d1": write_percent(row["p_d1"]["4w"]),
                     "d2": write_percent(row["p_d2"]["4w"]),
                 }
@@ -144,14 +146,15 @@ def number_of(level: str) -> int:
     return RAISED.index(Level(level)) + 1
 
 
-def _tell_position(city: dict[str, Any], peak_m: float | None) -> str:
-    """Tell the highest stage against flood stage, or alarm stage where it is below that."""
+def _tell_against(city: dict[str, Any], peak_m: float | None) -> str:
+    """Tell the highest stage against flood stage, or alarm stage below that; else the rain."""
     marks = city["marks"] or {}
     for mark in ("flood", "alarm"):
         stage = marks.get(mark)
         if peak_m is not None and stage is not None and (peak_m >= stage or mark == "alarm"):
-            return f"{peak_m - stage:+.2f} m on {mark} stage"
-    return DASH
+            return f"{peak_m - stage:+z.2f} {mark}"
+    years = _write_years(city["flood"]["rain_return_period_years"])
+    return f"rain of {years} years" if years != DASH else DASH
 
 
 def _list_spots(edition: Edition, numbers: dict[str, int]) -> list[Spot]:
@@ -195,13 +198,12 @@ def _list_gauges(edition: Edition) -> Iterator[dict[str, Any]]:
     facts = {row["station"]: row for row in (f["properties"] for f in features) if row["station"]}
     stages = list_by_gauge(read_table((edition.folder / "stages.csv").read_bytes()))
     forecasts = list_by_gauge(read_table((edition.folder / "forecasts.csv").read_bytes()))
+    known = places.stations(asof=edition.issue_time)
+    continued = {known[code].replaced_by for code in forecasts if code in known}
     for code, days in forecasts.items():
-        row, city = facts.get(code, {}), edition.gauges.get(code)
-        gauge = places.stations(asof=edition.issue_time).get(code)
-        if gauge is not None and gauge.replaced_by in forecasts:
-            days_known = any(day["q50_m"] is not None for day in days)
-            if city is None and not days_known:
-                continue
+        if code in continued:
+            continue  # its readings stand at the gauge that it replaced
+        row, city, gauge = facts.get(code, {}), edition.gauges.get(code), known.get(code)
         last: dict[str, Any] = (stages.get(code) or [{}])[-1]
         stage = row.get("stage_m", last.get("stage_m"))
         time = row.get("stage_time", last.get("valid_time"))
@@ -213,7 +215,9 @@ def _list_gauges(edition: Edition) -> Iterator[dict[str, Any]]:
             "country": gauge.country if gauge else "",
             "level": level,
             "stage": _write_metres(stage),
-            "time": _write_moment(datetime.fromisoformat(time)) if time else DASH,
+            "time": f"{datetime.fromisoformat(time).astimezone(CLOCK):%-d/%-m %H:%M}"
+            if time
+            else DASH,
             "change": f"{row['change_1d_m']:+.2f}" if row.get("change_1d_m") is not None else DASH,
             "alarm": _write_metres(days[0]["alarm_m"]),
             "flood": _write_metres(days[0]["flood_m"]),
@@ -276,7 +280,7 @@ def _list_cities(edition: Edition) -> list[dict[str, Any]]:
         if drought is not None:
             row |= {
                 "class": _write_class(drought["drought_class"]),
-                "phase": (drought["drought_phase"] or DASH).replace("_", " "),
+                "phase": (drought["drought_phase"] or "").replace("_", " "),
                 "spi3": _write_number(drought["spi3"], "+z.1f"),
                 "soil": _write_number(drought["soil_moisture_percentile"], ".0f"),
                 "vhi": _write_number(drought["vhi_percent"], ".0f"),

@@ -50,7 +50,9 @@ def print_pdf(page: Path, file: Path) -> Path | None:
         if os.geteuid() == 0:
             command.insert(1, "--no-sandbox")  # it does not start as root with one
         try:
-            done = subprocess.run(command, capture_output=True, timeout=LONGEST_S, check=False)
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, timeout=LONGEST_S, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise RuntimeError(f"{page}: not printed within {LONGEST_S:.0f} s") from error
         if done.returncode != 0 or not draft.is_file():

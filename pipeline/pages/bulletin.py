@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from pipeline.alerts.formats import number_level
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.exchange.forecast_files import list_by_gauge, read_table
 from pipeline.figures.basin_map import RANK, Spot, draw_basin_map
@@ -113,7 +114,7 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
             row = city[hazard]
             event = level | {
                 "id": city["id"], "city": city["name"], "country": city["country"],
-                "number": number_of(level["level"]), "change": row["change"] or "",
+                "number": number_level(Level(level["level"])), "change": row["change"] or "",
                 "held": bool(level["held"]),
             }  # fmt: skip
             if hazard == "flood":
@@ -133,17 +134,6 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
                     "d2": write_percent(row["p_d2"]["4w"]),
                 }
             yield event
-
-
-def number_of(level: str) -> int:
-    """Return the number of a raised level: 1 to 3.
-
-    Examples
-    --------
-    >>> number_of("emergency")
-    3
-    """
-    return RAISED.index(Level(level)) + 1
 
 
 def _tell_against(city: dict[str, Any], peak_m: float | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 
 from pipeline.pages import bulletin, site
-from pipeline.pages.bulletin import number_of, write_bulletin
+from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.edition import Edition, read_edition
 from tests.pages.page_cases import (
     BOTH,
@@ -192,7 +192,3 @@ def test_a_bulletin_that_fails_leaves_the_pages_of_the_cities(
 @needs_browser
 def test_it_prints_on_three_pages(content: bytes, tmp_path: Path) -> None:
     assert count_pages(content, tmp_path) == 3
-
-
-def test_the_number_of_a_level() -> None:
-    assert [number_of(level) for level in ("watch", "warning", "emergency")] == [1, 2, 3]

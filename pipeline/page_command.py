@@ -14,16 +14,23 @@ def page(
     *,
     serve: Annotated[bool, typer.Option("--serve", help="Serve them to this machine.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")] = 8000,
+    pdf: Annotated[
+        Path | None, typer.Option(help="Print the bulletin to this file, by Chromium.")
+    ] = None,
 ) -> None:
     """Make the pages of the newest tree anew. Example: mekong page --serve."""
     from pipeline.command_options import read_settings
     from pipeline.exchange.publication import PAGES
-    from pipeline.pages.site import refresh_pages
+    from pipeline.pages.pdf import print_pdf
+    from pipeline.pages.site import BULLETIN, refresh_pages
 
     settings = read_settings()
     if failures := refresh_pages(settings):
         raise typer.BadParameter("; ".join(failures))
-    index = settings.published_dir / PAGES / "index.html"
+    folder = settings.published_dir / PAGES
+    if pdf is not None and print_pdf(folder / BULLETIN, pdf) is None:
+        raise typer.BadParameter("--pdf: expected Chromium on the path, found none")
+    index = folder / "index.html"
     if not serve:
         print(index)
         return

@@ -24,8 +24,8 @@ SIGNS = {
 """Sign of a level around its city: a shape of its own for each, whatever colours are seen."""
 RANK = tuple(SIGNS)
 """Levels in the order in which they are drawn, the most urgent on top."""
-
-
+SIGN, DIGIT = 7, 6
+"""Half the size of a sign, and the width of a digit beside it, pixels."""
 PATTERN = (
     '<defs><pattern id="dry" width="5" height="5" patternUnits="userSpaceOnUse"'
     ' patternTransform="rotate(45)"><path d="M0 0V5" class="hatch"/></pattern></defs>'
@@ -49,6 +49,8 @@ class Spot:
         Level whose sign it has.
     drought
         Whether a drought is in force.
+    number
+        Number beside its sign, by which a table names it; none where empty.
     """
 
     lat: float
@@ -57,6 +59,7 @@ class Spot:
     label: str
     level: str
     drought: bool
+    number: str = ""
 
 
 def draw_basin_map(
@@ -90,7 +93,27 @@ def draw_basin_map(
             f' transform="translate({x:.0f} {y:.0f})"><title>{escape(spot.label)}</title>{dry}'
             f'<circle r="9" class="room"/><path d="{SIGNS[spot.level]}"/></a>'
         )
-    return "".join([*parts, "</svg>"])
+    return "".join([*parts, *_number_spots(spots), "</svg>"])
+
+
+def _number_spots(spots: Sequence[Spot]) -> list[str]:
+    """Draw the numbers over all signs, each on the first side where nothing is in its way."""
+    named = [(*_place(spot.lon, spot.lat), spot.number) for spot in spots if spot.number]
+    taken = [shapely.box(x - SIGN, y - SIGN, x + SIGN, y + SIGN) for x, y, _ in named]
+    parts = []
+    for x, y, number in named:
+        wide = DIGIT * len(number)
+        sides = (
+            (x + SIGN, y - 4), (x - SIGN - wide, y - 4),
+            (x - wide / 2, y - SIGN - 8), (x - wide / 2, y + SIGN),
+        )  # fmt: skip
+        boxes = [shapely.box(left, top, left + wide, top + 8) for left, top in sides]
+        free = [box for box in boxes if not any(box.overlaps(other) for other in taken)]
+        box = (free or boxes)[0]
+        taken.append(box)
+        left, top, _, _ = box.bounds
+        parts.append(f'<text x="{left:.0f}" y="{top + 7:.0f}">{escape(number)}</text>')
+    return parts
 
 
 def _stretch() -> float:

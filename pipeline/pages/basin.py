@@ -49,7 +49,7 @@ def write_basin_page(edition: Edition, language: str) -> bytes:
         **frame(edition, language),
         "place": "index",
         "rows": rows,
-        "map": draw_basin_map(_read_layers(), [row["spot"] for row in rows], alt=words["basin"]),
+        "map": draw_basin_map(read_layers(), [row["spot"] for row in rows], alt=words["basin"]),
         "counts": [
             (
                 country,
@@ -100,7 +100,7 @@ def _describe_city(edition: Edition, city: dict[str, Any], language: str) -> dic
 
 
 @lru_cache
-def _read_layers() -> dict[str, list[BaseGeometry]]:
+def read_layers() -> dict[str, list[BaseGeometry]]:
     """Geometries of the project's own layers."""
     layers = {}
     for name, file in LAYERS.items():

@@ -56,7 +56,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals["style"] = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    for name, file in (("style", "page.css"), ("paper", "paper.css")):
+        found.globals[name] = (TEMPLATES / file).read_text(encoding="utf-8")
     return found
 
 

@@ -49,17 +49,19 @@ def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[
         if row["city"] == city["id"]
     ]
     lines = list[Impact]()
-    for key in dict.fromkeys((row["kind"], row["stage_m"]) for row in rows):
-        texts = {row["language"]: row for row in rows if (row["kind"], row["stage_m"]) == key}
+    for kind, stage_m in dict.fromkeys((row["kind"], float(row["stage_m"])) for row in rows):
+        texts = {
+            row["language"]: row
+            for row in rows
+            if (row["kind"], float(row["stage_m"])) == (kind, stage_m)
+        }
         used = language if language in texts else "en" if "en" in texts else next(iter(texts))
         row = texts[used]
-        text = words["crest"].format(year=row["year"]) if row["kind"] == "crest" else row["text"]
+        text = words["crest"].format(year=row["year"]) if kind == "crest" else row["text"]
         if row["depth"]:
             text = f"{text} ({words[row['depth']]})"
-        own = row["kind"] == "crest"
-        lines.append(
-            _line(float(row["stage_m"]), text, row["kind"], language if own else used, templates)
-        )
+        own = kind == "crest"
+        lines.append(_line(stage_m, text, kind, language if own else used, templates))
     if not lines:
         return []
     stage, flood = city["stage"], city["flood"]

@@ -10,18 +10,21 @@ from pathlib import Path
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.exchange.publication import PAGES
 from pipeline.pages.basin import write_basin_page
+from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
 from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.sheet import write_sheet
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 from pipeline.storage.atomic import draft_file, locked
 
 _log = logging.getLogger(__name__)
+BULLETIN = "bulletin.html"
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
 def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
-    """Write all pages of a tree.
+    """Write all pages of a tree but the bulletin.
 
     Parameters
     ----------
@@ -44,6 +47,9 @@ def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
         pages[f"{language}/index.html"] = write_basin_page(edition, language)
         for city in edition.cities:
             pages[f"{language}/{city}.html"] = write_city_page(
+                edition, city, language, settings=settings
+            )
+            pages[f"{language}/{city}-sheet.html"] = write_sheet(
                 edition, city, language, settings=settings
             )
     return pages
@@ -81,19 +87,30 @@ def refresh_pages(settings: Settings) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        What failed, in words; empty where all is well. Pages made before stay, and say their age.
+        What failed, in words; empty where all is well. Pages made before stay, and say their age;
+        a bulletin of before is removed where only that fails.
     """
-    folder = settings.published_dir / PAGES
+    folder, failures = settings.published_dir / PAGES, list[str]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
             edition = read_edition(settings.published_dir)
-            _replace(folder, write_pages(edition, settings=settings))
+            pages = write_pages(edition, settings=settings)
+            try:
+                pages[BULLETIN] = write_bulletin(edition, settings=settings)
+            except Exception as error:  # noqa: BLE001  (nor a page for the bulletin)
+                failures.append(_tell("bulletin", error))
+            _replace(folder, pages)
     except Exception as error:  # noqa: BLE001  (a message never waits for a page)
-        _log.exception("the pages could not be made")
-        cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return (f"pages: not made anew ({cause})",)
-    return ()
+        failures.append(_tell("pages", error))
+    return tuple(failures)
+
+
+def _tell(what: str, error: Exception) -> str:
+    """Tell what could not be made, in a line; the log has all of it."""
+    _log.error("%s: not made anew", what, exc_info=error)
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"{what}: not made anew ({cause})"
 
 
 def _replace(folder: Path, pages: Mapping[str, bytes]) -> None:

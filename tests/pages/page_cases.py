@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
+import pytest
+from lxml import etree
 
 from models.stage.names import HIGHEST, QUANTILES
 from pipeline.alerts import facts
@@ -16,6 +20,7 @@ from pipeline.alerts.drought import decide_drought
 from pipeline.alerts.evidence import Rain, River
 from pipeline.alerts.flood import decide_flood
 from pipeline.alerts.message_chain import describe_event
+from pipeline.alerts.notice import Notice
 from pipeline.exchange import alert_files, index
 from pipeline.exchange.forecast_files import write_forecasts, write_stages
 from pipeline.exchange.issue import Issue
@@ -26,6 +31,8 @@ from pipeline.geography import places
 from pipeline.ground_reports.summary import CitySummary, morning, write_reports
 from pipeline.issuance.bundle import write_short_texts
 from pipeline.issuance.decide import relate_decisions
+from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.pdf import find_browser, print_pdf
 from pipeline.remarks import Remark
 from pipeline.settings import Settings
 from pipeline.storage.records import Records
@@ -48,6 +55,7 @@ SPREAD_M = 0.15
 SKILFUL = 5
 """Days up to which the forecasts are better than the stage of the issue time."""
 LEADS = range(1, 8)
+needs_browser = pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
 MISSING = "gauges: this morning's reading is missing from Pakse (013901)"
 
 
@@ -76,6 +84,37 @@ def publish_pages_tree(folder: Path) -> Path:
     return published
 
 
+def change_tree(edition: Edition, folder: Path, **files: bytes | None) -> Edition:
+    """Copy a tree with other files, by name with ``__`` for ``/`` and ``_`` for the last point.
+
+    None takes a file out. The digests in the index stay those of before.
+    """
+    published = folder / "published"
+    shutil.copytree(edition.folder.parents[1], published, symlinks=True)
+    copy = read_edition(published)
+    for name, content in files.items():
+        path = copy.folder / ".".join(name.replace("__", "/").rsplit("_", 1))
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+    return read_edition(published)
+
+
+def count_pages(html: bytes, folder: Path) -> int:
+    """Count the pages on which Chromium prints a page."""
+    page = folder / "page.html"
+    page.write_bytes(html)
+    pdf = print_pdf(page, folder / "page.pdf")
+    assert pdf is not None
+    return len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))
+
+
+def read_text(node: etree._Element) -> str:
+    """Text of an element without what its signs and figures have."""
+    pieces = node.xpath(".//text()[not(ancestor::*[local-name()='svg'])]")
+    return " ".join("".join(pieces).split())
+
+
 def make_pages_tree(folder: Path) -> dict[str, bytes]:
     """Make the tree of the six cities: flood and drought decided, worded, and indexed."""
     decisions = relate_decisions([each for city in CITIES for each in decide(city)])
@@ -84,7 +123,7 @@ def make_pages_tree(folder: Path) -> dict[str, bytes]:
         message, _ = send(decision)
         if message is not None:
             messages[decision.city.id, decision.hazard] = message
-    events = {
+    events: dict[tuple[str, str], Notice] = {
         (decision.city.id, decision.hazard): event
         for decision in decisions
         if (event := describe_event(decision, issuer=ISSUER, sent=ISSUED))
@@ -114,7 +153,7 @@ def make_pages_tree(folder: Path) -> dict[str, bytes]:
             archive_snapshot="ABC", records_batch=7, model_version="m1",
         ),
     }  # fmt: skip
-    files |= write_short_texts([*events.values()], ("new",))
+    files |= write_short_texts([*events.values()], SETTINGS.alert_changes_sent)
     records = Records(f"sqlite:///{folder / 'records.db'}")
     run = {"issue_time": ISSUED, "revision": 0, "sent": ISSUED, "settings": {}}
     sent = [make_row(message, proof=b"{}") for message in messages.values()]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from pipeline.settings import Settings
 from pipeline.pages import bulletin, site
 from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.edition import Edition, read_edition
+from pipeline.settings import Settings
 from tests.pages.page_cases import (
     BOTH,
     CITIES,

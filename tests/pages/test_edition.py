@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.pages.edition import Edition, read_edition
-from tests.pages.page_cases import BANK, CITIES, FLOOD, ISSUED, NO_GAUGE, publish_pages_tree
+from tests.pages.page_cases import (
+    BANK,
+    CITIES,
+    FLOOD,
+    ISSUED,
+    NO_GAUGE,
+    gauge_of,
+    publish_pages_tree,
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +24,7 @@ def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
 def test_a_tree_is_read(edition: Edition) -> None:
     assert (edition.issue_time, edition.status) == (ISSUED, "Exercise")
     assert set(edition.cities) == set(CITIES)
-    assert edition.gauges["012002"]["id"] == BANK
+    assert edition.gauges[gauge_of(BANK).code]["id"] == BANK
     assert edition.reports[FLOOD]["flooded"] == 3
 
 

@@ -23,7 +23,7 @@
   tellAge();
   setInterval(tellAge, 60e3);
 
-  // Chance that a stage is reached: a straight line over the normal quantile.
+  // Chance that a stage is reached: a straight line over the normal quantile, the outer ones drawn out.
   const cdf = (z) => {
     const t = 1 / (1 + 0.3275911 * Math.abs(z) / Math.SQRT2);
     const poly = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t +
@@ -32,15 +32,11 @@
     return 0.5 * (1 + (z < 0 ? -erf : erf));
   };
   const chance = (quantiles, cm) => {
-    const first = quantiles[0];
-    const last = quantiles[quantiles.length - 1];
-    if (cm < first[1]) return 1;
-    if (cm > last[1]) return 0;
     let number = 1;
     while (number < quantiles.length - 1 && quantiles[number][1] < cm) number += 1;
     const [low, high] = [quantiles[number - 1], quantiles[number]];
-    const part = high[1] > low[1] ? (cm - low[1]) / (high[1] - low[1]) : 0;
-    return 1 - cdf(low[0] + part * (high[0] - low[0]));
+    if (high[1] <= low[1]) return cm > high[1] ? 0 : 1 - cdf(low[0]);
+    return 1 - cdf(low[0] + (cm - low[1]) / (high[1] - low[1]) * (high[0] - low[0]));
   };
   const percent = (p) => {
     const key = p < 0.01 ? "below" : p > 0.99 ? "above" : "exact";

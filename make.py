@@ -6,6 +6,7 @@ python3 make.py setup     its own environment in .venv, from requirements.lock w
                           (--cluster: with Celery, Redis and PostgreSQL's driver)
 python3 make.py nightly   tonight's flood and drought alerts, made by the real Airflow DAG
                           (--date 2026-04-10 for another night of the virtual basin)
+python3 make.py page      the pages of the last night on http://127.0.0.1:8000/page/
 python3 make.py up        Airflow with its UI on http://127.0.0.1:8080, behind a password
                           (--one-person: without one, on a host that nobody else can log in to;
                           --port 8090: another port, for a second checkout on the same host)
@@ -198,6 +199,8 @@ def nightly(date: str | None) -> None:
         for step in ("verify", "indices"):  # what Airflow starts once a night is published
             run(VENV / "bin" / "mekong", step, "--date", date, quiet=True)
     run(VENV / "bin" / "mekong", "status", "--date", date)
+    page = output(VENV / "bin" / "mekong", "page")
+    print(f"The pages begin at {page} (python3 make.py page serves them).")
     print(f"Done after {time.monotonic() - started:.0f} s.")
     if ran.returncode:
         lines = log.read_text(errors="replace").splitlines()
@@ -337,6 +340,11 @@ def sbom() -> None:
     print(f"The bill of materials is {path}.")
 
 
+def page() -> None:
+    """Make the pages of the last night and serve them to this machine."""
+    run(VENV / "bin" / "mekong", "page", "--serve")
+
+
 def docs() -> None:
     """Make the generated parts of README and docs."""
     run(PYTHON, "-m", "docs.make")
@@ -388,7 +396,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     tasks = {"test": test, "bench": bench, "fuzz": fuzz, "faults": faults, "sbom": sbom}
-    tasks |= {"docs": docs, "site": site, "lock": lock}
+    tasks |= {"docs": docs, "site": site, "lock": lock, "page": page}
     parser.add_argument("task", choices=["setup", "nightly", "up", *tasks])
     parser.add_argument("--date", help="the night's date, e.g. 2026-04-10 (nightly only)")
     parser.add_argument("--one-person", action="store_true", help="no password (up only)")

@@ -28,7 +28,7 @@ ORDER = (
     ("models.drought", "pipeline.exchange"),
     ("models", "pipeline.supervision"),
     ("models.verification", "pipeline.issuance"),
-    ("pipeline.nights", "pipeline.watch"),
+    ("pipeline.nights", "pipeline.watch", "pipeline.pages"),
     ("pipeline.steps",),
     ("dags",),
 )
@@ -49,6 +49,7 @@ SINGLE = {
     "pipeline.nightly": "pipeline.steps",
     "pipeline.hourly": "pipeline.steps",
     "pipeline.watch_command": "pipeline.steps",
+    "pipeline.page_command": "pipeline.steps",
     "pipeline.own_rows": "pipeline.steps",
     "pipeline.plots": "pipeline.steps",
     "pipeline.review": "pipeline.steps",

@@ -16,6 +16,7 @@ from pipeline.choices import Upstream
 from pipeline.command_options import Day, issue_time, known_time, parse_day, read_settings
 from pipeline.export_commands import export
 from pipeline.feedback import take_feedback
+from pipeline.page_command import page
 from pipeline.place_commands import cities, gauges
 from pipeline.plot_commands import plot
 from pipeline.signing import app as keys
@@ -299,6 +300,7 @@ def _run_night(asof: datetime, upstream: Upstream | None) -> Sequence[str]:
 
 
 app.command(rich_help_panel=NIGHT)(watch)
+app.command(rich_help_panel=NIGHT)(page)
 app.command(rich_help_panel=NIGHT)(status)
 app.command(rich_help_panel=NIGHT)(acknowledge)
 

@@ -48,6 +48,7 @@ def watch(
     """
     from pipeline.exchange.publication import publishing
     from pipeline.ingest.consistency import check_stores
+    from pipeline.pages.site import refresh_pages
     from pipeline.storage.records import Records
     from pipeline.watch.look import look_and_raise
 
@@ -63,6 +64,8 @@ def watch(
         if key is None or (reason := _tell_why_not(key, asof)):
             return WatchResult(moment, "", missing=(reason,))
         seen = look_and_raise(records.run(*key), asof=asof, settings=settings, missing=missing)
+    if seen.raised:
+        missing += refresh_pages(settings)
     return WatchResult(
         moment,
         f"{key[0]:%Y-%m-%dT%H:%MZ}",

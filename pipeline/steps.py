@@ -447,6 +447,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
     from pipeline.ingest.consistency import check_stores
     from pipeline.issuance.provenance import digest_code, digest_rules
     from pipeline.issuance.runs import bundle_run, describe_run_models
+    from pipeline.pages.site import refresh_pages
     from pipeline.scoring import read_scoreboard
     from pipeline.storage.records import Records
 
@@ -475,7 +476,7 @@ def publish(*, asof: datetime, settings: Settings | None = None) -> Published:
         revision=run["revision"],
         messages=sum(row["identifier"] is not None for row in bundle.alerts),
         levels=dict(Counter(row["level"] for row in bundle.alerts)),
-        degraded=(*bundle.degraded, *filter(None, [expiry])),
+        degraded=(*bundle.degraded, *filter(None, [expiry]), *refresh_pages(settings)),
         late=bool(run["late"]),
         signed=keys is not None,
     )
@@ -502,6 +503,7 @@ def cancel(
     """
     from pipeline.exchange.cancellation import cancel_message
     from pipeline.ingest.consistency import check_stores
+    from pipeline.pages.site import refresh_pages
     from pipeline.storage.records import Records
 
     if not why.isprintable():
@@ -509,7 +511,9 @@ def cancel(
     settings = settings or Settings()
     check_stores(settings)
     records = Records(settings.database)
-    return cancel_message(records, identifier, reason=why, when=asof, settings=settings)
+    cancelled = cancel_message(records, identifier, reason=why, when=asof, settings=settings)
+    refresh_pages(settings)
+    return cancelled
 
 
 def drill(

@@ -8,6 +8,7 @@ published/
   health.json, metrics.prom, last_good_night.txt   whether nights run (pipeline/supervision)
   watch.json                               what the hourly watch saw, replaced by each
   watch.json.sig                           its signature
+  page/                                    the pages of the newest tree (pipeline/pages)
   versions/20260820T0030Z-r0-3f2a…/        index.json, alerts.geojson, alerts.csv, cap/…
   alerts.geojson, feed.xml, cap/…          the files of the newest tree, each for itself
   20260820T0030Z -> versions/…             the issue time, as last published
@@ -46,6 +47,8 @@ WATCH = "watch.json"
 OWN = frozenset({REPORTS, WATCH, f"{WATCH}.sig", HEALTH, METRICS, LAST_GOOD})
 """Files of the root that no version holds."""
 VERSIONS = "versions"
+PAGES = "page"
+"""Folder of the root with the pages of the newest tree, each replaced for itself."""
 RECENT = 10
 """Versions whose files may still stand at the root after publications that were killed."""
 READ_ONLY = 0o444
@@ -141,7 +144,7 @@ def _is_of_root(name: str) -> bool:
     """Whether a name in the folder of all trees is not of a file of the newest tree."""
     return (
         name.startswith((".", LATEST, *OWN))
-        or name in {"latest", VERSIONS}
+        or name in {"latest", VERSIONS, PAGES}
         or bool(STAMP.fullmatch(name))
     )
 

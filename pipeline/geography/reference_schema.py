@@ -108,9 +108,9 @@ class Table:
         Columns of the key: of rows with the same key the newest counts.
     columns
         All columns but ``as_of``, which every table may have.
-    by, bounds, units
+    by, bounds, units, needs
         Column whose value tells what the columns ``value`` and ``unit`` may hold: lowest and
-        highest by that value, and the units.
+        highest by that value, and the units; and which optional column must be filled.
     """
 
     key: tuple[str, ...]
@@ -118,6 +118,7 @@ class Table:
     by: str = ""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     def find_faults(self, row: Row) -> Iterator[str]:
         """Find the faults of a row's cells, each with the expected and the found value."""
@@ -132,6 +133,9 @@ class Table:
             allowed = self.units.get(row.get(self.by, ""), ()) if name == "unit" else ()
             if not expected and allowed and row[name] not in allowed:
                 expected = f"{' or '.join(allowed)} for {row[self.by]}"
+            kind = row.get(self.by, "")
+            if not expected and not row[name] and self.needs.get(kind) == name:
+                expected = f"a value for {kind}"
             if expected:
                 yield f"{name}: expected {expected}, found {row[name]!r}"
 
@@ -260,6 +264,13 @@ TABLES: dict[str, Table] = {
         "language": Column(choices=("en", *TRANSLATIONS)),
         "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*"), "source": _TEXT,
     }),
+    "impacts.csv": Table(("city", "kind", "stage_m", "language"), {
+        "city": Column(names="cities.csv"), "kind": Column(choices=("impact", "crest")),
+        "stage_m": Column("number", -5.0, 100.0), "language": Column(choices=("en", *TRANSLATIONS)),
+        "text": Column(pattern=rf"(?=.{{1,{LONGEST_ACTION}}}$)[^=+@\s-].*", optional=True),
+        "depth": Column(choices=("ankle", "knee", "waist"), optional=True),
+        "year": Column("integer", 1800, 2200, optional=True), **_SOURCE,
+    }, by="kind", needs={"impact": "text", "crest": "year"}),
     "report_numbers.csv": Table(("number",), {
         "number": Column(pattern="[1-9][0-9]"), "city": Column(names="cities.csv"),
     }),

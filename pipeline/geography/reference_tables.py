@@ -213,6 +213,7 @@ def _find_contradictions(tables: ReferenceTables, day: date) -> Iterator[Finding
     yield from _find_crossed_stages(tables, day)
     yield from _find_crossed_levels(tables, day)
     yield from _find_displaced_areas(tables, day)
+    yield from _find_repeated_impacts(tables, day)
     yield from _find_circles(tables, day, "stations.csv", "upstream")
     yield from _find_circles(tables, day, "basins.csv", "downstream")
     yield from _find_absent_defaults(tables, day, "cost_loss.csv")
@@ -286,6 +287,19 @@ def _find_displaced_areas(tables: ReferenceTables, day: date) -> Iterator[Findin
         if not to_polygon(area.row["polygon"]).contains(Point(float(lon), float(lat))):
             text = f"{city}: expected its point {lat}, {lon} in its area, found it outside"
             yield _blame(text, area, entry)
+
+
+def _find_repeated_impacts(tables: ReferenceTables, day: date) -> Iterator[Finding]:
+    """Find lines that a city has twice in a language, their stage written as 12 and as 12.0."""
+    first: dict[tuple[str, str, float, str], Entry] = {}
+    for (city, kind, stage, language), entry in tables.in_force("impacts.csv", day).items():
+        other = first.setdefault((city, kind, float(stage), language), entry)
+        if other is not entry:
+            text = (
+                f"{city}: expected one {kind} at {float(stage):g} m in {language}, found "
+                f"{other.row['stage_m']} and {stage}"
+            )
+            yield _blame(text, entry, other)
 
 
 def least_probability(cost_loss_ratio: float, false_alarm_budget: float) -> float:

@@ -54,6 +54,18 @@ def test_what_a_value_may_be_hangs_on_its_quantity() -> None:
     ]
 
 
+def test_an_impact_has_a_text_and_a_crest_a_year() -> None:
+    table = "impacts.csv"
+    assert find_faults(table, kind="impact", text="The market floods", year="") == []
+    assert find_faults(table, kind="crest", text="", year="2008") == []
+    assert find_faults(table, kind="impact", text="", year="2008") == [
+        "text: expected a value for impact, found ''"
+    ]
+    assert find_faults(table, kind="crest", text="high", year="") == [
+        "year: expected a value for crest, found ''"
+    ]
+
+
 def test_a_name_is_neither_a_path_nor_a_formula_nor_the_word_for_all() -> None:
     city = TABLES["cities.csv"].columns
     for name in ("pakse", "M.7", "hue-2", "010501"):
@@ -72,5 +84,7 @@ def test_a_table_knows_its_key_its_tables_and_all_its_quantities(name: str) -> N
     assert {column.names for column in table.columns.values()} <= {"", *TABLES}
     if table.by:
         assert table.by in table.key
-        assert set(table.bounds) == set(table.units) == set(table.columns[table.by].choices)
+        assert set(table.bounds) == set(table.units)
+        assert {*table.bounds, *table.needs} == set(table.columns[table.by].choices)
+        assert {*table.needs.values()} <= {*table.columns}
         assert all(low < high for low, high in table.bounds.values())

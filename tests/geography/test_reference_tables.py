@@ -183,6 +183,26 @@ def test_rows_that_contradict_each_other_are_refused(project: Path) -> None:
     ]
 
 
+def test_a_city_has_a_language_once_per_stage(project: Path, tmp_path: Path) -> None:
+    agency = tmp_path / "agency"
+    agency.mkdir()
+    lines = [
+        "city,kind,stage_m,language,text,year,source,verified",
+        "pakse,impact,12,en,The lower market floods,,the city,V",
+        "pakse,impact,12.0,lo,The same in Lao,,the city,V",
+        "pakse,crest,12.0,en,,1978,MRC,V",
+    ]
+    (agency / "impacts.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert len(ReferenceTables(project, agency).in_force("impacts.csv", date.max)) == 3
+    lines.append("pakse,impact,12.00,en,The market floods,,the city,V")
+    (agency / "impacts.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(BadReference) as bad:
+        ReferenceTables(project, agency)
+    assert str(bad.value) == (
+        "impacts.csv line 5: pakse: expected one impact at 12 m in en, found 12 and 12.00"
+    )
+
+
 def test_a_table_of_the_project_must_be_there(project: Path) -> None:
     (project / "flows.csv").unlink()
     with pytest.raises(BadReference, match=r"^flows\.csv: expected among the project's tables"):

@@ -20,6 +20,7 @@ EXCEPTIONS = {
     ("models/verification/numerals.py", "Markup"): DRAWN,
     ("models/verification/report.py", "Markup"): DRAWN,
     ("pipeline/ingest/file_reader.py", "pickle"): "answers of a child that it forked, by a pipe",
+    ("pipeline/pages/pdf.py", "subprocess"): "Chromium prints a page, called without a shell",
     ("models/stage/training.py", "joblib"): "processes for gauges; nothing is read from disk",
 }
 """Module or call by file, and why it is there."""

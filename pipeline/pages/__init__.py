@@ -1,0 +1,1 @@
+"""What people open in a browser, made from the published tree."""

@@ -1,0 +1,388 @@
+"""The page of one city in one language."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.alerts.cap import message_path
+from pipeline.alerts.drought_paragraphs import name_class
+from pipeline.alerts.formats import (
+    Templates,
+    format_date,
+    format_hour,
+    number_level,
+)
+from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
+from pipeline.alerts.headlines import choose_banner, first_sentence
+from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.templates import LANGUAGES, read_templates
+from pipeline.geography import places
+from pipeline.geography.names import city_name
+from pipeline.ground_reports.card import sms_link
+from pipeline.ground_reports.city_codes import city_code
+from pipeline.pages.edition import Edition, Message
+from pipeline.pages.impacts import list_impacts
+from pipeline.pages.river import River, write_percent
+from pipeline.pages.words import read_words
+from pipeline.settings import Settings
+
+TEMPLATES = Path(__file__).parent / "templates"
+HAZARDS = ("flood", "drought")
+ROOT = "../.."
+"""The published tree, seen from a page."""
+SCRIPT_WORDS = (
+    "age_hours", "age_future", "stale", "expired", "mark_week", "mark_day", "mark_under",
+    "mark_below", "mark_not_below", "since_rain", "since_gauge", "since_sudden", "since_raised",
+    "since_seen",
+)  # fmt: skip
+"""Words that the script fills in."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Environment of the templates: all that is filled in is escaped."""
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name, file in (("style", "page.css"), ("paper", "paper.css")):
+        found.globals[name] = (TEMPLATES / file).read_text(encoding="utf-8")
+    return found
+
+
+def write_city_page(edition: Edition, city_id: str, language: str, *, settings: Settings) -> bytes:
+    """Write the page of a city.
+
+    Parameters
+    ----------
+    edition
+        Published tree.
+    city_id
+        Id of the city.
+    language
+        One of ``LANGUAGES``.
+    settings
+        Whom to ask, and the number that takes reports.
+
+    Returns
+    -------
+    bytes
+        HTML in UTF-8, complete but for the script.
+    """
+    template = environment().get_template("city.html.jinja")
+    facts = describe_city(edition, city_id, language, settings=settings)
+    return template.render(facts).encode()
+
+
+def describe_city(
+    edition: Edition, city_id: str, language: str, *, settings: Settings
+) -> dict[str, Any]:
+    """Describe what the page of a city says, in the words of a language."""
+    city, words, templates = edition.cities[city_id], read_words(language), read_templates(language)
+    place = places.city(city_id, asof=edition.issue_time)
+    river = River(city, edition, language) if city["gauge"] else None
+    hazards = [
+        describe_hazard(edition, city, hazard, language)
+        for hazard in HAZARDS
+        if city.get(hazard) is not None
+    ]
+    hazards.sort(key=lambda hazard: -hazard["rank"])
+    return {
+        **frame(edition, language),
+        "place": city_id,
+        "city": city_name(place, language, asof=edition.issue_time),
+        "hazards": hazards,
+        "sentences": _tell_river(river, hazards, words),
+        "river": river,
+        "marks": river.name_marks() if river else {},
+        "fan": river.draw_fan() if river else "",
+        "skilful_until": _tell_skill(river, words),
+        "facing": _describe_facing(edition, city, language),
+        "drought": _describe_drought(city, templates, words),
+        "impacts": list_impacts(edition, city, language),
+        "record": _tell_record(city, place, templates),
+        "missing": _name_missing(city, templates),
+        "reports": edition.reports.get(city_id),
+        "report_link": _link_report(place, settings),
+        "contact": settings.alert_contact,
+        "authority": templates["instruction"]["authority"],
+        "proofs": [
+            path
+            for hazard in hazards
+            if (path := edition.find_proof(hazard["identifier"])) is not None
+        ],
+        "messages": [
+            message_path(hazard["identifier"], hazard["language"])
+            for hazard in hazards
+            if hazard["message"] is not None
+        ],
+        "data": _collect_data(edition, city_id, river, language),
+    }
+
+
+def frame(edition: Edition, language: str) -> dict[str, Any]:
+    """Return what all pages of a language have: words, status, times and the other languages."""
+    templates = read_templates(language)
+    banner = choose_banner(edition.status, templates)
+    return {
+        "language": language,
+        "tag": templates["tag"],
+        "languages": [(other, read_templates(other)["name"]) for other in LANGUAGES],
+        "words": read_words(language),
+        "templates": templates,
+        "status": edition.status,
+        "banner": banner,
+        "mark": _name_status(banner),
+        "reviewed": templates["reviewed"],
+        "issued": edition.issue_time,
+        "expires": edition.expires_at,
+        "made": read_words(language)["made"].format(**tell_moment(edition.issue_time, templates)),
+        "root": ROOT,
+    }
+
+
+def _name_status(banner: str) -> str:
+    """Word of a banner's first sentence, without brackets and stops.
+
+    Examples
+    --------
+    >>> _name_status("EXERCISE. Do not act."), _name_status("【演习】本消息"), _name_status("")
+    ('EXERCISE', '演习', '')
+    """
+    return re.sub(r" *[(（].*", "", first_sentence(banner)).strip(".。။។【】 ")
+
+
+def tell_moment(
+    moment: datetime, templates: Templates, place: places.City | None = None
+) -> dict[str, str]:
+    """Date and time of a moment, on the clock of a city or of the river's mouth."""
+    place = place or places.city("can_tho", asof=moment)
+    return {
+        "date": format_date(moment, place, templates),
+        "time": format_hour(moment, place, templates),
+    }
+
+
+def describe_hazard(
+    edition: Edition, city: dict[str, Any], hazard: str, language: str
+) -> dict[str, Any]:
+    """Describe the level of a hazard: its word, its number, its message and what to do."""
+    row, words, templates = city[hazard], read_words(language), read_templates(language)
+    known, in_force = Level(row["level"]), Level(row["level_in_force"])
+    level = in_force if in_force in RAISED else known
+    message = edition.message(row["identifier"], language)
+    own = message is not None
+    if message is None:
+        message = edition.message(row["identifier"], "en")
+    return {
+        "hazard": hazard,
+        "name": templates["hazard"][hazard],
+        "level": level.value,
+        "rank": (3 * (level in RAISED) + number_level(level))
+        if level in RAISED
+        else (1 if level is Level.UNKNOWN else 0) + (0.5 if hazard == "flood" else 0.0),
+        "word": words[f"level_{level}"],
+        "number": words["number"].format(level=number_level(level)) if level in RAISED else "",
+        "held": words["held"].format(level=number_level(level))
+        if known is Level.UNKNOWN and level in RAISED
+        else "",
+        "identifier": row["identifier"],
+        "message": message,
+        "language": language if own else "en",
+        "headline": _without_mark(message.headline, edition.status, templates)
+        if message is not None
+        else _tell_state(edition, city, hazard, templates),
+        "do": _tell_what_to_do(level, message, words),
+    }
+
+
+def _without_mark(headline: str, status: str, templates: Templates) -> str:
+    """Headline without the mark of its status, which the page has at its top."""
+    return headline.removeprefix(first_sentence(choose_banner(status, templates))).strip()
+
+
+def _tell_state(edition: Edition, city: dict[str, Any], hazard: str, templates: Templates) -> str:
+    """Tell that there is no warning, or that it is not assessed, where no message says so."""
+    row, place = city[hazard], places.city(city["id"], asof=edition.issue_time)
+    key = "none" if row["level"] == "none" else "unassessed"
+    if key == "unassessed" and row.get("river_level") == "none":
+        key = "partly"
+    return str(
+        templates["headline"][key].format(
+            hazard=templates["hazard"][hazard],
+            city=city_name(place, templates["language"], asof=edition.issue_time),
+        )
+    )
+
+
+def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[str]:
+    if message is not None:
+        return list(message.instructions)
+    return [words["do_unknown" if level is Level.UNKNOWN else "do_none"]]
+
+
+def _tell_river(river: River | None, hazards: list[dict[str, Any]], words: Any) -> list[str]:
+    """Tell how high, when, against which mark, and rising or falling; else the headline."""
+    if river is None:
+        return [*(hazard["headline"] for hazard in hazards[:1]), words["no_gauge"]]
+    flood = next(hazard for hazard in hazards if hazard["hazard"] == "flood")
+    sentences = [river.tell_highest(), river.tell_now()]
+    if not river.days:
+        sentences.insert(0, words["no_forecast"])
+    if flood is not hazards[0] or (flood["message"] and not sentences[0]):
+        sentences.insert(0, hazards[0]["headline"])
+    return [sentence for sentence in sentences if sentence]
+
+
+def _tell_skill(river: River | None, words: Any) -> str:
+    if river is None or not river.days:
+        return ""
+    days = [day for day in river.list_days() if day["skilful"]]
+    if len(days) == len(river.days):
+        return ""
+    first = days[-1]["date"] if days else river.list_days()[0]["date"]
+    return str(words["fan_skill"].format(date=first))
+
+
+def _describe_facing(
+    edition: Edition, city: dict[str, Any], language: str
+) -> dict[str, Any] | None:
+    other = edition.cities.get((city["facing"] or {}).get("id", ""))
+    if other is None:
+        return None
+    place = places.city(other["id"], asof=edition.issue_time)
+    return {
+        **describe_hazard(edition, other, "flood", language),
+        "id": other["id"],
+        "place": city_name(place, language, asof=edition.issue_time),
+    }
+
+
+def _describe_drought(
+    city: dict[str, Any], templates: Templates, words: Any
+) -> dict[str, Any] | None:
+    """Drought now, its phase, and the chance of each class in 1, 4 and 12 weeks."""
+    row = city.get("drought")
+    if row is None:
+        return None
+    known = row["drought_class"]
+    if known is None:
+        now = (
+            templates["headline"]["unassessed"]
+            .format(hazard=templates["hazard"]["drought"], city="")
+            .strip(" :。")
+        )
+    elif known == "none":
+        now = templates["drought"]["class_none"]
+    else:
+        number = int(known.removeprefix("d").removeprefix("D"))
+        now = templates["drought"]["now"].format(**{"class": name_class(number, templates)})
+    chances = [
+        (
+            templates["class"][f"d{number}"],
+            [write_percent(row[f"p_d{number}"][weeks]) for weeks in ("1w", "4w", "12w")],
+        )
+        for number in (1, 2, 3)
+        if row.get(f"p_d{number}")
+    ]
+    phase = row["drought_phase"]
+    return {
+        "now": now,
+        "phase": templates["phase"][phase] if phase else "",
+        "weeks": [words["weeks"].format(weeks=number) for number in (1, 4, 12)],
+        "chances": chances,
+    }
+
+
+def _tell_record(city: dict[str, Any], place: places.City, templates: Templates) -> str:
+    """How often such warnings came true, of the city or of all gauges."""
+    flood = city["flood"]
+    level = Level(flood["level_in_force"])
+    if level not in RAISED:
+        return ""
+    if not flood["track_issued"] or not flood["track_since"]:
+        return str(templates["track"]["few"])
+    phrase = templates["track"]["city" if flood["track_of_city"] else "all"]
+    since = datetime.fromisoformat(flood["track_since"])
+    return str(
+        phrase.format(
+            since=format_date(since, place, templates, year=True),
+            mark=templates["mark"][THRESHOLD_STAGE[level]],
+            true=flood["track_came_true"],
+            issued=flood["track_issued"],
+        )
+    )
+
+
+def _name_missing(city: dict[str, Any], templates: Templates) -> list[str]:
+    """Evidence that was missing, in the language."""
+    english = {text: key for key, text in read_templates("en")["missing"].items()}
+    found = dict.fromkeys(
+        english[text] for hazard in HAZARDS for text in (city.get(hazard) or {}).get("missing", [])
+    )
+    return [templates["missing"][key] for key in found]
+
+
+def _link_report(place: places.City, settings: Settings) -> str:
+    """Address that opens a text with the city's code; empty without a number."""
+    if settings.report_number is None:
+        return ""
+    try:
+        return sms_link(settings.report_number, f"FL {city_code(place)} ")
+    except LookupError:
+        return ""
+
+
+def _collect_data(edition: Edition, city_id: str, river: River | None, language: str) -> str:
+    """Collect what the script of a city's page needs."""
+    data = describe_for_script(edition, [edition.cities[city_id]], language) | {"place": city_id}
+    if river is not None:
+        stage = river.city["stage"]
+        data |= {
+            "percent": river.templates["percent"],
+            "decimal": river.templates["decimal"],
+            "station": river.station.code,
+            "stage": stage and stage["m"],
+            "days": river.collect_chances(),
+        }
+    return write_data(data)
+
+
+def describe_for_script(
+    edition: Edition, cities: Iterable[dict[str, Any]], language: str
+) -> dict[str, Any]:
+    """Describe what the script of every page needs: times, words, and names of cities."""
+    words, templates = read_words(language), read_templates(language)
+    cities = list(cities)
+    return {
+        "issued": edition.issue_time.isoformat(),
+        "expires": edition.expires_at.isoformat(),
+        "words": {key: words[key] for key in SCRIPT_WORDS},
+        "root": ROOT,
+        "names": {
+            city["id"]: city_name(
+                places.city(city["id"], asof=edition.issue_time), language,
+                asof=edition.issue_time,
+            )
+            for city in cities
+        },
+        "gauges": {city["gauge"]["station"]: city["id"] for city in cities if city["gauge"]},
+        "flood": templates["hazard"]["flood"],
+        "levels": {level.value: number_level(level) for level in sorted(RAISED)},
+    }  # fmt: skip
+
+
+def write_data(data: dict[str, Any]) -> str:
+    """Write data as JSON that cannot end its element."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from lxml import html
+
+from pipeline.pages.basin import write_basin_page
+from pipeline.pages.edition import Edition, read_edition
+from tests.pages.page_cases import (
+    CITIES,
+    FLOOD,
+    MISSING,
+    UNKNOWN,
+    publish_pages_tree,
+    read_text,
+)
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
+    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
+
+
+def test_map_and_table_have_every_city_the_gravest_first(edition: Edition) -> None:
+    page = html.fromstring(write_basin_page(edition, "en"))
+    rows = [link.get("href") for link in page.xpath("//tbody//th/a")]
+    assert set(rows) == {f"{city}.html" for city in CITIES}
+    assert rows[0] == f"{FLOOD}.html"
+    assert {link.get("href") for link in page.xpath("//*[local-name()='svg']//a")} == set(rows)
+
+
+def test_what_is_unknown_stands_before_what_has_no_warning(edition: Edition) -> None:
+    page = html.fromstring(write_basin_page(edition, "en"))
+    words = [read_text(row) for row in page.xpath("//tbody/tr")]
+    (unknown,) = [row for row in words if row.startswith("Pakse")]
+    assert "Not assessed" in unknown
+    assert f"{UNKNOWN}.html" in [link.get("href") for link in page.xpath("//tbody//th/a")]
+
+
+def test_counts_and_what_is_missing_are_told(edition: Edition) -> None:
+    text = read_text(html.fromstring(write_basin_page(edition, "en")))
+    assert MISSING in text
+    assert "Lao PDR: 1 Emergency" in text

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from lxml import html
+
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.pages.city import describe_city, write_city_page
+from pipeline.pages.edition import Edition, read_edition
+from pipeline.settings import Settings
+from tests.pages.page_cases import (
+    BANK,
+    BOTH,
+    CITIES,
+    DROUGHT,
+    FLOOD,
+    NO_GAUGE,
+    SETTINGS,
+    UNKNOWN,
+    gauge_of,
+    publish_pages_tree,
+    read_text,
+)
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
+    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
+
+
+def read(edition: Edition, city: str, language: str = "en", settings: Settings = SETTINGS) -> str:
+    return read_text(html.fromstring(write_city_page(edition, city, language, settings=settings)))
+
+
+def test_the_graver_hazard_comes_first(edition: Edition) -> None:
+    def levels(city: str) -> list[tuple[str, str]]:
+        facts = describe_city(edition, city, "en", settings=SETTINGS)
+        return [(hazard["hazard"], hazard["level"]) for hazard in facts["hazards"]]
+
+    assert levels(FLOOD) == [("flood", "emergency"), ("drought", "none")]
+    assert levels(DROUGHT)[0][0] == "drought"
+    assert levels(UNKNOWN) == [("flood", "unknown"), ("drought", "unknown")]
+    assert {name for name, level in levels(BOTH) if level != "none"} == {"flood", "drought"}
+
+
+def test_a_place_without_a_gauge_says_so(edition: Edition) -> None:
+    text = read(edition, NO_GAUGE)
+    assert "This place has no gauge with an alarm stage." in text
+    assert "My mark" not in text
+
+
+def test_what_is_not_known_is_not_safe(edition: Edition) -> None:
+    text = read(edition, UNKNOWN)
+    assert "Flood: Not assessed" in text
+    assert "Not assessed does not mean safe." in text
+    assert "No warning" not in text
+    assert "Without a forecast of the river nothing can be said about a mark." in text
+
+
+def test_a_place_names_the_other_bank_reports_and_whom_to_ask(edition: Edition) -> None:
+    settings = SETTINGS.model_copy(
+        update={"alert_contact": "+856 21 000", "report_number": "+85620123456"}
+    )
+    text = read(edition, FLOOD, settings=settings)
+    assert re.search(r"Nong Khai: (Warning|Watch|Emergency), level [123] of 3", text)
+    assert "Flooded: 3. Dry: 1. Not checked." in text
+    assert "+856 21 000" in text
+    page = write_city_page(edition, FLOOD, "en", settings=settings).decode()
+    assert 'href="sms:+85620123456?body=FL%20' in page
+    assert "sms:" not in write_city_page(edition, FLOOD, "en", settings=SETTINGS).decode()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_marked_as_an_exercise_and_not_indexed(
+    edition: Edition, language: str
+) -> None:
+    for city in CITIES:
+        page = html.fromstring(write_city_page(edition, city, language, settings=SETTINGS))
+        assert page.xpath("//meta[@name='robots']/@content") == ["noindex"]
+        assert page.xpath("//p[@class='banner']/text()")[0]
+        assert len(page.xpath("//div[@class='across']")) == 1
+        assert page.xpath("/html/@lang")[0].startswith(language)
+
+
+def test_the_data_of_the_script_cannot_end_its_element(edition: Edition) -> None:
+    facts = describe_city(edition, BANK, "en", settings=SETTINGS)
+    data = json.loads(facts["data"])
+    assert (data["place"], data["station"], data["stage"]) == (BANK, gauge_of(BANK).code, 10.4)
+    assert len(data["days"]) == 7
+    assert "<" not in facts["data"]
+
+
+def test_names_of_tables_are_escaped(edition: Edition) -> None:
+    city = edition.cities[NO_GAUGE]
+    kept, city["flood"]["missing"] = city["flood"]["missing"], []
+    settings = SETTINGS.model_copy(update={"alert_contact": "<script>x</script>"})
+    assert b"<script>x" not in write_city_page(edition, NO_GAUGE, "en", settings=settings)
+    city["flood"]["missing"] = kept

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from statistics import NormalDist
+
+import pytest
+
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.river import River
+from tests.pages.page_cases import BANK, BOTH, FLOOD, ISSUED, SKILFUL, UNKNOWN, publish_pages_tree
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
+    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
+
+
+def river(edition: Edition, city: str, language: str = "en") -> River:
+    return River(edition.cities[city], edition, language)
+
+
+def test_the_highest_stage_and_the_last_are_told_against_a_mark(edition: Edition) -> None:
+    found = river(edition, FLOOD)
+    assert found.tell_highest() == "Highest 14.30 m on 27 August, 1.80 m above flood stage."
+    assert found.tell_now() == "Now 12.20 m, 0.30 m below flood stage, rising."
+    assert found.tell_read_at() == "Read on 20 August at 07:00."
+    thai = river(edition, BANK, "th")
+    assert "11,8" not in thai.tell_highest()
+    assert "11.80" in thai.tell_highest()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_its_decimals(edition: Edition, language: str) -> None:
+    assert ("14,30" if language == "vi" else "14.30") in river(
+        edition, FLOOD, language
+    ).tell_highest()
+
+
+def test_days_beyond_skill_are_marked(edition: Edition) -> None:
+    days = river(edition, FLOOD).list_days()
+    assert [day["skilful"] for day in days] == [lead <= SKILFUL for lead in range(1, 8)]
+    assert days[0] | {"low": "", "high": ""} == {
+        "date": "21 August", "expected": "12.50", "low": "", "high": "", "alarm": "> 99 %",
+        "flood": "50 %", "skilful": True,
+    }  # fmt: skip
+
+
+def test_a_flood_that_is_not_assessed_has_no_chances(edition: Edition) -> None:
+    found = river(edition, UNKNOWN)
+    assert (found.days, found.tell_highest(), found.list_days()) == ([], "", [])
+    assert found.collect_chances() == []
+    assert found.tell_now() == "There is no reading of the river."
+
+
+@pytest.mark.parametrize("city", [FLOOD, BANK, BOTH])
+def test_quantiles_for_marks_give_the_published_chances(edition: Edition, city: str) -> None:
+    """By the rule of the script: a straight line over the normal quantile."""
+    found = river(edition, city)
+    for row, day in zip(found.collect_chances(), found.days, strict=True):
+        for name, of in (("p_alarm", "day"), ("p_flood", "day"), ("p_flood_by", "highest")):
+            mark = found.city["marks"]["alarm" if name == "p_alarm" else "flood"]
+            assert chance(row[of], 100 * mark) == pytest.approx(day[name], abs=0.02)
+
+
+def chance(pairs: list[list[float]], cm: float) -> float:
+    number = next((k for k, (_, high) in enumerate(pairs) if k and high >= cm), len(pairs) - 1)
+    (z0, low), (z1, high) = pairs[number - 1 : number + 1]
+    return 1.0 - NormalDist().cdf(z0 + (z1 - z0) * (cm - low) / (high - low))
+
+
+def test_the_fan_says_in_words_what_it_shows(edition: Edition) -> None:
+    fan = river(edition, FLOOD).draw_fan()
+    assert 'aria-label="The river: last 30 days and the next 7. Now 12.20 m' in fan
+    assert river(edition, UNKNOWN).draw_fan() == "", "neither readings nor a forecast"
+    assert edition.issue_time == ISSUED
+    assert edition.expires_at - ISSUED >= timedelta(days=1)

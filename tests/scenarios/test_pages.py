@@ -1,0 +1,363 @@
+"""The pages as people open them: in Debian's Chromium, in every language, width and colour."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.alerts.templates import LANGUAGES
+from pipeline.exchange.publication import PAGES
+from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.site import refresh_pages
+from pipeline.settings import Settings
+from tests.pages.browser import CHROMIUM, HOUR_MS, SLOW_3G, Browser, Page, browse, offline, serve
+from tests.pages.page_cases import (
+    BOTH,
+    CITIES,
+    DROUGHT,
+    FLOOD,
+    NO_GAUGE,
+    UNKNOWN,
+    publish_pages_tree,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.xdist_group("browser"),
+]
+ISSUED_MS = 1000 * datetime(2026, 8, 20, 0, 30, tzinfo=UTC).timestamp()
+SHOWN = ("index", FLOOD, DROUGHT, UNKNOWN, NO_GAUGE, BOTH)
+WIDTHS = (320, 412, 1280)
+FITS = """(() => {
+  const wide = document.documentElement.scrollWidth - window.innerWidth;
+  const clipped = [...document.querySelectorAll('svg.fan text, svg.map .spot path')].filter(e => {
+    const own = e.getBoundingClientRect(), frame = e.ownerSVGElement.getBoundingClientRect();
+    return own.left < frame.left - 1 || own.right > frame.right + 1 ||
+      own.top < frame.top - 1 || own.bottom > frame.bottom + 1;
+  }).map(e => e.textContent || e.outerHTML);
+  const cut = [...document.querySelectorAll('p, li, h1, h2, .level, button, label')].filter(e =>
+    e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline'
+    && e.clientWidth).map(e => e.textContent.slice(0, 40));
+  return {wide, clipped, cut};
+})()"""
+"""What does not fit: pixels beyond the window, words out of a figure, words out of their box."""
+CHANCES = """(stage => { const field = document.getElementById('height'); field.value = stage;
+  field.dispatchEvent(new Event('input'));
+  return document.getElementById('chances').innerText; })"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pages")
+    published = publish_pages_tree(root)
+    assert refresh_pages(Settings(data_dir=root, report_number="+85620123456")) == ()
+    return published
+
+
+@pytest.fixture(scope="module")
+def edition(folder: Path) -> Edition:
+    return read_edition(folder)
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with serve(folder) as served:
+        yield f"{served}/{PAGES}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browse() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab three hours after the issue time."""
+    with browser.tab() as tab:
+        tab.set_clock(ISSUED_MS + 3 * HOUR_MS)
+        tab.size(320)
+        yield tab
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_fits_every_width_and_colour(page: Page, address: str, language: str) -> None:
+    for width, dark in itertools.product(WIDTHS, (False, True)):
+        page.size(width, dark=dark)
+        for name in SHOWN:
+            page.open(f"{address}/{language}/{name}.html")
+            assert page.ask(FITS) == {"wide": 0, "clipped": [], "cut": []}, (name, width, dark)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_text_of_twice_the_size_wraps(page: Page, address: str, language: str) -> None:
+    for name in SHOWN:
+        page.open(f"{address}/{language}/{name}.html")
+        page.ask("document.documentElement.style.fontSize = '200%'")
+        found = page.ask(FITS)
+        assert (found["wide"], found["cut"]) == (0, []), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_screen_has_level_sentence_what_to_do_and_age(
+    page: Page, address: str, language: str
+) -> None:
+    for city in CITIES:
+        page.open(f"{address}/{language}/{city}.html")
+        ends = [
+            page.ask(f"document.querySelector({selector!r}).getBoundingClientRect().bottom")
+            for selector in (".banner", ".level", ".sentence", "ul.do", "#age")
+        ]
+        assert ends == sorted(ends)
+        assert ends[-1] <= 568, city
+
+
+def test_a_reader_hears_how_high_when_which_mark_where_to_and_how_old(
+    page: Page, address: str
+) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    text = page.ask("document.body.innerText")
+    order = [
+        "EXERCISE", "Vientiane", "Flood: Emergency", "level 3 of 3", "Highest 14.30 m on 27 August",
+        "1.80 m above flood stage", "Now 12.20 m", "rising", "What to do", "Go to high ground now",
+        "Made on 20 August at 07:30", "This page is 3 h old",
+    ]  # fmt: skip
+    places = [text.find(words) for words in order]
+    assert -1 not in places, dict(zip(order, places, strict=True))
+    assert places == sorted(places)
+
+
+def test_what_is_not_assessed_says_so_and_gives_no_chance(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{UNKNOWN}.html")
+    text = page.ask("document.body.innerText")
+    assert "Flood: Not assessed" in text
+    assert "Not assessed does not mean safe" in text
+    assert "Highest" not in text.partition("Day by day")[0]
+    assert "%" not in page.ask("document.querySelector('#mark').innerText")
+
+
+@pytest.mark.parametrize(
+    ("hours", "marked", "words"),
+    [
+        (29, False, "This page is 29 h old."),
+        (40, True, "This page is old. Look for a newer one."),
+        (55, True, "Do not rely on this page."),
+        (-2, True, "The clock of this phone is behind."),
+    ],
+)
+def test_the_age_is_counted_on_the_phone(
+    browser: Browser, address: str, hours: int, marked: bool, words: str
+) -> None:
+    with browser.tab() as tab:
+        tab.set_clock(ISSUED_MS + hours * HOUR_MS)
+        tab.open(f"{address}/en/{FLOOD}.html")
+        assert words in tab.ask("document.getElementById('age').innerText")
+        assert tab.ask("document.getElementById('age').className") == (
+            "age stale" if marked else "age"
+        )
+
+
+def test_without_a_network_the_page_is_there_and_says_its_age(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    page.ask("navigator.serviceWorker.ready.then(() => true)")
+    page.open(f"{address}/en/{FLOOD}.html?again")
+    page.ask(CHANCES + "('13')")
+    page.ask("new Promise(done => setTimeout(done, 500))")
+    offline(page)
+    page.set_clock(ISSUED_MS + 40 * HOUR_MS)
+    page.open(f"{address}/en/{FLOOD}.html")
+    assert "Look for a newer one" in page.ask("document.getElementById('age').innerText")
+    assert "reaches it" in page.ask("document.getElementById('chances').innerText")
+    kept = page.ask("""caches.open('mekong-pages').then(async cache => { let sum = 0;
+      for (const key of await cache.keys()) sum += (await (await cache.match(key)).blob()).size;
+      return sum; })""")
+    assert 0 < kept <= 250_000
+
+
+@pytest.mark.parametrize("city", [FLOOD, BOTH, "nong_khai"])
+def test_a_mark_at_alarm_or_flood_stage_has_the_published_chance(
+    page: Page, address: str, edition: Edition, city: str
+) -> None:
+    page.open(f"{address}/en/{city}.html")
+    facts = edition.cities[city]
+    for kind in ("alarm", "flood"):
+        stage = facts["marks"][kind]
+        lines = page.ask(f"{CHANCES}({json.dumps(str(stage))})").splitlines()
+        found = [read_percent(line) for line in lines[: 1 + len(facts["days"])]]
+        if facts["stage"]["m"] < stage:
+            assert found[0] == pytest.approx(100 * facts["days"][-1][f"p_{kind}_by"], abs=2)
+        for day, percent in zip(facts["days"], found[1:], strict=True):
+            assert percent == pytest.approx(100 * day[f"p_{kind}"], abs=2), (kind, day["date"])
+
+
+def read_percent(line: str) -> float:
+    """Percent of a line; the limit where it is above or below one."""
+    number = re.findall(r"(\d+) %", line)
+    return float(number[-1]) if number else -1.0
+
+
+def test_a_mark_stays_on_the_phone(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    page.ask(CHANCES + "('13.4')")
+    page.open(f"{address}/km/{FLOOD}.html")
+    assert page.ask("document.getElementById('height').value") == "13.4"
+    assert page.ask("document.getElementById('chances').innerText.length") > 50
+    page.ask(CHANCES + "('')")
+    assert page.ask("localStorage.length") == 0
+
+
+def test_keys_alone_reach_everything(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    reached = []
+    for _ in range(60):
+        page.press("Tab", 9)
+        reached.append(page.ask(
+            "(e => e.id || e.getAttribute('href') || e.tagName)(document.activeElement)"
+        ))  # fmt: skip
+        outline = page.ask("getComputedStyle(document.activeElement).outlineStyle")
+        assert reached[-1] == "BODY" or outline != "none", reached[-1]
+    for wanted in (
+        "index.html",
+        "height",
+        "slide",
+        "SUMMARY",
+        "share",
+        "print",
+        "../km/vientiane.html",
+    ):
+        assert any(place.endswith(wanted) for place in reached), (wanted, reached)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_axe_finds_nothing_serious(browser: Browser, address: str, name: str) -> None:
+    axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    for dark, language in itertools.product((False, True), ("en", "my")):
+        with browser.tab() as tab:
+            tab.set_clock(ISSUED_MS + 3 * HOUR_MS)
+            tab.size(320, dark=dark)
+            tab.open(f"{address}/{language}/{name}.html")
+            tab.ask(f"{axe}; true")
+            found = tab.ask(
+                "axe.run().then(r => r.violations.map(v => "
+                "[v.impact, v.id, v.nodes.map(n => n.html.slice(0, 120))]))"
+            )
+            serious = [row for row in found if row[0] in {"serious", "critical"}]
+            assert serious == [], (dark, language)
+
+
+@pytest.mark.parametrize(
+    "kind", ["none", "deuteranopia", "protanopia", "tritanopia", "achromatopsia"]
+)
+def test_levels_are_told_apart_whatever_colours_are_seen(
+    page: Page, address: str, kind: str
+) -> None:
+    page.size(412, 2000)
+    page.open(f"{address}/en/index.html")
+    page.call("Emulation.setEmulatedVisionDeficiency", type=kind)
+    boxes = page.ask("""[...document.querySelectorAll('.legend .chip .sign')].map(e => {
+      const box = e.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; })""")
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("L")
+    signs = [
+        np.asarray(picture.crop((int(x), int(y), int(x + w), int(y + h))).resize((16, 16)), float)
+        for x, y, w, h in boxes
+    ]
+    assert len(signs) == 5
+    for one, other in itertools.combinations(signs, 2):
+        assert np.abs(one - other).mean() > 12
+
+
+def test_without_a_script_all_but_mark_and_age_is_there(page: Page, address: str) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(f"{address}/en/{FLOOD}.html")
+    text = page.ask("document.body.innerText")
+    assert "Highest 14.30 m" in text
+    assert "Made on 20 August at 07:30" in text
+    assert "My mark needs JavaScript." in text
+    assert "h old" not in text
+    assert page.ask("document.querySelectorAll('tbody tr').length") >= 7
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_city_is_printed_on_one_sheet(page: Page, address: str, language: str) -> None:
+    for city in CITIES:
+        page.open(f"{address}/{language}/{city}.html")
+        assert page.print_pdf().count(b"/Type /Page\n") == 1, city
+
+
+def test_the_first_screen_is_there_within_three_seconds_on_a_slow_connection(
+    page: Page, address: str
+) -> None:
+    offline(page, on=False, speed=SLOW_3G)
+    page.open(f"{address}/my/{FLOOD}.html")
+    painted = page.ask(
+        "performance.getEntriesByType('paint').find(e => e.name === 'first-contentful-paint')"
+        ".startTime"
+    )
+    assert painted < 3000
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("km-KH", "km"), ("zh-TW", "zh"), ("fr", "")])
+def test_the_first_page_goes_to_the_language_once(
+    browser: Browser, address: str, wanted: str, found: str
+) -> None:
+    with browser.tab() as tab:
+        tab.call("Emulation.setUserAgentOverride", userAgent="test", acceptLanguage=wanted)
+        tab.call("Page.navigate", url=f"{address}/index.html")
+        tab.ask("new Promise(done => setTimeout(done, 1500))")
+        place = tab.ask("location.pathname").removeprefix(f"/{PAGES}")
+        assert place == (f"/{found}/index.html" if found else "/index.html")
+        tab.call("Page.navigate", url=f"{address}/index.html#languages")
+        tab.ask("new Promise(done => setTimeout(done, 800))")
+        assert tab.ask("location.pathname") == f"/{PAGES}/index.html"
+
+
+def test_what_the_watch_saw_since_is_shown_with_its_time(
+    page: Page, address: str, folder: Path
+) -> None:
+    watch = {
+        "asof": "2026-08-20T02:15:00Z", "expires_at": "2026-08-20T04:15:00Z",
+        "raised": [{"city": FLOOD, "level": "emergency", "identifier": "x"}],
+        "rain": {"heavy": [{"city": FLOOD, "mm": 88, "hours": 3}]},
+        "gauges": {"over_alarm": [{"station": "011901", "stage_m": 12.9}]},
+        "sudden": [{"station": "011901", "change_m": -1.2, "hours": 2}],
+    }  # fmt: skip
+    path = folder / "watch.json"
+    try:
+        for place in (FLOOD, "index"):
+            path.write_text(json.dumps(watch))
+            page.open(f"{address}/en/{place}.html")
+            page.ask("new Promise(done => setTimeout(done, 700))")
+            seen = page.ask("document.getElementById('since').innerText")
+            assert "heavy rain, 88 mm in 3 h" in seen
+            assert "Flood, level 3 of 3" in seen
+            assert "above alarm stage" in seen
+            assert "changed by 1.2 m within 2 h" in seen
+            assert "Seen on August 20" in seen
+            path.write_text(json.dumps(watch | {"expires_at": "2026-08-20T03:00:00Z"}))
+            page.open(f"{address}/en/{place}.html?later")
+            page.ask("new Promise(done => setTimeout(done, 700))")
+            assert page.ask("document.getElementById('since').hidden"), "it has expired"
+    finally:
+        path.unlink()
+
+
+def test_a_table_is_sorted_by_its_heads(page: Page, address: str) -> None:
+    page.size(1280)
+    page.open(f"{address}/en/index.html")
+    names = "[...document.querySelectorAll('tbody th a')].map(e => e.textContent)"
+    page.ask("document.querySelectorAll('thead button')[0].click()")
+    assert page.ask(names) == sorted(page.ask(names))
+    page.ask("document.querySelectorAll('thead button')[0].click()")
+    assert page.ask(names) == sorted(page.ask(names), reverse=True)
+    assert page.ask("document.querySelector('thead th').getAttribute('aria-sort')") == "descending"

@@ -68,7 +68,9 @@ def die(where: Where, number: int, _: np.random.Generator) -> Trial:
     length, dead = CASES[number % len(CASES)]
     words = ("none", "one source", "two sources")[len(dead)]
     trial = Trial(f"{words}, {length} night{'s' if length > 1 else ''}" if dead else words)
-    settings = copy(where.folder, "laid_out" if length == 1 else "ten_before", where.place / "data")
+    # Most of ten nights' files are images of GK2A: where it lives they are ingested once for all.
+    before = "ten_before" if "gk2a" in dead else "ten_before_gk2a"
+    settings = copy(where.folder, "laid_out" if length == 1 else before, where.place / "data")
     since = NEXT_MORNING - timedelta(days=1) if length == 1 else TEN_BEFORE
 
     usual = () if not dead or length == 1 else tell_missing(where.folder)
@@ -106,7 +108,7 @@ def tell_missing(folder: Path) -> Sequence[str]:
     """What the night says is missing where no source is dead: a virtual provider loses files."""
 
     def publish(place: Path) -> list[str]:
-        settings = copy(folder, "ten_before", place / "data")
+        settings = copy(folder, "ten_before_gk2a", place / "data")
         return in_child(lambda: nights.whole_night(settings, NEXT_MORNING).missing).value()
 
     return once(folder / "undisturbed" / "no source dead", publish)

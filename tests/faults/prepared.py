@@ -160,6 +160,10 @@ BASES: dict[str, tuple[str | None, Callable[[Settings], object]]] = {
     "published": ("forecast", lambda at: steps.publish(asof=NEXT_MORNING, settings=at)),
     "empty": ("laid_out", _empty),
     "ten_before": ("trained", _make_ten_nights_before),
+    "ten_before_gk2a": (
+        "ten_before",
+        lambda at: steps.ingest("gk2a", asof=NEXT_MORNING, settings=at),
+    ),
     "record": (None, _make_record),
 } | {
     f"slept {missed}": ("flood", _lay_out(FLOOD + (missed + 1) * timedelta(days=1)))

@@ -4,10 +4,11 @@ import re
 
 import shapely
 from lxml import etree
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.figures.basin_map import RANK, SIGNS, Spot, draw_basin_map
 
-LAYERS = {
+LAYERS: dict[str, list[BaseGeometry]] = {
     "zones": [shapely.box(100, 14, 105, 20)],
     "river": [shapely.LineString([(100, 30), (101, 20), (105, 10)])],
 }

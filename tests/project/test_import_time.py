@@ -36,7 +36,7 @@ STEPS = {
     "forecast": DRAWING | {"httpx", "tenacity", "skops"},
     "explain": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "explain_message": DRAWING | PROVIDERS | {"scipy.stats", "sklearn"},
-    "publish": DRAWING | {"scipy.stats"} | PROVIDERS,
+    "publish": {"matplotlib"} | {"scipy.stats"} | PROVIDERS,
     "replay": DRAWING | {"scipy.stats"} | PROVIDERS,
     "cancel": DRAWING | MODELS | PROVIDERS,
     "drill": DRAWING | MODELS | PROVIDERS,

@@ -38,7 +38,7 @@ STEPS = {
     "explain_message": DRAWING | PROVIDERS | {"scipy.stats", "sklearn"},
     "publish": {"matplotlib"} | {"scipy.stats"} | PROVIDERS,
     "replay": DRAWING | {"scipy.stats"} | PROVIDERS,
-    "cancel": DRAWING | MODELS | PROVIDERS,
+    "cancel": {"matplotlib"} | MODELS | PROVIDERS,
     "drill": DRAWING | MODELS | PROVIDERS,
     "verify": DRAWING | MODELS | PROVIDERS | {"icechunk", "dask"},
     "train": DRAWING | {"httpx", "tenacity", "skops"},

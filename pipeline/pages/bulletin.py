@@ -119,9 +119,12 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
             if hazard == "flood":
                 peak = row["peak_m"] if city["days"] else None
+                date = _write_day(row["peak_time"]) if peak is not None else DASH
+                if city["stage"] and peak is not None and city["stage"]["m"] >= peak:
+                    peak, date = city["stage"]["m"], "now"
                 event |= {
                     "peak": _write_metres(peak),
-                    "date": _write_day(row["peak_time"]) if peak is not None else DASH,
+                    "date": date,
                     "against": _tell_against(city, peak),
                     "alarm": write_percent(row["p_alarm_7d"]),
                     "flood": write_percent(row["p_flood_5d"]),

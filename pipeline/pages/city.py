@@ -218,12 +218,11 @@ def _tell_state(edition: Edition, city: dict[str, Any], hazard: str, templates: 
     key = "none" if row["level"] == "none" else "unassessed"
     if key == "unassessed" and row.get("river_level") == "none":
         key = "partly"
-    return str(
-        templates["headline"][key].format(
-            hazard=templates["hazard"][hazard],
-            city=city_name(place, templates["language"], asof=edition.issue_time),
-        )
+    state = templates["headline"][key].format(
+        hazard=templates["hazard"][hazard],
+        city=city_name(place, templates["language"], asof=edition.issue_time),
     )
+    return f"{state}{templates['stop']}"
 
 
 def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[str]:
@@ -233,15 +232,20 @@ def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[
 
 
 def _tell_river(river: River | None, hazards: list[dict[str, Any]], words: Any) -> list[str]:
-    """Tell how high, when, against which mark, and rising or falling; else the headline."""
+    """Tell how high, when, against which mark, and rising or falling; else the headline.
+
+    The headline stands first where the level is not about the river: of a drought or of rain.
+    """
     if river is None:
         return [*(hazard["headline"] for hazard in hazards[:1]), words["no_gauge"]]
-    flood = next(hazard for hazard in hazards if hazard["hazard"] == "flood")
-    sentences = [river.tell_highest(), river.tell_now()]
-    if not river.days:
-        sentences.insert(0, words["no_forecast"])
-    if flood is not hazards[0] or (flood["message"] and not sentences[0]):
-        sentences.insert(0, hazards[0]["headline"])
+    flood = river.city["flood"]
+    of_rain = flood["level_in_force"] != flood["river_level"] and hazards[0]["message"] is not None
+    sentences = [
+        hazards[0]["headline"] if hazards[0]["hazard"] != "flood" or of_rain else "",
+        "" if river.days else words["no_forecast"],
+        river.tell_highest(),
+        river.tell_now(),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 

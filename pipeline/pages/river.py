@@ -67,9 +67,14 @@ class River:
         return [] if self.city["flood"]["level"] == "unknown" else self.city["days"] or []
 
     def tell_highest(self) -> str:
-        """Highest stage expected, when, and against which mark; empty without a forecast."""
-        flood = self.city["flood"]
+        """Highest stage expected, when, and against which mark.
+
+        Empty without a forecast, and where the river stands as high already.
+        """
+        flood, stage = self.city["flood"], self.city["stage"]
         if flood["peak_m"] is None or not self.days:
+            return ""
+        if stage is not None and stage["m"] >= flood["peak_m"]:
             return ""
         moment = datetime.fromisoformat(flood["peak_time"])
         return read_words(self.language)["highest"].format(

@@ -37,6 +37,16 @@ def test_every_language_has_its_decimals(edition: Edition, language: str) -> Non
     ).tell_highest()
 
 
+def test_a_river_that_stands_as_high_already_has_no_highest_stage_to_come(
+    edition: Edition,
+) -> None:
+    city = edition.cities[FLOOD]
+    higher = {**city, "stage": city["stage"] | {"m": 14.6, "trend": "falling"}}
+    found = River(higher, edition, "en")
+    assert found.tell_highest() == ""
+    assert found.tell_now() == "Now 14.60 m, 2.10 m above flood stage, falling."
+
+
 def test_days_beyond_skill_are_marked(edition: Edition) -> None:
     days = river(edition, FLOOD).list_days()
     assert [day["skilful"] for day in days] == [lead <= SKILFUL for lead in range(1, 8)]

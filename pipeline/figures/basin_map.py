@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 WIDTH = 320
-WEST, EAST, SOUTH, NORTH = 90.0, 110.0, 7.5, 34.0
+WEST, EAST, SOUTH, NORTH = 93.0, 109.5, 7.5, 34.0
 """Degrees shown."""
 SIGNS = {
     "none": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",

@@ -94,11 +94,10 @@ def draw_pocket_fan(
     end = max([now, *(day.time for day in days)])
     stages = [stage for _, stage in readings]
     stages += [stage for day in days for stage in (day.low_m, day.high_m)]
-    stages += [mark.stage_m for mark in marks if mark.kind != "crest"]
+    stages += [mark.stage_m for mark in marks]
     low, high = min(stages), max(stages)
     step = next((size for size in STEPS_M if (high - low) / size <= 6), STEPS_M[-1])
     low, high = step * math.floor(low / step), step * (math.floor(high / step) + 1)
-    shown = [mark for mark in marks if low <= mark.stage_m <= high]
 
     def x(moment: datetime) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * ((moment - start) / (end - start))
@@ -126,7 +125,7 @@ def draw_pocket_fan(
     for line in _split(readings):
         parts.append(f'<path class="read" d="{_path(line, x, y)}"/>')
     parts.append(f'<path class="now" d="M{x(now):.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-    for mark in shown:
+    for mark in marks:
         parts.append(
             f'<path class="{mark.kind}" d="M{LEFT} {y(mark.stage_m):.1f}H{WIDTH - RIGHT}"/>'
             f'<text class="{mark.kind}" x="{LEFT + 3}"'

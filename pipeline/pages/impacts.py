@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,8 @@ class Impact:
 def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[Impact]:
     """List the lines of ``impacts.csv`` for a city, highest first, with today's stage between.
 
-    Empty where nothing is on record. A text that is not there in the language is in English.
+    Empty where nothing is on record. The expected stage is there where the flood is assessed and the
+    river is to rise. A text that is not there in the language is in English.
     """
     words, templates = read_words(language), read_templates(language)
     rows = [
@@ -68,7 +70,8 @@ def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[
     if stage is not None:
         text = words["impact_today"].format(stage=format_metres(stage["m"], templates))
         lines.append(_line(stage["m"], text, "today", language, templates))
-    if flood["peak_m"] is not None and city["days"]:
+    now_m = -math.inf if stage is None else stage["m"]
+    if flood["level"] != "unknown" and city["days"] and (flood["peak_m"] or now_m) > now_m:
         text = words["impact_expected"].format(stage=format_metres(flood["peak_m"], templates))
         lines.append(_line(flood["peak_m"], text, "expected", language, templates))
     return sorted(lines, key=lambda line: -line.stage_m)

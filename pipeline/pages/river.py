@@ -22,6 +22,7 @@ from pipeline.figures.pocket_fan import FanDay, MarkLine, draw_pocket_fan
 from pipeline.geography import places
 from pipeline.geography.names import station_name
 from pipeline.pages.edition import Edition
+from pipeline.pages.impacts import list_impacts
 from pipeline.pages.words import read_words
 
 DATE_STEP = timedelta(days=10)
@@ -186,6 +187,11 @@ class River:
                 MarkLine(stage, f"{names[kind]} {format_metres(stage, self.templates)}", kind)
                 for kind, stage in marks.items()
                 if kind in names and stage is not None
+            ]
+            + [
+                MarkLine(crest.stage_m, f"{crest.text} {crest.stage}", crest.kind)
+                for crest in list_impacts(self.edition, self.city, self.language)
+                if crest.kind == "crest"
             ],
             now=now,
             dates=[(date, format_date(date, self.place, self.templates)) for date in dates],

@@ -84,3 +84,14 @@ def test_nothing_on_record_is_said(edition: Edition, lay_over: LayOver) -> None:
 
 def test_the_project_has_none_on_record(edition: Edition) -> None:
     assert [line for city in edition.cities for line in read(edition, city, "en")] == []
+
+
+def test_no_stage_is_expected_where_the_flood_is_not_assessed_or_the_river_falls(
+    edition: Edition, lay_over: LayOver
+) -> None:
+    lay_over("impacts.csv", *OWN)
+    city = edition.cities[FLOOD]
+    unknown = city | {"flood": city["flood"] | {"level": "unknown"}}
+    higher = city | {"stage": city["stage"] | {"m": 14.6}}
+    for changed in (unknown, higher):
+        assert "expected" not in {line.kind for line in list_impacts(edition, changed, "en")}

@@ -8,6 +8,7 @@ import pytest
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.river import River
+from tests.conftest import LayOver
 from tests.pages.page_cases import BANK, BOTH, FLOOD, ISSUED, SKILFUL, UNKNOWN, publish_pages_tree
 
 
@@ -77,6 +78,15 @@ def chance(pairs: list[list[float]], cm: float) -> float:
     number = next((k for k, (_, high) in enumerate(pairs) if k and high >= cm), len(pairs) - 1)
     (z0, low), (z1, high) = pairs[number - 1 : number + 1]
     return 1.0 - NormalDist().cdf(z0 + (z1 - z0) * (cm - low) / (high - low))
+
+
+def test_crests_of_past_years_are_drawn(edition: Edition, lay_over: LayOver) -> None:
+    lay_over(
+        "impacts.csv",
+        "city,kind,stage_m,language,text,depth,year,source,verified",
+        "vientiane,crest,13.7,en,,,2008,MRC,V",
+    )
+    assert "highest of 2008 13.70" in river(edition, FLOOD).draw_fan()
 
 
 def test_the_fan_says_in_words_what_it_shows(edition: Edition) -> None:

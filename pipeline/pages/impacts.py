@@ -41,8 +41,8 @@ class Impact:
 def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[Impact]:
     """List the lines of ``impacts.csv`` for a city, highest first, with today's stage between.
 
-    Empty where nothing is on record. The expected stage is there where the flood is assessed and the
-    river is to rise. A text that is not there in the language is in English.
+    Empty where nothing is on record. The expected stage is there where the flood is assessed and
+    the river is to rise. A text that is not there in the language is in English.
     """
     words, templates = read_words(language), read_templates(language)
     rows = [

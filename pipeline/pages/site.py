@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
-from pipeline.exchange.publication import PAGES
+from pipeline.exchange.publication import PAGES, publishing
 from pipeline.pages.basin import write_basin_page
 from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
@@ -16,7 +16,7 @@ from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.sheet import write_sheet
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
-from pipeline.storage.atomic import draft_file, locked
+from pipeline.storage.atomic import draft_file
 
 _log = logging.getLogger(__name__)
 BULLETIN = "bulletin.html"
@@ -92,8 +92,7 @@ def refresh_pages(settings: Settings) -> tuple[str, ...]:
     """
     folder, failures = settings.published_dir / PAGES, list[str]()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
+        with publishing(settings.published_dir):
             edition = read_edition(settings.published_dir)
             pages = write_pages(edition, settings=settings)
             try:

@@ -10,8 +10,8 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.alerts.formats import format_metres, number_level
-from pipeline.alerts.levels import RAISED, Level
+from pipeline.alerts.formats import format_metres
+from pipeline.alerts.levels import RAISED
 from pipeline.alerts.templates import read_templates
 from pipeline.figures.basin_map import RANK, Spot, draw_basin_map
 from pipeline.geography import places
@@ -44,7 +44,7 @@ def write_basin_page(edition: Edition, language: str) -> bytes:
     words = read_words(language)
     rows = [_describe_city(edition, city, language) for city in edition.cities.values()]
     rows.sort(key=lambda row: (-row["rank"], row["name"]))
-    counts = Counter((row["country"], row["level"]) for row in rows if row["level"] in RAISED)
+    counts = Counter((row["country"], row["level"]) for row in rows if row["level"] != "none")
     context = {
         **frame(edition, language),
         "place": "index",
@@ -55,7 +55,7 @@ def write_basin_page(edition: Edition, language: str) -> bytes:
                 country,
                 [
                     (level, words[f"level_{level}"], counts[country, level])
-                    for level in reversed(RANK[2:])
+                    for level in reversed(RANK[1:])
                     if counts[country, level]
                 ],
             )
@@ -87,11 +87,9 @@ def _describe_city(edition: Edition, city: dict[str, Any], language: str) -> dic
         "hazards": hazards,
         "level": worst["level"],
         "rank": worst["rank"],
-        "order": number_level(Level(worst["level"])) if worst["level"] != "unknown" else 0.5,
         "stage": format_metres(stage["m"], templates) if stage else "–",
         "stage_m": stage["m"] if stage else "",
         "trend": words[stage["trend"] or "trend_unknown"] if stage else "–",
-        "gauge": city["gauge"] and city["gauge"]["station"],
         "spot": Spot(
             city["lat"], city["lon"], f"{city['id']}.html", label, worst["level"],
             drought="drought" in hazards and hazards["drought"]["level"] in RAISED,

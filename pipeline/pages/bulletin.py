@@ -32,6 +32,8 @@ TIERS = {
     "own_stage": "own stage", "climatology": "none",
 }  # fmt: skip
 """What a forecast had for inputs."""
+INFORMED = TIERS.keys() - {"climatology"}
+"""Inputs of forecasts whose chances are told."""
 DASH = "–"
 
 
@@ -118,7 +120,8 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
                 "held": bool(level["held"]),
             }  # fmt: skip
             if hazard == "flood":
-                peak = row["peak_m"] if city["days"] else None
+                known = bool(city["gauge"] and River(city, edition, LANGUAGE).days)
+                peak = row["peak_m"] if known else None
                 date = _write_day(row["peak_time"]) if peak is not None else DASH
                 if city["stage"] and peak is not None and city["stage"]["m"] >= peak:
                     peak, date = city["stage"]["m"], "now"
@@ -126,8 +129,8 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
                     "peak": _write_metres(peak),
                     "date": date,
                     "against": _tell_against(city, peak),
-                    "alarm": write_percent(row["p_alarm_7d"]),
-                    "flood": write_percent(row["p_flood_5d"]),
+                    "alarm": write_percent(row["p_alarm_7d"] if known else None),
+                    "flood": write_percent(row["p_flood_5d"] if known else None),
                 }
             else:
                 event |= {
@@ -202,6 +205,9 @@ def _list_gauges(edition: Edition) -> Iterator[dict[str, Any]]:
         time = row.get("stage_time", last.get("valid_time"))
         skilful = days[0]["skilful_until_day"]
         level = describe_hazard(edition, city, "flood", LANGUAGE)["level"] if city else ""
+        assessed = (
+            bool(River(city, edition, LANGUAGE).days) if city else days[0]["tier"] in INFORMED
+        )
         yield {
             "name": days[0]["station_name"] or code,
             "code": code,
@@ -222,8 +228,8 @@ def _list_gauges(edition: Edition) -> Iterator[dict[str, Any]]:
                 }
                 for day in days
             ],
-            "p_alarm": write_percent(days[-1]["p_alarm_by"]),
-            "p_flood": write_percent(days[-1]["p_flood_by"]),
+            "p_alarm": write_percent(days[-1]["p_alarm_by"] if assessed else None),
+            "p_flood": write_percent(days[-1]["p_flood_by"] if assessed else None),
             "inputs": TIERS.get(days[0]["tier"] or "climatology", days[0]["tier"]),
             "skilful": DASH if skilful is None else f"{skilful:.0f}",
         }

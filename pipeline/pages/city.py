@@ -110,7 +110,7 @@ def describe_city(
         "skilful_until": _tell_skill(river, words),
         "facing": _describe_facing(edition, city, language),
         "drought": _describe_drought(city, templates, words),
-        "impacts": list_impacts(edition, city, language),
+        "impacts": list_impacts(edition, city, language, peak_m=river.peak_m if river else None),
         "record": _tell_record(city, place, templates),
         "missing": _name_missing(city, templates),
         "reports": edition.reports.get(city_id),
@@ -202,7 +202,7 @@ def describe_hazard(
         "language": language if own else "en",
         "headline": _without_mark(message.headline, edition.status, templates)
         if message is not None
-        else _tell_state(edition, city, hazard, templates),
+        else _tell_state(edition, city, hazard, level, templates),
         "do": _tell_what_to_do(level, message, words),
     }
 
@@ -212,15 +212,20 @@ def _without_mark(headline: str, status: str, templates: Templates) -> str:
     return headline.removeprefix(first_sentence(choose_banner(status, templates))).strip()
 
 
-def _tell_state(edition: Edition, city: dict[str, Any], hazard: str, templates: Templates) -> str:
-    """Tell that there is no warning, or that it is not assessed, where no message says so."""
+def _tell_state(
+    edition: Edition, city: dict[str, Any], hazard: str, level: Level, templates: Templates
+) -> str:
+    """Tell the level where no message says it."""
     row, place = city[hazard], places.city(city["id"], asof=edition.issue_time)
-    key = "none" if row["level"] == "none" else "unassessed"
+    name, language = templates["hazard"][hazard], templates["language"]
+    if level in RAISED:
+        word = read_words(language)[f"level_{level}"]
+        return f"{name}{templates['colon']}{word}{templates['stop']}"
+    key = "none" if level is Level.NONE else "unassessed"
     if key == "unassessed" and row.get("river_level") == "none":
         key = "partly"
     state = templates["headline"][key].format(
-        hazard=templates["hazard"][hazard],
-        city=city_name(place, templates["language"], asof=edition.issue_time),
+        hazard=name, city=city_name(place, language, asof=edition.issue_time)
     )
     return f"{state}{templates['stop']}"
 
@@ -228,7 +233,7 @@ def _tell_state(edition: Edition, city: dict[str, Any], hazard: str, templates: 
 def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[str]:
     if message is not None:
         return list(message.instructions)
-    return [words["do_unknown" if level is Level.UNKNOWN else "do_none"]]
+    return [words["do_none" if level is Level.NONE else "do_unknown"]]
 
 
 def _tell_river(river: River | None, hazards: list[dict[str, Any]], words: Any) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +37,13 @@ class Impact:
     language: str
 
 
-def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[Impact]:
+def list_impacts(
+    edition: Edition, city: dict[str, Any], language: str, *, peak_m: float | None = None
+) -> list[Impact]:
     """List the lines of ``impacts.csv`` for a city, highest first, with today's stage between.
 
-    Empty where nothing is on record. The expected stage is there where the flood is assessed and
-    the river is to rise. A text that is not there in the language is in English.
+    Empty where nothing is on record. A text that is not there in the language is in English.
+    ``peak_m`` is the highest stage expected; None without one.
     """
     words, templates = read_words(language), read_templates(language)
     rows = [
@@ -66,14 +67,13 @@ def list_impacts(edition: Edition, city: dict[str, Any], language: str) -> list[
         lines.append(_line(stage_m, text, kind, language if own else used, templates))
     if not lines:
         return []
-    stage, flood = city["stage"], city["flood"]
+    stage = city["stage"]
     if stage is not None:
         text = words["impact_today"].format(stage=format_metres(stage["m"], templates))
         lines.append(_line(stage["m"], text, "today", language, templates))
-    now_m = -math.inf if stage is None else stage["m"]
-    if flood["level"] != "unknown" and city["days"] and (flood["peak_m"] or now_m) > now_m:
-        text = words["impact_expected"].format(stage=format_metres(flood["peak_m"], templates))
-        lines.append(_line(flood["peak_m"], text, "expected", language, templates))
+    if peak_m is not None:
+        text = words["impact_expected"].format(stage=format_metres(peak_m, templates))
+        lines.append(_line(peak_m, text, "expected", language, templates))
     return sorted(lines, key=lambda line: -line.stage_m)
 
 

@@ -64,24 +64,41 @@ class River:
 
     @property
     def days(self) -> list[dict[str, Any]]:
-        """Days of the forecast; none where the flood is not assessed: its chances say nothing."""
-        return [] if self.city["flood"]["level"] == "unknown" else self.city["days"] or []
+        """Days of the forecast that are known.
+
+        None where flood or river are not assessed, also while a level stays in force or rain
+        raised one: chances without a reading say nothing.
+        """
+        flood = self.city["flood"]
+        if "unknown" in {flood["level"], flood["river_level"]}:
+            return []
+        return [
+            day
+            for day in self.city["days"] or []
+            if day["highest_m"] and None not in day["day_m"].values()
+        ]
+
+    @property
+    def peak_m(self) -> float | None:
+        """Highest stage to come, m; None without a forecast, or where the river stands as high."""
+        peak_m, stage = self.city["flood"]["peak_m"], self.city["stage"]
+        if peak_m is None or not self.days or (stage is not None and stage["m"] >= peak_m):
+            return None
+        return float(peak_m)
 
     def tell_highest(self) -> str:
         """Highest stage expected, when, and against which mark.
 
         Empty without a forecast, and where the river stands as high already.
         """
-        flood, stage = self.city["flood"], self.city["stage"]
-        if flood["peak_m"] is None or not self.days:
+        peak_m = self.peak_m
+        if peak_m is None:
             return ""
-        if stage is not None and stage["m"] >= flood["peak_m"]:
-            return ""
-        moment = datetime.fromisoformat(flood["peak_time"])
+        moment = datetime.fromisoformat(self.city["flood"]["peak_time"])
         return read_words(self.language)["highest"].format(
-            stage=format_metres(flood["peak_m"], self.templates),
+            stage=format_metres(peak_m, self.templates),
             date=format_date(moment, self.place, self.templates),
-            position=self._tell_position(flood["peak_m"]),
+            position=self._tell_position(peak_m),
         )
 
     def tell_now(self) -> str:

@@ -100,6 +100,16 @@ def change_tree(edition: Edition, folder: Path, **files: bytes | None) -> Editio
     return read_edition(published)
 
 
+def change_city(edition: Edition, city_id: str, **parts: Any) -> Edition:
+    """Copy an edition in which a city differs: members of a part, or another part of its file."""
+    copy = Edition(edition.folder, edition.version, edition.reports)
+    city = dict(edition.cities[city_id])
+    for name, part in parts.items():
+        city[name] = city[name] | part if isinstance(part, dict) and city[name] else part
+    copy.__dict__["cities"] = {**edition.cities, city_id: city}
+    return copy
+
+
 def count_pages(html: bytes, folder: Path) -> int:
     """Count the pages on which Chromium prints a page."""
     page = folder / "page.html"

@@ -10,6 +10,7 @@ from tests.pages.page_cases import (
     FLOOD,
     MISSING,
     UNKNOWN,
+    change_city,
     publish_pages_tree,
     read_text,
 )
@@ -40,3 +41,25 @@ def test_counts_and_what_is_missing_are_told(edition: Edition) -> None:
     text = read_text(html.fromstring(write_basin_page(edition, "en")))
     assert MISSING in text
     assert "Lao PDR: 1 Emergency" in text
+
+
+def test_a_night_of_which_nothing_is_known_has_no_calm_word(edition: Edition) -> None:
+    night = edition
+    for city in CITIES:
+        unknown = {"level": "unknown", "level_in_force": "unknown", "identifier": None}
+        night = change_city(night, city, flood=unknown, drought=unknown)
+    page = html.fromstring(write_basin_page(night, "en"))
+    (counts,) = page.xpath("//p[@class='counts']")
+    assert read_text(counts) == (
+        "Cambodia: 2 Not assessed Lao PDR: 2 Not assessed Thailand: 2 Not assessed"
+    )
+
+
+def test_only_a_night_without_any_other_level_is_calm(edition: Edition) -> None:
+    night = edition
+    for city in CITIES:
+        calm = {"level": "none", "level_in_force": "none", "identifier": None}
+        night = change_city(night, city, flood=calm, drought=calm)
+    page = html.fromstring(write_basin_page(night, "en"))
+    (counts,) = page.xpath("//p[@class='counts']")
+    assert read_text(counts) == "No warning"

@@ -15,8 +15,10 @@ from pipeline.settings import Settings
 from tests.pages.page_cases import (
     BOTH,
     CITIES,
+    FLOOD,
     MISSING,
     SETTINGS,
+    change_city,
     change_tree,
     count_pages,
     needs_browser,
@@ -193,3 +195,13 @@ def test_a_bulletin_that_fails_leaves_the_pages_of_the_cities(
 @needs_browser
 def test_it_prints_on_three_pages(content: bytes, tmp_path: Path) -> None:
     assert count_pages(content, tmp_path) == 3
+
+
+def test_a_level_that_is_held_has_no_highest_stage_and_no_chance(edition: Edition) -> None:
+    held = change_city(edition, FLOOD, flood={"level": "unknown", "river_level": "unknown"})
+    page = html.fromstring(write_bulletin(held, settings=SETTINGS))
+    (row,) = [row for row in table(page, "Floods in force") if row[1] == "Vientiane LA"]
+    assert row[2] == "3 Emergency held"
+    assert (row[4], row[5], row[7], row[8]) == ("–", "–", "–", "–")
+    (gauge,) = [row for row in table(page, "Gauges") if row[0].startswith("Vientiane")]
+    assert gauge[14:16] == ["–", "–"]

@@ -19,6 +19,7 @@ from tests.pages.page_cases import (
     NO_GAUGE,
     SETTINGS,
     UNKNOWN,
+    change_city,
     gauge_of,
     publish_pages_tree,
     read_text,
@@ -57,6 +58,18 @@ def test_what_is_not_known_is_not_safe(edition: Edition) -> None:
     assert "Not assessed does not mean safe." in text
     assert "No warning" not in text
     assert "Without a forecast of the river nothing can be said about a mark." in text
+
+
+def test_a_level_without_its_message_is_not_played_down(edition: Edition) -> None:
+    lost = change_city(edition, FLOOD, flood={"identifier": None})
+    text = read(lost, FLOOD)
+    assert "Flood: Emergency" in text
+    assert "Nothing special" not in text
+    assert "no warning" not in text.lower().replace("this page", "")
+    assert "Watch the water yourself" in text
+    rain = change_city(edition, NO_GAUGE, flood={"identifier": None})
+    assert "Flood: Watch." in read(rain, NO_GAUGE)
+    assert "not assessed for" not in read(rain, NO_GAUGE)
 
 
 def test_a_place_names_the_other_bank_reports_and_whom_to_ask(edition: Edition) -> None:

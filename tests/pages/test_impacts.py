@@ -8,9 +8,10 @@ from lxml import html
 from pipeline.pages.city import write_city_page
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.impacts import Impact, list_impacts
+from pipeline.pages.river import River
 from pipeline.pages.words import read_words
 from tests.conftest import LayOver
-from tests.pages.page_cases import BOTH, FLOOD, SETTINGS, UNKNOWN, publish_pages_tree
+from tests.pages.page_cases import BOTH, FLOOD, SETTINGS, UNKNOWN, change_city, publish_pages_tree
 
 OWN = (
     "city,kind,stage_m,language,text,depth,year,source,verified",
@@ -29,7 +30,9 @@ def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
 
 
 def read(edition: Edition, city: str, language: str) -> list[Impact]:
-    return list_impacts(edition, edition.cities[city], language)
+    facts = edition.cities[city]
+    peak_m = River(facts, edition, language).peak_m if facts["gauge"] else None
+    return list_impacts(edition, facts, language, peak_m=peak_m)
 
 
 def test_the_highest_comes_first_with_todays_and_the_expected_stage_between(
@@ -71,6 +74,23 @@ def test_without_a_stage_only_what_is_on_record_is_told(
     assert [line.text for line in read(edition, UNKNOWN, "en")] == ["highest of 1978"]
 
 
+def test_a_river_that_is_not_assessed_is_expected_nowhere(
+    edition: Edition, lay_over: LayOver
+) -> None:
+    lay_over("impacts.csv", *OWN)
+    held = change_city(edition, FLOOD, flood={"level": "unknown"})
+    assert "expected" not in [line.kind for line in read(held, FLOOD, "en")]
+
+
+def test_a_river_that_stands_as_high_has_no_lower_stage_to_come(
+    edition: Edition, lay_over: LayOver
+) -> None:
+    lay_over("impacts.csv", *OWN)
+    higher = change_city(edition, FLOOD, stage={"m": 14.5})
+    assert [line.kind for line in read(higher, FLOOD, "en")][0] == "today"
+    assert "expected" not in [line.kind for line in read(higher, FLOOD, "en")]
+
+
 def test_nothing_on_record_is_said(edition: Edition, lay_over: LayOver) -> None:
     lay_over("impacts.csv", *OWN)
     assert read(edition, BOTH, "en") == []
@@ -84,14 +104,3 @@ def test_nothing_on_record_is_said(edition: Edition, lay_over: LayOver) -> None:
 
 def test_the_project_has_none_on_record(edition: Edition) -> None:
     assert [line for city in edition.cities for line in read(edition, city, "en")] == []
-
-
-def test_no_stage_is_expected_where_the_flood_is_not_assessed_or_the_river_falls(
-    edition: Edition, lay_over: LayOver
-) -> None:
-    lay_over("impacts.csv", *OWN)
-    city = edition.cities[FLOOD]
-    unknown = city | {"flood": city["flood"] | {"level": "unknown"}}
-    higher = city | {"stage": city["stage"] | {"m": 14.6}}
-    for changed in (unknown, higher):
-        assert "expected" not in {line.kind for line in list_impacts(edition, changed, "en")}

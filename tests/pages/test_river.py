@@ -9,7 +9,16 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.river import River
 from tests.conftest import LayOver
-from tests.pages.page_cases import BANK, BOTH, FLOOD, ISSUED, SKILFUL, UNKNOWN, publish_pages_tree
+from tests.pages.page_cases import (
+    BANK,
+    BOTH,
+    FLOOD,
+    ISSUED,
+    SKILFUL,
+    UNKNOWN,
+    change_city,
+    publish_pages_tree,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +71,25 @@ def test_a_flood_that_is_not_assessed_has_no_chances(edition: Edition) -> None:
     assert (found.days, found.tell_highest(), found.list_days()) == ([], "", [])
     assert found.collect_chances() == []
     assert found.tell_now() == "There is no reading of the river."
+
+
+def test_a_level_of_rain_has_no_chances_of_a_river_that_is_not_assessed(edition: Edition) -> None:
+    raised = change_city(
+        edition, BOTH, flood={"level": "watch", "level_in_force": "watch", "river_level": "unknown"}
+    )
+    found = river(raised, BOTH)
+    assert (found.days, found.tell_highest(), found.peak_m) == ([], "", None)
+
+
+def test_days_that_are_not_known_are_left_out(edition: Edition) -> None:
+    """A tree of before the quantiles of the highest stage has none of them."""
+    days = edition.cities[FLOOD]["days"]
+    gone = [day | {"day_m": dict.fromkeys(day["day_m"])} for day in days[:2]]
+    found = river(change_city(edition, FLOOD, days=[*gone, *days[2:]]), FLOOD)
+    assert [day["lead_days"] for day in found.days] == [3, 4, 5, 6, 7]
+    assert len(found.collect_chances()) == len(found.list_days()) == 5
+    older = [day | {"highest_m": None} for day in days]
+    assert river(change_city(edition, FLOOD, days=older), FLOOD).days == []
 
 
 @pytest.mark.parametrize("city", [FLOOD, BANK, BOTH])

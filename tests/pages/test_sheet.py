@@ -111,7 +111,7 @@ def test_not_assessed_is_told_as_such_and_sends_nobody_first(edition: Edition) -
     page = sheet(edition, UNKNOWN)
     assert texts(page, LEVEL) == ["Flood: Not assessed", "Drought: Not assessed"]
     lines = texts(page, READ)
-    assert lines[:2] == ["Flood: not assessed for Pakse", read_words("en")["do_unknown"]]
+    assert lines[:2] == ["Flood: not assessed for Pakse.", read_words("en")["do_unknown"]]
     assert texts(page, FIRST) == []
 
 

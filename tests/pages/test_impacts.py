@@ -87,7 +87,7 @@ def test_a_river_that_stands_as_high_has_no_lower_stage_to_come(
 ) -> None:
     lay_over("impacts.csv", *OWN)
     higher = change_city(edition, FLOOD, stage={"m": 14.5})
-    assert [line.kind for line in read(higher, FLOOD, "en")][0] == "today"
+    assert next(line.kind for line in read(higher, FLOOD, "en")) == "today"
     assert "expected" not in [line.kind for line in read(higher, FLOOD, "en")]
 
 

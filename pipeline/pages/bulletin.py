@@ -115,7 +115,8 @@ def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:
                 continue
             row = city[hazard]
             event = level | {
-                "id": city["id"], "city": city["name"], "country": city["country"],
+                "id": city["id"], "country": city["country"],
+                "city": city["name"] + (" (test)" if row["status"] != edition.status else ""),
                 "number": number_level(Level(level["level"])), "change": row["change"] or "",
                 "held": bool(level["held"]),
             }  # fmt: skip

@@ -28,6 +28,7 @@ from pipeline.geography import places
 from pipeline.geography.names import city_name
 from pipeline.ground_reports.card import sms_link
 from pipeline.ground_reports.city_codes import city_code
+from pipeline.ground_reports.summary import morning
 from pipeline.pages.edition import Edition, Message
 from pipeline.pages.impacts import list_impacts
 from pipeline.pages.river import River, write_percent
@@ -41,7 +42,7 @@ ROOT = "../.."
 SCRIPT_WORDS = (
     "age_hours", "age_future", "stale", "expired", "mark_week", "mark_day", "mark_under",
     "mark_below", "mark_not_below", "since_rain", "since_gauge", "since_sudden", "since_raised",
-    "since_seen",
+    "since_seen", "reports_flooded",
 )  # fmt: skip
 """Words that the script fills in."""
 
@@ -99,11 +100,11 @@ def describe_city(
     ]
     hazards.sort(key=lambda hazard: -hazard["rank"])
     return {
-        **frame(edition, language),
+        **frame(edition, language, place),
         "place": city_id,
         "city": city_name(place, language, asof=edition.issue_time),
         "hazards": hazards,
-        "sentences": _tell_river(river, hazards, words),
+        "sentences": _tell_river(river, hazards, language),
         "river": river,
         "marks": river.name_marks() if river else {},
         "fan": river.draw_fan() if river else "",
@@ -113,7 +114,7 @@ def describe_city(
         "impacts": list_impacts(edition, city, language, peak_m=river.peak_m if river else None),
         "record": _tell_record(city, place, templates),
         "missing": _name_missing(city, templates),
-        "reports": edition.reports.get(city_id),
+        "reports": _tell_reports(edition, place, words),
         "report_link": _link_report(place, settings),
         "contact": settings.alert_contact,
         "authority": templates["instruction"]["authority"],
@@ -131,23 +132,26 @@ def describe_city(
     }
 
 
-def frame(edition: Edition, language: str) -> dict[str, Any]:
-    """Return what all pages of a language have: words, status, times and the other languages."""
-    templates = read_templates(language)
+def frame(edition: Edition, language: str, place: places.City | None = None) -> dict[str, Any]:
+    """Return what all pages of a language have: words, status, times and the other languages.
+
+    The times are on the clock of a city, without one on that of the river's mouth.
+    """
+    templates, words = read_templates(language), read_words(language)
     banner = choose_banner(edition.status, templates)
     return {
         "language": language,
         "tag": templates["tag"],
         "languages": [(other, read_templates(other)["name"]) for other in LANGUAGES],
-        "words": read_words(language),
+        "words": words,
         "templates": templates,
         "status": edition.status,
         "banner": banner,
         "mark": _name_status(banner),
         "reviewed": templates["reviewed"],
         "issued": edition.issue_time,
-        "expires": edition.expires_at,
-        "made": read_words(language)["made"].format(**tell_moment(edition.issue_time, templates)),
+        "made": words["made"].format(**tell_moment(edition.issue_time, templates, place)),
+        "holds": words["holds"].format(**tell_moment(edition.expires_at, templates, place)),
         "root": ROOT,
     }
 
@@ -181,6 +185,8 @@ def describe_hazard(
     row, words, templates = city[hazard], read_words(language), read_templates(language)
     known, in_force = Level(row["level"]), Level(row["level_in_force"])
     level = in_force if in_force in RAISED else known
+    own_status = row["status"] if row["status"] != edition.status else "Actual"
+    mark = _name_status(choose_banner(own_status, templates))
     message = edition.message(row["identifier"], language)
     own = message is not None
     if message is None:
@@ -192,15 +198,17 @@ def describe_hazard(
         "rank": (3 * (level in RAISED) + number_level(level))
         if level in RAISED
         else (1 if level is Level.UNKNOWN else 0) + (0.5 if hazard == "flood" else 0.0),
-        "word": words[f"level_{level}"],
+        "word": f"{mark} {words[f'level_{level}']}".strip(),
         "number": words["number"].format(level=number_level(level)) if level in RAISED else "",
         "held": words["held"].format(level=number_level(level))
         if known is Level.UNKNOWN and level in RAISED
         else "",
         "identifier": row["identifier"],
         "message": message,
-        "language": language if own else "en",
-        "headline": _without_mark(message.headline, edition.status, templates)
+        "language": language if own or message is None else "en",
+        "headline": _without_mark(
+            message.headline, edition.status, read_templates(language if own else "en")
+        )
         if message is not None
         else _tell_state(edition, city, hazard, level, templates),
         "do": _tell_what_to_do(level, message, words),
@@ -236,22 +244,26 @@ def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[
     return [words["do_none" if level is Level.NONE else "do_unknown"]]
 
 
-def _tell_river(river: River | None, hazards: list[dict[str, Any]], words: Any) -> list[str]:
-    """Tell how high, when, against which mark, and rising or falling; else the headline.
+def _tell_river(
+    river: River | None, hazards: list[dict[str, Any]], language: str
+) -> list[tuple[str, str]]:
+    """Tell how high, when, against which mark, and rising or falling, each with its language.
 
     The headline stands first where the level is not about the river: of a drought or of rain.
     """
+    words, first = read_words(language), hazards[0]
+    headline = (first["headline"], first["language"])
     if river is None:
-        return [*(hazard["headline"] for hazard in hazards[:1]), words["no_gauge"]]
+        return [headline, (words["no_gauge"], language)]
     flood = river.city["flood"]
-    of_rain = flood["level_in_force"] != flood["river_level"] and hazards[0]["message"] is not None
+    of_rain = flood["level_in_force"] != flood["river_level"] and first["message"] is not None
     sentences = [
-        hazards[0]["headline"] if hazards[0]["hazard"] != "flood" or of_rain else "",
         "" if river.days else words["no_forecast"],
         river.tell_highest(),
         river.tell_now(),
     ]
-    return [sentence for sentence in sentences if sentence]
+    told = [(sentence, language) for sentence in sentences if sentence]
+    return [headline, *told] if first["hazard"] != "flood" or of_rain else told
 
 
 def _tell_skill(river: River | None, words: Any) -> str:
@@ -343,6 +355,16 @@ def _name_missing(city: dict[str, Any], templates: Templates) -> list[str]:
     return [templates["missing"][key] for key in found]
 
 
+def _tell_reports(edition: Edition, place: places.City, words: Any) -> str:
+    """Tell how many people reported since the morning of the tree, and what."""
+    row = edition.reports.get(place.id)
+    if row is None or datetime.fromisoformat(row["since"]) < morning(place, edition.issue_time):
+        return str(words["reports_none"])
+    if not row["flooded"] + row["dry"]:
+        return str(words["reports_none"])
+    return str(words["reports_flooded"].format(flooded=row["flooded"], dry=row["dry"]))
+
+
 def _link_report(place: places.City, settings: Settings) -> str:
     """Address that opens a text with the city's code; empty without a number."""
     if settings.report_number is None:
@@ -355,7 +377,12 @@ def _link_report(place: places.City, settings: Settings) -> str:
 
 def _collect_data(edition: Edition, city_id: str, river: River | None, language: str) -> str:
     """Collect what the script of a city's page needs."""
-    data = describe_for_script(edition, [edition.cities[city_id]], language) | {"place": city_id}
+    place = places.city(city_id, asof=edition.issue_time)
+    data = describe_for_script(edition, [edition.cities[city_id]], language) | {
+        "place": city_id,
+        "status": edition.status,
+        "since": morning(place, edition.issue_time).isoformat(),
+    }
     if river is not None:
         stage = river.city["stage"]
         data |= {

@@ -50,7 +50,7 @@ class Edition:
     version
         Its name.
     reports
-        Reports from the ground by city, newer than the tree.
+        Reports from the ground by city, of the status of the tree.
     """
 
     folder: Path
@@ -128,7 +128,16 @@ def read_edition(published: Path) -> Edition:
     latest = published / LATEST
     if not latest.is_file():
         raise FileNotFoundError(f"expected a published tree in {published}, found none")
-    version = json.loads(latest.read_bytes())["version"]
-    reports = published / REPORTS
-    cities = json.loads(reports.read_bytes())["cities"] if reports.is_file() else {}
-    return Edition(published / VERSIONS / version, version, cities)
+    newest = json.loads(latest.read_bytes())
+    version = newest["version"]
+    reports = _read_reports(published / REPORTS, newest["status"])
+    return Edition(published / VERSIONS / version, version, reports)
+
+
+def _read_reports(path: Path, status: str) -> Mapping[str, Any]:
+    """Read what was reported from each city; nothing of another status or of a damaged file."""
+    try:
+        content = json.loads(path.read_bytes())
+        return dict(content["cities"]) if content["status"] == status else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}

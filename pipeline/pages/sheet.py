@@ -12,7 +12,7 @@ from pipeline.alerts.short_texts import UNREVIEWED
 from pipeline.alerts.templates import read_templates
 from pipeline.geography import places
 from pipeline.geography.names import city_name
-from pipeline.pages.city import HAZARDS, describe_hazard, environment, frame, tell_moment
+from pipeline.pages.city import HAZARDS, describe_hazard, environment, frame
 from pipeline.pages.edition import Edition
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
@@ -85,13 +85,8 @@ def describe_sheet(
         for hazard in shown
         if Level(hazard["level"]) in RAISED
     ]
-    moments = {
-        "made": tell_moment(edition.issue_time, templates, place),
-        "holds": tell_moment(edition.expires_at, templates, place),
-    }
     return {
-        **frame(edition, language),
-        **{key: words[key].format(**moment) for key, moment in moments.items()},
+        **frame(edition, language, place),
         "place": city_id,
         "city": city_name(place, language, asof=edition.issue_time),
         "hazards": shown,

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from lxml import html
 
+from pipeline.alerts.cap import message_path
 from pipeline.alerts.templates import LANGUAGES
-from pipeline.pages.city import describe_city, write_city_page
+from pipeline.geography import places
+from pipeline.pages.city import describe_city, frame, write_city_page
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
@@ -20,6 +23,7 @@ from tests.pages.page_cases import (
     SETTINGS,
     UNKNOWN,
     change_city,
+    change_tree,
     gauge_of,
     publish_pages_tree,
     read_text,
@@ -111,3 +115,53 @@ def test_names_of_tables_are_escaped(edition: Edition) -> None:
     settings = SETTINGS.model_copy(update={"alert_contact": "<script>x</script>"})
     assert b"<script>x" not in write_city_page(edition, NO_GAUGE, "en", settings=settings)
     city["flood"]["missing"] = kept
+
+
+def test_a_level_unlike_its_tree_has_its_own_mark(edition: Edition) -> None:
+    """A gauge whose stages are not verified sends tests, whatever the others send."""
+    test = change_city(edition, FLOOD, flood={"status": "Test"})
+    assert "Flood: TEST Emergency" in read(test, FLOOD)
+    assert "Flood: Emergency" in read(edition, FLOOD)
+
+
+def test_times_are_on_the_clock_of_the_place(edition: Edition) -> None:
+    assert "Made on 20 August at 07:30" in read(edition, FLOOD)
+    assert "Holds until 22 August, 13:30" in read(edition, FLOOD)
+    words = frame(edition, "en", places.city("jinghong", asof=edition.issue_time))
+    assert words["made"] == "Made on 20 August at 08:30."
+
+
+def test_reports_of_another_day_or_of_none_that_count_are_not_told(edition: Edition) -> None:
+    row = edition.reports[FLOOD]
+    for change, told in (
+        ({}, "Flooded: 3. Dry: 1."),
+        ({"since": "2026-08-18T17:00:00Z"}, "No reports."),
+        ({"flooded": 0, "dry": 0}, "No reports."),
+    ):
+        changed = Edition(edition.folder, edition.version, {FLOOD: row | change})
+        assert told in read(changed, FLOOD)
+
+
+def test_a_place_without_a_gauge_may_face_one_that_has_it(edition: Edition) -> None:
+    facing = change_city(edition, NO_GAUGE, facing={"id": FLOOD})
+    assert "Vientiane: Emergency, level 3 of 3" in read(facing, NO_GAUGE)
+
+
+def test_a_hazard_that_is_not_assessed_is_told_below_the_other(edition: Edition) -> None:
+    page = change_city(edition, DROUGHT, flood={"level": "unknown", "level_in_force": "unknown"})
+    text = read(page, DROUGHT)
+    assert "EXERCISE Khon Kaen All places Drought: Warning" in text
+    assert "Flood: Not assessed" in text
+    assert "Not assessed does not mean safe." in text
+
+
+def test_english_that_stands_in_has_its_language(edition: Edition, tmp_path: Path) -> None:
+    identifier = edition.cities[NO_GAUGE]["flood"]["identifier"]
+    path = message_path(identifier, "km")
+    changed = change_tree(
+        edition, tmp_path, **{re.sub(r"\.(?=\w+$)", "_", path).replace("/", "__"): None}
+    )
+    page = html.fromstring(write_city_page(changed, NO_GAUGE, "km", settings=SETTINGS))
+    (headline,) = page.xpath("//p[@class='sentence']/span[@lang='en']")
+    assert headline.text.startswith("Flood, level 1 of 3: Siem Reap")
+    assert {each.get("lang") for each in page.xpath("//ul[@class='do']")} == {"en"}

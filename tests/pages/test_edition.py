@@ -11,6 +11,7 @@ from tests.pages.page_cases import (
     FLOOD,
     ISSUED,
     NO_GAUGE,
+    change_tree,
     gauge_of,
     publish_pages_tree,
 )
@@ -50,3 +51,14 @@ def test_what_has_no_message_has_none(edition: Edition) -> None:
 def test_without_a_tree_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="expected a published tree"):
         read_edition(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b'{"cities": 3}', b'{"status": "Actual", "cities": {"pakse": {}}}']
+)
+def test_reports_that_are_damaged_or_of_another_status_are_none(
+    edition: Edition, tmp_path: Path, content: bytes
+) -> None:
+    published = change_tree(edition, tmp_path).folder.parents[1]
+    (published / "reports.json").write_bytes(content)
+    assert read_edition(published).reports == {}

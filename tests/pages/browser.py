@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -175,14 +175,26 @@ def _read_port(profile: Path) -> int:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *given: Any, delay: Callable[[], float], **named: Any) -> None:
+        self._delay = delay
+        super().__init__(*given, **named)
+
+    def do_GET(self) -> None:
+        """Answer after the delay."""
+        time.sleep(self._delay())
+        super().do_GET()
+
     def log_message(self, *args: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback; the address, which ends without a slash."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+def serve(folder: Path, *, delay: Callable[[], float] = lambda: 0.0) -> Iterator[str]:
+    """Serve a folder on loopback, each file after a delay (s).
+
+    The address ends without a slash.
+    """
+    handler = functools.partial(_Quiet, directory=str(folder), delay=delay)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -17,17 +18,20 @@ from PIL import Image
 
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange.publication import PAGES
+from pipeline.pages.city import write_city_page
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.site import refresh_pages
 from pipeline.settings import Settings
 from tests.pages.browser import CHROMIUM, HOUR_MS, SLOW_3G, Browser, Page, browse, offline, serve
 from tests.pages.page_cases import (
+    BANK,
     BOTH,
     CITIES,
     DROUGHT,
     FLOOD,
     NO_GAUGE,
     UNKNOWN,
+    change_city,
     publish_pages_tree,
 )
 
@@ -38,6 +42,8 @@ pytestmark = [
 ]
 ISSUED_MS = 1000 * datetime(2026, 8, 20, 0, 30, tzinfo=UTC).timestamp()
 SHOWN = ("index", FLOOD, DROUGHT, UNKNOWN, NO_GAUGE, BOTH)
+CALM = "calm.html"
+"""Page of a city without a warning."""
 WIDTHS = (320, 412, 1280)
 FITS = """(() => {
   const wide = document.documentElement.scrollWidth - window.innerWidth;
@@ -61,7 +67,13 @@ CHANCES = """(stage => { const field = document.getElementById('height'); field.
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("pages")
     published = publish_pages_tree(root)
-    assert refresh_pages(Settings(data_dir=root, report_number="+85620123456")) == ()
+    settings = Settings(data_dir=root, report_number="+85620123456")
+    assert refresh_pages(settings) == ()
+    nothing = {"level": "none", "level_in_force": "none", "identifier": None}
+    calm = change_city(read_edition(published), BANK, flood=nothing, drought=nothing)
+    (published / PAGES / "en" / CALM).write_bytes(
+        write_city_page(calm, BANK, "en", settings=settings)
+    )
     return published
 
 
@@ -183,6 +195,51 @@ def test_without_a_network_the_page_is_there_and_says_its_age(page: Page, addres
       for (const key of await cache.keys()) sum += (await (await cache.match(key)).blob()).size;
       return sum; })""")
     assert 0 < kept <= 250_000
+
+
+def test_what_has_expired_looks_calm_nowhere(browser: Browser, address: str) -> None:
+    def decoration(tab: Page, selector: str) -> str:
+        return str(
+            tab.ask(f"getComputedStyle(document.querySelector({selector!r})).textDecorationLine")
+        )
+
+    for hours, calm in ((53, "none"), (55, "line-through")):
+        with browser.tab() as tab:
+            tab.set_clock(ISSUED_MS + hours * HOUR_MS)
+            tab.size(320)
+            tab.open(f"{address}/en/calm.html")
+            assert decoration(tab, ".level.none") == decoration(tab, ".sentence") == calm
+            text = tab.ask("document.body.innerText")
+            assert ("Nothing special today" in text) == ("My mark" in text) == (hours == 53)
+            assert tab.ask("document.querySelector('main .first > :first-child').id") == "age"
+            tab.open(f"{address}/en/{FLOOD}.html")
+            assert decoration(tab, ".level.emergency") == "none", "a danger may last"
+            assert "Go to high ground now" in tab.ask("document.body.innerText")
+            tab.open(f"{address}/en/index.html")
+            assert decoration(tab, "td .none") == calm
+
+
+def test_a_page_that_comes_late_is_kept_for_the_next_time(
+    page: Page, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / "published", symlinks=True)
+    delays = [0.0]
+    with serve(tmp_path / "published", delay=lambda: delays[-1]) as served:
+        site = f"{served}/{PAGES}"
+        page.open(f"{site}/en/{FLOOD}.html")
+        page.ask("navigator.serviceWorker.ready.then(() => true)")
+        page.open(f"{site}/en/{FLOOD}.html?again")
+        page.ask("new Promise(done => setTimeout(done, 500))")
+        file = tmp_path / "published" / PAGES / "en" / f"{FLOOD}.html"
+        file.write_bytes(file.read_bytes().replace(b"<h1>Vientiane", b"<h1>Newer Vientiane"))
+        delays.append(4.0)
+        page.open(f"{site}/en/{FLOOD}.html?slow")
+        assert page.ask("document.querySelector('h1').textContent") == "Vientiane"
+        page.ask("new Promise(done => setTimeout(done, 2500))")
+        kept = page.ask("""caches.open('mekong-pages').then(async cache => Promise.all(
+          (await cache.keys()).filter(key => key.url.includes('.html')).map(async key =>
+            [key.url, (await (await cache.match(key)).text()).includes('<h1>Newer')])))""")
+        assert kept == [[f"{site}/en/{FLOOD}.html", True]], "once, whatever follows its name"
 
 
 @pytest.mark.parametrize("city", [FLOOD, BOTH, "nong_khai"])
@@ -352,6 +409,27 @@ def test_what_the_watch_saw_since_is_shown_with_its_time(
         path.unlink()
 
 
+def test_reports_of_the_day_are_shown_when_they_come(
+    page: Page, address: str, folder: Path
+) -> None:
+    path = folder / "reports.json"
+    kept = path.read_bytes()
+    row = {"flooded": 7, "dry": 2, "since": "2026-08-19T17:00:00Z"}
+    try:
+        for change, words in (
+            ({}, "Flooded: 7. Dry: 2."),
+            ({"since": "2026-08-18T17:00:00Z"}, "Flooded: 3. Dry: 1."),
+            ({"flooded": 0, "dry": 0}, "Flooded: 3. Dry: 1."),
+        ):
+            content = {"status": "Exercise", "cities": {FLOOD: row | change}}
+            path.write_text(json.dumps(content))
+            page.open(f"{address}/en/{FLOOD}.html")
+            page.ask("new Promise(done => setTimeout(done, 500))")
+            assert words in page.ask("document.getElementById('reports').innerText")
+    finally:
+        path.write_bytes(kept)
+
+
 def test_a_table_is_sorted_by_its_heads(page: Page, address: str) -> None:
     page.size(1280)
     page.open(f"{address}/en/index.html")
@@ -361,3 +439,9 @@ def test_a_table_is_sorted_by_its_heads(page: Page, address: str) -> None:
     page.ask("document.querySelectorAll('thead button')[0].click()")
     assert page.ask(names) == sorted(page.ask(names), reverse=True)
     assert page.ask("document.querySelector('thead th').getAttribute('aria-sort')") == "descending"
+    cells = "[...document.querySelectorAll('tbody tr')].map(row => row.cells[3])"
+    given = "[10.5, -0.3, 10.33, '', 2, -1.2]"
+    page.ask(f"{cells}.forEach((cell, number) => {{ cell.dataset.sort = {given}[number]; }})")
+    page.ask("document.querySelectorAll('thead button')[3].click()")
+    stages = page.ask(f"{cells}.map(cell => cell.dataset.sort)")
+    assert stages == ["", "-1.2", "-0.3", "2", "10.33", "10.5"]

@@ -2,22 +2,29 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const words = data.words;
-  const fill = (text, slots) => text.replace(/\{(\w+)\}/g, (all, name) => slots[name] ?? all);
+  const fill = (text, slots) => text.replace(
+    /\{(\w+)\}/g, (all, name) => (name in slots ? slots[name] : all));
   const HOUR = 3600e3;
 
   // The age is counted on this device, so that a page kept from yesterday says so.
+  const place = document.getElementById("age");
+  const made = place.innerHTML;
+  let shown = "";
   const tellAge = () => {
-    const place = document.getElementById("age");
     const hours = (Date.now() - new Date(data.issued)) / HOUR;
-    const lines = [place.querySelector("time").outerHTML];
-    if (hours < -0.5) lines.push(words.age_future);
-    else lines.push(fill(words.age_hours, { hours: Math.max(0, Math.floor(hours)) }));
+    const age = hours < -0.5 ? words.age_future
+      : fill(words.age_hours, { hours: Math.max(0, Math.floor(hours)) });
+    const lines = [made, `<span>${age}</span>`];
     const expired = Date.now() >= new Date(data.expires);
     if (expired) lines.unshift(words.expired);
     else if (hours >= 30) lines.unshift(words.stale);
     const marked = expired || hours >= 30 || hours < -0.5;
-    place.innerHTML = lines.join(" ");
+    const told = lines.join(" ");
+    if (told === shown) return; // a screen reader says each change
+    shown = told;
+    place.innerHTML = told;
     place.classList.toggle("stale", marked);
+    if (marked) place.parentNode.prepend(place);
     document.body.classList.toggle("old", expired);
   };
   tellAge();
@@ -35,7 +42,7 @@
     let number = 1;
     while (number < quantiles.length - 1 && quantiles[number][1] < cm) number += 1;
     const [low, high] = [quantiles[number - 1], quantiles[number]];
-    if (high[1] <= low[1]) return cm > high[1] ? 0 : 1 - cdf(low[0]);
+    if (high[1] <= low[1]) return 1 - cdf(cm > high[1] ? high[0] : low[0]);
     return 1 - cdf(low[0] + (cm - low[1]) / (high[1] - low[1]) * (high[0] - low[0]));
   };
   const percent = (p) => {
@@ -50,7 +57,7 @@
     const [field, slide] = [document.getElementById("height"), document.getElementById("slide")];
     const output = document.getElementById("chances");
     const key = `mekong-mark-${data.station}`;
-    const all = data.days.flatMap((day) => day.highest.map((pair) => pair[1] / 100));
+    const all = [].concat(...data.days.map((day) => day.highest)).map((pair) => pair[1] / 100);
     if (data.stage !== null) all.push(data.stage);
     slide.min = Math.floor(Math.min(...all) - 1);
     slide.max = Math.ceil(Math.max(...all) + 1);
@@ -98,7 +105,7 @@
     let kept = null;
     try { kept = localStorage.getItem(key); } catch (error) { /* as above */ }
     if (kept) set(kept);
-    else slide.value = data.stage ?? slide.min;
+    else slide.value = data.stage === null ? slide.min : data.stage;
   }
 
   const tools = document.getElementById("tools");
@@ -117,17 +124,22 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = head.textContent;
-      head.replaceChildren(button);
+      head.textContent = "";
+      head.append(button);
       button.addEventListener("click", () => {
         const up = head.getAttribute("aria-sort") !== "ascending";
         for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const value = (row) => {
           const cell = row.children[column];
-          return cell.dataset.sort ?? cell.textContent;
+          return "sort" in cell.dataset ? cell.dataset.sort : cell.textContent;
         };
-        const order = (a, b) => value(a).localeCompare(
-          value(b), document.documentElement.lang, { numeric: true });
+        const order = (a, b) => {
+          const [one, other] = [value(a), value(b)];
+          const difference = one && other ? one - other : NaN;
+          return Number.isNaN(difference)
+            ? one.localeCompare(other, document.documentElement.lang) : difference;
+        };
         const rows = [...table.tBodies[0].rows].sort(order);
         table.tBodies[0].append(...(up ? rows : rows.reverse()));
       });
@@ -147,7 +159,7 @@
         city: names[row.city] || row.city, hazard: data.flood, level: data.levels[row.level],
       }));
     }
-    for (const row of seen.gauges?.over_alarm || []) {
+    for (const row of (seen.gauges || {}).over_alarm || []) {
       const id = data.gauges[row.station];
       if (id && here(id)) lines.push(fill(words.since_gauge, { city: names[id] }));
     }
@@ -157,7 +169,7 @@
         city: names[id], change: Math.abs(row.change_m), hours: row.hours,
       }));
     }
-    for (const row of seen.rain?.heavy || []) {
+    for (const row of (seen.rain || {}).heavy || []) {
       if (here(row.city)) lines.push(fill(words.since_rain, {
         city: names[row.city] || row.city, depth: row.mm, hours: row.hours,
       }));
@@ -171,11 +183,20 @@
     since.textContent = lines.join("\n");
     since.hidden = false;
   };
-  if (since && location.protocol.startsWith("http")) {
-    fetch(`${data.root}/watch.json`, { cache: "no-cache" })
-      .then((answer) => (answer.ok ? answer.json() : null))
-      .then((seen) => { if (seen) tellWatch(seen); })
-      .catch(() => {});
+  // Reports that came since.
+  const tellReports = (seen) => {
+    const row = seen.cities[data.place];
+    if (!row || seen.status !== data.status || new Date(row.since) < new Date(data.since)) return;
+    if (row.flooded + row.dry) {
+      document.getElementById("reports").textContent = fill(words.reports_flooded, row);
+    }
+  };
+  const load = (file, tell) => fetch(`${data.root}/${file}`, { cache: "no-cache" })
+    .then((answer) => (answer.ok ? answer.json().then(tell) : null))
+    .catch(() => {});
+  if (location.protocol.startsWith("http")) {
+    load("watch.json", tellWatch);
+    if (data.place) load("reports.json", tellReports);
     if ("serviceWorker" in navigator) navigator.serviceWorker.register("../worker.js");
   }
 })();

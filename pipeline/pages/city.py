@@ -328,8 +328,8 @@ def _describe_drought(
 
 def _tell_record(city: dict[str, Any], place: places.City, templates: Templates) -> str:
     """How often such warnings came true, of the city or of all gauges."""
-    flood = city["flood"]
-    level = Level(flood["level_in_force"])
+    flood = city["flood"] or {}
+    level = Level(flood.get("level_in_force", "unknown"))
     if level not in RAISED:
         return ""
     if not flood["track_issued"] or not flood["track_since"]:
@@ -347,12 +347,12 @@ def _tell_record(city: dict[str, Any], place: places.City, templates: Templates)
 
 
 def _name_missing(city: dict[str, Any], templates: Templates) -> list[str]:
-    """Evidence that was missing, in the language."""
-    english = {text: key for key, text in read_templates("en")["missing"].items()}
+    """Evidence that was missing, in the language where its words are those of the texts."""
+    own = {text: templates["missing"][key] for key, text in read_templates("en")["missing"].items()}
     found = dict.fromkeys(
-        english[text] for hazard in HAZARDS for text in (city.get(hazard) or {}).get("missing", [])
+        text for hazard in HAZARDS for text in (city.get(hazard) or {}).get("missing", [])
     )
-    return [templates["missing"][key] for key in found]
+    return [own.get(text, text) for text in found]
 
 
 def _tell_reports(edition: Edition, place: places.City, words: Any) -> str:

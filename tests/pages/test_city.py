@@ -165,3 +165,14 @@ def test_english_that_stands_in_has_its_language(edition: Edition, tmp_path: Pat
     (headline,) = page.xpath("//p[@class='sentence']/span[@lang='en']")
     assert headline.text.startswith("Flood, level 1 of 3: Siem Reap")
     assert {each.get("lang") for each in page.xpath("//ul[@class='do']")} == {"en"}
+
+
+def test_a_place_of_which_only_drought_is_assessed_has_its_page(edition: Edition) -> None:
+    text = read(change_city(edition, DROUGHT, flood=None), DROUGHT)
+    assert "Drought: Warning" in text
+    assert "Flood:" not in text
+
+
+def test_missing_evidence_in_other_words_than_the_texts_is_told_as_it_is(edition: Edition) -> None:
+    changed = change_city(edition, FLOOD, flood={"missing": ["<b>the radar"]})
+    assert "<b>the radar" in read(changed, FLOOD, "vi")

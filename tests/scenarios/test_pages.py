@@ -209,6 +209,7 @@ def test_what_has_expired_looks_calm_nowhere(browser: Browser, address: str) -> 
             tab.size(320)
             tab.open(f"{address}/en/calm.html")
             assert decoration(tab, ".level.none") == decoration(tab, ".sentence") == calm
+            assert decoration(tab, ".drought") == decoration(tab, ".others") == calm
             text = tab.ask("document.body.innerText")
             assert ("Nothing special today" in text) == ("My mark" in text) == (hours == 53)
             assert tab.ask("document.querySelector('main .first > :first-child').id") == "age"

@@ -72,10 +72,11 @@ def draw_basin_map(
     layers
         Geometries on WGS 84 by the class of their style, the lowest layer first.
     spots
-        Cities.
+        Cities; those beyond the map are left out.
     alt
         What the map shows, in words.
     """
+    spots = [spot for spot in spots if WEST < spot.lon < EAST and SOUTH < spot.lat < NORTH]
     height = WIDTH * (NORTH - SOUTH) / _stretch() / (EAST - WEST)
     frame = f'viewBox="0 0 {WIDTH} {height:.0f}" role="group" aria-label={quoteattr(alt)}'
     parts = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
@@ -20,11 +21,17 @@ from pipeline.storage.atomic import draft_file
 
 _log = logging.getLogger(__name__)
 BULLETIN = "bulletin.html"
+PAPERS = (BULLETIN, "-sheet.html")
+"""Ends of the names of pages that do not count their age."""
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
-def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
-    """Write all pages of a tree but the bulletin.
+def write_pages(
+    edition: Edition, *, settings: Settings
+) -> tuple[dict[str, bytes], dict[str, Exception]]:
+    """Write all pages of a tree.
+
+    One that fails keeps no other: a fault in the figures of one city leaves the rest.
 
     Parameters
     ----------
@@ -35,24 +42,36 @@ def write_pages(edition: Edition, *, settings: Settings) -> dict[str, bytes]:
 
     Returns
     -------
-    dict
-        Content by path in the folder of the pages.
+    tuple of dict
+        Content by path in the folder of the pages, and what kept the others from being made.
     """
-    pages = {name: (TEMPLATES / name).read_bytes() for name in STATIC}
-    pages["index.html"] = (
-        environment().get_template("index.html.jinja").render(frame(edition, "en")).encode()
-    )
+    pages, failed = dict[str, bytes](), dict[str, Exception]()
+    for path, write in _list_pages(edition, settings):
+        try:
+            pages[path] = write()
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is of this page)
+            failed[path] = error
+    return pages, failed
+
+
+def _list_pages(edition: Edition, settings: Settings) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for name in STATIC:
+        yield name, (TEMPLATES / name).read_bytes
+    yield "index.html", partial(_write_first, edition)
+    yield BULLETIN, partial(write_bulletin, edition, settings=settings)
     for language in LANGUAGES:
-        pages[f"{language}/manifest.webmanifest"] = _write_manifest(edition, language)
-        pages[f"{language}/index.html"] = write_basin_page(edition, language)
+        yield f"{language}/manifest.webmanifest", partial(_write_manifest, edition, language)
+        yield f"{language}/index.html", partial(write_basin_page, edition, language)
         for city in edition.cities:
-            pages[f"{language}/{city}.html"] = write_city_page(
-                edition, city, language, settings=settings
-            )
-            pages[f"{language}/{city}-sheet.html"] = write_sheet(
-                edition, city, language, settings=settings
-            )
-    return pages
+            for name, write in ((city, write_city_page), (f"{city}-sheet", write_sheet)):
+                page = partial(write, edition, city, language, settings=settings)
+                yield f"{language}/{name}.html", page
+
+
+def _write_first(edition: Edition) -> bytes:
+    """Write the page that goes to the reader's language."""
+    template = environment().get_template("index.html.jinja")
+    return template.render(frame(edition, "en")).encode()
 
 
 def _write_manifest(edition: Edition, language: str) -> bytes:
@@ -88,21 +107,18 @@ def refresh_pages(settings: Settings) -> tuple[str, ...]:
     -------
     tuple of str
         What failed, in words; empty where all is well. Pages made before stay, and say their age;
-        a bulletin of before is removed where only that fails.
+        papers of before, which do not, are removed.
     """
-    folder, failures = settings.published_dir / PAGES, list[str]()
+    folder = settings.published_dir / PAGES
     try:
         with publishing(settings.published_dir):
             edition = read_edition(settings.published_dir)
-            pages = write_pages(edition, settings=settings)
-            try:
-                pages[BULLETIN] = write_bulletin(edition, settings=settings)
-            except Exception as error:  # noqa: BLE001  (nor a page for the bulletin)
-                failures.append(_tell("bulletin", error))
-            _replace(folder, pages)
+            pages, failed = write_pages(edition, settings=settings)
+            _replace(folder, pages, kept=[path for path in failed if not path.endswith(PAPERS)])
     except Exception as error:  # noqa: BLE001  (a message never waits for a page)
-        failures.append(_tell("pages", error))
-    return tuple(failures)
+        return (_tell("pages", error),)
+    told = [_tell(path, error) for path, error in failed.items()]
+    return (*told[:1], *([f"pages: {len(told) - 1} more not made anew"] if told[1:] else []))
 
 
 def _tell(what: str, error: Exception) -> str:
@@ -112,7 +128,7 @@ def _tell(what: str, error: Exception) -> str:
     return f"{what}: not made anew ({cause})"
 
 
-def _replace(folder: Path, pages: Mapping[str, bytes]) -> None:
+def _replace(folder: Path, pages: Mapping[str, bytes], *, kept: Collection[str]) -> None:
     for path, content in pages.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -120,5 +136,6 @@ def _replace(folder: Path, pages: Mapping[str, bytes]) -> None:
             with draft_file(file) as draft:
                 draft.write_bytes(content)
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.relative_to(folder).as_posix() not in pages:
+        path = file.relative_to(folder).as_posix()
+        if file.is_file() and path not in pages and path not in kept:
             file.unlink()

@@ -46,3 +46,8 @@ def test_north_is_up_and_layers_are_drawn_to_the_pixel() -> None:
     assert set(paths) == {"zones", "river"}
     assert re.fullmatch(r"M\d+ \d+l[-\d ]+z", paths["zones"] or "")
     assert re.fullmatch(r"M\d+ \d+l[-\d ]+", paths["river"] or "")
+
+
+def test_a_city_beyond_the_map_has_no_link_that_nobody_sees() -> None:
+    manila = Spot(14.6, 121.0, "manila.html", "Manila", "none", drought=False)
+    assert [link.get("href") for link in draw(spot("none"), manila).findall("a")] == ["none.html"]

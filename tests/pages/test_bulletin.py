@@ -186,7 +186,7 @@ def test_a_bulletin_that_fails_leaves_the_pages_of_the_cities(
     (whole.folder / "forecasts.csv").unlink()
     (folder / f"en/{BOTH}.html").unlink()
     (failure,) = site.refresh_pages(settings)
-    assert failure.startswith("bulletin: not made anew (FileNotFoundError")
+    assert failure.startswith("bulletin.html: not made anew (FileNotFoundError")
     assert (folder / f"en/{BOTH}.html").is_file()
     assert (folder / f"en/{BOTH}-sheet.html").is_file()
     assert not (folder / "bulletin.html").exists(), "that of before is not of this night"

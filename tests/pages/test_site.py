@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange.publication import PAGES
 from pipeline.pages.site import refresh_pages
 from pipeline.settings import Settings
-from tests.pages.page_cases import CITIES, publish_pages_tree
+from tests.pages.page_cases import CITIES, DROUGHT, FLOOD, publish_pages_tree
 
 KB = 1000
 
@@ -80,3 +81,25 @@ def test_pages_that_cannot_be_made_are_told_and_those_of_before_stay(
 def test_before_the_first_night_nothing_is_made(tmp_path: Path) -> None:
     (failure,) = refresh_pages(Settings(data_dir=tmp_path))
     assert "expected a published tree" in failure
+
+
+def test_a_city_whose_page_fails_keeps_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its page of before stays and says its age; its sheet, which does not, goes."""
+    published = publish_pages_tree(tmp_path)
+    settings = Settings(data_dir=tmp_path)
+    assert refresh_pages(settings) == ()
+    folder = published / PAGES
+    before = (folder / "en" / f"{FLOOD}.html").read_bytes()
+    (path,) = published.glob(f"versions/*/cities/{FLOOD}.json")
+    city = json.loads(path.read_bytes())
+    path.chmod(0o600)
+    path.write_text(json.dumps(city | {"flood": city["flood"] | {"level": "purple"}}))
+    _, more = refresh_pages(settings)
+    assert re.fullmatch(r"pages: \d+ more not made anew", more)
+    assert f"en/{FLOOD}.html: not made anew" in caplog.text
+    assert f"en/{DROUGHT}.html" not in caplog.text
+    assert (folder / "en" / f"{FLOOD}.html").read_bytes() == before
+    assert not (folder / "en" / f"{FLOOD}-sheet.html").exists()
+    assert (folder / "en" / f"{DROUGHT}-sheet.html").is_file()

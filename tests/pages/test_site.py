@@ -103,3 +103,10 @@ def test_a_city_whose_page_fails_keeps_no_other(
     assert (folder / "en" / f"{FLOOD}.html").read_bytes() == before
     assert not (folder / "en" / f"{FLOOD}-sheet.html").exists()
     assert (folder / "en" / f"{DROUGHT}-sheet.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["page.js", "worker.js"])
+def test_the_scripts_keep_to_what_phones_of_2017_read(settings: Settings, name: str) -> None:
+    """Neither ``?.`` and ``??`` nor ``replaceChildren`` and ``flatMap``: one of them stops all."""
+    script = (settings.published_dir / PAGES / name).read_text(encoding="utf-8")
+    assert not re.search(r"\?\.[a-zA-Z(\[]|\?\?|replaceChildren|flatMap|\.at\(|replaceAll", script)

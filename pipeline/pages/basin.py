@@ -17,13 +17,12 @@ from pipeline.figures.basin_map import RANK, Spot, draw_basin_map
 from pipeline.geography import places
 from pipeline.geography.names import city_name, country_name
 from pipeline.pages.city import (
-    describe_for_script,
     describe_hazard,
     environment,
     frame,
-    write_data,
 )
 from pipeline.pages.edition import Edition
+from pipeline.pages.script_data import describe_for_script, write_data
 from pipeline.pages.words import read_words
 from pipeline.settings import REFERENCE
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -32,19 +30,12 @@ from pipeline.ground_reports.summary import morning
 from pipeline.pages.edition import Edition, Message
 from pipeline.pages.impacts import list_impacts
 from pipeline.pages.river import River, write_percent
+from pipeline.pages.script_data import ROOT, write_city_data
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAZARDS = ("flood", "drought")
-ROOT = "../.."
-"""The published tree, seen from a page."""
-SCRIPT_WORDS = (
-    "age_hours", "age_future", "stale", "expired", "mark_week", "mark_day", "mark_under",
-    "mark_below", "mark_not_below", "since_rain", "since_gauge", "since_sudden", "since_raised",
-    "since_seen", "reports_flooded",
-)  # fmt: skip
-"""Words that the script fills in."""
 
 
 @lru_cache
@@ -128,7 +119,7 @@ def describe_city(
             for hazard in hazards
             if hazard["message"] is not None
         ],
-        "data": _collect_data(edition, city_id, river, language),
+        "data": write_city_data(edition, city_id, river, language),
     }
 
 
@@ -373,52 +364,3 @@ def _link_report(place: places.City, settings: Settings) -> str:
         return sms_link(settings.report_number, f"FL {city_code(place)} ")
     except LookupError:
         return ""
-
-
-def _collect_data(edition: Edition, city_id: str, river: River | None, language: str) -> str:
-    """Collect what the script of a city's page needs."""
-    place = places.city(city_id, asof=edition.issue_time)
-    data = describe_for_script(edition, [edition.cities[city_id]], language) | {
-        "place": city_id,
-        "status": edition.status,
-        "since": morning(place, edition.issue_time).isoformat(),
-    }
-    if river is not None:
-        stage = river.city["stage"]
-        data |= {
-            "percent": river.templates["percent"],
-            "decimal": river.templates["decimal"],
-            "station": river.station.code,
-            "stage": stage and stage["m"],
-            "days": river.collect_chances(),
-        }
-    return write_data(data)
-
-
-def describe_for_script(
-    edition: Edition, cities: Iterable[dict[str, Any]], language: str
-) -> dict[str, Any]:
-    """Describe what the script of every page needs: times, words, and names of cities."""
-    words, templates = read_words(language), read_templates(language)
-    cities = list(cities)
-    return {
-        "issued": edition.issue_time.isoformat(),
-        "expires": edition.expires_at.isoformat(),
-        "words": {key: words[key] for key in SCRIPT_WORDS},
-        "root": ROOT,
-        "names": {
-            city["id"]: city_name(
-                places.city(city["id"], asof=edition.issue_time), language,
-                asof=edition.issue_time,
-            )
-            for city in cities
-        },
-        "gauges": {city["gauge"]["station"]: city["id"] for city in cities if city["gauge"]},
-        "flood": templates["hazard"]["flood"],
-        "levels": {level.value: number_level(level) for level in sorted(RAISED)},
-    }  # fmt: skip
-
-
-def write_data(data: dict[str, Any]) -> str:
-    """Write data as JSON that cannot end its element."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

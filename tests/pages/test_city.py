@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from pipeline.pages.city import describe_city, frame, write_city_page
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
-    BANK,
     BOTH,
     CITIES,
     DROUGHT,
@@ -24,7 +22,6 @@ from tests.pages.page_cases import (
     UNKNOWN,
     change_city,
     change_tree,
-    gauge_of,
     publish_pages_tree,
     read_text,
 )
@@ -99,14 +96,6 @@ def test_every_page_is_marked_as_an_exercise_and_not_indexed(
         assert page.xpath("//p[@class='banner']/text()")[0]
         assert len(page.xpath("//div[@class='across']")) == 1
         assert page.xpath("/html/@lang")[0].startswith(language)
-
-
-def test_the_data_of_the_script_cannot_end_its_element(edition: Edition) -> None:
-    facts = describe_city(edition, BANK, "en", settings=SETTINGS)
-    data = json.loads(facts["data"])
-    assert (data["place"], data["station"], data["stage"]) == (BANK, gauge_of(BANK).code, 10.4)
-    assert len(data["days"]) == 7
-    assert "<" not in facts["data"]
 
 
 def test_names_of_tables_are_escaped(edition: Edition) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter, defaultdict
@@ -30,7 +31,11 @@ PAUSES_S = {"nasa": 1.5, "chc": 0.15, "mrc": 0.5}
 """How long each provider takes for an answer: an ingest asks for some seconds."""
 TRIES = 5
 LOGIN = {"EARTHDATA_TOKEN": "t0ken", "MRC_API_KEY": "k3y"}
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scheduler")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("POOLS_COUNTED" not in os.environ, reason="POOLS_COUNTED is not set"),
+    pytest.mark.xdist_group("scheduler"),
+]
 
 
 @dataclass

@@ -199,8 +199,9 @@ def nightly(date: str | None) -> None:
         for step in ("verify", "indices"):  # what Airflow starts once a night is published
             run(VENV / "bin" / "mekong", step, "--date", date, quiet=True)
     run(VENV / "bin" / "mekong", "status", "--date", date)
-    page = output(VENV / "bin" / "mekong", "page")
-    print(f"The pages begin at {page} (python3 make.py page serves them).")
+    if not ran.returncode:
+        page = output(VENV / "bin" / "mekong", "page")
+        print(f"The pages begin at {page} (python3 make.py page serves them).")
     print(f"Done after {time.monotonic() - started:.0f} s.")
     if ran.returncode:
         lines = log.read_text(errors="replace").splitlines()

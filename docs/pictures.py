@@ -18,8 +18,9 @@ from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange.publication import PAGES
 from pipeline.pages.site import refresh_pages
 from pipeline.settings import ROOT, Settings
-from tests.pages.browser import HOUR_MS, browse, serve
+from tests.pages.browser import HOUR_MS, browse
 from tests.pages.page_cases import FLOOD, ISSUED, publish_pages_tree
+from tests.sources.public_files import served
 
 WIDTH, HEIGHT = 320, 568
 GAP = 10
@@ -46,7 +47,7 @@ def main() -> None:
         if failures := refresh_pages(Settings(data_dir=Path(folder))):
             raise RuntimeError("; ".join(failures))
         taken = dict[str, Image.Image]()
-        with serve(published) as address, browser.tab() as tab:
+        with served(published) as address, browser.tab() as tab:
             tab.set_clock(1000 * ISSUED.timestamp() + 3 * HOUR_MS)
             tab.size(WIDTH, HEIGHT)
             for language in LANGUAGES:

@@ -243,7 +243,8 @@ def describe_published(published: Published) -> str:
 
 def describe_cancelled(cancelled: Cancelled) -> str:
     """Describe in one line a message that was withdrawn."""
-    return f"cancelled {cancelled.message}: {cancelled.path}"
+    said = "; ".join((cancelled.path, *cancelled.degraded))
+    return f"cancelled {cancelled.message}: {said}"
 
 
 def describe_verified(verified: Verified) -> str:

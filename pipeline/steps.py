@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -512,8 +513,7 @@ def cancel(
     check_stores(settings)
     records = Records(settings.database)
     cancelled = cancel_message(records, identifier, reason=why, when=asof, settings=settings)
-    refresh_pages(settings)
-    return cancelled
+    return replace(cancelled, degraded=refresh_pages(settings))
 
 
 def drill(

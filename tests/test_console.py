@@ -17,6 +17,7 @@ from models.verification.hindcast_files import Hindcast
 from models.verification.operational import CityScore, DroughtScore, LevelScore
 from pipeline import __main__ as cli
 from pipeline import console, steps
+from pipeline.exchange.cancellation import Cancelled
 from pipeline.gridded.job import JobResult
 from pipeline.ingest.run import Ingested
 from pipeline.ingest.status import SourceStatus
@@ -275,3 +276,10 @@ def test_a_comparison_is_a_table_with_what_is_unfair(capsys: pytest.CaptureFixtu
     assert "0.888" not in out
     assert "rival: Pakse is off" in out
     assert "80 compared" in out
+
+
+def test_a_cancellation_whose_pages_were_not_made_anew_says_so() -> None:
+    whole = Cancelled("mekong-1", "mekong-1-cancel", "cap/mekong-1-cancel.xml")
+    assert console.describe_cancelled(whole) == "cancelled mekong-1: cap/mekong-1-cancel.xml"
+    line = console.describe_cancelled(replace(whole, degraded=("pages: not made anew (OSError)",)))
+    assert line == "cancelled mekong-1: cap/mekong-1-cancel.xml; pages: not made anew (OSError)"

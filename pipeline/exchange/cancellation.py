@@ -41,11 +41,14 @@ class Cancelled:
         Identifier of the message.
     identifier, path
         Identifier of its CAP Cancel, and where that is published.
+    degraded
+        What could not be made anew without the message, in words.
     """
 
     message: str
     identifier: str
     path: str
+    degraded: tuple[str, ...] = ()
 
 
 def cancel_message(

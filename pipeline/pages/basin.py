@@ -16,12 +16,9 @@ from pipeline.alerts.templates import read_templates
 from pipeline.figures.basin_map import RANK, Spot, draw_basin_map
 from pipeline.geography import places
 from pipeline.geography.names import city_name, country_name
-from pipeline.pages.city import (
-    describe_hazard,
-    environment,
-    frame,
-)
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import environment, frame
+from pipeline.pages.hazards import list_hazards
 from pipeline.pages.script_data import describe_for_script, write_data
 from pipeline.pages.words import read_words
 from pipeline.settings import REFERENCE
@@ -71,12 +68,8 @@ def _describe_city(edition: Edition, city: dict[str, Any], language: str) -> dic
     words, templates = read_words(language), read_templates(language)
     place = places.city(city["id"], asof=edition.issue_time)
     name = city_name(place, language, asof=edition.issue_time)
-    hazards = {
-        hazard: describe_hazard(edition, city, hazard, language)
-        for hazard in ("flood", "drought")
-        if city.get(hazard) is not None
-    }
-    worst = max(hazards.values(), key=lambda hazard: hazard["rank"])
+    worst, *_ = listed = list_hazards(edition, city, language)
+    hazards = {hazard["hazard"]: hazard for hazard in listed}
     stage = city["stage"]
     label = f"{name}{templates['colon']}{worst['name']}, {worst['word']}"
     return {

@@ -15,8 +15,9 @@ from pipeline.figures.basin_map import RANK, Spot, draw_basin_map
 from pipeline.geography import places
 from pipeline.geography.names import country_name
 from pipeline.pages.basin import read_layers
-from pipeline.pages.city import HAZARDS, describe_hazard, environment, frame
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import environment, frame
+from pipeline.pages.hazards import HAZARDS, describe_hazard, list_hazards
 from pipeline.pages.river import River, write_percent
 from pipeline.settings import Settings
 
@@ -100,11 +101,7 @@ def _write_moment(moment: datetime) -> str:
 
 
 def _describe_levels(edition: Edition, city: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        hazard: describe_hazard(edition, city, hazard, LANGUAGE)
-        for hazard in HAZARDS
-        if city.get(hazard) is not None
-    }
+    return {hazard["hazard"]: hazard for hazard in list_hazards(edition, city, LANGUAGE)}
 
 
 def _list_events(edition: Edition) -> Iterator[dict[str, Any]]:

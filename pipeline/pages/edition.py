@@ -17,7 +17,6 @@ from pipeline.exchange.publication import LATEST, REPORTS, VERSIONS
 from pipeline.exchange.tree import proof_path
 
 CAP = {"cap": NAMESPACE}
-SCORES = "report.html"
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,16 @@ class Edition:
         path = self.folder / message_path(identifier or "-", language)
         if identifier is None or not path.is_file():
             return None
-        info = etree.fromstring(path.read_bytes()).find("cap:info", CAP)
+        alert = etree.fromstring(path.read_bytes())
+        info = alert.find("cap:info", CAP)
         if info is None:
             return None
-        instructions = (info.findtext("cap:instruction", "", CAP)).splitlines()
+        marked = alert.findtext("cap:status", "", CAP) != "Actual"
+        instructions = info.findtext("cap:instruction", "", CAP).splitlines()
         return Message(
             info.findtext("cap:headline", "", CAP),
             tuple(info.findtext("cap:description", "", CAP).splitlines()),
-            tuple(instructions[self.status != "Actual" :]),
+            tuple(instructions[marked:]),
         )
 
     def find_proof(self, identifier: str | None) -> str | None:

@@ -11,17 +11,17 @@ from pipeline.alerts.formats import (
     Templates,
     choose_mark,
     format_date,
-    format_hour,
     format_metres,
     name_marks,
     tell_position,
 )
-from pipeline.alerts.levels import Level
+from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.templates import read_templates
 from pipeline.figures.pocket_fan import FanDay, MarkLine, draw_pocket_fan
 from pipeline.geography import places
 from pipeline.geography.names import station_name
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import tell_moment
 from pipeline.pages.impacts import list_impacts
 from pipeline.pages.words import read_words
 
@@ -117,22 +117,18 @@ class River:
         if self.city["stage"] is None:
             return ""
         return read_words(self.language)["read_at"].format(
-            **self._moment(datetime.fromisoformat(self.city["stage"]["time"]))
+            **tell_moment(
+                datetime.fromisoformat(self.city["stage"]["time"]), self.templates, self.place
+            )
         )
 
     def _tell_position(self, stage_m: float) -> str:
         level = Level(self.city["flood"]["level_in_force"])
-        event = level if level in {Level.WATCH, Level.WARNING, Level.EMERGENCY} else Level.WATCH
+        event = level if level in RAISED else Level.WATCH
         mark = choose_mark(self.station, stage_m, event)
         return tell_position(
             self.station, stage_m, mark, self.templates, asof=self.edition.issue_time, short=True
         )
-
-    def _moment(self, moment: datetime) -> dict[str, str]:
-        return {
-            "date": format_date(moment, self.place, self.templates),
-            "time": format_hour(moment, self.place, self.templates),
-        }
 
     def name_marks(self) -> dict[str, str]:
         """Names of alarm and flood stage."""

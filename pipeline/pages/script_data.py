@@ -13,11 +13,10 @@ from pipeline.geography import places
 from pipeline.geography.names import city_name
 from pipeline.ground_reports.summary import morning
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import ROOT
 from pipeline.pages.river import River
 from pipeline.pages.words import read_words
 
-ROOT = "../.."
-"""The published tree, seen from a page."""
 SCRIPT_WORDS = (
     "age_hours", "age_future", "stale", "expired", "mark_week", "mark_day", "mark_under",
     "mark_below", "mark_not_below", "since_rain", "since_gauge", "since_sudden", "since_raised",

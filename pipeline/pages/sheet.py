@@ -12,8 +12,9 @@ from pipeline.alerts.short_texts import UNREVIEWED
 from pipeline.alerts.templates import read_templates
 from pipeline.geography import places
 from pipeline.geography.names import city_name
-from pipeline.pages.city import HAZARDS, describe_hazard, environment, frame
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import environment, frame
+from pipeline.pages.hazards import list_hazards
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 
@@ -61,15 +62,9 @@ def describe_sheet(
     city, words, templates = edition.cities[city_id], read_words(language), read_templates(language)
     place = places.city(city_id, asof=edition.issue_time)
     texts = read_aloud(edition, language)
-    hazards = [
-        describe_hazard(edition, city, hazard, language)
-        for hazard in HAZARDS
-        if city.get(hazard) is not None
-    ]
-    hazards.sort(key=lambda hazard: -hazard["rank"])
     shown = [
         hazard
-        for number, hazard in enumerate(hazards)
+        for number, hazard in enumerate(list_hazards(edition, city, language))
         if number == 0 or hazard["level"] != "none" or _event(city_id, hazard) in texts
     ]
     lines = dict.fromkeys(

@@ -12,8 +12,9 @@ from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.exchange.publication import PAGES, publishing
 from pipeline.pages.basin import write_basin_page
 from pipeline.pages.bulletin import write_bulletin
-from pipeline.pages.city import TEMPLATES, environment, frame, write_city_page
+from pipeline.pages.city import write_city_page
 from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.frame import TEMPLATES, environment, frame
 from pipeline.pages.sheet import write_sheet
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings

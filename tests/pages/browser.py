@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import itertools
 import json
-import shutil
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-CHROMIUM = shutil.which("chromium")
+from pipeline.pages.pdf import find_browser
+
 SLOW_3G = {"latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
 """Round trip (ms) and bytes a second of the slow connection on which pages are timed."""
 HOUR_MS = 3_600_000
@@ -149,11 +146,12 @@ class Browser:
 @contextmanager
 def browse() -> Iterator[Browser]:
     """Run Chromium with a profile of its own."""
-    if CHROMIUM is None:
-        raise FileNotFoundError("expected chromium on the path, found none")
+    program = find_browser()
+    if program is None:
+        raise FileNotFoundError("expected Chromium on the path, found none")
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -172,36 +170,6 @@ def _read_port(profile: Path) -> int:
             return int(lines[0])
         time.sleep(0.05)
     raise TimeoutError("expected a port of Chromium within 30 s, found none")
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *given: Any, delay: Callable[[], float], **named: Any) -> None:
-        self._delay = delay
-        super().__init__(*given, **named)
-
-    def do_GET(self) -> None:
-        """Answer after the delay."""
-        time.sleep(self._delay())
-        super().do_GET()
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serve(folder: Path, *, delay: Callable[[], float] = lambda: 0.0) -> Iterator[str]:
-    """Serve a folder on loopback, each file after a delay (s).
-
-    The address ends without a slash.
-    """
-    handler = functools.partial(_Quiet, directory=str(folder), delay=delay)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def offline(page: Page, *, on: bool = True, speed: Mapping[str, int] | None = None) -> None:

@@ -1,24 +1,17 @@
 from __future__ import annotations
 
-import pytest
 from lxml import html
 
 from pipeline.pages.basin import write_basin_page
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from tests.pages.page_cases import (
     CITIES,
     FLOOD,
     MISSING,
     UNKNOWN,
     change_city,
-    publish_pages_tree,
     read_text,
 )
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 def test_map_and_table_have_every_city_the_gravest_first(edition: Edition) -> None:

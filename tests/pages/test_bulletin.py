@@ -10,7 +10,7 @@ from lxml import html
 
 from pipeline.pages import bulletin, site
 from pipeline.pages.bulletin import write_bulletin
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
     BOTH,
@@ -22,14 +22,8 @@ from tests.pages.page_cases import (
     change_tree,
     count_pages,
     needs_browser,
-    publish_pages_tree,
     read_text,
 )
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 @pytest.fixture(scope="module")

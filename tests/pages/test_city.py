@@ -7,13 +7,12 @@ import pytest
 from lxml import html
 
 from pipeline.alerts.cap import message_path
-from pipeline.alerts.templates import LANGUAGES
-from pipeline.geography import places
-from pipeline.pages.city import describe_city, frame, write_city_page
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.alerts.templates import LANGUAGES, read_templates
+from pipeline.pages.city import describe_city, write_city_page
+from pipeline.pages.edition import Edition
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
-    BOTH,
+    BANK,
     CITIES,
     DROUGHT,
     FLOOD,
@@ -22,29 +21,12 @@ from tests.pages.page_cases import (
     UNKNOWN,
     change_city,
     change_tree,
-    publish_pages_tree,
     read_text,
 )
 
 
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
-
-
 def read(edition: Edition, city: str, language: str = "en", settings: Settings = SETTINGS) -> str:
     return read_text(html.fromstring(write_city_page(edition, city, language, settings=settings)))
-
-
-def test_the_graver_hazard_comes_first(edition: Edition) -> None:
-    def levels(city: str) -> list[tuple[str, str]]:
-        facts = describe_city(edition, city, "en", settings=SETTINGS)
-        return [(hazard["hazard"], hazard["level"]) for hazard in facts["hazards"]]
-
-    assert levels(FLOOD) == [("flood", "emergency"), ("drought", "none")]
-    assert levels(DROUGHT)[0][0] == "drought"
-    assert levels(UNKNOWN) == [("flood", "unknown"), ("drought", "unknown")]
-    assert {name for name, level in levels(BOTH) if level != "none"} == {"flood", "drought"}
 
 
 def test_a_place_without_a_gauge_says_so(edition: Edition) -> None:
@@ -98,26 +80,11 @@ def test_every_page_is_marked_as_an_exercise_and_not_indexed(
         assert page.xpath("/html/@lang")[0].startswith(language)
 
 
-def test_names_of_tables_are_escaped(edition: Edition) -> None:
-    city = edition.cities[NO_GAUGE]
-    kept, city["flood"]["missing"] = city["flood"]["missing"], []
-    settings = SETTINGS.model_copy(update={"alert_contact": "<script>x</script>"})
-    assert b"<script>x" not in write_city_page(edition, NO_GAUGE, "en", settings=settings)
-    city["flood"]["missing"] = kept
-
-
 def test_a_level_unlike_its_tree_has_its_own_mark(edition: Edition) -> None:
     """A gauge whose stages are not verified sends tests, whatever the others send."""
     test = change_city(edition, FLOOD, flood={"status": "Test"})
     assert "Flood: TEST Emergency" in read(test, FLOOD)
     assert "Flood: Emergency" in read(edition, FLOOD)
-
-
-def test_times_are_on_the_clock_of_the_place(edition: Edition) -> None:
-    assert "Made on 20 August at 07:30" in read(edition, FLOOD)
-    assert "Holds until 22 August, 13:30" in read(edition, FLOOD)
-    words = frame(edition, "en", places.city("jinghong", asof=edition.issue_time))
-    assert words["made"] == "Made on 20 August at 08:30."
 
 
 def test_reports_of_another_day_or_of_none_that_count_are_not_told(edition: Edition) -> None:
@@ -165,3 +132,28 @@ def test_a_place_of_which_only_drought_is_assessed_has_its_page(edition: Edition
 def test_missing_evidence_in_other_words_than_the_texts_is_told_as_it_is(edition: Edition) -> None:
     changed = change_city(edition, FLOOD, flood={"missing": ["<b>the radar"]})
     assert "<b>the radar" in read(changed, FLOOD, "vi")
+
+
+def test_what_a_setting_or_a_tree_names_is_escaped(edition: Edition) -> None:
+    settings = SETTINGS.model_copy(update={"alert_contact": "<script>x</script>"})
+    changed = change_city(edition, NO_GAUGE, flood={"missing": ["<script>y</script>"]})
+    page = write_city_page(changed, NO_GAUGE, "en", settings=settings)
+    assert b"<script>x" not in page
+    assert b"<script>y" not in page
+    assert b"&lt;script&gt;x" in page
+
+
+def test_a_drought_that_is_not_known_names_its_place(edition: Edition) -> None:
+    assert "Drought: not assessed for Pakse." in read(edition, UNKNOWN)
+
+
+def test_the_record_names_the_mark_as_the_country_does(edition: Edition) -> None:
+    """At a Thai gauge the mark is the bank; the words are those of its message."""
+    record = {
+        "track_issued": 12, "track_came_true": 9, "track_of_city": True,
+        "track_since": "2020-01-01T00:00:00Z", "level_in_force": "emergency",
+    }  # fmt: skip
+    told = describe_city(change_city(edition, BANK, flood=record), BANK, "th", settings=SETTINGS)
+    bank = read_templates("th")["mark"]["flood_th"]
+    assert bank != read_templates("th")["mark"]["flood"]
+    assert bank in told["record"]

@@ -13,13 +13,7 @@ from tests.pages.page_cases import (
     NO_GAUGE,
     change_tree,
     gauge_of,
-    publish_pages_tree,
 )
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 def test_a_tree_is_read(edition: Edition) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from lxml import html
 
 from pipeline.pages.city import write_city_page
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from pipeline.pages.impacts import Impact, list_impacts
 from pipeline.pages.river import River
 from pipeline.pages.words import read_words
 from tests.conftest import LayOver
-from tests.pages.page_cases import BOTH, FLOOD, SETTINGS, UNKNOWN, change_city, publish_pages_tree
+from tests.pages.page_cases import BOTH, FLOOD, SETTINGS, UNKNOWN, change_city
 
 OWN = (
     "city,kind,stage_m,language,text,depth,year,source,verified",
@@ -22,11 +21,6 @@ OWN = (
     "pakse,crest,13.7,en,,,1978,MRC,V",
 )
 """File of an agency: two stages, one of them in Lao too, and the crests of two cities."""
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 def read(edition: Edition, city: str, language: str) -> list[Impact]:

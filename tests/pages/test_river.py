@@ -6,7 +6,7 @@ from statistics import NormalDist
 import pytest
 
 from pipeline.alerts.templates import LANGUAGES
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from pipeline.pages.river import River
 from tests.conftest import LayOver
 from tests.pages.page_cases import (
@@ -17,13 +17,7 @@ from tests.pages.page_cases import (
     SKILFUL,
     UNKNOWN,
     change_city,
-    publish_pages_tree,
 )
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 def river(edition: Edition, city: str, language: str = "en") -> River:

@@ -3,17 +3,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-import pytest
-
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from pipeline.pages.river import River
 from pipeline.pages.script_data import describe_for_script, write_city_data, write_data
-from tests.pages.page_cases import BANK, CITIES, NO_GAUGE, gauge_of, publish_pages_tree
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
+from tests.pages.page_cases import BANK, CITIES, NO_GAUGE, gauge_of
 
 
 def test_the_data_of_a_city_have_its_gauge_and_morning(edition: Edition) -> None:

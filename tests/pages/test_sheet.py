@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
-from pipeline.pages.edition import Edition, read_edition
+from pipeline.pages.edition import Edition
 from pipeline.pages.sheet import fit_size, read_aloud, write_sheet
 from pipeline.pages.words import read_words
 from tests.pages.page_cases import (
@@ -22,14 +22,8 @@ from tests.pages.page_cases import (
     change_tree,
     count_pages,
     needs_browser,
-    publish_pages_tree,
     read_text,
 )
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    return read_edition(publish_pages_tree(tmp_path_factory.mktemp("tree")))
 
 
 def sheet(edition: Edition, city: str, language: str = "en") -> html.HtmlElement:

@@ -23,7 +23,7 @@ from pipeline.pages.city import write_city_page
 from pipeline.pages.edition import Edition, read_edition
 from pipeline.pages.site import refresh_pages
 from pipeline.settings import Settings
-from tests.pages.browser import CHROMIUM, HOUR_MS, SLOW_3G, Browser, Page, browse, offline, serve
+from tests.pages.browser import HOUR_MS, SLOW_3G, Browser, Page, browse, offline
 from tests.pages.page_cases import (
     BANK,
     BOTH,
@@ -33,12 +33,14 @@ from tests.pages.page_cases import (
     NO_GAUGE,
     UNKNOWN,
     change_city,
+    needs_browser,
     publish_pages_tree,
 )
+from tests.sources.public_files import served
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    needs_browser,
     pytest.mark.xdist_group("browser"),
 ]
 ISSUED_MS = 1000 * datetime(2026, 8, 20, 0, 30, tzinfo=UTC).timestamp()
@@ -85,8 +87,8 @@ def edition(folder: Path) -> Edition:
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    with serve(folder) as served:
-        yield f"{served}/{PAGES}"
+    with served(folder) as root:
+        yield f"{root}/{PAGES}"
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +228,8 @@ def test_a_page_that_comes_late_is_kept_for_the_next_time(
 ) -> None:
     shutil.copytree(folder, tmp_path / "published", symlinks=True)
     delays = [0.0]
-    with serve(tmp_path / "published", delay=lambda: delays[-1]) as served:
-        site = f"{served}/{PAGES}"
+    with served(tmp_path / "published", delay=lambda: delays[-1]) as root:
+        site = f"{root}/{PAGES}"
         page.open(f"{site}/en/{FLOOD}.html")
         page.ask("navigator.serviceWorker.ready.then(() => true)")
         page.open(f"{site}/en/{FLOOD}.html?again")

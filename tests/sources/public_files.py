@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,10 +48,17 @@ def pixels() -> np.ndarray:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder as a public bucket does: plain GET, 404 for what is not there."""
+def served(folder: Path, *, delay: Callable[[], float] = lambda: 0.0) -> Iterator[str]:
+    """Serve a folder as a public bucket does: plain GET, 404 for what is not there.
+
+    Each answer comes after a delay (s); the address ends without a slash.
+    """
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(delay())
+            super().do_GET()
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -77,8 +77,8 @@
       const cm = 100 * metres;
       const week = chance(data.days[data.days.length - 1].highest, cm);
       const above = data.stage !== null && data.stage >= metres;
-      const slots = { days: data.days.length, p: percent(above ? 1 : week) };
-      const lines = [above ? words.mark_under : fill(words.mark_week, slots)];
+      const lines = [above ? words.mark_under
+        : fill(words.mark_week, { days: data.days.length, p: percent(week) })];
       const chances = data.days.map((day) => chance(day.day, cm));
       data.days.forEach((day, number) => {
         lines.push(fill(words.mark_day, { date: day.date, p: percent(chances[number]) }));

@@ -89,6 +89,22 @@ class Page:
             time.sleep(0.02)
         raise TimeoutError(f"expected {address} within 30 s, found {self.ask('location.href')}")
 
+    def wait(self, expression: str, seconds: float = 20) -> None:
+        """Wait until an expression holds."""
+        end = time.monotonic() + seconds
+        while not self.ask(expression):
+            if time.monotonic() > end:
+                raise TimeoutError(f"expected {expression} within {seconds} s")
+            time.sleep(0.05)
+
+    def wait_for_file(self, name: str) -> None:
+        """Wait until the page has fetched a file and its script has read it."""
+        self.wait(
+            "performance.getEntriesByType('resource')"
+            f".some(one => one.name.endsWith({name!r}) && one.responseEnd > 0)"
+        )
+        self.ask("new Promise(done => setTimeout(done, 200))")
+
     def press(self, key: str, code: int) -> None:
         """Press a key."""
         for kind in ("keyDown", "keyUp"):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -128,8 +128,10 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installed(home: Path, **variables: str) -> Iterator[Installation]:
-    """A running installation; everything that it started is ended."""
+def installed(
+    home: Path, *, parts: Collection[str] = tuple(PARTS), **variables: str
+) -> Iterator[Installation]:
+    """An installation with its API server and some parts running; all that it started is ended."""
     airflow = Installation(home, **variables)
     make.adopt_orphans()
     (home / "var").mkdir(mode=0o700, exist_ok=True)
@@ -138,7 +140,7 @@ def installed(home: Path, **variables: str) -> Iterator[Installation]:
     try:
         airflow.start("api-server")
         airflow.wait("the API server", airflow.answers, seconds=180)
-        for part in PARTS:
+        for part in parts:
             airflow.start(part)
         yield airflow
     finally:

@@ -86,7 +86,8 @@ def write_feeds(
     for country in sorted({city.country for city in cities.values()}):
         chosen = [message for message in messages if message.country == country]
         language = order_languages(country)[0]
-        scopes.append((f"feeds/{country.lower()}.xml", language, country_name(country), chosen))
+        name = country_name(country, language)
+        scopes.append((f"feeds/{country.lower()}.xml", language, name, chosen))
     for city in cities.values():
         chosen = [message for message in messages if message.city == city.id]
         language = order_languages(city.country)[0]

@@ -1,10 +1,12 @@
-"""Names of cities and gauges in the languages of the messages, of countries in English."""
+"""Names of cities, gauges and countries in the languages of the messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+
+from babel import Locale
 
 from pipeline.geography.places import City, Station, cities
 from pipeline.geography.reference_tables import Edition, edition
@@ -27,15 +29,20 @@ _COUNTRIES = {
 """English names by ISO 3166-1."""
 
 
-def country_name(code: str) -> str:
-    """Return the English name of a country of ISO 3166-1; of one without a city here its code.
+def country_name(code: str, language: str = "en") -> str:
+    """Return the name of a country of ISO 3166-1; of one without a city here its code.
+
+    In English it is the one that the MRC and ASEAN use, in other languages that of the Unicode
+    CLDR, without a former name in brackets.
 
     Examples
     --------
-    >>> country_name("LA"), country_name("XX")
-    ('Lao PDR', 'XX')
+    >>> country_name("LA"), country_name("MM", "vi"), country_name("XX")
+    ('Lao PDR', 'Myanmar', 'XX')
     """
-    return _COUNTRIES.get(code, code)
+    if language == "en" or code not in _COUNTRIES:
+        return _COUNTRIES.get(code, code)
+    return str(Locale(language).territories[code]).partition(" (")[0]
 
 
 def city_name(city: City, language: str, *, asof: datetime | None = None) -> str:

@@ -75,7 +75,7 @@ def _describe_city(edition: Edition, city: dict[str, Any], language: str) -> dic
     return {
         "id": city["id"],
         "name": name,
-        "country": country_name(city["country"]),
+        "country": country_name(city["country"], language),
         "hazards": hazards,
         "level": worst["level"],
         "rank": worst["rank"],

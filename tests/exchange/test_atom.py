@@ -412,11 +412,11 @@ def test_feeds_of_a_tree_are_of_the_basin_of_each_country_and_of_each_city() -> 
         f"feeds/{town}.xml": 1,
     }
     assert texts(feeds["feed.xml"], "a:title") == ["Mekong early warning pipeline"]
-    assert texts(feeds["feeds/la.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: Lao PDR"]
+    assert texts(feeds["feeds/la.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: ລາວ"]
     assert texts(feeds["feeds/pakse.xml"], "a:title") == ["ລະບົບເຕືອນໄພລ່ວງໜ້າແມ່ນ້ຳຂອງ: ປາກເຊ"]
     assert etree.fromstring(feeds["feeds/jinghong.xml"]).values() == ["zh-CN"]
     named = every_feed(given, sender_name="DMH")
-    assert texts(named["feeds/la.xml"], "a:title") == ["DMH: Lao PDR"]
+    assert texts(named["feeds/la.xml"], "a:title") == ["DMH: ລາວ"]
 
 
 def test_an_empty_feed_is_no_all_clear() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.alerts.templates import LANGUAGES
 from pipeline.geography import reference_tables
 from pipeline.geography.names import city_name, country_name, station_name
 from pipeline.geography.places import cities, stations
@@ -74,3 +75,12 @@ def test_every_country_of_the_cities_has_a_name() -> None:
     countries = {city.country for city in cities("asean").values()}
     assert all(country_name(code) != code for code in countries)
     assert country_name("KH") == "Cambodia"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_country_is_named_in_every_language(language: str) -> None:
+    countries = {city.country for city in cities("asean").values()}
+    named = {country_name(code, language) for code in countries}
+    assert len(named) == len(countries)
+    assert not any("(" in name for name in named), "no former name"
+    assert (country_name("TH", language) == "Thailand") == (language == "en")

@@ -267,16 +267,16 @@ def _clean_archive(
     grace: timedelta,
     dry_run: bool,
 ) -> tuple[Freed, dict[str, int], tuple[str, ...]]:
-    """Note the cuts of old runs, then drop old grids and remove old snapshots."""
+    """Note the cuts of old runs and raises, then drop old grids and remove old snapshots."""
     from contextlib import nullcontext
 
     from pipeline.storage import archive_clean_up
     from pipeline.storage.archive import Archive, NotKept
 
-    runs = records.runs()
-    keep = {run["snapshot"] for run in runs if run["issue_time"] >= begin}
+    seen = records.snapshots_seen()
+    keep = {snapshot for snapshot, moment in seen.items() if moment >= begin}
     cuts, held_back = {}, set[str]()
-    for snapshot in {run["snapshot"] for run in runs} - keep - records.snapshots_cut():
+    for snapshot in seen.keys() - keep - records.snapshots_cut():
         try:
             cut = archive_clean_up.read_cut(Archive(folder, snapshot=snapshot))
         except NotKept:

@@ -176,6 +176,12 @@ raises = sa.Table(
     sa.Column("memory", sa.JSON, nullable=False, comment="what the next run must know"),
     sa.Column("facts", sa.JSON, nullable=False, comment="as in alerts.geojson"),
     sa.Column("texts", sa.JSON, nullable=False, comment="short and spoken texts by their paths"),
+    sa.Column(
+        "seen",
+        sa.JSON,
+        comment="snapshot, batch, rules and code of the watch, and identifiers of what was sent "
+        "between the run and it; NULL in tables of before",
+    ),
 )
 cancellations = sa.Table(
     "cancellations",

@@ -194,6 +194,15 @@ class Records:
         with self.database.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def snapshots_seen(self) -> dict[str, datetime]:
+        """Return each snapshot that a run or a raise rests on, with the last moment of these."""
+        seen = [(run["snapshot"], run["issue_time"]) for run in self.runs()]
+        query = sa.select(raises.c.seen, raises.c.watched)
+        with self.database.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        seen += [(of_watch["snapshot"], watched) for of_watch, watched in rows if of_watch]
+        return dict(sorted(seen, key=lambda pair: pair[1]))
+
     def cut(self, snapshot: str) -> dict[str, Any] | None:
         """Return the cut by which the archive of a snapshot is read; None where it is kept."""
         with self.database.engine.connect() as connection:

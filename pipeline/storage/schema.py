@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """Last revision in ``migrations/``."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 REVISION_TABLE = "mekong_schema"

@@ -10,7 +10,8 @@ import pytest
 from pipeline.storage.database import Database
 from tests.storage.old_tables import make_old
 
-ROW = "INSERT INTO raises VALUES (1, 0, {watched}, 'pakse', 'flood', 'watch', '{name}', '{{}}', '{{}}', '{{}}')"  # noqa: E501
+ROW = """INSERT INTO raises VALUES (1, 0, {watched}, 'pakse', 'flood', 'watch', '{name}',
+    '{{}}', '{{}}', '{{}}', NULL)"""
 
 
 def test_a_watch_raises_a_city_once_and_a_message_has_one_name(tmp_path: Path) -> None:

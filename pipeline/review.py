@@ -6,9 +6,10 @@ They share the parameters of :mod:`pipeline.steps` and write nothing into the st
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.progress import Progress, no_progress
 from pipeline.results import Replayed
@@ -18,6 +19,7 @@ from pipeline.steps import UserError
 if TYPE_CHECKING:
     from models.verification.hindcast_files import Hindcast
     from pipeline.alerts.decision import Hazard
+    from pipeline.storage.records import Records
 
 
 def explain(
@@ -92,7 +94,7 @@ def explain_message(identifier: str, *, settings: Settings | None = None) -> tup
 
 
 def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
-    """Reproduce a CAP message from the inputs, model and rules of its run.
+    """Reproduce a CAP message from the inputs, model and rules of its run or hourly watch.
 
     Status, scope and sender are those of the run, whatever the settings say. With the keys that
     signed it the message is signed again, else it is unsigned.
@@ -101,8 +103,10 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     ------
     LookupError
         No such message was published.
+    NotKept
+        What the run or watch saw is no longer kept.
     UserError
-        The hourly watch sent it.
+        The hourly watch sent it, and did not note what it saw.
     """
     from pipeline.alerts.cap import message_path
     from pipeline.exchange.cancellation import read_cancel
@@ -118,15 +122,14 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     if content := read_cancel(records, identifier):
         return Replayed(sign_message(content, keys) if keys else content)
     alert = records.alert(identifier)
-    if "watched" in alert:
-        raise UserError(
-            f"{identifier} is of the hourly watch, which is not replayed; its inputs: mekong "
-            f"explain {identifier}"
-        )
     run = records.run(alert["issue_time"], alert["revision"])
     path = message_path(identifier)
-    content = bundle_run(run, settings).files.get(path, b"")
-    if not content or alert["sha256"] not in (None, hashlib.sha256(content).hexdigest()):
+    if "watched" in alert:
+        content, digest = _raise_again(alert, settings), _digest_sent(records, identifier)
+        run |= {**alert["seen"], "issue_time": alert["watched"]}
+    else:
+        content, digest = bundle_run(run, settings).files.get(path, b""), alert["sha256"]
+    if not content or digest not in (None, hashlib.sha256(content).hexdigest()):
         return Replayed(content, f"{identifier} is not what was sent: {explain_difference(run)}")
     published = settings.published_dir / folder_name(alert["issue_time"]) / path
     stored = published.read_bytes() if published.is_file() else None
@@ -137,6 +140,23 @@ def replay(identifier: str, *, settings: Settings | None = None) -> Replayed:
     elif stored is not None and strip_signature(stored) != content:
         return Replayed(content, f"{identifier}: the published file is not what was sent")
     return Replayed(content)
+
+
+def _raise_again(alert: Mapping[str, Any], settings: Settings) -> bytes:
+    """Make a message of the hourly watch again; empty where it would not be sent."""
+    from pipeline.watch.look import raise_again
+
+    if alert["seen"] is None:
+        raise UserError(
+            f"{alert['identifier']} was sent before the hourly watch noted what it saw: it cannot "
+            f"be made again; what it rests on: mekong explain {alert['identifier']}"
+        )
+    raised = raise_again(alert, settings)
+    return raised.message.content if raised else b""
+
+
+def _digest_sent(records: Records, identifier: str) -> str:
+    return hashlib.sha256(records.message(identifier)["content"]).hexdigest()
 
 
 def hindcast(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import xarray as xr
@@ -114,17 +114,25 @@ class Snapshot:
         return window
 
 
-def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Settings) -> Snapshot:
-    """Open both stores as a run saw them.
+def open_snapshot(
+    run: dict[str, Any],
+    models: dict[str, Any],
+    settings: Settings,
+    *,
+    kind: Literal["run", "watch"] = "run",
+) -> Snapshot:
+    """Open both stores as a run saw them, or an hourly watch.
 
     Parameters
     ----------
     run
-        Row in the table of runs.
+        Row in the table of runs; for a watch with its own moment, snapshot and batch.
     models
         Models of the run by name.
     settings
         Location of the stores.
+    kind
+        What the message of the error names.
 
     Raises
     ------
@@ -133,7 +141,7 @@ def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Setting
     """
     records = Records(settings.database, batch=run["batch"])
     return Snapshot(
-        _open_archive(run, records, settings),
+        _open_archive(run, records, settings, kind),
         records,
         run["issue_time"],
         models,
@@ -142,16 +150,18 @@ def open_snapshot(run: dict[str, Any], models: dict[str, Any], settings: Setting
     )
 
 
-def _open_archive(run: Mapping[str, Any], records: Records, settings: Settings) -> Archive:
+def _open_archive(
+    run: Mapping[str, Any], records: Records, settings: Settings, kind: str
+) -> Archive:
     """Open the archive as a run saw it: at its snapshot, or by its cut once that has gone."""
     cut = records.cut(run["snapshot"])
     archive = Archive(settings.archive_dir, snapshot=run["snapshot"], cut=cut)
     until = find_dropped_until(archive)
     if until is not None and run["issue_time"] - RAIN_LOOK_BACK < until:
         raise NotKept(
-            f"the run of {run['issue_time']:%Y-%m-%d %H:%MZ} can no longer be made again: the rain "
-            f"grids up to {until:%Y-%m-%d} have gone (MEKONG_KEEP_GRID_DAYS), and it reads those "
-            f"of {RAIN_LOOK_BACK.days} days; its messages are in the tables as they were sent"
+            f"the {kind} of {run['issue_time']:%Y-%m-%d %H:%MZ} can no longer be made again: the "
+            f"rain grids up to {until:%Y-%m-%d} have gone (MEKONG_KEEP_GRID_DAYS), and it reads "
+            f"those of {RAIN_LOOK_BACK.days} days; its messages are in the tables as they were sent"
         )
     return archive
 

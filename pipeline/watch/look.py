@@ -13,15 +13,16 @@ from pipeline.exchange.keys import SigningKeys, load_keys
 from pipeline.exchange.publication import folder_name, publish_tree, read_tree, replace_watch
 from pipeline.exchange.tree import make_tree
 from pipeline.issuance.forecast_tables import read_forecasts
-from pipeline.issuance.snapshot import NO_MODELS, Snapshot
+from pipeline.issuance.provenance import digest_code, digest_rules
+from pipeline.issuance.snapshot import NO_MODELS, Snapshot, open_snapshot
 from pipeline.quality.selection import select_used
 from pipeline.settings import Settings
 from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.watch import sudden
-from pipeline.watch.rain import assess_recent_rain
-from pipeline.watch.raises import Raised, find_raises
-from pipeline.watch.readings import watch_rivers
+from pipeline.watch.rain import RecentRain, assess_recent_rain
+from pipeline.watch.raises import Raised, find_raises, list_sent_since
+from pipeline.watch.readings import WatchedRiver, watch_rivers
 from pipeline.watch.watch_file import Seen, write_watch
 
 
@@ -66,10 +67,8 @@ def look_and_raise(
     """
     records = Records(settings.database)
     keys = load_keys(settings, required=run["origin"] != "virtual")
-    snapshot = _open_snapshot(run, asof, settings)
-    rain = assess_recent_rain(snapshot, since=run["issue_time"])
-    rivers = watch_rivers(snapshot, read_forecasts(records, run)[0])
-    raised = find_raises(snapshot, run, rivers=rivers, rain=rain, settings=settings)
+    sight = _decide(run, _note_seen(run, asof, settings), asof=asof, settings=settings)
+    raised = sight.raised
     if raised:
         records.put_raises(run, [each.row for each in raised], [each.sent for each in raised])
     rows = records.raises(run["issue_time"], run["revision"])
@@ -79,9 +78,9 @@ def look_and_raise(
         night=run["issue_time"],
         status="Exercise" if run["origin"] == "virtual" else run["settings"]["alert_status"],
         origin=run["origin"],
-        rain=rain,
-        rivers=rivers,
-        sudden=_find_sudden_changes(snapshot),
+        rain=sight.rain,
+        rivers=sight.rivers,
+        sudden=_find_sudden_changes(sight.snapshot),
         raised=rows,
         missing=missing,
     )
@@ -89,19 +88,63 @@ def look_and_raise(
     return Look(seen, raised)
 
 
-def _open_snapshot(run: Mapping[str, Any], asof: datetime, settings: Settings) -> Snapshot:
-    """Open both stores as they are, with the models of the last run for its return levels."""
+def raise_again(row: Mapping[str, Any], settings: Settings) -> Raised | None:
+    """Decide and write a raise again from what its watch saw; None where it raises no more.
+
+    Parameters
+    ----------
+    row
+        Row of the table of raises, with what was seen.
+    settings
+        Stores and models; what the message names is that of the run.
+
+    Raises
+    ------
+    NotKept
+        What the watch saw is no longer kept.
+    """
+    run = Records(settings.database).run(row["issue_time"], row["revision"])
+    sight = _decide(run, row["seen"], asof=row["watched"], settings=settings)
+    found = (each for each in sight.raised if each.row["identifier"] == row["identifier"])
+    return next(found, None)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """Stores as a watch sees them, what they show, and what that raises."""
+
+    snapshot: Snapshot
+    rain: Mapping[str, RecentRain]
+    rivers: Mapping[str, WatchedRiver]
+    raised: Sequence[Raised]
+
+
+def _note_seen(run: Mapping[str, Any], asof: datetime, settings: Settings) -> dict[str, Any]:
+    """Note what is seen now, as the table of raises keeps it."""
+    records = Records(settings.database)
+    batch = records.database.batch  # tables first: what they name, the archive holds already
+    return {
+        "snapshot": Archive(settings.archive_dir).snapshot,
+        "batch": batch,
+        "rules": digest_rules(asof),
+        "code": digest_code(),
+        "since": list_sent_since(records, run),
+    }
+
+
+def _decide(
+    run: Mapping[str, Any], seen: Mapping[str, Any], *, asof: datetime, settings: Settings
+) -> _Sight:
+    """Open what was seen, with the models of the run for its return levels, and decide."""
     models: dict[str, Any] = {}
     if run["model_version"] != NO_MODELS:
         models, _ = registry.load(settings.models_dir, run["model_version"], names=("drought",))
-    return Snapshot(
-        Archive(settings.archive_dir),
-        Records(settings.database, batch=Records(settings.database).database.batch),
-        asof,
-        models,
-        run["model_version"],
-        settings.region,
-    )
+    at_watch = {**run, **seen, "issue_time": asof}
+    snapshot = open_snapshot(at_watch, models, settings, kind="watch")
+    rain = assess_recent_rain(snapshot, since=run["issue_time"])
+    rivers = watch_rivers(snapshot, read_forecasts(snapshot.records, dict(run))[0])
+    raised = find_raises(snapshot, run, seen=seen, rivers=rivers, rain=rain, settings=settings)
+    return _Sight(snapshot, rain, rivers, raised)
 
 
 def _publish_lacking(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,10 +21,12 @@ from pipeline.alerts.thresholds import Rules, rules_for
 from pipeline.exchange.messages import make_row
 from pipeline.geography import places
 from pipeline.geography.places import City
-from pipeline.issuance.bundle import name_issuer, read_earlier_alerts, write_short_texts
+from pipeline.issuance.bundle import name_issuer, write_short_texts
 from pipeline.issuance.proof import write_proof
 from pipeline.issuance.snapshot import Snapshot
 from pipeline.settings import Settings
+from pipeline.storage import database
+from pipeline.storage.records import Records
 from pipeline.watch.rain import RecentRain
 from pipeline.watch.readings import WatchedRiver
 
@@ -59,6 +61,7 @@ def find_raises(
     snapshot: Snapshot,
     run: Mapping[str, Any],
     *,
+    seen: Mapping[str, Any],
     rivers: Mapping[str, WatchedRiver],
     rain: Mapping[str, RecentRain],
     settings: Settings,
@@ -75,6 +78,9 @@ def find_raises(
         Stores as of the watch.
     run
         Row of the last run whose alerts were issued.
+    seen
+        Column ``seen`` of the table of raises: of what was sent since the run only that which it
+        names counts.
     rivers, rain
         What the watch sees, by gauge and by city.
     settings
@@ -82,11 +88,12 @@ def find_raises(
     """
     settings = settings.model_copy(update=run["settings"])
     records, asof = snapshot.records, snapshot.asof
-    before, _ = read_earlier_alerts(
-        records, {"follows": [run["issue_time"].isoformat(), run["revision"]], "revision": 0}
-    )
-    memory = {(row["city"], row["hazard"]): row["memory"] for row in before}
-    cancels = records.cancellations()
+    memory = _read_memory(records, run, since=seen["since"])
+    cancels = [
+        row
+        for row in records.cancellations()
+        if row["issue_time"] < run["issue_time"] or row["identifier"] in seen["since"]
+    ]
     withdrawn = {message: row["sent"] for row in cancels for message in row["messages"]}
     in_force: dict[tuple[str, Hazard], Level] = {
         key: _level_in_force(restore_state(row, cancelled=withdrawn), asof)
@@ -108,15 +115,30 @@ def find_raises(
         if any(datum <= moment for moment in cancelled_at):
             continue
         decision = _relate(evidence.decide(state), in_force)
-        seen = dict(run) | {"snapshot": snapshot.archive.snapshot, "batch": records.database.batch}
         levels = in_force | {(city.id, "flood"): decision.in_force}
-        message, row = _write_message(decision, state, seen, settings)
+        message, row = _write_message(decision, state, run, seen, settings)
         proof = write_proof(
-            message, decision, row["facts"], run=seen, snapshot=snapshot, levels=levels
+            message, decision, row["facts"], run={**run, **seen}, snapshot=snapshot, levels=levels
         )
         sent = make_row(message, proof=proof) | {"watched": asof}
         raised.append(Raised(decision=decision, datum=datum, message=message, row=row, sent=sent))
     return raised
+
+
+def list_sent_since(records: Records, run: Mapping[str, Any]) -> list[str]:
+    """List the identifiers of what watches and Cancels have sent since a run."""
+    raised = records.raises(run["issue_time"], run["revision"])
+    return [row["identifier"] for row in (*raised, *records.cancellations(run["issue_time"]))]
+
+
+def _read_memory(
+    records: Records, run: Mapping[str, Any], *, since: Collection[str]
+) -> dict[tuple[str, Hazard], dict[str, Any]]:
+    """Read what a run and the raises after it hand on, by city and hazard."""
+    key = run["issue_time"], run["revision"]
+    raised = [row for row in records.raises(*key) if row["identifier"] in since]
+    rows = [*records.get(database.alerts, *key), *raised]
+    return {(row["city"], row["hazard"]): row["memory"] for row in rows}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +222,15 @@ def _relate(decision: Decision, in_force: Mapping[tuple[str, Hazard], Level]) ->
 
 
 def _write_message(
-    decision: Decision, state: AlertState | None, run: Mapping[str, Any], settings: Settings
+    decision: Decision,
+    state: AlertState | None,
+    run: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    settings: Settings,
 ) -> tuple[Message, dict[str, Any]]:
     """Write the message of a raised level, and its row of the table of raises."""
-    issuer, city, asof = name_issuer(run, settings), decision.city, decision.issue_time
+    city, asof = decision.city, decision.issue_time
+    issuer = name_issuer({**run, **seen}, settings)
     issuer = replace(issuer, identifier_prefix=f"{issuer.identifier_prefix}{PREFIX}")
     message, after = next_message(decision, issuer=issuer, revision=0, sent=asof)
     if message is None:
@@ -224,6 +251,7 @@ def _write_message(
             product=settings.alert_products.get(city.country),
         ),
         "texts": {path: content.decode() for path, content in texts.items()},
+        "seen": dict(seen),
     }
 
 

@@ -19,16 +19,11 @@ from pipeline.storage.archive import Archive
 from pipeline.storage.records import Records
 from pipeline.watch.rain import HOURS, RecentRain, assess_recent_rain, short_return_periods
 from tests.areal.uniform_grids import put
+from tests.watch.watch_cases import params
 
 NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 NOW = datetime(2026, 8, 20, 8, 15, tzinfo=UTC)
 TEN = timedelta(minutes=10)
-GUMBEL = {"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0}
-
-
-def params(ids: list[str]) -> xr.Dataset:
-    fields = {name: ("zone", np.full(len(ids), value)) for name, value in GUMBEL.items()}
-    return xr.Dataset(fields, {"zone": ids})
 
 
 def gumbel_years(day_mm: float) -> float:

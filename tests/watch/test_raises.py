@@ -132,7 +132,8 @@ def rained(basin: Basin, years: float, **cities: float) -> list[Raised]:
     }
     snapshot = open_stores(basin.settings, asof=at(3))
     run = basin.records.run(NIGHT)
-    return find_raises(snapshot, run, rivers={}, rain=rain, settings=basin.settings)
+    seen = {name: run[name] for name in ("snapshot", "batch", "rules", "code")} | {"since": []}
+    return find_raises(snapshot, run, seen=seen, rivers={}, rain=rain, settings=basin.settings)
 
 
 def test_heavy_rain_raises_to_a_watch_that_tells_its_hours(basin: Basin) -> None:

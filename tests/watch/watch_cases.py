@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 from lxml import etree
 
 from pipeline import hourly, steps
@@ -25,8 +27,16 @@ NIGHT = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 TOMORROW = NIGHT + timedelta(days=1)
 FIRST = "mekong-watch-20260820T0215Z-vientiane-flood-r0"
 SECOND = "mekong-watch-20260820T0415Z-vientiane-flood-r0"
+GUMBEL = {"location": 50.0, "scale": 10.0, "shape": 0.0, "n_years": 40.0}
+"""Of a day's rain, mm."""
 VIENTIANE = "011901"
 """Alarm stage 11.5 m, flood stage 12.5 m."""
+
+
+def params(ids: Sequence[str]) -> xr.Dataset:
+    """Return levels of zones, all the same."""
+    fields = {name: ("zone", np.full(len(ids), value)) for name, value in GUMBEL.items()}
+    return xr.Dataset(fields, {"zone": list(ids)})
 
 
 def at(hour: int, minute: int = 15, day: int = 20) -> datetime:

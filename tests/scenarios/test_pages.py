@@ -50,7 +50,8 @@ CALM = "calm.html"
 """Page of a city without a warning."""
 WIDTHS = (320, 412, 1280)
 FITS = """(() => {
-  const wide = document.documentElement.scrollWidth - window.innerWidth;
+  const wide = document.documentElement.scrollWidth -
+    document.documentElement.clientWidth;
   const clipped = [...document.querySelectorAll('svg.fan text, svg.map .spot path')].filter(e => {
     const own = e.getBoundingClientRect(), frame = e.ownerSVGElement.getBoundingClientRect();
     return own.left < frame.left - 1 || own.right > frame.right + 1 ||
@@ -279,6 +280,22 @@ def read_percent(line: str) -> float:
     """Percent of a line; the limit where it is above or below one."""
     number = re.findall(r"(\d+) %", line)
     return float(number[-1]) if number else -1.0
+
+
+def test_a_mark_is_read_as_it_is_typed(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    told = page.ask(CHANCES + "('13.4')")
+    for typed in ("13,4", " 13.40 ", "១៣,៤", "໑໓.໔", "๑๓.๔", "၁၃.၄"):
+        assert page.ask(f"{CHANCES}({json.dumps(typed)})") == told, typed
+
+
+@pytest.mark.parametrize("typed", ["134", "1340", "-5", "13.4.1", "high"])
+def test_a_mark_that_cannot_be_meant_has_no_chance(page: Page, address: str, typed: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    page.ask(CHANCES + "('13.4')")
+    told = page.ask(f"{CHANCES}({json.dumps(typed)})")
+    assert re.fullmatch(r"Height of my floor, .* gauge's zero: \d+–\d+\?", told)
+    assert page.ask("localStorage.length") == 0
 
 
 def test_a_mark_stays_on_the_phone(page: Page, address: str) -> None:

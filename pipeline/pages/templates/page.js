@@ -67,11 +67,20 @@
         else localStorage.removeItem(key);
       } catch (error) { /* private windows keep nothing */ }
     };
+    // Khmer, Lao, Thai and Burmese digits, and a comma for the point: a phone may have no other.
+    const read = () => {
+      const text = field.value.trim().replace(/[០-៩໐-໙๐-๙၀-၉]/g, (digit) => digit.charCodeAt(0) % 16)
+        .replace(",", ".");
+      return text ? Number(text) : NaN;
+    };
     const show = () => {
-      const metres = Number.parseFloat(field.value);
-      keep(Number.isFinite(metres) ? field.value : "");
-      if (!Number.isFinite(metres)) {
-        output.textContent = "";
+      const metres = read();
+      // Centimetres, or a lost point, would seem to be safe from any flood.
+      const sound = metres >= slide.min - 10 && metres <= Number(slide.max) + 10;
+      keep(sound ? field.value : "");
+      if (!sound) {
+        output.textContent = field.value.trim()
+          ? `${slide.getAttribute("aria-label")}: ${slide.min}–${slide.max}?` : "";
         return;
       }
       const cm = 100 * metres;
@@ -93,10 +102,10 @@
     };
     const set = (metres) => {
       field.value = metres;
-      slide.value = metres;
+      slide.value = read();
       show();
     };
-    field.addEventListener("input", () => { slide.value = field.value; show(); });
+    field.addEventListener("input", () => { slide.value = read(); show(); });
     slide.addEventListener("input", () => { field.value = slide.value; show(); });
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const button of form.querySelectorAll("button[data-stage]")) {

@@ -25,6 +25,7 @@
     place.innerHTML = told;
     place.classList.toggle("stale", marked);
     if (marked) place.parentNode.prepend(place);
+    document.body.classList.toggle("late", marked);
     document.body.classList.toggle("old", expired);
   };
   tellAge();

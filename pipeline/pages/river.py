@@ -12,6 +12,7 @@ from pipeline.alerts.formats import (
     choose_mark,
     format_date,
     format_metres,
+    join_sentences,
     name_marks,
     tell_position,
 )
@@ -87,7 +88,7 @@ class River:
         return float(peak_m)
 
     def tell_highest(self) -> str:
-        """Highest stage expected, when, and against which mark.
+        """Highest stage expected, when, and against which mark; on the last day, that it may go on.
 
         Empty without a forecast, and where the river stands as high already.
         """
@@ -95,11 +96,14 @@ class River:
         if peak_m is None:
             return ""
         moment = datetime.fromisoformat(self.city["flood"]["peak_time"])
-        return read_words(self.language)["highest"].format(
+        highest = read_words(self.language)["highest"].format(
             stage=format_metres(peak_m, self.templates),
             date=format_date(moment, self.place, self.templates),
             position=self._tell_position(peak_m),
         )
+        last = datetime.fromisoformat(self.days[-1]["valid_time"])
+        further = self.templates["when"]["further"] if moment >= last else ""
+        return join_sentences([highest, further], self.templates)
 
     def tell_now(self) -> str:
         """Last stage, against which mark, and its trend; that there is none without a reading."""

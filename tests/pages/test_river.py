@@ -26,7 +26,9 @@ def river(edition: Edition, city: str, language: str = "en") -> River:
 
 def test_the_highest_stage_and_the_last_are_told_against_a_mark(edition: Edition) -> None:
     found = river(edition, FLOOD)
-    assert found.tell_highest() == "Highest 14.30 m on 27 August, 1.80 m above flood stage."
+    assert found.tell_highest() == (
+        "Highest 14.30 m on 27 August, 1.80 m above flood stage. It may rise further after that."
+    )
     assert found.tell_now() == "Now 12.20 m, 0.30 m below flood stage, rising."
     assert found.tell_read_at() == "Read on 20 August at 07:00."
     thai = river(edition, BANK, "th")
@@ -49,6 +51,12 @@ def test_a_river_that_stands_as_high_already_has_no_highest_stage_to_come(
     found = River(higher, edition, "en")
     assert found.tell_highest() == ""
     assert found.tell_now() == "Now 14.60 m, 2.10 m above flood stage, falling."
+
+
+def test_a_highest_stage_before_the_last_day_is_not_said_to_go_on(edition: Edition) -> None:
+    earlier = change_city(edition, FLOOD, flood={"peak_time": "2026-08-24T00:00:00Z"})
+    told = river(earlier, FLOOD).tell_highest()
+    assert told == "Highest 14.30 m on 24 August, 1.80 m above flood stage."
 
 
 def test_days_beyond_skill_are_marked(edition: Edition) -> None:

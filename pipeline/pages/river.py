@@ -13,6 +13,7 @@ from pipeline.alerts.formats import (
     format_date,
     format_metres,
     join_sentences,
+    local_time,
     name_marks,
     tell_position,
 )
@@ -106,15 +107,29 @@ class River:
         return join_sentences([highest, further], self.templates)
 
     def tell_now(self) -> str:
-        """Last stage, against which mark, and its trend; that there is none without a reading."""
+        """Last stage, against which mark, and its trend; that there is none without a reading.
+
+        With its time where it was not read on the day of issue.
+        """
         words, stage = read_words(self.language), self.city["stage"]
         if stage is None:
             return str(self.templates["flood"]["none"])
-        return words["now"].format(
+        told = words["now" if self.is_of_today(stage) else "last"].format(
             stage=format_metres(stage["m"], self.templates),
             position=self._tell_position(stage["m"]),
             trend=words[stage["trend"] or "trend_unknown"],
         )
+        if self.is_of_today(stage):
+            return told
+        return join_sentences([told, self.tell_read_at()], self.templates)
+
+    def is_of_today(self, stage: dict[str, Any]) -> bool:
+        """Whether a stage was read on the day of issue, by the clock of the city."""
+        read, issued = (
+            local_time(moment, self.place).date()
+            for moment in (datetime.fromisoformat(stage["time"]), self.edition.issue_time)
+        )
+        return read == issued
 
     def tell_read_at(self) -> str:
         """When the last stage was read; empty without a reading."""
@@ -132,6 +147,15 @@ class River:
         mark = choose_mark(self.station, stage_m, event)
         return tell_position(
             self.station, stage_m, mark, self.templates, asof=self.edition.issue_time, short=True
+        )
+
+    def _tell_position_at(self, station: places.Station, stage_m: float) -> str:
+        """Position at another gauge; empty where it has no alarm stage."""
+        if station.alarm_m is None:
+            return ""
+        mark = choose_mark(station, stage_m, Level.WATCH)
+        return tell_position(
+            station, stage_m, mark, self.templates, asof=self.edition.issue_time, short=True
         )
 
     def name_marks(self) -> dict[str, str]:
@@ -223,12 +247,18 @@ class River:
             if other is None or other["stage"] is None:
                 continue
             station = places.station(gauge["station"], asof=self.edition.issue_time)
+            stage = other["stage"]
+            read = datetime.fromisoformat(stage["time"])
             rows.append(
                 {
                     "city": other["id"],
                     "name": station_name(station, self.language, asof=self.edition.issue_time),
-                    "stage": format_metres(other["stage"]["m"], self.templates),
-                    "trend": words[other["stage"]["trend"] or "trend_unknown"],
+                    "stage": format_metres(stage["m"], self.templates),
+                    "position": self._tell_position_at(station, stage["m"]),
+                    "trend": words[stage["trend"] or "trend_unknown"],
+                    "date": ""
+                    if self.is_of_today(stage)
+                    else format_date(read, self.place, self.templates),
                     "days": _span(gauge["travel_time_d"], self.templates),
                 }
             )

@@ -30,7 +30,7 @@ def test_the_highest_stage_and_the_last_are_told_against_a_mark(edition: Edition
         "Highest 14.30 m on 27 August, 1.80 m above flood stage. It may rise further after that."
     )
     assert found.tell_now() == "Now 12.20 m, 0.30 m below flood stage, rising."
-    assert found.tell_read_at() == "Read on 20 August at 07:00."
+    assert found.tell_read_at() == "River read on 20 August at 07:00."
     thai = river(edition, BANK, "th")
     assert "11,8" not in thai.tell_highest()
     assert "11.80" in thai.tell_highest()
@@ -125,3 +125,23 @@ def test_the_fan_says_in_words_what_it_shows(edition: Edition) -> None:
     assert river(edition, UNKNOWN).draw_fan() == "", "neither readings nor a forecast"
     assert edition.issue_time == ISSUED
     assert edition.expires_at - ISSUED >= timedelta(days=1)
+
+
+def test_a_reading_of_the_day_before_is_not_of_now(edition: Edition) -> None:
+    evening = {"stage": {"time": "2026-08-19T12:00:00Z"}}
+    found = river(change_city(edition, FLOOD, **evening), FLOOD)
+    assert found.tell_now() == (
+        "Last reading 12.20 m, 0.30 m below flood stage, rising. River read on 19 August at 19:00."
+    )
+
+
+def test_a_gauge_upstream_has_its_mark_and_the_day_of_an_older_reading(edition: Edition) -> None:
+    upstream = [{"station": edition.cities[FLOOD]["gauge"]["station"], "travel_time_d": None}]
+    below = change_city(edition, BOTH, gauge={"upstream": upstream})
+    (told,) = river(below, BOTH).list_upstream()
+    assert (told["stage"], told["position"], told["date"]) == (
+        "12.20", "0.70 m above alarm stage", "",
+    )  # fmt: skip
+    evening = change_city(below, FLOOD, stage={"time": "2026-08-19T12:00:00Z"})
+    (told,) = river(evening, BOTH).list_upstream()
+    assert told["date"] == "19 August"

@@ -81,12 +81,12 @@ def describe_city(
         "contact": settings.alert_contact,
         "authority": templates["instruction"]["authority"],
         "proofs": [
-            path
+            (path, hazard["name"])
             for hazard in hazards
             if (path := edition.find_proof(hazard["identifier"])) is not None
         ],
         "messages": [
-            message_path(hazard["identifier"], hazard["language"])
+            (message_path(hazard["identifier"], hazard["language"]), hazard["name"])
             for hazard in hazards
             if hazard["message"] is not None
         ],

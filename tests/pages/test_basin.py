@@ -36,6 +36,10 @@ def test_counts_and_what_is_missing_are_told(edition: Edition) -> None:
     assert "Lao PDR: 1 Emergency" in text
 
 
+def test_its_times_name_their_clock(edition: Edition) -> None:
+    assert "(UTC+7)" in read_text(html.fromstring(write_basin_page(edition, "my")))
+
+
 def test_a_night_of_which_nothing_is_known_has_no_calm_word(edition: Edition) -> None:
     night = edition
     for city in CITIES:

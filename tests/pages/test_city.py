@@ -13,6 +13,7 @@ from pipeline.pages.edition import Edition
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
     BANK,
+    BOTH,
     CITIES,
     DROUGHT,
     FLOOD,
@@ -141,6 +142,13 @@ def test_what_a_setting_or_a_tree_names_is_escaped(edition: Edition) -> None:
     assert b"<script>x" not in page
     assert b"<script>y" not in page
     assert b"&lt;script&gt;x" in page
+
+
+def test_the_files_of_two_messages_are_told_apart(edition: Edition) -> None:
+    text = read(edition, BOTH)
+    assert "CAP (Flood) CAP (Drought) JSON" in text
+    assert "Proof of this message (Flood) Proof of this message (Drought)" in text
+    assert "CAP JSON" in read(edition, FLOOD)
 
 
 def test_a_drought_that_is_not_known_names_its_place(edition: Edition) -> None:

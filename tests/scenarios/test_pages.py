@@ -138,6 +138,20 @@ def test_text_of_twice_the_size_wraps(page: Page, address: str, language: str) -
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_phone_shows_the_chance_of_flood_stage_and_both_levels_at_once(
+    page: Page, address: str, language: str
+) -> None:
+    right = (
+        "(of => Math.max(...[...document.querySelectorAll(of)]"
+        ".map(cell => cell.getBoundingClientRect().right)))"
+    )
+    page.open(f"{address}/{language}/{FLOOD}.html")
+    assert page.ask(right + "('.days td:last-child')") <= 320
+    page.open(f"{address}/{language}/index.html")
+    assert page.ask(right + "('td:nth-child(3) .sign')") <= 320
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_first_screen_has_level_sentence_what_to_do_and_age(
     page: Page, address: str, language: str
 ) -> None:

@@ -26,7 +26,7 @@ CLOCK = timezone(timedelta(hours=7))
 """Clock of the basin but for China and Myanmar."""
 MOST_EVENTS, MOST_MISSING = 60, 12
 """Rows that the pages have room for; how many more there are is said."""
-FANS_MM, FAN_MM, GAUGE_MM, FANS_A_ROW = 246.0, 34.0, 3.8, 4
+FANS_MM, FAN_MM, GAUGE_MM, FANS_A_ROW = 231.0, 32.1, 3.75, 4
 """Height of the gauges and their figures, of a row of figures and of a gauge."""
 TIERS = {
     "full": "all", "gk2a_rain": "GK2A rain", "no_rain": "no rain", "no_upstream": "no upstr.",

@@ -191,6 +191,19 @@ def test_it_prints_on_three_pages(content: bytes, tmp_path: Path) -> None:
     assert count_pages(content, tmp_path) == 3
 
 
+@needs_browser
+@pytest.mark.parametrize("gauges", [27, 36])
+def test_as_many_figures_as_fit_below_the_gauges_keep_it_on_three_pages(
+    edition: Edition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gauges: int
+) -> None:
+    rows = [*bulletin._list_gauges(edition)] * gauges
+    events = sorted(bulletin._list_events(edition), key=lambda event: event["city"])
+    fans = [*bulletin._list_fans(edition, events)] * gauges
+    monkeypatch.setattr(bulletin, "_list_gauges", lambda _: rows[:gauges])
+    monkeypatch.setattr(bulletin, "_list_fans", lambda *_: fans[:gauges])
+    assert count_pages(write_bulletin(edition, settings=SETTINGS), tmp_path) == 3
+
+
 def test_a_level_that_is_held_has_no_highest_stage_and_no_chance(edition: Edition) -> None:
     held = change_city(edition, FLOOD, flood={"level": "unknown", "river_level": "unknown"})
     page = html.fromstring(write_bulletin(held, settings=SETTINGS))

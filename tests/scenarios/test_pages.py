@@ -63,6 +63,8 @@ FITS = """(() => {
   return {wide, clipped, cut};
 })()"""
 """What does not fit: pixels beyond the window, words out of a figure, words out of their box."""
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits until the page is drawn in the size that was last set."""
 CHANCES = """(stage => { const field = document.getElementById('height'); field.value = stage;
   field.dispatchEvent(new Event('input'));
   return document.getElementById('chances').innerText; })"""
@@ -121,10 +123,11 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_fits_every_width_and_colour(page: Page, address: str, language: str) -> None:
-    for width, dark in itertools.product(WIDTHS, (False, True)):
-        page.size(width, dark=dark)
-        for name in SHOWN:
-            page.open(f"{address}/{language}/{name}.html")
+    for name in SHOWN:
+        page.open(f"{address}/{language}/{name}.html")
+        for width, dark in itertools.product(WIDTHS, (False, True)):
+            page.size(width, dark=dark)
+            page.ask(DRAWN)
             assert page.ask(FITS) == {"wide": 0, "clipped": [], "cut": []}, (name, width, dark)
 
 

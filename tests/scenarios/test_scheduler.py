@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from pipeline import nightly
 from pipeline.exchange.publication import folder_name
 from pipeline.settings import Settings
-from tests.dags.installation import ROOT, Installation, installed
+from tests.dags.installation import PARTS, ROOT, Installation, installed
 from tests.scenarios import nights
 from tests.scenarios.nights import Night
 
@@ -114,13 +114,15 @@ def test_a_backfill_at_once_gives_the_bytes_of_nights_in_a_row(
 ) -> None:
     """The scheduler is killed in the middle, with the workers of its group, and comes back."""
     alone = nights.fork(data, tmp_path / "alone").model_copy(update={"upstream": "archive"})
-    airflow.kill("scheduler")  # it would hold a run that a locked SQLite undoes
+    for part in PARTS:  # each writes to SQLite, which is then locked and undoes the backfill
+        airflow.kill(part)
     airflow.airflow(
         "backfill", "create", "--dag-id", "mekong_nightly",
         "--from-date", NIGHTS[0].isoformat(), "--to-date", NIGHTS[-1].isoformat(),
         "--max-active-runs", str(COUNT),
     )  # fmt: skip
-    airflow.start("scheduler")
+    for part in PARTS:
+        airflow.start(part)
     published = data.published_dir / folder_name(NIGHTS[0])
     airflow.wait("the first night", published.is_dir, seconds=300)
     assert len(airflow.states("mekong_nightly")) == COUNT, "all are active at once"

@@ -104,16 +104,15 @@ def _tell_river(
     words, first = read_words(language), hazards[0]
     headline = (first["headline"], first["language"])
     if river is None:
-        no_gauge = words["no_gauge"]
-        if all(hazard["hazard"] != "flood" for hazard in hazards):
-            return [headline]
-        if first["hazard"] != "flood":
-            templates = read_templates(language)
-            no_gauge = f"{templates['hazard']['flood']}{templates['colon']}{no_gauge}"
-        return [headline, (no_gauge, language)]
+        return [headline, (words["no_gauge"], language)]
     flood = river.city["flood"]
     of_rain = flood["level_in_force"] != flood["river_level"] and first["message"] is not None
-    told = [(sentence, language) for sentence in river.tell_stage()]
+    sentences = [
+        "" if river.days else words["no_forecast"],
+        river.tell_highest(),
+        river.tell_now(),
+    ]
+    told = [(sentence, language) for sentence in sentences if sentence]
     return [headline, *told] if first["hazard"] != "flood" or of_rain else told
 
 

@@ -59,25 +59,8 @@ def frame(edition: Edition, language: str, place: places.City | None = None) -> 
         "issued": edition.issue_time,
         "made": words["made"].format(**tell_moment(edition.issue_time, templates, place)),
         "holds": words["holds"].format(**tell_moment(edition.expires_at, templates, place)),
-        "zone": name_zone(place or _at_mouth(edition.issue_time)),
         "root": ROOT,
     }
-
-
-def _at_mouth(moment: datetime) -> places.City:
-    return places.city("can_tho", asof=moment)
-
-
-def name_zone(place: places.City) -> str:
-    """Name the clock of a city by its distance from UTC.
-
-    Examples
-    --------
-    >>> [name_zone(places.city(id)) for id in ("pakse", "yangon")]
-    ['UTC+7', 'UTC+6:30']
-    """
-    hours, minutes = divmod(round(60 * place.utc_offset_h), 60)
-    return f"UTC{hours:+d}" + (f":{minutes:02d}" if minutes else "")
 
 
 def name_status(banner: str) -> str:
@@ -95,7 +78,7 @@ def tell_moment(
     moment: datetime, templates: Templates, place: places.City | None = None
 ) -> dict[str, str]:
     """Date and time of a moment, on the clock of a city or of the river's mouth."""
-    place = place or _at_mouth(moment)
+    place = place or places.city("can_tho", asof=moment)
     return {
         "date": format_date(moment, place, templates),
         "time": format_hour(moment, place, templates),

@@ -42,14 +42,10 @@ def list_hazards(edition: Edition, city: dict[str, Any], language: str) -> list[
 def describe_hazard(
     edition: Edition, city: dict[str, Any], hazard: str, language: str
 ) -> dict[str, Any]:
-    """Describe the level of a hazard: its word, its number, its message and what to do.
-
-    ``partly`` is true of no warning where the river is not assessed.
-    """
+    """Describe the level of a hazard: its word, its number, its message and what to do."""
     row, words, templates = city[hazard], read_words(language), read_templates(language)
     known, in_force = Level(row["level"]), Level(row["level_in_force"])
     level = in_force if in_force in RAISED else known
-    partly = hazard == "flood" and level is Level.NONE and city["gauge"] is None
     own_status = row["status"] if row["status"] != edition.status else "Actual"
     mark = name_status(choose_banner(own_status, templates))
     message = edition.message(row["identifier"], language)
@@ -63,7 +59,6 @@ def describe_hazard(
         "rank": _RANK[level],
         "word": f"{mark} {words[f'level_{level}']}".strip(),
         "number": words["number"].format(level=number_level(level)) if level in RAISED else "",
-        "partly": partly,
         "held": words["held"].format(level=number_level(level))
         if known is Level.UNKNOWN and level in RAISED
         else "",
@@ -75,7 +70,7 @@ def describe_hazard(
         )
         if message is not None
         else _tell_state(edition, city, hazard, level, templates),
-        "do": _tell_what_to_do(level, message, words, partly=partly),
+        "do": _tell_what_to_do(level, message, words),
     }
 
 
@@ -102,10 +97,7 @@ def _tell_state(
     return f"{state}{templates['stop']}"
 
 
-def _tell_what_to_do(
-    level: Level, message: Message | None, words: Any, *, partly: bool
-) -> list[str]:
-    """Tell what to do; without a warning nothing only where all is assessed."""
+def _tell_what_to_do(level: Level, message: Message | None, words: Any) -> list[str]:
     if message is not None:
         return list(message.instructions)
-    return [words["do_none" if level is Level.NONE and not partly else "do_unknown"]]
+    return [words["do_none" if level is Level.NONE else "do_unknown"]]

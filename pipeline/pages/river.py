@@ -17,7 +17,6 @@ from pipeline.alerts.formats import (
     name_marks,
     tell_position,
 )
-from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.templates import read_templates
 from pipeline.figures.pocket_fan import FanDay, MarkLine, draw_pocket_fan
@@ -123,36 +122,6 @@ class River:
         if self.is_of_today(stage):
             return told
         return join_sentences([told, self.tell_read_at()], self.templates)
-
-    def tell_after(self) -> str:
-        """When it stands below the mark of its level again, where the highest has been reached.
-
-        Empty where it is still to come, without a forecast, and below the mark.
-        """
-        flood, stage = self.city["flood"], self.city["stage"]
-        level = Level(flood["level_in_force"])
-        if stage is None or not self.days or self.peak_m is not None or level not in RAISED:
-            return ""
-        mark = THRESHOLD_STAGE[level]
-        if stage["m"] < self.city["marks"][mark]:
-            return ""
-        name, ending = self.name_marks()[mark], flood["ending_time"]
-        if ending is None:
-            days = self.days[-1]["lead_days"]
-            return str(self.templates["when"]["no_ending"].format(mark=name, days=days))
-        date = format_date(datetime.fromisoformat(ending), self.place, self.templates)
-        return str(self.templates["when"]["ending"].format(mark=name, date=date))
-
-    def tell_stage(self) -> list[str]:
-        """How high, when, against which mark, rising or falling, and what comes; no empty ones."""
-        words = read_words(self.language)
-        sentences = (
-            "" if self.days else words["no_forecast"],
-            self.tell_highest(),
-            self.tell_now(),
-            self.tell_after(),
-        )
-        return [sentence for sentence in sentences if sentence]
 
     def is_of_today(self, stage: dict[str, Any]) -> bool:
         """Whether a stage was read on the day of issue, by the clock of the city."""

@@ -15,15 +15,14 @@ from pipeline.geography.names import city_name
 from pipeline.pages.edition import Edition
 from pipeline.pages.frame import environment, frame
 from pipeline.pages.hazards import list_hazards
-from pipeline.pages.river import River
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 
 LARGEST_PT, SMALLEST_PT = 25.0, 11.0
 """Sizes of what is read aloud."""
-ROOM_MM, LEVEL_MM, STAGE_MM, WIDTH_MM = 102.0, 23.0, 8.0, 178.0
-"""Height that the text may take on the sheet, what each level but the first takes of it, what the
-space around the river's stage takes, and its width."""
+ROOM_MM, LEVEL_MM, WIDTH_MM = 102.0, 23.0, 178.0
+"""Height that the text may take on the sheet, what each level but the first takes of it, and its
+width."""
 LETTER = 0.63
 """Width of a letter with its share of unfilled lines, by the size."""
 LINE = {"km": 1.75, "lo": 2.3, "my": 2.7}
@@ -73,10 +72,6 @@ def describe_sheet(
         for hazard in shown
         for line in texts.get(_event(city_id, hazard), [hazard["headline"], *hazard["do"]])
     )
-    flood_shown = city["gauge"] and any(hazard["hazard"] == "flood" for hazard in shown)
-    river = River(city, edition, language)
-    told = (river.tell_now(), river.tell_after()) if flood_shown else ()
-    stage = [sentence for sentence in told if sentence]
     first = [
         (
             words["sheet_first" if hazard["hazard"] == "flood" else "sheet_water"],
@@ -90,12 +85,11 @@ def describe_sheet(
         "place": city_id,
         "city": city_name(place, language, asof=edition.issue_time),
         "hazards": shown,
-        "stage": stage,
         "lines": list(lines),
         "first": first,
         "size_pt": fit_size(
-            [*stage, *lines, *(line for _, line in first), *(hazard["held"] for hazard in shown)],
-            LEVEL_MM * (len(shown) - 1) + (STAGE_MM if stage else 0.0),
+            [*lines, *(line for _, line in first), *(hazard["held"] for hazard in shown)],
+            len(shown),
             language,
         ),
         "authority": templates["instruction"]["authority"],
@@ -111,26 +105,26 @@ def read_aloud(edition: Edition, language: str) -> dict[str, list[str]]:
     return {event: lines for event, *lines in blocks}
 
 
-def fit_size(lines: Sequence[str], taken_mm: float, language: str) -> float:
+def fit_size(lines: Sequence[str], levels: int, language: str) -> float:
     """Size (pt) at which lines fill the room that the sheet has for them, at most the largest.
 
     Parameters
     ----------
     lines
         What is read aloud, and who goes first.
-    taken_mm
-        Height of what else stands in that room.
+    levels
+        Number of levels above it.
     language
         One of ``LANGUAGES``.
 
     Examples
     --------
-    >>> fit_size(["Go to high ground now."], 0, "en"), fit_size(["a" * 1000], 23, "en")
+    >>> fit_size(["Go to high ground now."], 1, "en"), fit_size(["a" * 1000], 2, "en")
     (25.0, 11.0)
     """
     letters = sum(2.0 if east_asian_width(sign) == "W" else 1.0
                   for line in lines for sign in line if category(sign) != "Mn")  # fmt: skip
-    room = (ROOM_MM - taken_mm) * WIDTH_MM
+    room = (ROOM_MM - LEVEL_MM * (levels - 1)) * WIDTH_MM
     size_mm = math.sqrt(room / (letters * LETTER * LINE.get(language, 1.4)))
     return max(SMALLEST_PT, min(LARGEST_PT, math.floor(2.0 * PT_PER_MM * size_mm) / 2.0))
 

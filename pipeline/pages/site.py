@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +24,6 @@ _log = logging.getLogger(__name__)
 BULLETIN = "bulletin.html"
 PAPERS = (BULLETIN, "-sheet.html")
 """Ends of the names of pages that do not count their age."""
-NAMED = 5
-"""Pages of one cause that the log names."""
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
@@ -119,25 +117,16 @@ def refresh_pages(settings: Settings) -> tuple[str, ...]:
             pages, failed = write_pages(edition, settings=settings)
             _replace(folder, pages, kept=[path for path in failed if not path.endswith(PAPERS)])
     except Exception as error:  # noqa: BLE001  (a message never waits for a page)
-        return (_tell(["pages"], error),)
-    causes: dict[str, list[str]] = {}
-    for path, fault in failed.items():
-        causes.setdefault(_tell_cause(fault), []).append(path)
-    lines = [_tell(paths, failed[paths[0]]) for paths in causes.values()]
-    more = len(failed) - 1
-    return (*lines[:1], *([f"pages: {more} more not made anew"] if more > 0 else []))
+        return (_tell("pages", error),)
+    told = [_tell(path, error) for path, error in failed.items()]
+    return (*told[:1], *([f"pages: {len(told) - 1} more not made anew"] if told[1:] else []))
 
 
-def _tell(paths: Sequence[str], error: Exception) -> str:
-    """Tell what one cause kept from being made, in a line; the log has all of the cause."""
-    first, more = ", ".join(paths[:NAMED]), len(paths) - NAMED
-    others = f" and {more} more" if more > 0 else ""
-    _log.error("%s%s: not made anew", first, others, exc_info=error)
-    return f"{paths[0]}: not made anew ({_tell_cause(error)})"
-
-
-def _tell_cause(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+def _tell(what: str, error: Exception) -> str:
+    """Tell what could not be made, in a line; the log has all of it."""
+    _log.error("%s: not made anew", what, exc_info=error)
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"{what}: not made anew ({cause})"
 
 
 def _replace(folder: Path, pages: Mapping[str, bytes], *, kept: Collection[str]) -> None:

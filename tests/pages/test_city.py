@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lxml import html
@@ -166,42 +165,3 @@ def test_the_record_names_the_mark_as_the_country_does(edition: Edition) -> None
     bank = read_templates("th")["mark"]["flood_th"]
     assert bank != read_templates("th")["mark"]["flood"]
     assert bank in told["record"]
-
-
-def test_a_river_that_is_as_high_as_it_will_be_says_when_it_is_below_the_mark(
-    edition: Edition,
-) -> None:
-    high: dict[str, Any] = {"stage": {"m": 13.0}, "flood": {"peak_m": 12.9, "ending_time": None}}
-    text = read(change_city(edition, FLOOD, **high), FLOOD)
-    assert "Now 13.00 m, 0.50 m above flood stage, rising." in text
-    assert "Not below flood stage again within 7 days." in text
-    ending = {"flood": high["flood"] | {"ending_time": "2026-08-24T00:00:00Z"}}
-    assert "flood stage again on 24 August." in read(
-        change_city(edition, FLOOD, **high | ending), FLOOD
-    )
-    low = high | {"stage": {"m": 12.2}, "flood": {"peak_m": 12.1, "ending_time": None}}
-    page = write_city_page(change_city(edition, FLOOD, **low), FLOOD, "en", settings=SETTINGS)
-    (sentence,) = html.fromstring(page).xpath("//p[@class='sentence']")
-    assert read_text(sentence) == "Now 12.20 m, 0.30 m below flood stage, rising."
-
-
-def test_a_place_whose_river_is_not_assessed_never_looks_calm(edition: Edition) -> None:
-    nothing = {"level": "none", "level_in_force": "none", "identifier": None}
-    calm = change_city(edition, NO_GAUGE, flood=nothing, drought=nothing)
-    page = html.fromstring(write_city_page(calm, NO_GAUGE, "en", settings=SETTINGS))
-    assert page.xpath("//p[@class='level none partly']")
-    assert "Nothing special" not in read_text(page)
-    assert "Not assessed does not mean safe." in read_text(page)
-    known = change_city(edition, FLOOD, flood=nothing, drought=nothing)
-    assert "Nothing special today." in read(known, FLOOD)
-
-
-def test_on_a_page_of_drought_the_river_that_is_not_assessed_is_named(edition: Edition) -> None:
-    text = read(edition, DROUGHT)
-    assert "Flood: This place has no gauge with an alarm stage." in text
-    alone = read(change_city(edition, DROUGHT, flood=None), DROUGHT)
-    assert "This place has no gauge" not in alone, "its rain is not assessed either"
-
-
-def test_times_name_the_clock_of_the_city(edition: Edition) -> None:
-    assert "Holds until 22 August, 13:30. (UTC+7)" in read(edition, FLOOD)

@@ -103,12 +103,12 @@ def backup(folder: Path, *, upstream: bool = False, settings: Settings | None = 
     Raises
     ------
     UserError
-        The folder holds files, or lies in the data folder.
+        The folder holds files or lies in the data folder, or there is nothing to back up.
     BrokenState
         The stores are damaged, or do not belong to each other.
     """
     from pipeline.ingest.consistency import check_stores
-    from pipeline.storage.backups import upkeep_locked, write_backup
+    from pipeline.storage.backups import list_state, upkeep_locked, write_backup
     from pipeline.storage.records import Records
 
     settings = settings or Settings()
@@ -117,6 +117,11 @@ def backup(folder: Path, *, upstream: bool = False, settings: Settings | None = 
         raise UserError(f"expected an empty folder, or none, at {folder}, found files")
     if folder.is_relative_to(settings.region_dir.resolve()):
         raise UserError(f"expected a folder outside {settings.region_dir}, found {folder}")
+    if not list_state(settings):
+        raise UserError(
+            f"expected something to back up in {settings.region_dir}, found nothing; name the data "
+            "folder (MEKONG_DATA_DIR)"
+        )
     check_stores(settings)
     with upkeep_locked(settings):
         last = Records(settings.database).last_issued(before=_END)

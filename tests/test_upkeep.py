@@ -83,6 +83,11 @@ def test_a_restored_night_is_made_again_byte_for_byte(settings: Settings, tmp_pa
 
 
 def test_wrong_folders_are_refused(settings: Settings, tmp_path: Path) -> None:
+    mistyped = settings.model_copy(update={"data_dir": tmp_path / "dta", "records_url": None})
+    with pytest.raises(UserError, match=r"expected something to back up in .*dta, found nothing"):
+        upkeep.backup(tmp_path / "nothing", settings=mistyped)
+    assert not (tmp_path / "dta").exists()
+    assert not (tmp_path / "nothing").exists()
     with pytest.raises(UserError, match="expected a folder outside"):
         upkeep.backup(settings.data_dir / "backup", settings=settings)
     (tmp_path / "full").mkdir()

@@ -98,6 +98,7 @@ class Assess(BaseOperator):
         from pipeline import steps
         from pipeline.console import describe_assessed
 
+        refuse_mistakes(context, self.issue_time)
         now = datetime.now(UTC)
         if self._earlier_runs(context, since=now - LONGEST):
             self.defer(trigger=DateTimeTrigger(now + TURN), method_name="execute")
@@ -139,12 +140,29 @@ class Assess(BaseOperator):
         )
 
 
+def refuse_mistakes(context: Any, issue_time: str) -> None:
+    """Fail for good where a manual run would issue what nobody meant.
+
+    Airflow takes parameters that no DAG has: with ``dryrun`` in the place of ``dry_run`` the night
+    would be sent. After a night of the future every true one would be an older one, and send no
+    messages.
+    """
+    if unknown := sorted({*(context["dag_run"].conf or {})} - {"issue_time", "sources", "dry_run"}):
+        raise AirflowFailException(
+            f"expected parameters among issue_time, sources and dry_run, found {', '.join(unknown)}"
+        )
+    future = datetime.fromisoformat(issue_time) > datetime.now(UTC) + timedelta(hours=1)
+    if future and Settings().upstream != "virtual":
+        raise AirflowFailException(f"expected an issue time of the past, found {issue_time}")
+
+
 @task
 def prepare(issue_time: str) -> None:
     """Lay out the virtual upstream."""
     from pipeline import steps
     from pipeline.console import describe_simulated
 
+    refuse_mistakes(get_current_context(), issue_time)
     simulated = steps.simulate(asof=datetime.fromisoformat(issue_time))
     log.info("%s", describe_simulated(simulated))
 

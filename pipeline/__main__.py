@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.choices import Upstream
-from pipeline.command_options import Day, issue_time, known_time, parse_day, read_settings
+from pipeline.command_options import (
+    Day,
+    issue_time,
+    issuing_time,
+    known_time,
+    parse_day,
+    read_settings,
+)
 from pipeline.export_commands import export
 from pipeline.feedback import take_feedback
 from pipeline.page_command import page
@@ -237,7 +244,7 @@ def forecast(day: Day = None) -> None:
     """Forecast stages and drought. Example: mekong forecast --date 2026-04-10."""
     from pipeline import console, steps
 
-    run = steps.forecast(asof=issue_time(day), settings=read_settings(), models_required=True)
+    run = steps.forecast(asof=issuing_time(day), settings=read_settings(), models_required=True)
     console.print_line(console.describe_forecast(run))
 
 
@@ -246,7 +253,7 @@ def publish(day: Day = None) -> None:
     """Decide, word and publish the alerts. Example: mekong publish --date 2026-04-10."""
     from pipeline import console, steps
 
-    published = steps.publish(asof=issue_time(day), settings=read_settings())
+    published = steps.publish(asof=issuing_time(day), settings=read_settings())
     console.print_line(console.describe_published(published))
     _leave_if_degraded(published.degraded)
 
@@ -270,9 +277,10 @@ def nightly(
         if end < start:
             raise typer.BadParameter(f"expected --end from {start} on, found {end}")
         nights = [start + timedelta(days=count) for count in range((end - start).days + 1)]
-        degraded = [_run_night(issue_time(night, upstream), upstream) for night in nights]
+        moments = [issuing_time(night, upstream) for night in nights]
+        degraded = [_run_night(night, upstream) for night in moments]
     else:
-        degraded = [_run_night(issue_time(day, upstream), upstream)]
+        degraded = [_run_night(issuing_time(day, upstream), upstream)]
     _leave_if_degraded([reason for reasons in degraded for reason in reasons])
 
 

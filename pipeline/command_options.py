@@ -54,6 +54,23 @@ def issue_time(day: date | None, upstream: Upstream | None = None) -> datetime:
     return datetime.combine(day or SHOWCASE, time(0, 30), tzinfo=UTC)
 
 
+def issuing_time(day: date | None, upstream: Upstream | None = None) -> datetime:
+    """Return the issue time of a night that is to be issued, and refuse one of the future.
+
+    After such a night every true one would be an older one, and send no messages.
+    """
+    moment = issue_time(day, upstream)
+    if read_settings(upstream).upstream != "virtual":
+        refuse_future(moment)
+    return moment
+
+
+def refuse_future(moment: datetime) -> None:
+    """Refuse a moment later than now, but for what clocks differ by."""
+    if moment > datetime.now(UTC) + timedelta(hours=1):
+        raise typer.BadParameter(f"expected a moment of the past, found {moment:%Y-%m-%d %H:%MZ}")
+
+
 def known_time(day: date | None) -> datetime:
     """Return the issue time of a day's night, or now."""
     return datetime.now(UTC) if day is None else issue_time(day)

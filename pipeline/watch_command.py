@@ -45,4 +45,8 @@ def _moment(text: str | None, *, virtual: bool) -> datetime:
             f"--at: expected a moment like 2026-08-20T06:15, found {text!r}"
         ) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not virtual:
+        from pipeline.command_options import refuse_future
+
+        refuse_future(moment)
     return moment.replace(second=0, microsecond=0)

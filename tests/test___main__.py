@@ -397,3 +397,28 @@ def test_a_reason_with_control_characters_is_a_mistake(
     arguments = ["cancel", "x", "--why", "bell\x01"]
     assert run(monkeypatch, tmp_path, *arguments) == 2
     assert "expected a reason in one line of text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["forecast", "--date", "2190-08-20"],
+        ["publish", "--date", "2190-08-20"],
+        ["nightly", "--date", "2190-08-20"],
+        ["nightly", "--start", "2190-08-20", "--end", "2190-08-21"],
+        ["watch", "--at", "2190-08-20T06:15"],
+    ],
+    ids=" ".join,
+)
+def test_a_night_of_the_future_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: list[str],
+) -> None:
+    """After it every true night would be an older one, and send no messages."""
+    assert run(monkeypatch, tmp_path / "data", *words, MEKONG_UPSTREAM="archive") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("mekong: expected a moment of the past, found 2190-08-20 ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "data").exists()

@@ -13,13 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSESS = """
-import json, sys
+import json, os, sys
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from airflow.models.dagbag import DagBag
 from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from pipeline import console, nightly, steps
 from pipeline.supervision import notices
 
@@ -37,7 +37,7 @@ def step(name, error=None):
         return []
     return run
 
-def assess(run_type="scheduled", others=(), fails="", last_try=True):
+def assess(run_type="scheduled", others=(), fails="", last_try=True, issued=ISSUED, conf=None):
     "Run it beside other runs: state, kind and hours since they began, the nearest first."
     calls.clear()
     for name in ("catch_up", "verify_last"):
@@ -51,8 +51,9 @@ def assess(run_type="scheduled", others=(), fails="", last_try=True):
                 return SimpleNamespace(run_type=kind, start_date=began)
     own = SimpleNamespace(
         run_type=run_type, start_date=NOW - timedelta(hours=1), run_after=NOW,
-        logical_date=datetime.fromisoformat(ISSUED),
+        logical_date=datetime.fromisoformat(ISSUED), conf=conf,
     )
+    os.environ["MEKONG_UPSTREAM"] = "virtual" if issued == ISSUED else "archive"
     ti = SimpleNamespace(
         get_previous_dagrun=find, dag_id="mekong_nightly", task_id="assess", max_tries=2,
         try_number=3 if last_try else 2,
@@ -61,12 +62,14 @@ def assess(run_type="scheduled", others=(), fails="", last_try=True):
     context = {"dag_run": own, "ti": ti, "outlet_events": events, "params": {}}
     ingested = [("smap", ISSUED), None, ("gk2a", "2026-08-20T01:10:00+00:00")]
     try:
-        task = Assess(task_id=f"t{len(found)}", issue_time=ISSUED, ingested=ingested)
+        task = Assess(task_id=f"t{len(found)}", issue_time=issued, ingested=ingested)
         found.append([task.execute(context), *calls])
     except TaskDeferred:
         found.append(["put off", *calls])
     except OSError as error:
         found.append([f"fails: {error}", *calls])
+    except AirflowFailException as error:
+        found.append([f"refused: {error}", *calls])
 
 found = []
 for arguments in json.loads(sys.argv[2]):
@@ -102,6 +105,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nor does a night that cannot be scored": (
         {"fails": "verify_last"},
         [BEHIND, "catch_up 00:30", "verify_last 00:30", "tell assess: no room", "assess 01:10"],
+    ),
+    "a parameter that no DAG has, where a dry run was meant": (
+        {"run_type": "manual", "conf": {"dryrun": True}},
+        ["refused: expected parameters among issue_time, sources and dry_run, found dryrun"],
+    ),
+    "parameters that there are": (
+        {"run_type": "manual", "conf": {"issue_time": "2026-08-20T00:30:00Z", "dry_run": True}},
+        [BEHIND, "verify_last 00:30", "assess 01:10"],
+    ),
+    "a night of the future, after which no true one would be sent": (
+        {"run_type": "manual", "issued": "2190-08-20T00:30:00+00:00"},
+        ["refused: expected an issue time of the past, found 2190-08-20T00:30:00+00:00"],
     ),
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ from pipeline.signing import app as keys
 from pipeline.signing import verify_signature
 from pipeline.skill_commands import compare, hindcast, scoreboard
 from pipeline.sources import select_sources
-from pipeline.supervision_commands import acknowledge, status
+from pipeline.supervision_commands import acknowledge, remind, status
 from pipeline.texts import app as texts
 from pipeline.upkeep_commands import app as upkeep
 from pipeline.watch_command import watch
@@ -311,6 +311,7 @@ app.command(rich_help_panel=NIGHT)(watch)
 app.command(rich_help_panel=NIGHT)(page)
 app.command(rich_help_panel=NIGHT)(status)
 app.command(rich_help_panel=NIGHT)(acknowledge)
+app.command(rich_help_panel=NIGHT)(remind)
 
 
 @app.command(rich_help_panel=NIGHT)

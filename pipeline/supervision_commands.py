@@ -1,9 +1,9 @@
-"""The commands ``mekong status`` and ``mekong acknowledge``."""
+"""The commands ``mekong status``, ``mekong acknowledge`` and ``mekong remind``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -47,6 +47,36 @@ def acknowledge(
     console.print_line(f"{len(taken)} notices acknowledged")
 
 
+def remind(
+    *,
+    failed: Annotated[
+        Literal["nightly", "watch", "backup"] | None,
+        typer.Option(help="Tell that this has failed; without it, tell again what is open."),
+    ] = None,
+) -> None:
+    """Tell again what is open, and that no night came: hourly. Example: mekong remind."""
+    import sys
+
+    from pipeline import console
+    from pipeline.supervision.notices import remind as tell_again
+    from pipeline.supervision.notices import tell
+
+    settings = read_settings()
+    asof = _find_now(settings)
+    if failed is None:
+        told = tell_again(asof=asof, settings=settings)
+    else:
+        told = tell(
+            dag=f"mekong_{failed}", task=None, issue_time=None, kind="failed", asof=asof,
+            settings=settings,
+        )  # fmt: skip
+    console.print_line(f"told {len(told.notices)} notices by {', '.join(told.taken) or 'nothing'}")
+    for failure in told.failures:
+        print(f"mekong: {failure}", file=sys.stderr)
+    if told.failures:
+        raise typer.Exit(1)
+
+
 def _find_now(settings: Settings) -> datetime:
     """Find the moment of the state: now; in the virtual basin the newest night, if that is past."""
     from pipeline.supervision.inspection import read_issue_time
@@ -82,8 +112,9 @@ def _print_health(settings: Settings, *, asof: datetime) -> None:
 def _describe_parts(health: dict[str, Any]) -> list[str]:
     """Lines of the sources, tiers, disk, who is told and what is not known."""
     lines = []
-    if health["dead_man"]["due_by"]:
-        lines.append(f"The next good night is due by {health['dead_man']['due_by']}.")
+    if due_by := health["dead_man"]["due_by"]:
+        is_due = "was due" if health["dead_man"]["over"] else "is due"
+        lines.append(f"The next good night {is_due} by {due_by}.")
     if health["sources"] is not None:
         ages = [
             f"{row['source']} "

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from pipeline.settings import Settings
 from pipeline.supervision.notice_book import read_book
@@ -75,3 +77,46 @@ def test_what_is_acknowledged_is_named(
         f"{identifier}: publish of mekong_nightly hung, 2026-08-20 00:30Z\n1 notices acknowledged\n"
     )
     assert read_book(settings).list_open() == []
+
+
+def test_without_airflow_a_failure_and_what_is_open_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: Path,
+    httpserver: HTTPServer,
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", httpserver.url_for("/hook"))
+    published = Settings(data_dir=data, records_url=None).published_dir
+    assert run(monkeypatch, data, "remind", **ARCHIVE) == 0
+    assert capsys.readouterr().out.startswith("told ")
+    assert (published / "last_good_night.txt").read_text() == "2026-08-20T00:30:00Z\n"
+    assert (published / "health.json").is_file()
+    assert (published / "metrics.prom").is_file()
+    for what, urgency in (("nightly", "wake"), ("watch", "wake"), ("backup", "tomorrow")):
+        assert run(monkeypatch, data, "remind", "--failed", what, **ARCHIVE) == 0
+        assert capsys.readouterr().out == "told 1 notices by webhook\n"
+        [notice] = json.loads(httpserver.log[-1][0].data)["notices"]
+        assert (notice["dag"], notice["urgency"]) == (f"mekong_{what}", urgency)
+    assert run(monkeypatch, data, "remind", "--failed", "night", **ARCHIVE) == 2
+
+
+def test_a_night_that_no_timer_ran_is_told_by_the_next_hour(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    assert run(monkeypatch, data, "remind", MEKONG_UPSTREAM="archive") == 0
+    assert capsys.readouterr().out.endswith(" by nothing\n")
+    book = read_book(Settings(data_dir=data, records_url=None))
+    assert "night_late" in {notice.fault for notice in book.list_open()}
+    assert run(monkeypatch, data, "status", MEKONG_UPSTREAM="archive") == 0
+    assert "The next good night was due by 2026-08-21T02:30:00Z." in capsys.readouterr().out
+
+
+def test_a_reminder_that_went_nowhere_ends_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    monkeypatch.setenv("MEKONG_NOTICE_WEBHOOK", "http://127.0.0.1:9/s3cr3t")
+    assert run(monkeypatch, data, "remind", "--failed", "backup", **ARCHIVE) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("mekong: webhook")
+    assert "s3cr3t" not in err

@@ -172,9 +172,12 @@ UNKNOWN = Entry("wake", "something that this version does not know", "See the ru
 """A fault that another version of this code noted."""
 
 SIDE_DAGS = frozenset(
-    {"mekong_train", "mekong_backfill", "mekong_verify", "mekong_indices", "mekong_upkeep"}
-)
-"""DAGs that no night waits for."""
+    {
+        "mekong_train", "mekong_backfill", "mekong_verify", "mekong_indices", "mekong_upkeep",
+        "mekong_backup",
+    }
+)  # fmt: skip
+"""DAGs that no night waits for, and the backup, which is a timer's."""
 WATCH_DAG = "mekong_watch"
 """DAG of the look between two nights."""
 SIDE_TASKS = frozenset({"ingest", "verdict", "remind"})

@@ -115,7 +115,7 @@ def test_a_line_is_read_as_it_says(
     assert code == 0, said
     assert words[0] in {
         *asked, "status", "cities", "gauges", "export", "texts", "feedback", "keys",
-        "verify-signature", "scoreboard", "drill", "acknowledge", "watch",
+        "verify-signature", "scoreboard", "drill", "acknowledge", "remind", "watch",
         "backup", "restore", "retain", "migrate",
     }  # fmt: skip
     dates = dict(re.findall(r"--(date|start|end|since|train-from) (\d{4}-\d\d-\d\d)", line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -483,7 +484,9 @@ def _explain(error: Exception) -> tuple[int, str] | None:
         where = ".".join(map(str, first["loc"]))
         return USAGE, f"setting {where}: {first['msg']}, found {first['input']!r}"
     if isinstance(error, UserError | SettingsError):
-        return USAGE, str(error)
+        not_json = re.match(r'error parsing value for field "(\w+)"', str(error))
+        what = 'expected JSON, such as ["one", "two"] or {"LA": "one"}'
+        return USAGE, f"setting {not_json[1]}: {what}" if not_json else str(error)
     return _explain_broken_state(error)
 
 

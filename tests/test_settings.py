@@ -20,6 +20,17 @@ def test_a_wrong_setting_is_named(
     assert "setting upstream: Input should be 'virtual', 'internet' or 'archive'" in error
 
 
+@pytest.mark.parametrize("name", ["NOTICE_MAIL_TO", "ALERT_AUTHORITIES"])
+def test_a_setting_that_is_no_json_is_named_with_what_is_expected(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    own = {f"MEKONG_{name}": "duty@example.org"}
+    assert run(monkeypatch, tmp_path, "status", **own) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"mekong: setting {name.lower()}: expected JSON, such as [")
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -269,6 +269,9 @@ def _read_moment(path: Path) -> datetime | None:
 def read_tree(folder: Path) -> dict[str, bytes]:
     """Read a published tree: content of each file by its relative path.
 
+    Trees of earlier versions of the program hold files that are now of the root: they stay out, or
+    no Cancel and no raised level could be published after an upgrade.
+
     Raises
     ------
     FileNotFoundError
@@ -278,4 +281,7 @@ def read_tree(folder: Path) -> dict[str, bytes]:
         raise FileNotFoundError(f"expected a published tree in {folder}, found none")
     version = folder.resolve()  # once: the link may point to another while the files are read
     files = (path for path in version.rglob("*") if path.is_file())
-    return {str(path.relative_to(version)): path.read_bytes() for path in files}
+    relative = {path.relative_to(version): path for path in files}
+    return {
+        str(name): path.read_bytes() for name, path in relative.items() if name.parts[0] not in OWN
+    }

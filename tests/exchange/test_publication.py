@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.exchange import publication
 from pipeline.exchange.index import complete_index
-from pipeline.exchange.publication import folder_name, publish_tree, replace_watch
+from pipeline.exchange.publication import folder_name, publish_tree, read_tree, replace_watch
 from pipeline.exchange.signatures import verify_detached
 from pipeline.storage import atomic
 from pipeline.times import format_utc
@@ -165,6 +165,19 @@ def test_a_copy_without_links_and_dot_folders_is_complete(tmp_path: Path) -> Non
             archive.write(path, path.relative_to(folder))
     shutil.unpack_archive(tmp_path / "all.zip", tmp_path / "copy")
     assert read_latest(tmp_path / "copy") == tree("one")
+
+
+def test_a_tree_of_an_earlier_version_is_read_without_what_is_now_of_the_root(
+    tmp_path: Path,
+) -> None:
+    """As one that was published before an upgrade, when a level is raised or cancelled after it."""
+    folder = publish_tree(tree("night"), folder=tmp_path, issue_time=T0)
+    version = folder.resolve()
+    version.chmod(0o755)
+    (version / "reports.json").write_text("{}")
+    files = read_tree(folder)
+    assert files == tree("night")
+    publish_tree(files, folder=tmp_path, issue_time=T0)
 
 
 def test_paths_that_leave_the_tree_are_refused(tmp_path: Path) -> None:

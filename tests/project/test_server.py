@@ -69,3 +69,9 @@ def test_the_container_copies_and_runs_what_there_is() -> None:
     assert tasks == ["setup", "up"]
     assert "USER mekong" in lines
     assert not [line for line in lines if line.startswith("ADD ") or "http" in line]
+
+
+def test_own_data_and_secrets_are_not_copied_into_the_container() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {"var", "data/*", "!data/reference", "mekong.toml", "**/*.key", "**/*.pem"} <= {*ignored}
+    assert {".git", ".venv", ".tools", "logs"} <= {*ignored}

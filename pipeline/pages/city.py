@@ -97,7 +97,7 @@ def describe_city(
 def _tell_river(
     river: River | None, hazards: list[dict[str, Any]], language: str
 ) -> list[tuple[str, str]]:
-    """Tell how high, when, against which mark, and rising or falling, each with its language.
+    """Tell how high, when, against which mark, rising or falling, and until when.
 
     The headline stands first where the level is not about the river: of a drought or of rain.
     """
@@ -111,6 +111,7 @@ def _tell_river(
         "" if river.days else words["no_forecast"],
         river.tell_highest(),
         river.tell_now(),
+        river.tell_ending(),
     ]
     told = [(sentence, language) for sentence in sentences if sentence]
     return [headline, *told] if first["hazard"] != "flood" or of_rain else told

@@ -15,8 +15,10 @@ from pipeline.alerts.formats import (
     join_sentences,
     local_time,
     name_marks,
+    stage_of_mark,
     tell_position,
 )
+from pipeline.alerts.gauge_criteria import THRESHOLD_STAGE
 from pipeline.alerts.levels import RAISED, Level
 from pipeline.alerts.templates import read_templates
 from pipeline.figures.pocket_fan import FanDay, MarkLine, draw_pocket_fan
@@ -102,8 +104,7 @@ class River:
             date=format_date(moment, self.place, self.templates),
             position=self._tell_position(peak_m),
         )
-        last = datetime.fromisoformat(self.days[-1]["valid_time"])
-        further = self.templates["when"]["further"] if moment >= last else ""
+        further = self.templates["when"]["further"] if self._is_last(moment) else ""
         return join_sentences([highest, further], self.templates)
 
     def tell_now(self) -> str:
@@ -122,6 +123,32 @@ class River:
         if self.is_of_today(stage):
             return told
         return join_sentences([told, self.tell_read_at()], self.templates)
+
+    def _is_last(self, moment: datetime) -> bool:
+        """Whether a moment is that of the last day of the forecast."""
+        return moment >= datetime.fromisoformat(self.days[-1]["valid_time"])
+
+    def tell_ending(self) -> str:
+        """When the river may stand below the mark of the level in force again, as the message does.
+
+        Or that it does not within the days of the forecast. Empty without a forecast or a level,
+        where the mark is not reached, and where the river is highest on the last day.
+        """
+        flood, stage = self.city["flood"], self.city["stage"]
+        level = Level(flood["level_in_force"])
+        if level not in RAISED or stage is None or flood["peak_m"] is None or not self.days:
+            return ""
+        mark, phrases = THRESHOLD_STAGE[level], self.templates["when"]
+        if not stage_of_mark(self.station, mark) <= max(stage["m"], flood["peak_m"]):
+            return ""
+        if self.peak_m is not None and self._is_last(datetime.fromisoformat(flood["peak_time"])):
+            return ""
+        name = self.name_marks()[mark]
+        if flood["ending_time"] is None:
+            return str(phrases["no_ending"].format(mark=name, days=self.days[-1]["lead_days"]))
+        moment = datetime.fromisoformat(flood["ending_time"])
+        date = format_date(moment, self.place, self.templates)
+        return str(phrases["ending"].format(mark=name, date=date))
 
     def is_of_today(self, stage: dict[str, Any]) -> bool:
         """Whether a stage was read on the day of issue, by the clock of the city."""
@@ -236,7 +263,15 @@ class River:
             ],
             now=now,
             dates=[(date, format_date(date, self.place, self.templates)) for date in dates],
-            alt=f"{words['fan']}. {self.tell_now()} {self.tell_highest()}",
+            alt=join_sentences(
+                [
+                    f"{words['fan']}.",
+                    self.tell_now(),
+                    self.tell_highest(),
+                    self.tell_ending(),
+                ],
+                self.templates | {"sentence": " "},
+            ),
         )
 
     def list_upstream(self) -> list[dict[str, Any]]:

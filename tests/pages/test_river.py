@@ -53,6 +53,21 @@ def test_a_river_that_stands_as_high_already_has_no_highest_stage_to_come(
     assert found.tell_now() == "Now 14.60 m, 2.10 m above flood stage, falling."
 
 
+def test_a_river_above_its_mark_says_until_when(edition: Edition) -> None:
+    """As the message: the day on which it is below again, or that no day of the forecast is."""
+    above = change_city(edition, FLOOD, stage={"m": 14.6, "trend": "falling"})
+    assert river(above, FLOOD).tell_ending() == "Not below flood stage again within 7 days."
+    ending = change_city(above, FLOOD, flood={"ending_time": "2026-08-25T00:00:00Z"})
+    assert river(ending, FLOOD).tell_ending() == "Below flood stage again on 25 August."
+    assert river(edition, FLOOD).tell_ending() == "", "highest on the last day"
+    below = change_city(edition, FLOOD, flood={"peak_m": 12.3}, stage={"m": 12.4})
+    assert river(below, FLOOD).tell_ending() == "", "the mark is not reached"
+    unknown = change_city(ending, FLOOD, flood={"level": "unknown"})
+    assert river(unknown, FLOOD).tell_ending() == "", "no chances, no day"
+    calm = change_city(ending, FLOOD, flood={"level_in_force": "none"})
+    assert river(calm, FLOOD).tell_ending() == ""
+
+
 def test_a_highest_stage_before_the_last_day_is_not_said_to_go_on(edition: Edition) -> None:
     earlier = change_city(edition, FLOOD, flood={"peak_time": "2026-08-24T00:00:00Z"})
     told = river(earlier, FLOOD).tell_highest()

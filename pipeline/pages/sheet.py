@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import category, east_asian_width
@@ -15,6 +16,7 @@ from pipeline.geography.names import city_name
 from pipeline.pages.edition import Edition
 from pipeline.pages.frame import environment, frame
 from pipeline.pages.hazards import list_hazards
+from pipeline.pages.river import River
 from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 
@@ -25,7 +27,7 @@ ROOM_MM, LEVEL_MM, WIDTH_MM = 102.0, 23.0, 178.0
 width."""
 LETTER = 0.63
 """Width of a letter with its share of unfilled lines, by the size."""
-LINE = {"km": 1.75, "lo": 2.3, "my": 2.7}
+LINE = {"km": 1.95, "lo": 2.3, "my": 2.7}
 """Height of a line by the size where it is not 1.4, of the scripts with wider letters with their
 width."""
 PT_PER_MM = 72.0 / 25.4
@@ -70,7 +72,9 @@ def describe_sheet(
     lines = dict.fromkeys(
         line
         for hazard in shown
-        for line in texts.get(_event(city_id, hazard), [hazard["headline"], *hazard["do"]])
+        for line in _tell_hazard(
+            edition, city, hazard, texts.get(_event(city_id, hazard)), language=language
+        )
     )
     first = [
         (
@@ -103,6 +107,49 @@ def read_aloud(edition: Edition, language: str) -> dict[str, list[str]]:
     text = file.read_text(encoding="utf-8").removeprefix(UNREVIEWED) if file.is_file() else ""
     blocks = [block.splitlines() for block in text.split("\n\n") if block.strip()]
     return {event: lines for event, *lines in blocks}
+
+
+def _tell_hazard(
+    edition: Edition,
+    city: dict[str, Any],
+    hazard: dict[str, Any],
+    text: list[str] | None,
+    *,
+    language: str,
+) -> list[str]:
+    """Lines about a hazard, its text to read aloud where there is one.
+
+    After the line that names a flood stands how the river stands now, the highest stage to come,
+    each against a mark, and until when; what the text says of a stage, without a mark, gives way.
+    """
+    templates = read_templates(language)
+    lines = text or [hazard["headline"], *hazard["do"]]
+    if hazard["hazard"] != "flood" or not city["gauge"]:
+        return lines
+    river = River(city, edition, language)
+    highest = "" if text is None and hazard["message"] else river.tell_highest()
+    told = [river.tell_now() if city["stage"] else "", highest, river.tell_ending()]
+    lines = [
+        line
+        for line in lines
+        if not (highest and _is_filled(templates["read"]["highest"], line))
+        and not (city["stage"] and _is_filled(templates["read"]["latest"], line))
+    ]
+    marks = [templates["read"][status] for status in ("exercise", "test")]
+    named = 1 + next(number for number, line in enumerate(lines) if line not in marks)
+    return [*lines[:named], *filter(None, told), *lines[named:]]
+
+
+def _is_filled(template: str, line: str) -> bool:
+    """Whether a line is a template with its slots filled.
+
+    Examples
+    --------
+    >>> [_is_filled("On {date}: {stage}.", line) for line in ("On 2 May: 3 metres.", "Go.")]
+    [True, False]
+    """
+    pieces = re.split(r"{\w+}", template)
+    return re.fullmatch(".+".join(map(re.escape, pieces)), line) is not None
 
 
 def fit_size(lines: Sequence[str], levels: int, language: str) -> float:

@@ -10,6 +10,7 @@ from lxml import html
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.pages.edition import Edition
+from pipeline.pages.river import River
 from pipeline.pages.sheet import fit_size, read_aloud, write_sheet
 from pipeline.pages.words import read_words
 from tests.pages.page_cases import (
@@ -19,6 +20,7 @@ from tests.pages.page_cases import (
     FLOOD,
     SETTINGS,
     UNKNOWN,
+    change_city,
     change_tree,
     count_pages,
     needs_browser,
@@ -40,12 +42,17 @@ LEVEL = "//p[starts-with(@class, 'level ')]"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_read_aloud_is_the_text_of_the_tree(edition: Edition, language: str) -> None:
+def test_what_is_read_aloud_is_the_text_of_the_tree_with_the_river_now(
+    edition: Edition, language: str
+) -> None:
+    """How the river stands now, then its peak against a mark, in place of a stage without one."""
     file = (edition.folder / f"read/{language}.txt").read_text(encoding="utf-8")
     block = file.partition(f"{FLOOD}-flood\n")[2].partition("\n\n")[0].splitlines()
     page = sheet(edition, FLOOD, language)
     assert len(block) >= 5
-    assert [node.text for node in page.xpath(READ)] == block
+    river = River(edition.cities[FLOOD], edition, language)
+    told = [river.tell_now(), river.tell_highest()]
+    assert [node.text for node in page.xpath(READ)] == [*block[:2], *told, *block[3:]]
     words, templates = read_words(language), read_templates(language)
     assert page.get("lang") == templates["tag"]
     assert page.xpath("//p[@class='level emergency']/*[@class='sign']")
@@ -88,9 +95,24 @@ def test_two_hazards_are_told_one_after_the_other_and_no_line_twice(edition: Edi
     assert texts(page, LEVEL) == ["Flood: Watch level 1 of 3", "Drought: Watch level 1 of 3"]
     lines = texts(page, READ)
     told = read_aloud(edition, "en")
-    assert {*lines} == {*told[f"{BOTH}-flood"], *told[f"{BOTH}-drought"]}
-    assert len(lines) == len({*lines}) == 9
+    flood = [line for line in told[f"{BOTH}-flood"] if "highest stage" not in line]
+    assert {*flood, *told[f"{BOTH}-drought"]} < {*lines}
+    assert len(lines) == len({*lines}) == 10
     assert texts(page, f"{FIRST}/h2") == ["Who goes first", "Who gets water first"]
+
+
+def test_a_flood_in_progress_is_told_before_the_peak_to_come(edition: Edition) -> None:
+    above = change_city(edition, FLOOD, stage={"m": 12.57})
+    assert texts(sheet(above, FLOOD), READ)[1:4] == [
+        "Flood, level 3 of 3, Emergency: Vientiane.",
+        "Now 12.57 m, 0.07 m above flood stage, rising.",
+        "Highest 14.30 m on 27 August, 1.80 m above flood stage. It may rise further after that.",
+    ]
+    highest = change_city(edition, FLOOD, stage={"m": 14.6, "trend": "falling"})
+    assert texts(sheet(highest, FLOOD), READ)[2:4] == [
+        "Now 14.60 m, 2.10 m above flood stage, falling.",
+        "Not below flood stage again within 7 days.",
+    ]
 
 
 def test_a_drought_says_who_gets_water_first(edition: Edition) -> None:
@@ -115,6 +137,7 @@ def test_a_night_without_texts_has_headline_and_instruction(
     late = change_tree(edition, tmp_path, read__en_txt=None)
     assert read_aloud(late, "en") == {}
     lines = texts(sheet(late, FLOOD), READ)
+    assert lines[1] == "Now 12.20 m, 0.30 m below flood stage, rising."
     assert lines[0].startswith("Flood, level 3 of 3: Vientiane. Highest 14.30 m expected on 27")
     assert "Go to high ground now and stay there." in lines
 

@@ -51,6 +51,8 @@ class Spot:
         Whether a drought is in force.
     number
         Number beside its sign, by which a table names it; none where empty.
+    partly
+        Whether only a part is assessed, so that no warning is not calm.
     """
 
     lat: float
@@ -60,6 +62,7 @@ class Spot:
     level: str
     drought: bool
     number: str = ""
+    partly: bool = False
 
 
 def draw_basin_map(
@@ -90,7 +93,7 @@ def draw_basin_map(
         x, y = _place(spot.lon, spot.lat)
         dry = '<circle r="11" fill="url(#dry)" class="dry"/>' if spot.drought else ""
         parts.append(
-            f'<a href={quoteattr(spot.link)} class="spot {spot.level}"'
+            f'<a href={quoteattr(spot.link)} class="spot {spot.level}{" partly" * spot.partly}"'
             f' transform="translate({x:.0f} {y:.0f})"><title>{escape(spot.label)}</title>{dry}'
             f'<circle r="9" class="room"/><path d="{SIGNS[spot.level]}"/></a>'
         )

@@ -85,6 +85,7 @@ def _describe_city(edition: Edition, city: dict[str, Any], language: str) -> dic
         "spot": Spot(
             city["lat"], city["lon"], f"{city['id']}.html", label, worst["level"],
             drought="drought" in hazards and hazards["drought"]["level"] in RAISED,
+            partly=worst["partly"],
         ),
     }  # fmt: skip
 

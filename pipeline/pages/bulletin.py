@@ -161,6 +161,7 @@ def _list_spots(edition: Edition, numbers: dict[str, int]) -> list[Spot]:
             Spot(
                 city["lat"], city["lon"], f"#{city['id']}", f"{city['name']}: {worst['word']}",
                 worst["level"], drought=dry, number=str(numbers.get(city["id"], "")),
+                partly=worst["partly"],
             )
         )  # fmt: skip
     return spots
@@ -269,6 +270,7 @@ def _list_cities(edition: Edition) -> list[dict[str, Any]]:
             "name": city["name"],
             "country": country_name(city["country"]),
             "flood": levels["flood"]["level"] if "flood" in levels else "",
+            "partly": "flood" in levels and levels["flood"]["partly"],
             "drought": levels["drought"]["level"] if "drought" in levels else "",
             "years": _write_years(flood.get("rain_return_period_years")),
             "index": _write_number(index, ".2f"),

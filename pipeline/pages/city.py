@@ -66,7 +66,7 @@ def describe_city(
         "place": city_id,
         "city": city_name(place, language, asof=edition.issue_time),
         "hazards": hazards,
-        "sentences": _tell_river(river, hazards, language),
+        "sentences": _tell_river(city, river, hazards, language),
         "river": river,
         "marks": river.name_marks() if river else {},
         "fan": river.draw_fan() if river else "",
@@ -95,7 +95,7 @@ def describe_city(
 
 
 def _tell_river(
-    river: River | None, hazards: list[dict[str, Any]], language: str
+    city: dict[str, Any], river: River | None, hazards: list[dict[str, Any]], language: str
 ) -> list[tuple[str, str]]:
     """Tell how high, when, against which mark, rising or falling, and until when.
 
@@ -104,7 +104,8 @@ def _tell_river(
     words, first = read_words(language), hazards[0]
     headline = (first["headline"], first["language"])
     if river is None:
-        return [headline, (words["no_gauge"], language)]
+        told = [headline, (words["no_gauge"], language)]
+        return told if first["partly"] else [*told, (_tell_scope(city, first, language), language)]
     flood = river.city["flood"]
     of_rain = flood["level_in_force"] != flood["river_level"] and first["message"] is not None
     sentences = [
@@ -115,6 +116,17 @@ def _tell_river(
     ]
     told = [(sentence, language) for sentence in sentences if sentence]
     return [headline, *told] if first["hazard"] != "flood" or of_rain else told
+
+
+def _tell_scope(city: dict[str, Any], first: dict[str, Any], language: str) -> str:
+    """Tell that of floods only rain is assessed, or nothing; floods are named on other pages."""
+    words, templates = read_words(language), read_templates(language)
+    scope = words["rain_only"]
+    if city["flood"] is None:
+        scope = f"{words['level_unknown']}{templates['stop']}"
+    if first["hazard"] == "flood":
+        return scope
+    return f"{templates['hazard']['flood']}{templates['colon']}{scope}"
 
 
 def _tell_skill(river: River | None, words: Any) -> str:
@@ -134,8 +146,11 @@ def _describe_facing(
     if other is None:
         return None
     place = places.city(other["id"], asof=edition.issue_time)
+    flood = describe_hazard(edition, other, "flood", language)
+    comma = read_templates(language)["comma"]
     return {
-        **describe_hazard(edition, other, "flood", language),
+        **flood,
+        "word": f"{flood['name']}{comma}{flood['word']}" if flood["partly"] else flood["word"],
         "id": other["id"],
         "place": city_name(place, language, asof=edition.issue_time),
     }

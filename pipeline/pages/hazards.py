@@ -42,7 +42,11 @@ def list_hazards(edition: Edition, city: dict[str, Any], language: str) -> list[
 def describe_hazard(
     edition: Edition, city: dict[str, Any], hazard: str, language: str
 ) -> dict[str, Any]:
-    """Describe the level of a hazard: its word, its number, its message and what to do."""
+    """Describe the level of a hazard: its word, its number, its message and what to do.
+
+    Where a place has no gauge, no flood warning is one of heavy rain alone: it is named so, does
+    not look like a place that is known to be calm, and does not say that nothing is to be done.
+    """
     row, words, templates = city[hazard], read_words(language), read_templates(language)
     known, in_force = Level(row["level"]), Level(row["level_in_force"])
     level = in_force if in_force in RAISED else known
@@ -50,18 +54,22 @@ def describe_hazard(
     mark = name_status(choose_banner(own_status, templates))
     message = edition.message(row["identifier"], language)
     own = message is not None
+    partly = hazard == "flood" and level is Level.NONE and city["gauge"] is None
     if message is None:
         message = edition.message(row["identifier"], "en")
     return {
         "hazard": hazard,
-        "name": templates["hazard"][hazard],
+        "name": templates["short"]["rain"] if partly else templates["hazard"][hazard],
         "level": level.value,
+        "partly": partly,
+        "look": f"{level.value} partly" if partly else level.value,
         "rank": _RANK[level],
         "word": f"{mark} {words[f'level_{level}']}".strip(),
         "number": words["number"].format(level=number_level(level)) if level in RAISED else "",
         "held": words["held"].format(level=number_level(level))
         if known is Level.UNKNOWN and level in RAISED
         else "",
+        "scope": words["rain_only"] if partly else "",
         "identifier": row["identifier"],
         "message": message,
         "language": language if own or message is None else "en",
@@ -70,7 +78,7 @@ def describe_hazard(
         )
         if message is not None
         else _tell_state(edition, city, hazard, level, templates),
-        "do": _tell_what_to_do(level, message, words),
+        "do": _tell_what_to_do(Level.UNKNOWN if partly else level, message, words),
     }
 
 
@@ -85,6 +93,8 @@ def _tell_state(
     """Tell the level where no message says it."""
     row, place = city[hazard], places.city(city["id"], asof=edition.issue_time)
     name, language = templates["hazard"][hazard], templates["language"]
+    if level is Level.NONE and hazard == "flood" and city["gauge"] is None:
+        name = templates["short"]["rain"]
     if level in RAISED:
         word = read_words(language)[f"level_{level}"]
         return f"{name}{templates['colon']}{word}{templates['stop']}"

@@ -121,11 +121,16 @@ def _tell_hazard(
 
     After the line that names a flood stands how the river stands now, the highest stage to come,
     each against a mark, and until when; what the text says of a stage, without a mark, gives way.
+    Without a gauge it says there that the river is not assessed.
     """
     templates = read_templates(language)
     lines = text or [hazard["headline"], *hazard["do"]]
-    if hazard["hazard"] != "flood" or not city["gauge"]:
+    if hazard["hazard"] != "flood":
         return lines
+    marks = [templates["read"][status] for status in ("exercise", "test")]
+    if not city["gauge"]:
+        at = _find_named(lines, marks)
+        return [*lines[:at], read_words(language)["rain_only"], *lines[at:]]
     river = River(city, edition, language)
     highest = "" if text is None and hazard["message"] else river.tell_highest()
     told = [river.tell_now() if city["stage"] else "", highest, river.tell_ending()]
@@ -135,9 +140,13 @@ def _tell_hazard(
         if not (highest and _is_filled(templates["read"]["highest"], line))
         and not (city["stage"] and _is_filled(templates["read"]["latest"], line))
     ]
-    marks = [templates["read"][status] for status in ("exercise", "test")]
-    named = 1 + next(number for number, line in enumerate(lines) if line not in marks)
-    return [*lines[:named], *filter(None, told), *lines[named:]]
+    at = _find_named(lines, marks)
+    return [*lines[:at], *filter(None, told), *lines[at:]]
+
+
+def _find_named(lines: Sequence[str], marks: Sequence[str]) -> int:
+    """Count the lines to the first that is no mark of a status: it names level and place."""
+    return 1 + next((number for number, line in enumerate(lines) if line not in marks), 0)
 
 
 def _is_filled(template: str, line: str) -> bool:

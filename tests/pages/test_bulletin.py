@@ -102,8 +102,8 @@ def test_rain_and_drought_of_every_city(page: html.HtmlElement) -> None:
     rows = {row[0]: row[1:] for row in table(page, "Rain and drought by city")}
     assert len(rows) == len(CITIES)
     assert rows["Khon Kaen"] == [
-        "Thailand", "No warning", "< 2", "0.30", "–", "Warning", "D2", "onset", "-1.6", "6", "40",
-        "90 %", "90 %", "90 %", "80 %",
+        "Thailand", "No warning, only rain is assessed", "< 2", "0.30", "–", "Warning", "D2",
+        "onset", "-1.6", "6", "40", "90 %", "90 %", "90 %", "80 %",
     ]  # fmt: skip
     assert rows["Siem Reap"][2:4] == ["30", "1.50"]
     assert rows["Pakse"] == [

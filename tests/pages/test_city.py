@@ -8,8 +8,11 @@ from lxml import html
 
 from pipeline.alerts.cap import message_path
 from pipeline.alerts.templates import LANGUAGES, read_templates
+from pipeline.pages.basin import write_basin_page
 from pipeline.pages.city import describe_city, write_city_page
 from pipeline.pages.edition import Edition
+from pipeline.pages.sheet import write_sheet
+from pipeline.pages.words import read_words
 from pipeline.settings import Settings
 from tests.pages.page_cases import (
     BANK,
@@ -34,6 +37,38 @@ def test_a_place_without_a_gauge_says_so(edition: Edition) -> None:
     text = read(edition, NO_GAUGE)
     assert "This place has no gauge with an alarm stage." in text
     assert "My mark" not in text
+    assert "Flood: Watch level 1 of 3" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_rain_warning_without_a_gauge_is_not_calm(edition: Edition, language: str) -> None:
+    """Heavy rain is not warned of; of the river nothing is known, and it does not look calm."""
+    words, templates = read_words(language), read_templates(language)
+    calm = {"level": "none", "level_in_force": "none", "identifier": None}
+    place = change_city(edition, NO_GAUGE, flood=calm, facing={"id": NO_GAUGE})
+    page = html.fromstring(write_city_page(place, NO_GAUGE, language, settings=SETTINGS))
+    level, *_ = page.xpath("//p[starts-with(@class, 'level ')]")
+    assert level.get("class") == "level none partly"
+    assert read_text(level) == " ".join(
+        f"{templates['short']['rain']}{templates['colon']}{words['level_none']} "
+        f"{words['rain_only']}".split()
+    )
+    text = read_text(page)
+    assert words["do_unknown"] in text
+    assert words["do_none"] not in text
+    (facing,) = page.xpath("//ul[@class='others']/li")
+    assert templates["short"]["rain"] in read_text(facing)
+    sheet = html.fromstring(write_sheet(place, NO_GAUGE, language, settings=SETTINGS))
+    assert sheet.xpath("//p[@class='level none partly']")
+    assert words["rain_only"] in [each.text for each in sheet.xpath("//section[@class='read']/p")]
+    basin = html.fromstring(write_basin_page(place, language))
+    assert basin.xpath(f"//a[@href='{NO_GAUGE}.html'][@class='spot none partly']")
+    (chip,) = basin.xpath(f"//tr[.//a[@href='{NO_GAUGE}.html']]//span[@class='chip none partly']")
+    assert templates["short"]["rain"] in read_text(chip)
+
+
+def test_on_a_page_of_drought_what_is_not_assessed_is_told_of_the_flood(edition: Edition) -> None:
+    assert "Flood: Only rain is assessed, not the river." in read(edition, DROUGHT)
 
 
 def test_what_is_not_known_is_not_safe(edition: Edition) -> None:
@@ -127,7 +162,8 @@ def test_english_that_stands_in_has_its_language(edition: Edition, tmp_path: Pat
 def test_a_place_of_which_only_drought_is_assessed_has_its_page(edition: Edition) -> None:
     text = read(change_city(edition, DROUGHT, flood=None), DROUGHT)
     assert "Drought: Warning" in text
-    assert "Flood:" not in text
+    assert "Flood: Not assessed." in text
+    assert "Only rain is assessed" not in text
 
 
 def test_missing_evidence_in_other_words_than_the_texts_is_told_as_it_is(edition: Edition) -> None:

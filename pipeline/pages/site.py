@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.exchange.publication import PAGES, publishing
+from pipeline.geography.reference_tables import BadReference, tables
 from pipeline.pages.basin import write_basin_page
 from pipeline.pages.bulletin import write_bulletin
 from pipeline.pages.city import write_city_page
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 BULLETIN = "bulletin.html"
 PAPERS = (BULLETIN, "-sheet.html")
 """Ends of the names of pages that do not count their age."""
+MOST_FINDINGS = 5
+"""Faults of the reference tables that are told."""
 STATIC = ("page.js", "worker.js", "icon.svg")
 
 
@@ -114,12 +117,34 @@ def refresh_pages(settings: Settings) -> tuple[str, ...]:
     try:
         with publishing(settings.published_dir):
             edition = read_edition(settings.published_dir)
+            if faults := _find_faults():
+                _remove_papers(folder)
+                return (faults,)
             pages, failed = write_pages(edition, settings=settings)
             _replace(folder, pages, kept=[path for path in failed if not path.endswith(PAPERS)])
     except Exception as error:  # noqa: BLE001  (a message never waits for a page)
         return (_tell("pages", error),)
     told = [_tell(path, error) for path, error in failed.items()]
     return (*told[:1], *([f"pages: {len(told) - 1} more not made anew"] if told[1:] else []))
+
+
+def _find_faults() -> str:
+    """Read the reference tables once for all pages, and tell their faults in a line; else empty."""
+    try:
+        tables()
+    except BadReference as bad:
+        told = [str(finding) for finding in bad.findings]
+        number = len(told) - MOST_FINDINGS
+        more = [f"and {number} more: mekong cities check"] if number > 0 else []
+        return f"pages: not made anew ({'; '.join([*told[:MOST_FINDINGS], *more])})"
+    return ""
+
+
+def _remove_papers(folder: Path) -> None:
+    """Remove the pages that do not count their age."""
+    for file in [*folder.rglob("*.html")]:
+        if file.name.endswith(PAPERS):
+            file.unlink()
 
 
 def _tell(what: str, error: Exception) -> str:

@@ -9,6 +9,7 @@ from lxml import html
 
 from pipeline.alerts.templates import LANGUAGES
 from pipeline.exchange.publication import PAGES
+from pipeline.geography.reference_tables import tables
 from pipeline.pages.site import refresh_pages
 from pipeline.settings import Settings
 from tests.pages.page_cases import CITIES, DROUGHT, FLOOD, publish_pages_tree
@@ -76,6 +77,33 @@ def test_pages_that_cannot_be_made_are_told_and_those_of_before_stay(
     assert failure.startswith("pages: not made anew (FileNotFoundError")
     assert "Traceback" in caplog.text
     assert (published / PAGES / "en" / "index.html").is_file()
+
+
+def test_a_wrong_cell_of_a_table_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With file, line, column, what is expected and what is found, and no traceback."""
+    published = publish_pages_tree(tmp_path)
+    settings = Settings(data_dir=tmp_path)
+    assert refresh_pages(settings) == ()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "impacts.csv").write_text(
+        "city,kind,stage_m,language,text,source,verified\n"
+        "pakse,impact,12.0,en,The market floods,the city,yes\n"
+    )
+    monkeypatch.setenv("MEKONG_REFERENCE_DIR", str(own))
+    tables.cache_clear()
+    try:
+        (failure,) = refresh_pages(settings)
+    finally:
+        tables.cache_clear()
+    assert failure == (
+        "pages: not made anew (impacts.csv line 2: verified: expected one of V, M, found 'yes')"
+    )
+    assert caplog.text == ""
+    assert (published / PAGES / "en" / f"{FLOOD}.html").is_file(), "it says its age"
+    assert not (published / PAGES / "en" / f"{FLOOD}-sheet.html").exists()
 
 
 def test_before_the_first_night_nothing_is_made(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import http.server
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 
 def page(
@@ -20,26 +23,33 @@ def page(
 ) -> None:
     """Make the pages of the newest tree anew. Example: mekong page --serve."""
     from pipeline.command_options import read_settings
+
+    settings = read_settings()
+    if not serve:
+        print(_make(settings, pdf))
+        return
+    with _open_server(settings.published_dir, port) as server:
+        # Told before the pages are made, which takes seconds; who asks until then waits.
+        print(f"http://127.0.0.1:{port}/page/  (ends with Ctrl+C)", flush=True)
+        try:
+            _make(settings, pdf)
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def _make(settings: Settings, pdf: Path | None) -> Path:
+    """Make the pages and, where it is wanted, the printed bulletin; return the first page."""
     from pipeline.exchange.publication import PAGES
     from pipeline.pages.pdf import print_pdf
     from pipeline.pages.site import BULLETIN, refresh_pages
 
-    settings = read_settings()
     if failures := refresh_pages(settings):
         raise typer.BadParameter("; ".join(failures))
     folder = settings.published_dir / PAGES
     if pdf is not None and print_pdf(folder / BULLETIN, pdf) is None:
         raise typer.BadParameter("--pdf: expected Chromium on the path, found none")
-    index = folder / "index.html"
-    if not serve:
-        print(index)
-        return
-    with _open_server(settings.published_dir, port) as server:
-        print(f"http://127.0.0.1:{port}/{PAGES}/  (ends with Ctrl+C)", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+    return folder / "index.html"
 
 
 def _open_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -46,8 +47,10 @@ def test_it_serves_the_tree_to_this_machine_alone(tmp_path: Path) -> None:
             assert b"Vientiane" in answer.read()
         with urllib.request.urlopen(f"{address}../alerts.csv") as answer:  # noqa: S310
             assert answer.status == 200
+        served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=30) == 0
     finally:
-        served.terminate()
+        served.kill()
         served.wait(timeout=30)
 
 

@@ -59,8 +59,21 @@ def frame(edition: Edition, language: str, place: places.City | None = None) -> 
         "issued": edition.issue_time,
         "made": words["made"].format(**tell_moment(edition.issue_time, templates, place)),
         "holds": words["holds"].format(**tell_moment(edition.expires_at, templates, place)),
+        "clock": name_clock(place or _mouth(edition.issue_time)),
         "root": ROOT,
     }
+
+
+def name_clock(place: places.City) -> str:
+    """Name the clock of a city, as UTC+7 or UTC+6:30."""
+    hours, minutes = divmod(round(60 * abs(place.utc_offset_h)), 60)
+    sign = "-" if place.utc_offset_h < 0 else "+"
+    return f"UTC{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
+
+
+def _mouth(moment: datetime) -> places.City:
+    """City at the river's mouth, whose clock pages without a city show."""
+    return places.city("can_tho", asof=moment)
 
 
 def name_status(banner: str) -> str:
@@ -78,7 +91,7 @@ def tell_moment(
     moment: datetime, templates: Templates, place: places.City | None = None
 ) -> dict[str, str]:
     """Date and time of a moment, on the clock of a city or of the river's mouth."""
-    place = place or places.city("can_tho", asof=moment)
+    place = place or _mouth(moment)
     return {
         "date": format_date(moment, place, templates),
         "time": format_hour(moment, place, templates),

@@ -30,6 +30,7 @@ def write_city_data(edition: Edition, city_id: str, river: River | None, languag
     place = places.city(city_id, asof=edition.issue_time)
     data = describe_for_script(edition, [edition.cities[city_id]], language) | {
         "place": city_id,
+        "offset_h": place.utc_offset_h,
         "status": edition.status,
         "since": morning(place, edition.issue_time).isoformat(),
     }
@@ -54,6 +55,7 @@ def describe_for_script(
     return {
         "issued": edition.issue_time.isoformat(),
         "expires": edition.expires_at.isoformat(),
+        "offset_h": places.city("can_tho", asof=edition.issue_time).utc_offset_h,
         "words": {key: words[key] for key in SCRIPT_WORDS},
         "root": ROOT,
         "names": {

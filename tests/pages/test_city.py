@@ -67,6 +67,12 @@ def test_no_rain_warning_without_a_gauge_is_not_calm(edition: Edition, language:
     assert templates["short"]["rain"] in read_text(chip)
 
 
+def test_times_are_on_the_citys_own_clock_which_is_named_once(edition: Edition) -> None:
+    text = read(edition, FLOOD)
+    assert "Holds until 22 August, 13:30. (UTC+7)" in text
+    assert text.count("UTC+") == 1
+
+
 def test_on_a_page_of_drought_what_is_not_assessed_is_told_of_the_flood(edition: Edition) -> None:
     assert "Flood: Only rain is assessed, not the river." in read(edition, DROUGHT)
 

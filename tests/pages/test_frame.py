@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+import pytest
+
 from pipeline.geography import places
 from pipeline.pages.edition import Edition
-from pipeline.pages.frame import environment, frame
+from pipeline.pages.frame import environment, frame, name_clock
+from tests.pages.page_cases import ISSUED
+
+
+@pytest.mark.parametrize(
+    ("city", "clock"),
+    [("vientiane", "UTC+7"), ("yangon", "UTC+6:30"), ("jinghong", "UTC+8")],
+)
+def test_a_citys_clock_is_named(city: str, clock: str) -> None:
+    assert name_clock(places.city(city, asof=ISSUED)) == clock
 
 
 def test_times_are_on_the_clock_of_the_place(edition: Edition) -> None:

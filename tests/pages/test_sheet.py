@@ -73,7 +73,7 @@ def test_times_are_those_of_the_citys_clock_and_whom_to_ask_is_said(edition: Edi
         )
     )
     ask, times, *_ = texts(page, "//section[@class='foot']/p")
-    assert times == "Made on 20 August at 07:30. Holds until 22 August, 13:30."
+    assert times == "Made on 20 August at 07:30. Holds until 22 August, 13:30. (UTC+7)"
     assert ask.startswith("Whom to ask: Follow the instructions of your national")
     assert ask.endswith("authorities. 021 1")
 

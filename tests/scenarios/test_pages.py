@@ -453,7 +453,7 @@ def test_what_the_watch_saw_since_is_shown_with_its_time(
             assert "Flood, level 3 of 3" in seen
             assert "above alarm stage" in seen
             assert "changed by 1.2 m within 2 h" in seen
-            assert "Seen on August 20" in seen
+            assert "Seen on August 20 at 09:15" in seen, "on the clock of the city"
             write_newer(path, json.dumps(watch | {"expires_at": "2026-08-20T03:00:00Z"}))
             page.open(f"{address}/en/{place}.html?later")
             page.wait_for_file("watch.json")

@@ -185,11 +185,12 @@
       }));
     }
     if (!lines.length) return;
-    const clock = new Intl.DateTimeFormat(document.documentElement.lang, {
-      hour: "2-digit", minute: "2-digit" });
-    const day = new Intl.DateTimeFormat(document.documentElement.lang, {
-      day: "numeric", month: "long" });
-    lines.push(fill(words.since_seen, { date: day.format(asof), time: clock.format(asof) }));
+    // On the clock of the page, wherever the phone is.
+    const local = new Date(asof.getTime() + data.offset_h * HOUR);
+    const format = (parts) => new Intl.DateTimeFormat(document.documentElement.lang,
+      Object.assign({ timeZone: "UTC" }, parts)).format(local);
+    lines.push(fill(words.since_seen, { date: format({ day: "numeric", month: "long" }),
+      time: format({ hour: "2-digit", minute: "2-digit" }) }));
     since.textContent = lines.join("\n");
     since.hidden = false;
   };

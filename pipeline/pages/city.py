@@ -159,7 +159,10 @@ def _describe_facing(
 def _describe_drought(
     city: dict[str, Any], place: places.City, templates: Templates, words: Any
 ) -> dict[str, Any] | None:
-    """Drought now, its phase, and the chance of each class in 1, 4 and 12 weeks."""
+    """Drought now, its phase, and the chance of each class in 1, 4 and 12 weeks.
+
+    Without chances where it is not assessed, and without a class of which none is known.
+    """
     row = city.get("drought")
     if row is None:
         return None
@@ -180,7 +183,7 @@ def _describe_drought(
             [write_percent(row[f"p_d{number}"][weeks]) for weeks in ("1w", "4w", "12w")],
         )
         for number in (1, 2, 3)
-        if row.get(f"p_d{number}")
+        if row["level"] != Level.UNKNOWN and _is_known(row.get(f"p_d{number}"))
     ]
     phase = row["drought_phase"]
     return {
@@ -189,6 +192,11 @@ def _describe_drought(
         "weeks": [words["weeks"].format(weeks=number) for number in (1, 4, 12)],
         "chances": chances,
     }
+
+
+def _is_known(chances: dict[str, float | None] | None) -> bool:
+    """Whether any chance is known."""
+    return any(p is not None for p in (chances or {}).values())
 
 
 def _tell_record(city: dict[str, Any], river: River | None, templates: Templates) -> str:

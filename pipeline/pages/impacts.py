@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from pipeline.alerts.formats import format_metres
+from pipeline.alerts.formats import format_metres, local_time
 from pipeline.alerts.templates import read_templates
+from pipeline.geography import places
 from pipeline.geography.reference_tables import edition as reference_edition
 from pipeline.pages.edition import Edition
+from pipeline.pages.frame import tell_moment
 from pipeline.pages.words import read_words
 
 
@@ -40,7 +43,7 @@ class Impact:
 def list_impacts(
     edition: Edition, city: dict[str, Any], language: str, *, peak_m: float | None = None
 ) -> list[Impact]:
-    """List the lines of ``impacts.csv`` for a city, highest first, with today's stage between.
+    """List the lines of ``impacts.csv`` for a city, highest first, with the last stage between.
 
     Empty where nothing is on record. A text that is not there in the language is in English.
     ``peak_m`` is the highest stage expected; None without one.
@@ -69,12 +72,22 @@ def list_impacts(
         return []
     stage = city["stage"]
     if stage is not None:
-        text = words["impact_today"].format(stage=format_metres(stage["m"], templates))
+        text = _tell_reading(edition, city, language)
         lines.append(_line(stage["m"], text, "today", language, templates))
     if peak_m is not None:
         text = words["impact_expected"].format(stage=format_metres(peak_m, templates))
         lines.append(_line(peak_m, text, "expected", language, templates))
     return sorted(lines, key=lambda line: -line.stage_m)
+
+
+def _tell_reading(edition: Edition, city: dict[str, Any], language: str) -> str:
+    """Tell that the last stage is that of today, on the clock of the city, or when it was read."""
+    words, templates, stage = read_words(language), read_templates(language), city["stage"]
+    place = places.city(city["id"], asof=edition.issue_time)
+    read = datetime.fromisoformat(stage["time"])
+    if local_time(read, place).date() == local_time(edition.issue_time, place).date():
+        return words["impact_today"].format(stage=format_metres(stage["m"], templates))
+    return words["read_at"].format(**tell_moment(read, templates, place))
 
 
 def _line(stage_m: float, text: str, kind: str, language: str, templates: Any) -> Impact:

@@ -213,13 +213,16 @@ class River:
         """Quantiles of each day for the marks of readers: stages (cm) by normal quantile.
 
         Between two of these a straight line over the normal quantile is the distribution, which
-        the published probabilities of alarm and flood stage confirm to two points.
+        the published probabilities of alarm and flood stage confirm to two points. Days
+        beyond skill are marked.
         """
+        skilful = self.city["skilful_until_day"] or 0
         return [
             {
                 "date": self._date(day),
                 "day": _quantiles(day["day_m"]),
                 "highest": _quantiles(day["highest_m"]),
+                "beyond": day["lead_days"] > skilful,
             }
             for day in self.days
         ]

@@ -194,7 +194,17 @@ def test_the_files_of_two_messages_are_told_apart(edition: Edition) -> None:
 
 
 def test_a_drought_that_is_not_known_names_its_place(edition: Edition) -> None:
-    assert "Drought: not assessed for Pakse." in read(edition, UNKNOWN)
+    assert "Drought: not assessed for Pakse. Reports from people" in read(edition, UNKNOWN)
+
+
+def test_chances_that_are_not_known_are_no_dashes(edition: Edition) -> None:
+    gone = dict.fromkeys(("1w", "4w", "12w"))
+    text = read(change_city(edition, DROUGHT, drought={"p_d3": gone}), DROUGHT)
+    assert "severe drought (D2)80 %" in text
+    assert "extreme drought" not in text.partition("week 12")[2].partition("Reports")[0]
+    unknown = {"level": "unknown", "level_in_force": "unknown", "drought_class": None}
+    text = read(change_city(edition, DROUGHT, drought=unknown), DROUGHT)
+    assert "in week 12" not in text
 
 
 def test_the_record_names_the_mark_as_the_country_does(edition: Edition) -> None:

@@ -43,6 +43,13 @@ def test_the_highest_comes_first_with_todays_and_the_expected_stage_between(
     ]
 
 
+def test_an_older_reading_is_not_that_of_today(edition: Edition, lay_over: LayOver) -> None:
+    lay_over("impacts.csv", *OWN)
+    evening = change_city(edition, FLOOD, stage={"time": "2026-08-19T12:00:00Z"})
+    (line,) = [line for line in read(evening, FLOOD, "en") if line.kind == "today"]
+    assert (line.stage, line.text) == ("12.20", "River read on 19 August at 19:00.")
+
+
 def test_english_stands_where_the_language_lacks_a_text(
     edition: Edition, lay_over: LayOver
 ) -> None:

@@ -75,6 +75,8 @@ def test_a_highest_stage_before_the_last_day_is_not_said_to_go_on(edition: Editi
 
 
 def test_days_beyond_skill_are_marked(edition: Edition) -> None:
+    marked = [day["beyond"] for day in river(edition, FLOOD).collect_chances()]
+    assert marked == [lead > SKILFUL for lead in range(1, 8)]
     days = river(edition, FLOOD).list_days()
     assert [day["skilful"] for day in days] == [lead <= SKILFUL for lead in range(1, 8)]
     assert days[0] | {"low": "", "high": ""} == {

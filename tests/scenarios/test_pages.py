@@ -301,6 +301,14 @@ def read_percent(line: str) -> float:
     return float(number[-1]) if number else -1.0
 
 
+def test_days_of_a_mark_beyond_skill_are_marked_as_in_the_table(page: Page, address: str) -> None:
+    page.open(f"{address}/en/{FLOOD}.html")
+    page.ask(f"{CHANCES}(13)")
+    marked = page.ask("[...document.querySelectorAll('#chances .beyond')].map(e => e.textContent)")
+    assert [text.strip().partition(":")[0] for text in marked] == ["26 August", "27 August"]
+    assert "Grey after 25 August" in page.ask("document.getElementById('mark').innerText")
+
+
 def test_a_mark_is_read_as_it_is_typed(page: Page, address: str) -> None:
     page.open(f"{address}/en/{FLOOD}.html")
     told = page.ask(CHANCES + "('13.4')")

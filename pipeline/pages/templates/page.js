@@ -87,19 +87,27 @@
       const cm = 100 * metres;
       const week = chance(data.days[data.days.length - 1].highest, cm);
       const above = data.stage !== null && data.stage >= metres;
-      const lines = [above ? words.mark_under
-        : fill(words.mark_week, { days: data.days.length, p: percent(week) })];
+      const lines = [[above ? words.mark_under
+        : fill(words.mark_week, { days: data.days.length, p: percent(week) })]];
       const chances = data.days.map((day) => chance(day.day, cm));
       data.days.forEach((day, number) => {
-        lines.push(fill(words.mark_day, { date: day.date, p: percent(chances[number]) }));
+        lines.push([fill(words.mark_day, { date: day.date, p: percent(chances[number]) }),
+          day.beyond]);
       });
       const reached = above ? -1 : chances.findIndex((p) => p >= 0.5);
       if (above || reached >= 0) {
         const below = chances.findIndex((p, number) => number > reached && p < 0.5);
-        lines.push(below >= 0 ? fill(words.mark_below, { date: data.days[below].date })
-          : fill(words.mark_not_below, { days: data.days.length }));
+        lines.push(below >= 0
+          ? [fill(words.mark_below, { date: data.days[below].date }), data.days[below].beyond]
+          : [fill(words.mark_not_below, { days: data.days.length })]);
       }
-      output.textContent = lines.join("\n");
+      output.textContent = "";
+      lines.forEach(([text, beyond], number) => {
+        const line = document.createElement("span");
+        line.textContent = (number ? "\n" : "") + text;
+        if (beyond) line.className = "beyond"; // as in the table of days
+        output.append(line);
+      });
     };
     const set = (metres) => {
       field.value = metres;

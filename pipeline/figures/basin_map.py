@@ -22,6 +22,8 @@ SIGNS = {
     "emergency": "M-3-7H3L7-3V3L3 7H-3L-7 3V-3z",
 }
 """Sign of a level around its city: a shape of its own for each, whatever colours are seen."""
+PARTLY = SIGNS["none"] + "M-4 0h8"
+"""Sign of a city without a warning of which only a part is assessed."""
 RANK = tuple(SIGNS)
 """Levels in the order in which they are drawn, the most urgent on top."""
 SIGN, DIGIT = 7, 6
@@ -92,10 +94,11 @@ def draw_basin_map(
     for spot in sorted(spots, key=lambda spot: RANK.index(spot.level)):
         x, y = _place(spot.lon, spot.lat)
         dry = '<circle r="11" fill="url(#dry)" class="dry"/>' if spot.drought else ""
+        sign = PARTLY if spot.partly else SIGNS[spot.level]
         parts.append(
             f'<a href={quoteattr(spot.link)} class="spot {spot.level}{" partly" * spot.partly}"'
             f' transform="translate({x:.0f} {y:.0f})"><title>{escape(spot.label)}</title>{dry}'
-            f'<circle r="9" class="room"/><path d="{SIGNS[spot.level]}"/></a>'
+            f'<circle r="9" class="room"/><path d="{sign}"/></a>'
         )
     return "".join([*parts, *_number_spots(spots), "</svg>"])
 

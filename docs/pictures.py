@@ -24,7 +24,7 @@ from tests.sources.public_files import served
 
 WIDTH, HEIGHT = 320, 568
 GAP = 10
-COLOURS = 64
+COLOURS = 160
 
 
 def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -32,13 +32,13 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
     units = installed(tmp_path)
     assert [path.name for path in units] == [
         "mekong-backup-failed.service", "mekong-backup.service", "mekong-backup.timer",
-        "mekong.service",
+        "mekong-remind.service", "mekong-remind.timer", "mekong.service",
     ]  # fmt: skip
     command = ["systemd-analyze", "verify", "--man=no", *map(str, units)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    broken = units[3].read_text().replace("ProtectSystem=strict", "ProtectSystem=total")
-    units[3].write_text(broken)
+    broken = units[5].read_text().replace("ProtectSystem=strict", "ProtectSystem=total")
+    units[5].write_text(broken)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "mekong.service:" in done.stderr
 

@@ -110,6 +110,7 @@ def test_a_line_is_read_as_it_says(
     assert "Traceback" not in said
     if code == 2:  # a verb that is named without what it needs, or a night that nobody published
         absent = r"Missing (parameter|argument)|found none|'IDENTIFIER' was sent|whole backup"
+        absent += "|something to back up"
         assert re.search(rf"{absent}|found '(ban_tha|LA-9001)'", said), said
         return
     assert code == 0, said

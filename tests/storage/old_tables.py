@@ -1,9 +1,11 @@
-"""Databases of before there were revisions, as text of SQL, with a row in each table."""
+"""Databases of before there were revisions, as text of SQLite, with a row in each table."""
 
 from __future__ import annotations
 
-import sqlite3
+import re
 from pathlib import Path
+
+import sqlalchemy as sa
 
 TABLES = """
 CREATE TABLE ingests (batch INTEGER NOT NULL, source TEXT NOT NULL, asof BIGINT NOT NULL,
@@ -60,7 +62,7 @@ INSERT INTO granules VALUES ('gk2a', 'a.nc', 'f0', 1787180400, 1787181000, 17871
 INSERT INTO readings VALUES ('stage', '013901', 'manual', 1787184000, 0, 9.8, 'm', '980', 'good',
     'gauges', 'virtual', 1787185200, 7);
 INSERT INTO runs VALUES (1787185800, 0, 'd1', 'SNAP', 7, 'm1', 'virtual',
-    '{"alert_status": "Test"}', '["2026-08-19T00:30:00+00:00", 0]', '{}', 'c1', 1787185800, 0);
+    '{"alert_status": "Test"}', '["2026-08-19T00:30:00+00:00", 0]', '{}', 'c1', 1787185800, FALSE);
 INSERT INTO stage_forecasts VALUES (1787185800, 0, '013901', 1, 1787270400, 'full',
     '{"q50": 10.25}');
 INSERT INTO drought_forecasts VALUES (1787185800, 0, 'city:pakse', 4, 'full', '{"p": 0.5}');
@@ -70,38 +72,77 @@ INSERT INTO messages VALUES ('mekong-1', 1787185800, 0, 'pakse', 'flood', 'new',
     1787380200, x'789c4b040000620062', x'789c4b020000630063');
 INSERT INTO cancellations VALUES (1787185800, 0, 'pakse', 'flood', 'mekong-1-cancel',
     '["mekong-1"]', 1787189400, 'another datum', NULL, '<alert/>');
-INSERT INTO scores VALUES (1787185800, 0, '013901', 1, 9.8, 0.1, NULL, 1);
+INSERT INTO scores VALUES (1787185800, 0, '013901', 1, 9.8, 0.1, NULL, TRUE);
 INSERT INTO ground_reports VALUES (3, 's1', 'pakse', 1787184000, 'flooded', '', 40, 1787184060,
     'text', 'PKS F40', 7);
 """
 
-
-def make_old(path: Path, *changes: str) -> str:
-    """Make an SQLite database of these tables and rows, changed by statements; return its URL."""
-    connection = sqlite3.connect(path)
-    connection.executescript(TABLES + ROWS)
-    for change in changes:
-        connection.execute(change)
-    connection.commit()
-    connection.close()
-    return f"sqlite:///{path}"
-
-
+_NUMBERED = {"ingests": "batch", "ground_reports": "number"}
+"""Columns that number the rows of a table."""
+_ON_POSTGRESQL = {
+    r" WITHOUT ROWID": "",
+    r"\bDATETIME\b": "TIMESTAMP",
+    r"\bBLOB\b": "BYTEA",
+    r"x'([0-9a-f]+)'": r"'\\x\1'",
+    r"\b(batch|number) INTEGER NOT NULL(?=.*PRIMARY KEY \(\1\))": r"\1 SERIAL",
+}
+"""Words of SQLite and what PostgreSQL says."""
 LATER = {"mekong_schema", "cuts", "raises", "watched"}
 """Tables and columns of revisions."""
 
 
+def execute(path: Path, *statements: str) -> list[tuple[object, ...]]:
+    """Execute statements of SQLite beside the program; return the rows of the last one."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    rows = list[tuple[object, ...]]()
+    with engine.begin() as connection:
+        for statement in statements:
+            done = connection.exec_driver_sql(_translate(statement, engine.dialect.name))
+            rows = [tuple(row) for row in done] if done.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def _translate(statement: str, dialect: str) -> str:
+    for ours, theirs in _ON_POSTGRESQL.items() if dialect == "postgresql" else ():
+        statement = re.sub(ours, theirs, statement, flags=re.DOTALL)
+    return statement
+
+
+def describe(path: Path) -> dict[str, tuple[dict[str, bool], set[tuple[str, ...]]]]:
+    """Return columns, and whether each may be NULL, and unique constraints of each table."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    inspector = sa.inspect(engine)
+    found = {
+        name: (
+            {column["name"]: column["nullable"] for column in inspector.get_columns(name)},
+            {tuple(of["column_names"]) for of in inspector.get_unique_constraints(name)},
+        )
+        for name in inspector.get_table_names()
+    }
+    engine.dispose()
+    return found
+
+
+def make_old(path: Path, *changes: str) -> str:
+    """Make a database of these tables and rows, changed by statements; return its URL."""
+    url = f"sqlite:///{path}"
+    statements = [text for text in (TABLES + ROWS).split(";\n") if text.strip()]
+    if sa.create_engine(url).dialect.name == "postgresql":  # where rows above have not counted
+        statements += [
+            f"SELECT setval(pg_get_serial_sequence('{table}', '{number}'), MAX({number}))"  # noqa: S608
+            f" FROM {table}"
+            for table, number in _NUMBERED.items()
+        ]
+    execute(path, *statements, *changes)
+    return url
+
+
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Read all rows by table, but what revisions added."""
-    connection = sqlite3.connect(path)
-    names = [
-        name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
-    ]
     rows = {}
-    for name in {*names} - LATER:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
-        kept = ", ".join(f'"{column}"' for column in columns if column not in LATER)
-        query = f"SELECT {kept} FROM {name} ORDER BY 1, 2, 3"  # noqa: S608
-        rows[name] = connection.execute(query).fetchall()
-    connection.close()
+    for name, (columns, _) in describe(path).items():
+        if name not in LATER:
+            kept = ", ".join(f'"{column}"' for column in columns if column not in LATER)
+            rows[name] = execute(path, f"SELECT {kept} FROM {name} ORDER BY 1, 2, 3")  # noqa: S608
     return rows

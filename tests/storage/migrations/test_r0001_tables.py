@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from pipeline.storage.database import Database
-from tests.storage.old_tables import dump, make_old
+from tests.storage.old_tables import describe, dump, execute, make_old
 
 
 def test_columns_that_may_be_null_are_added_and_rows_stay(tmp_path: Path) -> None:
@@ -36,9 +35,7 @@ def test_a_table_that_is_new_is_created(tmp_path: Path) -> None:
 
 def test_tables_that_lack_a_needed_column_are_refused_and_stay(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE readings (variable TEXT, value FLOAT)")
+    execute(path, "CREATE TABLE readings (variable TEXT, value FLOAT)")
     with pytest.raises(LookupError, match=r"found some without available_time.*method.*new data"):
         Database(f"sqlite:///{path}")
-    names = sqlite3.connect(path).execute("SELECT name FROM sqlite_schema").fetchall()
-    assert names == [("readings",)]
+    assert list(describe(path)) == ["readings"]

@@ -36,6 +36,8 @@ from tests.storage.old_tables import dump
 from tests.storage.stages import add, moment
 from tests.storage.zone_steps import zone_steps
 
+pytestmark = pytest.mark.sqlite  # a backup copies the SQLite file; those of a server are slow tests
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

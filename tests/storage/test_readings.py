@@ -35,6 +35,7 @@ def test_a_reading_is_seen_once_it_had_arrived(store: Records) -> None:
     assert store.readings.read("stage", asof=moment(1, 12, 20))["value"].tolist() == [3.0, 3.2]
 
 
+@pytest.mark.sqlite
 def test_whichever_page_is_broken_all_is_read_or_it_is_said(store: Records, tmp_path: Path) -> None:
     days = pd.date_range("2018-01-01", "2025-12-31").strftime("%Y-%m-%dT00:00")
     add(store, dict.fromkeys(days, 3.0), moment(1))

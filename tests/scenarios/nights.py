@@ -7,9 +7,7 @@ import hashlib
 import io
 import json
 import shutil
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
@@ -31,6 +29,7 @@ from pipeline.storage.database import alerts, stage_forecasts
 from pipeline.storage.records import Records
 from pipeline.virtual import SHOWCASE
 from tests.exchange.schema_cases import find_faults_of_tree
+from tests.storage.on_postgresql import copy_tables
 
 CAP = {"cap": NAMESPACE}
 FLOOD = datetime.combine(SHOWCASE, time(0, 30), UTC)
@@ -49,14 +48,11 @@ def settings_in(folder: Path) -> Settings:
 
 def fork(settings: Settings, folder: Path) -> Settings:
     """Copy everything; the copy keeps modification times, which are times of publication."""
-    # An SQLite file is copied by SQLite: to read it here would drop the locks of this process.
     shutil.copytree(
         settings.data_dir, folder, symlinks=True, ignore=shutil.ignore_patterns("records.db*")
     )
     for path in settings.data_dir.rglob("records.db"):
-        copy = folder / path.relative_to(settings.data_dir)
-        with closing(sqlite3.connect(path)) as whole, closing(sqlite3.connect(copy)) as into:
-            whole.backup(into)
+        copy_tables(path, folder / path.relative_to(settings.data_dir))
     return settings_in(folder)
 
 

@@ -7,8 +7,10 @@ what only an SQLite file has, or that hands the file to another process, is mark
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,6 +22,8 @@ import sqlalchemy as sa
 TESTS = Path(__file__).resolve().parents[1]
 STORES = r"Records|Database|Settings|steps"
 """Words of a file that opens tables, by itself or by a step."""
+_SMALLEST_SQLITE_FILE = 512
+"""Bytes; a file that names a schema is smaller."""
 
 
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,6 +52,16 @@ def _touching() -> re.Pattern[str]:
     ]
     imported = rf"^ *from tests\b.*\b({'|'.join(sharing)})\b"
     return re.compile(rf"\b({STORES}|nights)\b|{imported}", re.MULTILINE)
+
+
+def copy_tables(file: Path, copy: Path) -> None:
+    """Copy the tables of a file to another while they are open: an SQLite file, or a schema's."""
+    if file.stat().st_size < _SMALLEST_SQLITE_FILE:
+        shutil.copyfile(file, copy)
+        return
+    # Only SQLite reads its file: to open it here would drop the locks of this process.
+    with closing(sqlite3.connect(file)) as whole, closing(sqlite3.connect(copy)) as into:
+        whole.backup(into)
 
 
 class Schemas:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 import socket
 import socketserver
-import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import Settings
+from tests.storage.on_postgresql import copy_tables
 
 ISSUED = datetime(2026, 8, 20, 0, 30, tzinfo=UTC)
 NOW = ISSUED + timedelta(hours=1)
@@ -35,11 +35,7 @@ def night(nights: Settings, settings: Settings) -> Settings:
     """Settings of a copy of a published night, and of its tables."""
     settings.data_dir.mkdir()
     shutil.copytree(nights.published_dir, settings.published_dir, symlinks=True)
-    with (
-        closing(sqlite3.connect(nights.data_dir / "records.db")) as source,
-        closing(sqlite3.connect(settings.data_dir / "records.db")) as copy,
-    ):
-        source.backup(copy)
+    copy_tables(nights.data_dir / "records.db", settings.data_dir / "records.db")
     return settings
 
 

@@ -1,12 +1,13 @@
 """The tests of tables on PostgreSQL: each SQLite file that a test names is a schema there.
 
-``pytest --postgresql`` runs the quick tests of the files that touch tables in this way. A test of
+``pytest --postgresql`` runs the quick tests that touch tables in this way: those that use a name
+of a module that opens them, by themselves or by a fixture, a helper or a file of helpers. A test of
 what only an SQLite file has, or that hands the file to another process, is marked ``sqlite``.
 """
 
 from __future__ import annotations
 
-import re
+import ast
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -20,38 +21,70 @@ import pytest
 import sqlalchemy as sa
 
 TESTS = Path(__file__).resolve().parents[1]
-STORES = r"Records|Database|Settings|steps"
-"""Words of a file that opens tables, by itself or by a step."""
+OPENING = {
+    *("pipeline.storage.database", "pipeline.storage.records"),
+    *("pipeline.ingest.consistency", "pipeline.ingest.run"),
+    *("pipeline.ground_reports.intake", "pipeline.issuance.drill"),
+    *("pipeline.steps", "pipeline.nightly", "pipeline.hourly", "pipeline.upkeep"),
+    *("pipeline.review", "pipeline.scoring", "pipeline.comparisons"),
+}
+"""Modules by whose names a test, or what it uses, opens tables."""
 _SMALLEST_SQLITE_FILE = 512
 """Bytes; a file that names a schema is smaller."""
 
 
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the quick tests of the files that touch tables."""
+    """Keep the quick tests that touch tables."""
     kept, left = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         other = any(item.get_closest_marker(name) for name in ("slow", "sqlite"))
-        (left if other or not _touches_tables(item.path) else kept).append(item)
+        (left if other or not _touches_tables(item) else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left)
 
 
-@cache
-def _touches_tables(path: Path) -> bool:
-    return path.name.startswith("test_") and bool(_touching().search(path.read_text("utf-8")))
+def _touches_tables(item: pytest.Item) -> bool:
+    """Return whether a test, or a fixture that it has, uses a name by which tables are opened."""
+    if not isinstance(item, pytest.Function) or TESTS not in item.path.parents:
+        return False
+    rooms = [room for room in item.path.parents if TESTS in (room, *room.parents)]
+    files = [item.path, *(room / "conftest.py" for room in rooms)]
+    opening = frozenset[str]().union(*map(opening_names, files))
+    return not opening.isdisjoint({item.originalname, *item.fixturenames})
 
 
 @cache
-def _touching() -> re.Pattern[str]:
-    """Words of a file that touches tables: those above, and what shares stores among tests."""
-    opens = re.compile(rf"\b({STORES})\b")
-    sharing = [
-        path.stem
-        for path in sorted(TESTS.rglob("*.py"))
-        if not path.name.startswith(("test_", "conftest")) and opens.search(path.read_text("utf-8"))
-    ]
-    imported = rf"^ *from tests\b.*\b({'|'.join(sharing)})\b"
-    return re.compile(rf"\b({STORES}|nights)\b|{imported}", re.MULTILINE)
+def opening_names(file: Path) -> frozenset[str]:
+    """Names in a file by which tables are opened: imported ones, and what is made of these."""
+    if not file.exists():
+        return frozenset()
+    tree = ast.parse(file.read_text("utf-8"))
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if _opens(node.module or "", alias.name)
+    }
+    made = {
+        node.name: {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+    while found := {name for name, used in made.items() if name not in names and used & names}:
+        names |= found
+    return frozenset(names)
+
+
+def _opens(module: str, name: str) -> bool:
+    """Return whether a name that is imported from a module opens tables."""
+    if not module.startswith("tests"):
+        return bool({module, f"{module}.{name}"} & OPENING)
+    place = TESTS.parent.joinpath(*module.split("."))
+    return name in opening_names(place.with_suffix(".py")) or bool(
+        opening_names(place / f"{name}.py")
+    )
 
 
 def copy_tables(file: Path, copy: Path) -> None:

@@ -45,6 +45,7 @@ def _watch(folder: Path) -> tuple[str, ...]:
     return Basin(folder).watch(at(2)).raised
 
 
+@pytest.mark.sqlite  # the file is opened by another process
 def test_two_watches_at_once_send_one_message(basin: Basin) -> None:
     basin.read([(at(1, 0), 11.2), (at(2, 0), 11.7)], asof=at(2))
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -53,6 +54,7 @@ def test_two_watches_at_once_send_one_message(basin: Basin) -> None:
     assert refers(basin.chain()) == [[]]
 
 
+@pytest.mark.sqlite  # the file is opened by another process
 def test_a_watch_waits_for_who_publishes(basin: Basin) -> None:
     with publishing(basin.settings.published_dir):
         process = multiprocessing.get_context("spawn").Process(target=_watch, args=(basin.folder,))

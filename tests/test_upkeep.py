@@ -82,6 +82,7 @@ def test_a_restored_night_is_made_again_byte_for_byte(settings: Settings, tmp_pa
     assert {p: (into.published_dir / p).read_bytes() for p in published} == published
 
 
+@pytest.mark.sqlite  # a backup copies the file
 def test_wrong_folders_are_refused(settings: Settings, tmp_path: Path) -> None:
     mistyped = settings.model_copy(update={"data_dir": tmp_path / "dta", "records_url": None})
     with pytest.raises(UserError, match=r"expected something to back up in .*dta, found nothing"):

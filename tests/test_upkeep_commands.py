@@ -18,6 +18,7 @@ def data(nights: Settings, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.sqlite  # a backup copies the file
 def test_a_data_folder_is_backed_up_and_restored(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -170,6 +170,7 @@ def test_the_whole_run_kills_every_step_and_at_least_five_hundred_times() -> Non
     assert len(set(tasks)) == len(tasks) == sum(kind.whole for kind in KINDS.values())
 
 
+@pytest.mark.sqlite  # the harness checks its pages
 def test_digests_of_messages_that_name_other_snapshots_do_not_differ(tmp_path: Path) -> None:
     described = []
     for snapshot, text in (("A" * 20, "rise"), ("B" * 20, "rise"), ("B" * 20, "fall")):

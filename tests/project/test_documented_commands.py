@@ -85,6 +85,7 @@ def test_there_are_lines_of_every_verb() -> None:
     assert "hindcast --start 2019-06-01 --end 2020-10-31 --out OUT" in LINES
 
 
+@pytest.mark.sqlite  # its steps are stubs; the backup, which is none, copies the file
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_is_read_as_it_says(
     monkeypatch: pytest.MonkeyPatch,

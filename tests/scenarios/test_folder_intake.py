@@ -316,6 +316,7 @@ def test_two_ingests_at_once_both_end_well(settings: Settings, folder: Path) -> 
     assert found["version"].tolist() == [0, 0]
 
 
+@pytest.mark.sqlite  # rights of the file
 def test_what_is_made_is_its_owners_alone(settings: Settings, folder: Path) -> None:
     before = os.umask(0)
     try:

@@ -113,8 +113,8 @@ def future_last_good(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("damage", "part"),
     [
-        (lose_tables, "sources"),
-        (break_tables, "sources"),
+        pytest.param(lose_tables, "sources", marks=pytest.mark.sqlite),
+        pytest.param(break_tables, "sources", marks=pytest.mark.sqlite),
         (break_notices, "notices"),
         (break_last_good, "last good night"),
         (future_last_good, "last good night"),

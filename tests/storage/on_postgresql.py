@@ -25,6 +25,7 @@ OPENING = {
     *("pipeline.storage.database", "pipeline.storage.records"),
     *("pipeline.ingest.consistency", "pipeline.ingest.run"),
     *("pipeline.ground_reports.intake", "pipeline.issuance.drill"),
+    *("pipeline.gauge_readiness", "pipeline.supervision.health"),
     *("pipeline.steps", "pipeline.nightly", "pipeline.hourly", "pipeline.upkeep"),
     *("pipeline.review", "pipeline.scoring", "pipeline.comparisons"),
 }

@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """End before any test where the server that all of them need is not installed."""
+    if config.getoption("postgresql") and (reason := servers.absent_servers("PostgreSQL")):
+        pytest.exit(f"the tests of tables on PostgreSQL are skipped: {reason}", returncode=0)
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process; begin with the longest, so that none is left over.
@@ -76,8 +82,6 @@ def _schemas(request: pytest.FixtureRequest) -> Iterator[on_postgresql.Schemas |
     if not request.config.getoption("postgresql"):
         yield None
         return
-    if reason := servers.absent_servers("PostgreSQL"):
-        pytest.skip(reason)
     with servers.postgresql() as url, on_postgresql.redirected(url) as schemas:
         yield schemas
 

@@ -303,7 +303,7 @@ def list_descendants(process: int) -> list[int]:
 
 
 def test() -> None:
-    """Linters, types, the quick tests, then the slow ones."""
+    """Linters, types, the quick tests, the slow ones, then those of tables on PostgreSQL."""
     run("ruff", "check", "--quiet")
     run("ruff", "format", "--check", "--quiet")
     run("mypy")
@@ -312,6 +312,8 @@ def test() -> None:
     run(PYTHON, "-m", "pytest", *shared, str(cores), "-m", "not slow")
     # One more than cores: a slow test often waits for a process of its own.
     run(PYTHON, "-m", "pytest", *shared, str(cores + 1), "-m", "slow")
+    # Where PostgreSQL is not installed this says so and ends.
+    run(PYTHON, "-m", "pytest", *shared, str(cores), "--postgresql")
 
 
 def bench() -> None:

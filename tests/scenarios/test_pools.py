@@ -50,7 +50,8 @@ class Counts:
             own = self.open[provider]
             own[process] += 1
             self.processes[provider].add(process)
-            self.askers[provider] = max(self.askers[provider], len(own))
+            known = [asker for asker in own if asker]  # one that was not found is none more
+            self.askers[provider] = max(self.askers[provider], len(known))
             self.requests[provider] = max(self.requests[provider], own.total())
             self.providers = max(self.providers, sum(map(bool, self.open.values())))
         try:

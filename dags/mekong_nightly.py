@@ -79,6 +79,18 @@ class Ingest(BaseOperator):
         return self.source, asof.isoformat()
 
 
+PARAMS = {
+    "issue_time": issue_time_param(),
+    "sources": Param(
+        [], type="array", items={"enum": sorted(WANTED)},
+        description="Sources to ingest; none for those that the upstream has.",
+    ),
+    "dry_run": Param(
+        default=False, type="boolean", description="Ingest and assess, and issue nothing."
+    ),
+}  # fmt: skip
+
+
 class Assess(BaseOperator):
     """Wait for the nights before, issue those that were missed, then assess.
 
@@ -147,9 +159,9 @@ def refuse_mistakes(context: Any, issue_time: str) -> None:
     would be sent. After a night of the future every true one would be an older one, and send no
     messages.
     """
-    if unknown := sorted({*(context["dag_run"].conf or {})} - {"issue_time", "sources", "dry_run"}):
+    if unknown := sorted({*(context["dag_run"].conf or {})} - PARAMS.keys()):
         raise AirflowFailException(
-            f"expected parameters among issue_time, sources and dry_run, found {', '.join(unknown)}"
+            f"expected parameters among {', '.join(PARAMS)}, found {', '.join(unknown)}"
         )
     future = datetime.fromisoformat(issue_time) > datetime.now(UTC) + timedelta(hours=1)
     if future and Settings().upstream != "virtual":
@@ -227,16 +239,7 @@ def verdict(results: dict[str, Any], wanted: list[str], ingested: list[Any]) -> 
     dagrun_timeout=LONGEST,
     on_failure_callback=tell_failed_run,
     default_args=DEFAULTS,
-    params={
-        "issue_time": issue_time_param(),
-        "sources": Param(
-            [], type="array", items={"enum": sorted(WANTED)},
-            description="Sources to ingest; none for those that the upstream has.",
-        ),
-        "dry_run": Param(
-            default=False, type="boolean", description="Ingest and assess, and issue nothing."
-        ),
-    },
+    params=PARAMS,
     tags=["mekong"],
     doc_md=__doc__,
 )  # fmt: skip

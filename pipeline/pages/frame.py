@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.alerts.formats import Templates, format_date, format_hour
+from pipeline.alerts.formats import Templates, format_date, format_hour, local_time
 from pipeline.alerts.headlines import choose_banner, first_sentence
 from pipeline.alerts.templates import LANGUAGES, read_templates
 from pipeline.geography import places
@@ -62,6 +63,15 @@ def frame(edition: Edition, language: str, place: places.City | None = None) -> 
         "clock": name_clock(place or _mouth(edition.issue_time)),
         "root": ROOT,
     }
+
+
+def is_of_today(edition: Edition, place: places.City, stage: Mapping[str, Any]) -> bool:
+    """Whether a stage was read on the day of issue, by the clock of a city."""
+    read, issued = (
+        local_time(moment, place).date()
+        for moment in (datetime.fromisoformat(stage["time"]), edition.issue_time)
+    )
+    return read == issued
 
 
 def name_clock(place: places.City) -> str:

@@ -55,11 +55,12 @@ def describe_hazard(
     message = edition.message(row["identifier"], language)
     own = message is not None
     partly = hazard == "flood" and level is Level.NONE and city["gauge"] is None
+    name = templates["short"]["rain"] if partly else templates["hazard"][hazard]
     if message is None:
         message = edition.message(row["identifier"], "en")
     return {
         "hazard": hazard,
-        "name": templates["short"]["rain"] if partly else templates["hazard"][hazard],
+        "name": name,
         "level": level.value,
         "partly": partly,
         "look": f"{level.value} partly" if partly else level.value,
@@ -77,7 +78,7 @@ def describe_hazard(
             message.headline, row["status"], read_templates(language if own else "en")
         )
         if message is not None
-        else _tell_state(edition, city, hazard, level, templates),
+        else _tell_state(edition, city, hazard, level, name=name, language=language),
         "do": _tell_what_to_do(Level.UNKNOWN if partly else level, message, words),
     }
 
@@ -88,13 +89,11 @@ def _without_mark(headline: str, status: str, templates: Templates) -> str:
 
 
 def _tell_state(
-    edition: Edition, city: dict[str, Any], hazard: str, level: Level, templates: Templates
+    edition: Edition, city: dict[str, Any], hazard: str, level: Level, *, name: str, language: str
 ) -> str:
-    """Tell the level where no message says it."""
+    """Tell the level where no message says it, of a hazard by its name."""
     row, place = city[hazard], places.city(city["id"], asof=edition.issue_time)
-    name, language = templates["hazard"][hazard], templates["language"]
-    if level is Level.NONE and hazard == "flood" and city["gauge"] is None:
-        name = templates["short"]["rain"]
+    templates = read_templates(language)
     if level in RAISED:
         word = read_words(language)[f"level_{level}"]
         return f"{name}{templates['colon']}{word}{templates['stop']}"

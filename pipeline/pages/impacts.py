@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.alerts.formats import format_metres, local_time
+from pipeline.alerts.formats import format_metres
 from pipeline.alerts.templates import read_templates
 from pipeline.geography import places
 from pipeline.geography.reference_tables import edition as reference_edition
 from pipeline.pages.edition import Edition
-from pipeline.pages.frame import tell_moment
+from pipeline.pages.frame import is_of_today, tell_moment
 from pipeline.pages.words import read_words
 
 
@@ -84,9 +84,9 @@ def _tell_reading(edition: Edition, city: dict[str, Any], language: str) -> str:
     """Tell that the last stage is that of today, on the clock of the city, or when it was read."""
     words, templates, stage = read_words(language), read_templates(language), city["stage"]
     place = places.city(city["id"], asof=edition.issue_time)
-    read = datetime.fromisoformat(stage["time"])
-    if local_time(read, place).date() == local_time(edition.issue_time, place).date():
+    if is_of_today(edition, place, stage):
         return words["impact_today"].format(stage=format_metres(stage["m"], templates))
+    read = datetime.fromisoformat(stage["time"])
     return words["read_at"].format(**tell_moment(read, templates, place))
 
 

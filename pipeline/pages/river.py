@@ -13,7 +13,6 @@ from pipeline.alerts.formats import (
     format_date,
     format_metres,
     join_sentences,
-    local_time,
     name_marks,
     stage_of_mark,
     tell_position,
@@ -25,7 +24,7 @@ from pipeline.figures.pocket_fan import FanDay, MarkLine, draw_pocket_fan
 from pipeline.geography import places
 from pipeline.geography.names import station_name
 from pipeline.pages.edition import Edition
-from pipeline.pages.frame import tell_moment
+from pipeline.pages.frame import is_of_today, tell_moment
 from pipeline.pages.impacts import list_impacts
 from pipeline.pages.words import read_words
 
@@ -151,12 +150,8 @@ class River:
         return str(phrases["ending"].format(mark=name, date=date))
 
     def is_of_today(self, stage: dict[str, Any]) -> bool:
-        """Whether a stage was read on the day of issue, by the clock of the city."""
-        read, issued = (
-            local_time(moment, self.place).date()
-            for moment in (datetime.fromisoformat(stage["time"]), self.edition.issue_time)
-        )
-        return read == issued
+        """Whether a stage, of this gauge or of another, was read on the day of issue."""
+        return is_of_today(self.edition, self.place, stage)
 
     def tell_read_at(self) -> str:
         """When the last stage was read; empty without a reading."""

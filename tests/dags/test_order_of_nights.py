@@ -108,7 +108,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a parameter that no DAG has, where a dry run was meant": (
         {"run_type": "manual", "conf": {"dryrun": True}},
-        ["refused: expected parameters among issue_time, sources and dry_run, found dryrun"],
+        ["refused: expected parameters among issue_time, sources, dry_run, found dryrun"],
     ),
     "parameters that there are": (
         {"run_type": "manual", "conf": {"issue_time": "2026-08-20T00:30:00Z", "dry_run": True}},

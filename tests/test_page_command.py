@@ -39,6 +39,8 @@ def test_it_serves_the_tree_to_this_machine_alone(tmp_path: Path) -> None:
         env=os.environ | {"MEKONG_DATA_DIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
+        # Tests that a shell starts in the background ignore Ctrl+C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     try:
         assert served.stdout is not None
